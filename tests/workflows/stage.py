@@ -1,0 +1,145 @@
+"""The stage of the stories: a time-skipping server, one worker per queue, and a request living on it."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from tests.servers import time_skipping
+from tests.workflows import corpus
+from tests.workflows.fakes import DOCUMENT, World
+from workflows.glance import RequestShow
+from workflows.model import (
+    Brief,
+    Channel,
+    Delivered,
+    Document,
+    DocumentSeen,
+    Outcome,
+    Policy,
+    ProviderEvent,
+    Role,
+    Settled,
+    Signer,
+    Status,
+    Target,
+)
+from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key, request_workflow_id
+from workflows.progress import Progress, SignatureRequest
+from workflows.signature_request import SignatureRequestWorkflow
+
+TARGETS = (
+    Target(target="hr", person="hr-desk"),
+    Target(target="finance", url="https://erp.example/hooks/signed"),
+    Target(target="operations", person="operations-desk"),
+    Target(target="customer-success", person="success-desk"),
+)
+
+
+def a_request(
+    *signers: Signer, subscribers: tuple[str, ...] = (), handoff: tuple[Target, ...] = TARGETS, name: str = "msa-0042"
+) -> SignatureRequest:
+    """A customer contract for the customer, then the chief executive, unless other signers are given."""
+    people = signers or (Signer(person="customer-signer", order=1), Signer(person="chief-executive", order=2))
+    return SignatureRequest(
+        brief=Brief(
+            id=name,
+            kind="customer-contract",
+            document=Document(name="Master services agreement", sha256="ab" * 32, size=1_000),
+            requester="legal-desk",
+            signers=people,
+        ),
+        policy=Policy(handoff=handoff),
+        fingerprint="f" * 64,
+        subscribers=subscribers,
+    )
+
+
+def approver(person: str, order: int) -> Signer:
+    """Somebody who approves instead of signing."""
+    return Signer(person=person, order=order, role=Role.APPROVE)
+
+
+def silent_for(request: SignatureRequest, silence: timedelta) -> SignatureRequest:
+    """A request whose first signer was told `silence` ago, as a continue-as-new would carry it."""
+    then = datetime.now(UTC) - silence
+    first = request.brief.signers[0].person
+    ready = Delivered(
+        key=notice_key(request.brief.id, "ready", first),
+        stage="ready",
+        person=first,
+        channel=Channel.PUSH,
+        outcome=Outcome.ACCEPTED,
+    )
+    sent = DocumentSeen(document=DOCUMENT, status=Status.SENT, raw="se")
+    return request.having(carried=Progress.begin(request.brief, then).observe(sent, then).told((ready,), then))
+
+
+@asynccontextmanager
+async def workers(client: Client, world: World, **options: object) -> AsyncIterator[None]:
+    """A worker per queue, as `worker.py` runs them."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            Worker(
+                client,
+                task_queue=WORKFLOW_QUEUE,
+                workflows=[SignatureRequestWorkflow],
+                activities=[*world.planner.activities(), *world.push.activities(), *world.handoff.activities()],
+                **options,  # type: ignore[arg-type]
+            )
+        )
+        await stack.enter_async_context(
+            Worker(
+                client,
+                task_queue=SIGNATURE_QUEUE,
+                activities=[*world.signatures.activities(), *world.push.activities()],
+            )
+        )
+        yield
+
+
+@dataclass
+class Story:
+    """One request on the stage."""
+
+    env: WorkflowEnvironment
+    world: World
+    handle: WorkflowHandle[SignatureRequestWorkflow, Settled]
+
+    async def shown(self) -> RequestShow:
+        """What `request show` would say now."""
+        return await self.handle.query(SignatureRequestWorkflow.show)
+
+    async def callback(self, kind: str = "signed", event: str | None = None) -> None:
+        """What the receiver would signal."""
+        event_id = event or uuid.uuid4().hex
+        await self.handle.signal(PROVIDER_EVENT, ProviderEvent(id=event_id, type=kind, at=datetime.now(UTC)))
+
+    async def days_pass(self, days: float) -> None:
+        """Move the server's clock."""
+        await self.env.sleep(timedelta(days=days))
+
+
+@asynccontextmanager
+async def story(world: World, request: SignatureRequest | None = None, record: str = "") -> AsyncIterator[Story]:
+    """A request that has just been started on a fresh clock; `record` names its history in the replay corpus."""
+    async with time_skipping() as env, workers(env.client, world):
+        it = await begin(env, world, request or a_request())
+        yield it
+        await corpus.record(record, it.handle)
+
+
+async def begin(env: WorkflowEnvironment, world: World, request: SignatureRequest) -> Story:
+    """Start a request on a stage that stands."""
+    handle = await env.client.start_workflow(
+        SignatureRequestWorkflow.run,
+        request,
+        id=request_workflow_id(request.brief.id),
+        task_queue=WORKFLOW_QUEUE,
+    )
+    return Story(env, world, handle)

@@ -1,0 +1,140 @@
+"""The pure decision, as a table and as properties."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.workflows.stage import a_request
+from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
+from workflows.model import (
+    Agenda,
+    Channel,
+    Delivered,
+    DocumentSeen,
+    Moment,
+    MomentKind,
+    Outcome,
+    SignerSeen,
+    SignerState,
+    Status,
+)
+from workflows.names import notice_key
+from workflows.progress import Progress
+
+START = datetime(2026, 11, 2, 9, tzinfo=UTC)
+BRIEF = a_request().brief
+SENT = Progress.begin(BRIEF, START).observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), START)
+FIRST = "customer-signer"
+
+
+def moment(day: float, kind: MomentKind, stage: str, person: str = FIRST, to: str | None = None) -> Moment:
+    return Moment(at=START + timedelta(days=day), kind=kind, stage=stage, person=person, to=to or person, why=stage)
+
+
+REMINDERS = [moment(day, MomentKind.REMIND, f"reminder-{number}") for number, day in enumerate((3, 6, 9), 1)]
+ESCALATION = moment(12, MomentKind.ESCALATE, "escalation", to="chair")
+WARNING = moment(28, MomentKind.WARN, "warning-2d")
+EXPIRY = moment(30, MomentKind.EXPIRE, "expiry", "legal-desk")
+AGENDA = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, ESCALATION, WARNING, EXPIRY))
+
+
+def told(progress: Progress, *moments: Moment) -> Progress:
+    lines = [
+        Delivered(
+            key=notice_key(BRIEF.id, one.stage, one.person),
+            stage=one.stage,
+            person=one.person,
+            channel=Channel.PUSH,
+            outcome=Outcome.ACCEPTED,
+        )
+        for one in moments
+    ]
+    return progress.told(tuple(lines), START)
+
+
+def signed(progress: Progress) -> Progress:
+    seen = SignerSeen(person=FIRST, state=SignerState.SIGNED)
+    return progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(seen,)), START)
+
+
+ALL_TOLD = told(SENT, *REMINDERS, WARNING)
+ESCALATED = ALL_TOLD.escalated((ESCALATION,), START)
+
+
+@pytest.mark.parametrize(
+    ("day", "progress", "expected"),
+    [
+        (0, SENT, Wait(REMINDERS[0])),
+        (2.9, SENT, Wait(REMINDERS[0])),
+        (3, SENT, Nudge((REMINDERS[0],))),
+        (3, told(SENT, REMINDERS[0]), Wait(REMINDERS[1])),
+        (6.5, SENT, Nudge((REMINDERS[1],), caught_up=(REMINDERS[0],))),
+        (12, told(SENT, *REMINDERS), Escalate((ESCALATION,))),
+        (12, SENT, Nudge((REMINDERS[2],), caught_up=(REMINDERS[0], REMINDERS[1]))),
+        (12, told(SENT, *REMINDERS).escalated((ESCALATION,), START), Wait(WARNING)),
+        (12, signed(SENT), Wait(EXPIRY)),
+        (31, told(SENT, *REMINDERS), Nudge((WARNING,))),
+        (31, ALL_TOLD, Escalate((ESCALATION,))),
+        (31, ESCALATED, Expire(EXPIRY)),
+    ],
+)
+def test_what_is_next(day: float, progress: Progress, expected: Step) -> None:
+    assert next_step(AGENDA, progress, START + timedelta(days=day)) == expected
+
+
+def test_an_empty_agenda_waits_for_ever() -> None:
+    assert next_step(Agenda(due_at=START), SENT, START) == Wait(None)
+
+
+def test_parallel_signers_are_told_in_one_step() -> None:
+    other = moment(3, MomentKind.REMIND, "reminder-1", "chief-executive")
+    both = SENT.having(signatures=SENT.signatures.having(signers=tuple(
+        signer.having(order=1, turn_at=START, clock_from=START) for signer in SENT.signatures.signers
+    )))  # fmt: skip
+    agenda = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], other))
+    assert next_step(agenda, both, other.at) == Nudge((REMINDERS[0], other))
+
+
+moments = st.lists(
+    st.builds(
+        moment,
+        st.floats(min_value=0, max_value=60, allow_nan=False),
+        st.sampled_from([MomentKind.REMIND, MomentKind.WARN, MomentKind.ESCALATE, MomentKind.EXPIRE]),
+        st.sampled_from(["reminder-1", "reminder-2", "warning-1d", "escalation"]),
+        st.sampled_from([FIRST, "chief-executive", "nobody"]),
+    ),
+    max_size=8,
+)
+
+
+@given(moments, st.floats(min_value=0, max_value=70, allow_nan=False))
+def test_the_decision_is_total_and_never_early(planned: list[Moment], day: float) -> None:
+    now = START + timedelta(days=day)
+    match next_step(Agenda(due_at=EXPIRY.at, moments=tuple(planned)), SENT, now):
+        case Wait(None):
+            pass
+        case Wait(one) if one is not None:
+            assert one.at > now
+        case Expire(one):
+            assert one.at <= now
+        case Nudge(some) | Escalate(some):
+            assert all(one.at <= now and one.person == FIRST for one in some)
+            assert len({one.person for one in some if one.kind is not MomentKind.ESCALATE}) <= 1
+
+
+@given(moments)
+def test_following_the_decision_always_comes_to_an_end(planned: list[Moment]) -> None:
+    agenda, progress, now = Agenda(due_at=EXPIRY.at, moments=tuple(planned)), SENT, START
+    for _ in range(3 * len(planned) + 1):
+        match next_step(agenda, progress, now):
+            case Nudge(some, caught_up):
+                progress = told(progress, *some, *caught_up)
+            case Escalate(some):
+                progress = progress.escalated(some, now)
+            case Wait(one) if one is not None:
+                now = one.at
+            case _:
+                return
+    raise AssertionError("the same step was decided again and again")

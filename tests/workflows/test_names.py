@@ -1,0 +1,30 @@
+"""Names are data that histories, other programs and operators rely on: changing one is a break, not a refactoring."""
+
+from workflows import names, ports
+from workflows.port import Port
+
+
+def test_names_are_pinned() -> None:
+    assert names.request_workflow_id("msa-0042") == "signature-request:msa-0042"
+    assert names.notice_key("msa-0042", "reminder-3", "chair") == "msa-0042/reminder-3/chair"
+    assert names.handoff_key("msa-0042", "finance") == "msa-0042/handoff/finance"
+    assert (names.WORKFLOW_QUEUE, names.SIGNATURE_QUEUE) == ("countersign", "countersign-core-signature")
+    assert (names.SIGNATURE_REQUEST, names.PROVIDER_EVENT) == ("SignatureRequest", "provider_event")
+    assert (names.SIGNATURE_SETTLED, names.CANCEL, names.SHOW) == ("signature_settled", "cancel", "show")
+    assert [key.name for key in names.SEARCH_ATTRIBUTES] == [
+        "CsStatus", "CsKind", "CsParent", "CsStage", "CsProblem", "CsDueAt",
+    ]  # fmt: skip
+
+
+def test_activity_names_are_pinned() -> None:
+    declared = {
+        getattr(method, "__port_activity_name__")  # noqa: B009
+        for port in Port.__subclasses__()
+        if port.__module__ == ports.__name__
+        for method in vars(port).values()
+        if hasattr(method, "__port_activity_name__")
+    }
+    assert declared == {
+        "create_signature_request", "observe_document", "cancel_signature_request",
+        "deliver_notices", "plan_agenda", "hand_off",
+    }  # fmt: skip

@@ -1,0 +1,50 @@
+"""Every released history must replay with today's code, whole and stopped at each wait.
+
+Red here means: a workflow that is open in production would get stuck on a worker with this code. Put the change behind
+`workflow.patched()` (workflows/patches.py) or take it back; never delete or re-record a history.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from tests.workflows import corpus
+from workflows.signature_request import SignatureRequestWorkflow
+
+GOOD = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
+BAD = sorted(corpus.FOLDER.glob("bad-*.json.gz"))
+
+
+async def replay(histories: list[WorkflowHistory]) -> list[Exception]:
+    """What today's code has against these histories."""
+
+    async def each() -> AsyncIterator[WorkflowHistory]:
+        for history in histories:
+            yield history
+
+    replayer = Replayer(workflows=[SignatureRequestWorkflow], data_converter=pydantic_data_converter)
+    results = await replayer.replay_workflows(each(), raise_on_replay_failure=False)
+    return list(results.replay_failures.values())
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name.removesuffix(".json.gz"))
+async def test_released_histories_replay_whole_and_stopped_at_each_wait(path: Path) -> None:
+    whole = corpus.load(path)
+    failures = await replay([whole, *corpus.stops(whole)])
+    assert not failures, f"{path.name}: {failures}"
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.name.removesuffix(".json.gz"))
+async def test_a_history_of_other_code_fails_so_the_guard_is_known_to_bite(path: Path) -> None:
+    [failure] = await replay([corpus.load(path)])
+    assert isinstance(failure, NondeterminismError)
+
+
+def test_the_corpus_has_good_and_bad_histories() -> None:
+    assert len(GOOD) >= 8
+    assert BAD

@@ -1,0 +1,96 @@
+"""The join: every order of arrival ends alike, nobody goes back, the turn follows the order of the file."""
+
+from datetime import UTC, datetime
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflows.model import DocumentSeen, Role, Signer, SignerSeen, SignerState, Status
+from workflows.progress import Progress
+from workflows.signatures import Signatures
+
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+SIGNERS = (
+    Signer(person="a", order=1),
+    Signer(person="b", order=1, role=Role.APPROVE),
+    Signer(person="c", order=2),
+    Signer(person="d", order=3, role=Role.COPY),
+)
+
+
+def begun() -> Signatures:
+    return Signatures.expect(SIGNERS).begin(NOW)
+
+
+def seen(*pairs: tuple[str, SignerState]) -> tuple[SignerSeen, ...]:
+    return tuple(SignerSeen(person=person, state=state) for person, state in pairs)
+
+
+def test_the_turn_follows_the_order_and_the_same_number_means_in_parallel() -> None:
+    first = begun()
+    assert [one.person for one in first.pending] == ["a", "b"]
+    half = first.record(seen(("a", SignerState.SIGNED)), NOW)
+    assert [one.person for one in half.pending] == ["b"]
+    second = half.record(seen(("b", SignerState.APPROVED)), NOW)
+    assert [one.person for one in second.pending] == ["c"]
+    assert not second.complete
+    assert second.record(seen(("c", SignerState.SIGNED)), NOW).complete
+
+
+def test_a_copy_is_never_waited_for() -> None:
+    everyone = begun().record(
+        seen(("a", SignerState.SIGNED), ("b", SignerState.APPROVED), ("c", SignerState.SIGNED)), NOW
+    )
+    assert everyone.complete
+    assert everyone.pending == ()
+
+
+@pytest.mark.parametrize("later", [SignerState.VIEWED, SignerState.BOUNCED, SignerState.DECLINED, SignerState.TURN])
+def test_who_has_acted_never_goes_back(later: SignerState) -> None:
+    acted = begun().record(seen(("a", SignerState.SIGNED)), NOW)
+    assert acted.record(seen(("a", later)), NOW) == acted
+
+
+STEPS = [("a", SignerState.VIEWED), ("a", SignerState.SIGNED), ("b", SignerState.APPROVED), ("c", SignerState.VIEWED),
+         ("c", SignerState.SIGNED)]  # fmt: skip
+
+
+def test_every_permutation_of_five_reports_ends_alike() -> None:
+    endings = set()
+    for order in permutations(STEPS):
+        signatures = begun()
+        for step in order:
+            signatures = signatures.record(seen(step), NOW)
+        endings.add(tuple((one.person, one.state) for one in signatures.signers))
+    assert endings == {
+        (("a", SignerState.SIGNED), ("b", SignerState.APPROVED), ("c", SignerState.SIGNED), ("d", SignerState.WAITING))
+    }
+
+
+def test_every_permutation_of_five_documents_ends_alike() -> None:
+    documents = [
+        DocumentSeen(document="d", status=status, raw=status[:2])
+        for status in (Status.CONVERTING, Status.SENT, Status.VIEWED, Status.SIGNED, Status.VIEWED)
+    ]
+    from tests.workflows.stage import a_request
+
+    endings = set()
+    for order in permutations(documents):
+        progress = Progress.begin(a_request().brief, NOW)
+        for document in order:
+            progress = progress.observe(document, NOW)
+        endings.add(progress.status)
+    assert endings == {Status.SIGNED}
+
+
+states = st.sampled_from(list(SignerState))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", "d", "stranger"]), states), max_size=20))
+def test_whatever_the_provider_says_repeating_it_changes_nothing(reports: list[tuple[str, SignerState]]) -> None:
+    once = begun()
+    for report in reports:
+        once = once.record(seen(report), NOW)
+        assert once.record(seen(report), NOW) == once

@@ -1,0 +1,389 @@
+"""Stories of one request on the time-skipping server: virtual weeks, exact instants, every ending."""
+
+from datetime import timedelta
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
+
+from tests.servers import time_skipping
+from tests.workflows.fakes import World, refusal
+from tests.workflows.stage import a_request, approver, begin, silent_for, story, workers
+from workflows.model import (
+    Cancellation,
+    Code,
+    HandoffState,
+    NoticeAction,
+    Outcome,
+    Signer,
+    SignerSeen,
+    SignerState,
+    Status,
+)
+from workflows.signature_request import SignatureRequestWorkflow
+
+
+async def test_signed_in_order_and_everyone_is_told() -> None:
+    world = World()
+    async with story(world, record="signed-in-order") as it:
+        await it.days_pass(0.1)
+        assert world.push.stages() == [("ready", "customer-signer")]
+
+        world.signatures.sign("customer-signer")
+        await it.callback("signer_signed")
+        await it.days_pass(0.1)
+        assert world.push.stages()[1:] == [("ready", "chief-executive"), ("withdrawal", "customer-signer")]
+
+        world.signatures.sign("chief-executive")
+        world.signatures.status = Status.SIGNED
+        await it.callback("signed")
+        settled = await it.handle.result()
+
+    assert settled.outcome is Status.SIGNED
+    assert [(one.person, one.state) for one in settled.signers] == [
+        ("customer-signer", SignerState.SIGNED),
+        ("chief-executive", SignerState.SIGNED),
+    ]
+    told = {call.target.target for call in world.handoff.batches[0].calls}
+    assert told == {"hr", "finance", "operations", "customer-success", "notice:legal-desk", "notice:chief-executive"}
+    assert len(world.handoff.batches) == 1
+
+
+async def test_a_silent_signer_is_reminded_warned_escalated_and_finally_expires() -> None:
+    world = World()
+    async with story(world, record="expired") as it:
+        settled = await it.handle.result()
+        shown = await it.shown()
+
+    assert settled.outcome is Status.EXPIRED
+    sent = shown.timeline[1].at
+    days = [(n.stage, (n.at - sent) / timedelta(days=1)) for n in shown.notifications if n.stage != "settled"]
+    assert [(stage, round(day, 2)) for stage, day in days] == [
+        ("ready", 0), ("reminder-1", 3), ("reminder-2", 6), ("reminder-3", 9),
+        ("escalation", 12), ("warning-2d", 28), ("warning-1d", 29),
+    ]  # fmt: skip
+    assert [(e.from_, e.to) for e in shown.escalations] == [("customer-signer", "chair")]
+    assert len(world.signatures.cancelled) == 1
+
+
+async def test_parallel_signers_are_told_at_once_and_the_last_one_completes() -> None:
+    world = World()
+    request = a_request(Signer(person="a", order=1), approver("b", 1), Signer(person="c", order=2))
+    async with story(world, request, record="signed-in-parallel") as it:
+        await it.days_pass(1)
+        assert world.push.stages() == [("ready", "a"), ("ready", "b")]
+        assert [one.action for one in world.push.sent] == [NoticeAction.SIGN, NoticeAction.APPROVE]
+
+        world.signatures.sign("b", SignerState.APPROVED)
+        await it.callback("signer_signed")
+        await it.days_pass(0.1)
+        assert [one.person for one in (await it.shown()).waiting_for] == ["a"]
+
+        world.signatures.sign("a")
+        await it.callback("signer_signed")
+        await it.days_pass(0.1)
+        assert [one.person for one in (await it.shown()).waiting_for] == ["c"]
+
+        world.signatures.sign("c")
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        assert (await it.handle.result()).outcome is Status.SIGNED
+
+
+async def test_declined_tells_the_requester_and_earlier_signers_with_the_reason_kept() -> None:
+    world = World()
+    async with story(world, record="declined") as it:
+        await it.days_pass(0.1)
+        world.signatures.sign("customer-signer")
+        await it.callback("signer_signed")
+        await it.days_pass(0.1)
+        world.signatures.signers.append(
+            SignerSeen(person="chief-executive", state=SignerState.DECLINED, reason="Clause 7 is missing")
+        )
+        world.signatures.status = Status.DECLINED
+        await it.callback("declined")
+        settled = await it.handle.result()
+        shown = await it.shown()
+
+    assert settled.outcome is Status.DECLINED
+    called = {call.target.target for batch in world.handoff.batches for call in batch.calls}
+    assert called == {"notice:legal-desk", "notice:customer-signer", "notice:chief-executive"}
+    assert ("declined", "chief-executive", "Clause 7 is missing") in [(e.what, e.who, e.why) for e in shown.timeline]
+
+
+async def test_an_operator_cancels_with_an_update_that_answers_when_it_is_done() -> None:
+    world = World()
+    async with story(world, record="cancelled-by-update") as it:
+        await it.days_pass(1)
+        wish = Cancellation(reason="wrong version", actor="legal-desk", op="op-1")
+        shown = await it.handle.execute_update(SignatureRequestWorkflow.cancel, wish, id="op-1")
+        assert shown.status is Status.CANCELLED
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+        shown = await it.shown()
+    assert len(world.signatures.cancelled) == 1
+    assert ("cancellation asked for", "legal-desk", "wrong version") in [(e.what, e.who, e.why) for e in shown.timeline]
+
+
+async def test_cancelled_from_the_web_ui_is_treated_alike_and_closes_completed() -> None:
+    world = World()
+    async with story(world, record="cancelled-from-web-ui") as it:
+        await it.days_pass(1)
+        await it.handle.cancel(reason="asked by the customer")
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+        description = await it.handle.describe()
+        shown = await it.shown()
+    assert description.status is WorkflowExecutionStatus.COMPLETED
+    assert ("cancellation asked for", "temporal", "asked by the customer") in [
+        (e.what, e.who, e.why) for e in shown.timeline
+    ]
+
+
+async def test_a_cancellation_that_comes_too_late_is_refused_in_words() -> None:
+    world = World()
+    world.handoff.down = {"finance"}
+    async with story(world) as it:
+        await it.days_pass(1)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.days_pass(0.1)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await it.handle.execute_update(SignatureRequestWorkflow.cancel, Cancellation(reason="no", actor="x"))
+        assert "too late: the request is signed" in str(refused.value.cause)
+
+
+async def test_signed_and_cancelled_in_one_task_stays_signed() -> None:
+    world = World()
+    async with time_skipping() as env:
+        async with workers(env.client, world, max_cached_workflows=0):
+            it = await begin(env, world, a_request())
+            await it.days_pass(0.1)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.handle.cancel()
+        async with workers(env.client, world, max_cached_workflows=0):
+            assert (await it.handle.result()).outcome is Status.SIGNED
+    assert {call.target.target for call in world.handoff.batches[0].calls} >= {"hr", "finance"}
+
+
+async def test_repeated_and_late_events_change_nothing() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(0.1)
+        for _ in range(5):
+            await it.callback("viewed", event="the-same")
+        await it.days_pass(0.1)
+        reads = len(world.signatures.observations)
+        assert 1 <= reads <= 2
+        await it.callback("viewed", event="the-same")
+        await it.days_pass(0.1)
+        assert len(world.signatures.observations) == reads
+
+        world.signatures.status = Status.SIGNED
+        await it.callback("signed")
+        await it.handle.result()
+        assert len(world.handoff.batches) == 1
+
+
+async def test_a_forged_event_is_only_a_hint() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(0.1)
+        await it.callback("signed")
+        await it.days_pass(0.1)
+        shown = await it.shown()
+    assert shown.status is Status.SENT
+    assert [one.person for one in shown.waiting_for] == ["customer-signer"]
+
+
+async def test_nobody_who_signed_is_nudged_when_the_callback_was_lost() -> None:
+    world = World()
+    async with story(world, record="lost-callback-open") as it:
+        await it.days_pass(0.1)
+        world.signatures.sign("customer-signer")
+        await it.days_pass(3)
+        assert ("reminder-1", "customer-signer") not in world.push.stages()
+        assert ("ready", "chief-executive") in world.push.stages()
+        shown = await it.shown()
+    [line] = [n for n in shown.notifications if n.stage == "reminder-1"]
+    assert (line.outcome, line.why) == (Outcome.SUPPRESSED, "signed")
+
+
+async def test_a_target_down_for_two_days_never_delays_signed() -> None:
+    world = World()
+    world.handoff.down = {"finance"}
+    async with story(world, record="target-down") as it:
+        await it.days_pass(0.1)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.days_pass(0.01)
+        shown = await it.shown()
+        assert shown.status is Status.SIGNED
+        assert {h.target: h.state for h in shown.handoffs}["hr"] is HandoffState.DONE
+        await it.days_pass(2)
+        [finance] = [h for h in (await it.shown()).handoffs if h.target == "finance"]
+        assert (finance.state, finance.attempts >= 7) == (HandoffState.PENDING, True)
+        world.handoff.down = set()
+        await it.handle.result()
+        shown = await it.shown()
+    assert {h.target: h.state for h in shown.handoffs}["finance"] is HandoffState.DONE
+    assert world.handoff.calls["hr"] == 1
+
+
+async def test_a_missing_subscriber_is_a_dead_target_and_a_deaf_one_dies_after_its_attempts() -> None:
+    world = World()
+    world.handoff.gone = {"customer-onboarding:acme"}
+    world.handoff.down = {"finance"}
+    async with story(world, a_request(subscribers=("customer-onboarding:acme",)), record="dead-targets") as it:
+        await it.days_pass(0.1)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        assert (await it.handle.result()).outcome is Status.SIGNED
+        handoffs = {h.target: (h.state, h.attempts, h.why) for h in (await it.shown()).handoffs}
+    assert handoffs["customer-onboarding:acme"] == (HandoffState.DEAD, 1, "workflow_closed")
+    assert handoffs["finance"] == (HandoffState.DEAD, 10, "no answer")
+
+
+async def test_unauthorised_is_a_problem_that_is_probed_slowly_and_mends_itself() -> None:
+    world = World()
+    world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(4)]
+    async with story(world, record="problem-unauthorised") as it:
+        await it.days_pass(1 / 24 / 60 / 10)
+        shown = await it.shown()
+        assert shown.problem is not None
+        assert shown.problem.code is Code.UNAUTHORISED
+        await it.days_pass(1)
+        assert len(world.signatures.created) == 5
+        assert (await it.shown()).problem is None
+        assert world.push.stages() == [("ready", "customer-signer")]
+
+
+async def test_the_clocks_stand_while_a_problem_of_ours_is_set() -> None:
+    world = World()
+    world.push.failures = []
+    async with story(world, record="push-problem-open") as it:
+        await it.days_pass(2.9)
+        world.push.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
+        await it.days_pass(1)
+        world.push.failures = []
+        await it.days_pass(0.1)
+        shown = await it.shown()
+        assert shown.problem is None
+        reminded = [n.at for n in shown.notifications if n.stage == "reminder-1"]
+        assert len(reminded) == 1
+        assert shown.next is not None
+        assert shown.next.at is not None
+        assert shown.next.at - reminded[0] > timedelta(days=2.9)
+
+
+async def test_used_id_ends_failed_without_a_single_notice_to_signers() -> None:
+    world = World()
+    world.signatures.failures = [refusal(Code.ID_USED_BEFORE)]
+    async with story(world, record="failed-id-used") as it:
+        settled = await it.handle.result()
+        shown = await it.shown()
+    assert settled.outcome is Status.FAILED
+    assert shown.problem is not None
+    assert shown.problem.code is Code.ID_USED_BEFORE
+    assert world.push.sent == []
+    assert [o.document for o in world.signatures.observations] == [None]
+
+
+async def test_a_conversion_error_is_an_ordinary_ending() -> None:
+    world = World()
+    world.signatures.status = Status.CONVERTING
+    async with story(world, record="failed-conversion") as it:
+        await it.days_pass(0.001)
+        assert (await it.shown()).says == "Core Signature is preparing the document"
+        world.signatures.status, world.signatures.code = Status.FAILED, Code.CONVERT_ERROR
+        await it.callback("convert_error")
+        assert (await it.handle.result()).outcome is Status.FAILED
+        shown = await it.shown()
+    assert shown.problem is not None
+    assert shown.problem.code is Code.CONVERT_ERROR
+
+
+async def test_a_lost_callback_of_the_conversion_is_found_by_looking_now_and_then() -> None:
+    world = World()
+    world.signatures.status = Status.CONVERTING
+    async with story(world) as it:
+        await it.days_pass(0.5)
+        looks = len(world.signatures.observations)
+        assert looks < 60
+        world.signatures.status = Status.SENT
+        await it.days_pass(0.02)
+        assert world.push.stages() == [("ready", "customer-signer")]
+
+
+async def test_planning_that_fails_is_a_problem_and_is_retried_durably() -> None:
+    world = World()
+    world.planner.failures = [refusal(Code.DIRECTORY) for _ in range(3)]
+    async with story(world, record="problem-directory-open") as it:
+        await it.days_pass(0.0001)
+        problem = (await it.shown()).problem
+        assert problem is not None
+        assert problem.code is Code.DIRECTORY
+        await it.days_pass(0.1)
+        shown = await it.shown()
+    assert shown.problem is None
+    assert shown.next is not None
+    assert shown.next.what == "remind"
+
+
+async def test_only_the_phones_left_open_are_tried_again() -> None:
+    world = World()
+    world.push.open_once = ["0123456789ab"]
+    async with story(world, record="stragglers-open") as it:
+        await it.days_pass(0.1)
+    assert [delivery.devices for delivery in world.push.deliveries] == [None, ("0123456789ab",)]
+
+
+async def test_a_wish_to_cancel_is_heard_while_the_provider_does_not_answer() -> None:
+    world = World()
+    world.signatures.failures = [refusal(Code.UNREACHABLE) for _ in range(3)]
+    world.signatures.never_had_it = True
+    async with story(world, record="cancelled-before-creation") as it:
+        await it.days_pass(0.0001)
+        world.signatures.failures = []
+        await it.handle.execute_update(SignatureRequestWorkflow.cancel, Cancellation(reason="mistake", actor="x"))
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+    assert [order.document for order in world.signatures.cancelled] == [None]
+
+
+async def test_after_an_outage_one_catch_up_reminder_not_three() -> None:
+    world = World()
+    async with story(world, silent_for(a_request(), timedelta(days=10))) as it:
+        await it.days_pass(0.1)
+        shown = await it.shown()
+    assert world.push.stages() == [("reminder-3", "customer-signer")]
+    suppressed = [(n.stage, n.why) for n in shown.notifications if n.outcome is Outcome.SUPPRESSED]
+    assert suppressed == [("reminder-1", "caught_up"), ("reminder-2", "caught_up")]
+
+
+async def test_after_an_outage_beyond_the_due_date_the_last_warning_comes_before_the_end() -> None:
+    world = World()
+    async with story(world, silent_for(a_request(), timedelta(days=40))) as it:
+        assert (await it.handle.result()).outcome is Status.EXPIRED
+    assert [stage for stage, _ in world.push.stages()] == ["warning-1d", "escalation"]
+
+
+async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried() -> None:
+    world = World()
+    world.planner.reminders = tuple(timedelta(hours=12 * number) for number in range(1, 700))
+    world.planner.window = timedelta(days=400)
+    async with story(world) as it:
+        await it.callback("viewed", event="early")
+        for _ in range(12):
+            await it.days_pass(30)
+        reads = len(world.signatures.observations)
+        await it.callback("viewed", event="early")
+        await it.days_pass(0.01)
+        shown = await it.shown()
+        description = await it.env.client.get_workflow_handle(it.handle.id).describe()
+        assert len(world.signatures.observations) == reads
+        assert description.run_id != it.handle.first_execution_run_id
+        assert description.history_length < 4_200
+        world.signatures.status = Status.SIGNED
+        await it.callback("signed")
+        assert (await it.handle.result()).outcome is Status.SIGNED
+    assert [stage for stage, _ in world.push.stages()].count("ready") == 1
+    assert len(shown.notifications) > 690
+    assert world.signatures.observations[-1].run_id == it.handle.first_execution_run_id

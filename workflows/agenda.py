@@ -1,0 +1,78 @@
+"""The pure decision: given what was planned, what has happened and the time, what is to be done next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from workflows.model import Agenda, Moment, MomentKind
+from workflows.progress import Progress
+
+_NUDGES = (MomentKind.REMIND, MomentKind.WARN)
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """Tell the signers of `moments`; `caught_up` are older nudges of theirs that an outage made pointless."""
+
+    moments: tuple[Moment, ...]
+    caught_up: tuple[Moment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Escalate:
+    """Tell the alternates of `moments` who has not acted."""
+
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True)
+class Expire:
+    """End the request: its time is over."""
+
+    moment: Moment
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing is due before `moment`; None when nothing is planned at all."""
+
+    moment: Moment | None
+
+
+Step = Nudge | Escalate | Expire | Wait
+
+
+def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
+    """What to do at `now`. Total: every agenda and progress has an answer; nothing is done before its instant.
+
+    Nudges come before escalation and escalation before expiry, so that nobody loses a request without the last word.
+    """
+    pending = frozenset(signer.person for signer in progress.signatures.pending)
+    told = progress.told_stages
+    escalated = frozenset(entry.from_ for entry in progress.escalations)
+    ahead = [moment for moment in agenda.moments if _is_open(moment, pending, told, escalated)]
+    due = [moment for moment in ahead if moment.at <= now]
+    if nudges := [moment for moment in due if moment.kind in _NUDGES]:
+        return _latest_of_each(nudges)
+    if escalations := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATE):
+        return Escalate(escalations)
+    if expiry := next((moment for moment in due if moment.kind is MomentKind.EXPIRE), None):
+        return Expire(expiry)
+    return Wait(min(ahead, key=lambda moment: moment.at, default=None))
+
+
+def _is_open(
+    moment: Moment, pending: frozenset[str], told: frozenset[tuple[str, str]], escalated: frozenset[str]
+) -> bool:
+    match moment.kind:
+        case MomentKind.EXPIRE:
+            return True
+        case MomentKind.ESCALATE:
+            return moment.person in pending and moment.person not in escalated
+        case _:
+            return moment.person in pending and (moment.stage, moment.person) not in told
+
+
+def _latest_of_each(nudges: list[Moment]) -> Nudge:
+    latest = {moment.person: moment for moment in sorted(nudges, key=lambda moment: moment.at)}
+    kept = tuple(latest.values())
+    return Nudge(kept, caught_up=tuple(moment for moment in nudges if moment not in kept))

@@ -1,0 +1,271 @@
+"""One answer everywhere: waiting for whom, since when, until when, what happens next and why.
+
+The query, the Web UI's details, `request show`, the settled record and the page all speak from `show`.
+"""
+
+from datetime import datetime
+
+from pydantic import AwareDatetime, Field
+
+from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
+from workflows.model import (
+    Brief,
+    Code,
+    Delivered,
+    HandoffState,
+    Model,
+    Moment,
+    MomentKind,
+    Problem,
+    Role,
+    SignerState,
+    Status,
+)
+from workflows.progress import EscalationEntry, Notification, Observation, Progress, TimelineEntry
+
+
+class WaitingFor(Model):
+    """Somebody the request waits for, and since when it is their turn."""
+
+    person: str
+    since: AwareDatetime
+
+
+class Next(Model):
+    """What happens next: `what` is remind, warn, escalate, expire, hand-off or wait; `at` is None for an open wait."""
+
+    what: str
+    at: AwareDatetime | None
+    why: str
+
+
+class SignerLine(Model):
+    """A signer as shown."""
+
+    person: str
+    order: int
+    role: Role
+    state: SignerState
+    at: AwareDatetime | None = None
+
+
+class HandoffLine(Model):
+    """A target of the hand-off as shown."""
+
+    target: str
+    state: HandoffState
+    attempts: int
+    at: AwareDatetime
+    why: str | None = None
+
+
+class RequestShow(Model):
+    """The answer of `request show` (design.md, "Outside contract")."""
+
+    id: str
+    kind: str
+    document: str = ""
+    status: Status
+    problem: Problem | None = None
+    waiting_for: tuple[WaitingFor, ...] = ()
+    next: Next | None = None
+    due_at: AwareDatetime | None = None
+    signers: tuple[SignerLine, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    escalations: tuple[EscalationEntry, ...] = ()
+    handoffs: tuple[HandoffLine, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    says: str = ""
+    partial: bool = False
+
+
+class SettledRecord(Model):
+    """What `records/<id>.json` holds: the lasting truth when Temporal has forgotten the run."""
+
+    version: int = 1
+    fingerprint: str
+    run_id: str
+    show: RequestShow = Field()
+
+
+def show(brief: Brief, progress: Progress, now: datetime) -> RequestShow:
+    """Everything there is to know of a request at `now`."""
+    waiting = () if progress.status.ended else _waiting_for(progress)
+    following = _next(progress, now)
+    return RequestShow(
+        id=brief.id,
+        kind=brief.kind,
+        document=brief.document.name,
+        status=progress.status,
+        problem=progress.problem,
+        waiting_for=waiting,
+        next=following,
+        due_at=progress.due_at,
+        signers=tuple(
+            SignerLine(person=s.person, order=s.order, role=s.role, state=s.state, at=s.at)
+            for s in progress.signatures.signers
+        ),
+        notifications=progress.notifications,
+        escalations=progress.escalations,
+        handoffs=_handoffs(progress),
+        timeline=_timeline(progress),
+        says=_sentence(progress, waiting, following),
+    )
+
+
+def settled_record(observation: Observation, progress: Progress) -> SettledRecord:
+    """The record of `progress` as it was at settlement; equal for equal input, whoever writes it and when."""
+    return SettledRecord(
+        fingerprint=observation.request.fingerprint,
+        run_id=observation.run_id,
+        show=show(observation.request.brief, progress, observation.now),
+    )
+
+
+def summary(brief: Brief) -> str:
+    """One line for the Web UI's list: document and who signs, by id."""
+    signers = ", ".join(signer.person for signer in brief.signers)
+    return f"{brief.document.name[:100]} – {brief.kind}, for {signers}"[:200]
+
+
+def details(shown: RequestShow) -> str:
+    """The Web UI's live details in Markdown."""
+    lines = [f"### {shown.says}", ""]
+    lines += [f"- waiting for **{w.person}** since {stamp(w.since)}" for w in shown.waiting_for]
+    if shown.due_at:
+        lines.append(f"- due {stamp(shown.due_at)}")
+    if shown.next:
+        lines.append(f"- next: **{shown.next.what}** {stamp(shown.next.at)} – {shown.next.why}")
+    if shown.notifications:
+        lines += ["", "| when | stage | person | channel | outcome |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {stamp(n.at)} | {n.stage} | {n.person} | {n.channel} | {outcome_words(n)} |"
+            for n in shown.notifications[-20:]
+        ]
+    if shown.handoffs:
+        lines += ["", "| target | state | attempts |", "| --- | --- | --- |"]
+        lines += [f"| {h.target} | {h.state} | {h.attempts} |" for h in shown.handoffs]
+    return "\n".join(lines)
+
+
+def stamp(instant: datetime | None) -> str:
+    """An instant for people who run the system: UTC, to the minute."""
+    return instant.strftime("%a %d %b %Y %H:%M UTC") if instant else ""
+
+
+def outcome_words(line: Delivered) -> str:
+    """What became of a notice, with the reason when it was not simply accepted."""
+    devices = f" on {len(line.devices)} device{'s' if len(line.devices) > 1 else ''}" if line.devices else ""
+    return f"{line.outcome}{devices}" + (f" ({line.why})" if line.why else "")
+
+
+def _waiting_for(progress: Progress) -> tuple[WaitingFor, ...]:
+    return tuple(WaitingFor(person=s.person, since=s.turn_at) for s in progress.signatures.pending if s.turn_at)
+
+
+def _next(progress: Progress, now: datetime) -> Next | None:
+    if progress.status.ended:
+        return _next_handoff(progress)
+    if wait := _standstill(progress):
+        return wait
+    if progress.agenda is None:
+        return Next(what="wait", at=None, why="the next steps are being planned")
+    moment = _moment_of(next_step(progress.agenda, progress, now))
+    if moment is None:
+        return Next(what="wait", at=None, why="nothing more is planned")
+    return Next(what=moment.kind, at=moment.at, why=moment.why)
+
+
+def _standstill(progress: Progress) -> Next | None:
+    if progress.problem:
+        return Next(what="wait", at=progress.probe_at, why=f"trying again: {progress.problem.says}")
+    if progress.ending:
+        return Next(what="wait", at=None, why=f"being {progress.ending.outcome} at Core Signature")
+    if progress.status is Status.CONVERTING:
+        return Next(what="wait", at=progress.probe_at, why="Core Signature is converting the document")
+    return None
+
+
+def _moment_of(step: Step) -> Moment | None:
+    match step:
+        case Wait(moment) | Expire(moment):
+            return moment
+        case Nudge(moments) | Escalate(moments):
+            return min(moments, key=lambda moment: moment.at)
+
+
+def _next_handoff(progress: Progress) -> Next | None:
+    at = progress.handoff.next_at
+    if at is None:
+        return None
+    open_targets = [entry.target.target for entry in progress.handoff.entries if entry.due_at]
+    return Next(what="hand-off", at=at, why=f"telling {', '.join(open_targets)}")
+
+
+def _handoffs(progress: Progress) -> tuple[HandoffLine, ...]:
+    return tuple(
+        HandoffLine(target=e.target.target, state=e.state, attempts=e.attempts, at=e.at, why=e.why)
+        for e in progress.handoff.entries
+        if not e.notice
+    )
+
+
+def _timeline(progress: Progress) -> tuple[TimelineEntry, ...]:
+    told = [
+        TimelineEntry(
+            at=n.at, what=n.stage if n.outcome == "accepted" else f"{n.stage} {n.outcome}", who=n.person, why=n.why
+        )
+        for n in progress.notifications
+    ]
+    escalated = [
+        TimelineEntry(at=e.at, what=f"escalated to {e.to}", who=e.from_, why=e.reason) for e in progress.escalations
+    ]
+    handed = [
+        TimelineEntry(at=e.at, what=f"hand-off {e.state}", who=e.target.target, why=e.why)
+        for e in progress.handoff.entries
+        if not e.notice and e.attempts
+    ]
+    return tuple(sorted([*progress.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
+
+
+_NEXT_WORDS = {
+    MomentKind.REMIND: "a reminder follows",
+    MomentKind.WARN: "a last warning follows",
+    MomentKind.ESCALATE: "it is escalated",
+    MomentKind.EXPIRE: "it expires",
+}
+
+
+def _sentence(progress: Progress, waiting: tuple[WaitingFor, ...], following: Next | None) -> str:
+    if progress.status.ended:
+        return _ended_sentence(progress, following)
+    if progress.problem:
+        return f"Problem {progress.problem.code} since {stamp(progress.problem.since)}: {progress.problem.says}"
+    if progress.ending:
+        return f"Being {progress.ending.outcome} at Core Signature"
+    if progress.status is Status.CONVERTING:
+        return "Core Signature is preparing the document"
+    who = ", ".join(one.person for one in waiting) or "nobody"
+    until = f" until {stamp(progress.due_at)}" if progress.due_at else ""
+    then = ""
+    if following and following.at and following.what in list(MomentKind):
+        then = f"; {_NEXT_WORDS[MomentKind(following.what)]} {stamp(following.at)}"
+    return f"Waiting for {who}{until}{then}"
+
+
+def _ended_sentence(progress: Progress, following: Next | None) -> str:
+    ending = f"{progress.status.capitalize()} {stamp(progress.settled_at)}"
+    if progress.status is Status.FAILED and progress.problem:
+        ending += f": {_FAILED_WORDS.get(progress.problem.code, progress.problem.says)}"
+    if following:
+        return f"{ending}; {following.why}"
+    dead = [e.target.target for e in progress.handoff.entries if e.state is HandoffState.DEAD and not e.notice]
+    return f"{ending}; could not tell {', '.join(dead)}" if dead else ending
+
+
+_FAILED_WORDS = {
+    Code.ID_USED_BEFORE: "the id was used before at Core Signature",
+    Code.DOCUMENT_DELETED: "the document was deleted at Core Signature",
+    Code.CONVERT_ERROR: "Core Signature could not convert the document",
+    Code.SENDING_ERROR: "Core Signature could not send the document",
+}

@@ -1,0 +1,67 @@
+"""The fan-out ledger: which target of a settled request is due, done or dead; used by the request and by replay."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from pydantic import AwareDatetime
+
+from workflows.model import HandoffResult, HandoffState, Model, Target
+
+RETRY_AFTER = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+"""Pauses between attempts as Standard Webhooks 1.0.0 recommends: ten attempts in about 75 hours."""
+
+
+class HandoffEntry(Model):
+    """One target's line: `at` is its last change, `due_at` its next attempt while it is pending.
+
+    `notice` marks a person told of the ending; such a line shows among the notifications.
+    """
+
+    target: Target
+    notice: bool = False
+    state: HandoffState = HandoffState.PENDING
+    attempts: int = 0
+    at: AwareDatetime
+    due_at: AwareDatetime | None = None
+    why: str | None = None
+
+
+class HandoffLedger(Model):
+    """The lines of one settled request."""
+
+    entries: tuple[HandoffEntry, ...] = ()
+
+    @classmethod
+    def open(cls, targets: tuple[Target, ...], notices: tuple[Target, ...], now: datetime) -> Self:
+        """Every target due at once; `notices` are the people told of the ending."""
+        lines = [HandoffEntry(target=target, at=now, due_at=now) for target in targets]
+        lines += [HandoffEntry(target=target, notice=True, at=now, due_at=now) for target in notices]
+        return cls(entries=tuple(lines))
+
+    def due(self, now: datetime) -> tuple[HandoffEntry, ...]:
+        """The targets to be called now."""
+        return tuple(e for e in self.entries if e.due_at is not None and e.due_at <= now)
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next attempt is due; None when every target is done or dead."""
+        return min((e.due_at for e in self.entries if e.due_at is not None), default=None)
+
+    def record(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
+        """The ledger after these results; a target without one keeps its line."""
+        by_target = {result.target: result for result in results}
+        return self.having(entries=tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries))
+
+
+def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> HandoffEntry:
+    if result is None or entry.due_at is None:
+        return entry
+    tried = entry.having(attempts=entry.attempts + 1, at=now, due_at=None, why=result.why)
+    if result.ok:
+        return tried.having(state=HandoffState.DONE)
+    if result.gone or tried.attempts > len(RETRY_AFTER):
+        return tried.having(state=HandoffState.DEAD)
+    pause = max(RETRY_AFTER[entry.attempts], timedelta(seconds=result.retry_after))
+    return tried.having(due_at=now + pause)

@@ -1,0 +1,43 @@
+"""What the Web UI shows of a living request: search attributes and live details, written only when they change."""
+
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+from workflows.glance import RequestShow, details
+from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS
+from workflows.progress import Progress
+
+
+def stage_of(progress: Progress) -> str:
+    """The coarse stage for lists: sending, signing, escalated, settled."""
+    if progress.status.ended:
+        return "settled"
+    if progress.escalations:
+        return "escalated"
+    return "signing" if progress.sent_at else "sending"
+
+
+def publish(progress: Progress, shown: RequestShow) -> None:
+    """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
+    workflow.set_current_details(details(shown))
+    updates = [
+        *_keyword(STATUS, progress.status),
+        *_keyword(STAGE, stage_of(progress)),
+        *_keyword(PROBLEM, progress.problem.code if progress.problem else None),
+        *_due(progress.due_at),
+    ]
+    if updates:
+        workflow.upsert_search_attributes(updates)
+
+
+def _keyword(key: SearchAttributeKey[str], value: str | None) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
+    if workflow.info().typed_search_attributes.get(key) == value:
+        return []
+    return [key.value_set(value) if value is not None else key.value_unset()]
+
+
+def _due(value: datetime | None) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
+    known = workflow.info().typed_search_attributes.get(DUE_AT)
+    return [] if value is None or known == value else [DUE_AT.value_set(value)]

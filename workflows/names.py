@@ -1,0 +1,42 @@
+"""Names are data: ids, queues, messages, keys and search attributes, pinned by a literal test."""
+
+from typing import Final
+
+from temporalio.common import SearchAttributeKey
+
+WORKFLOW_QUEUE: Final = "countersign"
+"""Workflows and the activities that do not call Core Signature."""
+SIGNATURE_QUEUE: Final = "countersign-core-signature"
+"""Activities that call Core Signature; the server paces it (`SIGNATURE_MAX_RPS`)."""
+
+SIGNATURE_REQUEST: Final = "SignatureRequest"
+PROVIDER_EVENT: Final = "provider_event"
+SIGNATURE_SETTLED: Final = "signature_settled"
+CANCEL: Final = "cancel"
+SHOW: Final = "show"
+
+MEMO_FINGERPRINT: Final = "fingerprint"
+MEMO_DOCUMENT: Final = "document"
+
+STATUS: Final = SearchAttributeKey.for_keyword("CsStatus")
+KIND: Final = SearchAttributeKey.for_keyword("CsKind")
+PARENT: Final = SearchAttributeKey.for_keyword("CsParent")
+STAGE: Final = SearchAttributeKey.for_keyword("CsStage")
+PROBLEM: Final = SearchAttributeKey.for_keyword("CsProblem")
+DUE_AT: Final = SearchAttributeKey.for_datetime("CsDueAt")
+SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT)
+
+
+def request_workflow_id(request: str) -> str:
+    """Workflow id of a signature request; the request's id is its identity, so a second start finds the first."""
+    return f"signature-request:{request}"
+
+
+def notice_key(request: str, stage: str, person: str) -> str:
+    """Idempotency key of a notice: the same on every attempt, also after a reset or a continue-as-new."""
+    return f"{request}/{stage}/{person}"
+
+
+def handoff_key(request: str, target: str) -> str:
+    """Idempotency key of a hand-off, sent as `webhook-id`."""
+    return f"{request}/handoff/{target}"

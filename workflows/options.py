@@ -1,0 +1,83 @@
+"""How long a call may take, how often it is tried and on which queue, one named set per kind of call.
+
+Retries inside a call bridge what passes by itself; after `_PATIENCE` the failure becomes the request's `problem`,
+which the workflow probes with its own timers (design.md step 5).
+"""
+
+from datetime import timedelta
+from typing import Final, TypedDict
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
+
+LIST_LAG: Final = timedelta(seconds=10)
+"""A new document may be missing from Core Signature's lists for this long; a look-up after less proves nothing."""
+_PATIENCE: Final = timedelta(minutes=3)
+_HEARTBEAT: Final = timedelta(seconds=12)
+
+
+class ActivityOptions(TypedDict):
+    """The options of `workflow.start_activity_method` that are decided here."""
+
+    task_queue: str
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta | None
+    retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
+
+
+class LocalActivityOptions(TypedDict):
+    """The options of `workflow.execute_local_activity_method` that are decided here."""
+
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+def _options(
+    queue: str, first_retry: timedelta, *, attempt: timedelta, heartbeat: timedelta | None = _HEARTBEAT
+) -> ActivityOptions:
+    return ActivityOptions(
+        task_queue=queue,
+        start_to_close_timeout=attempt,
+        schedule_to_close_timeout=_PATIENCE,
+        heartbeat_timeout=heartbeat,
+        retry_policy=RetryPolicy(
+            initial_interval=first_retry, backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+        ),
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    )
+
+
+_SOON: Final = timedelta(seconds=1)
+
+CREATE: Final = _options(SIGNATURE_QUEUE, LIST_LAG + timedelta(seconds=1), attempt=timedelta(seconds=60))
+OBSERVE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
+CANCEL: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
+
+# Without a heartbeat a running delivery never learns that it is no longer wanted: what it sent comes back as a result
+# and stands in the ledger; only the waiting between attempts is cut short.
+NUDGE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30), heartbeat=None)
+NOTIFY: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=30), heartbeat=None)
+HAND_OFF: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=45), heartbeat=None)
+PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
+
+# The default policy of a local activity never stops and would hold the workflow task (design.md step 3).
+PLAN_LOCALLY: Final = LocalActivityOptions(
+    start_to_close_timeout=timedelta(seconds=3), retry_policy=RetryPolicy(maximum_attempts=1)
+)
+
+PROBE_FIRST: Final = timedelta(seconds=30)
+PROBE_AT_MOST: Final = timedelta(minutes=15)
+
+
+def probe_pause(probes: int) -> timedelta:
+    """How long to wait before probe number `probes` (from 0): 30 s, doubling, at most 15 min."""
+    doubled: timedelta = PROBE_FIRST * 2 ** min(probes, 5)
+    return min(doubled, PROBE_AT_MOST)
+
+
+STRAGGLER_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
+"""Before the phones that a delivery left open are tried again; after the last one the ledger says `failed`."""

@@ -1,0 +1,111 @@
+"""Asking the world with patience: a failed call becomes the workflow's problem, probed until somebody has mended it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from enum import Enum, auto
+from itertools import count
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
+
+from workflows.options import ActivityOptions, probe_pause
+from workflows.trouble import Trouble, trouble_of
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+Condition = Callable[[], bool]
+
+
+class Wake(Enum):
+    """Why a wait ended; the story decides from its state, this only says whether the deadline passed."""
+
+    DEADLINE = auto()
+    NEWS = auto()
+
+
+def never() -> bool:
+    """For calls and waits that nothing interrupts."""
+    return False
+
+
+class PatientWorkflow(ABC):
+    """A workflow that waits for people and services for weeks; its state tells what is wrong while it does."""
+
+    @abstractmethod
+    def has_news(self) -> bool:
+        """Whether something arrived that the story should look at before it goes on."""
+
+    @abstractmethod
+    def publish(self) -> None:
+        """Show the present state to people, before each wait."""
+
+    @abstractmethod
+    def troubled(self, trouble: Trouble, probe_at: datetime) -> None:
+        """A call failed and will be repeated at `probe_at`."""
+
+    @abstractmethod
+    def mended(self) -> None:
+        """A call was answered."""
+
+    @abstractmethod
+    def failed(self, trouble: Trouble) -> None:
+        """A call failed and no repetition will help."""
+
+    async def ask(
+        self,
+        method: Callable[[Any, Question], Awaitable[Answer]],
+        question: Question,
+        how: ActivityOptions,
+        summary: str,
+        unless: Condition = never,
+    ) -> Answer | None:
+        """Ask until there is an answer; None when `unless` came true first, or when it `failed` for good.
+
+        Probes follow at 30 s, doubling to 15 min, or when the service asked us to come back, whichever is later.
+        """
+        for probes in count():
+            try:
+                answer = await self._answer(method, question, how, summary, unless)
+            except FailureError as failure:
+                if is_cancelled_exception(failure):
+                    return None
+                trouble = trouble_of(failure)
+            else:
+                self.mended()
+                return answer
+            if trouble.code.terminal:
+                self.failed(trouble)
+                return None
+            probe_at = workflow.now() + max(probe_pause(probes), trouble.retry_after)
+            self.troubled(trouble, probe_at)
+            if await self.until(probe_at, f"{trouble.code}: try again", unless) is Wake.NEWS:
+                return None
+        raise AssertionError("unreachable: the count never ends")
+
+    async def until(self, deadline: datetime | None, summary: str, unless: Condition | None = None) -> Wake:
+        """Wait for the deadline (None: for ever) or for `unless` (by default any news), whichever is first."""
+        self.publish()
+        timeout = deadline - workflow.now() if deadline else None
+        if timeout is not None and timeout.total_seconds() <= 0:
+            return Wake.DEADLINE
+        try:
+            await workflow.wait_condition(unless or self.has_news, timeout=timeout, timeout_summary=summary)
+        except TimeoutError:
+            return Wake.DEADLINE
+        return Wake.NEWS
+
+    async def _answer(
+        self,
+        method: Callable[[Any, Question], Awaitable[Answer]],
+        question: Question,
+        how: ActivityOptions,
+        summary: str,
+        unless: Condition,
+    ) -> Answer:
+        call = workflow.start_activity_method(method, question, summary=summary, **how)
+        await workflow.wait_condition(lambda: call.done() or unless())
+        if not call.done():
+            call.cancel()
+        return await call

@@ -1,0 +1,116 @@
+"""The join of one request: who is expected, who has acted, whose turn it is. Pure; order decides, arrival does not."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from pydantic import AwareDatetime
+
+from workflows.model import Model, Role, Signer, SignerSeen, SignerState, Turn
+
+_RANK = {
+    SignerState.WAITING: 0,
+    SignerState.TURN: 1,
+    SignerState.BOUNCED: 2,
+    SignerState.VIEWED: 3,
+    SignerState.SIGNED: 4,
+    SignerState.APPROVED: 4,
+    SignerState.DECLINED: 4,
+    SignerState.REASSIGNED: 4,
+    SignerState.COPIED: 4,
+}
+_ACTED = 4
+
+
+class SignerProgress(Model):
+    """One signer's way through the request.
+
+    `turn_at` is when their turn came; `clock_from` is that instant moved by every pause since: offsets count from it.
+    """
+
+    person: str
+    order: int
+    role: Role
+    state: SignerState = SignerState.WAITING
+    at: AwareDatetime | None = None
+    turn_at: AwareDatetime | None = None
+    clock_from: AwareDatetime | None = None
+    reason: str | None = None
+
+    @property
+    def acted(self) -> bool:
+        """Whether nothing more is expected of them."""
+        return _RANK[self.state] == _ACTED
+
+    @property
+    def expected(self) -> bool:
+        """Whether the request waits for them at some time; a copy is never waited for."""
+        return self.role is not Role.COPY
+
+
+class Signatures(Model):
+    """All signers of a request, in the order of the request file."""
+
+    signers: tuple[SignerProgress, ...]
+
+    @classmethod
+    def expect(cls, signers: tuple[Signer, ...]) -> Self:
+        """Nobody's turn yet: the request has not been sent."""
+        return cls(signers=tuple(SignerProgress(person=s.person, order=s.order, role=s.role) for s in signers))
+
+    def begin(self, now: datetime) -> Self:
+        """Give the turn to the first in order; repeated, it changes nothing."""
+        return self._advance(now)
+
+    def record(self, seen: tuple[SignerSeen, ...], now: datetime) -> Self:
+        """What the provider says of its signers, in any order and as often as it likes; nobody ever goes back."""
+        by_person = {one.person: one for one in seen}
+        signers = tuple(_recorded(signer, by_person.get(signer.person), now) for signer in self.signers)
+        return self.having(signers=signers)._advance(now)
+
+    def shift(self, pause: timedelta) -> Self:
+        """Move the clocks of everyone whose turn it is by the time the ball was with us."""
+        return self.having(
+            signers=tuple(
+                signer.having(clock_from=signer.clock_from + pause) if signer.clock_from else signer
+                for signer in self.signers
+            )
+        )
+
+    @property
+    def pending(self) -> tuple[SignerProgress, ...]:
+        """The signers whose turn it is and who have not acted."""
+        return tuple(signer for signer in self.signers if signer.turn_at and signer.expected and not signer.acted)
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The pending signers as the planner wants them."""
+        return tuple(Turn(person=s.person, since=s.clock_from) for s in self.pending if s.clock_from)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everyone who is expected has signed or approved."""
+        return all(s.state in (SignerState.SIGNED, SignerState.APPROVED) for s in self.signers if s.expected)
+
+    def of(self, person: str) -> SignerProgress | None:
+        """The signer with this directory id."""
+        return next((signer for signer in self.signers if signer.person == person), None)
+
+    def _advance(self, now: datetime) -> Self:
+        open_orders = [signer.order for signer in self.signers if signer.expected and not signer.acted]
+        if not open_orders:
+            return self
+        turn = min(open_orders)
+        return self.having(signers=tuple(_with_turn(s, now) if s.order == turn else s for s in self.signers))
+
+
+def _with_turn(signer: SignerProgress, now: datetime) -> SignerProgress:
+    if not signer.expected or signer.acted or signer.turn_at:
+        return signer
+    state = SignerState.TURN if signer.state is SignerState.WAITING else signer.state
+    return signer.having(state=state, turn_at=now, clock_from=now)
+
+
+def _recorded(signer: SignerProgress, seen: SignerSeen | None, now: datetime) -> SignerProgress:
+    if seen is None or signer.acted or _RANK[seen.state] <= _RANK[signer.state]:
+        return signer
+    return signer.having(state=seen.state, at=seen.at or now, reason=seen.reason)

@@ -1,0 +1,38 @@
+"""What a failed call means for the request: a code, words for the person who mends it, and when to ask again."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError
+
+from workflows.model import Code
+
+_SAYS_AT_MOST = 500
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A failure in the request's own words; `retry_after` is what the service asked for, zero when it said nothing."""
+
+    code: Code
+    says: str
+    retry_after: timedelta = timedelta()
+
+
+def trouble_of(failure: FailureError, unexpected: Code = Code.UNREACHABLE) -> Trouble:
+    """The trouble behind a failed activity; texts of errors we did not make are withheld, they may hold anything."""
+    name = failure.activity_type if isinstance(failure, ActivityError) else "call"
+    cause = failure.cause if isinstance(failure, ActivityError) and failure.cause else failure
+    if isinstance(cause, ApplicationError) and cause.type in list(Code):
+        return Trouble(Code(cause.type), cause.message[:_SAYS_AT_MOST], cause.next_retry_delay or timedelta())
+    if isinstance(cause, TimeoutError):
+        return _of_time_out(name, cause)
+    kind = cause.type if isinstance(cause, ApplicationError) else type(cause).__name__
+    return Trouble(unexpected, f"unexpected {kind} in {name}: see the worker's log")
+
+
+def _of_time_out(name: str, time_out: TimeoutError) -> Trouble:
+    last = time_out.cause
+    if isinstance(last, ApplicationError) and last.type in list(Code):
+        return Trouble(Code(last.type), last.message[:_SAYS_AT_MOST], last.next_retry_delay or timedelta())
+    return Trouble(Code.UNREACHABLE, f"no answer to {name} in time")
