@@ -1,0 +1,106 @@
+"""Which addresses of other people's choosing we call: the guard against being sent into our own network.
+
+A URL is resolved first and the connection then goes to the very address that was checked, so a name that answers
+differently the second time gains nothing.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+import httpx
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Host and port to IP addresses; raises `OSError` when the name has none."""
+
+_NOT_PUBLIC: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in ("192.0.0.0/24", "2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48")
+)
+"""What `is_global` lets through in some versions of Python: protocol assignments, and the IPv6 ranges that carry an
+IPv4 address somewhere else (6to4, Teredo, NAT64)."""
+
+
+class AddressRefused(Exception):
+    """We do not call this URL; the text says which rule it breaks, without the URL's path or query."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A checked place to connect to: `url` holds the IP address, `host` is what the URL called it."""
+
+    url: httpx.URL
+    host: str
+    host_header: str
+
+
+async def system_resolver(host: str, port: int) -> Sequence[str]:
+    """The addresses the system knows for `host`."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+class Guard:
+    """`allowed` holds `host` or `host:port` entries; empty = any public address. Private ones only when listed."""
+
+    def __init__(self, allowed: Sequence[str], resolve: Resolve = system_resolver) -> None:
+        self._allowed = frozenset(entry.strip().lower().rstrip(".") for entry in allowed)
+        self._resolve = resolve
+
+    async def check(self, address: str) -> Destination:
+        """Where to connect for this URL; raises `AddressRefused`, or `OSError` when the name has no address."""
+        url = _parsed(address)
+        host = url.raw_host.decode("ascii").rstrip(".")
+        port = url.port or (443 if url.scheme == "https" else 80)
+        listed = not self._allowed.isdisjoint(_spellings(host, port))
+        if self._allowed and not listed:
+            _refuse("the host is not listed in COUNTERSIGN_HANDOFF_HOSTS")
+        found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
+        _check_addresses(found, listed=listed, encrypted=url.scheme == "https")
+        return Destination(url.copy_with(host=str(found[0])), host, url.netloc.decode("ascii"))
+
+
+def _parsed(address: str) -> httpx.URL:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        _refuse("it is not a URL")
+    if url.scheme not in ("https", "http") or not url.raw_host:
+        _refuse("only https is called")
+    if url.port is not None and not 0 < url.port < 65_536:
+        _refuse("there is no such port")
+    if url.userinfo:
+        _refuse("it carries a user name")
+    return url
+
+
+def _spellings(host: str, port: int) -> set[str]:
+    bare = host.lower()
+    bracketed = f"[{bare}]" if ":" in bare else bare
+    return {bare, bracketed, f"{bracketed}:{port}"}
+
+
+def _check_addresses(found: Sequence[IpAddress], *, listed: bool, encrypted: bool) -> None:
+    if not found:
+        raise OSError("the name has no address")
+    if not encrypted and not (listed and all(address.is_loopback for address in found)):
+        _refuse("plain http goes to a listed loopback address only")
+    if not listed and not all(is_public(address) for address in found):
+        _refuse("a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS")
+
+
+def is_public(address: IpAddress) -> bool:
+    """Whether the address is one of the open internet; an IPv4 address in an IPv6 wrapping counts as what it wraps."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return is_public(address.ipv4_mapped)
+    if any(address in network for network in _NOT_PUBLIC if network.version == address.version):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def _refuse(rule: str) -> NoReturn:
+    raise AddressRefused(rule)

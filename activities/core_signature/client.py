@@ -1,0 +1,156 @@
+"""Core Signature over HTTP: typed methods, nothing of Temporal, no retries (contracts part 1 and 3.2)."""
+
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.wire import Page, Wire, WireDocument, WireEvent, WireRequest, WireWebhook, parse, read
+from activities.http import Cause, Query, Service, ServiceFailure, make_client
+from activities.oauth import Bearer
+
+NAME: Final = "Core Signature"
+UPLOAD_DEADLINE: Final = 40.0
+"""Seconds: a document may be some 27 MB on the wire."""
+_MOST_PAGES: Final = 1000
+_NO_SUCH_PATH: Final = (404, 405)
+
+W = TypeVar("W", bound=Wire)
+
+
+class Action(StrEnum):
+    """What can be done to a request whose path is not sure (contracts 1.5)."""
+
+    CANCEL = "cancel"
+    RESEND = "resend"
+    FORWARD = "forward"
+
+
+class CoreSignatureClient:
+    """One tenant's Core Signature. Every method raises `ServiceFailure` when the service does not do as asked."""
+
+    def __init__(
+        self,
+        config: CoreSignatureConfig,
+        *,
+        trust: ssl.SSLContext | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.config = config
+        self._bearer = Bearer(NAME, config.credentials, trust=trust, transport=transport)
+        client = make_client(auth=self._bearer, trust=trust, transport=transport)
+        self._service = Service(NAME, config.url.rstrip("/") + "/api/v1", client)
+        self._requests = config.dialect.requests
+        self._candidates = {
+            Action.CANCEL: config.cancel_paths,
+            Action.RESEND: config.resend_paths,
+            Action.FORWARD: config.forward_paths,
+        }
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._service.aclose()
+
+    async def check_token(self) -> None:
+        """Ask for a token now."""
+        await self._bearer.check()
+
+    # --- documents
+
+    def document_url(self, uuid: str) -> str:
+        """The document's address at the provider, built from our configuration."""
+        return f"{self.config.url.rstrip('/')}/api/v1/documents/{uuid}/"
+
+    async def documents_of(self, external_id: str) -> list[WireDocument]:
+        """Every document listed for this `external_id`; a tenant that ignores the filter may list others too."""
+        return [document async for document in self._all("/documents/", WireDocument, {"external_id": external_id})]
+
+    async def document(self, uuid: str) -> WireDocument:
+        """The document as it is now, with its request; 404 when it was deleted."""
+        return read(WireDocument, await self._service.call("GET", f"/documents/{uuid}/"))
+
+    async def create_document(self, body: Mapping[str, object]) -> WireDocument:
+        """Make a document; no second call makes the same one again."""
+        return read(WireDocument, await self._service.call("POST", "/documents/", json=body, deadline=UPLOAD_DEADLINE))
+
+    async def delete_document(self, uuid: str) -> None:
+        """Delete the document and its request."""
+        await self._service.call("DELETE", f"/documents/{uuid}/")
+
+    # --- requests
+
+    async def request(self, uuid: str) -> WireRequest:
+        """The request with its signers."""
+        return read(WireRequest, await self._service.call("GET", f"{self._requests}{uuid}/"))
+
+    async def create_request(self, body: Mapping[str, object], private: Iterable[str] = ()) -> WireRequest:
+        """Ask the signers of a document; `private` (names, addresses) is blanked in a failure."""
+        return read(WireRequest, await self._service.call("POST", self._requests, json=body, private=private))
+
+    async def cancel(self, request: str) -> None:
+        """Cancel; refused with 400 or 409 once the document has ended."""
+        await self._act(Action.CANCEL, request)
+
+    async def resend(self, request: str) -> None:
+        """Send Core Signature's mail again to everyone whose turn it is."""
+        await self._act(Action.RESEND, request)
+
+    async def forward(self, request: str, from_email: str, to_email: str, reason: str | None = None) -> None:
+        """Put another signer in the place of one who has not acted; the first one's link dies."""
+        body = {"signer_email_to_forward": from_email, "signer_email_to_forward_to": to_email}
+        body |= {"forwarded_reason": reason} if reason else {}
+        await self._act(Action.FORWARD, request, body, private=(from_email, to_email))
+
+    # --- events and subscriptions
+
+    async def events(self, page: int = 1, **filters: str | int | bool) -> tuple[list[WireEvent], bool]:
+        """One page of events, newest first, and whether more follow (filters: contracts 1.8)."""
+        return await self._page("/events/", WireEvent, page, filters)
+
+    async def webhooks(self) -> list[WireWebhook]:
+        """The subscriptions of this tenant."""
+        return [webhook async for webhook in self._all("/webhooks/", WireWebhook, {})]
+
+    async def create_webhook(self, event_type: str, callback_url: str, name: str) -> WireWebhook:
+        """Subscribe to one type of event."""
+        body = {"event_type": event_type, "callback_url": callback_url, "name": name}
+        return read(WireWebhook, await self._service.call("POST", "/webhooks/", json=body))
+
+    async def delete_webhook(self, uuid: str) -> None:
+        """End a subscription."""
+        await self._service.call("DELETE", f"/webhooks/{uuid}/")
+
+    async def _all(self, path: str, kind: type[W], query: Query) -> AsyncIterator[W]:
+        for number in range(1, _MOST_PAGES):
+            found, more = await self._page(path, kind, number, query)
+            for one in found:
+                yield one
+            if not (found and more):
+                return
+
+    async def _page(self, path: str, kind: type[W], number: int, query: Query) -> tuple[list[W], bool]:
+        asked = {**query, "page": number, "limit": self.config.page_size}
+        answer = await self._service.call("GET", path, query=asked)
+        page = read(Page, answer)
+        return [parse(kind, item, answer) for item in page.results], page.more
+
+    async def _act(
+        self, action: Action, request: str, body: Mapping[str, Any] | None = None, private: Iterable[str] = ()
+    ) -> None:
+        """Try the candidate paths; the one that worked is tried first from then on."""
+        for path in self._candidates[action]:
+            name = path.strip("/").rpartition("/")[2]
+            try:
+                await self._service.call("POST", f"{self._requests}{request}/{name}/", json=body, private=private)
+            except ServiceFailure as failure:
+                if failure.status not in _NO_SUCH_PATH:
+                    raise
+                await self.request(request)  # A 404 of the request itself is the answer, not a reason to go on.
+            else:
+                others = (other for other in self._candidates[action] if other != path)
+                self._candidates[action] = (path, *others)
+                return
+        raise ServiceFailure(NAME, Cause.STATUS, f"no path to {action} is known", status=405)

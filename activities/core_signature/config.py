@@ -1,0 +1,46 @@
+"""What a tenant may answer differently is configuration (contracts 3.7)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from activities.oauth import Credentials
+
+
+class Dialect(StrEnum):
+    """Whose paths are called; SignRequest is the ancestor of Core Signature's interface."""
+
+    CORE = "core"
+    SIGNREQUEST = "signrequest"
+
+    @property
+    def requests(self) -> str:
+        """The path of the signature requests."""
+        return "/signature-requests/" if self is Dialect.CORE else "/signrequests/"
+
+
+class NameStyle(StrEnum):
+    """How a signer's name is sent."""
+
+    FULL_NAME = "full_name"
+    FIRST_LAST = "first_last"
+
+
+@dataclass(frozen=True)
+class CoreSignatureConfig:
+    """Where Core Signature is and how this tenant wants to be spoken to.
+
+    `url` is the host; `callback_url` the address each document's events go to, None when a subscription tells them;
+    `list_lag` the seconds a new document may be missing from lists. Of an action path only the last part counts.
+    """
+
+    url: str
+    credentials: Credentials
+    callback_url: str | None = None
+    dialect: Dialect = Dialect.CORE
+    from_email: str | None = None
+    name_style: NameStyle = NameStyle.FULL_NAME
+    list_lag: float = 10.0
+    page_size: int = 100
+    cancel_paths: tuple[str, ...] = ("cancel_signature_request", "cancel_signrequest")
+    resend_paths: tuple[str, ...] = ("resend_signature_request_email", "resend_signrequest_email")
+    forward_paths: tuple[str, ...] = ("forward_signer",)

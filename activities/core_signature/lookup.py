@@ -1,0 +1,58 @@
+"""Finds the document of a request by our id, and judges whether it may be believed to be the one we made."""
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.reading import STATUSES
+from activities.core_signature.wire import WireDocument
+from activities.failures import final_failure
+from activities.store import Store
+from workflows.model import Brief, Code
+
+
+def has_ended(document: WireDocument) -> bool:
+    """Whether nobody can sign, decline or cancel it any more."""
+    status = STATUSES.get(document.status)
+    return status is not None and status.ended
+
+
+class Lookup:
+    """Look-ups by `external_id`. Ours is what carries our id and the request's name; raises `ApplicationError`s."""
+
+    def __init__(self, client: CoreSignatureClient, store: Store) -> None:
+        self._client = client
+        self._store = store
+
+    async def to_take_over(self, brief: Brief) -> WireDocument | None:
+        """The document an earlier attempt made, None when there is none.
+
+        It may have ended meanwhile, if the id was found free and claimed by us before; without a claim an ended one is
+        somebody's past use of the id, and so is a foreign one.
+        """
+        found = await self._listed(brief)
+        if any(document.name != brief.document.name for document in found):
+            raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {brief.id}")
+        if any(has_ended(document) for document in found) and not await self._store.is_claimed(brief.id):
+            raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {brief.id} has already ended")
+        return self._only(found, brief)
+
+    async def to_cancel(self, brief: Brief) -> WireDocument | None:
+        """The document of ours that is to be cancelled, None when there is none."""
+        ours = [document for document in await self._listed(brief) if document.name == brief.document.name]
+        living = [document for document in ours if not has_ended(document)]
+        return self._only(living or ours[:1], brief)
+
+    async def is_gone(self, brief: Brief, uuid: str) -> bool:
+        """Whether the provider, asked in another way, does not know the document either."""
+        return all(document.uuid != uuid for document in await self._listed(brief))
+
+    async def _listed(self, brief: Brief) -> list[WireDocument]:
+        found = await self._client.documents_of(brief.id)
+        if any(document.external_id != brief.id for document in found):
+            says = "the list of documents ignores the filter external_id, so nothing can be looked up"
+            raise final_failure(Code.PROVIDER_UNSURE, says)
+        return found
+
+    def _only(self, found: list[WireDocument], brief: Brief) -> WireDocument | None:
+        if len(found) > 1:
+            says = f"{len(found)} documents have the id {brief.id}: delete all but one at Core Signature"
+            raise final_failure(Code.PROVIDER_UNSURE, says)
+        return found[0] if found else None

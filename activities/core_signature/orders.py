@@ -1,0 +1,91 @@
+"""The bodies that ask Core Signature for a document and its signers (contracts 1.4-1.6). Pure."""
+
+import base64
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from activities.core_signature.config import CoreSignatureConfig, NameStyle
+from activities.person import Person
+from workflows.model import Brief, Role, Signer
+
+LANGUAGES: Final = frozenset(
+    {"en", "en-gb", "nl", "fr", "de", "he", "da", "fi", "hu", "it", "no", "pl", "pt", "es", "sv", "ru", "ja"}
+)
+_SAME_LANGUAGE: Final = {"nb": "no", "nn": "no", "iw": "he"}
+_LONGEST_SUBJECT: Final = 255
+
+
+def document_body(brief: Brief, content: bytes | None, config: CoreSignatureConfig) -> dict[str, Any]:
+    """A document under our id: from its bytes, or from the template it names.
+
+    It never expires by itself: the due date is ours to keep and may be moved.
+    """
+    body: dict[str, Any] = {"name": brief.document.name, "external_id": brief.id}
+    if content is None:
+        body |= {"template": brief.document.template}
+    else:
+        encoded = base64.b64encode(content).decode()
+        body |= {"file_from_content": encoded, "file_from_content_name": brief.document.file_name}
+    return body | ({"events_callback_url": config.callback_url} if config.callback_url else {})
+
+
+def request_body(
+    document_url: str,
+    brief: Brief,
+    people: Mapping[str, Person],
+    reachable: Collection[str],
+    config: CoreSignatureConfig,
+) -> dict[str, Any]:
+    """A request to `people`, by our ids; `reachable` are those whom we tell ourselves, on a living device.
+
+    One voice only: Core Signature's reminders are off. Its closing mails stay: they bring the signed copy.
+    """
+    body: dict[str, Any] = {
+        "document": document_url,
+        "who": "o",
+        "subject": brief.document.name[:_LONGEST_SUBJECT],
+        "message": brief.message or "",
+        "send_reminders": False,
+        "signers": [
+            _signer(signer, people[signer.person], brief, signer.person in reachable, config.name_style)
+            for signer in brief.signers
+        ],
+    }
+    return body | ({"from_email": config.from_email} if config.from_email else {})
+
+
+def _signer(signer: Signer, person: Person, brief: Brief, reachable: bool, style: NameStyle) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "email": person.email,
+        **_name(person.name, style),
+        "order": signer.order,
+        "needs_to_sign": signer.role is not Role.COPY,
+    }
+    if signer.role is Role.APPROVE:
+        said["approve_only"] = True
+    if language := _language(person.locale):
+        said["language"] = language
+    # The provider's first mail is withheld only from a signer with an `embed_url`, so it is asked for only where our
+    # own notice arrives.
+    if reachable and signer.role is not Role.COPY:
+        said["embed_url_user_id"] = embed_user(brief.id, signer.person)
+    return said
+
+
+def embed_user(request: str, person: str) -> str:
+    """Who a signing page is for, in a word that tells the provider nothing: the same on every attempt."""
+    return hashlib.sha256(f"{request}/{person}".encode()).hexdigest()[:24]
+
+
+def _name(name: str, style: NameStyle) -> dict[str, str]:
+    if style is NameStyle.FULL_NAME:
+        return {"full_name": name}
+    first, _, last = name.rpartition(" ")
+    return {"first_name": first, "last_name": last}
+
+
+def _language(locale: str | None) -> str | None:
+    tag = (locale or "").replace("_", "-").casefold()
+    base = tag.partition("-")[0]
+    return next((one for one in (tag, base, _SAME_LANGUAGE.get(base)) if one in LANGUAGES), None)

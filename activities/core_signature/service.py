@@ -1,0 +1,188 @@
+"""Implements the port `SignatureService`: what a workflow asks of Core Signature, safe to repeat."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from temporalio import activity
+
+from activities.core_signature import orders, reading
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.lookup import Lookup, has_ended
+from activities.core_signature.wire import WireDocument
+from activities.failures import failing_as_application_errors, final_failure, passing_failure
+from activities.http import ServiceFailure
+from activities.people import Directory, DirectoryFailure
+from activities.person import Person
+from activities.store import RecordConflict, Store
+from workflows.glance import settled_record
+from workflows.model import Brief, CancelOrder, Code, CreateOrder, DocumentSeen
+from workflows.ports import SignatureService
+from workflows.progress import Observation, Progress
+
+_BOUNCED: Final = "signer_email_bounced"
+_REFUSED_BY_STATE: Final = (400, 409)
+
+
+class CoreSignatureService(SignatureService):
+    """The documents and requests of one tenant, known by our ids. Every failure is one of `activities/failures.py`."""
+
+    def __init__(self, client: CoreSignatureClient, directory: Directory, store: Store) -> None:
+        self._client = client
+        self._lookup = Lookup(client, store)
+        self._directory = directory
+        self._store = store
+
+    async def create(self, order: CreateOrder) -> DocumentSeen:
+        """See the port. The look-up comes first on every attempt: after a reset attempt numbers say nothing."""
+        brief = order.brief
+        with failing_as_application_errors():
+            people = await self._people(brief)
+            document = await self._lookup.to_take_over(brief) or await self._make_document(brief)
+            if document.request is None and not has_ended(document):
+                document = await self._ask_signers(document, brief, people)
+        return reading.seen(document, brief, {person: known.email for person, known in people.items()})
+
+    async def observe(self, observation: Observation) -> DocumentSeen:
+        """See the port."""
+        if observation.document is None:
+            progress = observation.progress
+            seen = DocumentSeen(document="", status=progress.status, raw="")
+        else:
+            seen = await self.read(observation.request.brief, observation.document)
+            progress = observation.progress.observe(seen, observation.now)
+        if progress.status.ended:
+            with failing_as_application_errors():
+                await self._record(observation, progress)
+        return seen
+
+    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+        """See the port. A document that nobody was asked to sign yet is deleted."""
+        with failing_as_application_errors():
+            document = await self._to_cancel(order)
+            if document is None:
+                return None
+            if not has_ended(document):
+                if document.request is None:
+                    await self._client.delete_document(document.uuid)
+                    return None
+                document = await self._cancelled(document.uuid, document.request.uuid)
+        return reading.seen(document, order.brief, await self._emails(order.brief))
+
+    async def read(self, brief: Brief, document: str) -> DocumentSeen:
+        """The document as it is now, for whoever must not act on old news; fails with `document_deleted`."""
+        with failing_as_application_errors():
+            found = await self._existing(brief, document)
+            bounced = await self._bounced(found)
+        return reading.seen(found, brief, await self._emails(brief), bounced)
+
+    async def resend(self, document: str) -> None:
+        """Have Core Signature mail everyone again whose turn it is; nothing happens once the document has ended."""
+        with failing_as_application_errors():
+            found = await self._client.document(document)
+            if found.request and not has_ended(found):
+                await self._client.resend(found.request.uuid)
+
+    async def _make_document(self, brief: Brief) -> WireDocument:
+        sha256 = brief.document.sha256
+        content = await self._store.get_document(sha256) if sha256 else None
+        await self._store.claim_id(brief.id)
+        return await self._client.create_document(orders.document_body(brief, content, self._client.config))
+
+    async def _ask_signers(self, document: WireDocument, brief: Brief, people: Mapping[str, Person]) -> WireDocument:
+        reachable = await self._reachable(people)
+        url = self._client.document_url(document.uuid)
+        body = orders.request_body(url, brief, people, reachable, self._client.config)
+        private = [text for person in people.values() for text in (person.email, person.name)]
+        try:
+            request = await self._client.create_request(body, private)
+        except ServiceFailure as failure:
+            # Perhaps the document has its request by now, or has ended: the document itself is the truth.
+            if failure.status not in _REFUSED_BY_STATE:
+                raise
+            again = await self._client.document(document.uuid)
+            if again.request is None and not has_ended(again):
+                raise failure from None
+            return again
+        return document.model_copy(update={"request": request})
+
+    async def _to_cancel(self, order: CancelOrder) -> WireDocument | None:
+        if order.document is not None:
+            return await self._document_or_none(order.document)
+        found = await self._lookup.to_cancel(order.brief)
+        if found is None and await self._store.is_claimed(order.brief.id):
+            # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
+            await asyncio.sleep(self._client.config.list_lag)
+            found = await self._lookup.to_cancel(order.brief)
+        return found
+
+    async def _cancelled(self, document: str, request: str) -> WireDocument:
+        refusal: ServiceFailure | None = None
+        try:
+            await self._client.cancel(request)
+        except ServiceFailure as failure:
+            if failure.status not in _REFUSED_BY_STATE:
+                raise
+            refusal = failure
+        again = await self._client.document(document)
+        if has_ended(again):
+            return again
+        raise refusal or passing_failure(Code.UNREACHABLE, "Core Signature has not yet ended the cancelled document")
+
+    async def _document_or_none(self, uuid: str) -> WireDocument | None:
+        try:
+            return await self._client.document(uuid)
+        except ServiceFailure as failure:
+            if failure.status == 404:
+                return None
+            raise
+
+    async def _existing(self, brief: Brief, uuid: str) -> WireDocument:
+        found = await self._document_or_none(uuid)
+        if found is None and await self._lookup.is_gone(brief, uuid):
+            raise final_failure(Code.DOCUMENT_DELETED, "the document was deleted at Core Signature")
+        if found is None:
+            raise passing_failure(Code.UNREACHABLE, "Core Signature lists the document but does not show it")
+        if found.external_id != brief.id:
+            raise final_failure(
+                Code.PROVIDER_UNSURE, "the document at Core Signature has another external_id than ours"
+            )
+        return found
+
+    async def _bounced(self, document: WireDocument) -> frozenset[str]:
+        if not reading.mailed_and_silent(document):
+            return frozenset()
+        try:
+            events, _ = await self._client.events(document__uuid=document.uuid, event_type=_BOUNCED)
+        except ServiceFailure:
+            return frozenset()  # The document was read, which is what counts; a bounce is seen the next time.
+        return frozenset(
+            reading.folded(event.signer)
+            for event in events
+            if event.signer and event.event_type == _BOUNCED and event.document == document.uuid
+        )
+
+    async def _record(self, observation: Observation, progress: Progress) -> None:
+        record = settled_record(observation, progress).model_dump_json(by_alias=True).encode()
+        try:
+            await self._store.write_record(observation.request.brief.id, record)
+        except RecordConflict as conflict:
+            # Settled twice, as after a reset: the first record stays the truth, and somebody should look.
+            activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
+
+    async def _people(self, brief: Brief) -> dict[str, Person]:
+        return {signer.person: await self._directory.person(signer.person, brief.id) for signer in brief.signers}
+
+    async def _reachable(self, people: Mapping[str, Person]) -> frozenset[str]:
+        devices = {id: await self._directory.devices(person) for id, person in people.items()}
+        return frozenset(id for id, living in devices.items() if living)
+
+    async def _emails(self, brief: Brief) -> dict[str, str]:
+        """The addresses the directory still knows: who has left must not keep us from believing a document."""
+        emails: dict[str, str] = {}
+        for signer in brief.signers:
+            try:
+                emails[signer.person] = (await self._directory.person(signer.person, brief.id)).email
+            except DirectoryFailure as failure:
+                activity.logger.warning("signer matched without an address", extra={"says": str(failure)})
+        return emails

@@ -1,0 +1,103 @@
+"""Where a signer can sign right now: read live from Core Signature, never kept in a history, log or push."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.lookup import has_ended
+from activities.core_signature.reading import STATUSES, folded
+from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
+from workflows.model import Status
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_log = structlog.get_logger(__name__)
+
+
+class SigningState(StrEnum):
+    """What a signer finds when they follow their link."""
+
+    PREPARING = "preparing"
+    EARLY = "early"
+    OPEN = "open"
+    BY_MAIL = "by mail"
+    ACTED = "acted"
+    HANDED_OVER = "handed over"
+    ENDED = "ended"
+    STRANGER = "stranger"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class SigningPage:
+    """The state, the document's name when it is known, and the page's address only when it is open."""
+
+    state: SigningState
+    document: str | None = None
+    url: str | None = None
+    request: str | None = None
+    """The provider's uuid of the request, to have the mail sent again."""
+    approves: bool = False
+    outcome: Status | None = None
+    """How the request ended; None while it lives."""
+
+
+async def signing_page(client: CoreSignatureClient, request: str, email: str) -> SigningPage:
+    """The page on which the signer with this address signs `request` (our id); `ServiceFailure` when nobody answers."""
+    found = [document for document in await client.documents_of(request) if document.external_id == request]
+    living = [document for document in found if not has_ended(document)]
+    if len(living) == 1:
+        return _page(living[0], email, client.config.url)
+    if found and not living:
+        return SigningPage(SigningState.ENDED, found[0].name, outcome=STATUSES[found[0].status])
+    return SigningPage(SigningState.UNKNOWN)
+
+
+def _page(document: WireDocument, email: str, provider: str) -> SigningPage:
+    if document.request is None or STATUSES.get(document.status) is Status.CONVERTING:
+        return SigningPage(SigningState.PREPARING, document.name)
+    signer = _signer(document.request, email)
+    if signer is None:
+        return SigningPage(SigningState.STRANGER, document.name)
+    state = _state(signer, document.request, provider)
+    url = signer.embed_url if state is SigningState.OPEN else None
+    return SigningPage(state, document.name, url, document.request.uuid, signer.approve_only)
+
+
+def _signer(request: WireRequest, email: str) -> WireSigner | None:
+    asked = [one for one in request.signers if one.needs_to_sign and folded(one.email) == folded(email)]
+    return next((one for one in asked if not one.forwarded), asked[0] if asked else None)
+
+
+def _state(signer: WireSigner, request: WireRequest, provider: str) -> SigningState:
+    if signer.forwarded:
+        return SigningState.HANDED_OVER
+    if signer.signed or signer.declined:
+        return SigningState.ACTED
+    if any(_still_to_act(other) and other.order < signer.order for other in request.signers):
+        return SigningState.EARLY
+    return SigningState.OPEN if _trusted(signer.embed_url, provider) else SigningState.BY_MAIL
+
+
+def _still_to_act(signer: WireSigner) -> bool:
+    return signer.needs_to_sign and not (signer.signed or signer.declined or signer.forwarded)
+
+
+def _trusted(url: str | None, provider: str) -> bool:
+    """A browser is sent to the provider's host or one below it, by https; by http only on this machine."""
+    if url is None:
+        return False
+    ours = urlsplit(provider)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    if secure and "@" not in parts.netloc and (host == ours.hostname or host.endswith(f".{ours.hostname}")):
+        return True
+    _log.error("core signature names a signing page on a host that is not its own", host=host)
+    return False

@@ -1,0 +1,176 @@
+"""What Core Signature answers, read tolerantly: unknown fields are ignored, odd values of optional ones are absent.
+
+Only what we build on is required; an answer without it is unreadable and worth another try (faults.md B14).
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from activities.http import Answer, Cause, ServiceFailure
+
+_UUID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+_REQUEST_NAMES: Final = ("signrequest", "signature_request")
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return instant.replace(tzinfo=UTC) if instant and instant.tzinfo is None else instant
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _objects(value: object) -> list[Any]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
+Instant = Annotated[datetime | None, BeforeValidator(_instant)]
+Uuid = Annotated[str, Field(pattern=rf"^{_UUID.pattern}$")]
+
+
+class Wire(BaseModel):
+    """A frozen answer, or a part of one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class WireSigner(Wire):
+    """One signer. `message` is the reason of a decline, `embed_url` the signing page when we asked for one."""
+
+    email: Annotated[str, BeforeValidator(lambda value: value or "")]
+    order: Annotated[int, BeforeValidator(_number)] = 0
+    needs_to_sign: Annotated[bool, BeforeValidator(lambda value: value is not False)] = True
+    approve_only: Flag = False
+    emailed: Flag = False
+    viewed: Flag = False
+    signed: Flag = False
+    signed_on: Instant = None
+    declined: Flag = False
+    declined_on: Instant = None
+    message: Text = None
+    forwarded: Flag = False
+    forwarded_on: Instant = None
+    forwarded_to_email: Text = None
+    embed_url: Text = None
+
+
+class WireRequest(Wire):
+    """A signature request; the sender may stand first among its signers."""
+
+    uuid: Uuid
+    signers: Annotated[tuple[WireSigner, ...], BeforeValidator(_objects)] = ()
+
+
+class SigningLog(Wire):
+    """The temporary address of the signing log and its SHA-256."""
+
+    pdf: Text = None
+    security_hash: Text = None
+
+
+class WireDocument(Wire):
+    """A document with its request embedded; `pdf` is a temporary address, `security_hash` the SHA-256 behind it."""
+
+    uuid: Uuid
+    status: str
+    name: Text = None
+    external_id: Text = None
+    pdf: Text = None
+    security_hash: Text = None
+    signing_log: SigningLog | None = None
+    request: WireRequest | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _either_name(cls, value: Any) -> Any:
+        """The embedded request stands under its old or its new name."""
+        if not isinstance(value, dict):
+            return value
+        found = [value[name] for name in _REQUEST_NAMES if isinstance(value.get(name), dict)]
+        return {**value, "request": found[0] if found else None}
+
+
+class WireEvent(Wire):
+    """One event of `/events/`: what happened to which document, and whether its callback arrived."""
+
+    uuid: Annotated[str, BeforeValidator(str)]
+    event_type: Annotated[str, BeforeValidator(str)] = ""
+    timestamp: Instant = None
+    delivered: Flag = False
+    document: Text = None
+    external_id: Text = None
+    signer: Text = None
+    """The e-mail address of the signer it is about."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        """Document and signer come as objects or as addresses."""
+        if not isinstance(value, dict):
+            return value
+        document, signer = value.get("document"), value.get("signer")
+        about = document if isinstance(document, dict) else {"uuid": uuid_in(document)}
+        return {
+            **value,
+            "document": about.get("uuid"),
+            "external_id": about.get("external_id"),
+            "signer": signer.get("email") if isinstance(signer, dict) else signer,
+        }
+
+
+class WireWebhook(Wire):
+    """One subscription."""
+
+    uuid: Uuid
+    event_type: str
+    callback_url: str
+
+
+W = TypeVar("W", bound=Wire)
+
+
+class Page(Wire):
+    """One page of a list as it came; `more` tells whether another follows."""
+
+    results: list[Any]
+    more: bool = Field(validation_alias="next")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _next_or_none(cls, value: Any) -> Any:
+        """The address of the next page is never followed, only whether there is one counts."""
+        return {**value, "next": bool(value.get("next"))} if isinstance(value, dict) else value
+
+
+def uuid_in(address: object) -> str | None:
+    """The uuid of a resource's absolute or relative address: its last part that is not empty."""
+    last = address.rstrip("/").rpartition("/")[2] if isinstance(address, str) else ""
+    return last if _UUID.fullmatch(last) else None
+
+
+def read(kind: type[W], answer: Answer) -> W:
+    """The answer as `kind`; `ServiceFailure` (worth a retry) when it lacks what we need."""
+    return parse(kind, answer.json(), answer)
+
+
+def parse(kind: type[W], value: object, answer: Answer) -> W:
+    """A part of an answer as `kind`, like `read`."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, fault["loc"])) or "all of it" for fault in error.errors())
+        says = f"not readable as {kind.__name__}: {fields}"
+        raise ServiceFailure(answer.service, Cause.UNREADABLE, says[:500], status=answer.status) from None

@@ -1,0 +1,39 @@
+"""The document a request file names: a PDF beside it, checked before anything is started."""
+
+from pathlib import Path
+from typing import Final
+
+MEGABYTE: Final = 1024 * 1024
+_MAGIC: Final = b"%PDF-"
+
+
+def read_pdf(folder: Path, file: str, max_megabytes: int) -> bytes:
+    """The bytes of a PDF inside `folder`; `ValueError` says why it cannot be sent."""
+    path = _inside(folder, file)
+    if not path.is_file():
+        raise ValueError(f"{file} is not a file in the folder of this file")
+    size = path.stat().st_size
+    if size > max_megabytes * MEGABYTE:
+        raise ValueError(f"is {size / MEGABYTE:.1f} MB large, at most {max_megabytes} MB can be sent")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    if not content:
+        raise ValueError("is an empty file")
+    if not content.startswith(_MAGIC):
+        raise ValueError("is not a PDF file (it does not begin with %PDF-)")
+    return content
+
+
+def _inside(folder: Path, file: str) -> Path:
+    if "://" in file:
+        raise ValueError(
+            "is a URL, a file beside this one is expected (a template of Core Signature stands under template)"
+        )
+    if Path(file).is_absolute():
+        raise ValueError("must be a path relative to this file")
+    path = (folder / file).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError("leads out of the folder of this file; put the document beside it")
+    return path

@@ -1,0 +1,98 @@
+"""Signed HTTP calls to other people's systems, as Standard Webhooks 1.0.0 wants them."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+
+from activities.addresses import AddressRefused, Guard
+from activities.http import failure_of_error, seconds_to_wait
+from workflows.model import HandoffResult, Target
+
+DEADLINE: Final = 10.0
+"""Seconds for one whole call, name resolution included."""
+_GONE: Final = 410
+
+
+@dataclass(frozen=True)
+class DownstreamConfig:
+    """`secrets` per target name, several while one is rotated; `hosts` as in `addresses.Guard`."""
+
+    secrets: Mapping[str, Sequence[SecretStr]] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+
+
+def wall_clock() -> datetime:
+    """The instant of sending, which the receiver compares with its own clock; never a time of the business."""
+    return datetime.now(UTC)
+
+
+class Downstream:
+    """Calls the URL of a target; redirects are not followed, and of the answer only status and headers are read."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        config: DownstreamConfig,
+        guard: Guard,
+        now: Callable[[], datetime] = wall_clock,
+    ) -> None:
+        self._client = client
+        self._secrets = config.secrets
+        self._guard = guard
+        self._now = now
+
+    async def call(self, target: Target, key: str, payload: Mapping[str, object]) -> HandoffResult:
+        """Post `payload` with `webhook-id` = `key`: 2xx is done, 410 and a refused address are gone, others retry."""
+        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await self._post(target, self._headers(target.target, key, body), body.encode())
+        except AddressRefused as refusal:
+            return HandoffResult(target=target.target, ok=False, gone=True, why=f"address refused: {refusal}")
+        except httpx.HTTPError as error:
+            return HandoffResult(target=target.target, ok=False, why=failure_of_error(target.target, error).says)
+        except OSError:  # also a time-out
+            return HandoffResult(target=target.target, ok=False, why="no answer")
+
+    async def _post(self, target: Target, headers: Mapping[str, str], body: bytes) -> HandoffResult:
+        to = await self._guard.check(target.url or "")
+        async with self._client.stream(
+            "POST",
+            to.url,
+            headers={**headers, "host": to.host_header, "connection": "close"},
+            content=body,
+            follow_redirects=False,
+            extensions={"sni_hostname": to.host},
+        ) as answer:
+            return self._result(target.target, answer)
+
+    def _headers(self, target: str, key: str, body: str) -> dict[str, str]:
+        sent_at = self._now()
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": key,
+            "webhook-timestamp": str(int(sent_at.timestamp())),
+        }
+        signatures = [
+            Webhook(secret.get_secret_value()).sign(msg_id=key, timestamp=sent_at, data=body)
+            for secret in self._secrets.get(target, ())
+        ]
+        return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})
+
+    def _result(self, target: str, answer: httpx.Response) -> HandoffResult:
+        if answer.is_success:
+            return HandoffResult(target=target, ok=True)
+        return HandoffResult(
+            target=target,
+            ok=False,
+            gone=answer.status_code == _GONE,
+            why=f"HTTP {answer.status_code}",
+            retry_after=seconds_to_wait(answer.headers.get("retry-after"), self._now()) or 0,
+        )

@@ -1,0 +1,127 @@
+"""Reads what went wrong out of an error body, in each of the shapes the providers and their gateways use.
+
+Shapes (contracts 1.3, 1.10, 2.4, 3.5): OAuth `{"error", "error_description"}`, Google `{"error": {…, "details"}}`,
+gateway `{"fault"}`, AppWorks `{"key", "errorMessage"}`, Django REST framework (`detail`, flat and nested lists,
+`{"errors"}`), HTML.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+_MOST_LINES: Final = 20
+_DEEPEST: Final = 6
+_TITLE: Final = re.compile(r"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
+_TAGS: Final = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What an error body says in words, not yet redacted, and its machine-readable code when it has one."""
+
+    says: str
+    error_code: str | None = None
+
+
+def explain(body: bytes) -> Explanation:
+    """The explanation in `body`; never raises, an unknown shape is quoted."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return Explanation(_plain(text))
+    if not isinstance(document, dict):
+        return Explanation(_lines(document) or "no explanation")
+    return _google(document) or _oauth(document) or _gateway(document) or _appworks(document) or _framework(document)
+
+
+def _plain(text: str) -> str:
+    if not text:
+        return "an empty body"
+    if not text.startswith("<"):
+        return text
+    title = _TITLE.search(text)
+    words = title.group(1) if title else _TAGS.sub(" ", text)
+    return f"a page of HTML: {' '.join(html.unescape(words).split())[:300]}"
+
+
+def _google(document: dict[str, Any]) -> Explanation | None:
+    error = document.get("error")
+    if not isinstance(error, dict):
+        return None
+    details = [detail for detail in _listed(error.get("details")) if isinstance(detail, dict)]
+    codes = [code for detail in details if isinstance(code := detail.get("errorCode"), str)]
+    fields = [
+        _violation(v) for detail in details for v in _listed(detail.get("fieldViolations")) if isinstance(v, dict)
+    ]
+    says = "; ".join([str(error.get("message") or "no message"), *fields])
+    return Explanation(says, codes[0] if codes else _text(error.get("status")))
+
+
+def _violation(violation: dict[str, Any]) -> str:
+    return f"{violation.get('field')}: {violation.get('description')}"
+
+
+def _oauth(document: dict[str, Any]) -> Explanation | None:
+    error = document.get("error")
+    if not isinstance(error, str):
+        return None
+    described = _text(document.get("error_description"))
+    return Explanation(f"{error}: {described}" if described else error, error)
+
+
+def _gateway(document: dict[str, Any]) -> Explanation | None:
+    fault = document.get("fault")
+    if not isinstance(fault, dict):
+        return None
+    detail = fault.get("detail")
+    code = _text(detail.get("errorcode")) if isinstance(detail, dict) else None
+    return Explanation(_text(fault.get("faultstring")) or "a fault of the gateway", code)
+
+
+def _appworks(document: dict[str, Any]) -> Explanation | None:
+    message = _text(document.get("errorMessage"))
+    return Explanation(message, _text(document.get("key"))) if message else None
+
+
+def _framework(document: dict[str, Any]) -> Explanation:
+    detail = _text(document.get("detail"))
+    if detail:
+        return Explanation(detail, _text(document.get("code")))
+    return Explanation(_lines(document.get("errors", document)) or "no explanation")
+
+
+def _lines(value: object) -> str:
+    """Nested field errors as `signers[0].email: Enter a valid email address.`, a few of them."""
+    found = []
+    for path, text in _leaves(value, "", 0):
+        found.append(f"{path}: {text}" if path else text)
+        if len(found) == _MOST_LINES:
+            break
+    return "; ".join(found)
+
+
+def _leaves(value: object, path: str, depth: int) -> Iterator[tuple[str, str]]:
+    if depth > _DEEPEST or value in (None, "", {}, []):
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            name = "" if key == "non_field_errors" else str(key)
+            yield from _leaves(inner, f"{path}.{name}".strip("."), depth + 1)
+    elif isinstance(value, list):
+        texts = all(isinstance(inner, str) for inner in value)
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, path if texts else f"{path}[{index}]", depth + 1)
+    else:
+        yield path, str(value)
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

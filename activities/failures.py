@@ -1,0 +1,113 @@
+"""The one table from what a service answered to what Temporal does about it; no other layer retries.
+
+What we caused is not tried again and carries a stable `type`; what passes by itself is, not before the service's own
+`Retry-After`. The texts are already redacted (activities/redaction.py).
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from temporalio.exceptions import ApplicationError
+
+from activities.http import Cause, ServiceFailure
+from activities.people import DirectoryFailure
+from activities.store import StoreFailure
+from workflows.model import Code
+
+LONGEST_WAIT: Final = 3600.0
+"""Seconds: a service that asks for more is asked again after this."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a failure means: the code it is known by, whether it passes by itself, how many seconds to wait at least."""
+
+    code: Code
+    passes: bool = False
+    at_least: float | None = None
+
+
+_LATER: Final = Verdict(Code.UNREACHABLE, passes=True)
+_NEVER: Final = Verdict(Code.UNREACHABLE)
+_REFUSED: Final = Verdict(Code.REFUSED)
+_UNAUTHORISED: Final = Verdict(Code.UNAUTHORISED)
+
+# In this order: what the body's code says, then why there is no answer to speak of, then the status.
+_BY_ERROR_CODE: Final = {
+    "QUOTA_EXCEEDED": Verdict(Code.UNREACHABLE, passes=True, at_least=60),
+    "UNAVAILABLE": _LATER,
+    "INTERNAL": _LATER,
+    "UNSPECIFIED_ERROR": _LATER,
+    "THIRD_PARTY_AUTH_ERROR": _UNAUTHORISED,
+    "SENDER_ID_MISMATCH": _REFUSED,
+    "UNREGISTERED": _REFUSED,
+    "INVALID_ARGUMENT": _REFUSED,
+    "invalid_client": _UNAUTHORISED,
+    "invalid_grant": _UNAUTHORISED,
+    "invalid_scope": _UNAUTHORISED,
+    "unauthorized_client": _UNAUTHORISED,
+    "access_denied": _UNAUTHORISED,
+    "temporarily_unavailable": _LATER,
+}
+_BY_CAUSE: Final = {Cause.NO_ANSWER: _LATER, Cause.UNREADABLE: _LATER, Cause.UNTRUSTED: _NEVER}
+_BY_STATUS: Final = {401: _UNAUTHORISED, 403: _UNAUTHORISED, 408: _LATER, 409: _LATER, 425: _LATER, 429: _LATER}
+
+
+def verdict(failure: ServiceFailure, *, missing: Code = Code.REFUSED) -> Verdict:
+    """What `failure` means; `missing` is what a 404 means to the operation that met it."""
+    by_code = _BY_ERROR_CODE.get(failure.error_code or "")
+    if by_code or failure.cause in _BY_CAUSE:
+        return by_code or _BY_CAUSE[failure.cause]
+    status = failure.status or 500
+    if status == 404:
+        return Verdict(missing)
+    if status >= 500 or status in _BY_STATUS:
+        return _BY_STATUS.get(status, _LATER)
+    return _NEVER if status < 400 else _REFUSED
+
+
+def to_application_error(failure: ServiceFailure, *, missing: Code = Code.REFUSED) -> ApplicationError:
+    """The failure as Temporal understands it; `details` holds the seconds to wait when they are known."""
+    meaning = verdict(failure, missing=missing)
+    asked = [seconds for seconds in (failure.retry_after, meaning.at_least) if seconds is not None]
+    wait = max(asked) if asked and meaning.passes else None
+    return ApplicationError(
+        str(failure),
+        *([wait] if wait is not None else []),
+        type=meaning.code,
+        non_retryable=not meaning.passes,
+        next_retry_delay=None if wait is None else _spread(wait),
+    )
+
+
+def final_failure(code: Code, says: str) -> ApplicationError:
+    """A failure that no repetition within minutes mends; a person has to, or nobody can."""
+    return ApplicationError(says, type=code, non_retryable=True)
+
+
+def passing_failure(code: Code, says: str) -> ApplicationError:
+    """A failure that may pass by itself."""
+    return ApplicationError(says, type=code)
+
+
+@contextmanager
+def failing_as_application_errors(*, missing: Code = Code.REFUSED) -> Iterator[None]:
+    """Turn what services, the directory and the store raise in the block into `ApplicationError`s."""
+    try:
+        yield
+    except ServiceFailure as failure:
+        raise to_application_error(failure, missing=missing) from None
+    except DirectoryFailure as failure:
+        raise final_failure(Code.DIRECTORY, str(failure)) from None
+    except StoreFailure as failure:
+        raise final_failure(Code.UNREACHABLE, str(failure)) from None
+
+
+def _spread(seconds: float) -> timedelta:
+    """Never earlier than asked, a little later each: a crowd that waited together does not return together."""
+    later = seconds + random.uniform(0, min(5.0, 1 + seconds * 0.1))  # noqa: S311  spreads load, keeps no secret
+    return timedelta(seconds=min(later, LONGEST_WAIT))

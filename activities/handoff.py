@@ -1,0 +1,155 @@
+"""Everyone downstream of a settled request: people by push, systems by signed HTTP call, workflows by signal."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.downstream import Downstream
+from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
+from activities.push.report import Why
+from workflows.model import (
+    Brief,
+    Delivered,
+    Delivery,
+    HandoffBatch,
+    HandoffCall,
+    HandoffReport,
+    HandoffResult,
+    Notice,
+    NoticeAction,
+    Outcome,
+    Settled,
+    Target,
+)
+from workflows.names import SIGNATURE_SETTLED, notice_key
+from workflows.ports import Handoff, PushService
+
+EVENT_TYPE: Final = "signature.settled"
+WORKFLOW_CLOSED: Final = "workflow_closed"
+NOBODY: Final = "nobody_to_tell"
+SETTLED: Final = "settled"
+SIGNAL_DEADLINE: Final = timedelta(seconds=10)
+AT_ONCE: Final = 20
+"""Targets of one batch told at the same time."""
+
+_HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
+_PASSES: Final = (Why.UNREACHABLE, Why.UNAUTHORISED, Why.DIRECTORY)
+
+
+class Fanout(Handoff):
+    """`document_url` makes the provider's address of a document from its uuid."""
+
+    def __init__(
+        self,
+        *,
+        push: PushService,
+        downstream: Downstream,
+        directory: Directory,
+        temporal: Client,
+        document_url: Callable[[str], str],
+    ) -> None:
+        self._push = push
+        self._downstream = downstream
+        self._directory = directory
+        self._temporal = temporal
+        self._document_url = document_url
+
+    async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        """See the port."""
+        link = self._document_url(batch.document) if batch.document else None
+        settled = batch.settled if batch.settled.link else batch.settled.having(link=link)
+        at_once = asyncio.Semaphore(AT_ONCE)
+
+        async def result(call: HandoffCall) -> HandoffResult:
+            async with at_once:
+                return await self._result(call, batch.brief, settled)
+
+        return HandoffReport(results=tuple(await asyncio.gather(*map(result, batch.calls))))
+
+    async def _result(self, call: HandoffCall, brief: Brief, settled: Settled) -> HandoffResult:
+        """The result of one target; whatever goes wrong with it must not cost the others theirs."""
+        try:
+            return await self._tell(call, brief, settled)
+        except UnknownGroup as failure:
+            return _not_done(call, str(failure), gone=True)
+        except DirectoryFailure as failure:
+            return _not_done(call, str(failure))
+        except ApplicationError as failure:
+            pause = failure.next_retry_delay or timedelta()
+            return _not_done(call, failure.message, retry_after=pause.total_seconds())
+        except Exception as bug:
+            activity.logger.exception("hand-off to %s failed", call.target.target)
+            return _not_done(call, f"our fault: {type(bug).__name__}")
+
+    async def _tell(self, call: HandoffCall, brief: Brief, settled: Settled) -> HandoffResult:
+        target = call.target
+        if target.workflow:
+            return await self._signal(call, target.workflow, settled)
+        if target.url:
+            return await self._downstream.call(target, call.key, await self._payload(target, brief, settled))
+        if target.group:
+            return await self._push_to(call, brief, settled, await self._members(target.group, settled))
+        notice = call.notice or _notice(settled, target.person or "")
+        return await self._push_to(call, brief, settled, (notice,))
+
+    async def _signal(self, call: HandoffCall, workflow: str, settled: Settled) -> HandoffResult:
+        try:
+            handle = self._temporal.get_workflow_handle(workflow)
+            await handle.signal(SIGNATURE_SETTLED, settled, rpc_timeout=SIGNAL_DEADLINE)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return _not_done(call, WORKFLOW_CLOSED, gone=True)
+            return _not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
+        return HandoffResult(target=call.target.target, ok=True)
+
+    async def _payload(self, target: Target, brief: Brief, settled: Settled) -> dict[str, Any]:
+        data = settled.model_dump(mode="json")
+        if target.personal:
+            data["signers"] = [
+                {**signer, **await self._personal(signer["person"], brief)} for signer in data["signers"]
+            ]
+        return {"type": EVENT_TYPE, "timestamp": data["at"], "data": data}
+
+    async def _personal(self, person: str, brief: Brief) -> dict[str, str]:
+        try:
+            known = await self._directory.person(person, brief.id)
+        except UnknownPerson:  # they have left since; the others are still news
+            return {}
+        return {"name": known.name, "email": known.email}
+
+    async def _members(self, group: str, settled: Settled) -> tuple[Notice, ...]:
+        return tuple(_notice(settled, person) for person in await self._directory.group(group))
+
+    async def _push_to(
+        self, call: HandoffCall, brief: Brief, settled: Settled, notices: tuple[Notice, ...]
+    ) -> HandoffResult:
+        report = await self._push.deliver(Delivery(brief=brief, notices=notices, outcome=settled.outcome))
+        return _pushed(call, report.delivered, report.retry_after)
+
+
+def _notice(settled: Settled, person: str) -> Notice:
+    key = notice_key(settled.request, SETTLED, person)
+    return Notice(key=key, stage=SETTLED, person=person, action=NoticeAction.OPEN)
+
+
+def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:
+    """Done when everyone with a phone has it; a withdrawal also where there is nothing to take off a screen."""
+    target = call.target.target
+    withdrawal = call.notice is not None and call.notice.action is NoticeAction.WITHDRAW
+    reached = withdrawal or any(line.outcome is Outcome.ACCEPTED for line in lines)
+    missed = [line.why for line in lines if line.outcome not in (Outcome.ACCEPTED, Outcome.WITHDRAWN)]
+    passing = next((why for why in missed if why in _PASSES), None)
+    if passing:
+        return HandoffResult(target=target, ok=False, why=passing, retry_after=retry_after, delivered=tuple(lines))
+    why = next(iter(missed), None if reached else NOBODY)
+    return HandoffResult(target=target, ok=reached, gone=not reached, why=why, delivered=tuple(lines))
+
+
+def _not_done(call: HandoffCall, why: str, *, gone: bool = False, retry_after: float = 0) -> HandoffResult:
+    return HandoffResult(target=call.target.target, ok=False, gone=gone, why=why, retry_after=retry_after)

@@ -1,0 +1,219 @@
+"""A person as the directory knows them, and the file in which people are written down (formats.md)."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from activities.fields import (
+    CalendarCode,
+    DayOrInstant,
+    DeviceToken,
+    Email,
+    Id,
+    LocaleTag,
+    Name,
+    Phone,
+    Zone,
+)
+from activities.file_words import did_you_mean
+from activities.files import FileModel
+from activities.wall_clock import start_of_day
+
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+def _hours(text: str) -> str:
+    if not re.fullmatch(f"{_CLOCK}-{_CLOCK}", text) or text[:5] >= text[6:]:
+        raise ValueError('must be working hours such as "09:00-18:00"')
+    return text
+
+
+def _days(text: str) -> str:
+    ends = [end for part in text.split(",") for end in part.split("-")]
+    if any(end not in _WEEKDAYS for end in ends) or any(part.count("-") > 1 for part in text.split(",")):
+        raise ValueError("must be weekdays such as mon-fri or mon,wed,thu")
+    return text
+
+
+class Platform(StrEnum):
+    """What a device runs."""
+
+    ANDROID = "android"
+    IOS = "ios"
+    WEB = "web"
+
+
+class Device(FileModel):
+    """Where a push can be sent; the token is as good as an address and is never shown."""
+
+    token: DeviceToken = Field(repr=False)
+    platform: Platform
+
+
+class Absence(FileModel):
+    """A time in which somebody cannot act; bare dates are whole days in their zone."""
+
+    from_: DayOrInstant = Field(alias="from")
+    until: DayOrInstant
+
+    def covers(self, at: datetime, zone: ZoneInfo) -> bool:
+        """Whether the instant lies in it."""
+        return _begin(self.from_, zone) <= at < _end(self.until, zone)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if _begin(self.from_, _UTC) >= _end(self.until, _UTC):
+            raise ValueError("ends before it begins")
+        return self
+
+
+_UTC: Final = ZoneInfo("UTC")
+
+
+def _begin(moment: date | datetime, zone: ZoneInfo) -> datetime:
+    return moment if isinstance(moment, datetime) else start_of_day(moment, zone)
+
+
+def _end(moment: date | datetime, zone: ZoneInfo) -> datetime:
+    return moment if isinstance(moment, datetime) else start_of_day(moment + timedelta(days=1), zone)
+
+
+class Reachable(FileModel):
+    """How somebody is told things: what a signer standing in full in a request file has as well."""
+
+    name: Name = Field(repr=False)
+    email: Email = Field(repr=False)
+    zone: Zone
+    locale: LocaleTag = "en"
+    phone: Phone | None = Field(default=None, repr=False)
+    devices: tuple[Device, ...] = ()
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """Their time zone."""
+        return ZoneInfo(self.zone)
+
+
+@dataclass
+class PeopleKnown:
+    """What the fields of a people file are checked against: everybody in it, before anything was validated."""
+
+    managers: Mapping[str, str | None]
+    ids_seen: set[str] = field(default_factory=set)
+    tokens_seen: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, plain: Any) -> Self:
+        """Gather ids and managers from the plain value of a people file."""
+        people = plain.get("people") if isinstance(plain, dict) else None
+        entries = [entry for entry in people if isinstance(entry, dict)] if isinstance(people, list) else []
+        return cls({str(entry.get("id")): entry.get("manager") for entry in entries})
+
+    def exists(self, id: str) -> str:
+        """The id, if there is somebody of this id."""
+        if id not in self.managers:
+            raise ValueError(f"{id} is not in this file{did_you_mean(id, self.managers)}")
+        return id
+
+    def manager_cycle(self, id: str) -> tuple[str, ...]:
+        """The managers upward from somebody until they come round to that person again; empty when they do not."""
+        chain, above = [id], self.managers.get(id)
+        while isinstance(above, str) and above not in chain:
+            chain.append(above)
+            above = self.managers.get(above)
+        return (*chain, id) if above == id else ()
+
+
+class Person(Reachable):
+    """Somebody of the directory."""
+
+    id: Id
+    calendar: CalendarCode | None = None
+    hours: Annotated[str, AfterValidator(_hours)] = "09:00-18:00"
+    days: Annotated[str, AfterValidator(_days)] = "mon-fri"
+    manager: Id | None = None
+    delegate: Id | None = None
+    absent: tuple[Absence, ...] = ()
+    groups: tuple[Id, ...] = ()
+
+    def absent_at(self, at: datetime) -> bool:
+        """Whether they are absent at that instant."""
+        return any(absence.covers(at, self.tz) for absence in self.absent)
+
+    @field_validator("id")
+    @classmethod
+    def _unique(cls, id: str, info: ValidationInfo) -> str:
+        if isinstance(known := info.context, PeopleKnown):
+            if stands_in_full(id):
+                raise ValueError("is reserved for signers that stand in full in a request file")
+            if id in known.ids_seen:
+                raise ValueError(f"{id} is in this file twice")
+            known.ids_seen.add(id)
+        return id
+
+    @field_validator("manager", "delegate")
+    @classmethod
+    def _somebody_here(cls, id: str | None, info: ValidationInfo) -> str | None:
+        if id is None or not isinstance(known := info.context, PeopleKnown):
+            return id
+        return known.exists(id)
+
+    @field_validator("manager")
+    @classmethod
+    def _no_cycle(cls, manager: str | None, info: ValidationInfo) -> str | None:
+        own = info.data.get("id")
+        if own is None or not isinstance(known := info.context, PeopleKnown):
+            return manager
+        cycle = known.manager_cycle(own)
+        # Told once for the whole circle, at one of its members.
+        if cycle and own == min(cycle):
+            raise ValueError(f"the managers go round in a circle: {' → '.join(cycle)}")
+        return manager
+
+    @field_validator("devices")
+    @classmethod
+    def _nobody_elses(cls, devices: tuple[Device, ...], info: ValidationInfo) -> tuple[Device, ...]:
+        if isinstance(known := info.context, PeopleKnown):
+            tokens = [device.token for device in devices]
+            if len(set(tokens)) < len(tokens) or known.tokens_seen & set(tokens):
+                raise ValueError("has a device token that is in this file twice")
+            known.tokens_seen.update(tokens)
+        return devices
+
+
+class PeopleFile(FileModel):
+    """The file `COUNTERSIGN_PEOPLE`."""
+
+    people: tuple[Person, ...] = Field(min_length=1)
+
+
+class SignersFile(FileModel):
+    """`people/<request>.json` of the store: signers that stood in full in a request file, by their id."""
+
+    signers: Mapping[str, Reachable]
+
+    def person(self, id: str) -> Person | None:
+        """The signer as a person, None when the file has no such signer."""
+        found = self.signers.get(id)
+        return Person(id=id, **dict(found)) if found else None
+
+
+def stands_in_full(id: str) -> bool:
+    """Whether an id is that of a signer who stands in full in a request file: `signer-<position>`."""
+    return re.fullmatch(r"signer-[0-9]+", id) is not None
+
+
+def by_group(people: Iterable[Person]) -> dict[str, tuple[str, ...]]:
+    """The ids of every group's members, in the order of the file."""
+    groups: dict[str, Sequence[str]] = {}
+    for person in people:
+        for group in person.groups:
+            groups[group] = (*groups.get(group, ()), person.id)
+    return {name: tuple(members) for name, members in groups.items()}

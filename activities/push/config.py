@@ -1,0 +1,64 @@
+"""Which push service is spoken to, and with what."""
+
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+
+from activities.http import Service, make_client
+from activities.oauth import Bearer, Credentials
+from activities.push.appworks import AppWorks
+from activities.push.dialect import PushDialect
+from activities.push.fcm import SEND_PATH, Fcm
+from activities.push.google import ServiceAccount, ServiceAccountBearer
+
+NAME: Final = "push service"
+DEADLINE: Final = 10.0
+"""Seconds one message may take, its token included: a stage of many must fit into one activity."""
+_CONNECTIONS: Final = 100
+"""For all deliveries of a worker together; who gets none within the pool's time-out is tried again later."""
+
+
+@dataclass(frozen=True)
+class FcmConfig:
+    """FCM at `url` (the host), or what speaks like it; the token is got with either kind of credentials."""
+
+    url: str
+    project: str
+    credentials: Credentials | ServiceAccount
+    send_path: str = SEND_PATH
+
+
+@dataclass(frozen=True)
+class AppWorksConfig:
+    """An AppWorks Gateway at `url`, spoken to as `app` with its shared secret."""
+
+    url: str
+    app: str
+    app_key: SecretStr
+
+
+PushConfig = FcmConfig | AppWorksConfig | None
+"""None: push is off."""
+
+
+def open_dialect(
+    config: PushConfig, *, trust: ssl.SSLContext | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> PushDialect | None:
+    """The dialect with a client of its own; close it at the end. None when push is off."""
+    if config is None:
+        return None
+    auth = _bearer(config, transport) if isinstance(config, FcmConfig) else None
+    client = make_client(auth=auth, max_connections=_CONNECTIONS, trust=trust, transport=transport)
+    service = Service(NAME, config.url, client, deadline=DEADLINE)
+    if isinstance(config, FcmConfig):
+        return Fcm(service, config.project, config.send_path)
+    return AppWorks(service, config.app, config.app_key)
+
+
+def _bearer(config: FcmConfig, transport: httpx.AsyncBaseTransport | None) -> Bearer:
+    if isinstance(config.credentials, ServiceAccount):
+        return ServiceAccountBearer(NAME, config.credentials, transport=transport)
+    return Bearer(NAME, config.credentials, transport=transport)

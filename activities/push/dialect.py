@@ -1,0 +1,79 @@
+"""What every push dialect promises: one message to one address, and an honest word on what became of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from activities.failures import verdict
+from activities.http import Cause, ServiceFailure
+from activities.push.message import Message
+from workflows.model import Code
+
+_WRONG_ADDRESS: Final = (404, 405)
+
+
+class Fate(StrEnum):
+    """What became of one message to one device."""
+
+    ACCEPTED = "accepted"
+    UNREGISTERED = "unregistered"
+    """The app is gone from the device: never send there again."""
+    OTHER_SENDER = "other_sender"
+    """The token belongs to another push project: never send there again, and somebody should know."""
+    REFUSED = "refused"
+    """What we sent is at fault, so a repetition changes nothing."""
+    LATER = "later"
+    """The service could not take it now."""
+    UNAUTHORISED = "unauthorised"
+    """We are not let in, by our credentials, the certificate or the address: no device is at fault, all are kept."""
+
+    @property
+    def dead(self) -> bool:
+        """Whether the device will never take a message from us again."""
+        return self in (Fate.UNREGISTERED, Fate.OTHER_SENDER)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The fate of one message, and the failure behind it unless it was accepted."""
+
+    fate: Fate
+    failure: ServiceFailure | None = None
+
+    @property
+    def wait(self) -> float:
+        """How many seconds the service wants to be left alone."""
+        if self.failure is None:
+            return 0
+        return max(self.failure.retry_after or 0, verdict(self.failure).at_least or 0)
+
+
+class PushDialect(Protocol):
+    """A push service's HTTP; knows nothing of Temporal, persons or devices beyond the address."""
+
+    async def send(self, token: str, message: Message) -> Sent:
+        """Send `message` to the device `token`; never raises for an answer, nor for its absence."""
+        ...
+
+    async def check(self) -> None:
+        """For `doctor`: whether the service is there and knows us; raises `ServiceFailure` when not."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
+
+
+def fate_of(failure: ServiceFailure) -> Sent:
+    """What a failed call means by the one table of failures; dialects look for their own codes first."""
+    meaning = verdict(failure)
+    if meaning.passes:
+        return Sent(Fate.LATER, failure)
+    refused = meaning.code is Code.REFUSED and failure.status not in _WRONG_ADDRESS
+    return Sent(Fate.REFUSED if refused else Fate.UNAUTHORISED, failure)
+
+
+def too_soon(seconds: float) -> Sent:
+    """The fate of a message we hold back ourselves for so long."""
+    says = "as many messages this minute as one device may get"
+    return Sent(Fate.LATER, ServiceFailure("push limiter", Cause.STATUS, says, status=429, retry_after=seconds))

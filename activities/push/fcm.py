@@ -1,0 +1,94 @@
+"""The dialect `fcm_v1`: Firebase Cloud Messaging's HTTP v1 (contracts/opentext.md 2.4 and 3.5)."""
+
+from typing import Any, Final
+
+from activities.http import Service, ServiceFailure
+from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.message import LIFETIME, Message, fitted, wire_size
+
+LIMIT: Final = 4096
+"""Bytes of one message, keys and values; we count the braces and the target too, to be on the safe side."""
+SEND_PATH: Final = "/v1/projects/{project}/messages:send"
+
+_TTL: Final = str(int(LIFETIME.total_seconds()))
+_GONE: Final = 410
+
+Json = dict[str, Any]
+
+
+class Fcm:
+    """Sends to one device at a time; the client of `service` puts the bearer token on each call."""
+
+    def __init__(self, service: Service, project: str, send_path: str = SEND_PATH) -> None:
+        self._service = service
+        self._path = send_path.replace("{project}", project)
+
+    async def send(self, token: str, message: Message) -> Sent:
+        """Send to the registration token of one device."""
+        try:
+            await self._service.call("POST", self._path, json=request_body(token, message), private=(token,))
+        except ServiceFailure as failure:
+            return _fate(failure)
+        return Sent(Fate.ACCEPTED)
+
+    async def check(self) -> None:
+        """Have a message for nobody checked: a refused token proves that the service knows us."""
+        try:
+            await self._service.call("POST", self._path, json={"validate_only": True, "message": {"token": "doctor"}})
+        except ServiceFailure as failure:
+            if failure.error_code not in ("INVALID_ARGUMENT", "UNREGISTERED"):
+                raise
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._service.aclose()
+
+
+def request_body(token: str, message: Message) -> Json:
+    """The body of one send, at most `LIMIT` bytes."""
+    small = fitted(message, lambda candidate: wire_size(_message(token, candidate)), LIMIT)
+    return {"validate_only": False, "message": _message(token, small)}
+
+
+def _message(token: str, message: Message) -> Json:
+    addressed = {"token": token, "data": message.data}
+    if message.withdrawal:
+        return {**addressed, **_silent(message)}
+    return {**addressed, "notification": {"title": message.title, "body": message.body}, **_visible(message)}
+
+
+def _visible(message: Message) -> Json:
+    web: Json = {"headers": {"TTL": _TTL, "Urgency": "high", "Topic": message.key}}
+    if message.link.startswith("https://"):
+        web["fcm_options"] = {"link": message.link}
+    return {
+        "android": {"priority": "HIGH", "ttl": f"{_TTL}s", "notification": {"tag": message.key}},
+        "apns": {
+            "headers": {"apns-priority": "10", "apns-collapse-id": message.key},
+            "payload": {"aps": {"sound": "default"}},
+        },
+        "webpush": web,
+    }
+
+
+def _silent(message: Message) -> Json:
+    """Data alone: the app takes the notice with this key off the screen. Apple wants such messages at priority 5."""
+    return {
+        "android": {"priority": "HIGH", "ttl": f"{_TTL}s"},
+        "apns": {
+            "headers": {"apns-priority": "5", "apns-collapse-id": message.key},
+            "payload": {"aps": {"content-available": 1}},
+        },
+        "webpush": {"headers": {"TTL": _TTL, "Urgency": "normal", "Topic": message.key}},
+    }
+
+
+def _fate(failure: ServiceFailure) -> Sent:
+    if failure.error_code == "UNREGISTERED" or failure.status == _GONE:
+        return Sent(Fate.UNREGISTERED, failure)
+    if failure.error_code == "SENDER_ID_MISMATCH":
+        return Sent(Fate.OTHER_SENDER, failure)
+    if failure.error_code == "INVALID_ARGUMENT" and "message.token:" in failure.says:
+        # The violated field is named in the explanation: the token itself is malformed, not our message.
+        return Sent(Fate.UNREGISTERED, failure)
+    return fate_of(failure)

@@ -1,0 +1,145 @@
+"""From the fates of single messages to the report of a delivery: what the ledger says and what is worth another try."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from temporalio.exceptions import ApplicationError
+
+from activities.failures import passing_failure, to_application_error
+from activities.http import ServiceFailure
+from activities.people import DirectoryFailure
+from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.phones import Messages
+from workflows.model import (
+    Channel,
+    Code,
+    Delivered,
+    DeliveryReport,
+    DeviceOutcome,
+    DocumentSeen,
+    Notice,
+    NoticeAction,
+    Outcome,
+)
+
+
+class Why(StrEnum):
+    """Why a notice did not reach a phone."""
+
+    SIGNED = "signed"
+    REASSIGNED = "reassigned"
+    SETTLED = "settled"
+    NO_DEVICE = "no_device"
+    UNKNOWN_PERSON = "unknown_person"
+    DIRECTORY = "directory"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNAUTHORISED = "unauthorised"
+
+
+class Mail(StrEnum):
+    """A signer without a living device is told by Core Signature's mail."""
+
+    BY_ITSELF = "by_itself"
+    """They never had a device, so the first mail was sent when their turn came."""
+    UNSURE = "unsure"
+    """They had one, perhaps still when the request was made: then Core Signature was asked to be silent."""
+
+
+_FAILED_BECAUSE: Final = {
+    Fate.LATER: Why.UNREACHABLE,
+    Fate.UNAUTHORISED: Why.UNAUTHORISED,
+    Fate.REFUSED: Why.REFUSED,
+}
+_OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED)
+_NEXT_TRY: Final = 5.0
+"""Seconds until a part is tried again when the service names no time."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of one notice: its messages by device hash, or the one thing that stood in the way.
+
+    `mail` is set for a signer who is asked to act and has no living device; `trouble` is what a retry may mend.
+    """
+
+    notice: Notice
+    messages: Messages = ()
+    outcome: Outcome | None = None
+    why: Why | None = None
+    channel: Channel = Channel.PUSH
+    mail: Mail | None = None
+    trouble: ApplicationError | None = None
+
+    def stopped(self, outcome: Outcome, why: Why, trouble: ApplicationError | None = None) -> "Told":
+        """The same with an outcome that its messages do not show."""
+        return replace(self, outcome=outcome, why=why, trouble=trouble)
+
+    def mailed(self, failure: ServiceFailure | DirectoryFailure | None) -> "Told":
+        """The same, told by Core Signature's own mail, unless that failed."""
+        told = replace(self, outcome=Outcome.ACCEPTED, channel=Channel.MAIL)
+        if isinstance(failure, DirectoryFailure):
+            return told.stopped(Outcome.FAILED, Why.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
+        if failure is None:
+            return told
+        fate = fate_of(failure).fate
+        trouble = to_application_error(failure) if fate in _OPEN else None
+        return told.stopped(Outcome.FAILED, _FAILED_BECAUSE[fate], trouble)
+
+    @property
+    def no_device_left(self) -> bool:
+        """Whether none of the messages was taken or might yet be."""
+        return all(sent.fate.dead for _, sent in self.messages)
+
+    @property
+    def line(self) -> Delivered:
+        """The line of the reminder ledger."""
+        outcome, why = (self.outcome, self.why) if self.outcome else self._from_messages()
+        return Delivered(
+            key=self.notice.key,
+            stage=self.notice.stage,
+            person=self.notice.person,
+            channel=self.channel,
+            outcome=outcome,
+            why=why,
+            devices=tuple(DeviceOutcome(device=device, outcome=self._of(sent)) for device, sent in self.messages),
+        )
+
+    def _from_messages(self) -> tuple[Outcome, Why | None]:
+        fates = {sent.fate for _, sent in self.messages}
+        if Fate.ACCEPTED in fates:
+            return self._done, None
+        failed = next((why for fate, why in _FAILED_BECAUSE.items() if fate in fates), None)
+        return (Outcome.FAILED, failed) if failed else (Outcome.SUPPRESSED, Why.NO_DEVICE)
+
+    def _of(self, sent: Sent) -> Outcome:
+        return self._done if sent.fate is Fate.ACCEPTED else Outcome.FAILED
+
+    @property
+    def _done(self) -> Outcome:
+        return Outcome.WITHDRAWN if self.notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+
+
+def report(told: Sequence[Told], seen: DocumentSeen | None) -> DeliveryReport:
+    """The report of a delivery; raises `ApplicationError` when nothing was delivered and something still can be."""
+    lines = tuple(one.line for one in told)
+    if not any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines):
+        _raise_worst(told)
+    open_messages = [message for one in told for message in one.messages if message[1].fate in _OPEN]
+    return DeliveryReport(
+        delivered=lines,
+        open_devices=tuple(device for device, _ in open_messages),
+        retry_after=max((sent.wait or _NEXT_TRY for _, sent in open_messages), default=0),
+        seen=seen,
+    )
+
+
+def _raise_worst(told: Sequence[Told]) -> None:
+    """What needs a person comes before what passes, the longest wait before shorter ones."""
+    failures = [sent.failure for one in told for _, sent in one.messages if sent.fate in _OPEN and sent.failure]
+    troubles = [to_application_error(failure) for failure in failures] + [one.trouble for one in told if one.trouble]
+    if troubles:
+        raise max(troubles, key=lambda one: (one.non_retryable, one.next_retry_delay or timedelta()))

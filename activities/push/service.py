@@ -1,0 +1,137 @@
+"""Notices to people: re-read, look up, send to every device, fall back to mail (design.md steps 4 and 5)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from activities.failures import failing_as_application_errors, passing_failure
+from activities.http import ServiceFailure
+from activities.links import Links
+from activities.people import Directory, DirectoryFailure, UnknownPerson
+from activities.push.dialect import PushDialect
+from activities.push.limiter import DeviceLimiter
+from activities.push.mail import SignerMail
+from activities.push.message import compose
+from activities.push.phones import Phones
+from activities.push.report import Mail, Told, Why, report
+from workflows.model import (
+    Brief,
+    Code,
+    Delivery,
+    DeliveryReport,
+    DocumentSeen,
+    Notice,
+    NoticeAction,
+    Outcome,
+    SignerState,
+)
+from workflows.ports import PushService
+
+ReadDocument = Callable[[Brief, str], Awaitable[DocumentSeen]]
+"""Reads the document from Core Signature; raises `ServiceFailure` or `ApplicationError`."""
+
+READY: Final = "ready"
+AT_ONCE: Final = 10
+"""Persons of one delivery who are told at the same time."""
+
+_ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
+
+_ACTED: Final = {
+    SignerState.SIGNED: Why.SIGNED,
+    SignerState.APPROVED: Why.SIGNED,
+    SignerState.DECLINED: Why.SETTLED,
+    SignerState.REASSIGNED: Why.REASSIGNED,
+}
+
+
+class Notices(PushService):
+    """Sends notices in one dialect; `dialect` None means that push is off, so that nobody has a device."""
+
+    def __init__(
+        self,
+        *,
+        dialect: PushDialect | None,
+        directory: Directory,
+        links: Links,
+        read: ReadDocument,
+        mail: SignerMail,
+        limiter: DeviceLimiter | None = None,
+    ) -> None:
+        self._phones = Phones(dialect, directory, limiter or DeviceLimiter())
+        self._directory = directory
+        self._links = links
+        self._read = read
+        self._mail = mail
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        """See the port. A call for open devices alone says nothing of notices that have none of them."""
+        seen = await self._seen(delivery)
+        at_once = asyncio.Semaphore(AT_ONCE)
+
+        async def tell(notice: Notice) -> Told | None:
+            async with at_once:
+                return await self._tell(delivery, notice, seen)
+
+        told = await asyncio.gather(*(tell(notice) for notice in delivery.notices))
+        return report(await self._mail_the_rest(delivery, [one for one in told if one is not None]), seen)
+
+    async def _seen(self, delivery: Delivery) -> DocumentSeen | None:
+        if delivery.document is None:
+            return None
+        with failing_as_application_errors(missing=Code.DOCUMENT_DELETED):
+            return await self._read(delivery.brief, delivery.document)
+
+    async def _tell(self, delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> Told | None:
+        told = Told(notice)
+        if needless := _needless(delivery, notice, seen):
+            return told.stopped(Outcome.SUPPRESSED, needless)
+        try:
+            return await self._push(delivery, notice)
+        except UnknownPerson:
+            return told.stopped(Outcome.FAILED, Why.UNKNOWN_PERSON)
+        except DirectoryFailure as failure:
+            return told.stopped(Outcome.FAILED, Why.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
+
+    async def _push(self, delivery: Delivery, notice: Notice) -> Told | None:
+        person = await self._directory.person(notice.person, delivery.brief.id)
+        devices = await self._phones.living(person, delivery.devices)
+        if delivery.devices is not None and not devices:
+            return None
+        message = compose(delivery, notice, person.tz, self._links)
+        told = Told(notice, await self._phones.send(devices, message))
+        if _mailable(delivery, notice) and told.no_device_left and not await self._phones.living(person):
+            return replace(told, mail=Mail.UNSURE if person.devices else Mail.BY_ITSELF)
+        return told
+
+    async def _mail_the_rest(self, delivery: Delivery, told: Sequence[Told]) -> list[Told]:
+        """Core Signature's mail, once, for all signers without a living device."""
+        failure = None
+        try:
+            await self._mail_signers(delivery, [one for one in told if one.mail])
+        except (ServiceFailure, DirectoryFailure) as refused:
+            failure = refused
+        return [one.mailed(failure) if one.mail else one for one in told]
+
+    async def _mail_signers(self, delivery: Delivery, told: Sequence[Told]) -> None:
+        """The first mail Core Signature sends by itself to who had no device at creation, and to nobody else."""
+        unsure = [one.notice.person for one in told if one.mail is Mail.UNSURE and one.notice.stage == READY]
+        if delivery.document and any(one.notice.stage != READY for one in told):
+            await self._mail.again(delivery.document)
+        elif unsure:
+            await self._mail.first(delivery.brief, delivery.document, unsure)
+
+
+def _mailable(delivery: Delivery, notice: Notice) -> bool:
+    """Core Signature mails signers only, their first mail by itself and later ones for a document we name."""
+    asked = notice.action in _ASKED and any(signer.person == notice.person for signer in delivery.brief.signers)
+    return asked and (notice.stage == READY or delivery.document is not None)
+
+
+def _needless(delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> Why | None:
+    """Why nobody needs this notice any more, by what the document says now; news of an ending is always needed."""
+    if seen is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
+        return None
+    silent = notice.about or (notice.person if notice.action in _ASKED else None)
+    acted = next((_ACTED.get(signer.state) for signer in seen.signers if signer.person == silent), None)
+    return acted or (Why.SETTLED if seen.status and seen.status.ended else None)

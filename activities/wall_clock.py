@@ -1,0 +1,76 @@
+"""Durations and days on the clock of a place: 09:00 stays 09:00 over every change of the clocks.
+
+Days and weeks move the date on the wall, hours and minutes are absolute. A time that the clocks skip is moved on by
+the length of the gap (02:30 becomes 03:30), of a time that happens twice the first is meant. All results are in UTC.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+END_OF_WORKING_DAY: Final = time(18)
+
+_CALENDAR: Final = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
+_ABSOLUTE: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1)}
+
+
+def after(start: datetime, duration: str, zone: ZoneInfo, *, then: str | None = None, times: int = 0) -> datetime:
+    """The instant `duration` after `start`, and `times` times `then` after that, as one step on the wall clock."""
+    days, hours = _parts(duration)
+    if then is not None:
+        more_days, more_hours = _parts(then)
+        days, hours = days + times * more_days, hours + times * more_hours
+    return _moved(start, days, zone) + hours
+
+
+def before(end: datetime, duration: str, zone: ZoneInfo) -> datetime:
+    """The instant `duration` before `end`."""
+    days, hours = _parts(duration)
+    return _moved(end, -days, zone) - hours
+
+
+def end_of_working_day(day: date, zone: ZoneInfo) -> datetime:
+    """18:00 of that day in that zone."""
+    return _resolve(datetime.combine(day, END_OF_WORKING_DAY), zone)
+
+
+def latest_end_of_day(day: date, zones: Iterable[ZoneInfo]) -> datetime:
+    """The end of the working day in the last of the zones to reach it; in UTC when there are none."""
+    return max(
+        (end_of_working_day(day, zone) for zone in zones), default=datetime.combine(day, END_OF_WORKING_DAY, UTC)
+    )
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """Midnight at which that day begins in that zone."""
+    return _resolve(datetime.combine(day, time()), zone)
+
+
+def share(start: datetime, end: datetime, percent: int) -> datetime:
+    """The instant at which `percent` of the time from `start` to `end` has passed, to the second."""
+    passed = (end - start) * percent / 100
+    return (start + timedelta(seconds=passed // timedelta(seconds=1))).astimezone(UTC)
+
+
+def longer_than_days(duration: str, days: int) -> bool:
+    """Whether a duration is longer than so many days."""
+    return sum(_parts(duration), timedelta()) > timedelta(days=days)
+
+
+def _parts(duration: str) -> tuple[timedelta, timedelta]:
+    count, unit = int(duration[:-1]), duration[-1]
+    if unit in _CALENDAR:
+        return count * _CALENDAR[unit], timedelta()
+    return timedelta(), count * _ABSOLUTE[unit]
+
+
+def _moved(start: datetime, days: timedelta, zone: ZoneInfo) -> datetime:
+    if not days:
+        return start.astimezone(UTC)
+    return _resolve(start.astimezone(zone).replace(tzinfo=None) + days, zone)
+
+
+def _resolve(wall: datetime, zone: ZoneInfo) -> datetime:
+    # fold=0 is the first of two, and in a gap the offset from before it: exactly what is promised above.
+    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)

@@ -1,0 +1,190 @@
+"""YAML 1.2 (and so JSON) into plain values that remember the line each of them stands on.
+
+Only the node graph is taken from ruamel.yaml: no tag constructs anything, dates stay texts, and an alias costs as much
+as what it repeats, so that a small file cannot unfold into a large one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+FieldPath: TypeAlias = tuple[str | int, ...]
+
+_TAG: Final = "tag:yaml.org,2002:"
+_TEXT_TAGS: Final = frozenset({_TAG + "str", _TAG + "timestamp", _TAG + "merge", _TAG + "value"})
+_ALLOWED_CONTROLS: Final = "\t\n\r"
+_OVERRIDES: Final = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+_NAMELESS: Final = {"\0": "NULL", "\b": "BACKSPACE", "\r": "CARRIAGE RETURN", "\x1b": "ESCAPE", "\x7f": "DELETE"}
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_ENOUGH: Final = 20
+"""Forbidden characters told one by one; a file with more of them is no text at all."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a field begins: its line, counted from 1, and the index of its first character."""
+
+    line: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """Something that no file may contain, whatever it is about."""
+
+    line: int
+    path: FieldPath
+    says: str
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The plain value, the mark of every field, and what is wrong with the text itself."""
+
+    value: Any
+    marks: dict[FieldPath, Mark]
+    flaws: tuple[Flaw, ...]
+
+    def line(self, path: FieldPath) -> int:
+        """The line of a field, or of the nearest thing around it that is there."""
+        while path and path not in self.marks:
+            path = path[:-1]
+        return self.marks[path].line if path in self.marks else 1
+
+
+def parse(text: str) -> Parsed:
+    """Read one document; never raises, what is wrong is in `flaws` (then `value` may be incomplete)."""
+    forbidden = list(_forbidden(text, _ALLOWED_CONTROLS))
+    text = text.translate({ord(character): _REPLACEMENT for _, character in forbidden})
+    walk = _Walk(budget=len(text) + 100)
+    value = None
+    try:
+        value = walk.value(_compose(text), ())
+    except _Unreadable as unreadable:
+        walk.flaws.append(Flaw(unreadable.line, (), str(unreadable)))
+    except RecursionError:
+        walk.flaws.append(Flaw(1, (), "is nested too deeply"))
+    flaws = [Flaw(text.count("\n", 0, at) + 1, walk.path_at(at), refusal(what)) for at, what in forbidden[:_ENOUGH]]
+    return Parsed(value, walk.marks, (*flaws, *walk.flaws))
+
+
+def refusal(character: str) -> str:
+    """Why a character is refused, by its name."""
+    unnamed = "LONE SURROGATE" if unicodedata.category(character) == "Cs" else "CONTROL CHARACTER"
+    name = _NAMELESS.get(character) or unicodedata.name(character, unnamed)
+    return f"contains U+{ord(character):04X} {name}, which is not allowed"
+
+
+def _forbidden(text: str, allowed: str) -> Iterator[tuple[int, str]]:
+    for index, character in enumerate(text):
+        if (character in _OVERRIDES or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")) and (
+            character not in allowed
+        ):
+            yield index, character
+
+
+class _Unreadable(Exception):
+    def __init__(self, says: str, line: int = 1) -> None:
+        super().__init__(says)
+        self.line = line
+
+
+def _compose(text: str) -> Node | None:
+    try:
+        return YAML(typ="safe", pure=True).compose(text)  # type: ignore[no-any-return]
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise _Unreadable(f"is not valid YAML: {error.problem or error.context}", line) from error
+
+
+@dataclass
+class _Walk:
+    """One walk over the node graph, collecting marks and flaws."""
+
+    budget: int
+    marks: dict[FieldPath, Mark] = field(default_factory=dict)
+    flaws: list[Flaw] = field(default_factory=list)
+
+    def path_at(self, index: int) -> FieldPath:
+        """The field that the character at `index` belongs to."""
+        before = (path for path, mark in self.marks.items() if mark.index <= index)
+        return max(before, key=lambda path: (self.marks[path].index, len(path)), default=())
+
+    def value(self, node: Node | None, path: FieldPath) -> Any:
+        self.budget -= 1
+        if self.budget < 0:
+            raise _Unreadable("unfolds through its aliases into far more than was written; write the parts out")
+        if node is None:
+            return None
+        self.marks.setdefault(path, _mark(node))
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self.value(item, (*path, position)) for position, item in enumerate(node.value)]
+        return self._scalar(node, path) if isinstance(node, ScalarNode) else None
+
+    def _mapping(self, node: MappingNode, path: FieldPath) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, item in node.value:
+            if not isinstance(key, ScalarNode) or not str(key.value).isprintable():
+                self._refuse(key, path, "has a key that is not a word")
+            elif (name := self._text(key, path)) in found:
+                first = self.marks[*path, name].line
+                self._refuse(key, (*path, name), f"is given twice, first on line {first}")
+            else:
+                self.marks[*path, name] = _mark(key)
+                found[name] = self.value(item, (*path, name))
+        return found
+
+    def _scalar(self, node: ScalarNode, path: FieldPath) -> Any:
+        tag = str(node.tag)
+        if tag in _TEXT_TAGS:
+            return self._text(node, path)
+        try:
+            return _PLAIN[tag](str(node.value))
+        except KeyError:
+            self._refuse(node, path, f"has the tag {tag.replace(_TAG, '!!')}, which is not supported")
+        except ValueError:
+            self._refuse(node, path, "is not a number that can be read")
+        return None
+
+    def _text(self, node: ScalarNode, path: FieldPath) -> str:
+        text = unicodedata.normalize("NFC", _paired(str(node.value)))
+        for _, character in _forbidden(text, "\t\n"):
+            self._refuse(node, path, refusal(character))
+        return text
+
+    def _refuse(self, node: Node, path: FieldPath, says: str) -> None:
+        self.flaws.append(Flaw(_mark(node).line, path, says))
+
+
+def _mark(node: Node) -> Mark:
+    return Mark(node.start_mark.line + 1, node.start_mark.index)
+
+
+def _paired(text: str) -> str:
+    """Surrogate pairs, which JSON escapes everything beyond the first plane into, as the characters they stand for."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+
+def _integer(text: str) -> int:
+    plain = text.replace("_", "")
+    return int(plain, 0) if re.match(r"[-+]?0[xo]", plain) else int(plain)
+
+
+def _number(text: str) -> float:
+    return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text.replace("_", ""), flags=re.IGNORECASE))
+
+
+_PLAIN: Final = {
+    _TAG + "null": lambda text: None,
+    _TAG + "bool": lambda text: text.lower() == "true",
+    _TAG + "int": _integer,
+    _TAG + "float": _number,
+}

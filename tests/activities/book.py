@@ -1,0 +1,85 @@
+"""A directory in memory, and plans made from it, for the tests of planner and chain."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from activities.people import Device, DirectoryFailure, UnknownPerson
+from activities.person import Person
+from activities.planner import PolicyPlanner
+from workflows.model import Agenda, Brief, Document, Planning, Policy, Signer, Turn
+
+AMSTERDAM: Final = "Europe/Amsterdam"
+NEW_YORK: Final = "America/New_York"
+SINCE: Final = datetime(2026, 11, 2, 8, tzinfo=UTC)
+"""09:00 in Amsterdam on a Monday."""
+DEFAULT: Final = Policy()
+
+
+class Book:
+    """A directory in memory."""
+
+    def __init__(self, *people: Person) -> None:
+        self._people = {person.id: person for person in people}
+
+    async def person(self, id: str, request: str | None = None) -> Person:
+        if id not in self._people:
+            raise UnknownPerson(id)
+        return self._people[id]
+
+    async def group(self, name: str) -> tuple[str, ...]:
+        return tuple(id for id, person in self._people.items() if name in person.groups)
+
+    async def devices(self, person: Person) -> tuple[Device, ...]:
+        return person.devices
+
+    async def mark_dead(self, token: str) -> None:
+        raise DirectoryFailure("a planner marks nobody's device")
+
+
+def somebody(id: str, zone: str = AMSTERDAM, **more: Any) -> Person:
+    """Somebody with this id and zone."""
+    return Person(id=id, name="N", email=f"{id}@example.com", zone=zone, **more)
+
+
+BOOK: Final = Book(
+    somebody("requester"),
+    somebody("signer", manager="manager"),
+    somebody("second", NEW_YORK, manager="signer"),
+    somebody("manager", manager="director"),
+    somebody("director", manager="requester"),
+    somebody("alternate"),
+    somebody("fallback"),
+)
+
+
+def planning(
+    policy: Policy = DEFAULT,
+    *,
+    signers: tuple[str, ...] = ("signer",),
+    turns: Mapping[str, datetime] | None = None,
+    due: datetime | date | None = None,
+    requester: str = "requester",
+) -> Planning:
+    """What the workflow asks the planner when the first signer's turn came at `SINCE`."""
+    brief = Brief(
+        id="r",
+        kind="k",
+        document=Document(name="D"),
+        requester=requester,
+        signers=tuple(Signer(person=person, order=1) for person in signers),
+    )
+    since = {signers[0]: SINCE} if turns is None else turns
+    return Planning(
+        brief=brief,
+        policy=policy,
+        due=due,
+        window_from=SINCE,
+        turns=tuple(Turn(person=person, since=at) for person, at in since.items()),
+        now=SINCE,
+    )
+
+
+async def plan(policy: Policy = DEFAULT, book: Book = BOOK, **more: Any) -> Agenda:
+    """The agenda of `planning` with this directory."""
+    return await PolicyPlanner(book).plan(planning(policy, **more))

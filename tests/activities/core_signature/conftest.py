@@ -1,0 +1,121 @@
+"""A sandbox on a free port, the client and service that talk to it, and a directory of five people."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from temporalio.testing import ActivityEnvironment
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.service import CoreSignatureService
+from activities.oauth import Credentials
+from activities.people import FileDirectory
+from activities.store import Store
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from tests.activities.core_signature.requests import PDF, brief
+from workflows.model import Brief
+
+PEOPLE = """
+people:
+  - {id: customer-signer, name: Customer Signer, email: customer@acme.test, zone: Europe/Berlin, locale: de}
+  - id: chief-executive
+    name: Chief Executive
+    email: ceo@example.test
+    zone: Europe/Amsterdam
+    locale: nl
+    devices: [{token: chief-executive~1, platform: android}]
+  - {id: reviewer, name: Reviewer, email: reviewer@example.test, zone: Europe/Paris}
+  - {id: archive, name: Archive, email: archive@example.test, zone: UTC}
+  - {id: bouncing, name: Bouncing, email: bounce-here@example.test, zone: UTC}
+"""
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[RunningSandbox]:
+    """A stand-in provider whose documents are converted at once."""
+    async with running(SandboxSettings(conversion_delay=0)) as started:
+        yield started
+
+
+def config_for(sandbox: RunningSandbox, **changes: Any) -> CoreSignatureConfig:
+    """How to reach this sandbox."""
+    settings = sandbox.world.settings
+    credentials = Credentials(
+        token_url=f"{sandbox.url}/tenants/{settings.tenant}/oauth2/token",
+        client_id=settings.client_id,
+        client_secret=SecretStr(settings.client_secret),
+    )
+    return replace(CoreSignatureConfig(url=sandbox.url, credentials=credentials, list_lag=0.0), **changes)
+
+
+@pytest.fixture
+async def client(sandbox: RunningSandbox) -> AsyncIterator[CoreSignatureClient]:
+    """A client of the sandbox."""
+    made = CoreSignatureClient(config_for(sandbox))
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store((tmp_path / "store").as_uri())
+
+
+@pytest.fixture
+def directory(tmp_path: Path, store: Store) -> FileDirectory:
+    """The five people."""
+    file = tmp_path / "people.yaml"
+    file.write_text(PEOPLE)
+    return FileDirectory(file, store)
+
+
+@pytest.fixture
+def service(client: CoreSignatureClient, directory: FileDirectory, store: Store) -> CoreSignatureService:
+    """The activities, over the sandbox."""
+    return CoreSignatureService(client, directory, store)
+
+
+@pytest.fixture
+async def request_brief(store: Store) -> Brief:
+    """A contract signed by the customer, then by the executive; its bytes are in the store."""
+    return brief(await store.put_document(PDF))
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Runs activity methods as Temporal would, without Temporal."""
+
+    environment: ActivityEnvironment
+
+    async def __call__(self, method: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """The result of the method called inside an activity."""
+        return await self.environment.run(method, *args)
+
+
+@pytest.fixture
+def act() -> Acting:
+    """The first attempt of an activity."""
+    return Acting(ActivityEnvironment())
+
+
+def arm(sandbox: RunningSandbox, **fault: Any) -> None:
+    """Arm one fault."""
+    sandbox.world.faults.arm(Fault.model_validate(fault))
+
+
+def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:
+    """The ledger's entries of one type."""
+    return [entry for entry in sandbox.world.ledger.after(0) if entry["type"] == kind]
+
+
+def calls(sandbox: RunningSandbox, path: str, method: str | None = None) -> list[dict[str, Any]]:
+    """The requests that reached the sandbox under a path."""
+    found = [entry for entry in entries(sandbox, "request") if path in entry["path"]]
+    return [entry for entry in found if method in (None, entry["method"])]

@@ -1,0 +1,54 @@
+"""The request these tests are about, what its signers do, and services that always answer the same."""
+
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.config import CoreSignatureConfig
+from activities.oauth import Credentials
+from deploy.sandbox.server import RunningSandbox
+from workflows.model import Brief, Document, Role, Signer
+
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+
+
+def brief(sha256: str | None = None, **changes: object) -> Brief:
+    """A contract for the customer, then the executive."""
+    made = Brief(
+        id="msa-0042",
+        kind="customer-contract",
+        document=Document(name="Master services agreement", sha256=sha256, size=len(PDF), file_name="msa.pdf"),
+        requester="legal-desk",
+        signers=(
+            Signer(person="customer-signer", order=1),
+            Signer(person="chief-executive", order=2, role=Role.APPROVE),
+        ),
+    )
+    return made.having(**changes)
+
+
+async def deed(sandbox: RunningSandbox, email: str, what: str, **body: str) -> None:
+    """Let a signer act."""
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as browser:
+        [document] = (await browser.get("/_sandbox/documents")).json()
+        [signer] = [one for one in document["signers"] if one["email"] == email]
+        (await browser.post(f"/_sandbox/signers/{signer['uuid']}/{what}", json=body)).raise_for_status()
+
+
+def answering(body: Any) -> CoreSignatureClient:
+    """A client of a service that always gives this answer."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": "t", "expires_in": 900})
+        return httpx.Response(200, json=body)
+
+    return CoreSignatureClient(mock_config(), transport=httpx.MockTransport(answer))
+
+
+def mock_config() -> CoreSignatureConfig:
+    """A configuration for a service that does not exist."""
+    credentials = Credentials("https://login.test/token", "id", SecretStr("secret"))
+    return CoreSignatureConfig("https://sign.test", credentials)

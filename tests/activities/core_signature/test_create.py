@@ -1,0 +1,244 @@
+"""Creation: one document per request, whatever becomes of the answers."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.core_signature import orders
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.people import FileDirectory
+from activities.store import Store
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
+from tests.activities.core_signature.requests import PDF, brief
+from workflows.model import Brief, Code, CreateOrder, Document, DocumentSeen, Role, Signer, SignerState, Status
+
+
+async def failure_of(act: Acting, service: CoreSignatureService, request: Brief) -> ApplicationError:
+    """The failure a creation must end with."""
+    with pytest.raises(ApplicationError) as caught:
+        await act(service.create, CreateOrder(brief=request))
+    return caught.value
+
+
+async def test_a_document_and_its_request_are_made(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    seen: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+    assert seen.status is Status.CONVERTING
+    assert [(one.person, one.state) for one in seen.signers] == [
+        ("customer-signer", SignerState.WAITING),
+        ("chief-executive", SignerState.WAITING),
+    ]
+    [created] = entries(sandbox, "document_created")
+    assert (created["document"], created["external_id"]) == (seen.document, "msa-0042")
+    [asked] = entries(sandbox, "request_created")
+    assert asked["signers"] == ["customer@acme.test", "ceo@example.test"]
+    assert [(call["method"], call["path"]) for call in calls(sandbox, "/api/v1/")] == [
+        ("GET", "/api/v1/documents/"),
+        ("POST", "/api/v1/documents/"),
+        ("POST", "/api/v1/signature-requests/"),
+    ]
+
+
+async def test_the_request_says_what_is_asked_of_each(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    copy = Signer(person="archive", order=3, role=Role.COPY)
+    await act(service.create, CreateOrder(brief=request_brief.having(signers=(*request_brief.signers, copy))))
+    [call] = calls(sandbox, "/signature-requests/", "POST")
+    body: dict[str, Any] = call["body"]
+    assert body["who"] == "o"
+    assert body["send_reminders"] is False
+    customer, executive, archive = body["signers"]
+    assert customer == {
+        "email": "customer@acme.test",
+        "full_name": "Customer Signer",
+        "order": 1,
+        "needs_to_sign": True,
+        "language": "de",
+    }
+    assert executive["approve_only"] is True
+    assert executive["embed_url_user_id"] == orders.embed_user("msa-0042", "chief-executive")
+    assert "chief" not in executive["embed_url_user_id"]
+    assert archive["needs_to_sign"] is False
+    assert "embed_url_user_id" not in customer
+    assert "embed_url_user_id" not in archive
+
+
+async def test_a_device_that_died_gets_the_provider_s_mail(
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    directory: FileDirectory,
+    request_brief: Brief,
+    act: Acting,
+) -> None:
+    await directory.mark_dead("chief-executive~1")
+    await act(service.create, CreateOrder(brief=request_brief))
+    [call] = calls(sandbox, "/signature-requests/", "POST")
+    assert all("embed_url_user_id" not in signer for signer in call["body"]["signers"])
+
+
+async def test_a_template_needs_no_bytes(sandbox: RunningSandbox, service: CoreSignatureService, act: Acting) -> None:
+    template = f"{sandbox.url}/api/v1/templates/contract/"
+    await act(service.create, CreateOrder(brief=brief(document=Document(name="NDA", template=template))))
+    [call] = calls(sandbox, "/documents/", "POST")
+    assert call["body"]["template"] == template
+    assert "file_from_content" not in call["body"]
+
+
+async def test_events_are_called_back_where_the_configuration_says(
+    sandbox: RunningSandbox, directory: FileDirectory, store: Store, request_brief: Brief, act: Acting
+) -> None:
+    address = "https://app.example/callbacks/core-signature/segment"
+    client = CoreSignatureClient(config_for(sandbox, callback_url=address))
+    await act(CoreSignatureService(client, directory, store).create, CreateOrder(brief=request_brief))
+    await client.aclose()
+    [call] = calls(sandbox, "/documents/", "POST")
+    assert call["body"]["events_callback_url"] == address
+
+
+@pytest.mark.parametrize("path", ["/api/v1/documents/", "/api/v1/signature-requests/"])
+async def test_a_lost_answer_is_taken_over(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting, path: str
+) -> None:
+    arm(sandbox, method="POST", path=path, fault="cut")
+    failure = await failure_of(act, service, request_brief)
+    assert (failure.type, failure.non_retryable) == (Code.UNREACHABLE, False)
+    seen = await act(service.create, CreateOrder(brief=request_brief))
+    [created] = entries(sandbox, "document_created")
+    assert created["document"] == seen.document
+    assert len(entries(sandbox, "request_created")) == 1
+
+
+async def test_thirty_lost_answers_and_a_lagging_list_make_thirty_documents(
+    tmp_path_factory: pytest.TempPathFactory, directory: FileDirectory, store: Store
+) -> None:
+    sha256 = await store.put_document(PDF)
+    now = 1_800_000_000.0
+    settings = SandboxSettings(list_lag=5, clock=lambda: now)
+    async with running(settings) as sandbox:
+        client = CoreSignatureClient(config_for(sandbox))
+        service = CoreSignatureService(client, directory, store)
+        briefs = [brief(sha256, id=f"request-{number}") for number in range(30)]
+        arm(sandbox, method="POST", path="/api/v1/documents/", fault="cut", times=20)
+        arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut", times=10)
+
+        async def attempt(one: Brief) -> DocumentSeen | BaseException:
+            return await ActivityEnvironment().run(service.create, CreateOrder(brief=one))
+
+        first = await asyncio.gather(*map(attempt, briefs), return_exceptions=True)
+        assert len([result for result in first if isinstance(result, ApplicationError)]) == 30
+        now += 11
+        second = await asyncio.gather(*map(attempt, briefs))
+        await client.aclose()
+        assert len({seen.document for seen in second if isinstance(seen, DocumentSeen)}) == 30
+        assert len(entries(sandbox, "document_created")) == 30
+        assert len(entries(sandbox, "request_created")) == 30
+
+
+async def test_an_attempt_whose_worker_died_after_the_request_is_taken_over(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    first = await act(service.create, CreateOrder(brief=request_brief))
+    second = await act(service.create, CreateOrder(brief=request_brief))
+    assert second.document == first.document
+    assert len(entries(sandbox, "document_created")) == 1
+
+
+async def test_a_request_made_meanwhile_is_taken_over(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400", commit=True)
+    seen = await act(service.create, CreateOrder(brief=request_brief))
+    assert len(seen.signers) == 2
+    assert len(entries(sandbox, "request_created")) == 1
+
+
+async def test_a_foreign_document_with_our_id_ends_it(
+    sandbox: RunningSandbox, client: CoreSignatureClient, service: CoreSignatureService, act: Acting, store: Store
+) -> None:
+    await client.create_document(orders.document_body(brief(), PDF, client.config))
+    other = brief(await store.put_document(PDF), document=Document(name="Another contract", template="https://t.test"))
+    failure = await failure_of(act, service, other)
+    assert (failure.type, failure.non_retryable) == (Code.ID_USED_BEFORE, True)
+    assert len(entries(sandbox, "document_created")) == 1
+
+
+async def test_an_ended_document_of_somebody_else_s_with_our_id_ends_it(
+    sandbox: RunningSandbox,
+    client: CoreSignatureClient,
+    service: CoreSignatureService,
+    request_brief: Brief,
+    act: Acting,
+) -> None:
+    made = await client.create_document(orders.document_body(request_brief, PDF, client.config))
+    kept = sandbox.world.memory.documents.get(made.uuid)
+    assert kept is not None
+    assert sandbox.world.lifecycle.expire(kept)
+    failure = await failure_of(act, service, request_brief)
+    assert (failure.type, failure.non_retryable) == (Code.ID_USED_BEFORE, True)
+
+
+async def test_one_of_ours_that_ended_before_we_heard_of_it_is_told_as_it_is(
+    sandbox: RunningSandbox,
+    client: CoreSignatureClient,
+    service: CoreSignatureService,
+    request_brief: Brief,
+    act: Acting,
+) -> None:
+    arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
+    await failure_of(act, service, request_brief)
+    [document] = await client.documents_of("msa-0042")
+    assert document.request is not None
+    await client.cancel(document.request.uuid)
+    seen = await act(service.create, CreateOrder(brief=request_brief))
+    assert (seen.document, seen.status) == (document.uuid, Status.CANCELLED)
+
+
+async def test_two_documents_of_ours_need_a_person(
+    client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    for _ in range(2):
+        await client.create_document(orders.document_body(request_brief, PDF, client.config))
+    failure = await failure_of(act, service, request_brief)
+    assert (failure.type, failure.non_retryable) == (Code.PROVIDER_UNSURE, True)
+
+
+async def test_a_document_that_cannot_be_converted_is_told_as_it_is(
+    sandbox: RunningSandbox, service: CoreSignatureService, store: Store, act: Acting
+) -> None:
+    document = Document(name="NDA", sha256=await store.put_document(PDF), file_name="convert-error.pdf")
+    arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="500")
+    await failure_of(act, service, brief(document=document))
+    seen = await act(service.create, CreateOrder(brief=brief(document=document)))
+    assert (seen.status, seen.code) == (Status.FAILED, Code.CONVERT_ERROR)
+
+
+async def test_missing_bytes_say_what_would_help(service: CoreSignatureService, act: Acting) -> None:
+    failure = await failure_of(act, service, brief("0" * 64))
+    assert failure.non_retryable
+    assert "COUNTERSIGN_STORE" in failure.message
+
+
+async def test_an_unknown_signer_is_a_problem_of_the_directory(
+    sandbox: RunningSandbox, service: CoreSignatureService, act: Acting
+) -> None:
+    failure = await failure_of(act, service, brief(signers=(Signer(person="nobody", order=1),)))
+    assert (failure.type, failure.non_retryable) == (Code.DIRECTORY, True)
+    assert entries(sandbox, "request") == []
+
+
+async def test_a_refusal_is_final(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400")
+    failure = await failure_of(act, service, request_brief)
+    assert (failure.type, failure.non_retryable) == (Code.REFUSED, True)
+    assert failure.cause is None
+    assert "Bad request." in failure.message

@@ -1,0 +1,217 @@
+"""Observation: the document read from the API is the only truth, and its end is recorded once."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.core_signature.service import CoreSignatureService
+from activities.store import Store
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.core_signature.conftest import Acting, arm, calls
+from tests.activities.core_signature.requests import deed
+from workflows.glance import SettledRecord
+from workflows.model import (
+    Brief,
+    Code,
+    CreateOrder,
+    DocumentSeen,
+    Policy,
+    Role,
+    Signer,
+    SignerState,
+    Status,
+)
+from workflows.progress import Observation, Progress, SignatureRequest
+
+NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+
+
+def observation(brief: Brief, document: str | None, progress: Progress | None = None) -> Observation:
+    """What a workflow asks for."""
+    return Observation(
+        request=SignatureRequest(brief=brief, policy=Policy(), fingerprint="f" * 64),
+        progress=progress or Progress.begin(brief, NOW),
+        document=document,
+        run_id="run-1",
+        now=NOW + timedelta(hours=1),
+    )
+
+
+def states(seen: DocumentSeen) -> Mapping[str, SignerState]:
+    """Person → state."""
+    return {one.person: one.state for one in seen.signers}
+
+
+async def failure_of(act: Acting, service: CoreSignatureService, asked: Observation) -> ApplicationError:
+    """The failure an observation must end with."""
+    with pytest.raises(ApplicationError) as caught:
+        await act(service.observe, asked)
+    return caught.value
+
+
+@pytest.fixture
+async def document(service: CoreSignatureService, request_brief: Brief, act: Acting) -> str:
+    """A document that has been sent."""
+    seen: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+    return seen.document
+
+
+async def test_signers_are_seen_as_they_act(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+) -> None:
+    asked = observation(request_brief, document)
+    sent = await act(service.observe, asked)
+    assert (sent.status, states(sent)["customer-signer"]) == (Status.SENT, SignerState.WAITING)
+    await deed(sandbox, "customer@acme.test", "view")
+    viewed = await act(service.observe, asked)
+    assert (viewed.status, states(viewed)["customer-signer"]) == (Status.VIEWED, SignerState.VIEWED)
+    await deed(sandbox, "customer@acme.test", "sign")
+    await deed(sandbox, "ceo@example.test", "sign")
+    signed = await act(service.observe, asked)
+    assert signed.status is Status.SIGNED
+    assert states(signed) == {"customer-signer": SignerState.SIGNED, "chief-executive": SignerState.APPROVED}
+    assert all(one.at is not None for one in signed.signers)
+
+
+async def test_an_ending_is_recorded_and_a_repetition_is_equal_to_the_byte(
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    store: Store,
+    request_brief: Brief,
+    document: str,
+    act: Acting,
+) -> None:
+    asked = observation(request_brief, document)
+    await act(service.observe, asked)
+    assert await store.read_record("msa-0042") is None
+    await deed(sandbox, "customer@acme.test", "decline", reason="Wrong\nversion\u202e \x07of the contract")
+    seen = await act(service.observe, asked)
+    first = await store.read_record("msa-0042")
+    assert first is not None
+    await act(service.observe, asked)
+    assert await store.read_record("msa-0042") == first
+    record = SettledRecord.model_validate_json(first)
+    assert (record.run_id, record.fingerprint, record.show.status) == ("run-1", "f" * 64, Status.DECLINED)
+    assert seen.signers[0].reason == "Wrong version of the contract"
+
+
+async def test_another_record_under_the_id_stays_and_does_not_stop_the_request(
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    store: Store,
+    request_brief: Brief,
+    document: str,
+    act: Acting,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await store.write_record("msa-0042", b"{}")
+    await deed(sandbox, "customer@acme.test", "decline")
+    seen = await act(service.observe, observation(request_brief, document))
+    assert seen.status is Status.DECLINED
+    assert await store.read_record("msa-0042") == b"{}"
+    assert "settled record conflicts" in caplog.text
+
+
+async def test_an_end_without_a_document_is_recorded_from_what_the_workflow_knows(
+    service: CoreSignatureService, store: Store, request_brief: Brief, act: Acting, sandbox: RunningSandbox
+) -> None:
+    failed = Progress.begin(request_brief, NOW).fail(Code.ID_USED_BEFORE, "used before", NOW)
+    seen = await act(service.observe, observation(request_brief, None, failed))
+    assert seen.status is Status.FAILED
+    content = await store.read_record("msa-0042")
+    assert content is not None
+    assert json.loads(content)["show"]["problem"]["code"] == Code.ID_USED_BEFORE
+    assert calls(sandbox, "/api/v1/") == []
+
+
+async def test_a_document_deleted_at_the_provider_is_final(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+) -> None:
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as operator:
+        await operator.post(f"/_sandbox/documents/{document}/delete")
+    failure = await failure_of(act, service, observation(request_brief, document))
+    assert (failure.type, failure.non_retryable) == (Code.DOCUMENT_DELETED, True)
+
+
+async def test_a_404_of_a_document_that_is_still_listed_is_not_believed(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+) -> None:
+    arm(sandbox, method="GET", path=f"/api/v1/documents/{document}/", fault="404")
+    failure = await failure_of(act, service, observation(request_brief, document))
+    assert (failure.type, failure.non_retryable) == (Code.UNREACHABLE, False)
+
+
+async def test_everything_404_is_a_wrong_address_not_the_end_of_all_requests(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+) -> None:
+    arm(sandbox, path="/api/v1/*", fault="404", times=None)
+    failure = await failure_of(act, service, observation(request_brief, document))
+    assert (failure.type, failure.non_retryable) == (Code.REFUSED, True)
+
+
+async def test_a_document_of_somebody_else_is_not_believed(
+    service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+) -> None:
+    failure = await failure_of(act, service, observation(request_brief.having(id="other"), document))
+    assert (failure.type, failure.non_retryable) == (Code.PROVIDER_UNSURE, True)
+
+
+async def test_a_bounced_mail_is_seen(
+    service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
+) -> None:
+    brief = request_brief.having(signers=(Signer(person="bouncing", order=1),))
+    made = await act(service.create, CreateOrder(brief=brief))
+    seen = await act(service.observe, observation(brief, made.document))
+    assert states(seen) == {"bouncing": SignerState.BOUNCED}
+    assert seen.status is Status.SENT
+
+
+async def test_events_are_not_read_for_signers_with_a_device(
+    service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
+) -> None:
+    brief = request_brief.having(signers=(Signer(person="chief-executive", order=1),))
+    made = await act(service.create, CreateOrder(brief=brief))
+    await act(service.observe, observation(brief, made.document))
+    assert calls(sandbox, "/events/") == []
+
+
+async def test_a_bounce_that_cannot_be_read_hides_nothing_else(
+    service: CoreSignatureService, request_brief: Brief, document: str, act: Acting, sandbox: RunningSandbox
+) -> None:
+    arm(sandbox, path="/api/v1/events/", fault="503")
+    seen = await act(service.observe, observation(request_brief, document))
+    assert seen.status is Status.SENT
+
+
+async def test_a_signer_who_left_the_directory_is_found_by_order(
+    service: CoreSignatureService,
+    request_brief: Brief,
+    document: str,
+    act: Acting,
+    sandbox: RunningSandbox,
+    tmp_path: Path,
+) -> None:
+    people = tmp_path / "people.yaml"
+    people.write_text(people.read_text().replace("id: customer-signer", "id: somebody-else"))
+    await deed(sandbox, "customer@acme.test", "sign")
+    seen = await act(service.observe, observation(request_brief, document))
+    assert states(seen)["customer-signer"] is SignerState.SIGNED
+
+
+async def test_a_copy_is_never_waited_for_and_copied_at_the_end(
+    service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
+) -> None:
+    signers = (Signer(person="customer-signer", order=1), Signer(person="archive", order=2, role=Role.COPY))
+    brief = request_brief.having(signers=signers)
+    made = await act(service.create, CreateOrder(brief=brief))
+    asked = observation(brief, made.document)
+    assert states(await act(service.observe, asked))["archive"] is SignerState.WAITING
+    await deed(sandbox, "customer@acme.test", "sign")
+    seen: Any = await act(service.observe, asked)
+    assert (seen.status, states(seen)["archive"]) == (Status.SIGNED, SignerState.COPIED)

@@ -1,0 +1,103 @@
+"""The bodies we send, without a network."""
+
+from base64 import b64decode
+from dataclasses import replace
+
+import pytest
+from pydantic import SecretStr
+
+from activities.core_signature.config import CoreSignatureConfig, NameStyle
+from activities.core_signature.orders import document_body, embed_user, request_body
+from activities.oauth import Credentials
+from activities.person import Person
+from tests.activities.core_signature.requests import PDF, brief
+from workflows.model import Document, Role, Signer
+
+CONFIG = CoreSignatureConfig("https://sign.test", Credentials("https://login.test", "id", SecretStr("secret")))
+
+
+def person(name: str = "Ada Example", locale: str = "en") -> Person:
+    """Somebody."""
+    return Person(id="customer-signer", name=name, email="customer@acme.test", zone="UTC", locale=locale)
+
+
+def signer_said(person: Person, *, role: Role = Role.SIGN, reachable: bool = False, style: str = "full_name") -> object:
+    """What is said of one signer."""
+    asked = brief(signers=(Signer(person="customer-signer", order=1, role=role),))
+    config = replace(CONFIG, name_style=NameStyle(style))
+    people, devices = {"customer-signer": person}, {"customer-signer"} if reachable else set()
+    return request_body("https://sign.test/d", asked, people, devices, config)["signers"][0]
+
+
+def test_a_file_goes_as_it_is() -> None:
+    body = document_body(brief("0" * 64), PDF, CONFIG)
+    assert b64decode(body.pop("file_from_content")) == PDF
+    assert body == {
+        "name": "Master services agreement",
+        "external_id": "msa-0042",
+        "file_from_content_name": "msa.pdf",
+    }
+
+
+def test_a_template_goes_by_its_address() -> None:
+    asked = brief(document=Document(name="NDA", template="https://sign.test/t/1"))
+    body = document_body(asked, None, replace(CONFIG, callback_url="https://app.test/callbacks/x"))
+    assert body == {
+        "name": "NDA",
+        "external_id": "msa-0042",
+        "template": "https://sign.test/t/1",
+        "events_callback_url": "https://app.test/callbacks/x",
+    }
+
+
+def test_one_voice_only() -> None:
+    people = {"customer-signer": person(), "chief-executive": person()}
+    body = request_body("https://sign.test/d", brief(message="Please."), people, set(), CONFIG)
+    assert body["send_reminders"] is False
+    assert (body["who"], body["subject"], body["message"]) == ("o", "Master services agreement", "Please.")
+    assert "from_email" not in body
+    sent_by = request_body("https://sign.test/d", brief(), people, set(), replace(CONFIG, from_email="legal@acme.test"))
+    assert sent_by["from_email"] == "legal@acme.test"
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [("Ada Example", "Ada", "Example"), ("Ada Maria Example", "Ada Maria", "Example"), ("Example", "", "Example")],
+)
+def test_a_name_in_two_parts(name: str, first: str, last: str) -> None:
+    said = signer_said(person(name), style="first_last")
+    assert isinstance(said, dict)
+    assert (said["first_name"], said["last_name"]) == (first, last)
+    assert "full_name" not in said
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("en", "en"), ("en_GB", "en-gb"), ("en-US", "en"), ("nl-BE", "nl"), ("nb", "no"), ("nb-NO", "no"), ("cs", None)],
+)
+def test_the_language_is_said_when_the_provider_speaks_it(locale: str, language: str | None) -> None:
+    said = signer_said(person(locale=locale))
+    assert isinstance(said, dict)
+    assert said.get("language") == language
+
+
+@pytest.mark.parametrize(
+    ("role", "reachable", "withheld"),
+    [
+        (Role.SIGN, True, True),
+        (Role.APPROVE, True, True),
+        (Role.COPY, True, False),
+        (Role.SIGN, False, False),
+    ],
+)
+def test_the_provider_s_mail_is_withheld_only_where_ours_arrives(role: Role, reachable: bool, withheld: bool) -> None:
+    said = signer_said(person(), role=role, reachable=reachable)
+    assert isinstance(said, dict)
+    assert ("embed_url_user_id" in said) is withheld
+    assert said["needs_to_sign"] is (role is not Role.COPY)
+    assert said.get("approve_only", False) is (role is Role.APPROVE)
+
+
+def test_whom_a_page_is_for_is_the_same_on_every_attempt_and_differs_between_requests() -> None:
+    assert embed_user("a", "customer-signer") == embed_user("a", "customer-signer")
+    assert embed_user("a", "customer-signer") != embed_user("b", "customer-signer")

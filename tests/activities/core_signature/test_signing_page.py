@@ -1,0 +1,104 @@
+"""Where a signer signs right now, read live."""
+
+import pytest
+
+from activities.core_signature import orders
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.core_signature.conftest import Acting
+from tests.activities.core_signature.requests import PDF, answering, deed
+from workflows.model import Brief, CancelOrder, CreateOrder, Signer, Status
+
+CEO = "ceo@example.test"
+
+
+@pytest.fixture
+async def document(service: CoreSignatureService, request_brief: Brief, act: Acting) -> str:
+    """A document for the executive, who has a device, and the customer, who has none."""
+    signers = (Signer(person="chief-executive", order=1), Signer(person="customer-signer", order=1))
+    made = await act(service.create, CreateOrder(brief=request_brief.having(signers=signers)))
+    return str(made.document)
+
+
+async def test_the_page_is_open_until_the_signer_has_acted(
+    sandbox: RunningSandbox, client: CoreSignatureClient, document: str
+) -> None:
+    page = await signing_page(client, "msa-0042", CEO.upper())
+    assert (page.state, page.document) == (SigningState.OPEN, "Master services agreement")
+    assert page.url is not None
+    assert page.url.startswith(f"{sandbox.url}/sign/")
+    await deed(sandbox, CEO, "sign")
+    acted = await signing_page(client, "msa-0042", CEO)
+    assert (acted.state, acted.url) == (SigningState.ACTED, None)
+
+
+async def test_nobody_signs_before_their_turn(
+    client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    await act(service.create, CreateOrder(brief=request_brief))
+    assert (await signing_page(client, "msa-0042", CEO)).state is SigningState.EARLY
+
+
+async def test_who_has_the_provider_s_mail_is_told_so(client: CoreSignatureClient, document: str) -> None:
+    page = await signing_page(client, "msa-0042", "customer@acme.test")
+    assert (page.state, page.url) == (SigningState.BY_MAIL, None)
+    assert page.request is not None
+
+
+async def test_a_replaced_signer_has_nothing_to_do_and_the_new_one_a_mail(
+    client: CoreSignatureClient, document: str
+) -> None:
+    read = await client.document(document)
+    assert read.request is not None
+    await client.forward(read.request.uuid, CEO, "deputy@example.test")
+    assert (await signing_page(client, "msa-0042", CEO)).state is SigningState.HANDED_OVER
+    assert (await signing_page(client, "msa-0042", "deputy@example.test")).state is SigningState.BY_MAIL
+
+
+async def test_an_ended_request_says_so(
+    client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+) -> None:
+    await act(service.cancel, CancelOrder(brief=request_brief, document=document))
+    page = await signing_page(client, "msa-0042", CEO)
+    assert page == SigningPage(SigningState.ENDED, "Master services agreement", outcome=Status.CANCELLED)
+
+
+async def test_who_is_not_asked_is_a_stranger(client: CoreSignatureClient, document: str) -> None:
+    assert (await signing_page(client, "msa-0042", "nobody@example.test")).state is SigningState.STRANGER
+
+
+async def test_a_request_nobody_made_is_unknown(client: CoreSignatureClient, document: str) -> None:
+    assert (await signing_page(client, "other", CEO)).state is SigningState.UNKNOWN
+
+
+async def test_two_documents_of_one_id_are_not_chosen_from(
+    client: CoreSignatureClient, request_brief: Brief, document: str
+) -> None:
+    await client.create_document(orders.document_body(request_brief, PDF, client.config))
+    assert (await signing_page(client, "msa-0042", CEO)).state is SigningState.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("url", "state"),
+    [
+        ("https://sign.test/embed/1", SigningState.OPEN),
+        ("https://eu.sign.test/embed/1", SigningState.OPEN),
+        ("https://evil.test/embed/1", SigningState.BY_MAIL),
+        ("https://sign.test@evil.test/embed/1", SigningState.BY_MAIL),
+        ("https://evil-sign.test/embed/1", SigningState.BY_MAIL),
+        ("http://127.0.0.1:8000/sign/1", SigningState.BY_MAIL),
+        ("http://sign.test/embed/1", SigningState.BY_MAIL),
+        ("javascript:alert(1)", SigningState.BY_MAIL),
+        ("//evil.test", SigningState.BY_MAIL),
+        ("http://[::1", SigningState.BY_MAIL),
+        ("", SigningState.BY_MAIL),
+        (None, SigningState.BY_MAIL),
+    ],
+)
+async def test_a_browser_is_sent_only_where_it_is_safe(url: str | None, state: SigningState) -> None:
+    request = {"uuid": "r1", "signers": [{"email": CEO, "embed_url": url}]}
+    document = {"uuid": "d1", "external_id": "msa-0042", "status": "se", "signrequest": request}
+    page = await signing_page(answering({"next": None, "results": [document]}), "msa-0042", CEO)
+    assert (page.state, page.url) == (state, url if state is SigningState.OPEN else None)

@@ -1,0 +1,108 @@
+"""A sandbox with phones, the push dialects that reach it, and the service over them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.service import CoreSignatureService
+from activities.links import Links
+from activities.oauth import Credentials
+from activities.people import FileDirectory
+from activities.push.config import AppWorksConfig, FcmConfig, open_dialect
+from activities.push.dialect import PushDialect
+from activities.push.mail import SignerMail
+from activities.push.service import Notices
+from activities.store import Store
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from tests.activities.push.stage import PEOPLE
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[RunningSandbox]:
+    """Core Signature and push service in one, documents converted at once."""
+    async with running(SandboxSettings(conversion_delay=0)) as started:
+        yield started
+
+
+def fcm_config(sandbox: RunningSandbox) -> FcmConfig:
+    """How FCM's stand-in is reached."""
+    settings = sandbox.world.settings
+    credentials = Credentials(
+        f"{sandbox.url}/push/oauth2/token", settings.push_client_id, SecretStr(settings.push_client_secret)
+    )
+    return FcmConfig(sandbox.url, settings.push_project, credentials)
+
+
+@pytest.fixture
+async def fcm(sandbox: RunningSandbox) -> AsyncIterator[PushDialect]:
+    """FCM's dialect."""
+    dialect = open_dialect(fcm_config(sandbox))
+    assert dialect is not None
+    yield dialect
+    await dialect.aclose()
+
+
+@pytest.fixture
+async def appworks(sandbox: RunningSandbox) -> AsyncIterator[PushDialect]:
+    """The dialect of the AppWorks Gateway."""
+    settings = sandbox.world.settings
+    dialect = open_dialect(AppWorksConfig(sandbox.url, settings.push_app, SecretStr(settings.push_app_key)))
+    assert dialect is not None
+    yield dialect
+    await dialect.aclose()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store((tmp_path / "store").as_uri())
+
+
+@pytest.fixture
+def directory(tmp_path: Path, store: Store) -> FileDirectory:
+    """The people of the stage."""
+    file = tmp_path / "people.yaml"
+    file.write_text(PEOPLE)
+    return FileDirectory(file, store)
+
+
+@pytest.fixture
+async def core(sandbox: RunningSandbox) -> AsyncIterator[CoreSignatureClient]:
+    """A client of the sandbox's Core Signature."""
+    settings = sandbox.world.settings
+    credentials = Credentials(
+        f"{sandbox.url}/tenants/{settings.tenant}/oauth2/token", settings.client_id, SecretStr(settings.client_secret)
+    )
+    client = CoreSignatureClient(CoreSignatureConfig(url=sandbox.url, credentials=credentials, list_lag=0.0))
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def signatures(core: CoreSignatureClient, directory: FileDirectory, store: Store) -> CoreSignatureService:
+    """The activities of Core Signature."""
+    return CoreSignatureService(core, directory, store)
+
+
+@pytest.fixture
+def links() -> Links:
+    """Links to a public https address."""
+    return Links("https://sign.example", SecretStr("s" * 32))
+
+
+@pytest.fixture
+def notices(
+    fcm: PushDialect,
+    directory: FileDirectory,
+    links: Links,
+    core: CoreSignatureClient,
+    signatures: CoreSignatureService,
+) -> Notices:
+    """The push service, whole."""
+    mail = SignerMail(core, directory)
+    return Notices(dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail)

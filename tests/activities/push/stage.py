@@ -1,0 +1,115 @@
+"""What the stories of notices are played with: a request, its people, and the sandbox's phones."""
+
+from typing import Any
+
+from activities.people import device_hash
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.push.phones import DeviceState
+from deploy.sandbox.records import Device
+from deploy.sandbox.server import RunningSandbox
+from workflows.model import (
+    Brief,
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    Document,
+    Notice,
+    NoticeAction,
+    Outcome,
+    Role,
+    Signer,
+)
+from workflows.names import notice_key
+
+SEND = "*/messages:send"
+EXECUTIVES = [f"chief-executive~{n}" for n in (1, 2, 3)]
+PEOPLE = """
+people:
+  - id: chief-executive
+    name: Chief Executive
+    email: ceo@example.test
+    zone: Europe/Amsterdam
+    groups: [directors]
+    devices:
+      - {token: chief-executive~1, platform: android}
+      - {token: chief-executive~2, platform: ios}
+      - {token: chief-executive~3, platform: web}
+  - id: finance-chief
+    name: Finance Chief
+    email: cfo@example.test
+    zone: America/New_York
+    groups: [directors]
+    devices: [{token: finance-chief~1, platform: android}]
+  - {id: customer-signer, name: Customer Signer, email: customer@acme.test, zone: UTC}
+  - {id: archive, name: Archive, email: archive@example.test, zone: UTC, groups: [phoneless]}
+  - id: legal-desk
+    name: Legal Desk
+    email: legal@example.test
+    zone: UTC
+    devices: [{token: legal-desk~1, platform: web}]
+"""
+
+
+def brief(*signers: str, sha256: str | None = None) -> Brief:
+    """A contract for these signers in parallel, asked for by the legal desk."""
+    return Brief(
+        id="msa-0042",
+        kind="customer-contract",
+        document=Document(name="Master services agreement", sha256=sha256),
+        requester="legal-desk",
+        signers=tuple(Signer(person=person, order=1, role=Role.SIGN) for person in signers or ("chief-executive",)),
+    )
+
+
+def notice(
+    person: str, stage: str = "ready", action: NoticeAction = NoticeAction.SIGN, about: str | None = None
+) -> Notice:
+    """One notice of a stage."""
+    return Notice(key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action, about=about)
+
+
+def delivery(*notices: Notice, **more: Any) -> Delivery:
+    """These notices about a contract that all of their recipients sign."""
+    signers = [one.person for one in notices if one.action is not NoticeAction.OPEN]
+    return Delivery(**{"brief": brief(*signers), "notices": notices, **more})
+
+
+def arm(sandbox: RunningSandbox, **fault: Any) -> None:
+    """Arm one fault against the push service."""
+    sandbox.world.faults.arm(Fault.model_validate({"path": SEND, "method": "POST", **fault}))
+
+
+def mark(sandbox: RunningSandbox, token: str, state: str) -> None:
+    """Say what the push service thinks of a device."""
+    sandbox.world.memory.devices.save(Device(uuid=token, state=DeviceState(state)))
+
+
+def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:
+    """The ledger's entries of one type."""
+    return [entry for entry in sandbox.world.ledger.after(0) if entry["type"] == kind]
+
+
+def sends(sandbox: RunningSandbox) -> list[dict[str, Any]]:
+    """Every call of the push service's send method, whatever became of it."""
+    return [entry for entry in entries(sandbox, "request") if entry["path"].endswith("/messages:send")]
+
+
+def pushes(sandbox: RunningSandbox) -> list[dict[str, Any]]:
+    """The messages that reached a device."""
+    return entries(sandbox, "push")
+
+
+def hashes(*tokens: str) -> tuple[str, ...]:
+    """The short names of devices."""
+    return tuple(device_hash(token) for token in tokens)
+
+
+def only(report: DeliveryReport) -> Delivered:
+    """The one line of a report."""
+    (line,) = report.delivered
+    return line
+
+
+def outcomes(line: Delivered) -> dict[str, Outcome]:
+    """What became of each device."""
+    return {result.device: result.outcome for result in line.devices}

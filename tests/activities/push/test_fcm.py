@@ -1,0 +1,185 @@
+"""The dialect `fcm_v1`: the bodies it sends, and what it makes of the answers."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from activities.http import Service, make_client
+from activities.links import Links
+from activities.push.dialect import Fate, PushDialect, Sent
+from activities.push.fcm import LIMIT, Fcm, request_body
+from activities.push.message import Message, compose, wire_size
+from deploy.sandbox.push.rules import payload_bytes, validate
+from deploy.sandbox.push.schema import parsed
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.push.stage import arm, brief, delivery, mark, notice, pushes
+from workflows.model import Document, NoticeAction
+
+TOKEN = "chief-executive~1"
+
+
+def message(
+    action: NoticeAction = NoticeAction.SIGN, *, base: str = "https://sign.example", name: str = "Agreement"
+) -> Message:
+    one = notice("chief-executive", action=action)
+    document = Document(name=name)
+    about = delivery(one, brief=brief().having(document=document), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
+    return compose(about, one, ZoneInfo("Europe/Amsterdam"), Links(base, SecretStr("s" * 32)))
+
+
+async def answered(status: int, body: object = None, headers: dict[str, str] | None = None) -> Sent:
+    """The fate of a message that the service answers in this way."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, json=body, headers=headers))
+    async with make_client(transport=transport) as client:
+        return await Fcm(Service("push service", "https://push.example", client), "p").send(TOKEN, message())
+
+
+def refusal(status: int, canonical: str, error_code: str | None = None, field: str | None = None) -> object:
+    details: list[object] = []
+    if error_code:
+        details.append({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": error_code})
+    if field:
+        details.append({"fieldViolations": [{"field": field, "description": "malformed"}]})
+    return {"error": {"code": status, "message": "no", "status": canonical, "details": details}}
+
+
+def test_the_body_of_a_notice_is_the_contracts() -> None:
+    shown = message()
+    assert request_body(TOKEN, shown) == {
+        "validate_only": False,
+        "message": {
+            "token": TOKEN,
+            "data": {
+                "request": "msa-0042",
+                "stage": "ready",
+                "key": shown.key,
+                "link": shown.link,
+                "action": "sign",
+            },
+            "notification": {
+                "title": "Your signature is needed",
+                "body": "Please sign Agreement. Due Fri 11 Dec 2026, 18:00 (Amsterdam).",
+            },
+            "android": {"priority": "HIGH", "ttl": "2419200s", "notification": {"tag": shown.key}},
+            "apns": {
+                "headers": {"apns-priority": "10", "apns-collapse-id": shown.key},
+                "payload": {"aps": {"sound": "default"}},
+            },
+            "webpush": {
+                "headers": {"TTL": "2419200", "Urgency": "high", "Topic": shown.key},
+                "fcm_options": {"link": shown.link},
+            },
+        },
+    }
+
+
+def test_a_link_that_is_not_https_is_in_the_data_alone() -> None:
+    body = request_body(TOKEN, message(base="http://127.0.0.1:8080"))
+    assert "fcm_options" not in body["message"]["webpush"]
+    assert body["message"]["data"]["link"].startswith("http://127.0.0.1:8080/open/")
+
+
+def test_a_withdrawal_is_data_alone_at_apples_low_priority() -> None:
+    body = request_body(TOKEN, message(NoticeAction.WITHDRAW))["message"]
+    assert "notification" not in body
+    assert "notification" not in body["android"]
+    assert body["apns"]["headers"]["apns-priority"] == "5"
+    assert body["data"]["action"] == "withdraw"
+
+
+@given(name=st.text(min_size=1, max_size=4_000) | st.text("👨‍👩‍👧‍👦é\u0301اa", min_size=800, max_size=2_000))
+def test_no_document_name_makes_a_message_too_big(name: str) -> None:
+    body = request_body(TOKEN, message(name=name))
+    assert wire_size(body["message"]) <= LIMIT
+    assert payload_bytes(body["message"]) <= LIMIT
+    validate(parsed(body)["message"])
+
+
+@pytest.mark.parametrize("action", list(NoticeAction))
+async def test_a_message_arrives(sandbox: RunningSandbox, fcm: PushDialect, action: NoticeAction) -> None:
+    assert await fcm.send(TOKEN, message(action)) == Sent(Fate.ACCEPTED)
+    (arrived,) = pushes(sandbox)
+    assert (arrived["token"], arrived["data"]["action"]) == (TOKEN, action)
+    assert arrived["visible"] == (action is not NoticeAction.WITHDRAW)
+
+
+async def test_dead_devices_are_told_apart(sandbox: RunningSandbox, fcm: PushDialect) -> None:
+    mark(sandbox, "chief-executive~1", "unregistered")
+    mark(sandbox, "chief-executive~2", "other_sender")
+    fates = [(await fcm.send(f"chief-executive~{n}", message())).fate for n in (1, 2, 3)]
+    assert fates == [Fate.UNREGISTERED, Fate.OTHER_SENDER, Fate.ACCEPTED]
+
+
+@pytest.mark.parametrize(
+    ("fault", "fate"),
+    [
+        ({"fault": "refuse"}, Fate.LATER),
+        ({"fault": "cut"}, Fate.LATER),
+        ({"fault": "truncate"}, Fate.LATER),
+        ({"fault": "401", "times": None}, Fate.UNAUTHORISED),
+        ({"fault": "401", "times": 1}, Fate.ACCEPTED),
+        ({"fault": "429"}, Fate.LATER),
+        ({"fault": "500"}, Fate.LATER),
+        ({"fault": "502"}, Fate.LATER),
+        ({"fault": "503"}, Fate.LATER),
+        ({"fault": "302"}, Fate.UNAUTHORISED),
+        ({"fault": "400"}, Fate.REFUSED),
+    ],
+)
+async def test_every_fault_has_its_fate(
+    sandbox: RunningSandbox, fcm: PushDialect, fault: dict[str, object], fate: Fate
+) -> None:
+    arm(sandbox, **fault)
+    assert (await fcm.send(TOKEN, message())).fate is fate
+
+
+async def test_refused_client_credentials_are_unauthorised(sandbox: RunningSandbox, fcm: PushDialect) -> None:
+    arm(sandbox, path="/push/oauth2/token", fault="401", shape="oauth")
+    assert (await fcm.send(TOKEN, message())).fate is Fate.UNAUTHORISED
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "fate"),
+    [
+        (404, refusal(404, "NOT_FOUND", "UNREGISTERED"), Fate.UNREGISTERED),
+        (410, None, Fate.UNREGISTERED),
+        (404, refusal(404, "NOT_FOUND"), Fate.UNAUTHORISED),
+        (404, "nothing here", Fate.UNAUTHORISED),
+        (403, refusal(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Fate.OTHER_SENDER),
+        (403, refusal(403, "PERMISSION_DENIED"), Fate.UNAUTHORISED),
+        (401, refusal(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Fate.UNAUTHORISED),
+        (400, refusal(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.token"), Fate.UNREGISTERED),
+        (400, refusal(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.data"), Fate.REFUSED),
+        (400, refusal(400, "INVALID_ARGUMENT"), Fate.REFUSED),
+        (500, refusal(500, "INTERNAL", "INTERNAL"), Fate.LATER),
+    ],
+)
+async def test_the_error_code_decides_before_the_status(status: int, body: object, fate: Fate) -> None:
+    assert (await answered(status, body)).fate is fate
+
+
+async def test_a_wait_that_was_asked_for_is_kept_and_a_quota_waits_a_minute() -> None:
+    quota = refusal(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED")
+    assert (await answered(429, quota, {"retry-after": "90"})).wait == 90
+    assert (await answered(429, quota)).wait == 60
+    assert (await answered(503, refusal(503, "UNAVAILABLE", "UNAVAILABLE"), {"retry-after": "7"})).wait == 7
+    assert Sent(Fate.ACCEPTED).wait == 0
+
+
+async def test_a_failure_never_quotes_the_token() -> None:
+    sent = await answered(400, {"error": {"message": f"bad {TOKEN}", "status": "INVALID_ARGUMENT"}})
+    assert sent.failure is not None
+    assert TOKEN not in str(sent.failure)
+
+
+async def test_the_doctor_learns_whether_the_service_knows_us(sandbox: RunningSandbox, fcm: PushDialect) -> None:
+    await fcm.check()
+    assert not pushes(sandbox)
+    arm(sandbox, fault="403")
+    with pytest.raises(Exception, match="answered 403"):
+        await fcm.check()

@@ -1,0 +1,166 @@
+"""Messages: the words a person reads, the identity on the screen, and a size that no service refuses."""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+import regex  # type: ignore[import-untyped]
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from activities.links import Links, LinkUse
+from activities.push.message import Message, compose, fitted, screen_key, shorten, wire_size
+from workflows.model import Brief, Delivery, Document, Notice, NoticeAction, Role, Signer, Status
+from workflows.names import notice_key
+
+LINKS = Links("https://sign.example", SecretStr("s" * 32))
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
+
+
+def composed(
+    stage: str = "ready",
+    action: NoticeAction = NoticeAction.SIGN,
+    *,
+    name: str = "Master services agreement",
+    zone: ZoneInfo = AMSTERDAM,
+    due_at: datetime | None = DUE,
+    outcome: Status | None = None,
+    urgent: bool = False,
+) -> Message:
+    brief = Brief(
+        id="msa-0042",
+        kind="customer-contract",
+        document=Document(name=name),
+        requester="legal-desk",
+        signers=(Signer(person="chief-executive", order=1, role=Role.SIGN),),
+        urgent=urgent,
+    )
+    notice = Notice(
+        key=notice_key("msa-0042", stage, "chief-executive"), stage=stage, person="chief-executive", action=action
+    )
+    delivery = Delivery(brief=brief, notices=(notice,), due_at=due_at, outcome=outcome)
+    return compose(delivery, notice, zone, LINKS)
+
+
+@pytest.mark.parametrize(
+    ("stage", "action", "title", "body"),
+    [
+        ("ready", "sign", "Your signature is needed", "Please sign Master services agreement."),
+        ("ready", "approve", "Your approval is needed", "Please approve Master services agreement."),
+        (
+            "reminder-2",
+            "sign",
+            "Reminder: your signature is needed",
+            "Please sign Master services agreement; it still waits for you.",
+        ),
+        (
+            "warning-2d",
+            "approve",
+            "Due soon: your approval is needed",
+            "Please approve Master services agreement before it expires.",
+        ),
+        (
+            "escalation",
+            "open",
+            "A signature is still missing",
+            "Master services agreement still waits for a signer. Please see to it.",
+        ),
+    ],
+)
+def test_words_name_the_document_the_action_and_the_due_date(stage: str, action: str, title: str, body: str) -> None:
+    message = composed(stage, NoticeAction(action))
+    assert (message.title, message.body) == (title, f"{body} Due Fri 11 Dec 2026, 18:00 (Amsterdam).")
+
+
+@pytest.mark.parametrize("stage", ["ready", "reminder-1", "warning-1d", "escalation", "settled", "something-new"])
+@pytest.mark.parametrize("action", [NoticeAction.SIGN, NoticeAction.APPROVE, NoticeAction.OPEN])
+def test_every_stage_and_action_has_words(stage: str, action: NoticeAction) -> None:
+    message = composed(stage, action, due_at=None)
+    assert message.title
+    assert "Master services agreement" in message.body
+
+
+@pytest.mark.parametrize("outcome", [status for status in Status if status.ended])
+def test_every_ending_has_its_own_words_and_no_due_date(outcome: Status) -> None:
+    message = composed("settled", NoticeAction.OPEN, outcome=outcome, urgent=True)
+    assert "Due" not in message.body
+    assert message.title != composed("ready", NoticeAction.OPEN).title
+    assert not message.title.startswith("Urgent")
+
+
+def test_the_due_date_is_on_the_recipients_clock() -> None:
+    assert "Fri 11 Dec 2026, 12:00 (New York)" in composed(zone=ZoneInfo("America/New_York")).body
+    assert "Sat 12 Dec 2026, 06:00 (Auckland)" in composed(zone=ZoneInfo("Pacific/Auckland")).body
+
+
+def test_an_urgent_document_says_so() -> None:
+    assert composed(urgent=True).title == "Urgent: Your signature is needed"
+
+
+def test_the_screen_key_is_of_request_and_person_alone_so_a_newer_notice_replaces_the_older() -> None:
+    expected = urlsafe_b64encode(hashlib.sha256(b"msa-0042/chief-executive").digest()).decode()[:22]
+    assert screen_key("msa-0042", "chief-executive") == expected
+    assert {composed(stage).key for stage in ("ready", "reminder-1", "settled")} == {expected}
+
+
+def test_data_is_what_the_contract_says() -> None:
+    assert composed().data == {
+        "request": "msa-0042",
+        "stage": "ready",
+        "key": screen_key("msa-0042", "chief-executive"),
+        "link": LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN),
+        "action": "sign",
+    }
+
+
+def test_only_who_is_asked_to_act_gets_a_signing_link() -> None:
+    claims = {
+        action: LINKS.open(composed(action=action).link.rpartition("/")[2]).use
+        for action in (NoticeAction.SIGN, NoticeAction.APPROVE, NoticeAction.OPEN, NoticeAction.WITHDRAW)
+    }
+    assert list(claims.values()) == [LinkUse.SIGN, LinkUse.SIGN, LinkUse.VIEW, LinkUse.VIEW]
+
+
+def test_a_withdrawal_has_no_words() -> None:
+    message = composed("settled", NoticeAction.WITHDRAW, outcome=Status.SIGNED)
+    assert (message.title, message.body, message.withdrawal) == ("", "", True)
+
+
+def test_a_right_to_left_name_is_isolated_from_the_sentence() -> None:
+    assert "\u2068اتفاقية\u2069" in composed(name="اتفاقية").body
+    assert "\u2068" not in composed(name="Agreement").body
+
+
+def test_braces_in_a_name_are_only_braces() -> None:
+    assert "Plan {document} {0}" in composed(name="Plan {document} {0}").body
+
+
+@given(text=st.text(max_size=300), limit=st.integers(3, 400))
+def test_shortening_keeps_whole_graphemes_and_the_limit(text: str, limit: int) -> None:
+    short = shorten(text, limit)
+    assert wire_size(short) <= limit
+    if short != text:
+        kept = regex.findall(r"\X", short.removesuffix("…"))
+        assert regex.findall(r"\X", text)[: len(kept)] == kept
+
+
+def test_a_family_emoji_is_never_cut_in_two() -> None:
+    family = "👨‍👩‍👧‍👦"
+    assert shorten(family * 3, len(family.encode()) + 4) == f"{family}…"
+
+
+@given(name=st.text(min_size=1, max_size=3_000))
+def test_a_fitted_message_is_within_the_limit_and_an_already_small_one_unchanged(name: str) -> None:
+    message = composed(name=name)
+    limit = 2_000
+
+    def size(candidate: Message) -> int:
+        return wire_size([candidate.title, candidate.body, candidate.data])
+
+    small = fitted(message, size, limit)
+    assert size(small) <= limit
+    assert (small == message) == (size(message) <= limit)

@@ -1,0 +1,205 @@
+"""Nudges: the document is read first, and Core Signature's mail goes where no push arrives."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.links import Links
+from activities.people import FileDirectory
+from activities.push.mail import SignerMail
+from activities.push.service import Notices
+from activities.store import Store
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.push.stage import (
+    arm,
+    brief,
+    delivery,
+    entries,
+    hashes,
+    mark,
+    notice,
+    only,
+    outcomes,
+    pushes,
+    sends,
+)
+from workflows.model import (
+    Brief,
+    Channel,
+    Code,
+    CreateOrder,
+    Delivery,
+    DocumentSeen,
+    Notice,
+    NoticeAction,
+    Outcome,
+    Status,
+)
+
+PDF = b"%PDF-1.7\n%%EOF\n"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request that Core Signature has sent, and what it takes to act in it."""
+
+    brief: Brief
+    document: str
+    sandbox: RunningSandbox
+
+    def signed_by(self, email: str) -> None:
+        """Let somebody sign."""
+        memory = self.sandbox.world.memory
+        document = memory.documents.get(self.document)
+        assert document is not None
+        request = memory.request_of(document)
+        assert request is not None
+        (signer,) = (signer for signer in request.signers if signer.email == email)
+        self.sandbox.world.signing.sign((signer, request, document))
+
+    def nudge(self, *nudged: Notice, **more: Any) -> Delivery:
+        """A delivery that reads the document first."""
+        return Delivery(**{"brief": self.brief, "notices": nudged, "document": self.document, **more})
+
+
+@pytest.fixture
+async def sent(sandbox: RunningSandbox, signatures: CoreSignatureService, store: Store) -> Sent:
+    """A request to the executive, the customer (who never had a phone) and the finance chief, all at once."""
+    request = brief("chief-executive", "customer-signer", "finance-chief", sha256=await store.put_document(PDF))
+    seen: DocumentSeen = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
+    while seen.status is not Status.SENT:
+        seen = await signatures.read(request, seen.document)
+    return Sent(request, seen.document, sandbox)
+
+
+async def test_a_signer_without_a_phone_is_mailed_by_core_when_it_is_sent(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    report = await notices.deliver(delivery(notice("customer-signer"), brief=sent.brief))
+    line = only(report)
+    assert (line.channel, line.outcome, line.why, line.devices) == (Channel.MAIL, Outcome.ACCEPTED, None, ())
+    assert [mail["to"] for mail in entries(sandbox, "mail")] == ["customer@acme.test"]
+
+
+async def test_a_signer_whose_phone_died_after_creation_gets_the_mail_core_was_asked_not_to_send(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    mark(sandbox, "finance-chief~1", "unregistered")
+    line = only(await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief)))
+    assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    assert outcomes(line) == dict.fromkeys(hashes("finance-chief~1"), Outcome.FAILED)
+    assert "cfo@example.test" in [mail["to"] for mail in entries(sandbox, "mail")]
+
+
+async def test_a_reminder_without_a_phone_is_cores_mail_again_once_for_all(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    mark(sandbox, "finance-chief~1", "unregistered")
+    stage = sent.nudge(notice("customer-signer", "reminder-1"), notice("finance-chief", "reminder-1"))
+    report = await notices.deliver(stage)
+    assert [(line.channel, line.outcome) for line in report.delivered] == [(Channel.MAIL, Outcome.ACCEPTED)] * 2
+    resends = [call for call in entries(sandbox, "request") if "resend" in call["path"]]
+    assert len(resends) == 1
+
+
+async def test_the_document_is_read_before_a_nudge_and_who_signed_is_not_nudged(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    sent.signed_by("ceo@example.test")
+    report = await notices.deliver(
+        sent.nudge(notice("chief-executive", "reminder-1"), notice("finance-chief", "reminder-1"))
+    )
+    assert [(line.outcome, line.why) for line in report.delivered] == [
+        (Outcome.SUPPRESSED, "signed"),
+        (Outcome.ACCEPTED, None),
+    ]
+    assert report.seen is not None
+    assert report.seen.document == sent.document
+    assert {push["person"] for push in pushes(sandbox)} == {"finance-chief"}
+
+
+async def test_nobody_is_alerted_about_somebody_who_signed(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    sent.signed_by("ceo@example.test")
+    alert = notice("legal-desk", "escalation", NoticeAction.OPEN, about="chief-executive")
+    assert only(await notices.deliver(sent.nudge(alert))).why == "signed"
+    other = notice("legal-desk", "escalation", NoticeAction.OPEN, about="finance-chief")
+    assert only(await notices.deliver(sent.nudge(other))).outcome is Outcome.ACCEPTED
+
+
+async def test_nobody_is_nudged_after_the_end_but_told_of_it(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    for email in ("ceo@example.test", "customer@acme.test", "cfo@example.test"):
+        sent.signed_by(email)
+    copy = notice("legal-desk", "warning-1d", NoticeAction.OPEN)
+    assert only(await notices.deliver(sent.nudge(copy))).why == "settled"
+    ending = notice("legal-desk", "settled", NoticeAction.OPEN)
+    assert only(await notices.deliver(sent.nudge(ending, outcome=Status.SIGNED))).outcome is Outcome.ACCEPTED
+    (told,) = pushes(sandbox)
+    assert told["text"] == "Master services agreement has been signed by everyone."
+
+
+async def test_a_document_that_cannot_be_read_stops_the_nudge(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    arm(sandbox, method="GET", path="/api/v1/documents/*", fault="503")
+    with pytest.raises(ApplicationError) as failed:
+        await notices.deliver(sent.nudge(notice("finance-chief", "reminder-1")))
+    assert failed.value.type == Code.UNREACHABLE
+    assert not pushes(sandbox)
+
+
+async def test_a_deleted_document_is_no_reason_to_nudge(sandbox: RunningSandbox, notices: Notices, sent: Sent) -> None:
+    document = sandbox.world.memory.documents.get(sent.document)
+    assert document is not None
+    sandbox.world.lifecycle.delete(document)
+    with pytest.raises(ApplicationError) as failed:
+        await notices.deliver(sent.nudge(notice("finance-chief", "reminder-1")))
+    assert (failed.value.type, failed.value.non_retryable) == (Code.DOCUMENT_DELETED, True)
+    assert not pushes(sandbox)
+
+
+async def test_a_mail_that_core_could_not_send_is_tried_again_only_if_nothing_else_was_delivered(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    arm(sandbox, path="*resend*", fault="503", times=2)
+    with pytest.raises(ApplicationError) as failed:
+        await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1")))
+    assert (failed.value.type, failed.value.non_retryable) == (Code.UNREACHABLE, False)
+    both = sent.nudge(notice("customer-signer", "reminder-1"), notice("chief-executive", "reminder-1"))
+    assert [(line.channel, line.outcome) for line in (await notices.deliver(both)).delivered] == [
+        (Channel.MAIL, Outcome.FAILED),
+        (Channel.PUSH, Outcome.ACCEPTED),
+    ]
+
+
+async def test_with_push_off_signers_are_told_by_mail(
+    sandbox: RunningSandbox,
+    directory: FileDirectory,
+    links: Links,
+    core: CoreSignatureClient,
+    signatures: CoreSignatureService,
+    sent: Sent,
+) -> None:
+    notices = Notices(
+        dialect=None, directory=directory, links=links, read=signatures.read, mail=SignerMail(core, directory)
+    )
+    line = only(await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief)))
+    assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    assert "cfo@example.test" in [mail["to"] for mail in entries(sandbox, "mail")]
+    assert not sends(sandbox)
+
+
+async def test_a_last_open_device_that_turns_out_dead_falls_back_to_mail(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    mark(sandbox, "finance-chief~1", "unregistered")
+    stage = sent.nudge(notice("finance-chief", "reminder-1"), devices=hashes("finance-chief~1"))
+    assert only(await notices.deliver(stage)).channel is Channel.MAIL

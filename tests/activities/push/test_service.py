@@ -1,0 +1,255 @@
+"""Delivering notices: every device of everybody, results apart, mail where there is no phone."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.links import Links
+from activities.people import DirectoryFailure, FileDirectory, Person
+from activities.push.dialect import PushDialect
+from activities.push.limiter import DeviceLimiter
+from activities.push.mail import SignerMail
+from activities.push.service import Notices
+from activities.store import Store
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.push.stage import (
+    EXECUTIVES,
+    arm,
+    delivery,
+    hashes,
+    mark,
+    notice,
+    only,
+    outcomes,
+    pushes,
+    sends,
+)
+from workflows.model import (
+    Channel,
+    Code,
+    NoticeAction,
+    Outcome,
+)
+
+DUE = datetime(2026, 12, 11, 17, tzinfo=UTC)
+
+
+async def test_every_device_of_everybody_is_told_once(sandbox: RunningSandbox, notices: Notices) -> None:
+    report = await notices.deliver(delivery(notice("chief-executive"), notice("finance-chief"), due_at=DUE))
+    assert sorted(push["token"] for push in pushes(sandbox)) == [*EXECUTIVES, "finance-chief~1"]
+    assert [(line.person, line.channel, line.outcome, line.why) for line in report.delivered] == [
+        ("chief-executive", Channel.PUSH, Outcome.ACCEPTED, None),
+        ("finance-chief", Channel.PUSH, Outcome.ACCEPTED, None),
+    ]
+    assert outcomes(report.delivered[0]) == dict.fromkeys(hashes(*EXECUTIVES), Outcome.ACCEPTED)
+    assert (report.open_devices, report.retry_after, report.seen) == ((), 0, None)
+
+
+async def test_the_due_date_is_on_each_recipients_clock(sandbox: RunningSandbox, notices: Notices) -> None:
+    await notices.deliver(delivery(notice("chief-executive"), notice("finance-chief"), due_at=DUE))
+    texts = {push["person"]: push["text"] for push in pushes(sandbox)}
+    assert texts["chief-executive"].endswith("18:00 (Amsterdam).")
+    assert texts["finance-chief"].endswith("12:00 (New York).")
+
+
+async def test_three_devices_of_which_one_fails_once_are_four_sends_and_one_notice_each(
+    sandbox: RunningSandbox, notices: Notices
+) -> None:
+    arm(sandbox, fault="503", contains=EXECUTIVES[1])
+    stage = delivery(notice("chief-executive"))
+    first = await notices.deliver(stage)
+    assert first.open_devices == hashes(EXECUTIVES[1])
+    assert outcomes(only(first))[first.open_devices[0]] is Outcome.FAILED
+    assert only(first).outcome is Outcome.ACCEPTED
+    second = await notices.deliver(stage.having(devices=first.open_devices))
+    assert (second.open_devices, outcomes(only(second))) == ((), {first.open_devices[0]: Outcome.ACCEPTED})
+    assert len(sends(sandbox)) == 4
+    assert sorted(push["token"] for push in pushes(sandbox)) == EXECUTIVES
+
+
+async def test_a_send_whose_answer_was_lost_is_repeated_with_the_same_key(
+    sandbox: RunningSandbox, notices: Notices
+) -> None:
+    arm(sandbox, fault="cut", contains="finance-chief~1")
+    with pytest.raises(ApplicationError) as lost:
+        await notices.deliver(delivery(notice("finance-chief")))
+    assert (lost.value.type, lost.value.non_retryable) == (Code.UNREACHABLE, False)
+    await notices.deliver(delivery(notice("finance-chief")))
+    first, second = pushes(sandbox)
+    assert first["data"] == second["data"]
+    assert first["key"] == second["key"]
+
+
+async def test_an_unregistered_device_is_never_sent_to_again(
+    sandbox: RunningSandbox, notices: Notices, directory: FileDirectory, store: Store
+) -> None:
+    mark(sandbox, EXECUTIVES[0], "unregistered")
+    mark(sandbox, EXECUTIVES[2], "other_sender")
+    for stage in ("ready", "reminder-1"):
+        report = await notices.deliver(delivery(notice("chief-executive", stage)))
+        assert only(report).outcome is Outcome.ACCEPTED
+        assert report.open_devices == ()
+    assert len(sends(sandbox)) == 4
+    assert await store.is_dead(EXECUTIVES[0])
+    assert await store.is_dead(EXECUTIVES[2])
+
+
+async def test_nothing_delivered_asks_for_a_retry_not_before_the_service_wants_one(
+    sandbox: RunningSandbox, notices: Notices
+) -> None:
+    arm(sandbox, fault="429", times=None, retry_after=30)
+    with pytest.raises(ApplicationError) as refused:
+        await notices.deliver(delivery(notice("chief-executive")))
+    assert refused.value.next_retry_delay is not None
+    assert refused.value.next_retry_delay.total_seconds() >= 60  # an exceeded quota wants a minute at least
+    assert not pushes(sandbox)
+
+
+async def test_a_part_that_is_throttled_is_left_open_with_its_wait(sandbox: RunningSandbox, notices: Notices) -> None:
+    arm(sandbox, fault="503", retry_after=45, contains=EXECUTIVES[0])
+    report = await notices.deliver(delivery(notice("chief-executive")))
+    assert (report.open_devices, report.retry_after) == (hashes(EXECUTIVES[0]), 45)
+
+
+async def test_refused_credentials_need_a_person_and_keep_every_device(
+    sandbox: RunningSandbox, notices: Notices, store: Store
+) -> None:
+    arm(sandbox, fault="401", times=None)
+    with pytest.raises(ApplicationError) as refused:
+        await notices.deliver(delivery(notice("chief-executive")))
+    assert (refused.value.type, refused.value.non_retryable) == (Code.UNAUTHORISED, True)
+    assert not any([await store.is_dead(token) for token in EXECUTIVES])
+
+
+async def test_what_we_sent_wrong_is_a_failed_notice_not_a_retry(sandbox: RunningSandbox, notices: Notices) -> None:
+    arm(sandbox, fault="400", times=None)
+    report = await notices.deliver(delivery(notice("finance-chief")))
+    assert (only(report).outcome, only(report).why, report.open_devices) == (Outcome.FAILED, "refused", ())
+
+
+async def test_a_withdrawal_takes_the_notice_off_every_screen(sandbox: RunningSandbox, notices: Notices) -> None:
+    await notices.deliver(delivery(notice("finance-chief")))
+    report = await notices.deliver(delivery(notice("finance-chief", "withdrawal", NoticeAction.WITHDRAW)))
+    assert only(report).outcome is Outcome.WITHDRAWN
+    shown, withdrawn = pushes(sandbox)
+    assert (shown["key"], withdrawn["visible"]) == (withdrawn["key"], False)
+
+
+@pytest.mark.parametrize(
+    ("person", "action", "stage"),
+    [
+        ("archive", NoticeAction.OPEN, "settled"),
+        ("archive", NoticeAction.OPEN, "escalation"),
+        ("customer-signer", NoticeAction.WITHDRAW, "withdrawal"),
+    ],
+)
+async def test_who_is_not_asked_to_act_and_has_no_phone_is_not_told(
+    notices: Notices, person: str, action: NoticeAction, stage: str
+) -> None:
+    line = only(await notices.deliver(delivery(notice(person, stage, action))))
+    assert (line.channel, line.outcome, line.why) == (Channel.PUSH, Outcome.SUPPRESSED, "no_device")
+
+
+async def test_somebody_unknown_fails_alone(notices: Notices) -> None:
+    report = await notices.deliver(delivery(notice("nobody"), notice("finance-chief")))
+    assert [(line.outcome, line.why) for line in report.delivered] == [
+        (Outcome.FAILED, "unknown_person"),
+        (Outcome.ACCEPTED, None),
+    ]
+
+
+async def test_a_directory_without_an_answer_is_a_problem_of_ours(
+    fcm: PushDialect,
+    links: Links,
+    core: CoreSignatureClient,
+    signatures: CoreSignatureService,
+    store: Store,
+    tmp_path: Path,
+) -> None:
+    nowhere = FileDirectory(tmp_path / "no-such-file.yaml", store)
+    notices = Notices(dialect=fcm, directory=nowhere, links=links, read=signatures.read, mail=SignerMail(core, nowhere))
+    with pytest.raises(ApplicationError) as failed:
+        await notices.deliver(delivery(notice("finance-chief")))
+    assert (failed.value.type, failed.value.non_retryable) == (Code.DIRECTORY, False)
+
+
+class ForgetfulDirectory(FileDirectory):
+    """Knows everybody but one, and cannot write."""
+
+    async def person(self, id: str, request: str | None = None) -> Person:
+        """No answer about the legal desk."""
+        if id == "legal-desk":
+            raise DirectoryFailure("the store is away")
+        return await super().person(id, request)
+
+    async def mark_dead(self, token: str) -> None:
+        """Never works."""
+        raise DirectoryFailure("the store is read-only")
+
+
+async def test_a_directory_that_fails_for_some_costs_nobody_else_their_notice(
+    sandbox: RunningSandbox,
+    fcm: PushDialect,
+    directory: FileDirectory,
+    links: Links,
+    core: CoreSignatureClient,
+    signatures: CoreSignatureService,
+    store: Store,
+    tmp_path: Path,
+) -> None:
+    forgetful = ForgetfulDirectory(tmp_path / "people.yaml", store)
+    notices = Notices(
+        dialect=fcm, directory=forgetful, links=links, read=signatures.read, mail=SignerMail(core, directory)
+    )
+    mark(sandbox, EXECUTIVES[0], "unregistered")
+    report = await notices.deliver(delivery(notice("legal-desk"), notice("chief-executive")))
+    assert [(line.outcome, line.why) for line in report.delivered] == [
+        (Outcome.FAILED, "directory"),
+        (Outcome.ACCEPTED, None),
+    ]
+
+
+async def test_more_than_a_device_takes_in_a_minute_is_left_open(
+    sandbox: RunningSandbox,
+    fcm: PushDialect,
+    directory: FileDirectory,
+    links: Links,
+    core: CoreSignatureClient,
+    signatures: CoreSignatureService,
+) -> None:
+    notices = Notices(
+        dialect=fcm,
+        directory=directory,
+        links=links,
+        read=signatures.read,
+        mail=SignerMail(core, directory),
+        limiter=DeviceLimiter(1, lambda: 0.0),
+    )
+    await notices.deliver(delivery(notice("finance-chief")))
+    report = await notices.deliver(delivery(notice("chief-executive"), notice("finance-chief", "reminder-1")))
+    assert (report.open_devices, report.retry_after) == (hashes("finance-chief~1"), 60)
+    assert len(sends(sandbox)) == 4
+
+
+async def test_a_retry_for_open_devices_says_nothing_of_the_others(sandbox: RunningSandbox, notices: Notices) -> None:
+    stage = delivery(notice("chief-executive"), notice("finance-chief"), notice("customer-signer"))
+    report = await notices.deliver(stage.having(devices=hashes("finance-chief~1")))
+    assert only(report).person == "finance-chief"
+    assert len(sends(sandbox)) == 1
+
+
+async def test_nothing_personal_is_in_a_push_and_no_token_in_a_report_or_a_log(
+    sandbox: RunningSandbox, notices: Notices, caplog: pytest.LogCaptureFixture
+) -> None:
+    mark(sandbox, EXECUTIVES[0], "unregistered")
+    arm(sandbox, fault="503", contains=EXECUTIVES[1])
+    report = await notices.deliver(delivery(notice("chief-executive"), due_at=DUE))
+    assert not any(token in report.model_dump_json() + caplog.text for token in EXECUTIVES)
+    assert hashes(EXECUTIVES[0])[0] in caplog.text
+    (push,) = sandbox.world.memory.pushes.where("chief-executive")
+    shown = push.model_dump_json(include={"message"})
+    assert not any(word in shown for word in ("Chief Executive", "ceo@example.test", "Legal Desk", "legal-desk"))

@@ -1,0 +1,195 @@
+"""Signed calls downstream: what the receiver can verify, and what its answers mean."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import SecretStr
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from activities import downstream
+from activities.addresses import Guard
+from activities.downstream import Downstream, DownstreamConfig
+from activities.http import make_client
+from workflows.model import HandoffResult, Target
+
+URL = "https://erp.example/hooks/signed"
+FINANCE = Target(target="finance", url=URL)
+KEY = "msa-0042/handoff/finance"
+OLD, NEW = "whsec_b2xkIHNlY3JldCBvZiBmaW5hbmNl", "whsec_bmV3IHNlY3JldCBvZiBmaW5hbmNl"
+PAYLOAD = {"type": "signature.settled", "data": {"request": "msa-0042", "name": "Ümläut ✍️"}}
+
+
+async def to_public(host: str, port: int) -> Sequence[str]:
+    """Every name is on the open internet."""
+    return ["93.184.216.34"]
+
+
+def calling(transport: httpx.AsyncBaseTransport, secrets: Sequence[str] = ()) -> Downstream:
+    """A caller of finance with these secrets."""
+    config = DownstreamConfig(secrets={"finance": [SecretStr(secret) for secret in secrets]} if secrets else {})
+    return Downstream(make_client(transport=transport), config, Guard((), to_public))
+
+
+async def requested(secrets: Sequence[str] = ()) -> httpx.Request:
+    """The request that finance gets."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(204)
+
+    assert await calling(httpx.MockTransport(answer), secrets).call(FINANCE, KEY, PAYLOAD) == HandoffResult(
+        target="finance", ok=True
+    )
+    (request,) = seen
+    return request
+
+
+async def answered(status: int, headers: dict[str, str] | None = None) -> HandoffResult:
+    """The result when finance answers so."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, html="<p>personal data</p>"))
+    return await calling(transport).call(FINANCE, KEY, PAYLOAD)
+
+
+@pytest.mark.parametrize("secret", [OLD, NEW])
+async def test_every_secret_of_a_rotation_verifies_the_call(secret: str) -> None:
+    request = await requested([OLD, NEW])
+    assert Webhook(secret).verify(request.content, dict(request.headers)) == PAYLOAD
+    assert request.headers["webhook-id"] == KEY
+
+
+async def test_another_secret_does_not() -> None:
+    request = await requested([OLD])
+    with pytest.raises(WebhookVerificationError):
+        Webhook(NEW).verify(request.content, dict(request.headers))
+
+
+async def test_without_a_secret_the_call_is_unsigned() -> None:
+    request = await requested()
+    assert "webhook-signature" not in request.headers
+    assert json.loads(request.content) == PAYLOAD
+
+
+async def test_the_call_goes_to_the_checked_address_under_its_own_name() -> None:
+    request = await requested()
+    assert (request.url.host, request.headers["host"]) == ("93.184.216.34", "erp.example")
+    assert request.extensions["sni_hostname"] == "erp.example"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+async def test_2xx_is_done(status: int) -> None:
+    assert (await answered(status)).ok
+
+
+async def test_410_is_gone_for_good() -> None:
+    assert await answered(410) == HandoffResult(target="finance", ok=False, gone=True, why="HTTP 410")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 409, 429, 500, 502, 503])
+async def test_anything_else_is_tried_again(status: int) -> None:
+    result = await answered(status, {"location": "http://127.0.0.1/"})
+    assert (result.ok, result.gone, result.why) == (False, False, f"HTTP {status}")
+
+
+async def test_a_wait_that_was_asked_for_is_kept_in_either_form() -> None:
+    assert (await answered(429, {"retry-after": "90"})).retry_after == 90
+    date = (datetime.now(UTC) + timedelta(minutes=2)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    assert 100 < (await answered(503, {"retry-after": date})).retry_after <= 120
+
+
+async def test_no_answer_is_tried_again() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused: secret detail", request=request)
+
+    result = await calling(httpx.MockTransport(refuse)).call(FINANCE, KEY, PAYLOAD)
+    assert (result.ok, result.gone, result.why) == (False, False, "no answer (ConnectError)")
+
+
+async def test_a_name_without_an_address_is_tried_again() -> None:
+    async def unknown(host: str, port: int) -> Sequence[str]:
+        raise OSError("no such name")
+
+    caller = Downstream(make_client(), DownstreamConfig(), Guard((), unknown))
+    assert (await caller.call(FINANCE, KEY, PAYLOAD)).gone is False
+
+
+async def test_a_refused_address_is_dead_with_its_reason() -> None:
+    caller = Downstream(make_client(), DownstreamConfig(), Guard(()))
+    result = await caller.call(FINANCE.having(url="https://169.254.169.254/"), KEY, PAYLOAD)
+    assert result.gone
+    assert result.why == "address refused: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS"
+
+
+async def test_a_receiver_that_never_answers_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(downstream, "DEADLINE", 0.01)
+    result = await calling(httpx.MockTransport(never)).call(FINANCE, KEY, PAYLOAD)
+    assert (result.ok, result.why) == (False, "no answer")
+
+
+@pytest.mark.parametrize(("name", "why"), [("erp.example", None), ("other.example", "certificate")])
+async def test_tls_is_verified_for_the_name_not_the_address(tmp_path: Path, name: str, why: str | None) -> None:
+    authority = certificate(tmp_path, name)
+    async with tls_server(tmp_path) as port:
+
+        async def here(host: str, _: int) -> Sequence[str]:
+            return ["127.0.0.1"]
+
+        async with make_client(trust=ssl.create_default_context(cadata=authority)) as client:
+            caller = Downstream(client, DownstreamConfig(), Guard((f"erp.example:{port}",), here))
+            result = await caller.call(FINANCE.having(url=f"https://erp.example:{port}/hook"), KEY, PAYLOAD)
+    assert result.ok is (why is None)
+    assert (why or "") in (result.why or "")
+
+
+@asynccontextmanager
+async def tls_server(folder: Path) -> AsyncIterator[int]:
+    """A server that answers 200 to anything, with the certificate in `folder`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def certificate(folder: Path, name: str) -> str:
+    """A certificate for `name` that signs itself, with its key in `folder`; returns it as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, SHA256())
+    )
+    pem = made.public_bytes(Encoding.PEM)
+    (folder / "certificate.pem").write_bytes(pem)
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return pem.decode()

@@ -1,0 +1,278 @@
+"""The fan-out of a settled request: every target told in its own way, each with its own result."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities import handoff
+from activities.addresses import Guard
+from activities.downstream import Downstream, DownstreamConfig
+from activities.handoff import Fanout
+from activities.http import make_client
+from activities.people import FileDirectory
+from activities.push.service import Notices
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
+from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
+from tests.servers import time_skipping
+from workflows.model import (
+    Document,
+    HandoffBatch,
+    HandoffCall,
+    HandoffResult,
+    Notice,
+    NoticeAction,
+    Outcome,
+    Settled,
+    SettledSigner,
+    SignerState,
+    Status,
+    Target,
+)
+from workflows.names import SIGNATURE_SETTLED, handoff_key, notice_key
+
+__all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
+
+AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
+SECRET = "whsec_c2VjcmV0IG9mIGZpbmFuY2U="
+SETTLED = Settled(
+    request="msa-0042",
+    kind="customer-contract",
+    outcome=Status.SIGNED,
+    at=AT,
+    external_id="msa-0042",
+    document_sha256="ab" * 32,
+    signers=(SettledSigner(person="chief-executive", state=SignerState.SIGNED, at=AT),),
+)
+
+
+@workflow.defn
+class Subscriber:
+    """Ends with the first `signature_settled` it gets."""
+
+    def __init__(self) -> None:
+        self._settled: Settled | None = None
+
+    @workflow.run
+    async def run(self) -> Settled | None:
+        """Wait for the news."""
+        await workflow.wait_condition(lambda: self._settled is not None)
+        return self._settled
+
+    @workflow.signal(name=SIGNATURE_SETTLED)
+    def settled(self, settled: Settled) -> None:
+        """The news."""
+        self._settled = settled
+
+
+async def nowhere() -> Client:
+    """A client whose server is not there; it connects when first used."""
+    return await Client.connect("127.0.0.1:9", lazy=True, data_converter=pydantic_data_converter)
+
+
+@dataclass(frozen=True)
+class House:
+    """The activity with all it needs, over the sandbox."""
+
+    push: Notices
+    directory: FileDirectory
+    downstream: Downstream
+    url: str
+
+    async def tell(self, *targets: Target, temporal: Client | None = None, **batch: Any) -> tuple[HandoffResult, ...]:
+        """The results of one hand-off to these targets."""
+        fanout = Fanout(
+            push=self.push,
+            downstream=self.downstream,
+            directory=self.directory,
+            temporal=temporal or await nowhere(),
+            document_url=lambda uuid: f"https://sign.example/api/v1/documents/{uuid}/",
+        )
+        calls = tuple(HandoffCall(target=target, key=handoff_key("msa-0042", target.target)) for target in targets)
+        settled = {"brief": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch}
+        return (await fanout.hand_off(HandoffBatch(**settled))).results
+
+    def hook(self, name: str, **more: Any) -> Target:
+        """A target that is called over HTTP."""
+        return Target(target=name, url=f"{self.url}/_sandbox/targets/{name}", **more)
+
+
+@pytest.fixture
+async def house(
+    sandbox: RunningSandbox,
+    notices: Notices,
+    directory: FileDirectory,
+) -> AsyncIterator[House]:
+    """Everything but Temporal."""
+    config = DownstreamConfig(secrets={"finance": (SecretStr(SECRET),)}, hosts=(sandbox.url.removeprefix("http://"),))
+    async with make_client() as client:
+        yield House(notices, directory, Downstream(client, config, Guard(config.hosts)), sandbox.url)
+
+
+def called(sandbox: RunningSandbox, name: str) -> dict[str, Any]:
+    """The one call a downstream target got."""
+    (call,) = (entry for entry in entries(sandbox, "downstream") if entry["target"] == name)
+    return call
+
+
+async def test_a_system_gets_the_contracts_body_signed(house: House, sandbox: RunningSandbox) -> None:
+    (result,) = await house.tell(house.hook("finance"))
+    assert result == HandoffResult(target="finance", ok=True)
+    call = called(sandbox, "finance")
+    assert call["body"] == {
+        "type": "signature.settled",
+        "timestamp": "2026-12-04T09:30:00Z",
+        "data": {
+            "request": "msa-0042",
+            "kind": "customer-contract",
+            "outcome": "signed",
+            "at": "2026-12-04T09:30:00Z",
+            "external_id": "msa-0042",
+            "document_sha256": "ab" * 32,
+            "signers": [{"person": "chief-executive", "state": "signed", "at": "2026-12-04T09:30:00Z"}],
+            "link": "https://sign.example/api/v1/documents/D/",
+        },
+    }
+    assert call["headers"]["webhook-id"] == "msa-0042/handoff/finance"
+    Webhook(SECRET).verify(call["raw"], call["headers"])
+
+
+async def test_names_and_addresses_go_only_where_they_are_asked_for(
+    house: House,
+    sandbox: RunningSandbox,
+) -> None:
+    gone = SettledSigner(person="left-the-company", state=SignerState.SIGNED, at=AT)
+    await house.tell(
+        house.hook("finance"),
+        house.hook("archive", personal=True),
+        settled=SETTLED.having(signers=(*SETTLED.signers, gone)),
+    )
+    assert "ceo@example.test" not in called(sandbox, "finance")["raw"]
+    known, unknown = called(sandbox, "archive")["body"]["data"]["signers"]
+    assert (known["name"], known["email"]) == ("Chief Executive", "ceo@example.test")
+    assert unknown.keys() == {"person", "state", "at"}
+
+
+async def test_a_person_is_told_of_the_ending(house: House, sandbox: RunningSandbox) -> None:
+    (result,) = await house.tell(Target(target="finance", person="finance-chief"))
+    assert result.ok
+    (push,) = pushes(sandbox)
+    assert push["text"] == "Master services agreement has been signed by everyone."
+    (line,) = result.delivered
+    assert (line.key, line.stage, line.person) == ("msa-0042/settled/finance-chief", "settled", "finance-chief")
+
+
+async def test_every_member_of_a_group_is_told(house: House, sandbox: RunningSandbox) -> None:
+    (result,) = await house.tell(Target(target="board", group="directors"))
+    assert result.ok
+    assert {line.person for line in result.delivered} == {"chief-executive", "finance-chief"}
+    assert {push["person"] for push in pushes(sandbox)} == {"chief-executive", "finance-chief"}
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        (Target(target="archive", person="archive"), "no_device"),
+        (Target(target="nobody", person="nobody"), "unknown_person"),
+        (Target(target="phoneless", group="phoneless"), "no_device"),
+        (Target(target="unknown", group="no-such-group"), "the group no-such-group is not in the directory"),
+    ],
+)
+async def test_who_cannot_be_told_is_a_dead_target_with_its_reason(house: House, target: Target, why: str) -> None:
+    (result,) = await house.tell(target)
+    assert (result.ok, result.gone, result.why) == (False, True, why)
+
+
+async def test_a_withdrawal_is_done_also_where_there_is_no_phone(house: House) -> None:
+    target = Target(target="notice:archive", person="archive")
+    key = notice_key("msa-0042", "withdrawal", "archive")
+    notice = Notice(key=key, stage="withdrawal", person="archive", action=NoticeAction.WITHDRAW)
+    (result,) = await house.tell(calls=(HandoffCall(target=target, key="k", notice=notice),))
+    assert result.ok
+    assert [line.outcome for line in result.delivered] == [Outcome.SUPPRESSED]
+
+
+async def test_a_push_service_that_is_away_costs_only_those_on_phones(
+    house: House,
+    sandbox: RunningSandbox,
+) -> None:
+    arm(sandbox, fault="429", times=None, retry_after=120)
+    person, hook = await house.tell(Target(target="hr", person="legal-desk"), house.hook("finance"))
+    assert (person.ok, person.gone, hook.ok) == (False, False, True)
+    assert 120 <= person.retry_after < 130
+
+
+async def test_a_group_of_which_one_is_missed_is_tried_again(
+    house: House,
+    sandbox: RunningSandbox,
+) -> None:
+    arm(sandbox, fault="503", contains="finance-chief~1", retry_after=30)
+    (first,) = await house.tell(Target(target="board", group="directors"))
+    assert (first.ok, first.gone, first.why, first.retry_after) == (False, False, "unreachable", 30)
+    (second,) = await house.tell(Target(target="board", group="directors"))
+    assert second.ok
+
+
+async def test_one_dead_phone_of_a_group_does_not_keep_it_open(
+    house: House,
+    sandbox: RunningSandbox,
+) -> None:
+    mark(sandbox, "finance-chief~1", "unregistered")
+    (result,) = await house.tell(Target(target="board", group="directors"))
+    assert (result.ok, result.why) == (True, "no_device")
+
+
+async def test_a_system_that_is_gone_is_dead_and_one_that_is_away_is_not(
+    house: House,
+    sandbox: RunningSandbox,
+) -> None:
+    for name, fault in (("moved", "404"), ("broken", "500"), ("cut", "cut")):
+        arm(sandbox, path=f"/_sandbox/targets/{name}", fault=fault)
+    results = await house.tell(
+        *(house.hook(name) for name in ("moved", "broken", "cut")), Target(target="inside", url="https://10.0.0.1/")
+    )
+    assert [(result.ok, result.gone) for result in results] == [(False, False)] * 3 + [(False, True)]
+    assert results[0].why == "HTTP 404"
+
+
+async def test_a_waiting_workflow_is_signalled_with_the_data_and_a_closed_one_is_dead(house: House) -> None:
+    target = Target(target="customer-onboarding:acme", workflow="customer-onboarding:acme")
+    async with time_skipping() as env:
+        handle = await env.client.start_workflow(Subscriber.run, id=target.workflow or "", task_queue="subscribers")
+        async with Worker(
+            env.client,
+            task_queue="subscribers",
+            workflows=[Subscriber],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
+            (told,) = await house.tell(target, temporal=env.client)
+            link = "https://sign.example/api/v1/documents/D/"
+            assert (told.ok, await handle.result()) == (True, SETTLED.having(link=link))
+            closed, missing = await house.tell(
+                target, Target(target="x", workflow="no-such-workflow"), temporal=env.client
+            )
+    for result in (closed, missing):
+        assert (result.ok, result.gone, result.why) == (False, True, "workflow_closed")
+
+
+async def test_a_temporal_that_does_not_answer_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handoff, "SIGNAL_DEADLINE", handoff.SIGNAL_DEADLINE / 100)
+    (result,) = await house.tell(Target(target="x", workflow="customer-onboarding:acme"))
+    assert (result.ok, result.gone) == (False, False)
+
+
+async def test_our_own_fault_costs_only_its_target(house: House, sandbox: RunningSandbox) -> None:
+    broken = brief().having(document=Document(name="\ud800"))
+    person, hook = await house.tell(Target(target="hr", person="legal-desk"), house.hook("finance"), brief=broken)
+    assert (person.ok, person.gone, person.why) == (False, False, "our fault: UnicodeEncodeError")
+    assert hook.ok
+    assert not sends(sandbox)

@@ -1,0 +1,69 @@
+"""Heartbeats of an activity that forgets them."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
+
+from activities.heartbeat import HeartbeatInterceptor
+
+
+class Working(ActivityInboundInterceptor):
+    """An activity that works until three heartbeats went out, or that fails."""
+
+    def __init__(self, beats: asyncio.Queue[tuple[Any, ...]], *, fail: bool = False) -> None:
+        self._beats = beats
+        self._fail = fail
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        """Work."""
+        if self._fail:
+            raise ValueError("broken")
+        for _ in range(3):
+            await self._beats.get()
+        return "done"
+
+
+INPUT = ExecuteActivityInput(fn=lambda: None, args=[], executor=None, headers={})
+
+
+def beating(timeout: timedelta | None) -> tuple[ActivityEnvironment, asyncio.Queue[tuple[Any, ...]]]:
+    """An activity's surroundings, and the heartbeats that leave it."""
+    beats: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, heartbeat_timeout=timeout)
+    environment.on_heartbeat = lambda *details: beats.put_nowait(details)
+    return environment, beats
+
+
+async def test_a_working_activity_beats_by_itself() -> None:
+    environment, beats = beating(timedelta(seconds=0.03))
+    wrapped = HeartbeatInterceptor().intercept_activity(Working(beats))
+    assert await environment.run(wrapped.execute_activity, INPUT) == "done"
+
+
+@pytest.mark.parametrize("fail", [False, True])
+async def test_beats_end_with_the_activity(fail: bool) -> None:
+    environment, beats = beating(timedelta(seconds=0.003))
+    wrapped = HeartbeatInterceptor().intercept_activity(Working(beats, fail=fail))
+    before = asyncio.all_tasks()
+    if fail:
+        with pytest.raises(ValueError, match="broken"):
+            await environment.run(wrapped.execute_activity, INPUT)
+    else:
+        await environment.run(wrapped.execute_activity, INPUT)
+    left = asyncio.all_tasks() - before
+    await asyncio.gather(*left, return_exceptions=True)
+    assert all(task.cancelled() for task in left)
+
+
+async def test_without_a_timeout_nothing_beats() -> None:
+    environment, beats = beating(None)
+    wrapped = HeartbeatInterceptor().intercept_activity(Working(beats, fail=True))
+    with pytest.raises(ValueError, match="broken"):
+        await environment.run(wrapped.execute_activity, INPUT)
+    assert beats.empty()

@@ -1,0 +1,83 @@
+"""Signing links: sealed, equal each time, and worthless when touched."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from activities.links import BadLink, LinkClaim, Links, LinkUse
+
+BASE = "https://sign.example"
+LINKS = Links(BASE, SecretStr("s" * 32))
+IDS = st.text("ABCabc019._-", min_size=1, max_size=100)
+
+
+def ref_of(link: str) -> str:
+    return link.removeprefix(f"{BASE}/open/")
+
+
+@given(request=IDS, person=IDS, use=st.sampled_from(LinkUse))
+def test_a_link_opens_to_what_it_was_made_of(request: str, person: str, use: LinkUse) -> None:
+    assert LINKS.open(ref_of(LINKS.link(request, person, use))) == LinkClaim(request, person, use)
+
+
+def test_a_link_is_byte_equal_on_every_attempt_also_of_another_process() -> None:
+    again = Links(f"{BASE}/", SecretStr("s" * 32))
+    assert LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN) == again.link(
+        "msa-0042", "chief-executive", LinkUse.SIGN
+    )
+
+
+def test_every_use_person_and_request_has_its_own_link() -> None:
+    made = {
+        LINKS.link(request, person, use)
+        for request in ("msa-1", "msa-2")
+        for person in ("legal-desk", "chief-executive")
+        for use in LinkUse
+    }
+    assert len(made) == 8
+
+
+def test_nothing_of_the_claim_is_readable() -> None:
+    ref = ref_of(LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN))
+    sealed = base64.urlsafe_b64decode(ref + "=" * (-len(ref) % 4))
+    assert not any(part in sealed for part in (b"msa", b"0042", b"chief", b"sign"))
+
+
+@given(position=st.integers(0, 500), other=st.sampled_from("ABCxyz019-_"))
+def test_a_changed_character_is_a_bad_link(position: int, other: str) -> None:
+    ref = ref_of(LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN))
+    position %= len(ref)
+    changed = ref[:position] + other + ref[position + 1 :]
+    if changed != ref:
+        with pytest.raises(BadLink):
+            LINKS.open(changed)
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["", "short", "A" * 39, "A" * 40, "A" * 41, "A" * 512, "A" * 513, "A" * 100_000, "=" * 60, "é" * 60, "../" * 20],
+)
+def test_nonsense_is_a_bad_link(ref: str) -> None:
+    with pytest.raises(BadLink):
+        LINKS.open(ref)
+
+
+def test_a_longer_or_padded_form_of_a_genuine_link_is_bad() -> None:
+    ref = ref_of(LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN))
+    for changed in (ref + "A", ref + "=", ref + "\n", ref[:-1], f" {ref}"):
+        with pytest.raises(BadLink):
+            LINKS.open(changed)
+
+
+def test_another_secret_opens_nothing() -> None:
+    ref = ref_of(LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN))
+    with pytest.raises(BadLink, match=r"^not a link of ours$"):
+        Links(BASE, SecretStr("t" * 32)).open(ref)
+
+
+def test_the_longest_ids_still_make_a_link_that_opens() -> None:
+    request, person = "c" * 48 + "." + "p" * 100, "p" * 100
+    assert LINKS.open(ref_of(LINKS.link(request, person, LinkUse.VIEW))).request == request

@@ -1,0 +1,175 @@
+"""The directory file: what is refused, what is read again, what stays dead."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from activities.files import FileFaults
+from activities.people import (
+    Directory,
+    DirectoryFailure,
+    FileDirectory,
+    UnknownGroup,
+    UnknownPerson,
+)
+from activities.person import Person, Reachable, SignersFile
+from activities.store import Store
+from tests.activities.papers import PEOPLE
+
+_ENTRY = "{{id: {id}, name: N, email: {id}@example.com, zone: Europe/Amsterdam{more}}}"
+
+
+def entry(id: str, more: str = "") -> str:
+    return "  - " + _ENTRY.format(id=id, more=", " + more if more else "")
+
+
+def people(tmp_path: Path, text: str = PEOPLE) -> FileDirectory:
+    (tmp_path / "people.yaml").write_text(text, "utf-8")
+    return FileDirectory(tmp_path / "people.yaml", Store(str(tmp_path / "store")))
+
+
+async def faults(tmp_path: Path, *entries: str) -> str:
+    with pytest.raises(FileFaults) as caught:
+        await people(tmp_path, "\n".join(["people:", *entries])).check()
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def change(file: Path, text: str) -> None:
+    """Write the file again with a modification time that differs whatever the clock's resolution is."""
+    later = file.stat().st_mtime_ns + 1_000_000_000
+    file.write_text(text, "utf-8")
+    os.utime(file, ns=(later, later))
+
+
+async def test_persons_and_groups(tmp_path: Path) -> None:
+    directory: Directory = people(tmp_path)
+    chief = await directory.person("chief-executive")
+    assert (chief.zone, chief.calendar, chief.locale, chief.manager) == ("Europe/Amsterdam", "NL", "nl", "chair")
+    assert (chief.hours, chief.days) == ("09:00-18:00", "mon-fri")
+    assert await directory.group("all-staff") == ("chief-executive", "legal-desk")
+
+
+async def test_absence_is_whole_days_in_the_persons_zone(tmp_path: Path) -> None:
+    chief = await people(tmp_path).person("chief-executive")
+    assert not chief.absent_at(datetime(2026, 12, 23, 22, 59, tzinfo=UTC))
+    assert chief.absent_at(datetime(2026, 12, 23, 23, 0, tzinfo=UTC))
+    assert chief.absent_at(datetime(2027, 1, 2, 22, 59, tzinfo=UTC))
+    assert not chief.absent_at(datetime(2027, 1, 2, 23, 0, tzinfo=UTC))
+
+
+async def test_who_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
+    directory = people(tmp_path)
+    with pytest.raises(UnknownPerson, match="cheif-executive is not in the directory, did you mean chief-executive"):
+        await directory.person("cheif-executive")
+    with pytest.raises(UnknownGroup, match="director is not in the directory, did you mean directors"):
+        await directory.group("director")
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("manager: nobody", "people.yaml:3: people[1].manager: nobody is not in this file"),
+        ("delegate: chiar", "delegate: chiar is not in this file, did you mean chair?"),
+        ("manager: second", "manager: the managers go round in a circle: second → second"),
+        ("locale: xx-klingon", "locale: 'xx-klingon' is not a locale"),
+        ("calendar: Holland", "calendar: must be a country such as NL"),
+        ('hours: "18:00-09:00"', "hours: must be working hours"),
+        ("days: mon-funday", "days: must be weekdays"),
+        ("absent: [{from: 2026-12-24, until: 2026-12-23}]", "absent[0]: ends before it begins"),
+        ("absent: [{from: tomorrow, until: 2026-12-23}]", "absent[0].from: must be a date such as"),
+        ("phone: 0612345678", "phone: must be a text, not a number (put it in quotes)"),
+        ("devices: [{token: a b, platform: android}]", "devices[0].token: must be 1-4096 printable characters"),
+        ("devices: [{token: t, platform: pager}]", "devices[0].platform: must be one of 'android', 'ios' or 'web'"),
+        (
+            "devices: [{token: t, platform: ios}, {token: t, platform: ios}]",
+            "a device token that is in this file twice",
+        ),
+    ],
+)
+async def test_refused_fields(tmp_path: Path, more: str, fault: str) -> None:
+    assert fault in await faults(tmp_path, entry("chair"), entry("second", more))
+
+
+async def test_refused_ids_and_zones(tmp_path: Path) -> None:
+    found = await faults(
+        tmp_path,
+        entry("chair"),
+        entry("chair"),
+        entry("signer-1"),
+        entry("a/b"),
+        "  - {id: x, name: N, email: nowhere, zone: Europe/Amsterdm}",
+    )
+    assert found.split("\n") == [
+        "people.yaml:3: people[1].id: chair is in this file twice",
+        "people.yaml:4: people[2].id: is reserved for signers that stand in full in a request file",
+        "people.yaml:5: people[3].id: must be 1-100 characters of A-Z a-z 0-9 . _ -",
+        "people.yaml:6: people[4].email: is not an e-mail address",
+        "people.yaml:6: people[4].zone: 'Europe/Amsterdm' is not an IANA time zone, did you mean Europe/Amsterdam?",
+    ]
+
+
+async def test_a_circle_of_managers_is_told_once(tmp_path: Path) -> None:
+    found = await faults(tmp_path, entry("c", "manager: a"), entry("a", "manager: b"), entry("b", "manager: c"))
+    assert found == "people.yaml:3: people[1].manager: the managers go round in a circle: a → b → c → a"
+
+
+async def test_a_token_of_two_people_is_refused_without_being_shown(tmp_path: Path) -> None:
+    device = "devices: [{token: secret-token, platform: ios}]"
+    found = await faults(tmp_path, entry("a", device), entry("b", device))
+    assert found == "people.yaml:3: people[1].devices: has a device token that is in this file twice"
+
+
+async def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    directory = people(tmp_path)
+    assert (await directory.person("chief-executive")).manager == "chair"
+    change(tmp_path / "people.yaml", PEOPLE.replace("manager: chair", "manager: legal-desk"))
+    assert (await directory.person("chief-executive")).manager == "legal-desk"
+
+
+async def test_a_file_that_became_faulty_keeps_the_last_good_state_and_says_so(tmp_path: Path) -> None:
+    directory = people(tmp_path)
+    await directory.person("chair")
+    change(tmp_path / "people.yaml", PEOPLE.replace("manager: chair", "manager: nobody"))
+    assert (await directory.person("chief-executive")).manager == "chair"
+    assert directory.warning is not None
+    assert "nobody is not in this file" in directory.warning
+    change(tmp_path / "people.yaml", PEOPLE + " ")
+    await directory.person("chair")
+    assert directory.warning is None
+
+
+async def test_a_file_that_never_was_good_is_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(DirectoryFailure, match="cannot be read"):
+        await FileDirectory(tmp_path / "missing.yaml", Store(str(tmp_path))).person("chair")
+
+
+async def test_a_dead_device_stays_dead_after_a_restart(tmp_path: Path) -> None:
+    before = people(tmp_path)
+    await before.mark_dead("chief-executive~1")
+    await before.mark_dead("chief-executive~1")
+    after = people(tmp_path)
+    living = await after.devices(await after.person("chief-executive"))
+    assert [device.token for device in living] == ["chief-executive~2"]
+
+
+async def test_signers_in_full_are_found_by_their_request_only(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    in_full = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
+    signers = SignersFile(signers={"signer-1": in_full})
+    await store.create_signers("r1", signers.model_dump_json(by_alias=True).encode())
+    directory = people(tmp_path)
+    assert await directory.person("signer-1", "r1") == Person(id="signer-1", **dict(in_full))
+    for request in ("r2", None):
+        with pytest.raises(UnknownPerson):
+            await directory.person("signer-1", request)
+
+
+async def test_an_id_that_only_looks_similar_is_of_the_directory(tmp_path: Path) -> None:
+    assert (await people(tmp_path, "people:\n" + entry("signer-desk")).person("signer-desk", "r1")).name == "N"
+
+
+def test_a_person_shows_nothing_personal() -> None:
+    shown = repr(Person(id="p", name="Some Name", email="p@example.com", zone="UTC", phone="+31 20 555 0100"))
+    assert not any(secret in shown for secret in ("Some Name", "p@example.com", "555"))

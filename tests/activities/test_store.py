@@ -1,0 +1,83 @@
+"""The document and record store: hashes verified, records written once, on a folder and on an object store."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec  # type: ignore[import-untyped]
+import pytest
+
+from activities.store import DocumentDamaged, DocumentMissing, RecordConflict, Store, StoreFailure, device_hash
+
+
+@pytest.fixture(params=["folder", "objects"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    url = str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path.name}"
+    yield Store(url)
+    fsspec.filesystem("memory").store.clear()
+
+
+async def test_a_document_comes_back_by_its_hash(store: Store) -> None:
+    sha256 = await store.put_document(b"%PDF-1.7")
+    assert sha256 == await store.put_document(b"%PDF-1.7")
+    assert await store.get_document(sha256) == b"%PDF-1.7"
+
+
+async def test_missing_bytes_say_that_the_store_must_be_shared(store: Store) -> None:
+    with pytest.raises(DocumentMissing, match="need one shared COUNTERSIGN_STORE"):
+        await store.get_document("0" * 64)
+
+
+async def test_damaged_bytes_are_never_given_out_and_are_mended_by_another_start(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    sha256 = await store.put_document(b"%PDF-1.7")
+    (tmp_path / "documents" / sha256).write_bytes(b"%PDF-1.6")
+    with pytest.raises(DocumentDamaged, match="does not match its hash"):
+        await store.get_document(sha256)
+    await store.put_document(b"%PDF-1.7")
+    assert await store.get_document(sha256) == b"%PDF-1.7"
+
+
+async def test_a_record_is_written_once(store: Store) -> None:
+    assert await store.read_record("msa-0042") is None
+    await store.write_record("msa-0042", b'{"version":1}')
+    await store.write_record("msa-0042", b'{"version":1}')
+    with pytest.raises(RecordConflict, match="msa-0042"):
+        await store.write_record("msa-0042", b'{"version":2}')
+    assert await store.read_record("msa-0042") == b'{"version":1}'
+
+
+async def test_of_many_writers_at_once_one_wins_whole(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    contents = [str(number).encode() * 10_000 for number in range(8)]
+    results = await asyncio.gather(*(store.write_record("r", each) for each in contents), return_exceptions=True)
+    assert sum(result is None for result in results) == 1
+    assert await store.read_record("r") in contents
+    assert [path.name for path in (tmp_path / "records").iterdir()] == ["r.json"]
+
+
+async def test_signers_are_replaced_only_on_purpose(store: Store) -> None:
+    assert await store.create_signers("r", b"{1}")
+    assert await store.create_signers("r", b"{1}")
+    assert not await store.create_signers("r", b"{2}")
+    await store.replace_signers("r", b"{2}")
+    assert await store.read_signers("r") == b"{2}"
+
+
+async def test_a_store_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file, not a folder")
+    with pytest.raises(StoreFailure, match="cannot be used"):
+        await Store(str(tmp_path / "store")).put_document(b"%PDF-")
+
+
+async def test_the_dead_are_remembered_without_their_token(tmp_path: Path) -> None:
+    await Store(str(tmp_path)).mark_dead("secret-token")
+    assert await Store(str(tmp_path)).is_dead("secret-token")
+    assert not await Store(str(tmp_path)).is_dead("other-token")
+    marks = fsspec.filesystem("file").find(str(tmp_path))
+    assert len(marks) == 1
+    assert "secret" not in marks[0] + fsspec.filesystem("file").cat_file(marks[0]).decode()
+
+
+def test_a_device_is_known_by_twelve_hex_digits() -> None:
+    assert device_hash("chief-executive~1") == "ee801b8d0659"
