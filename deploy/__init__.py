@@ -1,0 +1,1 @@
+"""How Countersign runs: the stack on a laptop, the sandbox, the container and cluster files."""

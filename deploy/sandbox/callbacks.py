@@ -1,0 +1,176 @@
+"""Events of documents and the callbacks that tell of them.
+
+An event is told to the document's `events_callback_url` and to the subscriptions of its type. The body's document is a
+snapshot of the moment of delivery; its hash covers time and type of the event only. A time-out, a lost connection or a
+500 is followed by another attempt after Fibonacci steps, ten in all; any other answer is final.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+from deploy.sandbox.faults import CALLBACK, Fault, FaultBook, FaultKind
+from deploy.sandbox.ledger import EntryType
+from deploy.sandbox.memory import Memory
+from deploy.sandbox.records import Delivery, Document, Event, Signer
+from deploy.sandbox.schedule import Schedule
+from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.views import Json, Views
+
+MOST_ATTEMPTS = 10
+FIBONACCI = (1, 1, 2, 3, 5, 8, 13, 21, 34)
+MOST_AT_ONCE = 32
+DEFAULT_DELAY = 1.0
+
+
+class Callbacks:
+    """Records events and delivers them, through faults when any are armed."""
+
+    def __init__(
+        self, settings: SandboxSettings, memory: Memory, views: Views, schedule: Schedule, faults: FaultBook
+    ) -> None:
+        self._settings = settings
+        self._memory = memory
+        self._views = views
+        self._schedule = schedule
+        self._faults = faults
+        self._lanes = asyncio.Semaphore(MOST_AT_ONCE)
+        self._running: set[asyncio.Task[None]] = set()
+        self._held: list[tuple[Event, Delivery]] = []
+
+    def announce(self, event_type: str, document: Document, signer: Signer | None = None, *, ok: bool = True) -> None:
+        """Make the event and start telling it."""
+        now = self._settings.clock()
+        urls = [hook.callback_url for hook in self._memory.webhooks.where(event_type)]
+        if document.events_callback_url:
+            urls.insert(0, document.events_callback_url)
+        event = Event(
+            event_type=event_type,
+            status="ok" if ok else "error",
+            timestamp=now,
+            document=document.uuid,
+            external_id=document.external_id,
+            signer=signer.uuid if signer else None,
+            deliveries=[Delivery(url=url, due=now) for url in urls],
+        )
+        self._memory.events.save(event)
+        self._memory.ledger.write(EntryType.EVENT, event=event.uuid, **self._names(event), document=document.uuid)
+        self._deliver_all(event)
+
+    def resume(self) -> None:
+        """After a start: go on with the deliveries an earlier run left open."""
+        for event in self._memory.events:
+            self._deliver_all(event)
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(timeout=self._settings.callback_timeout, trust_env=False)
+
+    async def close(self) -> None:
+        """Stop delivering; what is open is continued by the next run on the same data."""
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._client.aclose()
+
+    def _deliver_all(self, event: Event) -> None:
+        for delivery in event.deliveries:
+            if delivery.due is not None:
+                self._attempt_at(delivery.due, event, delivery)
+
+    def _attempt_at(self, due: float, event: Event, delivery: Delivery) -> None:
+        self._schedule.at(due, lambda: self._spawn(self._deliver(event, delivery)))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _deliver(self, event: Event, delivery: Delivery) -> None:
+        fault = self._faults.take(CALLBACK, event.event_type, (event.external_id or "").encode())
+        match fault:
+            case Fault(fault=FaultKind.DROP):
+                self._give_up(event, delivery, "dropped", FaultKind.DROP)
+            case Fault(fault=FaultKind.REORDER):
+                self._held.append((event, delivery))
+            case Fault(fault=FaultKind.DELAY):
+                later = self._settings.clock() + (DEFAULT_DELAY if fault.delay is None else fault.delay)
+                self._schedule.at(later, lambda: self._spawn(self._go_out(event, delivery, fault)))
+            case _:
+                await self._go_out(event, delivery, fault)
+
+    def _give_up(self, event: Event, delivery: Delivery, why: str, fault: FaultKind | None = None) -> None:
+        delivery.due = None
+        self._memory.events.save(event)
+        self._write(event, delivery, status=None, error=why, fault=fault)
+
+    async def _go_out(self, event: Event, delivery: Delivery, fault: Fault | None) -> None:
+        async with self._lanes:
+            await self._attempt(event, delivery, fault)
+            if fault and fault.fault is FaultKind.DUPLICATE:
+                await self._attempt(event, delivery, fault)
+        held, self._held = self._held, []
+        for other_event, other_delivery in held:
+            self._spawn(self._attempt(other_event, other_delivery, None))
+
+    async def _attempt(self, event: Event, delivery: Delivery, fault: Fault | None) -> None:
+        document = self._memory.documents.get(event.document)
+        if document is None:
+            self._give_up(event, delivery, "document deleted")
+            return
+        delivery.attempts += 1
+        status, error = await self._post(delivery.url, self._body(event, document, fault))
+        self._settle(event, delivery, status)
+        self._write(event, delivery, status=status, error=error, fault=fault.fault if fault else None)
+
+    async def _post(self, url: str, body: Json) -> tuple[int | None, str | None]:
+        try:
+            async with asyncio.timeout(self._settings.callback_timeout):
+                answer = await self._client.post(url, json=body)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as trouble:
+            return None, type(trouble).__name__
+        return answer.status_code, None
+
+    def _settle(self, event: Event, delivery: Delivery, status: int | None) -> None:
+        now = self._settings.clock()
+        event.callback_status_code = status
+        again = status is None or status == 500
+        delivery.due = None
+        if status is not None and 200 <= status < 300:
+            event.delivered, event.delivered_on = True, now
+        elif again and delivery.attempts < MOST_ATTEMPTS:
+            delivery.due = now + FIBONACCI[delivery.attempts - 1] * self._settings.retry_unit
+            self._attempt_at(delivery.due, event, delivery)
+        self._memory.events.save(event)
+
+    def _body(self, event: Event, document: Document, fault: Fault | None) -> Json:
+        body = self._views.callback(event, document)
+        if fault and fault.fault is FaultKind.FORGE:
+            body["event_hash"] = "0" * 64
+        if fault and fault.fault is FaultKind.SWAP:
+            body["document"] = self._swapped(body["document"], fault)
+        return body
+
+    def _swapped(self, shown: Json, fault: Fault) -> Json:
+        other = self._memory.documents.get(fault.document or "")
+        return {**(self._views.document(other) if other else shown), "status": fault.status or "si"}
+
+    def _names(self, event: Event) -> Json:
+        return {"event_type": event.event_type, "external_id": event.external_id}
+
+    def _write(
+        self, event: Event, delivery: Delivery, *, status: int | None, error: str | None, fault: FaultKind | None
+    ) -> None:
+        self._memory.ledger.write(
+            EntryType.CALLBACK,
+            event=event.uuid,
+            **self._names(event),
+            url=delivery.url,
+            attempt=delivery.attempts,
+            status=status,
+            error=error,
+            fault=fault,
+        )

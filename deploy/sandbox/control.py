@@ -1,0 +1,174 @@
+"""`/_sandbox/…`: what tests and demos may do that no vendor offers."""
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.ledger import EntryType
+from deploy.sandbox.push.phones import DeviceState, Phones
+from deploy.sandbox.records import Document
+from deploy.sandbox.refusal import Refused
+from deploy.sandbox.signing import Case, is_turn
+from deploy.sandbox.world import World
+
+LONGEST_NUMBER = 12
+WEBHOOK_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class DeviceMark(BaseModel):
+    """What FCM is to think of a token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: str
+    state: DeviceState
+
+
+class Reason(BaseModel):
+    """Why a signer declines."""
+
+    reason: str = ""
+
+
+class Control:
+    """Ledger, faults, devices, signers' deeds, and the targets that record hand-offs."""
+
+    def __init__(self, world: World, phones: Phones) -> None:
+        self._world = world
+        self._phones = phones
+
+    def routes(self) -> Mount:
+        """Everything under `/_sandbox`."""
+        return Mount(
+            "/_sandbox",
+            routes=[
+                Route("/ledger", self.ledger, methods=["GET"]),
+                Route("/faults", self.faults, methods=["GET", "POST", "DELETE"]),
+                Route("/devices", self.devices, methods=["POST"]),
+                Route("/phones/{person}", self.phone, methods=["GET"]),
+                Route("/targets/{name:path}", self.target, methods=["POST"]),
+                Route("/documents", self.documents, methods=["GET"]),
+                Route("/documents/{uuid}/{deed}", self.document_deed, methods=["POST"]),
+                Route("/signers/{uuid}/{deed}", self.signer_deed, methods=["POST"]),
+            ],
+        )
+
+    async def ledger(self, request: Request) -> Response:
+        """GET the entries after `after`."""
+        after = request.query_params.get("after", "0")
+        if not after.isdecimal() or len(after) > LONGEST_NUMBER:
+            raise Refused.because(400, "after has to be a number")
+        return JSONResponse(self._world.ledger.after(int(after)))
+
+    async def faults(self, request: Request) -> Response:
+        """POST arms one, GET lists all, DELETE clears all."""
+        book = self._world.faults
+        if request.method == "GET":
+            return JSONResponse([fault.shown() for fault in book.armed()])
+        if request.method == "DELETE":
+            book.clear()
+            return Response(status_code=204)
+        fault = await _read(request, Fault)
+        book.arm(fault)
+        self._world.ledger.write(EntryType.FAULT_ARMED, **fault.model_dump(mode="json", exclude_defaults=True))
+        return JSONResponse(fault.shown(), 201)
+
+    async def devices(self, request: Request) -> Response:
+        """POST `{token, state}`."""
+        mark = await _read(request, DeviceMark)
+        self._phones.mark(mark.token, mark.state)
+        return JSONResponse(mark.model_dump(mode="json"), 201)
+
+    async def phone(self, request: Request) -> Response:
+        """GET what stands on the screens of a person's devices: `{token: [{title, text, key, link, …}]}`."""
+        screens = self._phones.screens(request.path_params["person"])
+        fields = {"title", "text", "key", "link", "action", "data", "at"}
+        return JSONResponse({token: [push.model_dump(include=fields) for push in s] for token, s in screens.items()})
+
+    async def target(self, request: Request) -> Response:
+        """POST anything: recorded as a downstream call and answered with 200."""
+        raw = await request.body()
+        headers = {name: request.headers[name] for name in WEBHOOK_HEADERS if name in request.headers}
+        text = raw.decode(errors="replace")
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError):
+            body = None
+        name = request.path_params["name"]
+        self._world.ledger.write(EntryType.DOWNSTREAM, target=name, headers=headers, body=body, raw=text)
+        return JSONResponse({"received": True})
+
+    async def documents(self, request: Request) -> Response:
+        """GET documents with their signers, newest first, without a bearer; filter `external_id`."""
+        wanted = request.query_params.get("external_id")
+        documents = self._world.memory.documents
+        found = documents.where(wanted) if wanted else list(documents)
+        return JSONResponse([self._summary(document) for document in reversed(found)])
+
+    async def document_deed(self, request: Request) -> Response:
+        """POST `expire` or `delete`."""
+        document = self._world.memory.documents.get(request.path_params["uuid"])
+        if document is None:
+            raise Refused.missing()
+        match request.path_params["deed"]:
+            case "expire":
+                if not self._world.lifecycle.expire(document):
+                    raise Refused.because(409, f"The document has ended before ({document.status.value}).")
+                return JSONResponse(self._summary(document))
+            case "delete":
+                self._world.lifecycle.delete(document)
+                return Response(status_code=204)
+        raise Refused.missing()
+
+    async def signer_deed(self, request: Request) -> Response:
+        """POST `sign`, `view`, or `decline` with an optional `{reason}`."""
+        case = self._case(request)
+        match request.path_params["deed"]:
+            case "sign":
+                self._world.signing.sign(case)
+            case "view":
+                self._world.signing.view(case)
+            case "decline":
+                why = await _read(request, Reason) if await request.body() else Reason()
+                self._world.signing.decline(case, why.reason)
+            case _:
+                raise Refused.missing()
+        return JSONResponse(self._summary(case[2]))
+
+    def _case(self, request: Request) -> Case:
+        case = self._world.memory.signer(request.path_params["uuid"])
+        if case is None:
+            raise Refused.missing()
+        return case
+
+    def _summary(self, document: Document) -> dict[str, Any]:
+        request = self._world.memory.request_of(document)
+        on_turn = {signer.uuid for signer in request.signers if is_turn(signer, request)} if request else set()
+        return {
+            "uuid": document.uuid,
+            "external_id": document.external_id,
+            "name": document.name,
+            "status": document.status.value,
+            "request": document.request,
+            "signers": [
+                {**self._world.views.signer(signer, request), "turn": signer.uuid in on_turn}
+                for signer in (request.signers if request else [])
+                if request and not signer.is_sender
+            ],
+        }
+
+
+async def _read(request: Request, model: type[M]) -> M:
+    try:
+        return model.model_validate_json(await request.body())
+    except ValidationError as trouble:
+        detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in trouble.errors())
+        raise Refused.because(400, detail) from None

@@ -1,0 +1,1 @@
+"""The HTTP interface of Core Signature as the sandbox serves it."""

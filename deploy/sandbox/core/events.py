@@ -1,0 +1,53 @@
+"""`/api/v1/events/`: what happened, and whether it was told."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deploy.sandbox.core.paging import page
+from deploy.sandbox.records import Event
+from deploy.sandbox.refusal import Refused
+from deploy.sandbox.world import World
+
+FILTERS = {
+    "document__uuid": "document",
+    "document__external_id": "external_id",
+    "event_type": "event_type",
+    "status": "status",
+}
+
+
+class EventsApi:
+    """Read and list, newest first."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Relative to `/api/v1`."""
+        return [Route("/events/", self.collection), Route("/events/{uuid}/", self.item)]
+
+    async def collection(self, request: Request) -> Response:
+        """GET a list, filtered by `FILTERS` and `delivered`."""
+        return JSONResponse(page(request, self._world.views, self._found(request), self._world.views.event))
+
+    async def item(self, request: Request) -> Response:
+        """GET one event."""
+        event = self._world.memory.events.get(request.path_params["uuid"])
+        if event is None:
+            raise Refused.missing()
+        return JSONResponse(self._world.views.event(event))
+
+    def _found(self, request: Request) -> list[Event]:
+        query = request.query_params
+        wanted = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
+        if query.get("delivered"):
+            wanted["delivered"] = query["delivered"].lower()
+        events = self._world.memory.events
+        pool = events.where(wanted["document"]) if "document" in wanted else list(events)
+        return [event for event in reversed(pool) if all(_text(event, name) == wanted[name] for name in wanted)]
+
+
+def _text(event: Event, field: str) -> str:
+    value = getattr(event, field)
+    return str(value).lower() if isinstance(value, bool) else str(value)

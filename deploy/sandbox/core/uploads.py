@@ -1,0 +1,143 @@
+"""What a client asks for: documents and requests read from JSON bodies."""
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from typing import Any
+from urllib.parse import urlsplit
+
+from deploy.sandbox.core.fields import REQUIRED, Fields
+from deploy.sandbox.lifecycle import NewDocument
+from deploy.sandbox.memory import Memory
+from deploy.sandbox.records import UNFINISHED, Document, SignatureRequest, Signer
+from deploy.sandbox.refusal import Refused
+from deploy.sandbox.settings import SandboxSettings
+
+SOURCES = ("file_from_content", "file_from_url", "template")
+DOCUMENT_PATH = re.compile(r"/api/v1/documents/([0-9a-f-]{36})/")
+NO_LINK = "Invalid hyperlink - Object does not exist."
+LONGEST_MESSAGE = 10_000
+FARTHEST_ORDER = 1_000
+
+
+def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
+    """The document a body describes; of use only when no errors were noted (`fields.check()`)."""
+    content, file_name = _source(fields, max_upload_mb)
+    return NewDocument(
+        content=content,
+        file_name=file_name,
+        name=fields.text("name") or file_name,
+        external_id=fields.text("external_id"),
+        events_callback_url=fields.url("events_callback_url"),
+        auto_expire_days=fields.integer("auto_expire_days", least=1),
+        auto_delete_days=fields.integer("auto_delete_days", least=1),
+        link_expire_days=fields.integer("link_expire_days", least=1),
+    )
+
+
+def read_request(fields: Fields, settings: SandboxSettings, document: str) -> SignatureRequest:
+    """The request a body describes, the sender standing first; raises `Refused` when anything is wrong."""
+    who = fields.choice("who", ("m", "mo", "o"), "o")
+    sender = Signer(email=fields.email("from_email") or settings.sender_email, needs_to_sign=who != "o", is_sender=True)
+    request = SignatureRequest(
+        document=document,
+        who=who,
+        subject=fields.text("subject") or "",
+        message=fields.text("message", longest=LONGEST_MESSAGE) or "",
+        from_email=sender.email,
+        from_email_name=fields.text("from_email_name") or "",
+        send_reminders=fields.flag("send_reminders"),
+        disable_emails=fields.flag("disable_emails"),
+        is_being_prepared=fields.flag("is_being_prepared"),
+        redirect_url=fields.url("redirect_url"),
+        redirect_url_declined=fields.url("redirect_url_declined"),
+        created=settings.clock(),
+        signers=[sender, *_signers(fields)],
+    )
+    if not fields.errors and not any(signer.needs_to_sign for signer in request.signers):
+        fields.fail("signers", "At least one signer has to sign.")
+    fields.check()
+    return request
+
+
+def find_document(fields: Fields, memory: Memory) -> Document:
+    """The document a request is about, by absolute or relative address; it must be free and unfinished."""
+    reference = fields.text("document", required=True, longest=2100)
+    fields.check()
+    match = DOCUMENT_PATH.fullmatch(urlsplit(reference or "").path)
+    document = memory.documents.get(match[1]) if match else None
+    if document is None:
+        raise Refused(400, {"document": [NO_LINK]})
+    if document.request is not None:
+        raise Refused(400, {"document": ["A signature request already exists for this document."]})
+    if document.status not in UNFINISHED:
+        raise Refused(400, {"document": [f"The document cannot be sent (status {document.status.value})."]})
+    return document
+
+
+def _source(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
+    given = [name for name in SOURCES if fields.given(name)]
+    if len(given) != 1:
+        fields.fail("non_field_errors", f"Exactly one of {', '.join(SOURCES)} is required.")
+        return b"", ""
+    if given == ["file_from_content"]:
+        return _uploaded(fields, max_upload_mb)
+    address = fields.url(given[0]) or ""
+    # Nothing is fetched: the stand-in reaches out to nobody but callback addresses.
+    return f"Document made from {address}".encode(), (fields.text("name") or "template") + ".txt"
+
+
+def _uploaded(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
+    name = fields.text("file_from_content_name", required=True) or ""
+    if name and "." not in name:
+        fields.fail("file_from_content_name", "The file name needs an extension.")
+    try:
+        content = b64decode(fields.raw("file_from_content"), validate=True)
+    except (Base64Error, TypeError, ValueError):
+        fields.fail("file_from_content", "Invalid base64 content.")
+        return b"", name
+    if not content:
+        fields.fail("file_from_content", "The submitted file is empty.")
+    if len(content) > max_upload_mb * 1_000_000:
+        fields.fail("file_from_content", f"The file is larger than {max_upload_mb} MB.")
+    return content, name
+
+
+def _signers(fields: Fields) -> list[Signer]:
+    raw = fields.raw("signers")
+    if not isinstance(raw, list):
+        fields.fail("signers", REQUIRED if raw is None else "Expected a list of items.")
+        return []
+    read = [_signer(item) for item in raw]
+    if any(errors for _, errors in read):
+        fields.errors["signers"] = [errors for _, errors in read]
+    signers = [signer for signer, _ in read]
+    emails = [signer.email.lower() for signer in signers]
+    if len(set(emails)) < len(emails) and "signers" not in fields.errors:
+        fields.fail("signers", "Each signer needs an e-mail address of their own.")
+    return signers
+
+
+def _signer(item: Any) -> tuple[Signer, dict[str, Any]]:
+    if not isinstance(item, dict):
+        return Signer(email=""), {"non_field_errors": ["Invalid data. Expected a dictionary."]}
+    fields = Fields(item)
+    order = fields.integer("order") or 0
+    if order > FARTHEST_ORDER:
+        fields.fail("order", f"Ensure this value is less than or equal to {FARTHEST_ORDER}.")
+    name = fields.text("full_name")
+    parts = (fields.text("first_name"), fields.text("last_name"))
+    signer = Signer(
+        email=fields.email("email", required=True),
+        full_name=name or " ".join(part for part in parts if part),
+        order=order,
+        needs_to_sign=fields.flag("needs_to_sign", default=True),
+        approve_only=fields.flag("approve_only"),
+        notify_only=fields.flag("notify_only"),
+        in_person=fields.flag("in_person"),
+        language=fields.text("language"),
+        embed_url_user_id=fields.text("embed_url_user_id"),
+        redirect_url=fields.url("redirect_url"),
+        redirect_url_declined=fields.url("redirect_url_declined"),
+    )
+    return signer, fields.errors

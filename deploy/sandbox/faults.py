@@ -1,0 +1,139 @@
+"""The faults that can be armed, and which request each of them hits.
+
+`POST /_sandbox/faults` takes one `Fault` as JSON; `path` is a glob in which `*` also crosses slashes. For callbacks
+`method` is `CALLBACK` and `path` is compared with the event type.
+
+| fault | what happens |
+| --- | --- |
+| `refuse` | the connection is reset, the call has no effect |
+| `cut` | the call takes effect, then the connection is reset without an answer |
+| `slow`, `drip`, `truncate` | the call takes effect; its answer comes late, byte by byte, or stops half-way |
+| `400` … `503`, `302`, `html`, `huge` | this answer (502: HTML; huge: 12 MB of JSON) instead of the call, or after it |
+| `drop`, `delay`, `duplicate` | the callback never comes, comes later, comes twice |
+| `reorder` | the callback is held back until the next one has gone out |
+| `forge`, `swap` | the callback has a wrong hash, or a genuine hash over a body that lies |
+"""
+
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+CALLBACK = "CALLBACK"
+
+
+class FaultKind(StrEnum):
+    """What goes wrong."""
+
+    REFUSE = "refuse"
+    CUT = "cut"
+    SLOW = "slow"
+    DRIP = "drip"
+    TRUNCATE = "truncate"
+    BAD_REQUEST = "400"
+    UNAUTHORIZED = "401"
+    FORBIDDEN = "403"
+    NOT_FOUND = "404"
+    CONFLICT = "409"
+    THROTTLED = "429"
+    BROKEN = "500"
+    BAD_GATEWAY = "502"
+    UNAVAILABLE = "503"
+    REDIRECT = "302"
+    HTML = "html"
+    HUGE = "huge"
+    DROP = "drop"
+    DUPLICATE = "duplicate"
+    REORDER = "reorder"
+    DELAY = "delay"
+    FORGE = "forge"
+    SWAP = "swap"
+
+
+CALLBACK_FAULTS = frozenset(
+    {FaultKind.DROP, FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.DELAY, FaultKind.FORGE, FaultKind.SWAP}
+)
+# What happens to the answer of a call that took effect; every other fault comes before any effect.
+AFTER_EFFECT = frozenset({FaultKind.CUT, FaultKind.SLOW, FaultKind.DRIP, FaultKind.TRUNCATE})
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Fault(BaseModel):
+    """One armed fault. It lets the first `after` matches pass, then hits `times` of them (null: all).
+
+    `contains`: only requests with this text in the body. `commit`: the call takes effect before it fails.
+    `delay`: seconds of `slow`, `delay` and of a `Retry-After` date, pause between the bytes of `drip`.
+    `retry_after`: seconds, or "date" for an HTTP date `delay` seconds ahead. `shape`: the error body's dialect, else by
+    path. `error_code`: FCM's code instead of the status' usual one. `location`: where `302` points to.
+    `document`, `status`: what `swap` puts into the callback's body (another document's uuid, another status).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str = "*"
+    path: str = "*"
+    fault: FaultKind
+    times: Positive | None = 1
+    after: Annotated[int, Field(ge=0)] = 0
+    contains: str | None = None
+    commit: bool = False
+    delay: Annotated[float, Field(ge=0)] | None = None
+    retry_after: Positive | Literal["date"] | None = None
+    shape: Literal["drf", "oauth", "fcm", "apigee", "appworks", "html"] | None = None
+    error_code: str | None = None
+    location: str | None = None
+    document: str | None = None
+    status: str | None = None
+
+    _seen: int = PrivateAttr(0)
+    _hits: int = PrivateAttr(0)
+
+    def matches(self, method: str, path: str, body: bytes) -> bool:
+        """Whether it is about such a request at all."""
+        if (self.fault in CALLBACK_FAULTS) != (method == CALLBACK):
+            return False
+        if self.method.upper() not in {"*", method} or not fnmatchcase(path, self.path):
+            return False
+        return self.contains is None or self.contains.encode() in body
+
+    def strikes(self) -> bool:
+        """Count one match; true when this one is to be hit."""
+        if self.times is not None and self._hits >= self.times:
+            return False
+        self._seen += 1
+        if self._seen <= self.after:
+            return False
+        self._hits += 1
+        return True
+
+    def shown(self) -> dict[str, object]:
+        """The fault as asked for, with how often it matched and hit."""
+        return {**self.model_dump(mode="json", exclude_defaults=True), "seen": self._seen, "hits": self._hits}
+
+
+class FaultBook:
+    """The armed faults in order; the first that strikes is the one that happens."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def arm(self, fault: Fault) -> None:
+        """Add one fault behind the others."""
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Disarm all."""
+        self._faults.clear()
+
+    def armed(self) -> list[Fault]:
+        """All faults, the spent ones too."""
+        return list(self._faults)
+
+    def take(self, method: str, path: str, body: bytes = b"") -> Fault | None:
+        """The fault this request or callback is hit by, if any."""
+        for fault in self._faults:
+            if fault.matches(method, path, body) and fault.strikes():
+                return fault
+        return None

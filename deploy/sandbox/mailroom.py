@@ -1,0 +1,52 @@
+"""Core Signature's own mails. They are not sent anywhere: the inbox pages show them."""
+
+from deploy.sandbox.ledger import EntryType
+from deploy.sandbox.memory import Memory
+from deploy.sandbox.records import Document, Mail, SignatureRequest, Signer
+from deploy.sandbox.settings import Clock
+
+ENDINGS = {
+    "signed": "Everyone has signed. The completed document is ready.",
+    "declined": "A signer declined. The document cannot be signed any more.",
+    "cancelled": "The request was cancelled by the sender.",
+    "expired": "The request expired before everyone had signed.",
+}
+
+
+class Mailroom:
+    """Writes mails to the local parts of addresses as persons: `ada@x.test` is read in the inbox of `ada`."""
+
+    def __init__(self, memory: Memory, clock: Clock) -> None:
+        self._memory = memory
+        self._clock = clock
+
+    def invite(self, signer: Signer, request: SignatureRequest, document: Document, *, kind: str = "sign") -> None:
+        """The mail with the link to the signing page (`kind` sign or resend)."""
+        deed = "approve" if signer.approve_only else "sign"
+        subject = request.subject or f"Please {deed} {document.name}"
+        path = f"/sign/{signer.uuid}?from=mail"
+        self._post(document, to=signer.email, kind=kind, subject=subject, text=request.message, path=path)
+
+    def tell_ending(self, ending: str, request: SignatureRequest, document: Document) -> None:
+        """The status mails to everyone involved."""
+        subject, text = f"{document.name}: {ending}", ENDINGS[ending]
+        for signer in request.signers:
+            if signer.forwarded_on is None:
+                self._post(document, to=signer.email, kind=ending, subject=subject, text=text)
+
+    def _post(
+        self, document: Document, *, to: str, kind: str, subject: str, text: str, path: str | None = None
+    ) -> None:
+        mail = Mail(
+            at=self._clock(),
+            to=to,
+            person=to.partition("@")[0].lower(),
+            kind=kind,
+            subject=subject,
+            text=text,
+            path=path,
+            external_id=document.external_id,
+        )
+        self._memory.mails.save(mail)
+        told = mail.model_dump(include={"to", "kind", "subject", "external_id"})
+        self._memory.ledger.write(EntryType.MAIL, **told)

@@ -1,0 +1,21 @@
+"""The addresses of the pages for people."""
+
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from deploy.sandbox.pages.inbox import InboxPages
+from deploy.sandbox.pages.index import IndexPage
+from deploy.sandbox.pages.rendering import HERE
+from deploy.sandbox.pages.signing import SigningPages
+from deploy.sandbox.push.phones import Phones
+from deploy.sandbox.world import World
+
+
+def page_routes(world: World, phones: Phones) -> list[BaseRoute]:
+    """Inbox, signing page, index and their assets."""
+    return [
+        *InboxPages(world, phones).routes(),
+        *SigningPages(world).routes(),
+        *IndexPage(world).routes(),
+        Mount("/assets", StaticFiles(directory=HERE / "assets")),
+    ]

@@ -1,0 +1,1 @@
+"""The HTTP interfaces of the push services as the sandbox serves them."""

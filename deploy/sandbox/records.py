@@ -1,0 +1,179 @@
+"""What the sandbox remembers, as it is stored. Instants are epoch seconds; every record has a `uuid`."""
+
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from pydantic import BaseModel, Field
+
+
+def new_uuid() -> str:
+    """A fresh identifier as the vendor makes them."""
+    return str(uuid4())
+
+
+class Status(StrEnum):
+    """Core Signature's document status codes."""
+
+    CONVERTING = "co"
+    NEW = "ne"
+    SENT = "se"
+    VIEWED = "vi"
+    SIGNED = "si"
+    DECLINED = "de"
+    CANCELLED = "ca"
+    EXPIRED = "xp"
+    CONVERT_ERROR = "ec"
+    SENDING_ERROR = "es"
+
+
+WAITING_FOR_SIGNERS = frozenset({Status.SENT, Status.VIEWED})
+UNFINISHED = WAITING_FOR_SIGNERS | {Status.CONVERTING, Status.NEW}
+
+
+class Record(BaseModel):
+    """One remembered thing; changed in place, then saved by its shelf."""
+
+    uuid: str = Field(default_factory=new_uuid)
+
+
+class Signer(Record):
+    """One person of a request. A forwarded signer stays in the list and its link is dead."""
+
+    email: str
+    full_name: str = ""
+    order: int = 0
+    needs_to_sign: bool = True
+    approve_only: bool = False
+    notify_only: bool = False
+    in_person: bool = False
+    language: str | None = None
+    embed_url_user_id: str | None = None
+    redirect_url: str | None = None
+    redirect_url_declined: str | None = None
+    is_sender: bool = False
+    emailed: bool = False
+    email_viewed: bool = False
+    bounced: bool = False
+    viewed: bool = False
+    signed_on: float | None = None
+    declined_on: float | None = None
+    message: str | None = None
+    forwarded_on: float | None = None
+    forwarded_to_email: str | None = None
+    forwarded_reason: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether this person still has to act."""
+        return self.needs_to_sign and self.signed_on is None and self.declined_on is None and self.forwarded_on is None
+
+
+class Document(Record):
+    """One uploaded document; `source`, `final` and `log` are SHA-256 names of kept bytes."""
+
+    name: str
+    file_name: str
+    external_id: str | None = None
+    status: Status = Status.CONVERTING
+    created: float
+    modified: float
+    source: str
+    convertible: bool = True
+    final: str | None = None
+    log: str | None = None
+    events_callback_url: str | None = None
+    auto_expire_days: int | None = None
+    auto_delete_days: int | None = None
+    link_expire_days: int | None = None
+    converts_at: float
+    expires_at: float | None = None
+    request: str | None = None
+
+
+class SignatureRequest(Record):
+    """A request to sign one document."""
+
+    document: str
+    who: str = "o"
+    subject: str = ""
+    message: str = ""
+    from_email: str
+    from_email_name: str = ""
+    send_reminders: bool = False
+    disable_emails: bool = False
+    is_being_prepared: bool = False
+    redirect_url: str | None = None
+    redirect_url_declined: str | None = None
+    created: float
+    signers: list[Signer]
+
+    def signer(self, uuid: str) -> Signer | None:
+        """The signer of that uuid, if it is one of this request."""
+        return next((signer for signer in self.signers if signer.uuid == uuid), None)
+
+
+class Delivery(BaseModel):
+    """One address an event is told to; `due` is None when nothing more will be tried."""
+
+    url: str
+    attempts: int = 0
+    due: float | None
+
+
+class Event(Record):
+    """One change of a document and how its callbacks fared."""
+
+    event_type: str
+    status: str = "ok"
+    timestamp: float
+    document: str
+    external_id: str | None = None
+    signer: str | None = None
+    delivered: bool = False
+    delivered_on: float | None = None
+    callback_status_code: int | None = None
+    deliveries: list[Delivery] = []
+
+
+class Webhook(Record):
+    """A subscription to one type of event."""
+
+    event_type: str
+    callback_url: str
+    name: str = ""
+    created: float
+
+
+class Mail(Record):
+    """A mail of Core Signature; `path` is the page it leads to."""
+
+    at: float
+    to: str
+    person: str
+    kind: str
+    subject: str
+    text: str
+    path: str | None = None
+    external_id: str | None = None
+
+
+class Device(Record):
+    """What is known of a device token (its `uuid`) that is not simply valid."""
+
+    state: str
+
+
+class Push(Record):
+    """A message a device really received, as it came."""
+
+    at: float
+    person: str
+    token: str | None
+    key: str | None
+    title: str | None
+    text: str | None
+    link: str | None
+    action: str | None
+    data: dict[str, str] = {}
+    message: dict[str, Any] = {}

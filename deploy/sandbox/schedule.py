@@ -1,0 +1,50 @@
+"""Jobs that fall due at an instant of the sandbox's clock."""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable
+from itertools import count
+
+from deploy.sandbox.settings import Clock
+
+Job = Callable[[], None]
+LONGEST_NAP = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Schedule:
+    """One heap of due jobs. Jobs must be harmless when what they were for has changed meanwhile."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._jobs: list[tuple[float, int, Job]] = []
+        self._numbers = count()
+        self._changed = asyncio.Event()
+
+    def at(self, due: float, job: Job) -> None:
+        """Run `job` once when the clock has reached `due`."""
+        heapq.heappush(self._jobs, (due, next(self._numbers), job))
+        self._changed.set()
+
+    def run_due(self) -> None:
+        """Run everything that is due by now; also called before each request, so that an answer is never stale."""
+        while self._jobs and self._jobs[0][0] <= self._clock():
+            _, _, job = heapq.heappop(self._jobs)
+            try:
+                job()
+            except Exception:
+                log.exception("a scheduled job of the sandbox failed")
+
+    async def run(self) -> None:
+        """Run jobs as they fall due, until cancelled."""
+        while True:
+            self.run_due()
+            self._changed.clear()
+            nap = min(max(self._jobs[0][0] - self._clock(), 0.0), LONGEST_NAP) if self._jobs else LONGEST_NAP
+            try:
+                async with asyncio.timeout(nap):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue

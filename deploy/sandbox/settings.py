@@ -1,0 +1,74 @@
+"""What can be set about the sandbox, in tests by argument and for its process by environment."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+PREFIX = "SANDBOX_"
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class SandboxSettings:
+    """Everything adjustable. Durations are seconds; `clock` gives seconds since the epoch.
+
+    Environment names are the field names in capitals behind `SANDBOX_`, for example `SANDBOX_LIST_LAG=5`.
+    """
+
+    tenant: str = "acme"
+    client_id: str = "countersign"
+    client_secret: str = "sandbox-signature-secret"  # noqa: S105  a stand-in has no real secrets
+    push_client_id: str = "countersign-push"
+    push_client_secret: str = "sandbox-push-secret"  # noqa: S105
+    push_project: str = "countersign"
+    push_app: str = "countersign"
+    push_app_key: str = "sandbox-app-key"
+    sender_email: str = "legal-desk@acme.test"
+    token_lifetime: float = 900.0
+    callback_secret: str = "YOUR_TOKEN_HERE"  # noqa: S105
+    token_name: str = "countersign"  # noqa: S105
+    retry_unit: float = 60.0
+    callback_timeout: float = 5.0
+    conversion_delay: float = 0.3
+    list_lag: float = 0.0
+    link_lifetime: float = 300.0
+    max_upload_mb: int = 50
+    absolute_urls: bool = True
+    alternate_urls: bool = False
+    embedded_key: Literal["signrequest", "signature_request"] = "signrequest"
+    action_names: Literal["signature_request", "signrequest"] = "signature_request"
+    data: Path | None = None
+    clock: Clock = time.time
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ, **given: object) -> "SandboxSettings":
+        """Read `SANDBOX_*`; what is `given` wins. Raises `ValueError` naming an unknown or malformed variable."""
+        kinds = {field.name: field.type for field in fields(cls) if field.name != "clock"}
+        read: dict[str, object] = {}
+        for variable, text in environment.items():
+            if not variable.startswith(PREFIX):
+                continue
+            name = variable.removeprefix(PREFIX).lower()
+            if name not in kinds:
+                raise ValueError(f"{variable}: no such setting of the sandbox")
+            read[name] = _parse(variable, kinds[name], text)
+        return cls(**{**read, **given})  # type: ignore[arg-type]  # each value was parsed by its field's type
+
+
+def _parse(variable: str, kind: object, text: str) -> object:
+    if kind is bool:
+        return text.lower() in TRUE_WORDS
+    if kind is float or kind is int:
+        try:
+            return kind(text)
+        except ValueError:
+            raise ValueError(f"{variable}: not a number") from None
+    choices = getattr(kind, "__args__", ())
+    if choices and all(isinstance(choice, str) for choice in choices) and text not in choices:
+        raise ValueError(f"{variable}: one of {', '.join(choices)} is expected")
+    return Path(text) if kind == (Path | None) else text

@@ -1,0 +1,208 @@
+"""The vendor's JSON of documents, requests, signers and events.
+
+A few fields are sprinkled in that no client knows, and addresses are absolute or relative as the settings say:
+the one, the other, or by turns from view to view.
+"""
+
+import hmac
+from typing import Any
+
+from deploy.sandbox.instants import iso
+from deploy.sandbox.links import Links
+from deploy.sandbox.memory import Memory
+from deploy.sandbox.records import UNFINISHED, Document, Event, SignatureRequest, Signer, Status, Webhook
+from deploy.sandbox.settings import SandboxSettings
+
+Json = dict[str, Any]
+
+
+def event_hash(secret: str, event_time: str, event_type: str) -> str:
+    """HMAC-SHA256 over time and type, without a separator, in lower-case hex: all that a callback signs."""
+    return hmac.digest(secret.encode(), (event_time + event_type).encode(), "sha256").hex()
+
+
+class Views:
+    """Every read renews the temporary download addresses it hands out."""
+
+    def __init__(self, settings: SandboxSettings, memory: Memory, links: Links) -> None:
+        self.base_url = "http://127.0.0.1"
+        self._settings = settings
+        self._memory = memory
+        self._links = links
+        self._absolute = settings.absolute_urls
+
+    def url(self, path: str) -> str:
+        """A resource's address in the form the settings ask for."""
+        return self.base_url + path if self._absolute else path
+
+    def document(self, document: Document) -> Json:
+        """A document with its request embedded."""
+        self._absolute ^= self._settings.alternate_urls
+        request = self._memory.request_of(document)
+        return {
+            "url": self.url(f"/api/v1/documents/{document.uuid}/"),
+            "uuid": document.uuid,
+            "team": self._team(),
+            "name": document.name,
+            "external_id": document.external_id,
+            "status": document.status.value,
+            "created": iso(document.created),
+            "modified": iso(document.modified),
+            "events_callback_url": document.events_callback_url,
+            "auto_delete_days": document.auto_delete_days,
+            "auto_expire_days": document.auto_expire_days,
+            "auto_expire_after": iso(document.expires_at),
+            "link_expire_days": document.link_expire_days,
+            **self._files(document),
+            self._settings.embedded_key: self._embedded(request) if request else None,
+            "attachments": [],
+            "processing": document.status is Status.CONVERTING,
+            "sandbox": True,
+            "api_used": True,
+            "core_region": {"code": "eu-stand-in", "shard": 7},
+        }
+
+    def request(self, request: SignatureRequest) -> Json:
+        """A signature request as its own resource."""
+        self._absolute ^= self._settings.alternate_urls
+        return {**self._embedded(request), "document": self.url(f"/api/v1/documents/{request.document}/")}
+
+    def event(self, event: Event) -> Json:
+        """An item of `/events/`."""
+        document = self._memory.documents.get(event.document)
+        reference = {
+            "uuid": event.document,
+            "external_id": event.external_id,
+            "status": document.status.value if document else None,
+            "url": self.url(f"/api/v1/documents/{event.document}/"),
+        }
+        return {
+            **self._event_core(event),
+            "delivered": event.delivered,
+            "delivered_on": iso(event.delivered_on),
+            "callback_status_code": event.callback_status_code,
+            "document": reference,
+            "attempt_policy": "fibonacci",
+        }
+
+    def callback(self, event: Event, document: Document) -> Json:
+        """The body of a callback: the event as it was, the document as it is at this moment."""
+        event_time = str(int(event.timestamp))
+        return {
+            **self._event_core(event),
+            "document": self.document(document),
+            "token_name": self._settings.token_name,
+            "event_time": event_time,
+            "event_hash": event_hash(self._settings.callback_secret, event_time, event.event_type),
+            "dispatch": {"channel": "callback"},
+        }
+
+    def webhook(self, webhook: Webhook) -> Json:
+        """A subscription."""
+        return {
+            "url": self.url(f"/api/v1/webhooks/{webhook.uuid}/"),
+            "uuid": webhook.uuid,
+            "name": webhook.name,
+            "event_type": webhook.event_type,
+            "callback_url": webhook.callback_url,
+            "integration": None,
+            "team": self._team(),
+            "created": iso(webhook.created),
+        }
+
+    def signer(self, signer: Signer, request: SignatureRequest) -> Json:
+        """A signer as read; `embed_url` only where it was asked for, and only while it is of use."""
+        document = self._memory.documents.get(request.document)
+        usable = bool(signer.embed_url_user_id and signer.open and document and document.status in UNFINISHED)
+        return {
+            "uuid": signer.uuid,
+            "email": signer.email,
+            "display_name": f"{signer.full_name} ({signer.email})" if signer.full_name else signer.email,
+            "full_name": signer.full_name,
+            **signer.model_dump(include=set(PLAIN_SIGNER_FIELDS)),
+            "signed": signer.signed_on is not None,
+            "signed_on": iso(signer.signed_on),
+            "declined": signer.declined_on is not None,
+            "declined_on": iso(signer.declined_on),
+            "forwarded": signer.forwarded_on is not None,
+            "forwarded_on": iso(signer.forwarded_on),
+            "downloaded": False,
+            "embed_url": f"{self.base_url}/sign/{signer.uuid}" if usable else None,
+            "inputs": [],
+            "attachments": [],
+            "integrations": [],
+            "trust_level": None,
+        }
+
+    def _embedded(self, request: SignatureRequest) -> Json:
+        return {
+            "uuid": request.uuid,
+            "url": self.url(f"/api/v1/signature-requests/{request.uuid}/"),
+            **request.model_dump(include=set(PLAIN_REQUEST_FIELDS)),
+            "prepare_url": f"{self.base_url}/prepare/{request.uuid}" if request.is_being_prepared else None,
+            "signers": [self.signer(signer, request) for signer in request.signers],
+            "required_attachments": [],
+        }
+
+    def _files(self, document: Document) -> Json:
+        ready = document.status not in {Status.CONVERTING, Status.CONVERT_ERROR}
+        log = self._link(document.log, "signing-log.pdf")
+        return {
+            "file": self._link(document.source, document.file_name),
+            "file_as_pdf": self._link(document.source, "document.pdf") if ready else None,
+            "pdf": self._link(document.final, "document.pdf"),
+            "security_hash": document.final,
+            "signing_log": {"pdf": log, "security_hash": document.log} if document.log else None,
+        }
+
+    def _link(self, content: str | None, file_name: str) -> str | None:
+        return self.base_url + self._links.issue(content, file_name) if content else None
+
+    def _event_core(self, event: Event) -> Json:
+        return {
+            "uuid": event.uuid,
+            "status": event.status,
+            "event_type": event.event_type,
+            "timestamp": iso(event.timestamp),
+            "team": self._team(),
+            "signer": self._event_signer(event),
+        }
+
+    def _event_signer(self, event: Event) -> Json | None:
+        known = self._memory.signer(event.signer) if event.signer else None
+        return self.signer(known[0], known[1]) if known else None
+
+    def _team(self) -> Json:
+        tenant = self._settings.tenant
+        return {"name": tenant, "subdomain": tenant, "url": self.url(f"/api/v1/teams/{tenant}/")}
+
+
+PLAIN_SIGNER_FIELDS = (
+    "order",
+    "needs_to_sign",
+    "approve_only",
+    "notify_only",
+    "in_person",
+    "language",
+    "embed_url_user_id",
+    "redirect_url",
+    "redirect_url_declined",
+    "emailed",
+    "email_viewed",
+    "viewed",
+    "message",
+    "forwarded_to_email",
+    "forwarded_reason",
+)
+PLAIN_REQUEST_FIELDS = (
+    "who",
+    "subject",
+    "message",
+    "from_email",
+    "from_email_name",
+    "send_reminders",
+    "disable_emails",
+    "is_being_prepared",
+    "redirect_url",
+    "redirect_url_declined",
+)

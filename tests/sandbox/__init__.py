@@ -1,0 +1,1 @@
+"""Tests of the sandbox itself, over real connections to a real port."""
