@@ -36,6 +36,10 @@ _EVENTS_REMEMBERED = 500
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
 
 
+_WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
+"""Events that change nothing we know of (contracts 3.3); each that is read costs two billable actions."""
+
+
 class Notification(Delivered):
     """A line of the reminder ledger with its instant."""
 
@@ -101,7 +105,7 @@ class Progress(Model):
 
     def notify_of(self, event: ProviderEvent) -> Self:
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
-        if event.id in self.events_seen or self.recorded:
+        if event.id in self.events_seen or self.recorded or event.type in _WITHOUT_EFFECT:
             return self
         return self.having(events_seen=(*self.events_seen, event.id)[-_EVENTS_REMEMBERED:], unread=True)
 
@@ -215,7 +219,7 @@ class Progress(Model):
         if self.sent_at is not None:
             return self
         begun = self.having(sent_at=now, window_from=now, signatures=self.signatures.begin(now))
-        return begun._note(now, "sent", None, None)
+        return begun._note(now, "sent", "core-signature", None)
 
     def _with_signers(self, seen: DocumentSeen, now: datetime) -> Self:
         signatures = self.signatures.record(seen.signers, now)

@@ -108,7 +108,7 @@ class SignatureRequestWorkflow(PatientWorkflow):
             self._progress = self._progress.observe(seen, workflow.now())
 
     async def _follow_up(self) -> None:
-        """One step: read what is unread, end what is to end, tell who was not told, else what the agenda says."""
+        """One step: read what is unread, end what is to end, plan, tell who was not told, else what the agenda says."""
         progress = self._progress
         if progress.unread and progress.document:
             await self._observe()
@@ -116,10 +116,10 @@ class SignatureRequestWorkflow(PatientWorkflow):
             await self._end()
         elif progress.status is Status.CONVERTING:
             await self._await_conversion()
-        elif announcement := recipients.announcement(self._brief, progress):
-            await self._tell(announcement)
         elif progress.agenda is None:
             await self._plan()
+        elif announcement := recipients.announcement(self._brief, progress):
+            await self._tell(announcement)
         else:
             await self._take(next_step(progress.agenda, progress, workflow.now()))
 
