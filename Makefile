@@ -28,6 +28,9 @@ dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 test: $(STAMP) ## all tests; REQUIRE_BROWSER=1 makes a missing browser a failure
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q $(PYTEST)
 
+bench: $(STAMP) ## a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
+	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)"
+
 check: $(STAMP) ## format, lint, types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -43,4 +46,4 @@ histories: $(STAMP) ## keep the histories of stories that are not in the replay 
 lock: $(STAMP) ## requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 
-.PHONY: help install demo dev test check fix histories lock
+.PHONY: help install demo dev test bench check fix histories lock

@@ -1,0 +1,136 @@
+"""The data folder of the laptop stack: what a second start continues with, and what other terminals read.
+
+`kept.json` has the ports and the generated secrets, `dev.json` the addresses while the stack runs; both are readable
+by their owner only.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from deploy.processes import StackFailure
+
+_OWNER_ONLY = 0o600
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the processes listen."""
+
+    temporal: int
+    web_ui: int
+    temporal_http: int
+    temporal_metrics: int
+    sandbox: int
+    receiver: int
+
+    @classmethod
+    def free(cls, host: str, wished: Mapping[str, int]) -> Self:
+        """The wished ports that are free, free ones for the others."""
+        with ExitStack() as held:
+            return cls(**{field.name: _hold(host, wished.get(field.name, 0), held) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the parts of the stack prove themselves to each other with; made once per folder."""
+
+    link: str
+    segment: str
+    callback: str
+    signature_client: str
+    push_client: str
+    finance: str
+
+    @classmethod
+    def made(cls, known: Mapping[str, str]) -> Self:
+        """The known ones, and new ones for the others."""
+        return cls(**{field.name: known.get(field.name) or secrets.token_urlsafe(32) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the folder remembers."""
+
+    ports: Ports
+    secrets: Secrets
+
+
+class DataFolder:
+    """One folder, used by one stack at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    @property
+    def logs(self) -> Path:
+        """Where each process has its log."""
+        return self.path / "logs"
+
+    @property
+    def dev_file(self) -> Path:
+        """The addresses of the running stack."""
+        return self.path / "dev.json"
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold the folder; `StackFailure` when another stack has it. The lock ends with this process at the latest."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
+        except OSError as error:
+            raise StackFailure(f"{self.path} cannot be used: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise StackFailure(f"a stack already runs on {self.path}; its addresses are in {self.dev_file}") from None
+        finally:
+            os.close(lock)
+
+    def kept(self, host: str) -> Kept:
+        """Ports and secrets of the earlier starts, completed and written down."""
+        file = self.path / "kept.json"
+        known: dict[str, Any] = {}
+        with suppress(FileNotFoundError):
+            try:
+                known = json.loads(file.read_text())
+            except ValueError:
+                raise StackFailure(f"{file} cannot be read: delete it, and the next start makes a new one") from None
+        kept = Kept(Ports.free(host, known.get("ports", {})), Secrets.made(known.get("secrets", {})))
+        _write_whole(file, asdict(kept))
+        return kept
+
+    @contextmanager
+    def announced(self, addresses: Mapping[str, Any]) -> Iterator[None]:
+        """`dev.json` stands there for as long as the block runs."""
+        _write_whole(self.dev_file, addresses)
+        try:
+            yield
+        finally:
+            self.dev_file.unlink(missing_ok=True)
+
+
+def _hold(host: str, wished: int, held: ExitStack) -> int:
+    # All stay bound until the last is chosen, else two could be the same.
+    for port in (wished, 0):
+        listener = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            listener.bind((host, port))
+            return int(listener.getsockname()[1])
+    raise StackFailure(f"no free port on {host}")
+
+
+def _write_whole(file: Path, content: Mapping[str, Any]) -> None:
+    half = file.with_name(f"{file.name}.half")
+    half.touch(mode=_OWNER_ONLY)
+    half.write_text(json.dumps(content, indent=1) + "\n")
+    half.replace(file)

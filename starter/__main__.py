@@ -1,0 +1,54 @@
+"""The `countersign` command: its words, its help, and its true exit codes (0 done, 1 refused, 2 usage)."""
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+from rich.text import Text
+
+from activities.files import FileFaults
+from activities.http import ServiceFailure
+from activities.people import DirectoryFailure
+from activities.requests import IdTaken
+from activities.store import StoreFailure
+from starter import exits
+from starter.codec import CodecError
+from starter.commands import request, setup, stack
+
+_REFUSALS = (FileFaults, IdTaken, DirectoryFailure, StoreFailure, ServiceFailure, CodecError)
+
+
+def _version() -> str:
+    try:
+        return version("countersign")
+    except PackageNotFoundError:
+        return "from source"
+
+
+def _in_one_line(error: CycloptsError) -> Text:
+    return Text(f"{error}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
+
+
+app = App(
+    name="countersign",
+    help="Every signature request is one durable Temporal workflow: sent, announced, reminded, escalated, settled.",
+    version=_version,
+    result_action="return_value",
+    exit_on_error=False,
+    error_formatter=_in_one_line,
+    error_console=Console(stderr=True, soft_wrap=True),
+)
+app.command(request.app)
+stack.register(app)
+setup.register(app)
+
+
+def main() -> NoReturn:
+    """Run what was typed and end the process with its code."""
+    exits.run(lambda: app(sys.argv[1:]), refusals=_REFUSALS, usage=(CycloptsError,))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What a callback of Core Signature claims, and whether it may be listened to (contracts 1.9 and 3.4). Pure.
+
+Its hash covers time and type only, so even a genuine one is a hint and never the truth: all that is taken from it is
+which request should be read again.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from starter.callback_json import NotReadable, NumberText, parse_object
+from workflows.model import ProviderEvent
+
+MOST_AHEAD: Final = timedelta(minutes=5)
+_DIGITS: Final = re.compile(r"[0-9]{1,12}")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_EVENT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_LONGEST_TYPE: Final = 100
+
+
+class Verdict(Enum):
+    """What becomes of a callback: the answer's status and the reason it is counted under.
+
+    A repeat is promised after a time-out or a 500 only, hence never 429 or 503 (faults.md, fact 2).
+    """
+
+    SIGNALLED = (200, "signalled")
+    NOT_OURS = (200, "not_ours")
+    UNKNOWN = (200, "unknown")
+    CLOSED = (200, "closed")
+    MALFORMED = (400, "malformed")
+    STALLED = (400, "stalled")
+    WRONG_SEGMENT = (401, "wrong_segment")
+    BAD_HASH = (401, "bad_hash")
+    OUTSIDE_WINDOW = (401, "outside_window")
+    TOO_LARGE = (413, "too_large")
+    NOT_STORED = (500, "not_stored")
+    BUSY = (500, "busy")
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the caller is told that all is well."""
+        return self.status == 200
+
+
+@dataclass(frozen=True)
+class Callback:
+    """A callback that may be listened to: the request it is about, and the hint for its workflow."""
+
+    request: str
+    event: ProviderEvent
+
+
+@dataclass(frozen=True)
+class CallbackRules:
+    """What is believed: a hash by one of `secrets`, an age of at most `max_age`.
+
+    `unsigned` is for a tenant that is known to send no usable hash: the segment of the path is then the only secret.
+    """
+
+    secrets: tuple[SecretStr, ...]
+    max_age: timedelta = timedelta(hours=24)
+    unsigned: bool = False
+
+    def judge(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Callback | Verdict:
+        """The callback, or why it is none; `headers` have lower-case names."""
+        claim = _claim(headers, body)
+        if claim is None:
+            return Verdict.MALFORMED
+        if not self.unsigned and not claim.is_signed_with(self.secrets):
+            return Verdict.BAD_HASH
+        if not -MOST_AHEAD.total_seconds() <= now.timestamp() - claim.time <= self.max_age.total_seconds():
+            return Verdict.OUTSIDE_WINDOW
+        return claim.callback() or Verdict.NOT_OURS
+
+
+def event_hash(secret: str, event_time: str, event_type: str) -> str:
+    """HMAC-SHA256 over time and type without a separator, in lower-case hex: all that a callback signs."""
+    return hmac.digest(secret.encode(), (event_time + event_type).encode(), hashlib.sha256).hex()
+
+
+@dataclass(frozen=True)
+class _Claim:
+    event_time: str
+    event_type: str
+    said: Mapping[str, Any]
+
+    @property
+    def time(self) -> int:
+        return int(self.event_time)
+
+    def is_signed_with(self, secrets: Iterable[SecretStr]) -> bool:
+        given = self.said.get("event_hash")
+        if not isinstance(given, str) or not _HASH.fullmatch(given):
+            return False
+        expected = [event_hash(secret.get_secret_value(), self.event_time, self.event_type) for secret in secrets]
+        # All are compared before one counts, so that the time taken does not tell which it was.
+        matches = [hmac.compare_digest(one.encode(), given.encode()) for one in expected]
+        return any(matches)
+
+    def callback(self) -> Callback | None:
+        document = self.said.get("document")
+        request = document.get("external_id") if isinstance(document, dict) else None
+        if not isinstance(document, dict) or not isinstance(request, str) or not _REQUEST_ID.fullmatch(request):
+            return None
+        at = datetime.fromtimestamp(self.time, UTC)
+        return Callback(request, ProviderEvent(id=self._event_id(document), type=self.event_type, at=at))
+
+    def _event_id(self, document: Mapping[str, Any]) -> str:
+        uuid = self.said.get("uuid")
+        if isinstance(uuid, str) and _EVENT_ID.fullmatch(uuid):
+            return uuid
+        text = "\n".join((self.event_type, self.event_time, str(document.get("uuid"))))
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _claim(headers: Mapping[str, str], body: bytes) -> _Claim | None:
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return None
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return None
+    try:
+        said = parse_object(body)
+    except NotReadable:
+        return None
+    event_time, event_type = _decimal(said.get("event_time")), said.get("event_type")
+    if event_time is None or not isinstance(event_type, str) or not _is_word(event_type):
+        return None
+    return _Claim(event_time, event_type, said)
+
+
+def _decimal(value: object) -> str | None:
+    text = value.text if isinstance(value, NumberText) else value
+    return text if isinstance(text, str) and _DIGITS.fullmatch(text) else None
+
+
+def _is_word(event_type: str) -> bool:
+    """A type we do not know may be new and is let through; what nobody would call a type is not."""
+    return 0 < len(event_type) <= _LONGEST_TYPE and event_type.isprintable()

@@ -1,0 +1,143 @@
+"""From settings to what the processes talk through: one place says which setting goes where."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from activities.addresses import Guard
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.config import CoreSignatureConfig, Dialect, NameStyle
+from activities.downstream import Downstream, DownstreamConfig
+from activities.http import make_client
+from activities.links import Links
+from activities.oauth import Credentials, Grant, TokenAuth
+from activities.people import Device, FileDirectory, Person
+from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect
+from activities.push.dialect import PushDialect
+from activities.push.google import BadServiceAccount, ServiceAccount
+from activities.store import Store
+from starter.exits import Refusal
+from starter.setting_groups import PushSettings, SignatureSettings
+from starter.settings import Settings
+
+CALLBACKS: Final = "/callbacks/core-signature/"
+
+
+class UnusableFile(Refusal):
+    """A file that a setting names cannot be used."""
+
+
+class _WithoutDevices(FileDirectory):
+    """The directory while nothing can be sent to the devices in it."""
+
+    async def devices(self, person: Person) -> tuple[Device, ...]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Everything of one process, open until the block of `opened` ends."""
+
+    store: Store
+    directory: FileDirectory
+    links: Links
+    signature: CoreSignatureClient
+    push: PushDialect | None
+    downstream: Downstream
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Clients]:
+    """One client per service; needs `Need.SIGNATURE`, `PUSH`, `LINKS`, `PEOPLE`. Nothing is called yet."""
+    store = Store(settings.store_url)
+    async with AsyncExitStack() as closing:
+        signature = CoreSignatureClient(signature_config(settings))
+        closing.push_async_callback(signature.aclose)
+        push = open_dialect(push_config(settings.push))
+        if push is not None:
+            closing.push_async_callback(push.aclose)
+        calls = await closing.enter_async_context(make_client())
+        yield Clients(
+            store=store,
+            directory=directory(settings, store),
+            links=links(settings),
+            signature=signature,
+            push=push,
+            downstream=Downstream(calls, downstream_config(settings), Guard(settings.handoff.hosts)),
+        )
+
+
+def directory(settings: Settings, store: Store) -> FileDirectory:
+    """The people file; needs `Need.PEOPLE`. With push off nobody has a device: Core Signature's own mails go out."""
+    kind = _WithoutDevices if settings.push.dialect == "off" else FileDirectory
+    return kind(settings.people or Path(), store)
+
+
+def links(settings: Settings) -> Links:
+    """The signing links; needs `Need.LINKS`."""
+    return Links(settings.link_base, settings.link_secret)
+
+
+def signature_config(settings: Settings) -> CoreSignatureConfig:
+    """How this tenant's Core Signature is spoken to; needs `Need.SIGNATURE`. Unset paths keep the client's defaults."""
+    ours = settings.signature
+    paths = {"cancel_paths": ours.cancel_paths, "resend_paths": ours.resend_paths, "forward_paths": ours.forward_paths}
+    return CoreSignatureConfig(
+        url=ours.url,
+        credentials=_signature_credentials(ours),
+        callback_url=callback_url(settings),
+        dialect=Dialect(ours.dialect),
+        from_email=ours.from_email or None,
+        name_style=NameStyle(ours.signer_name_style),
+        list_lag=ours.list_lag.total_seconds(),
+        page_size=ours.page_size,
+        **{name: words for name, words in paths.items() if words},
+    )
+
+
+def callback_url(settings: Settings) -> str | None:
+    """Where each document's events are sent; None when they are subscribed to once, or nobody receives them."""
+    if settings.signature.callback_style == "subscription" or not settings.webhook.url:
+        return None
+    return f"{settings.webhook.url.rstrip('/')}{CALLBACKS}{settings.webhook.segment.get_secret_value()}"
+
+
+def push_config(ours: PushSettings) -> PushConfig:
+    """Which push service is spoken to; needs `Need.PUSH`. Raises `UnusableFile` for a faulty key file."""
+    if ours.dialect == "off":
+        return None
+    if ours.dialect == "appworks":
+        return AppWorksConfig(url=ours.url, app=ours.app, app_key=ours.app_key)
+    return FcmConfig(url=ours.url, project=ours.project, credentials=_push_credentials(ours), send_path=ours.send_path)
+
+
+def downstream_config(settings: Settings) -> DownstreamConfig:
+    """How hand-off calls are signed and whom they may reach."""
+    return DownstreamConfig(secrets=settings.handoff.secrets, hosts=settings.handoff.hosts)
+
+
+def _signature_credentials(ours: SignatureSettings) -> Credentials:
+    password = ours.grant == "password"
+    return Credentials(
+        token_url=ours.token_url,
+        client_id=ours.client_id,
+        client_secret=ours.client_secret,
+        token_auth=TokenAuth(ours.token_auth),
+        grant=Grant(ours.grant),
+        scope=ours.scope or None,
+        subscription=ours.subscription or None,
+        username=ours.username if password else None,
+        password=ours.password if password else None,
+    )
+
+
+def _push_credentials(ours: PushSettings) -> Credentials | ServiceAccount:
+    if ours.auth == "google_service_account":
+        try:
+            return ServiceAccount.read(ours.credentials_file or Path())
+        except BadServiceAccount as fault:
+            raise UnusableFile(f"COUNTERSIGN_PUSH_CREDENTIALS_FILE: {fault}") from fault
+    return Credentials(token_url=ours.token_url, client_id=ours.client_id, client_secret=ours.client_secret)

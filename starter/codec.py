@@ -1,0 +1,72 @@
+"""The payload codec: AES-256-GCM over everything Temporal stores for us, one converter for client, worker, replayer.
+
+A codec alone leaks failure messages and stack traces, so with keys failures are encoded too. Ids, search attributes and
+message names stay readable: nothing personal may be in them.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+
+from starter.setting_values import PayloadKey
+
+ENCODING: Final = b"binary/encrypted"
+_KEY_ID: Final = "encryption-key-id"
+_NONCE_BYTES: Final = 12
+
+
+class CodecError(Exception):
+    """A payload cannot be read with the keys at hand; the text never has any of its content."""
+
+
+class AesGcmCodec(PayloadCodec):
+    """Encrypts whole payloads, metadata included, under the first key; decrypts under each."""
+
+    def __init__(self, keys: Sequence[PayloadKey]) -> None:
+        self._ciphers: Mapping[str, AESGCM] = {key.id: AESGCM(key.key.get_secret_value()) for key in keys}
+        self._current = keys[0].id
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Each payload under the current key and a fresh 96-bit nonce."""
+        return [self._encrypted(payload) for payload in payloads]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Each payload as it was; those we did not encrypt (older than the keys) pass as they are."""
+        return [self._decrypted(payload) for payload in payloads]
+
+    def _encrypted(self, payload: Payload) -> Payload:
+        nonce = os.urandom(_NONCE_BYTES)
+        key_id = self._current.encode()
+        data = nonce + self._ciphers[self._current].encrypt(nonce, payload.SerializeToString(), key_id)
+        return Payload(metadata={"encoding": ENCODING, _KEY_ID: key_id}, data=data)
+
+    def _decrypted(self, payload: Payload) -> Payload:
+        if payload.metadata.get("encoding") != ENCODING:
+            return payload
+        key_id = payload.metadata.get(_KEY_ID, b"")
+        cipher = self._ciphers.get(key_id.decode(errors="replace"))
+        if cipher is None:
+            raise CodecError(f"no payload key {key_id.decode(errors='replace')!r} in COUNTERSIGN_PAYLOAD_KEYS")
+        nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
+        try:
+            return Payload.FromString(cipher.decrypt(nonce, sealed, key_id))
+        except (InvalidTag, ValueError) as error:
+            raise CodecError(f"a payload under key {key_id.decode()!r} was changed or has another key") from error
+
+
+def data_converter(keys: Sequence[PayloadKey]) -> DataConverter:
+    """The converter that client, worker and replayer share; without keys payloads stay readable JSON."""
+    if not keys:
+        return pydantic_data_converter
+    return replace(
+        pydantic_data_converter,
+        payload_codec=AesGcmCodec(keys),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )

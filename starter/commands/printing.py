@@ -1,0 +1,27 @@
+"""The two ways a command answers: JSON for programs, tables for people. Both go to standard output."""
+
+import json
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+from pydantic_core import to_jsonable_python
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+AsJson = Annotated[bool, Parameter(name="--json", negative=())]
+"""The parameter `--json` that every command takes."""
+
+
+def answer(value: object, view: RenderableType, *, as_json: bool, link: str | None = None) -> None:
+    """Print the answer (models or dataclasses, or a list of them) as it was asked for; instants are RFC 3339 in UTC.
+
+    `link` follows on a line of its own, whole however narrow the terminal is, so that it can be clicked and copied.
+    """
+    if as_json:
+        sys.stdout.write(json.dumps(to_jsonable_python(value, by_alias=True), ensure_ascii=False) + "\n")
+        return
+    console = Console(highlight=False)
+    console.print(view)
+    if link:
+        console.print(Text(link), soft_wrap=True)

@@ -1,0 +1,46 @@
+"""`countersign init` and `doctor`: make what is missing, and say what is set up and what is not."""
+
+from cyclopts import App
+
+from starter import doctor as checks
+from starter import tables
+from starter.commands.printing import AsJson, answer
+from starter.commands.session import ready
+from starter.desk import opened
+from starter.exits import Exit
+from starter.search_attributes import ensure_search_attributes
+
+
+async def init(*, json: AsJson = False) -> Exit:
+    """Make the search attributes in the Temporal namespace; may be repeated.
+
+    What exists is left alone; what this user may not make is said, with what to do.
+
+    Parameters
+    ----------
+    json
+        Print `[{name, made, says}]`.
+    """
+    async with opened(ready()) as desk:
+        results = await ensure_search_attributes(desk.client)
+    answer(results, tables.of_search_attributes(results), as_json=json)
+    return Exit.DONE if all(result.made.usable for result in results) else Exit.REFUSED
+
+
+async def doctor(*, json: AsJson = False) -> Exit:
+    """Say for each part whether it is reachable and set up, or what to do.
+
+    Parameters
+    ----------
+    json
+        Print `{ok, parts[{part, state, says}]}`; `state` is ok, warning or wrong.
+    """
+    examined = await checks.examine(ready())
+    answer(examined, tables.of_examination(examined), as_json=json)
+    return Exit.DONE if examined.ok else Exit.REFUSED
+
+
+def register(app: App) -> None:
+    """Add these words to the command."""
+    app.command(init)
+    app.command(doctor)

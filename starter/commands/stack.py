@@ -1,0 +1,104 @@
+"""The processes, the laptop stack and what is done on it: worker, webhook, dev, demo, fast-forward."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from starter import demo as story
+from starter import logs, modules, rehearsal, settings, tables
+from starter import webhook as receiver
+from starter.commands.printing import AsJson, answer
+from starter.commands.session import ready
+from starter.desk import opened
+from starter.exits import Exit
+
+DataDir = Annotated[Path | None, Parameter(help="Folder of data, logs and addresses; default: .countersign.")]
+
+
+def _is_span(_: object, value: str) -> None:
+    rehearsal.span(value)
+
+
+def worker() -> None:
+    """Run the worker: workflows and activities, until SIGTERM; then it finishes what it has begun."""
+    modules.become("worker")
+
+
+async def webhook(*, ready_file: Path | None = None) -> None:
+    """Run the receiver of Core Signature's callbacks and the pages for signers, until SIGTERM.
+
+    Parameters
+    ----------
+    ready_file
+        Written once it listens: `{"url": …}`.
+    """
+    chosen = settings.load(*receiver.NEEDS)
+    logs.configure(chosen.log_level)
+    await receiver.serve(chosen, ready_file=ready_file)
+
+
+def dev(*, data: DataDir = None, host: str = "127.0.0.1", json: AsJson = False) -> None:
+    """Run the whole stack on this laptop until Ctrl-C: Temporal with its Web UI, sandbox, receiver, worker.
+
+    A second start continues with the data of the first. Commands in another terminal find it when they are typed in
+    the same folder.
+
+    Parameters
+    ----------
+    host
+        The loopback address to listen on; any other is refused.
+    json
+        Print the addresses as JSON once all is ready.
+    """
+    words = [*(("--data", str(data)) if data else ()), "--host", host, *(("--json",) if json else ())]
+    modules.become("deploy.local", *words)
+
+
+async def demo(*, keep: bool = False, json: AsJson = False) -> Exit:
+    """Start a fresh stack, live one customer contract through two weeks of its calendar, and check every step.
+
+    Takes less than a minute: durations are real days, the request's clock is moved. Ends with 0 only if every step
+    was seen.
+
+    Parameters
+    ----------
+    keep
+        Leave the stack running afterwards, until Ctrl-C, to look around.
+    json
+        Print `{ok, seconds, steps[{name, seen, at}]}`.
+    """
+    told = await story.run(keep=keep, quiet=json)
+    answer(told, story.verdict(told), as_json=json)
+    return Exit.DONE if told.ok else Exit.REFUSED
+
+
+async def fast_forward(
+    id: str, duration: Annotated[str, Parameter(validator=_is_span)], /, *, json: AsJson = False
+) -> None:
+    """Move one request's clock, on a dev server only: a policy of weeks is rehearsed in seconds.
+
+    Parameters
+    ----------
+    id
+        The request's id, or its whole workflow id.
+    duration
+        How far, such as 4h, 3d or 2w.
+    json
+        Print `{id, now, reached}`.
+    """
+    async with opened(ready()) as desk:
+        forwarded = await rehearsal.fast_forward(desk.client, id, rehearsal.span(duration))
+    answer(forwarded, tables.of_forwarded(forwarded), as_json=json)
+
+
+def register(app: App) -> None:
+    """Add these words to the command."""
+    for name, word in (
+        ("worker", worker),
+        ("webhook", webhook),
+        ("dev", dev),
+        ("demo", demo),
+        ("fast-forward", fast_forward),
+    ):
+        app.command(word, name=name)

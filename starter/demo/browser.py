@@ -1,0 +1,95 @@
+"""A browser without a screen: it opens pages, posts the form it finds first, and follows where it is sent.
+
+What a person does with one thumb on a phone; nothing is done that the pages do not offer.
+"""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+from activities.http import make_client
+from starter.exits import Refusal
+
+_MOST_REDIRECTS = 5
+
+
+@dataclass
+class Form:
+    """Where a form goes and what it carries: its hidden fields and its first button."""
+
+    action: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """What stands on the screen."""
+
+    url: str
+    status: int
+    text: str
+
+    @property
+    def form(self) -> Form:
+        """The first form that is posted; `Refusal` when the page has none."""
+        reader = _FormReader()
+        reader.feed(self.text)
+        if not reader.forms:
+            raise Refusal(f"a page with nothing to press ({self.status}, {_title(self.text)})")
+        return reader.forms[0]
+
+
+class Browser:
+    """One visit; close it when done."""
+
+    def __init__(self) -> None:
+        self._client = make_client()
+
+    async def open(self, url: str) -> Page:
+        """GET a page, wherever it leads."""
+        return await self._follow(url, None, {"accept": "text/html"})
+
+    async def press(self, page: Page) -> Page:
+        """Post the page's first form as a browser would, and follow."""
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+        headers = {"accept": "text/html", "origin": origin, "sec-fetch-site": "same-origin"}
+        return await self._follow(urljoin(page.url, page.form.action or page.url), page.form.fields, headers)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _follow(self, url: str, fields: dict[str, str] | None, headers: dict[str, str]) -> Page:
+        for _ in range(_MOST_REDIRECTS):
+            method = "GET" if fields is None else "POST"
+            answer = await self._client.request(method, url, data=fields, headers=headers)
+            if not answer.is_redirect:
+                return Page(url, answer.status_code, answer.text)
+            url, fields, headers = urljoin(url, answer.headers["location"]), None, {"accept": "text/html"}
+        raise Refusal("a page that sends its visitor round in circles")
+
+
+class _FormReader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form" and given.get("method", "").lower() == "post":
+            self.forms.append(Form(given.get("action", "")))
+        elif self.forms and not self.forms[-1].complete and "name" in given:
+            if tag == "button":
+                self.forms[-1].complete = True
+            if tag in ("input", "button"):
+                self.forms[-1].fields[given["name"]] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form" and self.forms:
+            self.forms[-1].complete = True
+
+
+def _title(text: str) -> str:
+    _, _, rest = text.partition("<title>")
+    return rest.partition("</title>")[0].strip() or "without a title"

@@ -1,0 +1,116 @@
+"""Where the story plays: the request, the clock that is moved, the phones and the sandbox's ledger that is believed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from temporalio.testing import TimeSkipper
+
+from activities.http import Service, make_client
+from starter import rehearsal, requests
+from starter.demo.browser import Browser, Page
+from starter.desk import Desk
+from starter.exits import Refusal
+from starter.settings import Settings
+from workflows.glance import RequestShow
+from workflows.names import request_workflow_id
+
+_SEEN_WITHIN: Final = 15.0
+_GLANCE: Final = 0.1
+
+Entry = dict[str, Any]
+T = TypeVar("T")
+
+
+class NotSeen(Refusal):
+    """A step of the story did not show: what was expected, and what was there instead."""
+
+    def __init__(self, expected: str, instead: str) -> None:
+        super().__init__(f"expected {expected}, but saw {instead}")
+
+
+class Scene:
+    """One request on one stack."""
+
+    def __init__(self, desk: Desk, settings: Settings) -> None:
+        if settings.around.dev is None:
+            raise Refusal("the demo plays on a laptop stack only")
+        self.desk = desk
+        self.settings = settings
+        self.addresses = settings.around.dev
+        self.request = ""
+        self._browser = Browser()
+        self._sandbox = Service("the sandbox", self.addresses.sandbox, make_client())
+        self._ledger: list[Entry] = []
+
+    @property
+    def example(self) -> Path:
+        """The request file that the stack laid out."""
+        return self.settings.data_dir / "example" / "msa.yaml"
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._browser.aclose()
+        await self._sandbox.aclose()
+
+    async def now(self) -> datetime:
+        """The request's own date; today before there is one."""
+        if not self.request:
+            return datetime.now(UTC)
+        handle = self.desk.client.get_workflow_handle(request_workflow_id(self.request))
+        return await TimeSkipper(self.desk.client).get_current_time(handle)
+
+    async def forward(self, days: int) -> None:
+        """Let this many days pass for the request."""
+        await rehearsal.fast_forward(self.desk.client, self.request, timedelta(days=days))
+
+    async def shown(self) -> RequestShow:
+        """The answer of `request show`."""
+        return await requests.show(self.desk, self.request)
+
+    async def ledger(self, type: str, **facts: str) -> list[Entry]:
+        """The sandbox's entries of this type with these facts, oldest first."""
+        answer = await self._sandbox.call("GET", "/_sandbox/ledger", query={"after": len(self._ledger)})
+        fresh = answer.json()
+        self._ledger += fresh if isinstance(fresh, list) else []
+        return [
+            entry
+            for entry in self._ledger
+            if entry["type"] == type and all(entry.get(name) == value for name, value in facts.items())
+        ]
+
+    async def pushes(self, person: str, stage: str) -> list[Entry]:
+        """What really arrived on a person's phones for this stage."""
+        return [push for push in await self.ledger("push", person=person) if push["data"].get("stage") == stage]
+
+    async def visible(self, person: str) -> list[Entry]:
+        """What stands on the screens of a person's phones now."""
+        answer = await self._sandbox.call("GET", f"/_sandbox/phones/{person}")
+        screens = answer.json()
+        return [notice for notices in screens.values() for notice in notices] if isinstance(screens, dict) else []
+
+    async def signs(self, person: str) -> Page:
+        """Tap the notice, press the button of our page, press the button of Core Signature's page."""
+        notices = await self.until(f"a notice on the phone of {person}", lambda: self.visible(person))
+        page = await self._browser.open(notices[-1]["link"])
+        return await self._browser.press(await self._browser.press(page))
+
+    async def until(self, expected: str, probe: Callable[[], Awaitable[T]]) -> T:
+        """Look until the probe finds something; `NotSeen` with what it found last when it takes too long."""
+        found = await probe()
+        try:
+            async with asyncio.timeout(_SEEN_WITHIN):
+                while not found:
+                    await asyncio.sleep(_GLANCE)
+                    found = await probe()
+        except TimeoutError:
+            raise NotSeen(expected, await self._instead()) from None
+        return found
+
+    async def _instead(self) -> str:
+        if not self.request:
+            return "nothing"
+        shown = await self.shown()
+        return f"“{shown.says}”, last: {shown.timeline[-1].what if shown.timeline else 'nothing'}"

@@ -1,0 +1,191 @@
+"""The story: each step does something or lets days pass, and then looks whether what must follow really shows.
+
+What is believed is the sandbox's ledger (what reached a phone, the vendor or finance) and `request show`, never the
+program's own word for it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from activities.catalogue import Catalogue
+from starter import clients, requests
+from starter.demo.scene import NotSeen, Scene
+from workflows.glance import RequestShow
+from workflows.model import HandoffState, Outcome, Status
+
+CUSTOMER: Final = "customer-signer"
+EXECUTIVE: Final = "chief-executive"
+MANAGER: Final = "chair"
+REQUESTER: Final = "legal-desk"
+
+Play = Callable[[Scene], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """`name` is for programs; `play` acts, looks, and returns what was seen in words."""
+
+    name: str
+    play: Play
+
+
+async def _start(scene: Scene) -> str:
+    settings = scene.settings
+    started = await requests.start(
+        scene.desk,
+        str(scene.example),
+        catalogue=Catalogue.read(settings.policies),
+        directory=clients.directory(settings, scene.desk.store),
+        max_upload_megabytes=settings.signature.max_upload_mb,
+    )
+    scene.request = started.id
+    if not started.created:
+        raise NotSeen("a new request", f"{started.id}, which was there before")
+    return f"legal desk starts {started.id}, a customer contract with two signers in order"
+
+
+async def _created(scene: Scene) -> str:
+    await scene.until(
+        "one document at Core Signature", lambda: scene.ledger("document_created", external_id=scene.request)
+    )
+    await scene.until(
+        "one request at Core Signature", lambda: scene.ledger("request_created", external_id=scene.request)
+    )
+    await scene.until("the status sent", partial(_status, scene, Status.SENT))
+    documents = await scene.ledger("document_created", external_id=scene.request)
+    if len(documents) != 1:
+        raise NotSeen("exactly one document", f"{len(documents)} documents")
+    return "Core Signature has the document and the request, once"
+
+
+async def _told(scene: Scene, person: str, stage: str, words: str) -> str:
+    pushes = await scene.until(f"{stage} on the phone of {person}", lambda: scene.pushes(person, stage))
+    await scene.until(f"{stage} in the ledger of notices", partial(_noticed, scene, person, stage))
+    return f"{words}: “{pushes[-1]['title']}”"
+
+
+async def _signs(scene: Scene, person: str, next_status: Status, words: str) -> str:
+    await scene.signs(person)
+    signer = await scene.until(f"the signature of {person}", lambda: _signed(scene, person))
+    await scene.until(f"the status {next_status}", partial(_status, scene, next_status))
+    return f"{words} ({signer})"
+
+
+async def _next_day(scene: Scene) -> str:
+    await scene.forward(1)
+    if await scene.pushes(CUSTOMER, "reminder-1"):
+        raise NotSeen("no reminder on the first day", "one")
+    return "a day passes; nobody is reminded yet"
+
+
+async def _reminder(scene: Scene, number: int) -> str:
+    await scene.forward(3)
+    return await _told(scene, EXECUTIVE, f"reminder-{number}", f"three days of silence: reminder {number} of 3")
+
+
+async def _escalation(scene: Scene) -> str:
+    await scene.forward(3)
+    told = await _told(scene, MANAGER, "escalation", "the reminders are used up: the chair is alerted")
+    shown = await scene.shown()
+    if [(entry.from_, entry.to) for entry in shown.escalations] != [(EXECUTIVE, MANAGER)]:
+        raise NotSeen(f"one escalation from {EXECUTIVE} to {MANAGER}", f"{len(shown.escalations)} others")
+    return told
+
+
+async def _target_done(scene: Scene, target: str) -> None:
+    await scene.until(f"the hand-off to {target} done", partial(_done, scene, target))
+
+
+async def _team(scene: Scene, target: str, person: str, words: str) -> str:
+    told = await _told(scene, person, "settled", words)
+    await _target_done(scene, target)
+    return told
+
+
+async def _finance(scene: Scene) -> str:
+    calls = await scene.until("a call to finance", lambda: scene.ledger("downstream", target="finance"))
+    secret = scene.settings.handoff.secrets["finance"][0].get_secret_value()
+    try:
+        body = Webhook(secret).verify(calls[-1]["raw"], calls[-1]["headers"])
+    except (WebhookVerificationError, ValueError) as wrong:
+        raise NotSeen("a call signed with the secret of finance", f"a wrong signature ({wrong})") from None
+    data: dict[str, Any] = body["data"]
+    if (data["request"], data["outcome"]) != (scene.request, "signed"):
+        raise NotSeen(f"{scene.request} signed", f"{data['request']} {data['outcome']}")
+    await _target_done(scene, "finance")
+    return "finance is called over HTTP; the signature of the call is verified"
+
+
+async def _screens_clean(scene: Scene) -> str:
+    async def clean() -> bool:
+        screens = [await scene.visible(person) for person in (CUSTOMER, EXECUTIVE)]
+        return not any(notice["action"] in ("sign", "approve") for screen in screens for notice in screen)
+
+    await scene.until("no request to sign on any phone", clean)
+    return "what asked for a signature is gone from the phones"
+
+
+async def _record(scene: Scene) -> str:
+    await scene.until("the settled record", lambda: scene.desk.store.read_record(scene.request))
+    await scene.until("every target done", partial(_all_done, scene))
+    return "the settled record is written, every target is done"
+
+
+async def _status(scene: Scene, status: Status) -> bool:
+    return (await scene.shown()).status is status
+
+
+async def _noticed(scene: Scene, person: str, stage: str) -> bool:
+    return any(
+        line.person == person and line.stage == stage and line.outcome is Outcome.ACCEPTED
+        for line in (await scene.shown()).notifications
+    )
+
+
+async def _signed(scene: Scene, person: str) -> str | None:
+    shown: RequestShow = await scene.shown()
+    seen = await scene.ledger("signer_signed", external_id=scene.request)
+    by_us = any(line.person == person and line.state == "signed" for line in shown.signers)
+    return f"{len(seen)} of {len(shown.signers)} signatures" if by_us else None
+
+
+async def _done(scene: Scene, target: str) -> bool:
+    return any(line.target == target and line.state is HandoffState.DONE for line in (await scene.shown()).handoffs)
+
+
+async def _all_done(scene: Scene) -> bool:
+    shown = await scene.shown()
+    return bool(shown.handoffs) and all(line.state is HandoffState.DONE for line in shown.handoffs)
+
+
+STORY: Final = (
+    Step("started", _start),
+    Step("created", _created),
+    Step("customer told", partial(_told, person=CUSTOMER, stage="ready", words="the customer's phone")),
+    Step("next day", _next_day),
+    Step(
+        "customer signed",
+        partial(_signs, person=CUSTOMER, next_status=Status.VIEWED, words="the customer opens our page and signs"),
+    ),
+    Step("executive told", partial(_told, person=EXECUTIVE, stage="ready", words="the chief executive's turn")),
+    *(Step(f"reminder {number}", partial(_reminder, number=number)) for number in (1, 2, 3)),
+    Step("escalated", _escalation),
+    Step(
+        "executive signed",
+        partial(_signs, person=EXECUTIVE, next_status=Status.SIGNED, words="the chief executive signs"),
+    ),
+    Step("requester told", partial(_told, person=REQUESTER, stage="settled", words="legal desk is told")),
+    Step("hr told", partial(_team, target="hr", person="hr-desk", words="HR is told")),
+    Step("finance told", _finance),
+    Step("operations told", partial(_team, target="operations", person="operations-desk", words="operations is told")),
+    Step(
+        "customer success told",
+        partial(_team, target="customer-success", person="success-desk", words="customer success is told"),
+    ),
+    Step("phones clean", _screens_clean),
+    Step("recorded", _record),
+)

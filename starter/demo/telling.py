@@ -1,0 +1,67 @@
+"""Tells the story on a stack of its own, step by step, until one is not seen."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from time import monotonic
+
+from activities.http import ServiceFailure
+from starter.demo import stack
+from starter.demo.report import DemoTold, Report, StepTold
+from starter.demo.scene import Scene
+from starter.demo.story import CUSTOMER, EXECUTIVE, STORY, Step
+from starter.desk import opened
+from starter.exits import Refusal
+from workflows.names import request_workflow_id
+
+
+async def run(*, keep: bool, quiet: bool) -> DemoTold:
+    """Play the whole story; with `keep` the stack stays until Ctrl-C. `Refusal` when there is no stack to play on."""
+    began = monotonic()
+    report = Report(quiet=quiet)
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="countersign-demo-"))
+    async with stack.running(folder, report.say) as settings, opened(settings) as desk:
+        async with aclosing(Scene(desk, settings)) as scene:
+            steps = [step async for step in _told(scene, report)]
+            told = DemoTold(ok=all(s.seen for s in steps), seconds=round(monotonic() - began, 1), steps=tuple(steps))
+            report.look(_places(scene, folder, keep=keep))
+        if keep:
+            report.say("\nCtrl-C ends the stack")
+            await asyncio.Event().wait()
+    return told
+
+
+async def _told(scene: Scene, report: Report) -> AsyncIterator[StepTold]:
+    """Each step's outcome; after one that was not seen the rest is not played."""
+    story_goes_on = True
+    for step in STORY:
+        if story_goes_on:
+            with report.going_on(step.name):
+                told = await _played(step, scene)
+            report.step(told)
+            story_goes_on = told.seen
+        else:
+            told = StepTold(name=step.name, seen=False, says="not played: an earlier step was not seen")
+        yield told
+
+
+async def _played(step: Step, scene: Scene) -> StepTold:
+    try:
+        says = await step.play(scene)
+    except (Refusal, ServiceFailure) as failure:
+        return StepTold(name=step.name, seen=False, says=f"{step.name}: {failure}")
+    return StepTold(name=step.name, seen=True, at=await scene.now(), says=says)
+
+
+def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str], ...]:
+    phones = [(f"phone, {who}", f"{scene.addresses.sandbox}/inbox/{who}") for who in (CUSTOMER, EXECUTIVE)]
+    web_ui = scene.desk.url(request_workflow_id(scene.request)) or scene.addresses.web_ui
+    living = (("Web UI", web_ui), *phones)
+    kept = (
+        ("record", str(folder / "store" / "records" / f"{scene.request}.json")),
+        ("logs", str(folder / "logs")),
+        ("all of it again", f"countersign dev --data {folder}"),
+    )
+    return (*living, *kept) if keep else kept

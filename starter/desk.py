@@ -1,0 +1,34 @@
+"""The desk that the words about requests work at: a connected client, the store, and where the Web UI is."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from activities.store import Store
+from starter import telemetry, temporal
+from starter.settings import Settings
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`web_ui` is the base address for links, None when it is not known."""
+
+    client: Client
+    store: Store
+    web_ui: str | None = None
+
+    def url(self, workflow_id: str, run_id: str | None = None) -> str | None:
+        """Where the Web UI shows a workflow."""
+        if self.web_ui is None:
+            return None
+        return temporal.web_ui_link(self.web_ui, self.client.namespace, workflow_id, run_id)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Desk]:
+    """A desk for one command; raises `TemporalUnreachable` in one line."""
+    with telemetry.started(settings.around.otel, service="countersign") as told:
+        client = await temporal.connect(settings, identity=settings.acting, telemetry=told)
+        yield Desk(client, Store(settings.store_url), temporal.web_ui(settings))

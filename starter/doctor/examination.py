@@ -1,0 +1,91 @@
+"""All parts, looked at side by side: one that fails hides none of the others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from temporalio.client import Client
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.push.config import open_dialect
+from starter import clients, desk
+from starter.doctor import files, temporal, vendors
+from starter.doctor.health import Examination, Health, Part, fine, looked, wrong
+from starter.exits import Refusal
+from starter.needs import Need
+from starter.settings import Settings, SettingsError
+
+
+async def examine(settings: Settings) -> Examination:
+    """Look at everything; takes seconds, changes nothing, raises nothing that a part can say."""
+    groups = await asyncio.gather(_temporal(settings), _signature(settings), _own(settings))
+    parts = tuple(part for group in groups for part in group)
+    return Examination(ok=all(part.state is not Health.WRONG for part in parts), parts=parts)
+
+
+async def _temporal(settings: Settings) -> list[Part]:
+    try:
+        async with desk.opened(settings) as opened:
+            return [fine("temporal", _address(opened.client)), *await _of_namespace(opened.client, settings)]
+    except Refusal as refusal:
+        return [wrong("temporal", str(refusal))]
+
+
+async def _of_namespace(client: Client, settings: Settings) -> list[Part]:
+    looks = [temporal.namespace, temporal.search_attributes, temporal.worker]
+    parts = [await looked(look.__name__.replace("_", " "), partial(look, client)) for look in looks]
+    if settings.build_id:
+        parts.append(await temporal.version(client, settings.deployment_name, settings.build_id))
+    return parts
+
+
+async def _signature(settings: Settings) -> list[Part]:
+    if missing := _missing(settings, Need.SIGNATURE):
+        return [wrong("signature service", missing)]
+    async with _closing(CoreSignatureClient(clients.signature_config(settings))) as client:
+        return [
+            await looked("token", partial(vendors.token, client)),
+            await looked("signature service", partial(vendors.signature_service, client)),
+            await looked("clock", partial(vendors.clock, settings.signature.url)),
+        ]
+
+
+async def _own(settings: Settings) -> list[Part]:
+    return [
+        await looked("push", partial(_push, settings)),
+        await looked("receiver", partial(vendors.receiver, settings.webhook.url)),
+        await looked("hand-off", partial(vendors.hand_off, settings)),
+        await looked("people", partial(files.people, settings.people)),
+        await looked("policies", partial(files.policies, settings.policies)),
+    ]
+
+
+async def _push(settings: Settings) -> Part:
+    if missing := _missing(settings, Need.PUSH):
+        return wrong("push", missing)
+    dialect = open_dialect(clients.push_config(settings.push))
+    async with AsyncExitStack() as closing:
+        if dialect is not None:
+            closing.push_async_callback(dialect.aclose)
+        return await vendors.push(dialect)
+
+
+@asynccontextmanager
+async def _closing(client: CoreSignatureClient) -> AsyncIterator[CoreSignatureClient]:
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def _missing(settings: Settings, need: Need) -> str:
+    try:
+        settings.require(need)
+    except SettingsError as error:
+        return "; ".join(error.faults)
+    return ""
+
+
+def _address(client: Client) -> str:
+    return f"{client.service_client.config.target_host}, as {client.identity}"

@@ -1,0 +1,34 @@
+"""The files people write: the directory and the catalogue."""
+
+import asyncio
+from pathlib import Path
+
+from activities.catalogue import Catalogue
+from activities.files import FileText
+from activities.person import PeopleFile, PeopleKnown
+from starter.doctor.health import Part, doubtful, fine, wrong
+
+
+async def people(path: Path | None) -> Part:
+    """Whether the people file can be used, and whether anybody in it can be reached by push."""
+    if path is None:
+        return wrong("people", "set COUNTERSIGN_PEOPLE to the people file")
+    file = await asyncio.to_thread(_read_people, path)
+    without = sum(1 for person in file.people if not person.devices)
+    says = f"{path}: {len(file.people)} people"
+    return (
+        doubtful("people", f"{says}, {without} without a device (they get mail only)")
+        if without
+        else fine("people", says)
+    )
+
+
+async def policies(path: Path) -> Part:
+    """Whether the catalogue can be used."""
+    catalogue = await asyncio.to_thread(Catalogue.read, path)
+    return fine("policies", f"{path}: {len(catalogue.kinds)} kinds")
+
+
+def _read_people(path: Path) -> PeopleFile:
+    plain = FileText.read(path).parse()
+    return plain.validate(PeopleFile, PeopleKnown.of(plain.plain))

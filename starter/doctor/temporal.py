@@ -1,0 +1,78 @@
+"""The Temporal side: server, namespace, search attributes, somebody to do the work, and the version that is current."""
+
+from temporalio.api.deployment.v1 import WorkerDeploymentInfo
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    DescribeWorkerDeploymentRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.search_attributes import missing_search_attributes
+from workflows.names import WORKFLOW_QUEUE
+
+
+async def namespace(client: Client) -> Part:
+    """Whether the namespace is there, and how long it remembers closed requests."""
+    try:
+        answer = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return wrong("namespace", f"{client.namespace} does not exist: make it, or set TEMPORAL_NAMESPACE")
+        return wrong("namespace", f"{client.namespace}: {error.message}")
+    days = answer.config.workflow_execution_retention_ttl.ToTimedelta().days
+    return fine("namespace", f"{client.namespace}, remembers closed requests for {days} days; their records stay")
+
+
+async def search_attributes(client: Client) -> Part:
+    """Whether every search attribute is there."""
+    try:
+        missing = await missing_search_attributes(client)
+    except RPCError as error:
+        return wrong("search attributes", error.message)
+    if missing:
+        return wrong("search attributes", f"{', '.join(missing)} missing: run `countersign init`")
+    return fine("search attributes", "all there")
+
+
+async def worker(client: Client) -> Part:
+    """Whether anybody works: without a worker requests wait, and nothing is lost."""
+    try:
+        answer = await client.workflow_service.describe_task_queue(
+            DescribeTaskQueueRequest(
+                namespace=client.namespace,
+                task_queue=TaskQueue(name=WORKFLOW_QUEUE),
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+            )
+        )
+    except RPCError as error:
+        return wrong("worker", error.message)
+    if not answer.pollers:
+        return doubtful("worker", "none runs: start `countersign worker`; until then requests wait")
+    return fine("worker", f"{len({poller.identity for poller in answer.pollers})} at work")
+
+
+async def version(client: Client, deployment: str, build_id: str) -> Part:
+    """With Worker Versioning nothing runs before the version has been made current."""
+    try:
+        answer = await client.workflow_service.describe_worker_deployment(
+            DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
+        )
+    except RPCError as error:
+        return wrong("version", f"deployment {deployment}: {error.message}; start a worker of it first")
+    current = _current(answer.worker_deployment_info)
+    if current == build_id:
+        return fine("version", f"{build_id} is the current version of {deployment}")
+    return wrong(
+        "version",
+        f"current is {current or 'no version'}, so nothing runs on {build_id}: temporal worker deployment "
+        f"set-current-version --deployment-name {deployment} --build-id {build_id}",
+    )
+
+
+def _current(deployment: WorkerDeploymentInfo) -> str:
+    return deployment.routing_config.current_deployment_version.build_id

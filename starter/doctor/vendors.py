@@ -1,0 +1,68 @@
+"""The services outside: token, signature service, its clock, push, and whether our receiver is reached."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.http import Service, make_client
+from activities.push.dialect import PushDialect
+from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.settings import Settings
+
+_SKEW_WARNED: Final = timedelta(seconds=10)
+_SKEW_WRONG: Final = timedelta(minutes=2)
+
+
+async def token(client: CoreSignatureClient) -> Part:
+    """Whether our credentials get a token."""
+    await client.check_token()
+    return fine("token", f"granted by {client.config.credentials.token_url}")
+
+
+async def signature_service(client: CoreSignatureClient) -> Part:
+    """Whether the token opens Core Signature."""
+    await client.events()
+    return fine("signature service", client.config.url)
+
+
+async def clock(url: str) -> Part:
+    """Whether this machine and Core Signature agree about the time: callbacks are judged by their age."""
+    service = Service("Core Signature", url, make_client())
+    try:
+        answer = await service.call("GET", "/api/v1/docs/")
+    finally:
+        await service.aclose()
+    if answer.date is None:
+        return doubtful("clock", "Core Signature does not say what time it has")
+    skew = abs(datetime.now(UTC) - answer.date)
+    says = f"{skew.total_seconds():.0f} s apart from Core Signature"
+    if skew >= _SKEW_WRONG:
+        return wrong("clock", f"{says}: set the clock of this machine")
+    return doubtful("clock", says) if skew >= _SKEW_WARNED else fine("clock", says)
+
+
+async def push(dialect: PushDialect | None) -> Part:
+    """Whether the push service takes our credentials."""
+    if dialect is None:
+        return doubtful("push", "off: signers get Core Signature's mail, nobody else is told")
+    await dialect.check()
+    return fine("push", "credentials are taken")
+
+
+async def receiver(url: str) -> Part:
+    """Whether the receiver answers at the address that Core Signature is given."""
+    if not url:
+        return doubtful("receiver", "COUNTERSIGN_WEBHOOK_URL is not set: only the sweep sees what signers do")
+    service = Service("the receiver", url, make_client())
+    try:
+        await service.call("GET", "/readyz")
+    finally:
+        await service.aclose()
+    return fine("receiver", f"{url} is reached from here and has Temporal; see that it is reached from outside too")
+
+
+async def hand_off(settings: Settings) -> Part:
+    """Whether calls to other systems are signed."""
+    if not settings.handoff.secrets:
+        return doubtful("hand-off", "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to other systems go unsigned")
+    return fine("hand-off", f"calls are signed for {', '.join(sorted(settings.handoff.secrets))}")

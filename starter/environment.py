@@ -1,0 +1,114 @@
+"""From the process environment to plain variables: secret files, the running laptop stack, unknown names."""
+
+import difflib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+PREFIX: Final = "COUNTERSIGN_"
+DATA_DIR: Final = Path(".countersign")
+DEV_FILE: Final = "dev.json"
+_FILE: Final = "_FILE"
+_SECRET_FILE_BYTES: Final = 64 * 1024
+_ELSEWHERE: Final = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
+"""Whoever sets one of these means another server than the laptop's."""
+
+
+@dataclass(frozen=True)
+class DevStack:
+    """The laptop stack that `countersign dev` wrote down in `DATA_DIR/dev.json`."""
+
+    temporal: str
+    web_ui: str
+    sandbox: str
+    receiver: str
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What other systems' variables say, and the laptop stack when it is the one that is meant."""
+
+    temporal: Mapping[str, str] = field(default_factory=dict, repr=False)
+    otel: Mapping[str, str] = field(default_factory=dict, repr=False)
+    dev: DevStack | None = None
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The environment read: our variables by name without prefix, the others', and what is wrong with it."""
+
+    ours: Mapping[str, str] = field(repr=False)
+    surroundings: Surroundings
+    faults: tuple[str, ...]
+
+
+def gather(environment: Mapping[str, str], known: Collection[str], secret: Collection[str]) -> Variables:
+    """Read `environment`; `known` and `secret` are names without prefix. Empty variables count as unset."""
+    given = {name: text.strip() for name, text in environment.items() if text.strip()}
+    faults: list[str] = []
+    dev = _dev_stack(given, faults)
+    merged = _with_defaults(given, dev.env if dev else {})
+    surroundings = Surroundings(temporal=_named("TEMPORAL_", merged), otel=_named("OTEL_", given), dev=dev)
+    return Variables(_ours(merged, known, secret, faults), surroundings, tuple(faults))
+
+
+def _named(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in variables.items() if name.startswith(prefix)}
+
+
+def _dev_stack(given: Mapping[str, str], faults: list[str]) -> DevStack | None:
+    path = Path(given.get(f"{PREFIX}DATA_DIR", DATA_DIR)) / DEV_FILE
+    if any(name in given for name in _ELSEWHERE) or not path.is_file():
+        return None
+    try:
+        said = json.loads(path.read_text())
+        env = {str(name): str(text) for name, text in said["env"].items()}
+        return DevStack(env=env, **{name: str(said[name]) for name in ("temporal", "web_ui", "sandbox", "receiver")})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        faults.append(f"{path}: cannot be read; delete it, or start `countersign dev` again")
+        return None
+
+
+def _with_defaults(given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+    """`given` wins, also when it says `NAME_FILE` where the default says `NAME`, and the other way round."""
+    said = {name.removesuffix(_FILE) for name in given}
+    return {name: text for name, text in defaults.items() if name.removesuffix(_FILE) not in said} | dict(given)
+
+
+def _ours(
+    merged: Mapping[str, str], known: Collection[str], secret: Collection[str], faults: list[str]
+) -> dict[str, str]:
+    ours: dict[str, str] = {}
+    for variable in sorted(merged):
+        name = variable.removeprefix(PREFIX)
+        of_file = name.removesuffix(_FILE)
+        if name == variable:
+            continue
+        if name in known:
+            ours[name] = merged[variable]
+        elif of_file == name or of_file not in secret:
+            faults.append(f"{variable}: no such setting{_did_you_mean(name, known)}")
+        elif f"{PREFIX}{of_file}" in merged:
+            faults.append(f"{variable}: set either this or {PREFIX}{of_file}, not both")
+        else:
+            ours[of_file] = _content(variable, Path(merged[variable]), faults)
+    return ours
+
+
+def _content(variable: str, path: Path, faults: list[str]) -> str:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_SECRET_FILE_BYTES).decode().strip()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if not text:
+        faults.append(f"{variable}: must name a readable text file that is not empty")
+    return text
+
+
+def _did_you_mean(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {PREFIX}{close[0]}?" if close else ""

@@ -1,0 +1,104 @@
+"""Where the answer about a request comes from: its workflow, else what Temporal keeps beside it, else the record.
+
+The workflow knows everything, but somebody has to run it. Without a worker there are the memo, the search attributes
+and the settled record; when Temporal has forgotten the run, the record alone is the lasting truth.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.store import Store
+from starter.exits import Refusal
+from workflows import names
+from workflows.glance import Next, RequestShow, SettledRecord
+from workflows.model import Code, Problem, Status
+
+_WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
+_NO_WORKER: Final = (
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.UNAVAILABLE,
+)
+_BROKEN_OFF: Final = (
+    WorkflowExecutionStatus.TERMINATED,
+    WorkflowExecutionStatus.FAILED,
+    WorkflowExecutionStatus.TIMED_OUT,
+)
+
+
+async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
+    """The best answer there is; `Refusal` when neither Temporal nor the records know the request."""
+    try:
+        described = await client.get_workflow_handle(names.request_workflow_id(id)).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return await _forgotten(store, id)
+    shown = await _asked(client, id, within) or await _outside(store, id, described)
+    return _broken_off(shown, described) if described.status in _BROKEN_OFF else shown
+
+
+async def _asked(client: Client, id: str, within: timedelta) -> RequestShow | None:
+    """What the workflow says, None when no worker answers for it."""
+    handle = client.get_workflow_handle(names.request_workflow_id(id))
+    try:
+        shown: RequestShow = await handle.query(names.SHOW, result_type=RequestShow, rpc_timeout=within)
+    except WorkflowQueryFailedError:
+        return None
+    except RPCError as error:
+        if error.status in _NO_WORKER:
+            return None
+        raise
+    return shown
+
+
+async def _forgotten(store: Store, id: str) -> RequestShow:
+    record = await _recorded(store, id)
+    if record is None:
+        raise Refusal(f"no request {id}: neither Temporal nor the records know it")
+    return record
+
+
+async def _recorded(store: Store, id: str) -> RequestShow | None:
+    content = await store.read_record(id)
+    return SettledRecord.model_validate_json(content).show if content is not None else None
+
+
+async def _outside(store: Store, id: str, described: WorkflowExecutionDescription) -> RequestShow:
+    """What is known without a worker."""
+    if record := await _recorded(store, id):
+        return record.having(partial=True)
+    known = described.typed_search_attributes
+    status, kind = Status(known.get(names.STATUS) or Status.CONVERTING), known.get(names.KIND) or ""
+    return RequestShow(
+        id=id,
+        kind=kind,
+        document=(await described.static_summary() or "").removeprefix(f"{kind}: "),
+        status=status,
+        problem=_problem(known.get(names.PROBLEM), described),
+        next=Next(what="wait", at=None, why="no worker answers: start `countersign worker`"),
+        due_at=known.get(names.DUE_AT),
+        says=f"No worker answers; when one last did, the request was {status}",
+        partial=True,
+    )
+
+
+def _problem(code: str | None, described: WorkflowExecutionDescription) -> Problem | None:
+    if code is None:
+        return None
+    return Problem(code=Code(code), since=described.start_time, says="no worker answers that knows more")
+
+
+def _broken_off(shown: RequestShow, described: WorkflowExecutionDescription) -> RequestShow:
+    """Somebody ended the workflow itself: what it said last would otherwise read as if it went on."""
+    how = (described.status or WorkflowExecutionStatus.TERMINATED).name.lower().replace("_", " ")
+    return shown.having(next=None, says=f"The workflow was {how} and does nothing more; before that: {shown.says}")

@@ -1,0 +1,65 @@
+"""From a screen to an answer: one template, its style inside it, and headers that let a page do nothing else."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
+
+from starter.page_words import Screen
+
+_TEMPLATES: Final = Path(__file__).with_name("templates")
+_PRIVATE: Final = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "x-robots-tag": "noindex, nofollow",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+class Renderer:
+    """Renders screens; `destination` is where a form of ours may lead on to: the address of the signature service."""
+
+    def __init__(self, destination: str) -> None:
+        self._style = (_TEMPLATES / "page.css").read_text()
+        environment = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._template = environment.get_template("page.html")
+        self.headers: Final[Mapping[str, str]] = _PRIVATE | {
+            "content-security-policy": _policy(self._style, destination)
+        }
+
+    def page(self, screen: Screen, token: str = "") -> Response:
+        """The page of a screen; `token` goes into its form."""
+        # The style is ours and hashed in the policy as it is, so it must not be escaped.
+        html = self._template.render(screen=screen, token=token, style=Markup(self._style))  # noqa: S704
+        wait = {"retry-after": str(screen.retry_after)} if screen.retry_after else {}
+        return HTMLResponse(html, screen.status, {**self.headers, **wait})
+
+    def onward(self, url: str) -> Response:
+        """Send the browser on, by a GET."""
+        return Response(status_code=303, headers={**self.headers, "location": url})
+
+
+def _policy(style: str, destination: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    parts = urlsplit(destination)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    below = f" https://*.{parts.netloc}" if parts.scheme == "https" else ""
+    # Browsers hold `form-action` against the redirect that answers a form as well.
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self' {origin}{below}; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    )

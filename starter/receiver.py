@@ -1,0 +1,126 @@
+"""The receiver of Core Signature's callbacks: verify, signal, answer. It keeps no store of its own.
+
+200 only once Temporal has the signal; 500 asks to be called again, so that the provider's retry is our outbox.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from temporalio.common import MetricMeter
+
+from starter.callbacks import Callback, CallbackRules, Verdict
+from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
+from starter.signals import NotTaken, Receipt, SignalPort
+
+MOST_BYTES: Final = 1024 * 1024
+MOST_AT_ONCE: Final = 2000
+HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_LOGGER: Final = structlog.get_logger("countersign.receiver")
+
+_RECEIPTS: Final = {
+    Receipt.TAKEN: Verdict.SIGNALLED,
+    Receipt.UNKNOWN: Verdict.UNKNOWN,
+    Receipt.CLOSED: Verdict.CLOSED,
+}
+_FAULTS: Final = {BodyFault.TOO_LARGE: Verdict.TOO_LARGE, BodyFault.STALLED: Verdict.STALLED}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the caller is told: a status, and no word about why. `hang_up` ends the connection as well."""
+
+    status: int
+    body: str
+    hang_up: bool = False
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> "Reply":
+        """The answer that goes with a verdict; what was not read to its end must not be taken for a next request."""
+        hang_up = verdict in (Verdict.STALLED, Verdict.TOO_LARGE, Verdict.WRONG_SEGMENT, Verdict.BUSY)
+        return cls(verdict.status, HTTPStatus(verdict.status).phrase, hang_up)
+
+
+class Tally:
+    """Counts callbacks by verdict; labels are the reasons of `Verdict` and nothing else."""
+
+    def __init__(self, meter: MetricMeter) -> None:
+        self._accepted = meter.create_counter("countersign_webhook_accepted_total", "Callbacks answered 200, by reason")
+        self._rejected = meter.create_counter("countersign_webhook_rejected_total", "Callbacks refused, by reason")
+
+    def count(self, verdict: Verdict) -> None:
+        """One more of these."""
+        counter = self._accepted if verdict.accepted else self._rejected
+        counter.add(1, {"reason": verdict.reason})
+
+
+class Receiver:
+    """Decides over callbacks, and hands those that hold to the workflow of their request."""
+
+    def __init__(
+        self,
+        rules: CallbackRules,
+        segment: SecretStr,
+        signals: SignalPort,
+        tally: Tally,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
+        self._rules = rules
+        self._segment = segment
+        self._signals = signals
+        self._tally = tally
+        self._clock = clock
+        self._body_seconds = body_seconds
+        self._at_once = 0
+
+    async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        """The answer to a callback with these headers (names in lower case) and this body; it may signal."""
+        return self._reply(await self._verdict(headers, body))
+
+    async def answer(self, request: Request) -> Response:
+        """The ASGI shell: the answer to a callback as it comes from the network, its segment in `path_params`."""
+        reply = await self._received(request)
+        headers = HEADERS | ({"connection": "close"} if reply.hang_up else {})
+        return PlainTextResponse(reply.body, reply.status, headers)
+
+    async def _received(self, request: Request) -> Reply:
+        if not self._is_our_segment(request.path_params["segment"]):
+            return self._reply(Verdict.WRONG_SEGMENT)
+        if self._at_once >= MOST_AT_ONCE:
+            return self._reply(Verdict.BUSY)
+        self._at_once += 1
+        try:
+            body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds)
+            if isinstance(body, BodyFault):
+                return self._reply(_FAULTS[body])
+            return await self.receive(request.headers, body)
+        finally:
+            self._at_once -= 1
+
+    async def _verdict(self, headers: Mapping[str, str], body: bytes) -> Verdict:
+        judged = self._rules.judge(headers, body, self._clock())
+        return await self._signalled(judged) if isinstance(judged, Callback) else judged
+
+    async def _signalled(self, callback: Callback) -> Verdict:
+        try:
+            return _RECEIPTS[await self._signals.signal(callback.request, callback.event)]
+        except NotTaken as refusal:
+            _LOGGER.warning("callback not stored", request=callback.request, why=str(refusal))
+            return Verdict.NOT_STORED
+
+    def _is_our_segment(self, given: str) -> bool:
+        ours = self._segment.get_secret_value().encode()
+        return hmac.compare_digest(given.encode("utf-8", "replace"), ours)
+
+    def _reply(self, verdict: Verdict) -> Reply:
+        self._tally.count(verdict)
+        return Reply.of(verdict)

@@ -1,0 +1,130 @@
+"""`countersign fast-forward`: moves one request's clock, so that a policy of weeks is rehearsed in seconds.
+
+Only a server with workflow time skipping can do it, as `countersign dev` starts one. Real work is never hurried: the
+clock stands while an activity runs, and a retried one ends the rehearsal, for each second of its pauses would be a
+call to the real service.
+"""
+
+import asyncio
+import re
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from pydantic import AwareDatetime
+from temporalio.api.common.v1 import TimeSkippingConfig, WorkflowExecution
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import TimeSkipper
+
+from starter.exits import Refusal
+from starter.request_ids import request_id
+from workflows.model import Model
+from workflows.names import request_workflow_id
+
+WITHIN: Final = timedelta(seconds=60)
+_GLANCE: Final = 0.2
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+Handle = WorkflowHandle[Any, Any]
+
+
+class Forwarded(Model):
+    """Where the request's clock stands now; `reached` is False when the request ended before the target."""
+
+    id: str
+    now: AwareDatetime
+    reached: bool
+
+
+def span(text: str) -> timedelta:
+    """`90m`, `4h`, `3d`, `2w` as a time span; `ValueError` for anything else."""
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([mhdw])", text)
+    if not match:
+        raise ValueError(f"{text} is not a duration such as 4h, 3d or 2w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+async def fast_forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
+    """Move the request's clock `by` this much; returns when it is there and everything on the way was done.
+
+    `Refusal` when the server moves no clocks, the request is unknown or closed, an activity is being retried, or it is
+    not there `within` this much real time; the clock is then left where it is, and runs on as clocks do.
+    """
+    id = request_id(id)
+    handle = client.get_workflow_handle(request_workflow_id(id))
+    skipper = TimeSkipper(client)
+    try:
+        _refuse_retries(await handle.describe(), id)
+        reached = await _moved(skipper, handle, id, by, within)
+        return Forwarded(id=id, now=await skipper.get_current_time(handle), reached=reached)
+    except RPCError as error:
+        raise _in_words(error, id) from error
+
+
+async def _moved(skipper: TimeSkipper, handle: Handle, id: str, by: timedelta, within: timedelta) -> bool:
+    move = asyncio.create_task(skipper.fast_forward(handle, by))
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            while not move.done():
+                await asyncio.wait([move], timeout=_GLANCE)
+                _refuse_retries(await handle.describe(), id)
+            return await move
+    except TimeoutError:
+        raise await _too_slow(skipper, handle, id, within) from None
+    finally:
+        if not move.done() or move.cancelled() or move.exception():
+            await _disarm(skipper.client, handle)
+        move.cancel()
+
+
+async def _disarm(client: Client, handle: Handle) -> None:
+    """Let the clock run as clocks do; a workflow that is closed by now needs nothing."""
+    with suppress(RPCError):
+        await client.workflow_service.update_workflow_execution_options(
+            UpdateWorkflowExecutionOptionsRequest(
+                namespace=client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=handle.id),
+                workflow_execution_options=WorkflowExecutionOptions(
+                    time_skipping_config=TimeSkippingConfig(enabled=False)
+                ),
+                update_mask=FieldMask(paths=["time_skipping_config"]),
+            )
+        )
+
+
+def _refuse_retries(described: WorkflowExecutionDescription, id: str) -> None:
+    for pending in described.raw_description.pending_activities:
+        if pending.attempt > 1:
+            raise Refusal(
+                f"{id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), so its clock is not "
+                f"moved; mend that first (countersign request show {id})"
+            )
+
+
+async def _too_slow(skipper: TimeSkipper, handle: Handle, id: str, within: timedelta) -> Refusal:
+    now: datetime = await skipper.get_current_time(handle)
+    waits = _waits_for(await handle.describe())
+    return Refusal(
+        f"{id}: not there within {within.total_seconds():.0f} s, its clock is at {now:%d %b %H:%M} UTC{waits}"
+    )
+
+
+def _waits_for(described: WorkflowExecutionDescription) -> str:
+    raw = described.raw_description
+    busy = [activity.activity_type.name for activity in raw.pending_activities]
+    busy += [f"the workflow {child.workflow_id}" for child in raw.pending_children]
+    return f"; it waits for {', '.join(busy)}" if busy else ""
+
+
+def _in_words(error: RPCError, id: str) -> Exception:
+    if error.status is RPCStatusCode.UNIMPLEMENTED:
+        return Refusal(
+            "this Temporal server moves no clocks: fast-forward works on the one that `countersign dev` starts"
+        )
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return Refusal(f"{id}: no such request is open, so there is no clock to move")
+    return error

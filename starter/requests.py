@@ -1,0 +1,159 @@
+"""What the words of `countersign request …` do: typed, without argv and without a terminal."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pydantic import AwareDatetime
+from temporalio.client import (
+    WorkflowExecution,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities import requests as start_path
+from activities.catalogue import Catalogue
+from activities.files import FileText
+from activities.people import Directory
+from starter import looking
+from starter.desk import Desk
+from starter.exits import Refusal
+from starter.request_ids import request_id
+from workflows import names
+from workflows.glance import RequestShow
+from workflows.model import Cancellation, Model, Status
+
+CANCEL_WITHIN: Final = timedelta(seconds=20)
+_OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}'"
+_NEEDS_A_PERSON: Final = f"ExecutionStatus = 'Running' AND {names.PROBLEM.name} IS NOT NULL"
+
+
+class StartAnswer(Model):
+    """The answer of `request start`; `created` is False when the request was there before."""
+
+    id: str
+    workflow_id: str
+    run_id: str
+    created: bool
+    url: str | None = None
+
+
+class RequestLine(Model):
+    """One line of `request list`, as the search attributes tell it."""
+
+    id: str
+    kind: str
+    status: str
+    problem: str | None = None
+    due_at: AwareDatetime | None = None
+
+
+class CancelAnswer(Model):
+    """The answer of `request cancel`; signed stays signed, so `status` need not be cancelled."""
+
+    id: str
+    status: Status
+    op: str
+    says: str
+
+
+class NotConfirmed(Refusal):
+    """Nobody said whether the change was made; repeated with the same `op` it is made once."""
+
+    def __init__(self, op: str) -> None:
+        super().__init__(f"not confirmed, may still apply: repeat with --op {op}")
+        self.op = op
+
+
+async def start(
+    desk: Desk, file: str, *, catalogue: Catalogue, directory: Directory, max_upload_megabytes: int
+) -> StartAnswer:
+    """Start the request of a file (`-`: standard input), or recognise the one it started before.
+
+    Raises `FileFaults` with everything that is wrong with the file, `IdTaken` when its id stands for something else.
+    """
+    written = await asyncio.to_thread(FileText.read, file)
+    prepared = await start_path.prepare(
+        written,
+        catalogue=catalogue,
+        directory=directory,
+        now=datetime.now(UTC),
+        max_upload_megabytes=max_upload_megabytes,
+    )
+    started = await start_path.start(desk.client, desk.store, prepared)
+    return StartAnswer(
+        id=started.id,
+        workflow_id=started.workflow_id,
+        run_id=started.run_id,
+        created=started.created,
+        url=desk.url(started.workflow_id, started.run_id),
+    )
+
+
+async def show(desk: Desk, id: str) -> RequestShow:
+    """Everything known of a request; `partial` when no worker answers. `Refusal` for an unknown id."""
+    return await looking.look(desk.client, desk.store, request_id(id))
+
+
+async def count(desk: Desk, *, attention: bool) -> int:
+    """About how many lines `listed` has."""
+    return (await desk.client.count_workflows(_query(attention=attention))).count
+
+
+async def listed(desk: Desk, *, attention: bool) -> AsyncIterator[RequestLine]:
+    """All requests that Temporal still knows, newest first; with `attention` those that wait for a person of ours."""
+    async for execution in desk.client.list_workflows(_query(attention=attention)):
+        yield _line(execution)
+
+
+async def cancel(
+    desk: Desk, id: str, *, reason: str, actor: str, op: str | None = None, within: timedelta = CANCEL_WITHIN
+) -> CancelAnswer:
+    """End a request. Repeated with the same `op` it is done once; `NotConfirmed` when no answer came `within` time."""
+    id, op = request_id(id), op or f"cancel-{secrets.token_hex(6)}"
+    handle = desk.client.get_workflow_handle(names.request_workflow_id(id))
+    wish = Cancellation(reason=reason, actor=actor, op=op)
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            shown = await handle.execute_update(names.CANCEL, wish, id=op, result_type=RequestShow)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        raise NotConfirmed(op) from None
+    except WorkflowUpdateFailedError as failure:
+        raise Refusal(_why_refused(id, failure)) from None
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        shown = await _ended(desk, id)
+    return CancelAnswer(id=shown.id, status=shown.status, op=op, says=shown.says)
+
+
+async def _ended(desk: Desk, id: str) -> RequestShow:
+    """A request whose workflow is closed: fine when it was cancelled, whoever asked for it; else too late."""
+    shown = await looking.look(desk.client, desk.store, id)
+    if shown.status is not Status.CANCELLED:
+        raise Refusal(f"{id}: too late, the request is {shown.status}")
+    return shown
+
+
+def _why_refused(id: str, failure: WorkflowUpdateFailedError) -> str:
+    cause = failure.cause
+    return f"{id}: {cause.message if isinstance(cause, ApplicationError) else 'the request could not be cancelled'}"
+
+
+def _query(*, attention: bool) -> str:
+    return f"{_OURS} AND {_NEEDS_A_PERSON}" if attention else _OURS
+
+
+def _line(execution: WorkflowExecution) -> RequestLine:
+    known = execution.typed_search_attributes
+    return RequestLine(
+        id=request_id(execution.id),
+        kind=known.get(names.KIND) or "",
+        status=known.get(names.STATUS) or "",
+        problem=known.get(names.PROBLEM),
+        due_at=known.get(names.DUE_AT),
+    )

@@ -1,0 +1,91 @@
+"""The search attributes that our workflows set: made once per namespace, and looked for before a worker starts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError, RPCStatusCode
+
+from workflows.names import SEARCH_ATTRIBUTES
+
+_NOT_OURS_TO_MAKE: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
+
+
+class Made(StrEnum):
+    """What became of one search attribute."""
+
+    EXISTS = "exists"
+    CREATED = "created"
+    NOT_PERMITTED = "not permitted"
+    OTHER_TYPE = "exists with another type"
+    FAILED = "failed"
+
+    @property
+    def usable(self) -> bool:
+        """Whether workflows can set it now."""
+        return self in (Made.EXISTS, Made.CREATED)
+
+
+@dataclass(frozen=True)
+class SearchAttributeResult:
+    """One attribute and what became of it; `says` explains what went wrong, and what to do."""
+
+    name: str
+    made: Made
+    says: str = ""
+
+
+async def ensure_search_attributes(client: Client) -> tuple[SearchAttributeResult, ...]:
+    """Make what is missing in the client's namespace; whatever is there, or may not be made, is a result of its own."""
+    existing = await _existing(client)
+    return tuple([await _ensured(client, key, existing or {}) for key in SEARCH_ATTRIBUTES])
+
+
+async def missing_search_attributes(client: Client) -> tuple[str, ...]:
+    """Names of ours that the namespace does not have or has with another type; none when we may not look."""
+    existing = await _existing(client)
+    if existing is None:
+        return ()
+    return tuple(key.name for key in SEARCH_ATTRIBUTES if existing.get(key.name) != _type(key))
+
+
+def _type(key: SearchAttributeKey[Any]) -> int:
+    return int(key.indexed_value_type)
+
+
+async def _existing(client: Client) -> dict[str, int] | None:
+    try:
+        answer = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+    except RPCError as error:
+        if error.status in _NOT_OURS_TO_MAKE:
+            return None
+        raise
+    return {name: int(kind) for name, kind in answer.custom_attributes.items()}
+
+
+async def _ensured(client: Client, key: SearchAttributeKey[Any], existing: dict[str, int]) -> SearchAttributeResult:
+    if key.name in existing:
+        if existing[key.name] == _type(key):
+            return SearchAttributeResult(key.name, Made.EXISTS)
+        return SearchAttributeResult(key.name, Made.OTHER_TYPE, "use another namespace, or remove the attribute there")
+    wanted = {key.name: IndexedValueType.ValueType(_type(key))}
+    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
+    try:
+        await client.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        return _refused(key.name, error)
+    return SearchAttributeResult(key.name, Made.CREATED)
+
+
+def _refused(name: str, error: RPCError) -> SearchAttributeResult:
+    if error.status == RPCStatusCode.ALREADY_EXISTS:
+        return SearchAttributeResult(name, Made.EXISTS)
+    if error.status in _NOT_OURS_TO_MAKE:
+        return SearchAttributeResult(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace")
+    return SearchAttributeResult(name, Made.FAILED, error.message)

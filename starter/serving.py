@@ -1,0 +1,125 @@
+"""An ASGI application on a port, within limits that the server does not have by itself (faults.md, fact 10)."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from starter.exits import Refusal
+from starter.setting_values import Bind
+
+HEAD_SECONDS: Final = 10.0
+_GRACE_SECONDS: Final = 5
+_BACKLOG: Final = 1024
+
+
+class CannotListen(Refusal):
+    """The address is taken, or not one of this machine."""
+
+
+class ImpatientProtocol(H11Protocol):
+    """Hangs up on whoever does not complete the head of a request; it is the body's reader that limits the body."""
+
+    head_seconds: float
+    _giving_up: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start waiting for a first request."""
+        super().connection_made(transport)
+        self._mind_the_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in more of a request; only a complete head ends the waiting."""
+        super().data_received(data)
+        self._mind_the_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _mind_the_head(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self._giving_up is None:
+            self._giving_up = self.loop.call_later(self.head_seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        self._giving_up = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+    def _stop_waiting(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and leaves signals to the process it runs in."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen."""
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None: whoever serves decides when to end."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def listening(app: ASGIApp, bind: Bind, *, head_seconds: float = HEAD_SECONDS) -> AsyncIterator[str]:
+    """Serve `app` until left; yields its address. Raises `CannotListen`; open requests get some seconds at the end."""
+    with _bound(bind) as bound:
+        server = _Server(_config(app, head_seconds))
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        started = asyncio.create_task(server.listening.wait())
+        try:
+            await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+            yield _url(bound)
+        finally:
+            started.cancel()
+            server.should_exit = True
+            await serving
+
+
+def _config(app: ASGIApp, seconds: float) -> uvicorn.Config:
+    class Protocol(ImpatientProtocol):
+        head_seconds = seconds
+
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _bound(bind: Bind) -> socket.socket:
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    try:
+        return socket.create_server((bind.host, bind.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        why = str(error.strerror).partition(" (")[0]
+        raise CannotListen(f"cannot listen on {bind.host}:{bind.port}: {why}") from error
+
+
+def _url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

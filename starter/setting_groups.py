@@ -1,0 +1,96 @@
+"""The settings that share a first word: the signature service, the push service, the receiver, the hand-off."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from starter.setting_values import Address, Bind, HandoffSecrets, Hosts, Listen, Secrets, Segment, Span, Words, wrong
+
+UNSET: Final = SecretStr("")
+
+
+class Group(BaseModel):
+    """Settings whose names share a first word."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SignatureSettings(Group):
+    """Core Signature (contracts 3.7)."""
+
+    url: Address = Field("", description="Host of Core Signature, without /api/v1")
+    token_url: Address = Field("", description="OAuth2 token end point")
+    token_auth: Literal["basic", "body", "json"] = Field("basic", description="How client id and secret are sent")
+    grant: Literal["client_credentials", "password"] = Field("client_credentials", description="OAuth2 grant")
+    client_id: str = Field("", description="OAuth2 client id")
+    client_secret: SecretStr = Field(UNSET, description="OAuth2 client secret")
+    username: str = Field("", description="User of the grant `password`")
+    password: SecretStr = Field(UNSET, description="Password of the grant `password`")
+    scope: str = Field("", description="Extra `scope` of the token request")
+    subscription: str = Field("", description="Extra `subscription` of the token request")
+    from_email: str = Field("", description="Sender of the requests, when the token does not say it")
+    dialect: Literal["core", "signrequest"] = Field("core", description="Paths and names of the API")
+    signer_name_style: Literal["full_name", "first_last"] = Field(
+        "full_name", description="How a signer's name is sent"
+    )
+    list_lag: Span = Field(timedelta(seconds=10), description="How late a new document may appear in lists")
+    callback_style: Literal["document", "subscription"] = Field(
+        "document", description="Callback address sent with each document, or subscribed to once"
+    )
+    cancel_paths: Words = Field((), description="Paths tried to cancel a request, in this order")
+    resend_paths: Words = Field((), description="Paths tried to send the mail again, in this order")
+    forward_paths: Words = Field((), description="Paths tried to forward a signer, in this order")
+    max_rps: float = Field(5, gt=0, le=1000, description="Calls per second, over all workers")
+    max_upload_mb: int = Field(20, ge=1, le=100, description="Largest document in MB")
+    page_size: int = Field(100, ge=1, le=100, description="Page size of lists")
+    download_hosts: Hosts = Field((), description="Hosts that downloads may come from")
+    link_ttl: Span = Field(timedelta(minutes=5), description="Life of a download link")
+
+    @field_validator("url")
+    @classmethod
+    def _is_the_host(cls, url: str) -> str:
+        if url.endswith("/api/v1"):
+            raise wrong("must be the host alone; /api/v1 is appended")
+        return url
+
+
+class PushSettings(Group):
+    """The push service."""
+
+    dialect: Literal["fcm_v1", "appworks", "off"] = Field("fcm_v1", description="Which push service is spoken to")
+    url: Address = Field("", description="Host of the push service")
+    send_path: str = Field(
+        "/v1/projects/{project}/messages:send", pattern="^/", description="Path of one FCM message; {project} is filled"
+    )
+    project: str = Field("", description="FCM project id")
+    auth: Literal["client_credentials", "google_service_account"] = Field(
+        "client_credentials", description="How the FCM bearer token is got"
+    )
+    token_url: Address = Field("", description="OAuth2 token end point of the push service")
+    client_id: str = Field("", description="OAuth2 client id of the push service")
+    client_secret: SecretStr = Field(UNSET, description="OAuth2 client secret of the push service")
+    credentials_file: Path | None = Field(None, description="Google service account key file")
+    app: str = Field("", description="App name at the AppWorks gateway")
+    app_key: SecretStr = Field(UNSET, description="Shared secret of the service at the AppWorks gateway")
+
+
+class WebhookSettings(Group):
+    """The receiver of Core Signature's callbacks and the pages beside it."""
+
+    url: Address = Field("", description="Public base address of the receiver")
+    bind: Listen = Field(Bind("127.0.0.1", 8080), description="Where the receiver listens")
+    secrets: Secrets = Field((), description="Secrets of the callback hash, comma-separated for rotation")
+    mode: Literal["hmac", "none"] = Field("hmac", description="`none` only when the tenant sends no usable hash")
+    max_age: Span = Field(timedelta(hours=24), description="Oldest callback that is believed")
+    segment: Segment = Field(UNSET, description="Unguessable last part of the callback path")
+
+
+class HandoffSettings(Group):
+    """Whom a settled request may call."""
+
+    secrets: HandoffSecrets = Field(
+        {}, description="`target=whsec_…` pairs that sign the calls; a target twice rotates"
+    )
+    hosts: Hosts = Field((), description="Hosts that may be called; empty: any public address")

@@ -1,0 +1,166 @@
+"""The grammar of single settings: addresses, durations, lists, secrets, keys.
+
+Every fault says what would be right and never repeats the value: a secret may have been put into the wrong variable.
+"""
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretBytes, SecretStr
+from pydantic_core import PydanticCustomError
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
+_LINK_SECRET_BYTES: Final = 32
+_PAYLOAD_KEY_BYTES: Final = 32
+_WEBHOOK_SECRET_BYTES: Final = range(24, 65)
+"""Lengths that the Standard Webhooks specification allows."""
+
+
+class Bind(NamedTuple):
+    """Where a server listens; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class PayloadKey:
+    """One AES-256 key of the payload codec and the id that travels beside what it encrypted."""
+
+    id: str
+    key: SecretBytes
+
+
+def wrong(sentence: str) -> PydanticCustomError:
+    """A fault whose text is exactly `sentence`."""
+    return PydanticCustomError("setting", "{sentence}", {"sentence": sentence})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can only be this machine; names are not resolved."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(text: str) -> str:
+    if not text:
+        return text
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("https", "http") or not text.isprintable() or " " in text:
+        raise wrong("must be an address like https://host or https://host:port")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise wrong("must be an address without user, query or fragment")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise wrong("must begin with https:// (http:// is for loopback only)")
+    return text.rstrip("/")
+
+
+def _span(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", value)
+    if not match:
+        raise wrong("must be a duration like 10s, 5m, 24h or 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _commas(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part for part in (part.strip() for part in value.split(",")) if part)
+
+
+def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
+    hosts = tuple(host.lower() for host in value)
+    if not all(_HOST.fullmatch(host) for host in hosts):
+        raise wrong("must be a comma-separated list of host or host:port, without https://")
+    return hosts
+
+
+def _bind(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, _, port = value.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise wrong("must be host:port, for example 0.0.0.0:8080")
+    return Bind(host.strip("[]"), int(port))
+
+
+def _segment(value: SecretStr) -> SecretStr:
+    if value and not _SEGMENT.fullmatch(value.get_secret_value()):
+        raise wrong("must be 22 to 128 letters, digits, '-' or '_' (at least 128 random bits)")
+    return value
+
+
+def _link_secret(value: SecretStr) -> SecretStr:
+    if value and len(value.get_secret_value().encode()) < _LINK_SECRET_BYTES:
+        raise wrong(f"must be at least {_LINK_SECRET_BYTES} bytes long, from a random source")
+    return value
+
+
+def _named_pairs(value: str) -> list[tuple[str, str]]:
+    pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+    if not all(name.strip() and text.strip() for name, _, text in pairs):
+        raise wrong("must be a comma-separated list of name=value pairs")
+    return [(name.strip(), text.strip()) for name, _, text in pairs]
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of standard or url-safe base64, padded or not; empty when it is neither."""
+    try:
+        return base64.b64decode(text.translate({45: "+", 95: "/"}) + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _handoff_secrets(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    secrets: dict[str, tuple[SecretStr, ...]] = {}
+    for target, secret in _named_pairs(value):
+        if not secret.startswith("whsec_") or len(_decoded(secret.removeprefix("whsec_"))) not in _WEBHOOK_SECRET_BYTES:
+            raise wrong("must be target=whsec_… pairs, each secret the base64 of 24 to 64 random bytes")
+        secrets[target] = (*secrets.get(target, ()), SecretStr(secret))
+    return secrets
+
+
+def _payload_keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    keys = [PayloadKey(name, SecretBytes(_decoded(text))) for name, text in _named_pairs(value)]
+    if not all(_KEY_ID.fullmatch(key.id) and len(key.key) == _PAYLOAD_KEY_BYTES for key in keys):
+        raise wrong("must be id=key pairs, each key the base64 of 32 random bytes, the encrypting one first")
+    if len({key.id for key in keys}) < len(keys):
+        raise wrong("must name each key id once")
+    return tuple(keys)
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""https everywhere, or http to loopback; no slash at its end; empty is unset."""
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]
+Hosts = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_hosts)]
+Listen = Annotated[Bind, BeforeValidator(_bind)]
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas)]
+Segment = Annotated[SecretStr, AfterValidator(_segment)]
+LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
+HandoffSecrets = Annotated[Mapping[str, tuple[SecretStr, ...]], BeforeValidator(_handoff_secrets)]
+PayloadKeys = Annotated[tuple[PayloadKey, ...], BeforeValidator(_payload_keys)]

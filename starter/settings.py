@@ -1,0 +1,267 @@
+"""The only reader of the environment: every setting, its type, its default and a sentence about it.
+
+Empty means unset. Which settings a process cannot do without is said by its `Need`s, not by the types, so that
+`countersign request plan` asks for no secret of the push service.
+"""
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from pydantic import Field, SecretBytes, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from starter.environment import DATA_DIR, PREFIX, Surroundings, gather
+from starter.exits import Refusal
+from starter.needs import Need, missing
+from starter.setting_groups import (
+    UNSET,
+    Group,
+    HandoffSettings,
+    PushSettings,
+    SignatureSettings,
+    WebhookSettings,
+)
+from starter.setting_values import Address, HandoffSecrets, LinkSecret, PayloadKey, PayloadKeys, Secrets
+
+RESERVED: Final = frozenset(
+    {
+        "SIGNATURE_DOWNLOAD_HOSTS",
+        "SIGNATURE_LINK_TTL",
+        "DEVICES_KEYS",
+        "ONCALL",
+        "EVIDENCE_KEY_FILE",
+        "ADOPT",
+        "HOOK_SECRETS",
+        "HOOK_MAPPINGS",
+        "MRA_URL",
+        "MRA_USER",
+        "MRA_PASSWORD",
+    }
+)
+"""Names that are known and checked, and that nothing reads yet."""
+
+
+class SettingsError(Refusal):
+    """The environment is wrong; `faults` has one line for each variable and never a value."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; made by `load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        enable_decoding=False,
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+    )
+
+    signature: SignatureSettings = SignatureSettings()
+    push: PushSettings = PushSettings()
+    webhook: WebhookSettings = WebhookSettings()
+    handoff: HandoffSettings = HandoffSettings()
+    people: Path | None = Field(None, description="The people file")
+    policies: Path = Field(Path(__file__).with_name("policies.yaml"), description="The catalogue of document kinds")
+    link_base: Address = Field("", description="Public base address of the pages that signing links lead to")
+    link_secret: LinkSecret = Field(UNSET, description="Secret of the signing links, at least 32 bytes")
+    data_dir: Path = Field(DATA_DIR, description="Folder of the laptop stack and of the default store")
+    store: str = Field("", description="Store of documents and records, an fsspec URL; default: DATA_DIR/store")
+    payload_keys: PayloadKeys = Field(
+        (), description="`id=base64` AES-256 keys of the payload codec; the first encrypts"
+    )
+    actor: str = Field("", description="Who acts on the command line; default: user@host")
+    web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
+    devices_keys: Secrets = Field((), description="Bearer keys of the app back end")
+    oncall: str = Field("", description="Person who is told of trouble")
+    evidence_key_file: Path | None = Field(None, description="Ed25519 key that signs evidence packs")
+    adopt: Literal["off", "on"] = Field("off", description="Whether documents made elsewhere are adopted")
+    hook_secrets: HandoffSecrets = Field({}, description="`source=whsec_…` pairs of CRM hooks")
+    hook_mappings: Path | None = Field(None, description="How CRM hooks become onboardings")
+    mra_url: Address = Field("", description="OpenText cloud messaging, the fallback channel")
+    mra_user: str = Field("", description="User of the fallback channel")
+    mra_password: SecretStr = Field(UNSET, description="Password of the fallback channel")
+    around: Surroundings = Surroundings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """No hidden source: `load` hands over the environment it was given."""
+        return (init_settings,)
+
+    @property
+    def store_url(self) -> str:
+        """The fsspec URL of the store."""
+        return self.store or (self.data_dir.absolute() / "store").as_uri()
+
+    @property
+    def acting(self) -> str:
+        """Who acts when `--as` does not say it."""
+        return self.actor or f"{getpass.getuser()}@{socket.gethostname()}"
+
+    @property
+    def build_id(self) -> str | None:
+        """Worker Versioning: the build of this worker; None is an unversioned worker."""
+        return self.around.temporal.get("TEMPORAL_WORKER_BUILD_ID")
+
+    @property
+    def deployment_name(self) -> str:
+        """Worker Versioning: the deployment that the build belongs to."""
+        return self.around.temporal.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Names that are set although nothing reads them yet, for a warning."""
+        defaults = {name: field.get_default() for name, field in _fields()}
+        changed = (name for name, value in _values(self) if name in RESERVED and value != defaults[name])
+        return tuple(f"{PREFIX}{name}" for name in changed)
+
+    def require(self, *needs: Need) -> None:
+        """Raise `SettingsError` with a line for each setting that `needs` ask for and that is not set."""
+        told = {name: value for name, value in _values(self) if value}
+        faults = tuple(_missing_lines(needs, told))
+        if faults:
+            raise SettingsError(faults)
+
+
+@dataclass(frozen=True)
+class SettingLine:
+    """One row of the settings table; `name` has its prefix."""
+
+    name: str
+    default: str
+    secret: bool
+    reserved: bool
+    sentence: str
+
+
+def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of this process (or of the given `environment`), complete for `needs`.
+
+    Raises `SettingsError` with all faults at once: unknown names, malformed values, unreadable files, what is missing.
+    """
+    fields = dict(_fields())
+    secret = {name for name, field in fields.items() if _is_secret(field.annotation)}
+    variables = gather(os.environ if environment is None else environment, fields, secret)
+    faults = [*variables.faults]
+    settings = None
+    try:
+        settings = Settings(**_nested(variables.ours), around=variables.surroundings)
+    except ValidationError as error:
+        faults += [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
+    faults += _missing_lines(needs, variables.ours)
+    if faults or settings is None:
+        raise SettingsError(tuple(faults))
+    return settings
+
+
+def table() -> tuple[SettingLine, ...]:
+    """Every setting, for the README and `doctor`, in the order of the groups."""
+    return tuple(
+        SettingLine(
+            name=f"{PREFIX}{name}",
+            default=_default_text(field.get_default()),
+            secret=_is_secret(field.annotation),
+            reserved=name in RESERVED,
+            sentence=field.description or "",
+        )
+        for name, field in _fields()
+    )
+
+
+def _fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Each setting's name without prefix, and its field."""
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, Group):
+            yield from ((f"{name}_{part}".upper(), inner) for part, inner in group.model_fields.items())
+        elif name != "around":
+            yield name.upper(), field
+
+
+def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
+    for name, value in settings:
+        if isinstance(value, Group):
+            yield from ((f"{name}_{part}".upper(), inner) for part, inner in value)
+        else:
+            yield name.upper(), value
+
+
+def _is_secret(annotation: object) -> bool:
+    if annotation in (SecretStr, SecretBytes, PayloadKey):
+        return True
+    return any(_is_secret(part) for part in get_args(annotation))
+
+
+def _nested(ours: Mapping[str, str]) -> dict[str, Any]:
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {f"{PREFIX}{name}".lower(): text for name, text in ours.items()}
+    return source()
+
+
+def _missing_lines(needs: tuple[Need, ...], told: Mapping[str, object]) -> Iterator[str]:
+    fields = dict(_fields())
+    for name in missing(needs, told):
+        yield f"{PREFIX}{name}: is missing ({fields[name].description})"
+
+
+def _line(fault: ErrorDetails) -> str:
+    name = next(name for name in _prefixes(fault["loc"]) if name in dict(_fields()))
+    return f"{PREFIX}{name}: {_says(fault)}"
+
+
+def _prefixes(loc: tuple[int | str, ...]) -> Iterator[str]:
+    words = [str(part).upper() for part in loc]
+    return ("_".join(words[:length]) for length in range(len(words), 0, -1))
+
+
+def _says(fault: ErrorDetails) -> str:
+    match fault["type"]:
+        case "int_parsing" | "int_from_float":
+            return "must be a whole number"
+        case "float_parsing":
+            return "must be a number"
+        case "string_pattern_mismatch":
+            return "must begin with /"
+        case _:
+            return fault["msg"].replace("Input should be", "must be")
+
+
+def _default_text(value: object) -> str:
+    match value:
+        case None | "" | () | {} | SecretStr():
+            return ""
+        case timedelta():
+            return _duration_text(value)
+        case tuple():
+            return ":".join(str(part) for part in value)
+        case Path():
+            return value.name
+        case _:
+            return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _duration_text(span: timedelta) -> str:
+    seconds = int(span.total_seconds())
+    size, unit = next((size, unit) for size, unit in ((3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0)
+    return f"{seconds // size}{unit}"

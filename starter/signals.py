@@ -1,0 +1,82 @@
+"""How a callback's hint reaches the workflow of its request: a plain signal, with a short deadline.
+
+Never signal-with-start: a late callback would bring a finished request back to life (faults.md, fact 4).
+"""
+
+import asyncio
+from datetime import timedelta
+from enum import Enum
+from typing import Final, Protocol
+
+from temporalio.api.errordetails.v1 import NotFoundFailure
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from workflows.model import ProviderEvent
+from workflows.names import PROVIDER_EVENT, request_workflow_id
+
+SIGNAL_SECONDS: Final = 3.0
+"""Well below the time-out of the shortest-tempered caller."""
+_PING_SECONDS: Final = 2.0
+_COMPLETED: Final = "already completed"
+
+
+class Receipt(Enum):
+    """What Temporal did with a signal."""
+
+    TAKEN = "taken"
+    UNKNOWN = "unknown"
+    CLOSED = "closed"
+
+
+class NotTaken(Exception):
+    """Temporal did not confirm the signal: it should be sent again."""
+
+
+class SignalPort(Protocol):
+    """Where the hints of callbacks go."""
+
+    async def signal(self, request: str, event: ProviderEvent) -> Receipt:
+        """Hand over `event` to the workflow of `request`; raises `NotTaken` unless that was confirmed."""
+        ...
+
+    async def reachable(self) -> bool:
+        """Whether a signal could be taken now."""
+        ...
+
+
+class TemporalSignals:
+    """Signals by Temporal; the client may be lazy, so that the receiver starts before the server does."""
+
+    def __init__(self, client: Client, *, seconds: float = SIGNAL_SECONDS) -> None:
+        self._client = client
+        self._seconds = seconds
+
+    async def signal(self, request: str, event: ProviderEvent) -> Receipt:
+        """See `SignalPort`."""
+        handle = self._client.get_workflow_handle(request_workflow_id(request))
+        try:
+            # The client's own deadline does not cover the connecting of a lazy one.
+            async with asyncio.timeout(self._seconds):
+                await handle.signal(PROVIDER_EVENT, event, rpc_timeout=timedelta(seconds=self._seconds))
+        except RPCError as error:
+            return _receipt(error)
+        except (RuntimeError, TimeoutError) as error:
+            raise NotTaken("no answer from Temporal") from error
+        return Receipt.TAKEN
+
+    async def reachable(self) -> bool:
+        """See `SignalPort`."""
+        try:
+            async with asyncio.timeout(_PING_SECONDS):
+                return await self._client.service_client.check_health(timeout=timedelta(seconds=_PING_SECONDS))
+        except (RPCError, RuntimeError, TimeoutError):
+            return False
+
+
+def _receipt(error: RPCError) -> Receipt:
+    """A missing namespace has the same status as a missing workflow, and is no reason to drop an event."""
+    about_the_workflow = any(detail.Is(NotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
+    if error.status is not RPCStatusCode.NOT_FOUND or not about_the_workflow:
+        raise NotTaken(f"Temporal answered {error.status.name}") from error
+    return Receipt.CLOSED if _COMPLETED in error.message else Receipt.UNKNOWN

@@ -1,0 +1,136 @@
+"""What people read on a terminal of 80 columns: one request for the person on call, or a list; times are UTC."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from starter.doctor.health import Examination, Health
+from starter.rehearsal import Forwarded
+from starter.requests import RequestLine, StartAnswer
+from starter.search_attributes import SearchAttributeResult
+from workflows.glance import HandoffLine, RequestShow, SignerLine, outcome_words, stamp
+from workflows.progress import Notification, TimelineEntry
+
+_MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
+_GOOD: Final = ("signed", "approved", "done", "accepted")
+_BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
+
+
+def of_request(shown: RequestShow) -> Group:
+    """Everything about one request, the answer first: one sentence, then who, until when, what next, then the rest."""
+    return Group(*_request(shown))
+
+
+def of_start(started: StartAnswer) -> Group:
+    """Whether it was started or found, and how to look at it."""
+    what = "started" if started.created else "was there before: the same request, not started again"
+    return Group(Text(f"{started.id} {what}", "bold"), Text(f"countersign request show {started.id}", "dim"))
+
+
+def of_list(lines: Iterable[RequestLine]) -> Table:
+    """One line a request."""
+    table = _table("request", "kind", "status", "problem", "due (UTC)")
+    for line in lines:
+        table.add_row(line.id, line.kind, _state(line.status), Text(line.problem or "", "red"), _day(line.due_at))
+    return table
+
+
+def of_forwarded(forwarded: Forwarded) -> Text:
+    """Where the clock stands."""
+    reached = "" if forwarded.reached else "; it ended on the way"
+    return Text(f"{forwarded.id}: its clock is at {stamp(forwarded.now)}{reached}")
+
+
+def of_search_attributes(results: Iterable[SearchAttributeResult]) -> Table:
+    """One line a search attribute."""
+    table = _table("search attribute", "", "")
+    for result in results:
+        table.add_row(result.name, Text(result.made, "" if result.made.usable else "red"), result.says)
+    return table
+
+
+def of_examination(examined: Examination) -> Table:
+    """One line a part."""
+    table = _table("", "part", "")
+    for part in examined.parts:
+        table.add_row(Text(*_MARKS[part.state]), part.part, part.says)
+    return table
+
+
+def _request(shown: RequestShow) -> Iterator[RenderableType]:
+    yield Text(shown.says, "bold")
+    yield _facts(shown)
+    yield from _section("Signers", ("person", "role", "state", "at (UTC)"), map(_signer, shown.signers))
+    yield from _section(
+        "Notices", ("at (UTC)", "stage", "person", "channel", "outcome"), map(_notice, shown.notifications)
+    )
+    yield from _section(
+        "Told downstream", ("target", "state", "attempts", "at (UTC)", "why"), map(_hand_off, shown.handoffs)
+    )
+    yield from _section("What happened", ("at (UTC)", "what", "who", "why"), map(_event, shown.timeline))
+
+
+def _facts(shown: RequestShow) -> Table:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    facts.add_row("request", f"{shown.id}  {shown.kind}")
+    if shown.document:
+        facts.add_row("document", shown.document)
+    for waiting in shown.waiting_for:
+        facts.add_row("waiting for", f"{waiting.person}, since {stamp(waiting.since)}")
+    if shown.next:
+        facts.add_row("next", " ".join(filter(None, (shown.next.what, stamp(shown.next.at), f"({shown.next.why})"))))
+    if shown.due_at:
+        facts.add_row("due", stamp(shown.due_at))
+    if shown.problem:
+        facts.add_row("problem", Text(f"{shown.problem.code}: {shown.problem.says}", "red"))
+    return facts
+
+
+def _section(
+    title: str, columns: tuple[str, ...], rows: Iterable[tuple[RenderableType, ...]]
+) -> Iterator[RenderableType]:
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    if table.row_count:
+        yield Text(f"\n{title}", "bold")
+        yield table
+
+
+def _signer(line: SignerLine) -> tuple[RenderableType, ...]:
+    return f"{line.order}. {line.person}", line.role, _state(line.state), _day(line.at)
+
+
+def _notice(line: Notification) -> tuple[RenderableType, ...]:
+    return _day(line.at), line.stage, line.person, line.channel, outcome_words(line)
+
+
+def _hand_off(line: HandoffLine) -> tuple[RenderableType, ...]:
+    return line.target, _state(line.state), str(line.attempts), _day(line.at), line.why or ""
+
+
+def _event(entry: TimelineEntry) -> tuple[RenderableType, ...]:
+    return _day(entry.at), entry.what, entry.who or "", entry.why or ""
+
+
+def _state(state: str) -> Text:
+    if state in _GOOD:
+        return Text(state, "green")
+    return Text(state, "red" if state in _BAD else "")
+
+
+def _day(instant: datetime | None) -> Text:
+    return Text(instant.strftime("%d %b %H:%M") if instant else "", no_wrap=True)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,114 @@
+"""The process that the outside calls: the receiver of callbacks and the pages behind signing links, on one port.
+
+It starts before Temporal does, and is then alive but not ready.
+"""
+
+import asyncio
+import json
+import signal
+from contextlib import aclosing
+from pathlib import Path
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from temporalio.client import Client
+from temporalio.common import MetricMeter
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.store import Store
+from starter import clients, telemetry, temporal
+from starter.callbacks import CallbackRules
+from starter.form_guard import FormGuard
+from starter.needs import Need
+from starter.pages import Pages
+from starter.quick_look import QuickLook
+from starter.receiver import HEADERS, Receiver, Tally
+from starter.serving import listening
+from starter.settings import Settings
+from starter.signals import SignalPort, TemporalSignals
+
+NEEDS: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE)
+PATH: Final = f"{clients.CALLBACKS}{{segment}}"
+_IDENTITY: Final = "countersign-webhook"
+_LOGGER: Final = structlog.get_logger("countersign.webhook")
+
+
+async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C; `settings` are complete for `NEEDS`.
+
+    Once the port is open `ready_file` has `{"url": …}`. Raises `Refusal` when it cannot be.
+    """
+    stop = _stop_signal()
+    with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
+        client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
+        signatures = CoreSignatureClient(clients.signature_config(settings))
+        async with aclosing(signatures):
+            app = make_app(routes_of(settings, client, signatures, told.runtime.metric_meter))
+            async with listening(app, settings.webhook.bind) as url:
+                _announce(url, ready_file)
+                await stop.wait()
+                _LOGGER.info("closing")
+
+
+def routes_of(
+    settings: Settings, client: Client, signatures: CoreSignatureClient, meter: MetricMeter
+) -> list[BaseRoute]:
+    """Every address of the process."""
+    store = Store(settings.store_url)
+    signals = TemporalSignals(client)
+    guard = FormGuard(settings.link_secret, settings.link_base)
+    people = clients.directory(settings, store)
+    pages = Pages(clients.links(settings), people, signatures, QuickLook(client, store), guard)
+    receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
+    return [*receiver_routes(receiver, signals), *pages.routes()]
+
+
+def rules_of(settings: Settings) -> CallbackRules:
+    """Which callbacks this tenant's settings believe."""
+    ours = settings.webhook
+    return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none")
+
+
+def receiver_routes(receiver: Receiver, signals: SignalPort) -> list[BaseRoute]:
+    """The callback address, and what an orchestrator asks: alive, and able to take callbacks."""
+
+    async def ready(_: Request) -> Response:
+        up = await signals.reachable()
+        return PlainTextResponse("ready" if up else "temporal is not reachable", 200 if up else 503, HEADERS)
+
+    return [
+        Route(PATH, receiver.answer, methods=["POST"]),
+        Route("/healthz", _healthy),
+        Route("/readyz", ready),
+    ]
+
+
+def make_app(routes: list[BaseRoute]) -> Starlette:
+    """One application of these routes; a path with a slash too many is another path."""
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok", headers=HEADERS)
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _announce(url: str, ready_file: Path | None) -> None:
+    if ready_file:
+        # Renamed into place, so that whoever waits for the file never reads half of it.
+        half = ready_file.with_name(f"{ready_file.name}.half")
+        half.write_text(json.dumps({"url": url}))
+        half.replace(ready_file)
+    _LOGGER.info("listening", address=url)

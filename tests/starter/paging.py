@@ -1,0 +1,169 @@
+"""Pages on a real port, before a sandbox that has one contract for two signers."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from pydantic import SecretStr
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.config import CoreSignatureConfig
+from activities.links import Links, LinkUse
+from activities.oauth import Credentials
+from activities.people import FileDirectory
+from activities.store import Store
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from starter.form_guard import FormGuard
+from starter.pages import Pages
+from starter.serving import listening
+from starter.setting_values import Bind
+from starter.webhook import make_app
+from workflows.glance import RequestShow
+
+REQUEST: Final = "msa-0042"
+DOCUMENT: Final = "Master services agreement <b>2026</b>"
+FIRST, SECOND, CHAIR = "customer-signer", "chief-executive", "chair"
+LINK_SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
+PUBLIC: Final = "https://sign.example"
+PEOPLE: Final = """
+people:
+  - {id: customer-signer, name: Customer, email: customer@acme.test, zone: America/New_York}
+  - {id: chief-executive, name: Chief Executive, email: ceo@example.test, zone: Europe/Amsterdam}
+  - {id: chair, name: Chair, email: chair@example.test, zone: Asia/Tokyo}
+"""
+
+
+@dataclass
+class Phone:
+    """A browser that knows links, follows no redirect by itself, and the sandbox behind it all."""
+
+    browser: httpx.AsyncClient
+    links: Links
+    sandbox: RunningSandbox
+    known: dict[str, RequestShow] = field(default_factory=dict)
+
+    def link(self, person: str = FIRST, use: LinkUse = LinkUse.SIGN, request: str = REQUEST) -> str:
+        """The path of a person's link."""
+        return self.links.link(request, person, use).removeprefix(PUBLIC)
+
+    async def open(self, path: str) -> httpx.Response:
+        """GET, as a scanner does as well."""
+        return await self.browser.get(path)
+
+    async def press(self, path: str, **changes: Any) -> httpx.Response:
+        """Open the page and post its form, as a browser would; `headers` and fields may be changed."""
+        fields = form_of((await self.open(path)).text)
+        headers = {"origin": "null", "sec-fetch-site": "same-origin"} | changes.pop("headers", {})
+        return await self.browser.post(path, data=fields | changes, headers=headers)
+
+    async def create(self, *people: tuple[str, int], callback_url: str | None = None, **signer: Any) -> None:
+        """Make the contract at the sandbox for these addresses and orders."""
+        document = await self._call("POST", "/api/v1/documents/", **_document(), events_callback_url=callback_url)
+        signers = [
+            {"email": email, "full_name": "x", "order": order, "embed_url_user_id": email} | signer
+            for email, order in people or (("customer@acme.test", 1), ("ceo@example.test", 2))
+        ]
+        await self._call("POST", "/api/v1/signature-requests/", document=document["url"], who="o", signers=signers)
+
+    async def deed(self, email: str, what: str, **body: str) -> None:
+        """Let a signer act at the sandbox."""
+        signer = next(one for one in await self.signers() if one["email"] == email)
+        await self._post(f"/_sandbox/signers/{signer['uuid']}/{what}", body)
+
+    async def forward(self, email: str, to: str) -> None:
+        """Put somebody else in a signer's place."""
+        request = next(iter(self.sandbox.world.memory.requests)).uuid
+        path = f"/api/v1/signature-requests/{request}/forward_signer/"
+        await self._call("POST", path, signer_email_to_forward=email, signer_email_to_forward_to=to)
+
+    async def cancel(self) -> None:
+        """Cancel the contract."""
+        request = next(iter(self.sandbox.world.memory.requests)).uuid
+        await self._call("POST", f"/api/v1/signature-requests/{request}/cancel_signature_request/")
+
+    async def signers(self) -> list[dict[str, Any]]:
+        """The signers as the sandbox shows them."""
+        async with httpx.AsyncClient(base_url=self.sandbox.url, trust_env=False) as client:
+            return [one for found in (await client.get("/_sandbox/documents")).json() for one in found["signers"]]
+
+    def arm(self, **fault: Any) -> None:
+        """Arm a fault of the sandbox."""
+        self.sandbox.world.faults.arm(Fault.model_validate(fault))
+
+    def entries(self, kind: str) -> list[dict[str, Any]]:
+        """The ledger's entries of one type."""
+        return [entry for entry in self.sandbox.world.ledger.after(0) if entry["type"] == kind]
+
+    async def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        settings = self.sandbox.world.settings
+        token_path = f"/tenants/{settings.tenant}/oauth2/token"
+        async with httpx.AsyncClient(base_url=self.sandbox.url, trust_env=False) as client:
+            login = (settings.client_id, settings.client_secret)
+            token = await client.post(token_path, data={"grant_type": "client_credentials"}, auth=login)
+            headers = {"authorization": f"Bearer {token.json()['access_token']}"}
+            answer = await client.request(method, path, json=body, headers=headers)
+            answer.raise_for_status()
+            found: dict[str, Any] = answer.json()
+            return found
+
+    async def _post(self, path: str, body: dict[str, str]) -> None:
+        async with httpx.AsyncClient(base_url=self.sandbox.url, trust_env=False) as client:
+            (await client.post(path, json=body)).raise_for_status()
+
+
+def form_of(page: str) -> dict[str, str]:
+    """What a browser would post: the hidden fields and the one button; nothing without a form."""
+    found = re.findall(r'<(?:input|button)[^>]* name="([^"]+)" value="([^"]*)"', page)
+    return {name: unescape(value) for name, value in found}
+
+
+def text_of(page: str) -> str:
+    """What is to be read on a page."""
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return " ".join(unescape(body).split())
+
+
+@asynccontextmanager
+async def phone(folder: Path) -> AsyncIterator[Phone]:
+    """Pages and sandbox for one test."""
+    people = folder / "people.yaml"
+    people.write_text(PEOPLE)
+    async with running(SandboxSettings(conversion_delay=0)) as sandbox:
+        signatures = CoreSignatureClient(_config(sandbox))
+        known: dict[str, RequestShow] = {}
+
+        async def look(request: str) -> RequestShow | None:
+            return known.get(request)
+
+        links = Links(PUBLIC, LINK_SECRET)
+        directory = FileDirectory(people, Store((folder / "store").as_uri()))
+        pages = Pages(links, directory, signatures, look, FormGuard(LINK_SECRET, PUBLIC))
+        async with (
+            listening(make_app(pages.routes()), Bind("127.0.0.1", 0)) as url,
+            httpx.AsyncClient(base_url=url, trust_env=False) as browser,
+        ):
+            yield Phone(browser, links, sandbox, known)
+        await signatures.aclose()
+
+
+def _config(sandbox: RunningSandbox) -> CoreSignatureConfig:
+    settings = sandbox.world.settings
+    token_url = f"{sandbox.url}/tenants/{settings.tenant}/oauth2/token"
+    credentials = Credentials(token_url, settings.client_id, SecretStr(settings.client_secret))
+    return CoreSignatureConfig(sandbox.url, credentials, list_lag=0)
+
+
+def _document() -> dict[str, str]:
+    return {
+        "name": DOCUMENT,
+        "external_id": REQUEST,
+        "file_from_content": "JVBERi0xLjQKJSVFT0YK",
+        "file_from_content_name": "msa.pdf",
+    }

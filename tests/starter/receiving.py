@@ -1,0 +1,96 @@
+"""Callbacks as Core Signature makes them, and a receiver that records what it would signal."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pydantic import SecretStr
+from temporalio.common import MetricMeter
+
+from starter.callbacks import CallbackRules, event_hash
+from starter.receiver import Receiver, Tally
+from starter.signals import NotTaken, Receipt
+from workflows.model import ProviderEvent
+
+SECRET: Final = "YOUR_TOKEN_HERE"
+OLDER_SECRET: Final = "the secret before"
+SEGMENT: Final = "s" * 32
+PATH: Final = f"/callbacks/core-signature/{SEGMENT}"
+NOW: Final = datetime(2026, 11, 9, 10, 0, tzinfo=UTC)
+JSON: Final = {"content-type": "application/json"}
+EVENT_UUID: Final = "0e9c41f2-6f2a-4d0c-b1a7-3b2d0c9a5e11"
+
+
+def epoch(at: datetime) -> str:
+    """Whole seconds since the epoch, as callbacks write them."""
+    return str(int(at.timestamp()))
+
+
+def said(*, secret: str = SECRET, **changes: Any) -> dict[str, Any]:
+    """A genuine callback with some of its fields changed before it was signed; `...` takes a field away."""
+    body: dict[str, Any] = {
+        "uuid": EVENT_UUID,
+        "status": "ok",
+        "event_type": "signed",
+        "timestamp": NOW.isoformat(),
+        "team": {"name": "acme"},
+        "document": {"uuid": "d-1", "external_id": "msa-0042", "status": "si", "pages": [1, 2.5, None]},
+        "signer": None,
+        "token_name": "countersign",
+        "event_time": epoch(NOW),
+        "unheard_of": {"core_region": 7},
+    } | changes
+    genuine = event_hash(secret, str(body["event_time"]), str(body["event_type"]))
+    return {name: value for name, value in ({"event_hash": genuine} | body).items() if value is not ...}
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """The body as it goes over the wire."""
+    return json.dumps(body).encode()
+
+
+@dataclass
+class RecordingSignals:
+    """Takes signals in place of Temporal; `receipt` None means that nobody confirms."""
+
+    receipt: Receipt | None = Receipt.TAKEN
+    up: bool = True
+    taken: list[tuple[str, ProviderEvent]] = field(default_factory=list)
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, event_type: str) -> set[str]:
+        """Wait for a signal of this type; the requests that were signalled so far."""
+        while event_type not in {event.type for _, event in self.taken}:
+            self.more.clear()
+            await self.more.wait()
+        return {request for request, _ in self.taken}
+
+    async def signal(self, request: str, event: ProviderEvent) -> Receipt:
+        """Write down what was signalled to whom."""
+        if self.receipt is None:
+            raise NotTaken("nobody is there")
+        if self.receipt is Receipt.TAKEN:
+            self.taken.append((request, event))
+            self.more.set()
+        return self.receipt
+
+    async def reachable(self) -> bool:
+        """As told."""
+        return self.up
+
+
+def receiver(
+    signals: RecordingSignals,
+    *,
+    unsigned: bool = False,
+    secrets: tuple[str, ...] = (SECRET, OLDER_SECRET),
+    meter: MetricMeter = MetricMeter.noop,
+    body_seconds: float = 5.0,
+    clock: Callable[[], datetime] = lambda: NOW,
+) -> Receiver:
+    """A receiver whose clock stands at `NOW` unless told otherwise."""
+    rules = CallbackRules(tuple(map(SecretStr, secrets)), timedelta(hours=24), unsigned)
+    return Receiver(rules, SecretStr(SEGMENT), signals, Tally(meter), clock=clock, body_seconds=body_seconds)

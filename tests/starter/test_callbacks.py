@@ -1,0 +1,214 @@
+"""Which callbacks are listened to, what is answered, and what is signalled."""
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
+
+from starter.callbacks import Verdict, event_hash
+from starter.receiver import Reply
+from starter.signals import Receipt
+from tests.starter.receiving import (
+    EVENT_UUID,
+    JSON,
+    NOW,
+    OLDER_SECRET,
+    RecordingSignals,
+    encoded,
+    epoch,
+    receiver,
+    said,
+)
+from workflows.model import ProviderEvent
+
+HINT = ProviderEvent(id=EVENT_UUID, type="signed", at=NOW)
+
+
+async def answered(body: bytes, headers: dict[str, str] = JSON, **options: Any) -> tuple[int, list[Any]]:
+    signals = RecordingSignals()
+    reply = await receiver(signals, **options).receive(headers, body)
+    return reply.status, signals.taken
+
+
+def test_the_published_vector_is_reproduced() -> None:
+    expected = "675ceef2ce146de8ba8d24ac878cdd1a0f5868b37dfe9e30699387eb18e17977"
+    assert event_hash("YOUR_TOKEN_HERE", "1537889008", "converted") == expected
+
+
+async def test_a_genuine_callback_becomes_a_hint_for_its_request() -> None:
+    assert await answered(encoded(said())) == (200, [("msa-0042", HINT)])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"event_type": "never_heard_of"}, id="a new type of event"),
+        pytest.param({"event_time": int(NOW.timestamp())}, id="time as a number"),
+        pytest.param({"secret": OLDER_SECRET}, id="the secret before, in a rotation"),
+        pytest.param({"event_time": epoch(NOW - timedelta(hours=24))}, id="as old as may be"),
+        pytest.param({"event_time": epoch(NOW + timedelta(minutes=5))}, id="a clock that is fast"),
+        pytest.param({"uuid": 17}, id="no uuid"),
+        pytest.param({"signer": [], "team": "acme", "status": None}, id="other fields of other types"),
+    ],
+)
+async def test_what_a_provider_may_do_is_accepted(changes: dict[str, Any]) -> None:
+    status, signalled = await answered(encoded(said(**changes)))
+    assert (status, [request for request, _ in signalled]) == (200, ["msa-0042"])
+
+
+@pytest.mark.parametrize("uuid", [..., None, "", "no uuid at all", 17, "x" * 65])
+async def test_an_event_without_a_usable_uuid_is_known_by_type_time_and_document(uuid: object) -> None:
+    _, [(_, event)] = await answered(encoded(said(uuid=uuid)))
+    assert event.id == hashlib.sha256(f"signed\n{epoch(NOW)}\nd-1".encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        ...,
+        None,
+        [],
+        "d-1",
+        {},
+        {"external_id": None},
+        {"external_id": 42},
+        {"external_id": ""},
+        {"external_id": "x" * 101},
+        {"external_id": "a/b"},
+        {"external_id": "msa-0042\n"},
+        {"external_id": "signature-request:msa-0042"},
+    ],
+)
+async def test_a_document_that_cannot_be_ours_is_none_of_our_business(document: object) -> None:
+    assert await answered(encoded(said(document=document))) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"signed"',
+        b"{",
+        b"\xff\xfe{}",
+        encoded(said()).decode().encode("utf-16"),
+        b"\xef\xbb\xbf" + encoded(said()),
+        encoded(said()) + b"}",
+        encoded(said(extra=float("nan"))),
+        encoded(said(extra=float("inf"))),
+        b"[" * 100_000,
+        b'{"a":' * 33 + b"1" + b"}" * 33,
+        encoded(said(extra=[1] * 30_000)),
+        b'"' + b'\\"' * 400_000,
+        encoded(said(event_time=...)),
+        encoded(said(event_time=None)),
+        encoded(said(event_time=True)),
+        encoded(said(event_time="")),
+        encoded(said(event_time="-5")),
+        encoded(said(event_time=1.5)),
+        encoded(said(event_time="1e9")),
+        encoded(said(event_time="１７６２６８２４００")),
+        encoded(said(event_time="9" * 5000)),
+        encoded(said(event_type=...)),
+        encoded(said(event_type=None)),
+        encoded(said(event_type=5)),
+        encoded(said(event_type="")),
+        encoded(said(event_type="x" * 101)),
+        encoded(said(event_type="sig\u0000ned")),
+        encoded(said()).replace(b'"signed"', b'"\\ud800"'),
+    ],
+)
+async def test_nonsense_is_malformed(body: bytes) -> None:
+    assert await answered(body) == (400, [])
+
+
+async def test_a_number_is_read_as_it_was_written_however_long() -> None:
+    body = encoded(said(extra=...)).replace(b'"unheard_of"', b'"long": ' + b"7" * 100_000 + b', "unheard_of"')
+    assert (await answered(body))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-type": "text/plain"},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "application/json", "content-encoding": "gzip"},
+    ],
+)
+async def test_only_plain_json_is_read(headers: dict[str, str]) -> None:
+    assert await answered(encoded(said()), headers) == (400, [])
+
+
+async def test_parameters_of_the_content_type_do_not_matter() -> None:
+    assert (await answered(encoded(said()), {"content-type": "Application/JSON; charset=utf-8"}))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "event_hash", [..., None, "", 0, "0" * 64, "0" * 63, said()["event_hash"].upper(), said()["event_hash"] + "\n", "é"]
+)
+async def test_a_hash_that_does_not_fit_is_unauthorised(event_hash: object) -> None:
+    assert await answered(encoded(said(event_hash=event_hash))) == (401, [])
+
+
+async def test_the_hash_of_another_event_or_secret_is_unauthorised() -> None:
+    assert (await answered(encoded(said() | {"event_type": "declined"})))[0] == 401
+    assert (await answered(encoded(said() | {"event_time": epoch(NOW - timedelta(seconds=1))})))[0] == 401
+    assert (await answered(encoded(said(secret="somebody else's"))))[0] == 401
+
+
+async def test_without_secrets_nothing_is_genuine() -> None:
+    assert await answered(encoded(said()), secrets=()) == (401, [])
+
+
+async def test_a_tenant_without_hashes_is_listened_to_when_configured_so() -> None:
+    body = encoded(said(event_hash=...))
+    assert (await answered(body))[0] == 401
+    assert await answered(body, unsigned=True, secrets=()) == (200, [("msa-0042", HINT)])
+
+
+@pytest.mark.parametrize("offset", [timedelta(hours=-24, seconds=-1), timedelta(minutes=5, seconds=1)])
+@pytest.mark.parametrize("unsigned", [True, False])
+async def test_outside_the_window_is_unauthorised(offset: timedelta, unsigned: bool) -> None:
+    assert await answered(encoded(said(event_time=epoch(NOW + offset))), unsigned=unsigned) == (401, [])
+
+
+@pytest.mark.parametrize(
+    ("receipt", "status"), [(Receipt.TAKEN, 200), (Receipt.UNKNOWN, 200), (Receipt.CLOSED, 200), (None, 500)]
+)
+async def test_only_an_unconfirmed_signal_asks_to_be_called_again(receipt: Receipt | None, status: int) -> None:
+    reply = await receiver(RecordingSignals(receipt)).receive(JSON, encoded(said()))
+    assert reply.status == status
+
+
+def test_answers_say_nothing_of_the_reason() -> None:
+    assert {reply.status: reply.body for reply in map(Reply.of, Verdict)} == {
+        200: "OK",
+        400: "Bad Request",
+        401: "Unauthorized",
+        413: "Request Entity Too Large",
+        500: "Internal Server Error",
+    }
+
+
+async def test_callbacks_are_counted_by_reason() -> None:
+    buffer = MetricBuffer(1000)
+    signals = RecordingSignals()
+    counted = receiver(signals, meter=Runtime(telemetry=TelemetryConfig(metrics=buffer)).metric_meter)
+    for body in (encoded(said()), encoded(said()), encoded(said(event_hash="")), b"nonsense"):
+        await counted.receive(JSON, body)
+    signals.receipt = Receipt.CLOSED
+    await counted.receive(JSON, encoded(said()))
+    seen: dict[tuple[str, object], float] = {}
+    for update in buffer.retrieve_updates():
+        key = (update.metric.name, update.attributes.get("reason"))
+        seen[key] = seen.get(key, 0) + update.value
+    assert seen == {
+        ("countersign_webhook_accepted_total", "signalled"): 2,
+        ("countersign_webhook_accepted_total", "closed"): 1,
+        ("countersign_webhook_rejected_total", "bad_hash"): 1,
+        ("countersign_webhook_rejected_total", "malformed"): 1,
+    }

@@ -1,0 +1,86 @@
+"""Exit codes are true, and a person at the terminal reads one line: each case is a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAD = """
+import logging, os, signal, sys
+from starter.exits import Exit, Refusal, leave, run
+class Bad(Exception): pass
+class Usage(Exception): pass
+def main():
+"""
+TAIL = "\nrun(main, refusals=(Bad,), usage=(Usage,))"
+
+
+def process(body: str, tail: str = TAIL, stdout: IO[str] | int = subprocess.PIPE) -> "subprocess.CompletedProcess[str]":
+    script = HEAD + "\n".join(f"    {line}" for line in body.splitlines()) + tail
+    command = [sys.executable, "-c", script]
+    return subprocess.run(  # noqa: S603  our own interpreter
+        command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, timeout=30
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        ("pass", 0, ""),
+        ("return 1", 1, ""),
+        ("return 'a value'", 0, ""),
+        ("raise Refusal('not while it runs')", 1, "not while it runs\n"),
+        ("raise Bad('two\\nlines')", 1, "two\nlines\n"),
+        ("raise ExceptionGroup('tasks', [ExceptionGroup('inner', [Bad('the one')])])", 1, "the one\n"),
+        ("raise Usage('printed elsewhere')", 2, ""),
+        ("raise SystemExit(3)", 3, ""),
+        ("sys.exit('no')", 1, "no\n"),
+        ("raise KeyboardInterrupt", 130, ""),
+        ("os.kill(os.getpid(), signal.SIGTERM)\nsignal.pause()", 143, ""),
+        (
+            "raise ValueError('canary')",
+            1,
+            "internal error (ValueError); COUNTERSIGN_LOG_LEVEL=debug logs the whole of it\n",
+        ),
+    ],
+)
+def test_the_code_and_the_line_of_each_ending(body: str, code: int, says: str) -> None:
+    ended = process(body)
+    assert (ended.returncode, ended.stderr, ended.stdout) == (code, says, "")
+
+
+def test_output_is_flushed_and_finally_blocks_run() -> None:
+    ended = process("try:\n    print('out')\n    os.kill(os.getpid(), signal.SIGTERM)\nfinally:\n    print('done')")
+    assert (ended.returncode, ended.stdout) == (143, "out\ndone\n")
+
+
+def test_a_thread_that_never_ends_does_not_hold_the_process() -> None:
+    ended = process("import threading\nthreading.Thread(target=threading.Event().wait).start()\nprint('done')")
+    assert (ended.returncode, ended.stdout) == (0, "done\n")
+
+
+def test_the_traceback_of_a_fault_is_in_the_log_at_debug() -> None:
+    fault = "logging.basicConfig(level={level})\nraise ValueError('canary')"
+    assert "canary" not in process(fault.format(level="'INFO'")).stderr
+    assert "Traceback" in process(fault.format(level="'DEBUG'")).stderr
+    assert "Traceback" in process(fault.format(level="'INFO'"), "\nrun(main, service=True)").stderr
+
+
+def test_a_reader_who_went_away_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = process("print('x' * 100_000)", stdout=writer)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_a_failure() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = process("print('x')", stdout=full)
+    assert (ended.returncode, ended.stderr) == (1, "not all could be written: No space left on device\n")

@@ -1,0 +1,284 @@
+"""What a signer finds behind a link: shown by a GET that changes nothing, done by a POST from our own page."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.links import LinkUse
+from tests.starter.paging import CHAIR, DOCUMENT, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
+from workflows.glance import RequestShow, SignerLine
+from workflows.model import Role, SignerState, Status
+
+DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
+    async with phone(tmp_path) as made:
+        yield made
+
+
+def shown(**changes: Any) -> RequestShow:
+    """What our own side knows of the request."""
+    signers = (
+        SignerLine(person=FIRST, order=1, role=Role.SIGN, state=SignerState.SIGNED),
+        SignerLine(person=SECOND, order=2, role=Role.SIGN, state=SignerState.TURN),
+    )
+    says = "Waiting for chief-executive until Fri 11 Dec 2026 17:00 UTC"
+    known = RequestShow(id=REQUEST, kind="customer-contract", document=DOCUMENT, status=Status.SENT, says=says)
+    return known.having(due_at=DUE, signers=signers, **changes)
+
+
+async def test_the_page_says_what_is_asked_of_what_by_when(signer: Phone) -> None:
+    await signer.create()
+    signer.known[REQUEST] = shown()
+    answer = await signer.open(signer.link())
+    assert answer.status_code == 200
+    text = text_of(answer.text)
+    assert "Your signature is needed" in text
+    assert DOCUMENT in text
+    assert "Due Fri 11 Dec 2026, 12:00 (New York)." in text
+    assert "Read and sign" in text
+
+
+async def test_the_page_works_while_nobody_knows_the_due_date(signer: Phone) -> None:
+    await signer.create()
+    answer = await signer.open(signer.link())
+    assert (answer.status_code, "Due" in text_of(answer.text)) == (200, False)
+
+
+async def test_a_get_changes_nothing(signer: Phone) -> None:
+    await signer.create()
+    before = await signer.signers()
+    for _ in range(3):
+        assert (await signer.open(signer.link())).status_code == 200
+    assert (await signer.browser.head(signer.link())).status_code == 200
+    assert await signer.signers() == before
+    changing = [one for one in signer.entries("request") if one["method"] != "GET" and "/oauth2/" not in one["path"]]
+    assert [one["path"] for one in changing] == ["/api/v1/documents/", "/api/v1/signature-requests/"]
+
+
+async def test_the_button_leads_to_the_live_signing_page(signer: Phone) -> None:
+    await signer.create()
+    answer = await signer.press(signer.link())
+    mine = next(one for one in await signer.signers() if one["email"] == "customer@acme.test")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"{signer.sandbox.url}/sign/{mine['uuid']}"
+    assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
+
+
+async def test_the_signing_page_is_nowhere_on_ours(signer: Phone) -> None:
+    await signer.create()
+    page = (await signer.open(signer.link())).text
+    assert "/sign/" not in page
+
+
+async def test_an_approver_is_asked_to_approve(signer: Phone) -> None:
+    await signer.create(approve_only=True)
+    text = text_of((await signer.open(signer.link())).text)
+    assert "Your approval is needed" in text
+    assert "Read and approve" in text
+
+
+async def test_the_name_of_a_document_is_text_and_no_markup(signer: Phone) -> None:
+    await signer.create()
+    page = (await signer.open(signer.link())).text
+    assert "<b>2026" not in page
+    assert "&lt;b&gt;2026" in page
+
+
+async def test_who_signs_later_waits_for_the_others(signer: Phone) -> None:
+    await signer.create()
+    early = await signer.open(signer.link(SECOND))
+    assert "It is not your turn yet" in text_of(early.text)
+    assert form_of(early.text) == {}
+    await signer.deed("customer@acme.test", "sign")
+    assert "Your signature is needed" in text_of((await signer.open(signer.link(SECOND))).text)
+
+
+async def test_who_has_signed_is_thanked(signer: Phone) -> None:
+    await signer.create()
+    await signer.deed("customer@acme.test", "sign")
+    answer = await signer.open(signer.link())
+    assert "Your part is done" in text_of(answer.text)
+    assert form_of(answer.text) == {}
+
+
+async def test_a_form_that_was_open_too_long_leads_back_to_what_is_true_now(signer: Phone) -> None:
+    await signer.create()
+    fields = form_of((await signer.open(signer.link())).text)
+    await signer.deed("customer@acme.test", "sign")
+    answer = await signer.browser.post(signer.link(), data=fields)
+    assert (answer.status_code, answer.headers["location"]) == (303, signer.link().rpartition("/")[2])
+
+
+@pytest.mark.parametrize(
+    ("deed", "says"),
+    [
+        ("decline", "It was declined by a signer."),
+        ("cancel", "It was cancelled; nothing is left to do."),
+        ("sign", "It has been signed by everyone."),
+    ],
+)
+async def test_a_link_dies_with_its_request(signer: Phone, deed: str, says: str) -> None:
+    await signer.create(("customer@acme.test", 1))
+    await (signer.cancel() if deed == "cancel" else signer.deed("customer@acme.test", deed, reason="no"))
+    answer = await signer.open(signer.link())
+    text = text_of(answer.text)
+    assert answer.status_code == 410
+    assert "This request has ended" in text
+    assert says in text
+    assert DOCUMENT not in text
+    assert form_of(answer.text) == {}
+
+
+async def test_a_link_is_dead_as_soon_as_our_own_side_has_ended(signer: Phone) -> None:
+    await signer.create()
+    signer.known[REQUEST] = shown(status=Status.EXPIRED)
+    answer = await signer.open(signer.link())
+    assert (answer.status_code, "It was not signed in time." in text_of(answer.text)) == (410, True)
+
+
+async def test_a_forwarded_signer_finds_their_link_in_the_mail_and_may_have_it_again(signer: Phone) -> None:
+    await signer.create()
+    await signer.forward("customer@acme.test", "chair@example.test")
+    assert "It was handed over" in text_of((await signer.open(signer.link())).text)
+    page = await signer.open(signer.link(CHAIR))
+    assert "Your link is in your mail" in text_of(page.text)
+    mails = len(signer.entries("mail"))
+    answer = await signer.press(signer.link(CHAIR))
+    assert (answer.status_code, len(signer.entries("mail"))) == (303, mails + 1)
+    told = await signer.browser.get(
+        str(signer.browser.base_url.join(signer.link(CHAIR)).join(answer.headers["location"]))
+    )
+    assert "The mail is on its way" in text_of(told.text)
+
+
+async def test_nobody_has_mails_sent_who_can_sign_right_here(signer: Phone) -> None:
+    await signer.create()
+    mails = signer.entries("mail")
+    answer = await signer.press(signer.link(), act="resend")
+    assert (answer.headers["location"], signer.entries("mail")) == (signer.link().rpartition("/")[2], mails)
+
+
+@pytest.mark.parametrize("ref", ["x", "A" * 64, "A" * 600, "%C3%A9", "..%2F..%2Fetc"])
+async def test_a_link_that_is_not_ours_does_not_work(signer: Phone, ref: str) -> None:
+    for answer in (await signer.open(f"/open/{ref}"), await signer.browser.post(f"/open/{ref}", data={"act": "sign"})):
+        assert answer.status_code == 404
+    assert signer.entries("request") == []
+
+
+async def test_a_link_with_one_letter_changed_does_not_work(signer: Phone) -> None:
+    await signer.create()
+    link = signer.link()
+    for where in range(len("/open/"), len(link), 7):
+        changed = link[:where] + ("A" if link[where] != "A" else "B") + link[where + 1 :]
+        assert (await signer.open(changed)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token": ""},
+        {"token": "A" * 43},
+        {"token": "é"},
+        {"headers": {"sec-fetch-site": "cross-site"}},
+        {"headers": {"sec-fetch-site": "same-site"}},
+        {"headers": {"origin": "https://evil.example"}},
+        {"padding": "x" * 5000},
+    ],
+)
+async def test_a_form_that_is_not_ours_is_refused(signer: Phone, changes: dict[str, Any]) -> None:
+    await signer.create()
+    answer = await signer.press(signer.link(), **changes)
+    assert (answer.status_code, "location" in answer.headers) == (403, False)
+
+
+async def test_the_form_of_one_link_is_not_that_of_another(signer: Phone) -> None:
+    await signer.create(("customer@acme.test", 1), ("ceo@example.test", 1))
+    fields = form_of((await signer.open(signer.link())).text)
+    assert (await signer.browser.post(signer.link(SECOND), data=fields)).status_code == 403
+
+
+async def test_an_onlooker_sees_where_it_stands_and_no_button(signer: Phone) -> None:
+    signer.known[REQUEST] = shown()
+    answer = await signer.open(signer.link(CHAIR, LinkUse.VIEW))
+    text = text_of(answer.text)
+    assert answer.status_code == 200
+    assert signer.known[REQUEST].says in text
+    assert "Due Sat 12 Dec 2026, 02:00 (Tokyo)." in text
+    assert f"{FIRST} signed {SECOND} asked" in text
+    assert form_of(answer.text) == {}
+
+
+async def test_an_onlookers_link_never_leads_to_a_signing_page(signer: Phone) -> None:
+    await signer.create()
+    signer.known[REQUEST] = shown()
+    fields = form_of((await signer.open(signer.link())).text)
+    view = signer.link(FIRST, LinkUse.VIEW)
+    assert (await signer.browser.post(view, data=fields)).status_code == 403
+
+
+async def test_an_onlooker_sees_the_ending_and_a_signer_only_that(signer: Phone) -> None:
+    signer.known[REQUEST] = shown(status=Status.SIGNED, says="Signed Fri; telling finance")
+    onlooker = text_of((await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text)
+    one_who_signed = text_of((await signer.open(signer.link(FIRST, LinkUse.VIEW))).text)
+    assert "telling finance" in onlooker
+    assert "finance" not in one_who_signed
+    assert f"{DOCUMENT} has been signed by everyone." in one_who_signed
+
+
+async def test_an_onlooker_is_told_when_nobody_knows(signer: Phone) -> None:
+    assert (await signer.open(signer.link(CHAIR, LinkUse.VIEW))).status_code == 503
+
+
+@pytest.mark.parametrize("fault", ["refuse", "500", "429", "401", "502", "truncate", "302"])
+async def test_without_core_signature_the_page_asks_for_a_minute(signer: Phone, fault: str) -> None:
+    await signer.create()
+    signer.arm(method="GET", path="/api/v1/documents/*", fault=fault, times=None)
+    answer = await signer.open(signer.link())
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert "Please try again in a minute" in text_of(answer.text)
+
+
+async def test_a_form_without_core_signature_asks_for_a_minute(signer: Phone) -> None:
+    await signer.create()
+    fields = form_of((await signer.open(signer.link())).text)
+    signer.arm(method="GET", path="/api/v1/documents/*", fault="500", times=None)
+    assert (await signer.browser.post(signer.link(), data=fields)).status_code == 503
+
+
+async def test_what_is_not_listed_yet_is_being_prepared(signer: Phone) -> None:
+    assert (await signer.open(signer.link())).status_code == 404
+    signer.known[REQUEST] = shown()
+    answer = await signer.open(signer.link())
+    assert (answer.status_code, "It is being prepared" in text_of(answer.text)) == (503, True)
+
+
+async def test_who_is_not_asked_is_told_so(signer: Phone) -> None:
+    await signer.create()
+    assert (await signer.open(signer.link(CHAIR))).status_code == 404
+    assert (await signer.open(signer.link("who-has-left"))).status_code == 404
+
+
+async def test_pages_keep_to_themselves(signer: Phone) -> None:
+    await signer.create()
+    for path in (signer.link(), "/open/x"):
+        answer = await signer.open(path)
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        policy = answer.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert f"form-action 'self' {signer.sandbox.url};" in policy
+        assert not {"http:", "https:"} & set(answer.text.replace("/", " ").split('"'))
+        assert "<script" not in answer.text
+        assert "server" not in answer.headers
+
+
+async def test_other_methods_are_not_allowed(signer: Phone) -> None:
+    assert (await signer.browser.put(signer.link())).status_code == 405

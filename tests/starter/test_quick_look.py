@@ -1,0 +1,56 @@
+"""What a page hears of our own side: the workflow, else what stands beside it, else the record, else nothing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.store import Store
+from starter.quick_look import QuickLook
+from tests.servers import real_server
+from workflows import names
+from workflows.glance import RequestShow, SettledRecord
+from workflows.model import Status
+
+DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store((tmp_path / "store").as_uri())
+
+
+async def unreachable() -> Client:
+    return await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+
+
+async def test_nothing_is_known_when_nobody_answers(store: Store) -> None:
+    assert await QuickLook(await unreachable(), store)("msa") is None
+
+
+async def test_the_record_answers_while_temporal_does_not(store: Store) -> None:
+    settled = RequestShow(id="msa", kind="nda", status=Status.SIGNED, says="Signed")
+    record = SettledRecord(fingerprint="f", run_id="r", show=settled)
+    await store.write_record("msa", record.model_dump_json(by_alias=True).encode())
+    assert await QuickLook(await unreachable(), store)("msa") == settled
+
+
+@pytest.mark.real_server
+async def test_without_a_worker_the_due_date_is_known_all_the_same(store: Store) -> None:
+    async with real_server() as server:
+        await server.client.start_workflow(
+            names.SIGNATURE_REQUEST,
+            id=names.request_workflow_id("msa"),
+            task_queue="nobody",
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(names.STATUS, Status.SENT), SearchAttributePair(names.DUE_AT, DUE)]
+            ),
+        )
+        look = QuickLook(server.client, store)
+        shown = await look("msa")
+        assert await look("never-started") is None
+    assert shown is not None
+    assert (shown.due_at, shown.status, shown.partial) == (DUE, Status.SENT, True)

@@ -1,0 +1,58 @@
+"""The receiver's way to Temporal: what is confirmed, what is dropped for good, and what should be sent again."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from starter.signals import NotTaken, Receipt, TemporalSignals
+from tests.servers import real_server
+from workflows.model import ProviderEvent
+from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST, request_workflow_id
+
+EVENT = ProviderEvent(id="e-1", type="signed", at="2026-11-09T10:00:00Z")
+
+
+async def lazy(address: str, namespace: str = "default") -> Client:
+    return await Client.connect(address, namespace=namespace, lazy=True, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    async with real_server() as server:
+        yield server.client
+
+
+@pytest.mark.real_server
+async def test_a_signal_is_taken_by_a_running_request_only(client: Client) -> None:
+    signals = TemporalSignals(client)
+    handle = await client.start_workflow(SIGNATURE_REQUEST, id=request_workflow_id("msa"), task_queue="nobody")
+    assert await signals.signal("msa", EVENT) is Receipt.TAKEN
+    assert await signals.signal("never-started", EVENT) is Receipt.UNKNOWN
+    history = await handle.fetch_history()
+    [taken] = [event.workflow_execution_signaled_event_attributes for event in history.events if event.event_type == 26]
+    assert taken.signal_name == PROVIDER_EVENT
+    await handle.terminate()
+    assert await signals.signal("msa", EVENT) is Receipt.CLOSED
+    runs = [run async for run in client.list_workflows(f"WorkflowId = '{request_workflow_id('msa')}'")]
+    assert len(runs) <= 1
+
+
+@pytest.mark.real_server
+async def test_a_missing_namespace_is_no_reason_to_drop_an_event(client: Client) -> None:
+    elsewhere = await lazy(client.service_client.config.target_host, namespace="elsewhere")
+    with pytest.raises(NotTaken):
+        await TemporalSignals(elsewhere).signal("msa", EVENT)
+
+
+@pytest.mark.real_server
+async def test_a_reachable_server_is_reachable(client: Client) -> None:
+    assert await TemporalSignals(client).reachable()
+
+
+async def test_a_server_that_is_not_there_yet_is_no_crash() -> None:
+    signals = TemporalSignals(await lazy("127.0.0.1:1"))
+    assert not await signals.reachable()
+    with pytest.raises(NotTaken):
+        await signals.signal("msa", EVENT)

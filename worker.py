@@ -1,0 +1,162 @@
+"""Composition root: settings → clients → activities → workers. Drains on SIGTERM; no logic of its own."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
+
+from activities.core_signature.service import CoreSignatureService
+from activities.handoff import Fanout
+from activities.heartbeat import HeartbeatInterceptor
+from activities.planner import PolicyPlanner
+from activities.push.mail import SignerMail
+from activities.push.service import Notices
+from starter import clients, exits, logs, settings, telemetry
+from starter.clients import Clients
+from starter.exits import Refusal
+from starter.needs import Need
+from starter.search_attributes import missing_search_attributes
+from starter.settings import Settings
+from starter.temporal import connect_patiently
+from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.signature_request import SignatureRequestWorkflow
+
+NEEDS: Final = (Need.SIGNATURE, Need.PUSH, Need.CALLBACKS, Need.LINKS, Need.PEOPLE)
+GRACE: Final = timedelta(seconds=30)
+"""What an activity that is running at SIGTERM gets to finish; without it the next worker would send it again."""
+CALLS_OF_THE_DEAREST: Final = 4
+"""Calls to Core Signature that one activity makes at most: the server paces activities, the tenant counts calls."""
+
+_LOGGER: Final = structlog.get_logger("countersign.worker")
+
+
+class NotSetUp(Refusal):
+    """The namespace lacks what every workflow task needs."""
+
+
+def activities_of(open_clients: Clients, client: Client) -> dict[str, list[Any]]:
+    """The activities of each task queue; notices may be asked for on both (workflows/options.py)."""
+    signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
+    push = Notices(
+        dialect=open_clients.push,
+        directory=open_clients.directory,
+        links=open_clients.links,
+        read=signature.read,
+        mail=SignerMail(open_clients.signature, open_clients.directory),
+    )
+    handoff = Fanout(
+        push=push,
+        downstream=open_clients.downstream,
+        directory=open_clients.directory,
+        temporal=client,
+        document_url=open_clients.signature.document_url,
+    )
+    planner = PolicyPlanner(open_clients.directory)
+    return {
+        WORKFLOW_QUEUE: [*planner.activities(), *push.activities(), *handoff.activities()],
+        SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
+    }
+
+
+def workers(client: Client, activities: dict[str, list[Any]], chosen: Settings) -> tuple[Worker, Worker]:
+    """One worker for workflows and what is ours, one for what Core Signature's rate limits hold."""
+    common: dict[str, Any] = {
+        "graceful_shutdown_timeout": GRACE,
+        "interceptors": [HeartbeatInterceptor()],
+        "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
+        **_versioning(chosen),
+    }
+    ours = Worker(
+        client,
+        task_queue=WORKFLOW_QUEUE,
+        workflows=[SignatureRequestWorkflow],
+        activities=activities[WORKFLOW_QUEUE],
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+        **common,
+    )
+    paced = Worker(
+        client,
+        task_queue=SIGNATURE_QUEUE,
+        activities=activities[SIGNATURE_QUEUE],
+        max_task_queue_activities_per_second=chosen.signature.max_rps / CALLS_OF_THE_DEAREST,
+        **common,
+    )
+    return ours, paced
+
+
+def _versioning(chosen: Settings) -> dict[str, Any]:
+    if chosen.build_id is None:
+        return {}
+    return {
+        "deployment_config": WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(chosen.deployment_name, chosen.build_id),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+        )
+    }
+
+
+async def run(chosen: Settings, ready_file: Path | None) -> None:
+    """Work until SIGTERM or Ctrl-C; a server that is not there yet is waited for."""
+    stop = asyncio.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(one, stop.set)
+    async with _working(chosen, stop) as working:
+        if working:
+            _LOGGER.info("ready", queues=[WORKFLOW_QUEUE, SIGNATURE_QUEUE], build_id=chosen.build_id)
+            if ready_file:
+                await asyncio.to_thread(ready_file.write_text, "ready\n")
+            await stop.wait()
+            _LOGGER.info("draining", grace_seconds=GRACE.total_seconds())
+
+
+@asynccontextmanager
+async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
+    """Both workers running; False when `stop` was set before a server was there."""
+    async with AsyncExitStack() as open_things:
+        told = open_things.enter_context(
+            telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
+        )
+        client = await _unless(stop, connect_patiently(chosen, identity="countersign-worker", telemetry=told))
+        if client is None:
+            yield False
+            return
+        if missing := await missing_search_attributes(client):
+            raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
+        open_clients = await open_things.enter_async_context(clients.opened(chosen))
+        for worker in workers(client, activities_of(open_clients, client), chosen):
+            await open_things.enter_async_context(worker)
+        yield True
+
+
+async def _unless(stop: asyncio.Event, connecting: Any) -> Client | None:
+    connected, stopped = asyncio.ensure_future(connecting), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({connected, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if connected.done():
+        return connected.result()  # type: ignore[no-any-return]
+    connected.cancel()
+    return None
+
+
+def main() -> None:
+    """`python worker.py`, the same as `countersign worker`."""
+    words = argparse.ArgumentParser(description="Works on signature requests until it is told to stop.")
+    words.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
+    ready_file = words.parse_args().ready_file
+    chosen = settings.load(*NEEDS)
+    logs.configure(chosen.log_level)
+    asyncio.run(run(chosen, ready_file))
+
+
+if __name__ == "__main__":
+    exits.run(main, service=True)
