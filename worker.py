@@ -58,6 +58,7 @@ def activities_of(open_clients: Clients, client: Client) -> dict[str, list[Any]]
         downstream=open_clients.downstream,
         directory=open_clients.directory,
         temporal=client,
+        store=open_clients.store,
         document_url=open_clients.signature.document_url,
     )
     planner = PolicyPlanner(open_clients.directory)
@@ -152,10 +153,11 @@ def main() -> None:
     """`python worker.py`, the same as `countersign worker`."""
     words = argparse.ArgumentParser(description="Works on signature requests until it is told to stop.")
     words.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
-    ready_file = words.parse_args().ready_file
+    words.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
+    given = words.parse_args()
     chosen = settings.load(*NEEDS)
-    logs.configure(chosen.log_level)
-    asyncio.run(run(chosen, ready_file))
+    logs.configure(chosen.log_level, json=given.json or None)
+    asyncio.run(run(chosen, given.ready_file))
 
 
 if __name__ == "__main__":

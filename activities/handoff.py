@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.downstream import Downstream
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.push.report import Why
+from activities.store import Store, StoreFailure
 from workflows.model import (
     Brief,
     Delivered,
@@ -29,6 +30,7 @@ from workflows.model import (
 )
 from workflows.names import SIGNATURE_SETTLED, notice_key
 from workflows.ports import Handoff, PushService
+from workflows.record import amendment
 
 EVENT_TYPE: Final = "signature.settled"
 WORKFLOW_CLOSED: Final = "workflow_closed"
@@ -52,12 +54,14 @@ class Fanout(Handoff):
         downstream: Downstream,
         directory: Directory,
         temporal: Client,
+        store: Store,
         document_url: Callable[[str], str],
     ) -> None:
         self._push = push
         self._downstream = downstream
         self._directory = directory
         self._temporal = temporal
+        self._store = store
         self._document_url = document_url
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
@@ -70,7 +74,17 @@ class Fanout(Handoff):
             async with at_once:
                 return await self._result(call, batch.brief, settled)
 
-        return HandoffReport(results=tuple(await asyncio.gather(*map(result, batch.calls))))
+        report = HandoffReport(results=tuple(await asyncio.gather(*map(result, batch.calls))))
+        await self._amend_record(batch, report)
+        return report
+
+    async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> None:
+        """Keep what became of the batch; a store that is away must not cost the workflow the results."""
+        content = amendment(batch, report, batch.at or batch.settled.at).model_dump_json(by_alias=True).encode()
+        try:
+            await self._store.write_amendment(batch.brief.id, batch.number, content)
+        except StoreFailure as failure:
+            activity.logger.error("hand-off not recorded", extra={"says": str(failure)})
 
     async def _result(self, call: HandoffCall, brief: Brief, settled: Settled) -> HandoffResult:
         """The result of one target; whatever goes wrong with it must not cost the others theirs."""

@@ -92,6 +92,17 @@ class Store:
         """The record of this id, None when there is none."""
         return await self._read(f"records/{id}.json")
 
+    async def write_amendment(self, id: str, number: int, content: bytes) -> None:
+        """Write what came after settlement; a repeated batch replaces its own amendment and no other."""
+        await self._replace(_amendment(id, number), content)
+
+    async def read_amendments(self, id: str) -> tuple[bytes, ...]:
+        """The amendments of a request's record in their order; none when nothing came after settlement."""
+        found: list[bytes] = []
+        while (content := await self._read(_amendment(id, len(found) + 1))) is not None:
+            found.append(content)
+        return tuple(found)
+
     async def create_signers(self, request: str, content: bytes) -> bool:
         """Write `people/<request>.json` if there is none; whether what stands there now is `content`."""
         if await self._create(f"people/{request}.json", content):
@@ -157,6 +168,11 @@ class Store:
             _written_beside(Path(path), content).replace(path)
         else:
             self._files.pipe_file(path, content)
+
+
+def _amendment(id: str, number: int) -> str:
+    # `~` is no character of ids: with `.` it would be the record of a request called `<id>.<number>`.
+    return f"records/{id}~{number}.json"
 
 
 def _dead(token: str) -> str:

@@ -47,7 +47,8 @@ setup.register(app)
 
 def main() -> NoReturn:
     """Run what was typed and end the process with its code."""
-    exits.run(lambda: app(sys.argv[1:]), refusals=_REFUSALS, usage=(CycloptsError,))
+    words = sys.argv[1:]
+    exits.run(lambda: app(words), refusals=_REFUSALS, usage=(CycloptsError,), service=words[:1] == ["webhook"])
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.store import Store
 from starter.exits import Refusal
 from workflows import names
-from workflows.glance import Next, RequestShow, SettledRecord
+from workflows.glance import Next, RequestShow
 from workflows.model import Code, Problem, Status
+from workflows.record import Amendment, SettledRecord, amended
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _NO_WORKER: Final = (
@@ -70,7 +71,10 @@ async def _forgotten(store: Store, id: str) -> RequestShow:
 
 async def _recorded(store: Store, id: str) -> RequestShow | None:
     content = await store.read_record(id)
-    return SettledRecord.model_validate_json(content).show if content is not None else None
+    if content is None:
+        return None
+    amendments = [Amendment.model_validate_json(one) for one in await store.read_amendments(id)]
+    return amended(SettledRecord.model_validate_json(content).show, amendments)
 
 
 async def _outside(store: Store, id: str, described: WorkflowExecutionDescription) -> RequestShow:

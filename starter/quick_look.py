@@ -10,7 +10,8 @@ from temporalio.service import RPCError
 from activities.store import Store, StoreFailure
 from starter.exits import Refusal
 from starter.looking import look
-from workflows.glance import RequestShow, SettledRecord
+from workflows.glance import RequestShow
+from workflows.record import SettledRecord
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
 _SECONDS: Final = 5.0

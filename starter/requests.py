@@ -18,11 +18,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities import requests as start_path
 from activities.catalogue import Catalogue
 from activities.files import FileText
-from activities.people import Directory
-from starter import looking
+from activities.request_input import Prepared
+from activities.store import Store
+from starter import clients, looking
 from starter.desk import Desk
 from starter.exits import Refusal
 from starter.request_ids import request_id
+from starter.settings import Settings
 from workflows import names
 from workflows.glance import RequestShow
 from workflows.model import Cancellation, Model, Status
@@ -69,21 +71,23 @@ class NotConfirmed(Refusal):
         self.op = op
 
 
-async def start(
-    desk: Desk, file: str, *, catalogue: Catalogue, directory: Directory, max_upload_megabytes: int
-) -> StartAnswer:
-    """Start the request of a file (`-`: standard input), or recognise the one it started before.
+async def read(settings: Settings, file: str) -> Prepared:
+    """Check a request file in full (`-`: standard input); nothing is started, no server is needed.
 
-    Raises `FileFaults` with everything that is wrong with the file, `IdTaken` when its id stands for something else.
+    Raises `FileFaults` with everything that is wrong with the file, or with the catalogue.
     """
     written = await asyncio.to_thread(FileText.read, file)
-    prepared = await start_path.prepare(
+    return await start_path.prepare(
         written,
-        catalogue=catalogue,
-        directory=directory,
+        catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
+        directory=clients.directory(settings, Store(settings.store_url)),
         now=datetime.now(UTC),
-        max_upload_megabytes=max_upload_megabytes,
+        max_upload_megabytes=settings.signature.max_upload_mb,
     )
+
+
+async def start(desk: Desk, prepared: Prepared) -> StartAnswer:
+    """Start the request, or recognise the one that the same file started before; `IdTaken` for another file's id."""
     started = await start_path.start(desk.client, desk.store, prepared)
     return StartAnswer(
         id=started.id,

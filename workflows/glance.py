@@ -1,11 +1,11 @@
 """One answer everywhere: waiting for whom, since when, until when, what happens next and why.
 
-The query, the Web UI's details, `request show`, the settled record and the page all speak from `show`.
+The query, the Web UI's details, `request show`, the settled record (record.py) and the page all speak from `show`.
 """
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
 from workflows.model import (
@@ -16,12 +16,13 @@ from workflows.model import (
     Model,
     Moment,
     MomentKind,
+    Outcome,
     Problem,
     Role,
     SignerState,
     Status,
 )
-from workflows.progress import EscalationEntry, Notification, Observation, Progress, TimelineEntry
+from workflows.progress import EscalationEntry, Notification, Progress, TimelineEntry
 
 
 class WaitingFor(Model):
@@ -79,15 +80,6 @@ class RequestShow(Model):
     partial: bool = False
 
 
-class SettledRecord(Model):
-    """What `records/<id>.json` holds: the lasting truth when Temporal has forgotten the run."""
-
-    version: int = 1
-    fingerprint: str
-    run_id: str
-    show: RequestShow = Field()
-
-
 def show(brief: Brief, progress: Progress, now: datetime) -> RequestShow:
     """Everything there is to know of a request at `now`."""
     waiting = () if progress.status.ended else _waiting_for(progress)
@@ -111,21 +103,6 @@ def show(brief: Brief, progress: Progress, now: datetime) -> RequestShow:
         timeline=_timeline(progress),
         says=_sentence(progress, waiting, following),
     )
-
-
-def settled_record(observation: Observation, progress: Progress) -> SettledRecord:
-    """The record of `progress` as it was at settlement; equal for equal input, whoever writes it and when."""
-    return SettledRecord(
-        fingerprint=observation.request.fingerprint,
-        run_id=observation.run_id,
-        show=show(observation.request.brief, progress, observation.now),
-    )
-
-
-def summary(brief: Brief) -> str:
-    """One line for the Web UI's list: document and who signs, by id."""
-    signers = ", ".join(signer.person for signer in brief.signers)
-    return f"{brief.document.name[:100]} – {brief.kind}, for {signers}"[:200]
 
 
 def details(shown: RequestShow) -> str:
@@ -211,21 +188,23 @@ def _handoffs(progress: Progress) -> tuple[HandoffLine, ...]:
 
 
 def _timeline(progress: Progress) -> tuple[TimelineEntry, ...]:
-    told = [
-        TimelineEntry(
-            at=n.at, what=n.stage if n.outcome == "accepted" else f"{n.stage} {n.outcome}", who=n.person, why=n.why
-        )
-        for n in progress.notifications
-    ]
+    told = [told_entry(line) for line in progress.notifications]
     escalated = [
         TimelineEntry(at=e.at, what=f"escalated to {e.to}", who=e.from_, why=e.reason) for e in progress.escalations
     ]
-    handed = [
-        TimelineEntry(at=e.at, what=f"hand-off {e.state}", who=e.target.target, why=e.why)
-        for e in progress.handoff.entries
-        if not e.notice and e.attempts
-    ]
+    handed = [handed_off_entry(line) for line in _handoffs(progress) if line.attempts]
     return tuple(sorted([*progress.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
+
+
+def told_entry(line: Notification) -> TimelineEntry:
+    """A line of the reminder ledger as the timeline shows it."""
+    what = line.stage if line.outcome is Outcome.ACCEPTED else f"{line.stage} {line.outcome}"
+    return TimelineEntry(at=line.at, what=what, who=line.person, why=line.why)
+
+
+def handed_off_entry(line: HandoffLine) -> TimelineEntry:
+    """A line of the hand-off as the timeline shows it."""
+    return TimelineEntry(at=line.at, what=f"hand-off {line.state}", who=line.target, why=line.why)
 
 
 _NEXT_WORDS = {

@@ -32,6 +32,7 @@ class HandoffLedger(Model):
     """The lines of one settled request."""
 
     entries: tuple[HandoffEntry, ...] = ()
+    batches: int = 0
 
     @classmethod
     def open(cls, targets: tuple[Target, ...], notices: tuple[Target, ...], now: datetime) -> Self:
@@ -52,16 +53,23 @@ class HandoffLedger(Model):
     def record(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
         """The ledger after these results; a target without one keeps its line."""
         by_target = {result.target: result for result in results}
-        return self.having(entries=tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries))
+        entries = tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries)
+        return self.having(entries=entries, batches=self.batches + 1)
+
+
+def state_after(result: HandoffResult, attempts: int) -> HandoffState:
+    """Where a target stands after its attempt number `attempts` ended with `result`."""
+    if result.ok:
+        return HandoffState.DONE
+    return HandoffState.DEAD if result.gone or attempts > len(RETRY_AFTER) else HandoffState.PENDING
 
 
 def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> HandoffEntry:
     if result is None or entry.due_at is None:
         return entry
     tried = entry.having(attempts=entry.attempts + 1, at=now, due_at=None, why=result.why)
-    if result.ok:
-        return tried.having(state=HandoffState.DONE)
-    if result.gone or tried.attempts > len(RETRY_AFTER):
-        return tried.having(state=HandoffState.DEAD)
+    state = state_after(result, tried.attempts)
+    if state is not HandoffState.PENDING:
+        return tried.having(state=state)
     pause = max(RETRY_AFTER[entry.attempts], timedelta(seconds=result.retry_after))
     return tried.having(due_at=now + pause)

@@ -393,6 +393,9 @@ class HandoffCall(Model):
     key: str
     notice: Notice | None = None
     """For a target that is a person: what they are told."""
+    attempt: int = 1
+    listed: bool = True
+    """False for people told of the ending: they show among the notifications, not among the hand-offs."""
 
 
 class HandoffBatch(Model):
@@ -402,6 +405,9 @@ class HandoffBatch(Model):
     settled: Settled
     calls: tuple[HandoffCall, ...]
     document: str | None = None
+    number: int = 1
+    """Which batch of the request this is; its amendment of the settled record has the same number."""
+    at: AwareDatetime | None = None
 
 
 class HandoffResult(Model):

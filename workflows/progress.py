@@ -192,7 +192,7 @@ class Progress(Model):
 
     def mended(self, now: datetime) -> Self:
         """The trouble is over: every offset that counts from a past instant moves by the time it took."""
-        if self.problem is None or self.status.ended:
+        if self.problem is None or (self.status.ended and self.problem.code.terminal):
             return self
         pause = now - self.problem.since
         moved = self.having(

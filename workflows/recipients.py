@@ -98,10 +98,19 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
             target=entry.target,
             key=handoff_key(brief.id, entry.target.target),
             notice=_ending_notice(brief, progress, entry.target) if entry.target.person else None,
+            attempt=entry.attempts + 1,
+            listed=not entry.notice,
         )
         for entry in progress.handoff.due(now)
     )
-    return HandoffBatch(brief=brief, settled=settled(brief, progress), calls=calls, document=progress.document)
+    return HandoffBatch(
+        brief=brief,
+        settled=settled(brief, progress),
+        calls=calls,
+        document=progress.document,
+        number=progress.handoff.batches + 1,
+        at=now,
+    )
 
 
 def _notice(brief: Brief, stage: str, signer: SignerProgress, action: NoticeAction) -> Notice:

@@ -86,7 +86,7 @@ class SignatureRequestWorkflow(PatientWorkflow):
 
     @cancel.validator
     def _refuse_senseless_cancel(self, wish: Cancellation) -> None:
-        if self._progress.status.ended:
+        if self._progress.status.ended and self._progress.status is not Status.CANCELLED:
             raise ApplicationError(f"too late: the request is {self._progress.status}", type="too_late")
         if not wish.reason.strip():
             raise ApplicationError("a cancellation needs a reason", type="invalid")

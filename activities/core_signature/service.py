@@ -15,10 +15,10 @@ from activities.http import ServiceFailure
 from activities.people import Directory, DirectoryFailure
 from activities.person import Person
 from activities.store import RecordConflict, Store
-from workflows.glance import settled_record
 from workflows.model import Brief, CancelOrder, Code, CreateOrder, DocumentSeen
 from workflows.ports import SignatureService
 from workflows.progress import Observation, Progress
+from workflows.record import settled_record
 
 _BOUNCED: Final = "signer_email_bounced"
 _REFUSED_BY_STATE: Final = (400, 409)

@@ -123,10 +123,13 @@ class Told:
         return Outcome.WITHDRAWN if self.notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
 
 
-def report(told: Sequence[Told], seen: DocumentSeen | None) -> DeliveryReport:
-    """The report of a delivery; raises `ApplicationError` when nothing was delivered and something still can be."""
+def report(told: Sequence[Told], seen: DocumentSeen | None, *, stragglers: bool = False) -> DeliveryReport:
+    """The report of a delivery; raises `ApplicationError` when nothing was delivered and something still can be.
+
+    Of `stragglers` nothing is raised: others of the same stage were reached, and one bad phone stops no request.
+    """
     lines = tuple(one.line for one in told)
-    if not any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines):
+    if not stragglers and not any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines):
         _raise_worst(told)
     open_messages = [message for one in told for message in one.messages if message[1].fate in _OPEN]
     return DeliveryReport(

@@ -74,7 +74,8 @@ class Notices(PushService):
                 return await self._tell(delivery, notice, seen)
 
         told = await asyncio.gather(*(tell(notice) for notice in delivery.notices))
-        return report(await self._mail_the_rest(delivery, [one for one in told if one is not None]), seen)
+        lines = await self._mail_the_rest(delivery, [one for one in told if one is not None])
+        return report(lines, seen, stragglers=delivery.devices is not None)
 
     async def _seen(self, delivery: Delivery) -> DocumentSeen | None:
         if delivery.document is None:

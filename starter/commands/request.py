@@ -7,8 +7,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.progress import Progress
 
-from activities.catalogue import Catalogue
-from starter import clients, requests, tables
+from starter import requests, tables
 from starter.commands.printing import AsJson, answer
 from starter.commands.session import ready
 from starter.desk import Desk, opened
@@ -43,15 +42,9 @@ async def start(file: RequestFile, /, *, json: AsJson = False) -> None:
         Print `{id, workflow_id, run_id, created, url}`.
     """
     settings = ready(Need.PEOPLE)
-    catalogue = Catalogue.read(settings.policies)
+    prepared = await requests.read(settings, file)
     async with opened(settings) as desk:
-        started = await requests.start(
-            desk,
-            file,
-            catalogue=catalogue,
-            directory=clients.directory(settings, desk.store),
-            max_upload_megabytes=settings.signature.max_upload_mb,
-        )
+        started = await requests.start(desk, prepared)
     answer(started, tables.of_start(started), as_json=json, link=started.url)
 
 

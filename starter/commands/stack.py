@@ -13,6 +13,8 @@ from starter.commands.session import ready
 from starter.desk import opened
 from starter.exits import Exit
 
+ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once the process does its work.")]
+JsonLog = Annotated[bool, Parameter(name="--json", negative=(), help="Log in JSON on a terminal, too.")]
 DataDir = Annotated[Path | None, Parameter(help="Folder of data, logs and addresses; default: .countersign.")]
 
 
@@ -20,21 +22,16 @@ def _is_span(_: object, value: str) -> None:
     rehearsal.span(value)
 
 
-def worker() -> None:
+def worker(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
     """Run the worker: workflows and activities, until SIGTERM; then it finishes what it has begun."""
-    modules.become("worker")
+    words = [*(("--ready-file", str(ready_file)) if ready_file else ()), *(("--json",) if json else ())]
+    modules.become("worker", *words)
 
 
-async def webhook(*, ready_file: Path | None = None) -> None:
-    """Run the receiver of Core Signature's callbacks and the pages for signers, until SIGTERM.
-
-    Parameters
-    ----------
-    ready_file
-        Written once it listens: `{"url": …}`.
-    """
+async def webhook(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
+    """Run the receiver of Core Signature's callbacks and the pages for signers, until SIGTERM."""
     chosen = settings.load(*receiver.NEEDS)
-    logs.configure(chosen.log_level)
+    logs.configure(chosen.log_level, json=json or None)
     await receiver.serve(chosen, ready_file=ready_file)
 
 

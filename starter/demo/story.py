@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from activities.catalogue import Catalogue
-from starter import clients, requests
+from starter import requests
 from starter.demo.scene import NotSeen, Scene
 from workflows.glance import RequestShow
 from workflows.model import HandoffState, Outcome, Status
@@ -34,14 +33,7 @@ class Step:
 
 
 async def _start(scene: Scene) -> str:
-    settings = scene.settings
-    started = await requests.start(
-        scene.desk,
-        str(scene.example),
-        catalogue=Catalogue.read(settings.policies),
-        directory=clients.directory(settings, scene.desk.store),
-        max_upload_megabytes=settings.signature.max_upload_mb,
-    )
+    started = await requests.start(scene.desk, await requests.read(scene.settings, str(scene.example)))
     scene.request = started.id
     if not started.created:
         raise NotSeen("a new request", f"{started.id}, which was there before")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from activities.handoff import Fanout
 from activities.http import make_client
 from activities.people import FileDirectory
 from activities.push.service import Notices
+from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
@@ -29,6 +31,7 @@ from workflows.model import (
     HandoffBatch,
     HandoffCall,
     HandoffResult,
+    HandoffState,
     Notice,
     NoticeAction,
     Outcome,
@@ -39,6 +42,7 @@ from workflows.model import (
     Target,
 )
 from workflows.names import SIGNATURE_SETTLED, handoff_key, notice_key
+from workflows.record import Amendment
 
 __all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
 
@@ -87,6 +91,7 @@ class House:
     directory: FileDirectory
     downstream: Downstream
     url: str
+    store: Store
 
     async def tell(self, *targets: Target, temporal: Client | None = None, **batch: Any) -> tuple[HandoffResult, ...]:
         """The results of one hand-off to these targets."""
@@ -95,6 +100,7 @@ class House:
             downstream=self.downstream,
             directory=self.directory,
             temporal=temporal or await nowhere(),
+            store=self.store,
             document_url=lambda uuid: f"https://sign.example/api/v1/documents/{uuid}/",
         )
         calls = tuple(HandoffCall(target=target, key=handoff_key("msa-0042", target.target)) for target in targets)
@@ -111,11 +117,14 @@ async def house(
     sandbox: RunningSandbox,
     notices: Notices,
     directory: FileDirectory,
+    tmp_path: Path,
 ) -> AsyncIterator[House]:
     """Everything but Temporal."""
     config = DownstreamConfig(secrets={"finance": (SecretStr(SECRET),)}, hosts=(sandbox.url.removeprefix("http://"),))
     async with make_client() as client:
-        yield House(notices, directory, Downstream(client, config, Guard(config.hosts)), sandbox.url)
+        yield House(
+            notices, directory, Downstream(client, config, Guard(config.hosts)), sandbox.url, Store(f"{tmp_path}/kept")
+        )
 
 
 def called(sandbox: RunningSandbox, name: str) -> dict[str, Any]:
@@ -276,3 +285,15 @@ async def test_our_own_fault_costs_only_its_target(house: House, sandbox: Runnin
     assert (person.ok, person.gone, person.why) == (False, False, "our fault: UnicodeEncodeError")
     assert hook.ok
     assert not sends(sandbox)
+
+
+async def test_what_became_of_a_batch_is_kept_as_an_amendment_of_the_record(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    await house.tell(house.hook("finance"), Target(target="gone", workflow="no-such-workflow"), number=1, at=AT)
+    [amendment] = [Amendment.model_validate_json(one) for one in await house.store.read_amendments("msa-0042")]
+    finance, gone = amendment.handoffs
+    assert (finance.target, finance.state, finance.attempts, finance.at) == ("finance", HandoffState.DONE, 1, AT)
+    assert (gone.target, gone.state) == ("gone", HandoffState.PENDING)
+    await house.tell(house.hook("finance"), number=2, at=AT)
+    assert len(await house.store.read_amendments("msa-0042")) == 2

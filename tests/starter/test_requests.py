@@ -18,8 +18,9 @@ from tests.servers import real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, workers
 from workflows import names
-from workflows.glance import RequestShow, SettledRecord
+from workflows.glance import RequestShow
 from workflows.model import Code, SignerState, Status
+from workflows.record import SettledRecord
 from workflows.signature_request import SignatureRequestWorkflow
 
 pytestmark = pytest.mark.real_server

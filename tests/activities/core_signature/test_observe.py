@@ -15,7 +15,6 @@ from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls
 from tests.activities.core_signature.requests import deed
-from workflows.glance import SettledRecord
 from workflows.model import (
     Brief,
     Code,
@@ -28,6 +27,7 @@ from workflows.model import (
     Status,
 )
 from workflows.progress import Observation, Progress, SignatureRequest
+from workflows.record import SettledRecord
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 

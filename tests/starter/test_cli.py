@@ -1,0 +1,120 @@
+"""The words of the command: help that a newcomer can act on, JSON everywhere, exit codes 0, 1 and 2, no traceback."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+from rich.console import Console
+
+from starter import modules
+from starter.__main__ import app
+
+NOBODY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
+
+
+def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
+    """Every command as it is typed."""
+    for name in of:
+        if name.startswith("-"):
+            continue
+        inner = of[name]
+        if inner.default_command is None:
+            yield from words(inner, *chain, name)
+        else:
+            yield (*chain, name)
+
+
+COMMANDS = sorted(words(app))
+
+
+def type_(*typed: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+    shell = {name: text for name, text in os.environ.items() if not name.startswith(("COUNTERSIGN_", "TEMPORAL_"))}
+    return subprocess.run(  # noqa: S603  our own command
+        modules.command("starter", *typed),
+        env={**modules.environment(shell), **environment},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def help_of(*typed: str) -> str:
+    console = Console(file=StringIO(), width=200)
+    with console.capture() as captured:
+        app([*typed, "--help"], console=console)
+    return captured.get()
+
+
+def test_the_words_are_those_of_the_contract() -> None:
+    assert [" ".join(command) for command in COMMANDS] == [
+        "demo",
+        "dev",
+        "doctor",
+        "fast-forward",
+        "init",
+        "request cancel",
+        "request list",
+        "request show",
+        "request start",
+        "webhook",
+        "worker",
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_word_explains_itself_and_speaks_json(command: tuple[str, ...]) -> None:
+    told = help_of(*command)
+    assert "--json" in told
+    rows = [line.strip("│ ") for line in told.splitlines() if line.startswith("│")]
+    unexplained = [row for row in rows if len(row.replace("*", "").split()) < 3]
+    assert not unexplained
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (("bogus",), 'Unknown command "bogus"'),
+        (("request", "cancel", "msa-0042"), "--reason requires an argument"),
+        (("request", "start", "--josn", "msa.yaml"), "there is no option --josn"),
+        (("fast-forward", "msa-0042", "3 days"), "3 days is not a duration such as 4h, 3d or 2w"),
+    ],
+)
+def test_wrong_usage_is_2_and_points_to_the_help(typed: tuple[str, ...], says: str) -> None:
+    ended = type_(*typed)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert says in ended.stderr
+    assert "Try: countersign" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_server_that_is_not_there_is_1_in_one_line() -> None:
+    ended = type_("request", "show", "msa-0042", **NOBODY)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "no Temporal server at 127.0.0.1:1: connection refused\n"
+
+
+def test_a_faulty_file_is_refused_before_any_server_is_asked(tmp_path: Path) -> None:
+    people = tmp_path / "people.yaml"
+    people.write_text("people: [{id: a, name: A, email: a@example.com, zone: Europe/Amsterdam}]\n")
+    ended = type_("request", "start", "-", stdin="kind: contract\n", COUNTERSIGN_PEOPLE=str(people), **NOBODY)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "stdin:1: kind: contract is not a kind of the catalogue" in ended.stderr
+    assert "document: " in ended.stderr
+    assert "Temporal" not in ended.stderr
+
+
+def test_what_is_not_set_is_named() -> None:
+    ended = type_("request", "start", "msa.yaml", **NOBODY)
+    assert (ended.returncode, ended.stderr) == (1, "COUNTERSIGN_PEOPLE: is missing (The people file)\n")
+
+
+def test_the_version_is_told() -> None:
+    ended = type_("--version")
+    assert ended.returncode == 0
+    assert ended.stdout.strip()

@@ -1,0 +1,62 @@
+"""What crosses a boundary of the workflow, found by asking the code: every message, input and result, and its parts."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, get_args, get_type_hints
+
+from pydantic import BaseModel
+from temporalio import workflow
+
+from workflows import ports
+from workflows.port import Port
+from workflows.record import SettledRecord
+from workflows.signature_request import SignatureRequestWorkflow
+
+PORTS = [port for port in Port.__subclasses__() if port.__module__ == ports.__name__]
+ELSEWHERE = (SettledRecord,)
+"""What outlives the code in the store instead of in a history."""
+
+
+def boundary_models() -> list[type[BaseModel]]:
+    """The models that Temporal or the store keeps, by name; what they are made of is not listed."""
+    told = {model for method in _methods() for hint in get_type_hints(method).values() for model in models_in(hint)}
+    return sorted({*told, *ELSEWHERE}, key=lambda model: model.__name__)
+
+
+def parts(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """A model and all models inside it."""
+    found: set[type[BaseModel]] = set()
+    waiting = [model]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += [inner for field in one.model_fields.values() for inner in models_in(field.annotation)]
+    return found
+
+
+def words(model: type[BaseModel]) -> set[type[StrEnum]]:
+    """The enumerations whose values a model, or a model inside it, carries."""
+    fields = [field for part in parts(model) for field in part.model_fields.values()]
+    return {kind for field in fields for kind in _types(field.annotation) if issubclass(kind, StrEnum)}
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models an annotation names, also inside tuples and unions."""
+    return (kind for kind in _types(annotation) if issubclass(kind, BaseModel))
+
+
+def _types(annotation: Any) -> Iterator[type[Any]]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _types(inner)
+
+
+def _methods() -> Iterator[Any]:
+    messages = workflow._Definition.must_from_class(SignatureRequestWorkflow)
+    yield messages.run_fn
+    for kind in (messages.signals, messages.queries, messages.updates):
+        yield from (message.fn for message in kind.values() if message.name)
+    for port in PORTS:
+        yield from (method for method in vars(port).values() if hasattr(method, "__port_activity_name__"))

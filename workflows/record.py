@@ -1,0 +1,78 @@
+"""What is kept of a request beyond Temporal's memory: the settled record, and an amendment for each hand-off batch.
+
+Both are made by activities from their input alone, so that a repetition is equal to the byte.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from workflows.glance import HandoffLine, RequestShow, handed_off_entry, show, told_entry
+from workflows.handoff import state_after
+from workflows.model import HandoffBatch, HandoffReport, Model
+from workflows.progress import Notification, Observation, Progress
+
+
+class SettledRecord(Model):
+    """What `records/<id>.json` holds: the lasting truth when Temporal has forgotten the run."""
+
+    version: int = 1
+    fingerprint: str
+    run_id: str
+    show: RequestShow
+
+
+class Amendment(Model):
+    """What one batch of the hand-off adds to the settled record: the lines it changed."""
+
+    version: int = 1
+    number: int
+    handoffs: tuple[HandoffLine, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+
+
+def settled_record(observation: Observation, progress: Progress) -> SettledRecord:
+    """The record of `progress` as it was at settlement; equal for equal input, whoever writes it and when."""
+    return SettledRecord(
+        fingerprint=observation.request.fingerprint,
+        run_id=observation.run_id,
+        show=show(observation.request.brief, progress, observation.now),
+    )
+
+
+def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amendment:
+    """What the results of `batch` change; a repeated batch replaces its own amendment."""
+    results = {result.target: result for result in report.results}
+    told = [(call, results[call.target.target]) for call in batch.calls if call.target.target in results]
+    return Amendment(
+        number=batch.number,
+        handoffs=tuple(
+            HandoffLine(
+                target=call.target.target,
+                state=state_after(result, call.attempt),
+                attempts=call.attempt,
+                at=at,
+                why=result.why,
+            )
+            for call, result in told
+            if call.listed
+        ),
+        notifications=tuple(Notification(**dict(line), at=at) for _, result in told for line in result.delivered),
+    )
+
+
+def amended(shown: RequestShow, amendments: Iterable[Amendment]) -> RequestShow:
+    """The settled record's answer with everything that happened after settlement."""
+    handoffs = {line.target: line for line in shown.handoffs}
+    notifications = {line.key: line for line in shown.notifications}
+    for one in sorted(amendments, key=lambda amendment: amendment.number):
+        handoffs |= {line.target: line for line in one.handoffs}
+        notifications |= {line.key: line for line in one.notifications}
+    later = [handed_off_entry(line) for line in handoffs.values()]
+    later += [
+        told_entry(line) for key, line in notifications.items() if key not in {n.key for n in shown.notifications}
+    ]
+    return shown.having(
+        handoffs=tuple(handoffs.values()),
+        notifications=tuple(notifications.values()),
+        timeline=tuple(sorted([*shown.timeline, *later], key=lambda entry: entry.at)),
+    )
