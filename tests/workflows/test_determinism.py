@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-WORKFLOWS = sorted((Path(__file__).parents[2] / "workflows").glob("*.py"))
+WORKFLOWS = sorted((Path(__file__).parents[2] / "workflows").rglob("*.py"))
 ALLOWED_ROOTS = {
     "abc", "asyncio", "collections", "dataclasses", "datetime", "enum", "itertools", "typing",
     "pydantic", "temporalio", "workflows",

@@ -1,0 +1,87 @@
+"""Notices to people, and what became of them."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from workflows.model.base import Model
+from workflows.model.provider import DocumentSeen
+from workflows.model.request import Brief, Status
+
+
+class NoticeAction(StrEnum):
+    """What tapping a notice is for; `withdraw` removes the one with the same key from the screen."""
+
+    SIGN = "sign"
+    APPROVE = "approve"
+    OPEN = "open"
+    WITHDRAW = "withdraw"
+
+
+class Channel(StrEnum):
+    """How a notice travels; `mail` is Core Signature's own."""
+
+    PUSH = "push"
+    MAIL = "mail"
+    SMS = "sms"
+
+
+class Outcome(StrEnum):
+    """What became of a notice."""
+
+    ACCEPTED = "accepted"
+    SUPPRESSED = "suppressed"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+class Notice(Model):
+    """One notice to one person; its identity is request, stage and person."""
+
+    key: str
+    stage: str
+    person: str
+    action: NoticeAction
+    about: str | None = None
+    """Escalations: the silent signer."""
+
+
+class Delivery(Model):
+    """One stage for all its recipients. With `document` set it is read again first and nobody who acted is told."""
+
+    brief: Brief
+    notices: tuple[Notice, ...]
+    due_at: AwareDatetime | None = None
+    document: str | None = None
+    devices: tuple[str, ...] | None = None
+    """Only these devices (short hashes): the ones an earlier call left open."""
+    outcome: Status | None = None
+    now: AwareDatetime | None = None
+
+
+class DeviceOutcome(Model):
+    """What became of one device; `device` is a short hash, never the token."""
+
+    device: str
+    outcome: Outcome
+
+
+class Delivered(Model):
+    """The line of the reminder ledger for one notice."""
+
+    key: str
+    stage: str
+    person: str
+    channel: Channel
+    outcome: Outcome
+    why: str | None = None
+    devices: tuple[DeviceOutcome, ...] = ()
+
+
+class DeliveryReport(Model):
+    """Results per notice; `open_devices` are worth another try, not before `retry_after` seconds have passed."""
+
+    delivered: tuple[Delivered, ...] = ()
+    open_devices: tuple[str, ...] = ()
+    retry_after: float = 0
+    seen: DocumentSeen | None = None

@@ -1,0 +1,96 @@
+"""The agenda and what the planner needs to make it."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from workflows.model.base import Model
+from workflows.model.policy import EscalationAction, Policy
+from workflows.model.request import Brief
+
+
+class MomentKind(StrEnum):
+    """What an instant of the agenda is for."""
+
+    REMIND = "remind"
+    WARN = "warn"
+    ESCALATE = "escalate"
+    EXPIRE = "expire"
+
+
+class Reason(StrEnum):
+    """Why a planned notice was not sent."""
+
+    SIGNED = "signed"
+    NOT_THEIR_TURN = "not_their_turn"
+    QUIET_HOURS = "quiet_hours"
+    TOO_SOON = "too_soon"
+    ABSENT = "absent"
+    PAUSED = "paused"
+    SNOOZED = "snoozed"
+    SETTLED = "settled"
+    NO_DEVICE = "no_device"
+    SUPERSEDED = "superseded"
+    CAUGHT_UP = "caught_up"
+
+
+class Moment(Model):
+    """One planned instant: `stage` names it in keys (`reminder-2`, `warning-1d`, `escalation`), `why` says it in words.
+
+    `person` is the silent signer it is about; `to` is who hears it (an escalation goes to somebody else).
+    """
+
+    at: AwareDatetime
+    kind: MomentKind
+    stage: str
+    person: str
+    to: str
+    why: str
+    action: EscalationAction = EscalationAction.NOTIFY
+    """Escalations: alert the alternate, or hand the signer's place over to them."""
+    suppressed: Reason | None = None
+    """Why it will not be sent; only in `Agenda.dropped`."""
+
+
+class Agenda(Model):
+    """The instants planned for the signers whose turn it is, earliest first, and the due date, all in UTC."""
+
+    due_at: AwareDatetime
+    moments: tuple[Moment, ...] = ()
+    dropped: tuple[Moment, ...] = ()
+    """What the policy asks for and the calendar forbids, each with its reason; the ledger tells of it in the end."""
+
+
+class Turn(Model):
+    """A signer whose turn it is, and the instant from which their offsets count (pauses already added)."""
+
+    person: str
+    since: AwareDatetime
+
+
+class Snooze(Model):
+    """A signer's "not now": no reminder before `until`, and one then; `number` counts their snoozes from 1."""
+
+    person: str
+    until: AwareDatetime
+    number: int
+
+
+class Planning(Model):
+    """Input of the planner: never the clock, `now` comes from the workflow."""
+
+    brief: Brief
+    policy: Policy
+    due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")]
+    window_from: AwareDatetime
+    turns: tuple[Turn, ...]
+    now: AwareDatetime
+    revision: int = 0
+    """How often the due date was moved; the warnings of a later one are stages of their own."""
+    snoozes: tuple[Snooze, ...] = ()
+    acted: tuple[str, ...] = ()
+    """Who has signed, declined or handed over: nobody of them is asked again."""
+    escalated: int = 0
+    """How many steps up the chain have been taken already."""

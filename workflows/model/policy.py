@@ -1,0 +1,67 @@
+"""The resolved policy of one request (formats.md, "Catalogue")."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from workflows.model.base import Model
+from workflows.model.request import Status
+
+Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
+"""`90m`, `4h`, `3d`, `2w`; days and weeks are calendar days in the recipient's zone (formats.md)."""
+
+
+class Reminders(Model):
+    """First reminder after `first`, then every `every`, at most `most` per signer."""
+
+    first: Duration = "3d"
+    every: Duration = "3d"
+    most: int = 4
+
+
+class EscalationAction(StrEnum):
+    """`notify` alerts the alternate; `reassign` forwards the request to them."""
+
+    NOTIFY = "notify"
+    REASSIGN = "reassign"
+
+
+class Escalation(Model):
+    """When a silent signer's request reaches somebody who can act: a duration, a share (`60%`) or `used-up`."""
+
+    after: str = "used-up"
+    or_: str | None = Field(default="60%", alias="or")
+    action: EscalationAction = EscalationAction.NOTIFY
+    to: tuple[str, ...] = ("alternates", "delegate", "manager")
+    alternates: tuple[str, ...] = ()
+    depth: int = 3
+    fallback: str | None = None
+
+
+class Target(Model):
+    """One entry of the hand-off: exactly one of `person`, `group`, `url`, `workflow` says how it is told."""
+
+    target: str
+    person: str | None = None
+    group: str | None = None
+    url: str | None = None
+    workflow: str | None = None
+    on: tuple[Status, ...] = (Status.SIGNED,)
+    personal: bool = False
+
+
+class Policy(Model):
+    """The resolved policy of one request; it travels in the workflow's input so that a catalogue may change later."""
+
+    window: Duration = "30d"
+    reminders: Reminders | None = Reminders()
+    warnings: tuple[Duration, ...] = ("2d", "1d")
+    hours: str = "any"
+    urgent: bool = False
+    snooze: int = 2
+    """How often a signer may say "not now"."""
+    self_delegate: bool = False
+    """Whether a signer may hand over to their delegate."""
+    escalation: Escalation | None = Escalation()
+    handoff: tuple[Target, ...] = ()

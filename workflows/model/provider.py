@@ -1,0 +1,76 @@
+"""What Core Signature is asked, and what it says."""
+
+from pydantic import AwareDatetime
+
+from workflows.model.base import Model
+from workflows.model.request import Brief, Code, SignerState, Status
+
+
+class SignerSeen(Model):
+    """One signer as the provider tells it, matched to our person."""
+
+    person: str
+    state: SignerState
+    at: AwareDatetime | None = None
+    reason: str | None = None
+
+
+class Substitution(Model):
+    """Somebody was asked instead of a signer: absent at sending, delegated by hand, or escalated."""
+
+    from_: str
+    to: str
+
+
+class DocumentSeen(Model):
+    """The document as read from the API: the only source a status is believed from (faults.md, fact 1).
+
+    `status` is None for a code we do not know: the previous one is kept and `raw` goes into the timeline.
+    """
+
+    document: str
+    status: Status | None
+    raw: str
+    signers: tuple[SignerSeen, ...] = ()
+    code: Code | None = None
+    substituted: tuple[Substitution, ...] = ()
+    """Creation: signers who are absent, and the delegates who were asked from the start."""
+
+
+class ProviderEvent(Model):
+    """Signal `provider_event`: a hint that something happened; `id` is the event's uuid, `type` the provider's word."""
+
+    id: str
+    type: str
+    at: AwareDatetime
+
+
+class CreateOrder(Model):
+    """Make the document and its request, or take over what an earlier attempt made (design.md step 2)."""
+
+    brief: Brief
+    now: AwareDatetime | None = None
+
+
+class CancelOrder(Model):
+    """Cancel whatever the provider has under this request; `document` is None when the creation is in doubt."""
+
+    brief: Brief
+    document: str | None
+
+
+class ForwardOrder(Model):
+    """Hand a signer's place to somebody else at the provider; the old link dies with it."""
+
+    brief: Brief
+    document: str
+    from_: str
+    to: str
+    reason: str
+
+
+class ForwardReport(Model):
+    """The document after the forwarding; `refused` says in words why it was not done, and then nothing has changed."""
+
+    seen: DocumentSeen | None = None
+    refused: str | None = None

@@ -1,0 +1,103 @@
+"""The request itself: what is to be signed, by whom, asked by whom, and where it stands."""
+
+from enum import StrEnum
+
+from workflows.model.base import Model
+
+
+class Status(StrEnum):
+    """Where a request stands; the order of `rank` is never walked backwards (contracts 3.3)."""
+
+    CONVERTING = "converting"
+    SENT = "sent"
+    VIEWED = "viewed"
+    SIGNED = "signed"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether this status is final."""
+        return self.rank == len(_LIVING)
+
+    @property
+    def rank(self) -> int:
+        """Position on the way from `converting` to an ending; all endings rank alike."""
+        return _LIVING.index(self) if self in _LIVING else len(_LIVING)
+
+
+_LIVING = (Status.CONVERTING, Status.SENT, Status.VIEWED)
+
+
+class Role(StrEnum):
+    """What a signer is asked to do; `copy` only receives the result."""
+
+    SIGN = "sign"
+    APPROVE = "approve"
+    COPY = "copy"
+
+
+class SignerState(StrEnum):
+    """Where one signer stands."""
+
+    WAITING = "waiting"
+    TURN = "turn"
+    VIEWED = "viewed"
+    SIGNED = "signed"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    REASSIGNED = "reassigned"
+    BOUNCED = "bounced"
+    COPIED = "copied"
+
+
+class Code(StrEnum):
+    """Why a request waits for a person of ours, or why it failed; also the `type` of our `ApplicationError`s."""
+
+    UNAUTHORISED = "unauthorised"
+    PROVIDER_UNSURE = "provider_unsure"
+    PLANNING = "planning"
+    DIRECTORY = "directory"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    ID_USED_BEFORE = "id_used_before"
+    DOCUMENT_DELETED = "document_deleted"
+    CONVERT_ERROR = "convert_error"
+    SENDING_ERROR = "sending_error"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether no mending helps: the request ends `failed`."""
+        return self in (Code.ID_USED_BEFORE, Code.DOCUMENT_DELETED, Code.CONVERT_ERROR, Code.SENDING_ERROR)
+
+
+class Document(Model):
+    """The document to sign: bytes of the store by their SHA-256, or a template of Core Signature by its URL."""
+
+    name: str
+    sha256: str | None = None
+    size: int = 0
+    file_name: str = "document.pdf"
+    template: str | None = None
+
+
+class Signer(Model):
+    """Somebody who is asked: a directory id, or `signer-<position>` of an inline entry kept beside the request."""
+
+    person: str
+    order: int
+    role: Role = Role.SIGN
+
+
+class Brief(Model):
+    """What every call about a request needs to know of it."""
+
+    id: str
+    kind: str
+    document: Document
+    requester: str
+    signers: tuple[Signer, ...]
+    message: str | None = None
+    urgent: bool = False

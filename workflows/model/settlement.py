@@ -1,0 +1,81 @@
+"""Everyone downstream of a settled request."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from workflows.model.base import Model
+from workflows.model.notices import Delivered, Notice
+from workflows.model.policy import Target
+from workflows.model.request import Brief, SignerState, Status
+
+
+class HandoffState(StrEnum):
+    """Where one target of the fan-out stands; `dead` is final and carries its reason."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+class SettledSigner(Model):
+    """A signer's last state, as handed off."""
+
+    person: str
+    state: SignerState
+    at: AwareDatetime | None = None
+
+
+class Settled(Model):
+    """The facts of a settled request; the `data` of the HTTP hand-off and the argument of `signature_settled`."""
+
+    request: str
+    kind: str
+    outcome: Status
+    at: AwareDatetime
+    external_id: str
+    document_sha256: str | None = None
+    signers: tuple[SettledSigner, ...] = ()
+    link: str | None = None
+
+
+class HandoffCall(Model):
+    """One target to be told now, with the key that makes a repetition harmless."""
+
+    target: Target
+    key: str
+    notice: Notice | None = None
+    """For a target that is a person: what they are told."""
+    attempt: int = 1
+    listed: bool = True
+    """False for people told of the ending: they show among the notifications, not among the hand-offs."""
+
+
+class HandoffBatch(Model):
+    """All open targets of a settled request; `document` is the provider's uuid for the link."""
+
+    brief: Brief
+    settled: Settled
+    calls: tuple[HandoffCall, ...]
+    document: str | None = None
+    number: int = 1
+    """Which batch of the request this is; its amendment of the settled record has the same number."""
+    at: AwareDatetime | None = None
+
+
+class HandoffResult(Model):
+    """What became of one target; `gone` means that no retry can help (`workflow_closed`, HTTP 410)."""
+
+    target: str
+    ok: bool
+    gone: bool = False
+    why: str | None = None
+    retry_after: float = 0
+    delivered: tuple[Delivered, ...] = ()
+
+
+class HandoffReport(Model):
+    """A result per call of the batch."""
+
+    results: tuple[HandoffResult, ...]

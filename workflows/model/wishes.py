@@ -1,0 +1,105 @@
+"""What people want of a living request, and what stands in its way."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from workflows.model.base import Model
+from workflows.model.request import Code, Status
+
+
+class Wish(Model):
+    """Who wants something; `op` makes a repetition harmless (it is the id of the update)."""
+
+    actor: str
+    op: str | None = None
+
+
+class Cancellation(Wish):
+    """Update `cancel`: end the request, and why."""
+
+    reason: str
+
+
+class ReminderNow(Wish):
+    """Update `remind`: tell everyone whose turn it is now; `force` even if they were told within the hour."""
+
+    force: bool = False
+
+
+class Delegation(Wish):
+    """Update `delegate`: ask `to` instead of `signer`."""
+
+    signer: str
+    to: str
+
+
+class Extension(Wish):
+    """Update `extend`: a new due date; a bare date is the end of the working day, as in the request file."""
+
+    due: Annotated[AwareDatetime | date, Field(union_mode="left_to_right")]
+
+
+class Pause(Wish):
+    """Update `pause`: nobody is told anything and the clocks stand until `resume`."""
+
+    reason: str = ""
+
+
+class Resumption(Wish):
+    """Update `resume`: the clocks go on."""
+
+
+class NotNow(Model):
+    """Update `snooze`: a signer wants to be reminded at `until` and not before."""
+
+    person: str
+    until: AwareDatetime
+
+
+class Question(Model):
+    """Update `ask`: a signer asks the requester; the clocks stand until it is answered."""
+
+    person: str
+    text: str
+
+
+class Answer(Wish):
+    """Update `answer`: what the requester answers."""
+
+    text: str
+
+
+class StopKind(StrEnum):
+    """Why the clocks stand."""
+
+    PROBLEM = "problem"
+    PAUSE = "pause"
+    QUESTION = "question"
+
+
+class Stop(Model):
+    """One reason for which the clocks stand, since when, by whom."""
+
+    kind: StopKind
+    since: AwareDatetime
+    who: str
+    says: str = ""
+
+
+class Ending(Model):
+    """How we mean to end the request ourselves; the provider's word still wins."""
+
+    outcome: Status
+    who: str
+    why: str
+
+
+class Problem(Model):
+    """What is wrong and needs a person; the clocks stand while it is set."""
+
+    code: Code
+    since: AwareDatetime
+    says: str
