@@ -1,12 +1,14 @@
 """The pure decision: given what was planned, what has happened and the time, what is to be done next."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from workflows.model import Agenda, Moment, MomentKind
+from workflows.model import Agenda, Moment, MomentKind, Outcome
 from workflows.progress import Progress
 
 _NUDGES = (MomentKind.REMIND, MomentKind.WARN)
+_LAST_WORD = timedelta(hours=24)
+"""A last warning that nobody's phone took holds the expiry for this long."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     pending = frozenset(signer.person for signer in progress.signatures.pending)
     told = progress.told_stages
     escalated = frozenset(entry.from_ for entry in progress.escalations)
-    ahead = [moment for moment in agenda.moments if _is_open(moment, pending, told, escalated)]
+    ahead = [_held(moment, progress) for moment in agenda.moments if _is_open(moment, pending, told, escalated)]
     due = [moment for moment in ahead if moment.at <= now]
     if nudges := [moment for moment in due if moment.kind in _NUDGES]:
         return _latest_of_each(nudges)
@@ -70,6 +72,17 @@ def _is_open(
             return moment.person in pending and moment.person not in escalated
         case _:
             return moment.person in pending and (moment.stage, moment.person) not in told
+
+
+def _held(moment: Moment, progress: Progress) -> Moment:
+    if moment.kind is not MomentKind.EXPIRE:
+        return moment
+    unheard = [
+        line.at + _LAST_WORD
+        for line in progress.notifications
+        if line.stage.startswith("warning") and line.outcome is Outcome.FAILED
+    ]
+    return moment.having(at=max([moment.at, *unheard]))
 
 
 def _latest_of_each(nudges: list[Moment]) -> Nudge:

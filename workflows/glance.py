@@ -8,8 +8,9 @@ from datetime import datetime
 from pydantic import AwareDatetime
 
 from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
+from workflows.entries import EscalationEntry, TimelineEntry
+from workflows.ledger import Notification
 from workflows.model import (
-    Brief,
     Code,
     Delivered,
     HandoffState,
@@ -17,12 +18,16 @@ from workflows.model import (
     Moment,
     MomentKind,
     Outcome,
+    Policy,
     Problem,
     Role,
     SignerState,
     Status,
+    Stop,
+    StopKind,
 )
-from workflows.progress import EscalationEntry, Notification, Progress, TimelineEntry
+from workflows.operations import latest_snooze, open_question, snoozes_left
+from workflows.progress import Progress, SignatureRequest
 
 
 class WaitingFor(Model):
@@ -60,6 +65,26 @@ class HandoffLine(Model):
     why: str | None = None
 
 
+class QuestionLine(Model):
+    """A signer's question that waits for the requester's answer."""
+
+    number: int
+    person: str
+    text: str
+    at: AwareDatetime
+
+
+class Choices(Model):
+    """What a signer whose turn it is may do on the page beside signing."""
+
+    person: str
+    snoozes_left: int
+    snooze_until: AwareDatetime | None
+    """The latest instant they may ask to be reminded at."""
+    hand_over: bool
+    ask: bool
+
+
 class RequestShow(Model):
     """The answer of `request show` (design.md, "Outside contract")."""
 
@@ -76,12 +101,15 @@ class RequestShow(Model):
     escalations: tuple[EscalationEntry, ...] = ()
     handoffs: tuple[HandoffLine, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+    question: QuestionLine | None = None
+    choices: tuple[Choices, ...] = ()
     says: str = ""
     partial: bool = False
 
 
-def show(brief: Brief, progress: Progress, now: datetime) -> RequestShow:
+def show(request: SignatureRequest, progress: Progress, now: datetime) -> RequestShow:
     """Everything there is to know of a request at `now`."""
+    brief = request.brief
     waiting = () if progress.status.ended else _waiting_for(progress)
     following = _next(progress, now)
     return RequestShow(
@@ -101,6 +129,8 @@ def show(brief: Brief, progress: Progress, now: datetime) -> RequestShow:
         escalations=progress.escalations,
         handoffs=_handoffs(progress),
         timeline=_timeline(progress),
+        question=_question(progress),
+        choices=_choices(request.policy, progress),
         says=_sentence(progress, waiting, following),
     )
 
@@ -160,7 +190,37 @@ def _standstill(progress: Progress) -> Next | None:
         return Next(what="wait", at=None, why=f"being {progress.ending.outcome} at Core Signature")
     if progress.status is Status.CONVERTING:
         return Next(what="wait", at=progress.probe_at, why="Core Signature is converting the document")
+    if progress.stops:
+        return Next(what="wait", at=None, why=_stop_words(progress.stops[0]))
     return None
+
+
+def _stop_words(stop: Stop) -> str:
+    if stop.kind is StopKind.QUESTION:
+        return f"a question of {stop.who} waits for an answer"
+    return f"paused by {stop.who}" + (f": {stop.says}" if stop.says else "")
+
+
+def _question(progress: Progress) -> QuestionLine | None:
+    question = open_question(progress)
+    if question is None:
+        return None
+    return QuestionLine(number=question.number, person=question.person, text=question.text, at=question.at)
+
+
+def _choices(policy: Policy, progress: Progress) -> tuple[Choices, ...]:
+    if progress.status.ended or progress.ending:
+        return ()
+    return tuple(
+        Choices(
+            person=signer.person,
+            snoozes_left=snoozes_left(progress, policy, signer.person),
+            snooze_until=latest_snooze(progress, signer.person),
+            hand_over=policy.self_delegate,
+            ask=open_question(progress) is None,
+        )
+        for signer in progress.signatures.pending
+    )
 
 
 def _moment_of(step: Step) -> Moment | None:
@@ -224,7 +284,9 @@ def _sentence(progress: Progress, waiting: tuple[WaitingFor, ...], following: Ne
         return f"Being {progress.ending.outcome} at Core Signature"
     if progress.status is Status.CONVERTING:
         return "Core Signature is preparing the document"
-    who = ", ".join(one.person for one in waiting) or "nobody"
+    who = ", ".join(one.person for one in waiting) or "nobody of the directory"
+    if progress.stops:
+        return f"Waiting for {who}; the clocks stand: {_stop_words(progress.stops[0])}"
     until = f" until {stamp(progress.due_at)}" if progress.due_at else ""
     then = ""
     if following and following.at and following.what in list(MomentKind):

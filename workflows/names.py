@@ -37,6 +37,11 @@ def notice_key(request: str, stage: str, person: str) -> str:
     return f"{request}/{stage}/{person}"
 
 
+def alert_key(request: str, stage: str, person: str, about: str) -> str:
+    """Idempotency key of an alert: one for each silent signer it is about, however many the person is alerted for."""
+    return f"{notice_key(request, stage, person)}/{about}"
+
+
 def handoff_key(request: str, target: str) -> str:
     """Idempotency key of a hand-off, sent as `webhook-id`."""
     return f"{request}/handoff/{target}"

@@ -56,6 +56,8 @@ _SOON: Final = timedelta(seconds=1)
 CREATE: Final = _options(SIGNATURE_QUEUE, LIST_LAG + timedelta(seconds=1), attempt=timedelta(seconds=60))
 OBSERVE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 CANCEL: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
+FORWARD: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
+FORWARD: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 
 # Without a heartbeat a running delivery never learns that it is no longer wanted: what it sent comes back as a result
 # and stands in the ledger; only the waiting between attempts is cut short.

@@ -16,6 +16,8 @@ from workflows.trouble import Trouble, trouble_of
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 Condition = Callable[[], bool]
+Watch = Callable[[], Condition]
+"""Begins to watch for something and gives the condition that tells whether it has happened since."""
 
 
 class Wake(Enum):
@@ -25,17 +27,22 @@ class Wake(Enum):
     NEWS = auto()
 
 
-def never() -> bool:
+def nothing() -> Condition:
     """For calls and waits that nothing interrupts."""
-    return False
+    return lambda: False
 
 
 class PatientWorkflow(ABC):
     """A workflow that waits for people and services for weeks; its state tells what is wrong while it does."""
 
     @abstractmethod
-    def has_news(self) -> bool:
-        """Whether something arrived that the story should look at before it goes on."""
+    def state(self) -> object:
+        """The workflow's one frozen value: handlers replace it, and that it was replaced is the news."""
+
+    def news(self) -> Condition:
+        """Watch for anything that a handler records."""
+        before = self.state()
+        return lambda: self.state() is not before
 
     @abstractmethod
     def publish(self) -> None:
@@ -53,13 +60,13 @@ class PatientWorkflow(ABC):
     def failed(self, trouble: Trouble) -> None:
         """A call failed and no repetition will help."""
 
-    async def ask(
+    async def call(
         self,
         method: Callable[[Any, Question], Awaitable[Answer]],
         question: Question,
         how: ActivityOptions,
         summary: str,
-        unless: Condition = never,
+        unless: Watch = nothing,
     ) -> Answer | None:
         """Ask until there is an answer; None when `unless` came true first, or when it `failed` for good.
 
@@ -67,7 +74,7 @@ class PatientWorkflow(ABC):
         """
         for probes in count():
             try:
-                answer = await self._answer(method, question, how, summary, unless)
+                answer = await self._answer(method, question, how, summary, unless())
             except FailureError as failure:
                 if is_cancelled_exception(failure):
                     return None
@@ -84,14 +91,14 @@ class PatientWorkflow(ABC):
                 return None
         raise AssertionError("unreachable: the count never ends")
 
-    async def until(self, deadline: datetime | None, summary: str, unless: Condition | None = None) -> Wake:
+    async def until(self, deadline: datetime | None, summary: str, unless: Watch | None = None) -> Wake:
         """Wait for the deadline (None: for ever) or for `unless` (by default any news), whichever is first."""
         self.publish()
         timeout = deadline - workflow.now() if deadline else None
         if timeout is not None and timeout.total_seconds() <= 0:
             return Wake.DEADLINE
         try:
-            await workflow.wait_condition(unless or self.has_news, timeout=timeout, timeout_summary=summary)
+            await workflow.wait_condition((unless or self.news)(), timeout=timeout, timeout_summary=summary)
         except TimeoutError:
             return Wake.DEADLINE
         return Wake.NEWS
@@ -104,8 +111,8 @@ class PatientWorkflow(ABC):
         summary: str,
         unless: Condition,
     ) -> Answer:
-        call = workflow.start_activity_method(method, question, summary=summary, **how)
-        await workflow.wait_condition(lambda: call.done() or unless())
-        if not call.done():
-            call.cancel()
-        return await call
+        handle = workflow.start_activity_method(method, question, summary=summary, **how)
+        await workflow.wait_condition(lambda: handle.done() or unless())
+        if not handle.done():
+            handle.cancel()
+        return await handle

@@ -12,6 +12,8 @@ from workflows.model import (
     Delivery,
     DeliveryReport,
     DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
     HandoffBatch,
     HandoffReport,
     Planning,
@@ -43,6 +45,23 @@ class SignatureService(Port):
     @abstractmethod
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         """Cancel at the provider and read again; None when the provider never had it. Signed stays signed."""
+
+    @asks("forward_signer")
+    @abstractmethod
+    async def forward(self, order: ForwardOrder) -> ForwardReport:
+        """Hand a signer's place to somebody else, or find that it was handed to them; then the old link is dead.
+
+        What the document says before and after decides, not the answer. What makes no sense (signed already, a stranger,
+        the requester) is `refused` in words and nothing has changed; only what a retry or a person of ours mends fails.
+        """
+
+    @asks("forward_signer")
+    async def forward(self, order: ForwardOrder) -> ForwardReport:
+        """Hand a signer's place to somebody else, unless it is no longer theirs to give; then read again.
+
+        Refusals are words in the report and change nothing; a repetition finds the place handed over and is content.
+        """
+        raise NotImplementedError
 
 
 class PushService(Port):

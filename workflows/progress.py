@@ -1,19 +1,20 @@
-"""How far one request has come: the state that is carried over, and its pure transitions.
+"""How far one request has come: the state that is carried over, and what the provider and the clock do to it.
 
 One frozen value is the workflow's whole memory: continue-as-new, the query's answer and the tests share its shape.
+What people do to it is in operations.py.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field
 
+from workflows.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment, TimelineEntry
 from workflows.handoff import HandoffLedger
+from workflows.ledger import Ledger, suppressed, with_lines
 from workflows.model import (
     Agenda,
     Brief,
-    Cancellation,
-    Channel,
     Code,
     Delivered,
     DocumentSeen,
@@ -21,52 +22,30 @@ from workflows.model import (
     HandoffResult,
     Model,
     Moment,
-    Outcome,
+    MomentKind,
     Policy,
     Problem,
     ProviderEvent,
+    Reason,
     SignerState,
+    Snooze,
     Status,
+    Stop,
+    StopKind,
     Target,
 )
-from workflows.names import notice_key
 from workflows.signatures import Signatures
 
 _EVENTS_REMEMBERED = 500
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
-
-
 _WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
 """Events that change nothing we know of (contracts 3.3); each that is read costs two billable actions."""
-
-
-class Notification(Delivered):
-    """A line of the reminder ledger with its instant."""
-
-    at: AwareDatetime
-
-
-class EscalationEntry(Model):
-    """Who was asked to act instead of whom; `from_` is the silent signer."""
-
-    from_: str = Field(alias="from")
-    to: str
-    reason: str
-    at: AwareDatetime
-
-
-class TimelineEntry(Model):
-    """Something that happened: what, to or by whom, and why."""
-
-    at: AwareDatetime
-    what: str
-    who: str | None = None
-    why: str | None = None
 
 
 class Progress(Model):
     """The memory of one request."""
 
+    request: str
     started_at: AwareDatetime
     signatures: Signatures
     status: Status = Status.CONVERTING
@@ -74,14 +53,23 @@ class Progress(Model):
     document: str | None = None
     sent_at: AwareDatetime | None = None
     window_from: AwareDatetime | None = None
+    due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
+    revision: int = 0
     due_at: AwareDatetime | None = None
     agenda: Agenda | None = None
     problem: Problem | None = None
     probe_at: AwareDatetime | None = None
     probes: int = 0
+    stops: tuple[Stop, ...] = ()
+    stopped_at: AwareDatetime | None = None
     ending: Ending | None = None
     settled_at: AwareDatetime | None = None
-    notifications: tuple[Notification, ...] = ()
+    reassigning: tuple[Reassignment, ...] = ()
+    snoozes: tuple[Snooze, ...] = ()
+    questions: tuple[AskedQuestion, ...] = ()
+    reminders_asked: int = 0
+    reminder: AskedReminder | None = None
+    notifications: Ledger = ()
     escalations: tuple[EscalationEntry, ...] = ()
     handoff: HandoffLedger = HandoffLedger()
     timeline: tuple[TimelineEntry, ...] = ()
@@ -93,6 +81,7 @@ class Progress(Model):
     def begin(cls, brief: Brief, now: datetime) -> Self:
         """A request nobody has been asked about yet."""
         return cls(
+            request=brief.id,
             started_at=now,
             signatures=Signatures.expect(brief.signers),
             timeline=(TimelineEntry(at=now, what="started", who=brief.requester),),
@@ -102,6 +91,10 @@ class Progress(Model):
     def told_stages(self) -> frozenset[tuple[str, str]]:
         """The stages and persons the ledger has a line for, whatever became of it."""
         return frozenset((line.stage, line.person) for line in self.notifications)
+
+    def stop(self, kind: StopKind) -> Stop | None:
+        """The reason of this kind for which the clocks stand, if it is one."""
+        return next((stop for stop in self.stops if stop.kind is kind), None)
 
     def notify_of(self, event: ProviderEvent) -> Self:
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
@@ -115,7 +108,7 @@ class Progress(Model):
         if self.status.ended:
             return read
         status = _status(self, seen)
-        sent = read._sent(now) if status is not Status.CONVERTING else read
+        sent = read._substituted(seen, now)._sent(now) if status is not Status.CONVERTING else read
         known = sent._with_signers(seen, now)._noting_unknown(seen, now)
         if status.ended:
             return known._end(status, now, seen.code)
@@ -136,13 +129,6 @@ class Progress(Model):
             raise ValueError("nobody asked for an ending")
         return self._end(self.ending.outcome, now, None)
 
-    def wish_to_cancel(self, wish: Cancellation, now: datetime) -> Self:
-        """Remember who wants the request ended; the first wish counts."""
-        if self.ending or self.status.ended:
-            return self
-        ending = Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason)
-        return self.having(ending=ending)._note(now, "cancellation asked for", wish.actor, wish.reason)
-
     def expire(self, moment: Moment) -> Self:
         """Remember that the time is over; a wish that came before keeps its outcome."""
         if self.ending:
@@ -154,55 +140,70 @@ class Progress(Model):
         return self.having(agenda=agenda, due_at=agenda.due_at)
 
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
-        """Write what became of notices into the ledger; a later result for the same key completes the earlier one."""
-        ledger = {line.key: line for line in self.notifications}
-        for line in lines:
-            earlier = ledger.pop(line.key, None)
-            ledger[line.key] = Notification(**dict(_completed(earlier, line)), at=earlier.at if earlier else now)
-        return self.having(notifications=tuple(ledger.values()))
+        """Write what became of notices into the ledger."""
+        return self.having(notifications=with_lines(self.notifications, lines, now))
 
-    def suppress(self, request: str, moments: tuple[Moment, ...], why: str, now: datetime) -> Self:
-        """Write planned nudges into the ledger that will not be sent, with the reason."""
-        lines = tuple(
-            Delivered(
-                key=notice_key(request, moment.stage, moment.person),
-                stage=moment.stage,
-                person=moment.person,
-                channel=Channel.PUSH,
-                outcome=Outcome.SUPPRESSED,
-                why=why,
-            )
-            for moment in moments
-        )
-        return self.told(lines, now)
+    def suppress(self, moments: tuple[Moment, ...], why: Reason, now: datetime) -> Self:
+        """Write planned notices into the ledger that will not be sent."""
+        return self.told(suppressed(self.request, moments, why), now)
 
     def escalated(self, moments: tuple[Moment, ...], now: datetime) -> Self:
-        """Write down whom the silent signers' request was escalated to."""
-        entries = tuple(
-            EscalationEntry(from_=moment.person, to=moment.to, reason="escalation", at=now) for moment in moments
-        )
+        """Write down who was alerted about the silent signers."""
+        entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason="escalation", at=now) for m in moments)
         return self.having(escalations=self.escalations + entries)
+
+    def to_reassign(self, *wanted: Reassignment) -> Self:
+        """Remember places that are to be handed over."""
+        return self.having(reassigning=self.reassigning + wanted)
+
+    def reassigned(self, done: Reassignment, now: datetime) -> Self:
+        """A place was handed over: the old signer's planned notices are superseded, the new one's clock begins."""
+        entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
+        left = tuple(one for one in self.reassigning if one != done)
+        # An escalation that hands the place over has happened: it is no notice that was left out.
+        happened = () if done.reason == "manual" else (MomentKind.ESCALATE,)
+        known = self._giving_up((done.from_,), Reason.SUPERSEDED, now, happened).having(
+            reassigning=left,
+            signatures=self.signatures.reassign(done.from_, done.to, now),
+            escalations=(*self.escalations, entry),
+            agenda=None,
+        )
+        return known.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
+
+    def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
+        """A place was not handed over; one that was escalated is at least known to the alternate from now on."""
+        left = tuple(one for one in self.reassigning if one != refused)
+        known = self.having(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
+        if refused.reason == "manual":
+            return known
+        entry = EscalationEntry(from_=refused.from_, to=refused.to, reason=refused.reason, at=now)
+        return known.having(escalations=(*self.escalations, entry))
 
     def trouble(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
         """Something of ours is wrong: the clocks stand from now on until `mended`."""
         since = self.problem.since if self.problem else now
-        problem = Problem(code=code, since=since, says=says)
-        known = self.having(problem=problem, probe_at=probe_at)
-        return known if self.problem and self.problem.code is code else known._note(now, f"problem {code}", None, says)
+        known = self.having(problem=Problem(code=code, since=since, says=says), probe_at=probe_at)
+        if self.problem is None:
+            known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
+        return known if self.problem and self.problem.code is code else known.note(now, f"problem {code}", None, says)
 
     def mended(self, now: datetime) -> Self:
-        """The trouble is over: every offset that counts from a past instant moves by the time it took."""
+        """The trouble is over."""
         if self.problem is None or (self.status.ended and self.problem.code.terminal):
             return self
-        pause = now - self.problem.since
-        moved = self.having(
-            problem=None,
-            probe_at=None,
-            agenda=None,
-            signatures=self.signatures.shift(pause),
-            window_from=self.window_from + pause if self.window_from else None,
-        )
-        return moved._note(now, "problem mended", None, self.problem.code)
+        known = self.having(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
+        return known.note(now, "problem mended", None, self.problem.code)
+
+    def stand(self, stop: Stop) -> Self:
+        """Let the clocks stand for one more reason."""
+        return self.having(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
+
+    def go_on(self, kind: StopKind, now: datetime) -> Self:
+        """Take one reason away; after the last one, all that counts from a past instant moves by the time it took."""
+        left = tuple(stop for stop in self.stops if stop.kind is not kind)
+        if left or self.stopped_at is None:
+            return self.having(stops=left)
+        return self.having(stops=(), stopped_at=None)._shift(now - self.stopped_at)
 
     def hand_off(self, targets: tuple[Target, ...], notices: tuple[Target, ...]) -> Self:
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
@@ -215,59 +216,70 @@ class Progress(Model):
         lines = tuple(line for result in results for line in result.delivered)
         return self.having(handoff=self.handoff.record(results, now)).told(lines, now)
 
+    def note(self, now: datetime, what: str, who: str | None, why: str | None) -> Self:
+        """Add a line to the timeline."""
+        return self.having(timeline=(*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why)))
+
+    def _shift(self, pause: timedelta) -> Self:
+        return self.having(
+            agenda=None,
+            signatures=self.signatures.shift(pause),
+            window_from=self.window_from + pause if self.window_from else None,
+        )
+
+    def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
+        known = self
+        for one in seen.substituted:
+            if known.signatures.of(one.to) is None:
+                known = known.reassigned(
+                    Reassignment(from_=one.from_, to=one.to, reason="absence", who="countersign"), now
+                )
+        return known
+
     def _sent(self, now: datetime) -> Self:
         if self.sent_at is not None:
             return self
         begun = self.having(sent_at=now, window_from=now, signatures=self.signatures.begin(now))
-        return begun._note(now, "sent", "core-signature", None)
+        return begun.note(now, "sent", "core-signature", None)
 
     def _with_signers(self, seen: DocumentSeen, now: datetime) -> Self:
         signatures = self.signatures.record(seen.signers, now)
         if signatures == self.signatures:
             return self
-        known = self.having(signatures=signatures)
-        if signatures.turns != self.signatures.turns:
-            known = known.having(agenda=None)
+        known = self
         for before, after in zip(self.signatures.signers, signatures.signers, strict=True):
             if after.state is not before.state and after.state not in (SignerState.WAITING, SignerState.TURN):
-                known = known._note(now, after.state, after.person, after.reason)
-        return known
+                known = known.note(now, after.state, after.person, after.reason)
+            if after.acted and not before.acted:
+                known = known._giving_up((after.person,), Reason.SIGNED, now)
+        turns_changed = signatures.turns != self.signatures.turns
+        return known.having(signatures=signatures, agenda=None if turns_changed else known.agenda)
+
+    def _giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[MomentKind, ...] = ()) -> Self:
+        """The ledger's lines for what was planned for these people and will not be sent."""
+        if self.agenda is None:
+            return self
+        told = {line.key for line in self.notifications}
+        moments = (*self.agenda.moments, *self.agenda.dropped)
+        planned = [moment for moment in moments if moment.person in people and moment.kind not in but]
+        lines = [line for line in suppressed(self.request, planned, why) if line.key not in told]
+        return self.told(tuple(lines), now)
 
     def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
         if seen.status is not None or seen.raw == self.raw:
             return self
-        return self.having(raw=seen.raw)._note(now, f"unknown status {seen.raw}", "core-signature", None)
+        return self.having(raw=seen.raw).note(now, f"unknown status {seen.raw}", "core-signature", None)
 
     def _end(self, status: Status, now: datetime, code: Code | None) -> Self:
         meant = self.ending if self.ending and self.ending.outcome is status else None
         problem = self.problem if self.problem and self.problem.code is code else None
         if code is not None and problem is None:
             problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
-        ended = self.having(status=status, settled_at=now, agenda=None, problem=problem, probe_at=None)
-        return ended._note(now, status, meant.who if meant else None, meant.why if meant else code)
-
-    def _note(self, now: datetime, what: str, who: str | None, why: str | None) -> Self:
-        return self.having(timeline=(*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why)))
-
-
-def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
-    if earlier is None:
-        return later
-    devices = {one.device: one for one in (*earlier.devices, *later.devices)}
-    better = earlier if earlier.outcome is Outcome.ACCEPTED else later
-    return later.having(outcome=better.outcome, why=better.why, channel=better.channel, devices=tuple(devices.values()))
-
-
-def _states(progress: Progress) -> tuple[SignerState, ...]:
-    return tuple(signer.state for signer in progress.signatures.signers)
-
-
-def _status(progress: Progress, seen: DocumentSeen) -> Status:
-    if seen.status is None or seen.status.rank < progress.status.rank:
-        return progress.status
-    if seen.status is Status.CANCELLED and progress.ending:
-        return progress.ending.outcome
-    return seen.status
+        everyone = tuple(signer.person for signer in self.signatures.signers)
+        ended = self._giving_up(everyone, Reason.SETTLED, now).having(
+            status=status, settled_at=now, agenda=None, problem=problem, probe_at=None, reassigning=(), reminder=None
+        )
+        return ended.note(now, status, meant.who if meant else None, meant.why if meant else code)
 
 
 class SignatureRequest(Model):
@@ -292,3 +304,15 @@ class Observation(Model):
     document: str | None
     run_id: str
     now: AwareDatetime
+
+
+def _states(progress: Progress) -> tuple[SignerState, ...]:
+    return tuple(signer.state for signer in progress.signatures.signers)
+
+
+def _status(progress: Progress, seen: DocumentSeen) -> Status:
+    if seen.status is None or seen.status.rank < progress.status.rank:
+        return progress.status
+    if seen.status is Status.CANCELLED and progress.ending:
+        return progress.ending.outcome
+    return seen.status

@@ -9,56 +9,62 @@ from workflows.model import (
     HandoffBatch,
     HandoffCall,
     Moment,
+    MomentKind,
     Notice,
     NoticeAction,
     Role,
     Settled,
     SettledSigner,
+    SignerState,
     Status,
     Target,
 )
-from workflows.names import handoff_key, notice_key
+from workflows.names import alert_key, handoff_key, notice_key
 from workflows.progress import Progress, SignatureRequest
 from workflows.signatures import SignerProgress
 
 READY = "ready"
 WITHDRAWAL = "withdrawal"
 SETTLED = "settled"
+REASSIGNED = "reassigned"
+ESCALATION = "escalation"
+ESCALATED = "escalated"
 
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
 def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
-    """ "Ready" for everyone whose turn has come, and the withdrawal of what those still show who have acted."""
-    signers, told = progress.signatures.signers, progress.told_stages
-    untold = [signer for signer in progress.signatures.pending if (READY, signer.person) not in told]
-    ready = [_notice(brief, READY, signer, _ACTIONS[signer.role]) for signer in untold]
-    done = [_notice(brief, WITHDRAWAL, s, NoticeAction.WITHDRAW) for s in signers if _still_shown(s, progress)]
-    return tuple(ready + done)
+    """Everything that has happened and that somebody concerned has no line of in the ledger yet."""
+    wanted = [
+        *_ready(brief, progress),
+        *_taken_away(brief, progress),
+        *_escalated(brief, progress),
+        *_questions(brief, progress),
+    ]
+    known = frozenset(line.key for line in progress.notifications)
+    return tuple(notice for notice in wanted if notice.key not in known)
 
 
 def nudges(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
     """Reminders and warnings, each with its own stage."""
     roles = {signer.person: signer.role for signer in brief.signers}
-    return tuple(
-        Notice(
-            key=notice_key(brief.id, m.stage, m.person), stage=m.stage, person=m.to, action=_ACTIONS[roles[m.person]]
-        )
-        for m in moments
-    )
+    return tuple(_notice(brief, m.stage, m.person, _ACTIONS[roles[m.person]]) for m in moments)
 
 
 def alerts(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
-    """Escalations: one notice per silent signer to whoever is to act."""
+    """Escalations: one notice per silent signer to whoever is to act, and one to the signer, who is still asked."""
+    return tuple(notice for moment in moments for notice in _escalation(brief, moment.person, moment.to))
+
+
+def asked_for(progress: Progress, now: datetime) -> tuple[Moment, ...]:
+    """The reminder that somebody asked for, as moments of now."""
+    asked = progress.reminder
+    if asked is None:
+        return ()
+    stage, why = f"reminder-manual-{asked.number}", f"asked for by {asked.who}"
     return tuple(
-        Notice(
-            key=f"{notice_key(brief.id, m.stage, m.to)}/{m.person}",
-            stage=m.stage,
-            person=m.to,
-            action=NoticeAction.OPEN,
-            about=m.person,
-        )
-        for m in moments
+        Moment(at=now, kind=MomentKind.REMIND, stage=stage, person=signer.person, to=signer.person, why=why)
+        for signer in progress.signatures.pending
     )
 
 
@@ -113,13 +119,57 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
     )
 
 
-def _notice(brief: Brief, stage: str, signer: SignerProgress, action: NoticeAction) -> Notice:
-    return Notice(key=notice_key(brief.id, stage, signer.person), stage=stage, person=signer.person, action=action)
+def _ready(brief: Brief, progress: Progress) -> list[Notice]:
+    return [_notice(brief, READY, one.person, _ACTIONS[one.role]) for one in progress.signatures.pending]
+
+
+def _taken_away(brief: Brief, progress: Progress) -> list[Notice]:
+    """Who has acted has the notice taken off the screen; who was replaced is told so, which replaces it as well."""
+    told = progress.told_stages
+    acted = [one for one in progress.signatures.signers if one.acted and (READY, one.person) in told]
+    return [
+        _notice(brief, REASSIGNED, one.person, NoticeAction.OPEN)
+        if one.state is SignerState.REASSIGNED
+        else _notice(brief, WITHDRAWAL, one.person, NoticeAction.WITHDRAW)
+        for one in acted
+    ]
+
+
+def _escalated(brief: Brief, progress: Progress) -> list[Notice]:
+    """What an escalation tells, for one that could not be handed over as it was meant to be."""
+    pending = frozenset(signer.person for signer in progress.signatures.pending)
+    alerted = [entry for entry in progress.escalations if entry.from_ in pending]
+    return [notice for entry in alerted for notice in _escalation(brief, entry.from_, entry.to)]
+
+
+def _questions(brief: Brief, progress: Progress) -> list[Notice]:
+    asked = [_notice(brief, f"question-{q.number}", brief.requester, NoticeAction.OPEN) for q in progress.questions]
+    answered = [
+        _notice(brief, f"answer-{q.number}", q.person, _ACTIONS[_role(brief, q.person)])
+        for q in progress.questions
+        if q.answer is not None
+    ]
+    return asked + answered
+
+
+def _escalation(brief: Brief, silent: str, alternate: str) -> tuple[Notice, Notice]:
+    key = alert_key(brief.id, ESCALATION, alternate, silent)
+    alert = Notice(key=key, stage=ESCALATION, person=alternate, action=NoticeAction.OPEN, about=silent)
+    return alert, _notice(brief, ESCALATED, silent, _ACTIONS[_role(brief, silent)])
+
+
+def _role(brief: Brief, person: str) -> Role:
+    return next(signer.role for signer in brief.signers if signer.person == person)
+
+
+def _notice(brief: Brief, stage: str, person: str, action: NoticeAction) -> Notice:
+    return Notice(key=notice_key(brief.id, stage, person), stage=stage, person=person, action=action)
 
 
 def _still_shown(signer: SignerProgress, progress: Progress) -> bool:
     told = progress.told_stages
-    return signer.acted and (READY, signer.person) in told and (WITHDRAWAL, signer.person) not in told
+    gone = any((stage, signer.person) in told for stage in (WITHDRAWAL, REASSIGNED))
+    return signer.acted and (READY, signer.person) in told and not gone
 
 
 def _ending_notice(brief: Brief, progress: Progress, target: Target) -> Notice:
@@ -130,7 +180,7 @@ def _ending_notice(brief: Brief, progress: Progress, target: Target) -> Notice:
         stage, action = WITHDRAWAL, NoticeAction.WITHDRAW
     else:
         stage, action = SETTLED, NoticeAction.OPEN
-    return Notice(key=notice_key(brief.id, stage, person), stage=stage, person=person, action=action)
+    return _notice(brief, stage, person, action)
 
 
 def _concerned(brief: Brief, progress: Progress) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from workflows.glance import HandoffLine, RequestShow, handed_off_entry, show, told_entry
 from workflows.handoff import state_after
+from workflows.ledger import Notification
 from workflows.model import HandoffBatch, HandoffReport, Model
-from workflows.progress import Notification, Observation, Progress
+from workflows.progress import Observation, Progress
 
 
 class SettledRecord(Model):
@@ -35,7 +36,7 @@ def settled_record(observation: Observation, progress: Progress) -> SettledRecor
     return SettledRecord(
         fingerprint=observation.request.fingerprint,
         run_id=observation.run_id,
-        show=show(observation.request.brief, progress, observation.now),
+        show=show(observation.request, progress, observation.now),
     )
 
 

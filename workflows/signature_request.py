@@ -1,16 +1,15 @@
 """One signature request: send → wait → follow up → settle → hand off (design.md, "How a request lives")."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from workflows import options, recipients
+    from workflows import operations, options, recipients
     from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
-    from workflows.glance import RequestShow, show
-    from workflows.legibility import publish
+    from workflows.entries import Reassignment
     from workflows.model import (
         Cancellation,
         CancelOrder,
@@ -18,30 +17,33 @@ with workflow.unsafe.imports_passed_through():
         CreateOrder,
         Delivery,
         DeliveryReport,
+        DocumentSeen,
+        EscalationAction,
+        ForwardOrder,
         HandoffBatch,
         Moment,
         Notice,
         Planning,
-        ProviderEvent,
+        Reason,
         Settled,
         Status,
+        StopKind,
     )
-    from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
-    from workflows.patience import PatientWorkflow, Wake, never
+    from workflows.names import SIGNATURE_REQUEST
+    from workflows.patience import Condition, Wake, nothing
     from workflows.ports import Handoff, Planner, PushService, SignatureService
-    from workflows.progress import Observation, Progress, SignatureRequest
-    from workflows.trouble import Trouble, trouble_of
+    from workflows.progress import Observation, SignatureRequest
+    from workflows.request_messages import RequestMessages
+    from workflows.trouble import trouble_of
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
-class SignatureRequestWorkflow(PatientWorkflow):
+class SignatureRequestWorkflow(RequestMessages):
     """Sends one document for signature and does not rest until everyone who must know has been told of its end."""
 
     @workflow.init
     def __init__(self, request: SignatureRequest) -> None:
-        self._request = request
-        self._brief = request.brief
-        self._progress = request.carried or Progress.begin(request.brief, workflow.now())
+        super().__init__(request)
 
     @workflow.run
     async def run(self, request: SignatureRequest) -> Settled:
@@ -53,7 +55,8 @@ class SignatureRequestWorkflow(PatientWorkflow):
             except asyncio.CancelledError:
                 if life.cancelled():
                     raise
-                self._wish_to_cancel(Cancellation(reason=workflow.cancellation_reason() or "", actor="temporal"))
+                wish = Cancellation(reason=workflow.cancellation_reason() or "", actor="temporal")
+                self._progress = operations.cancel(self._progress, wish, workflow.now())
 
     async def _live(self) -> Settled:
         await self._send()
@@ -65,50 +68,19 @@ class SignatureRequestWorkflow(PatientWorkflow):
         await workflow.wait_condition(workflow.all_handlers_finished)
         return recipients.settled(self._brief, self._progress)
 
-    # Messages: handlers record, the story acts.
-
-    @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
-    def provider_event(self, event: ProviderEvent) -> None:
-        """Remember the hint; what really happened is read from the document."""
-        self._progress = self._progress.notify_of(event)
-
-    @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
-    def show(self) -> RequestShow:
-        """The answer of `request show`."""
-        return show(self._brief, self._progress, workflow.now())
-
-    @workflow.update
-    async def cancel(self, wish: Cancellation) -> RequestShow:
-        """End the request; answers when it has ended. What is signed by then stays signed."""
-        self._wish_to_cancel(wish)
-        await workflow.wait_condition(lambda: self._progress.recorded)
-        return self.show()
-
-    @cancel.validator
-    def _refuse_senseless_cancel(self, wish: Cancellation) -> None:
-        if self._progress.status.ended and self._progress.status is not Status.CANCELLED:
-            raise ApplicationError(f"too late: the request is {self._progress.status}", type="too_late")
-        if not wish.reason.strip():
-            raise ApplicationError("a cancellation needs a reason", type="invalid")
-
-    def _wish_to_cancel(self, wish: Cancellation) -> None:
-        self._progress = self._progress.wish_to_cancel(wish, workflow.now())
-
-    # The verbs of the story.
-
     async def _send(self) -> None:
         """Have the document and its request made, unless an earlier run of this workflow has."""
         if self._progress.document or self._progress.status.ended:
             return
-        order = CreateOrder(brief=self._brief)
-        seen = await self.ask(
+        order = CreateOrder(brief=self._brief, now=workflow.now())
+        seen = await self.call(
             SignatureService.create, order, options.CREATE, "create at Core Signature", unless=self._unwanted
         )
         if seen is not None:
             self._progress = self._progress.observe(seen, workflow.now())
 
     async def _follow_up(self) -> None:
-        """One step: read what is unread, end what is to end, plan, tell who was not told, else what the agenda says."""
+        """One step of the waiting: first what is known but not acted on, then what the agenda says."""
         progress = self._progress
         if progress.unread and progress.document:
             await self._observe()
@@ -116,21 +88,28 @@ class SignatureRequestWorkflow(PatientWorkflow):
             await self._end()
         elif progress.status is Status.CONVERTING:
             await self._await_conversion()
+        elif progress.reassigning:
+            await self._reassign(progress.reassigning[0])
         elif progress.agenda is None:
             await self._plan()
+        elif stop := progress.stop(StopKind.PAUSE):
+            await self.until(None, f"paused by {stop.who}")
         elif announcement := recipients.announcement(self._brief, progress):
             await self._tell(announcement)
+        elif progress.reminder:
+            await self._remind_now()
+        elif question := operations.open_question(progress):
+            await self.until(None, f"an answer to question {question.number} of {question.person}")
         else:
             await self._take(next_step(progress.agenda, progress, workflow.now()))
 
     async def _take(self, step: Step) -> None:
         match step:
             case Nudge(moments, caught_up):
-                self._progress = self._progress.suppress(self._brief.id, caught_up, "caught_up", workflow.now())
+                self._progress = self._progress.suppress(caught_up, Reason.CAUGHT_UP, workflow.now())
                 await self._tell(recipients.nudges(self._brief, moments), planned=moments)
             case Escalate(moments):
-                if await self._tell(recipients.alerts(self._brief, moments), planned=moments):
-                    self._progress = self._progress.escalated(moments, workflow.now())
+                await self._escalate(moments)
             case Expire(moment):
                 self._progress = self._progress.expire(moment)
             case Wait(moment):
@@ -140,7 +119,7 @@ class SignatureRequestWorkflow(PatientWorkflow):
         """Read the document; the activity writes the settled record when it has ended."""
         self._progress = self._progress.having(unread=False)
         observation = self._observation(self._progress.document)
-        seen = await self.ask(SignatureService.observe, observation, options.OBSERVE, "read the document")
+        seen = await self.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
             observed = self._progress.observe(seen, observation.now)
             self._progress = observed.having(unread=self._progress.unread, recorded=observed.status.ended)
@@ -148,7 +127,7 @@ class SignatureRequestWorkflow(PatientWorkflow):
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
         order = CancelOrder(brief=self._brief, document=self._progress.document)
-        seen = await self.ask(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
+        seen = await self.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
         if seen is not None:
             self._progress = self._progress.having(document=seen.document, unread=True)
         elif not self._progress.status.ended:
@@ -171,17 +150,10 @@ class SignatureRequestWorkflow(PatientWorkflow):
             if is_cancelled_exception(failure):
                 raise
             self.troubled(trouble_of(failure, Code.PLANNING), probe_at=workflow.now())
-            await self._plan_durably()
+            # Its answer is not used: by then the clocks have moved, and the next step plans from where they are.
+            await self.call(Planner.plan, self._planning(), options.PLAN, "plan the next steps", unless=self.news)
         else:
             self._progress = self._progress.planned(agenda)
-
-    async def _plan_durably(self) -> None:
-        agenda = await self.ask(
-            Planner.plan, self._planning(), options.PLAN, "plan the next steps", unless=self.has_news
-        )
-        # The clocks moved while planning was impossible, so what was just planned is already out of date.
-        if agenda is not None and self._progress.problem is None:
-            self._progress = self._progress.having(agenda=None)
 
     async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> bool:
         """Deliver one stage until no phone is left open; False when there was news that goes before."""
@@ -190,14 +162,14 @@ class SignatureRequestWorkflow(PatientWorkflow):
             notices=notices,
             due_at=self._progress.due_at,
             document=self._progress.document if planned else None,
+            now=workflow.now(),
         )
         for pause in (*options.STRAGGLER_PAUSES, None):
             report = await self._deliver(delivery)
             if report is None:
                 return False
             self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
-            if report.seen is not None and self._progress.would_change(report.seen):
-                self._progress = self._progress.having(unread=True)
+            if report.seen is not None and self._heed(report.seen):
                 return False
             if not report.open_devices or pause is None:
                 break
@@ -207,20 +179,60 @@ class SignatureRequestWorkflow(PatientWorkflow):
             delivery = delivery.having(devices=report.open_devices)
         return True
 
+    async def _deliver(self, delivery: Delivery) -> DeliveryReport | None:
+        how = options.NUDGE if delivery.document else options.NOTIFY
+        return await self.call(PushService.deliver, delivery, how, _stage_words(delivery), unless=self.news)
+
+    async def _remind_now(self) -> None:
+        moments = recipients.asked_for(self._progress, workflow.now())
+        if not moments or await self._tell(recipients.nudges(self._brief, moments), planned=moments):
+            self._progress = self._progress.having(reminder=None)
+
+    async def _escalate(self, moments: tuple[Moment, ...]) -> None:
+        """Hand the places over that the policy wants handed over; alert about the others."""
+        handed = tuple(moment for moment in moments if moment.action is EscalationAction.REASSIGN)
+        alerted = tuple(moment for moment in moments if moment.action is EscalationAction.NOTIFY)
+        wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
+        self._progress = self._progress.to_reassign(*wanted)
+        if alerted and await self._tell(recipients.alerts(self._brief, alerted), planned=alerted):
+            self._progress = self._progress.escalated(alerted, workflow.now())
+
+    async def _reassign(self, wanted: Reassignment) -> None:
+        """Hand a place over at Core Signature; what it says afterwards decides, for a signature may be faster."""
+        order = ForwardOrder(
+            brief=self._brief,
+            document=self._progress.document or "",
+            from_=wanted.from_,
+            to=wanted.to,
+            reason=wanted.reason,
+        )
+        report = await self.call(
+            SignatureService.forward, order, options.FORWARD, f"hand over to {wanted.to}", unless=self._unwanted
+        )
+        if report is None:
+            return
+        if report.refused is not None:
+            self._refusals[wanted.from_] = report.refused
+            self._progress = self._progress.not_reassigned(wanted, report.refused, workflow.now())
+        else:
+            self._progress = self._progress.reassigned(wanted, workflow.now())
+        if report.seen is not None:
+            self._heed(report.seen)
+
     async def _settle(self) -> None:
         """Write the record of a request that ended without the provider's word; open the fan-out."""
         if not self._progress.recorded:
             observation = self._observation(None)
-            await self.ask(SignatureService.observe, observation, options.OBSERVE, "write the settled record")
+            await self.call(SignatureService.observe, observation, options.OBSERVE, "write the settled record")
             self._progress = self._progress.having(recorded=True)
         self._progress = recipients.open_hand_off(self._request, self._progress)
 
     async def _hand_off(self) -> None:
         """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try."""
         while (due_at := self._progress.handoff.next_at) is not None:
-            await self.until(due_at, "hand-off again", unless=never)
+            await self.until(due_at, "hand-off again", unless=nothing)
             batch = recipients.hand_off_batch(self._brief, self._progress, workflow.now())
-            report = await self.ask(Handoff.hand_off, batch, options.HAND_OFF, _targets_words(batch))
+            report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, _targets_words(batch))
             if report is not None:
                 self._progress = self._progress.handed_off(report.results, workflow.now())
             self._continue_as_new_if_suggested()
@@ -231,56 +243,39 @@ class SignatureRequestWorkflow(PatientWorkflow):
         if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
             workflow.continue_as_new(self._request.having(carried=self._progress))
 
-    # What the calls carry.
+    def _heed(self, seen: DocumentSeen) -> bool:
+        """Whether a document that was read on the way has news; it is then read once more, for the record."""
+        if not self._progress.would_change(seen):
+            return False
+        self._progress = self._progress.having(unread=True)
+        return True
 
     def _observation(self, document: str | None) -> Observation:
-        # The record is made before the fan-out opens and without an agenda: neither belongs to what was settled.
         return Observation(
             request=self._request.having(carried=None),
-            progress=self._progress.having(agenda=None),
+            progress=self._progress,
             document=document,
             run_id=workflow.info().first_execution_run_id,
             now=workflow.now(),
         )
 
     def _planning(self) -> Planning:
+        progress = self._progress
         return Planning(
             brief=self._brief,
             policy=self._request.policy,
-            due=self._request.due,
-            window_from=self._progress.window_from or workflow.now(),
-            turns=self._progress.signatures.turns,
+            due=progress.due or self._request.due,
+            window_from=progress.window_from or workflow.now(),
+            turns=progress.signatures.turns,
             now=workflow.now(),
+            revision=progress.revision,
+            snoozes=progress.snoozes,
+            acted=tuple(signer.person for signer in progress.signatures.signers if signer.acted),
+            escalated=len(progress.escalations),
         )
 
-    async def _deliver(self, delivery: Delivery) -> DeliveryReport | None:
-        how = options.NUDGE if delivery.document else options.NOTIFY
-        return await self.ask(PushService.deliver, delivery, how, _stage_words(delivery), unless=self.has_news)
-
-    # What patience asks of us.
-
-    def has_news(self) -> bool:
-        """A callback to read, or a wish to end the request that has not been acted on."""
-        return self._progress.unread or self._unwanted()
-
-    def publish(self) -> None:
-        """Search attributes and the Web UI's details."""
-        publish(self._progress, self.show())
-
-    def troubled(self, trouble: Trouble, probe_at: datetime) -> None:
-        """Stop the clocks and say what is wrong."""
-        self._progress = self._progress.trouble(trouble.code, trouble.says, workflow.now(), probe_at)
-
-    def mended(self) -> None:
-        """Start the clocks again."""
-        self._progress = self._progress.mended(workflow.now())
-
-    def failed(self, trouble: Trouble) -> None:
-        """End the request; nobody can mend this."""
-        self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
-
-    def _unwanted(self) -> bool:
-        return self._progress.ending is not None
+    def _unwanted(self) -> Condition:
+        return lambda: self._progress.ending is not None
 
 
 def _wait_words(moment: Moment | None) -> str:

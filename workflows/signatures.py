@@ -67,6 +67,19 @@ class Signatures(Model):
         signers = tuple(_recorded(signer, by_person.get(signer.person), now) for signer in self.signers)
         return self.having(signers=signers)._advance(now)
 
+    def reassign(self, person: str, to: str, now: datetime) -> Self:
+        """Give a signer's place, and their turn if they have it, to somebody else; repeated, it changes nothing."""
+        old = self.of(person)
+        if old is None or self.of(to) is not None:
+            return self
+        turn_at = now if old.turn_at else None
+        state = SignerState.TURN if old.turn_at else SignerState.WAITING
+        new = SignerProgress(
+            person=to, order=old.order, role=old.role, state=state, turn_at=turn_at, clock_from=turn_at
+        )
+        gone = old.having(state=SignerState.REASSIGNED, at=now)
+        return self.having(signers=tuple(one for s in self.signers for one in ((gone, new) if s is old else (s,))))
+
     def shift(self, pause: timedelta) -> Self:
         """Move the clocks of everyone whose turn it is by the time the ball was with us."""
         return self.having(
@@ -89,7 +102,8 @@ class Signatures(Model):
     @property
     def complete(self) -> bool:
         """Whether everyone who is expected has signed or approved."""
-        return all(s.state in (SignerState.SIGNED, SignerState.APPROVED) for s in self.signers if s.expected)
+        done = (SignerState.SIGNED, SignerState.APPROVED, SignerState.REASSIGNED)
+        return all(signer.state in done for signer in self.signers if signer.expected)
 
     def of(self, person: str) -> SignerProgress | None:
         """The signer with this directory id."""

@@ -18,6 +18,9 @@ from workflows.model import (
     DeliveryReport,
     DeviceOutcome,
     DocumentSeen,
+    EscalationAction,
+    ForwardOrder,
+    ForwardReport,
     HandoffBatch,
     HandoffReport,
     HandoffResult,
@@ -28,7 +31,9 @@ from workflows.model import (
     Planning,
     SignerSeen,
     SignerState,
+    Snooze,
     Status,
+    Substitution,
 )
 from workflows.ports import Handoff, Planner, PushService, SignatureService
 from workflows.progress import Observation
@@ -43,9 +48,14 @@ class FakeSignatureService(SignatureService):
     status: Status = Status.SENT
     signers: list[SignerSeen] = field(default_factory=list)
     code: Code | None = None
+    substituted: dict[str, str] = field(default_factory=dict)
     created: list[CreateOrder] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
+    forwarded: list[ForwardOrder] = field(default_factory=list)
+    forward_refusals: list[str] = field(default_factory=list)
     cancelled: list[CancelOrder] = field(default_factory=list)
+    forwarded: list[ForwardOrder] = field(default_factory=list)
+    forward_refusals: list[str] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     observing: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
@@ -64,7 +74,8 @@ class FakeSignatureService(SignatureService):
     async def create(self, order: CreateOrder) -> DocumentSeen:
         self.created.append(order)
         self._fail()
-        return self.sees()
+        stand_ins = tuple(Substitution(from_=absent, to=delegate) for absent, delegate in self.substituted.items())
+        return self.sees().having(substituted=stand_ins)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         self.observations.append(observation)
@@ -82,6 +93,23 @@ class FakeSignatureService(SignatureService):
         if not self.status.ended:
             self.status = Status.CANCELLED
         return self.sees()
+
+    async def forward(self, order: ForwardOrder) -> ForwardReport:
+        self.forwarded.append(order)
+        self._fail()
+        if self.forward_refusals:
+            return ForwardReport(seen=self.sees(), refused=self.forward_refusals.pop(0))
+        if not self.status.ended:
+            self.sign(order.from_, SignerState.REASSIGNED)
+        return ForwardReport(seen=self.sees())
+
+    async def forward(self, order: ForwardOrder) -> ForwardReport:
+        self.forwarded.append(order)
+        self._fail()
+        if self.forward_refusals:
+            return ForwardReport(seen=self.sees(), refused=self.forward_refusals.pop(0))
+        self.sign(order.from_, SignerState.REASSIGNED)
+        return ForwardReport(seen=self.sees())
 
     def _fail(self) -> None:
         if self.failures:
@@ -148,6 +176,7 @@ class FakePlanner(Planner):
     escalate_after: timedelta | None = timedelta(days=12)
     window: timedelta = timedelta(days=30)
     alternate: str = "chair"
+    action: EscalationAction = EscalationAction.NOTIFY
     planned: list[Planning] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
@@ -164,7 +193,9 @@ class FakePlanner(Planner):
                 moments.append(_moment(due_at - before, MomentKind.WARN, f"warning-{before.days}d", turn.person))
             if self.escalate_after:
                 at = turn.since + self.escalate_after
-                moments.append(_moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=self.alternate))
+                escalation = _moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=self.alternate)
+                moments.append(escalation.having(action=self.action))
+            moments = _snoozed(moments, [one for one in planning.snoozes if one.person == turn.person])
         return Agenda(due_at=due_at, moments=tuple(sorted(moments, key=lambda moment: moment.at)))
 
     def _expiry(self, planning: Planning, due_at: datetime) -> Moment:
@@ -212,6 +243,14 @@ def refusal(code: Code, *, retryable: bool = False) -> ApplicationError:
 
 def _outcome(action: NoticeAction) -> Outcome:
     return Outcome.WITHDRAWN if action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+
+
+def _snoozed(moments: list[Moment], snoozes: list[Snooze]) -> list[Moment]:
+    for snooze in snoozes:
+        reminders = [m for m in moments if m.kind is MomentKind.REMIND and m.person == snooze.person]
+        moments = [m for m in moments if m not in reminders or m.at >= snooze.until]
+        moments.append(_moment(snooze.until, MomentKind.REMIND, f"snooze-{snooze.number}", snooze.person))
+    return moments
 
 
 def _moment(at: datetime, kind: MomentKind, stage: str, person: str, to: str | None = None) -> Moment:

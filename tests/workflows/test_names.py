@@ -25,6 +25,6 @@ def test_activity_names_are_pinned() -> None:
         if hasattr(method, "__port_activity_name__")
     }
     assert declared == {
-        "create_signature_request", "observe_document", "cancel_signature_request",
+        "create_signature_request", "observe_document", "cancel_signature_request", "forward_signer",
         "deliver_notices", "plan_agenda", "hand_off",
     }  # fmt: skip

@@ -59,7 +59,7 @@ async def test_a_silent_signer_is_reminded_warned_escalated_and_finally_expires(
     days = [(n.stage, (n.at - sent) / timedelta(days=1)) for n in shown.notifications if n.stage != "settled"]
     assert [(stage, round(day, 2)) for stage, day in days] == [
         ("ready", 0), ("reminder-1", 3), ("reminder-2", 6), ("reminder-3", 9),
-        ("escalation", 12), ("warning-2d", 28), ("warning-1d", 29),
+        ("escalation", 12), ("escalated", 12), ("warning-2d", 28), ("warning-1d", 29),
     ]  # fmt: skip
     assert [(e.from_, e.to) for e in shown.escalations] == [("customer-signer", "chair")]
     assert len(world.signatures.cancelled) == 1
@@ -362,7 +362,7 @@ async def test_after_an_outage_beyond_the_due_date_the_last_warning_comes_before
     world = World()
     async with story(world, silent_for(a_request(), timedelta(days=40))) as it:
         assert (await it.handle.result()).outcome is Status.EXPIRED
-    assert [stage for stage, _ in world.push.stages()] == ["warning-1d", "escalation"]
+    assert [stage for stage, _ in world.push.stages()] == ["warning-1d", "escalation", "escalated"]
 
 
 async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried() -> None:

@@ -50,6 +50,8 @@ class Moment(Model):
     why: str
     action: EscalationAction = EscalationAction.NOTIFY
     """Escalations: alert the alternate, or hand the signer's place over to them."""
+    reason: str = "escalation"
+    """Escalations: `absence` when the signer is away, else `escalation`."""
     suppressed: Reason | None = None
     """Why it will not be sent; only in `Agenda.dropped`."""
 

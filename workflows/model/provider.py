@@ -32,6 +32,8 @@ class DocumentSeen(Model):
     status: Status | None
     raw: str
     signers: tuple[SignerSeen, ...] = ()
+    turn: int | None = None
+    """The lowest order at which somebody still has to act, perhaps somebody a signer forwarded to whom we don't know."""
     code: Code | None = None
     substituted: tuple[Substitution, ...] = ()
     """Creation: signers who are absent, and the delegates who were asked from the start."""
@@ -70,7 +72,10 @@ class ForwardOrder(Model):
 
 
 class ForwardReport(Model):
-    """The document after the forwarding; `refused` says in words why it was not done, and then nothing has changed."""
+    """The document after the forwarding; `refused` says in words why it was not done, and then nothing has changed.
+
+    A refused order also comes with the document when it was read: it may tell that the signer has acted meanwhile.
+    """
 
     seen: DocumentSeen | None = None
     refused: str | None = None

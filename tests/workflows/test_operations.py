@@ -1,0 +1,265 @@
+"""Stories of what people do to a living request: operators, and signers on their phones."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from tests.workflows.fakes import World
+from tests.workflows.stage import Story, a_request, story
+from workflows.model import (
+    Answer,
+    Delegation,
+    EscalationAction,
+    Extension,
+    NotNow,
+    Outcome,
+    Pause,
+    Question,
+    ReminderNow,
+    Resumption,
+    SignerState,
+    Status,
+)
+from workflows.signature_request import SignatureRequestWorkflow as Request
+
+
+async def refused(it: Story, update: object, wish: object) -> str:
+    """The sentence an update was refused with."""
+    with pytest.raises(WorkflowUpdateFailedError) as failure:
+        await it.handle.execute_update(update, wish)  # type: ignore[call-overload]
+    cause = failure.value.cause
+    return cause.message if isinstance(cause, ApplicationError) else str(cause)
+
+
+async def test_delegated_by_hand_the_old_signer_is_told_and_the_new_one_is_asked() -> None:
+    world = World()
+    async with story(world, record="delegated-open") as it:
+        await it.days_pass(1)
+        wish = Delegation(signer="customer-signer", to="customer-deputy", actor="legal-desk")
+        shown = await it.handle.execute_update(Request.delegate, wish, id="op-1")
+        assert [(s.person, s.state) for s in shown.signers] == [
+            ("customer-signer", SignerState.REASSIGNED),
+            ("customer-deputy", SignerState.TURN),
+            ("chief-executive", SignerState.WAITING),
+        ]
+        await it.days_pass(3.5)
+        assert set(world.push.stages()[1:3]) == {("ready", "customer-deputy"), ("reassigned", "customer-signer")}
+        assert world.push.stages()[3:] == [("reminder-1", "customer-deputy")]
+        world.signatures.sign("customer-deputy")
+        await it.callback()
+        await it.days_pass(0.1)
+        shown = await it.shown()
+        assert [one.person for one in shown.waiting_for] == ["chief-executive"]
+        assert [(e.from_, e.to, e.reason) for e in shown.escalations] == [
+            ("customer-signer", "customer-deputy", "manual")
+        ]
+    assert len(world.signatures.forwarded) == 1
+
+
+async def test_a_delegation_that_makes_no_sense_is_refused_in_words_and_changes_nothing() -> None:
+    world = World()
+    world.signatures.forward_refusals = ["nobody is called stranger"]
+    async with story(world) as it:
+        await it.days_pass(1)
+        before = await it.shown()
+
+        async def says(signer: str, to: str) -> str:
+            return await refused(it, Request.delegate, Delegation(signer=signer, to=to, actor="x"))
+
+        assert await says("nobody", "chair") == "nobody is not a signer of this request"
+        assert await says("chief-executive", "chair") == "it is not chief-executive's turn yet"
+        assert await says("customer-signer", "chief-executive") == "chief-executive is a signer already"
+        assert await says("customer-signer", "legal-desk") == "legal-desk asked for the signature and cannot give it"
+        assert await says("customer-signer", "stranger") == "nobody is called stranger"
+        after = await it.shown()
+        assert after.signers == before.signers
+        wish = Delegation(signer="customer-signer", to="deputy", actor="x")
+        await it.handle.execute_update(Request.delegate, wish)
+        assert await says("deputy", "customer-signer") == "customer-signer was asked before"
+
+
+async def test_an_escalation_that_reassigns_gives_the_place_to_the_alternate_who_signs() -> None:
+    world = World()
+    world.planner.action = EscalationAction.REASSIGN
+    async with story(world, record="reassigned-and-signed") as it:
+        await it.days_pass(12.1)
+        shown = await it.shown()
+        assert [(e.from_, e.to, e.reason) for e in shown.escalations] == [("customer-signer", "chair", "escalation")]
+        assert ("ready", "chair") in world.push.stages()
+        assert ("reassigned", "customer-signer") in world.push.stages()
+        assert [one.person for one in shown.waiting_for] == ["chair"]
+        assert shown.next is not None
+        assert (shown.next.what, shown.next.at) == ("remind", shown.waiting_for[0].since + timedelta(days=3))
+        superseded = [n.stage for n in shown.notifications if n.why == "superseded"]
+        assert superseded == ["warning-2d", "warning-1d"]
+        world.signatures.sign("chair")
+        world.signatures.sign("chief-executive")
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        assert (await it.handle.result()).outcome is Status.SIGNED
+
+
+async def test_an_escalation_core_signature_refuses_is_still_an_alert() -> None:
+    world = World()
+    world.planner.action = EscalationAction.REASSIGN
+    world.signatures.forward_refusals = ["forwarding is switched off"]
+    async with story(world) as it:
+        await it.days_pass(12.1)
+        shown = await it.shown()
+    assert len(world.signatures.forwarded) == 1
+    assert ("escalation", "chair") in world.push.stages()
+    assert [one.person for one in shown.waiting_for] == ["customer-signer"]
+    assert "forwarding is switched off" in [entry.why for entry in shown.timeline]
+
+
+async def test_signed_in_the_instant_of_a_reassignment_stays_signed() -> None:
+    world = World()
+    world.planner.action = EscalationAction.REASSIGN
+    async with story(world) as it:
+        await it.days_pass(11.9)
+        world.signatures.sign("customer-signer")
+        world.signatures.sign("chief-executive")
+        world.signatures.status = Status.SIGNED
+        await it.days_pass(0.2)
+        assert (await it.handle.result()).outcome is Status.SIGNED
+
+
+async def test_a_pause_over_a_weekend_moves_everything_by_its_length() -> None:
+    world = World()
+    async with story(world, record="paused-and-resumed-open") as it:
+        await it.days_pass(1)
+        before = await it.shown()
+        assert before.next is not None
+        assert before.due_at is not None
+        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk", reason="new draft"))
+        assert await refused(it, Request.pause, Pause(actor="x")) == "it was paused by legal-desk already"
+        assert await refused(it, Request.remind, ReminderNow(actor="x")) == "the request is paused: resume it first"
+        await it.days_pass(5)
+        paused = await it.shown()
+        assert paused.next is not None
+        assert paused.next.why == "paused by legal-desk: new draft"
+        assert world.push.stages() == [("ready", "customer-signer")]
+        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
+        await it.days_pass(0.01)
+        after = await it.shown()
+        assert after.next is not None
+        assert after.next.at is not None
+        assert before.next.at is not None
+        assert after.due_at is not None
+        assert abs(after.next.at - before.next.at - timedelta(days=5)) < timedelta(minutes=1)
+        assert abs(after.due_at - before.due_at - timedelta(days=5)) < timedelta(minutes=1)
+        assert await refused(it, Request.resume, Resumption(actor="x")) == "it is not paused"
+
+
+async def test_fifty_concurrent_extensions_leave_one_due_date_and_one_timer() -> None:
+    world = World()
+    async with story(world, record="extended-open") as it:
+        await it.days_pass(1)
+        due = (await it.shown()).due_at
+        assert due is not None
+        wishes = [Extension(due=due + timedelta(days=day), actor="legal-desk") for day in range(50)]
+        for start in range(0, 50, 10):
+            shown = await asyncio.gather(
+                *(it.handle.execute_update(Request.extend, wish) for wish in wishes[start : start + 10])
+            )
+        assert {one.due_at for one in shown} <= {wish.due for wish in wishes}
+        await it.days_pass(0.001)
+        final = (await it.shown()).due_at
+        assert final in {wish.due for wish in wishes}
+        await it.days_pass(40)
+        stages = [stage for stage, _ in world.push.stages()]
+        assert stages.count("reminder-1") == 1
+        past = Extension(due=due - timedelta(days=60), actor="x")
+        assert (await refused(it, Request.extend, past)).endswith("has passed")
+
+
+async def test_a_reminder_by_hand_is_sent_at_once_but_not_twice_within_the_hour() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(1)
+        await it.handle.execute_update(Request.remind, ReminderNow(actor="legal-desk"))
+        assert world.push.stages()[-1] == ("reminder-manual-1", "customer-signer")
+        assert "insist with --force" in await refused(it, Request.remind, ReminderNow(actor="legal-desk"))
+        await it.handle.execute_update(Request.remind, ReminderNow(actor="legal-desk", force=True))
+        assert world.push.stages()[-1] == ("reminder-manual-2", "customer-signer")
+
+
+async def test_not_now_is_bounded_and_reminds_when_asked_to() -> None:
+    world = World()
+    async with story(world, record="snoozed-open") as it:
+        await it.days_pass(1)
+        sent = (await it.shown()).waiting_for[0].since
+
+        async def not_now(days: float) -> object:
+            until = sent + timedelta(days=days)
+            return await it.handle.execute_update(Request.snooze, NotNow(person="customer-signer", until=until))
+
+        await not_now(5)
+        shown = await it.shown()
+        assert shown.choices[0].snoozes_left == 1
+        await it.days_pass(4.5)
+        assert world.push.stages()[1:] == [("snooze-1", "customer-signer")]
+        with pytest.raises(WorkflowUpdateFailedError, match="Workflow update failed"):
+            await not_now(29.9)
+        await not_now(10)
+        with pytest.raises(WorkflowUpdateFailedError):
+            await not_now(11)
+        shown = await it.shown()
+        assert shown.choices[0].snoozes_left == 0
+
+
+async def test_a_question_stops_the_clocks_until_the_requester_answers() -> None:
+    world = World()
+    async with story(world, record="question-open") as it:
+        await it.days_pass(1)
+        await it.handle.execute_update(Request.ask, Question(person="customer-signer", text="Which annex?"))
+        await it.days_pass(20)
+        shown = await it.shown()
+        assert world.push.stages()[1:] == [("question-1", "legal-desk")]
+        assert shown.question is not None
+        assert shown.question.text == "Which annex?"
+        again = Question(person="customer-signer", text="And when?")
+        assert await refused(it, Request.ask, again) == "a question is open already"
+        await it.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="Annex B"))
+        await it.days_pass(0.01)
+        assert world.push.stages()[2:] == [("answer-1", "customer-signer")]
+        await it.days_pass(2.1)
+        assert world.push.stages()[3:] == [("reminder-1", "customer-signer")]
+        assert await refused(it, Request.answer, Answer(actor="x", text="?")) == "no question is open"
+
+
+async def test_every_planned_notice_ends_in_exactly_one_line() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(4)
+        world.signatures.sign("customer-signer")
+        await it.callback("signer_signed")
+        await it.days_pass(4)
+        world.signatures.sign("chief-executive")
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.handle.result()
+        shown = await it.shown()
+    keys = [n.key for n in shown.notifications]
+    assert len(keys) == len(set(keys))
+    stages = {"reminder-1", "reminder-2", "reminder-3", "warning-2d", "warning-1d"}
+    for person in ("customer-signer", "chief-executive"):
+        lines = {n.stage: (n.outcome, n.why) for n in shown.notifications if n.person == person}
+        assert stages <= set(lines)
+        assert lines["reminder-1"][0] is Outcome.ACCEPTED
+        assert {lines[stage] for stage in stages - {"reminder-1"}} == {(Outcome.SUPPRESSED, "signed")}
+    alerts = [n for n in shown.notifications if n.stage == "escalation"]
+    assert [(n.outcome, n.why) for n in alerts] == [(Outcome.SUPPRESSED, "signed")] * 2
+
+
+async def test_absent_at_sending_the_delegate_is_asked_from_the_start() -> None:
+    world = World()
+    world.signatures.substituted = {"customer-signer": "customer-deputy"}
+    async with story(world, a_request()) as it:
+        await it.days_pass(0.1)
+        shown = await it.shown()
+    assert world.push.stages() == [("ready", "customer-deputy")]
+    assert [(e.from_, e.to, e.reason) for e in shown.escalations] == [("customer-signer", "customer-deputy", "absence")]

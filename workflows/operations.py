@@ -1,0 +1,254 @@
+"""What people do to a living request: each wish has a refusal, in words for whoever wished it, and an effect. Pure."""
+
+from datetime import date, datetime, timedelta
+
+from workflows.entries import AskedQuestion, AskedReminder, Reassignment
+from workflows.model import (
+    Answer,
+    Cancellation,
+    Delegation,
+    Ending,
+    Extension,
+    MomentKind,
+    NotNow,
+    Outcome,
+    Pause,
+    Policy,
+    Question,
+    Reason,
+    ReminderNow,
+    Resumption,
+    SignerState,
+    Snooze,
+    Status,
+    Stop,
+    StopKind,
+)
+from workflows.progress import Progress
+
+APART = timedelta(hours=1)
+"""Nobody is reminded twice within this time, unless somebody insists."""
+REASSIGNMENTS_AT_MOST = 10
+TEXT_AT_MOST = 1_000
+
+
+def refuse_cancel(progress: Progress, wish: Cancellation) -> str | None:
+    """Why the request cannot be cancelled any more, or not like this; a repeated cancellation is harmless."""
+    if progress.status.ended and progress.status is not Status.CANCELLED:
+        return f"too late: the request is {progress.status}"
+    return None if wish.reason.strip() else "a cancellation needs a reason"
+
+
+def cancel(progress: Progress, wish: Cancellation, now: datetime) -> Progress:
+    """Remember who wants the request ended; the first wish counts."""
+    if progress.ending or progress.status.ended:
+        return progress
+    ending = Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason)
+    return progress.having(ending=ending).note(now, "cancellation asked for", wish.actor, wish.reason)
+
+
+def refuse_remind(progress: Progress, wish: ReminderNow, now: datetime) -> str | None:
+    """Why nobody can be reminded now."""
+    if why := _not_living(progress):
+        return why
+    if not progress.signatures.pending:
+        return "it is nobody's turn yet"
+    if progress.stop(StopKind.PAUSE):
+        return "the request is paused: resume it first"
+    people = [signer.person for signer in progress.signatures.pending]
+    told = [n.at for n in progress.notifications if n.person in people and n.outcome is Outcome.ACCEPTED]
+    if told and now - max(told) < APART and not wish.force:
+        minutes = int((now - max(told)).total_seconds() // 60)
+        return f"they were told {minutes} minutes ago: insist with --force"
+    return None
+
+
+def remind(progress: Progress, wish: ReminderNow, now: datetime) -> Progress:
+    """Have everyone told whose turn it is."""
+    number = progress.reminders_asked + 1
+    asked = progress.having(reminders_asked=number, reminder=AskedReminder(number=number, who=wish.actor))
+    return asked.note(now, "reminder asked for", wish.actor, None)
+
+
+def refuse_delegate(progress: Progress, wish: Delegation, requester: str) -> str | None:
+    """Why `to` cannot be asked instead of `signer`, as far as the request itself knows."""
+    if why := _not_living(progress):
+        return why
+    return _cannot_give(progress, wish.signer) or _cannot_take(progress, wish.to, requester)
+
+
+def delegate(progress: Progress, wish: Delegation, now: datetime) -> Progress:
+    """Remember the hand-over; it is done at Core Signature, which may still refuse it."""
+    wanted = reassignment_of(wish)
+    if wanted in progress.reassigning:
+        return progress
+    return progress.to_reassign(wanted).note(now, f"to be handed over to {wish.to}", wish.signer, f"by {wish.actor}")
+
+
+def reassignment_of(wish: Delegation) -> Reassignment:
+    """The hand-over that a delegation wants."""
+    return Reassignment(from_=wish.signer, to=wish.to, reason="manual", who=wish.actor)
+
+
+def refuse_extend(progress: Progress, wish: Extension, now: datetime) -> str | None:
+    """Why the due date cannot be moved there."""
+    if why := _not_living(progress):
+        return why
+    past = wish.due <= now if isinstance(wish.due, datetime) else wish.due < now.date()
+    return f"{wish.due.isoformat()} has passed" if past else None
+
+
+def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
+    """Move the due date; the warnings of the old one are superseded, and everything is planned anew."""
+    if progress.due == wish.due:
+        return progress
+    warnings = tuple(m for m in progress.agenda.moments if m.kind is MomentKind.WARN) if progress.agenda else ()
+    told = progress.told_stages
+    open_ = tuple(m for m in warnings if (m.stage, m.person) not in told)
+    moved = progress.suppress(open_, Reason.SUPERSEDED, now).having(
+        due=wish.due, revision=progress.revision + 1, agenda=None
+    )
+    return moved.note(now, f"due date moved to {_words(wish.due)}", wish.actor, None)
+
+
+def refuse_pause(progress: Progress) -> str | None:
+    """Why the request cannot be paused."""
+    if why := _not_living(progress):
+        return why
+    stop = progress.stop(StopKind.PAUSE)
+    return f"it was paused by {stop.who} already" if stop else None
+
+
+def pause(progress: Progress, wish: Pause, now: datetime) -> Progress:
+    """Let the clocks stand and tell nobody anything until it is resumed."""
+    stop = Stop(kind=StopKind.PAUSE, since=now, who=wish.actor, says=wish.reason)
+    return progress.stand(stop).note(now, "paused", wish.actor, wish.reason or None)
+
+
+def refuse_resume(progress: Progress) -> str | None:
+    """Why the request cannot be resumed."""
+    if why := _not_living(progress):
+        return why
+    return None if progress.stop(StopKind.PAUSE) else "it is not paused"
+
+
+def resume(progress: Progress, wish: Resumption, now: datetime) -> Progress:
+    """Let the clocks go on."""
+    return progress.go_on(StopKind.PAUSE, now).note(now, "resumed", wish.actor, None)
+
+
+def snoozes_left(progress: Progress, policy: Policy, person: str) -> int:
+    """How often this signer may still say "not now"."""
+    used = sum(snooze.person == person for snooze in progress.snoozes)
+    return max(policy.snooze - used, 0)
+
+
+def latest_snooze(progress: Progress, person: str) -> datetime | None:
+    """The instant up to which this signer may say "not now": their last warning, else the due date."""
+    moments = progress.agenda.moments if progress.agenda else ()
+    warnings = [m.at for m in moments if m.kind is MomentKind.WARN and m.person == person]
+    return max(warnings, default=progress.due_at)
+
+
+def refuse_snooze(progress: Progress, policy: Policy, wish: NotNow, now: datetime) -> str | None:
+    """Why this signer cannot be reminded at another time."""
+    if why := _not_asked(progress, wish.person):
+        return why
+    if not snoozes_left(progress, policy, wish.person):
+        return "there is no later reminder left"
+    if wish.until <= now:
+        return "that time has passed"
+    latest = latest_snooze(progress, wish.person)
+    return "that is after the last warning" if latest and wish.until > latest else None
+
+
+def snooze(progress: Progress, wish: NotNow, now: datetime) -> Progress:
+    """No reminder before then, and one then."""
+    number = 1 + sum(one.person == wish.person for one in progress.snoozes)
+    one = Snooze(person=wish.person, until=wish.until, number=number)
+    known = progress.having(snoozes=(*progress.snoozes, one), agenda=None)
+    return known.note(now, f"not now, but {_words(wish.until)}", wish.person, None)
+
+
+def refuse_ask(progress: Progress, wish: Question) -> str | None:
+    """Why this question cannot be asked."""
+    if why := _not_asked(progress, wish.person):
+        return why
+    if open_question(progress):
+        return "a question is open already"
+    return _text_fault(wish.text, "the question")
+
+
+def ask(progress: Progress, wish: Question, now: datetime) -> Progress:
+    """Let the clocks stand until the requester has answered."""
+    number = len(progress.questions) + 1
+    question = AskedQuestion(number=number, person=wish.person, text=wish.text.strip(), at=now)
+    stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
+    return progress.having(questions=(*progress.questions, question)).stand(stop).note(
+        now, f"question {number} asked", wish.person, None
+    )  # fmt: skip
+
+
+def open_question(progress: Progress) -> AskedQuestion | None:
+    """The question that waits for an answer."""
+    return next((one for one in progress.questions if one.answer is None), None)
+
+
+def refuse_answer(progress: Progress, wish: Answer) -> str | None:
+    """Why there is nothing to answer."""
+    if why := _not_living(progress):
+        return why
+    return _text_fault(wish.text, "the answer") if open_question(progress) else "no question is open"
+
+
+def answer(progress: Progress, wish: Answer, now: datetime) -> Progress:
+    """Answer the open question; the clocks go on."""
+    question = open_question(progress)
+    if question is None:
+        return progress
+    answered = tuple(
+        one.having(answer=wish.text.strip()) if one.number == question.number else one for one in progress.questions
+    )
+    known = progress.having(questions=answered).go_on(StopKind.QUESTION, now)
+    return known.note(now, f"question {question.number} answered", wish.actor, None)
+
+
+def _not_living(progress: Progress) -> str | None:
+    if progress.status.ended:
+        return f"too late: the request is {progress.status}"
+    return f"too late: the request is being {progress.ending.outcome}" if progress.ending else None
+
+
+def _cannot_give(progress: Progress, person: str) -> str | None:
+    signer = progress.signatures.of(person)
+    if signer is None:
+        return f"{person} is not a signer of this request"
+    if signer.acted:
+        return f"{person} has {signer.state} already"
+    return None if signer.turn_at else f"it is not {person}'s turn yet"
+
+
+def _cannot_take(progress: Progress, person: str, requester: str) -> str | None:
+    if person == requester:
+        return f"{person} asked for the signature and cannot give it"
+    if known := progress.signatures.of(person):
+        return f"{person} {'was asked before' if known.state is SignerState.REASSIGNED else 'is a signer already'}"
+    handed_over = sum(signer.state is SignerState.REASSIGNED for signer in progress.signatures.signers)
+    return "the request was handed over too often already" if handed_over >= REASSIGNMENTS_AT_MOST else None
+
+
+def _not_asked(progress: Progress, person: str) -> str | None:
+    if why := _not_living(progress):
+        return why
+    pending = any(signer.person == person for signer in progress.signatures.pending)
+    return None if pending else f"it is not {person}'s turn"
+
+
+def _text_fault(text: str, what: str) -> str | None:
+    if not text.strip():
+        return f"{what} is empty"
+    return f"{what} is longer than {TEXT_AT_MOST} characters" if len(text) > TEXT_AT_MOST else None
+
+
+def _words(when: datetime | date) -> str:
+    return f"{when:%Y-%m-%d %H:%M} UTC" if isinstance(when, datetime) else when.isoformat()

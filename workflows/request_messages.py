@@ -1,0 +1,175 @@
+"""What may be said to a living request and what it answers: handlers refuse or record, the story acts."""
+
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from workflows import operations
+    from workflows.glance import RequestShow, show
+    from workflows.legibility import publish
+    from workflows.model import (
+        Answer,
+        Brief,
+        Cancellation,
+        Delegation,
+        Extension,
+        NotNow,
+        Pause,
+        ProviderEvent,
+        Question,
+        ReminderNow,
+        Resumption,
+        Signer,
+    )
+    from workflows.names import PROVIDER_EVENT, SHOW
+    from workflows.patience import PatientWorkflow
+    from workflows.progress import Progress, SignatureRequest
+    from workflows.trouble import Trouble
+
+
+class RequestMessages(PatientWorkflow):
+    """State and messages of a signature request; every update answers what `request show` would say afterwards."""
+
+    def __init__(self, request: SignatureRequest) -> None:
+        self._request = request
+        self._progress = request.carried or Progress.begin(request.brief, workflow.now())
+        self._refusals: dict[str, str] = {}
+
+    @property
+    def _brief(self) -> Brief:
+        """The request with the signers it has now."""
+        signers = tuple(Signer(person=s.person, order=s.order, role=s.role) for s in self._progress.signatures.signers)
+        return self._request.brief.having(signers=signers)
+
+    @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
+    def provider_event(self, event: ProviderEvent) -> None:
+        """Remember the hint; what really happened is read from the document."""
+        self._progress = self._progress.notify_of(event)
+
+    @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
+    def show(self) -> RequestShow:
+        """The answer of `request show`."""
+        return show(self._request, self._progress, workflow.now())
+
+    @workflow.update
+    async def cancel(self, wish: Cancellation) -> RequestShow:
+        """End the request; answers when it has ended. What is signed by then stays signed."""
+        self._progress = operations.cancel(self._progress, wish, workflow.now())
+        await workflow.wait_condition(lambda: self._progress.recorded)
+        return self.show()
+
+    @cancel.validator
+    def _may_cancel(self, wish: Cancellation) -> None:
+        _refuse(operations.refuse_cancel(self._progress, wish))
+
+    @workflow.update
+    async def remind(self, wish: ReminderNow) -> RequestShow:
+        """Tell everyone whose turn it is; answers when they were told."""
+        self._progress = operations.remind(self._progress, wish, workflow.now())
+        await workflow.wait_condition(lambda: self._progress.reminder is None)
+        return self.show()
+
+    @remind.validator
+    def _may_remind(self, wish: ReminderNow) -> None:
+        _refuse(operations.refuse_remind(self._progress, wish, workflow.now()))
+
+    @workflow.update
+    async def delegate(self, wish: Delegation) -> RequestShow:
+        """Ask somebody else instead of a signer; answers when Core Signature has done or refused it."""
+        wanted = operations.reassignment_of(wish)
+        self._progress = operations.delegate(self._progress, wish, workflow.now())
+        await workflow.wait_condition(lambda: wanted not in self._progress.reassigning)
+        _refuse(self._refusals.pop(wish.signer, None))
+        return self.show()
+
+    @delegate.validator
+    def _may_delegate(self, wish: Delegation) -> None:
+        _refuse(operations.refuse_delegate(self._progress, wish, self._brief.requester))
+
+    @workflow.update
+    async def extend(self, wish: Extension) -> RequestShow:
+        """Move the due date; answers when everything was planned anew."""
+        self._progress = operations.extend(self._progress, wish, workflow.now())
+        await workflow.wait_condition(lambda: self._progress.agenda is not None or self._progress.status.ended)
+        return self.show()
+
+    @extend.validator
+    def _may_extend(self, wish: Extension) -> None:
+        _refuse(operations.refuse_extend(self._progress, wish, workflow.now()))
+
+    @workflow.update
+    async def pause(self, wish: Pause) -> RequestShow:
+        """Let the clocks stand and tell nobody anything."""
+        self._progress = operations.pause(self._progress, wish, workflow.now())
+        return self.show()
+
+    @pause.validator
+    def _may_pause(self, wish: Pause) -> None:
+        _refuse(operations.refuse_pause(self._progress))
+
+    @workflow.update
+    async def resume(self, wish: Resumption) -> RequestShow:
+        """Let the clocks go on."""
+        self._progress = operations.resume(self._progress, wish, workflow.now())
+        return self.show()
+
+    @resume.validator
+    def _may_resume(self, wish: Resumption) -> None:
+        _refuse(operations.refuse_resume(self._progress))
+
+    @workflow.update
+    async def snooze(self, wish: NotNow) -> RequestShow:
+        """Remind a signer at a time of their own."""
+        self._progress = operations.snooze(self._progress, wish, workflow.now())
+        return self.show()
+
+    @snooze.validator
+    def _may_snooze(self, wish: NotNow) -> None:
+        _refuse(operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
+
+    @workflow.update
+    async def ask(self, wish: Question) -> RequestShow:
+        """Ask the requester something; the clocks stand until it is answered."""
+        self._progress = operations.ask(self._progress, wish, workflow.now())
+        return self.show()
+
+    @ask.validator
+    def _may_ask(self, wish: Question) -> None:
+        _refuse(operations.refuse_ask(self._progress, wish))
+
+    @workflow.update
+    async def answer(self, wish: Answer) -> RequestShow:
+        """Answer the open question."""
+        self._progress = operations.answer(self._progress, wish, workflow.now())
+        return self.show()
+
+    @answer.validator
+    def _may_answer(self, wish: Answer) -> None:
+        _refuse(operations.refuse_answer(self._progress, wish))
+
+    def state(self) -> Progress:
+        """See `PatientWorkflow`."""
+        return self._progress
+
+    def publish(self) -> None:
+        """Search attributes and the Web UI's details."""
+        publish(self._progress, self.show())
+
+    def troubled(self, trouble: Trouble, probe_at: datetime) -> None:
+        """Stop the clocks and say what is wrong."""
+        self._progress = self._progress.trouble(trouble.code, trouble.says, workflow.now(), probe_at)
+
+    def mended(self) -> None:
+        """Start the clocks again."""
+        self._progress = self._progress.mended(workflow.now())
+
+    def failed(self, trouble: Trouble) -> None:
+        """End the request; nobody can mend this."""
+        self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
+
+
+def _refuse(why: str | None) -> None:
+    if why is not None:
+        raise ApplicationError(why, type="refused")
