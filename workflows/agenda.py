@@ -7,16 +7,26 @@ from workflows.model import Agenda, Moment, MomentKind, Outcome
 from workflows.progress import Progress
 
 _NUDGES = (MomentKind.REMIND, MomentKind.WARN)
+_NUDGE_STAGES = ("reminder", "warning", "snooze")
 _LAST_WORD = timedelta(hours=24)
 """A last warning that nobody's phone took holds the expiry for this long."""
 
 
+APART = timedelta(hours=1)
+"""Nobody is reminded twice within this time."""
+
+
 @dataclass(frozen=True)
 class Nudge:
-    """Tell the signers of `moments`; `caught_up` are older nudges of theirs that an outage made pointless."""
+    """Tell the signers of `moments`.
+
+    `caught_up` are older nudges of theirs that an outage made pointless, `too_soon` reminders that would follow another
+    nudge within the hour.
+    """
 
     moments: tuple[Moment, ...]
     caught_up: tuple[Moment, ...] = ()
+    too_soon: tuple[Moment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     ahead = [_held(moment, progress) for moment in agenda.moments if _is_open(moment, pending, told, escalated)]
     due = [moment for moment in ahead if moment.at <= now]
     if nudges := [moment for moment in due if moment.kind in _NUDGES]:
-        return _latest_of_each(nudges)
+        return _nudge(nudges, progress, now)
     if escalations := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATE):
         return Escalate(escalations)
     if expiry := next((moment for moment in due if moment.kind is MomentKind.EXPIRE), None):
@@ -76,7 +86,7 @@ def _is_open(
 
 def _held(moment: Moment, progress: Progress) -> Moment:
     if moment.kind is not MomentKind.EXPIRE:
-        return moment
+        return moment.having(at=max(moment.at, moment.held_until)) if moment.held_until else moment
     unheard = [
         line.at + _LAST_WORD
         for line in progress.notifications
@@ -85,7 +95,17 @@ def _held(moment: Moment, progress: Progress) -> Moment:
     return moment.having(at=max([moment.at, *unheard]))
 
 
-def _latest_of_each(nudges: list[Moment]) -> Nudge:
-    latest = {moment.person: moment for moment in sorted(nudges, key=lambda moment: moment.at)}
+def _nudge(due: list[Moment], progress: Progress, now: datetime) -> Nudge:
+    latest = {moment.person: moment for moment in sorted(due, key=lambda moment: moment.at)}
     kept = tuple(latest.values())
-    return Nudge(kept, caught_up=tuple(moment for moment in nudges if moment not in kept))
+    nudged = frozenset(
+        line.person
+        for line in progress.notifications
+        if line.outcome is Outcome.ACCEPTED and line.stage.startswith(_NUDGE_STAGES) and now - line.at < APART
+    )
+    too_soon = tuple(moment for moment in kept if moment.kind is MomentKind.REMIND and moment.person in nudged)
+    return Nudge(
+        moments=tuple(moment for moment in kept if moment not in too_soon),
+        caught_up=tuple(moment for moment in due if moment not in kept),
+        too_soon=too_soon,
+    )

@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import AwareDatetime
 
 from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
-from workflows.entries import EscalationEntry, TimelineEntry
+from workflows.entries import AskedQuestion, EscalationEntry, TimelineEntry
 from workflows.ledger import Notification
 from workflows.model import (
     Code,
@@ -26,7 +26,7 @@ from workflows.model import (
     Stop,
     StopKind,
 )
-from workflows.operations import latest_snooze, open_question, snoozes_left
+from workflows.operations import latest_snooze, open_question, reminded_at, snoozes_left
 from workflows.progress import Progress, SignatureRequest
 
 
@@ -65,15 +65,6 @@ class HandoffLine(Model):
     why: str | None = None
 
 
-class QuestionLine(Model):
-    """A signer's question that waits for the requester's answer."""
-
-    number: int
-    person: str
-    text: str
-    at: AwareDatetime
-
-
 class Choices(Model):
     """What a signer whose turn it is may do on the page beside signing."""
 
@@ -83,6 +74,8 @@ class Choices(Model):
     """The latest instant they may ask to be reminded at."""
     hand_over: bool
     ask: bool
+    reminded_at: AwareDatetime | None = None
+    """When they asked to be reminded, if that is still to come."""
 
 
 class RequestShow(Model):
@@ -91,6 +84,7 @@ class RequestShow(Model):
     id: str
     kind: str
     document: str = ""
+    requester: str = ""
     status: Status
     problem: Problem | None = None
     waiting_for: tuple[WaitingFor, ...] = ()
@@ -101,7 +95,9 @@ class RequestShow(Model):
     escalations: tuple[EscalationEntry, ...] = ()
     handoffs: tuple[HandoffLine, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
-    question: QuestionLine | None = None
+    question: AskedQuestion | None = None
+    """The one that waits for an answer."""
+    answered: tuple[AskedQuestion, ...] = ()
     choices: tuple[Choices, ...] = ()
     says: str = ""
     partial: bool = False
@@ -116,6 +112,7 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
         id=brief.id,
         kind=brief.kind,
         document=brief.document.name,
+        requester=brief.requester,
         status=progress.status,
         problem=progress.problem,
         waiting_for=waiting,
@@ -129,8 +126,9 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
         escalations=progress.escalations,
         handoffs=_handoffs(progress),
         timeline=_timeline(progress),
-        question=_question(progress),
-        choices=_choices(request.policy, progress),
+        question=open_question(progress),
+        answered=tuple(question for question in progress.questions if question.answer is not None),
+        choices=_choices(request.policy, progress, now),
         says=_sentence(progress, waiting, following),
     )
 
@@ -201,14 +199,7 @@ def _stop_words(stop: Stop) -> str:
     return f"paused by {stop.who}" + (f": {stop.says}" if stop.says else "")
 
 
-def _question(progress: Progress) -> QuestionLine | None:
-    question = open_question(progress)
-    if question is None:
-        return None
-    return QuestionLine(number=question.number, person=question.person, text=question.text, at=question.at)
-
-
-def _choices(policy: Policy, progress: Progress) -> tuple[Choices, ...]:
+def _choices(policy: Policy, progress: Progress, now: datetime) -> tuple[Choices, ...]:
     if progress.status.ended or progress.ending:
         return ()
     return tuple(
@@ -218,6 +209,7 @@ def _choices(policy: Policy, progress: Progress) -> tuple[Choices, ...]:
             snooze_until=latest_snooze(progress, signer.person),
             hand_over=policy.self_delegate,
             ask=open_question(progress) is None,
+            reminded_at=reminded_at(progress, signer.person, now),
         )
         for signer in progress.signatures.pending
     )
@@ -235,8 +227,8 @@ def _next_handoff(progress: Progress) -> Next | None:
     at = progress.handoff.next_at
     if at is None:
         return None
-    open_targets = [entry.target.target for entry in progress.handoff.entries if entry.due_at]
-    return Next(what="hand-off", at=at, why=f"telling {', '.join(open_targets)}")
+    open_targets = [e.target.person if e.notice else e.target.target for e in progress.handoff.entries if e.due_at]
+    return Next(what="hand-off", at=at, why=f"telling {', '.join(filter(None, open_targets))}")
 
 
 def _handoffs(progress: Progress) -> tuple[HandoffLine, ...]:

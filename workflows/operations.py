@@ -1,7 +1,8 @@
 """What people do to a living request: each wish has a refusal, in words for whoever wished it, and an effect. Pure."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
+from workflows.agenda import APART
 from workflows.entries import AskedQuestion, AskedReminder, Reassignment
 from workflows.model import (
     Answer,
@@ -26,8 +27,6 @@ from workflows.model import (
 )
 from workflows.progress import Progress
 
-APART = timedelta(hours=1)
-"""Nobody is reminded twice within this time, unless somebody insists."""
 REASSIGNMENTS_AT_MOST = 10
 TEXT_AT_MOST = 1_000
 
@@ -148,6 +147,12 @@ def latest_snooze(progress: Progress, person: str) -> datetime | None:
     moments = progress.agenda.moments if progress.agenda else ()
     warnings = [m.at for m in moments if m.kind is MomentKind.WARN and m.person == person]
     return max(warnings, default=progress.due_at)
+
+
+def reminded_at(progress: Progress, person: str, now: datetime) -> datetime | None:
+    """When this signer asked to be reminded, if that is still to come."""
+    wanted = [snooze.until for snooze in progress.snoozes if snooze.person == person]
+    return wanted[-1] if wanted and wanted[-1] > now else None
 
 
 def refuse_snooze(progress: Progress, policy: Policy, wish: NotNow, now: datetime) -> str | None:

@@ -57,7 +57,6 @@ CREATE: Final = _options(SIGNATURE_QUEUE, LIST_LAG + timedelta(seconds=1), attem
 OBSERVE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 CANCEL: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 FORWARD: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
-FORWARD: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 
 # Without a heartbeat a running delivery never learns that it is no longer wanted: what it sent comes back as a result
 # and stands in the ledger; only the waiting between attempts is cut short.
@@ -80,6 +79,9 @@ def probe_pause(probes: int) -> timedelta:
     doubled: timedelta = PROBE_FIRST * 2 ** min(probes, 5)
     return min(doubled, PROBE_AT_MOST)
 
+
+LATE: Final = timedelta(hours=1)
+"""What is due for longer was missed in an outage."""
 
 STRAGGLER_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
 """Before the phones that a delivery left open are tried again; after the last one the ledger says `failed`."""

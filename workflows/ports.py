@@ -49,19 +49,11 @@ class SignatureService(Port):
     @asks("forward_signer")
     @abstractmethod
     async def forward(self, order: ForwardOrder) -> ForwardReport:
-        """Hand a signer's place to somebody else, or find that it was handed to them; then the old link is dead.
+        """Hand a signer's place to somebody else, or find that it was handed to them already.
 
-        What the document says before and after decides, not the answer. What makes no sense (signed already, a stranger,
-        the requester) is `refused` in words and nothing has changed; only what a retry or a person of ours mends fails.
+        What the document says before and after decides, not the answer. What makes no sense (they have signed, a
+        stranger, the requester) is refused in words and changes nothing; only what a repetition may mend is raised.
         """
-
-    @asks("forward_signer")
-    async def forward(self, order: ForwardOrder) -> ForwardReport:
-        """Hand a signer's place to somebody else, unless it is no longer theirs to give; then read again.
-
-        Refusals are words in the report and change nothing; a repetition finds the place handed over and is content.
-        """
-        raise NotImplementedError
 
 
 class PushService(Port):

@@ -57,6 +57,7 @@ class Progress(Model):
     revision: int = 0
     due_at: AwareDatetime | None = None
     agenda: Agenda | None = None
+    planned_at: AwareDatetime | None = None
     problem: Problem | None = None
     probe_at: AwareDatetime | None = None
     probes: int = 0
@@ -104,11 +105,12 @@ class Progress(Model):
 
     def observe(self, seen: DocumentSeen, now: datetime) -> Self:
         """What the provider's document says, believed; never backwards, and an ending stays."""
-        read = self.having(document=seen.document, unread=False)
+        read = self.having(document=seen.document)
         if self.status.ended:
             return read
         status = _status(self, seen)
-        sent = read._substituted(seen, now)._sent(now) if status is not Status.CONVERTING else read
+        cast = read._substituted(seen, now)
+        sent = cast._sent(now) if status is not Status.CONVERTING else cast
         known = sent._with_signers(seen, now)._noting_unknown(seen, now)
         if status.ended:
             return known._end(status, now, seen.code)
@@ -135,9 +137,9 @@ class Progress(Model):
             return self
         return self.having(ending=Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why))
 
-    def planned(self, agenda: Agenda) -> Self:
+    def planned(self, agenda: Agenda, now: datetime) -> Self:
         """Follow this agenda from now on."""
-        return self.having(agenda=agenda, due_at=agenda.due_at)
+        return self.having(agenda=agenda, due_at=agenda.due_at, planned_at=now)
 
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
         """Write what became of notices into the ledger."""
@@ -243,7 +245,7 @@ class Progress(Model):
         return begun.note(now, "sent", "core-signature", None)
 
     def _with_signers(self, seen: DocumentSeen, now: datetime) -> Self:
-        signatures = self.signatures.record(seen.signers, now)
+        signatures = self.signatures.record(seen.signers, now, seen.turn)
         if signatures == self.signatures:
             return self
         known = self

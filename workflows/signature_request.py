@@ -105,15 +105,24 @@ class SignatureRequestWorkflow(RequestMessages):
 
     async def _take(self, step: Step) -> None:
         match step:
-            case Nudge(moments, caught_up):
+            case Nudge(moments) | Escalate(moments) if self._was_away(moments):
+                self._progress = self._progress.having(agenda=None)
+            case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.suppress(caught_up, Reason.CAUGHT_UP, workflow.now())
-                await self._tell(recipients.nudges(self._brief, moments), planned=moments)
+                self._progress = self._progress.suppress(too_soon, Reason.TOO_SOON, workflow.now())
+                if moments:
+                    await self._tell(recipients.nudges(self._brief, moments), planned=moments)
             case Escalate(moments):
                 await self._escalate(moments)
             case Expire(moment):
                 self._progress = self._progress.expire(moment)
             case Wait(moment):
                 await self.until(moment.at if moment else None, _wait_words(moment))
+
+    def _was_away(self, moments: tuple[Moment, ...]) -> bool:
+        """Whether an outage lies between the plan and now: whose hours are closed by now is planned for anew."""
+        late, planned_at = workflow.now() - options.LATE, self._progress.planned_at
+        return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
 
     async def _observe(self) -> None:
         """Read the document; the activity writes the settled record when it has ended."""
@@ -122,7 +131,7 @@ class SignatureRequestWorkflow(RequestMessages):
         seen = await self.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
             observed = self._progress.observe(seen, observation.now)
-            self._progress = observed.having(unread=self._progress.unread, recorded=observed.status.ended)
+            self._progress = observed.having(recorded=observed.status.ended)
 
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
@@ -153,7 +162,7 @@ class SignatureRequestWorkflow(RequestMessages):
             # Its answer is not used: by then the clocks have moved, and the next step plans from where they are.
             await self.call(Planner.plan, self._planning(), options.PLAN, "plan the next steps", unless=self.news)
         else:
-            self._progress = self._progress.planned(agenda)
+            self._progress = self._progress.planned(agenda, workflow.now())
 
     async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> bool:
         """Deliver one stage until no phone is left open; False when there was news that goes before."""

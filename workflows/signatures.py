@@ -61,11 +61,16 @@ class Signatures(Model):
         """Give the turn to the first in order; repeated, it changes nothing."""
         return self._advance(now)
 
-    def record(self, seen: tuple[SignerSeen, ...], now: datetime) -> Self:
-        """What the provider says of its signers, in any order and as often as it likes; nobody ever goes back."""
+    def record(self, seen: tuple[SignerSeen, ...], now: datetime, turn: int | None = None) -> Self:
+        """What the provider says of its signers, in any order and as often as it likes; nobody ever goes back.
+
+        `turn` is the lowest order at which somebody still has to act there, perhaps somebody we do not know: nobody of
+        ours is asked before them. Before `begin` it is nobody's turn.
+        """
         by_person = {one.person: one for one in seen}
         signers = tuple(_recorded(signer, by_person.get(signer.person), now) for signer in self.signers)
-        return self.having(signers=signers)._advance(now)
+        recorded = self.having(signers=signers)
+        return recorded._advance(now, turn) if any(signer.turn_at for signer in signers) else recorded
 
     def reassign(self, person: str, to: str, now: datetime) -> Self:
         """Give a signer's place, and their turn if they have it, to somebody else; repeated, it changes nothing."""
@@ -109,11 +114,10 @@ class Signatures(Model):
         """The signer with this directory id."""
         return next((signer for signer in self.signers if signer.person == person), None)
 
-    def _advance(self, now: datetime) -> Self:
-        open_orders = [signer.order for signer in self.signers if signer.expected and not signer.acted]
-        if not open_orders:
+    def _advance(self, now: datetime, there: int | None = None) -> Self:
+        turn = min((signer.order for signer in self.signers if signer.expected and not signer.acted), default=None)
+        if turn is None or (there is not None and there < turn):
             return self
-        turn = min(open_orders)
         return self.having(signers=tuple(_with_turn(s, now) if s.order == turn else s for s in self.signers))
 
 

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from activities.core_signature.wire import WireDocument, WireSigner
 from workflows.model import Brief, Code, DocumentSeen, Role, Signer, SignerSeen, SignerState, Status
 
 LONGEST_REASON: Final = 500
+FORWARDED: Final = "forwarded"
+"""The reason of a signer who gave their place at Core Signature to somebody we do not know."""
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 STATUSES: Final = {
@@ -29,16 +34,27 @@ _CODES: Final = {"ec": Code.CONVERT_ERROR, "es": Code.SENDING_ERROR}
 
 
 def seen(
-    document: WireDocument, brief: Brief, emails: Mapping[str, str], bounced: AbstractSet[str] = frozenset()
+    document: WireDocument,
+    brief: Brief,
+    emails: Mapping[str, str],
+    *,
+    bounced: AbstractSet[str] = frozenset(),
+    replaced: Mapping[str, str] = _NOBODY,
 ) -> DocumentSeen:
-    """The document as a workflow sees it; `emails` are the addresses of our signers, `bounced` those that failed."""
+    """The document as a workflow sees it; `emails` are the addresses of our signers, `bounced` those that failed.
+
+    `replaced` are signers of whom we know that somebody else was asked instead, with the reason.
+    """
     status = STATUSES.get(document.status)
-    found = match(brief.signers, emails, document.request.signers if document.request else ())
+    said = document.request.signers if document.request else ()
+    found = match(brief.signers, emails, said)
+    roll = _Roll(status, bounced, frozenset(map(folded, emails.values())), replaced)
     return DocumentSeen(
         document=document.uuid,
         status=status,
         raw=(clean(document.status) or "")[:20],
-        signers=tuple(_signer_seen(signer, found[signer.person], status, bounced) for signer in brief.signers),
+        signers=tuple(roll.seen(signer, found[signer.person]) for signer in brief.signers),
+        turn=None if status and status.ended else min((one.order for one in said if one.open), default=None),
         code=_CODES.get(document.status),
     )
 
@@ -68,32 +84,49 @@ def _by_order(
 ) -> WireSigner | None:
     lost = [one for one in signers if one.order == signer.order and found[one.person] is None]
     candidates = [one for one in strangers if one.order == signer.order]
-    return candidates[0] if len(lost) == len(candidates) == 1 else None
+    # Who was absent at sending has no entry, and stands before the stand-in in whose name the place is.
+    return candidates[0] if len(candidates) == 1 and lost[-1:] == [signer] else None
 
 
-def _signer_seen(
-    signer: Signer, said: WireSigner | None, status: Status | None, bounced: AbstractSet[str]
-) -> SignerSeen:
-    if signer.role is Role.COPY:
-        copied = status is Status.SIGNED
-        return SignerSeen(person=signer.person, state=SignerState.COPIED if copied else SignerState.WAITING)
-    if said is None:
-        return SignerSeen(person=signer.person, state=SignerState.WAITING)
-    if said.signed:
-        done = SignerState.APPROVED if signer.role is Role.APPROVE else SignerState.SIGNED
-        return SignerSeen(person=signer.person, state=done, at=said.signed_on)
-    if said.declined:
-        reason = clean(said.message)
-        return SignerSeen(person=signer.person, state=SignerState.DECLINED, at=said.declined_on, reason=reason)
-    if said.forwarded:
-        return SignerSeen(person=signer.person, state=SignerState.REASSIGNED, at=said.forwarded_on)
-    return SignerSeen(person=signer.person, state=_open_state(said, bounced))
+@dataclass(frozen=True)
+class _Roll:
+    """What is known of a document beside its signers' entries when one of them is read."""
 
+    status: Status | None
+    bounced: AbstractSet[str]
+    ours: AbstractSet[str]
+    replaced: Mapping[str, str]
 
-def _open_state(said: WireSigner, bounced: AbstractSet[str]) -> SignerState:
-    if said.viewed:
-        return SignerState.VIEWED
-    return SignerState.BOUNCED if folded(said.email) in bounced else SignerState.WAITING
+    def seen(self, signer: Signer, said: WireSigner | None) -> SignerSeen:
+        if signer.role is Role.COPY:
+            state = SignerState.COPIED if self.status is Status.SIGNED else SignerState.WAITING
+            return SignerSeen(person=signer.person, state=state)
+        if said is not None and said.signed:
+            state = SignerState.APPROVED if signer.role is Role.APPROVE else SignerState.SIGNED
+            return SignerSeen(person=signer.person, state=state, at=said.signed_on)
+        if said is not None and said.declined:
+            reason = clean(said.message)
+            return SignerSeen(person=signer.person, state=SignerState.DECLINED, at=said.declined_on, reason=reason)
+        if signer.person in self.replaced or (said is not None and said.forwarded):
+            return self._gone(signer, said)
+        return SignerSeen(person=signer.person, state=self._open_state(said))
+
+    def _gone(self, signer: Signer, said: WireSigner | None) -> SignerSeen:
+        to = said.forwarded_to_email if said else None
+        by_themselves = FORWARDED if to and folded(to) not in self.ours else None
+        return SignerSeen(
+            person=signer.person,
+            state=SignerState.REASSIGNED,
+            at=said.forwarded_on if said else None,
+            reason=self.replaced.get(signer.person, by_themselves),
+        )
+
+    def _open_state(self, said: WireSigner | None) -> SignerState:
+        if said is None:
+            return SignerState.WAITING
+        if said.viewed:
+            return SignerState.VIEWED
+        return SignerState.BOUNCED if folded(said.email) in self.bounced else SignerState.WAITING
 
 
 def clean(reason: str | None) -> str | None:
@@ -106,7 +139,4 @@ def mailed_and_silent(document: WireDocument) -> bool:
     """Whether somebody was mailed and has shown no sign since: only then can a mail have bounced unseen."""
     if STATUSES.get(document.status) not in (Status.SENT, Status.VIEWED) or document.request is None:
         return False
-    return any(
-        signer.emailed and signer.needs_to_sign and not (signer.viewed or signer.signed or signer.forwarded)
-        for signer in document.request.signers
-    )
+    return any(signer.emailed and signer.open and not signer.viewed for signer in document.request.signers)

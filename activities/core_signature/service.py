@@ -6,21 +6,32 @@ from typing import Final
 
 from temporalio import activity
 
-from activities.core_signature import orders, reading
+from activities.core_signature import orders
+from activities.core_signature.cast import Cast
 from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.documents import Documents
+from activities.core_signature.forwarding import Forwarding
 from activities.core_signature.lookup import Lookup, has_ended
+from activities.core_signature.stand_ins import StandIns
 from activities.core_signature.wire import WireDocument
-from activities.failures import failing_as_application_errors, final_failure, passing_failure
+from activities.failures import failing_as_application_errors, passing_failure
 from activities.http import ServiceFailure
-from activities.people import Directory, DirectoryFailure
+from activities.people import Directory
 from activities.person import Person
 from activities.store import RecordConflict, Store
-from workflows.model import Brief, CancelOrder, Code, CreateOrder, DocumentSeen
+from workflows.model import (
+    Brief,
+    CancelOrder,
+    Code,
+    CreateOrder,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+)
 from workflows.ports import SignatureService
 from workflows.progress import Observation, Progress
 from workflows.record import settled_record
 
-_BOUNCED: Final = "signer_email_bounced"
 _REFUSED_BY_STATE: Final = (400, 409)
 
 
@@ -30,6 +41,9 @@ class CoreSignatureService(SignatureService):
     def __init__(self, client: CoreSignatureClient, directory: Directory, store: Store) -> None:
         self._client = client
         self._lookup = Lookup(client, store)
+        self._documents = Documents(client, self._lookup, directory)
+        self._forwarding = Forwarding(client, self._documents, directory)
+        self._stand_ins = StandIns(directory)
         self._directory = directory
         self._store = store
 
@@ -40,8 +54,9 @@ class CoreSignatureService(SignatureService):
             people = await self._people(brief)
             document = await self._lookup.to_take_over(brief) or await self._make_document(brief)
             if document.request is None and not has_ended(document):
-                document = await self._ask_signers(document, brief, people)
-        return reading.seen(document, brief, {person: known.email for person, known in people.items()})
+                document = await self._ask(document, await self._stand_ins.at_sending(brief, people, order.now))
+            cast = await self._stand_ins.asked(brief, people, document)
+        return cast.seen_in(document)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         """See the port."""
@@ -67,14 +82,17 @@ class CoreSignatureService(SignatureService):
                     await self._client.delete_document(document.uuid)
                     return None
                 document = await self._cancelled(document.uuid, document.request.uuid)
-        return reading.seen(document, order.brief, await self._emails(order.brief))
+            return await self._documents.seen(document, order.brief)
+
+    async def forward(self, order: ForwardOrder) -> ForwardReport:
+        """See the port. Refused orders come back with the document too, when it was read: it may tell the reason."""
+        with failing_as_application_errors():
+            return await self._forwarding.forward(order)
 
     async def read(self, brief: Brief, document: str) -> DocumentSeen:
         """The document as it is now, for whoever must not act on old news; fails with `document_deleted`."""
         with failing_as_application_errors():
-            found = await self._existing(brief, document)
-            bounced = await self._bounced(found)
-        return reading.seen(found, brief, await self._emails(brief), bounced)
+            return await self._documents.seen(await self._documents.existing(brief, document), brief)
 
     async def resend(self, document: str) -> None:
         """Have Core Signature mail everyone again whose turn it is; nothing happens once the document has ended."""
@@ -89,10 +107,10 @@ class CoreSignatureService(SignatureService):
         await self._store.claim_id(brief.id)
         return await self._client.create_document(orders.document_body(brief, content, self._client.config))
 
-    async def _ask_signers(self, document: WireDocument, brief: Brief, people: Mapping[str, Person]) -> WireDocument:
-        reachable = await self._reachable(people)
+    async def _ask(self, document: WireDocument, cast: Cast) -> WireDocument:
+        people = cast.asked
         url = self._client.document_url(document.uuid)
-        body = orders.request_body(url, brief, people, reachable, self._client.config)
+        body = orders.request_body(url, cast.brief_as_asked, people, await self._reachable(people), self._client.config)
         private = [text for person in people.values() for text in (person.email, person.name)]
         try:
             request = await self._client.create_request(body, private)
@@ -104,11 +122,13 @@ class CoreSignatureService(SignatureService):
             if again.request is None and not has_ended(again):
                 raise failure from None
             return again
+        if not request.signers:
+            return await self._client.document(document.uuid)
         return document.model_copy(update={"request": request})
 
     async def _to_cancel(self, order: CancelOrder) -> WireDocument | None:
         if order.document is not None:
-            return await self._document_or_none(order.document)
+            return await self._documents.or_none(order.document)
         found = await self._lookup.to_cancel(order.brief)
         if found is None and await self._store.is_claimed(order.brief.id):
             # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
@@ -129,39 +149,6 @@ class CoreSignatureService(SignatureService):
             return again
         raise refusal or passing_failure(Code.UNREACHABLE, "Core Signature has not yet ended the cancelled document")
 
-    async def _document_or_none(self, uuid: str) -> WireDocument | None:
-        try:
-            return await self._client.document(uuid)
-        except ServiceFailure as failure:
-            if failure.status == 404:
-                return None
-            raise
-
-    async def _existing(self, brief: Brief, uuid: str) -> WireDocument:
-        found = await self._document_or_none(uuid)
-        if found is None and await self._lookup.is_gone(brief, uuid):
-            raise final_failure(Code.DOCUMENT_DELETED, "the document was deleted at Core Signature")
-        if found is None:
-            raise passing_failure(Code.UNREACHABLE, "Core Signature lists the document but does not show it")
-        if found.external_id != brief.id:
-            raise final_failure(
-                Code.PROVIDER_UNSURE, "the document at Core Signature has another external_id than ours"
-            )
-        return found
-
-    async def _bounced(self, document: WireDocument) -> frozenset[str]:
-        if not reading.mailed_and_silent(document):
-            return frozenset()
-        try:
-            events, _ = await self._client.events(document__uuid=document.uuid, event_type=_BOUNCED)
-        except ServiceFailure:
-            return frozenset()  # The document was read, which is what counts; a bounce is seen the next time.
-        return frozenset(
-            reading.folded(event.signer)
-            for event in events
-            if event.signer and event.event_type == _BOUNCED and event.document == document.uuid
-        )
-
     async def _record(self, observation: Observation, progress: Progress) -> None:
         record = settled_record(observation, progress).model_dump_json(by_alias=True).encode()
         try:
@@ -176,13 +163,3 @@ class CoreSignatureService(SignatureService):
     async def _reachable(self, people: Mapping[str, Person]) -> frozenset[str]:
         devices = {id: await self._directory.devices(person) for id, person in people.items()}
         return frozenset(id for id, living in devices.items() if living)
-
-    async def _emails(self, brief: Brief) -> dict[str, str]:
-        """The addresses the directory still knows: who has left must not keep us from believing a document."""
-        emails: dict[str, str] = {}
-        for signer in brief.signers:
-            try:
-                emails[signer.person] = (await self._directory.person(signer.person, brief.id)).email
-            except DirectoryFailure as failure:
-                activity.logger.warning("signer matched without an address", extra={"says": str(failure)})
-        return emails

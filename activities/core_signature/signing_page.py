@@ -77,13 +77,9 @@ def _state(signer: WireSigner, request: WireRequest, provider: str) -> SigningSt
         return SigningState.HANDED_OVER
     if signer.signed or signer.declined:
         return SigningState.ACTED
-    if any(_still_to_act(other) and other.order < signer.order for other in request.signers):
+    if any(other.open and other.order < signer.order for other in request.signers):
         return SigningState.EARLY
     return SigningState.OPEN if _trusted(signer.embed_url, provider) else SigningState.BY_MAIL
-
-
-def _still_to_act(signer: WireSigner) -> bool:
-    return signer.needs_to_sign and not (signer.signed or signer.declined or signer.forwarded)
 
 
 def _trusted(url: str | None, provider: str) -> bool:

@@ -66,6 +66,11 @@ class WireSigner(Wire):
     forwarded_to_email: Text = None
     embed_url: Text = None
 
+    @property
+    def open(self) -> bool:
+        """Whether they still have to act."""
+        return self.needs_to_sign and not (self.signed or self.declined or self.forwarded)
+
 
 class WireRequest(Wire):
     """A signature request; the sender may stand first among its signers."""

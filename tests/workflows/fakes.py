@@ -54,11 +54,11 @@ class FakeSignatureService(SignatureService):
     forwarded: list[ForwardOrder] = field(default_factory=list)
     forward_refusals: list[str] = field(default_factory=list)
     cancelled: list[CancelOrder] = field(default_factory=list)
-    forwarded: list[ForwardOrder] = field(default_factory=list)
-    forward_refusals: list[str] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     observing: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
+    creating: asyncio.Event = field(default_factory=asyncio.Event)
+    create_gate: asyncio.Event | None = None
     never_had_it: bool = False
 
     def sees(self) -> DocumentSeen:
@@ -73,6 +73,9 @@ class FakeSignatureService(SignatureService):
 
     async def create(self, order: CreateOrder) -> DocumentSeen:
         self.created.append(order)
+        self.creating.set()
+        if self.create_gate is not None:
+            await self.create_gate.wait()
         self._fail()
         stand_ins = tuple(Substitution(from_=absent, to=delegate) for absent, delegate in self.substituted.items())
         return self.sees().having(substituted=stand_ins)
@@ -101,14 +104,6 @@ class FakeSignatureService(SignatureService):
             return ForwardReport(seen=self.sees(), refused=self.forward_refusals.pop(0))
         if not self.status.ended:
             self.sign(order.from_, SignerState.REASSIGNED)
-        return ForwardReport(seen=self.sees())
-
-    async def forward(self, order: ForwardOrder) -> ForwardReport:
-        self.forwarded.append(order)
-        self._fail()
-        if self.forward_refusals:
-            return ForwardReport(seen=self.sees(), refused=self.forward_refusals.pop(0))
-        self.sign(order.from_, SignerState.REASSIGNED)
         return ForwardReport(seen=self.sees())
 
     def _fail(self) -> None:

@@ -84,6 +84,48 @@ def test_what_is_next(day: float, progress: Progress, expected: Step) -> None:
     assert next_step(AGENDA, progress, START + timedelta(days=day)) == expected
 
 
+def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
+    by_hand = moment(6, MomentKind.REMIND, "reminder-manual-1")
+    nudged = told(told(SENT, REMINDERS[0]), by_hand).having(
+        notifications=tuple(
+            line.having(at=START + timedelta(days=6, minutes=-20))
+            for line in told(SENT, REMINDERS[0], by_hand).notifications
+        )
+    )
+    agenda = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, WARNING.having(at=REMINDERS[1].at), EXPIRY))
+    assert next_step(AGENDA, nudged, REMINDERS[1].at) == Nudge((), too_soon=(REMINDERS[1],))
+    step = next_step(agenda, nudged, REMINDERS[1].at)
+    assert isinstance(step, Nudge)
+    assert [one.kind for one in step.moments] == [MomentKind.WARN]
+
+
+def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None:
+    opens = REMINDERS[1].at + timedelta(hours=15)
+    held = [one.having(held_until=opens) for one in REMINDERS[:2]]
+    agenda = Agenda(due_at=EXPIRY.at, moments=(*held, REMINDERS[2], EXPIRY))
+    waiting = next_step(agenda, SENT, REMINDERS[1].at + timedelta(hours=1))
+    assert isinstance(waiting, Wait)
+    assert waiting.moment is not None
+    assert waiting.moment.at == opens
+    step = next_step(agenda, SENT, opens)
+    assert isinstance(step, Nudge)
+    assert ([m.stage for m in step.moments], [m.stage for m in step.caught_up]) == (["reminder-2"], ["reminder-1"])
+
+
+def test_a_last_warning_no_phone_took_holds_the_expiry_for_a_day() -> None:
+    failed = ESCALATED.having(
+        notifications=tuple(
+            line.having(outcome=Outcome.FAILED, at=EXPIRY.at - timedelta(hours=1))
+            if line.stage == "warning-2d"
+            else line
+            for line in ESCALATED.notifications
+        )
+    )
+    waiting = next_step(AGENDA, failed, EXPIRY.at)
+    assert isinstance(waiting, Wait)
+    assert isinstance(next_step(AGENDA, failed, EXPIRY.at + timedelta(hours=23)), Expire)
+
+
 def test_an_empty_agenda_waits_for_ever() -> None:
     assert next_step(Agenda(due_at=START), SENT, START) == Wait(None)
 
@@ -129,8 +171,8 @@ def test_following_the_decision_always_comes_to_an_end(planned: list[Moment]) ->
     agenda, progress, now = Agenda(due_at=EXPIRY.at, moments=tuple(planned)), SENT, START
     for _ in range(3 * len(planned) + 1):
         match next_step(agenda, progress, now):
-            case Nudge(some, caught_up):
-                progress = told(progress, *some, *caught_up)
+            case Nudge(some, caught_up, too_soon):
+                progress = told(progress, *some, *caught_up, *too_soon)
             case Escalate(some):
                 progress = progress.escalated(some, now)
             case Wait(one) if one is not None:

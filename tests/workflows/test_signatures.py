@@ -39,6 +39,19 @@ def test_the_turn_follows_the_order_and_the_same_number_means_in_parallel() -> N
     assert second.record(seen(("c", SignerState.SIGNED)), NOW).complete
 
 
+def test_somebody_we_do_not_know_goes_before_those_who_come_after_them() -> None:
+    gone = seen(("a", SignerState.REASSIGNED), ("b", SignerState.APPROVED))
+    held = begun().record(gone, NOW, turn=1)
+    assert held.pending == ()
+    assert [one.person for one in held.record((), NOW, turn=2).pending] == ["c"]
+
+
+def test_before_it_was_sent_it_is_nobodys_turn() -> None:
+    waiting = Signatures.expect(SIGNERS).record(seen(("a", SignerState.VIEWED)), NOW)
+    assert waiting.pending == ()
+    assert [one.person for one in waiting.begin(NOW).pending] == ["a", "b"]
+
+
 def test_a_copy_is_never_waited_for() -> None:
     everyone = begun().record(
         seen(("a", SignerState.SIGNED), ("b", SignerState.APPROVED), ("c", SignerState.SIGNED)), NOW

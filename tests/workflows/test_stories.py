@@ -1,5 +1,6 @@
 """Stories of one request on the time-skipping server: virtual weeks, exact instants, every ending."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -387,3 +388,13 @@ async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried()
     assert [stage for stage, _ in world.push.stages()].count("ready") == 1
     assert len(shown.notifications) > 690
     assert world.signatures.observations[-1].run_id == it.handle.first_execution_run_id
+
+
+async def test_a_callback_that_comes_while_the_creation_runs_is_not_lost() -> None:
+    world = World()
+    world.signatures.create_gate = asyncio.Event()
+    async with story(world) as it:
+        await world.signatures.creating.wait()
+        await it.callback("sent")
+        world.signatures.create_gate.set()
+        await world.signatures.observing.wait()

@@ -54,6 +54,8 @@ class Moment(Model):
     """Escalations: `absence` when the signer is away, else `escalation`."""
     suppressed: Reason | None = None
     """Why it will not be sent; only in `Agenda.dropped`."""
+    held_until: AwareDatetime | None = None
+    """Missed, and the recipient's hours are closed now: it may be made up for from this instant on, not before."""
 
 
 class Agenda(Model):
@@ -63,6 +65,8 @@ class Agenda(Model):
     moments: tuple[Moment, ...] = ()
     dropped: tuple[Moment, ...] = ()
     """What the policy asks for and the calendar forbids, each with its reason; the ledger tells of it in the end."""
+    doubt: str | None = None
+    """What is wrong with the directory, when the plan rests on its last good state."""
 
 
 class Turn(Model):

@@ -33,7 +33,7 @@ class DocumentSeen(Model):
     raw: str
     signers: tuple[SignerSeen, ...] = ()
     turn: int | None = None
-    """The lowest order at which somebody still has to act, perhaps somebody a signer forwarded to whom we don't know."""
+    """The lowest order at which somebody still has to act: perhaps a stranger, if a signer forwarded it themselves."""
     code: Code | None = None
     substituted: tuple[Substitution, ...] = ()
     """Creation: signers who are absent, and the delegates who were asked from the start."""

@@ -1,4 +1,4 @@
-"""A sandbox on a free port, the client and service that talk to it, and a directory of five people."""
+"""A sandbox on a free port, the client and service that talk to it, and a directory of six people."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -33,6 +33,7 @@ people:
   - {id: reviewer, name: Reviewer, email: reviewer@example.test, zone: Europe/Paris}
   - {id: archive, name: Archive, email: archive@example.test, zone: UTC}
   - {id: bouncing, name: Bouncing, email: bounce-here@example.test, zone: UTC}
+  - {id: legal-desk, name: Legal Desk, email: legal@example.test, zone: UTC}
 """
 
 
@@ -70,7 +71,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def directory(tmp_path: Path, store: Store) -> FileDirectory:
-    """The five people."""
+    """The six people."""
     file = tmp_path / "people.yaml"
     file.write_text(PEOPLE)
     return FileDirectory(file, store)

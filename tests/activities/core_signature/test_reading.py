@@ -109,10 +109,77 @@ def test_who_was_replaced_back_and_forth_is_the_last_entry() -> None:
     assert read.signers[0].state is SignerState.VIEWED
 
 
+def test_who_forwarded_it_to_a_stranger_by_themselves_is_told_so_and_the_stranger_has_the_turn() -> None:
+    gone = said("customer@acme.test", 1, forwarded=True, forwarded_on=AT, forwarded_to_email="partner@acme.test")
+    waiting = seen(document(gone, said("ceo@example.test", 2), said("partner@acme.test", 1)), brief(), EMAILS)
+    assert [(one.state, one.reason) for one in waiting.signers] == [
+        (SignerState.REASSIGNED, "forwarded"),
+        (SignerState.WAITING, None),
+    ]
+    assert waiting.turn == 1
+    signed = document(gone, said("ceo@example.test", 2), said("partner@acme.test", 1, signed=True))
+    assert seen(signed, brief(), EMAILS).turn == 2
+
+
+def test_who_handed_over_to_one_of_ours_needs_no_explanation() -> None:
+    both = brief(signers=(Signer(person="customer-signer", order=1), Signer(person="deputy", order=1)))
+    emails = {"customer-signer": "customer@acme.test", "deputy": "deputy@acme.test"}
+    gone = said("customer@acme.test", 1, forwarded=True, forwarded_to_email="Deputy@acme.test")
+    read = seen(document(gone, said("deputy@acme.test", 1, viewed=True)), both, emails)
+    assert [(one.state, one.reason) for one in read.signers] == [
+        (SignerState.REASSIGNED, None),
+        (SignerState.VIEWED, None),
+    ]
+
+
+def test_who_was_replaced_is_told_so_even_by_a_provider_that_forgets_them() -> None:
+    both = brief(signers=(Signer(person="absent", order=1), Signer(person="customer-signer", order=1)))
+    emails = {"absent": "absent@acme.test", **EMAILS}
+    read = seen(document(said("customer@acme.test", 1)), both, emails, replaced={"absent": "absence"})
+    assert [(one.state, one.reason) for one in read.signers] == [
+        (SignerState.REASSIGNED, "absence"),
+        (SignerState.WAITING, None),
+    ]
+
+
+def test_who_signed_before_they_were_replaced_has_signed() -> None:
+    read = seen(
+        document(said("customer@acme.test", 1, signed=True)), brief(), EMAILS, replaced={"customer-signer": "manual"}
+    )
+    assert read.signers[0].state is SignerState.SIGNED
+
+
+def test_a_stand_in_who_changed_their_address_is_not_taken_for_the_absent_one() -> None:
+    both = brief(signers=(Signer(person="absent", order=1), Signer(person="stand-in", order=1)))
+    emails = {"absent": "absent@acme.test", "stand-in": "new@acme.test"}
+    read = seen(document(said("old@acme.test", 1, signed=True)), both, emails)
+    assert [one.state for one in read.signers] == [SignerState.WAITING, SignerState.SIGNED]
+
+
+@pytest.mark.parametrize(
+    ("entries", "status", "turn"),
+    [
+        ([said("customer@acme.test", 1), said("ceo@example.test", 2)], "se", 1),
+        ([said("customer@acme.test", 1, signed=True), said("ceo@example.test", 2)], "vi", 2),
+        ([said("ceo@example.test", 2), said("archive@acme.test", 1, needs_to_sign=False)], "se", 2),
+        ([said("customer@acme.test", 1, signed=True), said("ceo@example.test", 2, signed=True)], "vi", None),
+        ([said("customer@acme.test", 1)], "ca", None),
+        ([], "co", None),
+    ],
+)
+def test_the_turn_is_the_lowest_order_that_is_open(
+    entries: list[dict[str, Any]], status: str, turn: int | None
+) -> None:
+    assert seen(document(*entries, status=status), brief(), EMAILS).turn == turn
+
+
 def test_a_bounce_yields_to_any_sign_of_life() -> None:
     bounced = frozenset({"customer@acme.test"})
-    assert seen(document(said("customer@acme.test")), brief(), EMAILS, bounced).signers[0].state is SignerState.BOUNCED
-    viewed = seen(document(said("customer@acme.test", viewed=True)), brief(), EMAILS, bounced)
+    assert (
+        seen(document(said("customer@acme.test")), brief(), EMAILS, bounced=bounced).signers[0].state
+        is SignerState.BOUNCED
+    )
+    viewed = seen(document(said("customer@acme.test", viewed=True)), brief(), EMAILS, bounced=bounced)
     assert viewed.signers[0].state is SignerState.VIEWED
 
 

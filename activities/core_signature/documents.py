@@ -1,0 +1,79 @@
+"""Documents read from Core Signature as a workflow believes them: checked to be ours, matched to our people."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from temporalio import activity
+
+from activities.core_signature import reading
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.lookup import Lookup
+from activities.core_signature.wire import WireDocument
+from activities.failures import final_failure, passing_failure
+from activities.http import ServiceFailure
+from activities.people import Directory, DirectoryFailure
+from workflows.model import Brief, Code, DocumentSeen
+
+_BOUNCED: Final = "signer_email_bounced"
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Documents:
+    """Reads single documents; raises `ServiceFailure`s, and `ApplicationError`s for what cannot be believed."""
+
+    def __init__(self, client: CoreSignatureClient, lookup: Lookup, directory: Directory) -> None:
+        self._client = client
+        self._lookup = lookup
+        self._directory = directory
+
+    async def or_none(self, uuid: str) -> WireDocument | None:
+        """The document as it is now, None when the provider says that there is none."""
+        try:
+            return await self._client.document(uuid)
+        except ServiceFailure as failure:
+            if failure.status == 404:
+                return None
+            raise
+
+    async def existing(self, brief: Brief, uuid: str) -> WireDocument:
+        """The document of this request as it is now; fails with `document_deleted` when it surely is gone."""
+        found = await self.or_none(uuid)
+        if found is None and await self._lookup.is_gone(brief, uuid):
+            raise final_failure(Code.DOCUMENT_DELETED, "the document was deleted at Core Signature")
+        if found is None:
+            raise passing_failure(Code.UNREACHABLE, "Core Signature lists the document but does not show it")
+        if found.external_id != brief.id:
+            raise final_failure(
+                Code.PROVIDER_UNSURE, "the document at Core Signature has another external_id than ours"
+            )
+        return found
+
+    async def seen(self, document: WireDocument, brief: Brief, replaced: Mapping[str, str] = _NOBODY) -> DocumentSeen:
+        """The document as a workflow sees it (`reading.seen`), with the mails that came back."""
+        return reading.seen(
+            document, brief, await self.emails(brief), bounced=await self._bounced(document), replaced=replaced
+        )
+
+    async def emails(self, brief: Brief) -> dict[str, str]:
+        """The addresses the directory still knows: who has left must not keep us from believing a document."""
+        emails: dict[str, str] = {}
+        for signer in brief.signers:
+            try:
+                emails[signer.person] = (await self._directory.person(signer.person, brief.id)).email
+            except DirectoryFailure as failure:
+                activity.logger.warning("signer matched without an address", extra={"says": str(failure)})
+        return emails
+
+    async def _bounced(self, document: WireDocument) -> frozenset[str]:
+        if not reading.mailed_and_silent(document):
+            return frozenset()
+        try:
+            events, _ = await self._client.events(document__uuid=document.uuid, event_type=_BOUNCED)
+        except ServiceFailure:
+            return frozenset()  # The document was read, which is what counts; a bounce is seen the next time.
+        return frozenset(
+            reading.folded(event.signer)
+            for event in events
+            if event.signer and event.event_type == _BOUNCED and event.document == document.uuid
+        )

@@ -1,0 +1,129 @@
+"""A signer's place handed over at Core Signature: what stands in the way, the asking, and whether it is done."""
+
+from dataclasses import dataclass
+
+from activities.core_signature import reading
+from activities.core_signature.cast import beside
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.documents import Documents
+from activities.core_signature.lookup import has_ended
+from activities.core_signature.reading import folded
+from activities.core_signature.wire import WireDocument, WireSigner
+from activities.failures import passing_failure, verdict
+from activities.http import ServiceFailure
+from activities.people import Directory, UnknownPerson
+from workflows.model import Code, ForwardOrder, ForwardReport, Role
+
+_CONFLICT = 409
+
+
+@dataclass(frozen=True)
+class Handover:
+    """One order as it can be told from a document; `old` and `new` are the entries of the two people. Pure."""
+
+    order: ForwardOrder
+    document: WireDocument
+    old: WireSigner | None
+    new: WireSigner | None
+
+    @property
+    def done(self) -> bool:
+        """Whether the place was handed over to this person, by this order or an earlier attempt."""
+        if self.new is None or (self.old is not None and not self.old.forwarded):
+            return False
+        if self.old is None or self.old.forwarded_to_email is None:
+            return not self._already_asked
+        return folded(self.old.forwarded_to_email) == folded(self.new.email)
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why the place cannot be handed over, in words for the person who wants it; None when it can."""
+        if self.old and (self.old.signed or self.old.declined):
+            return f"{self.order.from_} has {'signed' if self.old.signed else 'declined'} already"
+        if has_ended(self.document):
+            return f"the request has ended already ({reading.STATUSES[self.document.status]})"
+        if self.old is None:
+            return f"Core Signature does not know {self.order.from_} as a signer of this request"
+        if self.old.forwarded:
+            return f"{self.order.from_} has handed their place over already"
+        taken = self._already_asked or self.new is not None
+        return f"{self.order.to} is a signer of this request already" if taken else None
+
+    @property
+    def _already_asked(self) -> bool:
+        return any(signer.person == self.order.to for signer in self.order.brief.signers)
+
+
+class Forwarding:
+    """Orders carried out. Raises `ServiceFailure`s, `DirectoryFailure`s and `ApplicationError`s."""
+
+    def __init__(self, client: CoreSignatureClient, documents: Documents, directory: Directory) -> None:
+        self._client = client
+        self._documents = documents
+        self._directory = directory
+
+    async def forward(self, order: ForwardOrder) -> ForwardReport:
+        """See the port."""
+        if refused := _senseless(order):
+            return ForwardReport(refused=refused)
+        try:
+            to = (await self._directory.person(order.to, order.brief.id)).email
+        except UnknownPerson as unknown:
+            return ForwardReport(refused=str(unknown))
+        before = await self._look(order, to)
+        if before.done:
+            return await self._handed_over(before)
+        if before.obstacle:
+            return await self._refused(before, before.obstacle)
+        return await self._ask(before, to)
+
+    async def _ask(self, before: Handover, to: str) -> ForwardReport:
+        refusal = await self._refusal(before, to)
+        after = await self._look(before.order, to)
+        if refusal is None and after.new is None:
+            raise passing_failure(Code.UNREACHABLE, "Core Signature does not show yet who was asked instead")
+        if refusal is None or after.done:
+            return await self._handed_over(after)
+        if refusal.status == _CONFLICT and after.obstacle is None:
+            raise refusal
+        return await self._refused(after, after.obstacle or f"Core Signature refuses it: {refusal.says}")
+
+    async def _refusal(self, before: Handover, to: str) -> ServiceFailure | None:
+        """Have it done; what Core Signature has against it, None when it says that it was done."""
+        if before.old is None or before.document.request is None:
+            raise ValueError("only a signer of a request can be replaced")
+        try:
+            await self._client.forward(before.document.request.uuid, before.old.email, to, before.order.reason)
+        except ServiceFailure as failure:
+            if failure.status != _CONFLICT and verdict(failure).code is not Code.REFUSED:
+                raise
+            return failure
+        return None
+
+    async def _look(self, order: ForwardOrder, to: str) -> Handover:
+        document = await self._documents.existing(order.brief, order.document)
+        signers = document.request.signers if document.request else ()
+        emails = await self._documents.emails(order.brief) | {order.to: to}
+        ours = reading.match(order.brief.signers, emails, signers)
+        new = [one for one in signers if one.needs_to_sign and folded(one.email) == folded(to)]
+        return Handover(order, document, old=ours[order.from_], new=new[-1] if new else None)
+
+    async def _handed_over(self, found: Handover) -> ForwardReport:
+        order = found.order
+        both = beside(order.brief, {order.from_: order.to})
+        return ForwardReport(seen=await self._documents.seen(found.document, both, {order.from_: order.reason}))
+
+    async def _refused(self, found: Handover, why: str) -> ForwardReport:
+        return ForwardReport(seen=await self._documents.seen(found.document, found.order.brief), refused=why)
+
+
+def _senseless(order: ForwardOrder) -> str | None:
+    """What no document can change; nothing has to be read for it."""
+    role = next((signer.role for signer in order.brief.signers if signer.person == order.from_), None)
+    if role is None:
+        return f"{order.from_} is not a signer of this request"
+    if role is Role.COPY:
+        return f"{order.from_} only gets a copy, there is nothing to hand over"
+    if order.to == order.brief.requester:
+        return f"{order.to} asked for this request and cannot sign it for somebody else"
+    return None

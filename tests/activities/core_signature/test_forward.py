@@ -1,0 +1,346 @@
+"""Handing a signer's place over: what the document says before and after decides."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.core_signature.cast import beside
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.core_signature.signing_page import SigningState, signing_page
+from activities.people import FileDirectory
+from activities.store import Store
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
+from tests.activities.core_signature.requests import answering, deed
+from workflows.model import (
+    Brief,
+    CancelOrder,
+    Code,
+    CreateOrder,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+    Role,
+    Signer,
+    SignerState,
+    Status,
+)
+
+CUSTOMER, EXECUTIVE, REVIEWER = "customer@acme.test", "ceo@example.test", "reviewer@example.test"
+
+
+@pytest.fixture
+async def order(service: CoreSignatureService, request_brief: Brief, act: Acting) -> ForwardOrder:
+    """A document that has been sent, and the wish that the reviewer signs instead of the customer."""
+    copy = Signer(person="archive", order=3, role=Role.COPY)
+    brief = request_brief.having(signers=(*request_brief.signers, copy))
+    made: DocumentSeen = await act(service.create, CreateOrder(brief=brief))
+    return ForwardOrder(
+        brief=brief, document=made.document, from_="customer-signer", to="reviewer", reason="escalation"
+    )
+
+
+def states(report: ForwardReport) -> Mapping[str, SignerState]:
+    """Person → state, of a report with a document."""
+    assert report.seen is not None
+    return {one.person: one.state for one in report.seen.signers}
+
+
+def asked(sandbox: RunningSandbox) -> int:
+    """How often Core Signature was asked to forward."""
+    return len(calls(sandbox, "/forward_signer/"))
+
+
+async def failure_of(act: Acting, service: CoreSignatureService, order: ForwardOrder) -> ApplicationError:
+    """The failure an order must end with."""
+    with pytest.raises(ApplicationError) as caught:
+        await act(service.forward, order)
+    return caught.value
+
+
+async def test_the_place_and_the_turn_are_the_new_signer_s(
+    sandbox: RunningSandbox,
+    client: CoreSignatureClient,
+    service: CoreSignatureService,
+    order: ForwardOrder,
+    act: Acting,
+) -> None:
+    report: ForwardReport = await act(service.forward, order)
+    assert report.refused is None
+    assert report.seen is not None
+    assert [(one.person, one.state, one.reason) for one in report.seen.signers] == [
+        ("customer-signer", SignerState.REASSIGNED, "escalation"),
+        ("reviewer", SignerState.WAITING, None),
+        ("chief-executive", SignerState.WAITING, None),
+        ("archive", SignerState.WAITING, None),
+    ]
+    assert report.seen.turn == 1
+    [call] = calls(sandbox, "/forward_signer/")
+    assert call["body"] == {
+        "signer_email_to_forward": CUSTOMER,
+        "signer_email_to_forward_to": REVIEWER,
+        "forwarded_reason": "escalation",
+    }
+    assert (await signing_page(client, "msa-0042", CUSTOMER)).state is SigningState.HANDED_OVER
+    assert (await signing_page(client, "msa-0042", REVIEWER)).state is SigningState.BY_MAIL
+
+
+async def test_the_new_signer_signs_and_may_be_replaced_as_well(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
+) -> None:
+    await act(service.forward, order)
+    both = beside(order.brief, {"customer-signer": "reviewer"})
+    again = order.having(brief=both, from_="reviewer", to="bouncing", reason="manual")
+    assert states(await act(service.forward, again))["reviewer"] is SignerState.REASSIGNED
+    await deed(sandbox, "bounce-here@example.test", "sign")
+    await deed(sandbox, EXECUTIVE, "sign")
+    seen: DocumentSeen = await act(service.read, beside(both, {"reviewer": "bouncing"}), order.document)
+    assert seen.status is Status.SIGNED
+    assert [(one.person, one.state) for one in seen.signers[:3]] == [
+        ("customer-signer", SignerState.REASSIGNED),
+        ("reviewer", SignerState.REASSIGNED),
+        ("bouncing", SignerState.SIGNED),
+    ]
+
+
+async def test_somebody_is_replaced_before_their_turn(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
+) -> None:
+    later = order.having(from_="chief-executive")
+    report: ForwardReport = await act(service.forward, later)
+    assert states(report)["chief-executive"] is SignerState.REASSIGNED
+    assert [mail["to"] for mail in entries(sandbox, "mail") if mail["to"] == REVIEWER] == []
+    await deed(sandbox, CUSTOMER, "sign")
+    await deed(sandbox, REVIEWER, "sign")
+    seen: DocumentSeen = await act(service.read, beside(order.brief, {"chief-executive": "reviewer"}), order.document)
+    assert [one.state for one in seen.signers] == [
+        SignerState.SIGNED,
+        SignerState.REASSIGNED,
+        SignerState.APPROVED,
+        SignerState.COPIED,
+    ]
+
+
+@pytest.mark.parametrize("knows_both", [False, True])
+async def test_twice_is_once(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting, knows_both: bool
+) -> None:
+    first = await act(service.forward, order)
+    brief = beside(order.brief, {"customer-signer": "reviewer"}) if knows_both else order.brief
+    assert await act(service.forward, order.having(brief=brief)) == first
+    assert asked(sandbox) == 1
+
+
+async def test_a_repetition_after_the_new_signer_has_signed_is_content(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
+) -> None:
+    await act(service.forward, order)
+    await deed(sandbox, REVIEWER, "sign")
+    report: ForwardReport = await act(service.forward, order)
+    assert (report.refused, states(report)["reviewer"]) == (None, SignerState.SIGNED)
+
+
+@pytest.mark.parametrize("fault", ["409", "400", "cut"])
+async def test_an_effect_behind_a_bad_answer_counts(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting, fault: str
+) -> None:
+    arm(sandbox, path="*/forward_signer/", fault=fault, commit=True)
+    if fault == "cut":
+        assert not (await failure_of(act, service, order)).non_retryable
+    report: ForwardReport = await act(service.forward, order)
+    assert (report.refused, states(report)["customer-signer"]) == (None, SignerState.REASSIGNED)
+    assert len(entries(sandbox, "signer_forwarded")) == 1
+
+
+async def test_a_conflict_that_the_document_does_not_explain_is_tried_again(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
+) -> None:
+    arm(sandbox, path="*/forward_signer/", fault="409")
+    failure = await failure_of(act, service, order)
+    assert (failure.type, failure.non_retryable) == (Code.UNREACHABLE, False)
+    assert (await act(service.forward, order)).refused is None
+
+
+async def test_a_refusal_of_the_provider_comes_back_in_its_words(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
+) -> None:
+    arm(sandbox, path="*/forward_signer/", fault="400")
+    report: ForwardReport = await act(service.forward, order)
+    assert report.refused == "Core Signature refuses it: Bad request."
+    assert states(report)["customer-signer"] is SignerState.WAITING
+    assert "reviewer" not in states(report)
+
+
+async def test_a_tenant_that_cannot_forward_says_so(
+    sandbox: RunningSandbox, directory: FileDirectory, store: Store, order: ForwardOrder, act: Acting
+) -> None:
+    client = CoreSignatureClient(replace(config_for(sandbox), forward_paths=("pass_on",)))
+    report: ForwardReport = await act(CoreSignatureService(client, directory, store).forward, order)
+    await client.aclose()
+    assert report.refused == "Core Signature refuses it: no path to forward is known"
+
+
+async def test_missing_rights_are_ours_to_mend(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
+) -> None:
+    arm(sandbox, path="*/forward_signer/", fault="403")
+    assert (await failure_of(act, service, order)).type == Code.UNAUTHORISED
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "refused"),
+    [
+        ("reviewer", "chief-executive", "reviewer is not a signer of this request"),
+        ("archive", "reviewer", "archive only gets a copy, there is nothing to hand over"),
+        ("customer-signer", "legal-desk", "legal-desk asked for this request and cannot sign it for somebody else"),
+        ("customer-signer", "reviewers", "reviewers is not in the directory, did you mean reviewer?"),
+        ("customer-signer", "signer-7", "signer-7 is not in the directory"),
+        ("customer-signer", "chief-executive", "chief-executive is a signer of this request already"),
+        ("customer-signer", "archive", "archive is a signer of this request already"),
+        ("customer-signer", "customer-signer", "customer-signer is a signer of this request already"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_in_words(
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    order: ForwardOrder,
+    act: Acting,
+    from_: str,
+    to: str,
+    refused: str,
+) -> None:
+    report: ForwardReport = await act(service.forward, order.having(from_=from_, to=to))
+    assert report.refused == refused
+    assert asked(sandbox) == 0
+
+
+async def test_who_has_signed_keeps_their_place(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
+) -> None:
+    await deed(sandbox, CUSTOMER, "sign")
+    report: ForwardReport = await act(service.forward, order)
+    assert report.refused == "customer-signer has signed already"
+    assert states(report)["customer-signer"] is SignerState.SIGNED
+    assert asked(sandbox) == 0
+
+
+async def test_who_signs_in_the_same_instant_has_signed(
+    sandbox: RunningSandbox, directory: FileDirectory, store: Store, order: ForwardOrder, act: Acting
+) -> None:
+    class Overtaken(CoreSignatureClient):
+        """The customer signs between our look and our call."""
+
+        async def forward(self, request: str, from_email: str, to_email: str, reason: str | None = None) -> None:
+            await deed(sandbox, CUSTOMER, "sign")
+            await super().forward(request, from_email, to_email, reason)
+
+    client = Overtaken(config_for(sandbox))
+    report: ForwardReport = await act(CoreSignatureService(client, directory, store).forward, order)
+    await client.aclose()
+    assert report.refused == "customer-signer has signed already"
+    assert states(report)["customer-signer"] is SignerState.SIGNED
+
+
+async def test_an_accepted_order_that_does_not_show_yet_is_looked_at_again(
+    sandbox: RunningSandbox, directory: FileDirectory, store: Store, order: ForwardOrder, act: Acting
+) -> None:
+    class Lagging(CoreSignatureClient):
+        """Accepts, and does it later than we look."""
+
+        async def forward(self, request: str, from_email: str, to_email: str, reason: str | None = None) -> None:
+            """Accepted."""
+
+    client = Lagging(config_for(sandbox))
+    failure = await failure_of(act, CoreSignatureService(client, directory, store), order)
+    await client.aclose()
+    assert (failure.type, failure.non_retryable) == (Code.UNREACHABLE, False)
+
+
+@pytest.mark.parametrize(
+    ("ends", "refused"),
+    [
+        ("decline", "customer-signer has declined already"),
+        ("cancel", "the request has ended already (cancelled)"),
+    ],
+)
+async def test_an_ended_request_has_no_places(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting, ends: str, refused: str
+) -> None:
+    if ends == "decline":
+        await deed(sandbox, CUSTOMER, "decline")
+    else:
+        await act(service.cancel, CancelOrder(brief=order.brief, document=order.document))
+    report: ForwardReport = await act(service.forward, order)
+    assert report.refused == refused
+    assert report.seen is not None
+    assert report.seen.status is not None
+    assert report.seen.status.ended
+    assert asked(sandbox) == 0
+
+
+async def test_a_place_that_was_forwarded_at_the_provider_is_no_longer_theirs_to_give(
+    sandbox: RunningSandbox,
+    client: CoreSignatureClient,
+    service: CoreSignatureService,
+    order: ForwardOrder,
+    act: Acting,
+) -> None:
+    document = await client.document(order.document)
+    assert document.request is not None
+    await client.forward(document.request.uuid, CUSTOMER, "partner@acme.test")
+    report: ForwardReport = await act(service.forward, order)
+    assert report.refused == "customer-signer has handed their place over already"
+    assert report.seen is not None
+    assert (report.seen.signers[0].reason, report.seen.turn) == ("forwarded", 1)
+
+
+async def test_an_address_that_has_a_place_already_gets_no_second_one(
+    client: CoreSignatureClient, service: CoreSignatureService, order: ForwardOrder, act: Acting
+) -> None:
+    document = await client.document(order.document)
+    assert document.request is not None
+    await client.forward(document.request.uuid, EXECUTIVE, REVIEWER)
+    report: ForwardReport = await act(service.forward, order)
+    assert report.refused == "reviewer is a signer of this request already"
+    assert states(report)["customer-signer"] is SignerState.WAITING
+
+
+async def test_who_has_left_the_company_can_be_replaced(
+    service: CoreSignatureService, order: ForwardOrder, act: Acting, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.yaml"
+    people.write_text(people.read_text().replace("id: customer-signer", "id: somebody-else"))
+    report: ForwardReport = await act(service.forward, order)
+    assert states(report)["customer-signer"] is SignerState.REASSIGNED
+    assert await act(service.forward, order) == report
+
+
+async def test_a_signer_the_provider_does_not_list_cannot_be_replaced(
+    directory: FileDirectory, store: Store, order: ForwardOrder, act: Acting
+) -> None:
+    listed = {"uuid": "r1", "signers": [{"email": EXECUTIVE, "order": 2}]}
+    client = answering({"uuid": order.document, "external_id": "msa-0042", "status": "se", "signrequest": listed})
+    report: ForwardReport = await act(CoreSignatureService(client, directory, store).forward, order)
+    assert report.refused == "Core Signature does not know customer-signer as a signer of this request"
+
+
+async def test_a_provider_that_forgets_who_was_replaced_is_believed_about_the_new_signer(
+    directory: FileDirectory, store: Store, order: ForwardOrder, act: Acting
+) -> None:
+    listed = {"uuid": "r1", "signers": [{"email": REVIEWER, "order": 1}, {"email": EXECUTIVE, "order": 2}]}
+    client = answering({"uuid": order.document, "external_id": "msa-0042", "status": "se", "signrequest": listed})
+    report: ForwardReport = await act(CoreSignatureService(client, directory, store).forward, order)
+    assert (report.refused, states(report)["customer-signer"]) == (None, SignerState.REASSIGNED)
+
+
+async def test_a_deleted_document_ends_the_request(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
+) -> None:
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as operator:
+        await operator.post(f"/_sandbox/documents/{order.document}/delete")
+    assert (await failure_of(act, service, order)).type == Code.DOCUMENT_DELETED

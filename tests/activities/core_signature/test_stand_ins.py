@@ -1,0 +1,279 @@
+"""Absence at sending: the delegate is asked from the start, and a take-over tells the same story."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from temporalio.exceptions import ApplicationError
+
+from activities.core_signature import orders
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.core_signature.stand_ins import StandIns
+from activities.core_signature.wire import WireDocument, WireRequest
+from activities.people import FileDirectory, UnknownPerson
+from activities.person import Absence, Device, Person
+from activities.store import Store
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
+from tests.activities.core_signature.requests import brief
+from workflows.model import (
+    Brief,
+    CreateOrder,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+    Role,
+    Signer,
+    SignerState,
+    Substitution,
+)
+
+PEOPLE = """
+people:
+  - {id: chair, name: Chair, email: chair@x.test, zone: UTC, delegate: deputy,
+     absent: [{from: 2026-12-01, until: 2026-12-20}]}
+  - {id: deputy, name: Deputy, email: deputy@x.test, zone: UTC, delegate: second,
+     absent: [{from: 2026-12-03, until: 2026-12-20}], devices: [{token: deputy~1, platform: ios}]}
+  - {id: second, name: Second, email: second@x.test, zone: UTC, delegate: third,
+     absent: [{from: 2026-12-05, until: 2026-12-20}]}
+  - {id: third, name: Third, email: third@x.test, zone: UTC, delegate: fourth,
+     absent: [{from: 2026-12-07, until: 2026-12-20}]}
+  - {id: fourth, name: Fourth, email: fourth@x.test, zone: UTC}
+  - {id: reviewer, name: Reviewer, email: reviewer@x.test, zone: UTC, delegate: deputy,
+     absent: [{from: 2026-12-01, until: 2026-12-20}]}
+  - {id: buyer, name: Buyer, email: buyer@x.test, zone: UTC, delegate: legal-desk,
+     absent: [{from: 2026-12-01, until: 2026-12-20}]}
+  - {id: legal-desk, name: Legal Desk, email: legal@x.test, zone: UTC, delegate: fourth}
+  - {id: twin, name: Twin, email: DEPUTY@x.test, zone: UTC}
+  - {id: stayer, name: Stayer, email: stayer@x.test, zone: UTC}
+"""
+FIRST_DAY: Final = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def directory(tmp_path: Path, store: Store) -> FileDirectory:
+    """Delegates of delegates, all absent from some day on."""
+    file = tmp_path / "people.yaml"
+    file.write_text(PEOPLE)
+    return FileDirectory(file, store)
+
+
+def asking(request: Brief, *people: str) -> Brief:
+    """The request with these signers, one after the other."""
+    return request.having(signers=tuple(Signer(person=person, order=n) for n, person in enumerate(people, 1)))
+
+
+def addresses(sandbox: RunningSandbox) -> list[str]:
+    """Whom Core Signature was asked to ask."""
+    [asked] = entries(sandbox, "request_created")
+    return [str(address) for address in asked["signers"]]
+
+
+@pytest.mark.parametrize(
+    ("day", "asked"),
+    [
+        (datetime(2026, 11, 30, 9, tzinfo=UTC), "chair"),
+        (datetime(2026, 12, 1, tzinfo=UTC), "deputy"),
+        (datetime(2026, 12, 3, 9, tzinfo=UTC), "second"),
+        (datetime(2026, 12, 5, 9, tzinfo=UTC), "third"),
+        (datetime(2026, 12, 7, 9, tzinfo=UTC), "chair"),
+        (datetime(2026, 12, 21, tzinfo=UTC), "chair"),
+        (None, "chair"),
+    ],
+)
+async def test_the_first_delegate_who_is_there_is_asked_from_the_start(
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    request_brief: Brief,
+    act: Acting,
+    day: datetime | None,
+    asked: str,
+) -> None:
+    await act(service.create, CreateOrder(brief=asking(request_brief, "chair"), now=day))
+    assert addresses(sandbox) == [f"{asked}@x.test"]
+
+
+async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    signers = (Signer(person="chair", order=1, role=Role.APPROVE), Signer(person="stayer", order=2))
+    order = CreateOrder(brief=request_brief.having(signers=signers), now=FIRST_DAY)
+    seen: DocumentSeen = await act(service.create, order)
+    assert seen.substituted == (Substitution(from_="chair", to="deputy"),)
+    assert [(one.person, one.state, one.reason) for one in seen.signers] == [
+        ("chair", SignerState.REASSIGNED, "absence"),
+        ("deputy", SignerState.WAITING, None),
+        ("stayer", SignerState.WAITING, None),
+    ]
+    assert seen.turn == 1
+    [call] = calls(sandbox, "/signature-requests/", "POST")
+    deputy, _ = call["body"]["signers"]
+    assert deputy == {
+        "email": "deputy@x.test",
+        "full_name": "Deputy",
+        "order": 1,
+        "needs_to_sign": True,
+        "approve_only": True,
+        "language": "en",
+        "embed_url_user_id": orders.embed_user("msa-0042", "deputy"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("signers", "asked"),
+    [
+        (["buyer"], ["buyer"]),
+        (["chair", "deputy"], ["chair", "deputy"]),
+        (["chair", "reviewer"], ["deputy", "reviewer"]),
+        (["chair", "twin"], ["chair", "DEPUTY"]),
+    ],
+    ids=["the requester", "another signer", "somebody who stands in already", "an address that is asked already"],
+)
+async def test_who_may_not_stand_in_leaves_the_absent_signer_asked(
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    request_brief: Brief,
+    act: Acting,
+    signers: list[str],
+    asked: list[str],
+) -> None:
+    await act(service.create, CreateOrder(brief=asking(request_brief, *signers), now=FIRST_DAY))
+    assert addresses(sandbox) == [f"{person}@x.test" for person in asked]
+
+
+async def test_nobody_stands_in_for_who_only_gets_a_copy(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    signers = (Signer(person="stayer", order=1), Signer(person="chair", order=2, role=Role.COPY))
+    await act(service.create, CreateOrder(brief=request_brief.having(signers=signers), now=FIRST_DAY))
+    assert addresses(sandbox) == ["stayer@x.test", "chair@x.test"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", ""), ("2026-12-0", "2026-12-1"), ("2026-12-05", "2026-12-02")],
+    ids=["nothing has changed", "everybody is back", "the stand-in has left too"],
+)
+async def test_a_take_over_tells_what_was_decided_when_it_was_sent(
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    request_brief: Brief,
+    act: Acting,
+    tmp_path: Path,
+    before: str,
+    after: str,
+) -> None:
+    order = CreateOrder(brief=asking(request_brief, "chair", "stayer"), now=datetime(2026, 12, 4, tzinfo=UTC))
+    arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
+    with pytest.raises(ApplicationError):
+        await act(service.create, order)
+    (tmp_path / "people.yaml").write_text(PEOPLE.replace(before, after) if before else PEOPLE)
+    seen: DocumentSeen = await act(service.create, order)
+    assert seen.substituted == (Substitution(from_="chair", to="second"),)
+    assert addresses(sandbox) == ["second@x.test", "stayer@x.test"]
+    assert await act(service.create, order) == seen
+
+
+async def test_a_request_made_meanwhile_tells_who_was_asked(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400", commit=True)
+    order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
+    seen: DocumentSeen = await act(service.create, order)
+    assert seen.substituted == (Substitution(from_="chair", to="deputy"),)
+
+
+async def test_a_provider_that_does_not_repeat_the_signers_is_asked_for_them(
+    sandbox: RunningSandbox, directory: FileDirectory, store: Store, request_brief: Brief, act: Acting
+) -> None:
+    class Taciturn(CoreSignatureClient):
+        """Answers a creation without its signers."""
+
+        async def create_request(self, body: Mapping[str, object], private: Iterable[str] = ()) -> WireRequest:
+            return (await super().create_request(body, private)).model_copy(update={"signers": ()})
+
+    client = Taciturn(config_for(sandbox))
+    order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
+    seen: DocumentSeen = await act(CoreSignatureService(client, directory, store).create, order)
+    await client.aclose()
+    assert seen.substituted == (Substitution(from_="chair", to="deputy"),)
+
+
+async def test_a_stand_in_can_be_replaced_but_not_by_the_one_they_stand_in_for(
+    service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
+    seen: DocumentSeen = await act(service.create, order)
+    both = request_brief.having(signers=(Signer(person="chair", order=1), Signer(person="deputy", order=1)))
+    back = ForwardOrder(brief=both, document=seen.document, from_="deputy", to="chair", reason="manual")
+    report: ForwardReport = await act(service.forward, back)
+    assert report.refused == "chair is a signer of this request already"
+    report = await act(service.forward, back.having(to="stayer"))
+    assert report.seen is not None
+    assert [one.state for one in report.seen.signers][1:] == [SignerState.REASSIGNED, SignerState.WAITING]
+
+
+IDS: Final = tuple("abcdefg")
+AWAY: Final = Absence.model_validate({"from": "2026-12-01", "until": "2026-12-20"})
+
+
+@dataclass(frozen=True)
+class Office:
+    """A directory in memory: who delegates to whom, and who is away."""
+
+    delegates: dict[str, str | None]
+    away: Collection[str]
+    warning: str | None = None
+
+    async def person(self, id: str, request: str | None = None) -> Person:
+        """Everybody has an address of their own."""
+        if id not in self.delegates:
+            raise UnknownPerson(id)
+        absent = (AWAY,) if id in self.away else ()
+        return Person(id=id, name=id, email=f"{id}@x.test", zone="UTC", delegate=self.delegates[id], absent=absent)
+
+    async def group(self, name: str) -> tuple[str, ...]:
+        """No groups."""
+        return ()
+
+    async def devices(self, person: Person) -> tuple[Device, ...]:
+        """No devices."""
+        return ()
+
+    async def mark_dead(self, token: str) -> None:
+        """Nothing to mark."""
+
+
+@given(
+    delegates=st.fixed_dictionaries({id: st.sampled_from((None, "unknown", *IDS)) for id in IDS}),
+    away=st.sets(st.sampled_from(IDS)),
+    away_later=st.sets(st.sampled_from(IDS)),
+    signers=st.lists(st.sampled_from(IDS), min_size=1, max_size=4, unique=True),
+    requester=st.sampled_from(IDS),
+)
+async def test_whoever_comes_and_goes_the_document_tells_who_was_asked(
+    delegates: dict[str, str | None], away: set[str], away_later: set[str], signers: list[str], requester: str
+) -> None:
+    request = asking(brief(requester=requester), *signers)
+    office = Office(delegates, away)
+    people = {id: await office.person(id) for id in signers}
+    sent = await StandIns(office).at_sending(request, people, FIRST_DAY)
+    listed = [{"email": person.email, "order": n} for n, person in enumerate(sent.asked.values(), 1)]
+    document = WireDocument.model_validate(
+        {"uuid": "d1", "status": "se", "signrequest": {"uuid": "r1", "signers": listed}}
+    )
+    later = Office(delegates, away_later)
+    people_later = {id: await later.person(id) for id in signers}
+    told = await StandIns(later).asked(request, people_later, document)
+    assert {one: other.id for one, other in told.stand_ins.items()} == {
+        one: other.id for one, other in sent.stand_ins.items()
+    }
+    assert len(sent.asked) == len(signers)
+    assert requester not in {other.id for other in sent.stand_ins.values()}
+    assert not away & {other.id for other in sent.stand_ins.values()}
