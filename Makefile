@@ -40,10 +40,16 @@ fix: $(STAMP) ## format and mend what a machine can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+pictures: $(STAMP) ## the README's pictures anew, of a life that is really lived (needs Chromium)
+	@$(BIN)/python -m tests.browser.pictures
+
 histories: $(STAMP) ## keep the histories of stories that are not in the replay corpus yet
 	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -q tests/workflows/test_stories.py
+
+golden: $(STAMP) ## add new models, fields and words to the wire samples; nothing in them is changed
+	@$(BIN)/python -m tests.golden
 
 lock: $(STAMP) ## requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 
-.PHONY: help install demo dev test bench check fix histories lock
+.PHONY: help install demo dev test bench check fix pictures histories golden lock

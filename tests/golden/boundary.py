@@ -12,9 +12,19 @@ from workflows.port import Port
 from workflows.record import SettledRecord
 from workflows.signature_request import SignatureRequestWorkflow
 
-PORTS = [port for port in Port.__subclasses__() if port.__module__ == ports.__name__]
+_ACTIVITY_NAME = "__port_activity_name__"
 ELSEWHERE = (SettledRecord,)
 """What outlives the code in the store instead of in a history."""
+
+
+def questions() -> dict[str, Any]:
+    """The input model of every activity, by the activity's name."""
+    return {name: next(iter(get_type_hints(method).values())) for name, method in _activities()}
+
+
+def answers() -> dict[str, Any]:
+    """What every activity returns, by its name."""
+    return {name: get_type_hints(method)["return"] for name, method in _activities()}
 
 
 def boundary_models() -> list[type[BaseModel]]:
@@ -58,5 +68,11 @@ def _methods() -> Iterator[Any]:
     yield messages.run_fn
     for kind in (messages.signals, messages.queries, messages.updates):
         yield from (message.fn for message in kind.values() if message.name)
-    for port in PORTS:
-        yield from (method for method in vars(port).values() if hasattr(method, "__port_activity_name__"))
+    yield from (method for _, method in _activities())
+
+
+def _activities() -> Iterator[tuple[str, Any]]:
+    ports_of_ours = (port for port in Port.__subclasses__() if port.__module__ == ports.__name__)
+    for method in (method for port in ports_of_ours for method in vars(port).values()):
+        if name := getattr(method, _ACTIVITY_NAME, None):
+            yield name, method

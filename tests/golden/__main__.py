@@ -1,0 +1,117 @@
+"""`python -m tests.golden` adds new models, fields and words to the samples; what stands there is never changed.
+
+A new field gets an invented value that is not its default. Refuses a field without a default in a model that is known:
+histories do not have it.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from tests.golden import samples
+
+_SIMPLE = ("5d", 3, 1.5, True, False, "2026-11-02T09:00:00Z", "2026-11-02", "PT1H")
+
+
+def main() -> int:
+    """Add what is new; 1 with a line for each field that may not be added as it is."""
+    known = _read(samples.FIELDS)
+    refused = [line for part in samples.all_parts() for line in _refusals(part, known.get(part.__name__))]
+    if refused:
+        print("\n".join(refused), file=sys.stderr)
+        return 1
+    for model in samples.models():
+        _write(samples.path_of(model), grown(model))
+    _write(samples.FIELDS, _with_new_fields(known))
+    _write(samples.WORDS, _with_new_words(_read(samples.WORDS)))
+    return 0
+
+
+def grown(model: type[BaseModel]) -> Any:
+    """The sample with the fields that it does not have yet; a whole one for a new model."""
+    if not samples.path_of(model).exists():
+        return _invented_model(model)
+    told = samples.sample(model)
+    _grow(told, samples.read(told, model))
+    return told
+
+
+def _grow(told: Any, value: Any) -> None:
+    if isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            alias = field.alias or name
+            if alias in told:
+                _grow(told[alias], getattr(value, name))
+            else:
+                told[alias] = _invented_field(name, field)
+    elif isinstance(value, tuple):
+        for inner, item in zip(told, value, strict=True):
+            _grow(inner, item)
+
+
+def _invented_model(model: type[BaseModel]) -> Any:
+    return {field.alias or name: _invented_field(name, field) for name, field in model.model_fields.items()}
+
+
+def _invented_field(name: str, field: FieldInfo) -> Any:
+    annotation: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    kind: TypeAdapter[Any] = TypeAdapter(annotation)
+    default = samples.default_of(field)
+    for candidate in _candidates(name, field.annotation):
+        try:
+            if (value := kind.validate_python(candidate)) != default:
+                return kind.dump_python(value, mode="json", by_alias=True)
+        except ValidationError:
+            continue
+    raise AssertionError(f"no value comes to mind for {name}: {field.annotation}")
+
+
+def _candidates(name: str, annotation: Any) -> Iterator[Any]:
+    """Values that the annotation may take, the telling ones first."""
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType, Annotated):
+        for one in get_args(annotation):
+            yield from _candidates(name, one)
+    elif origin is tuple:
+        yield from ([value] for value in _candidates(name, get_args(annotation)[0]))
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield _invented_model(annotation)
+    elif isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        yield from reversed(annotation)
+    elif annotation is not type(None):
+        yield from (f"a {name.strip('_').replace('_', ' ')}", *_SIMPLE)
+
+
+def _refusals(part: type[BaseModel], known: Any) -> Iterator[str]:
+    for name, default in samples.defaults(part).items():
+        if known and name not in known and default == samples.REQUIRED:
+            yield f"{part.__name__}.{name} has no default, but histories do not have it"
+
+
+def _with_new_fields(known: dict[str, Any]) -> dict[str, Any]:
+    today = {part.__name__: samples.defaults(part) for part in samples.all_parts()}
+    return known | {name: fields | known.get(name, {}) for name, fields in today.items()}
+
+
+def _with_new_words(known: dict[str, list[str]]) -> dict[str, list[str]]:
+    today = samples.vocabulary()
+    return known | {kind: list(dict.fromkeys([*known.get(kind, ()), *words])) for kind, words in today.items()}
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

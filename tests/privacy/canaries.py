@@ -1,0 +1,81 @@
+"""What must not be found, by name: secrets and people's data with values that occur nowhere else."""
+
+import base64
+from pathlib import Path
+
+from deploy.folder import Secrets
+
+SECRETS = Secrets(
+    link="canary-link-secret-6f1d0a7e5c3b4928",
+    segment="canary-segment-0b8e4d2f9a6c7153",
+    callback="canary-callback-secret-91c7e5a3d0",
+    signature_client="canary-signature-secret-4e2a8d60",
+    push_client="canary-push-secret-d83f5b17c9",
+    finance="canary-finance-secret-72b0e6f4a1",
+)
+NEVER = {
+    "secret of the links": SECRETS.link,
+    "segment of the callbacks": SECRETS.segment,
+    "secret of the callbacks": SECRETS.callback,
+    "client secret": SECRETS.signature_client,
+    "client secret of push": SECRETS.push_client,
+    "secret of a hand-off": base64.b64encode(SECRETS.finance.encode()).decode(),
+    "bearer token": "eyJhbGciOi",
+    "e-mail of a signer": "canary.first@customer.test",
+    "e-mail of an inline signer": "canary.inline@customer.test",
+    "e-mail of the desk": "canary.desk@acme.test",
+    "name of a signer": "Canary First Name",
+    "name of the desk": "Canary Desk Name",
+    "name of an inline signer": "Canary Inline Name",
+    "device token": "canary-first~70417",
+    "device token of the desk": "legal-desk~70418",
+}
+"""Nowhere, with or without a codec; signing links and `embed_url`s are added as they are made."""
+
+PLAIN_TITLE = "Canary merger plan in the clear"
+SEALED_TITLE = "Canary merger plan under seal"
+MESSAGE = "Canary words to the signer"
+REASON = "Canary reason to decline"
+CONTENT = {"title": PLAIN_TITLE, "sealed title": SEALED_TITLE, "message": MESSAGE, "reason": REASON}
+"""What a request is about: only in payloads, and unreadable there once there are keys."""
+SEALED = {
+    "sealed title": SEALED_TITLE,
+    "reason": REASON,
+    "words of a failure": "answered 503",
+    "line of a stack": '.py", line ',
+}
+"""Content of the request that was started with keys; a failure of its was answered by the provider in its own words."""
+
+PEOPLE = """
+people:
+  - id: canary-first
+    name: Canary First Name
+    email: canary.first@customer.test
+    zone: Europe/Paris
+    devices: [{token: canary-first~70417, platform: android}]
+  - id: legal-desk
+    name: Canary Desk Name
+    email: canary.desk@acme.test
+    zone: Europe/Amsterdam
+    devices: [{token: legal-desk~70418, platform: web}]
+"""
+
+
+def request_file(folder: Path, id: str, title: str, sandbox: str) -> Path:
+    """A request for somebody of the directory, then for somebody who is only in the file."""
+    file = folder / f"{id}.yaml"
+    file.write_text(f"""
+id: {id}
+kind: customer-contract
+document: {{file: msa.pdf, name: {title}}}
+requester: legal-desk
+signers:
+  - person: canary-first
+  - {{name: Canary Inline Name, email: canary.inline@customer.test, zone: Europe/Paris}}
+message: {MESSAGE}
+policy:
+  escalation: null
+  handoff:
+    - {{target: finance, url: "{sandbox}/_sandbox/targets/finance"}}
+""")
+    return file

@@ -1,0 +1,173 @@
+"""The four processes of the laptop stack: canaries for secrets, telling all that can be told, with keys to turn."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deploy.folder import DataFolder, Kept, Ports
+from deploy.processes import Program, RunningProgram
+from deploy.stack import Stack, plan
+from starter import modules
+from starter.demo.browser import Browser
+from tests.privacy.canaries import PEOPLE, REASON, SECRETS
+from tests.versions.stage import eventually
+
+HOST = "127.0.0.1"
+_READY_WITHIN = 30.0
+_EXAMPLE = Path(__file__).parents[2] / "deploy" / "demo" / "msa.pdf"
+_TALKATIVE = {"COUNTERSIGN_LOG_LEVEL": "debug", "OTEL_TRACES_EXPORTER": "console"}
+
+
+@dataclass
+class Household:
+    """The stack, what it was heard saying, and the people who use it."""
+
+    folder: DataFolder
+    kept: Kept
+    metrics_port: int
+    http: httpx.AsyncClient
+    running: dict[str, RunningProgram] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    heard: list[bytes] = field(default_factory=list)
+    """What commands printed on stderr, and the metrics."""
+
+    @property
+    def sandbox(self) -> str:
+        """Where the vendors are."""
+        return f"http://{HOST}:{self.kept.ports.sandbox}"
+
+    @property
+    def temporal(self) -> str:
+        """Where the server is."""
+        return f"{HOST}:{self.kept.ports.temporal}"
+
+    @property
+    def example(self) -> Path:
+        """Where people keep their files."""
+        return self.folder.path / "example"
+
+    async def open(self, keys: str = "") -> None:
+        """Start server and vendors, then work."""
+        stack = self._planned(keys)
+        await asyncio.gather(*(self._start(one) for one in stack.first if one.name in ("temporal", "sandbox")))
+        await self._work(stack)
+
+    async def turn_to(self, keys: str) -> None:
+        """Worker and receiver end and start again with these payload keys."""
+        await self.overhear()
+        await asyncio.gather(*(self.running.pop(name).stop() for name in ("worker", "receiver")))
+        await self._work(self._planned(keys))
+
+    async def close(self) -> None:
+        """End everything, the server last."""
+        for name in ("worker", "receiver", "sandbox", "temporal"):
+            if name in self.running:
+                await self.running.pop(name).stop()
+
+    async def overhear(self) -> None:
+        """Keep what the metrics say."""
+        answer = await self.http.get(f"http://{HOST}:{self.metrics_port}/metrics")
+        self.heard.append(answer.raise_for_status().content)
+
+    async def starts(self, file: Path) -> None:
+        """Type `countersign request start` in a second terminal."""
+        process = await asyncio.create_subprocess_exec(
+            *modules.command("starter", "request", "start", str(file), "--json"),
+            env=dict(self.environment),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await process.communicate()
+        self.heard.append(said)
+        assert process.returncode == 0, said.decode()
+
+    async def ledger(self, kind: str) -> list[dict[str, Any]]:
+        """What the vendors have seen of a kind."""
+        entries = (await self.http.get(f"{self.sandbox}/_sandbox/ledger")).json()
+        return [entry for entry in entries if entry["type"] == kind]
+
+    async def documents(self) -> list[dict[str, Any]]:
+        """The documents as the vendor knows them."""
+        found: list[dict[str, Any]] = (await self.http.get(f"{self.sandbox}/_sandbox/documents")).json()
+        return found
+
+    async def signs_on_the_phone(self, request: str) -> None:
+        """The first signer taps the notice, presses our button, then Core Signature's."""
+
+        async def notice() -> dict[str, Any] | None:
+            return next((one for one in await self.ledger("push") if one["data"]["request"] == request), None)
+
+        browser = Browser()
+        try:
+            page = await browser.open((await eventually(notice))["link"])
+            await browser.press(await browser.press(page))
+        finally:
+            await browser.aclose()
+
+    async def second_signer(self, request: str, deed: str) -> None:
+        """The signer who has no phone signs or declines by Core's mail, once it is their turn."""
+
+        async def turn() -> str | None:
+            [document] = [one for one in await self.documents() if one["external_id"] == request]
+            return next((one["uuid"] for one in document["signers"][1:] if one["turn"]), None)
+
+        reason = {"reason": REASON} if deed == "decline" else None
+        answer = await self.http.post(f"{self.sandbox}/_sandbox/signers/{await eventually(turn)}/{deed}", json=reason)
+        answer.raise_for_status()
+
+    async def provider_fails_once(self) -> None:
+        """The next reading of a document is answered with 503, and tried again a second later."""
+        fault = {"method": "GET", "path": "/api/v1/documents/?*", "fault": "503"}
+        (await self.http.post(f"{self.sandbox}/_sandbox/faults", json=fault)).raise_for_status()
+
+    def _planned(self, keys: str) -> Stack:
+        stack = plan(self.folder, self.kept, HOST)
+        told = _TALKATIVE | ({"COUNTERSIGN_PAYLOAD_KEYS": keys} if keys else {})
+        measured = told | {
+            "OTEL_METRICS_EXPORTER": "prometheus",
+            "OTEL_EXPORTER_PROMETHEUS_PORT": str(self.metrics_port),
+        }
+        self.environment = {**stack.worker.environment, **told}
+        first = tuple(_with(one, told) if one.name == "receiver" else one for one in stack.first)
+        return replace(stack, first=first, worker=_with(stack.worker, measured))
+
+    async def _work(self, stack: Stack) -> None:
+        receiver = next(one for one in stack.first if one.name == "receiver")
+        await asyncio.gather(self._start(receiver), self._start(stack.worker))
+
+    async def _start(self, program: Program) -> None:
+        running = await RunningProgram.start(program, self.folder.logs)
+        self.running[program.name] = running
+        await running.until_ready(_READY_WITHIN)
+
+
+@asynccontextmanager
+async def household(folder: Path) -> AsyncIterator[Household]:
+    """A stack on `folder` that is not open yet."""
+    at = DataFolder(folder)
+    (folder / "example").mkdir(parents=True)
+    (folder / "example" / "people.yaml").write_text(PEOPLE)
+    shutil.copyfile(_EXAMPLE, folder / "example" / "msa.pdf")
+    async with httpx.AsyncClient() as http:
+        home = Household(at, Kept(Ports.free(HOST, {}), SECRETS), _free_port(), http)
+        try:
+            yield home
+        finally:
+            await home.close()
+
+
+def _with(program: Program, told: Mapping[str, str]) -> Program:
+    return replace(program, environment={**program.environment, **told})
+
+
+def _free_port() -> int:
+    with socket.socket() as held:
+        held.bind((HOST, 0))
+        return int(held.getsockname()[1])

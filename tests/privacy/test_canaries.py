@@ -1,0 +1,72 @@
+"""Two requests live on the real server, one begun in the clear, one under seal; the key comes in mid-life of the first.
+
+Then everything that was written down is searched for what must not be found.
+"""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from tests.privacy.canaries import CONTENT, MESSAGE, NEVER, PLAIN_TITLE, SEALED, SEALED_TITLE, request_file
+from tests.privacy.evidence import Evidence, gathered
+from tests.privacy.household import Household, household
+from tests.versions.stage import eventually
+from workflows.names import request_workflow_id
+
+pytestmark = pytest.mark.real_server
+
+KEYS = "2026-a=" + base64.b64encode(bytes(range(32))).decode()
+
+
+async def lived(home: Household) -> None:
+    """One is begun without keys; with them it is ended, and another one lives and is declined."""
+    await home.open()
+    await home.starts(request_file(home.example, "plain", PLAIN_TITLE, home.sandbox))
+    await home.signs_on_the_phone("plain")
+    await home.turn_to(KEYS)
+    await home.starts(request_file(home.example, "sealed", SEALED_TITLE, home.sandbox))
+    await home.signs_on_the_phone("sealed")
+    await home.second_signer("plain", "sign")
+    await home.provider_fails_once()
+    await home.second_signer("sealed", "decline")
+    await eventually(lambda: ended(home))
+    await home.overhear()
+
+
+async def ended(home: Household) -> bool:
+    records = home.folder.path / "store" / "records"
+    return {"plain.json", "sealed.json"} <= {path.name for path in records.glob("*.json")}
+
+
+async def made(home: Household) -> dict[str, str]:
+    """The signing links and embed_urls of this life."""
+    links = {one["link"].rsplit("/", 1)[-1] for one in await home.ledger("push") if one["link"]}
+    signers = [signer["uuid"] for document in await home.documents() for signer in document["signers"]]
+    refs = {f"signing link {number}": ref for number, ref in enumerate(sorted(links))}
+    return refs | {f"embed_url {number}": f"/sign/{uuid}" for number, uuid in enumerate(signers)}
+
+
+async def test_nothing_personal_is_written_down_and_with_keys_nothing_can_be_read(tmp_path: Path) -> None:
+    async with household(tmp_path / "home") as home:
+        await lived(home)
+        secrets = NEVER | await made(home)
+        evidence = await gathered(home, ("plain", "sealed"))
+
+    assert len(secrets) >= len(NEVER) + 6
+    assert_the_search_bites(evidence)
+    assert evidence.found(secrets) == []
+    assert evidence.found(CONTENT, *evidence.said, "rows") == []
+    assert evidence.found(SEALED | {"message": MESSAGE}, "sealed") == []
+    assert evidence.found(SEALED, "database") == []
+
+
+def assert_the_search_bites(evidence: Evidence) -> None:
+    """What may be read is found in every place that is searched."""
+    assert evidence.found({"title": PLAIN_TITLE}) == ["title in database", "title in plain"]
+    for place in ("worker", "receiver", "rows", "database", "plain"):
+        assert evidence.found({"id": request_workflow_id("plain")}, place), place
+    assert evidence.found({"words of a failure": "answered 503"}, "worker")
+    assert evidence.found({"span": '"trace_id"'}, "worker")
+    assert evidence.found({"metric": "temporal_activity_execution_latency"}, "heard")
+    assert evidence.found({"id": request_workflow_id("sealed")}, "sealed")

@@ -1,0 +1,73 @@
+"""Payload keys come and turn while a request is open: old keys decode what they encoded, removed ones erase it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretBytes
+from temporalio.client import Client, WorkflowHistory
+
+from deploy.rollout import replays
+from starter.codec import CodecError, data_converter
+from starter.setting_values import PayloadKey
+from tests.servers import real_server
+from tests.versions.stage import Living, Surroundings, deployed, eventually, living
+from workflows.model import Settled, Status
+
+pytestmark = pytest.mark.real_server
+
+FIRST, SECOND = (PayloadKey(id, SecretBytes(bytes([number] * 32))) for number, id in enumerate(("2026-a", "2026-b")))
+
+
+async def test_keys_come_and_turn_in_mid_life_and_nothing_is_lost_before_a_key_is_removed() -> None:
+    around = Surroundings()
+    async with real_server() as env:
+        async with deployed(env.client, around):
+            request = await living(env.client, around)
+            await told(around, "customer-signer")
+        async with deployed(with_keys(env.client, FIRST), around):
+            around.signatures.sign("customer-signer")
+            await request.callback()
+            await told(around, "chief-executive")
+        later = with_keys(env.client, SECOND, FIRST)
+        async with deployed(later, around):
+            handle = later.get_workflow_handle(request.handle.id, result_type=Settled)
+            assert (await Living(handle, around).signed_by_all()).outcome is Status.SIGNED
+        history = await handle.fetch_history()
+
+    assert [b"2026-a" in raw(history), b"2026-b" in raw(history)] == [True, True]
+    assert await read_with(history, SECOND, FIRST) is None
+    assert isinstance(await read_with(history, SECOND), Exception)
+
+
+async def test_what_was_written_under_a_removed_key_is_gone() -> None:
+    (payload,) = await data_converter((FIRST,)).encode(["nobody reads this again"])
+    with pytest.raises(CodecError, match=FIRST.id):
+        await data_converter((SECOND,)).decode([payload])
+
+
+def with_keys(client: Client, *keys: PayloadKey) -> Client:
+    """The same server for processes that have these keys."""
+    config = client.config()
+    config["data_converter"] = data_converter(keys)
+    return Client(**config)
+
+
+async def told(around: Surroundings, person: str) -> None:
+    async def done() -> bool:
+        return around.told("ready", person) == 1
+
+    await eventually(done)
+
+
+def raw(history: WorkflowHistory) -> bytes:
+    return b"".join(event.SerializeToString() for event in history.events)
+
+
+async def read_with(history: WorkflowHistory, *keys: PayloadKey) -> Exception | None:
+    """What stands against going on with this history and these keys."""
+
+    async def only() -> AsyncIterator[WorkflowHistory]:
+        yield history
+
+    [(_, failure)] = [result async for result in replays(only(), data_converter(keys))]
+    return failure

@@ -1,0 +1,122 @@
+"""Other code under the same name: what a careless or a careful deploy would bring."""
+
+from datetime import datetime
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from workflows import options
+    from workflows.agenda import Step, Wait
+    from workflows.model import Planning, Reminders, Settled
+    from workflows.names import SIGNATURE_REQUEST
+    from workflows.patience import Wake, Watch
+    from workflows.ports import SignatureService
+    from workflows.progress import SignatureRequest
+    from workflows.signature_request import SignatureRequestWorkflow
+
+ASK_TWICE = "ask-twice-before-the-end"
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class Unchanged(SignatureRequestWorkflow):
+    """The control: a subclass alone breaks nothing."""
+
+    @workflow.init
+    def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: SignatureRequest) -> Settled:
+        return await super().run(request)
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class WithOneMoreActivity(Unchanged):
+    """Reads the document once more after it was sent."""
+
+    @workflow.init
+    def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: SignatureRequest) -> Settled:
+        return await super().run(request)
+
+    async def _send(self) -> None:
+        await super()._send()
+        await self._look_again()
+
+    async def _look_again(self) -> None:
+        observation = self._observation(self._progress.document)
+        await self.call(SignatureService.observe, observation, options.OBSERVE, "one call more")
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class WithOneMoreActivityBehindAPatch(WithOneMoreActivity):
+    """The same, as it should be done."""
+
+    @workflow.init
+    def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: SignatureRequest) -> Settled:
+        return await super().run(request)
+
+    async def _look_again(self) -> None:
+        if workflow.patched(ASK_TWICE):
+            await super()._look_again()
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class WithoutATimer(Unchanged):
+    """Waits for news alone: nobody is reminded."""
+
+    @workflow.init
+    def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: SignatureRequest) -> Settled:
+        return await super().run(request)
+
+    async def _take(self, step: Step) -> None:
+        await super()._take(Wait(None) if isinstance(step, Wait) else step)
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class WithHalfTheWait(Unchanged):
+    """The same timers, of half their length."""
+
+    @workflow.init
+    def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: SignatureRequest) -> Settled:
+        return await super().run(request)
+
+    async def until(self, deadline: datetime | None, summary: str, unless: Watch | None = None) -> Wake:
+        now = workflow.now()
+        return await super().until(deadline and now + (deadline - now) / 2, summary, unless)
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class WithHasteInItsInput(Unchanged):
+    """The same calls, one with another input: reminders after 3 hours instead of 3 days."""
+
+    @workflow.init
+    def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: SignatureRequest) -> Settled:
+        return await super().run(request)
+
+    def _planning(self) -> Planning:
+        planning = super()._planning()
+        return planning.having(policy=planning.policy.having(reminders=Reminders(first="3h", every="3h")))
+
+
+WorkflowCode = type[Any]

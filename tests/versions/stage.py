@@ -1,0 +1,135 @@
+"""Deploys on a stage: workers as `worker.py` makes them, of any build and any code, and the requests they serve."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+
+import worker
+from starter import settings
+from tests.servers import time_skipping
+from tests.versions.changed import WorkflowCode
+from tests.workflows.fakes import FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
+from tests.workflows.stage import a_request
+from workflows.model import Code, ProviderEvent, Settled, Status
+from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, request_workflow_id
+from workflows.signature_request import SignatureRequestWorkflow
+
+Found = TypeVar("Found")
+
+_UNPACED = "1000"
+_GLANCE = 0.1
+_TASK_TIMEOUT = timedelta(seconds=1)
+"""A worker that cannot go on with a history says so once and then lets its tasks time out: by default in 10 s."""
+
+
+@dataclass
+class Surroundings:
+    """What a deploy does not change: a provider, a planner, phones and targets that record."""
+
+    signatures: FakeSignatureService = field(default_factory=FakeSignatureService)
+    planner: FakePlanner = field(default_factory=FakePlanner)
+    handoff: FakeHandoff = field(default_factory=FakeHandoff)
+
+    def __post_init__(self) -> None:
+        self.push = FakePushService(self.signatures)
+
+    def activities(self) -> dict[str, list[Any]]:
+        """As `worker.activities_of` lists them."""
+        return {
+            WORKFLOW_QUEUE: [*self.planner.activities(), *self.push.activities(), *self.handoff.activities()],
+            SIGNATURE_QUEUE: [*self.signatures.activities(), *self.push.activities()],
+        }
+
+    def told(self, stage: str, person: str) -> int:
+        """How often somebody was told of a stage."""
+        return self.push.stages().count((stage, person))
+
+
+@dataclass(frozen=True)
+class Living:
+    """A request whose life a deploy must not disturb."""
+
+    handle: WorkflowHandle[SignatureRequestWorkflow, Settled]
+    around: Surroundings
+
+    async def build(self) -> str:
+        """The version that has it, or is about to; empty for an unversioned worker."""
+        info = (await self.handle.describe()).raw_description.workflow_execution_info.versioning_info
+        return info.version_transition.deployment_version.build_id or info.deployment_version.build_id
+
+    async def callback(self) -> None:
+        """What the receiver signals when somebody has signed."""
+        event = ProviderEvent(id=datetime.now(UTC).isoformat(), type="signer_signed", at=datetime.now(UTC))
+        await self.handle.signal(PROVIDER_EVENT, event)
+
+    async def reaches(self, build: str) -> None:
+        """It is called back until that version has it: a change of version takes the server a moment."""
+
+        async def there() -> bool:
+            await self.callback()
+            return await self.build() == build
+
+        await eventually(there)
+
+    async def signed_by_all(self) -> Settled:
+        """Everybody signs; how it ends."""
+        for signer in a_request().brief.signers:
+            self.around.signatures.sign(signer.person)
+        self.around.signatures.status = Status.SIGNED
+        await self.callback()
+        return await self.handle.result()
+
+
+@asynccontextmanager
+async def deployed(
+    client: Client, around: Surroundings, build_id: str | None = None, code: WorkflowCode = SignatureRequestWorkflow
+) -> AsyncIterator[None]:
+    """The workers of `worker.py` with this build id, and with `code` where the workflow's code is."""
+    environment = {"COUNTERSIGN_SIGNATURE_MAX_RPS": _UNPACED}
+    if build_id is not None:
+        environment["TEMPORAL_WORKER_BUILD_ID"] = build_id
+    with patch.object(worker, "SignatureRequestWorkflow", code):
+        both = worker.workers(client, around.activities(), settings.load(environment=environment))
+    async with AsyncExitStack() as running:
+        for one in both:
+            await running.enter_async_context(one)
+        yield
+
+
+async def living(client: Client, around: Surroundings, name: str = "msa-0042") -> Living:
+    """A request that somebody has just started."""
+    handle = await client.start_workflow(
+        SignatureRequestWorkflow.run,
+        a_request(name=name),
+        id=request_workflow_id(name),
+        task_queue=WORKFLOW_QUEUE,
+        task_timeout=_TASK_TIMEOUT,
+    )
+    return Living(handle, around)
+
+
+async def silence(code: WorkflowCode) -> WorkflowHistory:
+    """The history of a request that nobody ever signs, lived with `code` on a clock that skips.
+
+    Planning fails once, so that it is asked of an activity, whose input stands in the history.
+    """
+    around = Surroundings(planner=FakePlanner(failures=[refusal(Code.DIRECTORY, retryable=True)]))
+    async with time_skipping() as env, deployed(env.client, around, code=code):
+        request = await living(env.client, around)
+        await request.handle.result()
+        return await request.handle.fetch_history()
+
+
+async def eventually(probe: Callable[[], Awaitable[Found | None]], within: float = 40) -> Found:
+    """What the probe finds once it finds something; `TimeoutError` when it never does."""
+    async with asyncio.timeout(within):
+        while True:
+            if found := await probe():
+                return found
+            await asyncio.sleep(_GLANCE)

@@ -1,0 +1,154 @@
+"""docs/deploying.md on the real server: versions come, ramp, become current, drain and go; the requests live on."""
+
+import asyncio
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from deploy.rollout import rehearse
+from tests.servers import real_server
+from tests.versions.changed import Unchanged, WithOneMoreActivity, WithOneMoreActivityBehindAPatch
+from tests.versions.commands import documented, typed
+from tests.versions.stage import Living, Surroundings, deployed, eventually, living
+from workflows.model import Status
+
+pytestmark = pytest.mark.real_server
+
+OLD, NEW = "2026-11-a", "2026-11-b"
+SOON = tuple(
+    word
+    for setting in (
+        'matching.wv.VersionDrainageStatusVisibilityGracePeriod="1s"',
+        'matching.wv.VersionDrainageStatusRefreshInterval="1s"',
+        "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1",
+    )
+    for word in ("--dynamic-config-value", setting)
+)
+"""What takes the server minutes by default, in seconds."""
+
+
+async def run(client: Client, name: str) -> str:
+    """Run a command of the page until the server takes it: it knows a version only once its workers have asked."""
+    address = client.service_client.config.target_host
+
+    async def done() -> str | None:
+        code, said = await typed(name, address, OLD=OLD, NEW=NEW)
+        return said if code == 0 else None
+
+    return await eventually(done)
+
+
+async def is_told(around: Surroundings, stage: str = "ready", times: int = 1) -> None:
+    async def told() -> bool:
+        return around.told(stage, "customer-signer") >= times
+
+    await eventually(told)
+
+
+async def test_an_open_request_lives_on_when_versioning_is_switched_on_and_off() -> None:
+    around = Surroundings()
+    async with real_server() as env:
+        async with deployed(env.client, around):
+            request = await living(env.client, around)
+            await is_told(around)
+            async with deployed(env.client, around, OLD):
+                await run(env.client, "back")
+                await request.reaches(OLD)
+        async with deployed(env.client, around, OLD), deployed(env.client, around):
+            await run(env.client, "unversioned")
+            await request.reaches("")
+        async with deployed(env.client, around):
+            assert (await request.signed_by_all()).outcome is Status.SIGNED
+    assert around.told("ready", "customer-signer") == 1
+
+
+async def test_a_new_version_comes_ramps_is_current_and_the_old_one_drains_and_comes_back() -> None:
+    around = Surroundings()
+    async with real_server(*SOON) as env:
+        client = env.client
+        async with deployed(client, around, OLD):
+            request = await living(client, around)
+            await run(client, "back")
+            await is_told(around)
+            async with deployed(client, around, NEW, Unchanged):
+                await run(client, "ramp")
+                assert await versions(await some(client, around)) == {OLD, NEW}
+                await run(client, "no-ramp")
+                await run(client, "current")
+                await request.reaches(NEW)
+                await eventually(lambda: drained(client))
+        async with deployed(client, around, NEW, Unchanged):
+            await request.reaches(NEW)
+            async with deployed(client, around, OLD):
+                await run(client, "back")
+                await request.reaches(OLD)
+        async with deployed(client, around, OLD):
+            assert (await request.signed_by_all()).outcome is Status.SIGNED
+        for code in (Unchanged, WithOneMoreActivityBehindAPatch):
+            assert await rehearse(client, code=(code,)) == (REQUESTS, {})
+    assert around.told("ready", "customer-signer") == 1 + REQUESTS
+
+
+REQUESTS = 24
+
+
+async def some(client: Client, around: Surroundings) -> list[Living]:
+    """Requests started during a ramp, each with a worker."""
+    requests = await asyncio.gather(*(living(client, around, f"nda-{number}") for number in range(REQUESTS)))
+    await is_told(around, times=1 + REQUESTS)
+    return requests
+
+
+async def versions(requests: list[Living]) -> set[str]:
+    return set(await asyncio.gather(*(one.build() for one in requests)))
+
+
+async def drained(client: Client) -> bool:
+    return "drained" in await run(client, "drained")
+
+
+async def test_a_version_that_does_not_fit_is_seen_taken_back_and_nothing_has_failed() -> None:
+    around = Surroundings()
+    async with real_server(*SOON) as env:
+        client = env.client
+        async with deployed(client, around, OLD):
+            request = await living(client, around)
+            await run(client, "back")
+            await is_told(around)
+            assert list((await rehearse(client, code=(WithOneMoreActivity,)))[1]) == [request.handle.id]
+            async with deployed(client, around, NEW, WithOneMoreActivity):
+                await run(client, "current")
+                await request.reaches(NEW)
+                await eventually(lambda: stuck(client, request))
+                await run(client, "back")
+                assert (await request.signed_by_all()).outcome is Status.SIGNED
+    assert around.told("ready", "customer-signer") == 1
+    assert around.signatures.cancelled == []
+
+
+async def stuck(client: Client, request: Living) -> bool:
+    return request.handle.id in await run(client, "stuck")
+
+
+async def test_a_patch_is_rolled_forward_and_waits_for_code_that_knows_it() -> None:
+    around = Surroundings()
+    async with real_server(*SOON) as env:
+        client = env.client
+        async with deployed(client, around, NEW, WithOneMoreActivityBehindAPatch), deployed(client, around, OLD):
+            await run(client, "current")
+            request = await living(client, around)
+            await is_told(around)
+            await run(client, "back")
+            await request.reaches(OLD)
+            await eventually(lambda: stuck(client, request))
+            code, said = await typed("rehearse", client.service_client.config.target_host)
+            assert (code, said.splitlines()[-1]) == (1, "1 open requests replayed, 1 would get stuck")
+            assert said.startswith(f"{request.handle.id}: Nondeterminism error: ")
+            assert (await request.handle.describe()).status is WorkflowExecutionStatus.RUNNING
+            await run(client, "current")
+            assert (await request.signed_by_all()).outcome is Status.SIGNED
+
+
+def test_every_command_of_the_page_is_run_here() -> None:
+    used = {"rehearse", "ramp", "stuck", "current", "drained", "no-ramp", "back", "unversioned"}
+    assert set(documented()) == used

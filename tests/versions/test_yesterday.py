@@ -1,0 +1,50 @@
+"""Calls that were made by released code are taken and answered by today's: each payload of the corpus is read.
+
+A replay reads the answers only; the inputs are read by workers that may be newer, or older, than who asked.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.api.common.v1 import Payloads
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from tests.golden.boundary import answers, questions
+from tests.workflows import corpus
+from workflows.model import ProviderEvent
+from workflows.names import PROVIDER_EVENT
+from workflows.progress import SignatureRequest
+
+QUESTIONS, ANSWERS = questions(), answers()
+SIGNALS = {PROVIDER_EVENT: ProviderEvent}
+RELEASED = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.name.removesuffix(".json.gz"))
+async def test_every_payload_is_still_read(path: Path) -> None:
+    read = [
+        value
+        for payloads, kind in _payloads(corpus.load(path))
+        for value in await pydantic_data_converter.decode(payloads.payloads, [kind])
+    ]
+    assert len(read) >= 3
+
+
+def _payloads(history: WorkflowHistory) -> Iterator[tuple[Payloads, Any]]:
+    asked: dict[int, str] = {}
+    for event in history.events:
+        if event.HasField("workflow_execution_started_event_attributes"):
+            yield event.workflow_execution_started_event_attributes.input, SignatureRequest
+        elif event.HasField("workflow_execution_signaled_event_attributes"):
+            signal = event.workflow_execution_signaled_event_attributes
+            yield signal.input, SIGNALS[signal.signal_name]
+        elif event.HasField("activity_task_scheduled_event_attributes"):
+            call = event.activity_task_scheduled_event_attributes
+            asked[event.event_id] = call.activity_type.name
+            yield call.input, QUESTIONS[call.activity_type.name]
+        elif event.HasField("activity_task_completed_event_attributes"):
+            answer = event.activity_task_completed_event_attributes
+            yield answer.result, ANSWERS[asked[answer.scheduled_event_id]]
