@@ -28,6 +28,9 @@ dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 test: $(STAMP) ## all tests; REQUIRE_BROWSER=1 makes a missing browser a failure
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q $(PYTEST)
 
+chaos: $(STAMP) ## the long runs of tests/chaos (ten minutes); SEED=7 repeats a run
+	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)
+
 bench: $(STAMP) ## a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
 	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)"
 
@@ -52,4 +55,4 @@ golden: $(STAMP) ## add new models, fields and words to the wire samples; nothin
 lock: $(STAMP) ## requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 
-.PHONY: help install demo dev test bench check fix pictures histories golden lock
+.PHONY: help install demo dev test chaos bench check fix pictures histories golden lock

@@ -1,22 +1,22 @@
-"""The catalogue of document kinds and the cascade that makes one policy: defaults ← extended kinds ← kind ← request.
+"""The catalogue of document kinds; a policy is resolved from default ← extended kinds ← kind ← request.
 
-Maps merge, lists replace, `null` removes. The result travels in the workflow's input, so that a catalogue may change
-while requests live.
+The result travels in the workflow's input, so that a catalogue may change while requests live.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from activities.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
 from activities.fields import KindId
 from activities.file_words import did_you_mean
 from activities.files import FileModel, FileText
 from activities.policy_file import PolicyLayer
-from activities.yaml_lines import FieldPath
-from workflows.model import Policy
+from activities.policy_sense import Senseless, senseless
 
 
 class UnknownKind(LookupError):
@@ -82,9 +82,7 @@ class Catalogue:
         """Read a catalogue file; `FileFaults` with all that is wrong with it."""
         file = FileText.read(path).parse()
         catalogue = cls(file.validate(CatalogueFile, KindsKnown.of(file.plain)).kinds)
-        faults: dict[FieldPath, str] = {
-            ("kinds", name): why for name in catalogue.kinds if (why := catalogue.contradiction(name))
-        }
+        faults = {("kinds", name, *field): why for name in catalogue.kinds for field, why in catalogue.faults(name)}
         if faults:
             raise file.faults(faults)
         return catalogue
@@ -100,46 +98,31 @@ class Catalogue:
             raise UnknownKind(kind, self._kinds)
         return kind
 
-    def contradiction(self, kind: str, override: PolicyLayer | None = None) -> str | None:
-        """What makes the resolved policy impossible, None when nothing does."""
-        escalation = self._merged(kind, override).get("escalation")
-        if escalation is not None and escalation.get("after", ...) is None and escalation.get("or", ...) is None:
-            return "an escalation needs after or or; `escalation: null` switches it off"
-        return None
+    def faults(self, kind: str, override: PolicyLayer | None = None, within: timedelta | None = None) -> Senseless:
+        """What cannot work in the resolved policy; `within` is the time that a request's own due date leaves."""
+        layers = list(self._written(kind, override))
+        if without_trigger(layers):
+            yield ("escalation",), "needs after or or; `escalation: null` switches it off"
+        else:
+            yield from senseless(resolve(layers), within)
 
-    def resolve(self, kind: str, override: PolicyLayer | None = None) -> Policy:
-        """The policy of a request of this kind; `UnknownKind` when the catalogue has no such kind."""
-        merged = self._merged(kind, override)
-        for replaced in ("warnings", "handoff"):
-            if merged.get(replaced, ...) is None:
-                merged[replaced] = ()
-        escalation = merged.get("escalation")
-        if escalation is not None and escalation.get("after", ...) is None:
-            merged["escalation"] = {**escalation, "after": escalation.get("or", "60%"), "or": None}
-        return Policy.model_validate(merged)
+    def resolve(self, kind: str, override: PolicyLayer | None = None) -> Resolved:
+        """The policy of a request of this kind, and where it comes from; `UnknownKind` for one that is not here."""
+        return resolve(self._written(kind, override))
 
-    def _merged(self, kind: str, override: PolicyLayer | None) -> dict[str, Any]:
-        merged: dict[str, Any] = {}
-        for layer in self._layers(self.known(kind)):
-            merged = _merge(merged, _written(layer))
-        return _merge(merged, _written(override)) if override is not None else merged
+    def _written(self, kind: str, override: PolicyLayer | None) -> Iterator[Layer]:
+        for name in self._lineage(self.known(kind)):
+            yield name, _written(self._kinds[name])
+        if override is not None:
+            yield REQUEST, _written(override)
 
-    def _layers(self, kind: str) -> Iterator[Kind]:
-        """The kind's layers, the lowest first."""
-        layer = self._kinds[kind]
-        if layer.extends is not None:
-            yield from self._layers(layer.extends)
-        yield layer
+    def _lineage(self, kind: str) -> Iterator[str]:
+        """The kind and all it extends, the lowest first."""
+        if (parent := self._kinds[kind].extends) is not None:
+            yield from self._lineage(parent)
+        yield kind
 
 
 def _written(layer: PolicyLayer) -> dict[str, Any]:
     """What a layer says itself, as it is written in files."""
     return layer.model_dump(exclude_unset=True, by_alias=True)
-
-
-def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        lower = merged.get(key)
-        merged[key] = _merge(lower, value) if isinstance(lower, dict) and isinstance(value, Mapping) else value
-    return merged

@@ -14,6 +14,7 @@ from babel import Locale, UnknownLocaleError
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from activities.file_words import did_you_mean
+from activities.public_holidays import known_calendar
 from activities.wall_clock import longer_than_days
 
 HORIZON_DAYS: Final = 2 * 365
@@ -47,7 +48,8 @@ def _duration(text: str) -> str:
     return text
 
 
-def _zone(name: str) -> str:
+def known_zone(name: str) -> str:
+    """The zone, if there is one of this name; `ValueError` says which would be right."""
     if name not in _zones():
         raise ValueError(f"{name!r} is not an IANA time zone{did_you_mean(name, _zones())}")
     return name
@@ -113,11 +115,12 @@ Email: TypeAlias = Annotated[
 ]
 Phone: TypeAlias = Annotated[str, _matching(r"\+[0-9][0-9 ]{5,19}", "must be a number such as +31 20 555 0100")]
 DeviceToken: TypeAlias = Annotated[str, _matching(r"[!-~]{1,4096}", "must be 1-4096 printable characters, no blanks")]
-Zone: TypeAlias = Annotated[str, AfterValidator(_zone)]
+Zone: TypeAlias = Annotated[str, AfterValidator(known_zone)]
 LocaleTag: TypeAlias = Annotated[str, AfterValidator(_locale)]
 CalendarCode: TypeAlias = Annotated[
     str,
     _matching(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", "must be a country such as NL, or one with a subdivision, such as DE-BY"),
+    AfterValidator(known_calendar),
 ]
 Span: TypeAlias = Annotated[str, _matching(r"[1-9][0-9]{0,3}[mhdw]", _DURATIONS), AfterValidator(_duration)]
 """A duration, at most two years long."""

@@ -57,6 +57,11 @@ class UnknownGroup(DirectoryFailure):
 class Directory(Protocol):
     """Where people are looked up; every method may raise `DirectoryFailure`."""
 
+    @property
+    def warning(self) -> str | None:
+        """Why an older state is in use, None when what is told is as it should be."""
+        ...
+
     async def person(self, id: str, request: str | None = None) -> Person:
         """The person of this id; `signer-<position>` are the signers standing in full in the file of `request`."""
         ...
@@ -89,8 +94,12 @@ class FileDirectory:
         self._state: _State | None = None
         self._tried: _Version | None = None
         self._reading = asyncio.Lock()
-        self.warning: str | None = None
-        """Why an older state of the file is in use, None when the file is as it should be."""
+        self._warning: str | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """See `Directory`; as of the last look-up."""
+        return self._warning
 
     async def person(self, id: str, request: str | None = None) -> Person:
         """See `Directory`; `UnknownPerson` when there is none."""
@@ -146,17 +155,17 @@ class FileDirectory:
                 self._tried = version
                 await self._read_again()
             if self._state is None:
-                raise DirectoryFailure(self.warning)
+                raise DirectoryFailure(self._warning)
             return self._state
 
     async def _read_again(self) -> None:
         try:
             self._state = await asyncio.to_thread(_read, self._file)
-            self.warning = None
+            self._warning = None
         except FileFaults as faults:
             more = f" (and {len(faults.faults) - 1} more)" if len(faults.faults) > 1 else ""
-            self.warning = f"{faults.faults[0]}{more}"
-            _log.warning("people file is faulty", says=self.warning, last_good_kept=self._state is not None)
+            self._warning = f"{faults.faults[0]}{more}"
+            _log.warning("people file is faulty", says=self._warning, last_good_kept=self._state is not None)
 
 
 def _signers(content: bytes) -> SignersFile:

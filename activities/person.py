@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo
@@ -24,21 +24,18 @@ from activities.fields import (
 from activities.file_words import did_you_mean
 from activities.files import FileModel
 from activities.wall_clock import start_of_day
+from activities.working_time import clock_hours, weekdays
 
-_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+USUAL_HOURS: Final = "09:00-18:00"
 
 
 def _hours(text: str) -> str:
-    if not re.fullmatch(f"{_CLOCK}-{_CLOCK}", text) or text[:5] >= text[6:]:
-        raise ValueError('must be working hours such as "09:00-18:00"')
+    clock_hours(text)
     return text
 
 
 def _days(text: str) -> str:
-    ends = [end for part in text.split(",") for end in part.split("-")]
-    if any(end not in _WEEKDAYS for end in ends) or any(part.count("-") > 1 for part in text.split(",")):
-        raise ValueError("must be weekdays such as mon-fri or mon,wed,thu")
+    weekdays(text)
     return text
 
 
@@ -63,9 +60,9 @@ class Absence(FileModel):
     from_: DayOrInstant = Field(alias="from")
     until: DayOrInstant
 
-    def covers(self, at: datetime, zone: ZoneInfo) -> bool:
-        """Whether the instant lies in it."""
-        return _begin(self.from_, zone) <= at < _end(self.until, zone)
+    def span(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """Its first instant, and the first one after it."""
+        return _begin(self.from_, zone), _end(self.until, zone)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -136,16 +133,31 @@ class Person(Reachable):
 
     id: Id
     calendar: CalendarCode | None = None
-    hours: Annotated[str, AfterValidator(_hours)] = "09:00-18:00"
+    hours: Annotated[str, AfterValidator(_hours)] = USUAL_HOURS
     days: Annotated[str, AfterValidator(_days)] = "mon-fri"
     manager: Id | None = None
     delegate: Id | None = None
     absent: tuple[Absence, ...] = ()
     groups: tuple[Id, ...] = ()
 
+    @property
+    def working_hours(self) -> tuple[time, time]:
+        """When their working day begins and ends."""
+        return clock_hours(self.hours)
+
+    @property
+    def weekdays(self) -> frozenset[int]:
+        """The days they work on, Monday being 0."""
+        return weekdays(self.days)
+
+    @property
+    def absences(self) -> tuple[tuple[datetime, datetime], ...]:
+        """When they cannot act: first instants, and the first ones after."""
+        return tuple(absence.span(self.tz) for absence in self.absent)
+
     def absent_at(self, at: datetime) -> bool:
         """Whether they are absent at that instant."""
-        return any(absence.covers(at, self.tz) for absence in self.absent)
+        return any(begin <= at < end for begin, end in self.absences)
 
     @field_validator("id")
     @classmethod

@@ -10,11 +10,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from activities.fields import Id, Span, Url, WorkflowId
 from activities.files import FileModel
+from activities.working_time import clock_hours
 from workflows.model import Escalation, EscalationAction, Reminders, Status
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")
-_HOURS: Final = re.compile(r"working|\d\d:\d\d-\d\d:\d\d")
 _WAYS: Final = ("person", "group", "url", "workflow")
 
 
@@ -24,18 +24,13 @@ def _trigger(text: str) -> str:
     return text
 
 
-def _any_hour(text: str) -> str:
-    if _HOURS.fullmatch(text):
-        raise ValueError("is not yet supported, only hours: any is")
-    if text != "any":
-        raise ValueError('must be working, any or hours such as "09:00-18:00"')
+def _opening_hours(text: str) -> str:
+    if text not in ("working", "any"):
+        try:
+            clock_hours(text)
+        except ValueError:
+            raise ValueError('must be working, any or hours such as "09:00-18:00"') from None
     return text
-
-
-def _only_notify(action: EscalationAction) -> EscalationAction:
-    if action is not EscalationAction.NOTIFY:
-        raise ValueError("is not yet supported, only action: notify is")
-    return action
 
 
 def _not_yet(written: object) -> NoReturn:
@@ -69,7 +64,7 @@ class EscalationLayer(FileModel):
 
     after: Trigger | None = Escalation().after
     or_: Trigger | None = Field(default=Escalation().or_, alias="or")
-    action: Annotated[EscalationAction, AfterValidator(_only_notify)] = EscalationAction.NOTIFY
+    action: EscalationAction = EscalationAction.NOTIFY
     to: tuple[ChainLink, ...] = ("alternates", "delegate", "manager")
     alternates: tuple[Id, ...] = Field(default=(), max_length=20)
     depth: int = Field(default=3, ge=1, le=3)
@@ -101,13 +96,20 @@ class PolicyLayer(FileModel):
     window: Span = "30d"
     reminders: ReminderLayer | None = None
     warnings: tuple[Span, ...] | None = Field(default=None, max_length=10)
-    hours: Annotated[str, AfterValidator(_any_hour)] = "any"
+    hours: Annotated[str, AfterValidator(_opening_hours)] = "working"
     urgent: bool = False
     escalation: EscalationLayer | None = None
     handoff: tuple[TargetEntry, ...] | None = Field(default=None, max_length=50)
-    snooze: NotYet = None
-    self_delegate: NotYet = None
+    snooze: Annotated[int, Field(ge=0, le=20)] | None = None
+    self_delegate: bool | None = None
     fallback_after: NotYet = None
+
+    @field_validator("warnings")
+    @classmethod
+    def _each_once(cls, warnings: tuple[Span, ...] | None) -> tuple[Span, ...] | None:
+        if twice := sorted({ahead for ahead in warnings or () if (warnings or ()).count(ahead) > 1}):
+            raise ValueError(f"has {twice[0]} twice")
+        return warnings
 
     @field_validator("handoff")
     @classmethod

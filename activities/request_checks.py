@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -12,8 +12,9 @@ from activities.catalogue import Catalogue
 from activities.document_file import read_pdf
 from activities.fields import HORIZON_DAYS
 from activities.people import Directory, UnknownGroup, UnknownPerson
-from activities.person import Person
+from activities.person import USUAL_HOURS, Person
 from activities.wall_clock import latest_end_of_day
+from activities.working_time import clock_hours
 from workflows.model import Policy
 
 
@@ -50,7 +51,7 @@ class RequestChecks:
     max_upload_megabytes: int
     catalogue: Catalogue
     found: Found
-    zones: tuple[ZoneInfo, ...]
+    closing: tuple[tuple[ZoneInfo, time], ...]
     now: datetime
     pdf: bytes | None = None
     overdue: bool = False
@@ -89,8 +90,12 @@ class RequestChecks:
             raise ValueError("is more than two years away")
         self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
 
+    def time_until(self, due: date | datetime) -> timedelta:
+        """How much time a due date leaves."""
+        return self._instant(due) - self.now
+
     def _instant(self, due: date | datetime) -> datetime:
-        return due if isinstance(due, datetime) else latest_end_of_day(due, self.zones)
+        return due if isinstance(due, datetime) else latest_end_of_day(due, self.closing)
 
 
 def persons_named(plain: Any) -> frozenset[str]:
@@ -101,15 +106,16 @@ def persons_named(plain: Any) -> frozenset[str]:
     return frozenset(id for id in named if isinstance(id, str))
 
 
-def signing_zones(plain: Any, found: Found) -> tuple[ZoneInfo, ...]:
-    """The zones of the signers of a file, as far as they are known before anything was validated."""
-    zones = []
+def closing_times(plain: Any, found: Found) -> tuple[tuple[ZoneInfo, time], ...]:
+    """When the signers' working days end, as far as they are known before anything was validated."""
+    ends = []
     for signer in _maps(plain, "signers"):
-        person = found.persons.get(str(signer.get("person")))
-        zone = person.zone if person else signer.get("zone")
-        if isinstance(zone, str) and zone in available_timezones():
-            zones.append(ZoneInfo(zone))
-    return tuple(zones)
+        person, zone = found.persons.get(str(signer.get("person"))), signer.get("zone")
+        if person is not None:
+            ends.append((person.tz, person.working_hours[1]))
+        elif isinstance(zone, str) and zone in available_timezones():
+            ends.append((ZoneInfo(zone), clock_hours(USUAL_HOURS)[1]))
+    return tuple(ends)
 
 
 async def strangers(policy: Policy, directory: Directory) -> list[str]:

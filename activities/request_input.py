@@ -6,10 +6,11 @@ from pathlib import PurePosixPath
 
 import rfc8785
 
+from activities.cascade import Resolved
 from activities.files import FileFaults
 from activities.person import SignersFile
 from activities.request_file import DocumentEntry, RequestFile
-from workflows.model import Brief, Document, Policy, Signer
+from workflows.model import Brief, Document, Signer
 from workflows.progress import SignatureRequest
 
 
@@ -18,6 +19,8 @@ class Prepared:
     """A request whose file was checked in full; nothing is stored or started yet."""
 
     request: SignatureRequest
+    resolved: Resolved
+    """Its policy, and the layer each value comes from."""
     document: bytes | None = field(repr=False)
     """The PDF, None for a template."""
     signers: bytes | None = field(repr=False)
@@ -31,7 +34,7 @@ class Prepared:
         return self.request.brief.id
 
 
-def prepared(file: RequestFile, policy: Policy, pdf: bytes | None, overdue: FileFaults | None) -> Prepared:
+def prepared(file: RequestFile, resolved: Resolved, pdf: bytes | None, overdue: FileFaults | None) -> Prepared:
     """The request of a file that is right, with its resolved policy and the bytes of its document."""
     document = _document(file.document, pdf)
     digest = fingerprint(file, document.sha256)
@@ -42,12 +45,12 @@ def prepared(file: RequestFile, policy: Policy, pdf: bytes | None, overdue: File
         requester=file.requester,
         signers=_signers(file),
         message=file.message,
-        urgent=policy.urgent,
+        urgent=resolved.policy.urgent,
     )
     request = SignatureRequest(
-        brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers
+        brief=brief, policy=resolved.policy, due=file.due, fingerprint=digest, subscribers=file.subscribers
     )
-    return Prepared(request, pdf, _in_full(file), overdue)
+    return Prepared(request, resolved, pdf, _in_full(file), overdue)
 
 
 def fingerprint(file: RequestFile, document_sha256: str | None) -> str:

@@ -19,15 +19,18 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.cascade import Resolved
 from activities.catalogue import Catalogue
 from activities.files import FileFaults, FileText, PlainFile
 from activities.people import Directory
-from activities.request_checks import Found, RequestChecks, persons_named, signing_zones, strangers
+from activities.policy_sense import self_serving
+from activities.request_checks import Found, RequestChecks, closing_times, persons_named, strangers
 from activities.request_file import RequestFile
 from activities.request_input import Prepared, prepared
 from activities.store import Store
+from activities.yaml_lines import FieldPath
 from workflows import names
-from workflows.model import Brief, Policy, Status
+from workflows.model import Brief, Status
 
 MAX_UPLOAD_MEGABYTES: Final = 20
 _SUMMARY_BYTES: Final = 160
@@ -76,12 +79,12 @@ async def prepare(
         max_upload_megabytes=max_upload_megabytes,
         catalogue=catalogue,
         found=found,
-        zones=signing_zones(plain.plain, found),
+        closing=closing_times(plain.plain, found),
         now=now,
     )
     file = await asyncio.to_thread(_validated, plain, checks)
-    policy = await _policy(plain, file, catalogue, directory)
-    return prepared(file, policy, checks.pdf, _overdue(plain) if checks.overdue else None)
+    resolved = await _policy(plain, file, checks, directory)
+    return prepared(file, resolved, checks.pdf, _overdue(plain) if checks.overdue else None)
 
 
 async def start(client: Client, store: Store, prepared: Prepared, *, parent: str | None = None) -> Started:
@@ -120,14 +123,28 @@ def _overdue(plain: PlainFile) -> FileFaults:
     return plain.faults({("due",): "lies in the past"})
 
 
-async def _policy(plain: PlainFile, file: RequestFile, catalogue: Catalogue, directory: Directory) -> Policy:
-    at = "policy" if file.policy is not None else "kind"
-    if why := catalogue.contradiction(file.kind, file.policy):
-        raise plain.faults({(at,): why})
-    policy = catalogue.resolve(file.kind, file.policy)
-    if unknown := await strangers(policy, directory):
-        raise plain.faults({(at,): "; ".join(unknown)})
-    return policy
+async def _policy(plain: PlainFile, file: RequestFile, checks: RequestChecks, directory: Directory) -> Resolved:
+    """The policy of the request; refused when it cannot work, or names somebody nobody knows."""
+    within = None if file.due is None or checks.overdue else checks.time_until(file.due)
+    resolved = checks.catalogue.resolve(file.kind, file.policy)
+    signers = frozenset(signer.person for signer in file.signers if signer.person)
+    senseless = [
+        *checks.catalogue.faults(file.kind, file.policy, within),
+        *self_serving(resolved, file.requester, signers),
+        *[((), why) for why in await strangers(resolved.policy, directory)],
+    ]
+    if senseless:
+        at = ("policy",) if file.policy is not None else ("kind",)
+        raise plain.faults(_by_field(at, senseless))
+    return resolved
+
+
+def _by_field(at: FieldPath, found: list[tuple[FieldPath, str]]) -> dict[FieldPath, str]:
+    told: dict[FieldPath, str] = {}
+    for field, why in found:
+        path = (*at, *field) if at == ("policy",) else at
+        told[path] = f"{told[path]}; {why}" if path in told else why
+    return told
 
 
 async def _keep_signers(store: Store, prepared: Prepared, *, anew: bool = False) -> bool:

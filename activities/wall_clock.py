@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-END_OF_WORKING_DAY: Final = time(18)
-
+_END_OF_WORKING_DAY: Final = time(18)
+_UNITS: Final = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
 _CALENDAR: Final = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
 _ABSOLUTE: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
@@ -30,21 +30,20 @@ def before(end: datetime, duration: str, zone: ZoneInfo) -> datetime:
     return _moved(end, -days, zone) - hours
 
 
-def end_of_working_day(day: date, zone: ZoneInfo) -> datetime:
-    """18:00 of that day in that zone."""
-    return _resolve(datetime.combine(day, END_OF_WORKING_DAY), zone)
+def latest_end_of_day(day: date, closing: Iterable[tuple[ZoneInfo, time]]) -> datetime:
+    """The last of the ends of that working day, each in its zone; 18:00 UTC when there are none."""
+    ends = (at_clock(day, closes, zone) for zone, closes in closing)
+    return max(ends, default=datetime.combine(day, _END_OF_WORKING_DAY, UTC))
 
 
-def latest_end_of_day(day: date, zones: Iterable[ZoneInfo]) -> datetime:
-    """The end of the working day in the last of the zones to reach it; in UTC when there are none."""
-    return max(
-        (end_of_working_day(day, zone) for zone in zones), default=datetime.combine(day, END_OF_WORKING_DAY, UTC)
-    )
+def at_clock(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """The instant at which the clocks of a zone show that time on that day."""
+    return _resolve(datetime.combine(day, clock), zone)
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """Midnight at which that day begins in that zone."""
-    return _resolve(datetime.combine(day, time()), zone)
+    return at_clock(day, time(), zone)
 
 
 def share(start: datetime, end: datetime, percent: int) -> datetime:
@@ -55,7 +54,18 @@ def share(start: datetime, end: datetime, percent: int) -> datetime:
 
 def longer_than_days(duration: str, days: int) -> bool:
     """Whether a duration is longer than so many days."""
-    return sum(_parts(duration), timedelta()) > timedelta(days=days)
+    return length(duration) > timedelta(days=days)
+
+
+def length(duration: str) -> timedelta:
+    """How long a duration is where no clock changes."""
+    return sum(_parts(duration), timedelta())
+
+
+def in_words(duration: str) -> str:
+    """`3 days`, `1 hour`."""
+    count, unit = int(duration[:-1]), _UNITS[duration[-1]]
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _parts(duration: str) -> tuple[timedelta, timedelta]:

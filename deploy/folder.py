@@ -81,7 +81,10 @@ class DataFolder:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Hold the folder; `StackFailure` when another stack has it. The lock ends with this process at the latest."""
+        """Hold the folder; `StackFailure` when another stack has it. The lock ends with this process at the latest.
+
+        Addresses that a killed stack left behind are gone from then on.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
@@ -89,6 +92,7 @@ class DataFolder:
             raise StackFailure(f"{self.path} cannot be used: {error.strerror}") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.dev_file.unlink(missing_ok=True)
             yield
         except BlockingIOError:
             raise StackFailure(f"a stack already runs on {self.path}; its addresses are in {self.dev_file}") from None

@@ -88,6 +88,11 @@ class RunningProgram:
             await self._process.wait()
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """What it ended with, negative for a signal; None while it runs."""
         return self._process.returncode

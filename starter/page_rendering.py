@@ -11,7 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from starter.page_words import Screen
+from starter.screens import Screen
+from workflows.operations import TEXT_AT_MOST
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _PRIVATE: Final = {
@@ -42,9 +43,15 @@ class Renderer:
         }
 
     def page(self, screen: Screen, token: str = "") -> Response:
-        """The page of a screen; `token` goes into its form."""
+        """The page of a screen; `token` goes into its forms."""
         # The style is ours and hashed in the policy as it is, so it must not be escaped.
-        html = self._template.render(screen=screen, token=token, style=Markup(self._style))  # noqa: S704
+        html = self._template.render(
+            screen=screen,
+            say=screen.language.say,
+            token=token,
+            longest_text=TEXT_AT_MOST,
+            style=Markup(self._style),  # noqa: S704
+        )
         wait = {"retry-after": str(screen.retry_after)} if screen.retry_after else {}
         return HTMLResponse(html, screen.status, {**self.headers, **wait})
 

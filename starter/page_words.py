@@ -1,145 +1,98 @@
 """What a page says: one screen for each thing a signer or an onlooker may find behind their link. Pure.
 
-Titles, endings and due dates are the notices' own words, the sentence about a request is `request show`'s.
+Titles, endings and due dates are the notices' own words; they and the rest are said in the reader's language.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from activities.push.words import due_sentence, words_for
+from activities.due import due_sentence
+from activities.language import Language, phrase
+from activities.push.words import words_for
+from activities.reader import Reader
+from starter.screens import Act, Button, Draft, Screen, SignerRow, Tone
+from starter.standing import ending, standing
 from workflows.glance import RequestShow
 from workflows.model import NoticeAction, SignerState, Status
 
-
-class Tone(StrEnum):
-    """How a screen looks."""
-
-    ASK = "ask"
-    CALM = "calm"
-    DONE = "done"
-    TROUBLE = "trouble"
-
-
-class Act(StrEnum):
-    """What the button of a form does."""
-
-    SIGN = "sign"
-    RESEND = "resend"
-
-
-@dataclass(frozen=True)
-class Button:
-    """The one button of a screen, and what it says below."""
-
-    act: Act
-    label: str
-    hint: str
-
-
-@dataclass(frozen=True)
-class SignerRow:
-    """A signer as an onlooker sees them: by id, in words."""
-
-    person: str
-    state: str
-    good: bool
-
-
-@dataclass(frozen=True)
-class Screen:
-    """Everything that is on a page; `document` is a stranger's text, `retry_after` the seconds to wait."""
-
-    status: int
-    tone: Tone
-    heading: str
-    sentences: tuple[str, ...] = ()
-    document: str | None = None
-    due: str | None = None
-    button: Button | None = None
-    signers: tuple[SignerRow, ...] = ()
-    retry_after: int | None = None
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Who looks: their id and the zone in which they read a clock."""
-
-    person: str
-    zone: ZoneInfo
-
-
-NOT_OURS: Final = Screen(
+NOT_OURS: Final = Draft(
     404,
     Tone.TROUBLE,
-    "This link does not work",
-    ("It may have been cut off when it was copied.", "Please open it again from the notice on your phone."),
+    phrase("This link does not work"),
+    (
+        phrase("It may have been cut off when it was copied."),
+        phrase("Please open it again from the notice on your phone."),
+    ),
 )
-FOREIGN_FORM: Final = Screen(
-    403, Tone.TROUBLE, "Please open the link again", ("This form did not come from the page behind your link.",)
+FOREIGN_FORM: Final = Draft(
+    403,
+    Tone.TROUBLE,
+    phrase("Please open the link again"),
+    (phrase("This form did not come from the page behind your link."),),
 )
-NO_ANSWER: Final = Screen(
+NO_ANSWER: Final = Draft(
     503,
     Tone.TROUBLE,
-    "Please try again in a minute",
-    ("Core Signature does not answer at the moment. Nothing is lost, and your link stays good.",),
+    phrase("Please try again in a minute"),
+    (phrase("Core Signature does not answer at the moment. Nothing is lost, and your link stays good."),),
     retry_after=30,
 )
-_STRANGER: Final = Screen(
+_STRANGER: Final = Draft(
     404,
     Tone.TROUBLE,
-    "You are not among the signers",
-    ("Core Signature does not ask you to sign this. Please ask whoever sent you the link.",),
+    phrase("You are not among the signers"),
+    (phrase("Core Signature does not ask you to sign this. Please ask whoever sent you the link."),),
 )
-_UNKNOWN: Final = Screen(
+_UNKNOWN: Final = Draft(
     404,
     Tone.TROUBLE,
-    "There is nothing to sign here",
+    phrase("There is nothing to sign here"),
     (
-        "If it was sent just now, try again in a minute.",
-        "If it stays like this, please ask whoever sent it to you.",
+        phrase("If it was sent just now, try again in a minute."),
+        phrase("If it stays like this, please ask whoever sent it to you."),
     ),
     retry_after=30,
 )
-_PREPARING: Final = Screen(
+_PREPARING: Final = Draft(
     503,
     Tone.CALM,
-    "It is being prepared",
-    ("Core Signature is preparing the document. Please try again in a minute.",),
+    phrase("It is being prepared"),
+    (phrase("Core Signature is preparing the document. Please try again in a minute."),),
     retry_after=30,
 )
-_EARLY: Final = Screen(
+_EARLY: Final = Draft(
     200,
     Tone.CALM,
-    "It is not your turn yet",
-    ("Somebody else signs first. You will be told when it is your turn.",),
+    phrase("It is not your turn yet"),
+    (phrase("Somebody else signs first. You will be told when it is your turn."),),
 )
-_ACTED: Final = Screen(200, Tone.DONE, "Your part is done", ("Thank you. Nothing is left for you to do here.",))
-_HANDED_OVER: Final = Screen(
+_ACTED: Final = Draft(
+    200, Tone.DONE, phrase("Your part is done"), (phrase("Thank you. Nothing is left for you to do here."),)
+)
+_HANDED_OVER: Final = Draft(
     200,
     Tone.CALM,
-    "It was handed over",
-    ("Somebody else is asked instead of you. Nothing is left for you to do here.",),
+    phrase("It was handed over"),
+    (phrase("Somebody else is asked instead of you. Nothing is left for you to do here."),),
 )
-_BY_MAIL: Final = Screen(
+_BY_MAIL: Final = Draft(
     200,
     Tone.ASK,
-    "Your link is in your mail",
+    phrase("Your link is in your mail"),
     (
-        "Core Signature has sent you a mail about this document, with a link of your own in it.",
-        "Please sign from that mail.",
+        phrase("Core Signature has sent you a mail about this document, with a link of your own in it."),
+        phrase("Please sign from that mail."),
     ),
-    button=Button(Act.RESEND, "Send the mail again", "Everybody whose turn it is gets theirs again."),
+    button=Button(Act.RESEND, phrase("Send the mail again"), phrase("Everybody whose turn it is gets theirs again.")),
 )
-MAIL_SENT: Final = Screen(
+MAIL_SENT: Final = Draft(
     200,
     Tone.DONE,
-    "The mail is on its way",
-    ("It comes from Core Signature and may take some minutes. Please look into your junk folder, too.",),
+    phrase("The mail is on its way"),
+    (phrase("It comes from Core Signature and may take some minutes. Please look into your junk folder, too."),),
 )
 _PLAIN: Final = {
     SigningState.PREPARING: _PREPARING,
@@ -150,73 +103,76 @@ _PLAIN: Final = {
     SigningState.STRANGER: _STRANGER,
     SigningState.UNKNOWN: _UNKNOWN,
 }
-_SIGN_HINT: Final = "You go on to Core Signature, read the document there and then decide."
-_SIGN_BUTTON: Final = Button(Act.SIGN, "Read and sign", _SIGN_HINT)
-_APPROVE_BUTTON: Final = Button(Act.SIGN, "Read and approve", _SIGN_HINT)
+_HINT: Final = phrase("You go on to Core Signature, read the document there and then decide.")
+_ASKING: Final = {
+    action: Draft(200, Tone.ASK, words_for("ready", action, None).title, button=Button(Act.SIGN, label, _HINT))
+    for action, label in (
+        (NoticeAction.SIGN, phrase("Read and sign")),
+        (NoticeAction.APPROVE, phrase("Read and approve")),
+    )
+}
 _WITH_DUE_DATE: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)
 
 _STATE_WORDS: Final[Mapping[SignerState, str]] = {
-    SignerState.WAITING: "not asked yet",
-    SignerState.TURN: "asked",
-    SignerState.VIEWED: "has opened it",
-    SignerState.REASSIGNED: "handed over",
-    SignerState.BOUNCED: "mail came back",
-    SignerState.COPIED: "has a copy",
+    SignerState.WAITING: phrase("not asked yet"),
+    SignerState.TURN: phrase("asked"),
+    SignerState.VIEWED: phrase("has opened it"),
+    SignerState.SIGNED: phrase("signed"),
+    SignerState.APPROVED: phrase("approved"),
+    SignerState.DECLINED: phrase("declined"),
+    SignerState.REASSIGNED: phrase("handed over"),
+    SignerState.BOUNCED: phrase("mail came back"),
+    SignerState.COPIED: phrase("has a copy"),
 }
 _GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED)
 
 
-def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader) -> Screen:
+def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, now: datetime) -> Screen:
     """What a signer finds; the due date is on their own clock, and left out where it does not concern them."""
     if page.state is SigningState.ENDED:
-        return ended_screen(page.outcome)
-    screen = _asking(page) if page.state is SigningState.OPEN else _PLAIN[page.state]
-    due = due_sentence(due_at, reader.zone) if due_at and page.state in _WITH_DUE_DATE else None
+        return ended_screen(page.outcome, reader.language)
+    screen = (_asking(page) if page.state is SigningState.OPEN else _PLAIN[page.state]).told(reader.language)
+    due = due_sentence(due_at, reader, now) if due_at and page.state in _WITH_DUE_DATE else None
     return replace(screen, document=page.document, due=due)
 
 
-def ended_screen(outcome: Status | None) -> Screen:
+def ended_screen(outcome: Status | None, language: Language) -> Screen:
     """What is behind a link that died with its request: how it ended, and not even the document's name."""
-    return Screen(410, Tone.CALM, "This request has ended", (*_ending(outcome), "Nothing is left for you to do."))
+    told = (*ending(outcome, language), language.say("Nothing is left for you to do."))
+    return Screen(language, 410, Tone.CALM, language.say("This request has ended"), told)
 
 
-def status_screen(shown: RequestShow, reader: Reader) -> Screen:
-    """What an onlooker finds: the sentence of `request show`, and who has signed.
+def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime) -> Screen:
+    """What the onlooker `person` finds: where the request stands, and who has signed.
 
     A signer gets only the ending: whom of ours we tell of it is not their business.
     """
-    signs = reader.person in {line.person for line in shown.signers}
-    told = _ending(shown.status, shown.document) if signs and shown.status.ended else (shown.says,)
+    language = reader.language
+    signs = person in {line.person for line in shown.signers}
+    ended = ending(shown.status, language, shown.document)
     return Screen(
+        language,
         200,
         _tone(shown),
-        _status_heading(shown.status),
-        told,
+        _status_heading(shown.status, language),
+        ended if signs and ended else standing(shown, reader),
         document=shown.document or None,
-        due=due_sentence(shown.due_at, reader.zone) if shown.due_at and not shown.status.ended else None,
+        due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else None,
         signers=tuple(
-            SignerRow(line.person, _STATE_WORDS.get(line.state, str(line.state)), line.state in _GOOD)
+            SignerRow(line.person, language.say(_STATE_WORDS[line.state]), line.state in _GOOD)
             for line in shown.signers
         ),
     )
 
 
-def _asking(page: SigningPage) -> Screen:
-    action = NoticeAction.APPROVE if page.approves else NoticeAction.SIGN
-    title = words_for("ready", action, None).title
-    return Screen(200, Tone.ASK, title, button=_APPROVE_BUTTON if page.approves else _SIGN_BUTTON)
+def _asking(page: SigningPage) -> Draft:
+    return _ASKING[NoticeAction.APPROVE if page.approves else NoticeAction.SIGN]
 
 
-def _ending(outcome: Status | None, document: str | None = None) -> tuple[str, ...]:
-    if outcome is None or not outcome.ended:
-        return ()
-    return (words_for("settled", NoticeAction.OPEN, outcome).body.format(document=document or "It"),)
-
-
-def _status_heading(status: Status) -> str:
+def _status_heading(status: Status, language: Language) -> str:
     if status.ended:
-        return words_for("settled", NoticeAction.OPEN, status).title
-    return "Being prepared" if status is Status.CONVERTING else "Waiting for signatures"
+        return words_for("settled", NoticeAction.OPEN, status).told(language).title
+    return language.say("Being prepared") if status is Status.CONVERTING else language.say("Waiting for signatures")
 
 
 def _tone(shown: RequestShow) -> Tone:

@@ -1,15 +1,15 @@
 """What opens on the phone behind a link of ours: the signing link, and where a request stands.
 
 A GET shows and changes nothing, since scanners follow links. The form's POST sends the browser on to the signer's live
-signing page, read from Core Signature at that moment and kept nowhere, so signing works while Temporal is down.
+signing page, read from Core Signature at that moment and kept nowhere, so signing works while Temporal is down. What
+else somebody may wish is told to the workflow; while nobody answers for it, it is not on offer.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qs
-from zoneinfo import ZoneInfo
 
 import structlog
 from starlette.requests import Request
@@ -19,8 +19,11 @@ from starlette.routing import BaseRoute, Route
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
 from activities.http import ServiceFailure
+from activities.language import Language
 from activities.links import BadLink, LinkClaim, Links, LinkUse
-from activities.people import Directory, DirectoryFailure, UnknownPerson
+from activities.people import Directory, DirectoryFailure, Person, UnknownPerson
+from activities.reader import Reader
+from starter import offers, page_options
 from starter.form_guard import FormGuard
 from starter.page_rendering import Renderer
 from starter.page_words import (
@@ -28,36 +31,57 @@ from starter.page_words import (
     MAIL_SENT,
     NO_ANSWER,
     NOT_OURS,
-    Act,
-    Reader,
-    Screen,
     ended_screen,
     signing_screen,
     status_screen,
 )
-from starter.request_bodies import BodyFault, read_body
+from starter.posted_forms import read_form
+from starter.screens import Act, Draft, Screen
+from starter.wishes import AnyWish, NotConfirmed, NotLiving, Refused
 from workflows.glance import RequestShow
 
 Look = Callable[[str], Awaitable[RequestShow | None]]
 """What is known of a request by our own side, None when nobody says; answers soon and never raises."""
+Send = Callable[[str, AnyWish, str], Awaitable[RequestShow]]
+"""Has a request take a wish, once for each op; raises `Refused`, `NotLiving`, `NotConfirmed`, each of them soon."""
 
 PROVIDER_SECONDS: Final = 8.0
-_LONGEST_FORM: Final = 4096
 _SENT: Final = "sent"
+_CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
 _LOGGER: Final = structlog.get_logger("countersign.pages")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Somebody before a page: what their link says, who they are if the directory says so, and how they read."""
+
+    ref: str
+    claim: LinkClaim
+    person: Person | None
+    reader: Reader
 
 
 class Pages:
     """The pages behind signing links."""
 
     def __init__(
-        self, links: Links, directory: Directory, signatures: CoreSignatureClient, look: Look, guard: FormGuard
+        self,
+        links: Links,
+        directory: Directory,
+        signatures: CoreSignatureClient,
+        guard: FormGuard,
+        *,
+        look: Look,
+        send: Send,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._links = links
         self._directory = directory
         self._signatures = signatures
         self._look = look
+        self._send = send
         self._guard = guard
+        self._clock = clock
         self._renderer = Renderer(signatures.config.url)
 
     def routes(self) -> list[BaseRoute]:
@@ -66,61 +90,110 @@ class Pages:
 
     async def open(self, request: Request) -> Response:
         """Show what the link is for."""
-        ref = request.path_params["ref"]
         try:
-            claim = self._links.open(ref)
+            visit = await self._visit(request)
         except BadLink:
-            return self._renderer.page(NOT_OURS)
-        screen = await (self._status(claim) if claim.use is LinkUse.VIEW else self._signing(claim))
+            return self._renderer.page(NOT_OURS.told(_asked_language(request)))
+        screen = await self._screen(visit)
         if screen.button and screen.button.act is Act.RESEND and request.query_params.get("mail") == _SENT:
-            screen = replace(MAIL_SENT, document=screen.document)
-        return self._renderer.page(screen, self._guard.token(ref))
+            screen = replace(MAIL_SENT.told(visit.reader.language), document=screen.document)
+        return self._shown(screen, visit)
 
     async def act(self, request: Request) -> Response:
         """Do what the button of the page said, or show the page as it is by now."""
-        ref = request.path_params["ref"]
         try:
-            claim = self._links.open(ref)
+            visit = await self._visit(request)
         except BadLink:
-            return self._renderer.page(NOT_OURS)
-        form = await _form(request)
-        if not self._guard.accepts(ref, form.get("token", ""), request.headers):
-            return self._renderer.page(FOREIGN_FORM)
-        try:
-            return self._renderer.onward(await self._destination(claim, form.get("act", ""), ref))
-        except (ServiceFailure, DirectoryFailure, TimeoutError) as failure:
-            _LOGGER.warning("signing page not found out", request=claim.request, why=str(failure))
-            return self._renderer.page(NO_ANSWER)
+            return self._renderer.page(NOT_OURS.told(_asked_language(request)))
+        form = await read_form(request)
+        if not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
+            return self._told(FOREIGN_FORM, visit)
+        if form.get("act") in (Act.SIGN, Act.RESEND):
+            return await self._go_on(visit, form["act"])
+        return await self._wish(visit, form)
 
-    async def _destination(self, claim: LinkClaim, act: str, ref: str) -> str:
+    async def _go_on(self, visit: Visit, act: str) -> Response:
+        try:
+            return self._renderer.onward(await self._destination(visit, act))
+        except (ServiceFailure, DirectoryFailure, TimeoutError) as failure:
+            _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
+            return self._told(NO_ANSWER, visit)
+
+    async def _destination(self, visit: Visit, act: str) -> str:
         """Where the browser goes next; relative, so that a proxy may put our pages below any path."""
-        if claim.use is not LinkUse.SIGN:
-            return ref
-        page = await self._page_of(claim)
+        if visit.claim.use is not LinkUse.SIGN:
+            return visit.ref
+        page = await self._page_of(visit.claim)
         if act == Act.SIGN and page.state is SigningState.OPEN and page.url:
             return page.url
         if act == Act.RESEND and page.state is SigningState.BY_MAIL and page.request:
             await self._signatures.resend(page.request)
-            return f"{ref}?mail={_SENT}"
-        return ref
+            return f"{visit.ref}?mail={_SENT}"
+        return visit.ref
 
-    async def _signing(self, claim: LinkClaim) -> Screen:
+    async def _wish(self, visit: Visit, form: dict[str, str]) -> Response:
+        """Have the request take what a form wishes; what came of it is to be seen on the page that follows."""
+        request, shown = visit.claim.request, await self._look(visit.claim.request)
+        if shown is None or shown.partial:
+            return self._told(page_options.NOT_NOW, visit)
+        wish = (await self._offers(visit, shown)).wish(visit.claim.person, form)
+        try:
+            if wish is not None:
+                await self._send(request, wish, self._guard.op(visit.ref, form))
+        except NotConfirmed as unsure:
+            _LOGGER.warning("wish not confirmed", request=request, op=unsure.op)
+            return self._told(page_options.UNCERTAIN, visit)
+        except Refused as refused:
+            return self._shown(page_options.refused(await self._screen(visit), str(refused)), visit)
+        except NotLiving:
+            _LOGGER.info("wish for what has ended", request=request)
+        return self._renderer.onward(visit.ref)
+
+    async def _screen(self, visit: Visit) -> Screen:
+        return await (self._status if visit.claim.use is LinkUse.VIEW else self._signing)(visit)
+
+    async def _signing(self, visit: Visit) -> Screen:
+        claim, language = visit.claim, visit.reader.language
         found, shown = await asyncio.gather(self._page_of(claim), self._look(claim.request), return_exceptions=True)
         known = shown if isinstance(shown, RequestShow) else None
         if known and known.status.ended:
-            return ended_screen(known.status)
+            return ended_screen(known.status, language)
         if isinstance(found, SigningPage):
             # What we are waiting for at Core Signature is only not listed yet.
             page = replace(found, state=SigningState.PREPARING) if known and _is_unknown(found) else found
-            return signing_screen(page, known.due_at if known else None, await self._reader(claim))
+            screen = signing_screen(page, known.due_at if known else None, visit.reader, self._clock())
+            return await self._with_more(screen, visit, known) if known and page.state in _CAN_SIGN else screen
         if isinstance(found, (ServiceFailure, DirectoryFailure, TimeoutError)):
             _LOGGER.warning("signing page not found out", request=claim.request, why=str(found))
-            return NO_ANSWER
+            return NO_ANSWER.told(language)
         raise found
 
-    async def _status(self, claim: LinkClaim) -> Screen:
-        shown = await self._look(claim.request)
-        return status_screen(shown, await self._reader(claim)) if shown else NO_ANSWER
+    async def _with_more(self, screen: Screen, visit: Visit, shown: RequestShow) -> Screen:
+        """A signer's screen with what they wished so far, and what else they may."""
+        wished = page_options.with_wishes_of(screen, shown, visit.claim.person, visit.reader)
+        return page_options.with_offers(wished, await self._offers(visit, shown), visit.reader)
+
+    async def _status(self, visit: Visit) -> Screen:
+        shown = await self._look(visit.claim.request)
+        if shown is None:
+            return NO_ANSWER.told(visit.reader.language)
+        screen = status_screen(shown, visit.claim.person, visit.reader, self._clock())
+        asked = page_options.with_questions(screen, shown, visit.claim.person)
+        return page_options.with_offers(asked, await self._offers(visit, shown), visit.reader)
+
+    async def _offers(self, visit: Visit, shown: RequestShow) -> offers.Offers:
+        if visit.claim.use is LinkUse.VIEW:
+            return offers.to_onlooker(shown, visit.claim.person)
+        delegate = await self._delegate(visit.person)
+        return offers.to_signer(shown, visit.claim.person, delegate, visit.reader, self._clock())
+
+    async def _delegate(self, person: Person | None) -> Person | None:
+        if person is None or person.delegate is None:
+            return None
+        try:
+            return await self._directory.person(person.delegate)
+        except DirectoryFailure:
+            return None
 
     async def _page_of(self, claim: LinkClaim) -> SigningPage:
         """What Core Signature has for this signer now; raises when it, or the directory, does not say."""
@@ -131,24 +204,26 @@ class Pages:
         async with asyncio.timeout(PROVIDER_SECONDS):
             return await signing_page(self._signatures, claim.request, person.email)
 
-    async def _reader(self, claim: LinkClaim) -> Reader:
+    async def _visit(self, request: Request) -> Visit:
+        """Who is here; while the directory does not know, their browser says the language. Raises `BadLink`."""
+        ref = request.path_params["ref"]
+        claim = self._links.open(ref)
         try:
-            return Reader(claim.person, (await self._directory.person(claim.person, claim.request)).tz)
+            person = await self._directory.person(claim.person, claim.request)
         except DirectoryFailure:
-            return Reader(claim.person, ZoneInfo("UTC"))
+            return Visit(ref, claim, None, Reader.unknown(_asked_language(request)))
+        return Visit(ref, claim, person, Reader.of(person))
+
+    def _shown(self, screen: Screen, visit: Visit) -> Response:
+        return self._renderer.page(screen, self._guard.token(visit.ref))
+
+    def _told(self, draft: Draft, visit: Visit) -> Response:
+        return self._renderer.page(draft.told(visit.reader.language))
+
+
+def _asked_language(request: Request) -> Language:
+    return Language.accepted(request.headers.get("accept-language", ""))
 
 
 def _is_unknown(page: SigningPage) -> bool:
     return page.state is SigningState.UNKNOWN
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form; nothing when it is too large, too slow or something else."""
-    body = await read_body(request.receive, limit=_LONGEST_FORM)
-    if isinstance(body, BodyFault):
-        return {}
-    try:
-        fields = parse_qs(body.decode("ascii"), max_num_fields=8)
-    except ValueError:
-        return {}
-    return {name: values[0] for name, values in fields.items()}

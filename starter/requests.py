@@ -1,19 +1,12 @@
 """What the words of `countersign request …` do: typed, without argv and without a terminal."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import AwareDatetime
-from temporalio.client import (
-    WorkflowExecution,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
-from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import WorkflowExecution
 
 from activities import requests as start_path
 from activities.catalogue import Catalogue
@@ -22,14 +15,12 @@ from activities.request_input import Prepared
 from activities.store import Store
 from starter import clients, looking
 from starter.desk import Desk
-from starter.exits import Refusal
 from starter.request_ids import request_id
 from starter.settings import Settings
 from workflows import names
 from workflows.glance import RequestShow
-from workflows.model import Cancellation, Model, Status
+from workflows.model import Model
 
-CANCEL_WITHIN: Final = timedelta(seconds=20)
 _OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}'"
 _NEEDS_A_PERSON: Final = f"ExecutionStatus = 'Running' AND {names.PROBLEM.name} IS NOT NULL"
 
@@ -54,25 +45,8 @@ class RequestLine(Model):
     due_at: AwareDatetime | None = None
 
 
-class CancelAnswer(Model):
-    """The answer of `request cancel`; signed stays signed, so `status` need not be cancelled."""
-
-    id: str
-    status: Status
-    op: str
-    says: str
-
-
-class NotConfirmed(Refusal):
-    """Nobody said whether the change was made; repeated with the same `op` it is made once."""
-
-    def __init__(self, op: str) -> None:
-        super().__init__(f"not confirmed, may still apply: repeat with --op {op}")
-        self.op = op
-
-
-async def read(settings: Settings, file: str) -> Prepared:
-    """Check a request file in full (`-`: standard input); nothing is started, no server is needed.
+async def read(settings: Settings, file: str, *, now: datetime | None = None) -> Prepared:
+    """Check a request file in full (`-`: standard input) as of now, or of another instant; no server is needed.
 
     Raises `FileFaults` with everything that is wrong with the file, or with the catalogue.
     """
@@ -81,7 +55,7 @@ async def read(settings: Settings, file: str) -> Prepared:
         written,
         catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
         directory=clients.directory(settings, Store(settings.store_url)),
-        now=datetime.now(UTC),
+        now=now or datetime.now(UTC),
         max_upload_megabytes=settings.signature.max_upload_mb,
     )
 
@@ -112,40 +86,6 @@ async def listed(desk: Desk, *, attention: bool) -> AsyncIterator[RequestLine]:
     """All requests that Temporal still knows, newest first; with `attention` those that wait for a person of ours."""
     async for execution in desk.client.list_workflows(_query(attention=attention)):
         yield _line(execution)
-
-
-async def cancel(
-    desk: Desk, id: str, *, reason: str, actor: str, op: str | None = None, within: timedelta = CANCEL_WITHIN
-) -> CancelAnswer:
-    """End a request. Repeated with the same `op` it is done once; `NotConfirmed` when no answer came `within` time."""
-    id, op = request_id(id), op or f"cancel-{secrets.token_hex(6)}"
-    handle = desk.client.get_workflow_handle(names.request_workflow_id(id))
-    wish = Cancellation(reason=reason, actor=actor, op=op)
-    try:
-        async with asyncio.timeout(within.total_seconds()):
-            shown = await handle.execute_update(names.CANCEL, wish, id=op, result_type=RequestShow)
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        raise NotConfirmed(op) from None
-    except WorkflowUpdateFailedError as failure:
-        raise Refusal(_why_refused(id, failure)) from None
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        shown = await _ended(desk, id)
-    return CancelAnswer(id=shown.id, status=shown.status, op=op, says=shown.says)
-
-
-async def _ended(desk: Desk, id: str) -> RequestShow:
-    """A request whose workflow is closed: fine when it was cancelled, whoever asked for it; else too late."""
-    shown = await looking.look(desk.client, desk.store, id)
-    if shown.status is not Status.CANCELLED:
-        raise Refusal(f"{id}: too late, the request is {shown.status}")
-    return shown
-
-
-def _why_refused(id: str, failure: WorkflowUpdateFailedError) -> str:
-    cause = failure.cause
-    return f"{id}: {cause.message if isinstance(cause, ApplicationError) else 'the request could not be cancelled'}"
 
 
 def _query(*, attention: bool) -> str:

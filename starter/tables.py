@@ -12,8 +12,9 @@ from starter.doctor.health import Examination, Health
 from starter.rehearsal import Forwarded
 from starter.requests import RequestLine, StartAnswer
 from starter.search_attributes import SearchAttributeResult
-from workflows.glance import HandoffLine, RequestShow, SignerLine, outcome_words, stamp
-from workflows.progress import Notification, TimelineEntry
+from workflows.entries import AskedQuestion, TimelineEntry
+from workflows.glance import HandoffLine, RequestShow, SignerLine, is_needless, outcome_words, stamp
+from workflows.ledger import Notification
 
 _MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
 _GOOD: Final = ("signed", "approved", "done", "accepted")
@@ -65,13 +66,20 @@ def _request(shown: RequestShow) -> Iterator[RenderableType]:
     yield Text(shown.says, "bold")
     yield _facts(shown)
     yield from _section("Signers", ("person", "role", "state", "at (UTC)"), map(_signer, shown.signers))
-    yield from _section(
-        "Notices", ("at (UTC)", "stage", "person", "channel", "outcome"), map(_notice, shown.notifications)
-    )
+    yield from _notices(shown)
+    yield from _section("Questions", ("asked (UTC)", "person", "question", "answer"), map(_question, shown.questions))
     yield from _section(
         "Told downstream", ("target", "state", "attempts", "at (UTC)", "why"), map(_hand_off, shown.handoffs)
     )
     yield from _section("What happened", ("at (UTC)", "what", "who", "why"), map(_event, shown.timeline))
+
+
+def _notices(shown: RequestShow) -> Iterator[RenderableType]:
+    """The ledger; what was planned and lost its purpose is counted, so that the rest is not drowned."""
+    told = [line for line in shown.notifications if not is_needless(line)]
+    yield from _section("Notices", ("at (UTC)", "stage", "person", "channel", "outcome"), map(_notice, told))
+    if needless := len(shown.notifications) - len(told):
+        yield Text(f"and {needless} planned ones that were not needed any more (--json has them)", "dim")
 
 
 def _facts(shown: RequestShow) -> Table:
@@ -109,6 +117,10 @@ def _signer(line: SignerLine) -> tuple[RenderableType, ...]:
 
 def _notice(line: Notification) -> tuple[RenderableType, ...]:
     return _day(line.at), line.stage, line.person, line.channel, outcome_words(line)
+
+
+def _question(question: AskedQuestion) -> tuple[RenderableType, ...]:
+    return _day(question.at), question.person, question.text, question.answer or Text("not answered yet", "yellow")
 
 
 def _hand_off(line: HandoffLine) -> tuple[RenderableType, ...]:

@@ -7,6 +7,8 @@ import asyncio
 import json
 import signal
 from contextlib import aclosing
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +22,7 @@ from temporalio.common import MetricMeter
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.store import Store
-from starter import clients, telemetry, temporal
+from starter import clients, telemetry, temporal, wishes
 from starter.callbacks import CallbackRules
 from starter.form_guard import FormGuard
 from starter.needs import Need
@@ -33,6 +35,8 @@ from starter.signals import SignalPort, TemporalSignals
 
 NEEDS: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE)
 PATH: Final = f"{clients.CALLBACKS}{{segment}}"
+_WISH_WITHIN: Final = timedelta(seconds=10)
+"""A signer waits for the page; to hand over takes some calls of Core Signature."""
 _IDENTITY: Final = "countersign-webhook"
 _LOGGER: Final = structlog.get_logger("countersign.webhook")
 
@@ -62,7 +66,8 @@ def routes_of(
     signals = TemporalSignals(client)
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
-    pages = Pages(clients.links(settings), people, signatures, QuickLook(client, store), guard)
+    send = partial(wishes.send, client, within=_WISH_WITHIN)
+    pages = Pages(clients.links(settings), people, signatures, guard, look=QuickLook(client, store), send=send)
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
     return [*receiver_routes(receiver, signals), *pages.routes()]
 

@@ -12,7 +12,8 @@ from starter.settings import table
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-WORDS = sorted({tuple(words.split()) for words in re.findall(r"`countersign ((?:[a-z-]+)(?: (?:start|show|list|cancel))?)", README)})
+_OF_REQUEST = "start|show|list|cancel|plan|remind|pause|resume|delegate|extend|answer"
+WORDS = sorted({tuple(w.split()) for w in re.findall(rf"`countersign ([a-z-]+(?: (?:{_OF_REQUEST}))?)", README)})
 
 
 def settings_table() -> str:

@@ -20,6 +20,7 @@ from workflows.model import (
     Outcome,
     Policy,
     Problem,
+    Reason,
     Role,
     SignerState,
     Status,
@@ -102,6 +103,11 @@ class RequestShow(Model):
     says: str = ""
     partial: bool = False
 
+    @property
+    def questions(self) -> tuple[AskedQuestion, ...]:
+        """Everything that signers asked, oldest first."""
+        return self.answered + ((self.question,) if self.question else ())
+
 
 def show(request: SignatureRequest, progress: Progress, now: datetime) -> RequestShow:
     """Everything there is to know of a request at `now`."""
@@ -144,8 +150,8 @@ def details(shown: RequestShow) -> str:
     if shown.notifications:
         lines += ["", "| when | stage | person | channel | outcome |", "| --- | --- | --- | --- | --- |"]
         lines += [
-            f"| {stamp(n.at)} | {n.stage} | {n.person} | {n.channel} | {outcome_words(n)} |"
-            for n in shown.notifications[-20:]
+            f"| {n.at:%d %b %H:%M} | {n.stage} | {n.person} | {n.channel} | {outcome_words(n)} |"
+            for n in [line for line in shown.notifications if not is_needless(line)][-20:]
         ]
     if shown.handoffs:
         lines += ["", "| target | state | attempts |", "| --- | --- | --- |"]
@@ -162,6 +168,11 @@ def outcome_words(line: Delivered) -> str:
     """What became of a notice, with the reason when it was not simply accepted."""
     devices = f" on {len(line.devices)} device{'s' if len(line.devices) > 1 else ''}" if line.devices else ""
     return f"{line.outcome}{devices}" + (f" ({line.why})" if line.why else "")
+
+
+def is_needless(line: Delivered) -> bool:
+    """Whether a planned notice was left out because its purpose was reached: the ledger has it, nobody looks for it."""
+    return line.outcome is Outcome.SUPPRESSED and line.why in (Reason.SIGNED, Reason.SETTLED, Reason.SUPERSEDED)
 
 
 def _waiting_for(progress: Progress) -> tuple[WaitingFor, ...]:
@@ -182,7 +193,7 @@ def _next(progress: Progress, now: datetime) -> Next | None:
 
 
 def _standstill(progress: Progress) -> Next | None:
-    if progress.problem:
+    if progress.problem and progress.stop(StopKind.PROBLEM):
         return Next(what="wait", at=progress.probe_at, why=f"trying again: {progress.problem.says}")
     if progress.ending:
         return Next(what="wait", at=None, why=f"being {progress.ending.outcome} at Core Signature")
@@ -240,7 +251,7 @@ def _handoffs(progress: Progress) -> tuple[HandoffLine, ...]:
 
 
 def _timeline(progress: Progress) -> tuple[TimelineEntry, ...]:
-    told = [told_entry(line) for line in progress.notifications]
+    told = [told_entry(line) for line in progress.notifications if not is_needless(line)]
     escalated = [
         TimelineEntry(at=e.at, what=f"escalated to {e.to}", who=e.from_, why=e.reason) for e in progress.escalations
     ]
@@ -250,7 +261,8 @@ def _timeline(progress: Progress) -> tuple[TimelineEntry, ...]:
 
 def told_entry(line: Notification) -> TimelineEntry:
     """A line of the reminder ledger as the timeline shows it."""
-    what = line.stage if line.outcome is Outcome.ACCEPTED else f"{line.stage} {line.outcome}"
+    words = {Outcome.ACCEPTED: line.stage, Outcome.WITHDRAWN: "notice taken off the phone"}
+    what = words.get(line.outcome, f"{line.stage} {line.outcome}")
     return TimelineEntry(at=line.at, what=what, who=line.person, why=line.why)
 
 
@@ -270,7 +282,7 @@ _NEXT_WORDS = {
 def _sentence(progress: Progress, waiting: tuple[WaitingFor, ...], following: Next | None) -> str:
     if progress.status.ended:
         return _ended_sentence(progress, following)
-    if progress.problem:
+    if progress.problem and progress.stop(StopKind.PROBLEM):
         return f"Problem {progress.problem.code} since {stamp(progress.problem.since)}: {progress.problem.says}"
     if progress.ending:
         return f"Being {progress.ending.outcome} at Core Signature"

@@ -22,6 +22,7 @@ SNOOZE: Final = "snooze"
 ASK: Final = "ask"
 ANSWER: Final = "answer"
 SHOW: Final = "show"
+PLANNING: Final = "planning"
 
 MEMO_FINGERPRINT: Final = "fingerprint"
 MEMO_DOCUMENT: Final = "document"

@@ -38,6 +38,8 @@ from workflows.signatures import Signatures
 
 _EVENTS_REMEMBERED = 500
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
+_DOUBT_LASTS = timedelta(minutes=15)
+"""A plan on the last good state of a faulty people file is made anew after this time."""
 _WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
 """Events that change nothing we know of (contracts 3.3); each that is read costs two billable actions."""
 
@@ -138,8 +140,13 @@ class Progress(Model):
         return self.having(ending=Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why))
 
     def planned(self, agenda: Agenda, now: datetime) -> Self:
-        """Follow this agenda from now on."""
-        return self.having(agenda=agenda, due_at=agenda.due_at, planned_at=now)
+        """Follow this agenda from now on; a doubtful one is a problem, but a typo stops nobody's clock."""
+        known = self.having(agenda=agenda, due_at=agenda.due_at, planned_at=now)
+        if agenda.doubt is None:
+            return known.having(problem=None, probe_at=None) if self.problem else known
+        problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
+        doubted = known.having(problem=problem, probe_at=now + _DOUBT_LASTS)
+        return doubted if self.problem else doubted.note(now, f"problem {problem.code}", None, agenda.doubt)
 
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
         """Write what became of notices into the ledger."""
@@ -191,7 +198,7 @@ class Progress(Model):
 
     def mended(self, now: datetime) -> Self:
         """The trouble is over."""
-        if self.problem is None or (self.status.ended and self.problem.code.terminal):
+        if self.problem is None or self.stop(StopKind.PROBLEM) is None:
             return self
         known = self.having(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
         return known.note(now, "problem mended", None, self.problem.code)
@@ -241,7 +248,7 @@ class Progress(Model):
     def _sent(self, now: datetime) -> Self:
         if self.sent_at is not None:
             return self
-        begun = self.having(sent_at=now, window_from=now, signatures=self.signatures.begin(now))
+        begun = self.having(probe_at=None, sent_at=now, window_from=now, signatures=self.signatures.begin(now))
         return begun.note(now, "sent", "core-signature", None)
 
     def _with_signers(self, seen: DocumentSeen, now: datetime) -> Self:

@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from workflows import operations
+    import workflows.operations as operations
     from workflows.glance import RequestShow, show
     from workflows.legibility import publish
     from workflows.model import (

@@ -7,7 +7,9 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from workflows import operations, options, recipients
+    import workflows.operations as operations
+    import workflows.options as options
+    import workflows.recipients as recipients
     from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
     from workflows.entries import Reassignment
     from workflows.model import (
@@ -29,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
         Status,
         StopKind,
     )
-    from workflows.names import SIGNATURE_REQUEST
+    from workflows.names import PLANNING, SIGNATURE_REQUEST
     from workflows.patience import Condition, Wake, nothing
     from workflows.ports import Handoff, Planner, PushService, SignatureService
     from workflows.progress import Observation, SignatureRequest
@@ -117,7 +119,15 @@ class SignatureRequestWorkflow(RequestMessages):
             case Expire(moment):
                 self._progress = self._progress.expire(moment)
             case Wait(moment):
-                await self.until(moment.at if moment else None, _wait_words(moment))
+                await self._wait_for(moment)
+
+    async def _wait_for(self, moment: Moment | None) -> None:
+        """Wait for the moment; a plan that is in doubt is made anew before."""
+        doubt = self._progress.probe_at
+        if doubt is None or (moment and moment.at < doubt):
+            await self.until(moment.at if moment else None, _wait_words(moment))
+        elif await self.until(doubt, "the people file is faulty: plan anew") is Wake.DEADLINE:
+            self._progress = self._progress.having(agenda=None)
 
     def _was_away(self, moments: tuple[Moment, ...]) -> bool:
         """Whether an outage lies between the plan and now: whose hours are closed by now is planned for anew."""
@@ -261,12 +271,17 @@ class SignatureRequestWorkflow(RequestMessages):
 
     def _observation(self, document: str | None) -> Observation:
         return Observation(
-            request=self._request.having(carried=None),
+            request=self._request.having(brief=self._brief, carried=None),
             progress=self._progress,
             document=document,
             run_id=workflow.info().first_execution_run_id,
             now=workflow.now(),
         )
+
+    @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
+    def planning(self) -> Planning:
+        """The planner's input as it is now."""
+        return self._planning()
 
     def _planning(self) -> Planning:
         progress = self._progress

@@ -6,24 +6,24 @@ Nothing personal is in it beyond the document's name, the required action, the d
 import base64
 import hashlib
 import json
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import regex  # type: ignore[import-untyped]
 
+from activities.due import due_sentence
 from activities.links import Links, LinkUse
-from activities.push.words import due_sentence, words_for
+from activities.push.words import isolated, unturned, words_for
+from activities.reader import Reader
 from workflows.model import Delivery, Notice, NoticeAction
 
 LIFETIME: Final = timedelta(days=28)
 """The longest FCM keeps a notice for a phone that is off: a newer one replaces it, an ended one is withdrawn."""
 
 _ELLIPSIS: Final = "…"
-_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
+_WIRE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Message:
     @property
     def body(self) -> str:
         """The sentence on the screen."""
-        return self.words.format(document=_isolated(self.document))
+        return self.words.format(document=isolated(self.document))
 
     @property
     def withdrawal(self) -> bool:
@@ -70,14 +70,14 @@ def screen_key(request: str, person: str) -> str:
     return base64.urlsafe_b64encode(digest).decode("ascii")[:22]
 
 
-def compose(delivery: Delivery, notice: Notice, zone: ZoneInfo, links: Links) -> Message:
-    """The message of `notice` in the words of its stage, with the due date on the clock of the recipient's `zone`."""
+def compose(delivery: Delivery, notice: Notice, reader: Reader, links: Links) -> Message:
+    """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`."""
     use = LinkUse.SIGN if notice.action in (NoticeAction.SIGN, NoticeAction.APPROVE) else LinkUse.VIEW
-    title, words = _texts(delivery, notice, zone)
+    title, words = _texts(delivery, notice, reader)
     return Message(
         title=title,
         words=words,
-        document=delivery.brief.document.name,
+        document=unturned(delivery.brief.document.name),
         request=delivery.brief.id,
         stage=notice.stage,
         key=screen_key(delivery.brief.id, notice.person),
@@ -110,23 +110,19 @@ def shorten(text: str, limit: int) -> str:
 
 def wire_size(value: object) -> int:
     """Bytes of `value` as JSON without the quotes of a text: what a service counts, or a little more."""
-    encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    encoded = _WIRE.encode(value).encode()
     return len(encoded) - 2 if isinstance(value, str) else len(encoded)
 
 
-def _texts(delivery: Delivery, notice: Notice, zone: ZoneInfo) -> tuple[str, str]:
+def _texts(delivery: Delivery, notice: Notice, reader: Reader) -> tuple[str, str]:
     if notice.action is NoticeAction.WITHDRAW:
         return "", ""
-    words = words_for(notice.stage, notice.action, delivery.outcome)
-    if delivery.outcome:
+    brief, language = delivery.brief, reader.language
+    words = words_for(
+        notice.stage, notice.action, delivery.outcome, to_requester=notice.person == brief.requester
+    ).told(language)
+    if words.closing:
         return words.title, words.body
-    title = f"Urgent: {words.title}" if delivery.brief.urgent else words.title
-    due = f" {due_sentence(delivery.due_at, zone)}" if delivery.due_at else ""
+    title = language.say("Urgent: {title}", title=words.title) if brief.urgent else words.title
+    due = f" {due_sentence(delivery.due_at, reader, delivery.now)}" if delivery.due_at else ""
     return title, words.body + due
-
-
-def _isolated(name: str) -> str:
-    """A name in a right-to-left script must not turn the order of the English sentence around it."""
-    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in name):
-        return f"{_ISOLATE}{name}{_END_OF_ISOLATE}"
-    return name

@@ -15,6 +15,7 @@ from activities.push.mail import SignerMail
 from activities.push.message import compose
 from activities.push.phones import Phones
 from activities.push.report import Mail, Told, Why, report
+from activities.reader import Reader
 from workflows.model import (
     Brief,
     Code,
@@ -99,7 +100,7 @@ class Notices(PushService):
         devices = await self._phones.living(person, delivery.devices)
         if delivery.devices is not None and not devices:
             return None
-        message = compose(delivery, notice, person.tz, self._links)
+        message = compose(delivery, notice, Reader.of(person), self._links)
         told = Told(notice, await self._phones.send(devices, message))
         if _mailable(delivery, notice) and told.no_device_left and not await self._phones.living(person):
             return replace(told, mail=Mail.UNSURE if person.devices else Mail.BY_ITSELF)

@@ -1,65 +1,177 @@
-"""The words of notices, by stage and required action. English; another language is another table of this shape."""
+"""The words of notices, by stage and required action: what, until when, one action, and nobody's name.
 
-from dataclasses import dataclass
-from datetime import datetime
+They stand here in English; `Words.told` says them in the reader's language.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+import regex  # type: ignore[import-untyped]
 
+from activities.language import Language, phrase
 from workflows.model import NoticeAction, Status
-
-_LANGUAGE: Final = "en"
-_DUE_PATTERN: Final = "EEE d MMM y, HH:mm (VVV)"
 
 
 @dataclass(frozen=True)
 class Words:
-    """A title, and a body in which `{document}` stands for the document's name."""
+    """A title, and a body in which `{document}` stands for the document's name.
+
+    `closing` ones ask for nothing more, so they name no due date and are never urgent.
+    """
 
     title: str
     body: str
+    closing: bool = False
+
+    def told(self, language: Language) -> "Words":
+        """The same in a language."""
+        return replace(self, title=language.say(self.title), body=language.say(self.body))
 
 
-_FIRST: Final = {
-    NoticeAction.SIGN: Words("Your signature is needed", "Please sign {document}."),
-    NoticeAction.APPROVE: Words("Your approval is needed", "Please approve {document}."),
-    NoticeAction.OPEN: Words("A document for you", "Please read {document}."),
+_ByAction = Mapping[NoticeAction, Words]
+
+
+def _alike(words: Words) -> _ByAction:
+    return dict.fromkeys(NoticeAction, words)
+
+
+_FIRST: Final[_ByAction] = {
+    NoticeAction.SIGN: Words(phrase("Your signature is needed"), phrase("Please sign {document}.")),
+    NoticeAction.APPROVE: Words(phrase("Your approval is needed"), phrase("Please approve {document}.")),
+    NoticeAction.OPEN: Words(phrase("A document for you"), phrase("Please read {document}.")),
 }
-_AGAIN: Final = {
-    NoticeAction.SIGN: Words("Reminder: your signature is needed", "Please sign {document}; it still waits for you."),
-    NoticeAction.APPROVE: Words(
-        "Reminder: your approval is needed", "Please approve {document}; it still waits for you."
+_AGAIN: Final[_ByAction] = {
+    NoticeAction.SIGN: Words(
+        phrase("Reminder: your signature is needed"), phrase("Please sign {document}; it still waits for you.")
     ),
-    NoticeAction.OPEN: Words("Reminder: a document for you", "Please read {document}."),
+    NoticeAction.APPROVE: Words(
+        phrase("Reminder: your approval is needed"), phrase("Please approve {document}; it still waits for you.")
+    ),
+    NoticeAction.OPEN: Words(phrase("Reminder: a document for you"), phrase("Please read {document}.")),
 }
-_LAST: Final = {
-    NoticeAction.SIGN: Words("Due soon: your signature is needed", "Please sign {document} before it expires."),
-    NoticeAction.APPROVE: Words("Due soon: your approval is needed", "Please approve {document} before it expires."),
-    NoticeAction.OPEN: Words("Due soon: a document for you", "Please read {document}."),
+_LAST: Final[_ByAction] = {
+    NoticeAction.SIGN: Words(
+        phrase("Due soon: your signature is needed"), phrase("Please sign {document} before it expires.")
+    ),
+    NoticeAction.APPROVE: Words(
+        phrase("Due soon: your approval is needed"), phrase("Please approve {document} before it expires.")
+    ),
+    NoticeAction.OPEN: Words(phrase("Due soon: a document for you"), phrase("Please read {document}.")),
 }
-_ALERT: Final = {
-    NoticeAction.SIGN: Words("Your signature is needed instead", "Please sign {document}; nobody has yet."),
-    NoticeAction.APPROVE: Words("Your approval is needed instead", "Please approve {document}; nobody has yet."),
-    NoticeAction.OPEN: Words("A signature is still missing", "{document} still waits for a signer. Please see to it."),
+_SNOOZED: Final[_ByAction] = {
+    NoticeAction.SIGN: Words(
+        phrase("As you asked: your signature is needed"),
+        phrase("You wanted to be reminded of {document} now. Please sign it."),
+    ),
+    NoticeAction.APPROVE: Words(
+        phrase("As you asked: your approval is needed"),
+        phrase("You wanted to be reminded of {document} now. Please approve it."),
+    ),
+    NoticeAction.OPEN: Words(
+        phrase("As you asked: a document for you"),
+        phrase("You wanted to be reminded of {document} now. Please read it."),
+    ),
 }
+_QUESTION: Final = _alike(
+    Words(
+        phrase("A signer has a question"),
+        phrase("Before signing {document}, a signer would like to know something. Please answer."),
+    )
+)
+_ANSWER: Final[_ByAction] = {
+    NoticeAction.SIGN: Words(
+        phrase("Your question was answered"), phrase("Please read the answer, then sign {document}.")
+    ),
+    NoticeAction.APPROVE: Words(
+        phrase("Your question was answered"), phrase("Please read the answer, then approve {document}.")
+    ),
+    NoticeAction.OPEN: Words(phrase("Your question was answered"), phrase("Please read the answer about {document}.")),
+}
+_ESCALATION: Final[_ByAction] = {
+    NoticeAction.SIGN: Words(
+        phrase("Your signature is needed instead"), phrase("Please sign {document} in place of somebody who has not.")
+    ),
+    NoticeAction.APPROVE: Words(
+        phrase("Your approval is needed instead"), phrase("Please approve {document} in place of somebody who has not.")
+    ),
+    NoticeAction.OPEN: Words(
+        phrase("A signature is still missing"),
+        phrase("{document} still waits for a signer, and you can act. Please see to it."),
+    ),
+}
+_ESCALATED: Final[_ByAction] = {
+    NoticeAction.SIGN: Words(
+        phrase("Escalated: your signature is still missing"),
+        phrase("Somebody who can act was told that {document} still waits. You can still sign it."),
+    ),
+    NoticeAction.APPROVE: Words(
+        phrase("Escalated: your approval is still missing"),
+        phrase("Somebody who can act was told that {document} still waits. You can still approve it."),
+    ),
+    NoticeAction.OPEN: Words(
+        phrase("Escalated: a document still waits for you"),
+        phrase("Somebody who can act was told that {document} still waits. Please read it."),
+    ),
+}
+_REASSIGNED: Final = _alike(
+    Words(
+        phrase("Somebody else was asked instead"),
+        phrase("{document} was passed on to somebody else. Nothing is left for you to do."),
+        closing=True,
+    )
+)
+_NOBODY_LEFT: Final = Words(
+    phrase("Nobody else can be asked"),
+    phrase("{document} still waits for a signer, and nobody is left who could act instead. Please decide what to do."),
+)
 _ENDED: Final = {
-    Status.SIGNED: Words("Signed", "{document} has been signed by everyone."),
-    Status.DECLINED: Words("Declined", "{document} was declined by a signer."),
-    Status.EXPIRED: Words("Expired", "{document} was not signed in time."),
-    Status.CANCELLED: Words("Cancelled", "{document} was cancelled; nothing is left to do."),
-    Status.FAILED: Words("Could not be sent", "{document} could not be sent for signature."),
+    Status.SIGNED: Words(phrase("Signed"), phrase("{document} has been signed by everyone."), closing=True),
+    Status.DECLINED: Words(phrase("Declined"), phrase("{document} was declined by a signer."), closing=True),
+    Status.EXPIRED: Words(phrase("Expired"), phrase("{document} was not signed in time."), closing=True),
+    Status.CANCELLED: Words(
+        phrase("Cancelled"), phrase("{document} was cancelled; nothing is left to do."), closing=True
+    ),
+    Status.FAILED: Words(
+        phrase("Could not be sent"), phrase("{document} could not be sent for signature."), closing=True
+    ),
 }
-_STAGES: Final = {"reminder": _AGAIN, "warning": _LAST, "escalation": _ALERT}
+_STAGES: Final = {
+    "reminder": _AGAIN,
+    "warning": _LAST,
+    "snooze": _SNOOZED,
+    "question": _QUESTION,
+    "answer": _ANSWER,
+    "escalation": _ESCALATION,
+    "escalated": _ESCALATED,
+    "reassigned": _REASSIGNED,
+}
+
+_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
+_TURNING: Final = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+_RIGHT_TO_LEFT: Final = regex.compile(r"[\p{Bidi_Class=R}\p{Bidi_Class=AL}\p{Bidi_Class=AN}]")
 
 
-def words_for(stage: str, action: NoticeAction, outcome: Status | None) -> Words:
-    """The words of one notice; an outcome speaks of the ending, whatever the stage is called."""
+def words_for(stage: str, action: NoticeAction, outcome: Status | None, *, to_requester: bool = False) -> Words:
+    """The words of one notice; an outcome speaks of the ending, whatever the stage is called.
+
+    A stage may carry a number or more (`reminder-2`, `warning-2d.2`); one that is not known speaks as the first notice.
+    An escalation that comes back to the requester says that nobody is left.
+    """
     if outcome in _ENDED:
         return _ENDED[outcome]
-    return _STAGES.get(stage.partition("-")[0], _FIRST)[action]
+    name = re.split(r"[-.]", stage, maxsplit=1)[0]
+    if name == "escalation" and to_requester:
+        return _NOBODY_LEFT
+    return _STAGES.get(name, _FIRST)[action]
 
 
-def due_sentence(due_at: datetime, zone: ZoneInfo) -> str:
-    """The due date on the recipient's own clock, named by its city: `Due Fri 11 Dec 2026, 18:00 (Amsterdam).`."""
-    return f"Due {format_datetime(due_at, _DUE_PATTERN, tzinfo=zone, locale=_LANGUAGE)}."
+def unturned(name: str) -> str:
+    """A document's name without the invisible characters that turn the direction of whatever follows."""
+    return name.translate(_TURNING)
+
+
+def isolated(name: str) -> str:
+    """A name in a right-to-left script must not turn the order of the sentence around it."""
+    return f"{_ISOLATE}{name}{_END_OF_ISOLATE}" if _RIGHT_TO_LEFT.search(name) else name

@@ -21,7 +21,8 @@ def answer(value: object, view: RenderableType, *, as_json: bool, link: str | No
     if as_json:
         sys.stdout.write(json.dumps(to_jsonable_python(value, by_alias=True), ensure_ascii=False) + "\n")
         return
-    console = Console(highlight=False)
+    # Reasons and questions are other people's words: a bracket in them is a bracket, a colon a colon.
+    console = Console(highlight=False, markup=False, emoji=False)
     console.print(view)
     if link:
         console.print(Text(link), soft_wrap=True)

@@ -1,31 +1,26 @@
-"""`countersign request …`: start, show, list, cancel."""
+"""`countersign request …`: start, show, list; `plan` is in plan.py, what changes a living request in operations.py."""
 
 import sys
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.console import Console
 from rich.progress import Progress
 
 from starter import requests, tables
+from starter.commands import operations, plan
+from starter.commands.files import RequestFile
+from starter.commands.operations import RequestId
 from starter.commands.printing import AsJson, answer
 from starter.commands.session import ready
 from starter.desk import Desk, opened
 from starter.needs import Need
 from workflows.names import request_workflow_id
 
-app = App(name="request", help="One signature request: start it, look at it, end it.")
+app = App(name="request", help="One signature request: start it, look at it, change it, end it.")
+operations.register(app)
+plan.register(app)
 
-RequestId = Annotated[str, Parameter(help="The request's id, or its whole workflow id.")]
 _MANY = 200
-
-
-def _known_option(_: object, value: str) -> None:
-    if value.startswith("-") and value != "-":
-        raise ValueError(f"there is no option {value}")
-
-
-RequestFile = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_known_option)]
 
 
 @app.command
@@ -82,37 +77,6 @@ async def list_(*, attention: bool = False, json: AsJson = False) -> None:
     async with opened(ready()) as desk:
         lines = await _gathered(desk, attention=attention, quiet=json)
     answer(lines, tables.of_list(lines), as_json=json)
-
-
-@app.command
-async def cancel(
-    id: RequestId,
-    /,
-    *,
-    reason: str,
-    as_: Annotated[str | None, Parameter(name="--as")] = None,
-    op: str | None = None,
-    json: AsJson = False,
-) -> None:
-    """End a request: it is cancelled at Core Signature and everyone concerned is told. What is signed stays signed.
-
-    Parameters
-    ----------
-    id
-        The request's id, or its whole workflow id.
-    reason
-        Why; it stands in the timeline and in the notices.
-    as_
-        The person of the directory who wants it; default: COUNTERSIGN_ACTOR, else user@host.
-    op
-        Names this one change: repeated with the same name it is made once.
-    json
-        Print `{id, status, op, says}`.
-    """
-    settings = ready()
-    async with opened(settings) as desk:
-        cancelled = await requests.cancel(desk, id, reason=reason, actor=as_ or settings.acting, op=op)
-    answer(cancelled, cancelled.says, as_json=json)
 
 
 async def _gathered(desk: Desk, *, attention: bool, quiet: bool) -> list[requests.RequestLine]:

@@ -65,6 +65,7 @@ async def demo(*, keep: bool = False, json: AsJson = False) -> Exit:
     json
         Print `{ok, seconds, steps[{name, seen, at}]}`.
     """
+    logs.configure("error")
     told = await story.run(keep=keep, quiet=json)
     answer(told, story.verdict(told), as_json=json)
     return Exit.DONE if told.ok else Exit.REFUSED

@@ -50,6 +50,12 @@ class Browser:
         """GET a page, wherever it leads."""
         return await self._follow(url, None, {"accept": "text/html"})
 
+    async def links(self, url: str, *, containing: str) -> list[str]:
+        """The addresses of a page's links that have this text in them."""
+        reader = _FormReader()
+        reader.feed((await self.open(url)).text)
+        return [urljoin(url, link) for link in reader.links if containing in link]
+
     async def press(self, page: Page) -> Page:
         """Post the page's first form as a browser would, and follow."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
@@ -74,9 +80,12 @@ class _FormReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
         if tag == "form" and given.get("method", "").lower() == "post":
             self.forms.append(Form(given.get("action", "")))
         elif self.forms and not self.forms[-1].complete and "name" in given:

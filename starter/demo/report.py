@@ -70,8 +70,10 @@ def verdict(told: DemoTold) -> Group:
     if told.ok:
         line = Text(f"Every step was seen: {days} days of the calendar in {told.seconds:.0f} s.", "bold green")
     else:
-        missing = [step.name for step in told.steps if not step.seen]
-        line = Text(f"Not seen: {', '.join(missing)} ({told.seconds:.0f} s).", "bold red")
+        first, *others = [step.name for step in told.steps if not step.seen]
+        line = Text(
+            f"Not seen: {first}; {len(others)} steps after it were not played ({told.seconds:.0f} s).", "bold red"
+        )
     return Group(Text(), line)
 
 

@@ -19,6 +19,8 @@ from workflows.names import request_workflow_id
 
 _SEEN_WITHIN: Final = 15.0
 _GLANCE: Final = 0.1
+_BREATH: Final = timedelta(seconds=1)
+"""Beyond the instant itself, so that what is due then is due."""
 
 Entry = dict[str, Any]
 T = TypeVar("T")
@@ -62,9 +64,19 @@ class Scene:
         handle = self.desk.client.get_workflow_handle(request_workflow_id(self.request))
         return await TimeSkipper(self.desk.client).get_current_time(handle)
 
-    async def forward(self, days: int) -> None:
-        """Let this many days pass for the request."""
-        await rehearsal.fast_forward(self.desk.client, self.request, timedelta(days=days))
+    async def forward(self, span: timedelta) -> None:
+        """Let this much time pass for the request."""
+        await rehearsal.fast_forward(self.desk.client, self.request, span)
+
+    async def forward_to_next(self, what: str) -> datetime:
+        """Let time pass until the next thing is due, which must be this one; the instant it was planned for."""
+        at = await self.until(f"{what} as what is next", lambda: self._planned(what))
+        await self.forward(at - await self.now() + _BREATH)
+        return at
+
+    async def _planned(self, what: str) -> datetime | None:
+        following = (await self.shown()).next
+        return following.at if following and following.what == what else None
 
     async def shown(self) -> RequestShow:
         """The answer of `request show`."""
@@ -97,7 +109,17 @@ class Scene:
         page = await self._browser.open(notices[-1]["link"])
         return await self._browser.press(await self._browser.press(page))
 
-    async def until(self, expected: str, probe: Callable[[], Awaitable[T]]) -> T:
+    async def signs_by_mail(self, person: str) -> Page:
+        """Open the link of Core Signature's mail, which stands in the inbox, and press the button of its page."""
+        inbox = f"{self.addresses.sandbox}/inbox/{person}"
+        links = await self.until(f"a mail to {person}", lambda: self._browser.links(inbox, containing="from=mail"))
+        return await self._browser.press(await self._browser.open(links[-1]))
+
+    async def opens(self, link: str) -> Page:
+        """The page that a link leads to."""
+        return await self._browser.open(link)
+
+    async def until(self, expected: str, probe: Callable[[], Awaitable[T | None]]) -> T:
         """Look until the probe finds something; `NotSeen` with what it found last when it takes too long."""
         found = await probe()
         try:

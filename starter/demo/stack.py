@@ -30,6 +30,8 @@ async def running(folder: Path, say: Callable[[str], None]) -> AsyncIterator[Set
     finally:
         await _end(process)
         await relay
+        if words := await _last_words(process):
+            say(words)
 
 
 async def _spawn(folder: Path) -> asyncio.subprocess.Process:
@@ -50,15 +52,16 @@ async def _until_ready(process: asyncio.subprocess.Process, dev_file: Path) -> N
         async with asyncio.timeout(READY_WITHIN):
             while not await asyncio.to_thread(dev_file.is_file):
                 if process.returncode is not None:
-                    raise Refusal(await _last_words(process))
+                    raise Refusal(await _last_words(process) or f"the stack ended with {process.returncode}")
                 await asyncio.sleep(_GLANCE)
     except TimeoutError:
         raise Refusal(f"the stack was not ready within {READY_WITHIN:.0f} s; see {dev_file.parent / 'logs'}") from None
 
 
 async def _last_words(process: asyncio.subprocess.Process) -> str:
+    """What it said of its end and nobody has read yet; nothing when it was told to end."""
     said = await process.stderr.read() if process.stderr else b""
-    return said.decode(errors="replace").strip() or f"the stack ended by itself (exit code {process.returncode})"
+    return said.decode(errors="replace").strip()
 
 
 async def _relay(process: asyncio.subprocess.Process, say: Callable[[str], None]) -> None:

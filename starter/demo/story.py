@@ -6,8 +6,10 @@ program's own word for it.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -18,8 +20,9 @@ from workflows.model import HandoffState, Outcome, Status
 
 CUSTOMER: Final = "customer-signer"
 EXECUTIVE: Final = "chief-executive"
-MANAGER: Final = "chair"
+ALTERNATE: Final = "operating-officer"
 REQUESTER: Final = "legal-desk"
+OFFICE: Final = ZoneInfo("Europe/Amsterdam")
 
 Play = Callable[[Scene], Awaitable[str]]
 
@@ -68,24 +71,43 @@ async def _signs(scene: Scene, person: str, next_status: Status, words: str) -> 
 
 
 async def _next_day(scene: Scene) -> str:
-    await scene.forward(1)
+    await scene.forward(timedelta(days=1))
     if await scene.pushes(CUSTOMER, "reminder-1"):
         raise NotSeen("no reminder on the first day", "one")
     return "a day passes; nobody is reminded yet"
 
 
 async def _reminder(scene: Scene, number: int) -> str:
-    await scene.forward(3)
-    return await _told(scene, EXECUTIVE, f"reminder-{number}", f"three days of silence: reminder {number} of 3")
+    there = (await scene.forward_to_next("remind")).astimezone(OFFICE)
+    if not (there.weekday() < 5 and 9 <= there.hour < 18):
+        raise NotSeen("a reminder in working hours", f"{there:%a %H:%M} in {OFFICE.key}")
+    words = f"{there:%A %H:%M} at the office: reminder {number} of 3"
+    return await _told(scene, EXECUTIVE, f"reminder-{number}", words)
 
 
 async def _escalation(scene: Scene) -> str:
-    await scene.forward(3)
-    told = await _told(scene, MANAGER, "escalation", "the reminders are used up: the chair is alerted")
+    await scene.forward_to_next("escalate")
+    await _told(scene, EXECUTIVE, "reassigned", "")
+    told = await _told(scene, ALTERNATE, "ready", "the reminders are used up: the operating officer is asked instead")
     shown = await scene.shown()
-    if [(entry.from_, entry.to) for entry in shown.escalations] != [(EXECUTIVE, MANAGER)]:
-        raise NotSeen(f"one escalation from {EXECUTIVE} to {MANAGER}", f"{len(shown.escalations)} others")
+    if [(entry.from_, entry.to) for entry in shown.escalations] != [(EXECUTIVE, ALTERNATE)]:
+        raise NotSeen(f"one escalation from {EXECUTIVE} to {ALTERNATE}", f"{len(shown.escalations)} others")
     return told
+
+
+async def _old_link_dead(scene: Scene) -> str:
+    pushes = await scene.pushes(EXECUTIVE, "ready")
+    page = await scene.opens(pushes[-1]["data"]["link"])
+    if "Read and sign" in page.text:
+        raise NotSeen("a dead link", "a page that still offers to sign")
+    return "the chief executive's link no longer leads to a signature"
+
+
+async def _alternate_signs(scene: Scene) -> str:
+    await scene.signs_by_mail(ALTERNATE)
+    signer = await scene.until(f"the signature of {ALTERNATE}", lambda: _signed(scene, ALTERNATE))
+    await scene.until("the status signed", partial(_status, scene, Status.SIGNED))
+    return f"the operating officer signs from Core Signature's mail ({signer})"
 
 
 async def _target_done(scene: Scene, target: str) -> None:
@@ -114,7 +136,7 @@ async def _finance(scene: Scene) -> str:
 
 async def _screens_clean(scene: Scene) -> str:
     async def clean() -> bool:
-        screens = [await scene.visible(person) for person in (CUSTOMER, EXECUTIVE)]
+        screens = [await scene.visible(person) for person in (CUSTOMER, EXECUTIVE, ALTERNATE)]
         return not any(notice["action"] in ("sign", "approve") for screen in screens for notice in screen)
 
     await scene.until("no request to sign on any phone", clean)
@@ -142,7 +164,7 @@ async def _signed(scene: Scene, person: str) -> str | None:
     shown: RequestShow = await scene.shown()
     seen = await scene.ledger("signer_signed", external_id=scene.request)
     by_us = any(line.person == person and line.state == "signed" for line in shown.signers)
-    return f"{len(seen)} of {len(shown.signers)} signatures" if by_us else None
+    return f"{len(seen)} of 2 signatures" if by_us else None
 
 
 async def _done(scene: Scene, target: str) -> bool:
@@ -165,11 +187,9 @@ STORY: Final = (
     ),
     Step("executive told", partial(_told, person=EXECUTIVE, stage="ready", words="the chief executive's turn")),
     *(Step(f"reminder {number}", partial(_reminder, number=number)) for number in (1, 2, 3)),
-    Step("escalated", _escalation),
-    Step(
-        "executive signed",
-        partial(_signs, person=EXECUTIVE, next_status=Status.SIGNED, words="the chief executive signs"),
-    ),
+    Step("reassigned", _escalation),
+    Step("old link dead", _old_link_dead),
+    Step("alternate signed", _alternate_signs),
     Step("requester told", partial(_told, person=REQUESTER, stage="settled", words="legal desk is told")),
     Step("hr told", partial(_team, target="hr", person="hr-desk", words="HR is told")),
     Step("finance told", _finance),

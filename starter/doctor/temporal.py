@@ -1,5 +1,7 @@
 """The Temporal side: server, namespace, search attributes, somebody to do the work, and the version that is current."""
 
+from typing import Final
+
 from temporalio.api.deployment.v1 import WorkerDeploymentInfo
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -14,6 +16,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.search_attributes import missing_search_attributes
 from workflows.names import WORKFLOW_QUEUE
+
+STUCK: Final = "ExecutionStatus = 'Running' AND TemporalReportedProblems IS NOT NULL"
+"""Workflows whose tasks fail; the server sets the attribute after five failures in a row, within a minute or two."""
 
 
 async def namespace(client: Client) -> Part:
@@ -54,6 +59,20 @@ async def worker(client: Client) -> Part:
     if not answer.pollers:
         return doubtful("worker", "none runs: start `countersign worker`; until then requests wait")
     return fine("worker", f"{len({poller.identity for poller in answer.pollers})} at work")
+
+
+async def progress(client: Client) -> Part:
+    """Whether any request is stuck on a fault of ours: the server notes tasks that fail time after time."""
+    try:
+        stuck = (await client.count_workflows(STUCK)).count
+    except RPCError as error:
+        return doubtful("progress", f"this server does not say whether requests are stuck: {error.message}")
+    if not stuck:
+        return fine("progress", "no request is stuck")
+    return wrong(
+        "progress",
+        f"{stuck} stuck, the others go on: the worker's log says why; list them in the Web UI with the query {STUCK}",
+    )
 
 
 async def version(client: Client, deployment: str, build_id: str) -> Part:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from activities.people import Device, DirectoryFailure, UnknownPerson
 from activities.person import Person
@@ -18,6 +19,8 @@ DEFAULT: Final = Policy()
 
 class Book:
     """A directory in memory."""
+
+    warning: str | None = None
 
     def __init__(self, *people: Person) -> None:
         self._people = {person.id: person for person in people}
@@ -50,6 +53,7 @@ BOOK: Final = Book(
     somebody("director", manager="requester"),
     somebody("alternate"),
     somebody("fallback"),
+    somebody("early-bird", hours="07:00-15:30"),
 )
 
 
@@ -83,3 +87,15 @@ def planning(
 async def plan(policy: Policy = DEFAULT, book: Book = BOOK, **more: Any) -> Agenda:
     """The agenda of `planning` with this directory."""
     return await PolicyPlanner(book).plan(planning(policy, **more))
+
+
+def lines(agenda: Agenda, zone: str = AMSTERDAM) -> list[str]:
+    """`Thu 11-05 09:12 reminder-1 signer`, in the order of the agenda."""
+    return [
+        f"{moment.at.astimezone(ZoneInfo(zone)):%a %m-%d %H:%M} {moment.stage} {moment.to}" for moment in agenda.moments
+    ]
+
+
+def dropped(agenda: Agenda) -> list[str]:
+    """`reminder-2 too_soon`, in the order of the stages."""
+    return sorted(f"{moment.stage} {moment.suppressed}" for moment in agenda.dropped)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from activities.follow_up.chain import Chain
 from activities.person import Absence
-from tests.activities.book import BOOK, Book, plan, somebody
-from workflows.model import Escalation, MomentKind, Policy
+from tests.activities.book import BOOK, SINCE, Book, plan, planning, somebody
+from workflows.model import Escalation, MomentKind, Planning, Policy
 
 DEFAULT = Escalation()
 
@@ -52,3 +53,66 @@ async def test_the_delegate_stands_in_for_the_absent_only() -> None:
 
     assert (await alerted(book("2026-11-17")))[0] == "alternate"
     assert (await alerted(book("2026-11-16")))[0] == "manager"
+
+
+AWAY = (Absence.model_validate({"from": "2026-11-01", "until": "2026-12-31"}),)
+
+
+async def next_of(chain: Planning, book: Book = BOOK, escalation: Escalation = DEFAULT, signer: str = "signer") -> str:
+    found = await Chain(chain, escalation, signer, SINCE, book).next()
+    return found.as_
+
+
+async def test_who_has_acted_already_is_skipped() -> None:
+    acted = planning().having(acted=("manager",))
+    assert await next_of(acted) == "to director, the manager of manager; not to manager, who has acted already"
+
+
+async def test_who_is_absent_is_skipped_for_their_delegate() -> None:
+    book = Book(
+        somebody("requester"),
+        somebody("signer", manager="manager"),
+        somebody("manager", absent=AWAY, delegate="deputy", manager="director"),
+        somebody("deputy"),
+        somebody("director"),
+    )
+    assert await next_of(planning(), book) == (
+        "to deputy, the delegate of manager, who is absent; not to manager, who is absent"
+    )
+    only_managers = Escalation(to=("manager",))
+    assert (await next_of(planning(), book, only_managers)).startswith("to director, the manager of manager")
+
+
+async def test_delegates_that_go_round_in_a_circle_end() -> None:
+    book = Book(
+        somebody("requester"),
+        somebody("signer", absent=AWAY, delegate="deputy"),
+        somebody("deputy", absent=AWAY, delegate="signer"),
+    )
+    assert await next_of(planning(), book) == (
+        "nobody is left to act, so the requester is told; not to deputy, who is absent; "
+        "not to signer, who is the silent signer"
+    )
+
+
+async def test_places_that_were_handed_over_use_up_the_depth() -> None:
+    book = Book(
+        somebody("requester"),
+        somebody("signer", manager="manager"),
+        somebody("manager", manager="director"),
+        somebody("director", manager="chair"),
+        somebody("chair"),
+        somebody("fallback"),
+    )
+    twice = planning(signers=("signer", "manager", "director")).having(acted=("signer", "manager"), escalated=2)
+    assert await next_of(twice, book, signer="director") == "to chair, the manager of director"
+    escalation = Escalation(depth=2, fallback="fallback")
+    assert await next_of(twice, book, escalation, signer="director") == "to fallback, the fallback of this kind"
+
+
+async def test_the_steps_of_other_places_do_not_count() -> None:
+    brief = planning(signers=("second", "signer")).brief
+    others = planning().having(brief=brief, acted=("second",), escalated=0)
+    assert await next_of(others, escalation=Escalation(depth=1)) == "to manager, the manager of signer"
+    in_parallel = planning(signers=("second", "signer")).having(escalated=3)
+    assert await next_of(in_parallel, escalation=Escalation(depth=1)) == "to manager, the manager of signer"

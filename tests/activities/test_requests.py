@@ -19,7 +19,7 @@ from tests.activities.papers import NOW, PDF, PEOPLE, REQUEST, Desk, given
 from tests.activities.waiting_request import WaitingRequest
 from tests.servers import real_server
 from workflows import names
-from workflows.model import Document, Role, Signer
+from workflows.model import Document, Reminders, Role, Signer
 
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo", "locale": "ja"}
 
@@ -93,6 +93,12 @@ async def test_an_override_travels_resolved(desk: Desk) -> None:
     assert (escalation.after, escalation.or_, escalation.alternates) == ("2d", "60%", ("chair",))
 
 
+async def test_a_near_due_date_only_leaves_late_reminders_out(desk: Desk) -> None:
+    prepared = await desk.prepare(due="2026-11-10")
+    assert prepared.request.policy.reminders == Reminders()
+    assert prepared.resolved.layer("reminders.most") == "default"
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
@@ -148,7 +154,19 @@ async def test_an_override_travels_resolved(desk: Desk) -> None:
         ({"document": {"file": "text.pdf"}}, "document.file: is not a PDF file"),
         ({"document": {"file": "large.pdf"}}, "document.file: is 1.0 MB large, at most 1 MB can be sent"),
         ({"policy": {"windo": "3d"}}, "policy.windo: unknown, did you mean window?"),
-        ({"policy": {"escalation": {"after": None, "or": None}}}, "policy: an escalation needs after or or"),
+        ({"policy": {"escalation": {"after": None, "or": None}}}, "policy.escalation: needs after or or"),
+        (
+            {"policy": {"escalation": {"alternates": ["chair", "legal-desk"]}}},
+            "policy.escalation.alternates: legal-desk is the requester and cannot be the alternate",
+        ),
+        (
+            {"policy": {"escalation": {"to": ["alternates"], "alternates": ["chief-executive"]}}},
+            "policy.escalation: has nobody to escalate to: its alternates are the requester or signers themselves",
+        ),
+        (
+            {"due": "2026-11-10", "policy": {"reminders": {"most": 4}}},
+            "policy.reminders: the last of 4 comes after 12 days, after the due date",
+        ),
         ({"policy": {"escalation": {"alternates": ["nobody"]}}}, "policy: nobody is not in the directory"),
         ({"policy": {"handoff": [{"target": "hr", "group": "hr"}]}}, "policy: the group hr is not in the directory"),
     ],
@@ -177,7 +195,7 @@ signers:
   - person: chair
 due: 2020-01-01
 message: "a\\u202eb"
-policy: {hours: working}
+policy: {hours: always}
 """
     assert await faults(desk, text) == [
         "request.yaml:1: kind: is missing",
@@ -190,7 +208,7 @@ policy: {hours: working}
         "request.yaml:10: signers[2].person: chair is a signer of this request already",
         "request.yaml:11: due: lies in the past",
         "request.yaml:12: message: contains U+202E RIGHT-TO-LEFT OVERRIDE, which is not allowed",
-        "request.yaml:13: policy.hours: is not yet supported, only hours: any is",
+        'request.yaml:13: policy.hours: must be working, any or hours such as "09:00-18:00"',
     ]
 
 
@@ -262,9 +280,10 @@ async def test_another_document_has_another_fingerprint(desk: Desk) -> None:
 
 async def close(client: Client, id: str) -> str:
     async with Worker(client, task_queue=names.WORKFLOW_QUEUE, workflows=[WaitingRequest]):
-        handle = client.get_workflow_handle_for(WaitingRequest.run, names.request_workflow_id(id))
+        handle = client.get_workflow_handle(names.request_workflow_id(id), result_type=str)
         await handle.signal(WaitingRequest.end)
-        return await handle.result()
+        ended: str = await handle.result()
+        return ended
 
 
 @pytest.mark.real_server

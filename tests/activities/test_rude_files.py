@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from activities.catalogue import Catalogue, CatalogueFile, KindsKnown
 from activities.files import FileFaults, FileText
 from activities.person import PeopleFile, PeopleKnown
-from activities.request_checks import Found, RequestChecks, persons_named, signing_zones
+from activities.request_checks import Found, RequestChecks, closing_times, persons_named
 from activities.request_file import RequestFile
 from tests.activities.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
 
@@ -60,7 +60,7 @@ def refusals(text: FileText) -> list[str]:
         max_upload_megabytes=1,
         catalogue=Catalogue(CatalogueFile.model_validate(CATALOGUE_PLAIN).kinds),
         found=found_here,
-        zones=signing_zones(file.plain, found_here),
+        closing=closing_times(file.plain, found_here),
         now=NOW - timedelta(days=1),
     )
     found = []

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any, Final
@@ -22,22 +23,49 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from starter.form_guard import FormGuard
 from starter.pages import Pages
+from starter.screens import Act
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app
+from starter.wishes import AnyWish
 from workflows.glance import RequestShow
 
 REQUEST: Final = "msa-0042"
 DOCUMENT: Final = "Master services agreement <b>2026</b>"
 FIRST, SECOND, CHAIR = "customer-signer", "chief-executive", "chair"
+DUTCH: Final = "finance-desk"
 LINK_SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
 PUBLIC: Final = "https://sign.example"
+NOW: Final = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+"""A Thursday, 09:00 in New York."""
 PEOPLE: Final = """
 people:
-  - {id: customer-signer, name: Customer, email: customer@acme.test, zone: America/New_York}
+  - {id: customer-signer, name: Customer, email: customer@acme.test, zone: America/New_York,
+     delegate: customer-deputy}
+  - {id: customer-deputy, name: Customer Deputy, email: deputy@acme.test, zone: America/New_York}
   - {id: chief-executive, name: Chief Executive, email: ceo@example.test, zone: Europe/Amsterdam}
   - {id: chair, name: Chair, email: chair@example.test, zone: Asia/Tokyo}
+  - {id: finance-desk, name: Finance Desk, email: finance@example.test, zone: Europe/Amsterdam, locale: nl}
 """
+
+
+_FORM: Final = re.compile(r"<form.*?</form>", re.DOTALL)
+
+
+@dataclass
+class Wishes:
+    """A recorder in the place of the workflow: takes every wish, unless told to fail with the next one."""
+
+    known: dict[str, RequestShow]
+    taken: list[tuple[AnyWish, str]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def send(self, request: str, wish: AnyWish, op: str) -> RequestShow:
+        """Remember the wish."""
+        if self.failure:
+            raise self.failure
+        self.taken.append((wish, op))
+        return self.known[request]
 
 
 @dataclass
@@ -47,21 +75,31 @@ class Phone:
     browser: httpx.AsyncClient
     links: Links
     sandbox: RunningSandbox
+    wishes: Wishes
     known: dict[str, RequestShow] = field(default_factory=dict)
 
     def link(self, person: str = FIRST, use: LinkUse = LinkUse.SIGN, request: str = REQUEST) -> str:
         """The path of a person's link."""
         return self.links.link(request, person, use).removeprefix(PUBLIC)
 
-    async def open(self, path: str) -> httpx.Response:
+    async def open(self, path: str, **headers: str) -> httpx.Response:
         """GET, as a scanner does as well."""
-        return await self.browser.get(path)
+        return await self.browser.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     async def press(self, path: str, **changes: Any) -> httpx.Response:
         """Open the page and post its form, as a browser would; `headers` and fields may be changed."""
         fields = form_of((await self.open(path)).text)
         headers = {"origin": "null", "sec-fetch-site": "same-origin"} | changes.pop("headers", {})
         return await self.browser.post(path, data=fields | changes, headers=headers)
+
+    async def wish(self, path: str, act: Act, value: str | None = None, text: str = "") -> httpx.Response:
+        """Open the page and post the form of an option, by the button that posts `value`, else by its last."""
+        form = option_of((await self.open(path)).text, act)
+        return await self.post(path, form | ({} if value is None else {"value": value}) | {"text": text})
+
+    async def post(self, path: str, form: dict[str, str]) -> httpx.Response:
+        """Post a form, as a browser would."""
+        return await self.browser.post(path, data=form, headers={"origin": "null", "sec-fetch-site": "same-origin"})
 
     async def create(self, *people: tuple[str, int], callback_url: str | None = None, **signer: Any) -> None:
         """Make the contract at the sandbox for these addresses and orders."""
@@ -119,9 +157,24 @@ class Phone:
 
 
 def form_of(page: str) -> dict[str, str]:
-    """What a browser would post: the hidden fields and the one button; nothing without a form."""
-    found = re.findall(r'<(?:input|button)[^>]* name="([^"]+)" value="([^"]*)"', page)
-    return {name: unescape(value) for name, value in found}
+    """What a browser would post by the main button; nothing without one."""
+    return next((form for form in _forms_of(page) if form["act"] in (Act.SIGN, Act.RESEND)), {})
+
+
+def option_of(page: str, act: Act) -> dict[str, str]:
+    """What a browser would post by the last button of an option; nothing without it."""
+    return next((form for form in _forms_of(page) if form["act"] == act), {})
+
+
+def values_of(page: str, act: Act) -> list[str]:
+    """What the buttons of an option post."""
+    whole = next((form for form in _FORM.findall(page) if f'name="act" value="{act}"' in form), "")
+    return [unescape(value) for value in re.findall(r'<button[^>]* name="value" value="([^"]*)"', whole)]
+
+
+def _forms_of(page: str) -> list[dict[str, str]]:
+    found = [re.findall(r'<(?:input|button)[^>]* name="([^"]+)" value="([^"]*)"', form) for form in _FORM.findall(page)]
+    return [{name: unescape(value) for name, value in fields} for fields in found]
 
 
 def text_of(page: str) -> str:
@@ -144,12 +197,14 @@ async def phone(folder: Path) -> AsyncIterator[Phone]:
 
         links = Links(PUBLIC, LINK_SECRET)
         directory = FileDirectory(people, Store((folder / "store").as_uri()))
-        pages = Pages(links, directory, signatures, look, FormGuard(LINK_SECRET, PUBLIC))
+        wishes = Wishes(known)
+        guard = FormGuard(LINK_SECRET, PUBLIC)
+        pages = Pages(links, directory, signatures, guard, look=look, send=wishes.send, clock=lambda: NOW)
         async with (
             listening(make_app(pages.routes()), Bind("127.0.0.1", 0)) as url,
             httpx.AsyncClient(base_url=url, trust_env=False) as browser,
         ):
-            yield Phone(browser, links, sandbox, known)
+            yield Phone(browser, links, sandbox, wishes, known)
         await signatures.aclose()
 
 

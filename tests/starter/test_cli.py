@@ -1,7 +1,5 @@
 """The words of the command: help that a newcomer can act on, JSON everywhere, exit codes 0, 1 and 2, no traceback."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -10,8 +8,8 @@ import pytest
 from cyclopts import App
 from rich.console import Console
 
-from starter import modules
 from starter.__main__ import app
+from tests.starter.terminal import type_
 
 NOBODY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
 
@@ -31,19 +29,6 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 COMMANDS = sorted(words(app))
 
 
-def type_(*typed: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
-    shell = {name: text for name, text in os.environ.items() if not name.startswith(("COUNTERSIGN_", "TEMPORAL_"))}
-    return subprocess.run(  # noqa: S603  our own command
-        modules.command("starter", *typed),
-        env={**modules.environment(shell), **environment},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 def help_of(*typed: str) -> str:
     console = Console(file=StringIO(), width=200)
     with console.capture() as captured:
@@ -58,8 +43,15 @@ def test_the_words_are_those_of_the_contract() -> None:
         "doctor",
         "fast-forward",
         "init",
+        "request answer",
         "request cancel",
+        "request delegate",
+        "request extend",
         "request list",
+        "request pause",
+        "request plan",
+        "request remind",
+        "request resume",
         "request show",
         "request start",
         "webhook",
@@ -81,6 +73,10 @@ def test_every_word_explains_itself_and_speaks_json(command: tuple[str, ...]) ->
     [
         (("bogus",), 'Unknown command "bogus"'),
         (("request", "cancel", "msa-0042"), "--reason requires an argument"),
+        (("request", "answer", "msa-0042"), "--text requires an argument"),
+        (("request", "delegate", "msa-0042", "--to", "chair"), "--signer requires an argument"),
+        (("request", "extend", "msa-0042", "--due", "3d"), "must be a date such as 2026-12-11 or an instant"),
+        (("request", "extend", "msa-0042", "--due", "2026-12-11T17:00"), "with its offset"),
         (("request", "start", "--josn", "msa.yaml"), "there is no option --josn"),
         (("fast-forward", "msa-0042", "3 days"), "3 days is not a duration such as 4h, 3d or 2w"),
     ],

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from activities.links import LinkUse
-from tests.starter.paging import CHAIR, DOCUMENT, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
-from workflows.glance import RequestShow, SignerLine
-from workflows.model import Role, SignerState, Status
+from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
+from workflows.glance import Next, RequestShow, SignerLine, WaitingFor
+from workflows.model import MomentKind, Role, SignerState, Status
 
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ async def test_the_page_says_what_is_asked_of_what_by_when(signer: Phone) -> Non
     text = text_of(answer.text)
     assert "Your signature is needed" in text
     assert DOCUMENT in text
-    assert "Due Fri 11 Dec 2026, 12:00 (New York)." in text
+    assert "Due Fri, 11 Dec 2026, 12:00 (New York)." in text
     assert "Read and sign" in text
 
 
@@ -188,7 +188,8 @@ async def test_a_link_with_one_letter_changed_does_not_work(signer: Phone) -> No
         {"headers": {"sec-fetch-site": "cross-site"}},
         {"headers": {"sec-fetch-site": "same-site"}},
         {"headers": {"origin": "https://evil.example"}},
-        {"padding": "x" * 5000},
+        {"token": "x.y"},
+        {"padding": "x" * 20_000},
     ],
 )
 async def test_a_form_that_is_not_ours_is_refused(signer: Phone, changes: dict[str, Any]) -> None:
@@ -209,7 +210,7 @@ async def test_an_onlooker_sees_where_it_stands_and_no_button(signer: Phone) -> 
     text = text_of(answer.text)
     assert answer.status_code == 200
     assert signer.known[REQUEST].says in text
-    assert "Due Sat 12 Dec 2026, 02:00 (Tokyo)." in text
+    assert "Due Sat, 12 Dec 2026, 02:00 (Tokyo)." in text
     assert f"{FIRST} signed {SECOND} asked" in text
     assert form_of(answer.text) == {}
 
@@ -262,6 +263,42 @@ async def test_who_is_not_asked_is_told_so(signer: Phone) -> None:
     await signer.create()
     assert (await signer.open(signer.link(CHAIR))).status_code == 404
     assert (await signer.open(signer.link("who-has-left"))).status_code == 404
+
+
+async def test_a_page_speaks_the_language_of_its_person(signer: Phone) -> None:
+    await signer.create(("finance@example.test", 1))
+    signer.known[REQUEST] = shown()
+    answer = await signer.open(signer.link(DUTCH), accept_language="fr")
+    text = text_of(answer.text)
+    assert '<html lang="nl">' in answer.text
+    assert "Uw handtekening is nodig" in text
+    assert "Uiterlijk vr 11 dec 2026, 18:00 (Amsterdam)." in text
+    assert "Lezen en ondertekenen" in text
+    assert "Geef de link niet door." in text
+
+
+async def test_an_onlooker_reads_in_their_language_where_it_stands(signer: Phone) -> None:
+    signer.known[REQUEST] = shown(
+        waiting_for=(WaitingFor(person=SECOND, since=DUE),), next=Next(what=MomentKind.WARN, at=DUE, why="two days")
+    )
+    text = text_of((await signer.open(signer.link(DUTCH, LinkUse.VIEW))).text)
+    assert f"Wacht op {SECOND}. Op vr 11 dec 2026, 18:00 (Amsterdam) volgt een laatste waarschuwing." in text
+    assert f"Ondertekenaars {FIRST} heeft ondertekend {SECOND} gevraagd" in text
+
+
+async def test_who_is_not_known_is_spoken_to_as_their_browser_asks(signer: Phone) -> None:
+    for path in ("/open/x", signer.link("who-has-left", LinkUse.VIEW)):
+        answer = await signer.open(path, accept_language="pt-BR, de-CH;q=0.8, en;q=0.5")
+        assert '<html lang="de">' in answer.text
+        assert '<html lang="en">' in (await signer.open(path)).text
+    answer = await signer.browser.post("/open/x", headers={"accept-language": "es"})
+    assert "Este enlace no funciona" in text_of(answer.text)
+
+
+async def test_a_refused_form_speaks_the_language_of_its_person(signer: Phone) -> None:
+    await signer.create(("finance@example.test", 1))
+    answer = await signer.press(signer.link(DUTCH), token="")
+    assert "Dit formulier kwam niet van de pagina achter uw link." in text_of(answer.text)
 
 
 async def test_pages_keep_to_themselves(signer: Phone) -> None:

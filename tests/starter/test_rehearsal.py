@@ -1,7 +1,7 @@
 """A request's clock is moved on the real server: days pass in a second, and never while real work is in trouble."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.servers import real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, workers
 from workflows import names
-from workflows.model import Code
+from workflows.model import Code, ProviderEvent
 from workflows.signature_request import SignatureRequestWorkflow
 
 pytestmark = pytest.mark.real_server
@@ -34,14 +34,15 @@ async def begin(client: Client, world: World) -> None:
         id=names.request_workflow_id("msa-0042"),
         task_queue=names.WORKFLOW_QUEUE,
     )
-    await asyncio.wait_for(_asked(world), 10)
+    await until(lambda: bool(world.planner.planned or world.signatures.created))
 
 
-async def _asked(world: World) -> None:
-    while True:
-        if world.planner.planned or world.signatures.created:
-            return
-        await asyncio.sleep(0.02)
+async def until(seen: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            if seen():
+                return
+            await asyncio.sleep(0.02)
 
 
 async def clock(client: Client, handle: WorkflowHandle[Any, Any]) -> datetime:
@@ -116,15 +117,18 @@ async def test_a_retry_on_the_way_stops_the_clock_before_its_pauses_are_skipped(
 async def test_what_takes_too_long_is_named(client: Client) -> None:
     world = World()
     async with workers(client, world):
-        world.signatures.gate = asyncio.Event()
         await begin(client, world)
+        await until(lambda: bool(world.push.sent))
+        world.signatures.gate = asyncio.Event()
         await client.get_workflow_handle("signature-request:msa-0042").signal(
-            names.PROVIDER_EVENT, {"id": "e1", "type": "signed", "at": "2026-11-25T12:00:00Z"}
+            names.PROVIDER_EVENT, ProviderEvent(id="e1", type="signed", at=datetime.now(UTC))
         )
-        await world.signatures.observing.wait()
-        with pytest.raises(Refusal, match=r"not there within 1 s.*it waits for observe_document"):
-            await fast_forward(client, "msa-0042", timedelta(days=3), within=timedelta(seconds=1))
-        world.signatures.gate.set()
+        await asyncio.wait_for(world.signatures.observing.wait(), 10)
+        try:
+            with pytest.raises(Refusal, match=r"not there within 1 s.*it waits for observe_document"):
+                await fast_forward(client, "msa-0042", timedelta(days=3), within=timedelta(seconds=1))
+        finally:
+            world.signatures.gate.set()
 
 
 async def test_an_unknown_request_has_no_clock(client: Client) -> None:

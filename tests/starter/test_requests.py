@@ -6,57 +6,27 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowHandle
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.store import Store
-from starter import looking, requests
+from starter import looking, requests, wishes
 from starter.desk import Desk
 from starter.exits import Refusal
 from starter.request_ids import request_id
-from tests.servers import real_server
+from tests.starter.living import SOON, begin, desk_in, shown_with
 from tests.workflows.fakes import World, refusal
-from tests.workflows.stage import a_request, workers
-from workflows import names
+from tests.workflows.stage import workers
 from workflows.glance import RequestShow
-from workflows.model import Code, SignerState, Status
+from workflows.model import Cancellation, Code, Status
 from workflows.record import SettledRecord
-from workflows.signature_request import SignatureRequestWorkflow
 
 pytestmark = pytest.mark.real_server
 
-Request = WorkflowHandle[SignatureRequestWorkflow, object]
-SOON = timedelta(seconds=10)
 NO_WORKER = timedelta(seconds=0.5)
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with real_server() as env:
-        yield Desk(env.client, Store(tmp_path.as_uri()), "http://127.0.0.1:8233")
-
-
-async def begin(desk: Desk, name: str = "msa-0042") -> None:
-    request = a_request(name=name)
-    await desk.client.start_workflow(
-        SignatureRequestWorkflow.run,
-        request,
-        id=names.request_workflow_id(name),
-        task_queue=names.WORKFLOW_QUEUE,
-        static_summary=f"{request.brief.kind}: {request.brief.document.name}",
-        search_attributes=TypedSearchAttributes(
-            [SearchAttributePair(names.KIND, request.brief.kind), SearchAttributePair(names.STATUS, "converting")]
-        ),
-    )
-
-
-async def shown_with(desk: Desk, status: Status) -> RequestShow:
-    async with asyncio.timeout(SOON.total_seconds()):
-        while True:
-            shown = await requests.show(desk, "msa-0042")
-            if shown.status is status:
-                return shown
-            await asyncio.sleep(0.02)
+    async with desk_in(tmp_path) as it:
+        yield it
 
 
 async def listed(desk: Desk, at_least: int, *, attention: bool) -> list[requests.RequestLine]:
@@ -108,7 +78,7 @@ async def test_without_a_worker_the_record_of_a_settled_request_is_told(desk: De
     world = World()
     async with workers(desk.client, world):
         await begin(desk)
-        await requests.cancel(desk, "msa-0042", reason="not needed", actor="legal-desk")
+        await wishes.make(desk, "msa-0042", Cancellation(reason="not needed", actor="legal-desk"))
         shown = await requests.show(desk, "msa-0042")
     await record(desk, shown)
     told = await looking.look(desk.client, desk.store, "msa-0042", within=NO_WORKER)
@@ -151,44 +121,6 @@ async def test_attention_lists_only_what_needs_a_person(desk: Desk) -> None:
     assert {line.kind for line in everything} == {"customer-contract"}
     assert attention == troubled
     assert counted == 2
-
-
-async def test_cancelling_ends_it_and_repeating_changes_nothing(desk: Desk) -> None:
-    world = World()
-    async with workers(desk.client, world):
-        await begin(desk)
-        await shown_with(desk, Status.SENT)
-        first = await requests.cancel(desk, "msa-0042", reason="not needed", actor="legal-desk", op="op-1")
-        again = await requests.cancel(desk, "msa-0042", reason="not needed", actor="legal-desk", op="op-1")
-        other = await requests.cancel(desk, "msa-0042", reason="really", actor="legal-desk", op="op-2")
-    assert {first.status, again.status, other.status} == {Status.CANCELLED}
-    assert (first.op, again.op) == ("op-1", "op-1")
-    assert len(world.signatures.cancelled) == 1
-
-
-async def test_cancelling_what_is_signed_comes_too_late(desk: Desk) -> None:
-    world = World()
-    world.signatures.status = Status.SIGNED
-    world.signatures.sign("customer-signer")
-    world.signatures.sign("chief-executive", SignerState.SIGNED)
-    async with workers(desk.client, world):
-        await begin(desk)
-        await shown_with(desk, Status.SIGNED)
-        with pytest.raises(Refusal, match="msa-0042: too late"):
-            await requests.cancel(desk, "msa-0042", reason="changed our minds", actor="legal-desk")
-
-
-async def test_a_cancellation_nobody_confirms_says_how_to_repeat_it(desk: Desk) -> None:
-    await begin(desk)
-    with pytest.raises(requests.NotConfirmed, match="not confirmed, may still apply: repeat with --op op-7"):
-        await requests.cancel(
-            desk, "msa-0042", reason="not needed", actor="legal-desk", op="op-7", within=timedelta(seconds=0.3)
-        )
-
-
-async def test_cancelling_an_unknown_request_is_refused(desk: Desk) -> None:
-    with pytest.raises(Refusal, match="no request nowhere"):
-        await requests.cancel(desk, "nowhere", reason="not needed", actor="legal-desk")
 
 
 def test_the_instants_of_the_answer_are_in_utc() -> None:

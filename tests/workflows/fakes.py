@@ -172,6 +172,7 @@ class FakePlanner(Planner):
     window: timedelta = timedelta(days=30)
     alternate: str = "chair"
     action: EscalationAction = EscalationAction.NOTIFY
+    doubt: str | None = None
     planned: list[Planning] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
@@ -191,7 +192,8 @@ class FakePlanner(Planner):
                 escalation = _moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=self.alternate)
                 moments.append(escalation.having(action=self.action))
             moments = _snoozed(moments, [one for one in planning.snoozes if one.person == turn.person])
-        return Agenda(due_at=due_at, moments=tuple(sorted(moments, key=lambda moment: moment.at)))
+        moments.sort(key=lambda moment: moment.at)
+        return Agenda(due_at=due_at, moments=tuple(moments), doubt=self.doubt)
 
     def _expiry(self, planning: Planning, due_at: datetime) -> Moment:
         return _moment(due_at, MomentKind.EXPIRE, "expiry", planning.brief.requester)

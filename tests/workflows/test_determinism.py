@@ -42,6 +42,14 @@ def test_no_clock_randomness_environment_or_io(path: Path) -> None:
     assert _offences(path.read_text()) == []
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_no_module_is_imported_from_the_package_itself(path: Path) -> None:
+    """The sandbox makes the package anew, so `from workflows import x` executes x again for every workflow."""
+    imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    offences = [node.lineno for node in imports if node.module == "workflows"]
+    assert offences == [], f"{path.name}: lines {offences}: write `import workflows.x as x`"
+
+
 def test_the_guard_bites() -> None:
     assert _offences("import datetime\nx = datetime.datetime.now()") == ["line 2: the wall clock: use workflow.now()"]
     assert _offences("y = {1, 2}") == ["line 1: a set display has no stable order"]

@@ -398,3 +398,20 @@ async def test_a_callback_that_comes_while_the_creation_runs_is_not_lost() -> No
         await it.callback("sent")
         world.signatures.create_gate.set()
         await world.signatures.observing.wait()
+
+
+async def test_a_faulty_people_file_is_a_problem_that_stops_no_clock_and_mends_itself() -> None:
+    world = World()
+    world.planner.doubt = "people.yaml:7: zone: unknown"
+    async with story(world) as it:
+        await it.days_pass(3.1)
+        shown = await it.shown()
+        assert shown.problem is not None
+        assert (shown.problem.code, shown.problem.says) == (Code.DIRECTORY, "people.yaml:7: zone: unknown")
+        assert world.push.stages() == [("ready", "customer-signer"), ("reminder-1", "customer-signer")]
+        world.planner.doubt = None
+        await it.days_pass(0.02)
+        shown = await it.shown()
+    assert shown.problem is None
+    assert shown.next is not None
+    assert shown.next.what == "remind"

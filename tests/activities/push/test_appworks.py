@@ -1,7 +1,6 @@
 """The dialect `appworks`: the gateway's body, and what a status means."""
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
@@ -13,6 +12,7 @@ from activities.push.dialect import Fate, PushDialect
 from activities.push.message import Message, compose, wire_size
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, brief, delivery, notice, pushes
+from tests.activities.reading import reading
 from workflows.model import Document, NoticeAction
 
 GATEWAY = "/deployments/notifications/*"
@@ -23,7 +23,7 @@ def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -
     about = delivery(
         one, brief=brief().having(document=Document(name=name)), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
     )
-    return compose(about, one, ZoneInfo("UTC"), Links("https://sign.example", SecretStr("s" * 32)))
+    return compose(about, one, reading("en", "UTC"), Links("https://sign.example", SecretStr("s" * 32)))
 
 
 def test_the_body_is_the_contracts_and_carries_the_key_for_every_platform() -> None:

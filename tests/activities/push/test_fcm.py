@@ -1,7 +1,6 @@
 """The dialect `fcm_v1`: the bodies it sends, and what it makes of the answers."""
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -18,6 +17,7 @@ from deploy.sandbox.push.rules import payload_bytes, validate
 from deploy.sandbox.push.schema import parsed
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, brief, delivery, mark, notice, pushes
+from tests.activities.reading import reading
 from workflows.model import Document, NoticeAction
 
 TOKEN = "chief-executive~1"
@@ -29,7 +29,7 @@ def message(
     one = notice("chief-executive", action=action)
     document = Document(name=name)
     about = delivery(one, brief=brief().having(document=document), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
-    return compose(about, one, ZoneInfo("Europe/Amsterdam"), Links(base, SecretStr("s" * 32)))
+    return compose(about, one, reading(), Links(base, SecretStr("s" * 32)))
 
 
 async def answered(status: int, body: object = None, headers: dict[str, str] | None = None) -> Sent:
@@ -63,7 +63,7 @@ def test_the_body_of_a_notice_is_the_contracts() -> None:
             },
             "notification": {
                 "title": "Your signature is needed",
-                "body": "Please sign Agreement. Due Fri 11 Dec 2026, 18:00 (Amsterdam).",
+                "body": "Please sign Agreement. Due Fri, 11 Dec 2026, 18:00 (Amsterdam).",
             },
             "android": {"priority": "HIGH", "ttl": "2419200s", "notification": {"tag": shown.key}},
             "apns": {

@@ -2,8 +2,7 @@
 
 import hashlib
 from base64 import urlsafe_b64encode
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import regex  # type: ignore[import-untyped]
@@ -11,13 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from activities.language import LANGUAGES
 from activities.links import Links, LinkUse
 from activities.push.message import Message, compose, fitted, screen_key, shorten, wire_size
+from activities.reader import Reader
+from tests.activities.reading import reading
 from workflows.model import Brief, Delivery, Document, Notice, NoticeAction, Role, Signer, Status
 from workflows.names import notice_key
 
 LINKS = Links("https://sign.example", SecretStr("s" * 32))
-AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+AMSTERDAM = reading()
+STAGES = (
+    "ready",
+    "reminder-1",
+    "reminder-manual-1",
+    "warning-1d",
+    "warning-2d.2",
+    "snooze-1",
+    "question-1",
+    "answer-1",
+    "escalation",
+    "escalated",
+    "reassigned",
+    "settled",
+    "something-new",
+)
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 
 
@@ -26,10 +43,12 @@ def composed(
     action: NoticeAction = NoticeAction.SIGN,
     *,
     name: str = "Master services agreement",
-    zone: ZoneInfo = AMSTERDAM,
+    reader: Reader = AMSTERDAM,
     due_at: datetime | None = DUE,
     outcome: Status | None = None,
     urgent: bool = False,
+    now: datetime | None = None,
+    person: str = "chief-executive",
 ) -> Message:
     brief = Brief(
         id="msa-0042",
@@ -39,11 +58,9 @@ def composed(
         signers=(Signer(person="chief-executive", order=1, role=Role.SIGN),),
         urgent=urgent,
     )
-    notice = Notice(
-        key=notice_key("msa-0042", stage, "chief-executive"), stage=stage, person="chief-executive", action=action
-    )
-    delivery = Delivery(brief=brief, notices=(notice,), due_at=due_at, outcome=outcome)
-    return compose(delivery, notice, zone, LINKS)
+    notice = Notice(key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action)
+    delivery = Delivery(brief=brief, notices=(notice,), due_at=due_at, outcome=outcome, now=now)
+    return compose(delivery, notice, reader, LINKS)
 
 
 @pytest.mark.parametrize(
@@ -67,21 +84,92 @@ def composed(
             "escalation",
             "open",
             "A signature is still missing",
-            "Master services agreement still waits for a signer. Please see to it.",
+            "Master services agreement still waits for a signer, and you can act. Please see to it.",
         ),
     ],
 )
 def test_words_name_the_document_the_action_and_the_due_date(stage: str, action: str, title: str, body: str) -> None:
     message = composed(stage, NoticeAction(action))
-    assert (message.title, message.body) == (title, f"{body} Due Fri 11 Dec 2026, 18:00 (Amsterdam).")
+    assert (message.title, message.body) == (title, f"{body} Due Fri, 11 Dec 2026, 18:00 (Amsterdam).")
 
 
-@pytest.mark.parametrize("stage", ["ready", "reminder-1", "warning-1d", "escalation", "settled", "something-new"])
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("action", [NoticeAction.SIGN, NoticeAction.APPROVE, NoticeAction.OPEN])
-def test_every_stage_and_action_has_words(stage: str, action: NoticeAction) -> None:
-    message = composed(stage, action, due_at=None)
+def test_every_stage_and_action_has_words_in_every_language(stage: str, action: NoticeAction, language: str) -> None:
+    message = composed(stage, action, reader=reading(language), now=DUE - timedelta(hours=1))
     assert message.title
     assert "Master services agreement" in message.body
+    assert not {"{", "}"} & set(message.title + message.body)
+
+
+@pytest.mark.parametrize(
+    ("stage", "title"),
+    [
+        ("reminder-manual-2", "Reminder: your signature is needed"),
+        ("warning-2d.2", "Due soon: your signature is needed"),
+        ("snooze-1", "As you asked: your signature is needed"),
+        ("answer-3", "Your question was answered"),
+        ("escalated", "Escalated: your signature is still missing"),
+        ("digest", "Your signature is needed"),
+    ],
+)
+def test_a_stage_is_known_by_its_first_word(stage: str, title: str) -> None:
+    assert composed(stage).title == title
+
+
+def test_who_was_replaced_has_nothing_left_to_do_and_so_no_due_date() -> None:
+    message = composed("reassigned", NoticeAction.OPEN, urgent=True)
+    assert message.title == "Somebody else was asked instead"
+    assert message.body == ("Master services agreement was passed on to somebody else. Nothing is left for you to do.")
+
+
+def test_an_escalation_that_comes_back_to_the_requester_says_that_nobody_is_left() -> None:
+    assert composed("escalation", NoticeAction.OPEN, person="legal-desk").title == "Nobody else can be asked"
+    assert composed("escalation", NoticeAction.OPEN, person="chair").title == "A signature is still missing"
+    assert composed("ready", person="legal-desk").title == "Your signature is needed"
+
+
+@pytest.mark.parametrize(
+    ("locale", "title", "body"),
+    [
+        (
+            "nl",
+            "Dringend: Herinnering: uw handtekening is nodig",
+            "Wilt u ‘Master services agreement’ ondertekenen? Het wacht nog op u. "
+            "Uiterlijk morgen: vr 11 dec 2026, 18:00 (Amsterdam).",
+        ),
+        (
+            "de-AT",
+            "Dringend: Erinnerung: Ihre Unterschrift wird benötigt",
+            "Bitte unterschreiben Sie „Master services agreement“. Das Dokument wartet noch auf Sie. "
+            "Frist morgen: Fr., 11. Dez. 2026, 18:00 (Amsterdam).",
+        ),
+        (
+            "fr",
+            "Urgent\u00a0: Rappel\u00a0: votre signature est attendue",
+            "Veuillez signer «\u00a0Master services agreement\u00a0», qui vous attend toujours. "
+            "Échéance demain\u00a0: ven. 11 déc. 2026, 18:00 (Amsterdam).",
+        ),
+        (
+            "es",
+            "Urgente: Recordatorio: se necesita su firma",
+            "Por favor, firme «Master services agreement»: sigue a la espera de usted. "
+            "Vence mañana: vie, 11 dic 2026, 18:00 (Ámsterdam).",
+        ),
+    ],
+)
+def test_a_notice_speaks_the_language_of_its_reader(locale: str, title: str, body: str) -> None:
+    message = composed("reminder-1", reader=reading(locale), urgent=True, now=DUE - timedelta(days=1))
+    assert (message.title, message.body) == (title, body)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("stage", STAGES)
+def test_nobody_is_named(language: str, stage: str) -> None:
+    """Neither who asks nor who has not acted: a notice lies open on the screen of a locked phone."""
+    message = composed(stage, reader=reading(language), person="chair")
+    assert not any(person in message.title + message.body for person in ("legal-desk", "chief-executive", "chair"))
 
 
 @pytest.mark.parametrize("outcome", [status for status in Status if status.ended])
@@ -93,8 +181,8 @@ def test_every_ending_has_its_own_words_and_no_due_date(outcome: Status) -> None
 
 
 def test_the_due_date_is_on_the_recipients_clock() -> None:
-    assert "Fri 11 Dec 2026, 12:00 (New York)" in composed(zone=ZoneInfo("America/New_York")).body
-    assert "Sat 12 Dec 2026, 06:00 (Auckland)" in composed(zone=ZoneInfo("Pacific/Auckland")).body
+    assert "Fri, 11 Dec 2026, 12:00 (New York)" in composed(reader=reading(zone="America/New_York")).body
+    assert "Sat, 12 Dec 2026, 06:00 (Auckland)" in composed(reader=reading(zone="Pacific/Auckland")).body
 
 
 def test_an_urgent_document_says_so() -> None:
@@ -133,6 +221,11 @@ def test_a_withdrawal_has_no_words() -> None:
 def test_a_right_to_left_name_is_isolated_from_the_sentence() -> None:
     assert "\u2068اتفاقية\u2069" in composed(name="اتفاقية").body
     assert "\u2068" not in composed(name="Agreement").body
+
+
+@pytest.mark.parametrize("turning", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_a_name_cannot_turn_the_sentence_around(turning: str) -> None:
+    assert composed(name=f"Agree{turning}ment").body == composed(name="Agreement").body
 
 
 def test_braces_in_a_name_are_only_braces() -> None:

@@ -24,7 +24,8 @@ async function look() {
     try {
       const answer = await fetch(screen_.dataset.source, { cache: "no-store" });
       const html = answer.ok ? await answer.text() : shown;
-      if (shown !== null && html !== shown) show(html);
+      // The first look too: something may have arrived since the page was made.
+      if (html !== shown) show(html);
       shown = html;
     } catch {
       // The sandbox is away for a moment; the next look tells.

@@ -1,0 +1,41 @@
+"""Until when, in words: the date on the reader's own clock, and how near it is as seen from `now`."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from activities.reader import Reader
+
+_NEAR: Final = timedelta(days=7)
+"""Up to here working days are counted; beyond it only the date is named."""
+_DAY: Final = timedelta(days=1)
+
+
+def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None) -> str:
+    """`Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam).`, in the reader's language; without `now` only the date.
+
+    The date always stands beside the word: a notice that is read a day late must not be wrong.
+    """
+    say, when = reader.language.say, reader.instant(due_at)
+    if now is None:
+        return say("Due {when}.", when=when)
+    if due_at <= now:
+        return say("Was due {when}.", when=when)
+    days = reader.day(due_at) - reader.day(now)
+    if not days:
+        return say("Due today: {when}.", when=when)
+    if days == _DAY:
+        return say("Due tomorrow: {when}.", when=when)
+    if count := _working_days_left(due_at, reader, now):
+        say_count = reader.language.say_count
+        return say_count(
+            "Due in {count} working day: {when}.", "Due in {count} working days: {when}.", count, when=when
+        )
+    return say("Due {when}.", when=when)
+
+
+def _working_days_left(due_at: datetime, reader: Reader, now: datetime) -> int:
+    """The working days after today, the due day being the last; 0 when it is far away or none itself."""
+    today, due = reader.day(now), reader.day(due_at)
+    if due - today > _NEAR or not reader.works(due):
+        return 0
+    return sum(reader.works(today + step * _DAY) for step in range(1, (due - today).days + 1))

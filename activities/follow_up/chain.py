@@ -1,0 +1,117 @@
+"""Who a silent signer's request is escalated to: alternates, the delegate of the absent, managers, then the fallback.
+
+Whoever could not act, or would act for themselves, is skipped with the reason. When nobody is left, the requester
+hears it.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.people import Directory
+from workflows.model import Escalation, Planning
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Somebody the escalation may reach, and what makes them one, in words; `acts` unless they are only told."""
+
+    person: str
+    as_: str
+    acts: bool = True
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The chain of one silent signer, as it stands at an instant."""
+
+    planning: Planning
+    escalation: Escalation
+    signer: str
+    at: datetime
+    directory: Directory
+
+    async def next(self) -> Candidate:
+        """The first who can act, with the reasons why others were skipped; else the requester, who is told."""
+        skipped: dict[str, str] = {}
+        async for candidate in self._candidates():
+            if candidate.person in skipped:
+                continue
+            why_not = await self._unsuitable(candidate.person)
+            if why_not is None:
+                words = [f"to {candidate.person}, {candidate.as_}", *skipped.values()]
+                return Candidate(candidate.person, "; ".join(words))
+            skipped[candidate.person] = f"not to {candidate.person}, {why_not}"
+        words = ["nobody is left to act, so the requester is told", *skipped.values()]
+        return Candidate(self.planning.brief.requester, "; ".join(words), acts=False)
+
+    async def has_stand_in(self) -> bool:
+        """Whether the signer is absent and their delegate can act, by a policy that asks delegates."""
+        signer = await self.directory.person(self.signer, self.planning.brief.id)
+        if "delegate" not in self._links or signer.delegate is None or not signer.absent_at(self.at):
+            return False
+        return await self._unsuitable(signer.delegate) is None
+
+    @property
+    def _links(self) -> tuple[str, ...]:
+        return self.escalation.to if self._steps < self.escalation.depth else ()
+
+    @property
+    def _steps(self) -> int:
+        """How many steps up the chain led to this signer: places that were handed over stand one after the other."""
+        signers = self.planning.brief.signers
+        position = next((n for n, one in enumerate(signers) if one.person == self.signer), 0)
+        steps = 0
+        while steps < position:
+            earlier = signers[position - steps - 1]
+            if earlier.order != signers[position].order or earlier.person not in self.planning.acted:
+                break
+            steps += 1
+        return min(steps, self.planning.escalated)
+
+    async def _candidates(self) -> AsyncIterator[Candidate]:
+        for link in self._links:
+            async for candidate in self._linked(link):
+                yield candidate
+                async for stand_in in self._delegate(candidate.person):
+                    yield stand_in
+        if self.escalation.fallback is not None:
+            yield Candidate(self.escalation.fallback, "the fallback of this kind")
+
+    async def _linked(self, link: str) -> AsyncIterator[Candidate]:
+        if link == "alternates":
+            for id in self.escalation.alternates:
+                yield Candidate(id, "the named alternate")
+        elif link == "delegate":
+            async for delegate in self._delegate(self.signer):
+                yield delegate
+        else:
+            async for manager in self._managers():
+                yield manager
+
+    async def _delegate(self, id: str) -> AsyncIterator[Candidate]:
+        person = await self.directory.person(id, self.planning.brief.id)
+        if "delegate" in self._links and person.delegate is not None and person.absent_at(self.at):
+            yield Candidate(person.delegate, f"the delegate of {id}, who is absent")
+
+    async def _managers(self) -> AsyncIterator[Candidate]:
+        below = self.signer
+        for _ in range(self.escalation.depth - self._steps):
+            manager = (await self.directory.person(below, self.planning.brief.id)).manager
+            if manager is None:
+                return
+            yield Candidate(manager, f"the manager of {below}")
+            below = manager
+
+    async def _unsuitable(self, candidate: str) -> str | None:
+        brief = self.planning.brief
+        if candidate == self.signer:
+            return "who is the silent signer"
+        if candidate == brief.requester:
+            return "who is the requester"
+        if candidate in self.planning.acted:
+            return "who has acted already"
+        if any(candidate == other.person for other in brief.signers):
+            return "who is another signer"
+        person = await self.directory.person(candidate)
+        return "who is absent" if person.absent_at(self.at) else None

@@ -1,0 +1,125 @@
+"""When a silent signer's request goes to somebody who can act: in the recipient's hours, with time left to act.
+
+The earlier of the policy's triggers counts. One that would leave the alternate less than a working day before the due
+date is moved ahead; a signer who is absent and has a stand-in is not waited for at all.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from activities.follow_up.chain import Candidate, Chain
+from activities.follow_up.open_hours import ANY, WORKING, OpenHours, Slot
+from activities.follow_up.waiting import Waiting, dropped, moved
+from activities.people import Directory
+from activities.person import Person
+from activities.wall_clock import after, in_words, share
+from workflows.model import Escalation, EscalationAction, Moment, MomentKind, Planning, Reason
+
+_TO_ACT: Final = timedelta(hours=1)
+"""What is left of a day to whoever hears of it late."""
+
+
+@dataclass(frozen=True)
+class _Trigger:
+    at: datetime
+    because: str
+    reason: str = "escalation"
+    spread: bool = True
+    """False for one that counts from a reminder, which was spread already."""
+
+
+async def escalation(
+    planning: Planning, waiting: Waiting, reminders: list[Moment], directory: Directory
+) -> list[Moment]:
+    """The one escalation of this signer, dropped with the reason when it cannot come before the due date."""
+    policy = waiting.policy.escalation
+    if policy is None:
+        return []
+    trigger = await _absence(planning, waiting, policy, directory) or _earliest(waiting, policy, reminders)
+    if trigger is None:
+        return []
+    to = await Chain(planning, policy, waiting.person, max(trigger.at, waiting.now), directory).next()
+    moment = _moment(waiting, policy, trigger, to)
+    person = await directory.person(to.person, planning.brief.id)
+    return [_placed(waiting, trigger, moment, person)]
+
+
+def _moment(waiting: Waiting, policy: Escalation, trigger: _Trigger, to: Candidate) -> Moment:
+    moment = waiting.moment(MomentKind.ESCALATE, trigger.at, "escalation", f"{trigger.because}: {to.as_}")
+    action = policy.action if to.acts else EscalationAction.NOTIFY
+    return moment.having(to=to.person, action=action, reason=trigger.reason)
+
+
+async def _absence(planning: Planning, waiting: Waiting, policy: Escalation, directory: Directory) -> _Trigger | None:
+    absence = next((slot for slot in waiting.hours.absences if waiting.now in slot), None)
+    if absence is None:
+        return None
+    chain = Chain(planning, policy, waiting.person, waiting.now, directory)
+    if not waiting.policy.urgent and not await chain.has_stand_in():
+        return None
+    return _Trigger(max(waiting.since, absence.opens), f"{waiting.person} is absent", "absence")
+
+
+def _earliest(waiting: Waiting, policy: Escalation, reminders: list[Moment]) -> _Trigger | None:
+    found = [_trigger(waiting, text, reminders) for text in (policy.after, policy.or_) if text is not None]
+    return min((trigger for trigger in found if trigger), key=lambda trigger: trigger.at, default=None)
+
+
+def _trigger(waiting: Waiting, text: str, reminders: list[Moment]) -> _Trigger | None:
+    if text == "used-up":
+        return _used_up(waiting, reminders)
+    if text.endswith("%"):
+        percent = int(text.removesuffix("%"))
+        at = share(waiting.since, waiting.due, percent)
+        return _Trigger(at, f"{percent} % of the time until the due date has passed")
+    return _Trigger(after(waiting.since, text, waiting.hours.zone), f"{in_words(text)} without an answer")
+
+
+def _used_up(waiting: Waiting, reminders: list[Moment]) -> _Trigger | None:
+    """One `every` after the last reminder that is sent; after the last of the series when the calendar lets none be."""
+    rhythm, zone = waiting.policy.reminders, waiting.hours.zone
+    if rhythm is None or after(waiting.since, rhythm.first, zone) >= waiting.due:
+        return None
+    sent = [moment.at for moment in reminders if moment.suppressed is None]
+    if not sent:
+        end = after(waiting.since, rhythm.first, zone, then=rhythm.every, times=rhythm.most)
+        return _Trigger(end, "no reminder could be sent")
+    return _Trigger(after(max(sent), rhythm.every, zone), f"all {len(sent)} reminders are used up", spread=False)
+
+
+def _placed(waiting: Waiting, trigger: _Trigger, moment: Moment, person: Person) -> Moment:
+    hours = OpenHours.of(person, waiting.policy)
+    slot = hours.next_slot(moment.at, waiting.due)
+    day = None if waiting.policy.urgent else _last_working_day(person, waiting)
+    if day is not None and (slot is None or max(moment.at, slot.opens) > day.opens):
+        return moved(moment, waiting.spread(day.opens, day), "moved ahead, so that a working day is left to act")
+    if slot is None:
+        return _at_the_last_occasion(waiting, moment, hours)
+    at = moment.at if moment.at in slot and not trigger.spread else waiting.spread(max(moment.at, slot.opens), slot)
+    return moment.having(at=at, held_until=_held(waiting, at, hours))
+
+
+def _held(waiting: Waiting, at: datetime, hours: OpenHours) -> datetime | None:
+    """A missed escalation waits for the next open hours as well, but not past the due date."""
+    slot = hours.next_slot(waiting.now, waiting.due) if at < waiting.now else None
+    return slot.opens if slot and slot.opens > waiting.now else None
+
+
+def _last_working_day(person: Person, waiting: Waiting) -> Slot | None:
+    """The recipient's last whole working day between the signer's turn and the due date, whatever hours are quiet."""
+    working = OpenHours.working(person, WORKING if waiting.policy.hours == ANY else waiting.policy.hours)
+    day = working.local_day(waiting.due)
+    slots = working.slots(day)
+    whole = bool(slots) and slots[-1].closes <= waiting.due
+    return working.last_day(day + timedelta(days=1) if whole else day, waiting.since)
+
+
+def _at_the_last_occasion(waiting: Waiting, moment: Moment, hours: OpenHours) -> Moment:
+    if moment.at >= waiting.due:
+        return dropped(moment, Reason.SUPERSEDED, "after the due date")
+    slot = hours.last_slot(moment.at, waiting.since)
+    at = max(slot.opens, slot.closes - _TO_ACT) if slot else waiting.since
+    if at <= waiting.since:
+        return dropped(moment, Reason.QUIET_HOURS, "no open hours before the due date")
+    return moved(moment, at, "moved ahead, into working hours")

@@ -1,0 +1,69 @@
+"""The last warnings: so long before the due date, and never later than the last working day before it.
+
+They may come outside working hours, because what they warn of is worse; one that would fall on a day off comes on the
+morning of the last working day before, and of two that would then come together the later one is kept.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from activities.follow_up.open_hours import Slot
+from activities.follow_up.waiting import Waiting, dropped, moved
+from activities.wall_clock import before, in_words
+from workflows.model import Moment, MomentKind, Reason
+
+APART: Final = timedelta(hours=1)
+"""No nudge comes nearer than this to another."""
+
+
+def last_warnings(waiting: Waiting) -> list[Moment]:
+    """Every warning of the policy, latest first; those that are dropped carry their reason."""
+    found: list[Moment] = []
+    for warning in sorted((_nominal(waiting, ahead) for ahead in waiting.policy.warnings), key=_at, reverse=True):
+        placed = _placed(waiting, warning)
+        kept = [other.at for other in found if other.suppressed is None]
+        if placed.suppressed is None and any(abs(placed.at - at) < APART for at in kept):
+            placed = dropped(placed, Reason.TOO_SOON, "the warning after it comes within the hour")
+        found.append(waiting.held(placed))
+    return found
+
+
+def _nominal(waiting: Waiting, ahead: str) -> Moment:
+    suffix = f".{waiting.revision + 1}" if waiting.revision else ""
+    at = before(waiting.due, ahead, waiting.hours.zone)
+    return waiting.moment(MomentKind.WARN, at, f"warning-{ahead}{suffix}", f"{in_words(ahead)} before the due date")
+
+
+def _at(moment: Moment) -> datetime:
+    return moment.at
+
+
+def _placed(waiting: Waiting, warning: Moment) -> Moment:
+    if warning.at <= waiting.since:
+        return dropped(warning, Reason.NOT_THEIR_TURN, "their turn came later than that")
+    if waiting.policy.urgent:
+        return warning
+    slots = waiting.hours.slots(waiting.hours.local_day(warning.at))
+    if not slots:
+        return _on_the_last_working_day(waiting, warning)
+    return _on_its_day(waiting, warning, Slot(slots[0].opens, slots[-1].closes))
+
+
+def _on_its_day(waiting: Waiting, warning: Moment, day: Slot) -> Moment:
+    # Ahead of its instant, because a day before the end of the working day is the end of a working day.
+    if day.opens <= warning.at <= day.closes:
+        return warning.having(at=waiting.spread(warning.at, day, ahead=True))
+    if warning.at > day.closes > waiting.since:
+        return moved(warning, waiting.spread(day.closes, day, ahead=True), "moved into working hours")
+    if warning.at < day.opens < waiting.due:
+        return moved(warning, waiting.spread(day.opens, day), "moved into working hours")
+    return warning
+
+
+def _on_the_last_working_day(waiting: Waiting, warning: Moment) -> Moment:
+    hours = waiting.hours
+    slot = hours.last_day(hours.local_day(warning.at), waiting.since)
+    if slot is None:
+        return warning.having(at=waiting.spread(warning.at, None, ahead=True))
+    because = f"moved ahead from {waiting.local(warning.at)}: {hours.why_closed(warning.at)}"
+    return moved(warning, waiting.spread(slot.opens, slot), because)

@@ -1,0 +1,82 @@
+"""Reminders: from the signer's turn on in the rhythm of the policy, each in the next open hours of its recipient.
+
+None comes within an hour of another nudge, none once the last warnings have begun, none while the signer said "not
+now". What is not sent is not forgotten: it stands in the agenda with its reason.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from activities.follow_up.last_warnings import APART
+from activities.follow_up.waiting import Waiting, dropped, moved
+from activities.wall_clock import after, in_words
+from workflows.model import Moment, MomentKind, Reason, Reminders
+
+
+def reminders(waiting: Waiting, warnings: list[Moment]) -> list[Moment]:
+    """Every reminder of the policy and every snooze of the signer; those that are dropped carry their reason."""
+    planned = [waiting.held(snooze) for snooze in _snoozes(waiting)]
+    last_word = min((warning.at for warning in warnings if warning.suppressed is None), default=waiting.due)
+    nudges = [moment.at for moment in (*warnings, *planned) if moment.suppressed is None]
+    for reminder in _series(waiting):
+        placed = _uncrowded(_opened(waiting, reminder), nudges, last_word)
+        if placed.suppressed is None:
+            nudges.append(placed.at)
+        elif placed.suppressed is Reason.TOO_SOON and waiting.hours.absent_at(reminder.at):
+            placed = placed.having(suppressed=Reason.ABSENT)
+        planned.append(waiting.held(placed))
+    return planned
+
+
+def _series(waiting: Waiting) -> Iterator[Moment]:
+    rhythm = waiting.policy.reminders
+    if rhythm is None:
+        return
+    for number in range(1, rhythm.most + 1):
+        at = after(waiting.since, rhythm.first, waiting.hours.zone, then=rhythm.every, times=number - 1)
+        why = f"reminder {number} of {rhythm.most}, {_rhythm(number, rhythm)}"
+        yield waiting.moment(MomentKind.REMIND, at, f"reminder-{number}", why)
+
+
+def _rhythm(number: int, rhythm: Reminders) -> str:
+    first = f"{in_words(rhythm.first)} after the request arrived"
+    return first if number == 1 else f"every {in_words(rhythm.every)}"
+
+
+def _snoozes(waiting: Waiting) -> Iterator[Moment]:
+    latest = max((snooze.until for snooze in waiting.snoozes), default=waiting.due)
+    for snooze in waiting.snoozes:
+        why = f"not now, they said: at {waiting.local(snooze.until)}"
+        moment = waiting.moment(MomentKind.REMIND, snooze.until, f"snooze-{snooze.number}", why)
+        if snooze.until < latest:
+            moment = dropped(moment, Reason.SNOOZED, "they put it off once more")
+        elif snooze.until >= waiting.due:
+            moment = dropped(moment, Reason.SUPERSEDED, "after the due date")
+        yield moment
+
+
+def _opened(waiting: Waiting, reminder: Moment) -> Moment:
+    hours, nominal = waiting.hours, reminder.at
+    if nominal >= waiting.due:
+        return dropped(reminder, Reason.SUPERSEDED, "after the due date")
+    if any(nominal < snooze.until for snooze in waiting.snoozes):
+        return dropped(reminder, Reason.SNOOZED, "they said not now")
+    slot = hours.next_slot(nominal, waiting.due)
+    if slot is None:
+        absent = hours.absence_matters(nominal, waiting.due)
+        reason = Reason.ABSENT if absent else Reason.QUIET_HOURS
+        return dropped(reminder, reason, "no open hours before the due date")
+    if nominal in slot:
+        return reminder.having(at=waiting.spread(nominal, slot))
+    because = f"moved from {waiting.local(nominal)}: {hours.why_closed(nominal)}"
+    return moved(reminder, waiting.spread(slot.opens, slot), because)
+
+
+def _uncrowded(reminder: Moment, nudges: list[datetime], last_word: datetime) -> Moment:
+    if reminder.suppressed is not None:
+        return reminder
+    if any(abs(reminder.at - nudge) < APART for nudge in nudges):
+        return dropped(reminder, Reason.TOO_SOON, "another notice comes within the hour")
+    if reminder.at > last_word:
+        return dropped(reminder, Reason.SUPERSEDED, "the last warnings have begun")
+    return reminder

@@ -1,0 +1,67 @@
+"""One signer who is waited for: from their turn to the due date, on their clock, in their hours."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from activities.follow_up.open_hours import OpenHours, Slot
+from workflows.model import Moment, MomentKind, Policy, Reason, Snooze
+
+MOST_JITTER: Final = timedelta(minutes=15)
+
+
+def jitter(request: str, person: str) -> timedelta:
+    """Up to 15 minutes, always the same for one person and request: ten thousand people are not told in one second."""
+    digest = hashlib.sha256(f"{request}/{person}".encode()).digest()
+    return timedelta(seconds=int.from_bytes(digest[:4]) % (int(MOST_JITTER.total_seconds()) + 1))
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What the rules need to know of one signer; they read no clock, `now` tells what was missed."""
+
+    person: str
+    since: datetime
+    due: datetime
+    now: datetime
+    policy: Policy
+    hours: OpenHours
+    jitter: timedelta
+    snoozes: tuple[Snooze, ...] = ()
+    revision: int = 0
+
+    def moment(self, kind: MomentKind, at: datetime, stage: str, why: str) -> Moment:
+        """A moment that the signer hears themselves."""
+        return Moment(at=at, kind=kind, stage=stage, person=self.person, to=self.person, why=why)
+
+    def spread(self, at: datetime, slot: Slot | None, *, ahead: bool = False) -> datetime:
+        """The instant moved by the jitter, later or `ahead`, inside its slot and the time of the request; else unmoved.
+
+        An urgent one is not moved: its minutes count, and it is never one of thousands.
+        """
+        if self.policy.urgent:
+            return at
+        moved = (at - self.jitter, at + self.jitter) if ahead else (at + self.jitter, at - self.jitter)
+        return next((one for one in moved if self.since < one < self.due and (slot is None or one in slot)), at)
+
+    def held(self, moment: Moment) -> Moment:
+        """A missed notice waits for the next open hours if there are any: an outage that ends at night wakes nobody."""
+        if moment.suppressed is not None or moment.at >= self.now:
+            return moment
+        slot = self.hours.next_slot(self.now, self.due)
+        return moment.having(held_until=slot.opens) if slot and slot.opens > self.now else moment
+
+    def local(self, at: datetime) -> str:
+        """An instant on the signer's clock, for reasons in words."""
+        return f"{at.astimezone(self.hours.zone):%a %d %b %H:%M}"
+
+
+def dropped(moment: Moment, reason: Reason, because: str) -> Moment:
+    """The moment as one that will not be sent, with the reason."""
+    return moment.having(suppressed=reason, why=f"{moment.why}; {because}")
+
+
+def moved(moment: Moment, at: datetime, because: str) -> Moment:
+    """The moment at another instant, with the reason."""
+    return moment.having(at=at, why=f"{moment.why}, {because}")

@@ -1,0 +1,105 @@
+"""Our words in somebody's language: Babel catalogues in `locales/`, English where one is missing (docs/translating.md).
+
+The English text is its own key, so a text that nobody has translated yet is still said, in English.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import Final, Self
+
+from babel import Locale, UnknownLocaleError
+from babel.lists import format_list
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+ENGLISH: Final = "en"
+DOMAIN: Final = "countersign"
+LOCALES: Final = Path(__file__).with_name("locales")
+LANGUAGES: Final = (ENGLISH, "nl", "de", "fr", "es")
+
+# CLDR's `en` is American; without a region it is read in many countries, so the day stands before the month.
+_ENGLISH_LOCALE: Final = Locale("en", "150")
+
+
+def phrase(text: str) -> str:
+    """The same text; the name is what `pybabel extract` looks for where a text stands in a table."""
+    return text
+
+
+@dataclass(frozen=True)
+class Language:
+    """The language whose catalogue has `code`, and the locale in which its dates and lists are written."""
+
+    code: str
+    locale: Locale
+
+    @classmethod
+    def of(cls, tag: str) -> Self:
+        """The language of a locale such as `de-AT`; English when we do not speak it, or when it is none."""
+        try:
+            locale = Locale.parse(tag, sep="-" if "-" in tag else "_")
+        except (ValueError, UnknownLocaleError):
+            return cls.english()
+        spoken = locale.language in LANGUAGES and str(locale) != ENGLISH
+        return cls(locale.language, locale) if spoken else cls.english()
+
+    @classmethod
+    def english(cls) -> Self:
+        """What is spoken when nothing better is known."""
+        return cls(ENGLISH, _ENGLISH_LOCALE)
+
+    @classmethod
+    def accepted(cls, header: str) -> Self:
+        """The best of what a browser asks for in `Accept-Language`."""
+        found = (cls.of(tag) for tag in _wanted(header) if tag.partition("-")[0].casefold() in LANGUAGES)
+        return next(found, cls.english())
+
+    def say(self, text: str, /, **values: object) -> str:
+        """`text` in this language, with `values` for its placeholders; without any, placeholders stay."""
+        said = _catalogue(self.code).gettext(text)
+        return said.format(**values) if values else said
+
+    def say_count(self, one: str, many: str, /, count: int, **values: object) -> str:
+        """The one of both texts that suits `{count}`, by the plural rules of this language."""
+        return _catalogue(self.code).ngettext(one, many, count).format(count=count, **values)
+
+    def enumerate(self, items: Iterable[str]) -> str:
+        """A list in words: `a, b and c`."""
+        return format_list(list(items), locale=self.locale)
+
+
+@cache
+def _catalogue(code: str) -> NullTranslations:
+    if code == ENGLISH:
+        return NullTranslations()
+    with catalogue_path(code).open("rb") as file:
+        catalogue = read_po(file, locale=code, domain=DOMAIN)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def catalogue_path(code: str) -> Path:
+    """Where the catalogue of a language lies: the folders that gettext's tools expect."""
+    return LOCALES / code / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
+def _wanted(header: str) -> list[str]:
+    """The tags of an `Accept-Language` header, best first; one that weighs nothing or nonsense is left out."""
+    weighed = [(_weight(weight), tag.strip()) for tag, _, weight in (one.partition(";") for one in header.split(","))]
+    return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0]
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if not name:
+        return 1
+    try:
+        return float(value) if name == "q" else 0
+    except ValueError:
+        return 0

@@ -1,0 +1,62 @@
+"""Whoever reads our words: their language, their clock, their working days."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, Self
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime, format_skeleton, format_time
+
+from activities.language import Language
+from activities.person import Person
+from activities.public_holidays import public_holidays
+from activities.working_time import weekdays
+
+_USUAL_DAYS: Final = "mon-fri"
+_DATE: Final = "yMMMEd"
+_CITY: Final = "VVV"
+_OFFSET: Final = "ZZZZ"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who reads a date on their own clock; `works` tells their working days."""
+
+    language: Language
+    zone: ZoneInfo
+    works: Callable[[date], bool]
+
+    @classmethod
+    def of(cls, person: Person) -> Self:
+        """Somebody of the directory."""
+        return cls(Language.of(person.locale), person.tz, _working_days(person.weekdays, person.calendar))
+
+    @classmethod
+    def unknown(cls, language: Language) -> Self:
+        """Somebody of whom we know at most what their browser says."""
+        return cls(language, ZoneInfo("UTC"), _working_days(weekdays(_USUAL_DAYS), None))
+
+    def day(self, instant: datetime) -> date:
+        """The day it is where they are."""
+        return instant.astimezone(self.zone).date()
+
+    def instant(self, instant: datetime) -> str:
+        """An instant on their own clock, named by its city: `Fri, 11 Dec 2026, 18:00 (Amsterdam)`."""
+        locale = self.language.locale
+        day = format_skeleton(_DATE, instant, tzinfo=self.zone, locale=locale)
+        clock = format_time(instant, "short", tzinfo=self.zone, locale=locale)
+        return f"{locale.datetime_formats['medium'].format(clock, day)} ({self._place(instant)})"
+
+    def _place(self, instant: datetime) -> str:
+        """The city of the clock; the offset where it has none, since `Etc/GMT+5` lies west, not east."""
+        pattern = _OFFSET if self.zone.key.removeprefix("Etc/").startswith("GMT") else _CITY
+        # Cities are named alike in all regions of a language, and some of Babel's regions name none.
+        return format_datetime(instant, pattern, tzinfo=self.zone, locale=self.language.code).rpartition("/")[2]
+
+
+def _working_days(days: frozenset[int], calendar: str | None) -> Callable[[date], bool]:
+    def works(day: date) -> bool:
+        return day.weekday() in days and not (calendar and day in public_holidays(calendar, day.year))
+
+    return works

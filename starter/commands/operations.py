@@ -1,0 +1,141 @@
+"""`countersign request …`: what an operator does to a living request; every word goes the same way (wishes.py)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Final
+
+from cyclopts import App, Parameter, Token
+from pydantic import TypeAdapter, ValidationError
+
+from activities.fields import DayOrInstant
+from starter import wishes
+from starter.commands.printing import answer
+from starter.commands.session import ready
+from starter.desk import opened
+from workflows.model import (
+    Answer,
+    Cancellation,
+    Delegation,
+    Extension,
+    Pause,
+    ReminderNow,
+    Resumption,
+    Wish,
+)
+
+RequestId = Annotated[str, Parameter(help="The request's id, or its whole workflow id.")]
+_DUE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Manner:
+    """Who changes a request, under what name, and how the answer is told: the options of every word here."""
+
+    as_: Annotated[str | None, Parameter("--as", help="Who wants it; default: COUNTERSIGN_ACTOR, else user@host.")] = (
+        None
+    )
+    op: Annotated[
+        str | None, Parameter("--op", help="Names this one change: repeated with the same name it is made once.")
+    ] = None
+    json: Annotated[bool, Parameter("--json", negative=(), help="Print `{id, status, op, says}`.")] = False
+
+
+_PLAIN: Final = Manner()
+
+
+def _due(_: type, tokens: Sequence[Token]) -> datetime | date:
+    try:
+        return _DUE.validate_python(tokens[0].value)
+    except ValidationError as error:
+        raise ValueError(str(error.errors()[0]["ctx"]["error"])) from None
+
+
+async def remind(id: RequestId, /, *, force: bool = False, manner: Manner = _PLAIN) -> None:
+    """Tell everyone whose turn it is, now.
+
+    Parameters
+    ----------
+    force
+        Even if they were told within the hour.
+    """
+    await _carry_out(id, lambda actor: ReminderNow(actor=actor, force=force), manner)
+
+
+async def delegate(id: RequestId, /, *, signer: str, to: str, manner: Manner = _PLAIN) -> None:
+    """Have somebody else asked instead of a signer, at Core Signature too: the old link dies.
+
+    Parameters
+    ----------
+    signer
+        The signer who hands over: an id of the directory.
+    to
+        Who is asked instead: an id of the directory.
+    """
+    await _carry_out(id, lambda actor: Delegation(actor=actor, signer=signer, to=to), manner)
+
+
+async def extend(
+    id: RequestId, /, *, due: Annotated[datetime | date, Parameter(converter=_due)], manner: Manner = _PLAIN
+) -> None:
+    """Move the due date; warnings and reminders are planned anew.
+
+    Parameters
+    ----------
+    due
+        A date such as 2026-12-11 (the end of that working day) or an instant with its offset.
+    """
+    await _carry_out(id, lambda actor: Extension(actor=actor, due=due), manner)
+
+
+async def pause(id: RequestId, /, *, reason: str = "", manner: Manner = _PLAIN) -> None:
+    """Let the clocks of a request stand: nobody is told anything until it is resumed.
+
+    Parameters
+    ----------
+    reason
+        Why; it stands in the timeline.
+    """
+    await _carry_out(id, lambda actor: Pause(actor=actor, reason=reason), manner)
+
+
+async def resume(id: RequestId, /, *, manner: Manner = _PLAIN) -> None:
+    """Let the clocks of a paused request go on."""
+    await _carry_out(id, lambda actor: Resumption(actor=actor), manner)
+
+
+async def answer_(id: RequestId, /, *, text: str, manner: Manner = _PLAIN) -> None:
+    """Answer the signer's question that a request waits for; the clocks go on.
+
+    Parameters
+    ----------
+    text
+        What the signer is told, at most 1,000 characters.
+    """
+    await _carry_out(id, lambda actor: Answer(actor=actor, text=text), manner)
+
+
+async def cancel(id: RequestId, /, *, reason: str, manner: Manner = _PLAIN) -> None:
+    """End a request: it is cancelled at Core Signature and everyone concerned is told. What is signed stays signed.
+
+    Parameters
+    ----------
+    reason
+        Why; it stands in the timeline and in the notices.
+    """
+    await _carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
+
+
+def register(app: App) -> None:
+    """Add these words to `request`."""
+    for word in (remind, delegate, extend, pause, resume, answer_, cancel):
+        app.command(word, name=word.__name__.rstrip("_"))
+
+
+async def _carry_out(id: str, wish_of: Callable[[str], Wish], manner: Manner) -> None:
+    settings = ready()
+    wish = wish_of(manner.as_ or settings.acting).having(op=manner.op)
+    async with opened(settings) as desk:
+        changed = await wishes.make(desk, id, wish)
+    answer(changed, changed.says, as_json=manner.json)

@@ -1,0 +1,87 @@
+"""`countersign request plan`: the calendar of a request before it is sent, or changes of a living one."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from activities.store import Store
+from starter import clients, plan_against, plan_tables, planning, requests
+from starter.commands.files import RequestFile
+from starter.commands.printing import AsJson, answer
+from starter.commands.session import ready
+from starter.desk import opened
+from starter.needs import Need
+from starter.settings import Settings
+
+
+def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
+    """A validator that refuses what cannot be parsed, in the words of the parser."""
+
+    def check(_: object, typed: str | tuple[str, ...] | None) -> None:
+        for text in (typed,) if isinstance(typed, str) else typed or ():
+            parse(text)
+
+    return check
+
+
+def _instant(text: str) -> datetime:
+    return planning.sending_time(text, None, datetime.now(UTC))
+
+
+At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
+Zone = Annotated[str | None, Parameter(validator=_as_typed(planning.zone_of))]
+Signs = Annotated[tuple[str, ...], Parameter(validator=_as_typed(lambda text: planning.signing((text,))), negative=())]
+
+
+def register(app: App) -> None:
+    """Add the word to `request`."""
+    app.command(plan)
+
+
+async def plan(
+    file: RequestFile,
+    /,
+    *,
+    at: At = None,
+    zone: Zone = None,
+    signs: Signs = (),
+    against: str | None = None,
+    json: AsJson = False,
+) -> None:
+    """Show everything that would happen, when and why, before anything is sent. Needs no server.
+
+    Parameters
+    ----------
+    file
+        A request in YAML or JSON; `-` reads standard input.
+    at
+        When it would be sent: `2026-11-02`, or `2026-11-02T09:00` on the clock of the zone; default: now.
+    zone
+        The zone in which local times are shown; default: that of whoever is told.
+    signs
+        Who signs how long after their turn came, such as `customer-signer@+2d`; may be repeated.
+    against
+        The id of a running request: show only what the due date and the policy of the file would change in it.
+    json
+        Print the whole plan as JSON.
+    """
+    settings = ready(Need.PEOPLE)
+    if against is not None:
+        await _compare(settings, file, against, as_json=json)
+        return
+    there = planning.zone_of(zone)
+    sent_at = planning.sending_time(at, there, datetime.now(UTC))
+    prepared = await requests.read(settings, file, now=sent_at)
+    directory = clients.directory(settings, Store(settings.store_url))
+    found = await planning.plan(prepared, directory, sent_at, planning.signing(signs), there)
+    answer(found, plan_tables.of_plan(found), as_json=json)
+
+
+async def _compare(settings: Settings, file: str, against: str, *, as_json: bool) -> None:
+    prepared = await requests.read(settings, file)
+    async with opened(settings) as desk:
+        directory = clients.directory(settings, desk.store)
+        found = await plan_against.compare(desk, prepared, directory, against)
+    answer(found, plan_tables.of_difference(found), as_json=as_json)

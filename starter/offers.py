@@ -1,0 +1,81 @@
+"""What somebody may do on their page beside signing, as far as request, policy and directory allow it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from activities.person import Person
+from activities.reader import Reader
+from starter.not_now import Later, times
+from starter.posted_forms import plain_text
+from starter.screens import Act
+from starter.wishes import AnyWish
+from workflows.entries import AskedQuestion
+from workflows.glance import Choices, RequestShow
+from workflows.model import Answer, Delegation, NotNow, Question
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What the forms of one page may wish; by default nothing."""
+
+    snoozes_left: int = 0
+    times: tuple[Later, ...] = ()
+    delegate: Person | None = None
+    ask: bool = False
+    question: AskedQuestion | None = None
+    """The one to answer."""
+
+    def wish(self, person: str, form: Mapping[str, str]) -> AnyWish | None:
+        """What `person` wishes by this form, None when it is not, or no longer, on offer."""
+        value, text = form.get("value", ""), plain_text(form.get("text", ""))
+        match form.get("act"):
+            case Act.LATER if self.snoozes_left:
+                return _not_now(person, value)
+            case Act.HAND_OVER if self.delegate and value == self.delegate.id:
+                return Delegation(actor=person, signer=person, to=value)
+            case Act.ASK if self.ask:
+                return Question(person=person, text=text)
+            case Act.ANSWER if self.question and value == str(self.question.number):
+                return Answer(actor=person, text=text)
+        return None
+
+
+NOTHING: Final = Offers()
+
+
+def choices_of(shown: RequestShow, person: str) -> Choices | None:
+    """What the request itself lets a signer choose; None when it is not their turn, or when nobody knows."""
+    return next((one for one in shown.choices if one.person == person), None)
+
+
+def to_signer(shown: RequestShow, person: str, delegate: Person | None, reader: Reader, now: datetime) -> Offers:
+    """What a signer may do; `delegate` is whom the directory names for them."""
+    choices = choices_of(shown, person)
+    if choices is None:
+        return NOTHING
+    return Offers(
+        snoozes_left=choices.snoozes_left,
+        times=times(reader, now, choices.snooze_until) if choices.snoozes_left else (),
+        delegate=delegate if choices.hand_over and delegate and _can_take(shown, delegate, now) else None,
+        ask=choices.ask,
+    )
+
+
+def to_onlooker(shown: RequestShow, person: str) -> Offers:
+    """What an onlooker may do: the requester answers the question that is open."""
+    return Offers(question=shown.question) if person == shown.requester else NOTHING
+
+
+def _can_take(shown: RequestShow, delegate: Person, now: datetime) -> bool:
+    concerned = (shown.requester, *(line.person for line in shown.signers))
+    return delegate.id not in concerned and not delegate.absent_at(now)
+
+
+def _not_now(person: str, until: str) -> NotNow | None:
+    try:
+        instant = datetime.fromisoformat(until)
+    except ValueError:
+        return None
+    return NotNow(person=person, until=instant) if instant.tzinfo else None

@@ -1,0 +1,130 @@
+"""`countersign request plan FILE --against ID`: what the file would change in a living request.
+
+Of the file only the due date and the policy count: everything else of a request that was sent stays as it is.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import AwareDatetime
+from temporalio.client import WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.people import Directory
+from activities.planner import PolicyPlanner
+from activities.request_input import Prepared
+from starter.desk import Desk
+from starter.exits import Refusal
+from starter.planning import policy_fields
+from starter.request_ids import request_id
+from workflows import names
+from workflows.model import Agenda, Model, Moment, Planning
+
+_WITHIN: Final = timedelta(seconds=5)
+
+
+class What(StrEnum):
+    """What becomes of a planned notice."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    MOVED = "moved"
+
+
+class Change(Model):
+    """A planned notice that would be another one: `before` and `after` are its instants."""
+
+    what: What
+    stage: str
+    person: str
+    to: str
+    before: AwareDatetime | None = None
+    after: AwareDatetime | None = None
+    why: str
+
+
+class PolicyChange(Model):
+    """A value of the policy that would be another one."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class Difference(Model):
+    """The answer of `request plan --against`; only what still lies ahead is compared."""
+
+    id: str
+    due_before: AwareDatetime
+    due_after: AwareDatetime
+    policy: tuple[PolicyChange, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+async def compare(desk: Desk, prepared: Prepared, directory: Directory, id: str) -> Difference:
+    """Plan the living request as it is and as the file wants it.
+
+    `Refusal` when nobody's answer is waited for, or no worker answers; `FileFaults` for a due date that is over.
+    """
+    if prepared.overdue is not None:
+        raise prepared.overdue
+    planning = await _planning(desk, request_id(id))
+    if not planning.turns:
+        raise Refusal(f"{planning.brief.id}: nothing can be compared, it is nobody's turn: not sent yet, or ended")
+    wanted = planning.having(policy=prepared.request.policy, due=prepared.request.due)
+    planner = PolicyPlanner(directory)
+    now, then = await planner.plan(planning), await planner.plan(wanted)
+    return Difference(
+        id=planning.brief.id,
+        due_before=now.due_at,
+        due_after=then.due_at,
+        policy=tuple(_policy_changes(planning, wanted)),
+        changes=tuple(sorted(_changes(now, then, planning), key=lambda one: one.after or one.before or now.due_at)),
+    )
+
+
+async def _planning(desk: Desk, id: str) -> Planning:
+    handle = desk.client.get_workflow_handle(names.request_workflow_id(id))
+    try:
+        planning: Planning = await handle.query(names.PLANNING, result_type=Planning, rpc_timeout=_WITHIN)
+    except WorkflowQueryFailedError as failure:
+        raise Refusal(f"{id}: it does not say what it is planned from: {failure}") from None
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise Refusal(f"{id} is not a request that Temporal knows") from None
+        raise Refusal(f"{id}: no worker answers, so nothing can be compared") from None
+    return planning
+
+
+def _policy_changes(planning: Planning, wanted: Planning) -> Iterator[PolicyChange]:
+    before, after = dict(policy_fields(planning.policy)), dict(policy_fields(wanted.policy))
+    for field in dict.fromkeys([*before, *after]):
+        if before.get(field) != after.get(field):
+            yield PolicyChange(field=field, before=before.get(field), after=after.get(field))
+
+
+def _changes(now: Agenda, then: Agenda, planning: Planning) -> Iterator[Change]:
+    before, after = _ahead(now, planning), _ahead(then, planning)
+    for key in dict.fromkeys([*before, *after]):
+        old, new = before.get(key), after.get(key)
+        if old is None and new is not None:
+            yield _change(What.ADDED, new, after=new.at)
+        elif new is None and old is not None:
+            yield _change(What.REMOVED, _dropped(then, old), before=old.at)
+        elif old is not None and new is not None and (old.at, old.to) != (new.at, new.to):
+            yield _change(What.MOVED, new, before=old.at, after=new.at)
+
+
+def _ahead(agenda: Agenda, planning: Planning) -> dict[tuple[str, str], Moment]:
+    return {(one.stage, one.person): one for one in agenda.moments if one.at > planning.now}
+
+
+def _dropped(then: Agenda, old: Moment) -> Moment:
+    """The moment as it stands among what is left out, with the reason, else as it was."""
+    return next((one for one in then.dropped if (one.stage, one.person) == (old.stage, old.person)), old)
+
+
+def _change(what: What, moment: Moment, **instants: Any) -> Change:
+    return Change(what=what, stage=moment.stage, person=moment.person, to=moment.to, why=moment.why, **instants)

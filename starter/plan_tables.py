@@ -1,0 +1,104 @@
+"""What people read of a plan on a terminal of 80 columns: the calendar of each branch, the policy with its layers."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from starter.plan_against import Change, Difference, What
+from starter.planning import Branch, Plan, PlanLine
+
+_MARKS: Final = {What.ADDED: ("+", "green"), What.REMOVED: ("-", "red"), What.MOVED: ("~", "yellow")}
+
+
+def of_plan(plan: Plan) -> Group:
+    """Every branch, then the policy."""
+    return Group(*_plan(plan))
+
+
+def of_difference(found: Difference) -> Group:
+    """What would change, or that nothing would."""
+    return Group(*_difference(found))
+
+
+def _plan(plan: Plan) -> Iterator[RenderableType]:
+    yield Text(f"{plan.id}: {plan.document} ({plan.kind})", "bold")
+    yield Text(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}")
+    for branch in plan.branches:
+        yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")
+        yield _calendar(branch)
+    yield Text("\nPolicy", "bold")
+    policy = _table("value", "is", "from")
+    for one in plan.policy:
+        policy.add_row(one.field, _value(one.value), one.layer)
+    yield policy
+
+
+def _calendar(branch: Branch) -> Table:
+    table = _table("local", "UTC", "what, to whom, why")
+    for line in branch.lines:
+        style = "dim" if line.suppressed else ""
+        table.add_row(
+            Text(f"{datetime.fromisoformat(line.local):%a %d %b %H:%M}\n{line.zone}", style),
+            Text(f"{line.at:%Y-%m-%d\n%H:%M}", style),
+            _what(line),
+        )
+    return table
+
+
+def _what(line: PlanLine) -> Text:
+    about = f" about {line.person}" if line.person != line.to else ""
+    what = Text(f"{line.stage} to {line.to}{about}", "strike dim" if line.suppressed else "")
+    if line.suppressed:
+        what.append(f" not sent: {line.suppressed}", "yellow not strike")
+    layer = f" [{line.layer}]" if line.layer else ""
+    return what.append(f"\n{line.why}{layer}", "dim not strike")
+
+
+def _difference(found: Difference) -> Iterator[RenderableType]:
+    yield Text(f"{found.id}: what the file would change", "bold")
+    if found.due_before != found.due_after:
+        yield Text(f"due {_utc(found.due_before)} → {_utc(found.due_after)}")
+    for one in found.policy:
+        yield Text(f"policy {one.field}: {_value(one.before)} → {_value(one.after)}")
+    if not found.changes:
+        yield Text("every notice that is planned stays as it is")
+        return
+    table = _table("", "notice", "before (UTC)", "after (UTC)", "why")
+    for change in found.changes:
+        table.add_row(*_changed(change))
+    yield table
+
+
+def _changed(change: Change) -> tuple[RenderableType, ...]:
+    mark, colour = _MARKS[change.what]
+    notice = f"{change.stage} to {change.to}"
+    return Text(mark, colour), Text(notice, colour), _short(change.before), _short(change.after), change.why
+
+
+def _short(instant: datetime | None) -> str:
+    return f"{instant:%d %b %H:%M}" if instant else ""
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant:%a %d %b %Y %H:%M} UTC"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one.get("target", one)) if isinstance(one, dict) else str(one) for one in value) or "none"
+    return str(value)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,231 @@
+"""`countersign request plan`: the whole calendar of a request before anything is sent; no server, no network."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime
+
+from activities.cascade import REQUEST, Resolved
+from activities.fields import known_zone
+from activities.people import Device, Directory, UnknownPerson
+from activities.person import Person, SignersFile, stands_in_full
+from activities.request_input import Prepared
+from activities.wall_clock import at_clock, in_words
+from starter.dry_run import DryRun, Happening
+from starter.exits import Refusal
+from workflows.model import Model, MomentKind, Policy, Reason, Status
+
+_SIGNING: Final = re.compile(r"([A-Za-z0-9._-]{1,100})@\+([1-9][0-9]{0,3}[mhdw])")
+
+_MORNING: Final = time(9)
+
+
+class PlanLine(Model):
+    """One line of the calendar; `local` is on the clock of `zone`, the recipient's unless one was asked for."""
+
+    at: AwareDatetime
+    local: str
+    zone: str
+    stage: str
+    person: str
+    to: str
+    why: str
+    layer: str | None = None
+    """The layer of the policy that asks for it."""
+    suppressed: Reason | None = None
+    """Why it would not be sent."""
+
+
+class Branch(Model):
+    """What happens when some sign in time and nobody else acts."""
+
+    says: str
+    outcome: Status
+    lines: tuple[PlanLine, ...]
+
+
+class PolicyValue(Model):
+    """One value of the policy, and the layer it comes from: default, a kind, or the request."""
+
+    field: str
+    value: Any
+    layer: str
+
+
+class Plan(Model):
+    """The answer of `request plan`."""
+
+    id: str
+    kind: str
+    document: str
+    at: AwareDatetime
+    due_at: AwareDatetime
+    policy: tuple[PolicyValue, ...]
+    branches: tuple[Branch, ...]
+
+
+class PlannedDirectory:
+    """The directory, and the signers that stand in full in a file that was not sent."""
+
+    def __init__(self, directory: Directory, signers: bytes | None) -> None:
+        self._directory = directory
+        self._signers = SignersFile.model_validate_json(signers) if signers else None
+
+    @property
+    def warning(self) -> str | None:
+        """See `Directory`."""
+        return self._directory.warning
+
+    async def person(self, id: str, request: str | None = None) -> Person:
+        """See `Directory`."""
+        if not stands_in_full(id):
+            return await self._directory.person(id, request)
+        found = self._signers.person(id) if self._signers else None
+        if found is None:
+            raise UnknownPerson(id)
+        return found
+
+    async def group(self, name: str) -> tuple[str, ...]:
+        """See `Directory`."""
+        return await self._directory.group(name)
+
+    async def devices(self, person: Person) -> tuple[Device, ...]:
+        """See `Directory`."""
+        return await self._directory.devices(person)
+
+    async def mark_dead(self, token: str) -> None:
+        """See `Directory`."""
+        await self._directory.mark_dead(token)
+
+
+def signing(texts: Sequence[str]) -> dict[str, str]:
+    """`customer-signer@+2d` or several with commas: who signs how long after their turn came; `ValueError`."""
+    found: dict[str, str] = {}
+    for text in (part for texts_ in texts for part in texts_.split(",")):
+        match = _SIGNING.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(f"{text} is not PERSON@+DURATION such as customer-signer@+2d")
+        found[match[1]] = match[2]
+    return found
+
+
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """The IANA zone of this name; `ValueError` when there is none."""
+    return ZoneInfo(known_zone(name)) if name else None
+
+
+def sending_time(at: str | None, zone: ZoneInfo | None, now: datetime) -> datetime:
+    """The instant that `--at` means; without an offset on the clock of the zone, else of UTC; a bare date is 09:00.
+
+    `ValueError` for anything else.
+    """
+    if at is None:
+        return now
+    try:
+        day_only = re.fullmatch(r"\d{4}-\d\d-\d\d", at)
+        instant = datetime.combine(date.fromisoformat(at), _MORNING) if day_only else datetime.fromisoformat(at)
+    except ValueError:
+        raise ValueError(f"{at} is not a date, or an instant such as 2026-11-02T09:00+01:00") from None
+    if instant.tzinfo is None:
+        instant = at_clock(instant.date(), instant.time(), zone or ZoneInfo("UTC"))
+    return instant.astimezone(UTC)
+
+
+async def plan(
+    prepared: Prepared, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
+) -> Plan:
+    """The calendar of a checked request that would be sent at an instant, one branch for each who signs in time.
+
+    `Refusal` for somebody who is to sign and is no signer; `FileFaults` for a request that is over by then.
+    """
+    if prepared.overdue is not None:
+        raise prepared.overdue
+    brief = prepared.request.brief
+    if strangers := [person for person in signing if person not in {signer.person for signer in brief.signers}]:
+        raise Refusal(f"{', '.join(strangers)}: not a signer of this request")
+    known = PlannedDirectory(directory, prepared.signers)
+    branches = [await _branch(prepared, known, at, some, zone) for some in _more_and_more(signing)]
+    return Plan(
+        id=brief.id,
+        kind=brief.kind,
+        document=brief.document.name,
+        at=at,
+        due_at=await DryRun(prepared.request, at, known, {}).due_at(),
+        policy=tuple(_values(prepared.resolved)),
+        branches=tuple(branches),
+    )
+
+
+def policy_fields(policy: Policy) -> Iterator[tuple[str, Any]]:
+    """Every value of a policy by the path that people write: `escalation.after`."""
+    return _fields(policy.model_dump(mode="json", by_alias=True))
+
+
+def _more_and_more(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Nobody, then the first, then the first two, …"""
+    names = list(signing)
+    for count in range(len(names) + 1):
+        yield {name: signing[name] for name in names[:count]}
+
+
+async def _branch(
+    prepared: Prepared, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
+) -> Branch:
+    outcome, happenings = await DryRun(prepared.request, at, directory, signing).play()
+    lines = []
+    for one in happenings:
+        there = zone or (await directory.person(one.to, prepared.id)).tz
+        lines.append(_line(one, there, _layer(one, prepared)))
+    return Branch(says=_says(signing, outcome), outcome=outcome, lines=tuple(lines))
+
+
+def _says(signing: Mapping[str, str], outcome: Status) -> str:
+    if not signing:
+        return "nobody acts"
+    some = ", ".join(f"{person} signs after {in_words(duration)}" for person, duration in signing.items())
+    return some if outcome is Status.SIGNED else f"{some}, then nobody acts"
+
+
+def _line(one: Happening, zone: ZoneInfo, layer: str | None) -> PlanLine:
+    return PlanLine(
+        at=one.at,
+        local=one.at.astimezone(zone).isoformat(timespec="minutes"),
+        zone=zone.key,
+        stage=one.stage,
+        person=one.about,
+        to=one.to,
+        why=one.why,
+        layer=layer,
+        suppressed=one.suppressed,
+    )
+
+
+def _layer(one: Happening, prepared: Prepared) -> str | None:
+    resolved = prepared.resolved
+    match one.kind:
+        case MomentKind.REMIND:
+            return resolved.layer("reminders.first" if one.stage == "reminder-1" else "reminders.every")
+        case MomentKind.WARN:
+            return resolved.layer("warnings")
+        case MomentKind.ESCALATE:
+            return resolved.layer("escalation.after")
+        case MomentKind.EXPIRE:
+            return REQUEST if prepared.request.due is not None else resolved.layer("window")
+        case _:
+            return None
+
+
+def _values(resolved: Resolved) -> Iterator[PolicyValue]:
+    for field, value in policy_fields(resolved.policy):
+        yield PolicyValue(field=field, value=value, layer=resolved.layer(field))
+
+
+def _fields(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _fields(value, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", value

@@ -1,0 +1,123 @@
+"""What is on a page: a screen in somebody's language, and its shape before it has one."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from activities.language import Language
+
+
+class Tone(StrEnum):
+    """How a screen looks."""
+
+    ASK = "ask"
+    CALM = "calm"
+    DONE = "done"
+    TROUBLE = "trouble"
+
+
+class Act(StrEnum):
+    """What the button of a form does."""
+
+    SIGN = "sign"
+    RESEND = "resend"
+    LATER = "later"
+    HAND_OVER = "hand-over"
+    ASK = "ask"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True)
+class Button:
+    """The one button of a screen, and what it says below."""
+
+    act: Act
+    label: str
+    hint: str
+
+    def told(self, language: Language) -> "Button":
+        """The same in a language."""
+        return replace(self, label=language.say(self.label), hint=language.say(self.hint))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the buttons of an option: what it posts, and what stands on it."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """Something else that can be done, folded away below its title; `field` is the label of a text to write."""
+
+    act: Act
+    title: str
+    hint: str
+    choices: tuple[Choice, ...]
+    field: str | None = None
+    unfolded: bool = False
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question in a signer's own words, who put it (by id), and the answer once there is one."""
+
+    asker: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class SignerRow:
+    """A signer as an onlooker sees them: by id, in words."""
+
+    person: str
+    state: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Everything that is on a page; `document` is a stranger's text, `retry_after` the seconds to wait.
+
+    `refusal` says why what was just wished for was not done.
+    """
+
+    language: Language
+    status: int
+    tone: Tone
+    heading: str
+    sentences: tuple[str, ...] = ()
+    document: str | None = None
+    due: str | None = None
+    refusal: str | None = None
+    button: Button | None = None
+    options: tuple[Option, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    signers: tuple[SignerRow, ...] = ()
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A screen on which nothing of a request stands, in English: `told` in the reader's language it is a screen."""
+
+    status: int
+    tone: Tone
+    heading: str
+    sentences: tuple[str, ...] = ()
+    button: Button | None = None
+    retry_after: int | None = None
+
+    def told(self, language: Language) -> Screen:
+        """The screen in a language."""
+        return Screen(
+            language,
+            self.status,
+            self.tone,
+            language.say(self.heading),
+            tuple(language.say(sentence) for sentence in self.sentences),
+            button=self.button.told(language) if self.button else None,
+            retry_after=self.retry_after,
+        )

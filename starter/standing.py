@@ -1,0 +1,69 @@
+"""Where a request stands, in the reader's language: the facts of the sentence that `request show` says in English."""
+
+from typing import Final
+
+from activities.language import ENGLISH, Language, phrase
+from activities.push.words import isolated, words_for
+from activities.reader import Reader
+from workflows.glance import RequestShow
+from workflows.model import HandoffState, MomentKind, NoticeAction, Status
+
+_NAMELESS: Final = {
+    Status.SIGNED: phrase("It has been signed by everyone."),
+    Status.DECLINED: phrase("It was declined by a signer."),
+    Status.EXPIRED: phrase("It was not signed in time."),
+    Status.CANCELLED: phrase("It was cancelled; nothing is left to do."),
+    Status.FAILED: phrase("It could not be sent for signature."),
+}
+_NEXT: Final = {
+    MomentKind.REMIND: phrase("A reminder follows on {when}."),
+    MomentKind.WARN: phrase("A last warning follows on {when}."),
+    MomentKind.ESCALATE: phrase("Somebody else will be told on {when}."),
+    MomentKind.EXPIRE: phrase("It expires on {when}."),
+}
+
+
+def ending(outcome: Status | None, language: Language, document: str | None = None) -> tuple[str, ...]:
+    """The sentence about an ending, with the name of the document or without; nothing before there is one."""
+    if outcome not in _NAMELESS:
+        return ()
+    if not document:
+        return (language.say(_NAMELESS[outcome]),)
+    return (language.say(words_for("settled", NoticeAction.OPEN, outcome).body, document=isolated(document)),)
+
+
+def standing(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+    """What an onlooker is told of a request: in English `request show`'s own sentence, else the same facts.
+
+    Where the facts alone do not tell, the English sentence stands in every language.
+    """
+    if reader.language.code == ENGLISH:
+        return (shown.says,)
+    if shown.status.ended:
+        return ending(shown.status, reader.language, shown.document) + _hand_offs(shown, reader.language)
+    if shown.problem:
+        since = reader.instant(shown.problem.since)
+        return (reader.language.say("Since {since} something is in the way:", since=since), shown.problem.says)
+    if shown.status is Status.CONVERTING:
+        return (reader.language.say("Core Signature is preparing the document."),)
+    return _waiting(shown, reader) or (shown.says,)
+
+
+def _hand_offs(shown: RequestShow, language: Language) -> tuple[str, ...]:
+    waiting = [line.target for line in shown.handoffs if line.state in (HandoffState.PENDING, HandoffState.FAILED)]
+    dead = [line.target for line in shown.handoffs if line.state is HandoffState.DEAD]
+    if waiting:
+        return (language.say("Still to be told: {targets}.", targets=language.enumerate(waiting)),)
+    return (language.say("Could not be told: {targets}.", targets=language.enumerate(dead)),) if dead else ()
+
+
+def _waiting(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+    """Empty unless the next step is one of the agenda: a standstill has its reason in English only."""
+    following = shown.next
+    if not shown.waiting_for or following is None or following.at is None or following.what not in list(MomentKind):
+        return ()
+    people = reader.language.enumerate(one.person for one in shown.waiting_for)
+    return (
+        reader.language.say("Waiting for {people}.", people=people),
+        reader.language.say(_NEXT[MomentKind(following.what)], when=reader.instant(following.at)),
+    )

@@ -1,0 +1,164 @@
+"""What holds for every agenda: in every zone, over ten years, for every policy and calendar."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activities.follow_up.open_hours import OpenHours
+from activities.person import Absence, Person
+from activities.planner import PolicyPlanner
+from activities.wall_clock import length
+from tests.activities.book import Book, planning, somebody
+from workflows.model import Agenda, Escalation, Moment, MomentKind, Planning, Policy, Reminders, Snooze
+
+FIRST_YEAR: Final = 2026
+YEARS: Final = 10
+ZONES: Final = sorted(available_timezones())
+TEN_YEARS: Final = (datetime(FIRST_YEAR, 1, 1), datetime(FIRST_YEAR + YEARS, 1, 1))  # noqa: DTZ001
+HOUR: Final = timedelta(hours=1)
+
+
+def people(signer: Person, manager: Person) -> Book:
+    return Book(somebody("requester"), signer, manager, somebody("delegate"))
+
+
+def asked(policy: Policy, since: datetime) -> Planning:
+    return planning(policy, turns={"signer": since}).having(window_from=since, now=since)
+
+
+def of_kind(agenda: Agenda, *kinds: MomentKind) -> list[Moment]:
+    return [moment for moment in agenda.moments if moment.kind in kinds]
+
+
+def series(agenda: Agenda, word: str) -> list[Moment]:
+    """The moments of a series of stages: the reminders without the snoozes."""
+    return [moment for moment in agenda.moments if moment.stage.startswith(f"{word}-")]
+
+
+def assert_in_order(agenda: Agenda, since: datetime) -> None:
+    """Monotone, inside the time of the request, an hour apart, reminders before warnings before the expiry."""
+    *before_the_end, end = agenda.moments
+    assert (end.kind, end.at) == (MomentKind.EXPIRE, agenda.due_at)
+    assert all(since <= moment.at < agenda.due_at for moment in before_the_end)
+    assert all(since < moment.at for moment in before_the_end if moment.kind is not MomentKind.ESCALATE)
+    assert [moment.at for moment in agenda.moments] == sorted(moment.at for moment in agenda.moments)
+    for earlier, later in pairwise(of_kind(agenda, MomentKind.REMIND, MomentKind.WARN)):
+        assert later.at - earlier.at >= HOUR
+    if (reminders := series(agenda, "reminder")) and (warnings := of_kind(agenda, MomentKind.WARN)):
+        assert reminders[-1].at < warnings[0].at
+
+
+def assert_nothing_disappears(agenda: Agenda, policy: Policy) -> None:
+    """Each reminder and warning of the policy is planned or dropped with its reason, once."""
+    stages = [moment.stage for moment in (*agenda.moments, *agenda.dropped)]
+    wanted = {f"reminder-{number + 1}" for number in range(policy.reminders.most if policy.reminders else 0)}
+    wanted |= {f"warning-{ahead}" for ahead in policy.warnings}
+    assert {stage for stage in stages if stage.startswith(("reminder-", "warning-"))} == wanted
+    assert len(stages) == len(set(stages))
+    assert all(moment.suppressed is None for moment in agenda.moments)
+    assert all(moment.suppressed is not None for moment in agenda.dropped)
+
+
+def assert_nobody_is_woken(agenda: Agenda, policy: Policy, book: dict[str, Person]) -> None:
+    """Reminders and escalations lie in the recipient's hours; a warning on a day off only if there was no other."""
+    for moment in (*series(agenda, "reminder"), *of_kind(agenda, MomentKind.ESCALATE)):
+        if moment.kind is MomentKind.REMIND or not policy.urgent:
+            assert OpenHours.of(book[moment.to], policy).slot_at(moment.at) is not None, moment
+
+
+def assert_warned_in_time(agenda: Agenda, policy: Policy, signer: Person, since: datetime) -> None:
+    """No warning comes on a day off when there was a working day before it on which to send it."""
+    hours = OpenHours.of(signer, policy)
+    for warning in of_kind(agenda, MomentKind.WARN) if not policy.urgent else []:
+        day = hours.local_day(warning.at)
+        assert hours.slots(day) or hours.last_day(day, since) is None, warning
+
+
+def switches(zone: ZoneInfo) -> list[datetime]:
+    """The days on which the clocks of a zone are changed in the first and the last of the ten years."""
+    days = (datetime(year, 1, 1, 12, tzinfo=UTC) + timedelta(days=n) for year in (FIRST_YEAR, 2035) for n in range(365))
+    return [later for earlier, later in pairwise(days) if _offset(earlier, zone) != _offset(later, zone)]
+
+
+def _offset(at: datetime, zone: ZoneInfo) -> timedelta | None:
+    return at.astimezone(zone).utcoffset()
+
+
+async def test_every_zone_over_the_changes_of_its_clocks() -> None:
+    policy = Policy(hours="working", window="6d", reminders=Reminders(first="1d", every="1d", most=3))
+    for number, name in enumerate(ZONES):
+        signer, manager = somebody("signer", name, manager="manager"), somebody("manager", ZONES[-number])
+        book = {"signer": signer, "manager": manager, "requester": somebody("requester")}
+        for switch in switches(ZoneInfo(name)) or [datetime(FIRST_YEAR + number % YEARS, 6, 1, tzinfo=UTC)]:
+            since = switch - timedelta(days=2, hours=number % 24)
+            agenda = await PolicyPlanner(people(signer, manager)).plan(asked(policy, since))
+            assert_in_order(agenda, since)
+            assert_nobody_is_woken(agenda, policy, book)
+            assert_nothing_disappears(agenda, policy)
+            assert_warned_in_time(agenda, policy, signer, since)
+
+
+instants = st.datetimes(*TEN_YEARS, timezones=st.just(UTC))
+spans = st.builds(lambda count, unit: f"{count}{unit}", st.integers(1, 30), st.sampled_from("hd"))
+triggers = st.one_of(spans, st.integers(1, 99).map(lambda percent: f"{percent}%"), st.just("used-up"))
+clocks = st.sampled_from(["09:00-18:00", "07:00-15:30", "00:00-06:00", "22:00-23:59", "02:10-02:50"])
+policies = st.builds(
+    Policy,
+    window=st.integers(1, 60).map(lambda days: f"{days}d"),
+    hours=st.sampled_from(["working", "working", "any", "10:00-16:00"]),
+    urgent=st.sampled_from([False, False, True]),
+    reminders=st.none() | st.builds(Reminders, first=spans, every=spans, most=st.integers(1, 6)),
+    warnings=st.lists(spans, max_size=3, unique_by=length).map(tuple),
+    escalation=st.none() | st.builds(Escalation, after=triggers, or_=st.none() | triggers),
+)
+
+
+@st.composite
+def persons(draw: st.DrawFn, /, id: str, **more: Any) -> Person:
+    """Somebody anywhere, with any working week, perhaps absent once."""
+    begin = draw(st.dates(TEN_YEARS[0].date(), TEN_YEARS[1].date()))
+    absence = {"from": begin.isoformat(), "until": (begin + timedelta(days=draw(st.integers(0, 60)))).isoformat()}
+    return somebody(
+        id,
+        draw(st.sampled_from(ZONES)),
+        hours=draw(clocks),
+        days=draw(st.sampled_from(["mon-fri", "sun-thu", "sat", "mon,wed"])),
+        calendar=draw(st.sampled_from([None, "NL", "DE-BY", "US", "JP", "SA"])),
+        absent=draw(st.sampled_from([(), (Absence.model_validate(absence),)])),
+        **more,
+    )
+
+
+@settings(max_examples=500)
+@given(policies, persons("signer", manager="manager", delegate="delegate"), persons("manager"), st.data())
+async def test_every_policy_and_calendar(policy: Policy, signer: Person, manager: Person, data: st.DataObject) -> None:
+    begins = [begin for begin, _ in signer.absences]
+    near = st.sampled_from(begins or [datetime(2027, 3, 27, tzinfo=UTC)])
+    since = data.draw(instants | near.map(lambda begin: begin.astimezone(UTC) - timedelta(days=1)))
+    planner = PolicyPlanner(people(signer, manager))
+    agenda = await planner.plan(asked(policy, since))
+    everybody = {"signer": signer, "manager": manager}
+    everybody |= {id: somebody(id) for id in ("requester", "delegate")}
+    assert_in_order(agenda, since)
+    assert_nothing_disappears(agenda, policy)
+    assert_nobody_is_woken(agenda, policy, everybody)
+    assert_warned_in_time(agenda, policy, signer, since)
+    later = asked(policy, since).having(now=since + timedelta(seconds=1))
+    assert [one.at for one in (await planner.plan(later)).moments] == [one.at for one in agenda.moments]
+
+
+@given(policies, st.lists(st.integers(1, 40), min_size=1, max_size=3, unique=True).map(sorted))
+async def test_no_reminder_comes_before_the_end_of_a_snooze(policy: Policy, days: list[int]) -> None:
+    since = datetime(2026, 11, 2, 8, tzinfo=UTC)
+    signer, manager = somebody("signer", manager="manager"), somebody("manager")
+    snoozes = tuple(
+        Snooze(person="signer", until=since + timedelta(days=day), number=number)
+        for number, day in enumerate(days, start=1)
+    )
+    agenda = await PolicyPlanner(people(signer, manager)).plan(asked(policy, since).having(snoozes=snoozes))
+    assert_nothing_disappears(agenda, policy)
+    assert all(moment.at >= snoozes[-1].until for moment in of_kind(agenda, MomentKind.REMIND))

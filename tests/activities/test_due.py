@@ -1,0 +1,116 @@
+"""Due dates in words: the reader's clock, the nearness of the day, and working days that are theirs."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import available_timezones
+
+import pytest
+
+from activities.due import due_sentence
+from activities.language import LANGUAGES
+from activities.person import Person
+from activities.reader import Reader
+from tests.activities.reading import reading
+
+DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
+"""A Friday, 18:00 in Amsterdam."""
+
+
+def before(**time: int) -> datetime:
+    return DUE - timedelta(**time)
+
+
+@pytest.mark.parametrize(
+    ("now", "says"),
+    [
+        (None, "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(days=30), "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(days=8), "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(days=7), "Due in 5 working days: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(days=2), "Due in 2 working days: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(hours=19), "Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(hours=18), "Due today: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(seconds=1), "Due today: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(), "Was due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(days=-3), "Was due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+    ],
+)
+def test_the_nearer_it_is_the_plainer_it_is_said(now: datetime | None, says: str) -> None:
+    assert due_sentence(DUE, reading(), now) == says
+
+
+def test_a_weekend_is_not_counted_and_one_working_day_is_singular() -> None:
+    monday, friday = DUE + timedelta(days=3), DUE - timedelta(hours=8)
+    assert due_sentence(monday, reading(), friday).startswith("Due in 1 working day: Mon, 14 Dec")
+    assert due_sentence(monday, reading("nl"), friday).startswith("Uiterlijk over 1 werkdag: ma 14 dec")
+
+
+def test_a_due_date_on_a_day_off_is_only_named() -> None:
+    sunday = DUE + timedelta(days=2)
+    assert due_sentence(sunday, reading(), DUE).startswith("Due Sun, 13 Dec")
+    assert due_sentence(sunday, reading(days="sun-thu"), DUE).startswith("Due in 1 working day: Sun, 13 Dec")
+
+
+def test_today_and_tomorrow_are_the_readers() -> None:
+    now = before(hours=7)
+    assert due_sentence(DUE, reading(zone="America/New_York"), now).startswith("Due today: Fri, 11 Dec 2026, 12:00")
+    assert due_sentence(DUE, reading(zone="Pacific/Auckland"), now).startswith("Due tomorrow: Sat, 12 Dec 2026, 06:00")
+
+
+@pytest.mark.parametrize(
+    ("locale", "says"),
+    [
+        ("en-US", "Due Fri, Dec 11, 2026, 6:00\u202fPM (Amsterdam)."),
+        ("en-GB", "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        ("nl", "Uiterlijk vr 11 dec 2026, 18:00 (Amsterdam)."),
+        ("de", "Frist: Fr., 11. Dez. 2026, 18:00 (Amsterdam)."),
+        ("fr-CA", "Échéance\u00a0: ven. 11 déc. 2026, 18 h 00 (Amsterdam)."),
+        ("es", "Vence: vie, 11 dic 2026, 18:00 (Ámsterdam)."),
+        ("ja", "Due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+    ],
+)
+def test_dates_and_times_are_written_as_the_locale_writes_them(locale: str, says: str) -> None:
+    assert due_sentence(DUE, reading(locale)) == says
+
+
+@pytest.mark.parametrize(
+    ("zone", "place"),
+    [
+        ("UTC", "UTC"),
+        ("Etc/UTC", "UTC"),
+        ("Asia/Calcutta", "Kolkata"),
+        ("America/Argentina/Buenos_Aires", "Buenos Aires"),
+        ("Etc/GMT+5", "GMT-05:00"),
+    ],
+)
+def test_every_clock_has_a_name(zone: str, place: str) -> None:
+    assert reading(zone=zone).instant(DUE).endswith(f"({place})")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_zone_and_language_leave_a_clock_without_a_name(language: str) -> None:
+    for zone in available_timezones():
+        assert re.search(r"\(.+\)$", reading(language, zone).instant(DUE)), zone
+
+
+def test_a_public_holiday_is_no_working_day() -> None:
+    december_28, december_24 = datetime(2026, 12, 28, 17, tzinfo=UTC), datetime(2026, 12, 24, 9, tzinfo=UTC)
+    assert due_sentence(december_28, reading(), december_24).startswith("Due in 2 working days: Mon, 28 Dec")
+    assert due_sentence(december_28, reading(calendar="NL"), december_24).startswith(
+        "Due in 1 working day: Mon, 28 Dec"
+    )
+
+
+def test_a_person_reads_in_their_language_on_their_clock() -> None:
+    person = Person(
+        id="customer-signer",
+        name="Customer",
+        email="customer@acme.test",
+        zone="Asia/Dubai",
+        locale="fr",
+        days="sun-thu",
+    )
+    now = before(days=3)
+    assert due_sentence(DUE - timedelta(days=1), Reader.of(person), now) == (
+        "Échéance dans 2 jours ouvrés\u00a0: jeu. 10 déc. 2026, 21:00 (Dubaï)."
+    )

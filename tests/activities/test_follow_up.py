@@ -1,0 +1,248 @@
+"""Working hours, holidays, absences, snoozes and urgency: who is nudged when, and why not."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.follow_up.waiting import MOST_JITTER, jitter
+from activities.person import Absence
+from activities.planner import PolicyPlanner
+from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
+from workflows.model import Agenda, Escalation, EscalationAction, Moment, MomentKind, Policy, Reminders, Snooze
+
+WORKING = Policy(hours="working")
+NUDGES_ONLY = Policy(hours="working", escalation=None)
+
+
+def absent(begin: str, end: str) -> tuple[Absence, ...]:
+    return (Absence.model_validate({"from": begin, "until": end}),)
+
+
+def book(signer: dict[str, Any] | None = None, manager: dict[str, Any] | None = None) -> Book:
+    return Book(
+        somebody("requester"),
+        somebody("signer", **{"manager": "manager", "calendar": "NL", **(signer or {})}),
+        somebody("manager", **{"calendar": "NL", **(manager or {})}),
+        somebody("delegate"),
+    )
+
+
+def stage(agenda: Agenda, name: str) -> Moment:
+    return next(moment for moment in (*agenda.moments, *agenda.dropped) if moment.stage == name)
+
+
+async def test_the_default_policy_in_working_hours() -> None:
+    agenda = await plan(WORKING, book())
+    assert lines(agenda) == [
+        "Thu 11-05 09:12 reminder-1 signer",
+        "Mon 11-09 09:12 reminder-2 signer",
+        "Wed 11-11 09:12 reminder-3 signer",
+        "Mon 11-16 09:12 reminder-4 signer",
+        "Thu 11-19 09:12 escalation manager",
+        "Mon 11-30 09:12 warning-2d signer",
+        "Tue 12-01 09:12 warning-1d signer",
+        "Wed 12-02 09:00 expiry requester",
+    ]
+    assert stage(agenda, "reminder-2").why == (
+        "reminder 2 of 4, every 3 days, moved from Sun 08 Nov 09:00: not a working day"
+    )
+
+
+async def test_a_holiday_moves_reminders_and_says_so() -> None:
+    easter = {"signer": datetime(2027, 3, 23, 12, tzinfo=UTC)}
+    agenda = await plan(NUDGES_ONLY, book(), turns=easter, due=date(2027, 4, 30))
+    assert lines(agenda)[0] == "Tue 03-30 09:12 reminder-1 signer"
+    assert "Fri 26 Mar 13:00: a public holiday (Good Friday)" in stage(agenda, "reminder-1").why
+
+
+async def test_the_night_is_the_recipients() -> None:
+    tokyo = book({"zone": "Asia/Tokyo", "calendar": "JP"})
+    agenda = await plan(NUDGES_ONLY, tokyo, turns={"signer": SINCE + timedelta(hours=4)})
+    assert lines(agenda, "Asia/Tokyo")[0] == "Fri 11-06 09:12 reminder-1 signer"
+
+
+async def test_two_reminders_that_a_holiday_week_brings_together_are_one() -> None:
+    policy = Policy(hours="working", reminders=Reminders(first="1d", every="1d", most=3), escalation=None)
+    friday = {"signer": SINCE + timedelta(days=4)}
+    agenda = await plan(policy, book(), turns=friday)
+    assert lines(agenda)[0] == "Mon 11-09 09:12 reminder-1 signer"
+    assert dropped(agenda) == ["reminder-2 too_soon", "reminder-3 too_soon"]
+
+
+async def test_a_reminder_without_open_hours_before_the_due_date_is_dropped() -> None:
+    policy = Policy(hours="working", reminders=Reminders(first="1d", most=1), warnings=(), escalation=None)
+    agenda = await plan(policy, book(), turns={"signer": SINCE + timedelta(days=4)}, due=SINCE + timedelta(days=6))
+    assert dropped(agenda) == ["reminder-1 quiet_hours"]
+
+
+@pytest.mark.parametrize(
+    ("due", "expected"),
+    [
+        (date(2026, 12, 11), ["Wed 12-09 17:48 warning-2d signer", "Thu 12-10 17:48 warning-1d signer"]),
+        (date(2026, 12, 15), ["Fri 12-11 09:12 warning-2d signer", "Mon 12-14 17:48 warning-1d signer"]),
+        (date(2026, 12, 14), ["Fri 12-11 09:12 warning-1d signer"]),
+        (
+            datetime(2026, 12, 11, 2, tzinfo=UTC),
+            ["Wed 12-09 09:12 warning-2d signer", "Thu 12-10 09:12 warning-1d signer"],
+        ),
+        (
+            datetime(2026, 12, 11, 21, tzinfo=UTC),
+            ["Wed 12-09 17:48 warning-2d signer", "Thu 12-10 17:48 warning-1d signer"],
+        ),
+        (date(2026, 12, 28), ["Thu 12-24 09:12 warning-1d signer"]),
+    ],
+)
+async def test_last_warnings_come_by_the_last_working_day(due: date | datetime, expected: list[str]) -> None:
+    agenda = await plan(Policy(hours="working", reminders=None, escalation=None), book(), due=due)
+    assert lines(agenda)[:-1] == expected
+    assert len(agenda.moments) + len(agenda.dropped) == 3
+
+
+async def test_a_warning_comes_on_a_day_off_when_no_working_day_was_left() -> None:
+    friday_evening = {"signer": datetime(2026, 11, 6, 18, tzinfo=UTC)}
+    policy = Policy(hours="working", reminders=None, warnings=("1d",), escalation=None)
+    agenda = await plan(policy, book(), turns=friday_evening, due=datetime(2026, 11, 8, 18, tzinfo=UTC))
+    assert lines(agenda)[0] == "Sat 11-07 18:48 warning-1d signer"
+
+
+async def test_absence_moves_reminders_and_what_comes_together_is_absent() -> None:
+    away = book({"absent": absent("2026-11-04", "2026-11-11")})
+    agenda = await plan(NUDGES_ONLY, away)
+    assert lines(agenda)[:2] == ["Thu 11-12 09:12 reminder-1 signer", "Mon 11-16 09:12 reminder-4 signer"]
+    assert dropped(agenda) == ["reminder-2 absent", "reminder-3 absent"]
+    assert "they are absent" in stage(agenda, "reminder-1").why
+
+
+async def test_absence_to_the_end_drops_reminders_and_brings_warnings_forward() -> None:
+    away = book({"absent": absent("2026-11-10", "2026-12-24")})
+    agenda = await plan(NUDGES_ONLY, away)
+    assert dropped(agenda) == ["reminder-2 too_soon", "reminder-3 absent", "reminder-4 absent", "warning-2d too_soon"]
+    assert "Mon 11-09 09:12 warning-1d signer" in lines(agenda)
+
+
+async def test_an_urgent_document_knows_no_quiet_hours_and_no_jitter() -> None:
+    policy = Policy(
+        window="12h",
+        urgent=True,
+        hours="working",
+        reminders=Reminders(first="1h", every="2h", most=3),
+        warnings=("2h",),
+        escalation=Escalation(after="4h", or_="50%"),
+    )
+    saturday_night = datetime(2026, 11, 7, 21, tzinfo=UTC)
+    asked = planning(policy, turns={"signer": saturday_night}).having(window_from=saturday_night, now=saturday_night)
+    assert lines(await PolicyPlanner(book()).plan(asked)) == [
+        "Sat 11-07 23:00 reminder-1 signer",
+        "Sun 11-08 01:00 reminder-2 signer",
+        "Sun 11-08 02:00 escalation manager",
+        "Sun 11-08 03:00 reminder-3 signer",
+        "Sun 11-08 08:00 warning-2h signer",
+        "Sun 11-08 10:00 expiry requester",
+    ]
+
+
+async def test_an_urgent_document_of_somebody_absent_goes_up_at_once() -> None:
+    away = book({"absent": absent("2026-11-02", "2026-11-06")})
+    agenda = await plan(Policy(window="12h", urgent=True, hours="any"), away)
+    moment = stage(agenda, "escalation")
+    assert (moment.at, moment.to, moment.reason) == (SINCE, "manager", "absence")
+
+
+async def test_a_snooze_silences_reminders_until_its_instant_and_then_reminds() -> None:
+    until = SINCE + timedelta(days=6, hours=10)
+    snoozed = planning(NUDGES_ONLY).having(snoozes=(Snooze(person="signer", until=until, number=1),))
+    agenda = await PolicyPlanner(book()).plan(snoozed)
+    assert lines(agenda)[:3] == [
+        "Sun 11-08 19:00 snooze-1 signer",
+        "Wed 11-11 09:12 reminder-3 signer",
+        "Mon 11-16 09:12 reminder-4 signer",
+    ]
+    assert dropped(agenda) == ["reminder-1 snoozed", "reminder-2 snoozed"]
+
+
+async def test_of_two_snoozes_the_later_counts() -> None:
+    snoozes = tuple(
+        Snooze(person="signer", until=SINCE + timedelta(days=days), number=number) for number, days in ((1, 1), (2, 2))
+    )
+    agenda = await PolicyPlanner(book()).plan(planning(NUDGES_ONLY).having(snoozes=snoozes))
+    assert lines(agenda)[0] == "Wed 11-04 09:00 snooze-2 signer"
+    assert dropped(agenda) == ["snooze-1 snoozed"]
+
+
+async def test_a_reminder_within_the_hour_of_a_snooze_is_too_soon() -> None:
+    snooze = Snooze(person="signer", until=SINCE + timedelta(days=3, minutes=-30), number=1)
+    agenda = await PolicyPlanner(book()).plan(planning(NUDGES_ONLY).having(snoozes=(snooze,)))
+    assert dropped(agenda) == ["reminder-1 too_soon"]
+
+
+async def test_what_was_missed_at_night_is_held_until_morning() -> None:
+    night = datetime(2026, 11, 8, 2, tzinfo=UTC)
+    agenda = await PolicyPlanner(book()).plan(planning(WORKING).having(now=night))
+    assert stage(agenda, "reminder-1").held_until == datetime(2026, 11, 9, 8, tzinfo=UTC)
+    assert stage(agenda, "reminder-2").held_until is None
+    noon = await PolicyPlanner(book()).plan(planning(WORKING).having(now=datetime(2026, 11, 9, 11, tzinfo=UTC)))
+    assert all(moment.held_until is None for moment in noon.moments)
+
+
+async def test_the_alternate_hears_in_their_own_hours() -> None:
+    agenda = await plan(
+        Policy(hours="working", escalation=Escalation(after="2d")), book(manager={"hours": "12:00-16:00"})
+    )
+    assert "Wed 11-04 12:12 escalation manager" in lines(agenda)
+
+
+async def test_the_alternate_has_a_working_day_left() -> None:
+    policy = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="90%", or_=None))
+    agenda = await plan(policy, book(), due=date(2026, 11, 16))
+    assert lines(agenda) == ["Mon 11-16 09:12 escalation manager", "Mon 11-16 18:00 expiry requester"]
+    at_noon = await plan(policy, book(), due=datetime(2026, 11, 16, 12, tzinfo=UTC))
+    assert lines(at_noon)[0] == "Fri 11-13 09:12 escalation manager"
+
+
+async def test_without_a_working_day_left_the_last_occasion_counts() -> None:
+    policy = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="60%", or_=None))
+    agenda = await plan(policy, book(), due=SINCE + timedelta(hours=23))
+    assert lines(agenda)[0] == "Mon 11-02 17:00 escalation manager"
+    weekend = datetime(2026, 11, 7, 10, tzinfo=UTC)
+    nobody_works = await plan(policy, book(), turns={"signer": weekend}, due=weekend + timedelta(hours=10))
+    assert dropped(nobody_works) == ["escalation quiet_hours"]
+
+
+@pytest.mark.parametrize("action", list(EscalationAction))
+async def test_an_absent_signer_with_a_stand_in_is_not_waited_for(action: EscalationAction) -> None:
+    away = book({"absent": absent("2026-11-01", "2026-11-20"), "delegate": "delegate"})
+    agenda = await plan(Policy(hours="working", escalation=Escalation(action=action)), away)
+    moment = stage(agenda, "escalation")
+    assert lines(agenda)[0] == "Mon 11-02 09:12 escalation delegate"
+    assert (moment.action, moment.reason) == (action, "absence")
+    assert moment.why == "signer is absent: to delegate, the delegate of signer, who is absent"
+
+
+async def test_an_absent_signer_without_a_stand_in_is_waited_for() -> None:
+    agenda = await plan(WORKING, book({"absent": absent("2026-11-01", "2026-11-04")}))
+    moment = stage(agenda, "escalation")
+    assert (moment.to, moment.reason) == ("manager", "escalation")
+    assert "Thu 11-19 09:12 escalation manager" in lines(agenda)
+
+
+async def test_telling_the_requester_hands_nothing_over() -> None:
+    alone = Book(somebody("requester"), somebody("signer"))
+    agenda = await plan(Policy(hours="working", escalation=Escalation(action=EscalationAction.REASSIGN)), alone)
+    moment = stage(agenda, "escalation")
+    assert (moment.to, moment.action) == ("requester", EscalationAction.NOTIFY)
+
+
+def test_the_jitter_is_fixed_per_request_and_person_and_spreads() -> None:
+    found = [jitter("request", f"person-{number}") for number in range(10_000)]
+    assert found == [jitter("request", f"person-{number}") for number in range(10_000)]
+    assert max(found) <= MOST_JITTER
+    assert max(found.count(one) for one in set(found)) < 50
+    assert jitter("request", "person-1") != jitter("other", "person-1")
+
+
+async def test_the_jitter_stays_inside_the_hours() -> None:
+    brief_hours = book({"hours": "09:00-09:10"})
+    agenda = await plan(NUDGES_ONLY, brief_hours)
+    reminders = [moment for moment in agenda.moments if moment.kind is MomentKind.REMIND]
+    assert {moment.at.strftime("%H:%M") for moment in reminders} == {"08:00"}

@@ -1,0 +1,1 @@
+"""What a request costs, beside the smallest workflow that asks the same of the world: `make bench`."""

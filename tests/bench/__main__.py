@@ -1,0 +1,52 @@
+"""`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON."""
+
+import argparse
+import asyncio
+import json
+from pathlib import Path
+
+from rich.console import Console
+from temporalio.runtime import Runtime, TelemetryConfig
+
+from starter import exits
+from tests.bench import planner, table
+from tests.bench.figures import as_json, selected
+from tests.bench.history import NotAsAsked
+from tests.bench.run import measure
+
+
+def main() -> None:
+    """Measure, show, and write the file if one is asked for."""
+    parser = _parser()
+    asked, console = parser.parse_args(), Console()
+    if asked.only == planner.NAME:
+        planned = asyncio.run(planner.measure())
+        console.print(planned.in_words())
+        _write(asked.json, planned.as_json())
+        return
+    try:
+        figures = selected(asked.only)
+    except ValueError as unknown:
+        parser.error(str(unknown))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=None))
+    with console.status("starting a server") as status:
+        tally = asyncio.run(measure(figures, say=status.update))
+    comparisons = tally.comparisons(figures)
+    console.print(table.of_comparisons(comparisons))
+    _write(asked.json, as_json(comparisons))
+
+
+def _write(file: str, figures: dict[str, dict[str, float]]) -> None:
+    if file:
+        Path(file).write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", default="", metavar="NAME", help="a figure, the group before its dot, or planner")
+    parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")
+    return parser
+
+
+if __name__ == "__main__":
+    exits.run(main, refusals=(NotAsAsked,), service=True)

@@ -1,0 +1,132 @@
+"""The two contenders of the bench, and the life of one measured request on a real server."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from time import perf_counter
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+
+from starter.codec import data_converter
+from tests.bench import clock
+from tests.bench.floor import FLOOR, FloorWorkflow
+from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
+from tests.servers import real_server
+from workflows import names
+from workflows.model import Brief, Document, Policy, ProviderEvent, Signer, Status, Target
+from workflows.progress import SignatureRequest
+from workflows.signature_request import SignatureRequestWorkflow
+
+_HANDOFF: Final = (
+    Target(target="hr", person="hr-desk"),
+    Target(target="finance", url="https://erp.example/hooks/signed"),
+    Target(target="operations", person="operations-desk"),
+    Target(target="customer-success", person="success-desk"),
+)
+
+
+class Contender(StrEnum):
+    """Who is measured; the value is the workflow's type."""
+
+    OURS = names.SIGNATURE_REQUEST
+    FLOOR = FLOOR
+
+
+@asynccontextmanager
+async def course() -> AsyncIterator[Client]:
+    """A fresh in-memory server and its workers, stopped at the end."""
+    quiet = ("--output", "none", "--log-level", "never")
+    async with real_server(*quiet, converter=data_converter(())) as env, workers_on(env.client):
+        yield env.client
+
+
+@asynccontextmanager
+async def workers_on(client: Client) -> AsyncIterator[None]:
+    """The workers of both contenders on a server that stands, one per queue as `worker.py` runs them.
+
+    Unlike there, a workflow with a fault fails instead of waiting for its repair: nobody waits for it here.
+    """
+    push = PromptPushService()
+    prompt = [*PromptPlanner().activities(), *push.activities(), *PromptHandoff().activities()]
+    calling = [*PromptSignatureService().activities(), *push.activities()]
+    workflows = [SignatureRequestWorkflow, FloorWorkflow]
+    pollers = PollerBehaviorAutoscaling()
+    async with (
+        Worker(
+            client,
+            task_queue=names.WORKFLOW_QUEUE,
+            workflows=workflows,
+            activities=prompt,
+            workflow_failure_exception_types=[Exception],
+            workflow_task_poller_behavior=pollers,
+            activity_task_poller_behavior=pollers,
+        ),
+        Worker(client, task_queue=names.SIGNATURE_QUEUE, activities=calling, activity_task_poller_behavior=pollers),
+    ):
+        yield
+
+
+async def start(client: Client, contender: Contender, name: str) -> WorkflowHandle[Any, Any]:
+    """Start one request as the command does: with memo, summary and search attributes."""
+    request = a_request(name)
+    return await client.start_workflow(
+        contender.value,
+        request,
+        id=names.request_workflow_id(name),
+        task_queue=names.WORKFLOW_QUEUE,
+        memo={names.MEMO_FINGERPRINT: request.fingerprint},
+        search_attributes=TypedSearchAttributes(
+            [
+                SearchAttributePair(names.STATUS, Status.CONVERTING.value),
+                SearchAttributePair(names.KIND, request.brief.kind),
+                SearchAttributePair(names.STAGE, "sending"),
+            ]
+        ),
+        static_summary=f"{request.brief.kind}: {request.brief.document.name}",
+    )
+
+
+async def park(client: Client, contender: Contender, size: int) -> list[WorkflowHandle[Any, Any]]:
+    """`size` requests that have had their reminders and wait for a signature with their escalation armed."""
+    hurried = clock.hurried(client)
+    request_ids = [f"customer-contract-{uuid.uuid4().hex[:12]}" for _ in range(size)]
+    handles = [await start(hurried, contender, name) for name in request_ids]
+    await asyncio.gather(*(clock.reminded(client, handle) for handle in handles))
+    return handles
+
+
+async def sign(handle: WorkflowHandle[Any, Any]) -> None:
+    """Deliver the provider's `signed`, as the receiver of callbacks does."""
+    event = ProviderEvent(id=uuid.uuid5(uuid.NAMESPACE_URL, handle.id).hex, type="signed", at=datetime.now(UTC))
+    await handle.signal(names.PROVIDER_EVENT, event)
+
+
+async def settling_ms(handle: WorkflowHandle[Any, Any]) -> float:
+    """Sign; the milliseconds from the signal's acknowledgement to the end of the request, everybody told."""
+    settled = asyncio.create_task(handle.result())
+    await asyncio.sleep(0)
+    await sign(handle)
+    acknowledged = perf_counter()
+    await settled
+    return (perf_counter() - acknowledged) * 1_000
+
+
+def a_request(name: str) -> SignatureRequest:
+    """A customer contract for two signers at once, with four stakeholders to be told of its end."""
+    return SignatureRequest(
+        brief=Brief(
+            id=name,
+            kind="customer-contract",
+            document=Document(name="Master services agreement", sha256="ab" * 32, size=48_211, file_name="msa.pdf"),
+            requester="legal-desk",
+            signers=(Signer(person="customer-signer", order=1), Signer(person="chief-executive", order=1)),
+        ),
+        policy=Policy(handoff=_HANDOFF),
+        fingerprint="5c" * 32,
+    )

@@ -1,0 +1,110 @@
+"""The figures of the bench: what is measured, what is aimed at, and how ours stands beside the floor."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from statistics import median
+from typing import Final
+
+from tests.bench.contender import Contender
+
+
+class Figure(StrEnum):
+    """What is measured of one request."""
+
+    ACTIONS = "request.actions"
+    EVENTS = "request.events"
+    BYTES = "request.bytes"
+    CPU = "request.cpu_ms"
+    SETTLED = "request.signal_to_settled_ms"
+
+    @property
+    def timed(self) -> bool:
+        """Whether it is a matter of time, and so of many requests; the others are the same on every run."""
+        return self in (Figure.CPU, Figure.SETTLED)
+
+    @property
+    def decimals(self) -> int:
+        """How many decimals mean something."""
+        return 1 if self.timed else 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One figure of both contenders."""
+
+    ours: float
+    floor: float
+
+    @property
+    def ratio(self) -> float:
+        """Ours as a multiple of the floor."""
+        return self.ours / self.floor
+
+
+@dataclass(frozen=True)
+class Aim:
+    """At most `limit`: an absolute number of ours, or a multiple of the floor."""
+
+    limit: float
+    absolute: bool = False
+
+    def met(self, comparison: Comparison) -> bool:
+        """Whether ours is within the limit."""
+        return (comparison.ours if self.absolute else comparison.ratio) <= self.limit
+
+    def __str__(self) -> str:
+        return f"≤ {self.limit:g}" if self.absolute else f"≤ {self.limit:g} ×"
+
+
+AIMS: Final = {
+    Figure.ACTIONS: Aim(16, absolute=True),
+    Figure.EVENTS: Aim(1.2),
+    Figure.BYTES: Aim(1.2),
+    Figure.CPU: Aim(1.2),
+    Figure.SETTLED: Aim(1.3),
+}
+
+
+@dataclass
+class Tally:
+    """All samples taken in one run."""
+
+    _samples: dict[tuple[Figure, Contender], list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, contender: Contender, samples: Mapping[Figure, list[float]]) -> None:
+        """Keep the samples of one round."""
+        for figure, values in samples.items():
+            self._samples[figure, contender] += values
+
+    def comparisons(self, figures: frozenset[Figure]) -> dict[Figure, Comparison]:
+        """The medians of those of `figures` that this machine could measure, in the order of `Figure`."""
+        return {
+            figure: Comparison(ours=self._median(figure, Contender.OURS), floor=self._median(figure, Contender.FLOOR))
+            for figure in Figure
+            if figure in figures and self._samples[figure, Contender.OURS] and self._samples[figure, Contender.FLOOR]
+        }
+
+    def _median(self, figure: Figure, contender: Contender) -> float:
+        return median(self._samples[figure, contender])
+
+
+def selected(prefix: str) -> frozenset[Figure]:
+    """The figures whose names start with `prefix` up to a dot or the end; all of them for an empty one."""
+    found = frozenset(figure for figure in Figure if not prefix or f"{figure}.".startswith(f"{prefix}."))
+    if not found:
+        raise ValueError(f"no figure {prefix!r}; there are {', '.join(Figure)}")
+    return found
+
+
+def as_json(comparisons: dict[Figure, Comparison]) -> dict[str, dict[str, float]]:
+    """The shape of BENCH_JSON."""
+    return {
+        figure.value: {
+            "ours": round(comparison.ours, 2),
+            "floor": round(comparison.floor, 2),
+            "ratio": round(comparison.ratio, 3),
+        }
+        for figure, comparison in comparisons.items()
+    }

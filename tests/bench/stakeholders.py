@@ -1,0 +1,146 @@
+"""The world of the measured request: every call is answered at once, with what the real services would say."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from workflows.model import (
+    Agenda,
+    CancelOrder,
+    Channel,
+    CreateOrder,
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    DeviceOutcome,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+    HandoffBatch,
+    HandoffCall,
+    HandoffReport,
+    HandoffResult,
+    Moment,
+    MomentKind,
+    Notice,
+    NoticeAction,
+    Outcome,
+    Planning,
+    Signer,
+    SignerSeen,
+    SignerState,
+    Status,
+    Turn,
+)
+from workflows.ports import Handoff, Planner, PushService, SignatureService
+from workflows.progress import Observation
+
+_REMINDERS: Final = 3
+_APART: Final = timedelta(days=3)
+REMINDED_AFTER: Final = _APART * _REMINDERS + timedelta(days=1)
+"""When the last reminder has been sent and the escalation is not due yet."""
+_DOCUMENT: Final = "0c1f7a52-7d0f-4d55-9f0a-2c3a5b1e8d94"
+_RAW: Final = {Status.SENT: "se", Status.SIGNED: "si"}
+
+
+class PromptSignatureService(SignatureService):
+    """A provider whose document is sent as soon as it is made, and signed when somebody reads it."""
+
+    async def create(self, order: CreateOrder) -> DocumentSeen:
+        """Made and sent."""
+        return _document(order.brief.signers)
+
+    async def observe(self, observation: Observation) -> DocumentSeen:
+        """Signed by everyone."""
+        return _document(observation.request.brief.signers, signed_at=observation.now)
+
+    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+        """Nobody cancels the measured request."""
+        raise AssertionError(f"{order.brief.id} was cancelled")
+
+    async def forward(self, order: ForwardOrder) -> ForwardReport:
+        """Nobody hands their place over in the measured request."""
+        raise AssertionError(f"{order.brief.id} was forwarded")
+
+
+class PromptPushService(PushService):
+    """Two phones each, which take everything."""
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        """Accepted by every phone."""
+        return DeliveryReport(
+            delivered=tuple(_delivered(notice) for notice in delivery.notices),
+            seen=_document(delivery.brief.signers) if delivery.document else None,
+        )
+
+
+class PromptPlanner(Planner):
+    """The default policy in calendar days: three reminders, an escalation after them, two warnings, the due date."""
+
+    async def plan(self, planning: Planning) -> Agenda:
+        """Counted from `planning.now`."""
+        due_at = planning.now + timedelta(days=30)
+        moments = [moment for turn in planning.turns for moment in _moments(turn, planning.now, due_at)]
+        who = planning.brief.requester
+        expiry = _moment(due_at, MomentKind.EXPIRE, "expiry", who, who, "the due date has passed")
+        return Agenda(due_at=due_at, moments=(*sorted(moments, key=lambda moment: moment.at), expiry))
+
+
+class PromptHandoff(Handoff):
+    """Targets that answer at once; people among them are told on their phones."""
+
+    async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        """All done."""
+        return HandoffReport(results=tuple(_handed_off(call) for call in batch.calls))
+
+
+def _document(signers: tuple[Signer, ...], signed_at: datetime | None = None) -> DocumentSeen:
+    status, state = (Status.SIGNED, SignerState.SIGNED) if signed_at else (Status.SENT, SignerState.TURN)
+    seen = tuple(SignerSeen(person=signer.person, state=state, at=signed_at) for signer in signers)
+    return DocumentSeen(document=_DOCUMENT, status=status, raw=_RAW[status], signers=seen)
+
+
+def _delivered(notice: Notice) -> Delivered:
+    outcome = Outcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+    devices = tuple(DeviceOutcome(device=device, outcome=outcome) for device in ("5f1c09ab37de", "c2708e41d96b"))
+    return Delivered(
+        key=notice.key,
+        stage=notice.stage,
+        person=notice.person,
+        channel=Channel.PUSH,
+        outcome=outcome,
+        devices=devices,
+    )
+
+
+def _handed_off(call: HandoffCall) -> HandoffResult:
+    delivered = (_delivered(call.notice),) if call.notice else ()
+    return HandoffResult(target=call.target.target, ok=True, delivered=delivered)
+
+
+def _moments(turn: Turn, now: datetime, due_at: datetime) -> list[Moment]:
+    who = turn.person
+    reminders = [
+        _moment(now + _APART * number, MomentKind.REMIND, f"reminder-{number}", who, who, _rhythm(number))
+        for number in range(1, _REMINDERS + 1)
+    ]
+    warnings = [
+        _moment(due_at - timedelta(days=days), MomentKind.WARN, f"warning-{days}d", who, who, _ahead(days))
+        for days in (2, 1)
+    ]
+    why = f"all {_REMINDERS} reminders are used up: {who}'s alternate"
+    at = now + _APART * (_REMINDERS + 1)
+    return [*reminders, *warnings, _moment(at, MomentKind.ESCALATE, "escalation", who, "legal-lead", why)]
+
+
+def _moment(at: datetime, kind: MomentKind, stage: str, person: str, to: str, why: str) -> Moment:
+    return Moment(at=at, kind=kind, stage=stage, person=person, to=to, why=why)
+
+
+def _rhythm(number: int) -> str:
+    return f"reminder {number} of {_REMINDERS}, " + (
+        "3 days after the request arrived" if number == 1 else "every 3 days"
+    )
+
+
+def _ahead(days: int) -> str:
+    return f"{days} day{'s' if days > 1 else ''} before the due date"

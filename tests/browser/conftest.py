@@ -1,0 +1,41 @@
+"""One browser for all stories, and none of them in silence without it."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
+from tests.browser.contract import Contract
+from tests.browser.phone import Phone, phone_of
+from tests.stack.laptop import Laptop
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without a browser the stories are skipped; where one is required, they fail."""
+    if item.get_closest_marker("browser") and executable() is None:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(f"REQUIRE_BROWSER=1. {HOW_TO_HAVE_THEM}", pytrace=False)
+        pytest.skip(HOW_TO_HAVE_THEM)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The browser; each story has a phone of its own in it."""
+    async with chromium(executable() or "") as it:
+        yield it
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def phone(browser: Browser, laptop: Laptop) -> AsyncIterator[Phone]:
+    """A phone without a history."""
+    async with phone_of(browser, laptop.addresses["sandbox"]) as it:
+        yield it
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def waiting(laptop: Laptop) -> Contract:
+    """A contract that waits for the customer, for stories that only look at it."""
+    return await Contract.start(laptop, "waiting")

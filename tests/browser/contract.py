@@ -1,0 +1,78 @@
+"""A contract of the example under a name of its own, started and asked about as in a second terminal."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from urllib.request import urlopen
+
+from pydantic import SecretStr
+
+from activities.links import Links, LinkUse
+from tests.stack.laptop import Laptop, eventually
+
+CUSTOMER, EXECUTIVE, LEGAL = "customer-signer", "chief-executive", "legal-desk"
+CUSTOMER_MAIL, EXECUTIVE_MAIL = "customer-signer@customer.test", "chief-executive@acme.test"
+_NAME: Final = "Master services agreement"
+_SENT: Final = "se"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One request for two signers in order: the customer, then the chief executive."""
+
+    laptop: Laptop
+    id: str
+    document: str
+
+    @classmethod
+    async def start(cls, laptop: Laptop, id: str, document: str | None = None, first: str | None = None) -> Self:
+        """Start it and wait until it is sent; `first` stands in full in the customer's place."""
+        contract = cls(laptop, id, document or f"Agreement {id}")
+        file = laptop.request(id)
+        text = file.read_text().replace(_NAME, f'"{contract.document}"')
+        file.write_text(text.replace(f"person: {CUSTOMER}", first) if first else text)
+        await asyncio.to_thread(laptop.answer, "request", "start", str(file))
+        assert await asyncio.to_thread(eventually, contract._is_sent), f"{id} was not sent"
+        return contract
+
+    async def shown(self, until: Callable[[Any], Any] = bool) -> Any:
+        """`request show` once it says what is waited for."""
+        shown = await asyncio.to_thread(self.laptop.shown, self.id, until)
+        assert shown, f"{self.id} never came to what was waited for"
+        return shown
+
+    async def cancel(self) -> None:
+        """End it as the legal desk would."""
+        words = ("request", "cancel", self.id, "--reason", "no longer needed", "--as", LEGAL)
+        await asyncio.to_thread(self.laptop.answer, *words)
+
+    def link(self, person: str, use: LinkUse = LinkUse.SIGN) -> str:
+        """What stands in a notice to this person."""
+        told = self.laptop.addresses
+        return Links(told["receiver"], SecretStr(told["env"]["COUNTERSIGN_LINK_SECRET"])).link(self.id, person, use)
+
+    async def signing_page(self, mail: str) -> str:
+        """Core Signature's own page for the signer with this address."""
+        document = (await asyncio.to_thread(self._asked, f"/_sandbox/documents?external_id={self.id}"))[0]
+        signer = next(one for one in document["signers"] if one["email"] == mail)
+        return f"{self.laptop.addresses['sandbox']}/sign/{signer['uuid']}"
+
+    async def ledger(self) -> list[Any]:
+        """What the sandbox has written down about this contract."""
+        entries = await asyncio.to_thread(self._asked, "/_sandbox/ledger")
+        return [entry for entry in entries if self.id in json.dumps(entry)]
+
+    def _is_sent(self) -> bool:
+        documents = self._asked(f"/_sandbox/documents?external_id={self.id}")
+        return any(document["status"] == _SENT for document in documents)
+
+    def _asked(self, path: str) -> Any:
+        with urlopen(f"{self.laptop.addresses['sandbox']}{path}") as answer:  # noqa: S310  our own sandbox
+            return json.load(answer)
+
+
+def state_of(shown: Any, person: str) -> str:
+    """How a signer stands, as `request show --json` says it."""
+    return next(str(line["state"]) for line in shown["signers"] if line["person"] == person)

@@ -1,0 +1,120 @@
+"""A phone in somebody's hand: its screen, its keyboard, and what may be expected of whatever it shows."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any, Final, Literal
+
+from playwright.async_api import Browser, Locator, Page, expect
+
+WIDTH, HEIGHT = 390, 844
+NARROWEST: Final = 320
+"""Where WCAG 2.2 (1.4.10) still wants everything readable without scrolling sideways."""
+
+_AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text()
+_AXE_OPTIONS: Final = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+_Scheme = Literal["dark", "light"]
+_SCHEMES: Final[tuple[_Scheme, ...]] = ("dark", "light")
+_MOST_STOPS: Final = 25
+_FOCUS: Final = """() => {
+  const element = document.activeElement;
+  const {outlineStyle, outlineWidth} = getComputedStyle(element);
+  const box = element.getBoundingClientRect();
+  return {
+    on: element !== document.body,
+    ring: outlineStyle === "none" ? 0 : parseFloat(outlineWidth),
+    seen: box.width > 0 && box.bottom > 0 && box.top < innerHeight && element.matches(":focus-visible"),
+    is: element.outerHTML.slice(0, 120),
+  };
+}"""
+
+
+class Phone:
+    """One page on a screen of 390 by 844; `sandbox` is where inboxes are."""
+
+    def __init__(self, page: Page, sandbox: str) -> None:
+        self.page = page
+        self._sandbox = sandbox
+
+    async def open(self, address: str) -> int:
+        """Go there; the status of the answer."""
+        answer = await self.page.goto(address)
+        assert answer is not None
+        return answer.status
+
+    async def inbox(self, person: str) -> None:
+        """Look at what has arrived for somebody."""
+        await self.open(f"{self._sandbox}/inbox/{person}")
+
+    def notice(self, document: str) -> Locator:
+        """What stands in the inbox about this document, on every device."""
+        return self.page.get_by_role("listitem").get_by_role("link").filter(has_text=document)
+
+    def heading(self, text: str) -> Locator:
+        """The one main heading."""
+        return self.page.get_by_role("heading", level=1, name=text, exact=True)
+
+    def button(self, name: str) -> Locator:
+        """A button by the name that a screen reader says."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    async def tab_to(self, wanted: Locator) -> None:
+        """Press Tab until this has the focus; wherever the focus stops on the way, it has to be seen."""
+        await expect(wanted).to_be_visible()
+        for _ in range(_MOST_STOPS):
+            await self.page.keyboard.press("Tab")
+            stop = await self.page.evaluate(_FOCUS)
+            assert not stop["on"] or (stop["seen"] and stop["ring"] >= 2), stop
+            if await wanted.evaluate("element => element === document.activeElement"):
+                return
+        raise AssertionError(f"{wanted} is not reached with the Tab key")
+
+    async def choose(self, wanted: Locator) -> None:
+        """Go there with Tab and press Enter."""
+        await self.tab_to(wanted)
+        await self.page.keyboard.press("Enter")
+
+    async def unfold(self) -> None:
+        """Open whatever the page keeps folded."""
+        folded = self.page.locator("details:not([open]) > summary")
+        while await folded.count():
+            await folded.first.tap()
+
+    async def is_usable(self) -> None:
+        """Nothing lies outside the screen, and axe finds nothing, by day and, where the page has one, by night."""
+        await self._fits(NARROWEST)
+        await self._fits(WIDTH)
+        await self.page.evaluate(_AXE)
+        for scheme in await self._schemes():
+            await self.page.emulate_media(color_scheme=scheme)
+            assert await self._violations() == [], scheme
+
+    async def _fits(self, width: int) -> None:
+        await self.page.set_viewport_size({"width": width, "height": HEIGHT})
+        wide = await self.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{self.page.url} is {wide} wide on a screen of {width}"
+
+    async def _schemes(self) -> list[_Scheme]:
+        known = await self.page.locator("meta[name=color-scheme]").get_attribute("content") or ""
+        return [scheme for scheme in _SCHEMES if scheme in known.split()]
+
+    async def _violations(self) -> list[str]:
+        found: Any = await self.page.evaluate("options => axe.run(options)", _AXE_OPTIONS)
+        return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
+
+
+@asynccontextmanager
+async def phone_of(browser: Browser, sandbox: str, *, scripts: bool = True) -> AsyncIterator[Phone]:
+    """A fresh phone; nothing of its page may go wrong in silence."""
+    context = await browser.new_context(
+        viewport={"width": WIDTH, "height": HEIGHT}, has_touch=True, is_mobile=True, java_script_enabled=scripts
+    )
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+    try:
+        yield Phone(page, sandbox)
+    finally:
+        await context.close()
+    assert complaints == []

@@ -1,0 +1,158 @@
+"""The README's pictures, taken of a stack in the middle and at the end of the example's life: `make pictures`."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Final
+
+from playwright.async_api import Browser, Page, expect
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
+from tests.browser.contract import CUSTOMER, EXECUTIVE, Contract
+from tests.browser.phone import Phone
+from tests.stack.laptop import running
+
+FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
+_PHONE: Final = (390, 640)
+_DESK: Final = (1700, 1900)
+_WIDE_DESK: Final = (1900, 1000)
+_TERMINAL: Final = (760, 900)
+_COLUMNS: Final = 80
+_SHARP: Final = 2
+_LEGIBLE: Final = 1.15
+_MOST_STEPS: Final = 7
+_TERMINAL_PAGE: Final = """<!doctype html>
+<style>
+  body {{ margin: 0 }}
+  pre {{ display: inline-block; margin: 0; padding: 20px 24px; background: {background}; color: {foreground};
+        font: 13px/1.5 "DejaVu Sans Mono", Menlo, Consolas, monospace }}
+</style>
+<pre>{code}</pre>"""
+
+
+async def take(contract: Contract, browser: Browser) -> None:
+    """Live through the example and take every picture on the way."""
+    await first_notice(contract, browser)
+    await pass_days(contract, 1)
+    await sign(contract, browser, CUSTOMER)
+    await contract.shown(lambda it: it["waiting_for"][0]["person"] == EXECUTIVE)
+    await pass_days(contract, 3, 3)
+    await in_between(contract, browser)
+    await pass_days_until_somebody_is_alerted(contract)
+    await sign(contract, browser, EXECUTIVE)
+    await contract.shown(lambda it: it["handoffs"] and all(one["state"] == "done" for one in it["handoffs"]))
+    await timeline(contract, browser)
+
+
+async def first_notice(contract: Contract, browser: Browser) -> None:
+    """The phone, our page and the signing page, one tap after the other."""
+    async with screen(browser, _PHONE, _SHARP) as page:
+        phone = Phone(page, contract.laptop.addresses["sandbox"])
+        await phone.inbox(CUSTOMER)
+        await expect(phone.notice(contract.document)).to_be_visible()
+        await page.screenshot(path=FOLDER / "inbox.png")
+        await phone.notice(contract.document).click()
+        await expect(phone.button("Read and sign")).to_be_visible()
+        await page.screenshot(path=FOLDER / "open.png")
+        await phone.button("Read and sign").click()
+        await expect(phone.button("Sign")).to_be_visible()
+        await page.screenshot(path=FOLDER / "sign.png")
+
+
+async def sign(contract: Contract, browser: Browser, person: str) -> None:
+    """From the notice to the signature."""
+    async with screen(browser, _PHONE) as page:
+        phone = Phone(page, contract.laptop.addresses["sandbox"])
+        await phone.inbox(person)
+        await phone.notice(contract.document).first.click()
+        await phone.button("Read and sign").click()
+        await phone.button("Sign").click()
+        await expect(phone.heading("You have signed")).to_be_visible()
+
+
+async def in_between(contract: Contract, browser: Browser) -> None:
+    """What the command and the Web UI say while a signature is missing."""
+    typed = contract.laptop.type("request", "show", contract.id, FORCE_COLOR="1", COLUMNS=str(_COLUMNS))
+    async with screen(browser, _TERMINAL, _LEGIBLE) as page:
+        await page.set_content(terminal(f"$ countersign request show {contract.id}\n{typed.stdout}"))
+        await page.locator("pre").screenshot(path=FOLDER / "request-show.png")
+    async with screen(browser, _WIDE_DESK) as page:
+        await page.goto(f"{await web_ui(contract, page)}/user-metadata")
+        await expect(page.frame_locator("iframe").last.get_by_role("heading", name="Waiting for")).to_be_visible()
+        details = page.get_by_role("heading", name="Current Details").locator("xpath=../../..")
+        await details.screenshot(path=FOLDER / "web-ui-details.png")
+
+
+async def timeline(contract: Contract, browser: Browser) -> None:
+    """The whole life in the Web UI."""
+    async with screen(browser, _DESK) as page:
+        await page.goto(f"{await web_ui(contract, page)}/timeline")
+        await expect(page.get_by_text("create at Core Signature")).to_be_visible()
+        section = page.get_by_role("heading", name="Timeline").locator("xpath=../../..")
+        await section.screenshot(path=FOLDER / "web-ui.png")
+
+
+def terminal(output: str) -> str:
+    """A page that looks like the terminal that printed this."""
+    console = Console(record=True, width=_COLUMNS + 2, file=StringIO(), color_system="truecolor", force_terminal=True)
+    console.print(Text.from_ansi(output.rstrip()))
+    return console.export_html(inline_styles=True, theme=MONOKAI, code_format=_TERMINAL_PAGE)
+
+
+async def web_ui(contract: Contract, page: Page) -> str:
+    """The address of this run's pages: the Web UI itself finds the run."""
+    base = contract.laptop.addresses["web_ui"]
+    await page.goto(f"{base}/namespaces/default/workflows/signature-request%3A{contract.id}")
+    await page.wait_for_url("**/timeline")
+    return page.url.removesuffix("/timeline")
+
+
+async def pass_days(contract: Contract, *steps: int) -> None:
+    """Move the request's clock, one reminder at a time."""
+    for days in steps:
+        await asyncio.to_thread(contract.laptop.answer, "fast-forward", contract.id, f"{days}d")
+
+
+async def pass_days_until_somebody_is_alerted(contract: Contract) -> None:
+    """Reminder after reminder; working hours and weekends make it a different number of days each time."""
+    for _ in range(_MOST_STEPS):
+        if (await contract.shown())["escalations"]:
+            return
+        await pass_days(contract, 3)
+    raise AssertionError(f"nobody was alerted within {_MOST_STEPS} steps of three days")
+
+
+@asynccontextmanager
+async def screen(browser: Browser, size: tuple[int, int], scale: float = 1) -> AsyncIterator[Page]:
+    """A page of this size in CSS pixels."""
+    width, height = size
+    context = await browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+    try:
+        yield await context.new_page()
+    finally:
+        await context.close()
+
+
+async def main(path: str) -> None:
+    """Take them all, on a stack of its own."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as laptop:
+        async with chromium(path) as browser:
+            contract = Contract(laptop, "msa-0042", "Master services agreement")
+            await asyncio.to_thread(laptop.answer, "request", "start", str(laptop.example))
+            await contract.shown(lambda it: it["notifications"])
+            await take(contract, browser)
+    for picture in sorted(FOLDER.glob("*.png")):
+        print(f"{picture.stat().st_size // 1024:>5} kB  {picture.name}")
+
+
+if __name__ == "__main__":
+    browser_here = executable()
+    asyncio.run(main(browser_here)) if browser_here else sys.exit(HOW_TO_HAVE_THEM)

@@ -1,0 +1,56 @@
+"""Histories that would grow for ever."""
+
+from collections import Counter
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from tests.chaos.conftest import Note
+from tests.faults.floods import flood
+from tests.workflows.fakes import World
+from tests.workflows.stage import a_request, story
+from workflows.model import Signer, SignerState, Status
+
+pytestmark = pytest.mark.timeout(900)
+MOST_EVENTS = 4_400
+"""The server suggests a fresh run at 4,096 events; a step that has begun is still finished."""
+
+
+@pytest.mark.real_server
+async def test_nine_thousand_events_of_one_request_are_all_in_its_histories(note: Note) -> None:
+    """D12: sent while runs end and begin; none is lost, and the request ends as if they had not been."""
+    flooded = await flood(9_000)
+    note(f"flood: {len(flooded.events)} of 9001 events in {flooded.runs} runs, the longest of {flooded.longest} events")
+    assert flooded.outcome is Status.SIGNED
+    assert flooded.events == flooded.sent
+    assert flooded.runs > 1
+    assert flooded.readies == 1
+
+
+async def test_a_request_of_two_years_reminded_daily_forgets_nothing(note: Note) -> None:
+    """D12: 730 reminders, an event each month and its repetition; every reminder once, every event read once."""
+    world = World()
+    world.planner.reminders = tuple(timedelta(days=number) for number in range(1, 731))
+    world.planner.warnings, world.planner.escalate_after = (), None
+    world.planner.window = timedelta(days=800)
+    lengths = []
+    async with story(world, a_request(Signer(person="customer-signer", order=1))) as it:
+        for month in range(25):
+            for event in (month, month - 1):
+                await it.callback("viewed", event=f"event-{event}")
+                await it.shown()  # this server mixes up a signal with a task that is being completed (faults.md 1.1)
+            await it.days_pass(30)
+            lengths.append((await it.env.client.get_workflow_handle(it.handle.id).describe()).history_length)
+        reads = len(world.signatures.observations)
+        world.signatures.sign("customer-signer", SignerState.SIGNED)
+        world.signatures.status = Status.SIGNED
+        await it.callback("signed")
+        assert (await it.handle.result()).outcome is Status.SIGNED
+    told = Counter(stage for stage, _ in world.push.stages() if stage.startswith("reminder"))
+    runs = 1 + sum(later < earlier for earlier, later in pairwise(lengths))
+    note(f"two years: {len(told)} reminders, {reads} reads of 26 events, {runs} runs of at most {max(lengths)} events")
+    assert told == Counter({f"reminder-{number}": 1 for number in range(1, 731)})
+    assert reads == 26
+    assert runs > 1
+    assert max(lengths) < MOST_EVENTS

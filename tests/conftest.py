@@ -1,0 +1,22 @@
+"""What several rooms of tests share: one laptop stack, and a line about the browser stories when they did not run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.chromium import HOW_TO_HAVE_THEM, executable
+from tests.stack.laptop import BUILD, Laptop, running
+
+
+@pytest.fixture(scope="session")
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    """One laptop stack, with a versioned worker, for all stories that leave it as they found it."""
+    with running(tmp_path_factory.mktemp("laptop") / "data", TEMPORAL_WORKER_BUILD_ID=BUILD) as stack:
+        yield stack
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not seen: a skipped test is easily overlooked."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", ()) if "browser" in report.keywords]
+    if skipped and executable() is None:
+        terminalreporter.write_line(HOW_TO_HAVE_THEM, yellow=True)

@@ -1,0 +1,158 @@
+"""What is known after a run: the sandbox's ledger, and of each workflow its history and its own word."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, HistoryEvent
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from tests.faults.town import Town
+from tests.faults.vendor import Entry
+from workflows.glance import RequestShow
+from workflows.model import Delivery, HandoffBatch, Notice
+from workflows.names import SIGNATURE_REQUEST, request_workflow_id
+
+_AT_ONCE: Final = 10
+_CLOSING: Final = (
+    EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+)
+_BENIGN: Final = (
+    # News came while the last task ran, so it is done again: how Temporal loses no signal.
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+    # What a dead server leaves behind.
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_FAILOVER_CLOSE_COMMAND,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND,
+)
+
+
+@dataclass
+class Call:
+    """One activity of a history, decided on when the workflow task began that asked for it.
+
+    `attempts` are those that were really started, as far as the history tells.
+    """
+
+    name: str
+    notices: tuple[Notice, ...]
+    decided: datetime
+    attempts: int = 1
+    closed: bool = False
+
+
+@dataclass(frozen=True)
+class Life:
+    """One request as Temporal tells it."""
+
+    request: str
+    run_id: str
+    status: WorkflowExecutionStatus | None
+    shown: RequestShow
+    calls: tuple[Call, ...]
+    failed_tasks: tuple[str, ...] = ()
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`acknowledged` are the starts that were confirmed: request → run id."""
+
+    acknowledged: Mapping[str, str]
+    lives: Mapping[str, Life]
+    ledger: tuple[Entry, ...] = field(repr=False, default=())
+
+    def entries(self, entry_type: str, request: str | None = None) -> list[Entry]:
+        """The ledger's entries of one type, about one request or all that are known here."""
+        wanted = {request} if request else {*self.acknowledged, *self.lives}
+        return [one for one in self.ledger if one["type"] == entry_type and _about(one) in wanted]
+
+
+async def gather(town: Town, acknowledged: Mapping[str, str], prefix: str) -> Evidence:
+    """Everything about the requests whose names begin with `prefix`."""
+    client, at_once = town.desk.client, asyncio.Semaphore(_AT_ONCE)
+    listed = [one.id async for one in client.list_workflows(f"WorkflowType = '{SIGNATURE_REQUEST}'")]
+    found = {id.partition(":")[2] for id in listed} | set(acknowledged)
+
+    async def life(id: str) -> Life:
+        async with at_once:
+            return await _life(town, client, id)
+
+    lives = await asyncio.gather(*(life(id) for id in sorted(found) if id.startswith(prefix)))
+    ledger = [one for one in await town.vendor.ledger() if (_about(one) or "").startswith(prefix)]
+    return Evidence(acknowledged, {one.request: one for one in lives}, tuple(ledger))
+
+
+async def _life(town: Town, client: Client, id: str) -> Life:
+    handle = client.get_workflow_handle(request_workflow_id(id))
+    described = await handle.describe()
+    raw = described.raw_description
+    events = [event async for event in handle.fetch_history_events()]
+    return Life(
+        request=id,
+        run_id=raw.workflow_execution_info.first_run_id,
+        status=described.status,
+        shown=await town.shown(id),
+        calls=await _calls(client, events),
+        failed_tasks=tuple(_failed_tasks(events)),
+        busy=bool(raw.pending_activities) or raw.HasField("pending_workflow_task"),
+    )
+
+
+async def _calls(client: Client, events: Iterable[HistoryEvent]) -> tuple[Call, ...]:
+    calls: dict[int, Call] = {}
+    begun: dict[int, datetime] = {}
+    for event in events:
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+            begun[event.event_id] = event.event_time.ToDatetime(UTC)
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            begun[event.event_id] = begun[event.workflow_task_completed_event_attributes.started_event_id]
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            scheduled = event.activity_task_scheduled_event_attributes
+            notices = await _notices(client, scheduled)
+            decided = begun[scheduled.workflow_task_completed_event_id]
+            calls[event.event_id] = Call(scheduled.activity_type.name, notices, decided)
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+            started = event.activity_task_started_event_attributes
+            calls[started.scheduled_event_id].attempts = started.attempt
+        elif event.event_type in _CLOSING:
+            calls[_closed(event)].closed = True
+    return tuple(calls.values())
+
+
+async def _notices(client: Client, scheduled: ActivityTaskScheduledEventAttributes) -> tuple[Notice, ...]:
+    payloads = list(scheduled.input.payloads)
+    match scheduled.activity_type.name:
+        case "deliver_notices":
+            [delivery] = await client.data_converter.decode(payloads, [Delivery])
+            return tuple(delivery.notices)
+        case "hand_off":
+            [batch] = await client.data_converter.decode(payloads, [HandoffBatch])
+            return tuple(call.notice for call in batch.calls if call.notice)
+        case _:
+            return ()
+
+
+def _closed(event: HistoryEvent) -> int:
+    attributes = getattr(event, str(event.WhichOneof("attributes")))
+    return int(attributes.scheduled_event_id)
+
+
+def _failed_tasks(events: Iterable[HistoryEvent]) -> Iterable[str]:
+    for event in events:
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+            failed = event.workflow_task_failed_event_attributes
+            if failed.cause not in _BENIGN:
+                yield f"{WorkflowTaskFailedCause.Name(failed.cause)}: {failed.failure.message}"
+
+
+def _about(entry: Entry) -> str | None:
+    """The request an entry is about."""
+    data = entry.get("data") or (entry.get("body") or {}).get("data") if isinstance(entry.get("body"), dict) else None
+    told: str | None = entry.get("external_id") or (entry.get("data") or data or {}).get("request")
+    return told

@@ -1,0 +1,89 @@
+"""Many callbacks of one request, on the real server, with recording fakes for the world outside."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+from tests.servers import real_server
+from tests.workflows.fakes import World
+from tests.workflows.stage import Story, a_request, begin, workers
+from workflows.model import ProviderEvent, Settled, Signer, Status
+from workflows.names import PROVIDER_EVENT
+
+_AT_ONCE = 20
+
+
+@dataclass(frozen=True)
+class Flooded:
+    """What became of the request, and the ids of events as sent and as found in its runs."""
+
+    outcome: Status
+    runs: int
+    longest: int
+    sent: Sequence[str]
+    events: Sequence[str]
+    readies: int
+
+
+async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
+    """Send `count` different events, many at once, then let the signer sign."""
+    world = World()
+    async with real_server(*server) as env, workers(env.client, world):
+        story = await begin(env, world, a_request(Signer(person="customer-signer", order=1)))
+        sent = [f"event-{number:05}" for number in range(count)]
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def send(event: str) -> None:
+            async with at_once:
+                await _current(story).signal(PROVIDER_EVENT, ProviderEvent(id=event, type="viewed", at=_now()))
+
+        await asyncio.gather(*map(send, sent))
+        world.signatures.sign("customer-signer")
+        world.signatures.status = Status.SIGNED
+        await _current(story).signal(PROVIDER_EVENT, ProviderEvent(id="the-end", type="signed", at=_now()))
+        settled: Settled = await story.handle.result()
+        runs = [await _signalled(env.client, story, run) for run in await _runs(env.client, story)]
+        return Flooded(
+            outcome=settled.outcome,
+            runs=len(runs),
+            longest=max(length for length, _ in runs),
+            sent=[*sent, "the-end"],
+            events=sorted(event for _, events in runs for event in events),
+            readies=world.push.stages().count(("ready", "customer-signer")),
+        )
+
+
+def _current(story: Story) -> WorkflowHandle[Any, Any]:
+    """Whichever run goes on now."""
+    return story.env.client.get_workflow_handle(story.handle.id)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _runs(client: Client, story: Story) -> list[str]:
+    """The runs from the first to the last."""
+    runs, run = [], story.handle.first_execution_run_id
+    while run:
+        runs.append(run)
+        handle = client.get_workflow_handle(story.handle.id, run_id=run)
+        last = [event async for event in handle.fetch_history_events()][-1]
+        run = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    return runs
+
+
+async def _signalled(client: Client, story: Story, run: str) -> tuple[int, list[str]]:
+    """How long the history of a run is, and the ids of the events in it."""
+    history = await client.get_workflow_handle(story.handle.id, run_id=run).fetch_history()
+    found = []
+    for event in history.events:
+        if event.HasField("workflow_execution_signaled_event_attributes"):
+            payloads = event.workflow_execution_signaled_event_attributes.input.payloads
+            [told] = await client.data_converter.decode(list(payloads), [ProviderEvent])
+            found.append(told.id)
+    return len(history.events), found

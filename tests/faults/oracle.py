@@ -1,0 +1,199 @@
+"""The judge of every fault run: compares what the outside saw (the ledger) with what Temporal says (faults.md part 2).
+
+Pure. It knows nothing of the faults that were injected: an activity that was tried twice may have sent twice, and
+nothing else may have.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from temporalio.client import WorkflowExecutionStatus
+
+from activities.store import device_hash
+from tests.faults.evidence import Evidence, Life
+from tests.faults.vendor import Entry, instant
+from workflows.model import Channel, Outcome, Role, SignerState, Status
+from workflows.names import handoff_key
+
+_ENDINGS: Final = {"si": Status.SIGNED, "de": Status.DECLINED, "ca": Status.CANCELLED, "xp": Status.EXPIRED}
+_ENDING_EVENTS: Final = ("signed", "declined", "cancelled", "expired")
+_OF_THE_END: Final = ("settled", "withdrawal")
+
+
+class Invariant(StrEnum):
+    """What must hold when all has come to rest."""
+
+    STARTS = "I1: every acknowledged start has one workflow, every document belongs to one"
+    OUTCOMES = "I2: what has ended at the provider has ended alike with us"
+    TRUTH = "I3: signed only if the provider says so"
+    ONCE = "I4: one document and one request each"
+    NOTICES = "I5: each notice on each phone, at most once to see, sent no more often than it was tried"
+    SILENCE = "I6: nothing more is sent after the end"
+    HAND_OFF = "I7: every target called, with one effect"
+    HEALTH = "I9: no failing workflow task, nothing left pending"
+    TRAIL = "I11: the timeline only goes forward"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An invariant that does not hold, and of which request."""
+
+    invariant: Invariant
+    request: str
+    says: str
+
+
+def judge(evidence: Evidence) -> list[Violation]:
+    """All that is wrong; empty when nothing was lost and nobody was bothered twice."""
+    found = [violation for rule in _OF_ALL for violation in rule(evidence)]
+    return found + [one for life in evidence.lives.values() for rule in _OF_EACH for one in rule(evidence, life)]
+
+
+def repeated_sends(evidence: Evidence) -> int:
+    """Raw sends beyond the first of each notice to each phone: what the deaths cost, invisible to people."""
+    sends = Counter((push["data"]["request"], push["data"]["stage"], push["token"]) for push in _shown(evidence))
+    return sum(count - 1 for count in sends.values())
+
+
+def _starts(evidence: Evidence) -> Iterator[Violation]:
+    for request, run_id in evidence.acknowledged.items():
+        life = evidence.lives.get(request)
+        if life is None or life.run_id != run_id:
+            yield Violation(Invariant.STARTS, request, f"started as {run_id}, found {life and life.run_id}")
+    for request in {entry["external_id"] for entry in evidence.ledger if entry["type"] == "document_created"}:
+        if request not in evidence.lives:
+            yield Violation(Invariant.STARTS, request, "a document that no workflow knows")
+
+
+def _outcomes(evidence: Evidence, life: Life) -> Iterator[Violation]:
+    ended = [_ENDINGS[entry["status"]] for entry in _status_entries(evidence, life) if entry["status"] in _ENDINGS]
+    if ended and life.shown.status is not ended[-1]:
+        yield Violation(Invariant.OUTCOMES, life.request, f"{ended[-1]} at the provider, {life.shown.status} with us")
+
+
+def _truth(evidence: Evidence, life: Life) -> Iterator[Violation]:
+    said = {entry["status"] for entry in _status_entries(evidence, life)}
+    if life.shown.status is Status.SIGNED and "si" not in said:
+        yield Violation(Invariant.TRUTH, life.request, f"signed, but the provider said {sorted(said)}")
+
+
+def _once(evidence: Evidence, life: Life) -> Iterator[Violation]:
+    for made in ("document_created", "request_created"):
+        count = len(evidence.entries(made, life.request))
+        if count != 1:
+            yield Violation(Invariant.ONCE, life.request, f"{count} times {made}")
+
+
+def _notices_taken(evidence: Evidence, life: Life) -> Iterator[Violation]:
+    """Nobody who was to be told was missed, and what our ledger calls accepted was accepted."""
+    told = {(line.stage, line.person) for line in life.shown.notifications}
+    for signer in life.shown.signers:
+        had_turn = signer.state not in (SignerState.WAITING, SignerState.COPIED) and signer.role is not Role.COPY
+        if had_turn and ("ready", signer.person) not in told and not life.shown.status.ended:
+            yield Violation(Invariant.NOTICES, life.request, f"{signer.person} was never told")
+    taken = {(push["data"]["stage"], device_hash(push["token"])) for push in evidence.entries("push", life.request)}
+    for line in life.shown.notifications:
+        for device in line.devices if line.channel is Channel.PUSH else ():
+            if device.outcome is Outcome.ACCEPTED and (line.stage, device.device) not in taken:
+                yield Violation(Invariant.NOTICES, life.request, f"{line.stage} of {line.person} was not sent")
+
+
+def _notices_once(evidence: Evidence, life: Life) -> Iterator[Violation]:
+    """One identity on the screen, and no more raw sends than the activities that carried the notice had attempts."""
+    allowed: Counter[tuple[str, str]] = Counter()
+    for call in life.calls:
+        allowed.update({(notice.stage, notice.person): call.attempts for notice in call.notices})
+    keys, sends = defaultdict(set), Counter[tuple[str, str, str]]()
+    for push in evidence.entries("push", life.request):
+        keys[push["token"]].add(push["key"])
+        sends[push["data"]["stage"], push["person"], push["token"]] += 1
+    for token, seen in keys.items():
+        if len(seen) > 1:
+            yield Violation(Invariant.NOTICES, life.request, f"{len(seen)} notices side by side on {token}")
+    for (stage, person, token), count in sends.items():
+        # A group's members have no notice of their own in the history; the one attempt of its call is their measure.
+        most = allowed[stage, person] or max(
+            (call.attempts for call in life.calls if call.name == "hand_off"), default=0
+        )
+        if count > most:
+            yield Violation(
+                Invariant.NOTICES, life.request, f"{stage} sent {count} times to {token}, tried {most} times"
+            )
+
+
+def _silence(evidence: Evidence, life: Life) -> Iterator[Violation]:
+    """The end counts from when we were told of it; the one delivery decided on before may still be under way."""
+    told = evidence.entries("callback", life.request)
+    ends = [instant(one) for one in told if one["status"] == 200 and one["event_type"] in _ENDING_EVENTS]
+    if not ends:
+        return
+    late = [push for push in evidence.entries("push", life.request) if instant(push) > min(ends)]
+    begun = [call for call in life.calls if call.name == "deliver_notices" and call.decided < min(ends)]
+    running = {notice.stage for call in begun[-1:] for notice in call.notices}
+    for push in late:
+        if push["data"]["stage"] not in (*_OF_THE_END, *running):
+            yield Violation(
+                Invariant.SILENCE, life.request, f"{push['data']['stage']} at {push['at']}, ended {min(ends)}"
+            )
+
+
+def _hand_off(evidence: Evidence, life: Life) -> Iterator[Violation]:
+    for line in life.shown.handoffs:
+        calls = [one for one in evidence.entries("downstream", life.request) if one["target"] == line.target]
+        identities = {call["headers"].get("webhook-id") for call in calls}
+        if calls and (identities != {handoff_key(life.request, line.target)} or len({c["raw"] for c in calls}) > 1):
+            yield Violation(Invariant.HAND_OFF, life.request, f"{line.target} was called as {identities}")
+        if line.target == "finance" and line.state == "done" and not calls:
+            yield Violation(Invariant.HAND_OFF, life.request, "finance is done but was never called")
+    if life.shown.status is Status.SIGNED and not life.shown.handoffs:
+        yield Violation(Invariant.HAND_OFF, life.request, "signed, and nobody downstream was told")
+
+
+def _health(_: Evidence, life: Life) -> Iterator[Violation]:
+    yield from (Violation(Invariant.HEALTH, life.request, failure) for failure in life.failed_tasks)
+    if life.busy or not all(call.closed for call in life.calls):
+        yield Violation(Invariant.HEALTH, life.request, "something is still pending")
+    if life.status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED):
+        yield Violation(Invariant.HEALTH, life.request, f"the workflow is {life.status}")
+
+
+def _trail(_: Evidence, life: Life) -> Iterator[Violation]:
+    instants = [entry.at for entry in life.shown.timeline]
+    if instants != sorted(instants):
+        yield Violation(Invariant.TRAIL, life.request, "the timeline goes back")
+    endings = [entry.what for entry in life.shown.timeline if entry.what in [status.value for status in Status]]
+    endings = [what for what in endings if Status(what).ended and not _is_of_a_signer(life, what)]
+    if len(endings) > 1:
+        yield Violation(Invariant.TRAIL, life.request, f"ended more than once: {endings}")
+
+
+def _is_of_a_signer(life: Life, what: str) -> bool:
+    """Signers are signed and declined by the same words as requests."""
+    return any(
+        entry.what == what and entry.who in {s.person for s in life.shown.signers} for entry in life.shown.timeline
+    )
+
+
+def _status_entries(evidence: Evidence, life: Life) -> list[Entry]:
+    return evidence.entries("document_status", life.request)
+
+
+def _shown(evidence: Evidence) -> list[Entry]:
+    return [push for push in evidence.entries("push") if push["visible"]]
+
+
+_OF_ALL: Final[tuple[Callable[[Evidence], Iterator[Violation]], ...]] = (_starts,)
+_OF_EACH: Final[tuple[Callable[[Evidence, Life], Iterator[Violation]], ...]] = (
+    _outcomes,
+    _truth,
+    _once,
+    _notices_taken,
+    _notices_once,
+    _silence,
+    _hand_off,
+    _health,
+    _trail,
+)

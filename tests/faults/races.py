@@ -1,0 +1,127 @@
+"""Races that are decided while nobody works: the worker is down, several things happen, and then it comes back."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.testing import TimeSkipper
+
+from starter.exits import Refusal
+from tests.faults.population import PATIENT, colleague
+from tests.faults.town import WORKER, Town, eventually, ids
+from workflows.glance import RequestShow
+from workflows.names import PROVIDER_EVENT
+
+_POLICY = {
+    **PATIENT,
+    "reminders": None,
+    "warnings": [],
+    "escalation": {"after": "2d", "or": None, "action": "notify", "to": ["manager"]},
+}
+_FIRED = EventType.EVENT_TYPE_TIMER_FIRED
+Deed = Callable[[Town, str], Awaitable[None]]
+
+
+async def waiting(town: Town, prefix: str, count: int) -> list[str]:
+    """Requests whose signer has been told, and of which nothing but an escalation is planned."""
+    names = list(ids(prefix, count))
+
+    async def begin(number: int, name: str) -> None:
+        await town.ask(name, colleague(number + 20), requester=colleague(number + 40), policy=_POLICY)
+        await town.until_shown(name, lambda it: it.notifications, within=40)
+        await town.until_idle(name, within=40)
+
+    await asyncio.gather(*(begin(number, name) for number, name in enumerate(names)))
+    return names
+
+
+@asynccontextmanager
+async def nobody_works(town: Town) -> AsyncIterator[None]:
+    """The worker is away while the block runs."""
+    await town.end(WORKER)
+    try:
+        yield
+    finally:
+        await town.start(WORKER)
+
+
+async def in_order(town: Town, names: Sequence[str], *deeds: Deed) -> None:
+    """Do the deeds one after the other to each request."""
+
+    async def one(name: str) -> None:
+        for deed in deeds:
+            await deed(town, name)
+
+    await asyncio.gather(*map(one, names))
+
+
+async def nearly_due(town: Town, names: Sequence[str], left: timedelta = timedelta(seconds=5)) -> None:
+    """Move the clocks to shortly before the escalation."""
+
+    async def one(name: str) -> None:
+        await town.forward(name, await _time_left(town, name) - left)
+
+    await asyncio.gather(*map(one, names))
+
+
+async def falls_due(town: Town, name: str) -> None:
+    """Wait until the escalation's timer has fired."""
+    await eventually(lambda: has_fired(town, name), within=120)
+
+
+async def has_fired(town: Town, name: str) -> bool:
+    """Whether the timer of the escalation has fired."""
+    return any([event.event_type == _FIRED async for event in town.handle(name).fetch_history_events()])
+
+
+async def signer_signs(town: Town, name: str) -> None:
+    """The signer signs; the callback's signal is in the history."""
+    before = await _count(town, name, PROVIDER_EVENT)
+    await town.sign(name)
+    # Two events tell of it: that the signer has signed, and that the document is signed.
+    await eventually(lambda: _at_least(town, name, before + 2), within=40)
+
+
+async def is_cancelled(town: Town, name: str) -> None:
+    """Somebody cancels the workflow from the Web UI."""
+    await town.handle(name).cancel()
+
+
+async def cancelled_during_escalation(town: Town, name: str, dice: random.Random) -> None:
+    """The clock is moved to the escalation, and the request cancelled a random instant after it may have begun."""
+    moving = asyncio.create_task(town.forward(name, await _time_left(town, name) + timedelta(minutes=1)))
+    await falls_due(town, name)
+    await asyncio.sleep(dice.uniform(0, 0.3))  # the random offset
+    await town.handle(name).cancel()
+    with suppress(Refusal):  # the request may end while its clock is being moved
+        await moving
+
+
+async def ended(town: Town, names: Sequence[str]) -> list[RequestShow]:
+    """What is shown of the requests once their workflows are closed."""
+
+    async def one(name: str) -> RequestShow:
+        await asyncio.wait_for(town.handle(name).result(), 60)
+        return await town.shown(name)
+
+    return list(await asyncio.gather(*map(one, names)))
+
+
+async def _time_left(town: Town, name: str) -> timedelta:
+    """From the request's now to the next planned step."""
+    following = (await town.until_shown(name, lambda it: it.next and it.next.at)).next
+    now: datetime = await TimeSkipper(town.desk.client).get_current_time(town.handle(name))
+    assert following and following.at
+    return following.at - now
+
+
+async def _at_least(town: Town, name: str, count: int) -> bool:
+    return await _count(town, name, PROVIDER_EVENT) >= count
+
+
+async def _count(town: Town, name: str, signal: str) -> int:
+    events = [event async for event in town.handle(name).fetch_history_events()]
+    return sum(event.workflow_execution_signaled_event_attributes.signal_name == signal for event in events)

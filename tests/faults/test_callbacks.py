@@ -1,0 +1,110 @@
+"""Callbacks as rude networks and forgers send them, through the real receiver: hints, of which none is believed."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from tests.faults.evidence import gather
+from tests.faults.oracle import judge
+from tests.faults.population import colleague
+from tests.faults.races import ended
+from tests.faults.town import Town, eventually
+from tests.faults.vendor import CALLBACK, Entry
+from workflows.model import Status
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_repeated_reordered_and_late_callbacks_end_alike(shared: Town) -> None:
+    """A2, A3: two signers in order; each callback comes twice, or after the next one, or a second late."""
+
+    async def suffers(fault: str) -> str:
+        id = f"called-{fault}"
+        await shared.vendor.arm(fault, "*", method=CALLBACK, contains=id, times=None if fault == "duplicate" else 2)
+        await shared.ask(id, colleague(50), colleague(51), finance=f"{shared.vendor.url}/_sandbox/targets/finance")
+        await shared.sign(id, times=2)
+        return id
+
+    names = await asyncio.gather(*map(suffers, ("duplicate", "reorder", "delay")))
+    for shown in await ended(shared, names):
+        assert shown.status is Status.SIGNED
+        assert len(await shared.vendor.ledger("downstream", target="finance")) >= 3
+    assert judge(await gather(shared, {}, "called-")) == []
+
+
+async def test_a_forged_callback_is_refused_and_the_truth_is_read_before_the_next_nudge(shared: Town) -> None:
+    """A1, A4: 401 and no signal; as the genuine one never comes, the reminder's own look finds the signature."""
+    await _waits(shared, "forged")
+    before = await _signals(shared, "forged")
+    await shared.vendor.arm("forge", "*", method=CALLBACK, contains="forged", times=None)
+    await shared.sign("forged")
+    callbacks = await eventually(lambda: _answered(shared, "forged", 2))
+    assert [callback["status"] for callback in callbacks] == [401, 401]
+    assert await _signals(shared, "forged") == before
+    await shared.forward("forged", timedelta(days=4))
+    [shown] = await ended(shared, ["forged"])
+    assert shown.status is Status.SIGNED
+    assert [push["data"]["stage"] for push in await shared.vendor.pushes("forged")].count("reminder-1") == 0
+    await shared.vendor.disarm()
+
+
+async def test_a_genuine_hash_over_a_body_that_lies_changes_nothing(shared: Town) -> None:
+    """A5: `signed` stands in the callback's body, but not at Core Signature, which is asked."""
+    await _waits(shared, "swapped")
+    await shared.vendor.arm("swap", "*", method=CALLBACK, contains="swapped", status="si", times=None)
+    [signer] = await shared.vendor.waiting("swapped")
+    await shared.vendor.view(signer)
+    callbacks = await eventually(lambda: _answered(shared, "swapped", 2))
+    assert {(callback["fault"], callback["status"]) for callback in callbacks} == {("swap", 200)}
+    await shared.until_shown("swapped", lambda it: it.status is Status.VIEWED)
+    await shared.until_idle("swapped")
+    assert (await shared.shown("swapped")).status is Status.VIEWED
+
+
+async def test_a_callback_after_the_end_starts_nothing(shared: Town) -> None:
+    """A6, A10: late by seconds or replayed by somebody: 200, and the closed workflow stays the only one."""
+    await _waits(shared, "late")
+    await shared.vendor.arm("delay", "signer_signed", method=CALLBACK, contains="late", delay=1.5)
+    await shared.sign("late")
+    await ended(shared, ["late"])
+    late = await eventually(lambda: shared.vendor.ledger("callback", external_id="late", fault="delay"))
+    assert [callback["status"] for callback in late] == [200]
+    runs = [run.run_id async for run in shared.desk.client.list_workflows("WorkflowId = 'signature-request:late'")]
+    assert len(runs) == 1
+
+
+async def test_stalled_callers_do_not_hold_up_a_genuine_one(shared: Town) -> None:
+    """A13: a hundred bodies that never come, and a request is signed meanwhile as quickly as ever."""
+    await _waits(shared, "stalled")
+    address, segment = httpx.URL(shared.receiver), shared.kept.secrets.segment
+    lines = (f"POST /callbacks/core-signature/{segment} HTTP/1.1", "host: x", "content-length: 9", "", "{")
+    opened = await asyncio.gather(*(asyncio.open_connection(address.host, address.port) for _ in range(100)))
+    for _, writer in opened:
+        writer.write("\r\n".join(lines).encode())
+    began = time.monotonic()
+    await shared.sign("stalled")
+    await ended(shared, ["stalled"])
+    assert time.monotonic() - began < 5
+    for _, writer in opened:
+        writer.close()
+
+
+async def _waits(town: Town, id: str) -> None:
+    await town.ask(id, colleague(52))
+    await town.until_shown(id, lambda it: it.notifications)
+    await town.until_idle(id)
+    assert len(await town.vendor.ledger("callback", external_id=id)) == 2
+
+
+async def _answered(town: Town, id: str, count: int) -> list[Entry] | None:
+    """The callbacks beyond the two that tell of the conversion and the sending, once there are so many."""
+    told = (await town.vendor.ledger("callback", external_id=id))[2:]
+    return told if len(told) >= count else None
+
+
+async def _signals(town: Town, id: str) -> int:
+    events = town.handle(id).fetch_history_events()
+    return sum([event.HasField("workflow_execution_signaled_event_attributes") async for event in events])

@@ -1,0 +1,51 @@
+"""docs/faults.md is true: every row that is promised is there, and every test it names exists."""
+
+import ast
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+PAGE = TESTS.parent / "docs" / "faults.md"
+PROMISED = {
+    "A": (2, 3, 4, 5, 6, 8, 10, 11, 13, 14),
+    "B": (1, 3, 4, 9, 11, 12, 13, 14, 15, 17),
+    "C": (1, 2, 3, 4, 5),
+    "D": (1, 2, 3, 4, 6, 7, 9, 10, 12, 17, 18),
+    "F": (1, 3, 4, 10),
+    "H": (1, 2, 3, 4),
+}
+OURS = ("faults", "chaos")
+_NOT_OF_A_FAULT = ("faults/test_oracle.py", "faults/test_catalogue.py")
+
+
+def rows() -> dict[str, set[str]]:
+    """The tests that each row names."""
+    table = re.findall(r"^\| ([A-Z]\d+) \|.*\| ([^|]*) \|$", PAGE.read_text(), re.MULTILINE)
+    return {number: set(re.findall(r"`(\S+::test_\w+)`", shown)) for number, shown in table}
+
+
+def defined(file: Path) -> set[str]:
+    """The tests of a file, as the page names them."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    names = [node.name for node in ast.parse(file.read_text()).body if isinstance(node, functions)]
+    return {f"{file.relative_to(TESTS)}::{name}" for name in names if name.startswith("test_")}
+
+
+def test_every_promised_row_names_a_test() -> None:
+    shown = rows()
+    promised = [f"{letter}{number}" for letter, numbers in PROMISED.items() for number in numbers]
+    assert [row for row in promised if not shown.get(row)] == []
+
+
+def test_every_named_test_exists() -> None:
+    named = set().union(*rows().values())
+    files = {TESTS / name.partition("::")[0] for name in named}
+    assert [str(file) for file in files if not file.exists()] == []
+    assert sorted(named - set().union(*map(defined, files))) == []
+
+
+def test_every_fault_test_is_on_the_page() -> None:
+    files = [file for room in OURS for file in (TESTS / room).glob("test_*.py")]
+    ours = set().union(*map(defined, files))
+    named = set().union(*rows().values())
+    assert sorted(name for name in ours - named if not name.startswith(_NOT_OF_A_FAULT)) == []

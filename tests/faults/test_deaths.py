@@ -1,0 +1,26 @@
+"""kill -9: nothing that was acknowledged is lost, and nobody sees a notice twice."""
+
+import pytest
+
+from tests.faults.evidence import gather
+from tests.faults.oracle import judge
+from tests.faults.races import ended, waiting
+from tests.faults.town import TEMPORAL, Town, eventually
+from workflows.model import Status
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_a_killed_server_comes_back_with_everything_and_no_callback_is_lost(shared: Town) -> None:
+    """A11, D6: while it is dead every callback is answered 500, which asks for another one; nothing else is needed."""
+    names = await waiting(shared, "outlived", 6)
+    before = await shared.vendor.last()
+    await shared.kill(TEMPORAL)
+    for name in names:
+        await shared.sign(name)
+    await eventually(lambda: shared.vendor.ledger("callback", before, external_id=names[-1]))
+    turned_away = await shared.vendor.ledger("callback", before)
+    assert {callback["status"] for callback in turned_away} == {500}
+    await shared.start(TEMPORAL)
+    assert {shown.status for shown in await ended(shared, names)} == {Status.SIGNED}
+    assert judge(await gather(shared, {}, "outlived")) == []

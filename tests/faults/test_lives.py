@@ -1,0 +1,127 @@
+"""Processes that come and go as they do in a deploy, and commands that are typed while they do."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from starter import requests
+from starter.doctor.health import Health, Part
+from starter.doctor.temporal import progress
+from tests.faults.creates import start_all, until_made
+from tests.faults.evidence import gather
+from tests.faults.population import colleague
+from tests.faults.town import RECEIVER, TEMPORAL, WORKER, Town, connect, eventually, ids, town
+from tests.faults.vendor import DOCUMENTS
+from workflows.names import SIGNATURE_REQUEST, WORKFLOW_QUEUE, request_workflow_id
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_a_worker_told_to_stop_finishes_what_it_has_begun(shared: Town) -> None:
+    """D4: SIGTERM under load: exit 0 within the grace, and no activity is tried a second time."""
+    names = list(ids("draining", 8))
+    for name in names:
+        await shared.vendor.arm("slow", DOCUMENTS, method="POST", contains=f'"{name}"', delay=1)
+    await start_all(shared, names)
+    await until_made(shared, names)
+    code, seconds = await shared.end(WORKER)
+    await shared.start(WORKER)
+    assert (code, seconds < 35) == (0, True)
+    for name in names:
+        await eventually(lambda: _is_created(shared, name))  # noqa: B023  awaited at once
+    lives = (await gather(shared, {}, "draining")).lives.values()
+    assert [call.attempts for life in lives for call in life.calls if call.name == "create_signature_request"] == [
+        1
+    ] * 8
+
+
+async def test_worker_and_receiver_wait_for_a_server_that_is_not_there_yet(tmp_path: Path) -> None:
+    """D7: not ready, no crash loop, and ready soon after the server comes."""
+    async with town(tmp_path / "data", server=False) as it, httpx.AsyncClient(trust_env=False) as browser:
+        await it.start(WORKER, RECEIVER, ready=False)
+
+        async def waited_twice() -> bool:
+            return it.log(WORKER).count("waiting for temporal") >= 2 and await _answers(browser, it, "healthz") == 200
+
+        await eventually(waited_twice)
+        assert await _answers(browser, it, "readyz") == 503
+        assert not await it.is_ready(WORKER)
+        assert [it.running[name].exit_code for name in (WORKER, RECEIVER)] == [None, None]
+        await it.start(TEMPORAL)
+        assert await it.ready(WORKER, RECEIVER, within=15) <= 15
+        async with AsyncExitStack() as closing:
+            await connect(it, closing)
+            await it.ask("patience", colleague(1))
+            await it.until_shown("patience", lambda shown: shown.notifications)
+
+
+async def test_a_stuck_request_is_noticed_and_delays_nobody(shared: Town, metrics_port: int) -> None:
+    """D11: a workflow task that fails for ever shows in `doctor` and in a metric; the others do not feel it."""
+    began = time.monotonic()
+    await shared.ask("calm", colleague(20))
+    await shared.until_shown("calm", lambda it: it.notifications)
+    calm = time.monotonic() - began
+    poison = await shared.desk.client.start_workflow(
+        SIGNATURE_REQUEST, {"no": "request"}, id=request_workflow_id("poison"), task_queue=WORKFLOW_QUEUE
+    )
+    try:
+        part = await eventually(lambda: _unless_fine(shared))
+        assert part.says.startswith("1 stuck")
+        assert await _failed_tasks(metrics_port) >= 1
+        began = time.monotonic()
+        await shared.ask("beside-poison", colleague(21))
+        await shared.until_shown("beside-poison", lambda it: it.notifications)
+        assert time.monotonic() - began < calm + 1
+    finally:
+        await poison.terminate("the test is over")
+
+
+async def test_exit_codes_of_request_show_are_true(shared: Town) -> None:
+    """D18: five processes, five times 0; `make chaos` types it a hundred times."""
+    await shared.ask("looked-at", colleague(22))
+    endings = await asyncio.gather(*(shared.command("request", "show", "looked-at") for _ in range(5)))
+    assert [code for code, _ in endings] == [0] * 5, endings
+
+
+async def test_fifty_starts_at_once_are_one_request(shared: Town) -> None:
+    """F10: one workflow, one document, one of them says `created`; other content under the id is refused meanwhile."""
+    prepared = await shared.prepared("wanted", colleague(23))
+    other = await shared.prepared("wanted", colleague(24))
+    answers = await asyncio.gather(
+        *(requests.start(shared.desk, other if n == 25 else prepared) for n in range(51)), return_exceptions=True
+    )
+    started = [answer for answer in answers if isinstance(answer, requests.StartAnswer)]
+    refused = [answer for answer in answers if not isinstance(answer, requests.StartAnswer)]
+    assert len(started) == 50
+    assert [type(refusal).__name__ for refusal in refused] == ["IdTaken"]
+    assert len({answer.run_id for answer in started}) == 1
+    assert [answer.created for answer in started].count(True) == 1
+    await shared.until_shown("wanted", lambda it: it.notifications)
+    assert len(await shared.vendor.documents("wanted")) == 1
+
+
+async def _is_created(it: Town, name: str) -> bool:
+    events = it.handle(name).fetch_history_events()
+    return any([event.HasField("activity_task_completed_event_attributes") async for event in events])
+
+
+async def _answers(browser: httpx.AsyncClient, it: Town, page: str) -> int | None:
+    try:
+        return (await browser.get(f"{it.receiver}/{page}")).status_code
+    except httpx.TransportError:
+        return None
+
+
+async def _unless_fine(it: Town) -> Part | None:
+    part = await progress(it.desk.client)
+    return None if part.state is Health.OK else part
+
+
+async def _failed_tasks(port: int) -> float:
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        lines = (await browser.get(f"http://127.0.0.1:{port}/metrics")).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("temporal_workflow_task_execution_failed{"))

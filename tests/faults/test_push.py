@@ -1,0 +1,104 @@
+"""A rude push service, felt by a whole request: each phone by itself, and never one notice twice on a screen."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.faults.population import LONER, PATIENT, SIGNER, colleague, tokens
+from tests.faults.town import Town
+from tests.faults.vendor import SENDS, Entry, Vendor
+from workflows.model import Channel, Outcome
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_three_phones_of_which_one_fails_once_are_four_sends_and_one_notice_each(shared: Town) -> None:
+    """C2: only the phone that failed is tried again."""
+    await shared.vendor.arm("503", SENDS, contains=tokens(SIGNER)[1])
+    before = await shared.vendor.last()
+    await shared.ask("three-phones", SIGNER)
+    await shared.until_shown("three-phones", lambda it: it.notifications)
+    await shared.forward("three-phones", timedelta(seconds=10))
+    assert len(await _sends(shared.vendor, "three-phones", before)) == 4
+    screen = await shared.vendor.screen(SIGNER, "three-phones")
+    assert {token: len(notices) for token, notices in screen.items()} == dict.fromkeys(tokens(SIGNER), 1)
+    [line] = (await shared.shown("three-phones")).notifications
+    assert [one.outcome for one in line.devices] == [Outcome.ACCEPTED] * 3
+
+
+async def test_a_send_whose_answer_was_lost_stands_once_on_the_screen(shared: Town) -> None:
+    """C3: repeated under the same key, so the phone replaces the first by the second."""
+    person = colleague(10)
+    await shared.vendor.arm("cut", SENDS, contains=tokens(person)[0])
+    await shared.ask("lost-push", person)
+    await shared.until_shown("lost-push", lambda it: it.notifications)
+    await shared.forward("lost-push", timedelta(seconds=10))
+    pushes = await shared.vendor.pushes("lost-push", "ready")
+    assert sorted(push["token"] for push in pushes) == [tokens(person)[0], *tokens(person)]
+    screen = await shared.vendor.screen(person, "lost-push")
+    assert [len(notices) for notices in screen.values()] == [1, 1]
+
+
+async def test_a_phone_that_is_gone_is_never_tried_again_and_mail_takes_over_from_the_last(shared: Town) -> None:
+    """C1, C7: 0 retries to a dead token; with none left Core Signature's mail, and the escalation still in time."""
+    first, second = tokens(LONER)
+    await shared.vendor.mark(first, "unregistered")
+    before = await shared.vendor.last()
+    policy = {**PATIENT, "escalation": {"after": "7d", "or": None, "action": "notify", "to": ["manager"]}}
+    await shared.ask("gone", LONER, policy=policy)
+    await shared.until_shown("gone", lambda it: it.notifications)
+    await shared.vendor.mark(second, "unregistered")
+    await shared.forward("gone", timedelta(days=8))
+    shown = await shared.until_shown("gone", lambda it: it.escalations)
+    refused = await shared.vendor.ledger("push_refused", before)
+    assert sorted(entry["token"] for entry in refused) == [first, second]
+    channels = {line.stage: line.channel for line in shown.notifications}
+    assert (channels["ready"], channels["escalation"]) == (Channel.PUSH, Channel.PUSH)
+    assert (channels["reminder-1"], channels["reminder-2"]) == (Channel.MAIL, Channel.MAIL)
+    assert shown.escalations[0].at - shown.notifications[0].at < timedelta(days=7, minutes=16)
+    mailed = [line for line in shown.notifications if line.channel is Channel.MAIL]
+    assert len(await shared.vendor.ledger("mail", before, kind="resend")) == len(mailed)
+
+
+async def test_a_phone_over_its_quota_is_left_alone_for_as_long_as_asked_and_delays_nobody_else(shared: Town) -> None:
+    """C4: nothing is sent to it before `Retry-After`; the request's other phone and other requests are told at once."""
+    limited, free = tokens(colleague(11))
+    await shared.vendor.arm("429", SENDS, contains=limited, retry_after=90)
+    await shared.ask("over-quota", colleague(11))
+    await shared.ask("unaffected", colleague(12))
+    await shared.until_shown("over-quota", lambda it: it.notifications)
+    await shared.until_shown("unaffected", lambda it: it.notifications)
+    assert len(await shared.vendor.pushes("unaffected")) == 2
+    await shared.forward("over-quota", timedelta(seconds=80))
+    assert [push["token"] for push in await shared.vendor.pushes("over-quota")] == [free]
+    await shared.forward("over-quota", timedelta(seconds=15))
+    assert sorted(push["token"] for push in await shared.vendor.pushes("over-quota")) == [limited, free]
+
+
+async def test_the_longest_title_of_families_is_taken_by_every_phone(shared: Town) -> None:
+    """C5: 200 characters of joined emoji are cut at a grapheme if need be, and refused by nobody."""
+    before = await shared.vendor.last()
+    await shared.ask("families", colleague(13), name="\N{FAMILY}\u200d\N{GIRL}" * 66)
+    await shared.until_shown("families", lambda it: it.notifications)
+    assert len(await shared.vendor.pushes("families")) == 2
+    assert await shared.vendor.ledger("push_refused", before) == []
+
+
+async def test_refused_credentials_bury_no_phone(shared: Town) -> None:
+    """C8: 401 of the push service is our problem; every token is kept and told once it is mended."""
+    person = colleague(14)
+    for token in tokens(person):
+        await shared.vendor.arm("401", SENDS, contains=token, times=2)
+    await shared.ask("no-credentials", person)
+    await shared.until_shown("no-credentials", lambda it: it.problem)
+    await shared.forward("no-credentials", timedelta(seconds=31))
+    assert sorted(push["token"] for push in await shared.vendor.pushes("no-credentials")) == tokens(person)
+
+
+async def _sends(vendor: Vendor, request: str, after: int) -> list[Entry]:
+    calls = await vendor.ledger("request", after, method="POST")
+    return [
+        call
+        for call in calls
+        if call["path"].endswith("messages:send") and call["body"]["message"]["data"]["request"] == request
+    ]

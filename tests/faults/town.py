@@ -1,0 +1,257 @@
+"""A laptop stack whose processes die and come back one by one: the real server on a file, sandbox, receiver, worker."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from temporalio.client import WorkflowHandle
+
+from activities.request_input import Prepared
+from deploy.folder import DataFolder, Kept
+from deploy.processes import Program, RunningProgram
+from deploy.stack import Stack, plan
+from starter import desk, exits, modules, rehearsal, requests, settings
+from starter.desk import Desk
+from starter.needs import Need
+from starter.settings import Settings
+from tests.faults import population
+from tests.faults.vendor import Vendor
+from workflows.glance import RequestShow
+from workflows.names import request_workflow_id
+
+HOST: Final = "127.0.0.1"
+TEMPORAL, SANDBOX, RECEIVER, WORKER = "temporal", "sandbox", "receiver", "worker"
+READY_WITHIN: Final = 40.0
+_GRACE_AND_SOME: Final = 40.0
+_GLANCE: Final = 0.05
+_BRISK: Final = {"COUNTERSIGN_SIGNATURE_MAX_RPS": "1000"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a town differs from a laptop's stack: more for the server's command line, and for environments.
+
+    `ours` is for worker, receiver and commands, `worker` for the worker alone.
+    """
+
+    temporal: tuple[str, ...] = ()
+    sandbox: dict[str, str] = field(default_factory=dict)
+    ours: dict[str, str] = field(default_factory=dict)
+    worker: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Town:
+    """Four processes on one folder. What a test starts here it names by ids of its own."""
+
+    folder: DataFolder
+    kept: Kept
+    conditions: Conditions
+    settings: Settings
+    vendor: Vendor
+    running: dict[str, RunningProgram] = field(default_factory=dict)
+    _desk: Desk | None = None
+
+    @property
+    def desk(self) -> Desk:
+        """Where requests are started and looked at; there once the server has been up."""
+        assert self._desk is not None, "the server has not been started yet"
+        return self._desk
+
+    @property
+    def receiver(self) -> str:
+        """Address of the receiver."""
+        return str(self._stack().addresses["receiver"])
+
+    def log(self, name: str) -> str:
+        """What a process has written so far."""
+        return (self.folder.logs / f"{name}.log").read_text(errors="replace")
+
+    # --- processes
+
+    async def start(self, *names: str, ready: bool = True) -> None:
+        """Start processes side by side, again after their death too; with `ready` wait until they do their work."""
+        for name in names:
+            self.running[name] = await RunningProgram.start(self._program(name), self.folder.logs)
+        if ready:
+            await asyncio.gather(*(self.running[name].until_ready(READY_WITHIN) for name in names))
+
+    async def ready(self, *names: str, within: float = READY_WITHIN) -> float:
+        """Wait until processes do their work; the seconds that took."""
+        began = time.monotonic()
+        await asyncio.gather(*(self.running[name].until_ready(within) for name in names))
+        return time.monotonic() - began
+
+    async def is_ready(self, name: str) -> bool:
+        """Whether a process says that it does its work."""
+        return await self.running[name].program.ready()
+
+    async def kill(self, name: str) -> None:
+        """kill -9."""
+        dead = self.running.pop(name)
+        dead.kill()
+        await dead.ended()
+
+    async def end(self, name: str) -> tuple[int | None, float]:
+        """SIGTERM; the exit code and the seconds it took."""
+        began = time.monotonic()
+        ending = self.running.pop(name)
+        await ending.stop()
+        return ending.exit_code, time.monotonic() - began
+
+    # --- requests
+
+    async def ask(self, id: str, *signers: str, **more: Any) -> requests.StartAnswer:
+        """Start a request from a file, as the command does; see `population.write_request` for `more`."""
+        return await requests.start(self.desk, await self.prepared(id, *signers, **more))
+
+    async def prepared(self, id: str, *signers: str, **more: Any) -> Prepared:
+        """A request as it is started: its file was written, read and checked."""
+        file = population.write_request(self.folder.path / "files", id, *signers, **more)
+        return await requests.read(self.settings, str(file))
+
+    async def command(self, *words: str) -> tuple[int, str]:
+        """Type `countersign …` in a process of its own: its exit code, and what it says."""
+        environment = {**modules.environment(), "COUNTERSIGN_DATA_DIR": str(self.folder.path), **self.environment}
+        process = await asyncio.create_subprocess_exec(
+            *modules.command("starter", *words),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        return int(process.returncode or 0), said.decode()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads a command here."""
+        told: dict[str, str] = self._stack().addresses["env"]
+        return {**told, **self.conditions.ours}
+
+    async def shown(self, id: str) -> RequestShow:
+        """What `request show` says."""
+        return await requests.show(self.desk, id)
+
+    async def until_shown(self, id: str, holds: Callable[[RequestShow], Any], within: float = 20) -> RequestShow:
+        """`request show` once it says what is waited for."""
+
+        async def probe() -> RequestShow | None:
+            shown = await self.shown(id)
+            return shown if holds(shown) else None
+
+        return await eventually(probe, within)
+
+    async def until_idle(self, id: str, within: float = 20) -> None:
+        """Until every callback about the request is answered and its workflow has nothing to do but wait."""
+
+        async def all_told() -> bool:
+            events = {entry["event"] for entry in await self.vendor.ledger("event", external_id=id)}
+            told = {entry["event"] for entry in await self.vendor.ledger("callback", external_id=id, status=200)}
+            return events == told
+
+        await eventually(all_told, within)
+        await eventually(lambda: self._only_waits(id), within)
+
+    async def forward(self, id: str, by: timedelta) -> None:
+        """Move the clock of one request, until it has nothing more to do than wait."""
+        await rehearsal.fast_forward(self.desk.client, id, by)
+        await eventually(lambda: self._only_waits(id))
+
+    async def _only_waits(self, id: str) -> bool:
+        raw = (await self.handle(id).describe()).raw_description
+        return not raw.pending_activities and not raw.HasField("pending_workflow_task")
+
+    def handle(self, id: str) -> WorkflowHandle[Any, Any]:
+        """The workflow of a request."""
+        return self.desk.client.get_workflow_handle(request_workflow_id(id))
+
+    async def sign(self, id: str, times: int = 1, within: float = 20) -> None:
+        """Let whoever's turn it is sign, so many times."""
+        for _ in range(times):
+            [one] = await eventually(lambda: self.vendor.waiting(id), within)
+            assert await self.vendor.sign(one)
+
+    # --- inside
+
+    def _stack(self) -> Stack:
+        # Planned anew each time: a worker's ready file of an earlier life is removed by that.
+        return plan(self.folder, self.kept, HOST)
+
+    def _program(self, name: str) -> Program:
+        stack = self._stack()
+        program = next(one for one in (*stack.first, stack.worker) if one.name == name)
+        mine = self.conditions
+        more = {
+            TEMPORAL: {},
+            SANDBOX: mine.sandbox,
+            RECEIVER: mine.ours,
+            WORKER: mine.ours | mine.worker,
+        }[name]
+        return replace(
+            program,
+            command=(*program.command, *(mine.temporal if name == TEMPORAL else ())),
+            environment={**program.environment, **more},
+            grace=_GRACE_AND_SOME if name in (WORKER, RECEIVER) else program.grace,
+        )
+
+
+@asynccontextmanager
+async def town(folder: Path, conditions: Conditions | None = None, *, server: bool = True) -> AsyncIterator[Town]:
+    """A town on a folder of its own: all four processes at work, or with `server=False` the sandbox alone."""
+    async with AsyncExitStack() as closing:
+        it = await _laid_out(folder, conditions or Conditions(), closing)
+        closing.push_async_callback(_end, it)
+        await it.start(SANDBOX, *((TEMPORAL, RECEIVER) if server else ()))
+        if server:
+            await connect(it, closing)
+            await it.start(WORKER)
+        yield it
+
+
+async def connect(it: Town, closing: AsyncExitStack) -> None:
+    """Open the desk: the server is there."""
+    it._desk = await closing.enter_async_context(desk.opened(it.settings))
+
+
+async def _laid_out(path: Path, conditions: Conditions, closing: AsyncExitStack) -> Town:
+    folder = DataFolder(path)
+    population.settle(path / "example" / "people.yaml", path / "files")
+    conditions = replace(conditions, ours={**_BRISK, **conditions.ours})
+    kept = folder.kept(HOST)
+    addresses = plan(folder, kept, HOST).addresses
+    environment = {**addresses["env"], **conditions.ours}
+    vendor = await closing.enter_async_context(Vendor(addresses["sandbox"]))
+    return Town(folder, kept, conditions, settings.load(Need.PEOPLE, environment=environment), vendor)
+
+
+async def _end(it: Town) -> None:
+    for name in (WORKER, RECEIVER, SANDBOX, TEMPORAL):
+        if name in it.running:
+            it.running[name].kill()
+            await it.running[name].ended()
+
+
+async def eventually(probe: Callable[[], Awaitable[T | None]], within: float = 20) -> T:
+    """What the probe finds, looking until it finds something; fails when that takes too long."""
+    ends = time.monotonic() + within
+    last: Any = None
+    while time.monotonic() < ends:
+        try:
+            if last := await probe():
+                return last
+        except exits.Refusal as refusal:
+            last = refusal
+        await asyncio.sleep(_GLANCE)
+    raise AssertionError(f"not seen within {within:g} s; last looked like {last!r}")
+
+
+def ids(prefix: str, count: int) -> Iterable[str]:
+    """Names for many requests."""
+    return (f"{prefix}-{number:03}" for number in range(count))

@@ -1,0 +1,120 @@
+"""A laptop stack under test, and the `countersign` command typed beside it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starter import modules
+
+READY_WITHIN = 30.0
+ENDS_WITHIN = 10.0
+BUILD = "build-1"
+"""Of the worker of the shared stack."""
+_GLANCE = 0.05
+BUILD = "build-1"
+"""The worker version of the shared stack."""
+
+
+@dataclass
+class Laptop:
+    """One `countersign dev` on a folder of its own."""
+
+    folder: Path
+    process: "subprocess.Popen[str]"
+
+    @property
+    def addresses(self) -> dict[str, Any]:
+        """What `dev.json` says."""
+        told: dict[str, Any] = json.loads((self.folder / "dev.json").read_text())
+        return told
+
+    @property
+    def example(self) -> Path:
+        """The request file that the stack laid out."""
+        return self.folder / "example" / "msa.yaml"
+
+    def request(self, id: str) -> Path:
+        """A copy of the example request under another id."""
+        file = self.folder / "example" / f"{id}.yaml"
+        file.write_text(self.example.read_text().replace("id: msa-0042", f"id: {id}"))
+        return file
+
+    def type(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Type a command in a second terminal."""
+        return countersign(*words, COUNTERSIGN_DATA_DIR=str(self.folder), **environment)
+
+    def answer(self, *words: str, **environment: str) -> Any:
+        """The JSON answer of a command that is done."""
+        typed = self.type(*words, "--json", **environment)
+        assert (typed.returncode, typed.stderr) == (0, ""), typed
+        return json.loads(typed.stdout)
+
+    def shown(self, id: str, until: Callable[[Any], bool]) -> Any:
+        """`request show` once it says what is waited for."""
+        return eventually(lambda: shown if until(shown := self.answer("request", "show", id)) else None)
+
+    def children(self) -> list[int]:
+        """The processes that the supervisor started."""
+        table = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)  # noqa: S607
+        pairs = [line.split() for line in table.stdout.splitlines()]
+        return [int(pid) for pid, parent in pairs if int(parent) == self.process.pid]
+
+    def end(self, with_signal: signal.Signals = signal.SIGTERM) -> float:
+        """Signal the supervisor; the seconds it took to end."""
+        began = time.monotonic()
+        self.process.send_signal(with_signal)
+        self.process.wait(ENDS_WITHIN + 5)
+        return time.monotonic() - began
+
+
+def countersign(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """The command in a process of its own, without the environment of whoever runs the tests."""
+    return subprocess.run(  # noqa: S603  our own command
+        modules.command("starter", *words),
+        env={**clean(), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@contextmanager
+def running(folder: Path, **environment: str) -> Iterator[Laptop]:
+    """Start a stack and wait until it is ready; it is ended with the block."""
+    # A killed stack leaves its addresses behind: those of this one are waited for.
+    (folder / "dev.json").unlink(missing_ok=True)
+    with subprocess.Popen(  # noqa: S603  our own command
+        modules.command("starter", "dev", "--data", str(folder)),
+        env={**clean(), **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            ready = eventually(lambda: (folder / "dev.json").exists() or process.poll() is not None, READY_WITHIN)
+            assert ready and process.poll() is None, process.stderr.read() if process.stderr else ""
+            yield Laptop(folder, process)
+        finally:
+            process.terminate()
+
+
+def eventually(probe: Callable[[], Any], within: float = 20.0) -> Any:
+    """What the probe finds, looking until it finds something; the last it found when it takes too long."""
+    ends = time.monotonic() + within
+    while not (found := probe()) and time.monotonic() < ends:
+        time.sleep(_GLANCE)
+    return found
+
+
+def clean() -> dict[str, str]:
+    """The environment without anything that means Countersign or a Temporal server."""
+    shell = {name: text for name, text in os.environ.items() if not name.startswith(("COUNTERSIGN_", "TEMPORAL_"))}
+    return modules.environment(shell)

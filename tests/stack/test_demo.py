@@ -1,0 +1,65 @@
+"""The demo is true: real durations, every step seen on a real stack, and a step that does not show is told."""
+
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import deploy
+from starter.demo.browser import Page
+from starter.demo.report import DemoTold, StepTold, verdict
+from starter.demo.story import STORY
+from starter.exits import Refusal
+from tests.stack.laptop import countersign
+
+DEMO = Path(deploy.__file__).with_name("demo")
+
+
+@pytest.mark.real_server
+def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
+    typed = countersign("demo", "--json", TMPDIR=str(tmp_path))
+    told = json.loads(typed.stdout)
+    assert typed.returncode == 0, told
+    assert told["ok"] is True
+    assert told["seconds"] < 60
+    assert [step["name"] for step in told["steps"]] == [step.name for step in STORY]
+    assert all(step["seen"] and step["at"] for step in told["steps"])
+    dates = [step["at"] for step in told["steps"]]
+    assert dates == sorted(dates)
+
+
+def test_every_duration_in_the_files_of_the_demo_is_whole_days() -> None:
+    durations = [
+        found
+        for file in DEMO.glob("*.yaml")
+        for found in re.findall(r"\b(?:window|first|every|after|or|warnings):\s*\[?([0-9]+[a-z]+)", file.read_text())
+    ]
+    assert durations
+    assert all(re.fullmatch(r"[1-9][0-9]*[dw]", found) for found in durations), durations
+
+
+def test_the_form_that_is_pressed_is_the_first_with_its_first_button() -> None:
+    page = Page(
+        "http://127.0.0.1/sign",
+        200,
+        '<form method="get"><input name="q"></form><form method="post" action="/go"><input type="hidden" name="t" '
+        'value="1"><button name="deed" value="sign">Sign</button><button name="deed" value="no">No</button></form>'
+        '<form method="post"><input name="other"></form>',
+    )
+    assert (page.form.action, page.form.fields) == ("/go", {"t": "1", "deed": "sign"})
+
+
+def test_a_page_without_a_button_is_said_by_its_title() -> None:
+    with pytest.raises(Refusal, match=r"a page with nothing to press \(404, Gone\)"):
+        _ = Page("http://127.0.0.1/", 404, "<title>Gone</title>").form
+
+
+def test_a_story_with_a_step_that_was_not_seen_names_it() -> None:
+    told = DemoTold(ok=False, seconds=3, steps=(StepTold(name="hr told", seen=False),))
+    console = Console(file=StringIO())
+    with console.capture() as shown:
+        console.print(verdict(told))
+    assert "Not seen: hr told" in shown.get()

@@ -1,0 +1,155 @@
+"""Countersign on a laptop, end to end: commands in a second terminal, a browser, and rude endings."""
+
+import json
+import os
+import signal
+import stat
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from starter.demo.browser import Browser
+from tests.stack.laptop import BUILD, ENDS_WITHIN, Laptop, countersign, eventually, running
+
+pytestmark = pytest.mark.real_server
+
+
+async def test_a_contract_is_started_signed_by_both_and_everyone_is_told(laptop: Laptop) -> None:
+    file = str(laptop.request("signed"))
+    started = laptop.answer("request", "start", file)
+    again = laptop.answer("request", "start", file)
+    assert set(started) == {"id", "workflow_id", "run_id", "created", "url"}
+    assert (started["id"], started["workflow_id"], started["created"]) == ("signed", "signature-request:signed", True)
+    assert started["url"].startswith(laptop.addresses["web_ui"]) and started["run_id"] in started["url"]
+    assert again == {**started, "created": False}
+
+    for person in ("customer-signer", "chief-executive"):
+        await signs(laptop, "signed", person)
+    shown = laptop.shown("signed", lambda it: all(one["state"] == "done" for one in it["handoffs"]) and it["handoffs"])
+    assert shown["status"] == "signed"
+    assert [one["state"] for one in shown["signers"]] == ["signed", "signed"]
+    assert {one["target"] for one in shown["handoffs"]} == {"hr", "finance", "operations", "customer-success"}
+    assert (laptop.folder / "store" / "records" / "signed.json").exists()
+
+
+async def signs(laptop: Laptop, request: str, person: str) -> None:
+    """Tap the notice on the phone, press our button, press Core Signature's."""
+    browser = Browser()
+    try:
+        notice = eventually(lambda: next((n for n in screen(laptop, person) if n["data"]["request"] == request), None))
+        page = await browser.open(notice["link"])
+        await browser.press(await browser.press(page))
+    finally:
+        await browser.aclose()
+
+
+def screen(laptop: Laptop, person: str) -> list[dict[str, Any]]:
+    with urlopen(f"{laptop.addresses['sandbox']}/_sandbox/phones/{person}") as answer:  # noqa: S310  our own sandbox
+        return [notice for notices in json.load(answer).values() for notice in notices]
+
+
+def test_what_people_and_programs_are_shown_is_the_same(laptop: Laptop) -> None:
+    laptop.answer("request", "start", str(laptop.request("looked-at")))
+    told = laptop.shown("looked-at", lambda it: it["notifications"])
+    typed = laptop.type("request", "show", "looked-at")
+    assert typed.returncode == 0
+    assert " ".join(typed.stdout.split()).startswith(told["says"])
+    assert all(len(line.rstrip()) <= 80 for line in typed.stdout.splitlines() if not line.startswith("http"))
+    assert told["waiting_for"][0]["person"] == "customer-signer"
+    listed = eventually(lambda: [one for one in laptop.answer("request", "list") if one["id"] == "looked-at"])
+    assert set(listed[0]) == {"id", "kind", "status", "problem", "due_at"}
+    assert laptop.answer("request", "list", "--attention") == []
+
+
+def test_days_pass_on_demand_and_a_cancelled_request_is_over(laptop: Laptop) -> None:
+    laptop.answer("request", "start", str(laptop.request("cancelled")))
+    laptop.shown("cancelled", lambda it: it["notifications"])
+    assert laptop.answer("fast-forward", "cancelled", "1w")["reached"] is True
+    shown = laptop.answer("request", "show", "signature-request:cancelled")
+    # In working hours the first reminder comes after three days, or when the weekend after them is over.
+    assert [one["stage"] for one in shown["notifications"]][:2] == ["ready", "reminder-1"]
+
+    words = ("request", "cancel", "cancelled", "--reason", "not needed", "--as", "legal-desk", "--op", "op-1")
+    assert laptop.answer(*words)["status"] == "cancelled"
+    assert laptop.answer(*words)["op"] == "op-1"
+    late = laptop.type("fast-forward", "cancelled", "3d")
+    assert (late.returncode, late.stderr) == (1, "cancelled: no such request is open, so there is no clock to move\n")
+
+
+def test_an_unknown_request_is_one_line_and_exit_code_1(laptop: Laptop) -> None:
+    typed = laptop.type("request", "show", "nowhere")
+    assert (typed.returncode, typed.stdout) == (1, "")
+    assert typed.stderr == "no request nowhere: neither Temporal nor the records know it\n"
+
+
+def test_a_faulty_file_starts_nothing_and_says_all_that_is_wrong(laptop: Laptop) -> None:
+    file = laptop.folder / "example" / "faulty.yaml"
+    file.write_text(laptop.example.read_text().replace("kind: customer-contract", "kind: contract\nsinger: []"))
+    typed = laptop.type("request", "start", str(file))
+    assert typed.returncode == 1
+    assert f"{file}:4: kind" in typed.stderr and f"{file}:5: singer" in typed.stderr
+
+
+def test_init_and_doctor_find_everything_set_up(laptop: Laptop) -> None:
+    assert {one["made"] for one in laptop.answer("init")} == {"exists"}
+    examined = laptop.answer("doctor", TEMPORAL_WORKER_BUILD_ID=BUILD)
+    assert examined["ok"] is True
+    assert {part["state"] for part in examined["parts"]} == {"ok"}
+    parts = {"temporal", "search attributes", "worker", "version", "token", "clock", "push", "receiver", "people"}
+    assert parts <= {part["part"] for part in examined["parts"]}
+
+
+def test_doctor_says_what_to_do_when_another_version_is_current(laptop: Laptop) -> None:
+    typed = laptop.type("doctor", "--json", TEMPORAL_WORKER_BUILD_ID="build-2")
+    version = next(part for part in json.loads(typed.stdout)["parts"] if part["part"] == "version")
+    assert (typed.returncode, version["state"]) == (1, "wrong")
+    assert "set-current-version --deployment-name countersign --build-id build-2" in version["says"]
+
+
+def test_secrets_of_the_stack_are_for_its_owner_only(laptop: Laptop) -> None:
+    for name in ("dev.json", "kept.json"):
+        assert stat.S_IMODE((laptop.folder / name).stat().st_mode) == 0o600
+
+
+def test_a_second_stack_on_the_same_folder_is_refused(laptop: Laptop) -> None:
+    typed = countersign("dev", "--data", str(laptop.folder))
+    assert typed.returncode == 1
+    assert f"a stack already runs on {laptop.folder}" in typed.stderr
+
+
+def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_goes_on(folder: Path) -> None:
+    with running(folder) as first:
+        first.answer("request", "start", str(first.example))
+        addresses, children = first.addresses, first.children()
+        first.end(signal.SIGKILL)
+        assert len(children) == 4
+        assert eventually(lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()], 5)
+    with running(folder) as second:
+        assert second.addresses == addresses
+        # Not `show`: the killed worker's queue is waited for some seconds before another one is asked.
+        assert [one["id"] for one in second.answer("request", "list")] == ["msa-0042"]
+        children = second.children()
+        assert second.end() < ENDS_WITHIN
+        assert second.process.returncode == 0
+        assert not (folder / "dev.json").exists()
+        assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_process_that_dies_ends_the_stack_and_is_named(folder: Path) -> None:
+    with running(folder) as stack:
+        worker = max(stack.children())
+        assert "worker" in Path(f"/proc/{worker}/cmdline").read_text()
+        os.kill(worker, signal.SIGKILL)
+        assert stack.process.wait(ENDS_WITHIN) == 1
+        said = stack.process.stderr.read() if stack.process.stderr else ""
+    assert said.startswith("countersign dev: Worker ended by itself (signal SIGKILL)")
+    assert str(folder / "logs" / "worker.log") in said
+
+
+def test_nothing_but_loopback_is_listened_on(folder: Path) -> None:
+    typed = countersign("dev", "--data", str(folder), "--host", "0.0.0.0")
+    assert typed.returncode == 1
+    assert typed.stderr.startswith("countersign dev: 0.0.0.0 is not a loopback address")
+    assert not folder.exists()

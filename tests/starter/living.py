@@ -1,0 +1,55 @@
+"""Living requests on a real server, and the desk at which one asks about them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from activities.store import Store
+from starter import requests
+from starter.desk import Desk
+from tests.servers import real_server
+from tests.workflows.stage import a_request
+from workflows import names
+from workflows.glance import RequestShow
+from workflows.model import Status
+from workflows.signature_request import SignatureRequestWorkflow
+
+SOON: Final = timedelta(seconds=10)
+MSA: Final = "msa-0042"
+
+
+@asynccontextmanager
+async def desk_in(folder: Path) -> AsyncIterator[Desk]:
+    """A desk before a server of its own."""
+    async with real_server() as env:
+        yield Desk(env.client, Store(folder.as_uri()), "http://127.0.0.1:8233")
+
+
+async def begin(desk: Desk, name: str = MSA) -> None:
+    """Start a request, as the start path would."""
+    request = a_request(name=name)
+    await desk.client.start_workflow(
+        SignatureRequestWorkflow.run,
+        request,
+        id=names.request_workflow_id(name),
+        task_queue=names.WORKFLOW_QUEUE,
+        static_summary=f"{request.brief.kind}: {request.brief.document.name}",
+        search_attributes=TypedSearchAttributes(
+            [SearchAttributePair(names.KIND, request.brief.kind), SearchAttributePair(names.STATUS, "converting")]
+        ),
+    )
+
+
+async def shown_with(desk: Desk, status: Status) -> RequestShow:
+    """What the request shows once it has this status."""
+    async with asyncio.timeout(SOON.total_seconds()):
+        while True:
+            shown = await requests.show(desk, MSA)
+            if shown.status is status:
+                return shown
+            await asyncio.sleep(0.02)

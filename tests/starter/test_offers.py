@@ -1,0 +1,69 @@
+"""What a form may wish: only what is on offer, and nothing that cannot be read."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.person import Person
+from activities.reader import Reader
+from starter.offers import NOTHING, Offers, to_signer
+from starter.posted_forms import plain_text
+from starter.screens import Act
+from workflows.glance import Choices, RequestShow
+from workflows.model import Status
+
+NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+SIGNER, DEPUTY = "customer-signer", "customer-deputy"
+
+
+def person(**changes: Any) -> Person:
+    known = {"id": DEPUTY, "name": "Customer Deputy", "email": "deputy@acme.test", "zone": "America/New_York"}
+    return Person.model_validate({**known, **changes})
+
+
+def shown(**changes: Any) -> RequestShow:
+    choices = Choices(person=SIGNER, snoozes_left=2, snooze_until=None, hand_over=True, ask=True)
+    return RequestShow(id="msa", kind="nda", status=Status.SENT, choices=(choices.having(**changes),))
+
+
+def offered(delegate: Person | None, **changes: Any) -> Offers:
+    return to_signer(shown(**changes), SIGNER, delegate, Reader.of(person()), NOW)
+
+
+def test_a_delegate_is_offered_unless_absent() -> None:
+    day = NOW.date()
+    away = [{"from": day.isoformat(), "until": (day + timedelta(days=2)).isoformat()}]
+    assert offered(person()).delegate == person()
+    assert offered(person(absent=away)).delegate is None
+    assert offered(None).delegate is None
+    assert offered(person(), hand_over=False).delegate is None
+
+
+def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
+    assert to_signer(shown(), "somebody-else", person(), Reader.of(person()), NOW) == NOTHING
+
+
+@pytest.mark.parametrize("act", [*Act, "", "nonsense"])
+def test_where_nothing_is_on_offer_no_form_wishes_anything(act: str) -> None:
+    form = {"act": act, "value": "2026-11-27T14:00:00+00:00", "text": "Which annex?"}
+    assert NOTHING.wish(SIGNER, form) is None
+
+
+@pytest.mark.parametrize("until", ["", "tomorrow", "2026-11-27T14:00:00", "9999999-01-01", "2026-11-27"])
+def test_a_time_that_is_no_instant_is_no_wish(until: str) -> None:
+    assert Offers(snoozes_left=1).wish(SIGNER, {"act": Act.LATER, "value": until}) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("one\r\ntwo\n", "one\ntwo\n"),
+        ("Zoe\u0308", "Zoë"),
+        ("\x1b[31mred\x07\x00", "[31mred"),
+        ("safe\u202egnp.exe\u2066", "safegnp.exe"),
+        ("👩‍⚖️ توقيع", "👩‍⚖️ توقيع"),
+    ],
+)
+def test_texts_lose_only_what_nobody_can_see(written: str, read: str) -> None:
+    assert plain_text(written) == read

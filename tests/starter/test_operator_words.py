@@ -1,0 +1,52 @@
+"""Every word that changes a request, typed into a second terminal, against a living one."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from starter import wishes
+from starter.desk import Desk
+from tests.starter.living import MSA, begin, desk_in, shown_with
+from tests.starter.terminal import type_
+from tests.workflows.fakes import World
+from tests.workflows.stage import workers
+from workflows.model import Question, Status
+
+pytestmark = pytest.mark.real_server
+
+LEGAL = ("--as", "legal-desk", "--json")
+
+
+async def typed(desk: Desk, folder: Path, *words: str) -> Any:
+    """The answer of `countersign request …` as JSON."""
+    address = desk.client.service_client.config.target_host
+    ended = await asyncio.to_thread(
+        type_, "request", *words, TEMPORAL_ADDRESS=address, COUNTERSIGN_DATA_DIR=str(folder)
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return json.loads(ended.stdout)
+
+
+async def test_the_words_do_what_they_say(tmp_path: Path) -> None:
+    async with desk_in(tmp_path) as desk, workers(desk.client, World()):
+        await begin(desk)
+        await shown_with(desk, Status.SENT)
+        paused = await typed(desk, tmp_path, "pause", MSA, "--reason", "prices", "--op", "op-1", *LEGAL)
+        await typed(desk, tmp_path, "resume", MSA, *LEGAL)
+        await typed(desk, tmp_path, "remind", MSA, "--force", *LEGAL)
+        await typed(desk, tmp_path, "extend", MSA, "--due", "2031-12-11T18:00:00+01:00", *LEGAL)
+        await wishes.send(desk.client, MSA, Question(person="customer-signer", text="Which annex?"), "page-1")
+        await typed(desk, tmp_path, "answer", MSA, "--text", "Annex B.", *LEGAL)
+        await typed(desk, tmp_path, "delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", *LEGAL)
+        shown = await typed(desk, tmp_path, "show", MSA, "--json")
+        cancelled = await typed(desk, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL)
+    assert paused == {"id": MSA, "status": "sent", "op": "op-1", "says": paused["says"]}
+    assert paused["says"].endswith("the clocks stand: paused by legal-desk: prices")
+    assert shown["due_at"] == "2031-12-11T17:00:00Z"
+    assert [waiting["person"] for waiting in shown["waiting_for"]] == ["customer-deputy"]
+    assert [(one["text"], one["answer"]) for one in shown["answered"]] == [("Which annex?", "Annex B.")]
+    assert "reminder-manual-1" in [line["stage"] for line in shown["notifications"]]
+    assert cancelled["status"] == "cancelled"

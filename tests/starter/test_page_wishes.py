@@ -1,0 +1,261 @@
+"""What a page offers beside signing, and what its forms have the request take: once each, and as theirs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.links import LinkUse
+from starter.screens import Act
+from starter.wishes import NotConfirmed, NotLiving, Refused
+from tests.starter.paging import (
+    CHAIR,
+    FIRST,
+    NOW,
+    REQUEST,
+    SECOND,
+    Phone,
+    form_of,
+    option_of,
+    phone,
+    text_of,
+    values_of,
+)
+from workflows.entries import AskedQuestion
+from workflows.glance import Choices, RequestShow, SignerLine
+from workflows.model import Answer, Delegation, NotNow, Question, Role, SignerState, Status
+
+REQUESTER, DEPUTY = "legal-desk", "customer-deputy"
+EVENING, MORNING = "2026-11-26T23:00:00+00:00", "2026-11-27T14:00:00+00:00"
+"""18:00 and 09:00 in New York."""
+OPTIONS = (Act.LATER, Act.HAND_OVER, Act.ASK, Act.ANSWER)
+
+
+def choices(person: str = FIRST, **changes: Any) -> Choices:
+    """Everything that may be chosen, unless changed."""
+    latest = datetime(2026, 12, 9, 14, 0, tzinfo=UTC)
+    every = Choices(person=person, snoozes_left=2, snooze_until=latest, hand_over=True, ask=True)
+    return every.having(**changes)
+
+
+def question(text: str = "Which annex?", answer: str | None = None, number: int = 1) -> AskedQuestion:
+    return AskedQuestion(number=number, person=FIRST, text=text, at=NOW, answer=answer)
+
+
+def shown(*offered: Choices, **changes: Any) -> RequestShow:
+    """The request as its workflow knows it."""
+    signer = SignerLine(person=FIRST, order=1, role=Role.SIGN, state=SignerState.TURN)
+    known = RequestShow(id=REQUEST, kind="nda", status=Status.SENT, requester=REQUESTER, signers=(signer,), says="x")
+    return known.having(choices=offered, **changes)
+
+
+@pytest.fixture
+async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
+    async with phone(tmp_path) as made:
+        await made.create()
+        made.known[REQUEST] = shown(choices())
+        yield made
+
+
+async def offered(signer: Phone, path: str) -> list[Act]:
+    page = (await signer.open(path)).text
+    return [act for act in OPTIONS if option_of(page, act)]
+
+
+async def test_beside_signing_there_is_not_now_handing_over_and_a_question(signer: Phone) -> None:
+    page = (await signer.open(signer.link())).text
+    assert await offered(signer, signer.link()) == [Act.LATER, Act.HAND_OVER, Act.ASK]
+    assert values_of(page, Act.LATER) == [EVENING, MORNING]
+    text = text_of(page)
+    assert "This evening: Thu, 26 Nov 2026, 18:00 (New York)" in text
+    assert "You can put it off 2 more times." in text
+    assert "Hand over to Customer Deputy" in text
+    assert form_of(page)["act"] == Act.SIGN
+
+
+async def test_not_now_is_wished_for_the_time_on_the_button(signer: Phone) -> None:
+    answer = await signer.wish(signer.link(), Act.LATER, EVENING)
+    assert (answer.status_code, answer.headers["location"]) == (303, signer.link().rpartition("/")[2])
+    [(wish, op)] = signer.wishes.taken
+    assert wish == NotNow(person=FIRST, until=datetime.fromisoformat(EVENING))
+    assert op.startswith("page-")
+
+
+async def test_handing_over_is_wished_by_the_signer(signer: Phone) -> None:
+    await signer.wish(signer.link(), Act.HAND_OVER)
+    assert [wish for wish, _ in signer.wishes.taken] == [Delegation(actor=FIRST, signer=FIRST, to=DEPUTY)]
+
+
+async def test_a_question_arrives_as_it_was_written(signer: Phone) -> None:
+    await signer.wish(signer.link(), Act.ASK, text="Which annex?\r\nاذهب 🖋️\u202e\x07")
+    assert [wish for wish, _ in signer.wishes.taken] == [Question(person=FIRST, text="Which annex?\nاذهب 🖋️")]
+
+
+async def test_the_longest_question_fits_into_a_form(signer: Phone) -> None:
+    await signer.wish(signer.link(), Act.ASK, text="🖋" * 1_000)
+    assert [wish for wish, _ in signer.wishes.taken] == [Question(person=FIRST, text="🖋" * 1_000)]
+
+
+async def test_a_form_that_is_posted_again_is_the_same_wish(signer: Phone) -> None:
+    form = option_of((await signer.open(signer.link())).text, Act.LATER)
+    await asyncio.gather(*(signer.post(signer.link(), form) for _ in range(3)))
+    assert len({op for _, op in signer.wishes.taken}) == 1
+    await signer.post(signer.link(), form | {"value": EVENING})
+    await signer.wish(signer.link(), Act.LATER)
+    assert len({op for _, op in signer.wishes.taken}) == 3
+
+
+async def test_the_name_of_a_wish_gives_neither_the_link_nor_the_form_away(signer: Phone) -> None:
+    form = option_of((await signer.open(signer.link())).text, Act.ASK) | {"text": "Which annex?"}
+    await signer.post(signer.link(), form)
+    [(_, op)] = signer.wishes.taken
+    assert not {form["token"], signer.link().rpartition("/")[2], FIRST} & {op}
+    assert len(op) == len("page-") + 22
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({"snoozes_left": 0}, [Act.HAND_OVER, Act.ASK]),
+        ({"snooze_until": NOW}, [Act.HAND_OVER, Act.ASK]),
+        ({"hand_over": False}, [Act.LATER, Act.ASK]),
+        ({"ask": False}, [Act.LATER, Act.HAND_OVER]),
+        ({"person": SECOND}, []),
+    ],
+)
+async def test_only_what_request_and_policy_allow_is_offered(
+    signer: Phone, changes: dict[str, Any], left: list[Act]
+) -> None:
+    signer.known[REQUEST] = shown(choices(**changes))
+    assert await offered(signer, signer.link()) == left
+
+
+@pytest.mark.parametrize("concerned", ["requester", "signers"])
+async def test_a_delegate_who_cannot_sign_is_not_offered(signer: Phone, concerned: str) -> None:
+    deputy = SignerLine(person=DEPUTY, order=2, role=Role.SIGN, state=SignerState.WAITING)
+    changes: dict[str, Any] = {"requester": DEPUTY} if concerned == "requester" else {"signers": (deputy,)}
+    signer.known[REQUEST] = shown(choices(), **changes)
+    assert await offered(signer, signer.link()) == [Act.LATER, Act.ASK]
+
+
+async def test_who_has_no_delegate_hands_nothing_over(signer: Phone) -> None:
+    await signer.deed("customer@acme.test", "sign")
+    signer.known[REQUEST] = shown(choices(SECOND))
+    assert await offered(signer, signer.link(SECOND)) == [Act.LATER, Act.ASK]
+
+
+async def test_who_has_just_signed_is_offered_nothing_more(signer: Phone) -> None:
+    await signer.deed("customer@acme.test", "sign")
+    assert await offered(signer, signer.link()) == []
+
+
+@pytest.mark.parametrize("nobody", [None, shown(partial=True)])
+async def test_while_nobody_answers_for_the_request_there_is_only_signing(
+    signer: Phone, nobody: RequestShow | None
+) -> None:
+    forms = {act: option_of((await signer.open(signer.link())).text, act) for act in OPTIONS[:3]}
+    signer.known.clear()
+    if nobody:
+        signer.known[REQUEST] = nobody
+    assert await offered(signer, signer.link()) == []
+    assert (await signer.press(signer.link())).headers["location"].startswith(signer.sandbox.url)
+    for form in forms.values():
+        answer = await signer.post(signer.link(), form | {"text": "Which annex?"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+        assert "What you wished for was not done." in text_of(answer.text)
+    assert signer.wishes.taken == []
+
+
+@pytest.mark.parametrize(
+    ("act", "value"), [(Act.LATER, "soon"), (Act.LATER, "2026-11-26T23:00:00"), (Act.HAND_OVER, CHAIR), ("sing", "")]
+)
+async def test_what_was_not_on_offer_changes_nothing(signer: Phone, act: str, value: str) -> None:
+    form = option_of((await signer.open(signer.link())).text, Act.ASK)
+    answer = await signer.post(signer.link(), form | {"act": act, "value": value})
+    assert (answer.status_code, signer.wishes.taken) == (303, [])
+
+
+@pytest.mark.parametrize("changes", [{"token": "x.y"}, {"token": ""}])
+async def test_a_wish_from_elsewhere_is_refused(signer: Phone, changes: dict[str, str]) -> None:
+    form = option_of((await signer.open(signer.link())).text, Act.LATER)
+    assert (await signer.post(signer.link(), form | changes)).status_code == 403
+    assert (await signer.post(signer.link(SECOND), form)).status_code == 403
+    foreign = await signer.browser.post(signer.link(), data=form, headers={"sec-fetch-site": "cross-site"})
+    assert (foreign.status_code, signer.wishes.taken) == (403, [])
+
+
+async def test_a_refusal_stands_on_the_page_with_everything_that_is_possible(signer: Phone) -> None:
+    signer.wishes.failure = Refused("that is after the last warning")
+    answer = await signer.wish(signer.link(), Act.LATER, EVENING)
+    assert answer.status_code == 409
+    assert "This was not done: that is after the last warning." in text_of(answer.text)
+    assert option_of(answer.text, Act.ASK) != {}
+    assert form_of(answer.text)["act"] == Act.SIGN
+
+
+async def test_what_nobody_confirmed_is_said_to_be_uncertain(signer: Phone) -> None:
+    signer.wishes.failure = NotConfirmed("page-x")
+    answer = await signer.wish(signer.link(), Act.ASK, text="Which annex?")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert "It is not certain that this was done" in text_of(answer.text)
+
+
+async def test_a_wish_for_what_has_just_ended_leads_to_the_page_as_it_is(signer: Phone) -> None:
+    signer.wishes.failure = NotLiving("too late")
+    assert (await signer.wish(signer.link(), Act.LATER)).status_code == 303
+
+
+async def test_the_page_says_when_one_is_reminded_and_what_one_asked(signer: Phone) -> None:
+    snoozed = choices(snoozes_left=1, reminded_at=datetime.fromisoformat(MORNING), ask=False)
+    signer.known[REQUEST] = shown(snoozed, question=question("And when?", number=2), answered=(question(answer="B."),))
+    text = text_of((await signer.open(signer.link())).text)
+    assert "You will be reminded on Fri, 27 Nov 2026, 09:00 (New York)." in text
+    assert "You can put it off 1 more time." in text
+    assert "You Which annex? Answer B." in text
+    assert "You And when? Answer Not answered yet." in text
+
+
+async def test_a_question_of_somebody_else_is_not_theirs_to_read(signer: Phone) -> None:
+    await signer.deed("customer@acme.test", "sign")
+    signer.known[REQUEST] = shown(choices(SECOND, ask=False), question=question())
+    assert "Which annex?" not in (await signer.open(signer.link(SECOND))).text
+    assert "Which annex?" not in (await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text
+
+
+async def test_the_requester_reads_the_question_and_answers_it(signer: Phone) -> None:
+    signer.known[REQUEST] = shown(question=question("<b>Which</b> annex?"))
+    path = signer.link(REQUESTER, LinkUse.VIEW)
+    page = (await signer.open(path)).text
+    assert "&lt;b&gt;Which&lt;/b&gt; annex?" in page
+    assert "<details open>" in page
+    answer = await signer.wish(path, Act.ANSWER, text="Annex B.")
+    assert answer.status_code == 303
+    assert [wish for wish, _ in signer.wishes.taken] == [Answer(actor=REQUESTER, text="Annex B.")]
+
+
+async def test_an_answer_is_for_the_question_that_stood_above_it(signer: Phone) -> None:
+    signer.known[REQUEST] = shown(question=question())
+    path = signer.link(REQUESTER, LinkUse.VIEW)
+    form = option_of((await signer.open(path)).text, Act.ANSWER)
+    signer.known[REQUEST] = shown(question=question("And when?", number=2))
+    answer = await signer.post(path, form | {"text": "Annex B."})
+    assert (answer.status_code, signer.wishes.taken) == (303, [])
+
+
+async def test_only_the_requester_answers(signer: Phone) -> None:
+    signer.known[REQUEST] = shown(choices(ask=False), question=question())
+    for path in (signer.link(CHAIR, LinkUse.VIEW), signer.link(FIRST, LinkUse.VIEW)):
+        assert await offered(signer, path) == []
+    form = option_of((await signer.open(signer.link())).text, Act.LATER)
+    await signer.post(signer.link(), form | {"act": Act.ANSWER, "value": "1", "text": "Annex B."})
+    assert signer.wishes.taken == []
+
+
+async def test_a_forwarded_signer_may_wish_as_well(signer: Phone) -> None:
+    await signer.forward("customer@acme.test", "chair@example.test")
+    signer.known[REQUEST] = shown(choices(CHAIR))
+    assert "Your link is in your mail" in text_of((await signer.open(signer.link(CHAIR))).text)
+    assert await offered(signer, signer.link(CHAIR)) == [Act.LATER, Act.ASK]

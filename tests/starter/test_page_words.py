@@ -1,0 +1,146 @@
+"""What pages say, in every language: each screen there is, and where a request stands."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.core_signature.signing_page import SigningPage, SigningState
+from activities.language import LANGUAGES, Language
+from starter.page_words import FOREIGN_FORM, MAIL_SENT, NO_ANSWER, NOT_OURS, ended_screen, signing_screen, status_screen
+from starter.screens import Draft, Screen
+from tests.activities.reading import reading
+from workflows.glance import HandoffLine, Next, RequestShow, SignerLine, WaitingFor
+from workflows.model import Code, HandoffState, MomentKind, Problem, Role, SignerState, Status
+
+NOW = datetime(2026, 12, 10, 9, 0, tzinfo=UTC)
+DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
+LATER = datetime(2026, 12, 11, 8, 0, tzinfo=UTC)
+WHEN = "vr 11 dec 2026, 09:00 (Amsterdam)"
+
+
+def shown(**changes: Any) -> RequestShow:
+    """A request that waits for the chief executive, with a reminder to come."""
+    known = RequestShow(
+        id="msa-0042",
+        kind="customer-contract",
+        document="Agreement",
+        status=Status.SENT,
+        due_at=DUE,
+        says="Waiting for chief-executive",
+        waiting_for=(WaitingFor(person="chief-executive", since=NOW),),
+        next=Next(what=MomentKind.REMIND, at=LATER, why="silent"),
+        signers=tuple(
+            SignerLine(person=f"signer-{n}", order=n, role=Role.SIGN, state=state)
+            for n, state in enumerate(SignerState, start=1)
+        ),
+    )
+    return known.having(**changes)
+
+
+def told(language: str = "nl", **changes: Any) -> tuple[str, ...]:
+    return status_screen(shown(**changes), "legal-desk", reading(language), NOW).sentences
+
+
+def words_of(screen: Screen) -> list[str]:
+    button = [screen.button.label, screen.button.hint] if screen.button else []
+    rows = [row.state for row in screen.signers]
+    return [screen.heading, *screen.sentences, *([screen.due] if screen.due else []), *button, *rows]
+
+
+def every_screen(code: str) -> list[Screen]:
+    """Each screen that there is, in one language."""
+    reader = reading(code)
+    pages = [
+        SigningPage(state, document="Agreement", approves=approves)
+        for state in SigningState
+        for approves in (False, True)
+    ]
+    endings = [status for status in Status if status.ended]
+    drafts: list[Draft] = [NOT_OURS, FOREIGN_FORM, NO_ANSWER, MAIL_SENT]
+    return [
+        *(draft.told(reader.language) for draft in drafts),
+        *(signing_screen(page, DUE, reader, NOW) for page in pages),
+        *(ended_screen(outcome, reader.language) for outcome in [None, *endings]),
+        *(status_screen(shown(status=status), "legal-desk", reader, NOW) for status in Status),
+        *(status_screen(shown(status=status), "signer-1", reader, NOW) for status in endings),
+    ]
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_no_screen_is_left_in_english(code: str) -> None:
+    pairs = zip(every_screen("en"), every_screen(code), strict=True)
+    english = {text for here, there in pairs for text in set(words_of(here)) & set(words_of(there))}
+    assert english == set()
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_no_placeholder_is_left_on_a_screen(code: str) -> None:
+    for screen in every_screen(code):
+        assert screen.language.code == code
+        assert not any({"{", "}"} & set(text) for text in words_of(screen))
+
+
+def test_the_due_date_is_near_on_a_page_as_well() -> None:
+    screen = signing_screen(SigningPage(SigningState.OPEN, document="Agreement"), DUE, reading("de"), NOW)
+    assert screen.due == "Frist morgen: Fr., 11. Dez. 2026, 18:00 (Amsterdam)."
+    overdue = signing_screen(SigningPage(SigningState.OPEN), DUE, reading("de"), DUE + timedelta(hours=1))
+    assert overdue.due == "Frist abgelaufen: Fr., 11. Dez. 2026, 18:00 (Amsterdam)."
+
+
+def test_in_english_an_onlooker_reads_the_sentence_of_request_show() -> None:
+    assert told("en") == told("en-US") == ("Waiting for chief-executive",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (MomentKind.REMIND, f"Op {WHEN} volgt een herinnering."),
+        (MomentKind.WARN, f"Op {WHEN} volgt een laatste waarschuwing."),
+        (MomentKind.ESCALATE, f"Op {WHEN} wordt iemand anders ingelicht."),
+        (MomentKind.EXPIRE, f"Het verloopt op {WHEN}."),
+    ],
+)
+def test_what_happens_next_is_said_in_the_readers_language(kind: MomentKind, sentence: str) -> None:
+    assert told(next=Next(what=kind, at=LATER, why="silent")) == ("Wacht op chief-executive.", sentence)
+
+
+def test_every_kind_of_moment_has_a_sentence() -> None:
+    assert all(len(told(next=Next(what=kind, at=LATER, why="silent"))) == 2 for kind in MomentKind)
+
+
+def test_a_problem_keeps_its_own_words_behind_the_readers() -> None:
+    problem = Problem(code=Code.DIRECTORY, since=LATER, says="the directory does not answer")
+    assert told(problem=problem) == (f"Sinds {WHEN} is er een belemmering:", "the directory does not answer")
+
+
+def test_a_standstill_is_told_in_english_and_never_as_something_else() -> None:
+    says = "Being cancelled at Core Signature"
+    assert told(says=says, next=Next(what="wait", at=None, why="being cancelled")) == (says,)
+
+
+@pytest.mark.parametrize(
+    ("states", "sentence"),
+    [
+        ((HandoffState.PENDING, HandoffState.DONE, HandoffState.FAILED), "Nog in te lichten: target-0 en target-2."),
+        ((HandoffState.DONE, HandoffState.DEAD), "Niet bereikt: target-1."),
+        ((HandoffState.DONE,), None),
+    ],
+)
+def test_after_the_end_an_onlooker_reads_who_is_still_to_be_told(
+    states: tuple[HandoffState, ...], sentence: str | None
+) -> None:
+    lines = tuple(HandoffLine(target=f"target-{n}", state=state, attempts=1, at=NOW) for n, state in enumerate(states))
+    ended = "‘Agreement’ is door iedereen ondertekend."
+    assert told(status=Status.SIGNED, handoffs=lines) == ((ended, sentence) if sentence else (ended,))
+
+
+def test_a_right_to_left_name_does_not_turn_the_sentence() -> None:
+    assert told(status=Status.SIGNED, document="اتفاقية") == ("‘\u2068اتفاقية\u2069’ is door iedereen ondertekend.",)
+
+
+def test_an_ending_behind_a_dead_link_does_not_name_the_document() -> None:
+    assert ended_screen(Status.DECLINED, Language.of("es")).sentences == (
+        "Un firmante lo ha rechazado.",
+        "Ya no tiene que hacer nada más.",
+    )

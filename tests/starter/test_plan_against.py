@@ -1,0 +1,68 @@
+"""What a file would change in a living request: planned twice from the same facts, compared notice by notice."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.store import Store
+from starter import desk as desks
+from starter.exits import Refusal
+from starter.plan_against import Difference, What, compare
+from tests.activities.papers import Desk
+from tests.workflows.fakes import World
+from tests.workflows.stage import Story, story
+
+
+@pytest.fixture
+async def living() -> AsyncIterator[Story]:
+    async with story(World()) as it:
+        await it.days_pass(0.1)
+        yield it
+
+
+async def against(it: Story, folder: Path, id: str = "msa-0042", **changes: Any) -> Difference:
+    papers = Desk(folder)
+    prepared = await papers.prepare(**{"due": None, "policy": {"window": "30d", "hours": "any"}, **changes})
+    return await compare(desks.Desk(it.env.client, Store(str(folder / "store"))), prepared, papers.directory, id)
+
+
+async def test_the_same_file_changes_nothing(living: Story, tmp_path: Path) -> None:
+    found = await against(living, tmp_path)
+    assert (found.id, found.changes) == ("msa-0042", ())
+    assert found.due_before == found.due_after
+    assert [change.field for change in found.policy] == ["handoff"]
+
+
+async def test_a_later_due_date_moves_what_depends_on_it(living: Story, tmp_path: Path) -> None:
+    found = await against(living, tmp_path, policy={"window": "40d", "hours": "any"})
+    moved = {change.stage: change for change in found.changes}
+    assert set(moved) == {"warning-2d", "warning-1d", "expiry"}
+    assert {change.what for change in found.changes} == {What.MOVED}
+    assert (found.due_after - found.due_before).days == 10
+    assert [change.field for change in found.policy] == ["window", "handoff"]
+
+
+async def test_fewer_reminders_and_another_warning(living: Story, tmp_path: Path) -> None:
+    policy = {"window": "30d", "hours": "any", "reminders": {"most": 2}, "warnings": ["2d", "5d"]}
+    found = await against(living, tmp_path, policy=policy)
+    changed = {(change.what, change.stage) for change in found.changes}
+    assert changed == {
+        (What.REMOVED, "reminder-3"),
+        (What.REMOVED, "reminder-4"),
+        (What.REMOVED, "warning-1d"),
+        (What.ADDED, "warning-5d"),
+        (What.MOVED, "escalation"),
+    }
+
+
+async def test_what_does_not_live_cannot_be_compared(living: Story, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="msa-9 is not a request that Temporal knows"):
+        await against(living, tmp_path, "msa-9")
+    living.world.signatures.sign("customer-signer")
+    living.world.signatures.sign("chief-executive")
+    await living.callback()
+    await living.handle.result()
+    with pytest.raises(Refusal, match="msa-0042: nothing can be compared, it is nobody's turn"):
+        await against(living, tmp_path)

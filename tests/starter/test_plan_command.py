@@ -1,0 +1,86 @@
+"""`countersign request plan` as it is typed: no server, no store, and a table that fits a terminal."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from starter import plan_tables, planning
+from tests.activities.papers import Desk
+from tests.starter.terminal import type_
+from tests.starter.test_planning import SENT_AT
+
+REQUEST = """\
+id: msa-0042
+kind: customer-contract
+document: {file: msa.pdf, name: Master services agreement}
+requester: legal-desk
+signers: [{person: customer-signer}, {person: chief-executive}]
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    Desk(tmp_path)
+    (tmp_path / "request.yaml").write_text(REQUEST, "utf-8")
+    return {
+        "COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"),
+        "COUNTERSIGN_POLICIES": str(tmp_path / "catalogue.yaml"),
+        "COUNTERSIGN_DATA_DIR": str(tmp_path / "data"),
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+    }
+
+
+def test_it_needs_no_server_and_keeps_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
+    typed = type_("request", "plan", str(tmp_path / "request.yaml"), "--at", "2026-11-02", "--json", **environment)
+    assert (typed.returncode, typed.stderr) == (0, "")
+    told = json.loads(typed.stdout)
+    assert {"id", "kind", "document", "at", "due_at", "policy", "branches"} <= set(told)
+    assert told["at"] == "2026-11-02T09:00:00Z"
+    assert {"at", "local", "zone", "stage", "person", "to", "why", "layer", "suppressed"} <= set(
+        told["branches"][0]["lines"][0]
+    )
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "says"),
+    [
+        ("--at", "soon", "soon is not a date, or an instant such as 2026-11-02T09:00+01:00"),
+        ("--zone", "Europe/Amstrdam", "'Europe/Amstrdam' is not an IANA time zone, did you mean Europe/Amsterdam?"),
+        ("--signs", "customer-signer", "customer-signer is not PERSON@+DURATION such as customer-signer@+2d"),
+    ],
+)
+def test_a_wrong_option_is_2_in_words(
+    tmp_path: Path, environment: dict[str, str], option: str, text: str, says: str
+) -> None:
+    typed = type_("request", "plan", str(tmp_path / "request.yaml"), option, text, **environment)
+    assert (typed.returncode, typed.stdout) == (2, "")
+    assert says in typed.stderr
+
+
+def test_a_policy_that_cannot_work_is_1_in_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+    file = tmp_path / "request.yaml"
+    file.write_text(REQUEST + "policy: {escalation: {alternates: [legal-desk]}}\n", "utf-8")
+    typed = type_("request", "plan", str(file), **environment)
+    assert (typed.returncode, typed.stdout) == (1, "")
+    assert typed.stderr == (
+        f"{file}:6: policy.escalation.alternates: legal-desk is the requester and cannot be the alternate\n"
+    )
+
+
+async def test_the_table_fits_a_terminal_and_names_nobody(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    prepared = await desk.prepare()
+    signing = planning.signing(["customer-signer@+2d"])
+    found = await planning.plan(prepared, desk.directory, SENT_AT, signing, planning.zone_of("Europe/Amsterdam"))
+    console = Console(width=80, file=StringIO())
+    console.print(plan_tables.of_plan(found))
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "If customer-signer signs after 2 days, then nobody acts: expired" in shown
+    assert "reminder-1 to customer-signer" in shown
+    assert not any(personal in shown for personal in ("@example", "Chief executive", "Customer signer"))

@@ -1,0 +1,170 @@
+"""The plan before anything is sent: all branches, in local time and UTC, with reasons and layers; and its options."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from activities.files import FileFaults
+from starter import planning
+from starter.exits import Refusal
+from starter.planning import Branch, Plan
+from tests.activities.papers import PEOPLE, Desk
+from workflows.model import Reason, Status
+
+SENT_AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
+IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo"}
+
+
+async def plan(folder: Path, people: str = PEOPLE, *, signs: str = "", zone: str | None = None, **changes: Any) -> Plan:
+    desk = Desk(folder, people)
+    prepared = await desk.prepare(**changes)
+    signing = planning.signing([signs]) if signs else {}
+    return await planning.plan(prepared, desk.directory, SENT_AT, signing, planning.zone_of(zone))
+
+
+def stages(branch: Branch, *, sent: bool = True) -> list[str]:
+    return [f"{line.stage} {line.to}" for line in branch.lines if (line.suppressed is None) is sent]
+
+
+async def test_nobody_acts(tmp_path: Path) -> None:
+    found = await plan(tmp_path)
+    assert (found.id, found.kind, found.document) == ("msa-0042", "customer-contract", "Master services agreement")
+    assert (found.at, found.due_at) == (SENT_AT, datetime(2026, 12, 11, 23, tzinfo=UTC))
+    (branch,) = found.branches
+    assert (branch.says, branch.outcome) == ("nobody acts", Status.EXPIRED)
+    assert stages(branch) == [
+        "ready customer-signer",
+        "reminder-1 customer-signer",
+        "reminder-2 customer-signer",
+        "reminder-3 customer-signer",
+        "reminder-4 customer-signer",
+        "escalation customer-director",
+        "warning-2d customer-signer",
+        "warning-1d customer-signer",
+        "expiry legal-desk",
+    ]
+    assert [line.at for line in branch.lines] == sorted(line.at for line in branch.lines)
+
+
+async def test_every_line_has_local_time_reason_and_layer(tmp_path: Path) -> None:
+    overridden = {"reminders": {"every": "4d"}, "warnings": ["1d"]}
+    lines = {line.stage: line for line in (await plan(tmp_path, policy=overridden)).branches[0].lines}
+    first = lines["reminder-1"]
+    assert first.zone == "America/New_York"
+    assert datetime.fromisoformat(first.local) == first.at.replace(second=0)
+    assert first.local.startswith("2026-11-05T09:")
+    assert first.why.startswith("reminder 1 of 4, 3 days after the request arrived")
+    assert {stage: lines[stage].layer for stage in ("ready", "reminder-1", "reminder-2", "warning-1d", "expiry")} == {
+        "ready": None,
+        "reminder-1": "default",
+        "reminder-2": "request",
+        "warning-1d": "request",
+        "expiry": "request",
+    }
+
+
+async def test_one_zone_for_all(tmp_path: Path) -> None:
+    found = await plan(tmp_path, zone="Asia/Tokyo")
+    assert {line.zone for line in found.branches[0].lines} == {"Asia/Tokyo"}
+
+
+async def test_the_policy_says_which_layer_each_value_comes_from(tmp_path: Path) -> None:
+    found = await plan(tmp_path, policy={"reminders": {"most": 2}})
+    values = {value.field: (value.value, value.layer) for value in found.policy}
+    assert values["window"] == ("90d", "customer-contract")
+    assert values["reminders.most"] == (2, "request")
+    assert values["reminders.first"] == ("3d", "default")
+    assert values["hours"] == ("working", "default")
+
+
+async def test_who_signs_opens_a_branch_and_gives_the_turn_to_the_next(tmp_path: Path) -> None:
+    found = await plan(tmp_path, signs="customer-signer@+2d,chief-executive@+1d")
+    assert [(branch.says, branch.outcome) for branch in found.branches] == [
+        ("nobody acts", Status.EXPIRED),
+        ("customer-signer signs after 2 days, then nobody acts", Status.EXPIRED),
+        ("customer-signer signs after 2 days, chief-executive signs after 1 day", Status.SIGNED),
+    ]
+    assert stages(found.branches[1])[:4] == [
+        "ready customer-signer",
+        "signed legal-desk",
+        "ready chief-executive",
+        "reminder-1 chief-executive",
+    ]
+    assert stages(found.branches[2]) == [
+        "ready customer-signer",
+        "signed legal-desk",
+        "ready chief-executive",
+        "signed legal-desk",
+        "settled legal-desk",
+    ]
+
+
+async def test_what_the_calendar_forbids_is_shown_with_its_reason(tmp_path: Path) -> None:
+    (branch,) = (await plan(tmp_path, due="2026-11-07")).branches
+    assert "reminder-3 customer-signer" in stages(branch, sent=False)
+    assert {line.suppressed for line in branch.lines if line.stage == "reminder-3"} == {Reason.SUPERSEDED}
+
+
+async def test_handing_over_goes_on_with_the_alternate(tmp_path: Path) -> None:
+    policy = {"escalation": {"action": "reassign", "after": "5d"}}
+    (branch,) = (await plan(tmp_path, policy=policy)).branches
+    told = stages(branch)
+    assert told[1:6] == [
+        "reminder-1 customer-signer",
+        "escalation customer-director",
+        "reassigned customer-signer",
+        "ready customer-director",
+        "reminder-1 customer-director",
+    ]
+    assert told[-1] == "expiry legal-desk"
+
+
+async def test_who_is_absent_at_sending_is_not_asked(tmp_path: Path) -> None:
+    away = PEOPLE.replace("absent: [{from: 2026-12-24", "absent: [{from: 2026-11-01")
+    signers = [{"person": "chief-executive"}]
+    (branch,) = (await plan(tmp_path, away, requester="chair", signers=signers)).branches
+    assert stages(branch)[:2] == ["reassigned chief-executive", "ready legal-desk"]
+
+
+async def test_signers_in_full_are_planned_without_being_stored(tmp_path: Path) -> None:
+    (branch,) = (await plan(tmp_path, signers=[IN_FULL])).branches
+    assert stages(branch)[:2] == ["ready signer-1", "reminder-1 signer-1"]
+    assert not (tmp_path / "store").exists()
+
+
+async def test_a_stranger_cannot_sign_and_what_is_over_cannot_be_planned(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="chair: not a signer of this request"):
+        await plan(tmp_path, signs="chair@+2d")
+    with pytest.raises(FileFaults, match="due: lies in the past"):
+        await plan(tmp_path, due="2026-11-01")
+
+
+@pytest.mark.parametrize(
+    ("typed", "zone", "meant"),
+    [
+        ("2026-11-02T09:00:00Z", None, SENT_AT),
+        ("2026-11-02T10:00+01:00", "Asia/Tokyo", SENT_AT),
+        ("2026-11-02T10:00", "Europe/Amsterdam", SENT_AT),
+        ("2026-11-02", None, SENT_AT),
+        ("2026-11-02", "Europe/Amsterdam", datetime(2026, 11, 2, 8, tzinfo=UTC)),
+        (None, None, datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_when_it_would_be_sent(typed: str | None, zone: str | None, meant: datetime) -> None:
+    there = ZoneInfo(zone) if zone else None
+    assert planning.sending_time(typed, there, datetime(2026, 1, 1, tzinfo=UTC)) == meant
+
+
+@pytest.mark.parametrize("typed", ["tomorrow", "2026-13-01", "2026-11-02T25:00"])
+def test_no_time_is_refused(typed: str) -> None:
+    with pytest.raises(ValueError, match="is not a date, or an instant such as"):
+        planning.sending_time(typed, None, SENT_AT)
+
+
+@pytest.mark.parametrize("typed", ["customer-signer", "customer-signer@2d", "@+2d", "a@+2y"])
+def test_who_signs_when_is_person_and_duration(typed: str) -> None:
+    with pytest.raises(ValueError, match=r"is not PERSON@\+DURATION"):
+        planning.signing([typed])

@@ -1,0 +1,34 @@
+"""What a person on call reads: other people's words as they were written."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from starter import tables
+from starter.commands.printing import answer
+from workflows.entries import AskedQuestion, TimelineEntry
+from workflows.glance import RequestShow
+from workflows.model import Status
+
+AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+
+
+def printed(shown: RequestShow, capsys: pytest.CaptureFixture[str]) -> str:
+    answer(shown, tables.of_request(shown), as_json=False)
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_questions_and_answers_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    first = AskedQuestion(number=1, person="signer", text="Which annex?", at=AT, answer="B.")
+    second = first.having(number=2, text="And when?", answer=None)
+    shown = RequestShow(id="msa", kind="nda", status=Status.SENT, question=second, answered=(first,))
+    told = printed(shown, capsys)
+    assert "26 Nov 14:00 signer Which annex? B." in told
+    assert "26 Nov 14:00 signer And when? not answered yet" in told
+
+
+@pytest.mark.parametrize("words", ["[/bold]", "[red]urgent", "price [EUR]", ":warning:"])
+def test_brackets_of_other_people_are_brackets(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = TimelineEntry(at=AT, what="declined", who="signer", why=words)
+    shown = RequestShow(id="msa", kind="nda", status=Status.DECLINED, timeline=(entry,), says=words)
+    assert printed(shown, capsys).count(words) == 2

@@ -1,0 +1,210 @@
+"""What is wished of a living request, on a real server: taken once for each `op`, refused in words, in the timeline."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from starter import requests, wishes
+from starter.desk import Desk
+from starter.exits import Refusal
+from starter.wishes import NotConfirmed, NotLiving, Refused
+from tests.starter.living import MSA, begin, desk_in, shown_with
+from tests.workflows.fakes import World
+from tests.workflows.stage import workers
+from workflows.model import (
+    Answer,
+    Cancellation,
+    Delegation,
+    Extension,
+    NotNow,
+    Pause,
+    Question,
+    ReminderNow,
+    Resumption,
+    SignerState,
+    Status,
+    Wish,
+)
+
+pytestmark = pytest.mark.real_server
+
+LEGAL, SIGNER = "legal-desk", "customer-signer"
+CANCELLATION = Cancellation(reason="not needed", actor=LEGAL)
+AT_ONCE = timedelta(seconds=0.3)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with desk_in(tmp_path) as it:
+        yield it
+
+
+@asynccontextmanager
+async def sent(desk: Desk, world: World | None = None) -> AsyncIterator[World]:
+    """A request whose first signer was asked."""
+    world = world or World()
+    async with workers(desk.client, world):
+        await begin(desk)
+        await shown_with(desk, Status.SENT)
+        yield world
+
+
+def in_days(days: int) -> datetime:
+    return datetime.now(UTC) + timedelta(days=days)
+
+
+async def test_every_wish_is_taken_and_says_who_had_it(desk: Desk) -> None:
+    due = in_days(20)
+    operators: list[Wish] = [
+        ReminderNow(actor=LEGAL, force=True),
+        Extension(actor=LEGAL, due=due),
+        Pause(actor=LEGAL, reason="a question of price"),
+        Resumption(actor=LEGAL),
+        Delegation(actor=LEGAL, signer=SIGNER, to="customer-deputy"),
+    ]
+    async with sent(desk):
+        await wishes.send(desk.client, MSA, NotNow(person=SIGNER, until=in_days(1)), "page-1")
+        await wishes.send(desk.client, MSA, Question(person=SIGNER, text="Which annex?"), "page-2")
+        await wishes.make(desk, MSA, Answer(actor=LEGAL, text="Annex B."))
+        changed = [await wishes.make(desk, MSA, wish) for wish in operators]
+        shown = await requests.show(desk, MSA)
+    by = [(entry.what.partition(" ")[0], entry.who, entry.why) for entry in shown.timeline]
+    assert ("not", SIGNER, None) in by
+    assert ("question", SIGNER, None) in by
+    assert ("question", LEGAL, None) in by
+    assert ("reminder", LEGAL, None) in by
+    assert ("due", LEGAL, None) in by
+    assert ("paused", LEGAL, "a question of price") in by
+    assert ("resumed", LEGAL, None) in by
+    assert ("handed", SIGNER, f"manual, by {LEGAL}") in by
+    assert shown.due_at == due
+    assert [waiting.person for waiting in shown.waiting_for] == ["customer-deputy"]
+    assert [(one.text, one.answer) for one in shown.answered] == [("Which annex?", "Annex B.")]
+    assert {one.id for one in changed} == {MSA}
+    assert changed[-1].says.startswith("Waiting for customer-deputy until")
+
+
+async def test_the_same_op_is_one_change_and_each_word_makes_its_own(desk: Desk) -> None:
+    async with sent(desk) as world:
+        first = await wishes.make(desk, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
+        again = await wishes.make(desk, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
+        other = await wishes.make(desk, MSA, ReminderNow(actor=LEGAL, force=True))
+    assert (first.op, again.op) == ("op-1", "op-1")
+    assert other.op.startswith("remind-")
+    assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1", "reminder-manual-2"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        (Resumption(actor=LEGAL), "it is not paused"),
+        (ReminderNow(actor=LEGAL), "insist with --force"),
+        (Answer(actor=LEGAL, text="Annex B."), "no question is open"),
+        (Extension(actor=LEGAL, due=datetime(2020, 1, 1, tzinfo=UTC)), "has passed"),
+        (Delegation(actor=LEGAL, signer="nobody", to="chair"), "nobody is not a signer of this request"),
+        (Cancellation(actor=LEGAL, reason=" "), "a cancellation needs a reason"),
+    ],
+)
+async def test_what_makes_no_sense_is_one_line_and_changes_nothing(desk: Desk, wish: Wish, says: str) -> None:
+    async with sent(desk):
+        before = await requests.show(desk, MSA)
+        with pytest.raises(Refused, match=f"^{MSA}: .*{says}$"):
+            await wishes.make(desk, MSA, wish)
+        assert await requests.show(desk, MSA) == before
+
+
+async def test_what_core_signature_refuses_is_one_line_too(desk: Desk) -> None:
+    async with sent(desk) as world:
+        world.signatures.forward_refusals.append("ghost is not in the directory")
+        with pytest.raises(Refused, match=f"^{MSA}: ghost is not in the directory$"):
+            await wishes.make(desk, MSA, Delegation(actor=LEGAL, signer=SIGNER, to="ghost"))
+
+
+async def test_cancelling_ends_it_and_repeating_changes_nothing(desk: Desk) -> None:
+    async with sent(desk) as world:
+        first = await wishes.make(desk, MSA, CANCELLATION.having(op="op-1"))
+        again = await wishes.make(desk, MSA, CANCELLATION.having(op="op-1"))
+        other = await wishes.make(desk, MSA, CANCELLATION.having(op="op-2"))
+    assert {first.status, again.status, other.status} == {Status.CANCELLED}
+    assert (first.op, again.op) == ("op-1", "op-1")
+    assert len(world.signatures.cancelled) == 1
+
+
+async def test_cancelling_what_is_signed_comes_too_late(desk: Desk) -> None:
+    world = World()
+    world.signatures.status = Status.SIGNED
+    world.signatures.sign(SIGNER)
+    world.signatures.sign("chief-executive", SignerState.SIGNED)
+    async with workers(desk.client, world):
+        await begin(desk)
+        await shown_with(desk, Status.SIGNED)
+        with pytest.raises(Refusal, match=f"{MSA}: too late"):
+            await wishes.make(desk, MSA, CANCELLATION)
+
+
+async def test_a_wish_for_what_has_ended_comes_too_late(desk: Desk) -> None:
+    async with sent(desk):
+        await wishes.make(desk, MSA, CANCELLATION)
+        await desk.client.get_workflow_handle(f"signature-request:{MSA}").result()
+        with pytest.raises(NotLiving, match=f"^{MSA}: too late, the request is cancelled$"):
+            await wishes.make(desk, MSA, Pause(actor=LEGAL))
+
+
+async def test_a_wish_that_was_taken_is_confirmed_even_after_the_end(desk: Desk) -> None:
+    pause = Pause(actor=LEGAL, op="op-7")
+    async with sent(desk):
+        await wishes.make(desk, MSA, pause)
+        await wishes.make(desk, MSA, CANCELLATION)
+        await desk.client.get_workflow_handle(f"signature-request:{MSA}").result()
+        assert (await wishes.make(desk, MSA, pause)).op == "op-7"
+
+
+async def test_a_wish_for_what_somebody_terminated_says_so(desk: Desk) -> None:
+    async with sent(desk):
+        await desk.client.get_workflow_handle(f"signature-request:{MSA}").terminate("by hand")
+        with pytest.raises(NotLiving, match=f"^{MSA}: The workflow was terminated"):
+            await wishes.make(desk, MSA, Pause(actor=LEGAL))
+
+
+@pytest.mark.parametrize("wish", [CANCELLATION, ReminderNow(actor=LEGAL), Extension(actor=LEGAL, due=in_days(9))])
+async def test_a_wish_nobody_confirms_says_how_to_repeat_it(desk: Desk, wish: Wish) -> None:
+    await begin(desk)
+    with pytest.raises(NotConfirmed, match="not confirmed, may still apply: repeat with --op op-7"):
+        await wishes.make(desk, MSA, wish.having(op="op-7"), within=AT_ONCE)
+
+
+async def test_a_wish_nobody_confirmed_is_made_once_when_it_is_repeated(desk: Desk) -> None:
+    await begin(desk)
+    pause = Pause(actor=LEGAL, op="op-7")
+    with pytest.raises(NotConfirmed):
+        await wishes.make(desk, MSA, pause, within=AT_ONCE)
+    async with workers(desk.client, World()):
+        changed = await wishes.make(desk, MSA, pause)
+        shown = await requests.show(desk, MSA)
+    assert changed.op == "op-7"
+    assert [entry.what for entry in shown.timeline].count("paused") == 1
+
+
+async def test_many_who_wish_the_same_at_once_all_get_an_answer(desk: Desk) -> None:
+    due = in_days(20)
+    async with sent(desk):
+        await asyncio.gather(*(wishes.make(desk, MSA, Extension(actor=LEGAL, due=due)) for _ in range(20)))
+        shown = await requests.show(desk, MSA)
+    assert [entry.what.startswith("due date moved") for entry in shown.timeline].count(True) == 1
+
+
+async def test_an_unknown_request_is_refused(desk: Desk) -> None:
+    with pytest.raises(Refusal, match="no request nowhere"):
+        await wishes.make(desk, "nowhere", CANCELLATION)
+
+
+async def test_without_a_server_nothing_is_confirmed() -> None:
+    client = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    with pytest.raises(NotConfirmed):
+        await wishes.send(client, MSA, Question(person=SIGNER, text="Which annex?"), "page-1", within=AT_ONCE)
