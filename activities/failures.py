@@ -70,6 +70,10 @@ def verdict(failure: ServiceFailure, *, missing: Code = Code.REFUSED) -> Verdict
     return _NEVER if status < 400 else _REFUSED
 
 
+_WAITS_AT_MOST: Final = 60.0
+"""Seconds that an activity's own retries wait when a service asks for them."""
+
+
 def to_application_error(failure: ServiceFailure, *, missing: Code = Code.REFUSED) -> ApplicationError:
     """The failure as Temporal understands it; `details` holds the seconds to wait when they are known."""
     meaning = verdict(failure, missing=missing)
@@ -79,7 +83,8 @@ def to_application_error(failure: ServiceFailure, *, missing: Code = Code.REFUSE
         str(failure),
         *([wait] if wait is not None else []),
         type=meaning.code,
-        non_retryable=not meaning.passes,
+        # A long wait is the workflow's: its timers are seen, and hold no place in the queue.
+        non_retryable=not meaning.passes or (wait or 0) > _WAITS_AT_MOST,
         next_retry_delay=None if wait is None else _spread(wait),
     )
 

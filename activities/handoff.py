@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import activity
+from temporalio.api.errordetails.v1 import NotFoundFailure
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -13,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.downstream import Downstream
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.push.report import Why
-from activities.store import Store, StoreFailure
+from activities.store import Store
 from workflows.model import (
     Brief,
     Delivered,
@@ -37,11 +38,19 @@ WORKFLOW_CLOSED: Final = "workflow_closed"
 NOBODY: Final = "nobody_to_tell"
 SETTLED: Final = "settled"
 SIGNAL_DEADLINE: Final = timedelta(seconds=10)
+DEADLINE: Final = 35.0
+"""Seconds for all targets of a batch: less than the attempt may take, so that no result is lost."""
 AT_ONCE: Final = 20
 """Targets of one batch told at the same time."""
 
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
 _PASSES: Final = (Why.UNREACHABLE, Why.UNAUTHORISED, Why.DIRECTORY)
+
+
+def about_the_workflow(error: RPCError) -> bool:
+    """Whether a workflow was not found; a missing namespace has the same status and is another matter."""
+    named = any(detail.Is(NotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
+    return error.status is RPCStatusCode.NOT_FOUND and named
 
 
 class Fanout(Handoff):
@@ -71,8 +80,11 @@ class Fanout(Handoff):
         at_once = asyncio.Semaphore(AT_ONCE)
 
         async def result(call: HandoffCall) -> HandoffResult:
-            async with at_once:
-                return await self._result(call, batch.brief, settled)
+            try:
+                async with asyncio.timeout(DEADLINE), at_once:
+                    return await self._result(call, batch.brief, settled)
+            except TimeoutError:
+                return _not_done(call, "no answer in time")
 
         report = HandoffReport(results=tuple(await asyncio.gather(*map(result, batch.calls))))
         await self._amend_record(batch, report)
@@ -83,8 +95,8 @@ class Fanout(Handoff):
         content = amendment(batch, report, batch.at or batch.settled.at).model_dump_json(by_alias=True).encode()
         try:
             await self._store.write_amendment(batch.brief.id, batch.number, content)
-        except StoreFailure as failure:
-            activity.logger.error("hand-off not recorded", extra={"says": str(failure)})
+        except Exception as failure:  # remote stores raise what they like, and the results must not be lost
+            activity.logger.error("hand-off not recorded", extra={"says": type(failure).__name__})
 
     async def _result(self, call: HandoffCall, brief: Brief, settled: Settled) -> HandoffResult:
         """The result of one target; whatever goes wrong with it must not cost the others theirs."""
@@ -117,7 +129,7 @@ class Fanout(Handoff):
             handle = self._temporal.get_workflow_handle(workflow)
             await handle.signal(SIGNATURE_SETTLED, settled, rpc_timeout=SIGNAL_DEADLINE)
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
+            if about_the_workflow(error):
                 return _not_done(call, WORKFLOW_CLOSED, gone=True)
             return _not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
         return HandoffResult(target=call.target.target, ok=True)

@@ -14,7 +14,8 @@ from activities.follow_up.last_warnings import last_warnings
 from activities.follow_up.open_hours import OpenHours
 from activities.follow_up.reminders import reminders
 from activities.follow_up.waiting import Waiting, jitter
-from activities.people import Directory, DirectoryFailure
+from activities.people import Directory, DirectoryFailure, UnknownPerson
+from activities.person import Person
 from activities.wall_clock import after, latest_end_of_day
 from workflows.model import Agenda, Code, Moment, MomentKind, Planning, Turn
 from workflows.ports import Planner
@@ -57,10 +58,21 @@ class PolicyPlanner(Planner):
         """The instant after which the request expires."""
         if isinstance(planning.due, datetime):
             return planning.due.astimezone(UTC)
-        signers = [await self._directory.person(one.person, planning.brief.id) for one in planning.brief.signers]
+        signers = await self._known_signers(planning)
         if isinstance(planning.due, date):
             return latest_end_of_day(planning.due, ((signer.tz, signer.working_hours[1]) for signer in signers))
         return after(planning.window_from, planning.policy.window, signers[0].tz)
+
+    async def _known_signers(self, planning: Planning) -> list[Person]:
+        """The signers; who has acted and has left the directory since does not stop the others."""
+        known = []
+        for signer in planning.brief.signers:
+            try:
+                known.append(await self._directory.person(signer.person, planning.brief.id))
+            except UnknownPerson:
+                if signer.person not in planning.acted:
+                    raise
+        return known or [await self._directory.person(planning.brief.requester)]
 
     async def _waiting(self, planning: Planning, turn: Turn, due_at: datetime) -> Waiting:
         person = await self._directory.person(turn.person, planning.brief.id)

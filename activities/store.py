@@ -98,10 +98,9 @@ class Store:
 
     async def read_amendments(self, id: str) -> tuple[bytes, ...]:
         """The amendments of a request's record in their order; none when nothing came after settlement."""
-        found: list[bytes] = []
-        while (content := await self._read(_amendment(id, len(found) + 1))) is not None:
-            found.append(content)
-        return tuple(found)
+        names = sorted(await _in_thread(self._amendments_now, id), key=_number)
+        found = [await self._read(f"records/{name}") for name in names]
+        return tuple(content for content in found if content is not None)
 
     async def create_signers(self, request: str, content: bytes) -> bool:
         """Write `people/<request>.json` if there is none; whether what stands there now is `content`."""
@@ -162,6 +161,11 @@ class Store:
         except FileNotFoundError:
             return None
 
+    def _amendments_now(self, id: str) -> list[str]:
+        # One may be missing in between: a store that was away costs a batch its amendment, not the later ones theirs.
+        found = self._files.glob(f"{self._path('records')}/{id}~*.json")
+        return [PurePosixPath(str(path)).name for path in found]
+
     def _replace_now(self, name: str, content: bytes) -> None:
         path = self._path(name)
         if self._local:
@@ -173,6 +177,10 @@ class Store:
 def _amendment(id: str, number: int) -> str:
     # `~` is no character of ids: with `.` it would be the record of a request called `<id>.<number>`.
     return f"records/{id}~{number}.json"
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("~")[2].removesuffix(".json"))
 
 
 def _dead(token: str) -> str:

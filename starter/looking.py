@@ -63,13 +63,14 @@ async def _asked(client: Client, id: str, within: timedelta) -> RequestShow | No
 
 
 async def _forgotten(store: Store, id: str) -> RequestShow:
-    record = await _recorded(store, id)
+    record = await recorded(store, id)
     if record is None:
         raise Refusal(f"no request {id}: neither Temporal nor the records know it")
     return record
 
 
-async def _recorded(store: Store, id: str) -> RequestShow | None:
+async def recorded(store: Store, id: str) -> RequestShow | None:
+    """The settled record with all that was added to it, None when the request has not settled."""
     content = await store.read_record(id)
     if content is None:
         return None
@@ -79,7 +80,7 @@ async def _recorded(store: Store, id: str) -> RequestShow | None:
 
 async def _outside(store: Store, id: str, described: WorkflowExecutionDescription) -> RequestShow:
     """What is known without a worker."""
-    if record := await _recorded(store, id):
+    if record := await recorded(store, id):
         return record.having(partial=True)
     known = described.typed_search_attributes
     status, kind = Status(known.get(names.STATUS) or Status.CONVERTING), known.get(names.KIND) or ""

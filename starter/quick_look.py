@@ -9,9 +9,8 @@ from temporalio.service import RPCError
 
 from activities.store import Store, StoreFailure
 from starter.exits import Refusal
-from starter.looking import look
+from starter.looking import look, recorded
 from workflows.glance import RequestShow
-from workflows.record import SettledRecord
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
 _SECONDS: Final = 5.0
@@ -34,7 +33,6 @@ class QuickLook:
 
     async def _recorded(self, request: str) -> RequestShow | None:
         try:
-            content = await self._store.read_record(request)
+            return await recorded(self._store, request)
         except StoreFailure:
             return None
-        return SettledRecord.model_validate_json(content).show if content is not None else None

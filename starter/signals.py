@@ -8,10 +8,10 @@ from datetime import timedelta
 from enum import Enum
 from typing import Final, Protocol
 
-from temporalio.api.errordetails.v1 import NotFoundFailure
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from activities.handoff import about_the_workflow
 from workflows.model import ProviderEvent
 from workflows.names import PROVIDER_EVENT, request_workflow_id
 
@@ -75,8 +75,6 @@ class TemporalSignals:
 
 
 def _receipt(error: RPCError) -> Receipt:
-    """A missing namespace has the same status as a missing workflow, and is no reason to drop an event."""
-    about_the_workflow = any(detail.Is(NotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
-    if error.status is not RPCStatusCode.NOT_FOUND or not about_the_workflow:
+    if not about_the_workflow(error):
         raise NotTaken(f"Temporal answered {error.status.name}") from error
     return Receipt.CLOSED if _COMPLETED in error.message else Receipt.UNKNOWN

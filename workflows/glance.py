@@ -230,7 +230,9 @@ def _moment_of(step: Step) -> Moment | None:
     match step:
         case Wait(moment) | Expire(moment):
             return moment
-        case Nudge(moments) | Escalate(moments):
+        case Nudge(moments, _, too_soon):
+            return min((*moments, *too_soon), key=lambda moment: moment.at)
+        case Escalate(moments):
             return min(moments, key=lambda moment: moment.at)
 
 

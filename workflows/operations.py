@@ -93,8 +93,13 @@ def refuse_extend(progress: Progress, wish: Extension, now: datetime) -> str | N
     """Why the due date cannot be moved there."""
     if why := _not_living(progress):
         return why
-    past = wish.due <= now if isinstance(wish.due, datetime) else wish.due < now.date()
-    return f"{wish.due.isoformat()} has passed" if past else None
+    # Of a bare date only the planner knows the end of the working day: today may be over already.
+    past = wish.due <= now if isinstance(wish.due, datetime) else wish.due <= now.date()
+    return (
+        f"{wish.due.isoformat()} {'has passed' if isinstance(wish.due, datetime) else 'is over, or nearly'}"
+        if past
+        else None
+    )
 
 
 def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
@@ -196,7 +201,12 @@ def ask(progress: Progress, wish: Question, now: datetime) -> Progress:
 
 def open_question(progress: Progress) -> AskedQuestion | None:
     """The question that waits for an answer."""
-    return next((one for one in progress.questions if one.answer is None), None)
+
+    def waits(question: AskedQuestion) -> bool:
+        asker = progress.signatures.of(question.person)
+        return question.answer is None and asker is not None and not asker.acted
+
+    return next(filter(waits, progress.questions), None)
 
 
 def refuse_answer(progress: Progress, wish: Answer) -> str | None:

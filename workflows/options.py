@@ -1,6 +1,6 @@
 """How long a call may take, how often it is tried and on which queue, one named set per kind of call.
 
-Retries inside a call bridge what passes by itself; after `_PATIENCE` the failure becomes the request's `problem`,
+Retries inside a call bridge what passes by itself; after `_ATTEMPTS` the failure becomes the request's `problem`,
 which the workflow probes with its own timers (design.md step 5).
 """
 
@@ -14,7 +14,8 @@ from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 LIST_LAG: Final = timedelta(seconds=10)
 """A new document may be missing from Core Signature's lists for this long; a look-up after less proves nothing."""
-_PATIENCE: Final = timedelta(minutes=3)
+_ATTEMPTS: Final = 6
+"""Counted, not timed: a queue that the provider's rate limit holds back must not look like a provider that is away."""
 _HEARTBEAT: Final = timedelta(seconds=12)
 
 
@@ -23,7 +24,6 @@ class ActivityOptions(TypedDict):
 
     task_queue: str
     start_to_close_timeout: timedelta
-    schedule_to_close_timeout: timedelta
     heartbeat_timeout: timedelta | None
     retry_policy: RetryPolicy
     cancellation_type: ActivityCancellationType
@@ -42,10 +42,12 @@ def _options(
     return ActivityOptions(
         task_queue=queue,
         start_to_close_timeout=attempt,
-        schedule_to_close_timeout=_PATIENCE,
         heartbeat_timeout=heartbeat,
         retry_policy=RetryPolicy(
-            initial_interval=first_retry, backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+            initial_interval=first_retry,
+            backoff_coefficient=2,
+            maximum_interval=timedelta(minutes=1),
+            maximum_attempts=_ATTEMPTS,
         ),
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     )

@@ -13,8 +13,8 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 from workflows.options import ActivityOptions, probe_pause
 from workflows.trouble import Trouble, trouble_of
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Input = TypeVar("Input")
+Result = TypeVar("Result")
 Condition = Callable[[], bool]
 Watch = Callable[[], Condition]
 """Begins to watch for something and gives the condition that tells whether it has happened since."""
@@ -57,26 +57,36 @@ class PatientWorkflow(ABC):
         """A call was answered."""
 
     @abstractmethod
+    def let_go(self) -> None:
+        """A call was given up: its trouble goes with it, and whoever calls next finds out anew."""
+
+    @abstractmethod
+    def renew(self) -> None:
+        """Continue as new if the server suggests it."""
+
+    @abstractmethod
     def failed(self, trouble: Trouble) -> None:
         """A call failed and no repetition will help."""
 
     async def call(
         self,
-        method: Callable[[Any, Question], Awaitable[Answer]],
-        question: Question,
+        method: Callable[[Any, Input], Awaitable[Result]],
+        input: Input,
         how: ActivityOptions,
         summary: str,
         unless: Watch = nothing,
-    ) -> Answer | None:
+    ) -> Result | None:
         """Ask until there is an answer; None when `unless` came true first, or when it `failed` for good.
 
         Probes follow at 30 s, doubling to 15 min, or when the service asked us to come back, whichever is later.
         """
         for probes in count():
+            unwanted = unless()
             try:
-                answer = await self._answer(method, question, how, summary, unless())
+                answer = await self._answer(method, input, how, summary, unwanted)
             except FailureError as failure:
-                if is_cancelled_exception(failure):
+                if is_cancelled_exception(failure) or unwanted():
+                    self.let_go()
                     return None
                 trouble = trouble_of(failure)
             else:
@@ -87,7 +97,9 @@ class PatientWorkflow(ABC):
                 return None
             probe_at = workflow.now() + max(probe_pause(probes), trouble.retry_after)
             self.troubled(trouble, probe_at)
+            self.renew()
             if await self.until(probe_at, f"{trouble.code}: try again", unless) is Wake.NEWS:
+                self.let_go()
                 return None
         raise AssertionError("unreachable: the count never ends")
 
@@ -105,13 +117,13 @@ class PatientWorkflow(ABC):
 
     async def _answer(
         self,
-        method: Callable[[Any, Question], Awaitable[Answer]],
-        question: Question,
+        method: Callable[[Any, Input], Awaitable[Result]],
+        input: Input,
         how: ActivityOptions,
         summary: str,
         unless: Condition,
-    ) -> Answer:
-        handle = workflow.start_activity_method(method, question, summary=summary, **how)
+    ) -> Result:
+        handle = workflow.start_activity_method(method, input, summary=summary, **how)
         await workflow.wait_condition(lambda: handle.done() or unless())
         if not handle.done():
             handle.cancel()

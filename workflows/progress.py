@@ -23,6 +23,7 @@ from workflows.model import (
     Model,
     Moment,
     MomentKind,
+    Outcome,
     Policy,
     Problem,
     ProviderEvent,
@@ -124,7 +125,9 @@ class Progress(Model):
         return (after.status, _states(after)) != (self.status, _states(self))
 
     def fail(self, code: Code, says: str, now: datetime) -> Self:
-        """End without the provider: nothing that anybody could mend."""
+        """End without the provider: nothing that anybody could mend. What has ended stays as it ended."""
+        if self.status.ended:
+            return self
         return self.having(problem=Problem(code=code, since=now, says=says))._end(Status.FAILED, now, code)
 
     def end_unseen(self, now: datetime) -> Self:
@@ -142,8 +145,10 @@ class Progress(Model):
     def planned(self, agenda: Agenda, now: datetime) -> Self:
         """Follow this agenda from now on; a doubtful one is a problem, but a typo stops nobody's clock."""
         known = self.having(agenda=agenda, due_at=agenda.due_at, planned_at=now)
+        if self.stop(StopKind.PROBLEM):
+            return known
         if agenda.doubt is None:
-            return known.having(problem=None, probe_at=None) if self.problem else known
+            return known.having(problem=None, probe_at=None)
         problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
         doubted = known.having(problem=problem, probe_at=now + _DOUBT_LASTS)
         return doubted if self.problem else doubted.note(now, f"problem {problem.code}", None, agenda.doubt)
@@ -151,6 +156,14 @@ class Progress(Model):
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
         """Write what became of notices into the ledger."""
         return self.having(notifications=with_lines(self.notifications, lines, now))
+
+    def untold(self, lines: tuple[Delivered, ...]) -> Self:
+        """Forget the notices among these that reached nobody yet: they are told anew once the news is known."""
+        failed = {line.key for line in lines if line.outcome is Outcome.FAILED}
+        kept = tuple(
+            line for line in self.notifications if line.key not in failed or line.outcome is not Outcome.FAILED
+        )
+        return self.having(notifications=kept)
 
     def suppress(self, moments: tuple[Moment, ...], why: Reason, now: datetime) -> Self:
         """Write planned notices into the ledger that will not be sent."""
@@ -177,7 +190,8 @@ class Progress(Model):
             escalations=(*self.escalations, entry),
             agenda=None,
         )
-        return known.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
+        answered = known._answering_themselves(done.from_, now)
+        return answered.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
 
     def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
         """A place was not handed over; one that was escalated is at least known to the alternate from now on."""
@@ -200,8 +214,13 @@ class Progress(Model):
         """The trouble is over."""
         if self.problem is None or self.stop(StopKind.PROBLEM) is None:
             return self
-        known = self.having(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
-        return known.note(now, "problem mended", None, self.problem.code)
+        return self.untroubled(now).note(now, "problem mended", None, self.problem.code)
+
+    def untroubled(self, now: datetime) -> Self:
+        """The trouble stands in nobody's way any more, mended or not."""
+        if self.stop(StopKind.PROBLEM) is None:
+            return self
+        return self.having(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
 
     def stand(self, stop: Stop) -> Self:
         """Let the clocks stand for one more reason."""
@@ -212,7 +231,7 @@ class Progress(Model):
         left = tuple(stop for stop in self.stops if stop.kind is not kind)
         if left or self.stopped_at is None:
             return self.having(stops=left)
-        return self.having(stops=(), stopped_at=None)._shift(now - self.stopped_at)
+        return self.having(stops=(), stopped_at=None)._shift(self.stopped_at, now)
 
     def hand_off(self, targets: tuple[Target, ...], notices: tuple[Target, ...]) -> Self:
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
@@ -229,11 +248,11 @@ class Progress(Model):
         """Add a line to the timeline."""
         return self.having(timeline=(*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why)))
 
-    def _shift(self, pause: timedelta) -> Self:
+    def _shift(self, since: datetime, now: datetime) -> Self:
         return self.having(
             agenda=None,
-            signatures=self.signatures.shift(pause),
-            window_from=self.window_from + pause if self.window_from else None,
+            signatures=self.signatures.shift(since, now),
+            window_from=self.window_from + (now - max(since, self.window_from)) if self.window_from else None,
         )
 
     def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
@@ -261,8 +280,14 @@ class Progress(Model):
                 known = known.note(now, after.state, after.person, after.reason)
             if after.acted and not before.acted:
                 known = known._giving_up((after.person,), Reason.SIGNED, now)
+                known = known._answering_themselves(after.person, now)
         turns_changed = signatures.turns != self.signatures.turns
         return known.having(signatures=signatures, agenda=None if turns_changed else known.agenda)
+
+    def _answering_themselves(self, person: str, now: datetime) -> Self:
+        """Whoever has acted, or was replaced, waits for no answer any more."""
+        stop = self.stop(StopKind.QUESTION)
+        return self.go_on(StopKind.QUESTION, now) if stop and stop.who == person else self
 
     def _giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[MomentKind, ...] = ()) -> Self:
         """The ledger's lines for what was planned for these people and will not be sent."""

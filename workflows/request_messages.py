@@ -7,6 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.operations as operations
+    from workflows.entries import Reassignment
     from workflows.glance import RequestShow, show
     from workflows.legibility import publish
     from workflows.model import (
@@ -35,7 +36,7 @@ class RequestMessages(PatientWorkflow):
     def __init__(self, request: SignatureRequest) -> None:
         self._request = request
         self._progress = request.carried or Progress.begin(request.brief, workflow.now())
-        self._refusals: dict[str, str] = {}
+        self._refusals: dict[Reassignment, str] = {}
 
     @property
     def _brief(self) -> Brief:
@@ -81,7 +82,8 @@ class RequestMessages(PatientWorkflow):
         wanted = operations.reassignment_of(wish)
         self._progress = operations.delegate(self._progress, wish, workflow.now())
         await workflow.wait_condition(lambda: wanted not in self._progress.reassigning)
-        _refuse(self._refusals.pop(wish.signer, None))
+        if self._progress.signatures.of(wish.to) is None:
+            _refuse(self._refusals.get(wanted) or "too late: the request ended first")
         return self.show()
 
     @delegate.validator
@@ -164,6 +166,10 @@ class RequestMessages(PatientWorkflow):
     def mended(self) -> None:
         """Start the clocks again."""
         self._progress = self._progress.mended(workflow.now())
+
+    def let_go(self) -> None:
+        """See `PatientWorkflow`."""
+        self._progress = self._progress.untroubled(workflow.now())
 
     def failed(self, trouble: Trouble) -> None:
         """End the request; nobody can mend this."""

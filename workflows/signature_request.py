@@ -169,9 +169,18 @@ class SignatureRequestWorkflow(RequestMessages):
             if is_cancelled_exception(failure):
                 raise
             self.troubled(trouble_of(failure, Code.PLANNING), probe_at=workflow.now())
-            # Its answer is not used: by then the clocks have moved, and the next step plans from where they are.
-            await self.call(Planner.plan, self._planning(), options.PLAN, "plan the next steps", unless=self.news)
+            await self._plan_durably()
         else:
+            self._progress = self._progress.planned(agenda, workflow.now())
+
+    async def _plan_durably(self) -> None:
+        """Wait until it can be planned at all, then plan by the same way from where the clocks are by then."""
+        how, summary = options.PLAN, "plan the next steps"
+        if await self.call(Planner.plan, self._planning(), how, summary, unless=self.news) is None:
+            return
+        before = self._progress
+        agenda = await self.call(Planner.plan, self._planning(), how, summary, unless=self.news)
+        if agenda is not None and self._progress is before:
             self._progress = self._progress.planned(agenda, workflow.now())
 
     async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> bool:
@@ -194,6 +203,7 @@ class SignatureRequestWorkflow(RequestMessages):
                 break
             at = workflow.now() + max(pause, timedelta(seconds=report.retry_after))
             if await self.until(at, "the phones left open") is Wake.NEWS:
+                self._progress = self._progress.untold(report.delivered)
                 break
             delivery = delivery.having(devices=report.open_devices)
         return True
@@ -231,7 +241,7 @@ class SignatureRequestWorkflow(RequestMessages):
         if report is None:
             return
         if report.refused is not None:
-            self._refusals[wanted.from_] = report.refused
+            self._refusals[wanted] = report.refused
             self._progress = self._progress.not_reassigned(wanted, report.refused, workflow.now())
         else:
             self._progress = self._progress.reassigned(wanted, workflow.now())
@@ -260,7 +270,12 @@ class SignatureRequestWorkflow(RequestMessages):
     def _continue_as_new_if_suggested(self) -> None:
         """Go on in a fresh history; not while somebody's update still waits for its answer in this one."""
         if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
-            workflow.continue_as_new(self._request.having(carried=self._progress))
+            unread = self._progress.document is not None and not self._progress.recorded
+            workflow.continue_as_new(self._request.having(carried=self._progress.having(unread=unread)))
+
+    def renew(self) -> None:
+        """See `PatientWorkflow`."""
+        self._continue_as_new_if_suggested()
 
     def _heed(self, seen: DocumentSeen) -> bool:
         """Whether a document that was read on the way has news; it is then read once more, for the record."""

@@ -1,6 +1,6 @@
 """The join of one request: who is expected, who has acted, whose turn it is. Pure; order decides, arrival does not."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 
 from pydantic import AwareDatetime
@@ -85,11 +85,13 @@ class Signatures(Model):
         gone = old.having(state=SignerState.REASSIGNED, at=now)
         return self.having(signers=tuple(one for s in self.signers for one in ((gone, new) if s is old else (s,))))
 
-    def shift(self, pause: timedelta) -> Self:
+    def shift(self, since: datetime, now: datetime) -> Self:
         """Move the clocks of everyone whose turn it is by the time the ball was with us."""
         return self.having(
             signers=tuple(
-                signer.having(clock_from=signer.clock_from + pause) if signer.clock_from else signer
+                signer.having(clock_from=signer.clock_from + (now - max(since, signer.clock_from)))
+                if signer.clock_from
+                else signer
                 for signer in self.signers
             )
         )

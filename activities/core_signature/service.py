@@ -1,7 +1,7 @@
 """Implements the port `SignatureService`: what a workflow asks of Core Signature, safe to repeat."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from temporalio import activity
@@ -35,6 +35,10 @@ from workflows.record import settled_record
 _REFUSED_BY_STATE: Final = (400, 409)
 
 
+Look = Callable[[Brief], Awaitable[WireDocument | None]]
+"""Looks for our document in the provider's lists."""
+
+
 class CoreSignatureService(SignatureService):
     """The documents and requests of one tenant, known by our ids. Every failure is one of `activities/failures.py`."""
 
@@ -52,7 +56,7 @@ class CoreSignatureService(SignatureService):
         brief = order.brief
         with failing_as_application_errors():
             people = await self._people(brief)
-            document = await self._lookup.to_take_over(brief) or await self._make_document(brief)
+            document = await self._listed(brief, self._lookup.to_take_over) or await self._make_document(brief)
             if document.request is None and not has_ended(document):
                 document = await self._ask(document, await self._stand_ins.at_sending(brief, people, order.now))
             cast = await self._stand_ins.asked(brief, people, document)
@@ -129,11 +133,14 @@ class CoreSignatureService(SignatureService):
     async def _to_cancel(self, order: CancelOrder) -> WireDocument | None:
         if order.document is not None:
             return await self._documents.or_none(order.document)
-        found = await self._lookup.to_cancel(order.brief)
-        if found is None and await self._store.is_claimed(order.brief.id):
+        return await self._listed(order.brief, self._lookup.to_cancel)
+
+    async def _listed(self, brief: Brief, look: Look) -> WireDocument | None:
+        found = await look(brief)
+        if found is None and await self._store.is_claimed(brief.id):
             # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
             await asyncio.sleep(self._client.config.list_lag)
-            found = await self._lookup.to_cancel(order.brief)
+            found = await look(brief)
         return found
 
     async def _cancelled(self, document: str, request: str) -> WireDocument:

@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from workflows.model import (
     Agenda,
+    Brief,
     CancelOrder,
     Channel,
     Code,
@@ -61,11 +62,11 @@ class FakeSignatureService(SignatureService):
     create_gate: asyncio.Event | None = None
     never_had_it: bool = False
 
-    def sees(self) -> DocumentSeen:
-        """The document as a read would find it now."""
-        return DocumentSeen(
-            document=DOCUMENT, status=self.status, raw=self.status[:2], signers=tuple(self.signers), code=self.code
-        )
+    def sees(self, brief: Brief) -> DocumentSeen:
+        """The document as a read would find it now: of signers only those whom the request names can be told."""
+        named = {signer.person for signer in brief.signers}
+        signers = tuple(one for one in self.signers if one.person in named)
+        return DocumentSeen(document=DOCUMENT, status=self.status, raw=self.status[:2], signers=signers, code=self.code)
 
     def sign(self, person: str, state: SignerState = SignerState.SIGNED) -> None:
         """Let a signer act."""
@@ -78,7 +79,7 @@ class FakeSignatureService(SignatureService):
             await self.create_gate.wait()
         self._fail()
         stand_ins = tuple(Substitution(from_=absent, to=delegate) for absent, delegate in self.substituted.items())
-        return self.sees().having(substituted=stand_ins)
+        return self.sees(order.brief).having(substituted=stand_ins)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         self.observations.append(observation)
@@ -86,7 +87,7 @@ class FakeSignatureService(SignatureService):
         if self.gate is not None:
             await self.gate.wait()
         self._fail()
-        return self.sees()
+        return self.sees(observation.request.brief)
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         self.cancelled.append(order)
@@ -95,16 +96,16 @@ class FakeSignatureService(SignatureService):
             return None
         if not self.status.ended:
             self.status = Status.CANCELLED
-        return self.sees()
+        return self.sees(order.brief)
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         self.forwarded.append(order)
         self._fail()
         if self.forward_refusals:
-            return ForwardReport(seen=self.sees(), refused=self.forward_refusals.pop(0))
+            return ForwardReport(seen=self.sees(order.brief), refused=self.forward_refusals.pop(0))
         if not self.status.ended:
             self.sign(order.from_, SignerState.REASSIGNED)
-        return ForwardReport(seen=self.sees())
+        return ForwardReport(seen=self.sees(order.brief))
 
     def _fail(self) -> None:
         if self.failures:
@@ -129,12 +130,17 @@ class FakePushService(PushService):
     deliveries: list[Delivery] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     open_once: list[str] = field(default_factory=list)
+    delivering: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event | None = None
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         self.deliveries.append(delivery)
+        self.delivering.set()
+        if self.gate is not None:
+            await self.gate.wait()
         if self.failures:
             raise self.failures.pop(0)
-        seen = self.signatures.sees() if delivery.document else None
+        seen = self.signatures.sees(delivery.brief) if delivery.document else None
         acted = {one.person for one in seen.signers} if seen else set()
         told = [notice for notice in delivery.notices if not (seen and seen.status and seen.status.ended)]
         told = [notice for notice in told if (notice.about or notice.person) not in acted]

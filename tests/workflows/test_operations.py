@@ -7,10 +7,12 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from tests.workflows.fakes import World
+from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, story
 from workflows.model import (
     Answer,
+    Cancellation,
+    Code,
     Delegation,
     EscalationAction,
     Extension,
@@ -264,3 +266,96 @@ async def test_absent_at_sending_the_delegate_is_asked_from_the_start() -> None:
         shown = await it.shown()
     assert world.push.stages() == [("ready", "customer-deputy")]
     assert [(e.from_, e.to, e.reason) for e in shown.escalations] == [("customer-signer", "customer-deputy", "absence")]
+
+
+async def test_a_cancellation_during_an_attempt_that_fails_is_heard_at_once() -> None:
+    world = World()
+    world.push.gate = asyncio.Event()
+    world.push.failures = [refusal(Code.UNAUTHORISED) for _ in range(50)]
+    async with story(world) as it:
+        await world.push.delivering.wait()
+        wish = Cancellation(reason="mistake", actor="x")
+        cancelling = asyncio.create_task(it.handle.execute_update(Request.cancel, wish))
+        while not (await it.shown()).timeline[-1].what.startswith("cancellation"):
+            pass
+        world.push.gate.set()
+        assert (await cancelling).status is Status.CANCELLED
+        await it.handle.result()
+
+
+async def test_a_problem_that_news_interrupted_leaves_no_clock_standing() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(1)
+        sent = (await it.shown()).waiting_for[0].since
+        world.push.failures = [refusal(Code.UNAUTHORISED) for _ in range(8)]
+        await it.days_pass(2.01)
+        problem = (await it.shown()).problem
+        assert problem is not None
+        until = sent + timedelta(days=5)
+        await it.handle.execute_update(Request.snooze, NotNow(person="customer-signer", until=until))
+        world.push.failures = []
+        await it.days_pass(8)
+        shown = await it.shown()
+        assert shown.problem is None
+        assert "clocks stand" not in shown.says
+        assert ("snooze-1", "customer-signer") in world.push.stages()
+
+
+async def test_a_turn_that_came_during_a_pause_is_not_moved_by_what_was_before_it() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(1)
+        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk"))
+        await it.days_pass(9)
+        world.signatures.sign("customer-signer")
+        await it.callback("signer_signed")
+        await it.days_pass(1)
+        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
+        await it.days_pass(0.01)
+        shown = await it.shown()
+        resumed = next(entry.at for entry in shown.timeline if entry.what == "resumed")
+        assert shown.next is not None
+        assert shown.next.at is not None
+        assert abs(shown.next.at - resumed - timedelta(days=3)) < timedelta(minutes=1)
+
+
+async def test_a_question_of_somebody_who_has_signed_holds_nobody_up() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(1)
+        await it.handle.execute_update(Request.ask, Question(person="customer-signer", text="Which annex?"))
+        world.signatures.sign("customer-signer")
+        await it.callback("signer_signed")
+        await it.days_pass(3.1)
+        shown = await it.shown()
+    assert shown.question is None
+    assert ("reminder-1", "chief-executive") in world.push.stages()
+
+
+async def test_a_reminder_by_hand_leaves_out_the_planned_one_within_the_hour() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(3 - 0.5 / 24)
+        await it.handle.execute_update(Request.remind, ReminderNow(actor="legal-desk"))
+        await it.days_pass(1)
+        shown = await it.shown()
+    assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1"]
+    [line] = [n for n in shown.notifications if n.stage == "reminder-1"]
+    assert (line.outcome, line.why) == (Outcome.SUPPRESSED, "too_soon")
+    assert shown.next is not None
+    assert shown.next.why == "planned as reminder-2"
+
+
+async def test_months_of_refused_credentials_do_not_fill_the_history() -> None:
+    world = World()
+    world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(1_000)]
+    async with story(world) as it:
+        for _ in range(10):
+            await it.days_pass(1)
+        description = await it.env.client.get_workflow_handle(it.handle.id).describe()
+        assert description.history_length < 4_300
+        assert description.run_id != it.handle.first_execution_run_id
+        world.signatures.failures = []
+        await it.days_pass(0.02)
+        assert world.push.stages() == [("ready", "customer-signer")]
