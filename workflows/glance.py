@@ -254,8 +254,11 @@ def _handoffs(progress: Progress) -> tuple[HandoffLine, ...]:
 
 def _timeline(progress: Progress) -> tuple[TimelineEntry, ...]:
     told = [told_entry(line) for line in progress.notifications if not is_needless(line)]
+    handed_over = tuple(s.person for s in progress.signatures.signers if s.state is SignerState.REASSIGNED)
     escalated = [
-        TimelineEntry(at=e.at, what=f"escalated to {e.to}", who=e.from_, why=e.reason) for e in progress.escalations
+        TimelineEntry(at=entry.at, what=f"escalated to {entry.to}", who=entry.from_, why=entry.reason)
+        for entry in progress.escalations
+        if entry.from_ not in handed_over
     ]
     handed = [handed_off_entry(line) for line in _handoffs(progress) if line.attempts]
     return tuple(sorted([*progress.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))

@@ -313,7 +313,8 @@ class Progress(Model):
         ended = self._giving_up(everyone, Reason.SETTLED, now).having(
             status=status, settled_at=now, agenda=None, problem=problem, probe_at=None, reassigning=(), reminder=None
         )
-        return ended.note(now, status, meant.who if meant else None, meant.why if meant else code)
+        who = meant.who if meant else "core-signature"
+        return ended.note(now, status, who, meant.why if meant else code)
 
 
 class SignatureRequest(Model):

@@ -29,7 +29,10 @@ async def test_nine_thousand_events_of_one_request_are_all_in_its_histories(note
 
 
 async def test_a_request_of_two_years_reminded_daily_forgets_nothing(note: Note) -> None:
-    """D12: 730 reminders, an event each month and its repetition; every reminder once, every event read once."""
+    """D12: 730 reminders, an event each month and its repetition; every reminder once, every event read once.
+
+    A fresh run reads the document once as well, for what may have come between two runs.
+    """
     world = World()
     world.planner.reminders = tuple(timedelta(days=number) for number in range(1, 731))
     world.planner.warnings, world.planner.escalate_after = (), None
@@ -49,8 +52,8 @@ async def test_a_request_of_two_years_reminded_daily_forgets_nothing(note: Note)
         assert (await it.handle.result()).outcome is Status.SIGNED
     told = Counter(stage for stage, _ in world.push.stages() if stage.startswith("reminder"))
     runs = 1 + sum(later < earlier for earlier, later in pairwise(lengths))
-    note(f"two years: {len(told)} reminders, {reads} reads of 26 events, {runs} runs of at most {max(lengths)} events")
+    note(f"two years: {len(told)} reminders, {reads} reads for 26 events, {runs} runs of at most {max(lengths)} events")
     assert told == Counter({f"reminder-{number}": 1 for number in range(1, 731)})
-    assert reads == 26
     assert runs > 1
+    assert reads == 26 + runs - 1
     assert max(lengths) < MOST_EVENTS

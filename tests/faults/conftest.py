@@ -8,8 +8,8 @@ import pytest_asyncio
 
 from tests.faults.town import Conditions, Town, town
 
-LIST_LAG = 3
-"""Seconds a new document is missing from the sandbox's lists."""
+LIST_LAG = 1
+"""Seconds a new document is missing from the sandbox's lists; a second more is reckoned with."""
 FIRST_FAILURE_TELLS = ("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1")
 
 
@@ -24,6 +24,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, metrics_port: int) ->
     conditions = Conditions(
         temporal=FIRST_FAILURE_TELLS,
         sandbox={"SANDBOX_LIST_LAG": str(LIST_LAG), "SANDBOX_RETRY_UNIT": "1"},
+        ours={"COUNTERSIGN_SIGNATURE_LIST_LAG": f"{LIST_LAG + 1}s"},
         worker={"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port)},
     )
     async with town(tmp_path_factory.mktemp("shared") / "data", conditions) as it:

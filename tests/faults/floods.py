@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
+from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, begin, workers
@@ -30,10 +31,11 @@ class Flooded:
 
 
 async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
-    """Send `count` different events, many at once, then let the signer sign."""
+    """Once the signer is told, send `count` different events, many at once; then let the signer sign."""
     world = World()
     async with real_server(*server) as env, workers(env.client, world):
         story = await begin(env, world, a_request(Signer(person="customer-signer", order=1)))
+        await eventually(lambda: _is_told(world))
         sent = [f"event-{number:05}" for number in range(count)]
         at_once = asyncio.Semaphore(_AT_ONCE)
 
@@ -60,6 +62,10 @@ async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
 def _current(story: Story) -> WorkflowHandle[Any, Any]:
     """Whichever run goes on now."""
     return story.env.client.get_workflow_handle(story.handle.id)
+
+
+async def _is_told(world: World) -> bool:
+    return bool(world.push.sent)
 
 
 def _now() -> datetime:

@@ -46,7 +46,7 @@ async def _is_throttled(town: Town, form: int | str, named: Callable[[float], fl
     calls = [call for call in await _about(town.vendor, id) if call["path"] == DOCUMENTS]
     throttled = next(call for call in calls if call["status"] == 429)
     later = [instant(call).timestamp() for call in calls if call["n"] > throttled["n"]]
-    assert len(later) == 2
+    assert later
     assert min(later) >= named(instant(throttled).timestamp() + 2) - 0.01
 
 
