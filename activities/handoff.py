@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import activity
-from temporalio.api.errordetails.v1 import NotFoundFailure
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -49,8 +49,8 @@ _PASSES: Final = (Why.UNREACHABLE, Why.UNAUTHORISED, Why.DIRECTORY)
 
 def about_the_workflow(error: RPCError) -> bool:
     """Whether a workflow was not found; a missing namespace has the same status and is another matter."""
-    named = any(detail.Is(NotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
-    return error.status is RPCStatusCode.NOT_FOUND and named
+    elsewhere = any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
+    return error.status is RPCStatusCode.NOT_FOUND and not elsewhere
 
 
 class Fanout(Handoff):

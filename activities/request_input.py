@@ -10,8 +10,8 @@ from activities.cascade import Resolved
 from activities.files import FileFaults
 from activities.person import SignersFile
 from activities.request_file import DocumentEntry, RequestFile
+from workflows.inputs import SignatureRequest
 from workflows.model import Brief, Document, Signer
-from workflows.progress import SignatureRequest
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from activities.core_signature.stand_ins import StandIns
 from activities.people import Directory
 from activities.planner import PolicyPlanner
 from activities.wall_clock import after, in_words
+from workflows.inputs import SignatureRequest
 from workflows.model import (
     Agenda,
     Brief,
@@ -23,7 +24,6 @@ from workflows.model import (
     SignerState,
     Status,
 )
-from workflows.progress import SignatureRequest
 from workflows.recipients import READY, REASSIGNED, SETTLED
 from workflows.signatures import Signatures
 

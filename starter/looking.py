@@ -18,9 +18,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.store import Store
 from starter.exits import Refusal
 from workflows import names
-from workflows.glance import Next, RequestShow
 from workflows.model import Code, Problem, Status
 from workflows.record import Amendment, SettledRecord, amended
+from workflows.shown import Next, RequestShow
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _NO_WORKER: Final = (

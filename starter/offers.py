@@ -12,8 +12,8 @@ from starter.posted_forms import plain_text
 from starter.screens import Act
 from starter.wishes import AnyWish
 from workflows.entries import AskedQuestion
-from workflows.glance import Choices, RequestShow
 from workflows.model import Answer, Delegation, NotNow, Question
+from workflows.shown import Choices, RequestShow
 
 
 @dataclass(frozen=True)

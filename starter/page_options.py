@@ -10,7 +10,7 @@ from activities.reader import Reader
 from starter.offers import Offers, choices_of
 from starter.screens import Act, Choice, Draft, Exchange, Option, Screen, Tone
 from workflows.entries import AskedQuestion
-from workflows.glance import RequestShow
+from workflows.shown import RequestShow
 
 NOT_NOW: Final = Draft(
     503,

@@ -15,8 +15,8 @@ from activities.push.words import words_for
 from activities.reader import Reader
 from starter.screens import Act, Button, Draft, Screen, SignerRow, Tone
 from starter.standing import ending, standing
-from workflows.glance import RequestShow
 from workflows.model import NoticeAction, SignerState, Status
+from workflows.shown import RequestShow
 
 NOT_OURS: Final = Draft(
     404,

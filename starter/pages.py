@@ -38,7 +38,7 @@ from starter.page_words import (
 from starter.posted_forms import read_form
 from starter.screens import Act, Draft, Screen
 from starter.wishes import AnyWish, NotConfirmed, NotLiving, Refused
-from workflows.glance import RequestShow
+from workflows.shown import RequestShow
 
 Look = Callable[[str], Awaitable[RequestShow | None]]
 """What is known of a request by our own side, None when nobody says; answers soon and never raises."""

@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 from activities.store import Store, StoreFailure
 from starter.exits import Refusal
 from starter.looking import look, recorded
-from workflows.glance import RequestShow
+from workflows.shown import RequestShow
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
 _SECONDS: Final = 5.0

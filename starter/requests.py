@@ -18,8 +18,8 @@ from starter.desk import Desk
 from starter.request_ids import request_id
 from starter.settings import Settings
 from workflows import names
-from workflows.glance import RequestShow
 from workflows.model import Model
+from workflows.shown import RequestShow
 
 _OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}'"
 _NEEDS_A_PERSON: Final = f"ExecutionStatus = 'Running' AND {names.PROBLEM.name} IS NOT NULL"

@@ -5,8 +5,8 @@ from typing import Final
 from activities.language import ENGLISH, Language, phrase
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
-from workflows.glance import RequestShow
 from workflows.model import HandoffState, MomentKind, NoticeAction, Status
+from workflows.shown import RequestShow
 
 _NAMELESS: Final = {
     Status.SIGNED: phrase("It has been signed by everyone."),

@@ -13,8 +13,9 @@ from starter.rehearsal import Forwarded
 from starter.requests import RequestLine, StartAnswer
 from starter.search_attributes import SearchAttributeResult
 from workflows.entries import AskedQuestion, TimelineEntry
-from workflows.glance import HandoffLine, RequestShow, SignerLine, is_needless, outcome_words, stamp
+from workflows.glance import is_needless, outcome_words, stamp
 from workflows.ledger import Notification
+from workflows.shown import HandoffLine, RequestShow, SignerLine
 
 _MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
 _GOOD: Final = ("signed", "approved", "done", "accepted")

@@ -18,7 +18,6 @@ from starter.desk import Desk
 from starter.exits import Refusal
 from starter.request_ids import request_id
 from workflows import names
-from workflows.glance import RequestShow
 from workflows.model import (
     Answer,
     Cancellation,
@@ -33,6 +32,7 @@ from workflows.model import (
     Status,
     Wish,
 )
+from workflows.shown import RequestShow
 
 AnyWish: TypeAlias = Wish | NotNow | Question
 WITHIN: Final = timedelta(seconds=20)

@@ -5,9 +5,10 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from workflows.glance import RequestShow, details
+from workflows.glance import details
 from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS
 from workflows.progress import Progress
+from workflows.shown import RequestShow
 
 
 def stage_of(progress: Progress) -> str:

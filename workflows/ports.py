@@ -5,6 +5,7 @@ Failures are `ApplicationError`s whose `type` is a `Code` (activities/failures.p
 
 from abc import abstractmethod
 
+from workflows.inputs import Observation
 from workflows.model import (
     Agenda,
     CancelOrder,
@@ -19,7 +20,6 @@ from workflows.model import (
     Planning,
 )
 from workflows.port import Port, asks
-from workflows.progress import Observation
 
 
 class SignatureService(Port):

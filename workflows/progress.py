@@ -24,7 +24,6 @@ from workflows.model import (
     Moment,
     MomentKind,
     Outcome,
-    Policy,
     Problem,
     ProviderEvent,
     Reason,
@@ -315,30 +314,6 @@ class Progress(Model):
         )
         who = meant.who if meant else "core-signature"
         return ended.note(now, status, who, meant.why if meant else code)
-
-
-class SignatureRequest(Model):
-    """Input of the workflow; `carried` is set by continue-as-new only."""
-
-    brief: Brief
-    policy: Policy
-    due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
-    fingerprint: str = ""
-    subscribers: tuple[str, ...] = ()
-    carried: Progress | None = None
-
-
-class Observation(Model):
-    """Read the document, and what is needed to write the settled record if it has ended.
-
-    `document` is None when there is nothing to read: the record is then written from `progress` alone.
-    """
-
-    request: SignatureRequest
-    progress: Progress
-    document: str | None
-    run_id: str
-    now: AwareDatetime
 
 
 def _states(progress: Progress) -> tuple[SignerState, ...]:

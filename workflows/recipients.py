@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from workflows.inputs import SignatureRequest
 from workflows.model import (
     Brief,
     Delivered,
@@ -20,7 +21,7 @@ from workflows.model import (
     Target,
 )
 from workflows.names import alert_key, handoff_key, notice_key
-from workflows.progress import Progress, SignatureRequest
+from workflows.progress import Progress
 from workflows.signatures import SignerProgress
 
 READY = "ready"

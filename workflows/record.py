@@ -6,11 +6,13 @@ Both are made by activities from their input alone, so that a repetition is equa
 from collections.abc import Iterable
 from datetime import datetime
 
-from workflows.glance import HandoffLine, RequestShow, handed_off_entry, show, told_entry
+from workflows.glance import handed_off_entry, show, told_entry
 from workflows.handoff import state_after
+from workflows.inputs import Observation
 from workflows.ledger import Notification
 from workflows.model import HandoffBatch, HandoffReport, Model
-from workflows.progress import Observation, Progress
+from workflows.progress import Progress
+from workflows.shown import HandoffLine, RequestShow
 
 
 class SettledRecord(Model):

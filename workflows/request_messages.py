@@ -8,7 +8,8 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     import workflows.operations as operations
     from workflows.entries import Reassignment
-    from workflows.glance import RequestShow, show
+    from workflows.glance import show
+    from workflows.inputs import SignatureRequest
     from workflows.legibility import publish
     from workflows.model import (
         Answer,
@@ -26,7 +27,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.names import PROVIDER_EVENT, SHOW
     from workflows.patience import PatientWorkflow
-    from workflows.progress import Progress, SignatureRequest
+    from workflows.progress import Progress
+    from workflows.shown import RequestShow
     from workflows.trouble import Trouble
 
 

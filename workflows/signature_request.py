@@ -1,7 +1,6 @@
 """One signature request: send → wait → follow up → settle → hand off (design.md, "How a request lives")."""
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -12,19 +11,16 @@ with workflow.unsafe.imports_passed_through():
     import workflows.recipients as recipients
     from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
     from workflows.entries import Reassignment
+    from workflows.inputs import Observation, SignatureRequest
     from workflows.model import (
         Cancellation,
         CancelOrder,
         Code,
         CreateOrder,
-        Delivery,
-        DeliveryReport,
-        DocumentSeen,
         EscalationAction,
         ForwardOrder,
         HandoffBatch,
         Moment,
-        Notice,
         Planning,
         Reason,
         Settled,
@@ -33,14 +29,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.names import PLANNING, SIGNATURE_REQUEST
     from workflows.patience import Condition, Wake, nothing
-    from workflows.ports import Handoff, Planner, PushService, SignatureService
-    from workflows.progress import Observation, SignatureRequest
-    from workflows.request_messages import RequestMessages
+    from workflows.ports import Handoff, Planner, SignatureService
+    from workflows.telling import Telling
     from workflows.trouble import trouble_of
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
-class SignatureRequestWorkflow(RequestMessages):
+class SignatureRequestWorkflow(Telling):
     """Sends one document for signature and does not rest until everyone who must know has been told of its end."""
 
     @workflow.init
@@ -183,40 +178,6 @@ class SignatureRequestWorkflow(RequestMessages):
         if agenda is not None and self._progress is before:
             self._progress = self._progress.planned(agenda, workflow.now())
 
-    async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> bool:
-        """Deliver one stage until no phone is left open; False when there was news that goes before."""
-        delivery = Delivery(
-            brief=self._brief,
-            notices=notices,
-            due_at=self._progress.due_at,
-            document=self._progress.document if planned else None,
-            now=workflow.now(),
-        )
-        for pause in (*options.STRAGGLER_PAUSES, None):
-            report = await self._deliver(delivery)
-            if report is None:
-                return False
-            self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
-            if report.seen is not None and self._heed(report.seen):
-                return False
-            if not report.open_devices or pause is None:
-                break
-            at = workflow.now() + max(pause, timedelta(seconds=report.retry_after))
-            if await self.until(at, "the phones left open") is Wake.NEWS:
-                self._progress = self._progress.untold(report.delivered)
-                break
-            delivery = delivery.having(devices=report.open_devices)
-        return True
-
-    async def _deliver(self, delivery: Delivery) -> DeliveryReport | None:
-        how = options.NUDGE if delivery.document else options.NOTIFY
-        return await self.call(PushService.deliver, delivery, how, _stage_words(delivery), unless=self.news)
-
-    async def _remind_now(self) -> None:
-        moments = recipients.asked_for(self._progress, workflow.now())
-        if not moments or await self._tell(recipients.nudges(self._brief, moments), planned=moments):
-            self._progress = self._progress.having(reminder=None)
-
     async def _escalate(self, moments: tuple[Moment, ...]) -> None:
         """Hand the places over that the policy wants handed over; alert about the others."""
         handed = tuple(moment for moment in moments if moment.action is EscalationAction.REASSIGN)
@@ -277,13 +238,6 @@ class SignatureRequestWorkflow(RequestMessages):
         """See `PatientWorkflow`."""
         self._continue_as_new_if_suggested()
 
-    def _heed(self, seen: DocumentSeen) -> bool:
-        """Whether a document that was read on the way has news; it is then read once more, for the record."""
-        if not self._progress.would_change(seen):
-            return False
-        self._progress = self._progress.having(unread=True)
-        return True
-
     def _observation(self, document: str | None) -> Observation:
         return Observation(
             request=self._request.having(brief=self._brief, carried=None),
@@ -319,10 +273,6 @@ class SignatureRequestWorkflow(RequestMessages):
 
 def _wait_words(moment: Moment | None) -> str:
     return f"{moment.stage} for {moment.person}: {moment.why}"[:200] if moment else "for a signature"
-
-
-def _stage_words(delivery: Delivery) -> str:
-    return ", ".join(f"{notice.stage} → {notice.person}" for notice in delivery.notices)[:200]
 
 
 def _targets_words(batch: HandoffBatch) -> str:

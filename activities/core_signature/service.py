@@ -19,6 +19,7 @@ from activities.http import ServiceFailure
 from activities.people import Directory
 from activities.person import Person
 from activities.store import RecordConflict, Store
+from workflows.inputs import Observation
 from workflows.model import (
     Brief,
     CancelOrder,
@@ -29,7 +30,7 @@ from workflows.model import (
     ForwardReport,
 )
 from workflows.ports import SignatureService
-from workflows.progress import Observation, Progress
+from workflows.progress import Progress
 from workflows.record import settled_record
 
 _REFUSED_BY_STATE: Final = (400, 409)

@@ -14,8 +14,8 @@ from starter.demo.browser import Browser, Page
 from starter.desk import Desk
 from starter.exits import Refusal
 from starter.settings import Settings
-from workflows.glance import RequestShow
 from workflows.names import request_workflow_id
+from workflows.shown import RequestShow
 
 _SEEN_WITHIN: Final = 15.0
 _GLANCE: Final = 0.1

@@ -15,8 +15,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from starter import requests
 from starter.demo.scene import NotSeen, Scene
-from workflows.glance import RequestShow
 from workflows.model import HandoffState, Outcome, Status
+from workflows.shown import RequestShow
 
 CUSTOMER: Final = "customer-signer"
 EXECUTIVE: Final = "chief-executive"

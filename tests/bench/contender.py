@@ -19,8 +19,8 @@ from tests.bench.floor import FLOOR, FloorWorkflow
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
 from tests.servers import real_server
 from workflows import names
+from workflows.inputs import SignatureRequest
 from workflows.model import Brief, Document, Policy, ProviderEvent, Signer, Status, Target
-from workflows.progress import SignatureRequest
 from workflows.signature_request import SignatureRequestWorkflow
 
 _HANDOFF: Final = (

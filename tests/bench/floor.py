@@ -14,10 +14,11 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows import options, recipients
+    from workflows.inputs import Observation, SignatureRequest
     from workflows.model import Agenda, CreateOrder, Delivery, Moment, MomentKind, Planning, ProviderEvent, Settled
     from workflows.names import PROVIDER_EVENT
     from workflows.ports import Handoff, Planner, PushService, SignatureService
-    from workflows.progress import Observation, Progress, SignatureRequest
+    from workflows.progress import Progress
 
 FLOOR: Final = "SignatureRequestFloor"
 _NOW: Final = timedelta()

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from workflows.inputs import Observation
 from workflows.model import (
     Agenda,
     CancelOrder,
@@ -32,7 +33,6 @@ from workflows.model import (
     Turn,
 )
 from workflows.ports import Handoff, Planner, PushService, SignatureService
-from workflows.progress import Observation
 
 _REMINDERS: Final = 3
 _APART: Final = timedelta(days=3)

@@ -12,9 +12,9 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from tests.faults.town import Town
 from tests.faults.vendor import Entry
-from workflows.glance import RequestShow
 from workflows.model import Delivery, HandoffBatch, Notice
 from workflows.names import SIGNATURE_REQUEST, request_workflow_id
+from workflows.shown import RequestShow
 
 _AT_ONCE: Final = 10
 _CLOSING: Final = (

@@ -12,8 +12,8 @@ from temporalio.testing import TimeSkipper
 from starter.exits import Refusal
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import WORKER, Town, eventually, ids
-from workflows.glance import RequestShow
 from workflows.names import PROVIDER_EVENT
+from workflows.shown import RequestShow
 
 _POLICY = {
     **PATIENT,

@@ -12,10 +12,10 @@ from activities.store import device_hash
 from tests.faults.evidence import Call, Evidence, Life
 from tests.faults.oracle import Invariant, judge, repeated_sends
 from tests.faults.vendor import Entry
+from workflows.model import Notice, NoticeAction, Status
 
 # The shapes that the show is made of move between rooms; it is read here as other programs read it.
-from workflows.glance import RequestShow
-from workflows.model import Notice, NoticeAction, Status
+from workflows.shown import RequestShow
 
 ID = "msa-0042"
 BEGAN = datetime(2026, 12, 1, 9, tzinfo=UTC)

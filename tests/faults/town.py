@@ -21,8 +21,8 @@ from starter.needs import Need
 from starter.settings import Settings
 from tests.faults import population
 from tests.faults.vendor import Vendor
-from workflows.glance import RequestShow
 from workflows.names import request_workflow_id
+from workflows.shown import RequestShow
 
 HOST: Final = "127.0.0.1"
 TEMPORAL, SANDBOX, RECEIVER, WORKER = "temporal", "sandbox", "receiver", "worker"

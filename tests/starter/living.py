@@ -15,8 +15,8 @@ from starter.desk import Desk
 from tests.servers import real_server
 from tests.workflows.stage import a_request
 from workflows import names
-from workflows.glance import RequestShow
 from workflows.model import Status
+from workflows.shown import RequestShow
 from workflows.signature_request import SignatureRequestWorkflow
 
 SOON: Final = timedelta(seconds=10)

@@ -28,7 +28,7 @@ from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app
 from starter.wishes import AnyWish
-from workflows.glance import RequestShow
+from workflows.shown import RequestShow
 
 REQUEST: Final = "msa-0042"
 DOCUMENT: Final = "Master services agreement <b>2026</b>"

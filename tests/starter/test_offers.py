@@ -10,8 +10,8 @@ from activities.reader import Reader
 from starter.offers import NOTHING, Offers, to_signer
 from starter.posted_forms import plain_text
 from starter.screens import Act
-from workflows.glance import Choices, RequestShow
 from workflows.model import Status
+from workflows.shown import Choices, RequestShow
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER, DEPUTY = "customer-signer", "customer-deputy"

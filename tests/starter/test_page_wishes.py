@@ -25,8 +25,8 @@ from tests.starter.paging import (
     values_of,
 )
 from workflows.entries import AskedQuestion
-from workflows.glance import Choices, RequestShow, SignerLine
 from workflows.model import Answer, Delegation, NotNow, Question, Role, SignerState, Status
+from workflows.shown import Choices, RequestShow, SignerLine
 
 REQUESTER, DEPUTY = "legal-desk", "customer-deputy"
 EVENING, MORNING = "2026-11-26T23:00:00+00:00", "2026-11-27T14:00:00+00:00"

@@ -10,8 +10,8 @@ from activities.language import LANGUAGES, Language
 from starter.page_words import FOREIGN_FORM, MAIL_SENT, NO_ANSWER, NOT_OURS, ended_screen, signing_screen, status_screen
 from starter.screens import Draft, Screen
 from tests.activities.reading import reading
-from workflows.glance import HandoffLine, Next, RequestShow, SignerLine, WaitingFor
 from workflows.model import Code, HandoffState, MomentKind, Problem, Role, SignerState, Status
+from workflows.shown import HandoffLine, Next, RequestShow, SignerLine, WaitingFor
 
 NOW = datetime(2026, 12, 10, 9, 0, tzinfo=UTC)
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)

@@ -9,8 +9,8 @@ import pytest
 
 from activities.links import LinkUse
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
-from workflows.glance import Next, RequestShow, SignerLine, WaitingFor
 from workflows.model import MomentKind, Role, SignerState, Status
+from workflows.shown import Next, RequestShow, SignerLine, WaitingFor
 
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ from activities.store import Store
 from starter.quick_look import QuickLook
 from tests.servers import real_server
 from workflows import names
-from workflows.glance import RequestShow
 from workflows.model import Status
 from workflows.record import SettledRecord
+from workflows.shown import RequestShow
 
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 

@@ -14,9 +14,9 @@ from starter.request_ids import request_id
 from tests.starter.living import SOON, begin, desk_in, shown_with
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
-from workflows.glance import RequestShow
 from workflows.model import Cancellation, Code, Status
 from workflows.record import SettledRecord
+from workflows.shown import RequestShow
 
 pytestmark = pytest.mark.real_server
 

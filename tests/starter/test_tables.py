@@ -7,8 +7,8 @@ import pytest
 from starter import tables
 from starter.commands.printing import answer
 from workflows.entries import AskedQuestion, TimelineEntry
-from workflows.glance import RequestShow
 from workflows.model import Status
+from workflows.shown import RequestShow
 
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 

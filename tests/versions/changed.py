@@ -8,11 +8,11 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from workflows import options
     from workflows.agenda import Step, Wait
+    from workflows.inputs import SignatureRequest
     from workflows.model import Planning, Reminders, Settled
     from workflows.names import SIGNATURE_REQUEST
     from workflows.patience import Wake, Watch
     from workflows.ports import SignatureService
-    from workflows.progress import SignatureRequest
     from workflows.signature_request import SignatureRequestWorkflow
 
 ASK_TWICE = "ask-twice-before-the-end"

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError
 
+from workflows.inputs import Observation
 from workflows.model import (
     Agenda,
     Brief,
@@ -37,7 +38,6 @@ from workflows.model import (
     Substitution,
 )
 from workflows.ports import Handoff, Planner, PushService, SignatureService
-from workflows.progress import Observation
 
 DOCUMENT = "d0c0ffee"
 

@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import DOCUMENT, World
-from workflows.glance import RequestShow
+from workflows.inputs import SignatureRequest
 from workflows.model import (
     Brief,
     Channel,
@@ -30,7 +30,8 @@ from workflows.model import (
     Target,
 )
 from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key, request_workflow_id
-from workflows.progress import Progress, SignatureRequest
+from workflows.progress import Progress
+from workflows.shown import RequestShow
 from workflows.signature_request import SignatureRequestWorkflow
 
 TARGETS = (

@@ -15,6 +15,7 @@ from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls
 from tests.activities.core_signature.requests import deed
+from workflows.inputs import Observation, SignatureRequest
 from workflows.model import (
     Brief,
     Code,
@@ -26,7 +27,7 @@ from workflows.model import (
     SignerState,
     Status,
 )
-from workflows.progress import Observation, Progress, SignatureRequest
+from workflows.progress import Progress
 from workflows.record import SettledRecord
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

@@ -1,0 +1,85 @@
+"""What is shown of a request: the shape of every answer to "what is it waiting for?" (the outside contract)."""
+
+from pydantic import AwareDatetime
+
+from workflows.entries import AskedQuestion, EscalationEntry, TimelineEntry
+from workflows.ledger import Notification
+from workflows.model import HandoffState, Model, Problem, Role, SignerState, Status
+
+
+class WaitingFor(Model):
+    """Somebody the request waits for, and since when it is their turn."""
+
+    person: str
+    since: AwareDatetime
+
+
+class Next(Model):
+    """What happens next: `what` is remind, warn, escalate, expire, hand-off or wait; `at` is None for an open wait."""
+
+    what: str
+    at: AwareDatetime | None
+    why: str
+
+
+class SignerLine(Model):
+    """A signer as shown."""
+
+    person: str
+    order: int
+    role: Role
+    state: SignerState
+    at: AwareDatetime | None = None
+
+
+class HandoffLine(Model):
+    """A target of the hand-off as shown."""
+
+    target: str
+    state: HandoffState
+    attempts: int
+    at: AwareDatetime
+    why: str | None = None
+
+
+class Choices(Model):
+    """What a signer whose turn it is may do on the page beside signing."""
+
+    person: str
+    snoozes_left: int
+    snooze_until: AwareDatetime | None
+    """The latest instant they may ask to be reminded at."""
+    hand_over: bool
+    ask: bool
+    reminded_at: AwareDatetime | None = None
+    """When they asked to be reminded, if that is still to come."""
+
+
+class RequestShow(Model):
+    """The answer of `request show` (design.md, "Outside contract")."""
+
+    id: str
+    kind: str
+    document: str = ""
+    requester: str = ""
+    status: Status
+    problem: Problem | None = None
+    waiting_for: tuple[WaitingFor, ...] = ()
+    next: Next | None = None
+    due_at: AwareDatetime | None = None
+    signers: tuple[SignerLine, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    escalations: tuple[EscalationEntry, ...] = ()
+    handoffs: tuple[HandoffLine, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    question: AskedQuestion | None = None
+    """The one that waits for an answer."""
+    answered: tuple[AskedQuestion, ...] = ()
+    choices: tuple[Choices, ...] = ()
+    says: str = ""
+    partial: bool = False
+
+    @property
+    def questions(self) -> tuple[AskedQuestion, ...]:
+        """Everything that signers asked, oldest first."""
+        return self.answered + ((self.question,) if self.question else ())

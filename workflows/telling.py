@@ -1,0 +1,62 @@
+"""How a living request tells people: stage by stage, phone by phone, and never against what the document says."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.options as options
+    import workflows.recipients as recipients
+    from workflows.model import Delivery, DeliveryReport, DocumentSeen, Moment, Notice
+    from workflows.patience import Wake
+    from workflows.ports import PushService
+    from workflows.request_messages import RequestMessages
+
+
+class Telling(RequestMessages):
+    """A request that can be spoken to, and that speaks to people."""
+
+    async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> bool:
+        """Deliver one stage until no phone is left open; False when there was news that goes before."""
+        delivery = Delivery(
+            brief=self._brief,
+            notices=notices,
+            due_at=self._progress.due_at,
+            document=self._progress.document if planned else None,
+            now=workflow.now(),
+        )
+        for pause in (*options.STRAGGLER_PAUSES, None):
+            report = await self._deliver(delivery)
+            if report is None:
+                return False
+            self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
+            if report.seen is not None and self._heed(report.seen):
+                return False
+            if not report.open_devices or pause is None:
+                break
+            at = workflow.now() + max(pause, timedelta(seconds=report.retry_after))
+            if await self.until(at, "the phones left open") is Wake.NEWS:
+                self._progress = self._progress.untold(report.delivered)
+                break
+            delivery = delivery.having(devices=report.open_devices)
+        return True
+
+    async def _deliver(self, delivery: Delivery) -> DeliveryReport | None:
+        how = options.NUDGE if delivery.document else options.NOTIFY
+        return await self.call(PushService.deliver, delivery, how, _stage_words(delivery), unless=self.news)
+
+    async def _remind_now(self) -> None:
+        moments = recipients.asked_for(self._progress, workflow.now())
+        if not moments or await self._tell(recipients.nudges(self._brief, moments), planned=moments):
+            self._progress = self._progress.having(reminder=None)
+
+    def _heed(self, seen: DocumentSeen) -> bool:
+        """Whether a document that was read on the way has news; it is then read once more, for the record."""
+        if not self._progress.would_change(seen):
+            return False
+        self._progress = self._progress.having(unread=True)
+        return True
+
+
+def _stage_words(delivery: Delivery) -> str:
+    return ", ".join(f"{notice.stage} → {notice.person}" for notice in delivery.notices)[:200]
