@@ -9,7 +9,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 _MOST_LINES: Final = 20
@@ -35,7 +35,8 @@ def explain(body: bytes) -> Explanation:
         return Explanation(_plain(text))
     if not isinstance(document, dict):
         return Explanation(_lines(document) or "no explanation")
-    return _google(document) or _oauth(document) or _gateway(document) or _appworks(document) or _framework(document)
+    known = _google(document) or _oauth(document) or _gateway(document) or _appworks(document) or _framework(document)
+    return known if known.says.strip() else replace(known, says="no explanation")
 
 
 def _plain(text: str) -> str:

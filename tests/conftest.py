@@ -1,11 +1,18 @@
 """What several rooms of tests share: one laptop stack, and a line about the browser stories when they did not run."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.browser.chromium import HOW_TO_HAVE_THEM, executable
 from tests.stack.laptop import BUILD, Laptop, running
+
+# On CI the same cases every time: new ones are looked for where somebody is there to look at what they find.
+settings.register_profile("ci", derandomize=True, database=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
