@@ -11,8 +11,8 @@ import httpx
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from activities.addresses import AddressRefused, Guard
-from activities.http import failure_of_error, seconds_to_wait
+from activities.http.addresses import AddressRefused, Guard
+from activities.http.calling import failure_of_error, seconds_to_wait
 from workflows.model import HandoffResult, Target
 
 DEADLINE: Final = 10.0

@@ -1,7 +1,7 @@
 """The one table from what a service answered to what Temporal does about it; no other layer retries.
 
 What we caused is not tried again and carries a stable `type`; what passes by itself is, not before the service's own
-`Retry-After`. The texts are already redacted (activities/redaction.py).
+`Retry-After`. The texts are already redacted (activities/http/redaction.py).
 """
 
 import random
@@ -13,7 +13,7 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
-from activities.http import Cause, ServiceFailure
+from activities.http.calling import Cause, ServiceFailure
 from activities.people import DirectoryFailure
 from activities.store import StoreFailure
 from workflows.model import Code

@@ -13,9 +13,9 @@ from typing import Protocol, TypeAlias
 import structlog
 from pydantic import ValidationError
 
-from activities.file_words import did_you_mean
-from activities.files import FileFaults, FileText
+from activities.files.reading import FileFaults, FileText
 from activities.person import Device, PeopleFile, PeopleKnown, Person, Platform, SignersFile, by_group, stands_in_full
+from activities.spelling import did_you_mean
 from activities.store import Store, StoreFailure, device_hash
 
 __all__ = [

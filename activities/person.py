@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from activities.fields import (
+from activities.calendars.wall_clock import start_of_day
+from activities.calendars.working_time import clock_hours, weekdays
+from activities.files.fields import (
     CalendarCode,
     DayOrInstant,
     DeviceToken,
@@ -21,10 +23,8 @@ from activities.fields import (
     Phone,
     Zone,
 )
-from activities.file_words import did_you_mean
-from activities.files import FileModel
-from activities.wall_clock import start_of_day
-from activities.working_time import clock_hours, weekdays
+from activities.files.reading import FileModel
+from activities.spelling import did_you_mean
 
 USUAL_HOURS: Final = "09:00-18:00"
 

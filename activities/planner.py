@@ -9,6 +9,7 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
+from activities.calendars.wall_clock import after, latest_end_of_day
 from activities.follow_up.escalation import escalation
 from activities.follow_up.last_warnings import last_warnings
 from activities.follow_up.open_hours import OpenHours
@@ -16,7 +17,6 @@ from activities.follow_up.reminders import reminders
 from activities.follow_up.waiting import Waiting, jitter
 from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
-from activities.wall_clock import after, latest_end_of_day
 from workflows.model import Agenda, Code, Moment, MomentKind, Planning, Turn
 from workflows.ports import Planner
 

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_skeleton, format_time
 
+from activities.calendars.public_holidays import public_holidays
+from activities.calendars.working_time import weekdays
 from activities.language import Language
 from activities.person import Person
-from activities.public_holidays import public_holidays
-from activities.working_time import weekdays
 
 _USUAL_DAYS: Final = "mon-fri"
 _DATE: Final = "yMMMEd"

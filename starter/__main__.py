@@ -8,10 +8,10 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 from rich.text import Text
 
-from activities.files import FileFaults
-from activities.http import ServiceFailure
+from activities.files.reading import FileFaults
+from activities.http.calling import ServiceFailure
 from activities.people import DirectoryFailure
-from activities.requests import IdTaken
+from activities.requests.start import IdTaken
 from activities.store import StoreFailure
 from starter import exits
 from starter.codec import CodecError

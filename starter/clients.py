@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from activities.addresses import Guard
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig, Dialect, NameStyle
 from activities.downstream import Downstream, DownstreamConfig
-from activities.http import make_client
+from activities.http.addresses import Guard
+from activities.http.calling import make_client
+from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.links import Links
-from activities.oauth import Credentials, Grant, TokenAuth
 from activities.people import Device, FileDirectory, Person
 from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect
 from activities.push.dialect import PushDialect

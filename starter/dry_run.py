@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+from activities.calendars.wall_clock import after, in_words
 from activities.core_signature.stand_ins import StandIns
 from activities.people import Directory
 from activities.planner import PolicyPlanner
-from activities.wall_clock import after, in_words
 from workflows.inputs import SignatureRequest
 from workflows.model import (
     Agenda,

@@ -1,13 +1,13 @@
 """What no log line may have: secrets, tokens, e-mail addresses, telephone numbers, signing links, queries of addresses.
 
-Unlike the texts of providers (activities/redaction.py), whose whole content is doubted, our lines keep ids and paths.
+Unlike the texts of providers (activities/http/redaction.py), whose whole content is doubted, ours keep ids and paths.
 """
 
 import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
-from activities.redaction import BLANK
+from activities.http.redaction import BLANK
 
 _SECRET_WORDS: Final = (
     "authorization",

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
+from activities.calendars.wall_clock import at_clock
 from activities.language import phrase
 from activities.reader import Reader
-from activities.wall_clock import at_clock
 
 _EVENING: Final = time(18)
 _MORNING: Final = time(9)

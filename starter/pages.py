@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
-from activities.http import ServiceFailure
+from activities.http.calling import ServiceFailure
 from activities.language import Language
 from activities.links import BadLink, LinkClaim, Links, LinkUse
 from activities.people import Directory, DirectoryFailure, Person, UnknownPerson

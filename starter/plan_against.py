@@ -14,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.people import Directory
 from activities.planner import PolicyPlanner
-from activities.request_input import Prepared
+from activities.requests.input import Prepared
 from starter.desk import Desk
 from starter.exits import Refusal
 from starter.planning import policy_fields

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
-from activities.cascade import REQUEST, Resolved
-from activities.fields import known_zone
+from activities.calendars.wall_clock import at_clock, in_words
+from activities.files.fields import known_zone
 from activities.people import Device, Directory, UnknownPerson
 from activities.person import Person, SignersFile, stands_in_full
-from activities.request_input import Prepared
-from activities.wall_clock import at_clock, in_words
+from activities.policies.cascade import REQUEST, Resolved
+from activities.requests.input import Prepared
 from starter.dry_run import DryRun, Happening
 from starter.exits import Refusal
 from workflows.model import Model, MomentKind, Policy, Reason, Status

@@ -8,10 +8,10 @@ from typing import Final
 from pydantic import AwareDatetime
 from temporalio.client import WorkflowExecution
 
-from activities import requests as start_path
-from activities.catalogue import Catalogue
-from activities.files import FileText
-from activities.request_input import Prepared
+from activities.files.reading import FileText
+from activities.policies.catalogue import Catalogue
+from activities.requests import start as start_path
+from activities.requests.input import Prepared
 from activities.store import Store
 from starter import clients, looking
 from starter.desk import Desk

@@ -9,8 +9,8 @@ import httpx
 
 from activities.core_signature.config import CoreSignatureConfig
 from activities.core_signature.wire import Page, Wire, WireDocument, WireEvent, WireRequest, WireWebhook, parse, read
-from activities.http import Cause, Query, Service, ServiceFailure, make_client
-from activities.oauth import Bearer
+from activities.http.calling import Cause, Query, Service, ServiceFailure, make_client
+from activities.http.oauth import Bearer
 
 NAME: Final = "Core Signature"
 UPLOAD_DEADLINE: Final = 40.0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from activities.oauth import Credentials
+from activities.http.oauth import Credentials
 
 
 class Dialect(StrEnum):

@@ -11,7 +11,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import Lookup
 from activities.core_signature.wire import WireDocument
 from activities.failures import final_failure, passing_failure
-from activities.http import ServiceFailure
+from activities.http.calling import ServiceFailure
 from activities.people import Directory, DirectoryFailure
 from workflows.model import Brief, Code, DocumentSeen
 

@@ -10,7 +10,7 @@ from activities.core_signature.lookup import has_ended
 from activities.core_signature.reading import folded
 from activities.core_signature.wire import WireDocument, WireSigner
 from activities.failures import passing_failure, verdict
-from activities.http import ServiceFailure
+from activities.http.calling import ServiceFailure
 from activities.people import Directory, UnknownPerson
 from workflows.model import Code, ForwardOrder, ForwardReport, Role
 

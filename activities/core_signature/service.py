@@ -15,7 +15,7 @@ from activities.core_signature.lookup import Lookup, has_ended
 from activities.core_signature.stand_ins import StandIns
 from activities.core_signature.wire import WireDocument
 from activities.failures import failing_as_application_errors, passing_failure
-from activities.http import ServiceFailure
+from activities.http.calling import ServiceFailure
 from activities.people import Directory
 from activities.person import Person
 from activities.store import RecordConflict, Store

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from activities.http import Answer, Cause, ServiceFailure
+from activities.http.calling import Answer, Cause, ServiceFailure
 
 _UUID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _REQUEST_NAMES: Final = ("signrequest", "signature_request")

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from activities.calendars.wall_clock import after, in_words, share
 from activities.follow_up.chain import Candidate, Chain
 from activities.follow_up.open_hours import ANY, WORKING, OpenHours, Slot
 from activities.follow_up.waiting import Waiting, dropped, moved
 from activities.people import Directory
 from activities.person import Person
-from activities.wall_clock import after, in_words, share
 from workflows.model import Escalation, EscalationAction, Moment, MomentKind, Planning, Reason
 
 _TO_ACT: Final = timedelta(hours=1)

@@ -7,9 +7,9 @@ morning of the last working day before, and of two that would then come together
 from datetime import datetime, timedelta
 from typing import Final
 
+from activities.calendars.wall_clock import before, in_words
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.waiting import Waiting, dropped, moved
-from activities.wall_clock import before, in_words
 from workflows.model import Moment, MomentKind, Reason
 
 APART: Final = timedelta(hours=1)

@@ -9,10 +9,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
+from activities.calendars.public_holidays import public_holidays
+from activities.calendars.wall_clock import at_clock, start_of_day
+from activities.calendars.working_time import clock_hours
 from activities.person import Person
-from activities.public_holidays import public_holidays
-from activities.wall_clock import at_clock, start_of_day
-from activities.working_time import clock_hours
 from workflows.model import Policy
 
 _DAY: Final = timedelta(days=1)

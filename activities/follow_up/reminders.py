@@ -7,9 +7,9 @@ now". What is not sent is not forgotten: it stands in the agenda with its reason
 from collections.abc import Iterator
 from datetime import datetime
 
+from activities.calendars.wall_clock import after, in_words
 from activities.follow_up.last_warnings import APART
 from activities.follow_up.waiting import Waiting, dropped, moved
-from activities.wall_clock import after, in_words
 from workflows.model import Moment, MomentKind, Reason, Reminders
 
 

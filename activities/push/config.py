@@ -7,8 +7,8 @@ from typing import Final
 import httpx
 from pydantic import SecretStr
 
-from activities.http import Service, make_client
-from activities.oauth import Bearer, Credentials
+from activities.http.calling import Service, make_client
+from activities.http.oauth import Bearer, Credentials
 from activities.push.appworks import AppWorks
 from activities.push.dialect import PushDialect
 from activities.push.fcm import SEND_PATH, Fcm

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from activities.failures import verdict
-from activities.http import Cause, ServiceFailure
+from activities.http.calling import Cause, ServiceFailure
 from activities.push.message import Message
 from workflows.model import Code
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from activities.http import Service, ServiceFailure
+from activities.http.calling import Service, ServiceFailure
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.message import LIFETIME, Message, fitted, wire_size
 

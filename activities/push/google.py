@@ -12,8 +12,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from activities.http import Cause, Service, ServiceFailure, make_client
-from activities.oauth import Bearer, Credentials, Token
+from activities.http.calling import Cause, Service, ServiceFailure, make_client
+from activities.http.oauth import Bearer, Credentials, Token
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"

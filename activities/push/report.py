@@ -9,7 +9,7 @@ from typing import Final
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import passing_failure, to_application_error
-from activities.http import ServiceFailure
+from activities.http.calling import ServiceFailure
 from activities.people import DirectoryFailure
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.phones import Messages

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from activities.failures import failing_as_application_errors, passing_failure
-from activities.http import ServiceFailure
+from activities.http.calling import ServiceFailure
 from activities.links import Links
 from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.push.dialect import PushDialect

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from cyclopts import App, Parameter, Token
 from pydantic import TypeAdapter, ValidationError
 
-from activities.fields import DayOrInstant
+from activities.files.fields import DayOrInstant
 from starter import wishes
 from starter.commands.printing import answer
 from starter.commands.session import ready

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
-from activities.http import make_client
+from activities.http.calling import make_client
 from starter.exits import Refusal
 
 _MOST_REDIRECTS = 5

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from temporalio.testing import TimeSkipper
 
-from activities.http import Service, make_client
+from activities.http.calling import Service, make_client
 from starter import rehearsal, requests
 from starter.demo.browser import Browser, Page
 from starter.desk import Desk

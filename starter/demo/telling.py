@@ -7,7 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from time import monotonic
 
-from activities.http import ServiceFailure
+from activities.http.calling import ServiceFailure
 from starter.demo import stack
 from starter.demo.report import DemoTold, Report, StepTold
 from starter.demo.scene import Scene

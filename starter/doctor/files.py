@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from activities.catalogue import Catalogue
-from activities.files import FileText
+from activities.files.reading import FileText
 from activities.person import PeopleFile, PeopleKnown
+from activities.policies.catalogue import Catalogue
 from starter.doctor.health import Part, doubtful, fine, wrong
 
 

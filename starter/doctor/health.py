@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Final
 
-from activities.files import FileFaults
-from activities.http import ServiceFailure
+from activities.files.reading import FileFaults
+from activities.http.calling import ServiceFailure
 from starter.exits import Refusal
 from workflows.model import Model
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.http import Service, make_client
+from activities.http.calling import Service, make_client
 from activities.push.dialect import PushDialect
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.settings import Settings

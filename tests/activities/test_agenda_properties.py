@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from activities.calendars.wall_clock import length
 from activities.follow_up.open_hours import OpenHours
 from activities.person import Absence, Person
 from activities.planner import PolicyPlanner
-from activities.wall_clock import length
 from tests.activities.book import Book, planning, somebody
 from workflows.model import Agenda, Escalation, Moment, MomentKind, Planning, Policy, Reminders, Snooze
 

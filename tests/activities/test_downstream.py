@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities import downstream
-from activities.addresses import Guard
 from activities.downstream import Downstream, DownstreamConfig
-from activities.http import make_client
+from activities.http.addresses import Guard
+from activities.http.calling import make_client
 from workflows.model import HandoffResult, Target
 
 URL = "https://erp.example/hooks/signed"

@@ -6,7 +6,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import LONGEST_WAIT, failing_as_application_errors, to_application_error
-from activities.http import Cause, ServiceFailure
+from activities.http.calling import Cause, ServiceFailure
 from activities.people import UnknownPerson
 from activities.store import DocumentMissing
 from workflows.model import Code

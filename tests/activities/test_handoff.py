@@ -15,10 +15,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import handoff
-from activities.addresses import Guard
 from activities.downstream import Downstream, DownstreamConfig
 from activities.handoff import Fanout
-from activities.http import make_client
+from activities.http.addresses import Guard
+from activities.http.calling import make_client
 from activities.people import FileDirectory
 from activities.push.service import Notices
 from activities.store import Store

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from activities.calendars.public_holidays import known_calendar, public_holidays
+from activities.calendars.working_time import weekdays
 from activities.follow_up.open_hours import OpenHours, Slot
 from activities.person import Absence
-from activities.public_holidays import known_calendar, public_holidays
-from activities.working_time import weekdays
 from tests.activities.book import somebody
 from workflows.model import Policy
 

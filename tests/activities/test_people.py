@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.files import FileFaults
+from activities.files.reading import FileFaults
 from activities.people import (
     Directory,
     DirectoryFailure,
@@ -16,7 +16,7 @@ from activities.people import (
 )
 from activities.person import Person, Reachable, SignersFile
 from activities.store import Store
-from tests.activities.papers import PEOPLE
+from tests.activities.requests.papers import PEOPLE
 
 _ENTRY = "{{id: {id}, name: N, email: {id}@example.com, zone: Europe/Amsterdam{more}}}"
 

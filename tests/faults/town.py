@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from temporalio.client import WorkflowHandle
 
-from activities.request_input import Prepared
+from activities.requests.input import Prepared
 from deploy.folder import DataFolder, Kept
 from deploy.processes import Program, RunningProgram
 from deploy.stack import Stack, plan

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
+from activities.http.oauth import Credentials
 from activities.links import Links, LinkUse
-from activities.oauth import Credentials
 from activities.people import FileDirectory
 from activities.store import Store
 from deploy.sandbox.faults import Fault

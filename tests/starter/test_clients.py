@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from activities.core_signature.config import CoreSignatureConfig
+from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.links import LinkUse
-from activities.oauth import Credentials, Grant, TokenAuth
 from activities.push.appworks import AppWorks
 from activities.push.config import FcmConfig
 from activities.push.fcm import Fcm

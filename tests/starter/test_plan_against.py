@@ -10,7 +10,7 @@ from activities.store import Store
 from starter import desk as desks
 from starter.exits import Refusal
 from starter.plan_against import Difference, What, compare
-from tests.activities.papers import Desk
+from tests.activities.requests.papers import Desk
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, story
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from starter import plan_tables, planning
-from tests.activities.papers import Desk
+from tests.activities.requests.papers import Desk
 from tests.starter.terminal import type_
 from tests.starter.test_planning import SENT_AT
 

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.files import FileFaults
+from activities.files.reading import FileFaults
 from starter import planning
 from starter.exits import Refusal
 from starter.planning import Branch, Plan
-from tests.activities.papers import PEOPLE, Desk
+from tests.activities.requests.papers import PEOPLE, Desk
 from workflows.model import Reason, Status
 
 SENT_AT = datetime(2026, 11, 2, 9, tzinfo=UTC)

@@ -12,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.core_signature.service import CoreSignatureService
-from activities.oauth import Credentials
+from activities.http.oauth import Credentials
 from activities.people import FileDirectory
 from activities.store import Store
 from deploy.sandbox.faults import Fault

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
-from activities.oauth import Credentials
+from activities.http.oauth import Credentials
 from deploy.sandbox.server import RunningSandbox
 from workflows.model import Brief, Document, Role, Signer
 

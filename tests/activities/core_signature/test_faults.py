@@ -10,8 +10,8 @@ import pytest
 from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.failures import to_application_error
-from activities.http import Cause, Service, ServiceFailure, make_client
-from activities.oauth import Bearer
+from activities.http.calling import Cause, Service, ServiceFailure, make_client
+from activities.http.oauth import Bearer
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import arm, calls, config_for, entries

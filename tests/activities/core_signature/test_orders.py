@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from activities.core_signature.config import CoreSignatureConfig, NameStyle
 from activities.core_signature.orders import document_body, embed_user, request_body
-from activities.oauth import Credentials
+from activities.http.oauth import Credentials
 from activities.person import Person
 from tests.activities.core_signature.requests import PDF, brief
 from workflows.model import Document, Role, Signer

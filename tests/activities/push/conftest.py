@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.core_signature.service import CoreSignatureService
+from activities.http.oauth import Credentials
 from activities.links import Links
-from activities.oauth import Credentials
 from activities.people import FileDirectory
 from activities.push.config import AppWorksConfig, FcmConfig, open_dialect
 from activities.push.dialect import PushDialect

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from activities.http import Service, make_client
+from activities.http.calling import Service, make_client
 from activities.links import Links
 from activities.push.dialect import Fate, PushDialect, Sent
 from activities.push.fcm import LIMIT, Fcm, request_body

@@ -1,0 +1,1 @@
+"""Clocks, working hours and public holidays of places."""

@@ -1,0 +1,1 @@
+"""The files people write: their lines, their values, and every fault at once."""

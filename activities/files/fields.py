@@ -1,0 +1,129 @@
+"""The kinds of values that people's files are made of, each with its limits in words (formats.md).
+
+The faults they raise name what would be right and never repeat a name, an address or a token.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Annotated, Final, TypeAlias
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from babel import Locale, UnknownLocaleError
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from activities.calendars.public_holidays import known_calendar
+from activities.calendars.wall_clock import longer_than_days
+from activities.spelling import did_you_mean
+
+HORIZON_DAYS: Final = 2 * 365
+"""Nothing is planned further ahead than two years."""
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _matching(pattern: str, says: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(says)
+        return text
+
+    return AfterValidator(check)
+
+
+def _one_line(text: str) -> str:
+    stripped = text.strip()
+    if "\n" in stripped or "\t" in stripped:
+        raise ValueError("must be one line without tabs")
+    if not stripped:
+        raise ValueError("is empty")
+    return stripped
+
+
+def _duration(text: str) -> str:
+    if longer_than_days(text, HORIZON_DAYS):
+        raise ValueError("is longer than two years")
+    return text
+
+
+def known_zone(name: str) -> str:
+    """The zone, if there is one of this name; `ValueError` says which would be right."""
+    if name not in _zones():
+        raise ValueError(f"{name!r} is not an IANA time zone{did_you_mean(name, _zones())}")
+    return name
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _locale(tag: str) -> str:
+    try:
+        Locale.parse(tag, sep="-" if "-" in tag else "_")
+    except (ValueError, UnknownLocaleError):
+        raise ValueError(f"{tag!r} is not a locale such as en, nl or pt-BR") from None
+    return tag
+
+
+def web_url(url: str) -> str:
+    """A URL that may be called: https, or http to this machine; without user name, password or fragment."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if not host or any(character.isspace() for character in url):
+        raise ValueError("is not a URL")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+        raise ValueError("must be an https URL")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("must be a URL without user name, password and fragment")
+    return url
+
+
+def _day_or_instant(written: object) -> object:
+    if not isinstance(written, str):
+        raise ValueError(_DATES)
+    try:
+        return date.fromisoformat(written) if re.fullmatch(r"\d{4}-\d\d-\d\d", written) else _instant(written)
+    except (ValueError, OverflowError):
+        raise ValueError(_DATES) from None
+
+
+def _instant(written: str) -> datetime:
+    instant = datetime.fromisoformat(written.upper())
+    if instant.tzinfo is None or not re.match(r"\d{4}-\d\d-\d\d[Tt ]\d\d:", written):
+        raise ValueError
+    return instant.astimezone(UTC)
+
+
+_DATES: Final = "must be a date such as 2026-12-11 or an instant with its offset such as 2026-12-11T17:00:00+01:00"
+_DURATIONS: Final = "must be a duration such as 90m, 4h, 3d or 2w"
+_IDS: Final = "must be 1-100 characters of A-Z a-z 0-9 . _ -"
+
+Id: TypeAlias = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,100}", _IDS)]
+KindId: TypeAlias = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,80}", "must be 1-80 characters of A-Z a-z 0-9 . _ -")]
+WorkflowId: TypeAlias = Annotated[str, _matching(r"[!-~]{1,255}", "must be a workflow id: 1-255 characters, no blanks")]
+Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+FileName: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
+Message: TypeAlias = Annotated[str, Field(max_length=4000)]
+Email: TypeAlias = Annotated[
+    str, Field(max_length=254), _matching(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+\.[^\s@<>\"',;]+", "is not an e-mail address")
+]
+Phone: TypeAlias = Annotated[str, _matching(r"\+[0-9][0-9 ]{5,19}", "must be a number such as +31 20 555 0100")]
+DeviceToken: TypeAlias = Annotated[str, _matching(r"[!-~]{1,4096}", "must be 1-4096 printable characters, no blanks")]
+Zone: TypeAlias = Annotated[str, AfterValidator(known_zone)]
+LocaleTag: TypeAlias = Annotated[str, AfterValidator(_locale)]
+CalendarCode: TypeAlias = Annotated[
+    str,
+    _matching(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", "must be a country such as NL, or one with a subdivision, such as DE-BY"),
+    AfterValidator(known_calendar),
+]
+Span: TypeAlias = Annotated[str, _matching(r"[1-9][0-9]{0,3}[mhdw]", _DURATIONS), AfterValidator(_duration)]
+"""A duration, at most two years long."""
+Url: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(web_url)]
+DayOrInstant: TypeAlias = Annotated[datetime | date, BeforeValidator(_day_or_instant)]
+"""A bare date stays a date, because what it means depends on where it stands; instants come out in UTC."""

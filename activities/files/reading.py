@@ -1,0 +1,124 @@
+"""The one way in for files that people write: text → lines and values → a validated model, or every fault at once.
+
+A fault reads `file:line: path.to[1].field: what is wrong, what would be right`; faults never repeat names, addresses
+or tokens. What a file says about the world (does this person exist?) is checked by validators that find their
+knowledge in the pydantic context, so that all faults of a file come out in one go.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from activities.files.words import in_words, written_path
+from activities.files.yaml_lines import FieldPath, Parsed, parse
+
+MAX_FILE_BYTES: Final = 1024 * 1024
+STDIN: Final = "-"
+
+
+class FileModel(BaseModel):
+    """A part of a file that people write: frozen, and an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a file, and where."""
+
+    file: str
+    line: int | None
+    path: str
+    says: str
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return ": ".join(part for part in (where, self.path, self.says) if part)
+
+
+class FileFaults(Exception):
+    """Everything that is wrong with one file; the text has a line per fault."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(sorted(faults, key=lambda fault: fault.line or 0))
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+@dataclass(frozen=True)
+class FileText:
+    """The text of a file, the name it has in messages, and the folder that paths inside it start from."""
+
+    name: str
+    folder: Path
+    text: str
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a file, or standard input for `-`; at most 1 MiB of UTF-8, else `FileFaults`."""
+        if str(path) == STDIN:
+            return cls._decode("stdin", Path.cwd(), sys.stdin.buffer.read(MAX_FILE_BYTES + 1))
+        file = Path(path)
+        try:
+            with file.open("rb") as stream:
+                content = stream.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise _unreadable(str(path), f"cannot be read: {error.strerror or error}") from error
+        return cls._decode(str(path), file.parent, content)
+
+    @classmethod
+    def _decode(cls, name: str, folder: Path, content: bytes) -> Self:
+        if len(content) > MAX_FILE_BYTES:
+            raise _unreadable(name, "is larger than 1 MiB")
+        try:
+            return cls(name, folder, content.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise _unreadable(name, "is not UTF-8 text", line) from error
+
+    def parse(self) -> "PlainFile":
+        """Read the text as YAML or JSON; faults come out at validation, together with all others."""
+        return PlainFile(self.name, parse(self.text))
+
+
+@dataclass(frozen=True)
+class PlainFile:
+    """A file that was read but not yet validated: nothing is known of `plain` but that it is plain values."""
+
+    name: str
+    parsed: Parsed
+
+    @property
+    def plain(self) -> Any:
+        """What the file says, in maps, lists and texts."""
+        return self.parsed.value
+
+    def validate(self, model: type[ModelT], context: object = None) -> ModelT:
+        """The file as its model, or `FileFaults` with all that is wrong; validators find `context` in their info."""
+        flaws = {(flaw.path, flaw.says): flaw.line for flaw in self.parsed.flaws}
+        faults = [Fault(self.name, line, written_path(path), says) for (path, says), line in flaws.items()]
+        try:
+            value = model.model_validate(self.plain, context=context)
+        except ValidationError as error:
+            if not faults or self.plain is not None:
+                faults += self.faults(in_words(error, model)).faults
+            raise FileFaults(faults) from None
+        if faults:
+            raise FileFaults(faults)
+        return value
+
+    def faults(self, found: Mapping[FieldPath, str]) -> FileFaults:
+        """Faults by the field they are about, with the lines of the fields."""
+        return FileFaults(
+            Fault(self.name, self.parsed.line(path), written_path(path), says) for path, says in found.items()
+        )
+
+
+def _unreadable(name: str, says: str, line: int | None = None) -> FileFaults:
+    return FileFaults((Fault(name, line, "", says),))

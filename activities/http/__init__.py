@@ -1,0 +1,1 @@
+"""How services are called: clients, tokens, addresses we may call, and what error bodies say."""

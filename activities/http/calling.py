@@ -1,0 +1,257 @@
+"""How a service is called over HTTP: one construction of clients, one way to call, one failure.
+
+With activities/http/oauth.py the only place that makes httpx clients: the day of a switch is a change of a few lines.
+Nothing here retries: Temporal does (activities/failures.py), so that each attempt is seen and counted.
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final
+
+import httpx
+
+from activities.http.error_bodies import explain
+from activities.http.redaction import LONGEST_TEXT, clip, redact
+
+TIMEOUT: Final = httpx.Timeout(connect=5, read=15, write=5, pool=5)
+DEADLINE: Final = 20.0
+"""Seconds a whole call may take, token and body included: a read timeout alone never ends a dripping answer."""
+MOST_BYTES: Final = 10_000_000
+MOST_ERROR_BYTES: Final = 65_536
+# Compressed answers are refused, so that a small one cannot unfold into a huge one behind the cap.
+HEADERS: Final = {"user-agent": "countersign", "accept": "application/json", "accept-encoding": "identity"}
+# Below the 5 s after which common servers drop an idle connection: a dropped one would look like a lost answer.
+_KEEP_ALIVE: Final = 3.0
+
+Query = Mapping[str, str | int | bool]
+
+
+class Cause(StrEnum):
+    """Why a call failed."""
+
+    STATUS = "status"
+    NO_ANSWER = "no answer"
+    UNTRUSTED = "untrusted"
+    UNREADABLE = "unreadable"
+
+
+class ServiceFailure(Exception):
+    """A call that did not succeed. `says` is redacted and at most 2 KiB, so it may go into a history.
+
+    `status` is None when no answer came, `retry_after` the seconds the service asked us to wait, `error_code` the
+    machine-readable code of the error body (FCM's `details[].errorCode` before everything else).
+    """
+
+    def __init__(
+        self,
+        service: str,
+        cause: Cause,
+        says: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        error_code: str | None = None,
+    ) -> None:
+        answered = f"answered {status}" if status else "could not be reached"
+        super().__init__(clip(f"{service} {answered}: {says}", LONGEST_TEXT))
+        self.service = service
+        self.cause = cause
+        self.says = says
+        self.status = status
+        self.retry_after = retry_after
+        self.error_code = error_code
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer, read to its end; at most 10 MB."""
+
+    service: str
+    status: int
+    content: bytes
+    date: datetime | None = None
+    """The service's own clock, when it says it."""
+
+    def json(self) -> object:
+        """The body as JSON; `ServiceFailure` (worth a retry) when it is something else, or cut in half."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            says = "expected JSON, got something else"
+            raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status) from None
+
+
+def make_client(
+    *,
+    auth: httpx.Auth | None = None,
+    max_connections: int = 20,
+    trust: ssl.SSLContext | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> httpx.AsyncClient:
+    """The one way to make an HTTP client: no redirects, no proxies of the environment, capped bodies, no retries.
+
+    Certificates are always verified; `trust` replaces the public authorities, `transport` the network (tests).
+    """
+    return httpx.AsyncClient(
+        auth=auth,
+        transport=capped_transport(max_connections=max_connections, trust=trust, transport=transport),
+        timeout=TIMEOUT,
+        headers=HEADERS,
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def capped_transport(
+    *,
+    max_connections: int = 20,
+    trust: ssl.SSLContext | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> httpx.AsyncBaseTransport:
+    """The transport below every client: no answer grows beyond `MOST_BYTES`, no error beyond `MOST_ERROR_BYTES`."""
+    limits = httpx.Limits(max_connections=max_connections, keepalive_expiry=_KEEP_ALIVE)
+    network = transport or httpx.AsyncHTTPTransport(verify=trust or True, limits=limits, retries=0, trust_env=False)
+    return _CappedTransport(network)
+
+
+class Service:
+    """One service at one configured address: every URL is built here, none is taken from an answer."""
+
+    def __init__(self, name: str, url: str, client: httpx.AsyncClient, *, deadline: float = DEADLINE) -> None:
+        self.name = name
+        self._url = url.rstrip("/")
+        self._client = client
+        self._deadline = deadline
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        content: bytes | None = None,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        private: Iterable[str] = (),
+        deadline: float | None = None,
+    ) -> Answer:
+        """The answer to one request, if it is a 2xx; else `ServiceFailure`. `private` never shows in the failure."""
+        seconds = deadline or self._deadline
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._client.request(
+                    method, self._url + path, json=json, content=content, params=query, headers=headers
+                )
+        except TimeoutError:
+            raise ServiceFailure(self.name, Cause.NO_ANSWER, f"no complete answer within {seconds:g} s") from None
+        except httpx.HTTPError as error:
+            raise failure_of_error(self.name, error) from None
+        if response.is_success:
+            return Answer(self.name, response.status_code, response.content, _date_of(response))
+        raise failure_of_response(self.name, response, private)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def failure_of_response(service: str, response: httpx.Response, private: Iterable[str] = ()) -> ServiceFailure:
+    """The failure an answer outside 2xx stands for."""
+    explained = explain(response.content)
+    return ServiceFailure(
+        service,
+        Cause.STATUS,
+        redact(explained.says, private),
+        status=response.status_code,
+        retry_after=retry_after_of(response),
+        error_code=redact(explained.error_code) if explained.error_code else None,
+    )
+
+
+def failure_of_error(service: str, error: httpx.HTTPError) -> ServiceFailure:
+    """The failure behind an exception of httpx; its text is ours, so that no address leaks."""
+    if isinstance(error, httpx.DecodingError):
+        return ServiceFailure(service, Cause.UNREADABLE, str(error))
+    if _certificate_refused(error):
+        return ServiceFailure(service, Cause.UNTRUSTED, "its TLS certificate could not be verified")
+    return ServiceFailure(service, Cause.NO_ANSWER, f"no answer ({type(error).__name__})")
+
+
+def _date_of(response: httpx.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(response.headers.get("date", ""))
+    except ValueError:
+        return None
+
+
+def retry_after_of(response: httpx.Response) -> float | None:
+    """The seconds an answer asks us to wait, from now; None when it does not."""
+    return seconds_to_wait(response.headers.get("retry-after"), datetime.now(UTC))
+
+
+def seconds_to_wait(header: str | None, now: datetime) -> float | None:
+    """`Retry-After` in seconds from `now`, given as seconds or as an HTTP date; None when absent or nonsense."""
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())
+
+
+def _certificate_refused(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+class _CappedTransport(httpx.AsyncBaseTransport):
+    def __init__(self, network: httpx.AsyncBaseTransport) -> None:
+        self._network = network
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._network.handle_async_request(request)
+        if not isinstance(response.stream, httpx.AsyncByteStream):
+            raise TypeError("an asynchronous transport is expected")
+        response.stream = _CappedStream(response.stream, truncate=not response.is_success)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise httpx.DecodingError("a compressed answer, which nobody asked for")
+        return response
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
+
+
+class _CappedStream(httpx.AsyncByteStream):
+    """A body cut at its cap: an error is truncated, since only its beginning is of use; anything else is refused."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, *, truncate: bool) -> None:
+        self._stream = stream
+        self._truncate = truncate
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MOST_ERROR_BYTES if self._truncate else MOST_BYTES
+        async for chunk in self._stream:
+            yield chunk[:left]
+            left -= len(chunk)
+            if left < 0 and self._truncate:
+                return
+            if left < 0:
+                raise httpx.DecodingError(f"an answer of more than {MOST_BYTES // 1_000_000} MB")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

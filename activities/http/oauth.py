@@ -1,0 +1,215 @@
+"""OAuth2 for services: one token for all callers, renewed at 80 % of its life, and once when it is refused.
+
+authlib makes the token request and knows the ways to authenticate a client; when to ask is decided here, because its
+own renewal knows neither the first token, nor a refusal, nor a share of a token's life.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+import warnings
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import authlib.deprecate  # type: ignore[import-untyped]
+import httpx
+from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
+from authlib.common.urls import url_decode  # type: ignore[import-untyped]
+from pydantic import SecretStr
+
+from activities.http.calling import (
+    HEADERS,
+    TIMEOUT,
+    Cause,
+    ServiceFailure,
+    capped_transport,
+    failure_of_error,
+    failure_of_response,
+)
+
+with warnings.catch_warnings():
+    # It would like httpx's continuation; which of the two we use is decided in one place, not by a warning.
+    warnings.simplefilter("ignore", authlib.deprecate.AuthlibDeprecationWarning)
+    from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]
+
+SHARE_OF_LIFE: Final = 0.8
+UNSTATED_LIFE: Final = 300.0
+"""Seconds a token is trusted whose answer does not say how long it lives."""
+
+
+class TokenAuth(StrEnum):
+    """How the client shows who it is at the token end point (contracts 1.3)."""
+
+    BASIC = "basic"
+    BODY = "body"
+    JSON = "json"
+
+
+class Grant(StrEnum):
+    """What a token is asked for with; `password` also needs a user's name and password."""
+
+    CLIENT_CREDENTIALS = "client_credentials"
+    PASSWORD = "password"  # noqa: S105  the word of RFC 6749, no secret
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a token is asked for with, and where. `scope` and `subscription` are sent when set."""
+
+    token_url: str
+    client_id: str
+    client_secret: SecretStr
+    token_auth: TokenAuth = TokenAuth.BASIC
+    grant: Grant = Grant.CLIENT_CREDENTIALS
+    scope: str | None = None
+    subscription: str | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The fields of the token request beside the client's own."""
+        password = self.password.get_secret_value() if self.password else None
+        user = {"username": self.username, "password": password} if self.grant is Grant.PASSWORD else {}
+        return {name: value for name, value in {**user, "subscription": self.subscription}.items() if value}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must show nowhere."""
+        kept = (self.client_secret, self.password)
+        return tuple(secret.get_secret_value() for secret in kept if secret)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A bearer token, and the instant of the clock from which another one is asked for."""
+
+    value: str
+    renew_at: float
+
+
+class Bearer(httpx.Auth):
+    """Puts a living bearer token on every request; however many callers, one token is asked for at a time.
+
+    A 401 renews the token once and repeats the request once: the second 401 is the answer.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        credentials: Credentials,
+        *,
+        trust: ssl.SSLContext | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._service = f"{service} token"
+        self._credentials = credentials
+        self._trust = trust
+        self._transport = transport
+        self._clock = clock
+        self._token: Token | None = None
+        self._asking = asyncio.Lock()
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """The flow httpx drives for each request."""
+        token = await self._living()
+        request.headers["authorization"] = f"Bearer {token.value}"
+        response = yield request
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            token = await self._renewed(token)
+            request.headers["authorization"] = f"Bearer {token.value}"
+            yield request
+
+    async def check(self) -> None:
+        """Ask for a token now, for `doctor`; `ServiceFailure` when there is none."""
+        await self._renewed(self._token)
+
+    async def _living(self) -> Token:
+        token = self._token
+        if token is None or token.renew_at <= self._clock():
+            token = await self._renewed(token)
+        return token
+
+    async def _renewed(self, worn: Token | None) -> Token:
+        async with self._asking:
+            if self._token is None or self._token is worn:
+                self._token = await self.ask()
+            return self._token
+
+    async def ask(self) -> Token:
+        """Ask for a new token; `ServiceFailure` when there is none. A kind of grant of its own replaces this."""
+        asked_at = self._clock()
+        try:
+            async with self._client() as client:
+                answer = await client.fetch_token(
+                    self._credentials.token_url,
+                    grant_type=self._credentials.grant.value,
+                    **self._credentials.parameters,
+                )
+        except httpx.HTTPError as error:
+            raise failure_of_error(self._service, error) from None
+        except (AuthlibBaseError, ValueError, TypeError):
+            raise self._no_token(httpx.codes.OK) from None
+        return self.token_of(answer, asked_at)
+
+    def token_of(self, answer: Mapping[str, Any], asked_at: float) -> Token:
+        """The token in the answer of a token end point."""
+        return Token(answer["access_token"], asked_at + SHARE_OF_LIFE * lifetime(answer.get("expires_in")))
+
+    def _client(self) -> Any:
+        known = self._credentials
+        client = AsyncOAuth2Client(
+            client_id=known.client_id,
+            client_secret=known.client_secret.get_secret_value(),
+            token_endpoint_auth_method=_METHODS[known.token_auth],
+            scope=known.scope,
+            transport=capped_transport(trust=self._trust, transport=self._transport),
+            timeout=TIMEOUT,
+            headers=HEADERS,
+            trust_env=False,
+            follow_redirects=False,
+        )
+        client.register_client_auth_method((_METHODS[TokenAuth.JSON], _as_json))
+        client.register_compliance_hook("access_token_response", self._checked)
+        return client
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        """authlib believes any JSON object; a token is one with an `access_token`, anything else a failure of ours."""
+        if not response.is_success:
+            raise failure_of_response(self._service, response, self._credentials.secrets)
+        try:
+            token = response.json()
+        except ValueError:
+            token = None
+        if not (isinstance(token, dict) and isinstance(token.get("access_token"), str) and token["access_token"]):
+            raise self._no_token(response.status_code)
+        return response
+
+    def _no_token(self, status: int) -> ServiceFailure:
+        return ServiceFailure(self._service, Cause.UNREADABLE, "expected a token, got something else", status=status)
+
+
+_METHODS: Final = {
+    TokenAuth.BASIC: "client_secret_basic",
+    TokenAuth.BODY: "client_secret_post",
+    TokenAuth.JSON: "client_secret_json",
+}
+
+
+def _as_json(client: Any, _: str, url: str, headers: Any, body: bytes) -> tuple[str, Any, bytes]:
+    fields = dict(url_decode(body.decode()))
+    headers["Content-Type"] = "application/json"
+    secret = {"client_id": client.client_id, "client_secret": client.client_secret}
+    return url, headers, json.dumps({**fields, **secret}).encode()
+
+
+def lifetime(expires_in: object) -> float:
+    """Seconds a token lives by its answer's `expires_in`."""
+    try:
+        return float(expires_in)  # type: ignore[arg-type]  # what is no number is caught
+    except (TypeError, ValueError):
+        return UNSTATED_LIFE

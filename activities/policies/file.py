@@ -1,0 +1,120 @@
+"""A policy as people write it, in a layer of the catalogue or in a request: every field may be left to the layer below.
+
+What this version does not do yet is refused in words; nothing that is written is silently ignored.
+"""
+
+import re
+from typing import Annotated, Final, Literal, NoReturn, Self, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from activities.calendars.working_time import clock_hours
+from activities.files.fields import Id, Span, Url, WorkflowId
+from activities.files.reading import FileModel
+from workflows.model import Escalation, EscalationAction, Reminders, Status
+
+_SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
+_SHARE: Final = re.compile(r"[1-9][0-9]?%")
+_WAYS: Final = ("person", "group", "url", "workflow")
+
+
+def _trigger(text: str) -> str:
+    if text != "used-up" and not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
+        raise ValueError("must be a duration such as 2d, a share of the window such as 60%, or used-up")
+    return text
+
+
+def _opening_hours(text: str) -> str:
+    if text not in ("working", "any"):
+        try:
+            clock_hours(text)
+        except ValueError:
+            raise ValueError('must be working, any or hours such as "09:00-18:00"') from None
+    return text
+
+
+def _not_yet(written: object) -> NoReturn:
+    raise ValueError("is not yet supported")
+
+
+def _known_occasion(written: object) -> object:
+    if written == "escalated":
+        raise ValueError("escalated is not yet supported")
+    return written
+
+
+NotYet: TypeAlias = Annotated[None, BeforeValidator(_not_yet)]
+Trigger: TypeAlias = Annotated[str, AfterValidator(_trigger)]
+Occasion: TypeAlias = Annotated[
+    Literal[Status.SIGNED, Status.DECLINED, Status.EXPIRED, Status.CANCELLED], BeforeValidator(_known_occasion)
+]
+ChainLink: TypeAlias = Literal["alternates", "delegate", "manager"]
+
+
+class ReminderLayer(FileModel):
+    """When a silent signer is reminded."""
+
+    first: Span = Reminders().first
+    every: Span = Reminders().every
+    most: int = Field(default=Reminders().most, ge=1, le=50)
+
+
+class EscalationLayer(FileModel):
+    """When and to whom a silent signer's request is escalated."""
+
+    after: Trigger | None = Escalation().after
+    or_: Trigger | None = Field(default=Escalation().or_, alias="or")
+    action: EscalationAction = EscalationAction.NOTIFY
+    to: tuple[ChainLink, ...] = ("alternates", "delegate", "manager")
+    alternates: tuple[Id, ...] = Field(default=(), max_length=20)
+    depth: int = Field(default=3, ge=1, le=3)
+    fallback: Id | None = None
+
+
+class TargetEntry(FileModel):
+    """Who is told of an ending, and how."""
+
+    target: Id
+    person: Id | None = None
+    group: Id | None = None
+    url: Url | None = None
+    workflow: WorkflowId | None = None
+    start: NotYet = None
+    on: tuple[Occasion, ...] = Field(default=(Status.SIGNED,), min_length=1)
+    personal: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(getattr(self, way) is not None for way in _WAYS) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(_WAYS)}")
+        return self
+
+
+class PolicyLayer(FileModel):
+    """One layer of the cascade: what is unset comes from the layer below, `null` switches off."""
+
+    window: Span = "30d"
+    reminders: ReminderLayer | None = None
+    warnings: tuple[Span, ...] | None = Field(default=None, max_length=10)
+    hours: Annotated[str, AfterValidator(_opening_hours)] = "working"
+    urgent: bool = False
+    escalation: EscalationLayer | None = None
+    handoff: tuple[TargetEntry, ...] | None = Field(default=None, max_length=50)
+    snooze: Annotated[int, Field(ge=0, le=20)] | None = None
+    self_delegate: bool | None = None
+    fallback_after: NotYet = None
+
+    @field_validator("warnings")
+    @classmethod
+    def _each_once(cls, warnings: tuple[Span, ...] | None) -> tuple[Span, ...] | None:
+        if twice := sorted({ahead for ahead in warnings or () if (warnings or ()).count(ahead) > 1}):
+            raise ValueError(f"has {twice[0]} twice")
+        return warnings
+
+    @field_validator("handoff")
+    @classmethod
+    def _told_apart(cls, targets: tuple[TargetEntry, ...] | None) -> tuple[TargetEntry, ...] | None:
+        names = [target.target for target in targets or ()]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"has the target {twice[0]} twice")
+        return targets

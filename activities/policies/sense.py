@@ -1,0 +1,96 @@
+"""Whether a policy can work: what contradicts itself is refused with the reason, before anything is sent.
+
+A higher layer may cut short what a lower one says: a near due date simply leaves late reminders out, and `request
+plan` shows it. What a layer asks for itself, and its own or a lower layer leaves no room for, is a mistake.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import TypeAlias
+
+from activities.calendars.wall_clock import in_words, length
+from activities.files.yaml_lines import FieldPath
+from activities.policies.cascade import REQUEST, Resolved
+from workflows.model import Escalation
+
+Senseless: TypeAlias = Iterator[tuple[FieldPath, str]]
+"""Fields of the policy, each with what is wrong with it."""
+
+
+def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
+    """What cannot work whoever signs; `within` is the time that a request's own due date leaves."""
+    yield from _too_late(resolved, within)
+    escalation = resolved.policy.escalation
+    if escalation is None:
+        return
+    if resolved.policy.reminders is None and {escalation.after, escalation.or_} <= {"used-up", None}:
+        yield ("escalation", "after"), "never comes, because there are no reminders to use up"
+    if not _reachable(escalation):
+        yield ("escalation",), "has nobody to escalate to: name alternates or a fallback, or ask manager or delegate"
+
+
+def self_serving(resolved: Resolved, requester: str, signers: frozenset[str]) -> Senseless:
+    """What cannot work for this requester and these signers: nobody is the alternate of themselves."""
+    escalation = resolved.policy.escalation
+    if escalation is None:
+        return
+    if requester in escalation.alternates and resolved.layer("escalation.alternates") == REQUEST:
+        yield ("escalation", "alternates"), f"{requester} is the requester and cannot be the alternate"
+    elif set(escalation.to) == {"alternates"} and _named(escalation) <= {requester, *signers}:
+        yield ("escalation",), "has nobody to escalate to: its alternates are the requester or signers themselves"
+
+
+def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
+    policy, room = resolved.policy, _Room(resolved, within)
+    if (reminders := policy.reminders) is not None:
+        last = length(reminders.first) + (reminders.most - 1) * length(reminders.every)
+        parts = ("reminders.first", "reminders.every", "reminders.most")
+        if room.lacks(last, parts):
+            yield ("reminders",), f"the last of {reminders.most} comes after {_days(last)}, {room}"
+    for ahead in policy.warnings:
+        if room.lacks(length(ahead), ("warnings",)):
+            yield ("warnings",), f"{in_words(ahead)} before the due date is before the request is sent, {room}"
+    for name, trigger in _timed(policy.escalation):
+        if room.lacks(length(trigger), (f"escalation.{name}",)):
+            yield ("escalation", name), f"{in_words(trigger)} is too late, {room}"
+
+
+def _timed(escalation: Escalation | None) -> Iterator[tuple[str, str]]:
+    """The triggers that are durations."""
+    triggers = (("after", escalation.after), ("or", escalation.or_)) if escalation else ()
+    for name, trigger in triggers:
+        if trigger is not None and trigger != "used-up" and not trigger.endswith("%"):
+            yield name, trigger
+
+
+class _Room:
+    """The time in which everything must happen, and which layer gave it."""
+
+    def __init__(self, resolved: Resolved, within: timedelta | None) -> None:
+        self._resolved = resolved
+        self._due = within is not None
+        self._time = length(resolved.policy.window) if within is None else within
+        self._rank = resolved.rank(REQUEST) if within is not None else resolved.rank(resolved.layer("window"))
+
+    def lacks(self, time: timedelta, parts: Iterable[str]) -> bool:
+        """Whether something takes longer, and a layer says so that knew how much time there is."""
+        asked = max(self._resolved.rank(self._resolved.layer(part)) for part in parts)
+        return time >= self._time and asked >= self._rank
+
+    def __str__(self) -> str:
+        return "after the due date" if self._due else f"but the window is {in_words(self._resolved.policy.window)}"
+
+
+def _reachable(escalation: Escalation) -> bool:
+    asks = [link for link in escalation.to if link != "alternates" or escalation.alternates]
+    return bool(asks) or escalation.fallback is not None
+
+
+def _named(escalation: Escalation) -> set[str]:
+    return {*escalation.alternates, *([escalation.fallback] if escalation.fallback else [])}
+
+
+def _days(time: timedelta) -> str:
+    if time >= timedelta(days=1):
+        return in_words(f"{time // timedelta(days=1)}d")
+    return in_words(f"{time // timedelta(hours=1)}h") if time >= timedelta(hours=1) else "minutes"

@@ -1,0 +1,144 @@
+"""The request file as people write it (formats.md)."""
+
+from datetime import date, datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from activities.files.fields import (
+    DayOrInstant,
+    Email,
+    FileName,
+    Id,
+    KindId,
+    LocaleTag,
+    Message,
+    Name,
+    Phone,
+    Url,
+    WorkflowId,
+    Zone,
+)
+from activities.files.reading import FileModel
+from activities.person import Device, Reachable
+from activities.policies.file import PolicyLayer
+from activities.requests.checks import RequestChecks
+from workflows.model import Role
+
+_IN_FULL = ("name", "email", "zone", "locale", "phone", "devices")
+
+
+def _checks(info: ValidationInfo) -> RequestChecks:
+    if not isinstance(info.context, RequestChecks):
+        raise TypeError("a request file is validated with RequestChecks")
+    return info.context
+
+
+def _in_directory(id: str, info: ValidationInfo) -> str:
+    return _checks(info).person(id).id
+
+
+PersonId = Annotated[Id, AfterValidator(_in_directory)]
+
+
+class DocumentEntry(FileModel):
+    """What is to be signed: a PDF beside the file, or a template of Core Signature."""
+
+    file: FileName | None = None
+    template: Url | None = None
+    name: Name | None = None
+
+    @field_validator("file")
+    @classmethod
+    def _can_be_sent(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if file is not None:
+            _checks(info).document(file)
+        return file
+
+    @model_validator(mode="after")
+    def _file_or_template(self) -> Self:
+        if (self.file is None) == (self.template is None):
+            raise ValueError("needs either file or template")
+        if self.template is not None and self.name is None:
+            raise ValueError("needs a name, because it is made from a template")
+        return self
+
+
+class SignerEntry(FileModel):
+    """Somebody who is asked: of the directory, or standing here in full."""
+
+    person: Id | None = None
+    name: Name | None = Field(default=None, repr=False)
+    email: Email | None = Field(default=None, repr=False)
+    zone: Zone | None = None
+    locale: LocaleTag | None = None
+    phone: Phone | None = Field(default=None, repr=False)
+    devices: tuple[Device, ...] | None = Field(default=None, max_length=20)
+    order: int | None = Field(default=None, ge=1, le=100)
+    role: Role = Role.SIGN
+
+    @property
+    def in_full(self) -> Reachable | None:
+        """The signer as they stand here, None for somebody of the directory."""
+        if self.person is not None:
+            return None
+        return Reachable.model_validate(self.model_dump(include=set(_IN_FULL), exclude_unset=True, by_alias=True))
+
+    @field_validator("person")
+    @classmethod
+    def _once(cls, id: str | None, info: ValidationInfo) -> str | None:
+        if id is not None:
+            checks = _checks(info)
+            address = checks.person(id).email.casefold()
+            checks.signs_once(id, f"{id} is a signer of this request already")
+            checks.signs_once(address, "has the e-mail address of another signer of this request")
+        return id
+
+    @field_validator("email")
+    @classmethod
+    def _own_address(cls, email: str | None, info: ValidationInfo) -> str | None:
+        if email is not None:
+            _checks(info).signs_once(email.casefold(), "is the e-mail address of another signer of this request")
+        return email
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = [name for name in _IN_FULL if getattr(self, name) is not None]
+        if self.person is not None and given:
+            raise ValueError(f"has person and {given[0]}: either person, or the signer in full")
+        if self.person is None and (missing := [name for name in _IN_FULL[:3] if name not in given]):
+            raise ValueError(f"needs person, or the signer in full ({', '.join(missing)} missing)")
+        return self
+
+
+class RequestFile(FileModel):
+    """A request: what is to be signed, by whom, until when."""
+
+    id: Id | None = None
+    kind: KindId
+    document: DocumentEntry
+    requester: PersonId
+    signers: tuple[SignerEntry, ...] = Field(min_length=1, max_length=100)
+    due: DayOrInstant | None = None
+    message: Message | None = None
+    policy: PolicyLayer | None = None
+    subscribers: tuple[WorkflowId, ...] = Field(default=(), max_length=50)
+
+    @field_validator("kind")
+    @classmethod
+    def _in_catalogue(cls, kind: str, info: ValidationInfo) -> str:
+        return _checks(info).kind(kind)
+
+    @field_validator("signers")
+    @classmethod
+    def _somebody_acts(cls, signers: tuple[SignerEntry, ...]) -> tuple[SignerEntry, ...]:
+        if all(signer.role is Role.COPY for signer in signers):
+            raise ValueError("needs at least one who signs or approves")
+        return signers
+
+    @field_validator("due")
+    @classmethod
+    def _still_to_come(cls, due: date | datetime | None, info: ValidationInfo) -> date | datetime | None:
+        if due is not None:
+            _checks(info).due(due)
+        return due

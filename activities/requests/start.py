@@ -1,0 +1,218 @@
+"""The one start path of a signature request: check the file, keep the document, start the workflow or recognise it.
+
+Used by the command, and by activities of onboardings and campaigns; never as a child workflow (design.md step 1).
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.files.reading import FileFaults, FileText, PlainFile
+from activities.files.yaml_lines import FieldPath
+from activities.people import Directory
+from activities.policies.cascade import Resolved
+from activities.policies.catalogue import Catalogue
+from activities.policies.sense import self_serving
+from activities.requests.checks import Found, RequestChecks, closing_times, persons_named, strangers
+from activities.requests.file import RequestFile
+from activities.requests.input import Prepared, prepared
+from activities.store import Store
+from workflows import names
+from workflows.model import Brief, Status
+
+MAX_UPLOAD_MEGABYTES: Final = 20
+_SUMMARY_BYTES: Final = 160
+"""The server keeps 400 bytes of a summary, after the codec has encrypted it."""
+_FIRST_STAGE: Final = "sending"
+
+
+class IdTaken(Exception):
+    """Another request has this id already."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"{id} is the id of another request with other content; leave the id out of the file or choose a new one "
+            f"(countersign request show {id} tells about the one that has it)"
+        )
+        self.id = id
+
+
+@dataclass(frozen=True)
+class Started:
+    """The request that lives, or once lived, under the id; `created` when it was this start that made it."""
+
+    id: str
+    workflow_id: str
+    run_id: str
+    created: bool
+
+
+async def prepare(
+    written: FileText,
+    *,
+    catalogue: Catalogue,
+    directory: Directory,
+    now: datetime,
+    max_upload_megabytes: int = MAX_UPLOAD_MEGABYTES,
+) -> Prepared:
+    """Check a request file in full, without starting anything.
+
+    Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
+    over stands in `overdue` when nothing else is wrong: the request may have been started in time.
+    """
+    plain = await asyncio.to_thread(written.parse)
+    found = await Found.look_up(directory, persons_named(plain.plain))
+    checks = RequestChecks(
+        folder=written.folder,
+        max_upload_megabytes=max_upload_megabytes,
+        catalogue=catalogue,
+        found=found,
+        closing=closing_times(plain.plain, found),
+        now=now,
+    )
+    file = await asyncio.to_thread(_validated, plain, checks)
+    resolved = await _policy(plain, file, checks, directory)
+    return prepared(file, resolved, checks.pdf, _overdue(plain) if checks.overdue else None)
+
+
+async def start(client: Client, store: Store, prepared: Prepared, *, parent: str | None = None) -> Started:
+    """Start the request, or recognise the one that was started from the same content; `IdTaken` for other content.
+
+    `parent` is the workflow id of an onboarding or campaign. May be repeated at any time: it also recognises a
+    request that closed long ago, and one that Temporal has forgotten.
+    """
+    if record := await _recorded(store, prepared.id):
+        return _recognise(prepared, record)
+    if prepared.overdue is not None:
+        return _recognise(prepared, await _in_temporal(client, prepared.id), prepared.overdue)
+    if prepared.document is not None:
+        await store.put_document(prepared.document)
+    if not await _keep_signers(store, prepared):
+        if known := await _in_temporal(client, prepared.id):
+            return _recognise(prepared, known)
+        await _keep_signers(store, prepared, anew=True)
+    try:
+        handle = await _start_workflow(client, prepared, parent)
+    except WorkflowAlreadyStartedError:
+        return _recognise(prepared, await _in_temporal(client, prepared.id) or await _recorded(store, prepared.id))
+    # Another start with other signers may have written between our writing and our winning: ours are the true ones.
+    await _keep_signers(store, prepared, anew=True)
+    return Started(prepared.id, handle.id, handle.result_run_id or "", created=True)
+
+
+def _validated(plain: PlainFile, checks: RequestChecks) -> RequestFile:
+    try:
+        return plain.validate(RequestFile, checks)
+    except FileFaults as found:
+        raise FileFaults([*found.faults, *(_overdue(plain).faults if checks.overdue else ())]) from None
+
+
+def _overdue(plain: PlainFile) -> FileFaults:
+    return plain.faults({("due",): "lies in the past"})
+
+
+async def _policy(plain: PlainFile, file: RequestFile, checks: RequestChecks, directory: Directory) -> Resolved:
+    """The policy of the request; refused when it cannot work, or names somebody nobody knows."""
+    within = None if file.due is None or checks.overdue else checks.time_until(file.due)
+    resolved = checks.catalogue.resolve(file.kind, file.policy)
+    signers = frozenset(signer.person for signer in file.signers if signer.person)
+    senseless = [
+        *checks.catalogue.faults(file.kind, file.policy, within),
+        *self_serving(resolved, file.requester, signers),
+        *[((), why) for why in await strangers(resolved.policy, directory)],
+    ]
+    if senseless:
+        at = ("policy",) if file.policy is not None else ("kind",)
+        raise plain.faults(_by_field(at, senseless))
+    return resolved
+
+
+def _by_field(at: FieldPath, found: list[tuple[FieldPath, str]]) -> dict[FieldPath, str]:
+    told: dict[FieldPath, str] = {}
+    for field, why in found:
+        path = (*at, *field) if at == ("policy",) else at
+        told[path] = f"{told[path]}; {why}" if path in told else why
+    return told
+
+
+async def _keep_signers(store: Store, prepared: Prepared, *, anew: bool = False) -> bool:
+    """Keep the signers that stand in full; False when other ones are kept under this id."""
+    if prepared.signers is None or await store.create_signers(prepared.id, prepared.signers):
+        return True
+    if anew:
+        await store.replace_signers(prepared.id, prepared.signers)
+    return anew
+
+
+class _Known(BaseModel):
+    """What is known of an earlier start, by its settled record or by Temporal."""
+
+    fingerprint: str
+    run_id: str
+
+
+async def _recorded(store: Store, id: str) -> _Known | None:
+    record = await store.read_record(id)
+    return _Known.model_validate_json(record) if record is not None else None
+
+
+async def _in_temporal(client: Client, id: str) -> _Known | None:
+    try:
+        found = await client.get_workflow_handle(names.request_workflow_id(id)).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    return _Known(fingerprint=await found.memo_value(names.MEMO_FINGERPRINT, ""), run_id=found.run_id)
+
+
+def _recognise(prepared: Prepared, known: _Known | None, unknown: Exception | None = None) -> Started:
+    if known is None and unknown is not None:
+        raise unknown
+    if known is None or known.fingerprint != prepared.request.fingerprint:
+        raise IdTaken(prepared.id)
+    return Started(prepared.id, names.request_workflow_id(prepared.id), known.run_id, created=False)
+
+
+async def _start_workflow(client: Client, prepared: Prepared, parent: str | None) -> WorkflowHandle[object, object]:
+    # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
+    # start that made the workflow can say `created` (the SDK does not tell whether an existing one was used).
+    return await client.start_workflow(
+        names.SIGNATURE_REQUEST,
+        prepared.request,
+        id=names.request_workflow_id(prepared.id),
+        task_queue=names.WORKFLOW_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        memo={names.MEMO_FINGERPRINT: prepared.request.fingerprint},
+        search_attributes=_search_attributes(prepared.request.brief, parent),
+        static_summary=_summary(prepared.request.brief),
+    )
+
+
+def _search_attributes(brief: Brief, parent: str | None) -> TypedSearchAttributes:
+    pairs = [
+        SearchAttributePair(names.STATUS, Status.CONVERTING.value),
+        SearchAttributePair(names.KIND, brief.kind),
+        SearchAttributePair(names.STAGE, _FIRST_STAGE),
+    ]
+    if parent is not None:
+        pairs.append(SearchAttributePair(names.PARENT, parent))
+    return TypedSearchAttributes(pairs)
+
+
+def _summary(brief: Brief) -> str:
+    """`customer-contract: Master services agreement`; a document's name, but nobody's."""
+    return f"{brief.kind}: {brief.document.name}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")

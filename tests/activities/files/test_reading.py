@@ -1,0 +1,153 @@
+"""The reader of people's files: lines, characters, sizes, and nothing that a hostile file can do."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from activities.files.fields import Message, Name
+from activities.files.reading import MAX_FILE_BYTES, FileFaults, FileModel, FileText
+from activities.files.yaml_lines import parse
+
+
+class Part(FileModel):
+    """A part of the file under test."""
+
+    order: int = Field(default=1, ge=1)
+    title: Name = "untitled"
+
+
+class Whole(FileModel):
+    """The file under test."""
+
+    name: Name
+    parts: tuple[Part, ...] = ()
+    by_name: dict[str, Part] = Field(default_factory=dict)
+    message: Message | None = None
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(FileFaults) as caught:
+        FileText("file.yaml", Path(), text).parse().validate(Whole)
+    return str(caught.value).split("\n")
+
+
+def test_yaml_and_json_say_the_same() -> None:
+    text = "name: N\nparts: [{order: 2, title: second}]\n"
+    as_json = json.dumps({"name": "N", "parts": [{"order": 2, "title": "second"}]}, indent="\t")
+    read = [FileText("f", Path(), written).parse().validate(Whole) for written in (text, as_json)]
+    assert read[0] == read[1]
+
+
+def test_every_fault_has_file_line_and_field_and_all_come_at_once() -> None:
+    text = "nam: N\nparts:\n  - order: 1\n  - title: t\n    ordr: 2\n  - order: first\nby_name:\n  a: {titel: x}\n"
+    assert faults(text) == [
+        "file.yaml:1: name: is missing",
+        "file.yaml:1: nam: unknown, did you mean name?",
+        "file.yaml:5: parts[1].ordr: unknown, did you mean order?",
+        "file.yaml:6: parts[2].order: must be a whole number, not a text",
+        "file.yaml:8: by_name.a.titel: unknown, did you mean title?",
+    ]
+
+
+def test_a_key_far_from_all_others_lists_what_is_known() -> None:
+    assert faults("name: N\nxyzzy: 1") == ["file.yaml:2: xyzzy: unknown, known are name, parts, by_name, message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("name: A\nname: B", "file.yaml:2: name: is given twice, first on line 1"),
+        ("name: N\nmessage: a\0b", "file.yaml:2: message: contains U+0000 NULL, which is not allowed"),
+        (
+            "name: N\nmessage: a\u202eb",
+            "file.yaml:2: message: contains U+202E RIGHT-TO-LEFT OVERRIDE, which is not allowed",
+        ),
+        ('name: N\nmessage: "a\\u2066b"', "U+2066 LEFT-TO-RIGHT ISOLATE"),
+        ('{"name": "N", "message": "\\ud800"}', "U+D800 LONE SURROGATE"),
+        ("name: N\nmessage: a\x1b[31m", "U+001B ESCAPE"),
+        ("name: |\n  two\n  lines", "name: must be one line without tabs"),
+        ("name: '   '", "name: is empty"),
+        (f"name: {'x' * 201}", "name: is 201 characters long, at most 200 are allowed"),
+        (f"name: N\nmessage: {'x' * 10_000}", "message: is 10,000 characters long, at most 4,000 are allowed"),
+        ("name: 31", "name: must be a text, not a number (put it in quotes)"),
+        ("name: [1\nparts: 2", "file.yaml:2: is not valid YAML"),
+        ("name: N\n---\nname: M", "file.yaml:2: is not valid YAML"),
+        ("name: !!python/object/apply:os.system [x]", "must be a text, not a list"),
+        ("name: !!binary aGk=", "has the tag !!binary, which is not supported"),
+        ("? [a]\n: b\nname: N", "has a key that is not a word"),
+        ("", "must be a map of fields, not empty"),
+        ("[" * 5000, "is nested too deeply"),
+        ("name: &a [*a]", "unfolds through its aliases"),
+    ],
+)
+def test_refused(text: str, fault: str) -> None:
+    assert fault in "\n".join(faults(text))
+
+
+def test_an_alias_bomb_is_refused_at_once() -> None:
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 30)
+    )
+    assert "unfolds" in faults(bomb)[0]
+
+
+def test_plain_aliases_work_and_texts_are_nfc() -> None:
+    whole = FileText("f", Path(), "name: Cafe\u0301\nparts: [&p {order: 2}, *p]").parse().validate(Whole)
+    assert whole.name == "Café"
+    assert whole.parts == (Part(order=2), Part(order=2))
+
+
+def test_json_escapes_beyond_the_first_plane_are_characters() -> None:
+    assert parse(json.dumps({"name": "👩‍👩‍👧"})).value == {"name": "👩‍👩‍👧"}
+
+
+def test_words_of_yaml_1_1_are_texts() -> None:
+    assert parse("country: NO\ntime: 12:30\nday: 2026-12-11").value == {
+        "country": "NO",
+        "time": "12:30",
+        "day": "2026-12-11",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"x" * (MAX_FILE_BYTES + 1), "is larger than 1 MiB"),
+        (b"name: N\nmessage: \xff", ":2: is not UTF-8 text"),
+    ],
+)
+def test_sizes_and_encodings(tmp_path: Path, content: bytes, fault: str) -> None:
+    (tmp_path / "file.yaml").write_bytes(content)
+    with pytest.raises(FileFaults, match=fault):
+        FileText.read(tmp_path / "file.yaml")
+
+
+def test_a_missing_file_and_a_folder_are_one_line(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing.yaml", tmp_path):
+        with pytest.raises(FileFaults, match="cannot be read") as caught:
+            FileText.read(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_dash_is_standard_input_with_paths_from_the_working_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO("\ufeffname: N".encode())))
+    written = FileText.read("-")
+    assert (written.name, written.folder, written.text) == ("stdin", Path.cwd(), "name: N")
+
+
+@given(st.text(max_size=200))
+def test_no_text_makes_the_reader_raise(text: str) -> None:
+    parsed = parse(text)
+    assert parsed.line(()) >= 1
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text("abc é😀", max_size=5), lambda s: st.lists(s, max_size=3)))
+def test_json_comes_out_as_it_was_written(value: object) -> None:
+    assert parse(json.dumps(value)).value == value

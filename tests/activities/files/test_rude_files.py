@@ -1,0 +1,85 @@
+"""Whatever stands in a file, the answer is either a value or faults in words: never another exception."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from activities.files.reading import FileFaults, FileText
+from activities.person import PeopleFile, PeopleKnown
+from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
+from activities.requests.checks import Found, RequestChecks, closing_times, persons_named
+from activities.requests.file import RequestFile
+from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
+
+PEOPLE_PLAIN: Any = YAML(typ="safe").load(
+    PEOPLE.replace("2026-12-24", "'2026-12-24'").replace("2027-01-02", "'2027-01-02'")
+)
+CATALOGUE_PLAIN: Any = YAML(typ="safe").load(CATALOGUE)
+PERSONS = {person.id: person for person in PeopleFile.model_validate(PEOPLE_PLAIN).people}
+
+words = st.sampled_from(
+    ["nobody", "chair", "base", "1d", "60%", "null", "2026-12-11", "https://x.example", "a\nb", "\u202e", ""]
+)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | words | st.text(max_size=20)
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=5), inner, max_size=3)
+)
+
+
+def paths(value: Any) -> list[tuple[Any, ...]]:
+    """The place of every value inside a plain value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [(), *((step, *path) for step, item in inner for path in paths(item))]
+
+
+def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
+    """The plain value with another one at one place."""
+    if not path:
+        return by
+    copy = value.copy()
+    copy[path[0]] = replaced(value[path[0]], path[1:], by)
+    return copy
+
+
+def check(written: str, folder: Path) -> None:
+    for line in refusals(FileText("rude.json", folder, written)):
+        assert line.startswith("rude.json:")
+
+
+def refusals(text: FileText) -> list[str]:
+    file = text.parse()
+    found_here = Found(PERSONS, {id: f"{id!r} is nobody" for id in persons_named(file.plain) if id not in PERSONS})
+    checks = RequestChecks(
+        folder=text.folder,
+        max_upload_megabytes=1,
+        catalogue=Catalogue(CatalogueFile.model_validate(CATALOGUE_PLAIN).kinds),
+        found=found_here,
+        closing=closing_times(file.plain, found_here),
+        now=NOW - timedelta(days=1),
+    )
+    found = []
+    for model, context in (
+        (PeopleFile, PeopleKnown.of(file.plain)),
+        (CatalogueFile, KindsKnown.of(file.plain)),
+        (RequestFile, checks),
+    ):
+        try:
+            file.validate(model, context)
+        except FileFaults as faults:
+            found += str(faults).split("\n")
+    return found
+
+
+@pytest.mark.parametrize("plain", [PEOPLE_PLAIN, CATALOGUE_PLAIN, REQUEST], ids=["people", "catalogue", "request"])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data(), by=anything)
+def test_one_place_of_a_good_file_becomes_anything(tmp_path: Path, plain: Any, data: st.DataObject, by: Any) -> None:
+    (tmp_path / "msa.pdf").write_bytes(PDF)
+    place = data.draw(st.sampled_from(paths(plain)))
+    check(json.dumps(replaced(plain, place, by)), tmp_path)

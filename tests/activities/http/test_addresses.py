@@ -1,0 +1,161 @@
+"""The guard against being sent into our own network: what is called, and that the checked address is the one used."""
+
+import socket
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+import pytest
+
+from activities.http.addresses import AddressRefused, Guard, Resolve, is_public
+
+PUBLIC = "93.184.216.34"
+
+
+def resolving(*addresses: str) -> Resolve:
+    """A resolver that knows one answer to every name."""
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return addresses
+
+    return resolve
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "https://127.1/",
+        "https://127.0.1/",
+        "https://0x7f.1/",
+        "https://0x7f000001/",
+        "https://2130706433/",
+        "https://017700000001/",
+        "https://0177.0.0.1/",
+        "https://0/",
+        "https://0.0.0.0/",
+        "https://10.0.0.1/",
+        "https://10.255.255.255:8443/",
+        "https://172.16.0.1/",
+        "https://172.31.255.254/",
+        "https://192.168.1.1/",
+        "https://0xc0a80101/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://0xa9fea9fe/",
+        "https://2852039166/",
+        "https://100.64.0.1/",
+        "https://192.0.0.8/",
+        "https://192.0.2.1/",
+        "https://198.18.0.1/",
+        "https://198.51.100.7/",
+        "https://203.0.113.7/",
+        "https://224.0.0.1/",
+        "https://239.255.255.250/",
+        "https://240.0.0.1/",
+        "https://255.255.255.255/",
+        "https://[::1]/",
+        "https://[::]/",
+        "https://[0:0:0:0:0:0:0:1]/",
+        "https://[::127.0.0.1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://[::ffff:a9fe:a9fe]/",
+        "https://[fe80::1]/",
+        "https://[fc00::1]/",
+        "https://[fd00:ec2::254]/",
+        "https://[ff02::1]/",
+        "https://[2001:db8::1]/",
+        "https://[2002:7f00:1::]/",
+        "https://[2001:0:7f00:1::]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://[64:ff9b:1::1]/",
+        "https://localhost/",
+        "https://LOCALHOST./",
+        "http://127.0.0.1/",
+        "http://93.184.216.34/",
+        "ftp://93.184.216.34/",
+        "file:///etc/passwd",
+        "gopher://93.184.216.34/",
+        "javascript:alert(1)",
+        "data:text/plain,hello",
+        "//93.184.216.34/",
+        "/etc/passwd",
+        "https://",
+        "https:///path",
+        "https://user@93.184.216.34/",
+        "https://user:secret@93.184.216.34/",
+        "https://93.184.216.34@127.0.0.1/",
+        "https://[::1/",
+        "https://93.184.216.34:99999/",
+        "https://exa mple/",
+        "",
+    ],
+)
+async def test_no_such_url_is_called(url: str) -> None:
+    with pytest.raises((AddressRefused, socket.gaierror)):
+        await Guard(()).check(url)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fe80::1%eth0", "::ffff:192.168.0.1", "fd00::1", "2002:a00::"],
+)
+async def test_a_public_name_with_a_private_address_is_refused(address: str) -> None:
+    with pytest.raises(AddressRefused, match="a private address"):
+        await Guard((), resolving(address)).check("https://rebinding.example/hook")
+
+
+async def test_one_private_address_among_public_ones_is_enough() -> None:
+    with pytest.raises(AddressRefused):
+        await Guard((), resolving(PUBLIC, "10.0.0.1")).check("https://mixed.example/hook")
+
+
+async def test_the_connection_goes_to_the_checked_address_under_the_name_of_the_url() -> None:
+    to = await Guard((), resolving(PUBLIC, "93.184.216.35")).check("https://erp.example:8443/hooks/signed?a=b")
+    assert str(to.url) == f"https://{PUBLIC}:8443/hooks/signed?a=b"
+    assert (to.host, to.host_header) == ("erp.example", "erp.example:8443")
+
+
+async def test_an_ipv6_address_is_put_in_brackets() -> None:
+    to = await Guard((), resolving("2606:2800:220:1::1")).check("https://erp.example/hook")
+    assert str(to.url) == "https://[2606:2800:220:1::1]/hook"
+
+
+@pytest.mark.parametrize("listed", ["erp.example", "ERP.example", "erp.example:443", "erp.example."])
+async def test_a_listed_host_may_be_private(listed: str) -> None:
+    to = await Guard((listed,), resolving("10.0.0.1")).check("https://erp.example/hook")
+    assert to.url.host == "10.0.0.1"
+
+
+@pytest.mark.parametrize("url", ["https://other.example/", "https://erp.example:8443/", "https://sub.erp.example/"])
+async def test_with_a_list_nothing_else_is_called(url: str) -> None:
+    with pytest.raises(AddressRefused, match="not listed"):
+        await Guard(("erp.example:443",), resolving(PUBLIC)).check(url)
+
+
+async def test_plain_http_goes_to_a_listed_loopback_address_only() -> None:
+    to = await Guard(("127.0.0.1:8080",)).check("http://127.0.0.1:8080/hook")
+    assert str(to.url) == "http://127.0.0.1:8080/hook"
+    for url, address in (("http://127.0.0.1:8081/", "127.0.0.1"), ("http://127.0.0.1:8080/", "10.0.0.1")):
+        with pytest.raises(AddressRefused):
+            await Guard(("127.0.0.1:8080",), resolving(address)).check(url)
+
+
+async def test_an_ipv6_host_can_be_listed() -> None:
+    to = await Guard(("[::1]:8080",), resolving("::1")).check("http://[::1]:8080/hook")
+    assert to.url.host == "::1"
+
+
+async def test_a_name_without_an_address_is_no_refusal_but_no_answer() -> None:
+    with pytest.raises(OSError, match="no address"):
+        await Guard((), resolving()).check("https://erp.example/hook")
+
+
+async def test_a_refusal_quotes_nothing_of_the_url() -> None:
+    with pytest.raises(AddressRefused) as refused:
+        await Guard(()).check("https://user:secret@erp.example/path?token=secret")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", [PUBLIC, "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_the_open_internet_is_public(address: str) -> None:
+    assert is_public(ip_address(address))

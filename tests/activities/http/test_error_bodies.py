@@ -1,0 +1,103 @@
+"""Error bodies in every shape, and shapes nobody has thought of."""
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from activities.http.error_bodies import explain
+
+FCM = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+BAD = "type.googleapis.com/google.rpc.BadRequest"
+
+
+@pytest.mark.parametrize(
+    ("body", "says", "code"),
+    [
+        ({"detail": "Not found."}, "Not found.", None),
+        ({"signers": ["This field is required."]}, "signers: This field is required.", None),
+        (
+            {"signers": [{}, {"email": ["Enter a valid email address."]}]},
+            "signers[1].email: Enter a valid email address.",
+            None,
+        ),
+        ({"non_field_errors": ["One", "Two"]}, "One; Two", None),
+        ({"errors": {"document": ["Invalid hyperlink."]}}, "document: Invalid hyperlink.", None),
+        (["First", "Second"], "First; Second", None),
+        ({"error": "invalid_client", "error_description": "Unknown"}, "invalid_client: Unknown", "invalid_client"),
+        ({"error": "invalid_client"}, "invalid_client", "invalid_client"),
+        (
+            {"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}},
+            "Invalid ApiKey",
+            "oauth.v2.InvalidApiKey",
+        ),
+        ({"fault": {}}, "a fault of the gateway", None),
+        ({"key": "fault", "errorMessage": "No such app", "entity": None, "status": 400}, "No such app", "fault"),
+        (
+            {
+                "error": {
+                    "code": 404,
+                    "message": "Requested entity was not found.",
+                    "status": "NOT_FOUND",
+                    "details": [{"@type": FCM, "errorCode": "UNREGISTERED"}],
+                }
+            },
+            "Requested entity was not found.",
+            "UNREGISTERED",
+        ),
+        (
+            {
+                "error": {
+                    "code": 400,
+                    "message": "Bad message.",
+                    "status": "INVALID_ARGUMENT",
+                    "details": [{"@type": BAD, "fieldViolations": [{"field": "message.token", "description": "odd"}]}],
+                }
+            },
+            "Bad message.; message.token: odd",
+            "INVALID_ARGUMENT",
+        ),
+        ({"error": {"status": "UNAVAILABLE"}}, "no message", "UNAVAILABLE"),
+        ({}, "no explanation", None),
+        (None, "no explanation", None),
+    ],
+)
+def test_each_shape_is_understood(body: object, says: str, code: str | None) -> None:
+    explained = explain(json.dumps(body).encode())
+    assert (explained.says, explained.error_code) == (says, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "an empty body"),
+        (b"plain words", "plain words"),
+        (b"<html><head><title>502 Bad Gateway</title></head></html>", "a page of HTML: 502 Bad Gateway"),
+        (b"<h1>Maintenance &amp; repair</h1><script>x()</script>", "a page of HTML: Maintenance & repair"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"[" * 60_000, "[" * 60_000),
+    ],
+)
+def test_what_is_no_json_is_quoted(body: bytes, says: str) -> None:
+    assert explain(body).says == says
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["error", "fault", "detail", "errors", "x"]), inner)
+    ),
+)
+
+
+@given(JSON)
+@example({"error": ""})
+def test_no_json_is_too_odd(body: object) -> None:
+    explained = explain(json.dumps(body).encode())
+    assert explained.says
+
+
+@given(st.binary())
+def test_no_bytes_are_too_odd(body: bytes) -> None:
+    assert explain(body).says

@@ -1,0 +1,71 @@
+"""What a provider says reaches a history only without people and secrets."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.http.redaction import BLANK, LONGEST_TEXT, clip, redact
+
+SECRETS = [
+    "ada.example+sign@mail.example.test",
+    "Bearer abcdefgh12345678",
+    "Basic dGhlLWlkOnRoZS1zZWNyZXQ=",
+    "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2lnbmF0dXJl",
+    "+31 6 1234 5678",
+    "dQw4w9WgXcQ:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqxQZ1234567890abcdef",
+    "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWZnaGlqa2xtbm9w",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("around", ["{}", "before {} after", '"{}"', "field: ({})", "<{}>", "x={};"])
+def test_secrets_are_blanked(secret: str, around: str) -> None:
+    said = redact(around.format(secret))
+    assert BLANK in said
+    assert not any(part in said for part in secret.replace("@", " ").split() if len(part) > 8)
+
+
+def test_queries_and_credentials_of_addresses_are_blanked() -> None:
+    said = redact("see https://user:secret@host.test/dl/file.pdf?token=abc&x=1 please")
+    assert said == "see https://[redacted]host.test/dl/file.pdf?[redacted] please"
+
+
+def test_private_words_are_blanked_in_any_case_and_never_a_syllable() -> None:
+    assert redact("ADA EXAMPLE may not sign", ("Ada Example", "ma")) == f"{BLANK} may not sign"
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "signers[0].email: Enter a valid email address.",
+        "document 3f2a9c1e-8f7d-4b52-9f3e-1c2d3e4f5a6b is in status si since 2026-11-25T12:00:00Z",
+        "Request was throttled. Expected available in 30 seconds.",
+        "What is this?",
+    ],
+)
+def test_harmless_words_stay(harmless: str) -> None:
+    assert redact(harmless) == harmless
+
+
+def test_control_and_direction_characters_become_spaces() -> None:
+    assert redact("a\r\nb\x00c\u202ed\x1b[31m") == "a b c d [31m"
+
+
+@given(st.text(max_size=4000))
+def test_it_is_one_short_line_of_valid_text(text: str) -> None:
+    said = redact(text)
+    assert len(said.encode()) <= LONGEST_TEXT
+    assert "\n" not in said
+
+
+@given(st.text(max_size=50), st.integers(min_value=3, max_value=60))
+def test_a_cut_never_divides_a_character(text: str, most: int) -> None:
+    cut = clip(text, most)
+    assert len(cut.encode()) <= most
+    kept = text.encode("utf-8", "replace").decode()
+    assert kept == cut or (cut.endswith("…") and kept.startswith(cut[:-1]))
+
+
+def test_a_long_run_of_hostile_text_is_quick() -> None:
+    for unit in ("a", "a@", "?", "+1 ", "ey", "://", "bearer "):
+        redact(unit * (65_536 // len(unit)))

@@ -1,0 +1,220 @@
+"""The catalogue and its cascade: what merges, what replaces, what is removed, what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from activities.files.reading import FileFaults
+from activities.policies.catalogue import Catalogue, UnknownKind
+from activities.policies.file import PolicyLayer
+from workflows.model import Escalation, EscalationAction, Policy, Reminders, Status, Target
+
+_SHIPPED = Path(__file__).parents[3] / "starter" / "policies.yaml"
+_KINDS = {
+    "sales-contract",
+    "procurement-agreement",
+    "legal-document",
+    "customer-contract",
+    "offer-letter",
+    "compliance-acknowledgement",
+    "renewal-agreement",
+    "executive-approval",
+    "onboarding-exception",
+    "emergency-procurement",
+    "hr-policy",
+    "equipment-agreement",
+    "travel-authorization",
+    "code-of-conduct",
+    "policy-acknowledgement",
+    "annual-certification",
+}
+
+
+def catalogue(tmp_path: Path, *kinds: str) -> Catalogue:
+    path = tmp_path / "catalogue.yaml"
+    path.write_text("\n".join(["kinds:", *("  " + kind for kind in kinds)]), "utf-8")
+    return Catalogue.read(path)
+
+
+def resolved(tmp_path: Path, layer: str, **override: object) -> Policy:
+    kinds = catalogue(tmp_path, "base: {window: 60d, reminders: {first: 1d}, warnings: [3d]}", f"kind: {layer}")
+    return kinds.resolve("kind", PolicyLayer.model_validate(override) if override else None).policy
+
+
+def faults(tmp_path: Path, *kinds: str) -> str:
+    with pytest.raises(FileFaults) as caught:
+        catalogue(tmp_path, *kinds)
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def test_an_empty_kind_is_the_defaults(tmp_path: Path) -> None:
+    assert catalogue(tmp_path, "kind: {}").resolve("kind").policy == Policy(hours="working")
+
+
+def test_maps_merge_and_lists_replace(tmp_path: Path) -> None:
+    policy = resolved(tmp_path, "{extends: base, reminders: {every: 2d}}", reminders={"most": 9}, warnings=["4h"])
+    assert policy.window == "60d"
+    assert policy.reminders == Reminders(first="1d", every="2d", most=9)
+    assert policy.warnings == ("4h",)
+
+
+def test_null_removes(tmp_path: Path) -> None:
+    policy = resolved(tmp_path, "{extends: base, reminders: null, warnings: null}", escalation=None, handoff=None)
+    assert (policy.reminders, policy.warnings, policy.escalation, policy.handoff) == (None, (), None, ())
+
+
+def test_null_removes_one_of_the_triggers(tmp_path: Path) -> None:
+    assert resolved(tmp_path, "{escalation: {or: null}}").escalation == Escalation(after="used-up", or_=None)
+    assert resolved(tmp_path, "{escalation: {after: null, or: 5d}}").escalation == Escalation(after="5d", or_=None)
+    assert resolved(tmp_path, "{escalation: {after: null}}").escalation == Escalation(after="60%", or_=None)
+
+
+def test_without_any_trigger_an_escalation_is_refused(tmp_path: Path) -> None:
+    assert "kinds.kind.escalation: needs after or or" in faults(tmp_path, "kind: {escalation: {after: null, or: null}}")
+
+
+def test_what_is_removed_can_be_given_again(tmp_path: Path) -> None:
+    again = resolved(tmp_path, "{extends: base, escalation: null}", escalation={"after": "2d"}).escalation
+    assert again == Escalation(after="2d")
+
+
+def test_hand_off_targets(tmp_path: Path) -> None:
+    layer = (
+        "{handoff: [{target: hr, person: hr-desk}, {target: erp, url: 'https://erp.example/h', personal: true, "
+        "on: [signed, declined]}, {target: next, workflow: 'customer-onboarding:acme'}]}"
+    )
+    assert resolved(tmp_path, layer).handoff == (
+        Target(target="hr", person="hr-desk"),
+        Target(target="erp", url="https://erp.example/h", personal=True, on=(Status.SIGNED, Status.DECLINED)),
+        Target(target="next", workflow="customer-onboarding:acme"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        (
+            "kind: {extends: bsae}",
+            "catalogue.yaml:3: kinds.kind.extends: bsae is not a kind of this file, did you mean base?",
+        ),
+        ("kind: {extends: kind}", "kinds.kind.extends: goes round in a circle: kind → kind"),
+        ("kind: {windw: 3d}", "kinds.kind.windw: unknown, did you mean window?"),
+        ("kind: {window: 3 days}", "window: must be a duration such as 90m, 4h, 3d or 2w"),
+        ("kind: {window: 9999w}", "window: is longer than two years"),
+        ("kind: {window: null}", "window: must be a text, not empty"),
+        ("kind: {reminders: {most: 0}}", "reminders.most: must be at least 1"),
+        ("kind: {escalation: {after: soon}}", "escalation.after: must be a duration such as 2d, a share"),
+        ("kind: {escalation: {or: 100%}}", "escalation.or: must be a duration such as 2d, a share"),
+        ("kind: {escalation: {to: [boss]}}", "escalation.to[0]: must be one of 'alternates', 'delegate' or 'manager'"),
+        ('kind: {hours: "18:00-09:00"}', "hours: must be working, any or hours such as"),
+        ("kind: {hours: always}", "hours: must be working, any or hours such as"),
+        ("kind: {snooze: 21}", "snooze: must be at most 20"),
+        ("kind: {self_delegate: perhaps}", "self_delegate: must be true or false, not a text"),
+        ("kind: {warnings: [2d, 1d, 2d]}", "warnings: has 2d twice"),
+        ("kind: {fallback_after: 1d}", "fallback_after: is not yet supported"),
+        ("kind: {escalation: {action: replace}}", "escalation.action: must be one of 'notify' or 'reassign'"),
+        ("kind: {handoff: [{target: t, start: {workflow: W}}]}", "handoff[0].start: is not yet supported"),
+        ("kind: {handoff: [{target: t, person: p, on: [escalated]}]}", "on[0]: escalated is not yet supported"),
+        ("kind: {handoff: [{target: t}]}", "handoff[0]: needs exactly one of person, group, url, workflow"),
+        ("kind: {handoff: [{target: t, person: p, group: g}]}", "handoff[0]: needs exactly one of"),
+        ("kind: {handoff: [{target: t, person: p}, {target: t, person: q}]}", "handoff: has the target t twice"),
+        ("kind: {handoff: [{target: t, url: 'http://erp.example/h'}]}", "handoff[0].url: must be an https URL"),
+        ("kind: {handoff: [{target: t, url: 'https://u:p@erp.example/h'}]}", "url: must be a URL without user name"),
+    ],
+)
+def test_refused(tmp_path: Path, kind: str, fault: str) -> None:
+    assert fault in faults(tmp_path, "base: {}", kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        (
+            "{window: 10d, reminders: {first: 3d, every: 3d, most: 4}}",
+            "reminders: the last of 4 comes after 12 days, but the window is 10 days",
+        ),
+        ("{extends: base, reminders: {most: 11}}", "reminders: the last of 11 comes after 33 days, but the window"),
+        ("{window: 1d, warnings: [4h, 2d]}", "warnings: 2 days before the due date is before the request is sent"),
+        (
+            "{extends: base, escalation: {after: 5w}}",
+            "escalation.after: 5 weeks is too late, but the window is",
+        ),
+        ("{escalation: {or: 31d}}", "escalation.or: 31 days is too late"),
+        ("{reminders: null, escalation: {or: null}}", "escalation.after: never comes, because there are no reminders"),
+        ("{escalation: {to: [alternates]}}", "escalation: has nobody to escalate to: name alternates or a fallback"),
+        ("{escalation: {to: []}}", "escalation: has nobody to escalate to"),
+    ],
+)
+def test_a_policy_that_cannot_work_is_refused_with_the_reason(tmp_path: Path, kind: str, fault: str) -> None:
+    assert fault in faults(tmp_path, "base: {window: 30d}", f"kind: {kind}")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "{extends: base, window: 5d}",
+        "{extends: base, window: 12h, escalation: {after: 4h}}",
+        "{escalation: {to: [], fallback: chair}}",
+        "{reminders: null}",
+    ],
+)
+def test_what_a_higher_layer_cuts_short_can_work(tmp_path: Path, kind: str) -> None:
+    assert catalogue(tmp_path, "base: {window: 30d, reminders: {every: 3d}, warnings: [2d]}", f"kind: {kind}")
+
+
+def test_every_value_knows_the_layer_it_comes_from(tmp_path: Path) -> None:
+    kinds = catalogue(tmp_path, "base: {window: 30d, reminders: {every: 2d}}", "kind: {extends: base, warnings: [1d]}")
+    override = PolicyLayer.model_validate({"reminders": {"most": 2}, "escalation": None})
+    found = kinds.resolve("kind", override)
+    fields = ("window", "reminders.every", "reminders.most", "reminders.first", "warnings", "escalation.after", "hours")
+    assert {field: found.layer(field) for field in fields} == {
+        "window": "base",
+        "reminders.every": "base",
+        "reminders.most": "request",
+        "reminders.first": "default",
+        "warnings": "kind",
+        "escalation.after": "request",
+        "hours": "default",
+    }
+
+
+def test_what_is_accepted_travels(tmp_path: Path) -> None:
+    policy = resolved(
+        tmp_path,
+        "{hours: '08:00-12:00', snooze: 1, self_delegate: true, escalation: {action: reassign}}",
+        snooze=None,
+    )
+    assert (policy.hours, policy.snooze, policy.self_delegate) == ("08:00-12:00", 0, True)
+    assert policy.escalation is not None
+    assert policy.escalation.action is EscalationAction.REASSIGN
+
+
+def test_a_circle_that_only_others_walk_is_told_of_all_who_reach_it(tmp_path: Path) -> None:
+    found = faults(tmp_path, "a: {extends: b}", "b: {extends: c}", "c: {extends: b}")
+    assert found.count("goes round in a circle") == 3
+
+
+def test_an_unknown_kind_comes_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(UnknownKind, match="basis is not a kind of the catalogue, did you mean base"):
+        catalogue(tmp_path, "base: {}").resolve("basis")
+
+
+def test_the_shipped_catalogue_has_the_kinds_and_resolves_them_all() -> None:
+    shipped = Catalogue.read(_SHIPPED)
+    assert {*shipped.kinds} == {"base", *_KINDS}
+    policies = {kind: shipped.resolve(kind).policy for kind in shipped.kinds}
+    assert policies["base"] == Policy(hours="working")
+    assert policies["customer-contract"].window == "90d"
+    assert {kind for kind, policy in policies.items() if policy.urgent} == {
+        "executive-approval",
+        "onboarding-exception",
+        "emergency-procurement",
+    }
+
+
+def test_each_shipped_kind_has_its_sentence_of_reason() -> None:
+    lines = _SHIPPED.read_text("utf-8").split("\n")
+    for kind in _KINDS:
+        reason = lines[lines.index(f"  {kind}:") - 1].strip()
+        assert reason.startswith("# ")
+        assert reason.endswith(".")

@@ -1,0 +1,376 @@
+"""The request file in full, its fingerprint, and the one start path on the real server."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.files.reading import FileFaults, FileText
+from activities.people import DirectoryFailure
+from activities.requests.start import IdTaken, prepare, start
+from tests.activities.requests.papers import NOW, PDF, PEOPLE, REQUEST, Desk, given
+from tests.activities.requests.waiting_request import WaitingRequest
+from tests.servers import real_server
+from workflows import names
+from workflows.model import Document, Reminders, Role, Signer
+
+IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo", "locale": "ja"}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+async def faults(desk: Desk, request: Mapping[str, Any] | str = REQUEST, **changes: Any) -> list[str]:
+    with pytest.raises(FileFaults) as caught:
+        await desk.prepare(request, **changes)
+    return str(caught.value).replace(f"{desk.folder}/", "").split("\n")
+
+
+async def test_a_file_becomes_the_workflows_input(desk: Desk) -> None:
+    prepared = await desk.prepare(message="Please sign.", subscribers=["customer-onboarding:acme"])
+    request, brief = prepared.request, prepared.request.brief
+    assert brief.document == Document(
+        name="Master services agreement",
+        sha256=hashlib.sha256(PDF).hexdigest(),
+        size=len(PDF),
+        file_name="msa.pdf",
+    )
+    assert brief.signers == (Signer(person="customer-signer", order=1), Signer(person="chief-executive", order=2))
+    assert (brief.id, brief.requester, brief.message) == ("msa-0042", "legal-desk", "Please sign.")
+    assert (request.due, request.policy.window) == (date(2026, 12, 11), "90d")
+    assert request.subscribers == ("customer-onboarding:acme",)
+    assert (prepared.document, prepared.signers) == (PDF, None)
+
+
+async def test_defaults(desk: Desk) -> None:
+    document = {"file": "msa.pdf"}
+    signers = [
+        {"person": "chair", "role": "approve"},
+        {"person": "chief-executive"},
+        {"person": "customer-signer", "role": "copy", "order": 1},
+    ]
+    prepared = await desk.prepare(id=None, due=None, document=document, signers=signers)
+    brief = prepared.request.brief
+    assert [(signer.order, signer.role) for signer in brief.signers] == [
+        (1, Role.APPROVE),
+        (2, Role.SIGN),
+        (1, Role.COPY),
+    ]
+    assert brief.document.name == "msa"
+    assert prepared.id == f"customer-contract-{prepared.request.fingerprint[:12]}"
+
+
+async def test_signers_in_full_are_kept_out_of_the_input(desk: Desk) -> None:
+    prepared = await desk.prepare(signers=[{"person": "chief-executive"}, IN_FULL])
+    assert prepared.request.brief.signers[1].person == "signer-2"
+    assert "buyer@example.org" not in prepared.request.model_dump_json()
+    assert prepared.signers is not None
+    await desk.store.create_signers(prepared.id, prepared.signers)
+    buyer = await desk.directory.person("signer-2", prepared.id)
+    assert (buyer.email, buyer.zone, buyer.locale) == ("buyer@example.org", "Asia/Tokyo", "ja")
+
+
+async def test_a_template_needs_no_bytes(desk: Desk) -> None:
+    template = "https://sign.example/api/v1/templates/1/"
+    prepared = await desk.prepare(document={"template": template, "name": "Offer"})
+    assert prepared.document is None
+    assert prepared.request.brief.document == Document(name="Offer", template=template)
+
+
+async def test_an_override_travels_resolved(desk: Desk) -> None:
+    prepared = await desk.prepare(policy={"escalation": {"after": "2d", "alternates": ["chair"]}})
+    escalation = prepared.request.policy.escalation
+    assert escalation is not None
+    assert (escalation.after, escalation.or_, escalation.alternates) == ("2d", "60%", ("chair",))
+
+
+async def test_a_near_due_date_only_leaves_late_reminders_out(desk: Desk) -> None:
+    prepared = await desk.prepare(due="2026-11-10")
+    assert prepared.request.policy.reminders == Reminders()
+    assert prepared.resolved.layer("reminders.most") == "default"
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"id": "a b"}, "request.yaml:1: id: must be 1-100 characters"),
+        (
+            {"kind": "customer-contrct"},
+            "kind: customer-contrct is not a kind of the catalogue, did you mean customer-contract?",
+        ),
+        ({"kind": None}, "kind: is missing"),
+        ({"requester": "legal-dsk"}, "requester: legal-dsk is not in the directory, did you mean legal-desk?"),
+        ({"signers": []}, "signers: needs at least 1"),
+        ({"signers": [{"person": "nobody"}]}, "signers[0].person: nobody is not in the directory"),
+        (
+            {"signers": [{"person": "chair"}, {"person": "chair"}]},
+            "signers[1].person: chair is a signer of this request already",
+        ),
+        ({"signers": [{"person": "chair", "role": "copy"}]}, "signers: needs at least one who signs or approves"),
+        ({"signers": [{"person": "chair", "ordr": 2}]}, "signers[0].ordr: unknown, did you mean order?"),
+        ({"signers": [{"person": "chair", "order": 0}]}, "signers[0].order: must be at least 1"),
+        ({"signers": [{"person": "chair", "role": "witness"}]}, "signers[0].role: must be one of"),
+        ({"signers": [{"person": "chair", "name": "C"}]}, "signers[0]: has person and name: either person"),
+        ({"signers": [{"name": "C"}]}, "signers[0]: needs person, or the signer in full (email, zone missing)"),
+        ({"signers": [IN_FULL, IN_FULL]}, "signers[1].email: is the e-mail address of another signer"),
+        (
+            {"signers": [{"person": "chair"}, {**IN_FULL, "email": "Chair@Example.com"}]},
+            "signers[1].email: is the e-mail address of another signer",
+        ),
+        ({"signers": [{**IN_FULL, "zone": "Asia/Tokio"}]}, "signers[0].zone: 'Asia/Tokio' is not an IANA time zone"),
+        ({"due": "2026-13-01"}, "due: must be a date such as 2026-12-11"),
+        ({"due": "2026-12-11T09:00:00"}, "due: must be a date such as 2026-12-11"),
+        ({"due": "0001-01-01T00:00:00+14:00"}, "due: "),
+        ({"due": "9999-12-31"}, "due: is more than two years away"),
+        ({"due": "2028-12-01"}, "due: is more than two years away"),
+        ({"message": "m" * 10_000}, "message: is 10,000 characters long, at most 4,000 are allowed"),
+        ({"subscribers": ["a b"]}, "subscribers[0]: must be a workflow id"),
+        ({"document": {"name": "N"}}, "document: needs either file or template"),
+        (
+            {"document": {"file": "msa.pdf", "template": "https://x.example/1"}},
+            "document: needs either file or template",
+        ),
+        ({"document": {"template": "https://x.example/1"}}, "document: needs a name"),
+        ({"document": {"template": "http://x.example/1", "name": "N"}}, "document.template: must be an https URL"),
+        (
+            {"document": {"file": "https://x.example/a.pdf"}},
+            "document.file: is a URL, a file beside this one is expected",
+        ),
+        ({"document": {"file": "other.pdf"}}, "document.file: other.pdf is not a file in the folder"),
+        ({"document": {"file": "."}}, "document.file: . is not a file in the folder"),
+        ({"document": {"file": "../msa.pdf"}}, "document.file: leads out of the folder of this file"),
+        ({"document": {"file": "/etc/hostname"}}, "document.file: must be a path relative to this file"),
+        ({"document": {"file": "outside.pdf"}}, "document.file: leads out of the folder of this file"),
+        ({"document": {"file": "empty.pdf"}}, "document.file: is an empty file"),
+        ({"document": {"file": "text.pdf"}}, "document.file: is not a PDF file"),
+        ({"document": {"file": "large.pdf"}}, "document.file: is 1.0 MB large, at most 1 MB can be sent"),
+        ({"policy": {"windo": "3d"}}, "policy.windo: unknown, did you mean window?"),
+        ({"policy": {"escalation": {"after": None, "or": None}}}, "policy.escalation: needs after or or"),
+        (
+            {"policy": {"escalation": {"alternates": ["chair", "legal-desk"]}}},
+            "policy.escalation.alternates: legal-desk is the requester and cannot be the alternate",
+        ),
+        (
+            {"policy": {"escalation": {"to": ["alternates"], "alternates": ["chief-executive"]}}},
+            "policy.escalation: has nobody to escalate to: its alternates are the requester or signers themselves",
+        ),
+        (
+            {"due": "2026-11-10", "policy": {"reminders": {"most": 4}}},
+            "policy.reminders: the last of 4 comes after 12 days, after the due date",
+        ),
+        ({"policy": {"escalation": {"alternates": ["nobody"]}}}, "policy: nobody is not in the directory"),
+        ({"policy": {"handoff": [{"target": "hr", "group": "hr"}]}}, "policy: the group hr is not in the directory"),
+    ],
+)
+async def test_refused(desk: Desk, changes: dict[str, Any], fault: str) -> None:
+    (desk.folder / "empty.pdf").write_bytes(b"")
+    (desk.folder / "text.pdf").write_bytes(b"Dear customer")
+    (desk.folder / "large.pdf").write_bytes(PDF.ljust(1024 * 1024 + 1))
+    (desk.folder / "outside.pdf").symlink_to(Path(__file__))
+    found = await faults(desk, **changes)
+    assert len(found) == 1
+    assert fault in found[0]
+
+
+async def test_all_faults_come_at_once_with_their_lines(desk: Desk) -> None:
+    text = """\
+id: msa-0042
+knd: customer-contract
+document:
+  file: https://x.example/msa.pdf
+requester: nobody
+signers:
+  - person: chair
+  - person: somebody
+    ordr: 2
+  - person: chair
+due: 2020-01-01
+message: "a\\u202eb"
+policy: {hours: always}
+"""
+    assert await faults(desk, text) == [
+        "request.yaml:1: kind: is missing",
+        "request.yaml:2: knd: unknown, did you mean kind?",
+        "request.yaml:4: document.file: is a URL, a file beside this one is expected "
+        "(a template of Core Signature stands under template)",
+        "request.yaml:5: requester: nobody is not in the directory",
+        "request.yaml:8: signers[1].person: somebody is not in the directory",
+        "request.yaml:9: signers[1].ordr: unknown, did you mean order?",
+        "request.yaml:10: signers[2].person: chair is a signer of this request already",
+        "request.yaml:11: due: lies in the past",
+        "request.yaml:12: message: contains U+202E RIGHT-TO-LEFT OVERRIDE, which is not allowed",
+        'request.yaml:13: policy.hours: must be working, any or hours such as "09:00-18:00"',
+    ]
+
+
+@pytest.mark.parametrize("due", ["2026-11-01", "2026-11-02T09:00:00Z", "0001-01-01"])
+async def test_a_due_date_in_the_past_cannot_be_started(desk: Desk, due: str) -> None:
+    overdue = (await desk.prepare(due=due)).overdue
+    assert overdue is not None
+    assert str(overdue).endswith("request.yaml:11: due: lies in the past")
+
+
+async def test_a_bare_due_date_lasts_until_the_latest_signers_evening(desk: Desk) -> None:
+    written = FileText("r.json", desk.folder, json.dumps(given(due="2026-11-02")))
+
+    async def overdue(now: datetime) -> bool:
+        prepared = await prepare(written, catalogue=desk.catalogue, directory=desk.directory, now=now)
+        return prepared.overdue is not None
+
+    assert not await overdue(datetime(2026, 11, 2, 22, 59, tzinfo=UTC))
+    assert await overdue(datetime(2026, 11, 2, 23, 0, tzinfo=UTC))
+
+
+async def test_a_catalogue_that_names_strangers_is_told_at_the_kind(desk: Desk) -> None:
+    people = desk.folder / "people.yaml"
+    layer = {"handoff": [{"target": "hr", "person": "hr-desk"}]}
+    assert "hr-desk is not in the directory" in (await faults(desk, policy=layer))[0]
+    people.write_text(PEOPLE + "  - {id: hr-desk, name: HR, email: hr@example.com, zone: UTC}\n", "utf-8")
+    assert (await desk.prepare(policy=layer)).request.policy.handoff[0].person == "hr-desk"
+
+
+async def test_a_directory_that_does_not_answer_is_not_a_fault_of_the_request(desk: Desk) -> None:
+    (desk.folder / "people.yaml").write_text("people: []", "utf-8")
+    with pytest.raises(DirectoryFailure, match="people: needs at least 1"):
+        await desk.prepare()
+
+
+async def test_the_fingerprint_is_of_what_the_file_says(desk: Desk, tmp_path: Path) -> None:
+    first = (await desk.prepare()).request.fingerprint
+    as_json = FileText("stdin", desk.folder, json.dumps({name: REQUEST[name] for name in reversed(list(REQUEST))}))
+    again = await prepare(as_json, catalogue=desk.catalogue, directory=desk.directory, now=NOW)
+    assert again.request.fingerprint == first
+    assert (await desk.prepare(id="other")).request.fingerprint == first
+    (desk.folder / "renamed.pdf").write_bytes(PDF)
+    renamed = {**REQUEST["document"], "file": "renamed.pdf"}
+    assert (await desk.prepare(document=renamed)).request.fingerprint == first
+
+
+async def test_the_fingerprint_is_pinned(desk: Desk) -> None:
+    # Written into memos and records: another one for the same file would refuse every request that lives.
+    assert (await desk.prepare()).request.fingerprint == (
+        "1e736dfe94863f182dc94f5ce6d12745ea789e9e91edc8b67a35673c5fe6de88"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes", [{"message": "m"}, {"due": "2026-12-12"}, {"requester": "chair"}, {"policy": {"window": "90d"}}]
+)
+async def test_another_content_has_another_fingerprint(desk: Desk, changes: dict[str, Any]) -> None:
+    assert (await desk.prepare(**changes)).request.fingerprint != (await desk.prepare()).request.fingerprint
+
+
+async def test_another_document_has_another_fingerprint(desk: Desk) -> None:
+    first = (await desk.prepare()).request.fingerprint
+    (desk.folder / "msa.pdf").write_bytes(PDF + b"changed")
+    assert (await desk.prepare()).request.fingerprint != first
+
+
+# --- the start, on the real server -------------------------------------------------------------------------------
+
+
+async def close(client: Client, id: str) -> str:
+    async with Worker(client, task_queue=names.WORKFLOW_QUEUE, workflows=[WaitingRequest]):
+        handle = client.get_workflow_handle(names.request_workflow_id(id), result_type=str)
+        await handle.signal(WaitingRequest.end)
+        ended: str = await handle.result()
+        return ended
+
+
+@pytest.mark.real_server
+async def test_the_same_file_is_the_same_request_while_it_runs_and_after(desk: Desk) -> None:
+    prepared = await desk.prepare()
+    async with real_server() as env:
+        starts = await asyncio.gather(*(start(env.client, desk.store, prepared) for _ in range(50)))
+        assert sum(started.created for started in starts) == 1
+        assert len({(started.workflow_id, started.run_id) for started in starts}) == 1
+        assert starts[0].workflow_id == "signature-request:msa-0042"
+        assert await desk.store.get_document(prepared.request.brief.document.sha256 or "") == PDF
+
+        other = await desk.prepare(message="other")
+        with pytest.raises(IdTaken, match="msa-0042 is the id of another request") as caught:
+            await start(env.client, desk.store, other)
+        assert "\n" not in str(caught.value)
+
+        assert await close(env.client, "msa-0042") == "msa-0042"
+        again = await start(env.client, desk.store, prepared)
+        assert (again.created, again.run_id) == (False, starts[0].run_id)
+        with pytest.raises(IdTaken):
+            await start(env.client, desk.store, other)
+
+
+@pytest.mark.real_server
+async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk) -> None:
+    prepared = await desk.prepare()
+    async with real_server() as env:
+        await start(env.client, desk.store, prepared, parent="customer-onboarding:acme")
+        found = await env.client.get_workflow_handle("signature-request:msa-0042").describe()
+        assert {pair.key.name: pair.value for pair in found.typed_search_attributes.search_attributes} == {
+            "CsStatus": "converting",
+            "CsKind": "customer-contract",
+            "CsStage": "sending",
+            "CsParent": "customer-onboarding:acme",
+        }
+        assert await found.memo() == {"fingerprint": prepared.request.fingerprint}
+        assert await found.static_summary() == "customer-contract: Master services agreement"
+
+
+@pytest.mark.real_server
+async def test_a_very_long_document_name_can_be_started(desk: Desk) -> None:
+    prepared = await desk.prepare(document={"file": "msa.pdf", "name": "契約" * 100})
+    async with real_server() as env:
+        assert (await start(env.client, desk.store, prepared)).created
+
+
+@pytest.mark.real_server
+async def test_signers_in_full_of_a_start_that_failed_may_be_corrected(desk: Desk) -> None:
+    wrong = await desk.prepare(signers=[{**IN_FULL, "email": "byer@example.org"}])
+    right = await desk.prepare(signers=[IN_FULL])
+    assert wrong.signers is not None
+    await desk.store.create_signers(wrong.id, wrong.signers)
+    async with real_server() as env:
+        assert (await start(env.client, desk.store, right)).created
+        with pytest.raises(IdTaken):
+            await start(env.client, desk.store, wrong)
+    assert (await desk.directory.person("signer-1", right.id)).email == "buyer@example.org"
+
+
+@pytest.mark.real_server
+async def test_a_file_whose_due_date_is_over_is_recognised_but_never_started(desk: Desk) -> None:
+    in_time = await desk.prepare()
+    late = await prepare(
+        FileText.read(desk.folder / "request.yaml"),
+        catalogue=desk.catalogue,
+        directory=desk.directory,
+        now=datetime(2027, 1, 1, tzinfo=UTC),
+    )
+    async with real_server() as env:
+        with pytest.raises(FileFaults, match="due: lies in the past"):
+            await start(env.client, desk.store, late)
+        first = await start(env.client, desk.store, in_time)
+        again = await start(env.client, desk.store, late)
+    assert (again.created, again.run_id) == (False, first.run_id)
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_a_settled_request_is_known_by_its_record_alone(desk: Desk, same: bool) -> None:
+    prepared = await desk.prepare()
+    fingerprint = prepared.request.fingerprint if same else "0" * 64
+    record = {"version": 1, "fingerprint": fingerprint, "run_id": "run-1", "show": {}}
+    await desk.store.write_record(prepared.id, json.dumps(record).encode())
+    nowhere = await Client.connect("127.0.0.1:1", lazy=True)
+    if same:
+        started = await start(nowhere, desk.store, prepared)
+        assert (started.created, started.run_id) == (False, "run-1")
+    else:
+        with pytest.raises(IdTaken):
+            await start(nowhere, desk.store, prepared)
