@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field
 
+from workflows.clocks import Clocked
 from workflows.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment, TimelineEntry
 from workflows.handoff import HandoffLedger
 from workflows.ledger import Ledger, suppressed, with_lines
@@ -20,7 +21,6 @@ from workflows.model import (
     DocumentSeen,
     Ending,
     HandoffResult,
-    Model,
     Moment,
     MomentKind,
     Outcome,
@@ -30,7 +30,6 @@ from workflows.model import (
     SignerState,
     Snooze,
     Status,
-    Stop,
     StopKind,
     Target,
 )
@@ -44,27 +43,19 @@ _WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewe
 """Events that change nothing we know of (contracts 3.3); each that is read costs two billable actions."""
 
 
-class Progress(Model):
+class Progress(Clocked):
     """The memory of one request."""
 
     request: str
     started_at: AwareDatetime
-    signatures: Signatures
     status: Status = Status.CONVERTING
     raw: str | None = None
     document: str | None = None
     sent_at: AwareDatetime | None = None
-    window_from: AwareDatetime | None = None
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
     revision: int = 0
     due_at: AwareDatetime | None = None
-    agenda: Agenda | None = None
     planned_at: AwareDatetime | None = None
-    problem: Problem | None = None
-    probe_at: AwareDatetime | None = None
-    probes: int = 0
-    stops: tuple[Stop, ...] = ()
-    stopped_at: AwareDatetime | None = None
     ending: Ending | None = None
     settled_at: AwareDatetime | None = None
     reassigning: tuple[Reassignment, ...] = ()
@@ -75,8 +66,8 @@ class Progress(Model):
     notifications: Ledger = ()
     escalations: tuple[EscalationEntry, ...] = ()
     handoff: HandoffLedger = HandoffLedger()
-    timeline: tuple[TimelineEntry, ...] = ()
     events_seen: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ()
     unread: bool = False
     recorded: bool = False
 
@@ -94,10 +85,6 @@ class Progress(Model):
     def told_stages(self) -> frozenset[tuple[str, str]]:
         """The stages and persons the ledger has a line for, whatever became of it."""
         return frozenset((line.stage, line.person) for line in self.notifications)
-
-    def stop(self, kind: StopKind) -> Stop | None:
-        """The reason of this kind for which the clocks stand, if it is one."""
-        return next((stop for stop in self.stops if stop.kind is kind), None)
 
     def notify_of(self, event: ProviderEvent) -> Self:
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
@@ -201,37 +188,6 @@ class Progress(Model):
         entry = EscalationEntry(from_=refused.from_, to=refused.to, reason=refused.reason, at=now)
         return known.having(escalations=(*self.escalations, entry))
 
-    def trouble(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
-        """Something of ours is wrong: the clocks stand from now on until `mended`."""
-        since = self.problem.since if self.problem else now
-        known = self.having(problem=Problem(code=code, since=since, says=says), probe_at=probe_at)
-        if self.problem is None:
-            known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
-        return known if self.problem and self.problem.code is code else known.note(now, f"problem {code}", None, says)
-
-    def mended(self, now: datetime) -> Self:
-        """The trouble is over."""
-        if self.problem is None or self.stop(StopKind.PROBLEM) is None:
-            return self
-        return self.untroubled(now).note(now, "problem mended", None, self.problem.code)
-
-    def untroubled(self, now: datetime) -> Self:
-        """The trouble stands in nobody's way any more, mended or not."""
-        if self.stop(StopKind.PROBLEM) is None:
-            return self
-        return self.having(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
-
-    def stand(self, stop: Stop) -> Self:
-        """Let the clocks stand for one more reason."""
-        return self.having(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
-
-    def go_on(self, kind: StopKind, now: datetime) -> Self:
-        """Take one reason away; after the last one, all that counts from a past instant moves by the time it took."""
-        left = tuple(stop for stop in self.stops if stop.kind is not kind)
-        if left or self.stopped_at is None:
-            return self.having(stops=left)
-        return self.having(stops=(), stopped_at=None)._shift(self.stopped_at, now)
-
     def hand_off(self, targets: tuple[Target, ...], notices: tuple[Target, ...]) -> Self:
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
         if self.handoff.entries or self.settled_at is None:
@@ -242,17 +198,6 @@ class Progress(Model):
         """Write down what became of targets, and of the notices among them."""
         lines = tuple(line for result in results for line in result.delivered)
         return self.having(handoff=self.handoff.record(results, now)).told(lines, now)
-
-    def note(self, now: datetime, what: str, who: str | None, why: str | None) -> Self:
-        """Add a line to the timeline."""
-        return self.having(timeline=(*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why)))
-
-    def _shift(self, since: datetime, now: datetime) -> Self:
-        return self.having(
-            agenda=None,
-            signatures=self.signatures.shift(since, now),
-            window_from=self.window_from + (now - max(since, self.window_from)) if self.window_from else None,
-        )
 
     def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
         known = self

@@ -1,6 +1,8 @@
 """What may be said to a living request and what it answers: handlers refuse or record, the story acts."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Final, NoReturn, TypeAlias, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -31,6 +33,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.shown import RequestShow
     from workflows.trouble import Trouble
 
+AnyWish = TypeVar("AnyWish")
+Operation: TypeAlias = Callable[[Progress, AnyWish, datetime], Progress]
+_UPDATES_REMEMBERED: Final = 100
+"""Enough to recognise a change that is repeated because its answer was lost."""
+
 
 class RequestMessages(PatientWorkflow):
     """State and messages of a signature request; every update answers what `request show` would say afterwards."""
@@ -59,99 +66,119 @@ class RequestMessages(PatientWorkflow):
     @workflow.update
     async def cancel(self, wish: Cancellation) -> RequestShow:
         """End the request; answers when it has ended. What is signed by then stays signed."""
-        self._progress = operations.cancel(self._progress, wish, workflow.now())
+        self._carry_out(operations.cancel, wish)
         await workflow.wait_condition(lambda: self._progress.recorded)
         return self.show()
 
     @cancel.validator
     def _may_cancel(self, wish: Cancellation) -> None:
-        _refuse(operations.refuse_cancel(self._progress, wish))
+        self._allow(operations.refuse_cancel(self._progress, wish))
 
     @workflow.update
     async def remind(self, wish: ReminderNow) -> RequestShow:
         """Tell everyone whose turn it is; answers when they were told."""
-        self._progress = operations.remind(self._progress, wish, workflow.now())
+        self._carry_out(operations.remind, wish)
         await workflow.wait_condition(lambda: self._progress.reminder is None)
         return self.show()
 
     @remind.validator
     def _may_remind(self, wish: ReminderNow) -> None:
-        _refuse(operations.refuse_remind(self._progress, wish, workflow.now()))
+        self._allow(operations.refuse_remind(self._progress, wish, workflow.now()))
 
     @workflow.update
     async def delegate(self, wish: Delegation) -> RequestShow:
         """Ask somebody else instead of a signer; answers when Core Signature has done or refused it."""
         wanted = operations.reassignment_of(wish)
-        self._progress = operations.delegate(self._progress, wish, workflow.now())
+        self._carry_out(operations.delegate, wish)
         await workflow.wait_condition(lambda: wanted not in self._progress.reassigning)
         if self._progress.signatures.of(wish.to) is None:
-            _refuse(self._refusals.get(wanted) or "too late: the request ended first")
+            _refuse(self._refusals.get(wanted) or self._why_not_handed_over())
         return self.show()
 
     @delegate.validator
     def _may_delegate(self, wish: Delegation) -> None:
-        _refuse(operations.refuse_delegate(self._progress, wish, self._brief.requester))
+        self._allow(operations.refuse_delegate(self._progress, wish, self._brief.requester))
 
     @workflow.update
     async def extend(self, wish: Extension) -> RequestShow:
         """Move the due date; answers when everything was planned anew."""
-        self._progress = operations.extend(self._progress, wish, workflow.now())
+        self._carry_out(operations.extend, wish)
         await workflow.wait_condition(lambda: self._progress.agenda is not None or self._progress.status.ended)
         return self.show()
 
     @extend.validator
     def _may_extend(self, wish: Extension) -> None:
-        _refuse(operations.refuse_extend(self._progress, wish, workflow.now()))
+        self._allow(operations.refuse_extend(self._progress, wish, workflow.now()))
 
     @workflow.update
     async def pause(self, wish: Pause) -> RequestShow:
         """Let the clocks stand and tell nobody anything."""
-        self._progress = operations.pause(self._progress, wish, workflow.now())
+        self._carry_out(operations.pause, wish)
         return self.show()
 
     @pause.validator
     def _may_pause(self, wish: Pause) -> None:
-        _refuse(operations.refuse_pause(self._progress))
+        self._allow(operations.refuse_pause(self._progress))
 
     @workflow.update
     async def resume(self, wish: Resumption) -> RequestShow:
         """Let the clocks go on."""
-        self._progress = operations.resume(self._progress, wish, workflow.now())
+        self._carry_out(operations.resume, wish)
         return self.show()
 
     @resume.validator
     def _may_resume(self, wish: Resumption) -> None:
-        _refuse(operations.refuse_resume(self._progress))
+        self._allow(operations.refuse_resume(self._progress))
 
     @workflow.update
     async def snooze(self, wish: NotNow) -> RequestShow:
         """Remind a signer at a time of their own."""
-        self._progress = operations.snooze(self._progress, wish, workflow.now())
+        self._carry_out(operations.snooze, wish)
         return self.show()
 
     @snooze.validator
     def _may_snooze(self, wish: NotNow) -> None:
-        _refuse(operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
+        self._allow(operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
 
     @workflow.update
     async def ask(self, wish: Question) -> RequestShow:
         """Ask the requester something; the clocks stand until it is answered."""
-        self._progress = operations.ask(self._progress, wish, workflow.now())
+        self._carry_out(operations.ask, wish)
         return self.show()
 
     @ask.validator
     def _may_ask(self, wish: Question) -> None:
-        _refuse(operations.refuse_ask(self._progress, wish))
+        self._allow(operations.refuse_ask(self._progress, wish))
 
     @workflow.update
     async def answer(self, wish: Answer) -> RequestShow:
         """Answer the open question."""
-        self._progress = operations.answer(self._progress, wish, workflow.now())
+        self._carry_out(operations.answer, wish)
         return self.show()
 
     @answer.validator
     def _may_answer(self, wish: Answer) -> None:
-        _refuse(operations.refuse_answer(self._progress, wish))
+        self._allow(operations.refuse_answer(self._progress, wish))
+
+    def _carry_out(self, operation: Operation[AnyWish], wish: AnyWish) -> None:
+        """Do what is wished, once for each update id: the server forgets the ids at continue-as-new, we do not."""
+        if not self._is_repeated():
+            known = operation(self._progress, wish, workflow.now())
+            self._progress = known.having(updates=(*known.updates, _update_id())[-_UPDATES_REMEMBERED:])
+
+    def _allow(self, refusal: str | None) -> None:
+        """Raise the refusal, unless the same update was carried out before: repeating it is harmless."""
+        if refusal is not None and not self._is_repeated():
+            _refuse(refusal)
+
+    def _is_repeated(self) -> bool:
+        return _update_id() in self._progress.updates
+
+    def _why_not_handed_over(self) -> str:
+        """For whoever repeats a delegation in a later run, which knows the refusal from the timeline alone."""
+        if self._progress.status.ended:
+            return "too late: the request ended first"
+        return "not handed over: the timeline says why"
 
     def state(self) -> Progress:
         """See `PatientWorkflow`."""
@@ -178,6 +205,12 @@ class RequestMessages(PatientWorkflow):
         self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
 
 
-def _refuse(why: str | None) -> None:
-    if why is not None:
-        raise ApplicationError(why, type="refused")
+def _update_id() -> str:
+    info = workflow.current_update_info()
+    if info is None:
+        raise RuntimeError("wishes are made by updates only")
+    return info.id
+
+
+def _refuse(why: str) -> NoReturn:
+    raise ApplicationError(why, type="refused")

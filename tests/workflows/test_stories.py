@@ -15,6 +15,8 @@ from workflows.model import (
     HandoffState,
     NoticeAction,
     Outcome,
+    Pause,
+    Resumption,
     Signer,
     SignerSeen,
     SignerState,
@@ -372,10 +374,13 @@ async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried()
     world.planner.window = timedelta(days=400)
     async with story(world) as it:
         await it.callback("viewed", event="early")
+        await it.handle.execute_update(SignatureRequestWorkflow.pause, Pause(actor="legal-desk"), id="op-1")
+        await it.handle.execute_update(SignatureRequestWorkflow.resume, Resumption(actor="legal-desk"), id="op-2")
         for _ in range(12):
             await it.days_pass(30)
         reads = len(world.signatures.observations)
         await it.callback("viewed", event="early")
+        await it.handle.execute_update(SignatureRequestWorkflow.pause, Pause(actor="legal-desk"), id="op-1")
         await it.days_pass(0.01)
         shown = await it.shown()
         description = await it.env.client.get_workflow_handle(it.handle.id).describe()
@@ -387,6 +392,9 @@ async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried()
         assert (await it.handle.result()).outcome is Status.SIGNED
     assert [stage for stage, _ in world.push.stages()].count("ready") == 1
     assert len(shown.notifications) > 690
+    assert [e.what for e in shown.timeline].count("paused") == 1, (
+        "an update that was repeated in a later run was made again"
+    )
     assert world.signatures.observations[-1].run_id == it.handle.first_execution_run_id
 
 

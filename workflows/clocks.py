@@ -1,0 +1,74 @@
+"""What the clocks of a request count from, and for what reasons they stand.
+
+Time in which we could not reach a provider, somebody had paused the request or a question waited for its answer is not
+held against a signer: when the last reason is gone, all that counts from a past instant moves by the time it took.
+"""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import AwareDatetime
+
+from workflows.entries import TimelineEntry
+from workflows.model import Agenda, Code, Model, Problem, Stop, StopKind
+from workflows.signatures import Signatures
+
+
+class Clocked(Model):
+    """The part of a request's memory that stands still while its clocks do."""
+
+    signatures: Signatures
+    window_from: AwareDatetime | None = None
+    agenda: Agenda | None = None
+    problem: Problem | None = None
+    probe_at: AwareDatetime | None = None
+    probes: int = 0
+    stops: tuple[Stop, ...] = ()
+    stopped_at: AwareDatetime | None = None
+    timeline: tuple[TimelineEntry, ...] = ()
+
+    def stop(self, kind: StopKind) -> Stop | None:
+        """The reason of this kind for which the clocks stand, if it is one."""
+        return next((stop for stop in self.stops if stop.kind is kind), None)
+
+    def stand(self, stop: Stop) -> Self:
+        """Let the clocks stand for one more reason."""
+        return self.having(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
+
+    def go_on(self, kind: StopKind, now: datetime) -> Self:
+        """Take one reason away; after the last one, all that counts from a past instant moves by the time it took."""
+        left = tuple(stop for stop in self.stops if stop.kind is not kind)
+        if left or self.stopped_at is None:
+            return self.having(stops=left)
+        return self.having(stops=(), stopped_at=None)._shift(self.stopped_at, now)
+
+    def trouble(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
+        """Something of ours is wrong: the clocks stand from now on until `mended`."""
+        since = self.problem.since if self.problem else now
+        known = self.having(problem=Problem(code=code, since=since, says=says), probe_at=probe_at)
+        if self.problem is None:
+            known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
+        return known if self.problem and self.problem.code is code else known.note(now, f"problem {code}", None, says)
+
+    def mended(self, now: datetime) -> Self:
+        """The trouble is over."""
+        if self.problem is None or self.stop(StopKind.PROBLEM) is None:
+            return self
+        return self.untroubled(now).note(now, "problem mended", None, self.problem.code)
+
+    def untroubled(self, now: datetime) -> Self:
+        """The trouble stands in nobody's way any more, mended or not."""
+        if self.stop(StopKind.PROBLEM) is None:
+            return self
+        return self.having(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
+
+    def note(self, now: datetime, what: str, who: str | None, why: str | None) -> Self:
+        """Add a line to the timeline."""
+        return self.having(timeline=(*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why)))
+
+    def _shift(self, since: datetime, now: datetime) -> Self:
+        return self.having(
+            agenda=None,
+            signatures=self.signatures.shift(since, now),
+            window_from=self.window_from + (now - max(since, self.window_from)) if self.window_from else None,
+        )
