@@ -10,10 +10,8 @@ _NUDGES = (MomentKind.REMIND, MomentKind.WARN)
 _NUDGE_STAGES = ("reminder", "warning", "snooze")
 _LAST_WORD = timedelta(hours=24)
 """A last warning that nobody's phone took holds the expiry for this long."""
-
-
 APART = timedelta(hours=1)
-"""Nobody is reminded twice within this time."""
+"""Nobody is nudged twice within this time, neither by plan nor by hand."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,13 @@ They may come outside working hours, because what they warn of is worse; one tha
 morning of the last working day before, and of two that would then come together the later one is kept.
 """
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from activities.calendars.wall_clock import before, in_words
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.waiting import Waiting, dropped, moved
+from workflows.agenda import APART
 from workflows.model import Moment, MomentKind, Reason
-
-APART: Final = timedelta(hours=1)
-"""No nudge comes nearer than this to another."""
 
 
 def last_warnings(waiting: Waiting) -> list[Moment]:

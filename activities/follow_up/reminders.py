@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from activities.calendars.wall_clock import after, in_words
-from activities.follow_up.last_warnings import APART
 from activities.follow_up.waiting import Waiting, dropped, moved
+from workflows.agenda import APART
 from workflows.model import Moment, MomentKind, Reason, Reminders
 
 
