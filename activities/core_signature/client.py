@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from activities.core_signature.config import CoreSignatureConfig
-from activities.core_signature.wire import Page, Wire, WireDocument, WireEvent, WireRequest, WireWebhook, parse, read
-from activities.http.calling import Cause, Query, Service, ServiceFailure, make_client
+from activities.core_signature.wire import Page, Wire, WireDocument, WireEvent, WireRequest, parse, read
+from activities.http.calling import DEADLINE, Cause, Query, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer
 
 NAME: Final = "Core Signature"
@@ -42,7 +42,7 @@ class CoreSignatureClient:
         self.config = config
         self._bearer = Bearer(NAME, config.credentials, trust=trust, transport=transport)
         client = make_client(auth=self._bearer, trust=trust, transport=transport)
-        self._service = Service(NAME, config.url.rstrip("/") + "/api/v1", client)
+        self._service = Service(NAME, config.url.rstrip("/") + "/api/v1", client, deadline=DEADLINE)
         self._requests = config.dialect.requests
         self._candidates = {
             Action.CANCEL: config.cancel_paths,
@@ -78,7 +78,7 @@ class CoreSignatureClient:
 
     async def delete_document(self, uuid: str) -> None:
         """Delete the document and its request."""
-        await self._service.call("DELETE", f"/documents/{uuid}/")
+        (await self._service.call("DELETE", f"/documents/{uuid}/")).refuse_page()
 
     # --- requests
 
@@ -104,24 +104,11 @@ class CoreSignatureClient:
         body |= {"forwarded_reason": reason} if reason else {}
         await self._act(Action.FORWARD, request, body, private=(from_email, to_email))
 
-    # --- events and subscriptions
+    # --- events
 
     async def events(self, page: int = 1, **filters: str | int | bool) -> tuple[list[WireEvent], bool]:
         """One page of events, newest first, and whether more follow (filters: contracts 1.8)."""
         return await self._page("/events/", WireEvent, page, filters)
-
-    async def webhooks(self) -> list[WireWebhook]:
-        """The subscriptions of this tenant."""
-        return [webhook async for webhook in self._all("/webhooks/", WireWebhook, {})]
-
-    async def create_webhook(self, event_type: str, callback_url: str, name: str) -> WireWebhook:
-        """Subscribe to one type of event."""
-        body = {"event_type": event_type, "callback_url": callback_url, "name": name}
-        return read(WireWebhook, await self._service.call("POST", "/webhooks/", json=body))
-
-    async def delete_webhook(self, uuid: str) -> None:
-        """End a subscription."""
-        await self._service.call("DELETE", f"/webhooks/{uuid}/")
 
     async def _all(self, path: str, kind: type[W], query: Query) -> AsyncIterator[W]:
         for number in range(1, _MOST_PAGES):
@@ -142,9 +129,9 @@ class CoreSignatureClient:
     ) -> None:
         """Try the candidate paths; the one that worked is tried first from then on."""
         for path in self._candidates[action]:
-            name = path.strip("/").rpartition("/")[2]
+            asked = f"{self._requests}{request}/{path.strip('/').rpartition('/')[2]}/"
             try:
-                await self._service.call("POST", f"{self._requests}{request}/{name}/", json=body, private=private)
+                (await self._service.call("POST", asked, json=body, private=private)).refuse_page()
             except ServiceFailure as failure:
                 if failure.status not in _NO_SUCH_PATH:
                     raise

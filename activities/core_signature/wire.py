@@ -136,14 +136,6 @@ class WireEvent(Wire):
         }
 
 
-class WireWebhook(Wire):
-    """One subscription."""
-
-    uuid: Uuid
-    event_type: str
-    callback_url: str
-
-
 W = TypeVar("W", bound=Wire)
 
 

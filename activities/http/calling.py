@@ -28,6 +28,8 @@ MOST_ERROR_BYTES: Final = 65_536
 HEADERS: Final = {"user-agent": "countersign", "accept": "application/json", "accept-encoding": "identity"}
 # Below the 5 s after which common servers drop an idle connection: a dropped one would look like a lost answer.
 _KEEP_ALIVE: Final = 3.0
+_BEGINNING: Final = 1024
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
 Query = Mapping[str, str | int | bool]
 
@@ -85,6 +87,15 @@ class Answer:
         except (ValueError, RecursionError):
             says = "expected JSON, got something else"
             raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status) from None
+
+    def refuse_page(self) -> None:
+        """For who needs nothing of the body: `ServiceFailure` (worth a retry) when it is a page of HTML.
+
+        A page with 200 comes from something in between, as during maintenance: the call had no effect.
+        """
+        if self.content[:_BEGINNING].lstrip(_BLANK).startswith(b"<"):
+            says = "expected an answer, got a page of HTML"
+            raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status)
 
 
 def make_client(
@@ -149,7 +160,7 @@ class Service:
                     method, self._url + path, json=json, content=content, params=query, headers=headers
                 )
         except TimeoutError:
-            raise ServiceFailure(self.name, Cause.NO_ANSWER, f"no complete answer within {seconds:g} s") from None
+            raise no_answer_within(seconds, self.name) from None
         except httpx.HTTPError as error:
             raise failure_of_error(self.name, error) from None
         if response.is_success:
@@ -181,6 +192,11 @@ def failure_of_error(service: str, error: httpx.HTTPError) -> ServiceFailure:
     if _certificate_refused(error):
         return ServiceFailure(service, Cause.UNTRUSTED, "its TLS certificate could not be verified")
     return ServiceFailure(service, Cause.NO_ANSWER, f"no answer ({type(error).__name__})")
+
+
+def no_answer_within(seconds: float, service: str) -> ServiceFailure:
+    """The failure of a call that was given up at its deadline."""
+    return ServiceFailure(service, Cause.NO_ANSWER, f"no complete answer within {seconds:g} s")
 
 
 def _date_of(response: httpx.Response) -> datetime | None:

@@ -21,6 +21,7 @@ from authlib.common.urls import url_decode  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
 from activities.http.calling import (
+    DEADLINE,
     HEADERS,
     TIMEOUT,
     Cause,
@@ -28,6 +29,7 @@ from activities.http.calling import (
     capped_transport,
     failure_of_error,
     failure_of_response,
+    no_answer_within,
 )
 
 with warnings.catch_warnings():
@@ -144,12 +146,14 @@ class Bearer(httpx.Auth):
         """Ask for a new token; `ServiceFailure` when there is none. A kind of grant of its own replaces this."""
         asked_at = self._clock()
         try:
-            async with self._client() as client:
+            async with asyncio.timeout(DEADLINE), self._client() as client:
                 answer = await client.fetch_token(
                     self._credentials.token_url,
                     grant_type=self._credentials.grant.value,
                     **self._credentials.parameters,
                 )
+        except TimeoutError:
+            raise no_answer_within(DEADLINE, self._service) from None
         except httpx.HTTPError as error:
             raise failure_of_error(self._service, error) from None
         except (AuthlibBaseError, ValueError, TypeError):

@@ -37,13 +37,14 @@ class AppWorks:
         """Send to the devices of the user `token`."""
         key = self._app_key.get_secret_value()
         try:
-            await self._service.call(
+            answer = await self._service.call(
                 "POST",
                 self._path,
                 json=request_body(token, message, self._app, int(self._clock())),
                 headers={"otagAppKey": key},
                 private=(token, key),
             )
+            answer.refuse_page()
         except ServiceFailure as failure:
             return fate_of(failure)
         return Sent(Fate.ACCEPTED)
@@ -51,8 +52,10 @@ class AppWorks:
     async def check(self) -> None:
         """Send nothing to nobody: the gateway's refusal of it proves that it knows us."""
         key = self._app_key.get_secret_value()
+        headers = {"otagAppKey": key}
         try:
-            await self._service.call("POST", self._path, json={}, headers={"otagAppKey": key}, private=(key,))
+            answer = await self._service.call("POST", self._path, json={}, headers=headers, private=(key,))
+            answer.refuse_page()
         except ServiceFailure as failure:
             if failure.status != _BAD_REQUEST:
                 raise

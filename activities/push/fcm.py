@@ -26,7 +26,8 @@ class Fcm:
     async def send(self, token: str, message: Message) -> Sent:
         """Send to the registration token of one device."""
         try:
-            await self._service.call("POST", self._path, json=request_body(token, message), private=(token,))
+            answer = await self._service.call("POST", self._path, json=request_body(token, message), private=(token,))
+            answer.refuse_page()
         except ServiceFailure as failure:
             return _fate(failure)
         return Sent(Fate.ACCEPTED)
@@ -34,7 +35,8 @@ class Fcm:
     async def check(self) -> None:
         """Have a message for nobody checked: a refused token proves that the service knows us."""
         try:
-            await self._service.call("POST", self._path, json={"validate_only": True, "message": {"token": "doctor"}})
+            nobody = {"validate_only": True, "message": {"token": "doctor"}}
+            (await self._service.call("POST", self._path, json=nobody)).refuse_page()
         except ServiceFailure as failure:
             if failure.error_code not in ("INVALID_ARGUMENT", "UNREGISTERED"):
                 raise

@@ -21,6 +21,9 @@ from activities import downstream
 from activities.downstream import Downstream, DownstreamConfig
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
+from deploy.sandbox.server import running
+from deploy.sandbox.settings import SandboxSettings
+from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, SHORT, arm_always, calls_of
 from workflows.model import HandoffResult, Target
 
 URL = "https://erp.example/hooks/signed"
@@ -139,6 +142,56 @@ async def test_a_receiver_that_never_answers_ends_at_the_deadline(monkeypatch: p
     monkeypatch.setattr(downstream, "DEADLINE", 0.01)
     result = await calling(httpx.MockTransport(never)).call(FINANCE, KEY, PAYLOAD)
     assert (result.ok, result.why) == (False, "no answer")
+
+
+AGAIN = {
+    "refuse": "no answer (ReadError)",
+    "cut": "no answer (ReadError)",
+    "slow": "no answer",
+    "302": "HTTP 302",
+    "400": "HTTP 400",
+    "401": "HTTP 401",
+    "401-of-a-gateway": "HTTP 401",
+    "403": "HTTP 403",
+    "404": "HTTP 404",
+    "409": "HTTP 409",
+    "429": "HTTP 429",
+    "429-for-seconds": "HTTP 429",
+    "429-until-a-date": "HTTP 429",
+    "500": "HTTP 500",
+    "502": "HTTP 502",
+    "503": "HTTP 503",
+    "503-as-a-page": "HTTP 503",
+}
+"""The faults after which a target is called again, with the reason that is kept."""
+DONE = {
+    "slow-in-time": "the receipt comes within the deadline",
+    "drip": "the receipt is the status, and it is there before the first byte of the body",
+    "truncate": "of a body that nobody reads half is as good as all",
+    "html": "the contract of Standard Webhooks: any 2xx is the receipt, whatever it says",
+    "huge": "a body that nobody reads costs nothing",
+}
+"""The faults that do no harm to a call whose answer has a status and nothing else, and why."""
+
+
+def test_every_fault_and_every_call_is_in_the_table() -> None:
+    assert sorted([*AGAIN, *DONE]) == sorted(FAULTS)
+    assert calls_of(Downstream) == {"call"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_each_fault_of_a_receiver_has_its_result(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    if fault in LATE - DONE.keys():
+        monkeypatch.setattr(downstream, "DEADLINE", SHORT)
+    async with running(SandboxSettings()) as sandbox, make_client() as client:
+        hosts = (sandbox.url.removeprefix("http://"),)
+        caller = Downstream(client, DownstreamConfig(hosts=hosts), Guard(hosts))
+        arm_always(sandbox, fault, "/_sandbox/targets/*")
+        result = await caller.call(FINANCE.having(url=f"{sandbox.url}/_sandbox/targets/finance"), KEY, PAYLOAD)
+        entries = sandbox.world.ledger.after(0)
+    assert (result.ok, result.gone, result.why) == (fault in DONE, False, AGAIN.get(fault))
+    assert (result.retry_after > 0) == (fault in ASKED_TO_WAIT)
+    assert [entry["path"] for entry in entries if entry["type"] == "request"] == ["/_sandbox/targets/finance"]
 
 
 @pytest.mark.parametrize(("name", "why"), [("erp.example", None), ("other.example", "certificate")])

@@ -66,13 +66,6 @@ async def test_events_come_by_pages(client: CoreSignatureClient) -> None:
     assert {event.external_id for event in events} == {"msa-0042"}
 
 
-async def test_subscriptions_are_made_listed_and_ended(client: CoreSignatureClient) -> None:
-    webhook = await client.create_webhook("signed", "https://app.example/callbacks", "countersign")
-    assert await client.webhooks() == [webhook]
-    await client.delete_webhook(webhook.uuid)
-    assert await client.webhooks() == []
-
-
 async def test_a_signer_is_replaced(client: CoreSignatureClient) -> None:
     document = await made(client)
     assert document.request is not None

@@ -208,6 +208,19 @@ async def test_something_else_than_json_is_unreadable() -> None:
     assert caught.value.cause is Cause.UNREADABLE
 
 
+@pytest.mark.parametrize("body", ["", "OK", '{"detail":"OK"}', '{"html":"<p>"}'])
+async def test_whatever_a_service_says_may_be_an_acknowledgement(body: str) -> None:
+    (await service(lambda _: httpx.Response(200, text=body)).call("POST", "/")).refuse_page()
+
+
+@pytest.mark.parametrize("body", ["<!doctype html>", "\r\n  <html>", "\ufeff<?xml version='1.0'?>"])
+async def test_a_page_of_html_is_no_acknowledgement(body: str) -> None:
+    got = await service(lambda _: httpx.Response(200, text=body)).call("POST", "/")
+    with pytest.raises(ServiceFailure) as caught:
+        got.refuse_page()
+    assert caught.value.cause is Cause.UNREADABLE
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from base64 import b64decode
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs
 
@@ -12,8 +13,12 @@ from pydantic import SecretStr
 
 from activities.http.calling import Cause, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer, Credentials, Grant, TokenAuth
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from tests.activities.fault_table import DONE, FAULTS, LATE, OF_A_TOKEN_END_POINT, SHORT, arm_always, ending
 
 CREDENTIALS = Credentials("https://login.test/tenants/acme/oauth2/token", "the-id", SecretStr("the&secret"))
+EVENTS = "/api/v1/events/"
 
 
 @dataclass
@@ -200,6 +205,32 @@ async def test_nobody_at_the_token_end_point_is_no_answer() -> None:
     with pytest.raises(ServiceFailure) as caught:
         await bearer.check()
     assert caught.value.cause is Cause.NO_ANSWER
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_each_fault_of_the_token_end_point_ends_the_call_that_needs_a_token(fault: str) -> None:
+    end = OF_A_TOKEN_END_POINT[fault]
+    async with running(SandboxSettings()) as sandbox, aclosing(service_of(sandbox)) as called:
+        arm_always(sandbox, fault, "*/oauth2/token")
+        assert await ending(called.call("GET", EVENTS, deadline=SHORT if fault in LATE else None)) == end
+        asked = requests(sandbox)
+        assert asked.count(EVENTS) == (1 if end == DONE else 0), "called without a token"
+        assert len(asked) - asked.count(EVENTS) <= 1, "asked for a token again and again"
+        sandbox.world.faults.clear()
+        assert await ending(called.call("GET", EVENTS)) == DONE, "it does not mend by itself"
+
+
+def service_of(sandbox: RunningSandbox) -> Service:
+    """A client of the sandbox's Core Signature."""
+    settings = sandbox.world.settings
+    token_url = f"{sandbox.url}/tenants/{settings.tenant}/oauth2/token"
+    bearer = Bearer("x", Credentials(token_url, settings.client_id, SecretStr(settings.client_secret)))
+    return Service("x", sandbox.url, make_client(auth=bearer))
+
+
+def requests(sandbox: RunningSandbox) -> list[str]:
+    """The paths that were asked for."""
+    return [entry["path"] for entry in sandbox.world.ledger.after(0) if entry["type"] == "request"]
 
 
 def test_secrets_are_not_shown() -> None:

@@ -11,11 +11,9 @@ from activities.push.config import AppWorksConfig, open_dialect
 from activities.push.dialect import Fate, PushDialect
 from activities.push.message import Message, compose, wire_size
 from deploy.sandbox.server import RunningSandbox
-from tests.activities.push.stage import arm, brief, delivery, notice, pushes
+from tests.activities.push.stage import brief, delivery, notice, pushes
 from tests.activities.reading import reading
 from workflows.model import Document, NoticeAction
-
-GATEWAY = "/deployments/notifications/*"
 
 
 def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -> Message:
@@ -51,15 +49,6 @@ async def test_a_message_arrives(sandbox: RunningSandbox, appworks: PushDialect)
     assert (await appworks.send("chief-executive", message())).fate is Fate.ACCEPTED
     (arrived,) = pushes(sandbox)
     assert (arrived["person"], arrived["key"], arrived["action"]) == ("chief-executive", message().key, "sign")
-
-
-@pytest.mark.parametrize(
-    ("fault", "fate"),
-    [("400", Fate.REFUSED), ("401", Fate.UNAUTHORISED), ("404", Fate.UNAUTHORISED), ("500", Fate.LATER)],
-)
-async def test_every_fault_has_its_fate(sandbox: RunningSandbox, appworks: PushDialect, fault: str, fate: Fate) -> None:
-    arm(sandbox, path=GATEWAY, fault=fault)
-    assert (await appworks.send("chief-executive", message())).fate is fate
 
 
 async def test_a_wrong_key_is_unauthorised_and_the_doctor_says_so(sandbox: RunningSandbox) -> None:
