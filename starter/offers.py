@@ -5,21 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from activities.language import phrase
 from activities.person import Person
 from activities.reader import Reader
 from starter.not_now import Later, times
 from starter.posted_forms import plain_text
 from starter.screens import Act
-from starter.wishes import AnyWish
+from starter.wishes import AnyWish, Refused
 from workflows.entries import AskedQuestion
 from workflows.model import Answer, Delegation, NotNow, Question
 from workflows.shown import Choices, RequestShow
+
+CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
 
 
 @dataclass(frozen=True)
 class Offers:
     """What the forms of one page may wish; by default nothing."""
 
+    turn: bool = False
+    """Whether a signer may wish for something: what is not on offer any more is then refused in words."""
     snoozes_left: int = 0
     times: tuple[Later, ...] = ()
     delegate: Person | None = None
@@ -28,14 +33,20 @@ class Offers:
     """The one to answer."""
 
     def wish(self, person: str, form: Mapping[str, str]) -> AnyWish | None:
-        """What `person` wishes by this form, None when it is not, or no longer, on offer."""
+        """What `person` wishes by this form, None when they may wish for nothing, or nothing that can be read.
+
+        Raises `Refused` when their place cannot be handed over to whom the form says; of everything else the request
+        itself knows what stands in its way.
+        """
         value, text = form.get("value", ""), plain_text(form.get("text", ""))
         match form.get("act"):
-            case Act.LATER if self.snoozes_left:
+            case Act.LATER if self.turn:
                 return _not_now(person, value)
             case Act.HAND_OVER if self.delegate and value == self.delegate.id:
                 return Delegation(actor=person, signer=person, to=value)
-            case Act.ASK if self.ask:
+            case Act.HAND_OVER if self.turn:
+                raise Refused(CANNOT_TAKE)
+            case Act.ASK if self.turn:
                 return Question(person=person, text=text)
             case Act.ANSWER if self.question and value == str(self.question.number):
                 return Answer(actor=person, text=text)
@@ -56,6 +67,7 @@ def to_signer(shown: RequestShow, person: str, delegate: Person | None, reader: 
     if choices is None:
         return NOTHING
     return Offers(
+        turn=True,
         snoozes_left=choices.snoozes_left,
         times=times(reader, now, choices.snooze_until) if choices.snoozes_left else (),
         delegate=delegate if choices.hand_over and delegate and _can_take(shown, delegate, now) else None,

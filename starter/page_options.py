@@ -8,31 +8,19 @@ from activities.language import Language, phrase
 from activities.push.words import isolated
 from activities.reader import Reader
 from starter.offers import Offers, choices_of
-from starter.screens import Act, Choice, Draft, Exchange, Option, Screen, Tone
+from starter.screens import Act, Choice, Exchange, Option, Screen
 from workflows.entries import AskedQuestion
 from workflows.shown import RequestShow
 
-NOT_NOW: Final = Draft(
-    503,
-    Tone.TROUBLE,
-    phrase("Please try again in a minute"),
-    (phrase("What you wished for was not done. Nothing is lost, and your link stays good."),),
-    retry_after=30,
-)
-UNCERTAIN: Final = Draft(
-    503,
-    Tone.TROUBLE,
-    phrase("It is not certain that this was done"),
-    (
-        phrase("Nobody confirmed it yet, and it may still happen."),
-        phrase("Please open your link again in a minute: it shows what holds."),
-    ),
-    retry_after=30,
-)
 _CALENDAR_HINT: Final = phrase("The due date stays as it is, and a last warning comes all the same.")
 _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")
 _ASK_HINT: Final = phrase("Whoever asked for this gets your question. Nobody is reminded until it is answered.")
 _ANSWER_HINT: Final = phrase("Whoever asked gets your answer, and reminders go on.")
+WRITING: Final = {
+    Act.ASK: (phrase("Ask a question"), phrase("What would you like to know?"), phrase("Send the question"), _ASK_HINT),
+    Act.ANSWER: (phrase("Answer the question"), phrase("Your answer"), phrase("Send the answer"), _ANSWER_HINT),
+}
+"""What a form with a text says: its title, the text's label, the button and the hint."""
 
 
 def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
@@ -56,15 +44,16 @@ def with_questions(screen: Screen, shown: RequestShow, person: str) -> Screen:
     return replace(screen, exchanges=tuple(_exchange(one, screen.language) for one in shown.questions))
 
 
-def refused(screen: Screen, why: str) -> Screen:
-    """The screen on which somebody wished for something that was not done; `why` is the workflow's sentence."""
-    return replace(screen, status=409, refusal=screen.language.say("This was not done: {why}.", why=why))
+def writing(act: Act, value: str, language: Language) -> Option:
+    """The form of a question or an answer; raises `KeyError` for an act without a text."""
+    title, field, label, hint = (language.say(text) for text in WRITING[act])
+    return Option(act, title, hint, (Choice(value, label),), field, unfolded=act is Act.ANSWER)
 
 
 def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
     language = reader.language
     if offers.question:
-        yield _writing(Act.ANSWER, str(offers.question.number), language)
+        yield writing(Act.ANSWER, str(offers.question.number), language)
     if offers.times:
         yield _later(offers, reader)
     if offers.delegate:
@@ -72,30 +61,16 @@ def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
         choices = (Choice(offers.delegate.id, label),)
         yield Option(Act.HAND_OVER, language.say("Hand over"), language.say(_HAND_OVER_HINT), choices)
     if offers.ask:
-        yield _writing(Act.ASK, "", language)
+        yield writing(Act.ASK, "", language)
 
 
 def _later(offers: Offers, reader: Reader) -> Option:
     say, say_count = reader.language.say, reader.language.say_count
-    choices = tuple(
-        Choice(later.at.isoformat(), say("{time}: {when}", time=say(later.name), when=reader.instant(later.at)))
-        for later in offers.times
-    )
+    choices = tuple(Choice(later.at.isoformat(), say(later.name), reader.instant(later.at)) for later in offers.times)
     left = say_count(
         "You can put it off {count} more time.", "You can put it off {count} more times.", offers.snoozes_left
     )
     return Option(Act.LATER, say("Not now"), f"{left} {say(_CALENDAR_HINT)}", choices)
-
-
-_WRITING: Final = {
-    Act.ASK: (phrase("Ask a question"), phrase("What would you like to know?"), phrase("Send the question"), _ASK_HINT),
-    Act.ANSWER: (phrase("Answer the question"), phrase("Your answer"), phrase("Send the answer"), _ANSWER_HINT),
-}
-
-
-def _writing(act: Act, value: str, language: Language) -> Option:
-    title, field, label, hint = (language.say(text) for text in _WRITING[act])
-    return Option(act, title, hint, (Choice(value, label),), field, unfolded=act is Act.ANSWER)
 
 
 def _exchange(question: AskedQuestion, language: Language, *, mine: bool = False) -> Exchange:

@@ -13,12 +13,13 @@ from activities.due import due_sentence
 from activities.language import Language, phrase
 from activities.push.words import words_for
 from activities.reader import Reader
-from starter.screens import Act, Button, Draft, Screen, SignerRow, Tone
+from starter.screens import Act, Button, Draft, Screen, ScreenName, SignerRow, Tone
 from starter.standing import ending, standing
 from workflows.model import NoticeAction, SignerState, Status
 from workflows.shown import RequestShow
 
 NOT_OURS: Final = Draft(
+    ScreenName.NOT_OURS,
     404,
     Tone.TROUBLE,
     phrase("This link does not work"),
@@ -28,12 +29,14 @@ NOT_OURS: Final = Draft(
     ),
 )
 FOREIGN_FORM: Final = Draft(
+    ScreenName.FOREIGN_FORM,
     403,
     Tone.TROUBLE,
     phrase("Please open the link again"),
     (phrase("This form did not come from the page behind your link."),),
 )
 NO_ANSWER: Final = Draft(
+    ScreenName.NO_ANSWER,
     503,
     Tone.TROUBLE,
     phrase("Please try again in a minute"),
@@ -41,12 +44,14 @@ NO_ANSWER: Final = Draft(
     retry_after=30,
 )
 _STRANGER: Final = Draft(
+    ScreenName.STRANGER,
     404,
     Tone.TROUBLE,
     phrase("You are not among the signers"),
     (phrase("Core Signature does not ask you to sign this. Please ask whoever sent you the link."),),
 )
 _UNKNOWN: Final = Draft(
+    ScreenName.UNKNOWN,
     404,
     Tone.TROUBLE,
     phrase("There is nothing to sign here"),
@@ -57,6 +62,7 @@ _UNKNOWN: Final = Draft(
     retry_after=30,
 )
 _PREPARING: Final = Draft(
+    ScreenName.PREPARING,
     503,
     Tone.CALM,
     phrase("It is being prepared"),
@@ -64,21 +70,28 @@ _PREPARING: Final = Draft(
     retry_after=30,
 )
 _EARLY: Final = Draft(
+    ScreenName.EARLY,
     200,
     Tone.CALM,
     phrase("It is not your turn yet"),
     (phrase("Somebody else signs first. You will be told when it is your turn."),),
 )
 _ACTED: Final = Draft(
-    200, Tone.DONE, phrase("Your part is done"), (phrase("Thank you. Nothing is left for you to do here."),)
+    ScreenName.ACTED,
+    200,
+    Tone.DONE,
+    phrase("Your part is done"),
+    (phrase("Thank you. Nothing is left for you to do here."),),
 )
 _HANDED_OVER: Final = Draft(
+    ScreenName.HANDED_OVER,
     200,
     Tone.CALM,
     phrase("It was handed over"),
     (phrase("Somebody else is asked instead of you. Nothing is left for you to do here."),),
 )
 _BY_MAIL: Final = Draft(
+    ScreenName.BY_MAIL,
     200,
     Tone.ASK,
     phrase("Your link is in your mail"),
@@ -89,6 +102,7 @@ _BY_MAIL: Final = Draft(
     button=Button(Act.RESEND, phrase("Send the mail again"), phrase("Everybody whose turn it is gets theirs again.")),
 )
 MAIL_SENT: Final = Draft(
+    ScreenName.MAIL_SENT,
     200,
     Tone.DONE,
     phrase("The mail is on its way"),
@@ -105,10 +119,10 @@ _PLAIN: Final = {
 }
 _HINT: Final = phrase("You go on to Core Signature, read the document there and then decide.")
 _ASKING: Final = {
-    action: Draft(200, Tone.ASK, words_for("ready", action, None).title, button=Button(Act.SIGN, label, _HINT))
-    for action, label in (
-        (NoticeAction.SIGN, phrase("Read and sign")),
-        (NoticeAction.APPROVE, phrase("Read and approve")),
+    action: Draft(name, 200, Tone.ASK, words_for("ready", action, None).title, button=Button(Act.SIGN, label, _HINT))
+    for action, name, label in (
+        (NoticeAction.SIGN, ScreenName.SIGN, phrase("Read and sign")),
+        (NoticeAction.APPROVE, ScreenName.APPROVE, phrase("Read and approve")),
     )
 }
 _WITH_DUE_DATE: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)
@@ -139,7 +153,7 @@ def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, n
 def ended_screen(outcome: Status | None, language: Language) -> Screen:
     """What is behind a link that died with its request: how it ended, and not even the document's name."""
     told = (*ending(outcome, language), language.say("Nothing is left for you to do."))
-    return Screen(language, 410, Tone.CALM, language.say("This request has ended"), told)
+    return Screen(language, ScreenName.ENDED, 410, Tone.CALM, language.say("This request has ended"), told)
 
 
 def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime) -> Screen:
@@ -152,6 +166,7 @@ def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime
     ended = ending(shown.status, language, shown.document)
     return Screen(
         language,
+        ScreenName.STANDING,
         200,
         _tone(shown),
         _status_heading(shown.status, language),

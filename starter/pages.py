@@ -23,7 +23,7 @@ from activities.language import Language
 from activities.links import BadLink, LinkClaim, Links, LinkUse
 from activities.people import Directory, DirectoryFailure, Person, UnknownPerson
 from activities.reader import Reader
-from starter import offers, page_options
+from starter import form_answers, offers, page_options
 from starter.form_guard import FormGuard
 from starter.page_rendering import Renderer
 from starter.page_words import (
@@ -135,16 +135,15 @@ class Pages:
         """Have the request take what a form wishes; what came of it is to be seen on the page that follows."""
         request, shown = visit.claim.request, await self._look(visit.claim.request)
         if shown is None or shown.partial:
-            return self._told(page_options.NOT_NOW, visit)
-        wish = (await self._offers(visit, shown)).wish(visit.claim.person, form)
+            return self._kept(form_answers.NOT_DONE, visit, form)
         try:
-            if wish is not None:
+            if wish := (await self._offers(visit, shown)).wish(visit.claim.person, form):
                 await self._send(request, wish, self._guard.op(visit.ref, form))
         except NotConfirmed as unsure:
             _LOGGER.warning("wish not confirmed", request=request, op=unsure.op)
-            return self._told(page_options.UNCERTAIN, visit)
+            return self._kept(form_answers.UNCERTAIN, visit, form)
         except Refused as refused:
-            return self._shown(page_options.refused(await self._screen(visit), str(refused)), visit)
+            return self._shown(form_answers.refused(await self._screen(visit), str(refused), form), visit)
         except NotLiving:
             _LOGGER.info("wish for what has ended", request=request)
         return self._renderer.onward(visit.ref)
@@ -216,6 +215,10 @@ class Pages:
 
     def _shown(self, screen: Screen, visit: Visit) -> Response:
         return self._renderer.page(screen, self._guard.token(visit.ref))
+
+    def _kept(self, draft: Draft, visit: Visit, form: dict[str, str]) -> Response:
+        """A screen with the form that was posted, as it is: sent again, it is the same wish."""
+        return self._renderer.page(form_answers.kept(draft.told(visit.reader.language), form), form["token"])
 
     def _told(self, draft: Draft, visit: Visit) -> Response:
         return self._renderer.page(draft.told(visit.reader.language))

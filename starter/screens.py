@@ -6,6 +6,28 @@ from enum import StrEnum
 from activities.language import Language
 
 
+class ScreenName(StrEnum):
+    """Every screen there is; a page says which one it shows, whatever the language."""
+
+    NOT_OURS = "not-ours"
+    FOREIGN_FORM = "foreign-form"
+    NO_ANSWER = "no-answer"
+    NOT_DONE = "not-done"
+    UNCERTAIN = "uncertain"
+    STRANGER = "stranger"
+    UNKNOWN = "unknown"
+    PREPARING = "preparing"
+    EARLY = "early"
+    SIGN = "sign"
+    APPROVE = "approve"
+    BY_MAIL = "by-mail"
+    MAIL_SENT = "mail-sent"
+    ACTED = "acted"
+    HANDED_OVER = "handed-over"
+    ENDED = "ended"
+    STANDING = "standing"
+
+
 class Tone(StrEnum):
     """How a screen looks."""
 
@@ -41,21 +63,26 @@ class Button:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the buttons of an option: what it posts, and what stands on it."""
+    """One of the buttons of an option: what it posts, and what stands on it, `detail` in a line of its own."""
 
     value: str
     label: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
 class Option:
-    """Something else that can be done, folded away below its title; `field` is the label of a text to write."""
+    """Something else that can be done, folded away below its title.
+
+    `field` is the label of a text to write, `text` what was written into it before.
+    """
 
     act: Act
     title: str
     hint: str
     choices: tuple[Choice, ...]
     field: str | None = None
+    text: str = ""
     unfolded: bool = False
 
 
@@ -85,6 +112,7 @@ class Screen:
     """
 
     language: Language
+    name: ScreenName
     status: int
     tone: Tone
     heading: str
@@ -103,6 +131,7 @@ class Screen:
 class Draft:
     """A screen on which nothing of a request stands, in English: `told` in the reader's language it is a screen."""
 
+    name: ScreenName
     status: int
     tone: Tone
     heading: str
@@ -114,6 +143,7 @@ class Draft:
         """The screen in a language."""
         return Screen(
             language,
+            self.name,
             self.status,
             self.tone,
             language.say(self.heading),

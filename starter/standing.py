@@ -41,12 +41,18 @@ def standing(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
         return (shown.says,)
     if shown.status.ended:
         return ending(shown.status, reader.language, shown.document) + _hand_offs(shown, reader.language)
-    if shown.problem:
+    if shown.problem and _stands_still_until(shown):
         since = reader.instant(shown.problem.since)
         return (reader.language.say("Since {since} something is in the way:", since=since), shown.problem.says)
     if shown.status is Status.CONVERTING:
         return (reader.language.say("Core Signature is preparing the document."),)
     return _waiting(shown, reader) or (shown.says,)
+
+
+def _stands_still_until(shown: RequestShow) -> bool:
+    """Whether something is tried again at a known time: a fault of the people file is a problem that stops no clock."""
+    following = shown.next
+    return following is not None and following.what == "wait" and following.at is not None
 
 
 def _hand_offs(shown: RequestShow, language: Language) -> tuple[str, ...]:

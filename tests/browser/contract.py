@@ -27,11 +27,14 @@ class Contract:
     document: str
 
     @classmethod
-    async def start(cls, laptop: Laptop, id: str, document: str | None = None, first: str | None = None) -> Self:
-        """Start it and wait until it is sent; `first` stands in full in the customer's place."""
+    async def start(
+        cls, laptop: Laptop, id: str, document: str | None = None, first: str | None = None, policy: str = ""
+    ) -> Self:
+        """Start it and wait until it is sent; `first` signs in the customer's place, `policy` is one more line."""
         contract = cls(laptop, id, document or f"Agreement {id}")
         file = laptop.request(id)
         text = file.read_text().replace(_NAME, f'"{contract.document}"')
+        text = text.replace("policy:\n", f"policy:\n  {policy}\n")
         file.write_text(text.replace(f"person: {CUSTOMER}", first) if first else text)
         await asyncio.to_thread(laptop.answer, "request", "start", str(file))
         assert await asyncio.to_thread(eventually, contract._is_sent), f"{id} was not sent"

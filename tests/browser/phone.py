@@ -7,12 +7,19 @@ from typing import Any, Final, Literal
 
 from playwright.async_api import Browser, Locator, Page, expect
 
+from starter.screens import ScreenName
+
 WIDTH, HEIGHT = 390, 844
 NARROWEST: Final = 320
 """Where WCAG 2.2 (1.4.10) still wants everything readable without scrolling sideways."""
 
+THUMB: Final = 44
+"""What WCAG 2.2 (2.5.5) and the phones' own guidelines want a button to measure, in CSS pixels."""
+
 _AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text()
 _AXE_OPTIONS: Final = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+_ONLY_COLOURS: Final = {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}
+"""What else there is to find once the same page was looked at in other colours."""
 _Scheme = Literal["dark", "light"]
 _SCHEMES: Final[tuple[_Scheme, ...]] = ("dark", "light")
 _MOST_STOPS: Final = 25
@@ -27,6 +34,10 @@ _FOCUS: Final = """() => {
     is: element.outerHTML.slice(0, 120),
   };
 }"""
+_SMALL: Final = """least => [...document.querySelectorAll("button, summary, textarea, a[class=again]")]
+  .filter(one => one.checkVisibility())
+  .filter(one => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < least)
+  .map(one => one.outerHTML)"""
 
 
 class Phone:
@@ -53,6 +64,14 @@ class Phone:
     def heading(self, text: str) -> Locator:
         """The one main heading."""
         return self.page.get_by_role("heading", level=1, name=text, exact=True)
+
+    def screen(self, name: ScreenName) -> Locator:
+        """The article of one of our own screens."""
+        return self.page.locator(f"article[data-screen={name}]")
+
+    async def acts(self) -> set[str]:
+        """What the forms of one of our own screens do."""
+        return set(await self.page.locator("[name=act]").evaluate_all("found => found.map(one => one.value)"))
 
     def button(self, name: str) -> Locator:
         """A button by the name that a screen reader says."""
@@ -81,13 +100,16 @@ class Phone:
             await folded.first.tap()
 
     async def is_usable(self) -> None:
-        """Nothing lies outside the screen, and axe finds nothing, by day and, where the page has one, by night."""
+        """Nothing lies outside the screen, a thumb hits every button, and axe finds nothing, by day and by night."""
         await self._fits(NARROWEST)
         await self._fits(WIDTH)
+        assert await self.page.evaluate(_SMALL, THUMB) == []
         await self.page.evaluate(_AXE)
+        assert await self._violations(_AXE_OPTIONS) == []
         for scheme in await self._schemes():
             await self.page.emulate_media(color_scheme=scheme)
-            assert await self._violations() == [], scheme
+            assert await self._violations(_ONLY_COLOURS) == [], scheme
+        await self.page.emulate_media(color_scheme="light")
 
     async def _fits(self, width: int) -> None:
         await self.page.set_viewport_size({"width": width, "height": HEIGHT})
@@ -98,8 +120,8 @@ class Phone:
         known = await self.page.locator("meta[name=color-scheme]").get_attribute("content") or ""
         return [scheme for scheme in _SCHEMES if scheme in known.split()]
 
-    async def _violations(self) -> list[str]:
-        found: Any = await self.page.evaluate("options => axe.run(options)", _AXE_OPTIONS)
+    async def _violations(self, options: dict[str, Any]) -> list[str]:
+        found: Any = await self.page.evaluate("options => axe.run(options)", options)
         return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
 
 

@@ -20,6 +20,7 @@ from tests.browser.phone import Phone
 from tests.stack.laptop import running
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
+OFFICER: Final = "operating-officer"
 _PHONE: Final = (390, 640)
 _DESK: Final = (1700, 1900)
 _WIDE_DESK: Final = (1900, 1000)
@@ -45,8 +46,8 @@ async def take(contract: Contract, browser: Browser) -> None:
     await contract.shown(lambda it: it["waiting_for"][0]["person"] == EXECUTIVE)
     await pass_days(contract, 3, 3)
     await in_between(contract, browser)
-    await pass_days_until_somebody_is_alerted(contract)
-    await sign(contract, browser, EXECUTIVE)
+    await pass_days_until_somebody_else_is_asked(contract)
+    await sign_from_the_mail(contract, browser, OFFICER)
     await contract.shown(lambda it: it["handoffs"] and all(one["state"] == "done" for one in it["handoffs"]))
     await timeline(contract, browser)
 
@@ -73,6 +74,16 @@ async def sign(contract: Contract, browser: Browser, person: str) -> None:
         await phone.inbox(person)
         await phone.notice(contract.document).first.click()
         await phone.button("Read and sign").click()
+        await phone.button("Sign").click()
+        await expect(phone.heading("You have signed")).to_be_visible()
+
+
+async def sign_from_the_mail(contract: Contract, browser: Browser, person: str) -> None:
+    """As whoever was asked instead: Core Signature sends them a link of their own."""
+    async with screen(browser, _PHONE) as page:
+        phone = Phone(page, contract.laptop.addresses["sandbox"])
+        await phone.inbox(person)
+        await phone.notice(contract.document).filter(has_text="Open the document").click()
         await phone.button("Sign").click()
         await expect(phone.heading("You have signed")).to_be_visible()
 
@@ -120,13 +131,13 @@ async def pass_days(contract: Contract, *steps: int) -> None:
         await asyncio.to_thread(contract.laptop.answer, "fast-forward", contract.id, f"{days}d")
 
 
-async def pass_days_until_somebody_is_alerted(contract: Contract) -> None:
+async def pass_days_until_somebody_else_is_asked(contract: Contract) -> None:
     """Reminder after reminder; working hours and weekends make it a different number of days each time."""
     for _ in range(_MOST_STEPS):
         if (await contract.shown())["escalations"]:
             return
         await pass_days(contract, 3)
-    raise AssertionError(f"nobody was alerted within {_MOST_STEPS} steps of three days")
+    raise AssertionError(f"nobody else was asked within {_MOST_STEPS} steps of three days")
 
 
 @asynccontextmanager

@@ -37,7 +37,6 @@ async def test_a_tampered_link_does_not_work(phone: Phone, waiting: Contract, wa
     await expect(phone.heading("This link does not work")).to_be_visible()
     assert waiting.document not in await phone.page.content()
     assert await phone.page.get_by_role("button").count() == 0
-    await phone.is_usable()
 
 
 async def test_a_link_dies_with_its_request_and_so_does_a_page_that_was_open(phone: Phone, laptop: Laptop) -> None:
@@ -87,7 +86,6 @@ async def test_a_form_that_was_made_up_is_refused(phone: Phone, waiting: Contrac
     await phone.page.locator("input[name=token]").first.evaluate("field => { field.value = 'made up'; }")
     await phone.button("Read and sign").tap()
     await expect(phone.heading("Please open the link again")).to_be_visible()
-    await phone.is_usable()
 
 
 async def test_while_core_signature_is_away_the_page_asks_for_a_minute(phone: Phone, waiting: Contract) -> None:
@@ -97,7 +95,6 @@ async def test_while_core_signature_is_away_the_page_asks_for_a_minute(phone: Ph
     try:
         assert await phone.open(waiting.link(CUSTOMER)) == 503
         await expect(phone.heading("Please try again in a minute")).to_be_visible()
-        await phone.is_usable()
     finally:
         await phone.page.request.delete(f"{sandbox}/_sandbox/faults")
     await phone.page.reload()

@@ -1,46 +1,95 @@
 """Every page in every state: nothing lies outside the screen, and a screen reader has a name for everything."""
 
-from dataclasses import replace
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+import pytest_asyncio
+from playwright.async_api import Browser, expect
 
 from activities.links import LinkUse
-from tests.browser.contract import CUSTOMER, EXECUTIVE, EXECUTIVE_MAIL, LEGAL, Contract
-from tests.browser.phone import Phone
+from starter.screens import Act, ScreenName
+from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
+from tests.browser.phone import Phone, phone_of
+from tests.browser.stages import REQUESTER, STAGES, TYPED, Stage, refused
 from tests.stack.laptop import Laptop
+from tests.starter import paging
+from workflows.model import Code, Problem, Status
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 LONG = ("Donaudampfschifffahrtsgesellschaftskapitänsmützenvertrag" * 3)[:150] + " عقد الخدمات 🖋️"
+ACTS: Mapping[ScreenName, set[Act]] = {
+    ScreenName.SIGN: {Act.SIGN, Act.LATER, Act.HAND_OVER, Act.ASK},
+    ScreenName.APPROVE: {Act.SIGN},
+    ScreenName.BY_MAIL: {Act.RESEND, Act.LATER, Act.ASK},
+    ScreenName.STANDING: {Act.ANSWER},
+    ScreenName.NOT_DONE: {Act.ASK},
+    ScreenName.UNCERTAIN: {Act.ASK},
+}
+"""What can be done on a screen; on all others nothing."""
 
 
-@pytest.mark.parametrize(
-    ("person", "use", "heading", "status"),
-    [
-        (CUSTOMER, LinkUse.SIGN, "Your signature is needed", 200),
-        (EXECUTIVE, LinkUse.SIGN, "It is not your turn yet", 200),
-        (LEGAL, LinkUse.SIGN, "You are not among the signers", 404),
-        (LEGAL, LinkUse.VIEW, "Waiting for signatures", 200),
-    ],
-)
-async def test_our_page(phone: Phone, waiting: Contract, person: str, use: LinkUse, heading: str, status: int) -> None:
-    assert await phone.open(waiting.link(person, use)) == status
-    await expect(phone.heading(heading)).to_be_visible()
-    await phone.is_usable()
-    await phone.unfold()
-    await phone.is_usable()
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(browser: Browser, tmp_path: Path) -> AsyncIterator[Stage]:
+    """Pages and a phone for one screen."""
+    async with paging.phone(tmp_path) as pages, phone_of(browser, pages.sandbox.url) as phone:
+        yield Stage(phone, pages)
+
+
+@pytest.mark.parametrize("name", ScreenName)
+async def test_a_screen_of_ours(stage: Stage, name: ScreenName) -> None:
+    await STAGES[name](stage)
+    await expect(stage.phone.screen(name)).to_be_visible()
+    assert await stage.phone.acts() == ACTS.get(name, set())
+    await stage.phone.unfold()
+    await stage.phone.is_usable()
+
+
+async def test_everything_that_can_be_done_is_on_one_of_these_screens() -> None:
+    assert set().union(*ACTS.values()) == set(Act)
+
+
+async def test_where_a_request_stands(stage: Stage) -> None:
+    problem = Problem(code=Code.DIRECTORY, since=paging.NOW, says="the directory does not answer")
+    for status in Status:
+        stage.know(status=status, problem=None if status.ended else problem)
+        await stage.open(stage.pages.link(REQUESTER, LinkUse.VIEW))
+        await expect(stage.phone.screen(ScreenName.STANDING)).to_be_visible()
+        await stage.phone.is_usable()
+
+
+async def test_what_is_left_of_a_link(stage: Stage) -> None:
+    for outcome in [status for status in Status if status.ended]:
+        stage.know(status=outcome)
+        await stage.open(stage.pages.link())
+        await expect(stage.phone.screen(ScreenName.ENDED)).to_be_visible()
+        await stage.phone.is_usable()
+
+
+async def test_a_refusal_stands_above_what_was_written(stage: Stage) -> None:
+    await refused(stage)
+    await expect(stage.phone.page.get_by_role("alert")).to_have_text("This was not done: a question is open already.")
+    await expect(stage.phone.page.get_by_label("What would you like to know?")).to_have_value(TYPED)
+    await stage.phone.is_usable()
+
+
+@pytest.mark.parametrize("name", [ScreenName.NOT_DONE, ScreenName.UNCERTAIN])
+async def test_what_was_written_is_not_lost_while_nobody_answers(stage: Stage, name: ScreenName) -> None:
+    await STAGES[name](stage)
+    await expect(stage.phone.page.get_by_label("What would you like to know?")).to_have_value(TYPED)
+
+
+async def test_from_a_screen_of_trouble_one_tap_tries_again(stage: Stage) -> None:
+    await STAGES[ScreenName.NO_ANSWER](stage)
+    stage.pages.sandbox.world.faults.clear()
+    await stage.phone.page.get_by_role("link", name="Try again").tap()
+    await expect(stage.phone.screen(ScreenName.SIGN)).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/", "/inbox/nobody", f"/inbox/{CUSTOMER}", "/sign/nowhere"])
 async def test_a_page_of_the_sandbox(phone: Phone, waiting: Contract, path: str) -> None:
     await phone.open(waiting.laptop.addresses["sandbox"] + path)
-    await phone.is_usable()
-
-
-async def test_the_link_of_a_request_that_nobody_knows(phone: Phone, waiting: Contract) -> None:
-    assert await phone.open(replace(waiting, id="nowhere").link(CUSTOMER)) == 404
-    await expect(phone.heading("There is nothing to sign here")).to_be_visible()
     await phone.is_usable()
 
 

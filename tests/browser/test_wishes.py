@@ -1,14 +1,54 @@
 """What a signer may wish for on the phone beside signing, and what becomes of it in the request."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from activities.links import LinkUse
-from tests.browser.contract import CUSTOMER, LEGAL, Contract
-from tests.browser.phone import Phone
+from starter.screens import ScreenName
+from tests.browser.contract import CUSTOMER, LEGAL, Contract, state_of
+from tests.browser.phone import Phone, phone_of
 from tests.stack.laptop import Laptop
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+HEAD, DEPUTY = "sales-head", "sales-deputy"
+SALES = f"""
+  - id: {HEAD}
+    name: Head of sales
+    email: {HEAD}@customer.test
+    zone: Europe/Paris
+    delegate: {DEPUTY}
+    devices: [{{token: {HEAD}~1, platform: android}}]
+  - id: {DEPUTY}
+    name: Deputy head of sales
+    email: {DEPUTY}@customer.test
+    zone: Europe/Paris
+    devices: [{{token: {DEPUTY}~1, platform: ios}}]
+"""
+MAY_HAND_OVER = "self_delegate: true"
+
+
+@pytest.fixture(scope="session")
+def people(laptop: Laptop) -> Path:
+    """The people of the stack, and two more, one the delegate of the other."""
+    file = laptop.example.with_name("people.yaml")
+    file.write_text(file.read_text() + SALES)
+    return file
+
+
+@contextmanager
+def delegate(people: Path, person: str) -> Iterator[None]:
+    """Let somebody else stand in for the head of sales for a while."""
+    known = people.read_text()
+    people.write_text(known.replace(f"delegate: {DEPUTY}", f"delegate: {person}"))
+    try:
+        yield
+    finally:
+        people.write_text(known)
 
 
 async def test_not_now_is_two_taps_and_the_page_says_until_when(phone: Phone, laptop: Laptop) -> None:
@@ -62,6 +102,77 @@ async def test_a_question_of_blanks_is_refused_on_the_page(phone: Phone, waiting
     await phone.is_usable()
 
 
+async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_signs(
+    phone: Phone, laptop: Laptop, people: Path
+) -> None:
+    contract = await Contract.start(laptop, "handed-over", first=f"person: {HEAD}", policy=MAY_HAND_OVER)
+    await contract.shown(lambda it: it["choices"])
+    await phone.inbox(HEAD)
+    await phone.choose(phone.notice(contract.document))
+    await phone.choose(phone.page.get_by_text("Hand over", exact=True))
+    await phone.is_usable()
+    await phone.choose(phone.button("Hand over to Deputy head of sales"))
+    await expect(phone.screen(ScreenName.HANDED_OVER)).to_contain_text("Somebody else is asked instead of you.")
+    await phone.is_usable()
+
+    await phone.open(contract.link(HEAD))
+    await expect(phone.heading("It was handed over")).to_be_visible()
+    assert await phone.page.get_by_role("button").count() == 0
+    await phone.inbox(HEAD)
+    await expect(phone.notice(contract.document)).to_contain_text(["Somebody else was asked instead"])
+
+    await phone.inbox(DEPUTY)
+    await phone.notice(contract.document).filter(has_text="Your signature is needed").tap()
+    await expect(phone.heading("Your link is in your mail")).to_be_visible()
+    await phone.is_usable()
+    await phone.inbox(DEPUTY)
+    await phone.notice(contract.document).filter(has_text="Open the document").tap()
+    await phone.button("Sign").tap()
+    await expect(phone.heading("You have signed")).to_be_visible()
+
+    shown = await contract.shown(lambda it: state_of(it, DEPUTY) == "signed")
+    assert [(one["from"], one["to"], one["reason"]) for one in shown["escalations"]] == [(HEAD, DEPUTY, "manual")]
+    assert state_of(shown, HEAD) == "reassigned"
+    assert [entry["who"] for entry in shown["timeline"] if entry["what"].startswith("to be handed over")] == [HEAD]
+
+
+async def test_what_the_request_refuses_is_said_in_words_and_what_was_written_stays(
+    browser: Browser, phone: Phone, laptop: Laptop, people: Path
+) -> None:
+    contract = await Contract.start(laptop, "refused", first=f"person: {HEAD}", policy=MAY_HAND_OVER)
+    await contract.shown(lambda it: it["choices"])
+    await phone.open(contract.link(HEAD))
+    async with phone_of(browser, laptop.addresses["sandbox"]) as another:
+        await another.open(contract.link(HEAD))
+        await ask(another, "Which annex is meant?")
+        await expect(another.page.get_by_text("Not answered yet.")).to_be_visible()
+
+    await ask(phone, "Until when does it hold?")
+    await expect(phone.page.get_by_role("alert")).to_have_text("This was not done: a question is open already.")
+    await expect(phone.page.get_by_label("What would you like to know?")).to_have_value("Until when does it hold?")
+    await phone.is_usable()
+
+    # Whom the directory names by now has asked for the signature and cannot give it.
+    with delegate(people, LEGAL):
+        await phone.page.get_by_text("Hand over", exact=True).tap()
+        await phone.button("Hand over to Deputy head of sales").tap()
+        await expect(phone.page.get_by_role("alert")).to_have_text(
+            "This was not done: it cannot be handed over to this person any more."
+        )
+        await expect(phone.button("Read and sign")).to_be_visible()
+        await expect(phone.page.get_by_text("Hand over", exact=True)).to_have_count(0)
+        await phone.is_usable()
+    shown = await contract.shown()
+    assert (shown["escalations"], state_of(shown, HEAD)) == ([], "turn")
+
+
 async def test_an_onlooker_has_nothing_to_wish_for(phone: Phone, waiting: Contract) -> None:
     await phone.open(waiting.link(LEGAL, LinkUse.VIEW))
     assert await phone.page.get_by_role("button").count() == 0
+
+
+async def ask(phone: Phone, question: str) -> None:
+    """Write a question and send it."""
+    await phone.page.get_by_text("Ask a question").tap()
+    await phone.page.get_by_label("What would you like to know?").fill(question)
+    await phone.button("Send the question").tap()

@@ -104,6 +104,10 @@ class Vendor:
         """Sign; False when somebody or something was faster."""
         return (await self._http.post(f"/_sandbox/signers/{one.signer}/sign")).is_success
 
+    async def decline(self, one: Waiting, reason: str) -> None:
+        """Decline, and say why."""
+        (await self._http.post(f"/_sandbox/signers/{one.signer}/decline", json={"reason": reason})).raise_for_status()
+
 
 def instant(entry: Entry) -> datetime:
     """When an entry of the ledger happened."""

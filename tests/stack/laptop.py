@@ -15,8 +15,6 @@ from starter import modules
 
 READY_WITHIN = 30.0
 ENDS_WITHIN = 10.0
-BUILD = "build-1"
-"""Of the worker of the shared stack."""
 _GLANCE = 0.05
 BUILD = "build-1"
 """The worker version of the shared stack."""

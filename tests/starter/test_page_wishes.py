@@ -13,6 +13,7 @@ from starter.screens import Act
 from starter.wishes import NotConfirmed, NotLiving, Refused
 from tests.starter.paging import (
     CHAIR,
+    DUTCH,
     FIRST,
     NOW,
     REQUEST,
@@ -70,7 +71,7 @@ async def test_beside_signing_there_is_not_now_handing_over_and_a_question(signe
     assert await offered(signer, signer.link()) == [Act.LATER, Act.HAND_OVER, Act.ASK]
     assert values_of(page, Act.LATER) == [EVENING, MORNING]
     text = text_of(page)
-    assert "This evening: Thu, 26 Nov 2026, 18:00 (New York)" in text
+    assert "This evening Thu, 26 Nov 2026, 18:00 (New York)" in text
     assert "You can put it off 2 more times." in text
     assert "Hand over to Customer Deputy" in text
     assert form_of(page)["act"] == Act.SIGN
@@ -169,13 +170,34 @@ async def test_while_nobody_answers_for_the_request_there_is_only_signing(
     assert signer.wishes.taken == []
 
 
-@pytest.mark.parametrize(
-    ("act", "value"), [(Act.LATER, "soon"), (Act.LATER, "2026-11-26T23:00:00"), (Act.HAND_OVER, CHAIR), ("sing", "")]
-)
+@pytest.mark.parametrize(("act", "value"), [(Act.LATER, "soon"), (Act.LATER, "2026-11-26T23:00:00"), ("sing", "")])
 async def test_what_was_not_on_offer_changes_nothing(signer: Phone, act: str, value: str) -> None:
     form = option_of((await signer.open(signer.link())).text, Act.ASK)
     answer = await signer.post(signer.link(), form | {"act": act, "value": value})
     assert (answer.status_code, signer.wishes.taken) == (303, [])
+
+
+@pytest.mark.parametrize(
+    ("value", "changes"),
+    [(CHAIR, {}), (DEPUTY, {"requester": DEPUTY}), (DEPUTY, {"choices": (choices(hand_over=False),)})],
+)
+async def test_a_place_is_handed_over_to_nobody_but_the_delegate_and_the_page_says_so(
+    signer: Phone, value: str, changes: dict[str, Any]
+) -> None:
+    form = option_of((await signer.open(signer.link())).text, Act.HAND_OVER)
+    signer.known[REQUEST] = signer.known[REQUEST].having(**changes)
+    answer = await signer.post(signer.link(), form | {"value": value})
+    assert (answer.status_code, signer.wishes.taken) == (409, [])
+    assert "This was not done: it cannot be handed over to this person any more." in text_of(answer.text)
+
+
+async def test_what_is_not_on_offer_any_more_is_for_the_request_to_judge(signer: Phone) -> None:
+    page = (await signer.open(signer.link())).text
+    signer.known[REQUEST] = shown(choices(ask=False, snoozes_left=0))
+    signer.wishes.failure = Refused("a question is open already")
+    for act in (Act.ASK, Act.LATER):
+        answer = await signer.post(signer.link(), option_of(page, act) | {"text": "Which annex?"})
+        assert "This was not done: a question is open already." in text_of(answer.text)
 
 
 @pytest.mark.parametrize("changes", [{"token": "x.y"}, {"token": ""}])
@@ -196,11 +218,29 @@ async def test_a_refusal_stands_on_the_page_with_everything_that_is_possible(sig
     assert form_of(answer.text)["act"] == Act.SIGN
 
 
-async def test_what_nobody_confirmed_is_said_to_be_uncertain(signer: Phone) -> None:
+async def test_what_was_written_stays_where_it_was_refused(signer: Phone) -> None:
+    signer.wishes.failure = Refused("a question is open already")
+    answer = await signer.wish(signer.link(), Act.ASK, text="\n<b>Which</b> annex?\r\nاذهب")
+    assert ">\n\n&lt;b&gt;Which&lt;/b&gt; annex?\nاذهب</textarea>" in answer.text
+    assert answer.text.count("<details open>") == answer.text.count("<textarea") == 1
+
+
+async def test_a_refusal_is_said_in_the_readers_language(signer: Phone) -> None:
+    await signer.forward("customer@acme.test", "finance@example.test")
+    signer.known[REQUEST] = shown(choices(DUTCH))
+    signer.wishes.failure = Refused("a question is open already")
+    answer = await signer.wish(signer.link(DUTCH), Act.ASK, text="Welke bijlage?")
+    assert "Dit is niet gedaan: er staat al een vraag open." in text_of(answer.text)
+
+
+async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_wish(signer: Phone) -> None:
     signer.wishes.failure = NotConfirmed("page-x")
-    answer = await signer.wish(signer.link(), Act.ASK, text="Which annex?")
+    form = option_of((await signer.open(signer.link())).text, Act.ASK) | {"text": "Which annex?"}
+    answer = await signer.post(signer.link(), form)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "It is not certain that this was done" in text_of(answer.text)
+    again = option_of(answer.text, Act.ASK) | {"text": "Which annex?"}
+    assert (again, "Which annex?</textarea>" in answer.text) == (form, True)
 
 
 async def test_a_wish_for_what_has_just_ended_leads_to_the_page_as_it_is(signer: Phone) -> None:

@@ -111,7 +111,15 @@ def test_every_kind_of_moment_has_a_sentence() -> None:
 
 def test_a_problem_keeps_its_own_words_behind_the_readers() -> None:
     problem = Problem(code=Code.DIRECTORY, since=LATER, says="the directory does not answer")
-    assert told(problem=problem) == (f"Sinds {WHEN} is er een belemmering:", "the directory does not answer")
+    again = Next(what="wait", at=LATER, why="trying again")
+    expected = (f"Sinds {WHEN} is er een belemmering:", "the directory does not answer")
+    assert told(problem=problem, next=again) == expected
+
+
+def test_a_fault_of_the_people_file_stops_no_clock_so_what_follows_is_told() -> None:
+    problem = Problem(code=Code.DIRECTORY, since=LATER, says="people.yaml:7: zone: unknown")
+    following = Next(what=MomentKind.EXPIRE, at=LATER, why="silent")
+    assert told(problem=problem, next=following) == told(next=following)
 
 
 def test_a_standstill_is_told_in_english_and_never_as_something_else() -> None:

@@ -1,0 +1,56 @@
+"""What a page answers to a form that was not taken: why not, and what was written into it is not lost. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from activities.language import phrase
+from starter.page_options import WRITING, writing
+from starter.posted_forms import plain_text
+from starter.screens import Draft, Screen, ScreenName, Tone
+
+NOT_DONE: Final = Draft(
+    ScreenName.NOT_DONE,
+    503,
+    Tone.TROUBLE,
+    phrase("Please try again in a minute"),
+    (phrase("What you wished for was not done. Nothing is lost, and your link stays good."),),
+    retry_after=30,
+)
+UNCERTAIN: Final = Draft(
+    ScreenName.UNCERTAIN,
+    503,
+    Tone.TROUBLE,
+    phrase("It is not certain that this was done"),
+    (
+        phrase("Nobody confirmed it yet, and it may still happen."),
+        phrase("Please open your link again in a minute: it shows what holds."),
+    ),
+    retry_after=30,
+)
+REFUSALS: Final = (
+    phrase("there is no later reminder left"),
+    phrase("that time has passed"),
+    phrase("that is after the last warning"),
+    phrase("a question is open already"),
+    phrase("the question is empty"),
+    phrase("the answer is empty"),
+)
+"""What a request has against a wish, as far as it is said in the reader's language; the rest stays English."""
+
+
+def refused(screen: Screen, why: str, form: Mapping[str, str]) -> Screen:
+    """The screen on which somebody wished for something that was not done; `why` is the workflow's sentence."""
+    say = screen.language.say
+    return replace(kept(screen, form), status=409, refusal=say("This was not done: {why}.", why=say(why)))
+
+
+def kept(screen: Screen, form: Mapping[str, str]) -> Screen:
+    """The screen with the option that a form came from unfolded, and in it what was written."""
+    act = next((act for act in WRITING if act == form.get("act")), None)
+    if act is None:
+        options = (replace(one, unfolded=one.act == form.get("act")) for one in screen.options)
+        return replace(screen, options=tuple(options))
+    text = plain_text(form.get("text", ""))
+    written = replace(writing(act, form.get("value", ""), screen.language), text=text, unfolded=True)
+    return replace(screen, options=(written, *(one for one in screen.options if one.act is not act)))

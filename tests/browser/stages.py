@@ -1,0 +1,182 @@
+"""How each of our screens comes about, before pages on a real port and a sandbox, without waiting for a workflow."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from activities.links import LinkUse
+from starter.screens import ScreenName
+from starter.wishes import NotConfirmed, Refused
+from tests.browser.phone import Phone
+from tests.starter import paging
+from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
+from workflows.entries import AskedQuestion
+from workflows.model import Role, SignerState, Status
+from workflows.shown import Choices, RequestShow, SignerLine
+
+REQUESTER: Final = "legal-desk"
+TYPED: Final = "Which annex is meant by “as agreed”?\nOurs has two."
+_FIRST_MAIL: Final = "customer@acme.test"
+_CHAIR_MAIL: Final = "chair@example.test"
+_DUE: Final = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
+_ANSWERED: Final = AskedQuestion(number=1, person=FIRST, text=TYPED, at=NOW, answer="Annex B, the one of November.")
+_OPEN: Final = AskedQuestion(number=2, person=FIRST, text="And until when?", at=NOW)
+_CHOICES: Final = Choices(
+    person=FIRST,
+    snoozes_left=1,
+    snooze_until=_DUE,
+    hand_over=True,
+    ask=True,
+    reminded_at=datetime(2026, 11, 27, 14, 0, tzinfo=UTC),
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The pages, what their side knows, and the phone that looks at them."""
+
+    phone: Phone
+    pages: paging.Phone
+
+    async def open(self, path: str) -> None:
+        """Go to a page of ours."""
+        await self.phone.open(urljoin(str(self.pages.browser.base_url), path))
+
+    async def ask(self) -> None:
+        """Write a question and send it."""
+        await self.phone.unfold()
+        await self.phone.page.get_by_label("What would you like to know?").fill(TYPED)
+        await self.phone.button("Send the question").tap()
+
+    def know(self, **changes: Any) -> None:
+        """Let the request be known to our own side."""
+        states = zip((FIRST, SECOND, CHAIR), (SignerState.TURN, SignerState.WAITING, SignerState.COPIED), strict=True)
+        signers = tuple(SignerLine(person=one, order=1, role=Role.SIGN, state=state) for one, state in states)
+        known = RequestShow(id=REQUEST, kind="nda", document=paging.DOCUMENT, status=Status.SENT, requester=REQUESTER)
+        says = "Waiting for customer-signer since Mon 23 Nov 2026 09:00 UTC."
+        self.pages.known[REQUEST] = known.having(due_at=_DUE, signers=signers, says=says).having(**changes)
+
+
+async def _not_ours(stage: Stage) -> None:
+    await stage.open("/open/x")
+
+
+async def _foreign_form(stage: Stage) -> None:
+    await _sign(stage)
+    await stage.phone.page.locator("input[name=token]").first.evaluate("field => { field.value = 'made up'; }")
+    await stage.phone.button("Read and sign").tap()
+
+
+async def _no_answer(stage: Stage) -> None:
+    await stage.pages.create()
+    stage.pages.arm(method="GET", path="/api/v1/documents/*", fault="503", times=None)
+    await stage.open(stage.pages.link())
+
+
+async def _not_done(stage: Stage) -> None:
+    await _sign(stage)
+    stage.pages.known.clear()
+    await stage.ask()
+
+
+async def _uncertain(stage: Stage) -> None:
+    await _sign(stage)
+    stage.pages.wishes.failure = NotConfirmed("page-x")
+    await stage.ask()
+
+
+async def refused(stage: Stage) -> None:
+    """A question that the request does not take."""
+    await _sign(stage)
+    stage.pages.wishes.failure = Refused("a question is open already")
+    await stage.ask()
+
+
+async def _stranger(stage: Stage) -> None:
+    await stage.pages.create()
+    await stage.open(stage.pages.link(CHAIR))
+
+
+async def _unknown(stage: Stage) -> None:
+    await stage.open(stage.pages.link())
+
+
+async def _preparing(stage: Stage) -> None:
+    stage.know()
+    await stage.open(stage.pages.link())
+
+
+async def _early(stage: Stage) -> None:
+    await stage.pages.create()
+    stage.know()
+    await stage.open(stage.pages.link(SECOND))
+
+
+async def _sign(stage: Stage) -> None:
+    await stage.pages.create()
+    stage.know(choices=(_CHOICES,), answered=(_ANSWERED,))
+    await stage.open(stage.pages.link())
+
+
+async def _approve(stage: Stage) -> None:
+    await stage.pages.create(approve_only=True)
+    await stage.open(stage.pages.link())
+
+
+async def _by_mail(stage: Stage) -> None:
+    await stage.pages.create()
+    await stage.pages.forward(_FIRST_MAIL, _CHAIR_MAIL)
+    stage.know(choices=(_CHOICES.having(person=CHAIR),))
+    await stage.open(stage.pages.link(CHAIR))
+
+
+async def _mail_sent(stage: Stage) -> None:
+    await _by_mail(stage)
+    await stage.phone.button("Send the mail again").tap()
+
+
+async def _acted(stage: Stage) -> None:
+    await stage.pages.create()
+    await stage.pages.deed(_FIRST_MAIL, "sign")
+    await stage.open(stage.pages.link())
+
+
+async def _handed_over(stage: Stage) -> None:
+    await stage.pages.create()
+    await stage.pages.forward(_FIRST_MAIL, _CHAIR_MAIL)
+    await stage.open(stage.pages.link())
+
+
+async def _ended(stage: Stage) -> None:
+    await stage.pages.create()
+    await stage.pages.cancel()
+    await stage.open(stage.pages.link())
+
+
+async def _standing(stage: Stage) -> None:
+    stage.know(answered=(_ANSWERED,), question=_OPEN)
+    await stage.open(stage.pages.link(REQUESTER, LinkUse.VIEW))
+
+
+STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
+    ScreenName.NOT_OURS: _not_ours,
+    ScreenName.FOREIGN_FORM: _foreign_form,
+    ScreenName.NO_ANSWER: _no_answer,
+    ScreenName.NOT_DONE: _not_done,
+    ScreenName.UNCERTAIN: _uncertain,
+    ScreenName.STRANGER: _stranger,
+    ScreenName.UNKNOWN: _unknown,
+    ScreenName.PREPARING: _preparing,
+    ScreenName.EARLY: _early,
+    ScreenName.SIGN: _sign,
+    ScreenName.APPROVE: _approve,
+    ScreenName.BY_MAIL: _by_mail,
+    ScreenName.MAIL_SENT: _mail_sent,
+    ScreenName.ACTED: _acted,
+    ScreenName.HANDED_OVER: _handed_over,
+    ScreenName.ENDED: _ended,
+    ScreenName.STANDING: _standing,
+}
+"""What leads to each screen."""

@@ -1,0 +1,32 @@
+"""The refusals that pages translate are sentences of the request, word for word."""
+
+from datetime import UTC, datetime, timedelta
+
+from starter.form_answers import REFUSALS
+from tests.workflows.stage import a_request
+from workflows import operations
+from workflows.model import Answer, DocumentSeen, NotNow, Policy, Question, Status
+from workflows.progress import Progress
+
+NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+SIGNER = "customer-signer"
+SEEN = DocumentSeen(document="d", status=Status.SENT, raw="se")
+SENT = Progress.begin(a_request().brief, NOW).observe(SEEN, NOW).having(due_at=NOW + timedelta(days=30))
+
+
+def not_now(until: datetime, snooze: int = 2) -> str | None:
+    return operations.refuse_snooze(SENT, Policy(snooze=snooze), NotNow(person=SIGNER, until=until), NOW)
+
+
+def test_what_is_translated_is_what_the_request_says() -> None:
+    question = Question(person=SIGNER, text="Which annex?")
+    asked = operations.ask(SENT, question, NOW)
+    said = (
+        not_now(NOW + timedelta(days=1), snooze=0),
+        not_now(NOW),
+        not_now(NOW + timedelta(days=31)),
+        operations.refuse_ask(asked, question),
+        operations.refuse_ask(SENT, Question(person=SIGNER, text=" ")),
+        operations.refuse_answer(asked, Answer(actor="legal-desk", text="\n")),
+    )
+    assert said == REFUSALS
