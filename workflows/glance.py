@@ -3,6 +3,7 @@
 The query, the Web UI's details, `request show`, the settled record (record.py) and the page all speak from `show`.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
@@ -228,7 +229,12 @@ def _ended_sentence(progress: Progress, following: Next | None) -> str:
         ending += f": {_FAILED_WORDS.get(progress.problem.code, progress.problem.says)}"
     if following:
         return f"{ending}; {following.why}"
-    dead = [e.target.target for e in progress.handoff.entries if e.state is HandoffState.DEAD and not e.notice]
+    return with_dead_targets(ending, _handoffs(progress))
+
+
+def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
+    """The sentence about an ending, with the targets that will never hear of it."""
+    dead = [line.target for line in lines if line.state is HandoffState.DEAD]
     return f"{ending}; could not tell {', '.join(dead)}" if dead else ending
 
 

@@ -6,7 +6,7 @@ Both are made by activities from their input alone, so that a repetition is equa
 from collections.abc import Iterable
 from datetime import datetime
 
-from workflows.glance import handed_off_entry, show, told_entry
+from workflows.glance import handed_off_entry, show, told_entry, with_dead_targets
 from workflows.handoff import state_after
 from workflows.inputs import Observation
 from workflows.ledger import Notification
@@ -78,4 +78,5 @@ def amended(shown: RequestShow, amendments: Iterable[Amendment]) -> RequestShow:
         handoffs=tuple(handoffs.values()),
         notifications=tuple(notifications.values()),
         timeline=tuple(sorted([*shown.timeline, *later], key=lambda entry: entry.at)),
+        says=with_dead_targets(shown.says, handoffs.values()),
     )

@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.options as options
     import workflows.recipients as recipients
     from workflows.model import Delivery, DeliveryReport, DocumentSeen, Moment, Notice
-    from workflows.patience import Wake
+    from workflows.patience import Condition, Wake
     from workflows.ports import PushService
     from workflows.request_messages import RequestMessages
 
@@ -26,8 +26,9 @@ class Telling(RequestMessages):
             now=workflow.now(),
         )
         for pause in (*options.STRAGGLER_PAUSES, None):
-            report = await self._deliver(delivery)
+            report = await self._deliver(delivery, planned)
             if report is None:
+                self._put_off(planned)
                 return False
             self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
             if report.seen is not None and self._heed(report.seen):
@@ -41,9 +42,20 @@ class Telling(RequestMessages):
             delivery = delivery.having(devices=report.open_devices)
         return True
 
-    async def _deliver(self, delivery: Delivery) -> DeliveryReport | None:
+    async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
         how = options.NUDGE if delivery.document else options.NOTIFY
-        return await self.call(PushService.deliver, delivery, how, _stage_words(delivery), unless=self.news)
+
+        def news_or_night() -> Condition:
+            news = self.news()
+            return lambda: news() or bool(_closed(planned))
+
+        return await self.call(PushService.deliver, delivery, how, _stage_words(delivery), unless=news_or_night)
+
+    def _put_off(self, planned: tuple[Moment, ...]) -> None:
+        """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
+        for moment in _closed(planned):
+            what, why = f"{moment.stage} put off", "it could not be sent before their hours closed"
+            self._progress = self._progress.having(agenda=None).note(workflow.now(), what, moment.to, why)
 
     async def _remind_now(self) -> None:
         moments = recipients.asked_for(self._progress, workflow.now())
@@ -56,6 +68,10 @@ class Telling(RequestMessages):
             return False
         self._progress = self._progress.having(unread=True)
         return True
+
+
+def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:
+    return tuple(moment for moment in planned if moment.open_until and moment.open_until <= workflow.now())
 
 
 def _stage_words(delivery: Delivery) -> str:

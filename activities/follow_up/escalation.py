@@ -11,7 +11,7 @@ from typing import Final
 from activities.calendars.wall_clock import after, in_words, share
 from activities.follow_up.chain import Candidate, Chain
 from activities.follow_up.open_hours import ANY, WORKING, OpenHours, Slot
-from activities.follow_up.waiting import Waiting, dropped, moved
+from activities.follow_up.waiting import Waiting, dropped, kept_to, moved
 from activities.people import Directory
 from activities.person import Person
 from workflows.model import Escalation, EscalationAction, Moment, MomentKind, Planning, Reason
@@ -97,13 +97,7 @@ def _placed(waiting: Waiting, trigger: _Trigger, moment: Moment, person: Person)
     if slot is None:
         return _at_the_last_occasion(waiting, moment, hours)
     at = moment.at if moment.at in slot and not trigger.spread else waiting.spread(max(moment.at, slot.opens), slot)
-    return moment.having(at=at, held_until=_held(waiting, at, hours))
-
-
-def _held(waiting: Waiting, at: datetime, hours: OpenHours) -> datetime | None:
-    """A missed escalation waits for the next open hours as well, but not past the due date."""
-    slot = hours.next_slot(waiting.now, waiting.due) if at < waiting.now else None
-    return slot.opens if slot and slot.opens > waiting.now else None
+    return kept_to(hours, moment.having(at=at), waiting.now, waiting.due)
 
 
 def _last_working_day(person: Person, waiting: Waiting) -> Slot | None:

@@ -46,15 +46,27 @@ class Waiting:
         return next((one for one in moved if self.since < one < self.due and (slot is None or one in slot)), at)
 
     def held(self, moment: Moment) -> Moment:
-        """A missed notice waits for the next open hours if there are any: an outage that ends at night wakes nobody."""
-        if moment.suppressed is not None or moment.at >= self.now:
-            return moment
-        slot = self.hours.next_slot(self.now, self.due)
-        return moment.having(held_until=slot.opens) if slot and slot.opens > self.now else moment
+        """The moment with the hours that it is kept to; see `kept_to`."""
+        return moment if moment.suppressed is not None else kept_to(self.hours, moment, self.now, self.due)
 
     def local(self, at: datetime) -> str:
         """An instant on the signer's clock, for reasons in words."""
         return f"{at.astimezone(self.hours.zone):%a %d %b %H:%M}"
+
+
+def kept_to(hours: OpenHours, moment: Moment, now: datetime, due: datetime) -> Moment:
+    """The moment kept to its recipient's hours, if there are any before the due date.
+
+    A missed one waits for the next ones, and one that cannot be sent in its own is not tried beyond them: an outage
+    that ends at night wakes nobody.
+    """
+    slot = hours.next_slot(max(moment.at, now), due)
+    if slot is None:
+        return moment
+    again = hours.next_slot(slot.closes, due) if hours.clock else None
+    return moment.having(
+        held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if again else None
+    )
 
 
 def dropped(moment: Moment, reason: Reason, because: str) -> Moment:

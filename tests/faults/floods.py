@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 
+from starter.signals import NotTaken, Receipt, TemporalSignals
 from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, begin, workers
 from workflows.model import ProviderEvent, Settled, Signer, Status
-from workflows.names import PROVIDER_EVENT
 
 _AT_ONCE = 20
 
@@ -32,21 +31,21 @@ class Flooded:
 
 async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
     """Once the signer is told, send `count` different events, many at once; then let the signer sign."""
-    world = World()
+    world, request = World(), a_request(Signer(person="customer-signer", order=1))
     async with real_server(*server) as env, workers(env.client, world):
-        story = await begin(env, world, a_request(Signer(person="customer-signer", order=1)))
+        story = await begin(env, world, request)
         await eventually(lambda: _is_told(world))
         sent = [f"event-{number:05}" for number in range(count)]
         at_once = asyncio.Semaphore(_AT_ONCE)
 
         async def send(event: str) -> None:
             async with at_once:
-                await _current(story).signal(PROVIDER_EVENT, ProviderEvent(id=event, type="viewed", at=_now()))
+                await _deliver(env.client, request.brief.id, ProviderEvent(id=event, type="viewed", at=_now()))
 
         await asyncio.gather(*map(send, sent))
         world.signatures.sign("customer-signer")
         world.signatures.status = Status.SIGNED
-        await _current(story).signal(PROVIDER_EVENT, ProviderEvent(id="the-end", type="signed", at=_now()))
+        await _deliver(env.client, request.brief.id, ProviderEvent(id="the-end", type="signed", at=_now()))
         settled: Settled = await story.handle.result()
         runs = [await _signalled(env.client, story, run) for run in await _runs(env.client, story)]
         return Flooded(
@@ -54,14 +53,20 @@ async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
             runs=len(runs),
             longest=max(length for length, _ in runs),
             sent=[*sent, "the-end"],
-            events=sorted(event for _, events in runs for event in events),
+            events=sorted({event for _, events in runs for event in events}),
             readies=world.push.stages().count(("ready", "customer-signer")),
         )
 
 
-def _current(story: Story) -> WorkflowHandle[Any, Any]:
-    """Whichever run goes on now."""
-    return story.env.client.get_workflow_handle(story.handle.id)
+async def _deliver(client: Client, request: str, event: ProviderEvent) -> None:
+    """Signal as the receiver does, and again as the provider does while nobody confirms it."""
+    while True:
+        try:
+            receipt = await TemporalSignals(client).signal(request, event)
+        except NotTaken:
+            continue
+        assert receipt is Receipt.TAKEN
+        return
 
 
 async def _is_told(world: World) -> bool:

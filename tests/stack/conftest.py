@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("tests.stack.everywhere")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

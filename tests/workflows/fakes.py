@@ -239,9 +239,10 @@ class World:
         self.push = FakePushService(self.signatures)
 
 
-def refusal(code: Code, *, retryable: bool = False) -> ApplicationError:
-    """A failure as `activities/failures.py` makes them."""
-    return ApplicationError(f"the service says {code}", type=code, non_retryable=not retryable)
+def refusal(code: Code, *, retryable: bool = False, wait: timedelta | None = None) -> ApplicationError:
+    """A failure as `activities/failures.py` makes them; `wait` is when the service wants to be asked again."""
+    says = f"the service says {code}"
+    return ApplicationError(says, type=code, non_retryable=not retryable, next_retry_delay=wait)
 
 
 def _outcome(action: NoticeAction) -> Outcome:

@@ -125,11 +125,38 @@ class Story:
         """Move the server's clock."""
         await self.env.sleep(timedelta(days=days))
 
+    async def until(self, instant: datetime) -> None:
+        """Move the server's clock to an instant."""
+        await self.env.sleep(instant - await self.env.get_current_time())
+
+    @asynccontextmanager
+    async def nobody_works(self, days: float, callback: str | None = None) -> AsyncIterator[None]:
+        """Days without a worker, in which the block happens, and perhaps a callback that waits for its return.
+
+        The server's clock stands while a task waits for a worker. So the request itself is away for that time, and goes
+        on with the memory it had, agenda and all, as after a continue-as-new.
+        """
+        await self.callback("viewed")
+        await self.days_pass(0.001)
+        last = self.world.signatures.observations[-1]
+        await self.handle.terminate()
+        yield
+        await self.days_pass(days)
+        event = ProviderEvent(id=uuid.uuid4().hex, type=callback, at=datetime.now(UTC)) if callback else None
+        self.handle = await _start(self.env, last.request.having(carried=last.progress), event)
+
 
 @asynccontextmanager
-async def story(world: World, request: SignatureRequest | None = None, record: str = "") -> AsyncIterator[Story]:
-    """A request that has just been started on a fresh clock; `record` names its history in the replay corpus."""
+async def story(
+    world: World, request: SignatureRequest | None = None, record: str = "", begins: datetime | None = None
+) -> AsyncIterator[Story]:
+    """A request that has just been started on a fresh clock, which is moved to when it `begins`.
+
+    `record` names its history in the replay corpus.
+    """
     async with time_skipping() as env, workers(env.client, world):
+        if begins is not None:
+            await env.sleep(begins - await env.get_current_time())
         it = await begin(env, world, request or a_request())
         yield it
         await corpus.record(record, it.handle)
@@ -137,10 +164,17 @@ async def story(world: World, request: SignatureRequest | None = None, record: s
 
 async def begin(env: WorkflowEnvironment, world: World, request: SignatureRequest) -> Story:
     """Start a request on a stage that stands."""
-    handle = await env.client.start_workflow(
+    return Story(env, world, await _start(env, request))
+
+
+async def _start(
+    env: WorkflowEnvironment, request: SignatureRequest, event: ProviderEvent | None = None
+) -> WorkflowHandle[SignatureRequestWorkflow, Settled]:
+    return await env.client.start_workflow(
         SignatureRequestWorkflow.run,
         request,
         id=request_workflow_id(request.brief.id),
         task_queue=WORKFLOW_QUEUE,
+        start_signal=PROVIDER_EVENT if event else None,
+        start_signal_args=[event] if event else [],
     )
-    return Story(env, world, handle)

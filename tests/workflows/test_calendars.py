@@ -1,16 +1,31 @@
 """Stories with the real planner: people's own calendars over virtual weeks, whatever day the test runs on."""
 
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import holidays
 
+from activities.calendars.public_holidays import public_holidays
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
-from tests.workflows.fakes import World
+from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, story
 from workflows.glance import is_needless
-from workflows.model import Escalation, EscalationAction, Policy, Reminders, Signer, SignerState, Status
+from workflows.inputs import SignatureRequest
+from workflows.model import (
+    Code,
+    Escalation,
+    EscalationAction,
+    Outcome,
+    Pause,
+    Policy,
+    Reminders,
+    Resumption,
+    Signer,
+    SignerState,
+    Status,
+)
+from workflows.signature_request import SignatureRequestWorkflow
 
 ZONES = {"customer-signer": "America/New_York", "chief-executive": "Europe/Amsterdam", "auditor": "Asia/Tokyo"}
 PEOPLE = Book(
@@ -26,6 +41,92 @@ def world_with(people: Book) -> World:
     world = World()
     world.planner = PolicyPlanner(people)  # type: ignore[assignment]
     return world
+
+
+HERE = ZoneInfo("Europe/Amsterdam")
+DAY = timedelta(days=1)
+RHYTHM = Policy(hours="working", reminders=Reminders(first="3d", every="3d", most=4), escalation=None)
+
+
+def good_friday() -> date:
+    """The next one before which there are two weeks left: a Friday off, and so is the Monday after it."""
+    soon = datetime.now(HERE).date() + 15 * DAY
+    years = (public_holidays("NL", year) for year in (soon.year, soon.year + 1))
+    return next(day for year in years for day, name in sorted(year.items()) if name == "Good Friday" and day >= soon)
+
+
+def at(day: date, clock: int, minute: int = 0) -> datetime:
+    """An instant on the clocks of Amsterdam."""
+    return datetime.combine(day, time(clock, minute), HERE)
+
+
+def over_easter() -> SignatureRequest:
+    """A request for one signer, due on Easter Monday."""
+    request = a_request(Signer(person="chief-executive", order=1))
+    return request.having(policy=RHYTHM, due=good_friday() + 3 * DAY)
+
+
+async def test_over_easter_the_last_warning_comes_on_maundy_thursday_and_nothing_on_the_days_off() -> None:
+    world, friday = world_with(PEOPLE), good_friday()
+    async with story(world, over_easter(), begins=at(friday - 11 * DAY, 9, 30)) as it:
+        assert (await it.handle.result()).outcome is Status.EXPIRED
+        shown = await it.shown()
+    nudges = [line for line in shown.notifications if line.stage != "settled"]
+    sent = [f"{n.at.astimezone(HERE):%a %d %Hh} {n.stage}" for n in nudges if n.outcome is Outcome.ACCEPTED]
+    assert sent == [
+        f"{friday - 11 * DAY:%a %d} 09h ready",
+        f"{friday - 8 * DAY:%a %d} 09h reminder-1",
+        f"{friday - 4 * DAY:%a %d} 09h reminder-2",
+        f"{friday - 2 * DAY:%a %d} 09h reminder-3",
+        f"{friday - 1 * DAY:%a %d} 09h warning-1d",
+    ]
+    left_out = {line.stage: line.why for line in nudges if line.outcome is Outcome.SUPPRESSED}
+    assert left_out == {"reminder-4": "quiet_hours", "warning-2d": "too_soon"}
+    assert shown.due_at == at(friday + 3 * DAY, 18)
+    [expired] = [entry.at for entry in shown.timeline if entry.what == "expired"]
+    assert timedelta() <= expired - at(friday + 3 * DAY, 18) < timedelta(minutes=1)
+
+
+async def test_a_last_warning_that_could_not_be_sent_before_easter_holds_the_expiry_until_it_was() -> None:
+    world, friday = world_with(PEOPLE), good_friday()
+    async with story(world, over_easter(), begins=at(friday - 11 * DAY, 9, 30)) as it:
+        await it.until(at(friday - DAY, 8))
+        world.push.failures = [refusal(Code.UNREACHABLE, wait=timedelta(hours=1)) for _ in range(1_000)]
+        await it.until(at(friday + 4 * DAY, 10))
+        waiting = await it.shown()
+        assert (waiting.status, waiting.problem is not None) == (Status.SENT, True)
+        world.push.failures = []
+        assert (await it.handle.result()).outcome is Status.EXPIRED
+        shown = await it.shown()
+    [warned] = [line.at for line in shown.notifications if line.stage == "warning-1d"]
+    [expired] = [entry.at for entry in shown.timeline if entry.what == "expired"]
+    assert at(friday + 4 * DAY, 10) <= warned <= at(friday + 4 * DAY, 11, 1)
+    assert expired >= warned
+
+
+async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its_length() -> None:
+    world, london = world_with(PEOPLE), ZoneInfo("Europe/London")
+    wednesday = datetime.now(london).replace(hour=10, minute=0, second=0, microsecond=0)
+    wednesday += (14 + 2 - wednesday.weekday()) * DAY
+    request = a_request(Signer(person="deputy", order=1)).having(policy=RHYTHM)
+    async with story(world, request, begins=wednesday) as it:
+        await it.until((wednesday + 2 * DAY).replace(hour=17))
+        before = await it.shown()
+        await it.handle.execute_update(SignatureRequestWorkflow.pause, Pause(actor="legal-desk", reason="weekend"))
+        await it.until((wednesday + 5 * DAY).replace(hour=8))
+        paused = await it.shown()
+        assert paused.says == "Waiting for deputy; the clocks stand: paused by legal-desk: weekend"
+        await it.handle.execute_update(SignatureRequestWorkflow.resume, Resumption(actor="legal-desk"))
+        await it.until((wednesday + 6 * DAY).replace(hour=8, minute=59))
+        assert world.push.stages() == [("ready", "deputy")]
+        await it.until((wednesday + 6 * DAY).replace(hour=9, minute=20))
+        after = await it.shown()
+    # Saturday 10:00 and the 63 hours make Tuesday 01:00, when nobody is told anything.
+    assert before.next is not None and before.next.at is not None
+    assert f"{before.next.at.astimezone(london):%a %H}" == "Mon 09"
+    assert world.push.stages() == [("ready", "deputy"), ("reminder-1", "deputy")]
+    assert before.due_at is not None and after.due_at is not None
+    assert abs(after.due_at - before.due_at - timedelta(hours=63)) < timedelta(hours=1, minutes=1)
 
 
 async def test_three_signers_in_three_zones_are_reminded_in_their_own_working_hours_and_on_no_holiday() -> None:

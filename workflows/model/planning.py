@@ -56,6 +56,8 @@ class Moment(Model):
     """Why it will not be sent; only in `Agenda.dropped`."""
     held_until: AwareDatetime | None = None
     """Missed, and the recipient's hours are closed now: it may be made up for from this instant on, not before."""
+    open_until: AwareDatetime | None = None
+    """The recipient's hours close then and open again before the due date: what could not be sent is planned anew."""
 
 
 class Agenda(Model):

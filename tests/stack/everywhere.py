@@ -1,0 +1,213 @@
+"""All places that say what a request waits for, read one by one and held against each other."""
+
+import re
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from rich.console import RenderableType
+from temporalio.api.sdk.v1 import WorkflowMetadata
+
+from activities.language import Language
+from activities.links import LinkUse
+from activities.reader import Reader
+from starter import clients, looking, requests, tables
+from starter.commands.printing import answer
+from starter.requests import RequestLine
+from tests.faults.population import REQUESTER
+from tests.faults.town import Town, eventually
+from tests.starter.paging import form_of, text_of
+from workflows import names
+from workflows.glance import stamp
+from workflows.model import MomentKind, Status
+from workflows.shown import HandoffLine, RequestShow
+from workflows.signature_request import SignatureRequestWorkflow
+
+DUTCH: Final = "hr-desk"
+"""Sees a request from outside and reads Dutch; the requester sees the same in English."""
+_METADATA: Final = "__temporal_workflow_metadata"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Waiting for whom since when, until when, what is next and why: one place's words, empty where it has none."""
+
+    says: str
+    waiting_for: tuple[str, ...]
+    due: str
+    next: str
+
+    @classmethod
+    def of(cls, shown: RequestShow) -> "Answer":
+        """The words for what the query answers."""
+        waiting = tuple(f"{one.person} since {stamp(one.since)}" for one in shown.waiting_for)
+        following = shown.next
+        words = f"{following.what} {stamp(following.at)}: {following.why}" if following else ""
+        return cls(shown.says, waiting, stamp(shown.due_at), words)
+
+    @classmethod
+    def of_details(cls, text: str) -> "Answer":
+        """What the Web UI's details say, in Markdown."""
+        waiting = re.findall(r"^- waiting for \*\*(.+)\*\* since (.+)$", text, re.MULTILINE)
+        [(what, at, why)] = re.findall(r"^- next: \*\*(.+?)\*\* (.*?) ?– (.+)$", text, re.MULTILINE) or [("", "", "")]
+        return cls(
+            says=_only(r"^### (.+)$", text),
+            waiting_for=tuple(f"{person} since {since}" for person, since in waiting),
+            due=_only(r"^- due (.+)$", text),
+            next=f"{what} {at}: {why}" if what else "",
+        )
+
+    @classmethod
+    def of_terminal(cls, text: str) -> "Answer":
+        """What `request show` prints on a terminal that is wide enough."""
+        waiting = re.findall(r"^waiting for +(.+), since (.+?) *$", text, re.MULTILINE)
+        [(what, at, why)] = re.findall(r"^next +(\S+) ?(.*?) ?\((.+)\) *$", text, re.MULTILINE) or [("", "", "")]
+        return cls(
+            says=text.partition("\n")[0].strip(),
+            waiting_for=tuple(f"{person} since {since}" for person, since in waiting),
+            due=_only(r"^due +(.+?) *$", text),
+            next=f"{what} {at}: {why}" if what else "",
+        )
+
+
+async def everywhere(town: Town, id: str) -> RequestShow:
+    """What the request's query answers, once it only waits; every other place was found to say the same."""
+    await eventually(lambda: _at_rest(town, id))
+    shown: RequestShow = await town.handle(id).query(SignatureRequestWorkflow.show)
+    expected = Answer.of(shown)
+    metadata: WorkflowMetadata = await town.handle(id).query(_METADATA, result_type=WorkflowMetadata)
+    assert Answer.of_details(metadata.current_details) == expected
+    assert await _searchable(town, id) == (_line(shown), _stage(shown))
+    assert await eventually(lambda: _listed(town, shown))
+    await by_command_and_page(town, shown)
+    return shown
+
+
+async def by_command_and_page(town: Town, shown: RequestShow) -> None:
+    """Hold what `request show` and the pages say of a request against what is known of it."""
+    found = await requests.show(town.desk, shown.id)
+    assert RequestShow.model_validate_json(_printed(found, "", as_json=True)) == found
+    assert Answer.of_terminal(_printed(found, tables.of_request(found))) == Answer.of(shown)
+    assert (found.status, found.problem, found.signers) == (shown.status, shown.problem, shown.signers)
+    assert (found.handoffs, found.escalations, found.partial) == (shown.handoffs, shown.escalations, False)
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        await _by_page(town, shown, browser)
+
+
+async def remembered(town: Town, shown: RequestShow) -> None:
+    """Hold what is left of a closed request, once Temporal has forgotten it, against what was said before."""
+    left = await looking.recorded(town.desk.store, shown.id)
+    assert left is not None
+    assert Answer.of(left) == Answer.of(shown)
+    assert (left.status, left.problem, left.signers) == (shown.status, shown.problem, shown.signers)
+    assert left.escalations == shown.escalations
+    # The record's instant of a hand-off is that of the call, the workflow's that of the answer.
+    assert [_but_for_its_instant(line) for line in left.handoffs] == [
+        _but_for_its_instant(line) for line in shown.handoffs
+    ]
+
+
+async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -> None:
+    """The requester reads the sentence itself, a reader of Dutch the facts; who is waited for finds a button."""
+    links = clients.links(town.settings)
+
+    async def page(person: str, use: LinkUse) -> httpx.Response:
+        return await browser.get(links.link(shown.id, person, use))
+
+    english = text_of((await page(REQUESTER, LinkUse.VIEW)).text)
+    assert shown.says in english
+    assert ("Due" in english) is (shown.due_at is not None and not shown.status.ended)
+    dutch = text_of((await page(DUTCH, LinkUse.VIEW)).text)
+    assert [fact for fact in _facts(shown) if fact not in dutch] == []
+    opened = {line.person: await page(line.person, LinkUse.SIGN) for line in shown.signers}
+    assert {one.status_code == httpx.codes.GONE for one in opened.values()} == {shown.status.ended}
+    if shown.status is not Status.CONVERTING:
+        asked = {person for person, one in opened.items() if form_of(one.text)}
+        assert asked == {one.person for one in shown.waiting_for}
+
+
+def _facts(shown: RequestShow) -> list[str]:
+    """What the Dutch page tells in its own words: people and instants, and our sentence where only it tells why."""
+    reader = Reader(Language.of("nl"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
+    if shown.status.ended:
+        named = [line.target for line in shown.handoffs if line.target in shown.says]
+        return [_DUTCH_ENDINGS[shown.status], *named]
+    due = [reader.instant(shown.due_at)] if shown.due_at else []
+    following = shown.next
+    if following and following.at and following.what in list(MomentKind):
+        return [*due, reader.instant(following.at), *(one.person for one in shown.waiting_for)]
+    if shown.problem and shown.says.startswith("Problem"):
+        return [*due, reader.instant(shown.problem.since), shown.problem.says]
+    if shown.status is Status.CONVERTING:
+        return [*due, "Core Signature bereidt het document voor."]
+    return [*due, shown.says]
+
+
+_DUTCH_ENDINGS: Final = {
+    Status.SIGNED: "is door iedereen ondertekend.",
+    Status.DECLINED: "Een ondertekenaar heeft ‘",
+    Status.EXPIRED: "is niet op tijd ondertekend.",
+}
+
+
+def _line(shown: RequestShow) -> RequestLine:
+    """The line of `request list` that says the same."""
+    code = shown.problem.code if shown.problem else None
+    return RequestLine(id=shown.id, kind=shown.kind, status=shown.status, problem=code, due_at=shown.due_at)
+
+
+def _stage(shown: RequestShow) -> str:
+    if shown.status.ended:
+        return "settled"
+    if shown.escalations:
+        return "escalated"
+    return "sending" if shown.status is Status.CONVERTING else "signing"
+
+
+async def _searchable(town: Town, id: str) -> tuple[RequestLine, str | None]:
+    """What the search attributes say."""
+    known = (await town.handle(id).describe()).typed_search_attributes
+    line = RequestLine(
+        id=id,
+        kind=known.get(names.KIND) or "",
+        status=known.get(names.STATUS) or "",
+        problem=known.get(names.PROBLEM),
+        due_at=known.get(names.DUE_AT),
+    )
+    return line, known.get(names.STAGE)
+
+
+async def _listed(town: Town, shown: RequestShow) -> bool:
+    """Whether `request list` says so too, and `--attention` names it when its problem needs a person."""
+    lines = [line async for line in requests.listed(town.desk, attention=False) if line.id == shown.id]
+    troubled = [line.id async for line in requests.listed(town.desk, attention=True)]
+    return lines == [_line(shown)] and (shown.id in troubled) is (shown.problem is not None)
+
+
+def _printed(value: object, view: RenderableType, *, as_json: bool = False) -> str:
+    with pytest.MonkeyPatch.context() as terminal, redirect_stdout(StringIO()) as printed:
+        terminal.setenv("COLUMNS", "2000")
+        answer(value, view, as_json=as_json)
+    return printed.getvalue()
+
+
+async def _at_rest(town: Town, id: str) -> bool:
+    """Whether every callback has been told, or lost on the way, and the workflow has nothing to do but wait."""
+    events = {entry["event"] for entry in await town.vendor.ledger("event", external_id=id)}
+    callbacks = await town.vendor.ledger("callback", external_id=id)
+    over = {entry["event"] for entry in callbacks if entry["status"] == httpx.codes.OK or entry["error"] == "dropped"}
+    raw = (await town.handle(id).describe()).raw_description
+    return events == over and not raw.pending_activities and not raw.HasField("pending_workflow_task")
+
+
+def _but_for_its_instant(line: HandoffLine) -> tuple[object, ...]:
+    return line.target, line.state, line.attempts, line.why
+
+
+def _only(pattern: str, text: str) -> str:
+    [found] = re.findall(pattern, text, re.MULTILINE) or [""]
+    return str(found)

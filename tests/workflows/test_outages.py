@@ -1,0 +1,159 @@
+"""Outages in the middle of a life: of the push service for hours, of every worker for days, with the real planner."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from activities.planner import PolicyPlanner
+from tests.activities.book import AMSTERDAM, Book, somebody
+from tests.workflows.fakes import World, refusal
+from tests.workflows.stage import Story, a_request, story
+from workflows.inputs import SignatureRequest
+from workflows.model import Code, Escalation, Outcome, Policy, Reminders, Signer, Status
+from workflows.shown import RequestShow
+
+HERE = ZoneInfo(AMSTERDAM)
+PEOPLE = Book(*(somebody(person) for person in ("legal-desk", "customer-signer", "chief-executive")))
+POLICY = Policy(
+    window="10d",
+    hours="working",
+    reminders=Reminders(first="2d", every="2d", most=3),
+    warnings=("2d",),
+    escalation=None,
+)
+ALERTED = POLICY.having(
+    reminders=None,
+    warnings=(),
+    escalation=Escalation(after="2d", or_=None, to=("alternates",), alternates=("chief-executive",)),
+)
+DAY = timedelta(days=1)
+
+
+def monday(clock: int) -> datetime:
+    """This hour in Amsterdam on the Monday after the next one."""
+    today = datetime.now(HERE).replace(hour=clock, minute=0, second=0, microsecond=0)
+    return today + timedelta(days=14 - today.weekday())
+
+
+def a_world() -> World:
+    """One whose planner is the real one."""
+    world = World()
+    world.planner = PolicyPlanner(PEOPLE)  # type: ignore[assignment]
+    return world
+
+
+def one_signer(policy: Policy = POLICY) -> SignatureRequest:
+    """A request that waits for one person."""
+    return a_request(Signer(person="customer-signer", order=1)).having(policy=policy)
+
+
+def told(shown: RequestShow) -> list[str]:
+    """`Thu 09h reminder-1 accepted`: what became of each notice so far, and when it was there."""
+    became = [(line, line.why if line.outcome is Outcome.SUPPRESSED else line.outcome) for line in shown.notifications]
+    return [f"{line.at.astimezone(HERE):%a %Hh} {line.stage} {what}" for line, what in became]
+
+
+async def until(it: Story, day: datetime, clock: int, minute: int = 0) -> None:
+    """Move the clock to an instant in Amsterdam."""
+    await it.until(day.replace(hour=clock, minute=minute))
+
+
+async def test_push_is_away_for_six_hours_of_a_day_and_the_reminder_comes_once_when_it_is_back() -> None:
+    world, start = a_world(), monday(10)
+    async with story(world, one_signer(), begins=start) as it:
+        wednesday = start + 2 * DAY
+        await until(it, wednesday, 9, 30)
+        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await until(it, wednesday, 15, 29)
+        away = await it.shown()
+        assert away.problem is not None
+        assert away.problem.code is Code.UNREACHABLE
+        assert told(away) == ["Mon 10h ready accepted"]
+        world.push.failures = []
+        await until(it, wednesday, 15, 50)
+        back = await it.shown()
+        await it.days_pass(1)
+    assert back.problem is None
+    assert told(back) == ["Mon 10h ready accepted", "Wed 15h reminder-1 accepted"]
+    assert world.push.stages() == [("ready", "customer-signer"), ("reminder-1", "customer-signer")]
+
+
+async def test_push_comes_back_at_night_and_the_reminder_waits_for_the_morning() -> None:
+    world, start = a_world(), monday(16)
+    async with story(world, one_signer(), begins=start) as it:
+        wednesday = start + 2 * DAY
+        await until(it, wednesday, 14)
+        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await until(it, wednesday, 17, 59)
+        assert "Problem unreachable since" in (await it.shown()).says
+        await until(it, wednesday, 20)
+        world.push.failures = []
+        await until(it, wednesday + DAY, 8, 59)
+        night = await it.shown()
+        assert told(night) == ["Mon 16h ready accepted"]
+        assert ("reminder-1 put off", "customer-signer") in [(one.what, one.who) for one in night.timeline]
+        await until(it, wednesday + DAY, 9, 20)
+        morning = await it.shown()
+    assert told(morning) == ["Mon 16h ready accepted", "Thu 09h reminder-1 accepted"]
+    assert morning.problem is None
+
+
+async def test_push_comes_back_at_night_and_the_alternate_hears_of_the_silent_signer_in_the_morning() -> None:
+    world, start = a_world(), monday(16)
+    async with story(world, one_signer(ALERTED), begins=start) as it:
+        wednesday = start + 2 * DAY
+        await until(it, wednesday, 14)
+        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await until(it, wednesday, 20)
+        world.push.failures = []
+        await until(it, wednesday + DAY, 8, 59)
+        night = await it.shown()
+        assert (told(night), night.escalations) == (["Mon 16h ready accepted"], ())
+        await until(it, wednesday + DAY, 9, 20)
+        morning = await it.shown()
+    assert told(morning)[1:] == ["Thu 09h escalation accepted", "Thu 09h escalated accepted"]
+    assert [(one.from_, one.to) for one in morning.escalations] == [("customer-signer", "chief-executive")]
+
+
+async def test_the_worker_is_away_for_five_days_and_comes_back_at_night() -> None:
+    world, start = a_world(), monday(10)
+    async with story(world, one_signer(), begins=start) as it:
+        thursday = start + 3 * DAY
+        await until(it, thursday, 20)
+        async with it.nobody_works(5):
+            pass
+        await until(it, thursday + 6 * DAY, 8, 59)
+        assert told(await it.shown()) == ["Mon 10h ready accepted", "Wed 10h reminder-1 accepted"]
+        await until(it, thursday + 6 * DAY, 9, 1)
+        shown = await it.shown()
+        assert told(shown)[2:] == [
+            "Wed 09h reminder-2 caught_up",
+            "Wed 09h reminder-3 caught_up",
+            "Wed 09h warning-2d accepted",
+        ]
+        assert world.push.stages()[2:] == [("warning-2d", "customer-signer")]
+        assert (await it.handle.result()).outcome is Status.EXPIRED
+    assert world.push.stages()[3:] == []
+
+
+@pytest.mark.parametrize(
+    ("callback", "reminders"),
+    [("signer_signed", "signed"), (None, "caught_up")],
+    ids=["and-the-callback-waits", "and-no-callback-came"],
+)
+async def test_whoever_signs_while_the_worker_is_away_is_not_nudged_by_its_return(
+    callback: str | None, reminders: str
+) -> None:
+    world, start = a_world(), monday(10)
+    async with story(world, a_request().having(policy=POLICY), begins=start) as it:
+        thursday = start + 3 * DAY
+        await until(it, thursday, 20)
+        async with it.nobody_works(5, callback):
+            world.signatures.sign("customer-signer")
+        await until(it, thursday + 6 * DAY, 9, 30)
+        shown = await it.shown()
+    assert [one.person for one in shown.waiting_for] == ["chief-executive"]
+    assert world.push.stages()[2:] == [("ready", "chief-executive"), ("withdrawal", "customer-signer")]
+    lines = {line.stage: line.why for line in shown.notifications if line.outcome is Outcome.SUPPRESSED}
+    assert lines == {"reminder-2": reminders, "reminder-3": reminders, "warning-2d": "signed"}
