@@ -53,6 +53,6 @@ golden: $(STAMP) ## add new models, fields and words to the wire samples; nothin
 	@$(BIN)/python -m tests.golden
 
 lock: $(STAMP) ## requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras pyproject.toml -o requirements.lock --custom-compile-command "make lock"
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 
 .PHONY: help install demo dev test chaos bench check fix pictures histories golden lock

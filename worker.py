@@ -20,13 +20,16 @@ from activities.heartbeat import HeartbeatInterceptor
 from activities.planner import PolicyPlanner
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
-from starter import clients, exits, logs, settings, telemetry
+from activities.store import StoreFailure
+from starter import clients, exits, telemetry
 from starter.clients import Clients
 from starter.exits import Refusal
 from starter.needs import Need
 from starter.search_attributes import missing_search_attributes
+from starter.session import on_duty
 from starter.settings import Settings
 from starter.temporal import connect_patiently
+from starter.temporal_refusals import refusing
 from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature_request import SignatureRequestWorkflow
 
@@ -131,7 +134,9 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
         if client is None:
             yield False
             return
-        if missing := await missing_search_attributes(client):
+        with refusing(client.namespace):
+            missing = await missing_search_attributes(client)
+        if missing:
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
         for worker in workers(client, activities_of(open_clients, client), chosen):
@@ -155,10 +160,8 @@ def main() -> None:
     words.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
     words.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
     given = words.parse_args()
-    chosen = settings.load(*NEEDS)
-    logs.configure(chosen.log_level, json=given.json or None)
-    asyncio.run(run(chosen, given.ready_file))
+    asyncio.run(run(on_duty(*NEEDS, json=given.json), given.ready_file))
 
 
 if __name__ == "__main__":
-    exits.run(main, service=True)
+    exits.run(main, refusals=(StoreFailure,), service=True)

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import activity
-from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -14,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.downstream import Downstream
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.push.report import Why
+from activities.rpc_errors import about_the_workflow
 from activities.store import Store
 from workflows.model import (
     Brief,
@@ -45,12 +45,6 @@ AT_ONCE: Final = 20
 
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
 _PASSES: Final = (Why.UNREACHABLE, Why.UNAUTHORISED, Why.DIRECTORY)
-
-
-def about_the_workflow(error: RPCError) -> bool:
-    """Whether a workflow was not found; a missing namespace has the same status and is another matter."""
-    elsewhere = any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
-    return error.status is RPCStatusCode.NOT_FOUND and not elsewhere
 
 
 class Fanout(Handoff):
@@ -107,8 +101,7 @@ class Fanout(Handoff):
         except DirectoryFailure as failure:
             return _not_done(call, str(failure))
         except ApplicationError as failure:
-            pause = failure.next_retry_delay or timedelta()
-            return _not_done(call, failure.message, retry_after=pause.total_seconds())
+            return _refused(call, failure)
         except Exception as bug:
             activity.logger.exception("hand-off to %s failed", call.target.target)
             return _not_done(call, f"our fault: {type(bug).__name__}")
@@ -120,7 +113,7 @@ class Fanout(Handoff):
         if target.url:
             return await self._downstream.call(target, call.key, await self._payload(target, brief, settled))
         if target.group:
-            return await self._push_to(call, brief, settled, await self._members(target.group, settled))
+            return await self._push_to_group(call, target.group, brief, settled)
         notice = call.notice or _notice(settled, target.person or "")
         return await self._push_to(call, brief, settled, (notice,))
 
@@ -149,8 +142,17 @@ class Fanout(Handoff):
             return {}
         return {"name": known.name, "email": known.email}
 
-    async def _members(self, group: str, settled: Settled) -> tuple[Notice, ...]:
-        return tuple(_notice(settled, person) for person in await self._directory.group(group))
+    async def _push_to_group(self, call: HandoffCall, group: str, brief: Brief, settled: Settled) -> HandoffResult:
+        """Tell the members whom no earlier attempt has reached: one bad phone rings nobody else's again."""
+        everyone = tuple(_notice(settled, person) for person in await self._directory.group(group))
+        missing = tuple(notice for notice in everyone if notice.key not in call.reached)
+        if not missing:
+            return HandoffResult(target=call.target.target, ok=True)
+        try:
+            result = await self._push_to(call, brief, settled, missing)
+        except ApplicationError as failure:
+            result = _refused(call, failure)
+        return _in_group(result, len(everyone), len(everyone) - len(missing))
 
     async def _push_to(
         self, call: HandoffCall, brief: Brief, settled: Settled, notices: tuple[Notice, ...]
@@ -175,6 +177,19 @@ def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -
         return HandoffResult(target=target, ok=False, why=passing, retry_after=retry_after, delivered=tuple(lines))
     why = next(iter(missed), None if reached else NOBODY)
     return HandoffResult(target=target, ok=reached, gone=not reached, why=why, delivered=tuple(lines))
+
+
+def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffResult:
+    """The result of a group of which some were told before; it says how many were not reached."""
+    told = told_before + sum(line.outcome is Outcome.ACCEPTED for line in result.delivered)
+    if not told or told == members:
+        return result
+    return result.having(partly=True, why=f"{members - told} of {members} not reached: {result.why}")
+
+
+def _refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:
+    pause = failure.next_retry_delay or timedelta()
+    return _not_done(call, failure.message, retry_after=pause.total_seconds())
 
 
 def _not_done(call: HandoffCall, why: str, *, gone: bool = False, retry_after: float = 0) -> HandoffResult:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from activities.calendars.wall_clock import start_of_day
 from activities.calendars.working_time import clock_hours, weekdays
 from activities.files.fields import (
+    ID_PATTERN,
     CalendarCode,
     DayOrInstant,
     DeviceToken,
@@ -108,10 +109,16 @@ class PeopleKnown:
 
     @classmethod
     def of(cls, plain: Any) -> Self:
-        """Gather ids and managers from the plain value of a people file."""
+        """Gather ids and managers from the plain value of a people file; what cannot be an id is left out.
+
+        So no hint and no circle ever shows what somebody wrote in its place.
+        """
         people = plain.get("people") if isinstance(plain, dict) else None
         entries = [entry for entry in people if isinstance(entry, dict)] if isinstance(people, list) else []
-        return cls({str(entry.get("id")): entry.get("manager") for entry in entries})
+        ids = [str(entry.get("id")) for entry in entries]
+        return cls(
+            {id: entry.get("manager") for id, entry in zip(ids, entries, strict=True) if re.fullmatch(ID_PATTERN, id)}
+        )
 
     def exists(self, id: str) -> str:
         """The id, if there is somebody of this id."""

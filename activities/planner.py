@@ -14,6 +14,7 @@ from activities.follow_up.escalation import escalation
 from activities.follow_up.last_warnings import last_warnings
 from activities.follow_up.open_hours import OpenHours
 from activities.follow_up.reminders import reminders
+from activities.follow_up.told_signers import told_of
 from activities.follow_up.waiting import Waiting, jitter
 from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
@@ -45,7 +46,8 @@ class PolicyPlanner(Planner):
             waiting = await self._waiting(planning, turn, due_at)
             warnings = last_warnings(waiting)
             nudges = reminders(waiting, warnings)
-            moments += [*warnings, *nudges, *await escalation(planning, waiting, nudges, self._directory)]
+            escalations = await escalation(planning, waiting, nudges, self._directory)
+            moments += [*warnings, *nudges, *escalations, *told_of(escalations, waiting)]
         moments.sort(key=lambda moment: (moment.at, _ORDER.index(moment.kind), moment.person))
         return Agenda(
             due_at=due_at,
@@ -79,6 +81,7 @@ class PolicyPlanner(Planner):
         return Waiting(
             person=turn.person,
             since=turn.since,
+            came_at=turn.came_at or turn.since,
             due=due_at,
             now=planning.now,
             policy=planning.policy,

@@ -14,12 +14,16 @@ from pathlib import Path, PurePosixPath
 from typing import Final, ParamSpec, TypeVar
 
 import fsspec  # type: ignore[import-untyped]
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _DEVICE_HASH_LENGTH: Final = 12
+_PROBE: Final = "probe.json"
+_EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
+"""What brings the package of a kind of store; of the others fsspec says which it is."""
 
 
 class StoreFailure(Exception):
@@ -58,11 +62,31 @@ def device_hash(token: str) -> str:
 
 
 class Store:
-    """Bytes by name under one fsspec URL; every call runs in a thread, and may be repeated."""
+    """Bytes by name under one fsspec URL; every call runs in a thread, and may be repeated.
+
+    Raises `StoreFailure` when the URL is none, or needs a package that is not installed.
+    """
 
     def __init__(self, url: str) -> None:
-        self._files, self._root = fsspec.core.url_to_fs(url)
+        self._files, self._root = _opened(url)
         self._local = isinstance(self._files, LocalFileSystem)
+
+    @property
+    def address(self) -> str:
+        """Where it is, without what the URL may have told of users and passwords."""
+        return str(self._files.unstrip_protocol(self._root))
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return self._local
+
+    async def check(self) -> None:
+        """Write, read and list as requests will; leaves one small object behind. Raises `StoreFailure`."""
+        await self._replace(_PROBE, b"{}")
+        if await self._read(_PROBE) != b"{}":
+            raise StoreFailure("the store does not give back what was written to it")
+        await self.read_amendments("probe")
 
     async def put_document(self, content: bytes) -> str:
         """Keep a document; returns its SHA-256, under which it is found again."""
@@ -98,7 +122,7 @@ class Store:
 
     async def read_amendments(self, id: str) -> tuple[bytes, ...]:
         """The amendments of a request's record in their order; none when nothing came after settlement."""
-        names = sorted(await _in_thread(self._amendments_now, id), key=_number)
+        names = sorted(await self._in_thread(self._amendments_now, id), key=_number)
         found = [await self._read(f"records/{name}") for name in names]
         return tuple(content for content in found if content is not None)
 
@@ -133,13 +157,24 @@ class Store:
         return await self._read(_dead(token)) is not None
 
     async def _create(self, name: str, content: bytes) -> bool:
-        return await _in_thread(self._create_now, name, content)
+        return await self._in_thread(self._create_now, name, content)
 
     async def _read(self, name: str) -> bytes | None:
-        return await _in_thread(self._read_now, name)
+        return await self._in_thread(self._read_now, name)
 
     async def _replace(self, name: str, content: bytes) -> None:
-        await _in_thread(self._replace_now, name, content)
+        await self._in_thread(self._replace_now, name, content)
+
+    async def _in_thread(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await asyncio.to_thread(call, *args, **kwargs)
+        except OSError as error:
+            raise StoreFailure(f"the store cannot be used: {error.strerror or type(error).__name__}") from error
+        except Exception as error:
+            if self._local:
+                raise
+            # The libraries behind remote stores raise what they like, and what they say may have anything in it.
+            raise StoreFailure(f"the store cannot be used: {type(error).__name__}") from error
 
     def _path(self, name: str) -> str:
         return str(PurePosixPath(self._root) / name)
@@ -174,6 +209,17 @@ class Store:
             self._files.pipe_file(path, content)
 
 
+def _opened(url: str) -> tuple[AbstractFileSystem, str]:
+    protocol = url.partition("://")[0]
+    try:
+        files, root = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise StoreFailure(f"COUNTERSIGN_STORE: {protocol}:// needs {_EXTRAS.get(protocol) or error}") from error
+    except ValueError as error:
+        raise StoreFailure("COUNTERSIGN_STORE: must be a path or an fsspec URL such as s3://bucket/folder") from error
+    return files, str(root)
+
+
 def _amendment(id: str, number: int) -> str:
     # `~` is no character of ids: with `.` it would be the record of a request called `<id>.<number>`.
     return f"records/{id}~{number}.json"
@@ -204,10 +250,3 @@ def _written_beside(path: Path, content: bytes) -> Path:
         stream.flush()
         os.fsync(stream.fileno())
     return beside
-
-
-async def _in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    try:
-        return await asyncio.to_thread(call, *args, **kwargs)
-    except OSError as error:
-        raise StoreFailure(f"the store cannot be used: {error.strerror or type(error).__name__}") from error

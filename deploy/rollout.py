@@ -19,6 +19,7 @@ from temporalio.worker import Replayer
 from starter import exits, settings
 from starter.exits import Exit
 from starter.temporal import connect
+from starter.temporal_refusals import refusing
 from workflows.names import SIGNATURE_REQUEST
 from workflows.signature_request import SignatureRequestWorkflow
 
@@ -56,7 +57,8 @@ async def replays(
 async def run(most: int) -> int:
     """Tell what would happen; 1 when a request would get stuck."""
     client = await connect(settings.load(), identity="countersign-rollout")
-    replayed, stuck = await rehearse(client, most)
+    with refusing(client.namespace):
+        replayed, stuck = await rehearse(client, most)
     for workflow_id, why in stuck.items():
         print(f"{workflow_id}: {why}")  # noqa: T201  the answer of a command is its output
     print(f"{replayed} open requests replayed, {len(stuck)} would get stuck")  # noqa: T201

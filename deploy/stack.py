@@ -10,6 +10,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.common import SearchAttributeKey
+
 from deploy import surroundings
 from deploy.folder import DataFolder, Kept
 from deploy.processes import Program, RunningProgram, StackFailure
@@ -17,18 +20,11 @@ from deploy.readiness import answers, written
 from deploy.surroundings import authority, url
 from deploy.versions import make_current
 from starter import modules
+from workflows.names import SEARCH_ATTRIBUTES
 
 Say = Callable[[str], None]
 
 _READY_WITHIN = 30.0
-_SEARCH_ATTRIBUTES = {
-    "CsStatus": "Keyword",
-    "CsKind": "Keyword",
-    "CsParent": "Keyword",
-    "CsStage": "Keyword",
-    "CsProblem": "Keyword",
-    "CsDueAt": "Datetime",
-}
 _DYNAMIC_CONFIG = {
     # A workflow's own clock can be moved: `countersign fast-forward`.
     "frontend.WorkflowTimeSkippingEnabled": "true",
@@ -122,7 +118,7 @@ def _temporal(folder: DataFolder, kept: Kept, host: str, environment: Mapping[st
     repeated = [
         *(("--sqlite-pragma", pragma) for pragma in _SQLITE_PRAGMAS),
         *(("--dynamic-config-value", f"{name}={value}") for name, value in _DYNAMIC_CONFIG.items()),
-        *(("--search-attribute", f"{name}={kind}") for name, kind in _SEARCH_ATTRIBUTES.items()),
+        *(("--search-attribute", f"{key.name}={_kind(key)}") for key in SEARCH_ATTRIBUTES),
     ]
     arguments = [str(word) for pair in [*flags.items(), *repeated] for word in pair]
     return Program(
@@ -134,6 +130,12 @@ def _temporal(folder: DataFolder, kept: Kept, host: str, environment: Mapping[st
         address=authority(host, ports.temporal),
         grace=3.0,
     )
+
+
+def _kind(key: SearchAttributeKey[Any]) -> str:
+    """The type of a search attribute in the word of the `temporal` command: `KeywordList` for `…_KEYWORD_LIST`."""
+    name = IndexedValueType.Name(IndexedValueType.ValueType(int(key.indexed_value_type)))
+    return name.removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")
 
 
 def _sandbox(folder: DataFolder, kept: Kept, host: str, environment: Mapping[str, str]) -> Program:

@@ -5,7 +5,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError
-from rich.console import Console
 from rich.text import Text
 
 from activities.files.reading import FileFaults
@@ -16,6 +15,7 @@ from activities.store import StoreFailure
 from starter import exits
 from starter.codec import CodecError
 from starter.commands import request, setup, stack
+from starter.terminal import Terminal
 
 _REFUSALS = (FileFaults, IdTaken, DirectoryFailure, StoreFailure, ServiceFailure, CodecError)
 
@@ -38,7 +38,8 @@ app = App(
     result_action="return_value",
     exit_on_error=False,
     error_formatter=_in_one_line,
-    error_console=Console(stderr=True, soft_wrap=True),
+    console=Terminal(),
+    error_console=Terminal(stderr=True, soft_wrap=True),
 )
 app.command(request.app)
 stack.register(app)

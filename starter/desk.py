@@ -9,6 +9,7 @@ from temporalio.client import Client
 from activities.store import Store
 from starter import telemetry, temporal
 from starter.settings import Settings
+from starter.temporal_refusals import refusing
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,16 @@ class Desk:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Desk]:
-    """A desk for one command; raises `TemporalUnreachable` in one line."""
+    """A desk for one command; raises `StoreFailure`, and what `connected` does."""
+    store = Store(settings.store_url)
+    async with connected(settings) as client:
+        yield Desk(client, store, temporal.web_ui(settings))
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Client]:
+    """A client for one command; raises `TemporalUnreachable`, and `TemporalRefused` for what nobody expects of it."""
     with telemetry.started(settings.around.otel, service="countersign") as told:
         client = await temporal.connect(settings, identity=settings.acting, telemetry=told)
-        yield Desk(client, Store(settings.store_url), temporal.web_ui(settings))
+        with refusing(client.namespace):
+            yield client

@@ -15,6 +15,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.rpc_errors import about_the_workflow
 from activities.store import Store
 from starter.exits import Refusal
 from workflows import names
@@ -41,7 +42,7 @@ async def look(client: Client, store: Store, id: str, *, within: timedelta = _WO
     try:
         described = await client.get_workflow_handle(names.request_workflow_id(id)).describe()
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
+        if not about_the_workflow(error):
             raise
         return await _forgotten(store, id)
     shown = await _asked(client, id, within) or await _outside(store, id, described)

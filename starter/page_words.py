@@ -159,18 +159,16 @@ def ended_screen(outcome: Status | None, language: Language) -> Screen:
 def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime) -> Screen:
     """What the onlooker `person` finds: where the request stands, and who has signed.
 
-    A signer gets only the ending: whom of ours we tell of it is not their business.
+    Only the requester gets reasons; to everybody else they are none of their business.
     """
     language = reader.language
-    signs = person in {line.person for line in shown.signers}
-    ended = ending(shown.status, language, shown.document)
     return Screen(
         language,
         ScreenName.STANDING,
         200,
         _tone(shown),
         _status_heading(shown.status, language),
-        ended if signs and ended else standing(shown, reader),
+        standing(shown, person, reader),
         document=shown.document or None,
         due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else None,
         signers=tuple(

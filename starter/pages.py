@@ -37,13 +37,14 @@ from starter.page_words import (
 )
 from starter.posted_forms import read_form
 from starter.screens import Act, Draft, Screen
+from starter.temporal_refusals import TemporalRefused
 from starter.wishes import AnyWish, NotConfirmed, NotLiving, Refused
 from workflows.shown import RequestShow
 
 Look = Callable[[str], Awaitable[RequestShow | None]]
 """What is known of a request by our own side, None when nobody says; answers soon and never raises."""
 Send = Callable[[str, AnyWish, str], Awaitable[RequestShow]]
-"""Has a request take a wish, once for each op; raises `Refused`, `NotLiving`, `NotConfirmed`, each of them soon."""
+"""Has a request take a wish, once for each op; soon raises one of the refusals of `wishes.send`."""
 
 PROVIDER_SECONDS: Final = 8.0
 _SENT: Final = "sent"
@@ -142,6 +143,9 @@ class Pages:
         except NotConfirmed as unsure:
             _LOGGER.warning("wish not confirmed", request=request, op=unsure.op)
             return self._kept(form_answers.UNCERTAIN, visit, form)
+        except TemporalRefused as refused:
+            _LOGGER.warning("wish not taken", request=request, why=str(refused))
+            return self._kept(form_answers.NOT_DONE, visit, form)
         except Refused as refused:
             return self._shown(form_answers.refused(await self._screen(visit), str(refused), form), visit)
         except NotLiving:

@@ -210,7 +210,7 @@ def _layer(one: Happening, prepared: Prepared) -> str | None:
             return resolved.layer("reminders.first" if one.stage == "reminder-1" else "reminders.every")
         case MomentKind.WARN:
             return resolved.layer("warnings")
-        case MomentKind.ESCALATE:
+        case MomentKind.ESCALATE | MomentKind.ESCALATED:
             return resolved.layer("escalation.after")
         case MomentKind.EXPIRE:
             return REQUEST if prepared.request.due is not None else resolved.layer("window")

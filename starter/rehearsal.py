@@ -20,6 +20,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHand
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
+from activities.rpc_errors import about_the_workflow
 from starter.exits import Refusal
 from starter.request_ids import request_id
 from workflows.model import Model
@@ -125,6 +126,6 @@ def _in_words(error: RPCError, id: str) -> Exception:
         return Refusal(
             "this Temporal server moves no clocks: fast-forward works on the one that `countersign dev` starts"
         )
-    if error.status is RPCStatusCode.NOT_FOUND:
+    if about_the_workflow(error):
         return Refusal(f"{id}: no such request is open, so there is no clock to move")
     return error

@@ -21,7 +21,8 @@ from workflows import names
 from workflows.model import Model
 from workflows.shown import RequestShow
 
-_OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}'"
+_OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}' AND ExecutionStatus != 'ContinuedAsNew'"
+"""A long life is several runs: the last one speaks for the request."""
 _NEEDS_A_PERSON: Final = f"ExecutionStatus = 'Running' AND {names.PROBLEM.name} IS NOT NULL"
 
 

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.handoff import about_the_workflow
+from activities.rpc_errors import about_the_workflow
 from workflows.model import ProviderEvent
 from workflows.names import PROVIDER_EVENT, request_workflow_id
 

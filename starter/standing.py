@@ -1,4 +1,8 @@
-"""Where a request stands, in the reader's language: the facts of the sentence that `request show` says in English."""
+"""Where a request stands, in the reader's language: everything for whoever asked for it, the bare facts for others.
+
+Why it stands still, who paused it, what is in the way and whom of ours we tell are matters of our own house. A link may
+be with anybody: an alternate, a signer who was replaced, a customer.
+"""
 
 from typing import Final
 
@@ -19,6 +23,7 @@ _NEXT: Final = {
     MomentKind.REMIND: phrase("A reminder follows on {when}."),
     MomentKind.WARN: phrase("A last warning follows on {when}."),
     MomentKind.ESCALATE: phrase("Somebody else will be told on {when}."),
+    MomentKind.ESCALATED: phrase("The signer will hear of the escalation on {when}."),
     MomentKind.EXPIRE: phrase("It expires on {when}."),
 }
 
@@ -32,11 +37,13 @@ def ending(outcome: Status | None, language: Language, document: str | None = No
     return (language.say(words_for("settled", NoticeAction.OPEN, outcome).body, document=isolated(document)),)
 
 
-def standing(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
-    """What an onlooker is told of a request: in English `request show`'s own sentence, else the same facts.
+def standing(shown: RequestShow, person: str, reader: Reader) -> tuple[str, ...]:
+    """What the requester is told of a request, and what anybody else is."""
+    return _to_requester(shown, reader) if person == shown.requester else _facts(shown, reader)
 
-    Where the facts alone do not tell, the English sentence stands in every language.
-    """
+
+def _to_requester(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+    """In English `request show`'s own sentence, else the same facts; where they alone do not tell, that sentence."""
     if reader.language.code == ENGLISH:
         return (shown.says,)
     if shown.status.ended:
@@ -45,8 +52,28 @@ def standing(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
         since = reader.instant(shown.problem.since)
         return (reader.language.say("Since {since} something is in the way:", since=since), shown.problem.says)
     if shown.status is Status.CONVERTING:
-        return (reader.language.say("Core Signature is preparing the document."),)
-    return _waiting(shown, reader) or (shown.says,)
+        return (_preparing(reader.language),)
+    return _waiting(shown, reader) if shown.waiting_for and _following(shown, reader) else (shown.says,)
+
+
+def _facts(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+    """What anybody may know; never a sentence of ours, which has reasons and people in it."""
+    say = reader.language.say
+    if shown.status.ended:
+        return ending(shown.status, reader.language, shown.document)
+    if shown.problem and _stands_still_until(shown):
+        since = reader.instant(shown.problem.since)
+        return (say("Since {since} something is in the way. Nothing is lost.", since=since),)
+    if shown.partial:
+        return (say("Where it stands is not known at the moment. Please look again later."),)
+    if shown.status is Status.CONVERTING:
+        return (_preparing(reader.language),)
+    undecided = (say("When it goes on is not known at the moment."),)
+    return _waiting(shown, reader) + (() if _following(shown, reader) else undecided)
+
+
+def _preparing(language: Language) -> str:
+    return language.say("Core Signature is preparing the document.")
 
 
 def _stands_still_until(shown: RequestShow) -> bool:
@@ -64,12 +91,14 @@ def _hand_offs(shown: RequestShow, language: Language) -> tuple[str, ...]:
 
 
 def _waiting(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
-    """Empty unless the next step is one of the agenda: a standstill has its reason in English only."""
-    following = shown.next
-    if not shown.waiting_for or following is None or following.at is None or following.what not in list(MomentKind):
-        return ()
+    """Whom it waits for, if for anybody of the directory, and the next step, if it is one of the agenda."""
     people = reader.language.enumerate(one.person for one in shown.waiting_for)
-    return (
-        reader.language.say("Waiting for {people}.", people=people),
-        reader.language.say(_NEXT[MomentKind(following.what)], when=reader.instant(following.at)),
-    )
+    waiting = (reader.language.say("Waiting for {people}.", people=people),) if people else ()
+    return waiting + _following(shown, reader)
+
+
+def _following(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+    following = shown.next
+    if following is None or following.at is None or following.what not in list(MomentKind):
+        return ()
+    return (reader.language.say(_NEXT[MomentKind(following.what)], when=reader.instant(following.at)),)

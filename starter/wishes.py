@@ -1,6 +1,7 @@
 """What people wish of a living request: one way in for the command and the pages, and harmless to repeat.
 
-A wish is an update of the workflow. Its id is the `op`: with the same one it is taken once, however often it is sent.
+A wish is an update of the workflow. Its id is its word and the `op`: the same word with the same `op` is taken once,
+however often it is sent.
 """
 
 import asyncio
@@ -13,10 +14,12 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.rpc_errors import about_the_workflow
 from starter import looking
 from starter.desk import Desk
 from starter.exits import Refusal
 from starter.request_ids import request_id
+from starter.temporal_refusals import TemporalRefused
 from workflows import names
 from workflows.model import (
     Answer,
@@ -75,20 +78,20 @@ class NotLiving(Refusal):
 class NotConfirmed(Refusal):
     """Nobody said whether the change was made; repeated with the same `op` it is made once."""
 
-    def __init__(self, op: str) -> None:
-        super().__init__(f"not confirmed, may still apply: repeat with --op {op}")
+    def __init__(self, op: str, why: str = "") -> None:
+        super().__init__(f"not confirmed, may still apply: repeat with --op {op}" + (f" ({why})" if why else ""))
         self.op = op
 
 
 async def send(client: Client, request: str, wish: AnyWish, op: str, *, within: timedelta = WITHIN) -> RequestShow:
     """Where the request stands once it has taken the wish.
 
-    Raises `Refused`, `NotLiving`, and `NotConfirmed` when no answer came `within` time.
+    Raises `Refused`, `NotLiving`, `TemporalRefused`, and `NotConfirmed` when no answer came `within` time.
     """
-    handle = client.get_workflow_handle(names.request_workflow_id(request))
+    handle, word = client.get_workflow_handle(names.request_workflow_id(request)), _UPDATES[type(wish)]
     try:
         async with asyncio.timeout(within.total_seconds()):
-            shown: RequestShow = await handle.execute_update(_UPDATES[type(wish)], wish, id=op, result_type=RequestShow)
+            shown: RequestShow = await handle.execute_update(word, wish, id=f"{word}-{op}", result_type=RequestShow)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
@@ -96,17 +99,13 @@ async def send(client: Client, request: str, wish: AnyWish, op: str, *, within: 
     except RuntimeError as error:  # a lazy client that finds no server
         raise NotConfirmed(op) from error
     except RPCError as error:
-        if error.status in _NO_ANSWER:
-            raise NotConfirmed(op) from error
-        if error.status is RPCStatusCode.NOT_FOUND:
-            raise NotLiving(request) from error
-        raise
+        raise _not_taken(error, request, op, client.namespace) from error
     return shown
 
 
 async def make(desk: Desk, id: str, wish: Wish, *, within: timedelta = WITHIN) -> Changed:
     """Have a request take an operator's wish, once for each `op` of it; see `send`."""
-    id, op = request_id(id), wish.op or f"{_UPDATES[type(wish)]}-{secrets.token_hex(6)}"
+    id, op = request_id(id), wish.op or secrets.token_hex(6)
     try:
         shown = await send(desk.client, id, wish.having(op=op), op, within=within)
     except Refused as refused:
@@ -122,6 +121,14 @@ async def _ended(desk: Desk, id: str, wish: Wish) -> RequestShow:
     if isinstance(wish, Cancellation) and shown.status is Status.CANCELLED:
         return shown
     raise NotLiving(f"{id}: too late, the request is {shown.status}" if shown.status.ended else f"{id}: {shown.says}")
+
+
+def _not_taken(error: RPCError, request: str, op: str, namespace: str) -> Refusal:
+    if error.status is RPCStatusCode.FAILED_PRECONDITION:  # code that does not fit fails its tasks; another may not
+        return NotConfirmed(op, f"Temporal: {error.message}")
+    if error.status in _NO_ANSWER:
+        return NotConfirmed(op)
+    return NotLiving(request) if about_the_workflow(error) else TemporalRefused(error, namespace)
 
 
 def _why(failure: WorkflowUpdateFailedError) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from starter.settings import table
+from workflows.model import Code
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -45,6 +46,11 @@ def test_every_word_of_the_command_exists(words: tuple[str, ...]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert f"countersign {' '.join(words)}" in done.stdout
+
+
+@pytest.mark.parametrize("code", [code for code in Code if not code.terminal])
+def test_every_problem_has_a_row_that_says_what_to_do(code: Code) -> None:
+    assert f"| `problem {code}` |" in README
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -25,6 +25,8 @@ class Clocked(Model):
     probes: int = 0
     stops: tuple[Stop, ...] = ()
     stopped_at: AwareDatetime | None = None
+    paused_at: AwareDatetime | None = None
+    resumed_at: AwareDatetime | None = None
     timeline: tuple[TimelineEntry, ...] = ()
 
     def stop(self, kind: StopKind) -> Stop | None:
@@ -38,17 +40,28 @@ class Clocked(Model):
     def go_on(self, kind: StopKind, now: datetime) -> Self:
         """Take one reason away; after the last one, all that counts from a past instant moves by the time it took."""
         left = tuple(stop for stop in self.stops if stop.kind is not kind)
+        pause = self.stop(StopKind.PAUSE) if kind is StopKind.PAUSE else None
+        known = self.having(paused_at=pause.since, resumed_at=now) if pause else self
         if left or self.stopped_at is None:
-            return self.having(stops=left)
-        return self.having(stops=(), stopped_at=None)._shift(self.stopped_at, now)
+            return known.having(stops=left)
+        return known.having(stops=(), stopped_at=None)._shift(self.stopped_at, now)
+
+    def was_paused(self, at: datetime) -> bool:
+        """Whether an instant lies in the last pause."""
+        return self.paused_at is not None and self.resumed_at is not None and self.paused_at <= at <= self.resumed_at
 
     def trouble(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
-        """Something of ours is wrong: the clocks stand from now on until `mended`."""
-        since = self.problem.since if self.problem else now
+        """Something of ours is wrong: the clocks stand from now on until `mended`; what ended a request stays said."""
+        if self.problem and self.problem.code.terminal:
+            return self
+        standing = self.stop(StopKind.PROBLEM)
+        since = standing.since if standing else now
         known = self.having(problem=Problem(code=code, since=since, says=says), probe_at=probe_at)
-        if self.problem is None:
+        if standing is None:
             known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
-        return known if self.problem and self.problem.code is code else known.note(now, f"problem {code}", None, says)
+        elif self.problem and self.problem.code is code:
+            return known
+        return known.note(now, f"problem {code}", None, says)
 
     def mended(self, now: datetime) -> Self:
         """The trouble is over."""

@@ -200,6 +200,7 @@ _NEXT_WORDS = {
     MomentKind.REMIND: "a reminder follows",
     MomentKind.WARN: "a last warning follows",
     MomentKind.ESCALATE: "it is escalated",
+    MomentKind.ESCALATED: "the signer hears of the escalation",
     MomentKind.EXPIRE: "it expires",
 }
 

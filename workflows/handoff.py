@@ -61,7 +61,9 @@ def state_after(result: HandoffResult, attempts: int) -> HandoffState:
     """Where a target stands after its attempt number `attempts` ended with `result`."""
     if result.ok:
         return HandoffState.DONE
-    return HandoffState.DEAD if result.gone or attempts > len(RETRY_AFTER) else HandoffState.PENDING
+    if not result.gone and attempts <= len(RETRY_AFTER):
+        return HandoffState.PENDING
+    return HandoffState.DONE if result.partly else HandoffState.DEAD
 
 
 def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> HandoffEntry:

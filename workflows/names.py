@@ -5,7 +5,11 @@ from typing import Final
 from temporalio.common import SearchAttributeKey
 
 WORKFLOW_QUEUE: Final = "countersign"
-"""Workflows and the activities that do not call Core Signature."""
+"""Workflows, and the activities that need no call to Core Signature.
+
+A first notice may need one all the same: the mail for a signer whose last phone died since the request was made. These
+few calls are not paced; a 429 is waited for like any other.
+"""
 SIGNATURE_QUEUE: Final = "countersign-core-signature"
 """Activities that call Core Signature; the server paces it (`SIGNATURE_MAX_RPS`)."""
 
@@ -25,7 +29,6 @@ SHOW: Final = "show"
 PLANNING: Final = "planning"
 
 MEMO_FINGERPRINT: Final = "fingerprint"
-MEMO_DOCUMENT: Final = "document"
 
 STATUS: Final = SearchAttributeKey.for_keyword("CsStatus")
 KIND: Final = SearchAttributeKey.for_keyword("CsKind")

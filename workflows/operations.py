@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from workflows.agenda import APART
+from workflows.agenda import APART, HORIZON
 from workflows.entries import AskedQuestion, AskedReminder, Reassignment
 from workflows.model import (
     Answer,
@@ -29,13 +29,14 @@ from workflows.progress import Progress
 
 REASSIGNMENTS_AT_MOST = 10
 TEXT_AT_MOST = 1_000
+NAME_AT_MOST = 200
 
 
 def refuse_cancel(progress: Progress, wish: Cancellation) -> str | None:
     """Why the request cannot be cancelled any more, or not like this; a repeated cancellation is harmless."""
     if progress.status.ended and progress.status is not Status.CANCELLED:
         return f"too late: the request is {progress.status}"
-    return None if wish.reason.strip() else "a cancellation needs a reason"
+    return _too_long(wish.actor, wish.reason) or (None if wish.reason.strip() else "a cancellation needs a reason")
 
 
 def cancel(progress: Progress, wish: Cancellation, now: datetime) -> Progress:
@@ -48,7 +49,7 @@ def cancel(progress: Progress, wish: Cancellation, now: datetime) -> Progress:
 
 def refuse_remind(progress: Progress, wish: ReminderNow, now: datetime) -> str | None:
     """Why nobody can be reminded now."""
-    if why := _not_living(progress):
+    if why := _not_living(progress) or _too_long(wish.actor):
         return why
     if not progress.signatures.pending:
         return "it is nobody's turn yet"
@@ -71,7 +72,7 @@ def remind(progress: Progress, wish: ReminderNow, now: datetime) -> Progress:
 
 def refuse_delegate(progress: Progress, wish: Delegation, requester: str) -> str | None:
     """Why `to` cannot be asked instead of `signer`, as far as the request itself knows."""
-    if why := _not_living(progress):
+    if why := _not_living(progress) or _too_long(wish.actor):
         return why
     return _cannot_give(progress, wish.signer) or _cannot_take(progress, wish.to, requester)
 
@@ -91,15 +92,15 @@ def reassignment_of(wish: Delegation) -> Reassignment:
 
 def refuse_extend(progress: Progress, wish: Extension, now: datetime) -> str | None:
     """Why the due date cannot be moved there."""
-    if why := _not_living(progress):
+    if why := _not_living(progress) or _too_long(wish.actor):
         return why
+    day = wish.due.date() if isinstance(wish.due, datetime) else wish.due
+    if day > (now + HORIZON).date():
+        return f"{wish.due.isoformat()} is more than two years away"
     # Of a bare date only the planner knows the end of the working day: today may be over already.
-    past = wish.due <= now if isinstance(wish.due, datetime) else wish.due <= now.date()
-    return (
-        f"{wish.due.isoformat()} {'has passed' if isinstance(wish.due, datetime) else 'is over, or nearly'}"
-        if past
-        else None
-    )
+    if isinstance(wish.due, datetime):
+        return f"{wish.due.isoformat()} has passed" if wish.due <= now else None
+    return f"{wish.due.isoformat()} is over, or nearly" if wish.due <= now.date() else None
 
 
 def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
@@ -115,9 +116,9 @@ def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
     return moved.note(now, f"due date moved to {_words(wish.due)}", wish.actor, None)
 
 
-def refuse_pause(progress: Progress) -> str | None:
+def refuse_pause(progress: Progress, wish: Pause) -> str | None:
     """Why the request cannot be paused."""
-    if why := _not_living(progress):
+    if why := _not_living(progress) or _too_long(wish.actor, wish.reason):
         return why
     stop = progress.stop(StopKind.PAUSE)
     return f"it was paused by {stop.who} already" if stop else None
@@ -129,9 +130,9 @@ def pause(progress: Progress, wish: Pause, now: datetime) -> Progress:
     return progress.stand(stop).note(now, "paused", wish.actor, wish.reason or None)
 
 
-def refuse_resume(progress: Progress) -> str | None:
+def refuse_resume(progress: Progress, wish: Resumption) -> str | None:
     """Why the request cannot be resumed."""
-    if why := _not_living(progress):
+    if why := _not_living(progress) or _too_long(wish.actor):
         return why
     return None if progress.stop(StopKind.PAUSE) else "it is not paused"
 
@@ -211,7 +212,7 @@ def open_question(progress: Progress) -> AskedQuestion | None:
 
 def refuse_answer(progress: Progress, wish: Answer) -> str | None:
     """Why there is nothing to answer."""
-    if why := _not_living(progress):
+    if why := _not_living(progress) or _too_long(wish.actor):
         return why
     return _text_fault(wish.text, "the answer") if open_question(progress) else "no question is open"
 
@@ -263,6 +264,13 @@ def _text_fault(text: str, what: str) -> str | None:
     if not text.strip():
         return f"{what} is empty"
     return f"{what} is longer than {TEXT_AT_MOST} characters" if len(text) > TEXT_AT_MOST else None
+
+
+def _too_long(actor: str, reason: str = "") -> str | None:
+    """All of this stays in the memory of the request, which has a limit."""
+    if len(actor) > NAME_AT_MOST:
+        return f"the name of who wants it is longer than {NAME_AT_MOST} characters"
+    return f"the reason is longer than {TEXT_AT_MOST} characters" if len(reason) > TEXT_AT_MOST else None
 
 
 def _words(when: datetime | date) -> str:

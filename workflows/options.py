@@ -85,5 +85,8 @@ def probe_pause(probes: int) -> timedelta:
 LATE: Final = timedelta(hours=1)
 """What is due for longer was missed in an outage."""
 
+LOOK_AGAIN: Final = timedelta(days=7)
+"""A document that was not read for so long is read, because a callback may have been lost."""
+
 STRAGGLER_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
 """Before the phones that a delivery left open are tried again; after the last one the ledger says `failed`."""

@@ -66,6 +66,7 @@ class Progress(Clocked):
     notifications: Ledger = ()
     escalations: tuple[EscalationEntry, ...] = ()
     handoff: HandoffLedger = HandoffLedger()
+    read_at: AwareDatetime | None = None
     events_seen: tuple[str, ...] = ()
     updates: tuple[str, ...] = ()
     unread: bool = False
@@ -94,7 +95,7 @@ class Progress(Clocked):
 
     def observe(self, seen: DocumentSeen, now: datetime) -> Self:
         """What the provider's document says, believed; never backwards, and an ending stays."""
-        read = self.having(document=seen.document)
+        read = self.having(document=seen.document, read_at=now)
         if self.status.ended:
             return read
         status = _status(self, seen)
@@ -155,6 +156,12 @@ class Progress(Clocked):
         """Write planned notices into the ledger that will not be sent."""
         return self.told(suppressed(self.request, moments, why), now)
 
+    def catch_up(self, missed: tuple[Moment, ...], now: datetime) -> Self:
+        """Write missed nudges into the ledger that a later one makes pointless: kept back by a pause or an outage."""
+        paused = tuple(moment for moment in missed if self.was_paused(moment.at))
+        rest = tuple(moment for moment in missed if moment not in paused)
+        return self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
+
     def escalated(self, moments: tuple[Moment, ...], now: datetime) -> Self:
         """Write down who was alerted about the silent signers."""
         entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason="escalation", at=now) for m in moments)
@@ -169,7 +176,7 @@ class Progress(Clocked):
         entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
         left = tuple(one for one in self.reassigning if one != done)
         # An escalation that hands the place over has happened: it is no notice that was left out.
-        happened = () if done.reason == "manual" else (MomentKind.ESCALATE,)
+        happened = () if done.reason == "manual" else (MomentKind.ESCALATE, MomentKind.ESCALATED)
         known = self._giving_up((done.from_,), Reason.SUPERSEDED, now, happened).having(
             reassigning=left,
             signatures=self.signatures.reassign(done.from_, done.to, now),
@@ -224,9 +231,12 @@ class Progress(Clocked):
                 known = known.note(now, after.state, after.person, after.reason)
             if after.acted and not before.acted:
                 known = known._giving_up((after.person,), Reason.SIGNED, now)
-                known = known._answering_themselves(after.person, now)
         turns_changed = signatures.turns != self.signatures.turns
-        return known.having(signatures=signatures, agenda=None if turns_changed else known.agenda)
+        known = known.having(signatures=signatures, agenda=None if turns_changed else known.agenda)
+        # Last, because it may move the clocks of those who have not acted.
+        for signer in signatures.signers:
+            known = known._answering_themselves(signer.person, now) if signer.acted else known
+        return known
 
     def _answering_themselves(self, person: str, now: datetime) -> Self:
         """Whoever has acted, or was replaced, waits for no answer any more."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from workflows.inputs import SignatureRequest
+from workflows.ledger import key_of
 from workflows.model import (
     Brief,
     Delivered,
@@ -13,6 +14,7 @@ from workflows.model import (
     MomentKind,
     Notice,
     NoticeAction,
+    Outcome,
     Role,
     Settled,
     SettledSigner,
@@ -47,14 +49,20 @@ def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
 
 
 def nudges(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
-    """Reminders and warnings, each with its own stage."""
+    """What signers hear of their own turn: reminders, warnings, that it was escalated, each with its own stage."""
     roles = {signer.person: signer.role for signer in brief.signers}
     return tuple(_notice(brief, m.stage, m.person, _ACTIONS[roles[m.person]]) for m in moments)
 
 
 def alerts(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
-    """Escalations: one notice per silent signer to whoever is to act, and one to the signer, who is still asked."""
-    return tuple(notice for moment in moments for notice in _escalation(brief, moment.person, moment.to))
+    """Escalations: one notice per silent signer to whoever is to act; the signer hears of it in hours of their own."""
+    return tuple(_alert(brief, moment.person, moment.to) for moment in moments)
+
+
+def alerted(progress: Progress, moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
+    """The escalations of which somebody was really told, or was tried to be."""
+    told = {line.key for line in progress.notifications if line.outcome in (Outcome.ACCEPTED, Outcome.FAILED)}
+    return tuple(moment for moment in moments if key_of(progress.request, moment) in told)
 
 
 def asked_for(progress: Progress, now: datetime) -> tuple[Moment, ...]:
@@ -66,6 +74,7 @@ def asked_for(progress: Progress, now: datetime) -> tuple[Moment, ...]:
     return tuple(
         Moment(at=now, kind=MomentKind.REMIND, stage=stage, person=signer.person, to=signer.person, why=why)
         for signer in progress.signatures.pending
+        if (stage, signer.person) not in progress.told_stages
     )
 
 
@@ -107,6 +116,7 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
             notice=_ending_notice(brief, progress, entry.target) if entry.target.person else None,
             attempt=entry.attempts + 1,
             listed=not entry.notice,
+            reached=_reached(progress) if entry.target.group else (),
         )
         for entry in progress.handoff.due(now)
     )
@@ -118,6 +128,12 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
         number=progress.handoff.batches + 1,
         at=now,
     )
+
+
+def _reached(progress: Progress) -> tuple[str, ...]:
+    """The keys of the notices of the ending that have arrived."""
+    lines = [line for line in progress.notifications if line.stage == SETTLED]
+    return tuple(line.key for line in lines if line.outcome is Outcome.ACCEPTED)
 
 
 def _ready(brief: Brief, progress: Progress) -> list[Notice]:
@@ -137,26 +153,33 @@ def _taken_away(brief: Brief, progress: Progress) -> list[Notice]:
 
 
 def _escalated(brief: Brief, progress: Progress) -> list[Notice]:
-    """What an escalation tells, for one that could not be handed over as it was meant to be."""
+    """What an escalation tells, for one that could not be handed over as it was meant to be: no moment plans it."""
     pending = frozenset(signer.person for signer in progress.signatures.pending)
-    alerted = [entry for entry in progress.escalations if entry.from_ in pending]
-    return [notice for entry in alerted for notice in _escalation(brief, entry.from_, entry.to)]
+    known = frozenset(line.key for line in progress.notifications)
+    alerts = {_alert(brief, one.from_, one.to): one.from_ for one in progress.escalations if one.from_ in pending}
+    untold = {alert: silent for alert, silent in alerts.items() if alert.key not in known}
+    return [notice for alert, silent in untold.items() for notice in (alert, _told_of_it(brief, silent))]
 
 
 def _questions(brief: Brief, progress: Progress) -> list[Notice]:
-    asked = [_notice(brief, f"question-{q.number}", brief.requester, NoticeAction.OPEN) for q in progress.questions]
-    answered = [
-        _notice(brief, f"answer-{q.number}", q.person, _ACTIONS[_role(brief, q.person)])
-        for q in progress.questions
-        if q.answer is not None
+    """A question goes to the requester, an answer to the asker, as long as the asker has not acted."""
+    pending = frozenset(signer.person for signer in progress.signatures.pending)
+    return [
+        _notice(brief, f"question-{one.number}", brief.requester, NoticeAction.OPEN)
+        if one.answer is None
+        else _notice(brief, f"answer-{one.number}", one.person, _ACTIONS[_role(brief, one.person)])
+        for one in progress.questions
+        if one.person in pending
     ]
-    return asked + answered
 
 
-def _escalation(brief: Brief, silent: str, alternate: str) -> tuple[Notice, Notice]:
+def _alert(brief: Brief, silent: str, alternate: str) -> Notice:
     key = alert_key(brief.id, ESCALATION, alternate, silent)
-    alert = Notice(key=key, stage=ESCALATION, person=alternate, action=NoticeAction.OPEN, about=silent)
-    return alert, _notice(brief, ESCALATED, silent, _ACTIONS[_role(brief, silent)])
+    return Notice(key=key, stage=ESCALATION, person=alternate, action=NoticeAction.OPEN, about=silent)
+
+
+def _told_of_it(brief: Brief, silent: str) -> Notice:
+    return _notice(brief, ESCALATED, silent, _ACTIONS[_role(brief, silent)])
 
 
 def _role(brief: Brief, person: str) -> Role:

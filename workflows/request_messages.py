@@ -118,7 +118,7 @@ class RequestMessages(PatientWorkflow):
 
     @pause.validator
     def _may_pause(self, wish: Pause) -> None:
-        self._allow(operations.refuse_pause(self._progress))
+        self._allow(operations.refuse_pause(self._progress, wish))
 
     @workflow.update
     async def resume(self, wish: Resumption) -> RequestShow:
@@ -128,7 +128,7 @@ class RequestMessages(PatientWorkflow):
 
     @resume.validator
     def _may_resume(self, wish: Resumption) -> None:
-        self._allow(operations.refuse_resume(self._progress))
+        self._allow(operations.refuse_resume(self._progress, wish))
 
     @workflow.update
     async def snooze(self, wish: NotNow) -> RequestShow:

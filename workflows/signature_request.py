@@ -1,6 +1,7 @@
 """One signature request: send → wait → follow up → settle → hand off (design.md, "How a request lives")."""
 
 import asyncio
+from datetime import datetime
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -90,13 +91,13 @@ class SignatureRequestWorkflow(Telling):
         elif progress.agenda is None:
             await self._plan()
         elif stop := progress.stop(StopKind.PAUSE):
-            await self.until(None, f"paused by {stop.who}")
+            await self._wait(None, f"paused by {stop.who}")
         elif announcement := recipients.announcement(self._brief, progress):
             await self._tell(announcement)
         elif progress.reminder:
             await self._remind_now()
         elif question := operations.open_question(progress):
-            await self.until(None, f"an answer to question {question.number} of {question.person}")
+            await self._wait(None, f"an answer to question {question.number} of {question.person}")
         else:
             await self._take(next_step(progress.agenda, progress, workflow.now()))
 
@@ -105,7 +106,7 @@ class SignatureRequestWorkflow(Telling):
             case Nudge(moments) | Escalate(moments) if self._was_away(moments):
                 self._progress = self._progress.having(agenda=None)
             case Nudge(moments, caught_up, too_soon):
-                self._progress = self._progress.suppress(caught_up, Reason.CAUGHT_UP, workflow.now())
+                self._progress = self._progress.catch_up(caught_up, workflow.now())
                 self._progress = self._progress.suppress(too_soon, Reason.TOO_SOON, workflow.now())
                 if moments:
                     await self._tell(recipients.nudges(self._brief, moments), planned=moments)
@@ -120,9 +121,18 @@ class SignatureRequestWorkflow(Telling):
         """Wait for the moment; a plan that is in doubt is made anew before."""
         doubt = self._progress.probe_at
         if doubt is None or (moment and moment.at < doubt):
-            await self.until(moment.at if moment else None, _wait_words(moment))
-        elif await self.until(doubt, "the people file is faulty: plan anew") is Wake.DEADLINE:
+            await self._wait(moment.at if moment else None, _wait_words(moment))
+        elif await self._wait(doubt, "the people file is faulty: plan anew") is Wake.DEADLINE:
             self._progress = self._progress.having(agenda=None)
+
+    async def _wait(self, deadline: datetime | None, words: str) -> Wake:
+        """Wait for the deadline (None: for ever) or for news, of which a callback that was lost is some."""
+        look_at = (self._progress.read_at or workflow.now()) + options.LOOK_AGAIN
+        if deadline is not None and deadline <= look_at:
+            return await self.until(deadline, words)
+        if await self.until(look_at, words) is Wake.DEADLINE:
+            self._progress = self._progress.having(unread=True)
+        return Wake.NEWS
 
     def _was_away(self, moments: tuple[Moment, ...]) -> bool:
         """Whether an outage lies between the plan and now: whose hours are closed by now is planned for anew."""
@@ -184,8 +194,9 @@ class SignatureRequestWorkflow(Telling):
         alerted = tuple(moment for moment in moments if moment.action is EscalationAction.NOTIFY)
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
         self._progress = self._progress.to_reassign(*wanted)
-        if alerted and await self._tell(recipients.alerts(self._brief, alerted), planned=alerted):
-            self._progress = self._progress.escalated(alerted, workflow.now())
+        if alerted:
+            await self._tell(recipients.alerts(self._brief, alerted), planned=alerted)
+            self._progress = self._progress.escalated(recipients.alerted(self._progress, alerted), workflow.now())
 
     async def _reassign(self, wanted: Reassignment) -> None:
         """Hand a place over at Core Signature; what it says afterwards decides, for a signature may be faster."""

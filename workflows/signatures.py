@@ -104,7 +104,7 @@ class Signatures(Model):
     @property
     def turns(self) -> tuple[Turn, ...]:
         """The pending signers as the planner wants them."""
-        return tuple(Turn(person=s.person, since=s.clock_from) for s in self.pending if s.clock_from)
+        return tuple(Turn(person=s.person, since=s.clock_from, came_at=s.turn_at) for s in self.pending if s.clock_from)
 
     @property
     def complete(self) -> bool:

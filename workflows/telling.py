@@ -16,8 +16,8 @@ with workflow.unsafe.imports_passed_through():
 class Telling(RequestMessages):
     """A request that can be spoken to, and that speaks to people."""
 
-    async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> bool:
-        """Deliver one stage until no phone is left open; False when there was news that goes before."""
+    async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> None:
+        """Deliver one stage until no phone is left open or there is news that goes before; the ledger knows how far."""
         delivery = Delivery(
             brief=self._brief,
             notices=notices,
@@ -29,18 +29,17 @@ class Telling(RequestMessages):
             report = await self._deliver(delivery, planned)
             if report is None:
                 self._put_off(planned)
-                return False
+                return
             self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
             if report.seen is not None and self._heed(report.seen):
-                return False
+                return
             if not report.open_devices or pause is None:
-                break
+                return
             at = workflow.now() + max(pause, timedelta(seconds=report.retry_after))
             if await self.until(at, "the phones left open") is Wake.NEWS:
                 self._progress = self._progress.untold(report.delivered)
-                break
+                return
             delivery = delivery.having(devices=report.open_devices)
-        return True
 
     async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
         how = options.NUDGE if delivery.document else options.NOTIFY
@@ -58,16 +57,17 @@ class Telling(RequestMessages):
             self._progress = self._progress.having(agenda=None).note(workflow.now(), what, moment.to, why)
 
     async def _remind_now(self) -> None:
-        moments = recipients.asked_for(self._progress, workflow.now())
-        if not moments or await self._tell(recipients.nudges(self._brief, moments), planned=moments):
+        """Tell whoever has no line of the reminder that was asked for yet; without anybody left it is done."""
+        if moments := recipients.asked_for(self._progress, workflow.now()):
+            await self._tell(recipients.nudges(self._brief, moments), planned=moments)
+        if not recipients.asked_for(self._progress, workflow.now()):
             self._progress = self._progress.having(reminder=None)
 
     def _heed(self, seen: DocumentSeen) -> bool:
         """Whether a document that was read on the way has news; it is then read once more, for the record."""
-        if not self._progress.would_change(seen):
-            return False
-        self._progress = self._progress.having(unread=True)
-        return True
+        news = self._progress.would_change(seen)
+        self._progress = self._progress.having(read_at=workflow.now(), unread=self._progress.unread or news)
+        return news
 
 
 def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:

@@ -99,13 +99,6 @@ class CoreSignatureService(SignatureService):
         with failing_as_application_errors():
             return await self._documents.seen(await self._documents.existing(brief, document), brief)
 
-    async def resend(self, document: str) -> None:
-        """Have Core Signature mail everyone again whose turn it is; nothing happens once the document has ended."""
-        with failing_as_application_errors():
-            found = await self._client.document(document)
-            if found.request and not has_ended(found):
-                await self._client.resend(found.request.uuid)
-
     async def _make_document(self, brief: Brief) -> WireDocument:
         sha256 = brief.document.sha256
         content = await self._store.get_document(sha256) if sha256 else None

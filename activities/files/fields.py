@@ -15,10 +15,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from activities.calendars.public_holidays import known_calendar
 from activities.calendars.wall_clock import longer_than_days
+from activities.files.quoting import quotable
 from activities.spelling import did_you_mean
+from workflows.agenda import HORIZON
 
-HORIZON_DAYS: Final = 2 * 365
-"""Nothing is planned further ahead than two years."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -43,7 +43,7 @@ def _one_line(text: str) -> str:
 
 
 def _duration(text: str) -> str:
-    if longer_than_days(text, HORIZON_DAYS):
+    if longer_than_days(text, HORIZON.days):
         raise ValueError("is longer than two years")
     return text
 
@@ -51,7 +51,9 @@ def _duration(text: str) -> str:
 def known_zone(name: str) -> str:
     """The zone, if there is one of this name; `ValueError` says which would be right."""
     if name not in _zones():
-        raise ValueError(f"{name!r} is not an IANA time zone{did_you_mean(name, _zones())}")
+        # Only what is nearly a zone is repeated: anything else may be a name or an address in the wrong place.
+        meant = did_you_mean(name, _zones()) if quotable(name) else ""
+        raise ValueError(f"{name!r} is not an IANA time zone{meant}" if meant else "is not an IANA time zone")
     return name
 
 
@@ -64,7 +66,7 @@ def _locale(tag: str) -> str:
     try:
         Locale.parse(tag, sep="-" if "-" in tag else "_")
     except (ValueError, UnknownLocaleError):
-        raise ValueError(f"{tag!r} is not a locale such as en, nl or pt-BR") from None
+        raise ValueError("is not a locale such as en, nl or pt-BR") from None
     return tag
 
 
@@ -104,7 +106,9 @@ _DATES: Final = "must be a date such as 2026-12-11 or an instant with its offset
 _DURATIONS: Final = "must be a duration such as 90m, 4h, 3d or 2w"
 _IDS: Final = "must be 1-100 characters of A-Z a-z 0-9 . _ -"
 
-Id: TypeAlias = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,100}", _IDS)]
+ID_PATTERN: Final = r"[A-Za-z0-9._-]{1,100}"
+
+Id: TypeAlias = Annotated[str, _matching(ID_PATTERN, _IDS)]
 KindId: TypeAlias = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,80}", "must be 1-80 characters of A-Z a-z 0-9 . _ -")]
 WorkflowId: TypeAlias = Annotated[str, _matching(r"[!-~]{1,255}", "must be a workflow id: 1-255 characters, no blanks")]
 Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]

@@ -7,6 +7,7 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from activities.files.quoting import word
 from activities.files.yaml_lines import FieldPath
 from activities.spelling import did_you_mean
 
@@ -49,8 +50,8 @@ def in_words(error: ValidationError, model: type[BaseModel]) -> dict[FieldPath, 
 
 
 def written_path(path: FieldPath) -> str:
-    """`signers[1].order`, as people write it."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    """`signers[1].order`, as people write it; a step that is no short word may be anything and is not repeated."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{word(step)}" for step in path).removeprefix(".")
 
 
 def _too_short_for_faulty_items(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:

@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from activities.files.quoting import HIDDEN, without_quotes, word
+
 FieldPath: TypeAlias = tuple[str | int, ...]
 
 _TAG: Final = "tag:yaml.org,2002:"
@@ -100,7 +102,8 @@ def _compose(text: str) -> Node | None:
         return YAML(typ="safe", pure=True).compose(text)  # type: ignore[no-any-return]
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise _Unreadable(f"is not valid YAML: {error.problem or error.context}", line) from error
+        says = without_quotes(error.problem or error.context or "")
+        raise _Unreadable(f"is not valid YAML: {says}", line) from error
 
 
 @dataclass
@@ -149,7 +152,7 @@ class _Walk:
         try:
             return _PLAIN[tag](str(node.value))
         except KeyError:
-            self._refuse(node, path, f"has the tag {tag.replace(_TAG, '!!')}, which is not supported")
+            self._refuse(node, path, f"has the tag {_written_tag(tag)}, which is not supported")
         except ValueError:
             self._refuse(node, path, "is not a number that can be read")
         return None
@@ -162,6 +165,10 @@ class _Walk:
 
     def _refuse(self, node: Node, path: FieldPath, says: str) -> None:
         self.flaws.append(Flaw(_mark(node).line, path, says))
+
+
+def _written_tag(tag: str) -> str:
+    return f"!!{word(tag.removeprefix(_TAG))}" if tag.startswith(_TAG) else f"!{HIDDEN}"
 
 
 def _mark(node: Node) -> Mark:

@@ -1,14 +1,15 @@
 """Who a silent signer's request is escalated to: alternates, the delegate of the absent, managers, then the fallback.
 
-Whoever could not act, or would act for themselves, is skipped with the reason. When nobody is left, the requester
-hears it.
+Whoever could not act, would act for themselves or has left the directory is skipped with the reason. When nobody is
+left, the requester hears it.
 """
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from activities.people import Directory
+from activities.people import Directory, UnknownPerson
+from activities.person import Person
 from workflows.model import Escalation, Planning
 
 
@@ -47,8 +48,8 @@ class Chain:
 
     async def has_stand_in(self) -> bool:
         """Whether the signer is absent and their delegate can act, by a policy that asks delegates."""
-        signer = await self.directory.person(self.signer, self.planning.brief.id)
-        if "delegate" not in self._links or signer.delegate is None or not signer.absent_at(self.at):
+        signer = await self._known(self.signer)
+        if signer is None or "delegate" not in self._links or not signer.delegate or not signer.absent_at(self.at):
             return False
         return await self._unsuitable(signer.delegate) is None
 
@@ -90,18 +91,18 @@ class Chain:
                 yield manager
 
     async def _delegate(self, id: str) -> AsyncIterator[Candidate]:
-        person = await self.directory.person(id, self.planning.brief.id)
-        if "delegate" in self._links and person.delegate is not None and person.absent_at(self.at):
+        person = await self._known(id)
+        if person and "delegate" in self._links and person.delegate is not None and person.absent_at(self.at):
             yield Candidate(person.delegate, f"the delegate of {id}, who is absent")
 
     async def _managers(self) -> AsyncIterator[Candidate]:
         below = self.signer
         for _ in range(self.escalation.depth - self._steps):
-            manager = (await self.directory.person(below, self.planning.brief.id)).manager
-            if manager is None:
+            person = await self._known(below)
+            if person is None or person.manager is None:
                 return
-            yield Candidate(manager, f"the manager of {below}")
-            below = manager
+            yield Candidate(person.manager, f"the manager of {below}")
+            below = person.manager
 
     async def _unsuitable(self, candidate: str) -> str | None:
         brief = self.planning.brief
@@ -113,5 +114,14 @@ class Chain:
             return "who has acted already"
         if any(candidate == other.person for other in brief.signers):
             return "who is another signer"
-        person = await self.directory.person(candidate)
+        person = await self._known(candidate)
+        if person is None:
+            return "who is not in the directory"
         return "who is absent" if person.absent_at(self.at) else None
+
+    async def _known(self, id: str) -> Person | None:
+        """The person, None for who has left the directory since the policy was written."""
+        try:
+            return await self.directory.person(id, self.planning.brief.id)
+        except UnknownPerson:
+            return None

@@ -12,7 +12,7 @@ from activities.calendars.wall_clock import after, in_words, share
 from activities.follow_up.chain import Candidate, Chain
 from activities.follow_up.open_hours import ANY, WORKING, OpenHours, Slot
 from activities.follow_up.waiting import Waiting, dropped, kept_to, moved
-from activities.people import Directory
+from activities.people import Directory, UnknownPerson
 from activities.person import Person
 from workflows.model import Escalation, EscalationAction, Moment, MomentKind, Planning, Reason
 
@@ -41,8 +41,19 @@ async def escalation(
         return []
     to = await Chain(planning, policy, waiting.person, max(trigger.at, waiting.now), directory).next()
     moment = _moment(waiting, policy, trigger, to)
-    person = await directory.person(to.person, planning.brief.id)
+    if (person := await _recipient(to, planning, directory)) is None:
+        # The requester, who has left: nobody's request may stand still for that, and the ledger will tell it.
+        person = await directory.person(waiting.person, planning.brief.id)
+        why = f"{moment.why}; {to.person} is not in the directory, so the hours are those of {waiting.person}"
+        moment = moment.having(why=why)
     return [_placed(waiting, trigger, moment, person)]
+
+
+async def _recipient(to: Candidate, planning: Planning, directory: Directory) -> Person | None:
+    try:
+        return await directory.person(to.person, planning.brief.id)
+    except UnknownPerson:
+        return None
 
 
 def _moment(waiting: Waiting, policy: Escalation, trigger: _Trigger, to: Candidate) -> Moment:
@@ -93,7 +104,8 @@ def _placed(waiting: Waiting, trigger: _Trigger, moment: Moment, person: Person)
     slot = hours.next_slot(moment.at, waiting.due)
     day = None if waiting.policy.urgent else _last_working_day(person, waiting)
     if day is not None and (slot is None or max(moment.at, slot.opens) > day.opens):
-        return moved(moment, waiting.spread(day.opens, day), "moved ahead, so that a working day is left to act")
+        ahead = moved(moment, waiting.spread(day.opens, day), "moved ahead, so that a working day is left to act")
+        return kept_to(hours, ahead, waiting.now, waiting.due)
     if slot is None:
         return _at_the_last_occasion(waiting, moment, hours)
     at = moment.at if moment.at in slot and not trigger.spread else waiting.spread(max(moment.at, slot.opens), slot)

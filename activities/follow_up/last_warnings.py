@@ -1,7 +1,8 @@
 """The last warnings: so long before the due date, and never later than the last working day before it.
 
 They may come outside working hours, because what they warn of is worse; one that would fall on a day off comes on the
-morning of the last working day before, and of two that would then come together the later one is kept.
+morning of the last working day before, and of two that would then come together the later one is kept. They count from
+the due date: however long the clocks stood, a warning is left out only if the signer's turn came later.
 """
 
 from datetime import datetime
@@ -36,7 +37,7 @@ def _at(moment: Moment) -> datetime:
 
 
 def _placed(waiting: Waiting, warning: Moment) -> Moment:
-    if warning.at <= waiting.since:
+    if warning.at <= waiting.came_at:
         return dropped(warning, Reason.NOT_THEIR_TURN, "their turn came later than that")
     if waiting.policy.urgent:
         return warning
@@ -50,7 +51,7 @@ def _on_its_day(waiting: Waiting, warning: Moment, day: Slot) -> Moment:
     # Ahead of its instant, because a day before the end of the working day is the end of a working day.
     if day.opens <= warning.at <= day.closes:
         return warning.having(at=waiting.spread(warning.at, day, ahead=True))
-    if warning.at > day.closes > waiting.since:
+    if warning.at > day.closes > waiting.came_at:
         return moved(warning, waiting.spread(day.closes, day, ahead=True), "moved into working hours")
     if warning.at < day.opens < waiting.due:
         return moved(warning, waiting.spread(day.opens, day), "moved into working hours")
@@ -59,7 +60,7 @@ def _on_its_day(waiting: Waiting, warning: Moment, day: Slot) -> Moment:
 
 def _on_the_last_working_day(waiting: Waiting, warning: Moment) -> Moment:
     hours = waiting.hours
-    slot = hours.last_day(hours.local_day(warning.at), waiting.since)
+    slot = hours.last_day(hours.local_day(warning.at), waiting.came_at)
     if slot is None:
         return warning.having(at=waiting.spread(warning.at, None, ahead=True))
     because = f"moved ahead from {waiting.local(warning.at)}: {hours.why_closed(warning.at)}"

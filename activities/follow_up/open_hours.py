@@ -72,9 +72,9 @@ class OpenHours:
             slots = [part for slot in slots for part in slot.without(absence)]
         return tuple(slots)
 
-    def slot_at(self, at: datetime) -> Slot | None:
-        """The open stretch that an instant lies in."""
-        return next((slot for slot in self.slots(self.local_day(at)) if at in slot), None)
+    def open_at(self, at: datetime) -> bool:
+        """Whether somebody may be told something at that very instant."""
+        return any(at in slot for slot in self.slots(self.local_day(at)))
 
     def next_slot(self, at: datetime, before: datetime) -> Slot | None:
         """The stretch that is open at an instant, else the next one that opens `before` another."""

@@ -19,10 +19,14 @@ def jitter(request: str, person: str) -> timedelta:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What the rules need to know of one signer; they read no clock, `now` tells what was missed."""
+    """What the rules need to know of one signer; they read no clock, `now` tells what was missed.
+
+    Offsets count from `since`, which every pause moves; `came_at` is when their turn really came.
+    """
 
     person: str
     since: datetime
+    came_at: datetime
     due: datetime
     now: datetime
     policy: Policy
@@ -43,7 +47,7 @@ class Waiting:
         if self.policy.urgent:
             return at
         moved = (at - self.jitter, at + self.jitter) if ahead else (at + self.jitter, at - self.jitter)
-        return next((one for one in moved if self.since < one < self.due and (slot is None or one in slot)), at)
+        return next((one for one in moved if self.came_at < one < self.due and (slot is None or one in slot)), at)
 
     def held(self, moment: Moment) -> Moment:
         """The moment with the hours that it is kept to; see `kept_to`."""

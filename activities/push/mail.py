@@ -1,13 +1,27 @@
-"""Core Signature's own mail, for signers whom no push reaches."""
+"""Core Signature's own mail, for signers whom no push reaches.
 
-from collections.abc import Sequence
+It cannot be sent to one signer alone: a mail that is asked for goes to everyone whose turn it is (contracts 1.5). So it
+is asked for only when all of them may be told something now, and who gets it along with the others is named.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import has_ended
 from activities.core_signature.reading import match
-from activities.core_signature.wire import WireDocument
-from activities.people import Directory
-from workflows.model import Brief
+from activities.core_signature.wire import WireDocument, WireRequest
+from activities.follow_up.open_hours import OpenHours
+from activities.people import Directory, UnknownPerson
+from activities.person import Person
+from workflows.model import Brief, Delivery
+
+NOBODY: Final[tuple[Person, ...]] = ()
+
+
+class OthersAsleep(Exception):
+    """The mail would also go to somebody who is not to be told anything now."""
 
 
 class SignerMail:
@@ -17,21 +31,37 @@ class SignerMail:
         self._client = client
         self._directory = directory
 
-    async def first(self, brief: Brief, document: str | None, persons: Sequence[str]) -> None:
-        """See that each of `persons` has the first mail: who had a living device at creation was not sent one."""
-        found = await self._document(brief, document)
-        if found is None or found.request is None:
-            return
-        emails = {signer.person: await self._email(signer.person, brief.id) for signer in brief.signers}
-        said = match(brief.signers, emails, found.request.signers)
-        if any((signer := said.get(person)) and not signer.emailed for person in persons):
-            await self._client.resend(found.request.uuid)
+    async def first(self, delivery: Delivery, persons: Collection[str]) -> tuple[Person, ...]:
+        """See that each of `persons` has the first mail: who had a living device at creation was not sent one.
 
-    async def again(self, document: str) -> None:
-        """Mail everyone whose turn it is once more."""
+        Returns who is mailed besides; raises `OthersAsleep` when that may not be.
+        """
+        found = await self._document(delivery.brief, delivery.document)
+        if found is None or found.request is None:
+            return NOBODY
+        said = match(delivery.brief.signers, _emails(await self._signers(delivery.brief)), found.request.signers)
+        if any((signer := said.get(person)) and not signer.emailed for person in persons):
+            return await self._mail(delivery, found.request, persons)
+        return NOBODY
+
+    async def again(self, delivery: Delivery, document: str, persons: Collection[str]) -> tuple[Person, ...]:
+        """Mail `persons` once more; returns and raises as `first` does."""
         found = await self._client.document(document)
-        if found.request is not None:
-            await self._client.resend(found.request.uuid)
+        return await self._mail(delivery, found.request, persons) if found.request else NOBODY
+
+    async def _mail(self, delivery: Delivery, request: WireRequest, persons: Collection[str]) -> tuple[Person, ...]:
+        people = await self._signers(delivery.brief)
+        turn = min((one.order for one in request.signers if one.open), default=0)
+        mailed = [one for one in request.signers if one.open and one.order == turn]
+        said = match(delivery.brief.signers, _emails(people), request.signers)
+        on_turn = [id for id, signer in said.items() if signer in mailed]
+        others = [id for id in on_turn if id not in persons]
+        awake = tuple(people[id] for id in others if id in people and _may_hear(people[id], delivery))
+        strangers = len(mailed) - len(on_turn)
+        if strangers or len(awake) < len(others):
+            raise OthersAsleep
+        await self._client.resend(request.uuid)
+        return awake
 
     async def _document(self, brief: Brief, document: str | None) -> WireDocument | None:
         if document is not None:
@@ -40,5 +70,24 @@ class SignerMail:
         ours = [one for one in listed if one.external_id == brief.id and one.name == brief.document.name]
         return next((one for one in ours if not has_ended(one)), None)
 
-    async def _email(self, person: str, request: str) -> str:
-        return (await self._directory.person(person, request)).email
+    async def _signers(self, brief: Brief) -> dict[str, Person]:
+        """The signers whom the directory still knows."""
+        known: dict[str, Person] = {}
+        for signer in brief.signers:
+            try:
+                known[signer.person] = await self._directory.person(signer.person, brief.id)
+            except UnknownPerson:
+                continue
+        return known
+
+
+def _emails(people: dict[str, Person]) -> dict[str, str]:
+    return {id: person.email for id, person in people.items()}
+
+
+def _may_hear(person: Person, delivery: Delivery) -> bool:
+    """Whether somebody is told something now anyhow, or is at work; a mail to the absent wakes nobody."""
+    if delivery.brief.urgent or any(notice.person == person.id for notice in delivery.notices):
+        return True
+    hours = replace(OpenHours.working(person), absences=())
+    return delivery.now is not None and hours.open_at(delivery.now)

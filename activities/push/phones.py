@@ -23,6 +23,10 @@ class Phones:
         self._directory = directory
         self._limiter = limiter
 
+    def has_one(self, person: Person) -> bool:
+        """Whether somebody has a phone that a push may reach, for all that is known without looking for dead ones."""
+        return self._dialect is not None and bool(person.devices)
+
     async def living(self, person: Person, only: Collection[str] | None = None) -> list[Device]:
         """The person's living devices, of the hashes `only` if given; raises `DirectoryFailure`."""
         if self._dialect is None:

@@ -12,6 +12,7 @@ from activities.failures import passing_failure, to_application_error
 from activities.http.calling import ServiceFailure
 from activities.people import DirectoryFailure
 from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.mail import OthersAsleep
 from activities.push.phones import Messages
 from workflows.model import (
     Channel,
@@ -24,6 +25,7 @@ from workflows.model import (
     NoticeAction,
     Outcome,
 )
+from workflows.names import alert_key
 
 
 class Why(StrEnum):
@@ -38,6 +40,10 @@ class Why(StrEnum):
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     UNAUTHORISED = "unauthorised"
+    OTHERS_ASLEEP = "others_asleep"
+    """Core Signature's mail would have gone to other signers, too, outside of their hours."""
+    WITH_OTHERS = "with_others"
+    """A mail that was meant for another signer went to this one as well."""
 
 
 class Mail(StrEnum):
@@ -55,6 +61,9 @@ _FAILED_BECAUSE: Final = {
     Fate.REFUSED: Why.REFUSED,
 }
 _OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED)
+MAILED_ALONG: Final = "mail-along"
+REMINDED_ALONG: Final = "reminder-along"
+"""Counts as a reminder: none of their own follows within the hour."""
 _NEXT_TRY: Final = 5.0
 """Seconds until a part is tried again when the service names no time."""
 
@@ -78,9 +87,11 @@ class Told:
         """The same with an outcome that its messages do not show."""
         return replace(self, outcome=outcome, why=why, trouble=trouble)
 
-    def mailed(self, failure: ServiceFailure | DirectoryFailure | None) -> "Told":
+    def mailed(self, failure: ServiceFailure | DirectoryFailure | OthersAsleep | None) -> "Told":
         """The same, told by Core Signature's own mail, unless that failed."""
         told = replace(self, outcome=Outcome.ACCEPTED, channel=Channel.MAIL)
+        if isinstance(failure, OthersAsleep):
+            return told.stopped(Outcome.FAILED, Why.OTHERS_ASLEEP)
         if isinstance(failure, DirectoryFailure):
             return told.stopped(Outcome.FAILED, Why.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
         if failure is None:
@@ -88,6 +99,15 @@ class Told:
         fate = fate_of(failure).fate
         trouble = to_application_error(failure) if fate in _OPEN else None
         return told.stopped(Outcome.FAILED, _FAILED_BECAUSE[fate], trouble)
+
+    def along(self, request: str, person: str, *, has_phone: bool) -> "Told":
+        """What another signer was told by this one's mail; to who has no phone it is a reminder like their own."""
+        notice = self.notice.having(
+            key=alert_key(request, self.notice.stage, person, self.notice.person),
+            stage=MAILED_ALONG if has_phone else REMINDED_ALONG,
+            person=person,
+        )
+        return Told(notice, outcome=Outcome.ACCEPTED, why=Why.WITH_OTHERS, channel=Channel.MAIL)
 
     @property
     def no_device_left(self) -> bool:

@@ -9,9 +9,10 @@ from activities.failures import failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.links import Links
 from activities.people import Directory, DirectoryFailure, UnknownPerson
+from activities.person import Person
 from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
-from activities.push.mail import SignerMail
+from activities.push.mail import OthersAsleep, SignerMail
 from activities.push.message import compose
 from activities.push.phones import Phones
 from activities.push.report import Mail, Told, Why, report
@@ -107,21 +108,28 @@ class Notices(PushService):
         return told
 
     async def _mail_the_rest(self, delivery: Delivery, told: Sequence[Told]) -> list[Told]:
-        """Core Signature's mail, once, for all signers without a living device."""
-        failure = None
+        """Core Signature's mail, once, for all signers without a living device, with a line for who gets it along."""
+        asked = [one for one in told if one.mail and not _mailed_by_itself(one)]
+        failure: ServiceFailure | DirectoryFailure | OthersAsleep | None = None
+        along: tuple[Person, ...] = ()
         try:
-            await self._mail_signers(delivery, [one for one in told if one.mail])
-        except (ServiceFailure, DirectoryFailure) as refused:
+            along = await self._mail_signers(delivery, asked)
+        except (ServiceFailure, DirectoryFailure, OthersAsleep) as refused:
             failure = refused
-        return [one.mailed(failure) if one.mail else one for one in told]
+        mailed = [one.mailed(failure if one in asked else None) if one.mail else one for one in told]
+        request, phones = delivery.brief.id, self._phones
+        return mailed + [asked[0].along(request, one.id, has_phone=phones.has_one(one)) for one in along]
 
-    async def _mail_signers(self, delivery: Delivery, told: Sequence[Told]) -> None:
-        """The first mail Core Signature sends by itself to who had no device at creation, and to nobody else."""
-        unsure = [one.notice.person for one in told if one.mail is Mail.UNSURE and one.notice.stage == READY]
-        if delivery.document and any(one.notice.stage != READY for one in told):
-            await self._mail.again(delivery.document)
-        elif unsure:
-            await self._mail.first(delivery.brief, delivery.document, unsure)
+    async def _mail_signers(self, delivery: Delivery, asked: Sequence[Told]) -> tuple[Person, ...]:
+        persons = [one.notice.person for one in asked]
+        if delivery.document and any(one.notice.stage != READY for one in asked):
+            return await self._mail.again(delivery, delivery.document, persons)
+        return await self._mail.first(delivery, persons) if asked else ()
+
+
+def _mailed_by_itself(told: Told) -> bool:
+    """The first mail Core Signature sends by itself to who had no device at creation, and to nobody else."""
+    return told.mail is Mail.BY_ITSELF and told.notice.stage == READY
 
 
 def _mailable(delivery: Delivery, notice: Notice) -> bool:

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from activities.calendars.wall_clock import latest_end_of_day
 from activities.calendars.working_time import clock_hours
-from activities.files.fields import HORIZON_DAYS
 from activities.files.pdf import read_pdf
 from activities.people import Directory, UnknownGroup, UnknownPerson
 from activities.person import USUAL_HOURS, Person
 from activities.policies.catalogue import Catalogue
+from workflows.agenda import HORIZON
 from workflows.model import Policy
 
 
@@ -86,7 +86,7 @@ class RequestChecks:
         That one is no fault yet: a file that was started in time is still the same request.
         """
         day = due.date() if isinstance(due, datetime) else due
-        if day > (self.now + timedelta(days=HORIZON_DAYS)).date():
+        if day > (self.now + HORIZON).date():
             raise ValueError("is more than two years away")
         self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
 

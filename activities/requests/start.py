@@ -17,7 +17,7 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.files.yaml_lines import FieldPath
@@ -28,6 +28,7 @@ from activities.policies.sense import self_serving
 from activities.requests.checks import Found, RequestChecks, closing_times, persons_named, strangers
 from activities.requests.file import RequestFile
 from activities.requests.input import Prepared, prepared
+from activities.rpc_errors import about_the_workflow
 from activities.store import Store
 from workflows import names
 from workflows.model import Brief, Status
@@ -172,7 +173,7 @@ async def _in_temporal(client: Client, id: str) -> _Known | None:
     try:
         found = await client.get_workflow_handle(names.request_workflow_id(id)).describe()
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if about_the_workflow(error):
             return None
         raise
     return _Known(fingerprint=await found.memo_value(names.MEMO_FINGERPRINT, ""), run_id=found.run_id)

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from activities.files.fields import DayOrInstant
 from starter import wishes
 from starter.commands.printing import answer
-from starter.commands.session import ready
 from starter.desk import opened
+from starter.session import ready
 from workflows.model import (
     Answer,
     Cancellation,
@@ -122,7 +122,7 @@ async def cancel(id: RequestId, /, *, reason: str, manner: Manner = _PLAIN) -> N
     Parameters
     ----------
     reason
-        Why; it stands in the timeline and in the notices.
+        Why; it stands in the timeline.
     """
     await _carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
 

@@ -10,9 +10,9 @@ from activities.store import Store
 from starter import clients, plan_against, plan_tables, planning, requests
 from starter.commands.files import RequestFile
 from starter.commands.printing import AsJson, answer
-from starter.commands.session import ready
 from starter.desk import opened
 from starter.needs import Need
+from starter.session import ready
 from starter.settings import Settings
 
 

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from pydantic_core import to_jsonable_python
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
+
+from starter.terminal import Terminal
 
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 """The parameter `--json` that every command takes."""
@@ -22,7 +24,7 @@ def answer(value: object, view: RenderableType, *, as_json: bool, link: str | No
         sys.stdout.write(json.dumps(to_jsonable_python(value, by_alias=True), ensure_ascii=False) + "\n")
         return
     # Reasons and questions are other people's words: a bracket in them is a bracket, a colon a colon.
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Terminal(highlight=False, markup=False, emoji=False)
     console.print(view)
     if link:
         console.print(Text(link), soft_wrap=True)

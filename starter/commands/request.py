@@ -3,7 +3,6 @@
 import sys
 
 from cyclopts import App
-from rich.console import Console
 from rich.progress import Progress
 
 from starter import requests, tables
@@ -11,9 +10,10 @@ from starter.commands import operations, plan
 from starter.commands.files import RequestFile
 from starter.commands.operations import RequestId
 from starter.commands.printing import AsJson, answer
-from starter.commands.session import ready
 from starter.desk import Desk, opened
 from starter.needs import Need
+from starter.session import ready
+from starter.terminal import Terminal
 from workflows.names import request_workflow_id
 
 app = App(name="request", help="One signature request: start it, look at it, change it, end it.")
@@ -80,7 +80,7 @@ async def list_(*, attention: bool = False, json: AsJson = False) -> None:
 
 
 async def _gathered(desk: Desk, *, attention: bool, quiet: bool) -> list[requests.RequestLine]:
-    with Progress(console=Console(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
+    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
         total = await requests.count(desk, attention=attention)
         task = bar.add_task("reading the list", total=total, visible=total > _MANY)
         lines = []

@@ -5,10 +5,10 @@ from cyclopts import App
 from starter import doctor as checks
 from starter import tables
 from starter.commands.printing import AsJson, answer
-from starter.commands.session import ready
-from starter.desk import opened
+from starter.desk import connected
 from starter.exits import Exit
 from starter.search_attributes import ensure_search_attributes
+from starter.session import ready
 
 
 async def init(*, json: AsJson = False) -> Exit:
@@ -21,8 +21,8 @@ async def init(*, json: AsJson = False) -> Exit:
     json
         Print `[{name, made, says}]`.
     """
-    async with opened(ready()) as desk:
-        results = await ensure_search_attributes(desk.client)
+    async with connected(ready()) as client:
+        results = await ensure_search_attributes(client)
     answer(results, tables.of_search_attributes(results), as_json=json)
     return Exit.DONE if all(result.made.usable for result in results) else Exit.REFUSED
 

@@ -6,12 +6,12 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from starter import demo as story
-from starter import logs, modules, rehearsal, settings, tables
+from starter import logs, modules, rehearsal, tables
 from starter import webhook as receiver
 from starter.commands.printing import AsJson, answer
-from starter.commands.session import ready
 from starter.desk import opened
 from starter.exits import Exit
+from starter.session import on_duty, ready
 
 ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once the process does its work.")]
 JsonLog = Annotated[bool, Parameter(name="--json", negative=(), help="Log in JSON on a terminal, too.")]
@@ -30,9 +30,7 @@ def worker(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
 
 async def webhook(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
     """Run the receiver of Core Signature's callbacks and the pages for signers, until SIGTERM."""
-    chosen = settings.load(*receiver.NEEDS)
-    logs.configure(chosen.log_level, json=json or None)
-    await receiver.serve(chosen, ready_file=ready_file)
+    await receiver.serve(on_duty(*receiver.NEEDS, json=json), ready_file=ready_file)
 
 
 def dev(*, data: DataDir = None, host: str = "127.0.0.1", json: AsJson = False) -> None:

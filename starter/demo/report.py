@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from pydantic import AwareDatetime
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from starter.terminal import Terminal
 from workflows.model import Model
 
 _DATE_WIDTH: Final = len("Wed 25 Nov 13:22")
@@ -36,7 +37,7 @@ class Report:
     """Speaks while the story goes on; silent when a program reads the answer instead."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._console = Console(quiet=quiet, highlight=False)
+        self._console = Terminal(quiet=quiet, highlight=False)
 
     def say(self, line: str) -> None:
         """One line of progress."""

@@ -18,7 +18,7 @@ from starter.settings import Settings, SettingsError
 
 
 async def examine(settings: Settings) -> Examination:
-    """Look at everything; takes seconds, changes nothing, raises nothing that a part can say."""
+    """Look at everything; takes seconds, raises nothing that a part can say, changes nothing but the store's probe."""
     groups = await asyncio.gather(_temporal(settings), _signature(settings), _own(settings))
     parts = tuple(part for group in groups for part in group)
     return Examination(ok=all(part.state is not Health.WRONG for part in parts), parts=parts)
@@ -26,8 +26,8 @@ async def examine(settings: Settings) -> Examination:
 
 async def _temporal(settings: Settings) -> list[Part]:
     try:
-        async with desk.opened(settings) as opened:
-            return [fine("temporal", _address(opened.client)), *await _of_namespace(opened.client, settings)]
+        async with desk.connected(settings) as client:
+            return [fine("temporal", _address(client)), *await _of_namespace(client, settings)]
     except Refusal as refusal:
         return [wrong("temporal", str(refusal))]
 
@@ -56,6 +56,7 @@ async def _own(settings: Settings) -> list[Part]:
         await looked("push", partial(_push, settings)),
         await looked("receiver", partial(vendors.receiver, settings.webhook.url)),
         await looked("hand-off", partial(vendors.hand_off, settings)),
+        await looked("store", partial(files.store, settings.store_url)),
         await looked("people", partial(files.people, settings.people)),
         await looked("policies", partial(files.policies, settings.policies)),
     ]

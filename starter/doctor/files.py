@@ -1,4 +1,4 @@
-"""The files people write: the directory and the catalogue."""
+"""The files people write, the directory and the catalogue; and the store of what we write."""
 
 import asyncio
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from activities.files.reading import FileText
 from activities.person import PeopleFile, PeopleKnown
 from activities.policies.catalogue import Catalogue
+from activities.store import Store
 from starter.doctor.health import Part, doubtful, fine, wrong
 
 
@@ -21,6 +22,14 @@ async def people(path: Path | None) -> Part:
         if without
         else fine("people", says)
     )
+
+
+async def store(url: str) -> Part:
+    """Whether documents and records can be kept, and who can see them."""
+    kept = Store(url)
+    await kept.check()
+    shared = "; processes on other machines need a shared one" if kept.local else ""
+    return fine("store", f"{kept.address} is written, read and listed{shared}")
 
 
 async def policies(path: Path) -> Part:

@@ -6,10 +6,11 @@ from typing import Final
 
 from activities.files.reading import FileFaults
 from activities.http.calling import ServiceFailure
+from activities.store import StoreFailure
 from starter.exits import Refusal
 from workflows.model import Model
 
-_EXPECTED: Final = (Refusal, FileFaults, ServiceFailure, OSError)
+_EXPECTED: Final = (Refusal, FileFaults, ServiceFailure, StoreFailure, OSError)
 
 
 class Health(StrEnum):

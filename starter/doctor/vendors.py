@@ -52,7 +52,9 @@ async def push(dialect: PushDialect | None) -> Part:
 async def receiver(url: str) -> Part:
     """Whether the receiver answers at the address that Core Signature is given."""
     if not url:
-        return doubtful("receiver", "COUNTERSIGN_WEBHOOK_URL is not set: only the sweep sees what signers do")
+        return doubtful(
+            "receiver", "COUNTERSIGN_WEBHOOK_URL is not set: what signers do is seen at the next nudge, or once a week"
+        )
     service = Service("the receiver", url, make_client())
     try:
         await service.call("GET", "/readyz")

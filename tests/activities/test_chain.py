@@ -116,3 +116,32 @@ async def test_the_steps_of_other_places_do_not_count() -> None:
     assert await next_of(others, escalation=Escalation(depth=1)) == "to manager, the manager of signer"
     in_parallel = planning(signers=("second", "signer")).having(escalated=3)
     assert await next_of(in_parallel, escalation=Escalation(depth=1)) == "to manager, the manager of signer"
+
+
+async def test_who_has_left_the_directory_is_skipped_with_the_reason() -> None:
+    book = Book(
+        somebody("requester"),
+        somebody("signer", absent=AWAY, delegate="gone-delegate", manager="gone-manager"),
+        somebody("fallback"),
+    )
+    escalation = Escalation(alternates=("gone-alternate",), fallback="fallback")
+    assert await next_of(planning(), book, escalation) == (
+        "to fallback, the fallback of this kind; not to gone-alternate, who is not in the directory; "
+        "not to gone-delegate, who is not in the directory; not to gone-manager, who is not in the directory"
+    )
+    assert not await Chain(planning(), escalation, "signer", SINCE, book).has_stand_in()
+
+
+async def test_a_fallback_who_has_left_is_no_end_of_the_plan() -> None:
+    book = Book(somebody("requester"), somebody("signer"))
+    to, why = await alerted(book, Escalation(fallback="gone"))
+    assert to == "requester"
+    assert why == "nobody is left to act, so the requester is told; not to gone, who is not in the directory"
+
+
+async def test_a_requester_who_has_left_is_planned_for_in_the_hours_of_the_signer() -> None:
+    night_shift = Book(somebody("signer", hours="20:00-23:00"))
+    agenda = await plan(Policy(hours="working", escalation=DEFAULT), night_shift)
+    moment = next(moment for moment in agenda.moments if moment.kind is MomentKind.ESCALATE)
+    assert (moment.to, moment.at.hour) == ("requester", 19)
+    assert moment.why.endswith("; requester is not in the directory, so the hours are those of signer")

@@ -9,7 +9,7 @@ from activities.follow_up.waiting import MOST_JITTER, jitter
 from activities.person import Absence
 from activities.planner import PolicyPlanner
 from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model import Agenda, Escalation, EscalationAction, Moment, MomentKind, Policy, Reminders, Snooze
+from workflows.model import Agenda, Escalation, EscalationAction, Moment, MomentKind, Policy, Reminders, Snooze, Turn
 
 WORKING = Policy(hours="working")
 NUDGES_ONLY = Policy(hours="working", escalation=None)
@@ -17,6 +17,10 @@ NUDGES_ONLY = Policy(hours="working", escalation=None)
 
 def absent(begin: str, end: str) -> tuple[Absence, ...]:
     return (Absence.model_validate({"from": begin, "until": end}),)
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def book(signer: dict[str, Any] | None = None, manager: dict[str, Any] | None = None) -> Book:
@@ -40,6 +44,7 @@ async def test_the_default_policy_in_working_hours() -> None:
         "Wed 11-11 09:12 reminder-3 signer",
         "Mon 11-16 09:12 reminder-4 signer",
         "Thu 11-19 09:12 escalation manager",
+        "Thu 11-19 09:12 escalated signer",
         "Mon 11-30 09:12 warning-2d signer",
         "Tue 12-01 09:12 warning-1d signer",
         "Wed 12-02 09:00 expiry requester",
@@ -136,6 +141,7 @@ async def test_an_urgent_document_knows_no_quiet_hours_and_no_jitter() -> None:
         "Sat 11-07 23:00 reminder-1 signer",
         "Sun 11-08 01:00 reminder-2 signer",
         "Sun 11-08 02:00 escalation manager",
+        "Sun 11-08 02:00 escalated signer",
         "Sun 11-08 03:00 reminder-3 signer",
         "Sun 11-08 08:00 warning-2h signer",
         "Sun 11-08 10:00 expiry requester",
@@ -195,7 +201,11 @@ async def test_the_alternate_hears_in_their_own_hours() -> None:
 async def test_the_alternate_has_a_working_day_left() -> None:
     policy = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="90%", or_=None))
     agenda = await plan(policy, book(), due=date(2026, 11, 16))
-    assert lines(agenda) == ["Mon 11-16 09:12 escalation manager", "Mon 11-16 18:00 expiry requester"]
+    assert lines(agenda) == [
+        "Mon 11-16 09:12 escalation manager",
+        "Mon 11-16 09:12 escalated signer",
+        "Mon 11-16 18:00 expiry requester",
+    ]
     at_noon = await plan(policy, book(), due=datetime(2026, 11, 16, 12, tzinfo=UTC))
     assert lines(at_noon)[0] == "Fri 11-13 09:12 escalation manager"
 
@@ -207,6 +217,25 @@ async def test_without_a_working_day_left_the_last_occasion_counts() -> None:
     weekend = datetime(2026, 11, 7, 10, tzinfo=UTC)
     nobody_works = await plan(policy, book(), turns={"signer": weekend}, due=weekend + timedelta(hours=10))
     assert dropped(nobody_works) == ["escalation quiet_hours"]
+
+
+@pytest.mark.parametrize(
+    ("due", "at_night", "held_until"),
+    [
+        ("2026-11-11 11:00", "2026-11-10 22:00", "2026-11-11 08:00"),
+        ("2026-11-11 11:00", "2026-11-10 12:00", None),
+        ("2026-11-10 12:00", "2026-11-09 22:00", "2026-11-10 08:00"),
+    ],
+)
+async def test_an_escalation_moved_ahead_that_is_planned_late_waits_for_the_morning(
+    due: str, at_night: str, held_until: str | None
+) -> None:
+    policy = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="90%", or_=None))
+    asked = planning(policy, due=_instant(due)).having(now=_instant(at_night))
+    moment = stage(await PolicyPlanner(book()).plan(asked), "escalation")
+    assert "moved ahead" in moment.why
+    assert moment.at < asked.now
+    assert moment.held_until == (_instant(held_until) if held_until else None)
 
 
 @pytest.mark.parametrize("action", list(EscalationAction))
@@ -246,3 +275,23 @@ async def test_the_jitter_stays_inside_the_hours() -> None:
     agenda = await plan(NUDGES_ONLY, brief_hours)
     reminders = [moment for moment in agenda.moments if moment.kind is MomentKind.REMIND]
     assert {moment.at.strftime("%H:%M") for moment in reminders} == {"08:00"}
+
+
+async def test_the_silent_signer_hears_of_the_alert_in_their_own_hours() -> None:
+    policy = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="2d", or_=None))
+    agenda = await plan(policy, book({"zone": "Asia/Tokyo", "calendar": None}))
+    assert lines(agenda)[:2] == ["Wed 11-04 09:12 escalation manager", "Wed 11-04 09:12 escalated signer"]
+    late = await plan(policy, book({"zone": "America/Los_Angeles", "calendar": None}))
+    assert lines(late, "America/Los_Angeles")[:2] == [
+        "Wed 11-04 00:12 escalation manager",
+        "Wed 11-04 09:12 escalated signer",
+    ]
+
+
+async def test_clocks_that_stood_take_no_warning_away() -> None:
+    due = SINCE + timedelta(days=10)
+    stood = planning(WORKING, due=due).having(
+        turns=(Turn(person="signer", since=due + timedelta(days=1), came_at=SINCE),), now=due + timedelta(days=1)
+    )
+    agenda = await PolicyPlanner(book()).plan(stood)
+    assert [moment.stage for moment in agenda.moments if moment.kind is MomentKind.WARN] == ["warning-2d", "warning-1d"]

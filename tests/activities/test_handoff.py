@@ -24,7 +24,7 @@ from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
-from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
+from tests.activities.push.stage import arm, brief, entries, pushes, sends
 from tests.servers import time_skipping
 from workflows.model import (
     Document,
@@ -218,26 +218,6 @@ async def test_a_push_service_that_is_away_costs_only_those_on_phones(
     person, hook = await house.tell(Target(target="hr", person="legal-desk"), house.hook("finance"))
     assert (person.ok, person.gone, hook.ok) == (False, False, True)
     assert 120 <= person.retry_after < 130
-
-
-async def test_a_group_of_which_one_is_missed_is_tried_again(
-    house: House,
-    sandbox: RunningSandbox,
-) -> None:
-    arm(sandbox, fault="503", contains="finance-chief~1", retry_after=30)
-    (first,) = await house.tell(Target(target="board", group="directors"))
-    assert (first.ok, first.gone, first.why, first.retry_after) == (False, False, "unreachable", 30)
-    (second,) = await house.tell(Target(target="board", group="directors"))
-    assert second.ok
-
-
-async def test_one_dead_phone_of_a_group_does_not_keep_it_open(
-    house: House,
-    sandbox: RunningSandbox,
-) -> None:
-    mark(sandbox, "finance-chief~1", "unregistered")
-    (result,) = await house.tell(Target(target="board", group="directors"))
-    assert (result.ok, result.why) == (True, "no_device")
 
 
 async def test_a_system_that_is_gone_is_dead_and_one_that_is_away_is_not(

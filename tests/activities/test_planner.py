@@ -19,6 +19,7 @@ async def test_the_default_policy() -> None:
         "Wed 11-11 09:12 reminder-3 signer",
         "Sat 11-14 09:12 reminder-4 signer",
         "Tue 11-17 09:12 escalation manager",
+        "Tue 11-17 09:12 escalated signer",
         "Mon 11-30 08:48 warning-2d signer",
         "Tue 12-01 08:48 warning-1d signer",
         "Wed 12-02 09:00 expiry requester",
@@ -29,6 +30,7 @@ async def test_the_default_policy() -> None:
         "reminder 3 of 4, every 3 days",
         "reminder 4 of 4, every 3 days",
         "all 4 reminders are used up: to manager, the manager of signer",
+        "manager was alerted",
         "2 days before the due date",
         "1 day before the due date",
         "the due date has passed",
@@ -142,9 +144,9 @@ async def test_no_escalation_when_the_policy_has_none() -> None:
     assert all(moment.kind is not MomentKind.ESCALATE for moment in (await plan(Policy(escalation=None))).moments)
 
 
-async def test_an_unknown_person_is_a_problem_of_the_directory() -> None:
+async def test_an_unknown_signer_is_a_problem_of_the_directory() -> None:
     with pytest.raises(ApplicationError, match="nobody is not in the directory") as caught:
-        await plan(Policy(escalation=Escalation(alternates=("nobody",))))
+        await plan(signers=("nobody",))
     assert caught.value.type == Code.DIRECTORY
     assert not caught.value.non_retryable
 

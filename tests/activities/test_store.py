@@ -70,6 +70,53 @@ async def test_a_store_that_cannot_be_used_says_why(tmp_path: Path) -> None:
         await Store(str(tmp_path / "store")).put_document(b"%PDF-")
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("s3://bucket/countersign", r"COUNTERSIGN_STORE: s3:// needs pip install 'countersign\[s3\]'"),
+        (
+            "sftp://somebody:canary@127.0.0.1/store",
+            'COUNTERSIGN_STORE: sftp:// needs SFTPFileSystem requires "paramiko"',
+        ),
+        ("nosuch://canary", "COUNTERSIGN_STORE: must be a path or an fsspec URL"),
+    ],
+)
+def test_a_url_that_leads_to_no_store_says_what_to_do(url: str, says: str) -> None:
+    if url.startswith(("s3", "sftp")) and fsspec_has(url.partition(":")[0]):
+        pytest.skip("the package is installed")
+    with pytest.raises(StoreFailure, match=says) as failure:
+        Store(url)
+    assert "canary" not in str(failure.value)
+
+
+def fsspec_has(protocol: str) -> bool:
+    """Whether the package for this kind of store is installed."""
+    try:
+        return bool(fsspec.get_filesystem_class(protocol))
+    except ImportError:
+        return False
+
+
+async def test_whatever_a_remote_store_raises_is_a_failure_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoCredentials(Exception):
+        """As libraries of object stores have them."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise NoCredentials("canary")
+
+    store = Store("memory://remote")
+    monkeypatch.setattr(fsspec.implementations.memory.MemoryFileSystem, "pipe_file", refuse)
+    with pytest.raises(StoreFailure, match=r"^the store cannot be used: NoCredentials$"):
+        await store.write_record("r", b"{}")
+
+
+async def test_a_store_can_be_tried_without_leaving_much_behind(store: Store) -> None:
+    await store.check()
+    await store.check()
+    assert await store.read_record("probe") is None
+    assert len(fsspec.filesystem("memory").store) <= 1
+
+
 async def test_the_dead_are_remembered_without_their_token(tmp_path: Path) -> None:
     await Store(str(tmp_path)).mark_dead("secret-token")
     assert await Store(str(tmp_path)).is_dead("secret-token")

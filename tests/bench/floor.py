@@ -98,7 +98,9 @@ class FloorWorkflow:
     async def _deliver(self, delivery: Delivery, how: options.ActivityOptions, planned: tuple[Moment, ...]) -> None:
         summary = ", ".join(f"{notice.stage} → {notice.person}" for notice in delivery.notices)
         report = await workflow.execute_activity_method(PushService.deliver, delivery, summary=summary, **how)
-        self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
+        read_at = workflow.now() if report.seen else self._progress.read_at
+        lines = recipients.explained(report.delivered, planned)
+        self._progress = self._progress.having(read_at=read_at).told(lines, workflow.now())
 
     async def _observe(self) -> None:
         now = workflow.now()

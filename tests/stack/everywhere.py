@@ -28,7 +28,7 @@ from workflows.shown import HandoffLine, RequestShow
 from workflows.signature_request import SignatureRequestWorkflow
 
 DUTCH: Final = "hr-desk"
-"""Sees a request from outside and reads Dutch; the requester sees the same in English."""
+"""Sees a request from outside and reads Dutch; the requester sees all of it in English."""
 _METADATA: Final = "__temporal_workflow_metadata"
 
 
@@ -112,7 +112,7 @@ async def remembered(town: Town, shown: RequestShow) -> None:
 
 
 async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -> None:
-    """The requester reads the sentence itself, a reader of Dutch the facts; who is waited for finds a button."""
+    """The requester reads the sentence itself, others the bare facts in Dutch; who is waited for finds a button."""
     links = clients.links(town.settings)
 
     async def page(person: str, use: LinkUse) -> httpx.Response:
@@ -123,6 +123,7 @@ async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -
     assert ("Due" in english) is (shown.due_at is not None and not shown.status.ended)
     dutch = text_of((await page(DUTCH, LinkUse.VIEW)).text)
     assert [fact for fact in _facts(shown) if fact not in dutch] == []
+    assert [reason for reason in _reasons(shown) if reason in dutch] == []
     opened = {line.person: await page(line.person, LinkUse.SIGN) for line in shown.signers}
     assert {one.status_code == httpx.codes.GONE for one in opened.values()} == {shown.status.ended}
     if shown.status is not Status.CONVERTING:
@@ -131,20 +132,27 @@ async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -
 
 
 def _facts(shown: RequestShow) -> list[str]:
-    """What the Dutch page tells in its own words: people and instants, and our sentence where only it tells why."""
+    """What the Dutch page tells in its own words: people and instants, and nothing of why."""
     reader = Reader(Language.of("nl"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
     if shown.status.ended:
-        named = [line.target for line in shown.handoffs if line.target in shown.says]
-        return [_DUTCH_ENDINGS[shown.status], *named]
+        return [_DUTCH_ENDINGS[shown.status]]
     due = [reader.instant(shown.due_at)] if shown.due_at else []
     following = shown.next
     if following and following.at and following.what in list(MomentKind):
         return [*due, reader.instant(following.at), *(one.person for one in shown.waiting_for)]
     if shown.problem and shown.says.startswith("Problem"):
-        return [*due, reader.instant(shown.problem.since), shown.problem.says]
+        return [*due, reader.instant(shown.problem.since), "is er een belemmering"]
     if shown.status is Status.CONVERTING:
         return [*due, "Core Signature bereidt het document voor."]
-    return [*due, shown.says]
+    return [*due, *(one.person for one in shown.waiting_for), "Wanneer het verdergaat"]
+
+
+def _reasons(shown: RequestShow) -> list[str]:
+    """What only the requester is told: why it stands still, what is in the way, whom of ours we tell of the ending."""
+    why = shown.next.why.partition(": ")[2] if shown.next and shown.next.what == "wait" else ""
+    problem = shown.problem.says if shown.problem else ""
+    told = [line.target for line in shown.handoffs if line.target in shown.says]
+    return [reason for reason in (why, problem, *told, shown.says) if reason]
 
 
 _DUTCH_ENDINGS: Final = {

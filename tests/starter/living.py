@@ -24,9 +24,9 @@ MSA: Final = "msa-0042"
 
 
 @asynccontextmanager
-async def desk_in(folder: Path) -> AsyncIterator[Desk]:
+async def desk_in(folder: Path, *server: str) -> AsyncIterator[Desk]:
     """A desk before a server of its own."""
-    async with real_server() as env:
+    async with real_server(*server) as env:
         yield Desk(env.client, Store(folder.as_uri()), "http://127.0.0.1:8233")
 
 

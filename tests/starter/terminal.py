@@ -2,18 +2,57 @@
 
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from starter import modules
 
 
+def complete(folder: Path) -> dict[str, str]:
+    """All that worker and receiver cannot do without, with a people file; nothing of it is called."""
+    people = folder / "people.yaml"
+    people.write_text("people: [{id: a, name: A, email: a@example.com, zone: Europe/Amsterdam}]\n")
+    return {
+        "COUNTERSIGN_DATA_DIR": str(folder),
+        "COUNTERSIGN_PEOPLE": str(people),
+        "COUNTERSIGN_SIGNATURE_URL": "http://127.0.0.1:1",
+        "COUNTERSIGN_SIGNATURE_TOKEN_URL": "http://127.0.0.1:1/token",
+        "COUNTERSIGN_SIGNATURE_CLIENT_ID": "id",
+        "COUNTERSIGN_SIGNATURE_CLIENT_SECRET": "secret",
+        "COUNTERSIGN_PUSH_DIALECT": "off",
+        "COUNTERSIGN_WEBHOOK_URL": "https://sign.example",
+        "COUNTERSIGN_WEBHOOK_SEGMENT": "s" * 32,
+        "COUNTERSIGN_WEBHOOK_SECRETS": "secret",
+        "COUNTERSIGN_LINK_BASE": "https://sign.example",
+        "COUNTERSIGN_LINK_SECRET": "0123456789abcdef0123456789abcdef",
+    }
+
+
 def type_(*typed: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
     """What came of a command; of this process's environment it has nothing that is ours or Temporal's."""
+    return _run(typed, environment, subprocess.PIPE, stdin)
+
+
+def type_before_nobody(*typed: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """What came of a command whose output nobody reads, as before `| true`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return _run(typed, environment, writer)
+    finally:
+        os.close(writer)
+
+
+def _run(
+    typed: Sequence[str], environment: Mapping[str, str], stdout: int, stdin: str = ""
+) -> "subprocess.CompletedProcess[str]":
     shell = {name: text for name, text in os.environ.items() if not name.startswith(("COUNTERSIGN_", "TEMPORAL_"))}
     return subprocess.run(  # noqa: S603  our own command
         modules.command("starter", *typed),
         env={**modules.environment(shell), **environment},
         input=stdin,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
         timeout=60,

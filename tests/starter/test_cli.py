@@ -1,5 +1,6 @@
 """The words of the command: help that a newcomer can act on, JSON everywhere, exit codes 0, 1 and 2, no traceback."""
 
+import socket
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -9,7 +10,8 @@ from cyclopts import App
 from rich.console import Console
 
 from starter.__main__ import app
-from tests.starter.terminal import type_
+from starter.exits import Exit
+from tests.starter.terminal import complete, type_, type_before_nobody
 
 NOBODY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
 
@@ -108,6 +110,25 @@ def test_a_faulty_file_is_refused_before_any_server_is_asked(tmp_path: Path) -> 
 def test_what_is_not_set_is_named() -> None:
     ended = type_("request", "start", "msa.yaml", **NOBODY)
     assert (ended.returncode, ended.stderr) == (1, "COUNTERSIGN_PEOPLE: is missing (The people file)\n")
+
+
+@pytest.mark.parametrize("typed", [("--help",), ("doctor",), ("doctor", "--json")], ids=" ".join)
+def test_a_reader_who_went_away_is_a_broken_pipe_however_it_is_printed(typed: tuple[str, ...], tmp_path: Path) -> None:
+    """`countersign … | true`: a refusal it is not."""
+    ended = type_before_nobody(*typed, COUNTERSIGN_DATA_DIR=str(tmp_path), **NOBODY)
+    assert (ended.returncode, ended.stderr) == (Exit.BROKEN_PIPE, "")
+
+
+def test_a_setting_that_nothing_reads_yet_is_named_in_one_line(tmp_path: Path) -> None:
+    """A command and a process, each made to end soon: by a file that is not there, by a port that is taken."""
+    reserved = {"COUNTERSIGN_ADOPT": "on", "COUNTERSIGN_ONCALL": "chair"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = f"127.0.0.1:{taken.getsockname()[1]}"
+        for typed in (("request", "plan", "nowhere.yaml"), ("webhook",)):
+            ended = type_(*typed, **complete(tmp_path), **reserved, **NOBODY, COUNTERSIGN_WEBHOOK_BIND=bind)
+            warned, refused = ended.stderr.splitlines()
+            assert "COUNTERSIGN_ONCALL" in warned and "COUNTERSIGN_ADOPT" in warned and "has no effect yet" in warned
+            assert refused.startswith(("nowhere.yaml", "cannot listen"))
 
 
 def test_the_version_is_told() -> None:

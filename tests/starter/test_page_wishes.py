@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.links import LinkUse
 from starter.screens import Act
+from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotConfirmed, NotLiving, Refused
 from tests.starter.paging import (
     CHAIR,
@@ -241,6 +243,14 @@ async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_
     assert "It is not certain that this was done" in text_of(answer.text)
     again = option_of(answer.text, Act.ASK) | {"text": "Which annex?"}
     assert (again, "Which annex?</textarea>" in answer.text) == (form, True)
+
+
+async def test_a_wish_that_temporal_does_not_take_was_not_done_and_the_page_knows_no_more(signer: Phone) -> None:
+    signer.wishes.failure = TemporalRefused(RPCError("canary", RPCStatusCode.PERMISSION_DENIED, b""), "default")
+    answer = await signer.wish(signer.link(), Act.ASK, text="Which annex?")
+    assert (answer.status_code, "canary" in answer.text) == (503, False)
+    assert "What you wished for was not done." in text_of(answer.text)
+    assert "Which annex?</textarea>" in answer.text
 
 
 async def test_a_wish_for_what_has_just_ended_leads_to_the_page_as_it_is(signer: Phone) -> None:

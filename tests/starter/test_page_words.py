@@ -25,6 +25,7 @@ def shown(**changes: Any) -> RequestShow:
         id="msa-0042",
         kind="customer-contract",
         document="Agreement",
+        requester="legal-desk",
         status=Status.SENT,
         due_at=DUE,
         says="Waiting for chief-executive",
@@ -40,6 +41,11 @@ def shown(**changes: Any) -> RequestShow:
 
 def told(language: str = "nl", **changes: Any) -> tuple[str, ...]:
     return status_screen(shown(**changes), "legal-desk", reading(language), NOW).sentences
+
+
+def told_outside(language: str = "nl", **changes: Any) -> tuple[str, ...]:
+    """What anybody else reads: an alternate, a signer who was replaced, a team that is told of endings."""
+    return status_screen(shown(**changes), "customer-deputy", reading(language), NOW).sentences
 
 
 def words_of(screen: Screen) -> list[str]:
@@ -63,7 +69,8 @@ def every_screen(code: str) -> list[Screen]:
         *(signing_screen(page, DUE, reader, NOW) for page in pages),
         *(ended_screen(outcome, reader.language) for outcome in [None, *endings]),
         *(status_screen(shown(status=status), "legal-desk", reader, NOW) for status in Status),
-        *(status_screen(shown(status=status), "signer-1", reader, NOW) for status in endings),
+        *(status_screen(shown(status=status), "signer-1", reader, NOW) for status in Status),
+        *(status_screen(shown(**changes), "customer-deputy", reader, NOW) for _, changes, _ in OUTSIDE),
     ]
 
 
@@ -88,8 +95,64 @@ def test_the_due_date_is_near_on_a_page_as_well() -> None:
     assert overdue.due == "Frist abgelaufen: Fr., 11. Dez. 2026, 18:00 (Amsterdam)."
 
 
-def test_in_english_an_onlooker_reads_the_sentence_of_request_show() -> None:
+def test_in_english_the_requester_reads_the_sentence_of_request_show() -> None:
     assert told("en") == told("en-US") == ("Waiting for chief-executive",)
+
+
+OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    (
+        "a problem of ours",
+        {
+            "says": "Problem unauthorised since Thu: canary",
+            "problem": Problem(code=Code.UNAUTHORISED, since=LATER, says="canary"),
+            "next": Next(what="wait", at=LATER, why="trying again: canary"),
+        },
+        ("Since Fri, 11 Dec 2026, 09:00 (Amsterdam) something is in the way. Nothing is lost.",),
+    ),
+    (
+        "a pause",
+        {
+            "says": "Waiting for chief-executive; the clocks stand: paused by canary: canary",
+            "next": Next(what="wait", at=None, why="paused by canary: canary"),
+        },
+        ("Waiting for chief-executive.", "When it goes on is not known at the moment."),
+    ),
+    (
+        "a cancellation under way",
+        {"says": "Being cancelled at Core Signature", "next": Next(what="wait", at=None, why="canary")},
+        ("Waiting for chief-executive.", "When it goes on is not known at the moment."),
+    ),
+    (
+        "a request of which no worker speaks",
+        {"says": "No worker answers; canary", "partial": True, "waiting_for": (), "next": None},
+        ("Where it stands is not known at the moment. Please look again later.",),
+    ),
+    (
+        "a doubt that stops no clock",
+        {"problem": Problem(code=Code.DIRECTORY, since=LATER, says="canary")},
+        ("Waiting for chief-executive.", "A reminder follows on Fri, 11 Dec 2026, 09:00 (Amsterdam)."),
+    ),
+    (
+        "an end that somebody is still to be told of",
+        {
+            "status": Status.FAILED,
+            "says": "Failed Thu: canary; telling canary",
+            "problem": Problem(code=Code.SENDING_ERROR, since=LATER, says="canary"),
+            "handoffs": (HandoffLine(target="canary", state=HandoffState.DEAD, attempts=1, at=NOW),),
+        },
+        ("Agreement could not be sent for signature.",),
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "facts"), [case[1:] for case in OUTSIDE], ids=[case[0] for case in OUTSIDE])
+def test_outsiders_read_facts_and_never_our_reasons_people_or_targets(
+    changes: dict[str, Any], facts: tuple[str, ...]
+) -> None:
+    assert tuple(text.replace("\u2068", "").replace("\u2069", "") for text in told_outside("en", **changes)) == facts
+    for code in LANGUAGES:
+        assert "canary" not in " ".join(told_outside(code, **changes))
+    assert "canary" in " ".join(told("en", **changes)) or "canary" not in changes.get("says", "")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +198,7 @@ def test_a_standstill_is_told_in_english_and_never_as_something_else() -> None:
         ((HandoffState.DONE,), None),
     ],
 )
-def test_after_the_end_an_onlooker_reads_who_is_still_to_be_told(
+def test_after_the_end_the_requester_reads_who_is_still_to_be_told(
     states: tuple[HandoffState, ...], sentence: str | None
 ) -> None:
     lines = tuple(HandoffLine(target=f"target-{n}", state=state, attempts=1, at=NOW) for n, state in enumerate(states))

@@ -12,6 +12,7 @@ from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND,
 from workflows.model import MomentKind, Role, SignerState, Status
 from workflows.shown import Next, RequestShow, SignerLine, WaitingFor
 
+REQUESTER = "legal-desk"
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 
 
@@ -29,7 +30,7 @@ def shown(**changes: Any) -> RequestShow:
     )
     says = "Waiting for chief-executive until Fri 11 Dec 2026 17:00 UTC"
     known = RequestShow(id=REQUEST, kind="customer-contract", document=DOCUMENT, status=Status.SENT, says=says)
-    return known.having(due_at=DUE, signers=signers, **changes)
+    return known.having(**{"due_at": DUE, "signers": signers} | changes)
 
 
 async def test_the_page_says_what_is_asked_of_what_by_when(signer: Phone) -> None:
@@ -205,11 +206,11 @@ async def test_the_form_of_one_link_is_not_that_of_another(signer: Phone) -> Non
 
 
 async def test_an_onlooker_sees_where_it_stands_and_no_button(signer: Phone) -> None:
-    signer.known[REQUEST] = shown()
+    signer.known[REQUEST] = shown(waiting_for=(WaitingFor(person=SECOND, since=DUE),))
     answer = await signer.open(signer.link(CHAIR, LinkUse.VIEW))
     text = text_of(answer.text)
     assert answer.status_code == 200
-    assert signer.known[REQUEST].says in text
+    assert f"Waiting for {SECOND}." in text
     assert "Due Sat, 12 Dec 2026, 02:00 (Tokyo)." in text
     assert f"{FIRST} signed {SECOND} asked" in text
     assert form_of(answer.text) == {}
@@ -223,13 +224,25 @@ async def test_an_onlookers_link_never_leads_to_a_signing_page(signer: Phone) ->
     assert (await signer.browser.post(view, data=fields)).status_code == 403
 
 
-async def test_an_onlooker_sees_the_ending_and_a_signer_only_that(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(status=Status.SIGNED, says="Signed Fri; telling finance")
-    onlooker = text_of((await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text)
-    one_who_signed = text_of((await signer.open(signer.link(FIRST, LinkUse.VIEW))).text)
-    assert "telling finance" in onlooker
-    assert "finance" not in one_who_signed
-    assert f"{DOCUMENT} has been signed by everyone." in one_who_signed
+async def test_only_the_requester_sees_whom_of_ours_we_tell_of_the_ending(signer: Phone) -> None:
+    signer.known[REQUEST] = shown(status=Status.SIGNED, says="Signed Fri; telling finance", requester=REQUESTER)
+    requester = text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
+    assert "telling finance" in requester
+    for onlooker in (CHAIR, FIRST):
+        text = text_of((await signer.open(signer.link(onlooker, LinkUse.VIEW))).text)
+        assert "finance" not in text
+        assert f"{DOCUMENT} has been signed by everyone." in text
+
+
+async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Phone) -> None:
+    says = f"Waiting for {SECOND}; the clocks stand: paused by {REQUESTER}: perhaps insolvent"
+    standing = Next(what="wait", at=None, why=f"paused by {REQUESTER}: perhaps insolvent")
+    waiting = (WaitingFor(person=SECOND, since=DUE),)
+    signer.known[REQUEST] = shown(says=says, next=standing, waiting_for=waiting, requester=REQUESTER)
+    replaced = text_of((await signer.open(signer.link(FIRST, LinkUse.VIEW))).text)
+    assert f"Waiting for {SECOND}." in replaced
+    assert "insolvent" not in replaced and REQUESTER not in replaced
+    assert says in text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
 
 
 async def test_an_onlooker_is_told_when_nobody_knows(signer: Phone) -> None:

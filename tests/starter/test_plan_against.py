@@ -54,6 +54,7 @@ async def test_fewer_reminders_and_another_warning(living: Story, tmp_path: Path
         (What.REMOVED, "warning-1d"),
         (What.ADDED, "warning-5d"),
         (What.MOVED, "escalation"),
+        (What.MOVED, "escalated"),
     }
 
 

@@ -42,6 +42,7 @@ async def test_nobody_acts(tmp_path: Path) -> None:
         "reminder-3 customer-signer",
         "reminder-4 customer-signer",
         "escalation customer-director",
+        "escalated customer-signer",
         "warning-2d customer-signer",
         "warning-1d customer-signer",
         "expiry legal-desk",

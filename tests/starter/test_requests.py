@@ -11,15 +11,19 @@ from starter import looking, requests, wishes
 from starter.desk import Desk
 from starter.exits import Refusal
 from starter.request_ids import request_id
-from tests.starter.living import SOON, begin, desk_in, shown_with
+from tests.faults.town import eventually
+from tests.starter.living import MSA, SOON, begin, desk_in, shown_with
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
-from workflows.model import Cancellation, Code, Status
+from workflows import names
+from workflows.model import Cancellation, Code, ProviderEvent, Status
 from workflows.record import SettledRecord
 from workflows.shown import RequestShow
 
 pytestmark = pytest.mark.real_server
 
+NOW = datetime(2026, 11, 26, 14, tzinfo=UTC)
+EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=30")
 NO_WORKER = timedelta(seconds=0.5)
 
 
@@ -121,6 +125,26 @@ async def test_attention_lists_only_what_needs_a_person(desk: Desk) -> None:
     assert {line.kind for line in everything} == {"customer-contract"}
     assert attention == troubled
     assert counted == 2
+
+
+async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) -> None:
+    async with desk_in(tmp_path, *EARLY) as desk, workers(desk.client, World()):
+        await begin(desk)
+        await shown_with(desk, Status.SENT)
+        handle = desk.client.get_workflow_handle(names.request_workflow_id(MSA))
+        first = (await handle.describe()).run_id
+        sent = 0
+        while (await handle.describe()).run_id == first:
+            sent += 1
+            await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id=f"event-{sent}", type="viewed", at=NOW))
+        query = f"WorkflowId = '{handle.id}'"
+        assert await eventually(lambda: _counted(desk, query, 2))
+        assert [line.id async for line in requests.listed(desk, attention=False)] == [MSA]
+        assert await requests.count(desk, attention=False) == 1
+
+
+async def _counted(desk: Desk, query: str, at_least: int) -> bool:
+    return (await desk.client.count_workflows(query)).count >= at_least
 
 
 def test_the_instants_of_the_answer_are_in_utc() -> None:

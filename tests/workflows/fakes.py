@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -28,6 +29,7 @@ from workflows.model import (
     HandoffResult,
     Moment,
     MomentKind,
+    Notice,
     NoticeAction,
     Outcome,
     Planning,
@@ -130,6 +132,8 @@ class FakePushService(PushService):
     deliveries: list[Delivery] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     open_once: list[str] = field(default_factory=list)
+    deaf_once: list[str] = field(default_factory=list)
+    """Persons whose one phone does not take the next notice."""
     delivering: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
 
@@ -141,11 +145,12 @@ class FakePushService(PushService):
         if self.failures:
             raise self.failures.pop(0)
         seen = self.signatures.sees(delivery.brief) if delivery.document else None
-        acted = {one.person for one in seen.signers} if seen else set()
+        acted = {one.person for one in seen.signers if one.state is not SignerState.VIEWED} if seen else set()
         told = [notice for notice in delivery.notices if not (seen and seen.status and seen.status.ended)]
         told = [notice for notice in told if (notice.about or notice.person) not in acted]
-        self.sent += [Sent(notice.stage, notice.person, notice.action) for notice in told]
-        left_open, self.open_once = tuple(self.open_once), []
+        self.sent += [Sent(one.stage, one.person, one.action) for one in told if one.person not in self.deaf_once]
+        deaf, self.deaf_once = self.deaf_once, []
+        left_open, self.open_once = (*self.open_once, *deaf), []
         return DeliveryReport(
             delivered=tuple(
                 Delivered(
@@ -153,7 +158,7 @@ class FakePushService(PushService):
                     stage=notice.stage,
                     person=notice.person,
                     channel=Channel.PUSH,
-                    outcome=_outcome(notice.action) if notice in told else Outcome.SUPPRESSED,
+                    outcome=_outcome(notice, deaf) if notice in told else Outcome.SUPPRESSED,
                     why=None if notice in told else "signed",
                     devices=(DeviceOutcome(device="a1b2c3", outcome=Outcome.ACCEPTED),),
                 )
@@ -197,6 +202,8 @@ class FakePlanner(Planner):
                 at = turn.since + self.escalate_after
                 escalation = _moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=self.alternate)
                 moments.append(escalation.having(action=self.action))
+                if self.action is EscalationAction.NOTIFY:
+                    moments.append(_moment(at, MomentKind.ESCALATED, "escalated", turn.person))
             moments = _snoozed(moments, [one for one in planning.snoozes if one.person == turn.person])
         moments.sort(key=lambda moment: moment.at)
         return Agenda(due_at=due_at, moments=tuple(moments), doubt=self.doubt)
@@ -245,8 +252,10 @@ def refusal(code: Code, *, retryable: bool = False, wait: timedelta | None = Non
     return ApplicationError(says, type=code, non_retryable=not retryable, next_retry_delay=wait)
 
 
-def _outcome(action: NoticeAction) -> Outcome:
-    return Outcome.WITHDRAWN if action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+def _outcome(notice: Notice, deaf: Collection[str]) -> Outcome:
+    if notice.person in deaf:
+        return Outcome.FAILED
+    return Outcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
 
 
 def _snoozed(moments: list[Moment], snoozes: list[Snooze]) -> list[Moment]:

@@ -61,6 +61,10 @@ def a_request(
     )
 
 
+PARALLEL = (Signer(person="customer-signer", order=1), Signer(person="chief-executive", order=1))
+"""Two who are asked at once."""
+
+
 def approver(person: str, order: int) -> Signer:
     """Somebody who approves instead of signing."""
     return Signer(person=person, order=order, role=Role.APPROVE)

@@ -35,9 +35,10 @@ def moment(day: float, kind: MomentKind, stage: str, person: str = FIRST, to: st
 
 REMINDERS = [moment(day, MomentKind.REMIND, f"reminder-{number}") for number, day in enumerate((3, 6, 9), 1)]
 ESCALATION = moment(12, MomentKind.ESCALATE, "escalation", to="chair")
+HEARD = moment(12.5, MomentKind.ESCALATED, "escalated")
 WARNING = moment(28, MomentKind.WARN, "warning-2d")
 EXPIRY = moment(30, MomentKind.EXPIRE, "expiry", "legal-desk")
-AGENDA = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, ESCALATION, WARNING, EXPIRY))
+AGENDA = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, ESCALATION, HEARD, WARNING, EXPIRY))
 
 
 def told(progress: Progress, *moments: Moment) -> Progress:
@@ -60,7 +61,8 @@ def signed(progress: Progress) -> Progress:
 
 
 ALL_TOLD = told(SENT, *REMINDERS, WARNING)
-ESCALATED = ALL_TOLD.escalated((ESCALATION,), START)
+ALERTED = told(SENT, *REMINDERS).escalated((ESCALATION,), START)
+ESCALATED = told(ALL_TOLD, HEARD).escalated((ESCALATION,), START)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,10 @@ ESCALATED = ALL_TOLD.escalated((ESCALATION,), START)
         (6.5, SENT, Nudge((REMINDERS[1],), caught_up=(REMINDERS[0],))),
         (12, told(SENT, *REMINDERS), Escalate((ESCALATION,))),
         (12, SENT, Nudge((REMINDERS[2],), caught_up=(REMINDERS[0], REMINDERS[1]))),
-        (12, told(SENT, *REMINDERS).escalated((ESCALATION,), START), Wait(WARNING)),
+        (13, told(SENT, *REMINDERS), Escalate((ESCALATION,))),
+        (12, ALERTED, Wait(HEARD)),
+        (12.5, ALERTED, Nudge((HEARD,))),
+        (12.5, told(ALERTED, HEARD), Wait(WARNING)),
         (12, signed(SENT), Wait(EXPIRY)),
         (31, told(SENT, *REMINDERS), Nudge((WARNING,))),
         (31, ALL_TOLD, Escalate((ESCALATION,))),
@@ -126,6 +131,21 @@ def test_a_last_warning_no_phone_took_holds_the_expiry_for_a_day() -> None:
     assert isinstance(next_step(AGENDA, failed, EXPIRY.at + timedelta(hours=23)), Expire)
 
 
+@pytest.mark.parametrize(("warned_on", "expires_on"), [(28, 30), (28.04, 30), (29.5, 30.5), (40, 41)])
+def test_a_last_warning_that_came_late_leaves_the_time_that_was_planned_at_most_a_day(
+    warned_on: float, expires_on: float
+) -> None:
+    warned = ESCALATED.having(
+        notifications=tuple(
+            line.having(at=START + timedelta(days=warned_on)) if line.stage == "warning-2d" else line
+            for line in ESCALATED.notifications
+        )
+    )
+    step = next_step(AGENDA, warned, START + timedelta(days=29))
+    assert step == Wait(EXPIRY.having(at=START + timedelta(days=expires_on)))
+    assert isinstance(next_step(AGENDA, warned, START + timedelta(days=expires_on)), Expire)
+
+
 def test_an_empty_agenda_waits_for_ever() -> None:
     assert next_step(Agenda(due_at=START), SENT, START) == Wait(None)
 
@@ -143,8 +163,8 @@ moments = st.lists(
     st.builds(
         moment,
         st.floats(min_value=0, max_value=60, allow_nan=False),
-        st.sampled_from([MomentKind.REMIND, MomentKind.WARN, MomentKind.ESCALATE, MomentKind.EXPIRE]),
-        st.sampled_from(["reminder-1", "reminder-2", "warning-1d", "escalation"]),
+        st.sampled_from(list(MomentKind)),
+        st.sampled_from(["reminder-1", "reminder-2", "warning-1d", "escalation", "escalated"]),
         st.sampled_from([FIRST, "chief-executive", "nobody"]),
     ),
     max_size=8,

@@ -1,14 +1,14 @@
 """Stories of what people do to a living request: operators, and signers on their phones."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError
 
 from tests.workflows.fakes import World, refusal
-from tests.workflows.stage import Story, a_request, story
+from tests.workflows.stage import PARALLEL, Story, a_request, story
 from workflows.model import (
     Answer,
     Cancellation,
@@ -361,3 +361,68 @@ async def test_months_of_refused_credentials_do_not_fill_the_history() -> None:
         world.signatures.failures = []
         await it.days_pass(0.02)
         assert world.push.stages() == [("ready", "customer-signer")]
+
+
+async def test_a_reminder_by_hand_comes_once_though_the_document_has_news() -> None:
+    world = World()
+    async with story(world, a_request(*PARALLEL)) as it:
+        await it.days_pass(1)
+        world.signatures.sign("customer-signer", SignerState.VIEWED)
+        await it.handle.execute_update(Request.remind, ReminderNow(actor="legal-desk"))
+        await it.days_pass(0.01)
+    assert world.push.stages()[2:] == [
+        ("reminder-manual-1", "customer-signer"),
+        ("reminder-manual-1", "chief-executive"),
+    ]
+
+
+async def test_a_reminder_by_hand_that_a_pause_interrupts_reaches_who_it_has_not_reached_yet() -> None:
+    world = World()
+    async with story(world, a_request(*PARALLEL)) as it:
+        await it.days_pass(1)
+        world.push.deaf_once = ["chief-executive"]
+        reminded = await it.handle.start_update(
+            Request.remind, ReminderNow(actor="legal-desk"), wait_for_stage=WorkflowUpdateStage.ACCEPTED
+        )
+        while Outcome.FAILED not in {one.outcome for one in (await it.shown()).notifications}:
+            pass
+        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk"))
+        assert world.push.stages()[2:] == [("reminder-manual-1", "customer-signer")]
+        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
+        shown = await reminded.result()
+    assert world.push.stages()[2:] == [
+        ("reminder-manual-1", "customer-signer"),
+        ("reminder-manual-1", "chief-executive"),
+    ]
+    assert {n.outcome for n in shown.notifications} == {Outcome.ACCEPTED}
+
+
+async def test_an_answer_is_of_no_use_to_somebody_who_has_signed() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(1)
+        await it.handle.execute_update(Request.ask, Question(person="customer-signer", text="Which annex?"))
+        await it.days_pass(0.01)
+        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk"))
+        await it.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="Annex B."))
+        world.signatures.sign("customer-signer")
+        await it.callback("signer_signed")
+        await it.days_pass(0.01)
+        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
+        await it.days_pass(0.01)
+    assert [stage for stage, _ in world.push.stages()] == ["ready", "question-1", "ready", "withdrawal"]
+
+
+@pytest.mark.parametrize(
+    ("update", "wish", "says"),
+    [
+        (Request.pause, Pause(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
+        (Request.cancel, Cancellation(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
+        (Request.remind, ReminderNow(actor="x" * 201), "the name of who wants it is longer than 200 characters"),
+        (Request.extend, Extension(actor="a", due=date(9999, 12, 31)), "9999-12-31 is more than two years away"),
+    ],
+)
+async def test_what_is_too_much_to_remember_is_refused(update: object, wish: object, says: str) -> None:
+    async with story(World()) as it:
+        await it.days_pass(0.01)
+        assert await refused(it, update, wish) == says

@@ -10,8 +10,21 @@ from tests.activities.book import AMSTERDAM, Book, somebody
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, story
 from workflows.inputs import SignatureRequest
-from workflows.model import Code, Escalation, Outcome, Policy, Reminders, Signer, Status
+from workflows.model import (
+    Answer,
+    Code,
+    Escalation,
+    Outcome,
+    Pause,
+    Policy,
+    Question,
+    Reminders,
+    Resumption,
+    Signer,
+    Status,
+)
 from workflows.shown import RequestShow
+from workflows.signature_request import SignatureRequestWorkflow as Request
 
 HERE = ZoneInfo(AMSTERDAM)
 PEOPLE = Book(*(somebody(person) for person in ("legal-desk", "customer-signer", "chief-executive")))
@@ -157,3 +170,34 @@ async def test_whoever_signs_while_the_worker_is_away_is_not_nudged_by_its_retur
     assert world.push.stages()[2:] == [("ready", "chief-executive"), ("withdrawal", "customer-signer")]
     lines = {line.stage: line.why for line in shown.notifications if line.outcome is Outcome.SUPPRESSED}
     assert lines == {"reminder-2": reminders, "reminder-3": reminders, "warning-2d": "signed"}
+
+
+async def test_a_question_that_is_answered_after_the_due_date_leaves_a_day_after_the_last_warning() -> None:
+    world, start = a_world(), monday(10)
+    due = start + 9 * DAY
+    async with story(world, one_signer().having(due=due), begins=start) as it:
+        await until(it, start + DAY, 10)
+        await it.handle.execute_update(Request.ask, Question(person="customer-signer", text="Which annex?"))
+        await until(it, due + DAY, 11)
+        await it.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="Annex B."))
+        settled = await it.handle.result()
+        shown = await it.shown()
+    assert [line for line in told(shown) if line.endswith("accepted")][2:] == [
+        "Thu 11h answer-1 accepted",
+        "Thu 11h warning-2d accepted",
+    ]
+    assert settled.outcome is Status.EXPIRED
+    assert DAY <= settled.at - (due + DAY) < DAY + timedelta(hours=2)
+
+
+async def test_of_the_warnings_that_a_pause_kept_back_the_last_one_comes_and_the_others_say_why() -> None:
+    world, start = a_world(), monday(10)
+    request = one_signer(POLICY.having(warnings=("2d", "1d"))).having(due=start + 9 * DAY)
+    async with story(world, request, begins=start) as it:
+        await until(it, start + DAY, 10)
+        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk"))
+        await until(it, start + 9 * DAY, 9, 15)
+        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
+        await it.days_pass(0.02)
+        shown = await it.shown()
+    assert told(shown)[1:] == ["Wed 09h warning-2d paused", "Wed 09h warning-1d accepted"]

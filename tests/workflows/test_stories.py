@@ -8,7 +8,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 
 from tests.servers import time_skipping
 from tests.workflows.fakes import World, refusal
-from tests.workflows.stage import a_request, approver, begin, silent_for, story, workers
+from tests.workflows.stage import PARALLEL, a_request, approver, begin, silent_for, story, workers
 from workflows.model import (
     Cancellation,
     Code,
@@ -423,3 +423,30 @@ async def test_a_faulty_people_file_is_a_problem_that_stops_no_clock_and_mends_i
     assert shown.problem is None
     assert shown.next is not None
     assert shown.next.what == "remind"
+
+
+async def test_a_lost_callback_is_noticed_within_a_week_when_nobody_is_to_be_nudged() -> None:
+    world = World()
+    world.planner.reminders, world.planner.escalate_after = (), None
+    world.planner.window = timedelta(days=90)
+    async with story(world, a_request(Signer(person="customer-signer", order=1))) as it:
+        began = await it.env.get_current_time()
+        await it.days_pass(40)
+        world.signatures.sign("customer-signer")
+        world.signatures.status = Status.SIGNED
+        settled = await it.handle.result()
+    assert settled.outcome is Status.SIGNED
+    assert settled.at - began < timedelta(days=47)
+
+
+async def test_an_alternate_is_alerted_once_though_the_document_has_news() -> None:
+    world = World()
+    async with story(world, a_request(*PARALLEL)) as it:
+        await it.days_pass(11.5)
+        world.signatures.sign("chief-executive", SignerState.VIEWED)
+        await it.days_pass(1)
+    escalated = [one for one in world.push.stages() if "escalat" in one[0]]
+    assert sorted(escalated) == [
+        ("escalated", "chief-executive"), ("escalated", "customer-signer"),
+        ("escalation", "chair"), ("escalation", "chair"),
+    ]  # fmt: skip

@@ -17,6 +17,7 @@ class MomentKind(StrEnum):
     REMIND = "remind"
     WARN = "warn"
     ESCALATE = "escalate"
+    ESCALATED = "escalated"
     EXPIRE = "expire"
 
 
@@ -76,6 +77,8 @@ class Turn(Model):
 
     person: str
     since: AwareDatetime
+    came_at: AwareDatetime | None = None
+    """When the turn really came, `since` without the pauses."""
 
 
 class Snooze(Model):

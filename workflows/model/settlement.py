@@ -50,6 +50,8 @@ class HandoffCall(Model):
     attempt: int = 1
     listed: bool = True
     """False for people told of the ending: they show among the notifications, not among the hand-offs."""
+    reached: tuple[str, ...] = ()
+    """For a target that is a group: the keys of notices that have arrived by now, so that nobody is told twice."""
 
 
 class HandoffBatch(Model):
@@ -73,6 +75,8 @@ class HandoffResult(Model):
     why: str | None = None
     retry_after: float = 0
     delivered: tuple[Delivered, ...] = ()
+    partly: bool = False
+    """Some of a group were told, by this attempt or an earlier one: it ends done when nobody else can be."""
 
 
 class HandoffReport(Model):

@@ -139,13 +139,3 @@ async def test_no_path_known_says_so(
     await client.aclose()
     assert (failure.type, failure.non_retryable) == (Code.REFUSED, True)
     assert "no path to cancel is known" in failure.message
-
-
-async def test_the_mail_is_sent_again(
-    sandbox: RunningSandbox, service: CoreSignatureService, order: CancelOrder, act: Acting
-) -> None:
-    await act(service.resend, order.document)
-    assert [mail["to"] for mail in entries(sandbox, "mail") if mail["kind"] == "resend"] == ["customer@acme.test"]
-    await act(service.cancel, order)
-    await act(service.resend, order.document)
-    assert len(calls(sandbox, "/resend_signature_request_email/")) == 1

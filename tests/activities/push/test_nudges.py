@@ -1,6 +1,7 @@
 """Nudges: the document is read first, and Core Signature's mail goes where no push arrives."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -42,6 +43,9 @@ from workflows.model import (
 )
 
 PDF = b"%PDF-1.7\n%%EOF\n"
+AT_WORK = datetime(2026, 11, 4, 15, tzinfo=UTC)
+"""Four o'clock in Amsterdam, ten in New York."""
+AT_NIGHT = AT_WORK + timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Sent:
 
     def nudge(self, *nudged: Notice, **more: Any) -> Delivery:
         """A delivery that reads the document first."""
-        return Delivery(**{"brief": self.brief, "notices": nudged, "document": self.document, **more})
+        return Delivery(**{"brief": self.brief, "notices": nudged, "document": self.document, "now": AT_WORK, **more})
 
 
 @pytest.fixture
@@ -90,7 +94,11 @@ async def test_a_signer_whose_phone_died_after_creation_gets_the_mail_core_was_a
     sandbox: RunningSandbox, notices: Notices, sent: Sent
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
-    line = only(await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief)))
+    line, *along = (await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief, now=AT_WORK))).delivered
+    assert [(one.person, one.stage) for one in along] == [
+        ("chief-executive", "mail-along"),
+        ("customer-signer", "reminder-along"),
+    ]
     assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
     assert outcomes(line) == dict.fromkeys(hashes("finance-chief~1"), Outcome.FAILED)
     assert "cfo@example.test" in [mail["to"] for mail in entries(sandbox, "mail")]
@@ -102,9 +110,73 @@ async def test_a_reminder_without_a_phone_is_cores_mail_again_once_for_all(
     mark(sandbox, "finance-chief~1", "unregistered")
     stage = sent.nudge(notice("customer-signer", "reminder-1"), notice("finance-chief", "reminder-1"))
     report = await notices.deliver(stage)
-    assert [(line.channel, line.outcome) for line in report.delivered] == [(Channel.MAIL, Outcome.ACCEPTED)] * 2
+    assert [(line.channel, line.outcome) for line in report.delivered] == [(Channel.MAIL, Outcome.ACCEPTED)] * 3
     resends = [call for call in entries(sandbox, "request") if "resend" in call["path"]]
     assert len(resends) == 1
+
+
+def resent(sandbox: RunningSandbox) -> list[str]:
+    """Who was mailed again."""
+    return sorted(mail["to"] for mail in entries(sandbox, "mail") if mail["kind"] == "resend")
+
+
+async def test_a_mail_that_goes_to_other_signers_too_waits_for_their_hours_and_says_so(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    line = only(await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_NIGHT)))
+    assert (line.channel, line.outcome, line.why) == (Channel.MAIL, Outcome.FAILED, "others_asleep")
+    assert resent(sandbox) == []
+
+
+async def test_who_is_mailed_along_in_their_hours_has_a_line_of_their_own(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    report = await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_WORK))
+    assert [(line.person, line.stage, line.channel, line.outcome, line.why) for line in report.delivered] == [
+        ("customer-signer", "reminder-1", Channel.MAIL, Outcome.ACCEPTED, None),
+        ("chief-executive", "mail-along", Channel.MAIL, Outcome.ACCEPTED, "with_others"),
+        ("finance-chief", "mail-along", Channel.MAIL, Outcome.ACCEPTED, "with_others"),
+    ]
+    assert report.delivered[1].key == "msa-0042/reminder-1/chief-executive/customer-signer"
+    assert len(resent(sandbox)) == 3
+
+
+async def test_whoever_is_told_in_the_same_stage_is_woken_by_no_mail(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    stage = [notice(person, "warning-1d") for person in ("chief-executive", "customer-signer", "finance-chief")]
+    report = await notices.deliver(sent.nudge(*stage, now=AT_NIGHT))
+    assert {line.outcome for line in report.delivered} == {Outcome.ACCEPTED}
+    assert len(resent(sandbox)) == 3
+
+
+async def test_an_urgent_mail_may_go_to_all_whose_turn_it_is_at_any_hour(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    urgent = sent.brief.having(urgent=True)
+    await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), brief=urgent, now=AT_NIGHT))
+    assert len(resent(sandbox)) == 3
+
+
+async def test_a_signer_whose_turn_it_no_longer_is_stops_nobodys_mail(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    for email in ("ceo@example.test", "cfo@example.test"):
+        sent.signed_by(email)
+    line = only(await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_NIGHT)))
+    assert line.outcome is Outcome.ACCEPTED
+    assert resent(sandbox) == ["customer@acme.test"]
+
+
+async def test_a_first_mail_that_core_was_asked_not_to_send_goes_to_no_sleeping_signer_either(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    mark(sandbox, "finance-chief~1", "unregistered")
+    stage = delivery(notice("finance-chief"), notice("customer-signer"), brief=sent.brief, now=AT_NIGHT)
+    finance, customer = (await notices.deliver(stage)).delivered
+    assert (finance.outcome, finance.why) == (Outcome.FAILED, "others_asleep")
+    assert (customer.channel, customer.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    assert resent(sandbox) == []
 
 
 async def test_the_document_is_read_before_a_nudge_and_who_signed_is_not_nudged(
@@ -191,7 +263,8 @@ async def test_with_push_off_signers_are_told_by_mail(
     notices = Notices(
         dialect=None, directory=directory, links=links, read=signatures.read, mail=SignerMail(core, directory)
     )
-    line = only(await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief)))
+    line, *along = (await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief, now=AT_WORK))).delivered
+    assert {one.stage for one in along} == {"reminder-along"}
     assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
     assert "cfo@example.test" in [mail["to"] for mail in entries(sandbox, "mail")]
     assert not sends(sandbox)
@@ -202,4 +275,4 @@ async def test_a_last_open_device_that_turns_out_dead_falls_back_to_mail(
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     stage = sent.nudge(notice("finance-chief", "reminder-1"), devices=hashes("finance-chief~1"))
-    assert only(await notices.deliver(stage)).channel is Channel.MAIL
+    assert (await notices.deliver(stage)).delivered[0].channel is Channel.MAIL

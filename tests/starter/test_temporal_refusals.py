@@ -1,0 +1,84 @@
+"""What Temporal answers when it does not do what it was asked: one line for the terminal, never an internal error."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.files.reading import FileFaults
+from activities.policies.cascade import Resolved
+from activities.requests.input import Prepared
+from starter import rehearsal, requests, wishes
+from starter.desk import Desk, opened
+from starter.search_attributes import ensure_search_attributes
+from starter.settings import load
+from starter.temporal_refusals import TemporalRefused, refusing
+from tests.servers import real_server
+from tests.starter.terminal import complete, type_
+from tests.workflows.stage import a_request
+from workflows.model import Pause
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
+
+MSA: Final = "msa-0042"
+NOWHERE: Final = "namespace nowhere does not exist: make it, or set TEMPORAL_NAMESPACE"
+Word = Callable[[Desk], Awaitable[object]]
+WORDS: Final[dict[str, Word]] = {
+    "list": lambda desk: requests.count(desk, attention=False),
+    "show": lambda desk: requests.show(desk, MSA),
+    "start": lambda desk: requests.start(desk, prepared()),
+    "start, overdue": lambda desk: requests.start(desk, prepared(FileFaults([]))),
+    "pause": lambda desk: wishes.make(desk, MSA, Pause(actor="legal-desk")),
+    "fast-forward": lambda desk: rehearsal.fast_forward(desk.client, MSA, rehearsal.span("1d")),
+    "init": lambda desk: ensure_search_attributes(desk.client),
+}
+
+
+def prepared(overdue: FileFaults | None = None) -> Prepared:
+    """A request that only has to be started."""
+    request = a_request(name=MSA)
+    return Prepared(request, Resolved(request.policy, (), {}), None, None, overdue)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def address() -> AsyncIterator[str]:
+    async with real_server() as env:
+        yield env.client.service_client.config.target_host
+
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
+async def test_a_namespace_that_does_not_exist_is_named_by_every_word(word: Word, address: str, tmp_path: Path) -> None:
+    """For a request it reads as if nobody knew it, though it may live next door."""
+    nowhere = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": "nowhere", "COUNTERSIGN_DATA_DIR": str(tmp_path)}
+    with pytest.raises(TemporalRefused, match=f"^{NOWHERE}$"):
+        async with opened(load(environment=nowhere)) as desk:
+            await word(desk)
+
+
+@pytest.mark.parametrize("typed", [("request", "list"), ("worker",)], ids=" ".join)
+async def test_that_is_the_one_line_of_command_and_process(
+    typed: tuple[str, ...], address: str, tmp_path: Path
+) -> None:
+    ended = type_(*typed, TEMPORAL_ADDRESS=address, TEMPORAL_NAMESPACE="nowhere", **complete(tmp_path))
+    assert (ended.returncode, ended.stderr) == (1, f"{NOWHERE}\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "says"),
+    [
+        (RPCStatusCode.PERMISSION_DENIED, "Request unauthorized.", "Temporal answered permission denied: "),
+        (RPCStatusCode.UNAVAILABLE, "tcp connect error", "Temporal did not answer: unavailable: "),
+        (RPCStatusCode.INVALID_ARGUMENT, "two\nlines", "Temporal answered invalid argument: two lines"),
+        (RPCStatusCode.NOT_FOUND, "", "Temporal answered not found"),
+    ],
+)
+async def test_any_other_answer_is_told_with_its_status_in_one_line(
+    status: RPCStatusCode, message: str, says: str
+) -> None:
+    with pytest.raises(TemporalRefused) as refused, refusing("default"):
+        raise RPCError(message, status, b"")
+    assert str(refused.value).startswith(says)
+    assert "\n" not in str(refused.value)

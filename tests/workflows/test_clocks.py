@@ -1,0 +1,78 @@
+"""When the clocks of a request stand and go on, and what is said of it meanwhile. Pure."""
+
+from datetime import UTC, datetime, timedelta
+
+from tests.workflows.stage import a_request
+from workflows import operations
+from workflows.model import (
+    Agenda,
+    Code,
+    DocumentSeen,
+    Pause,
+    Question,
+    Resumption,
+    Signer,
+    SignerSeen,
+    SignerState,
+    Status,
+    StopKind,
+)
+from workflows.progress import Progress
+
+START = datetime(2026, 11, 2, 9, tzinfo=UTC)
+DAY = timedelta(days=1)
+BRIEF = a_request(Signer(person="customer-signer", order=1), Signer(person="chair", order=1)).brief
+SENT = DocumentSeen(document="d", status=Status.SENT, raw="se")
+AGENDA = Agenda(due_at=START + 30 * DAY)
+DOUBTED = AGENDA.having(doubt="people.yaml:3: unknown field")
+WAITING = Progress.begin(BRIEF, START).observe(SENT, START)
+
+
+def clock_of(progress: Progress, person: str) -> datetime | None:
+    signer = progress.signatures.of(person)
+    return signer.clock_from if signer else None
+
+
+def test_what_stood_for_a_question_moves_everybodys_clock_also_when_the_asker_signs_instead_of_waiting() -> None:
+    asked = operations.ask(WAITING, Question(person="customer-signer", text="Which annex?"), START + DAY)
+    signed = SENT.having(signers=(SignerSeen(person="customer-signer", state=SignerState.SIGNED),))
+    known = asked.observe(signed, START + 6 * DAY)
+    assert known.stops == ()
+    assert clock_of(known, "chair") == START + 5 * DAY
+    assert known.window_from == START + 5 * DAY
+
+
+def test_the_clocks_stand_for_a_service_that_is_away_while_the_people_file_is_in_doubt() -> None:
+    doubted = WAITING.planned(DOUBTED, START)
+    assert (doubted.problem and doubted.problem.code, doubted.stops) == (Code.DIRECTORY, ())
+    away = doubted.trouble(Code.UNREACHABLE, "no answer", START + DAY, START + 2 * DAY)
+    assert away.problem is not None
+    assert (away.problem.code, away.problem.since) == (Code.UNREACHABLE, START + DAY)
+    assert [stop.kind for stop in away.stops] == [StopKind.PROBLEM]
+    back = away.mended(START + 4 * DAY)
+    assert (back.problem, clock_of(back, "chair")) == (None, START + 3 * DAY)
+    again = back.planned(DOUBTED, START + 4 * DAY)
+    assert again.problem is not None
+    assert (again.problem.code, again.problem.since) == (Code.DIRECTORY, START + 4 * DAY)
+
+
+def test_a_trouble_that_changes_its_code_began_when_the_first_did() -> None:
+    away = WAITING.trouble(Code.UNREACHABLE, "no answer", START, START + DAY)
+    refused = away.trouble(Code.UNAUTHORISED, "invalid_client", START + DAY, START + 2 * DAY)
+    assert refused.problem is not None
+    assert (refused.problem.code, refused.problem.since) == (Code.UNAUTHORISED, START)
+    assert len(refused.stops) == 1
+
+
+def test_what_ended_a_request_stays_said_when_the_store_is_away_afterwards() -> None:
+    failed = Progress.begin(BRIEF, START).fail(Code.ID_USED_BEFORE, "another document has the id", START)
+    mended = failed.trouble(Code.UNREACHABLE, "store away", START + DAY, START + DAY).mended(START + 2 * DAY)
+    assert mended.problem == failed.problem
+
+
+def test_two_reasons_to_stand_are_one_pause() -> None:
+    paused = operations.pause(WAITING, Pause(actor="legal-desk"), START + DAY)
+    away = paused.trouble(Code.UNREACHABLE, "no answer", START + 2 * DAY, START + 3 * DAY)
+    resumed = operations.resume(away, Resumption(actor="legal-desk"), START + 3 * DAY)
+    assert clock_of(resumed, "chair") == START
+    assert clock_of(resumed.mended(START + 5 * DAY), "chair") == START + 4 * DAY

@@ -1,0 +1,44 @@
+"""What a repeated hand-off asks for: only what has not arrived yet."""
+
+from datetime import UTC, datetime
+
+from workflows.model import (
+    Brief,
+    Channel,
+    Delivered,
+    Document,
+    HandoffResult,
+    Outcome,
+    Signer,
+    Status,
+    Target,
+)
+from workflows.names import notice_key
+from workflows.progress import Progress
+from workflows.recipients import hand_off_batch
+
+AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
+BRIEF = Brief(
+    id="r", kind="k", document=Document(name="D"), requester="legal-desk", signers=(Signer(person="signer", order=1),)
+)
+
+
+def line(person: str, outcome: Outcome) -> Delivered:
+    key = notice_key("r", "settled", person)
+    return Delivered(key=key, stage="settled", person=person, channel=Channel.PUSH, outcome=outcome)
+
+
+def test_a_group_is_called_again_with_those_it_has_reached() -> None:
+    targets = (Target(target="board", group="directors"), Target(target="hr", person="hr-desk"))
+    ended = Progress.begin(BRIEF, AT).having(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
+    assert [call.reached for call in hand_off_batch(BRIEF, ended, AT).calls] == [(), ()]
+    lines = (line("chair", Outcome.ACCEPTED), line("treasurer", Outcome.FAILED), line("archive", Outcome.SUPPRESSED))
+    results = (
+        HandoffResult(target="board", ok=False, partly=True, delivered=lines),
+        HandoffResult(target="hr", ok=False, delivered=(line("hr-desk", Outcome.FAILED),)),
+    )
+    tried = ended.handed_off(results, AT)
+    assert tried.handoff.next_at is not None
+    board, hr = hand_off_batch(BRIEF, tried, tried.handoff.next_at).calls
+    assert (board.attempt, board.reached) == (2, ("r/settled/chair",))
+    assert (hr.attempt, hr.reached) == (2, ())
