@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +21,9 @@ from activities.planner import PolicyPlanner
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
 from activities.store import StoreFailure
-from starter import clients, exits, telemetry
+from starter import clients, exits, needs, telemetry
 from starter.clients import Clients
 from starter.exits import Refusal
-from starter.needs import Need
 from starter.search_attributes import missing_search_attributes
 from starter.session import on_duty
 from starter.settings import Settings
@@ -33,7 +32,7 @@ from starter.temporal_refusals import refusing
 from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature_request import SignatureRequestWorkflow
 
-NEEDS: Final = (Need.SIGNATURE, Need.PUSH, Need.CALLBACKS, Need.LINKS, Need.PEOPLE)
+NEEDS: Final = needs.OF_WORKER
 GRACE: Final = timedelta(seconds=30)
 """What an activity that is running at SIGTERM gets to finish; without it the next worker would send it again."""
 CALLS_OF_THE_DEAREST: Final = 4
@@ -139,9 +138,24 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
         if missing:
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
-        for worker in workers(client, activities_of(open_clients, client), chosen):
-            await open_things.enter_async_context(worker)
+        both = workers(client, activities_of(open_clients, client), chosen)
+        await open_things.enter_async_context(at_work(both))
         yield True
+
+
+@asynccontextmanager
+async def at_work(both: Sequence[Worker]) -> AsyncIterator[None]:
+    """All of these polling; at the end they drain together, within one grace."""
+    async with AsyncExitStack() as polling:
+        for worker in both:
+            await polling.enter_async_context(worker)
+        # Left one after the other, the first would take new work while the last drains, and each its own grace.
+        polling.push_async_callback(_shut_down, both)
+        yield
+
+
+async def _shut_down(both: Sequence[Worker]) -> None:
+    await asyncio.gather(*(worker.shutdown() for worker in both))
 
 
 async def _unless(stop: asyncio.Event, connecting: Any) -> Client | None:

@@ -22,10 +22,9 @@ _GONE: Final = 410
 
 @dataclass(frozen=True)
 class DownstreamConfig:
-    """`secrets` per target name, several while one is rotated; `hosts` as in `addresses.Guard`."""
+    """`secrets` per target name, several while one is rotated."""
 
     secrets: Mapping[str, Sequence[SecretStr]] = field(default_factory=dict)
-    hosts: tuple[str, ...] = ()
 
 
 def wall_clock() -> datetime:

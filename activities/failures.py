@@ -17,9 +17,7 @@ from activities.http.calling import Cause, ServiceFailure
 from activities.people import DirectoryFailure
 from activities.store import StoreFailure
 from workflows.model import Code
-
-LONGEST_WAIT: Final = 3600.0
-"""Seconds: a service that asks for more is asked again after this."""
+from workflows.waits import LONGEST_WAIT
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import Protocol, TypeAlias
 import structlog
 from pydantic import ValidationError
 
-from activities.files.reading import FileFaults, FileText
-from activities.person import Device, PeopleFile, PeopleKnown, Person, Platform, SignersFile, by_group, stands_in_full
+from activities.files.reading import FileFaults
+from activities.person import Device, PeopleFile, Person, Platform, SignersFile, by_group, stands_in_full
 from activities.spelling import did_you_mean
 from activities.store import Store, StoreFailure, device_hash
 
@@ -132,10 +132,6 @@ class FileDirectory:
         except StoreFailure as failure:
             raise DirectoryFailure(str(failure)) from failure
 
-    async def check(self) -> int:
-        """Read the file now; the number of people in it. `FileFaults` says what is wrong with it."""
-        return len((await asyncio.to_thread(_read, self._file)).people)
-
     async def _inline(self, id: str, request: str | None) -> Person:
         if request is None:
             raise UnknownPerson(id)
@@ -165,7 +161,9 @@ class FileDirectory:
         except FileFaults as faults:
             more = f" (and {len(faults.faults) - 1} more)" if len(faults.faults) > 1 else ""
             self._warning = f"{faults.faults[0]}{more}"
-            _log.warning("people file is faulty", says=self._warning, last_good_kept=self._state is not None)
+            # Without a last good state everybody who asks is told, by the failure itself.
+            if self._state is not None:
+                _log.warning("people file is faulty, its last good state stays in use", says=self._warning)
 
 
 def _signers(content: bytes) -> SignersFile:
@@ -185,6 +183,5 @@ def _version(file: Path) -> _Version:
 
 
 def _read(path: Path) -> _State:
-    file = FileText.read(path).parse()
-    people = file.validate(PeopleFile, PeopleKnown.of(file.plain)).people
+    people = PeopleFile.read(path).people
     return _State({person.id: person for person in people}, by_group(people))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo
 
@@ -24,7 +25,7 @@ from activities.files.fields import (
     Phone,
     Zone,
 )
-from activities.files.reading import FileModel
+from activities.files.reading import FileModel, FileText
 from activities.spelling import did_you_mean
 
 USUAL_HOURS: Final = "09:00-18:00"
@@ -211,6 +212,12 @@ class PeopleFile(FileModel):
     """The file `COUNTERSIGN_PEOPLE`."""
 
     people: tuple[Person, ...] = Field(min_length=1)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The file at `path`; `FileFaults` says all that is wrong with it."""
+        file = FileText.read(path).parse()
+        return file.validate(cls, PeopleKnown.of(file.plain))
 
 
 class SignersFile(FileModel):

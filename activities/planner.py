@@ -47,7 +47,7 @@ class PolicyPlanner(Planner):
             warnings = last_warnings(waiting)
             nudges = reminders(waiting, warnings)
             escalations = await escalation(planning, waiting, nudges, self._directory)
-            moments += [*warnings, *nudges, *escalations, *told_of(escalations, waiting)]
+            moments += [*warnings, *nudges, *escalations, *told_of(escalations, (*warnings, *nudges), waiting)]
         moments.sort(key=lambda moment: (moment.at, _ORDER.index(moment.kind), moment.person))
         return Agenda(
             due_at=due_at,

@@ -6,6 +6,7 @@ it was started.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import secrets
@@ -82,10 +83,11 @@ class Store:
         return self._local
 
     async def check(self) -> None:
-        """Write, read and list as requests will; leaves one small object behind. Raises `StoreFailure`."""
+        """Write, write once, read and list as requests will; leaves one small object behind. Raises `StoreFailure`."""
         await self._replace(_PROBE, b"{}")
         if await self._read(_PROBE) != b"{}":
             raise StoreFailure("the store does not give back what was written to it")
+        await self._check_once(f"probe-{secrets.token_hex(8)}.json")
         await self.read_amendments("probe")
 
     async def put_document(self, content: bytes) -> str:
@@ -155,6 +157,15 @@ class Store:
     async def is_dead(self, token: str) -> bool:
         """Whether the push service once said that it no longer knows this device."""
         return await self._read(_dead(token)) is not None
+
+    async def _check_once(self, name: str) -> None:
+        try:
+            if not await self._create(name, b"{}") or await self._create(name, b"[]"):
+                raise StoreFailure("the store does not keep what was written first: a record could be overwritten")
+        finally:
+            # No request ever removes anything, so a store that forbids it will do.
+            with contextlib.suppress(StoreFailure):
+                await self._in_thread(self._files.rm_file, self._path(name))
 
     async def _create(self, name: str, content: bytes) -> bool:
         return await self._in_thread(self._create_now, name, content)
@@ -243,10 +254,18 @@ def _create_local(path: Path, content: bytes) -> None:
 
 
 def _written_beside(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_private(path.parent)
     beside = path.with_name(f".{secrets.token_hex(8)}.part")
-    with beside.open("xb") as stream:
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     return beside
+
+
+def _make_private(folder: Path) -> None:
+    """Contracts and addresses are for the user the processes run as; a folder that is there keeps its mode."""
+    for above in reversed((folder, *folder.parents)):
+        # `mkdir(parents=True)` would give the mode to the last one alone.
+        if not above.exists():
+            above.mkdir(mode=0o700, exist_ok=True)

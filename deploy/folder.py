@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, Field, ValidationError
 
 from deploy.processes import StackFailure
 
@@ -30,6 +32,8 @@ class Ports:
     temporal_metrics: int
     sandbox: int
     receiver: int
+    receiver_metrics: int
+    worker_metrics: int
 
     @classmethod
     def free(cls, host: str, wished: Mapping[str, int]) -> Self:
@@ -63,6 +67,13 @@ class Kept:
     secrets: Secrets
 
 
+class _Known(BaseModel):
+    """What `kept.json` says of earlier starts, which may have been those of another version."""
+
+    ports: Mapping[str, Annotated[int, Field(ge=1, le=65535)]] = {}
+    secrets: Mapping[str, str] = {}
+
+
 class DataFolder:
     """One folder, used by one stack at a time."""
 
@@ -91,26 +102,30 @@ class DataFolder:
         except OSError as error:
             raise StackFailure(f"{self.path} cannot be used: {error.strerror}") from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock(lock)
             self.dev_file.unlink(missing_ok=True)
             yield
-        except BlockingIOError:
-            raise StackFailure(f"a stack already runs on {self.path}; its addresses are in {self.dev_file}") from None
         finally:
             os.close(lock)
 
     def kept(self, host: str) -> Kept:
         """Ports and secrets of the earlier starts, completed and written down."""
         file = self.path / "kept.json"
-        known: dict[str, Any] = {}
+        known = _Known()
         with suppress(FileNotFoundError):
             try:
-                known = json.loads(file.read_text())
-            except ValueError:
+                known = _Known.model_validate_json(file.read_bytes(), strict=True)
+            except ValidationError:
                 raise StackFailure(f"{file} cannot be read: delete it, and the next start makes a new one") from None
-        kept = Kept(Ports.free(host, known.get("ports", {})), Secrets.made(known.get("secrets", {})))
+        kept = Kept(Ports.free(host, known.ports), Secrets.made(known.secrets))
         _write_whole(file, asdict(kept))
         return kept
+
+    def _lock(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackFailure(f"a stack already runs on {self.path}; its addresses are in {self.dev_file}") from None
 
     @contextmanager
     def announced(self, addresses: Mapping[str, Any]) -> Iterator[None]:

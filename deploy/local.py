@@ -9,8 +9,10 @@ import argparse
 import asyncio
 import json
 import os
+import shlex
 import signal
-import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy import example
@@ -18,19 +20,21 @@ from deploy.folder import DataFolder
 from deploy.loopback import only_loopback
 from deploy.processes import RunningProgram, StackFailure
 from deploy.stack import Say, Stack, bring_up, plan, tear_down, until_one_ends
+from starter import exits, logs
+from starter.environment import DATA_DIR
 
-_FAILED = 1
+_OWNER_ONLY = 0o077
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM, then 0; 1 and the reason when the stack cannot start or a process of it ends."""
+    """Run until SIGINT or SIGTERM, then 0; `Refusal` when the stack cannot start or a process of it ends."""
+    # Contracts, names and secrets are below this folder: what these processes write is for its owner.
+    os.umask(_OWNER_ONLY)
+    logs.configure("debug" if os.environ.get("COUNTERSIGN_LOG_LEVEL") == "debug" else "warning")
     options = _parser().parse_args()
-    try:
+    with _in_one_line():
         asyncio.run(serve(options.data, only_loopback(options.host), as_json=options.json))
-    except StackFailure as failure:
-        print(f"countersign dev: {failure}", file=sys.stderr, flush=True)  # noqa: T201
-        return _FAILED
-    return 0
+    return exits.Exit.DONE
 
 
 async def serve(data: Path, host: str, *, as_json: bool) -> None:
@@ -41,7 +45,7 @@ async def serve(data: Path, host: str, *, as_json: bool) -> None:
     folder = DataFolder(data)
     with folder.taken():
         stack = plan(folder, folder.kept(host), host)
-        example.lay_out(folder.path / "example", stack.addresses["sandbox"])
+        example.lay_out(folder.path, stack.addresses["sandbox"])
         await _run(stack, stop, _silent if as_json else _say, as_json=as_json)
 
 
@@ -74,23 +78,49 @@ def _tell(stack: Stack, *, as_json: bool) -> None:
     if as_json:
         _say(json.dumps({name: told for name, told in stack.addresses.items() if name != "env"}))
         return
-    example_file = os.path.relpath(stack.folder.path / "example" / "msa.yaml")
     for line in (
         "",
         f"  Phones (inboxes)  {stack.addresses['sandbox']}",
         f"  Web UI            {stack.addresses['web_ui']}",
         f"  Receiver          {stack.addresses['receiver']}",
         f"  Logs              {stack.folder.logs}",
+        *(f"  Metrics           {page}" for page in stack.metrics),
         "",
-        f"In a second terminal, from this folder: countersign request start {example_file}",
+        f"In a second terminal{start_words(stack.folder.path)}",
         "Ctrl-C ends everything; the data stays for the next start.",
     ):
         _say(line)
 
 
+def start_words(data: Path) -> str:
+    """What is typed to start the example request on the stack of this folder: any but the usual one has to be named."""
+    if data == DATA_DIR.absolute():
+        return f", from this folder: countersign request start {DATA_DIR / example.REQUEST}"
+    named, file = (shlex.quote(str(path)) for path in (data, data / example.REQUEST))
+    return f": COUNTERSIGN_DATA_DIR={named} countersign request start {file}"
+
+
+def usual_data(shell: Mapping[str, str] = os.environ) -> Path:
+    """The folder of a stack that was started without `--data`: where a second terminal of this shell looks, too."""
+    return Path(shell.get("COUNTERSIGN_DATA_DIR", "").strip() or DATA_DIR)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """What keeps the stack from running, a file that cannot be used among it, as one line for the terminal."""
+    try:
+        yield
+    except StackFailure as failure:
+        raise exits.Refusal(f"countersign dev: {failure}") from failure
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise exits.Refusal(f"countersign dev: {error.filename} cannot be used: {error.strerror}") from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Countersign on one laptop.")
-    parser.add_argument("--data", type=Path, default=Path(".countersign"), help="folder of data, logs and addresses")
+    parser.add_argument("--data", type=Path, default=usual_data(), help="folder of data, logs and addresses")
     parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on")
     parser.add_argument("--json", action="store_true", help="print the addresses as JSON once all is ready")
     return parser
@@ -105,4 +135,4 @@ def _silent(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exits.run(main)

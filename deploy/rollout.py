@@ -6,16 +6,19 @@ the replay corpus is for released stories, this is for the requests that are ope
 
 import argparse
 import asyncio
+import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from temporalio.client import Client, WorkflowHistory
+from temporalio.client import Client, WorkflowExecution, WorkflowHistory
 from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import Replayer
 
+from deploy.failed_tasks import NotingRunner
 from starter import exits, settings
 from starter.exits import Exit
 from starter.temporal import connect
@@ -24,60 +27,88 @@ from workflows.names import SIGNATURE_REQUEST
 from workflows.signature_request import SignatureRequestWorkflow
 
 WORKFLOWS: Final = (SignatureRequestWorkflow,)
-_MOST: Final = 1_000
+_OPEN: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
 _NONDETERMINISM: Final = re.compile(r"Nondeterminism error: [^\"]+")
 _LONGEST: Final = 300
 
 
-async def rehearse(
-    client: Client, most: int = _MOST, code: Sequence[type[Any]] = WORKFLOWS
-) -> tuple[int, dict[str, str]]:
-    """Replay at most `most` open requests, the newest first: how many were, and why which workflow would get stuck."""
-    replayed, stuck = 0, {}
-    open_requests = client.list_workflows(
-        f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'", limit=most
-    )
-    async for workflow_id, failure in replays(open_requests.map_histories(), client.data_converter, code):
-        replayed += 1
-        if failure is not None:
-            stuck[workflow_id] = _in_one_line(failure)
-    return replayed, stuck
+@dataclass(frozen=True)
+class Rehearsal:
+    """How many requests were open, how many of them were replayed, and why which workflow would get stuck."""
+
+    open: int
+    replayed: int
+    stuck: Mapping[str, str]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every open request was looked at, and goes on."""
+        return not self.stuck and self.replayed == self.open
+
+
+async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] = WORKFLOWS) -> Rehearsal:
+    """Replay the requests that are open now, or only the `most` newest of them."""
+    running = [execution async for execution in client.list_workflows(_OPEN)]
+    histories = _histories(client, running[:most])
+    results = [result async for result in replays(histories, client.data_converter, code)]
+    stuck = {workflow_id: _in_one_line(failure) for workflow_id, failure in results if failure is not None}
+    return Rehearsal(open=len(running), replayed=len(results), stuck=stuck)
 
 
 async def replays(
     histories: AsyncIterator[WorkflowHistory], converter: DataConverter, code: Sequence[type[Any]] = WORKFLOWS
 ) -> AsyncIterator[tuple[str, Exception | None]]:
     """Each history's workflow id and what `code` has against it; None when it goes on as if nothing had happened."""
-    replayer = Replayer(workflows=code, data_converter=converter, runtime=_silent())
+    runner = NotingRunner()
+    replayer = Replayer(workflows=code, data_converter=converter, runtime=_silent(), workflow_runner=runner)
     async with replayer.workflow_replay_iterator(histories) as results:
         async for result in results:
-            yield result.history.workflow_id, result.replay_failure
+            failed = runner.failed.pop(result.history.run_id, None)
+            yield result.history.workflow_id, failed or result.replay_failure
 
 
-async def run(most: int) -> int:
-    """Tell what would happen; 1 when a request would get stuck."""
+async def run(most: int | None = None) -> int:
+    """Tell what would happen; 1 when a request would get stuck, or was not looked at."""
     client = await connect(settings.load(), identity="countersign-rollout")
     with refusing(client.namespace):
-        replayed, stuck = await rehearse(client, most)
-    for workflow_id, why in stuck.items():
+        rehearsal = await rehearse(client, most)
+    for workflow_id, why in rehearsal.stuck.items():
         print(f"{workflow_id}: {why}")  # noqa: T201  the answer of a command is its output
-    print(f"{replayed} open requests replayed, {len(stuck)} would get stuck")  # noqa: T201
-    return Exit.REFUSED if stuck else Exit.DONE
+    server = f"{client.service_client.config.target_host}/{client.namespace}"
+    print(  # noqa: T201
+        f"{rehearsal.replayed} of {rehearsal.open} open requests on {server} replayed, "
+        f"{len(rehearsal.stuck)} would get stuck"
+    )
+    return Exit.DONE if rehearsal.fits else Exit.REFUSED
 
 
 def main() -> int:
     """`python -m deploy.rollout`, in the image that is to be deployed, with the settings of the running one."""
     words = argparse.ArgumentParser(
-        prog="python -m deploy.rollout", description="Would this code get an open request stuck? Exit 1 if so."
+        prog="python -m deploy.rollout",
+        description="Would this code get an open request stuck? Exit 1 if so, or if not all were replayed.",
     )
-    words.add_argument("--most", type=int, default=_MOST, help=f"how many of the newest to replay ({_MOST})")
+    words.add_argument("--most", type=_at_least_one, help="how many of the newest to replay (all)")
+    # A task that fails is told in one line; the SDK would add a traceback for each.
+    logging.getLogger("temporalio").addHandler(logging.NullHandler())
     return asyncio.run(run(words.parse_args().most))
+
+
+async def _histories(client: Client, executions: Sequence[WorkflowExecution]) -> AsyncIterator[WorkflowHistory]:
+    for execution in executions:
+        yield await client.get_workflow_handle(execution.id, run_id=execution.run_id).fetch_history()
 
 
 @cache
 def _silent() -> Runtime:
     """Core would log each failure once more, in its own words."""
     return Runtime(telemetry=TelemetryConfig(logging=None))
+
+
+def _at_least_one(written: str) -> int:
+    if not written.isdecimal() or int(written) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+    return int(written)
 
 
 def _in_one_line(failure: Exception) -> str:

@@ -42,20 +42,24 @@ class Stack:
     first: tuple[Program, ...]
     worker: Program
     addresses: Mapping[str, Any]
+    metrics: tuple[str, ...] = ()
+    """Where receiver and worker offer their metrics, when the shell wants them to."""
 
 
 def plan(folder: DataFolder, kept: Kept, host: str) -> Stack:
     """The stack on this folder; nothing is started yet. `StackFailure` when there is no Temporal server to start."""
     base = surroundings.base()
     ours = surroundings.of_countersign(kept, folder.path, host)
+    ports = (kept.ports.receiver_metrics, kept.ports.worker_metrics)
+    of_receiver, of_worker = (surroundings.metrics(host, port) for port in ports)
     return Stack(
         folder=folder,
         first=(
             _temporal(folder, kept, host, base),
             _sandbox(folder, kept, host, base),
-            _receiver(kept, host, base | ours),
+            _receiver(kept, host, base | ours | of_receiver),
         ),
-        worker=_worker(folder, base | ours | surroundings.versioning()),
+        worker=_worker(folder, base | ours | of_worker | surroundings.versioning()),
         addresses={
             "temporal": authority(host, kept.ports.temporal),
             "web_ui": url(host, kept.ports.web_ui),
@@ -63,6 +67,7 @@ def plan(folder: DataFolder, kept: Kept, host: str) -> Stack:
             "receiver": url(host, kept.ports.receiver),
             "env": ours,
         },
+        metrics=tuple(f"{url(host, port)}/metrics" for port in ports) if of_worker else (),
     )
 
 

@@ -83,6 +83,14 @@ def versioning(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {name: shell[name] for name in _VERSIONING if shell.get(name)} if shell.get(_BUILD) else {}
 
 
+def metrics(host: str, port: int, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Where one process offers its metrics, when the shell wants Prometheus: at one port there is room for one."""
+    if shell.get("OTEL_METRICS_EXPORTER", "").strip() != "prometheus":
+        return {}
+    bracketed = authority(host, port).rpartition(":")[0]
+    return {"OTEL_EXPORTER_PROMETHEUS_HOST": bracketed, "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)}
+
+
 def _of_signature(kept: Kept, sandbox: str) -> dict[str, str]:
     return {
         "COUNTERSIGN_SIGNATURE_URL": sandbox,

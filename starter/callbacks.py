@@ -16,13 +16,13 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from starter.callback_json import NotReadable, NumberText, parse_object
+from starter.request_ids import is_request_id
 from workflows.model import ProviderEvent
 
 MOST_AHEAD: Final = timedelta(minutes=5)
 _DIGITS: Final = re.compile(r"[0-9]{1,12}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _EVENT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _LONGEST_TYPE: Final = 100
 
 
@@ -37,11 +37,11 @@ class Verdict(Enum):
     UNKNOWN = (200, "unknown")
     CLOSED = (200, "closed")
     MALFORMED = (400, "malformed")
-    STALLED = (400, "stalled")
     WRONG_SEGMENT = (401, "wrong_segment")
     BAD_HASH = (401, "bad_hash")
     OUTSIDE_WINDOW = (401, "outside_window")
     TOO_LARGE = (413, "too_large")
+    STALLED = (500, "stalled")
     NOT_STORED = (500, "not_stored")
     BUSY = (500, "busy")
 
@@ -113,7 +113,7 @@ class _Claim:
     def callback(self) -> Callback | None:
         document = self.said.get("document")
         request = document.get("external_id") if isinstance(document, dict) else None
-        if not isinstance(document, dict) or not isinstance(request, str) or not _REQUEST_ID.fullmatch(request):
+        if not isinstance(document, dict) or not isinstance(request, str) or not is_request_id(request):
             return None
         at = datetime.fromtimestamp(self.time, UTC)
         return Callback(request, ProviderEvent(id=self._event_id(document), type=self.event_type, at=at))

@@ -115,8 +115,8 @@ def push_config(ours: PushSettings) -> PushConfig:
 
 
 def downstream_config(settings: Settings) -> DownstreamConfig:
-    """How hand-off calls are signed and whom they may reach."""
-    return DownstreamConfig(secrets=settings.handoff.secrets, hosts=settings.handoff.hosts)
+    """How hand-off calls are signed."""
+    return DownstreamConfig(secrets=settings.handoff.secrets)
 
 
 def _signature_credentials(ours: SignatureSettings) -> Credentials:

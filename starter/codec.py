@@ -61,10 +61,26 @@ class AesGcmCodec(PayloadCodec):
             raise CodecError(f"a payload under key {key_id.decode()!r} was changed or has another key") from error
 
 
+class KeylessCodec(PayloadCodec):
+    """For a process without keys: what it writes stays readable, what others encrypted it says that it cannot read."""
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Each payload as it is."""
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Each payload as it is; `CodecError` when one is encrypted."""
+        for payload in payloads:
+            if payload.metadata.get("encoding") == ENCODING:
+                key = payload.metadata.get(_KEY_ID, b"").decode(errors="replace")
+                raise CodecError(f"a payload is encrypted under key {key!r}: set COUNTERSIGN_PAYLOAD_KEYS")
+        return list(payloads)
+
+
 def data_converter(keys: Sequence[PayloadKey]) -> DataConverter:
     """The converter that client, worker and replayer share; without keys payloads stay readable JSON."""
     if not keys:
-        return pydantic_data_converter
+        return replace(pydantic_data_converter, payload_codec=KeylessCodec())
     return replace(
         pydantic_data_converter,
         payload_codec=AesGcmCodec(keys),

@@ -1,4 +1,7 @@
-"""Spans of httpx calls, without the queries of their addresses: a query may carry what opens a document."""
+"""Spans of httpx calls. Their addresses have no query: it may carry what opens a document.
+
+Of the addresses that other people chose only the host stays: in many a webhook the path is the whole secret.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +11,7 @@ from urllib.parse import urlsplit
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import Span
 
+from activities.http.calling import PATH_IN_TRACES
 from starter.exits import Refusal
 
 _ADDRESSES: Final = ("http.url", "url.full")
@@ -35,10 +39,17 @@ def traced_http(provider: TracerProvider) -> Iterator[None]:
 def _hook(span: Span, request: object) -> None:
     if not isinstance(span, ReadableSpan) or not span.attributes:
         return
+    ours = PATH_IN_TRACES in (getattr(request, "extensions", None) or {})
     for name in _ADDRESSES:
         address = span.attributes.get(name)
         if isinstance(address, str):
-            span.set_attribute(name, urlsplit(address)._replace(query="", fragment="").geturl())
+            span.set_attribute(name, _shown(address, path=ours))
+
+
+def _shown(address: str, *, path: bool) -> str:
+    whole = urlsplit(address)
+    host = whole.netloc.rpartition("@")[2]
+    return whole._replace(netloc=host, path=whole.path if path else "", query="", fragment="").geturl()
 
 
 async def _async_hook(span: Span, request: object) -> None:

@@ -35,6 +35,7 @@ _BROKEN_OFF: Final = (
     WorkflowExecutionStatus.FAILED,
     WorkflowExecutionStatus.TIMED_OUT,
 )
+"""How a workflow ends that did not come to its own end: nobody goes on with the request."""
 
 
 async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
@@ -46,7 +47,8 @@ async def look(client: Client, store: Store, id: str, *, within: timedelta = _WO
             raise
         return await _forgotten(store, id)
     shown = await _asked(client, id, within) or await _outside(store, id, described)
-    return _broken_off(shown, described) if described.status in _BROKEN_OFF else shown
+    how = broken_off(described.status)
+    return _marked(shown, how) if how else shown
 
 
 async def _asked(client: Client, id: str, within: timedelta) -> RequestShow | None:
@@ -104,7 +106,12 @@ def _problem(code: str | None, described: WorkflowExecutionDescription) -> Probl
     return Problem(code=Code(code), since=described.start_time, says="no worker answers that knows more")
 
 
-def _broken_off(shown: RequestShow, described: WorkflowExecutionDescription) -> RequestShow:
-    """Somebody ended the workflow itself: what it said last would otherwise read as if it went on."""
-    how = (described.status or WorkflowExecutionStatus.TERMINATED).name.lower().replace("_", " ")
-    return shown.having(next=None, says=f"The workflow was {how} and does nothing more; before that: {shown.says}")
+def broken_off(status: WorkflowExecutionStatus | None) -> str | None:
+    """The word for how a workflow was broken off, None for one that lives or came to its own end."""
+    return status.name.lower().replace("_", " ") if status in _BROKEN_OFF else None
+
+
+def _marked(shown: RequestShow, how: str) -> RequestShow:
+    """What the workflow said last would otherwise read as if it went on."""
+    says = f"The workflow was {how} and does nothing more; before that: {shown.says}"
+    return shown.having(next=None, waiting_for=(), choices=(), says=says)

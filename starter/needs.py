@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class Need(StrEnum):
@@ -13,6 +14,10 @@ class Need(StrEnum):
     RECEIVER = "receiver"
     LINKS = "links"
     PEOPLE = "people"
+
+
+OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.CALLBACKS, Need.LINKS, Need.PEOPLE)
+OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE)
 
 
 def missing(needs: tuple[Need, ...], told: Mapping[str, object]) -> tuple[str, ...]:

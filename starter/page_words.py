@@ -43,6 +43,15 @@ NO_ANSWER: Final = Draft(
     (phrase("Core Signature does not answer at the moment. Nothing is lost, and your link stays good."),),
     retry_after=30,
 )
+NOT_KNOWN_NOW: Final = Draft(
+    ScreenName.NO_ANSWER,
+    503,
+    Tone.TROUBLE,
+    phrase("Please try again in a minute"),
+    (phrase("This cannot be looked up at the moment. Nothing is lost, and your link stays good."),),
+    retry_after=30,
+)
+"""As `NO_ANSWER`, when it is our own side that does not know."""
 _STRANGER: Final = Draft(
     ScreenName.STRANGER,
     404,
@@ -99,7 +108,15 @@ _BY_MAIL: Final = Draft(
         phrase("Core Signature has sent you a mail about this document, with a link of your own in it."),
         phrase("Please sign from that mail."),
     ),
-    button=Button(Act.RESEND, phrase("Send the mail again"), phrase("Everybody whose turn it is gets theirs again.")),
+    button=Button(Act.RESEND, phrase("Send the mail again"), phrase("It is sent to you alone, at most once an hour.")),
+)
+_BY_MAIL_WITH_OTHERS: Final = replace(
+    _BY_MAIL,
+    sentences=(
+        *_BY_MAIL.sentences,
+        phrase("It cannot be sent again from here, because others whose turn it is would get theirs, too."),
+    ),
+    button=None,
 )
 MAIL_SENT: Final = Draft(
     ScreenName.MAIL_SENT,
@@ -145,7 +162,7 @@ def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, n
     """What a signer finds; the due date is on their own clock, and left out where it does not concern them."""
     if page.state is SigningState.ENDED:
         return ended_screen(page.outcome, reader.language)
-    screen = (_asking(page) if page.state is SigningState.OPEN else _PLAIN[page.state]).told(reader.language)
+    screen = _draft(page).told(reader.language)
     due = due_sentence(due_at, reader, now) if due_at and page.state in _WITH_DUE_DATE else None
     return replace(screen, document=page.document, due=due)
 
@@ -176,6 +193,14 @@ def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime
             for line in shown.signers
         ),
     )
+
+
+def _draft(page: SigningPage) -> Draft:
+    if page.state is SigningState.OPEN:
+        return _asking(page)
+    if page.state is SigningState.BY_MAIL and page.request is None:
+        return _BY_MAIL_WITH_OTHERS
+    return _PLAIN[page.state]
 
 
 def _asking(page: SigningPage) -> Draft:

@@ -25,11 +25,13 @@ from activities.people import Directory, DirectoryFailure, Person, UnknownPerson
 from activities.reader import Reader
 from starter import form_answers, offers, page_options
 from starter.form_guard import FormGuard
+from starter.mail_pause import MailPause
 from starter.page_rendering import Renderer
 from starter.page_words import (
     FOREIGN_FORM,
     MAIL_SENT,
     NO_ANSWER,
+    NOT_KNOWN_NOW,
     NOT_OURS,
     ended_screen,
     signing_screen,
@@ -83,6 +85,7 @@ class Pages:
         self._send = send
         self._guard = guard
         self._clock = clock
+        self._mail_pause = MailPause(clock)
         self._renderer = Renderer(signatures.config.url)
 
     def routes(self) -> list[BaseRoute]:
@@ -118,7 +121,7 @@ class Pages:
             return self._renderer.onward(await self._destination(visit, act))
         except (ServiceFailure, DirectoryFailure, TimeoutError) as failure:
             _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
-            return self._told(NO_ANSWER, visit)
+            return self._told(_no_answer(failure), visit)
 
     async def _destination(self, visit: Visit, act: str) -> str:
         """Where the browser goes next; relative, so that a proxy may put our pages below any path."""
@@ -128,7 +131,9 @@ class Pages:
         if act == Act.SIGN and page.state is SigningState.OPEN and page.url:
             return page.url
         if act == Act.RESEND and page.state is SigningState.BY_MAIL and page.request:
-            await self._signatures.resend(page.request)
+            with self._mail_pause.asking(page.request) as may_be:
+                if may_be:
+                    await self._signatures.resend(page.request)
             return f"{visit.ref}?mail={_SENT}"
         return visit.ref
 
@@ -168,7 +173,7 @@ class Pages:
             return await self._with_more(screen, visit, known) if known and page.state in _CAN_SIGN else screen
         if isinstance(found, (ServiceFailure, DirectoryFailure, TimeoutError)):
             _LOGGER.warning("signing page not found out", request=claim.request, why=str(found))
-            return NO_ANSWER.told(language)
+            return _no_answer(found).told(language)
         raise found
 
     async def _with_more(self, screen: Screen, visit: Visit, shown: RequestShow) -> Screen:
@@ -179,7 +184,7 @@ class Pages:
     async def _status(self, visit: Visit) -> Screen:
         shown = await self._look(visit.claim.request)
         if shown is None:
-            return NO_ANSWER.told(visit.reader.language)
+            return NOT_KNOWN_NOW.told(visit.reader.language)
         screen = status_screen(shown, visit.claim.person, visit.reader, self._clock())
         asked = page_options.with_questions(screen, shown, visit.claim.person)
         return page_options.with_offers(asked, await self._offers(visit, shown), visit.reader)
@@ -230,6 +235,10 @@ class Pages:
 
 def _asked_language(request: Request) -> Language:
     return Language.accepted(request.headers.get("accept-language", ""))
+
+
+def _no_answer(failure: Exception) -> Draft:
+    return NOT_KNOWN_NOW if isinstance(failure, DirectoryFailure) else NO_ANSWER
 
 
 def _is_unknown(page: SigningPage) -> bool:

@@ -8,31 +8,40 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.store import Store, StoreFailure
+from starter.codec import CodecError
 from starter.exits import Refusal
 from starter.looking import look, recorded
 from workflows.shown import RequestShow
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
 _SECONDS: Final = 5.0
+_NOT_SAID: Final = (
+    *(Refusal, RPCError, RuntimeError, TimeoutError, StoreFailure),
+    CodecError,
+    # Of a newer worker, or a newer record: a word or a field that this process does not know.
+    ValueError,
+)
 
 
 class QuickLook:
-    """Asks the workflow, else the settled record; never fails and never takes long."""
+    """Asks the workflow, else the settled record, for at most `seconds` each; never fails for what they answer."""
 
-    def __init__(self, client: Client, store: Store) -> None:
+    def __init__(self, client: Client, store: Store, *, seconds: float = _SECONDS) -> None:
         self._client = client
         self._store = store
+        self._seconds = seconds
 
     async def __call__(self, request: str) -> RequestShow | None:
         """Where the request stands; None when neither Temporal nor a record says it in time."""
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 return await look(self._client, self._store, request, within=_WORKER_ANSWERS_WITHIN)
-        except (Refusal, RPCError, RuntimeError, TimeoutError, StoreFailure):
+        except _NOT_SAID:
             return await self._recorded(request)
 
     async def _recorded(self, request: str) -> RequestShow | None:
         try:
-            return await recorded(self._store, request)
-        except StoreFailure:
+            async with asyncio.timeout(self._seconds):
+                return await recorded(self._store, request)
+        except _NOT_SAID:
             return None

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import AwareDatetime
-from temporalio.client import WorkflowExecution
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import FileText
 from activities.policies.catalogue import Catalogue
@@ -16,14 +17,17 @@ from activities.store import Store
 from starter import clients, looking
 from starter.desk import Desk
 from starter.request_ids import request_id
+from starter.search_attributes import REPORTED, STUCK
 from starter.settings import Settings
 from workflows import names
-from workflows.model import Model
+from workflows.model import Model, Status
 from workflows.shown import RequestShow
 
 _OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}' AND ExecutionStatus != 'ContinuedAsNew'"
 """A long life is several runs: the last one speaks for the request."""
-_NEEDS_A_PERSON: Final = f"ExecutionStatus = 'Running' AND {names.PROBLEM.name} IS NOT NULL"
+_BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
+_IN_TROUBLE: Final = f"(ExecutionStatus = 'Running' AND {names.PROBLEM.name} IS NOT NULL)"
+_ENDED: Final = tuple(status for status in Status if status.ended)
 
 
 class StartAnswer(Model):
@@ -37,13 +41,19 @@ class StartAnswer(Model):
 
 
 class RequestLine(Model):
-    """One line of `request list`, as the search attributes tell it."""
+    """One line of `request list`, as the search attributes tell it.
+
+    `trouble` is what the workflow cannot say of itself: `terminated`, `failed` or `timed out` when it was broken off,
+    `stuck` when its tasks fail time after time. The status of a request that was broken off before it ended is the
+    same word: where it stood last would read as if it went on.
+    """
 
     id: str
     kind: str
     status: str
     problem: str | None = None
     due_at: AwareDatetime | None = None
+    trouble: str | None = None
 
 
 async def read(settings: Settings, file: str, *, now: datetime | None = None) -> Prepared:
@@ -80,25 +90,54 @@ async def show(desk: Desk, id: str) -> RequestShow:
 
 async def count(desk: Desk, *, attention: bool) -> int:
     """About how many lines `listed` has."""
-    return (await desk.client.count_workflows(_query(attention=attention))).count
+    return (await desk.client.count_workflows(await _query(desk.client, attention=attention))).count
 
 
 async def listed(desk: Desk, *, attention: bool) -> AsyncIterator[RequestLine]:
     """All requests that Temporal still knows, newest first; with `attention` those that wait for a person of ours."""
-    async for execution in desk.client.list_workflows(_query(attention=attention)):
-        yield _line(execution)
+    async for execution in desk.client.list_workflows(await _query(desk.client, attention=attention)):
+        if not looking.broken_off(execution.status) or await _is_last_run(desk.client, execution):
+            yield _line(execution)
 
 
-def _query(*, attention: bool) -> str:
-    return f"{_OURS} AND {_NEEDS_A_PERSON}" if attention else _OURS
+async def _query(client: Client, *, attention: bool) -> str:
+    if not attention:
+        return _OURS
+    stuck = f" OR ({STUCK})" if await _says_stuck(client) else ""
+    return f"{_OURS} AND ({_IN_TROUBLE} OR {_BROKEN_OFF}{stuck})"
+
+
+async def _says_stuck(client: Client) -> bool:
+    """Whether this server notes tasks that fail time after time: an older one refuses the whole query."""
+    try:
+        await client.count_workflows(STUCK)
+    except RPCError as error:
+        if error.status is RPCStatusCode.INVALID_ARGUMENT:
+            return False
+        raise
+    return True
+
+
+async def _is_last_run(client: Client, execution: WorkflowExecution) -> bool:
+    """Whether nothing followed: a reset terminates the run that it takes the place of."""
+    try:
+        return (await client.get_workflow_handle(execution.id).describe()).run_id == execution.run_id
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return True  # Its retention is over; the list hears of that later.
+        raise
 
 
 def _line(execution: WorkflowExecution) -> RequestLine:
     known = execution.typed_search_attributes
+    how, status = looking.broken_off(execution.status), known.get(names.STATUS) or ""
+    running = execution.status is WorkflowExecutionStatus.RUNNING
+    stuck = any(pair.key.name == REPORTED.name for pair in known)
     return RequestLine(
-        id=request_id(execution.id),
+        id=execution.id.removeprefix(names.request_workflow_id("")),
         kind=known.get(names.KIND) or "",
-        status=known.get(names.STATUS) or "",
+        status=how if how and status not in _ENDED else status,
         problem=known.get(names.PROBLEM),
         due_at=known.get(names.DUE_AT),
+        trouble=how or ("stuck" if running and stuck else None),
     )

@@ -14,6 +14,10 @@ from workflows.names import SEARCH_ATTRIBUTES
 
 _NOT_OURS_TO_MAKE: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
 
+REPORTED: Final = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
+"""The server's own; it is set after five workflow tasks that failed in a row, within a minute or two."""
+STUCK: Final = f"ExecutionStatus = 'Running' AND {REPORTED.name} IS NOT NULL"
+
 
 class Made(StrEnum):
     """What became of one search attribute."""

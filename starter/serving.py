@@ -43,6 +43,9 @@ class ImpatientProtocol(H11Protocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: what a stranger asks for is no news, and nothing is missing here."""
+
     def _mind_the_head(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()

@@ -19,7 +19,7 @@ from workflows.shown import HandoffLine, RequestShow, SignerLine
 
 _MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
 _GOOD: Final = ("signed", "approved", "done", "accepted")
-_BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
+_BAD: Final = ("declined", "cancelled", "expired", "failed", "terminated", "timed out", "dead", "bounced")
 
 
 def of_request(shown: RequestShow) -> Group:
@@ -37,7 +37,8 @@ def of_list(lines: Iterable[RequestLine]) -> Table:
     """One line a request."""
     table = _table("request", "kind", "status", "problem", "due (UTC)")
     for line in lines:
-        table.add_row(line.id, line.kind, _state(line.status), Text(line.problem or "", "red"), _day(line.due_at))
+        problem = Text(", ".join(filter(None, (line.problem, line.trouble))), "red")
+        table.add_row(line.id, line.kind, _state(line.status), problem, _day(line.due_at))
     return table
 
 

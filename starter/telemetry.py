@@ -5,6 +5,7 @@ only when it ends, weeks later here) and from httpx; metrics are exported by Tem
 """
 
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -147,6 +148,6 @@ def _metrics(otel: Mapping[str, str]) -> OpenTelemetryConfig | PrometheusConfig 
 
 def _interval(otel: Mapping[str, str]) -> timedelta:
     text = otel.get("OTEL_METRIC_EXPORT_INTERVAL", "60000")
-    if not text.isascii() or not text.isdigit() or text.strip("0") == "":
-        raise TelemetryError("OTEL_METRIC_EXPORT_INTERVAL: must be a number of milliseconds")
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+        raise TelemetryError("OTEL_METRIC_EXPORT_INTERVAL: must be a number of milliseconds, nine digits at most")
     return timedelta(milliseconds=int(text))

@@ -22,10 +22,9 @@ from temporalio.common import MetricMeter
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.store import Store
-from starter import clients, telemetry, temporal, wishes
+from starter import clients, needs, telemetry, temporal, wishes
 from starter.callbacks import CallbackRules
 from starter.form_guard import FormGuard
-from starter.needs import Need
 from starter.pages import Pages
 from starter.quick_look import QuickLook
 from starter.receiver import HEADERS, Receiver, Tally
@@ -33,7 +32,7 @@ from starter.serving import listening
 from starter.settings import Settings
 from starter.signals import SignalPort, TemporalSignals
 
-NEEDS: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE)
+NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{clients.CALLBACKS}{{segment}}"
 _WISH_WITHIN: Final = timedelta(seconds=10)
 """A signer waits for the page; to hand over takes some calls of Core Signature."""

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from workflows.ledger import Notification
+from workflows.ledger import Notification, key_of
 from workflows.model import Agenda, Moment, MomentKind, Outcome
 from workflows.progress import Progress
 
 _NUDGES = (MomentKind.REMIND, MomentKind.WARN)
-_NUDGE_STAGES = ("reminder", "warning", "snooze")
+_NUDGE_STAGES = ("reminder", "warning", "snooze", "escalated")
 _LAST_WORD = timedelta(hours=24)
 """A last warning that nobody's phone took holds the expiry for this long."""
 HORIZON = timedelta(days=2 * 365)
@@ -61,16 +61,16 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     and the time to heed it.
     """
     pending = frozenset(signer.person for signer in progress.signatures.pending)
-    told = progress.told_stages
+    told = frozenset(line.key for line in progress.notifications)
     escalated = frozenset(entry.from_ for entry in progress.escalations)
     ahead = [
-        _waiting_for_the_last_word(moment, agenda, progress) if moment.kind is MomentKind.EXPIRE else _held(moment)
+        _held(moment, agenda, progress, now)
         for moment in agenda.moments
-        if _is_open(moment, pending, told, escalated)
+        if _is_open(moment, pending, escalated) and key_of(progress.request, moment) not in told
     ]
     due = [moment for moment in ahead if moment.at <= now]
     if nudges := [moment for moment in due if moment.kind in _NUDGES]:
-        return _nudge(nudges, progress, now)
+        return _nudge(nudges, ahead, progress, now, is_over=now >= agenda.due_at)
     if heard := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATED):
         return Nudge(heard)
     if escalations := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATE):
@@ -80,22 +80,32 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     return Wait(min(ahead, key=lambda moment: moment.at, default=None))
 
 
-def _is_open(
-    moment: Moment, pending: frozenset[str], told: frozenset[tuple[str, str]], escalated: frozenset[str]
-) -> bool:
+def _is_open(moment: Moment, pending: frozenset[str], escalated: frozenset[str]) -> bool:
     match moment.kind:
         case MomentKind.EXPIRE:
             return True
         case MomentKind.ESCALATE:
             return moment.person in pending and moment.person not in escalated
-        case MomentKind.ESCALATED if moment.person not in escalated:
-            return False
+        case MomentKind.ESCALATED:
+            return moment.person in pending and moment.person in escalated
         case _:
-            return moment.person in pending and (moment.stage, moment.person) not in told
+            return moment.person in pending
 
 
-def _held(moment: Moment) -> Moment:
-    return moment.having(at=max(moment.at, moment.held_until)) if moment.held_until else moment
+def _held(moment: Moment, agenda: Agenda, progress: Progress, now: datetime) -> Moment:
+    if moment.kind is MomentKind.EXPIRE:
+        return _waiting_for_the_last_word(moment, agenda, progress)
+    held = moment.having(at=max(moment.at, moment.held_until or moment.at))
+    return _apart(held, agenda, progress, now) if moment.kind is MomentKind.ESCALATED else held
+
+
+def _apart(heard: Moment, agenda: Agenda, progress: Progress, now: datetime) -> Moment:
+    """An hour after any nudge that it would come together with, if their hours leave that hour."""
+    at = max(heard.at, now)
+    planned = [one.at for one in agenda.moments if one.person == heard.person and one.kind in _NUDGES]
+    nudged = [line.at for line in _nudges_of(heard.person, progress)]
+    later = max((one + APART for one in (*planned, *nudged) if one < at + APART), default=at)
+    return heard.having(at=later) if at < later and (not heard.open_until or later < heard.open_until) else heard
 
 
 def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: Progress) -> Moment:
@@ -116,17 +126,34 @@ def _time_to_heed(warning: Notification, planned_at: datetime | None, due_at: da
     return min(due_at - planned_at, _LAST_WORD) if late and planned_at is not None else timedelta()
 
 
-def _nudge(due: list[Moment], progress: Progress, now: datetime) -> Nudge:
-    latest = {moment.person: moment for moment in sorted(due, key=lambda moment: moment.at)}
-    kept = tuple(latest.values())
-    nudged = frozenset(
-        line.person
-        for line in progress.notifications
-        if line.outcome is Outcome.ACCEPTED and line.stage.startswith(_NUDGE_STAGES) and now - line.at < APART
+def _nudge(due: list[Moment], ahead: list[Moment], progress: Progress, now: datetime, *, is_over: bool) -> Nudge:
+    soon = [moment for moment in ahead if moment.kind in _NUDGES and now < moment.at < now + APART]
+    latest = {moment.person: moment for moment in sorted((*due, *soon), key=_weight)}
+    kept = tuple(one for one in latest.values() if one in due and not (is_over and one.kind is MomentKind.REMIND))
+    too_soon = tuple(
+        moment
+        for moment in kept
+        if any(_says_enough(line, moment) and now - line.at < APART for line in _nudges_of(moment.person, progress))
     )
-    too_soon = tuple(moment for moment in kept if moment.kind is MomentKind.REMIND and moment.person in nudged)
     return Nudge(
         moments=tuple(moment for moment in kept if moment not in too_soon),
         caught_up=tuple(moment for moment in due if moment not in kept),
         too_soon=too_soon,
     )
+
+
+def _weight(nudge: Moment) -> tuple[bool, datetime]:
+    return nudge.kind is MomentKind.WARN, nudge.at
+
+
+def _nudges_of(person: str, progress: Progress) -> list[Notification]:
+    """What has arrived of the nudges of somebody."""
+    lines = [line for line in progress.notifications if line.person == person and line.outcome is Outcome.ACCEPTED]
+    return [line for line in lines if line.stage.startswith(_NUDGE_STAGES)]
+
+
+def _says_enough(line: Notification, nudge: Moment) -> bool:
+    """Whether a nudge would only repeat this one: a reminder any other, a last warning one of the same due date."""
+    if nudge.kind is MomentKind.REMIND:
+        return True
+    return line.stage.startswith("warning") and line.stage.partition(".")[2] == nudge.stage.partition(".")[2]

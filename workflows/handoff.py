@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import AwareDatetime
 
 from workflows.model import HandoffResult, HandoffState, Model, Target
+from workflows.waits import wait_asked_for
 
 RETRY_AFTER = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -73,5 +74,5 @@ def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> 
     state = state_after(result, tried.attempts)
     if state is not HandoffState.PENDING:
         return tried.having(state=state)
-    pause = max(RETRY_AFTER[entry.attempts], timedelta(seconds=result.retry_after))
+    pause = max(RETRY_AFTER[entry.attempts], wait_asked_for(result.retry_after))
     return tried.having(due_at=now + pause)

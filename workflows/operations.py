@@ -107,9 +107,7 @@ def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
     """Move the due date; the warnings of the old one are superseded, and everything is planned anew."""
     if progress.due == wish.due:
         return progress
-    warnings = tuple(m for m in progress.agenda.moments if m.kind is MomentKind.WARN) if progress.agenda else ()
-    told = progress.told_stages
-    open_ = tuple(m for m in warnings if (m.stage, m.person) not in told)
+    open_ = tuple(m for m in progress.unsent if m.kind is MomentKind.WARN)
     moved = progress.suppress(open_, Reason.SUPERSEDED, now).having(
         due=wish.due, revision=progress.revision + 1, agenda=None
     )

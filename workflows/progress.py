@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field
 from workflows.clocks import Clocked
 from workflows.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment, TimelineEntry
 from workflows.handoff import HandoffLedger
-from workflows.ledger import Ledger, suppressed, with_lines
+from workflows.ledger import Ledger, key_of, suppressed, with_lines
 from workflows.model import (
     Agenda,
     Brief,
@@ -59,6 +59,10 @@ class Progress(Clocked):
     ending: Ending | None = None
     settled_at: AwareDatetime | None = None
     reassigning: tuple[Reassignment, ...] = ()
+    not_handed_over: tuple[str, ...] = ()
+    """Silent signers whose place could not be handed over: about them somebody is alerted instead."""
+    planned_once: tuple[Moment, ...] = ()
+    """What plans before the present one said of notices that had no line in the ledger then."""
     snoozes: tuple[Snooze, ...] = ()
     questions: tuple[AskedQuestion, ...] = ()
     reminders_asked: int = 0
@@ -86,6 +90,15 @@ class Progress(Clocked):
     def told_stages(self) -> frozenset[tuple[str, str]]:
         """The stages and persons the ledger has a line for, whatever became of it."""
         return frozenset((line.stage, line.person) for line in self.notifications)
+
+    @property
+    def unsent(self) -> tuple[Moment, ...]:
+        """The latest that any plan said of each notice that the ledger has no line for; a notice outlives its plan."""
+        told = {line.key for line in self.notifications}
+        present = (*self.agenda.moments, *self.agenda.dropped) if self.agenda else ()
+        latest = {(moment.stage, moment.person): moment for moment in (*self.planned_once, *present)}
+        planned = (moment for moment in latest.values() if moment.kind is not MomentKind.EXPIRE)
+        return tuple(moment for moment in planned if key_of(self.request, moment) not in told)
 
     def notify_of(self, event: ProviderEvent) -> Self:
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
@@ -130,8 +143,9 @@ class Progress(Clocked):
         return self.having(ending=Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why))
 
     def planned(self, agenda: Agenda, now: datetime) -> Self:
-        """Follow this agenda from now on; a doubtful one is a problem, but a typo stops nobody's clock."""
+        """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
         known = self.having(agenda=agenda, due_at=agenda.due_at, planned_at=now)
+        known = known.having(planned_once=known.unsent)
         if self.stop(StopKind.PROBLEM):
             return known
         if agenda.doubt is None:
@@ -174,7 +188,7 @@ class Progress(Clocked):
     def reassigned(self, done: Reassignment, now: datetime) -> Self:
         """A place was handed over: the old signer's planned notices are superseded, the new one's clock begins."""
         entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
-        left = tuple(one for one in self.reassigning if one != done)
+        left = tuple(one for one in self.reassigning if one != done and (one.reason == "manual" or one.to != done.to))
         # An escalation that hands the place over has happened: it is no notice that was left out.
         happened = () if done.reason == "manual" else (MomentKind.ESCALATE, MomentKind.ESCALATED)
         known = self._giving_up((done.from_,), Reason.SUPERSEDED, now, happened).having(
@@ -187,13 +201,12 @@ class Progress(Clocked):
         return answered.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
 
     def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
-        """A place was not handed over; one that was escalated is at least known to the alternate from now on."""
+        """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
         left = tuple(one for one in self.reassigning if one != refused)
         known = self.having(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
         if refused.reason == "manual":
             return known
-        entry = EscalationEntry(from_=refused.from_, to=refused.to, reason=refused.reason, at=now)
-        return known.having(escalations=(*self.escalations, entry))
+        return known.having(not_handed_over=(*self.not_handed_over, refused.from_), agenda=None)
 
     def hand_off(self, targets: tuple[Target, ...], notices: tuple[Target, ...]) -> Self:
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
@@ -245,13 +258,12 @@ class Progress(Clocked):
 
     def _giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[MomentKind, ...] = ()) -> Self:
         """The ledger's lines for what was planned for these people and will not be sent."""
-        if self.agenda is None:
-            return self
-        told = {line.key for line in self.notifications}
-        moments = (*self.agenda.moments, *self.agenda.dropped)
-        planned = [moment for moment in moments if moment.person in people and moment.kind not in but]
-        lines = [line for line in suppressed(self.request, planned, why) if line.key not in told]
-        return self.told(tuple(lines), now)
+        theirs = tuple(moment for moment in self.unsent if moment.person in people)
+        escalated = {entry.from_ for entry in self.escalations}
+        done = (MomentKind.ESCALATE, *but)
+        given_up = tuple(one for one in theirs if one.kind not in (done if one.person in escalated else but))
+        left = tuple(moment for moment in self.unsent if moment not in theirs)
+        return self.having(planned_once=left).suppress(given_up, why, now)
 
     def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
         if seen.status is not None or seen.raw == self.raw:

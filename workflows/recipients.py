@@ -8,6 +8,7 @@ from workflows.ledger import key_of
 from workflows.model import (
     Brief,
     Delivered,
+    DeliveryReport,
     HandoffBatch,
     HandoffCall,
     Moment,
@@ -31,7 +32,6 @@ WITHDRAWAL = "withdrawal"
 SETTLED = "settled"
 REASSIGNED = "reassigned"
 ESCALATION = "escalation"
-ESCALATED = "escalated"
 
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
@@ -41,7 +41,6 @@ def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
     wanted = [
         *_ready(brief, progress),
         *_taken_away(brief, progress),
-        *_escalated(brief, progress),
         *_questions(brief, progress),
     ]
     known = frozenset(line.key for line in progress.notifications)
@@ -80,8 +79,17 @@ def asked_for(progress: Progress, now: datetime) -> tuple[Moment, ...]:
 
 def explained(lines: tuple[Delivered, ...], moments: tuple[Moment, ...]) -> tuple[Delivered, ...]:
     """The ledger lines with the plan's reason where the delivery gave none of its own."""
-    reasons = {(moment.stage, moment.to): moment.why for moment in moments}
-    return tuple(line.having(why=line.why or reasons.get((line.stage, line.person))) for line in lines)
+    return tuple(line.having(why=line.why or _planned_because(line, moments)) for line in lines)
+
+
+def still_open(notices: tuple[Notice, ...], report: DeliveryReport) -> tuple[Notice, ...]:
+    """The notices that the phones left open are still to get: not those that such a phone has taken already."""
+    taken = {
+        line.key
+        for line in report.delivered
+        if any(one.device in report.open_devices and one.outcome is not Outcome.FAILED for one in line.devices)
+    }
+    return tuple(notice for notice in notices if notice.key not in taken)
 
 
 def settled(brief: Brief, progress: Progress) -> Settled:
@@ -130,6 +138,11 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
     )
 
 
+def _planned_because(line: Delivered, moments: tuple[Moment, ...]) -> str | None:
+    request = line.key.partition("/")[0]
+    return next((moment.why for moment in moments if key_of(request, moment) == line.key), None)
+
+
 def _reached(progress: Progress) -> tuple[str, ...]:
     """The keys of the notices of the ending that have arrived."""
     lines = [line for line in progress.notifications if line.stage == SETTLED]
@@ -152,15 +165,6 @@ def _taken_away(brief: Brief, progress: Progress) -> list[Notice]:
     ]
 
 
-def _escalated(brief: Brief, progress: Progress) -> list[Notice]:
-    """What an escalation tells, for one that could not be handed over as it was meant to be: no moment plans it."""
-    pending = frozenset(signer.person for signer in progress.signatures.pending)
-    known = frozenset(line.key for line in progress.notifications)
-    alerts = {_alert(brief, one.from_, one.to): one.from_ for one in progress.escalations if one.from_ in pending}
-    untold = {alert: silent for alert, silent in alerts.items() if alert.key not in known}
-    return [notice for alert, silent in untold.items() for notice in (alert, _told_of_it(brief, silent))]
-
-
 def _questions(brief: Brief, progress: Progress) -> list[Notice]:
     """A question goes to the requester, an answer to the asker, as long as the asker has not acted."""
     pending = frozenset(signer.person for signer in progress.signatures.pending)
@@ -176,10 +180,6 @@ def _questions(brief: Brief, progress: Progress) -> list[Notice]:
 def _alert(brief: Brief, silent: str, alternate: str) -> Notice:
     key = alert_key(brief.id, ESCALATION, alternate, silent)
     return Notice(key=key, stage=ESCALATION, person=alternate, action=NoticeAction.OPEN, about=silent)
-
-
-def _told_of_it(brief: Brief, silent: str) -> Notice:
-    return _notice(brief, ESCALATED, silent, _ACTIONS[_role(brief, silent)])
 
 
 def _role(brief: Brief, person: str) -> Role:

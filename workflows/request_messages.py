@@ -103,7 +103,7 @@ class RequestMessages(PatientWorkflow):
     async def extend(self, wish: Extension) -> RequestShow:
         """Move the due date; answers when everything was planned anew."""
         self._carry_out(operations.extend, wish)
-        await workflow.wait_condition(lambda: self._progress.agenda is not None or self._progress.status.ended)
+        await workflow.wait_condition(self._is_planned)
         return self.show()
 
     @extend.validator
@@ -159,6 +159,11 @@ class RequestMessages(PatientWorkflow):
     @answer.validator
     def _may_answer(self, wish: Answer) -> None:
         self._allow(operations.refuse_answer(self._progress, wish))
+
+    def _is_planned(self) -> bool:
+        """Whether there is a plan, or nobody to plan for: before everyone is asked, and after the end."""
+        progress = self._progress
+        return progress.agenda is not None or progress.sent_at is None or progress.status.ended
 
     def _carry_out(self, operation: Operation[AnyWish], wish: AnyWish) -> None:
         """Do what is wished, once for each update id: the server forgets the ids at continue-as-new, we do not."""

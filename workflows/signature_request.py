@@ -145,7 +145,9 @@ class SignatureRequestWorkflow(Telling):
         observation = self._observation(self._progress.document)
         seen = await self.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
-            observed = self._progress.observe(seen, observation.now)
+            # The record of an ending says `observation.now`; what goes on after an outage begins now.
+            now = observation.now if seen.status is not None and seen.status.ended else workflow.now()
+            observed = self._progress.observe(seen, now)
             self._progress = observed.having(recorded=observed.status.ended)
 
     async def _end(self) -> None:
@@ -166,9 +168,10 @@ class SignatureRequestWorkflow(Telling):
 
     async def _plan(self) -> None:
         """Turn policy, people and now into instants: locally, and durably retried when that fails."""
+        before, planning = self._progress, self._planning()
         try:
             agenda = await workflow.execute_local_activity_method(
-                Planner.plan, self._planning(), summary="plan the next steps", **options.PLAN_LOCALLY
+                Planner.plan, planning, summary="plan the next steps", **options.PLAN_LOCALLY
             )
         except FailureError as failure:
             if is_cancelled_exception(failure):
@@ -176,22 +179,24 @@ class SignatureRequestWorkflow(Telling):
             self.troubled(trouble_of(failure, Code.PLANNING), probe_at=workflow.now())
             await self._plan_durably()
         else:
-            self._progress = self._progress.planned(agenda, workflow.now())
+            # A change that came meanwhile is not in this plan.
+            self._progress = before.planned(agenda, planning.now) if self._progress is before else self._progress
 
     async def _plan_durably(self) -> None:
         """Wait until it can be planned at all, then plan by the same way from where the clocks are by then."""
         how, summary = options.PLAN, "plan the next steps"
         if await self.call(Planner.plan, self._planning(), how, summary, unless=self.news) is None:
             return
-        before = self._progress
-        agenda = await self.call(Planner.plan, self._planning(), how, summary, unless=self.news)
+        before, planning = self._progress, self._planning()
+        agenda = await self.call(Planner.plan, planning, how, summary, unless=self.news)
         if agenda is not None and self._progress is before:
-            self._progress = self._progress.planned(agenda, workflow.now())
+            self._progress = before.planned(agenda, planning.now)
 
     async def _escalate(self, moments: tuple[Moment, ...]) -> None:
         """Hand the places over that the policy wants handed over; alert about the others."""
         handed = tuple(moment for moment in moments if moment.action is EscalationAction.REASSIGN)
-        alerted = tuple(moment for moment in moments if moment.action is EscalationAction.NOTIFY)
+        handed = tuple(moment for moment in handed if moment.person not in self._progress.not_handed_over)
+        alerted = tuple(moment for moment in moments if moment not in handed)
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
         self._progress = self._progress.to_reassign(*wanted)
         if alerted:
@@ -276,6 +281,7 @@ class SignatureRequestWorkflow(Telling):
             snoozes=progress.snoozes,
             acted=tuple(signer.person for signer in progress.signatures.signers if signer.acted),
             escalated=len(progress.escalations),
+            not_handed_over=progress.not_handed_over,
         )
 
     def _unwanted(self) -> Condition:

@@ -1,16 +1,15 @@
 """How a living request tells people: stage by stage, phone by phone, and never against what the document says."""
 
-from datetime import timedelta
-
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.options as options
     import workflows.recipients as recipients
-    from workflows.model import Delivery, DeliveryReport, DocumentSeen, Moment, Notice
+    from workflows.model import Delivered, Delivery, DeliveryReport, DocumentSeen, Moment, Notice
     from workflows.patience import Condition, Wake
     from workflows.ports import PushService
     from workflows.request_messages import RequestMessages
+    from workflows.waits import wait_asked_for
 
 
 class Telling(RequestMessages):
@@ -25,21 +24,25 @@ class Telling(RequestMessages):
             document=self._progress.document if planned else None,
             now=workflow.now(),
         )
+        delivered: tuple[Delivered, ...] = ()
         for pause in (*options.STRAGGLER_PAUSES, None):
             report = await self._deliver(delivery, planned)
             if report is None:
+                self._progress = self._progress.untold(delivered)
                 self._put_off(planned)
                 return
+            delivered = report.delivered
             self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
             if report.seen is not None and self._heed(report.seen):
                 return
             if not report.open_devices or pause is None:
                 return
-            at = workflow.now() + max(pause, timedelta(seconds=report.retry_after))
+            at = workflow.now() + max(pause, wait_asked_for(report.retry_after))
             if await self.until(at, "the phones left open") is Wake.NEWS:
-                self._progress = self._progress.untold(report.delivered)
+                self._progress = self._progress.untold(delivered)
                 return
-            delivery = delivery.having(devices=report.open_devices)
+            notices = recipients.still_open(delivery.notices, report)
+            delivery = delivery.having(notices=notices, devices=report.open_devices)
 
     async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
         how = options.NUDGE if delivery.document else options.NOTIFY

@@ -39,7 +39,7 @@ class SigningPage:
     document: str | None = None
     url: str | None = None
     request: str | None = None
-    """The provider's uuid of the request, to have the mail sent again."""
+    """The provider's uuid of the request, to have the mail sent again: only for who alone would get it."""
     approves: bool = False
     outcome: Status | None = None
     """How the request ended; None while it lives."""
@@ -64,12 +64,18 @@ def _page(document: WireDocument, email: str, provider: str) -> SigningPage:
         return SigningPage(SigningState.STRANGER, document.name)
     state = _state(signer, document.request, provider)
     url = signer.embed_url if state is SigningState.OPEN else None
-    return SigningPage(state, document.name, url, document.request.uuid, signer.approve_only)
+    mailed = document.request.uuid if _alone(signer, document.request) else None
+    return SigningPage(state, document.name, url, mailed, signer.approve_only)
 
 
 def _signer(request: WireRequest, email: str) -> WireSigner | None:
     asked = [one for one in request.signers if one.needs_to_sign and folded(one.email) == folded(email)]
     return next((one for one in asked if not one.forwarded), asked[0] if asked else None)
+
+
+def _alone(signer: WireSigner, request: WireRequest) -> bool:
+    """Whether a mail that is asked for goes to this signer only: it goes to all whose turn it is (contracts 1.5)."""
+    return [other for other in request.signers if other.open and other.order <= signer.order] == [signer]
 
 
 def _state(signer: WireSigner, request: WireRequest, provider: str) -> SigningState:

@@ -40,7 +40,7 @@ async def escalation(
     if trigger is None:
         return []
     to = await Chain(planning, policy, waiting.person, max(trigger.at, waiting.now), directory).next()
-    moment = _moment(waiting, policy, trigger, to)
+    moment = _moment(waiting, _action(planning, waiting, policy, to), trigger, to)
     if (person := await _recipient(to, planning, directory)) is None:
         # The requester, who has left: nobody's request may stand still for that, and the ledger will tell it.
         person = await directory.person(waiting.person, planning.brief.id)
@@ -56,9 +56,13 @@ async def _recipient(to: Candidate, planning: Planning, directory: Directory) ->
         return None
 
 
-def _moment(waiting: Waiting, policy: Escalation, trigger: _Trigger, to: Candidate) -> Moment:
+def _action(planning: Planning, waiting: Waiting, policy: Escalation, to: Candidate) -> EscalationAction:
+    may_be_handed_over = to.acts and waiting.person not in planning.not_handed_over
+    return policy.action if may_be_handed_over else EscalationAction.NOTIFY
+
+
+def _moment(waiting: Waiting, action: EscalationAction, trigger: _Trigger, to: Candidate) -> Moment:
     moment = waiting.moment(MomentKind.ESCALATE, trigger.at, "escalation", f"{trigger.because}: {to.as_}")
-    action = policy.action if to.acts else EscalationAction.NOTIFY
     return moment.having(to=to.person, action=action, reason=trigger.reason)
 
 
@@ -128,4 +132,4 @@ def _at_the_last_occasion(waiting: Waiting, moment: Moment, hours: OpenHours) ->
     at = max(slot.opens, slot.closes - _TO_ACT) if slot else waiting.since
     if at <= waiting.since:
         return dropped(moment, Reason.QUIET_HOURS, "no open hours before the due date")
-    return moved(moment, at, "moved ahead, into working hours")
+    return kept_to(hours, moved(moment, at, "moved ahead, into working hours"), waiting.now, waiting.due)

@@ -20,7 +20,7 @@ def last_warnings(waiting: Waiting) -> list[Moment]:
     for warning in sorted((_nominal(waiting, ahead) for ahead in waiting.policy.warnings), key=_at, reverse=True):
         placed = _placed(waiting, warning)
         kept = [other.at for other in found if other.suppressed is None]
-        if placed.suppressed is None and any(abs(placed.at - at) < APART for at in kept):
+        if placed.suppressed is None and any(placed.at > at - APART for at in kept):
             placed = dropped(placed, Reason.TOO_SOON, "the warning after it comes within the hour")
         found.append(waiting.held(placed))
     return found

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from activities.calendars.wall_clock import after, in_words
-from activities.follow_up.waiting import Waiting, dropped, moved
+from activities.follow_up.waiting import Waiting, closed, dropped, moved
 from workflows.agenda import APART
 from workflows.model import Moment, MomentKind, Reason, Reminders
 
 
 def reminders(waiting: Waiting, warnings: list[Moment]) -> list[Moment]:
     """Every reminder of the policy and every snooze of the signer; those that are dropped carry their reason."""
-    planned = [waiting.held(snooze) for snooze in _snoozes(waiting)]
+    planned = [waiting.held(snooze) for snooze in _snoozes(waiting, warnings)]
     last_word = min((warning.at for warning in warnings if warning.suppressed is None), default=waiting.due)
     nudges = [moment.at for moment in (*warnings, *planned) if moment.suppressed is None]
     for reminder in _series(waiting):
@@ -43,15 +43,17 @@ def _rhythm(number: int, rhythm: Reminders) -> str:
     return first if number == 1 else f"every {in_words(rhythm.every)}"
 
 
-def _snoozes(waiting: Waiting) -> Iterator[Moment]:
-    latest = max((snooze.until for snooze in waiting.snoozes), default=waiting.due)
+def _snoozes(waiting: Waiting, warnings: list[Moment]) -> Iterator[Moment]:
+    warned = [warning.at for warning in warnings if warning.suppressed is None]
     for snooze in waiting.snoozes:
         why = f"not now, they said: at {waiting.local(snooze.until)}"
         moment = waiting.moment(MomentKind.REMIND, snooze.until, f"snooze-{snooze.number}", why)
-        if snooze.until < latest:
-            moment = dropped(moment, Reason.SNOOZED, "they put it off once more")
+        if snooze != waiting.snoozes[-1]:
+            moment = dropped(moment, Reason.SNOOZED, "they chose another time since")
         elif snooze.until >= waiting.due:
             moment = dropped(moment, Reason.SUPERSEDED, "after the due date")
+        elif any(abs(snooze.until - at) < APART for at in warned):
+            moment = dropped(moment, Reason.TOO_SOON, "a last warning comes within the hour")
         yield moment
 
 
@@ -59,13 +61,11 @@ def _opened(waiting: Waiting, reminder: Moment) -> Moment:
     hours, nominal = waiting.hours, reminder.at
     if nominal >= waiting.due:
         return dropped(reminder, Reason.SUPERSEDED, "after the due date")
-    if any(nominal < snooze.until for snooze in waiting.snoozes):
+    if waiting.snoozes and nominal < waiting.snoozes[-1].until:
         return dropped(reminder, Reason.SNOOZED, "they said not now")
     slot = hours.next_slot(nominal, waiting.due)
     if slot is None:
-        absent = hours.absence_matters(nominal, waiting.due)
-        reason = Reason.ABSENT if absent else Reason.QUIET_HOURS
-        return dropped(reminder, reason, "no open hours before the due date")
+        return closed(hours, reminder, nominal, waiting.due)
     if nominal in slot:
         return reminder.having(at=waiting.spread(nominal, slot))
     because = f"moved from {waiting.local(nominal)}: {hours.why_closed(nominal)}"

@@ -1,20 +1,45 @@
 """When a silent signer hears that somebody else was alerted: with the alert, or in their own next open hours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
-from activities.follow_up.waiting import Waiting, moved
+from activities.follow_up.open_hours import Slot
+from activities.follow_up.waiting import Waiting, closed, moved
+from workflows.agenda import APART
 from workflows.model import EscalationAction, Moment, MomentKind
 
 
-def told_of(escalations: Iterable[Moment], waiting: Waiting) -> list[Moment]:
+def told_of(escalations: Iterable[Moment], nudges: Iterable[Moment], waiting: Waiting) -> list[Moment]:
     """A moment for each alert that will be sent; whoever is replaced is told of that instead."""
     alerts = [one for one in escalations if one.suppressed is None and one.action is EscalationAction.NOTIFY]
-    return [waiting.held(_told(alert, waiting)) for alert in alerts]
+    others = sorted(nudge.at for nudge in nudges if nudge.suppressed is None)
+    return [waiting.held(_told(alert, others, waiting)) for alert in alerts]
 
 
-def _told(alert: Moment, waiting: Waiting) -> Moment:
+def _told(alert: Moment, others: list[datetime], waiting: Waiting) -> Moment:
     told = waiting.moment(MomentKind.ESCALATED, alert.at, "escalated", f"{alert.to} was alerted")
-    slot = waiting.hours.next_slot(alert.at, waiting.due)
-    if slot is None or alert.at in slot:
-        return told
-    return moved(told, waiting.spread(slot.opens, slot), "moved into working hours")
+    first = None
+    for at, slot in _occasions(alert.at, waiting):
+        first = first or at
+        apart = _apart(at, others)
+        if apart in slot and apart < waiting.due:
+            return _moved(told, apart)
+    return _moved(told, first) if first else closed(waiting.hours, told, alert.at, waiting.due)
+
+
+def _moved(told: Moment, at: datetime) -> Moment:
+    return told if at == told.at else moved(told, at, "moved into working hours, apart from other notices")
+
+
+def _occasions(since: datetime, waiting: Waiting) -> Iterator[tuple[datetime, Slot]]:
+    """The earliest instant of each stretch of open hours between an instant and the due date."""
+    while slot := waiting.hours.next_slot(since, waiting.due):
+        yield (since if since in slot else waiting.spread(slot.opens, slot)), slot
+        since = slot.closes
+
+
+def _apart(at: datetime, others: list[datetime]) -> datetime:
+    """The instant, or an hour after the nudges that would come together with it."""
+    for other in others:
+        at = other + APART if abs(at - other) < APART else at
+    return at

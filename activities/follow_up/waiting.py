@@ -62,15 +62,23 @@ def kept_to(hours: OpenHours, moment: Moment, now: datetime, due: datetime) -> M
     """The moment kept to its recipient's hours, if there are any before the due date.
 
     A missed one waits for the next ones, and one that cannot be sent in its own is not tried beyond them: an outage
-    that ends at night wakes nobody.
+    that ends at night wakes nobody. Where none are left only a last warning is made up for.
     """
     slot = hours.next_slot(max(moment.at, now), due)
     if slot is None:
-        return moment
-    again = hours.next_slot(slot.closes, due) if hours.clock else None
+        needless = moment.kind is not MomentKind.WARN and moment.at < now and not hours.open_at(now)
+        return closed(hours, moment, now, due) if needless else moment
+    again = moment.kind is not MomentKind.WARN or hours.next_slot(slot.closes, due)
+    ends = again and not hours.open_at(slot.closes)
     return moment.having(
-        held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if again else None
+        held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if ends else None
     )
+
+
+def closed(hours: OpenHours, moment: Moment, at: datetime, due: datetime) -> Moment:
+    """The moment as one for which its recipient has no open hours between an instant and the due date."""
+    reason = Reason.ABSENT if hours.absence_matters(at, due) else Reason.QUIET_HOURS
+    return dropped(moment, reason, "no open hours before the due date")
 
 
 def dropped(moment: Moment, reason: Reason, because: str) -> Moment:

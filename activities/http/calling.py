@@ -18,6 +18,7 @@ import httpx
 
 from activities.http.error_bodies import explain
 from activities.http.redaction import LONGEST_TEXT, clip, redact
+from workflows.waits import LONGEST_WAIT
 
 TIMEOUT: Final = httpx.Timeout(connect=5, read=15, write=5, pool=5)
 DEADLINE: Final = 20.0
@@ -30,6 +31,9 @@ HEADERS: Final = {"user-agent": "countersign", "accept": "application/json", "ac
 _KEEP_ALIVE: Final = 3.0
 _BEGINNING: Final = 1024
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+
+PATH_IN_TRACES: Final = "countersign.path_in_traces"
+"""Marks a request of which a trace may show the path; of any other only the host: a path may be all that is secret."""
 
 Query = Mapping[str, str | int | bool]
 
@@ -157,7 +161,13 @@ class Service:
         try:
             async with asyncio.timeout(seconds):
                 response = await self._client.request(
-                    method, self._url + path, json=json, content=content, params=query, headers=headers
+                    method,
+                    self._url + path,
+                    json=json,
+                    content=content,
+                    params=query,
+                    headers=headers,
+                    extensions={PATH_IN_TRACES: True},
                 )
         except TimeoutError:
             raise no_answer_within(seconds, self.name) from None
@@ -212,17 +222,20 @@ def retry_after_of(response: httpx.Response) -> float | None:
 
 
 def seconds_to_wait(header: str | None, now: datetime) -> float | None:
-    """`Retry-After` in seconds from `now`, given as seconds or as an HTTP date; None when absent or nonsense."""
+    """`Retry-After` in seconds from `now`, given as seconds or as an HTTP date; None when absent or nonsense.
+
+    It is a stranger's number: never more than `LONGEST_WAIT`.
+    """
     if header is None:
         return None
     if header.strip().isdecimal():
-        return float(header)
+        return min(float(header), LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())
+    return min(max(0.0, (aware - now).total_seconds()), LONGEST_WAIT)
 
 
 def _certificate_refused(error: BaseException) -> bool:

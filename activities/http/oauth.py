@@ -6,6 +6,7 @@ own renewal knows neither the first token, nor a refusal, nor a share of a token
 
 import asyncio
 import json
+import math
 import ssl
 import time
 import warnings
@@ -156,7 +157,7 @@ class Bearer(httpx.Auth):
             raise no_answer_within(DEADLINE, self._service) from None
         except httpx.HTTPError as error:
             raise failure_of_error(self._service, error) from None
-        except (AuthlibBaseError, ValueError, TypeError):
+        except (AuthlibBaseError, ValueError, TypeError, OverflowError):
             raise self._no_token(httpx.codes.OK) from None
         return self.token_of(answer, asked_at)
 
@@ -212,8 +213,9 @@ def _as_json(client: Any, _: str, url: str, headers: Any, body: bytes) -> tuple[
 
 
 def lifetime(expires_in: object) -> float:
-    """Seconds a token lives by its answer's `expires_in`."""
+    """Seconds a token lives by its answer's `expires_in`; `UNSTATED_LIFE` unless that is a finite number."""
     try:
-        return float(expires_in)  # type: ignore[arg-type]  # what is no number is caught
-    except (TypeError, ValueError):
+        stated = float(expires_in)  # type: ignore[arg-type]  # what is no number is caught
+    except (TypeError, ValueError, OverflowError):
         return UNSTATED_LIFE
+    return stated if math.isfinite(stated) else UNSTATED_LIFE

@@ -70,9 +70,9 @@ async def list_(*, attention: bool = False, json: AsJson = False) -> None:
     Parameters
     ----------
     attention
-        Only those with a problem that needs a person.
+        Only those that need a person: with a problem, stuck, or broken off by somebody who ended the workflow itself.
     json
-        Print `[{id, kind, status, problem, due_at}]`.
+        Print `[{id, kind, status, problem, due_at, trouble}]`.
     """
     async with opened(ready()) as desk:
         lines = await _gathered(desk, attention=attention, quiet=json)

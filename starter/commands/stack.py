@@ -15,7 +15,9 @@ from starter.session import on_duty, ready
 
 ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once the process does its work.")]
 JsonLog = Annotated[bool, Parameter(name="--json", negative=(), help="Log in JSON on a terminal, too.")]
-DataDir = Annotated[Path | None, Parameter(help="Folder of data, logs and addresses; default: .countersign.")]
+DataDir = Annotated[
+    Path | None, Parameter(help="Folder of data, logs and addresses; default: .countersign, or COUNTERSIGN_DATA_DIR.")
+]
 
 
 def _is_span(_: object, value: str) -> None:
@@ -54,7 +56,7 @@ async def demo(*, keep: bool = False, json: AsJson = False) -> Exit:
     """Start a fresh stack, live one customer contract through two weeks of its calendar, and check every step.
 
     Takes less than a minute: durations are real days, the request's clock is moved. Ends with 0 only if every step
-    was seen.
+    was seen. Data and logs stay until the next demo.
 
     Parameters
     ----------

@@ -1,14 +1,13 @@
 """Tells the story on a stack of its own, step by step, until one is not seen."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from time import monotonic
 
 from activities.http.calling import ServiceFailure
-from starter.demo import stack
+from starter.demo import folders, stack
 from starter.demo.report import DemoTold, Report, StepTold
 from starter.demo.scene import Scene
 from starter.demo.story import CUSTOMER, EXECUTIVE, STORY, Step
@@ -21,7 +20,7 @@ async def run(*, keep: bool, quiet: bool) -> DemoTold:
     """Play the whole story; with `keep` the stack stays until Ctrl-C. `Refusal` when there is no stack to play on."""
     began = monotonic()
     report = Report(quiet=quiet)
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="countersign-demo-"))
+    folder = await asyncio.to_thread(folders.fresh)
     async with stack.running(folder, report.say) as settings, opened(settings) as desk:
         async with aclosing(Scene(desk, settings)) as scene:
             steps = [step async for step in _told(scene, report)]

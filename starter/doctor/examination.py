@@ -13,15 +13,22 @@ from starter import clients, desk
 from starter.doctor import files, temporal, vendors
 from starter.doctor.health import Examination, Health, Part, fine, looked, wrong
 from starter.exits import Refusal
-from starter.needs import Need
+from starter.needs import OF_RECEIVER, OF_WORKER, Need
 from starter.settings import Settings, SettingsError
 
 
 async def examine(settings: Settings) -> Examination:
     """Look at everything; takes seconds, raises nothing that a part can say, changes nothing but the store's probe."""
     groups = await asyncio.gather(_temporal(settings), _signature(settings), _own(settings))
-    parts = tuple(part for group in groups for part in group)
+    parts = (_set(settings), *(part for group in groups for part in group))
     return Examination(ok=all(part.state is not Health.WRONG for part in parts), parts=parts)
+
+
+def _set(settings: Settings) -> Part:
+    """Whether both processes would start: what they cannot do without is more than what the other parts try."""
+    if missing := _missing(settings, *OF_WORKER, *OF_RECEIVER):
+        return wrong("settings", missing)
+    return fine("settings", "all that worker and receiver cannot do without is set")
 
 
 async def _temporal(settings: Settings) -> list[Part]:
@@ -80,9 +87,9 @@ async def _closing(client: CoreSignatureClient) -> AsyncIterator[CoreSignatureCl
         await client.aclose()
 
 
-def _missing(settings: Settings, need: Need) -> str:
+def _missing(settings: Settings, *needs: Need) -> str:
     try:
-        settings.require(need)
+        settings.require(*needs)
     except SettingsError as error:
         return "; ".join(error.faults)
     return ""

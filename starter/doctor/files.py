@@ -3,8 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from activities.files.reading import FileText
-from activities.person import PeopleFile, PeopleKnown
+from activities.person import PeopleFile
 from activities.policies.catalogue import Catalogue
 from activities.store import Store
 from starter.doctor.health import Part, doubtful, fine, wrong
@@ -14,7 +13,7 @@ async def people(path: Path | None) -> Part:
     """Whether the people file can be used, and whether anybody in it can be reached by push."""
     if path is None:
         return wrong("people", "set COUNTERSIGN_PEOPLE to the people file")
-    file = await asyncio.to_thread(_read_people, path)
+    file = await asyncio.to_thread(PeopleFile.read, path)
     without = sum(1 for person in file.people if not person.devices)
     says = f"{path}: {len(file.people)} people"
     return (
@@ -36,8 +35,3 @@ async def policies(path: Path) -> Part:
     """Whether the catalogue can be used."""
     catalogue = await asyncio.to_thread(Catalogue.read, path)
     return fine("policies", f"{path}: {len(catalogue.kinds)} kinds")
-
-
-def _read_people(path: Path) -> PeopleFile:
-    plain = FileText.read(path).parse()
-    return plain.validate(PeopleFile, PeopleKnown.of(plain.plain))

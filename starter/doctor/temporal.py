@@ -1,5 +1,6 @@
 """The Temporal side: server, namespace, search attributes, somebody to do the work, and the version that is current."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio.api.deployment.v1 import WorkerDeploymentInfo
@@ -14,11 +15,15 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from starter.doctor.health import Part, doubtful, fine, wrong
-from starter.search_attributes import missing_search_attributes
-from workflows.names import WORKFLOW_QUEUE
+from starter.search_attributes import STUCK, missing_search_attributes
+from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
-STUCK: Final = "ExecutionStatus = 'Running' AND TemporalReportedProblems IS NOT NULL"
-"""Workflows whose tasks fail; the server sets the attribute after five failures in a row, within a minute or two."""
+_POLLS_WITHIN: Final = timedelta(seconds=90)
+"""A worker that lives asks again within the 60 seconds that the server lets it wait."""
+_QUEUES: Final = {
+    WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    SIGNATURE_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+}
 
 
 async def namespace(client: Client) -> Part:
@@ -44,21 +49,25 @@ async def search_attributes(client: Client) -> Part:
     return fine("search attributes", "all there")
 
 
-async def worker(client: Client) -> Part:
-    """Whether anybody works: without a worker requests wait, and nothing is lost."""
+async def worker(client: Client, now: datetime | None = None) -> Part:
+    """Whether anybody works on both queues: without a worker requests wait, and nothing is lost."""
+    since = (now or datetime.now(UTC)) - _POLLS_WITHIN
     try:
-        answer = await client.workflow_service.describe_task_queue(
-            DescribeTaskQueueRequest(
-                namespace=client.namespace,
-                task_queue=TaskQueue(name=WORKFLOW_QUEUE),
-                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-            )
-        )
+        at_work = [await _heard_of(client, queue, type_, since) for queue, type_ in _QUEUES.items()]
     except RPCError as error:
         return wrong("worker", error.message)
-    if not answer.pollers:
-        return doubtful("worker", "none runs: start `countersign worker`; until then requests wait")
-    return fine("worker", f"{len({poller.identity for poller in answer.pollers})} at work")
+    if not all(at_work):
+        idle = ", ".join(queue for queue, workers in zip(_QUEUES, at_work, strict=True) if not workers)
+        return wrong("worker", f"nobody works on {idle}: start `countersign worker`; until then requests wait")
+    return fine("worker", f"{len(set.union(*at_work))} at work")
+
+
+async def _heard_of(client: Client, queue: str, type_: TaskQueueType.ValueType, since: datetime) -> set[str]:
+    """Who has asked for tasks of a queue since then; the server remembers the dead for five minutes."""
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=type_)
+    )
+    return {poller.identity for poller in answer.pollers if poller.last_access_time.ToDatetime(UTC) >= since}
 
 
 async def progress(client: Client) -> Part:

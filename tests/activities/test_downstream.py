@@ -25,6 +25,7 @@ from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, SHORT, arm_always, calls_of
 from workflows.model import HandoffResult, Target
+from workflows.waits import LONGEST_WAIT
 
 URL = "https://erp.example/hooks/signed"
 FINANCE = Target(target="finance", url=URL)
@@ -111,6 +112,10 @@ async def test_a_wait_that_was_asked_for_is_kept_in_either_form() -> None:
     assert 100 < (await answered(503, {"retry-after": date})).retry_after <= 120
 
 
+async def test_nobody_has_us_wait_for_years() -> None:
+    assert (await answered(503, {"retry-after": "999999999999"})).retry_after == LONGEST_WAIT
+
+
 async def test_no_answer_is_tried_again() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused: secret detail", request=request)
@@ -185,7 +190,7 @@ async def test_each_fault_of_a_receiver_has_its_result(monkeypatch: pytest.Monke
         monkeypatch.setattr(downstream, "DEADLINE", SHORT)
     async with running(SandboxSettings()) as sandbox, make_client() as client:
         hosts = (sandbox.url.removeprefix("http://"),)
-        caller = Downstream(client, DownstreamConfig(hosts=hosts), Guard(hosts))
+        caller = Downstream(client, DownstreamConfig(), Guard(hosts))
         arm_always(sandbox, fault, "/_sandbox/targets/*")
         result = await caller.call(FINANCE.having(url=f"{sandbox.url}/_sandbox/targets/finance"), KEY, PAYLOAD)
         entries = sandbox.world.ledger.after(0)

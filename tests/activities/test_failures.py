@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.failures import LONGEST_WAIT, failing_as_application_errors, to_application_error
+from activities.failures import failing_as_application_errors, to_application_error
 from activities.http.calling import Cause, ServiceFailure
 from activities.people import UnknownPerson
 from activities.store import DocumentMissing
 from workflows.model import Code
+from workflows.waits import LONGEST_WAIT
 
 
 def answered(

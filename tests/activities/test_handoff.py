@@ -120,11 +120,10 @@ async def house(
     tmp_path: Path,
 ) -> AsyncIterator[House]:
     """Everything but Temporal."""
-    config = DownstreamConfig(secrets={"finance": (SecretStr(SECRET),)}, hosts=(sandbox.url.removeprefix("http://"),))
+    config = DownstreamConfig(secrets={"finance": (SecretStr(SECRET),)})
+    guard = Guard((sandbox.url.removeprefix("http://"),))
     async with make_client() as client:
-        yield House(
-            notices, directory, Downstream(client, config, Guard(config.hosts)), sandbox.url, Store(f"{tmp_path}/kept")
-        )
+        yield House(notices, directory, Downstream(client, config, guard), sandbox.url, Store(f"{tmp_path}/kept"))
 
 
 def called(sandbox: RunningSandbox, name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from activities.people import (
     UnknownGroup,
     UnknownPerson,
 )
-from activities.person import Person, Reachable, SignersFile
+from activities.person import PeopleFile, Person, Reachable, SignersFile
 from activities.store import Store
 from tests.activities.requests.papers import PEOPLE
 
@@ -30,9 +30,11 @@ def people(tmp_path: Path, text: str = PEOPLE) -> FileDirectory:
     return FileDirectory(tmp_path / "people.yaml", Store(str(tmp_path / "store")))
 
 
-async def faults(tmp_path: Path, *entries: str) -> str:
+def faults(tmp_path: Path, *entries: str) -> str:
+    file = tmp_path / "people.yaml"
+    file.write_text("\n".join(["people:", *entries]), "utf-8")
     with pytest.raises(FileFaults) as caught:
-        await people(tmp_path, "\n".join(["people:", *entries])).check()
+        PeopleFile.read(file)
     return str(caught.value).replace(f"{tmp_path}/", "")
 
 
@@ -88,12 +90,12 @@ async def test_who_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
         ),
     ],
 )
-async def test_refused_fields(tmp_path: Path, more: str, fault: str) -> None:
-    assert fault in await faults(tmp_path, entry("chair"), entry("second", more))
+def test_refused_fields(tmp_path: Path, more: str, fault: str) -> None:
+    assert fault in faults(tmp_path, entry("chair"), entry("second", more))
 
 
-async def test_refused_ids_and_zones(tmp_path: Path) -> None:
-    found = await faults(
+def test_refused_ids_and_zones(tmp_path: Path) -> None:
+    found = faults(
         tmp_path,
         entry("chair"),
         entry("chair"),
@@ -111,13 +113,13 @@ async def test_refused_ids_and_zones(tmp_path: Path) -> None:
 
 
 async def test_a_circle_of_managers_is_told_once(tmp_path: Path) -> None:
-    found = await faults(tmp_path, entry("c", "manager: a"), entry("a", "manager: b"), entry("b", "manager: c"))
+    found = faults(tmp_path, entry("c", "manager: a"), entry("a", "manager: b"), entry("b", "manager: c"))
     assert found == "people.yaml:3: people[1].manager: the managers go round in a circle: a → b → c → a"
 
 
 async def test_a_token_of_two_people_is_refused_without_being_shown(tmp_path: Path) -> None:
     device = "devices: [{token: secret-token, platform: ios}]"
-    found = await faults(tmp_path, entry("a", device), entry("b", device))
+    found = faults(tmp_path, entry("a", device), entry("b", device))
     assert found == "people.yaml:3: people[1].devices: has a device token that is in this file twice"
 
 
@@ -139,7 +141,7 @@ SECRETS = ("jan.secret@acme.example", "Jan Secret", "Secret", "0031 20 777 0199"
     ],
 )
 async def test_a_fault_never_repeats_what_stands_in_a_wrong_place(tmp_path: Path, written: str, secret: str) -> None:
-    found = await faults(tmp_path, "  " + written.replace("SECRET", f'"{secret}"'))
+    found = faults(tmp_path, "  " + written.replace("SECRET", f'"{secret}"'))
     assert found.startswith("people.yaml:2: people[0].")
     assert not any(word in found for word in ("ecret", "777", "Jan"))
 
@@ -162,7 +164,7 @@ async def test_a_fault_never_repeats_what_stands_in_a_wrong_place(tmp_path: Path
 async def test_neither_names_of_fields_nor_hints_repeat_what_may_be_personal(
     tmp_path: Path, written: str, secret: str
 ) -> None:
-    found = await faults(tmp_path, "  " + written.replace("SECRET", secret))
+    found = faults(tmp_path, "  " + written.replace("SECRET", secret))
     assert not any(word in found for word in ("ecret", "777", "Jan"))
 
 

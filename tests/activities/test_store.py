@@ -1,11 +1,15 @@
 """The document and record store: hashes verified, records written once, on a folder and on an object store."""
 
 import asyncio
+import errno
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec  # type: ignore[import-untyped]
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from activities.store import DocumentDamaged, DocumentMissing, RecordConflict, Store, StoreFailure, device_hash
 
@@ -115,6 +119,51 @@ async def test_a_store_can_be_tried_without_leaving_much_behind(store: Store) ->
     await store.check()
     assert await store.read_record("probe") is None
     assert len(fsspec.filesystem("memory").store) <= 1
+
+
+async def test_a_folder_that_cannot_write_once_fails_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on vfat and SMB, which know no links."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(StoreFailure, match=r"^the store cannot be used: Operation not permitted$"):
+        await Store(str(tmp_path)).check()
+
+
+async def test_an_object_store_that_overwrites_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = MemoryFileSystem.pipe_file
+
+    def overwriting(self: MemoryFileSystem, path: str, value: bytes, mode: str = "overwrite") -> None:
+        plain(self, path, value)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", overwriting)
+    with pytest.raises(StoreFailure, match="does not keep what was written first"):
+        await Store("memory://overwriting").check()
+
+
+async def test_a_store_where_nothing_may_be_removed_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(MemoryFileSystem, "rm_file", refuse)
+    await Store("memory://written-only").check()
+
+
+async def test_contracts_and_addresses_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "above" / "store"))
+    await store.put_document(b"%PDF-1.7")
+    await store.create_signers("r", b"{1}")
+    await store.write_amendment("r", 1, b"{}")
+    for path in (tmp_path / "above", *(tmp_path / "above").rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+async def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir(mode=0o750)
+    await Store(str(tmp_path / "store")).put_document(b"%PDF-1.7")
+    assert stat.S_IMODE((tmp_path / "store").stat().st_mode) == 0o750
 
 
 async def test_the_dead_are_remembered_without_their_token(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from rich.console import Console
 
 import deploy
+from deploy.folder import DataFolder
+from starter.demo import folders
 from starter.demo.browser import Page
 from starter.demo.report import DemoTold, StepTold, verdict
 from starter.demo.story import STORY
@@ -29,6 +31,25 @@ def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
     assert all(step["seen"] and step["at"] for step in told["steps"])
     dates = [step["at"] for step in told["steps"]]
     assert dates == sorted(dates)
+
+
+def test_only_the_newest_demo_and_those_that_run_keep_their_folders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "countersign-demo-link").symlink_to(elsewhere)
+    over, runs, begins = (folders.fresh() for _ in range(3))
+    with DataFolder(over).taken():
+        (over / "kept.json").write_text("{}")
+    with DataFolder(runs).taken():
+        new = folders.fresh()
+    assert {path for path in tmp_path.iterdir() if path.name.startswith("countersign-demo-")} == {
+        *(runs, begins, new),
+        tmp_path / "countersign-demo-link",
+    }
+    assert elsewhere.exists()
 
 
 def test_every_duration_in_the_files_of_the_demo_is_whole_days() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import example, surroundings
+from deploy import example, local, surroundings
 from deploy.folder import DataFolder, Ports
 from deploy.loopback import only_loopback
 from deploy.processes import StackFailure
@@ -56,11 +56,35 @@ def test_one_stack_at_a_time(folder: Path) -> None:
         assert (folder / "lock").exists()
 
 
-def test_a_damaged_memory_is_said_instead_of_replaced(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "kept.json").write_text("{")
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"ports": [1]}',
+        '{"ports": {"temporal": "abc"}}',
+        '{"ports": {"temporal": 70000}}',
+        '{"ports": {"temporal": -1}}',
+        '{"secrets": {"link": 1}}',
+        "\xff",
+    ],
+)
+def test_a_damaged_memory_is_said_instead_of_replaced(folder: Path, content: str) -> None:
+    (folder_of(folder) / "kept.json").write_text(content, "latin-1")
     with pytest.raises(StackFailure, match=r"kept\.json cannot be read: delete it"):
         DataFolder(folder).kept(HOST)
+
+
+def test_what_an_older_version_kept_is_completed(folder: Path) -> None:
+    (folder_of(folder) / "kept.json").write_text('{"ports": {"bygone": 1}, "secrets": {"link": "old", "bygone": "x"}}')
+    kept = DataFolder(folder).kept(HOST)
+    assert kept.secrets.link == "old"
+    assert all(vars(kept.secrets).values()) and all(vars(kept.ports).values())
+
+
+def test_only_the_lock_says_that_a_stack_already_runs(folder: Path) -> None:
+    with pytest.raises(BlockingIOError), DataFolder(folder).taken():
+        raise BlockingIOError
 
 
 def test_the_addresses_stand_there_only_while_the_stack_runs(folder: Path) -> None:
@@ -99,13 +123,47 @@ def test_what_the_stack_tells_its_processes_is_complete(folder: Path) -> None:
     assert chosen.link_base == chosen.webhook.url
 
 
-def test_the_examples_know_the_sandbox_and_an_edited_people_file_stays(folder: Path) -> None:
+def test_the_examples_know_the_sandbox_and_what_was_edited_stays(folder: Path) -> None:
     example.lay_out(folder, "http://127.0.0.1:1")
-    assert "http://127.0.0.1:1/_sandbox/targets/finance" in (folder / "msa.yaml").read_text()
-    (folder / "people.yaml").write_text("mine")
-    example.lay_out(folder, "http://127.0.0.1:2")
-    assert (folder / "people.yaml").read_text() == "mine"
-    assert "http://127.0.0.1:2/" in (folder / "msa.yaml").read_text()
+    people, request = folder / "example" / "people.yaml", folder / example.REQUEST
+    first = request.read_text()
+    assert "http://127.0.0.1:1/_sandbox/targets/finance" in first
+    people.write_text("mine")
+    request.write_text(first.replace("msa-0042", "msa-0043") + "# mine, see https://erp.example/contracts\n")
+    example.lay_out(folder, "http://[::1]:2")
+    assert people.read_text() == "mine"
+    assert request.read_text() == (
+        first.replace("msa-0042", "msa-0043").replace("http://127.0.0.1:1/", "http://[::1]:2/")
+        + "# mine, see https://erp.example/contracts\n"
+    )
+
+
+def test_receiver_and_worker_offer_their_metrics_side_by_side(folder: Path) -> None:
+    kept = DataFolder(folder_of(folder)).kept(HOST)
+    wanted = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": "9464"}
+    ports = (kept.ports.receiver_metrics, kept.ports.worker_metrics)
+    told = [surroundings.metrics(HOST, port, wanted)["OTEL_EXPORTER_PROMETHEUS_PORT"] for port in ports]
+    assert told == [str(port) for port in ports]
+    assert told[0] != told[1]
+    assert surroundings.metrics("::1", 1, wanted)["OTEL_EXPORTER_PROMETHEUS_HOST"] == "[::1]"
+    assert surroundings.metrics(HOST, 1, {"OTEL_METRICS_EXPORTER": "otlp"}) == {}
+
+
+def test_a_stack_elsewhere_has_to_be_named_in_a_second_terminal(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.chdir(folder_of(folder))
+    usual = "countersign request start .countersign/example/msa.yaml"
+    assert local.start_words(folder / ".countersign") == f", from this folder: {usual}"
+    assert local.start_words(Path("/data of ours")) == (
+        ": COUNTERSIGN_DATA_DIR='/data of ours' countersign request start '/data of ours/example/msa.yaml'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shell", "data"),
+    [({}, ".countersign"), ({"COUNTERSIGN_DATA_DIR": " "}, ".countersign"), ({"COUNTERSIGN_DATA_DIR": "/x"}, "/x")],
+)
+def test_a_stack_is_started_where_a_second_terminal_looks_for_it(shell: dict[str, str], data: str) -> None:
+    assert local.usual_data(shell) == Path(data)
 
 
 def folder_of(path: Path) -> Path:

@@ -59,7 +59,7 @@ def test_what_people_and_programs_are_shown_is_the_same(laptop: Laptop) -> None:
     assert all(len(line.rstrip()) <= 80 for line in typed.stdout.splitlines() if not line.startswith("http"))
     assert told["waiting_for"][0]["person"] == "customer-signer"
     listed = eventually(lambda: [one for one in laptop.answer("request", "list") if one["id"] == "looked-at"])
-    assert set(listed[0]) == {"id", "kind", "status", "problem", "due_at"}
+    assert set(listed[0]) == {"id", "kind", "status", "problem", "due_at", "trouble"}
     assert laptop.answer("request", "list", "--attention") == []
 
 
@@ -109,9 +109,20 @@ def test_doctor_says_what_to_do_when_another_version_is_current(laptop: Laptop) 
     assert "set-current-version --deployment-name countersign --build-id build-2" in version["says"]
 
 
-def test_secrets_of_the_stack_are_for_its_owner_only(laptop: Laptop) -> None:
+def test_what_the_stack_writes_is_for_its_owner_only(laptop: Laptop) -> None:
     for name in ("dev.json", "kept.json"):
         assert stat.S_IMODE((laptop.folder / name).stat().st_mode) == 0o600
+    written = [file for file in laptop.folder.rglob("*") if file.is_file() and file.suffix != ".yaml"]
+    assert {"temporal.db", "worker.log", "msa.pdf"} <= {file.name for file in written}
+    assert [file for file in written if stat.S_IMODE(file.stat().st_mode) & 0o077] == []
+
+
+def test_receiver_and_worker_both_offer_their_metrics(folder: Path) -> None:
+    with running(folder, OTEL_METRICS_EXPORTER="prometheus"):
+        ports = json.loads((folder / "kept.json").read_text())["ports"]
+        for process in ("receiver", "worker"):
+            with urlopen(f"http://127.0.0.1:{ports[f'{process}_metrics']}/metrics") as answer:
+                assert answer.status == 200
 
 
 def test_a_second_stack_on_the_same_folder_is_refused(laptop: Laptop) -> None:
@@ -147,6 +158,18 @@ def test_a_process_that_dies_ends_the_stack_and_is_named(folder: Path) -> None:
         said = stack.process.stderr.read() if stack.process.stderr else ""
     assert said.startswith("countersign dev: Worker ended by itself (signal SIGKILL)")
     assert str(folder / "logs" / "worker.log") in said
+
+
+@pytest.mark.parametrize("taken", ["example", "kept.json", "logs"])
+def test_what_stands_in_the_way_is_named_in_one_line(folder: Path, taken: str) -> None:
+    folder.mkdir()
+    if taken == "kept.json":
+        (folder / taken).mkdir()
+    else:
+        (folder / taken).write_text("")
+    typed = countersign("dev", COUNTERSIGN_DATA_DIR=str(folder))
+    assert (typed.returncode, typed.stderr.count("\n")) == (1, 1), typed.stderr
+    assert typed.stderr.startswith(f"countersign dev: {folder / taken} cannot be used: ")
 
 
 def test_nothing_but_loopback_is_listened_on(folder: Path) -> None:

@@ -107,6 +107,17 @@ def test_a_faulty_file_is_refused_before_any_server_is_asked(tmp_path: Path) -> 
     assert "Temporal" not in ended.stderr
 
 
+def test_a_faulty_people_file_is_told_once(tmp_path: Path) -> None:
+    people, request = tmp_path / "people.yaml", tmp_path / "msa.yaml"
+    people.write_text("people: [{id: a}]\n")
+    (tmp_path / "msa.pdf").write_bytes(b"%PDF-1.4")
+    request.write_text("kind: customer-contract\ndocument: msa.pdf\nrequester: a\nsigners: [a]\n")
+    ended = type_("request", "start", str(request), COUNTERSIGN_PEOPLE=str(people), **NOBODY)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count(str(people)) == 1
+    assert "{" not in ended.stderr
+
+
 def test_what_is_not_set_is_named() -> None:
     ended = type_("request", "start", "msa.yaml", **NOBODY)
     assert (ended.returncode, ended.stderr) == (1, "COUNTERSIGN_PEOPLE: is missing (The people file)\n")

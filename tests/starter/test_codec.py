@@ -22,7 +22,15 @@ DOCUMENT = Document(name=CANARY, sha256="a" * 64, size=7)
 
 
 async def test_without_keys_payloads_stay_plain() -> None:
-    assert data_converter(()) is pydantic_data_converter
+    (plain,) = await data_converter(()).encode([DOCUMENT])
+    assert [plain] == await pydantic_data_converter.encode([DOCUMENT])
+    assert await data_converter(()).decode([plain], [Document]) == [DOCUMENT]
+
+
+async def test_without_keys_what_is_encrypted_names_the_setting_that_is_missing() -> None:
+    payloads = await data_converter((OLD,)).encode([DOCUMENT])
+    with pytest.raises(CodecError, match="key '2026-a': set COUNTERSIGN_PAYLOAD_KEYS"):
+        await data_converter(()).decode(payloads, [Document])
 
 
 async def test_values_come_back_and_cannot_be_read_on_the_way() -> None:

@@ -7,7 +7,16 @@ import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.language import LANGUAGES, Language
-from starter.page_words import FOREIGN_FORM, MAIL_SENT, NO_ANSWER, NOT_OURS, ended_screen, signing_screen, status_screen
+from starter.page_words import (
+    FOREIGN_FORM,
+    MAIL_SENT,
+    NO_ANSWER,
+    NOT_KNOWN_NOW,
+    NOT_OURS,
+    ended_screen,
+    signing_screen,
+    status_screen,
+)
 from starter.screens import Draft, Screen
 from tests.activities.reading import reading
 from workflows.model import Code, HandoffState, MomentKind, Problem, Role, SignerState, Status
@@ -62,8 +71,9 @@ def every_screen(code: str) -> list[Screen]:
         for state in SigningState
         for approves in (False, True)
     ]
+    pages.append(SigningPage(SigningState.BY_MAIL, document="Agreement", request="to be mailed alone"))
     endings = [status for status in Status if status.ended]
-    drafts: list[Draft] = [NOT_OURS, FOREIGN_FORM, NO_ANSWER, MAIL_SENT]
+    drafts: list[Draft] = [NOT_OURS, FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, MAIL_SENT]
     return [
         *(draft.told(reader.language) for draft in drafts),
         *(signing_screen(page, DUE, reader, NOW) for page in pages),

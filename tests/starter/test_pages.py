@@ -1,5 +1,6 @@
 """What a signer finds behind a link: shown by a GET that changes nothing, done by a POST from our own page."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -158,6 +159,44 @@ async def test_a_forwarded_signer_finds_their_link_in_the_mail_and_may_have_it_a
     assert "The mail is on its way" in text_of(told.text)
 
 
+async def test_a_second_click_is_no_second_mail(signer: Phone) -> None:
+    await signer.create()
+    await signer.forward("customer@acme.test", "chair@example.test")
+    mails = len(signer.entries("mail"))
+    fields = form_of((await signer.open(signer.link(CHAIR))).text)
+    first, second = await asyncio.gather(*(signer.post(signer.link(CHAIR), fields) for _ in range(2)))
+    assert len(signer.entries("mail")) == mails + 1
+    assert (
+        first.headers["location"] == second.headers["location"] == f"{signer.link(CHAIR).rpartition('/')[2]}?mail=sent"
+    )
+
+
+async def test_a_mail_that_was_not_sent_may_be_asked_for_again_at_once(signer: Phone) -> None:
+    await signer.create()
+    await signer.forward("customer@acme.test", "chair@example.test")
+    mails = len(signer.entries("mail"))
+    fields = form_of((await signer.open(signer.link(CHAIR))).text)
+    signer.arm(path="*resend*", fault="503")
+    assert (await signer.post(signer.link(CHAIR), fields)).status_code == 503
+    assert (await signer.post(signer.link(CHAIR), fields)).status_code == 303
+    assert len(signer.entries("mail")) == mails + 1
+
+
+async def test_nobody_has_the_mail_sent_to_others(signer: Phone) -> None:
+    await signer.create(("customer@acme.test", 1), ("ceo@example.test", 1))
+    await signer.forward("customer@acme.test", "chair@example.test")
+    mails = signer.entries("mail")
+    page = await signer.open(signer.link(CHAIR))
+    assert "Your link is in your mail" in text_of(page.text)
+    assert "because others whose turn it is would get theirs, too" in text_of(page.text)
+    assert form_of(page.text) == {}
+    token = form_of((await signer.open(signer.link(SECOND))).text)["token"]
+    await signer.post(signer.link(CHAIR), {"token": token, "act": "resend"})
+    assert signer.entries("mail") == mails
+    await signer.deed("ceo@example.test", "sign")
+    assert form_of((await signer.open(signer.link(CHAIR))).text)["act"] == "resend"
+
+
 async def test_nobody_has_mails_sent_who_can_sign_right_here(signer: Phone) -> None:
     await signer.create()
     mails = signer.entries("mail")
@@ -246,7 +285,9 @@ async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Pho
 
 
 async def test_an_onlooker_is_told_when_nobody_knows(signer: Phone) -> None:
-    assert (await signer.open(signer.link(CHAIR, LinkUse.VIEW))).status_code == 503
+    answer = await signer.open(signer.link(CHAIR, LinkUse.VIEW))
+    assert answer.status_code == 503
+    assert "Core Signature" not in text_of(answer.text)
 
 
 @pytest.mark.parametrize("fault", ["refuse", "500", "429", "401", "502", "truncate", "302"])
@@ -263,6 +304,15 @@ async def test_a_form_without_core_signature_asks_for_a_minute(signer: Phone) ->
     fields = form_of((await signer.open(signer.link())).text)
     signer.arm(method="GET", path="/api/v1/documents/*", fault="500", times=None)
     assert (await signer.browser.post(signer.link(), data=fields)).status_code == 503
+
+
+async def test_a_faulty_people_file_is_not_said_of_core_signature(signer: Phone, tmp_path: Path) -> None:
+    await signer.create()
+    (tmp_path / "people.yaml").write_text("people: [{id: a}]")
+    answer = await signer.open(signer.link())
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert "Core Signature" not in text_of(answer.text)
+    assert "Please try again in a minute" in text_of(answer.text)
 
 
 async def test_what_is_not_listed_yet_is_being_prepared(signer: Phone) -> None:

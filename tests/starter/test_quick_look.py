@@ -1,15 +1,19 @@
 """What a page hears of our own side: the workflow, else what stands beside it, else the record, else nothing."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretBytes
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.store import Store
+from starter.codec import data_converter
 from starter.quick_look import QuickLook
+from starter.setting_values import PayloadKey
 from tests.servers import real_server
 from workflows import names
 from workflows.model import Status
@@ -37,6 +41,40 @@ async def test_the_record_answers_while_temporal_does_not(store: Store) -> None:
     record = SettledRecord(fingerprint="f", run_id="r", show=settled)
     await store.write_record("msa", record.model_dump_json(by_alias=True).encode())
     assert await QuickLook(await unreachable(), store)("msa") == settled
+
+
+async def test_a_record_that_a_newer_worker_wrote_is_no_answer(store: Store) -> None:
+    await store.write_record("msa", b'{"fingerprint": "f", "runId": "r", "show": {"status": "notarised"}}')
+    assert await QuickLook(await unreachable(), store)("msa") is None
+
+
+async def test_a_store_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    class Hanging(Store):
+        async def read_record(self, id: str) -> bytes | None:
+            await asyncio.Event().wait()
+            return None
+
+    look = QuickLook(await unreachable(), Hanging(tmp_path.as_uri()), seconds=0.05)
+    async with asyncio.timeout(5):
+        assert await look("msa") is None
+
+
+@pytest.mark.real_server
+async def test_what_this_process_has_no_key_for_is_no_answer(store: Store) -> None:
+    key = PayloadKey("2026-a", SecretBytes(bytes(32)))
+    async with real_server(converter=data_converter((key,))) as server:
+        await server.client.start_workflow(
+            names.SIGNATURE_REQUEST,
+            id=names.request_workflow_id("msa"),
+            task_queue="nobody",
+            static_summary="nda: NDA",
+        )
+        keyless = await Client.connect(
+            server.client.service_client.config.target_host,
+            namespace=server.client.namespace,
+            data_converter=data_converter(()),
+        )
+        assert await QuickLook(keyless, store)("msa") is None
 
 
 @pytest.mark.real_server

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from starter import looking, requests, wishes
 from starter.desk import Desk
@@ -24,6 +27,7 @@ pytestmark = pytest.mark.real_server
 
 NOW = datetime(2026, 11, 26, 14, tzinfo=UTC)
 EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=30")
+AT_ONCE = ("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1")
 NO_WORKER = timedelta(seconds=0.5)
 
 
@@ -69,6 +73,12 @@ def test_the_workflow_id_of_something_else_is_refused() -> None:
         request_id("customer-onboarding:acme")
 
 
+@pytest.mark.parametrize("typed", ["../claims/msa-0042", "signature-request:a/b", "", "a" * 101, "a\n", "*"])
+def test_what_cannot_be_an_id_is_refused_before_anything_is_read(typed: str) -> None:
+    with pytest.raises(Refusal, match="is not a request: expected an id of 1-100 characters"):
+        request_id(typed)
+
+
 async def test_without_a_worker_what_temporal_keeps_is_told_and_marked(desk: Desk) -> None:
     await begin(desk)
     shown = await looking.look(desk.client, desk.store, "msa-0042", within=NO_WORKER)
@@ -106,8 +116,66 @@ async def test_a_workflow_that_somebody_terminated_does_not_pretend_to_go_on(des
         await shown_with(desk, Status.SENT)
         await desk.client.get_workflow_handle("signature-request:msa-0042").terminate("by hand")
         shown = await requests.show(desk, "msa-0042")
+        [line] = await listed(desk, 1, attention=True)
     assert shown.says.startswith("The workflow was terminated and does nothing more")
-    assert shown.next is None
+    assert (shown.next, shown.waiting_for, shown.choices) == (None, (), ())
+    assert (line.id, line.status, line.trouble) == (MSA, "terminated", "terminated")
+
+
+async def test_what_was_signed_stays_signed_whatever_became_of_its_workflow(desk: Desk) -> None:
+    """Its hand-offs may be missing."""
+    handle = await desk.client.start_workflow(
+        names.SIGNATURE_REQUEST,
+        id=names.request_workflow_id(MSA),
+        task_queue=names.WORKFLOW_QUEUE,
+        search_attributes=TypedSearchAttributes([SearchAttributePair(names.STATUS, Status.SIGNED)]),
+    )
+    await handle.terminate("by hand")
+    [line] = await listed(desk, 1, attention=True)
+    assert (line.status, line.trouble) == ("signed", "terminated")
+
+
+async def test_a_workflow_that_somebody_started_under_another_id_hides_no_other(desk: Desk) -> None:
+    await begin(desk)
+    await desk.client.start_workflow(names.SIGNATURE_REQUEST, id="by hand/1", task_queue=names.WORKFLOW_QUEUE)
+    assert {line.id for line in await listed(desk, 2, attention=False)} == {MSA, "by hand/1"}
+
+
+async def test_a_workflow_that_was_reset_is_one_line_and_in_no_trouble(desk: Desk) -> None:
+    async with workers(desk.client, World()):
+        await begin(desk)
+        await shown_with(desk, Status.SENT)
+        handle = desk.client.get_workflow_handle(names.request_workflow_id(MSA))
+        await reset(desk, (await handle.describe()).run_id)
+        assert await eventually(lambda: _counted(desk, "ExecutionStatus = 'Terminated'", 1))
+        assert await eventually(lambda: _counted(desk, "ExecutionStatus = 'Running'", 1))
+        assert [line.trouble async for line in requests.listed(desk, attention=False)] == [None]
+        assert [line async for line in requests.listed(desk, attention=True)] == []
+
+
+async def reset(desk: Desk, run_id: str) -> None:
+    await desk.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=desk.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=names.request_workflow_id(MSA), run_id=run_id),
+            reason="by hand",
+            request_id="reset",
+            workflow_task_finish_event_id=4,
+        )
+    )
+
+
+async def test_a_request_whose_tasks_fail_is_in_attention(tmp_path: Path) -> None:
+    async with desk_in(tmp_path, *AT_ONCE) as desk, workers(desk.client, World()):
+        await begin(desk)
+        await desk.client.start_workflow(
+            names.SIGNATURE_REQUEST,
+            {"no": "request"},
+            id=names.request_workflow_id("poison"),
+            task_queue=names.WORKFLOW_QUEUE,
+        )
+        [line] = await listed(desk, 1, attention=True)
+    assert (line.id, line.trouble) == ("poison", "stuck")
 
 
 async def test_attention_lists_only_what_needs_a_person(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from starter import tables
 from starter.commands.printing import answer
+from starter.requests import RequestLine
 from workflows.entries import AskedQuestion, TimelineEntry
 from workflows.model import Status
 from workflows.shown import RequestShow
@@ -32,3 +33,9 @@ def test_brackets_of_other_people_are_brackets(words: str, capsys: pytest.Captur
     entry = TimelineEntry(at=AT, what="declined", who="signer", why=words)
     shown = RequestShow(id="msa", kind="nda", status=Status.DECLINED, timeline=(entry,), says=words)
     assert printed(shown, capsys).count(words) == 2
+
+
+def test_what_became_of_the_workflow_stands_beside_the_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    line = RequestLine(id="msa", kind="nda", status="sent", problem="unauthorised", trouble="stuck")
+    answer([line], tables.of_list([line]), as_json=False)
+    assert "sent unauthorised, stuck" in " ".join(capsys.readouterr().out.split())

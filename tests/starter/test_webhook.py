@@ -1,6 +1,7 @@
 """The receiver on a real port: its address, its limits, and what it tells those who ask whether it is well."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -110,10 +111,10 @@ async def test_the_largest_body_is_read() -> None:
 
 
 @pytest.mark.parametrize("lines", [("content-length: 500",), ("transfer-encoding: chunked",)])
-async def test_a_body_that_stalls_is_answered_and_hung_up_on(lines: tuple[str, ...]) -> None:
+async def test_a_body_that_stalls_is_asked_for_again_and_hung_up_on(lines: tuple[str, ...]) -> None:
     async with running(RecordingSignals(), body_seconds=0.05) as client:
         answer = await raw(client, head(PATH, *lines), b"")
-    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.startswith(b"HTTP/1.1 500 ")
     assert b"connection: close" in answer
 
 
@@ -151,7 +152,17 @@ async def test_stalled_bodies_do_not_hold_up_good_callbacks() -> None:
         outcomes = await asyncio.gather(*stalled)
     assert {answer.status_code for answer in answers} == {200}
     assert took < 2
-    assert {outcome[:13] for outcome in outcomes} == {b"HTTP/1.1 400 "}
+    assert {outcome[:13] for outcome in outcomes} == {b"HTTP/1.1 500 "}
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "h2c"])
+async def test_another_protocol_is_not_spoken_and_not_worth_a_line(
+    caplog: pytest.LogCaptureFixture, protocol: str
+) -> None:
+    head_of_it = f"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: {protocol}\r\n\r\n"
+    async with running(RecordingSignals()) as client:
+        assert (await raw(client, head_of_it.encode())).startswith(b"HTTP/1.1 200 ")
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_what_is_no_http_is_a_bad_request() -> None:

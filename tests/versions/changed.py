@@ -119,4 +119,21 @@ class WithHasteInItsInput(Unchanged):
         return planning.having(policy=planning.policy.having(reminders=Reminders(first="3h", every="3h")))
 
 
+@workflow.defn(name=SIGNATURE_REQUEST)
+class WithAFaultAfterSending(Unchanged):
+    """Fails each task once the document is made: an error of ours, not of the history."""
+
+    @workflow.init
+    def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: SignatureRequest) -> Settled:
+        return await super().run(request)
+
+    async def _send(self) -> None:
+        await super()._send()
+        raise OverflowError("date value out of range")
+
+
 WorkflowCode = type[Any]

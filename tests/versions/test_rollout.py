@@ -3,11 +3,19 @@
 import asyncio
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from deploy.rollout import rehearse
+from deploy import rollout
+from deploy.rollout import Rehearsal, rehearse
+from starter.exits import Exit
 from tests.servers import real_server
-from tests.versions.changed import Unchanged, WithOneMoreActivity, WithOneMoreActivityBehindAPatch
+from tests.versions.changed import (
+    Unchanged,
+    WithAFaultAfterSending,
+    WithOneMoreActivity,
+    WithOneMoreActivityBehindAPatch,
+)
 from tests.versions.commands import documented, typed
 from tests.versions.stage import Living, Surroundings, deployed, eventually, living
 from workflows.model import Status
@@ -85,7 +93,7 @@ async def test_a_new_version_comes_ramps_is_current_and_the_old_one_drains_and_c
         async with deployed(client, around, OLD):
             assert (await request.signed_by_all()).outcome is Status.SIGNED
         for code in (Unchanged, WithOneMoreActivityBehindAPatch):
-            assert await rehearse(client, code=(code,)) == (REQUESTS, {})
+            assert await rehearse(client, code=(code,)) == Rehearsal(REQUESTS, REQUESTS, {})
     assert around.told("ready", "customer-signer") == 1 + REQUESTS
 
 
@@ -115,7 +123,7 @@ async def test_a_version_that_does_not_fit_is_seen_taken_back_and_nothing_has_fa
             request = await living(client, around)
             await run(client, "back")
             await is_told(around)
-            assert list((await rehearse(client, code=(WithOneMoreActivity,)))[1]) == [request.handle.id]
+            assert list((await rehearse(client, code=(WithOneMoreActivity,))).stuck) == [request.handle.id]
             async with deployed(client, around, NEW, WithOneMoreActivity):
                 await run(client, "current")
                 await request.reaches(NEW)
@@ -141,12 +149,62 @@ async def test_a_patch_is_rolled_forward_and_waits_for_code_that_knows_it() -> N
             await run(client, "back")
             await request.reaches(OLD)
             await eventually(lambda: stuck(client, request))
-            code, said = await typed("rehearse", client.service_client.config.target_host)
-            assert (code, said.splitlines()[-1]) == (1, "1 open requests replayed, 1 would get stuck")
+            address = client.service_client.config.target_host
+            code, said = await typed("rehearse", address)
+            assert code == 1
+            assert said.splitlines()[-1] == f"1 of 1 open requests on {address}/default replayed, 1 would get stuck"
             assert said.startswith(f"{request.handle.id}: Nondeterminism error: ")
             assert (await request.handle.describe()).status is WorkflowExecutionStatus.RUNNING
             await run(client, "current")
             assert (await request.signed_by_all()).outcome is Status.SIGNED
+
+
+async def test_a_request_that_fails_in_the_task_nobody_has_completed_is_seen() -> None:
+    """Nothing of that task is recorded, so there is nothing that a replay could find different."""
+    around = Surroundings()
+    async with real_server() as env, deployed(env.client, around, code=WithAFaultAfterSending):
+        request = await living(env.client, around)
+        await eventually(lambda: failed_a_task(request))
+        rehearsal = await rehearse(env.client, code=(WithAFaultAfterSending,))
+        assert rehearsal.stuck == {request.handle.id: "OverflowError: date value out of range"}
+        assert (await rehearse(env.client)).fits
+
+
+async def failed_a_task(request: Living) -> bool:
+    history = await request.handle.fetch_history()
+    return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in history.events)
+
+
+async def test_a_request_that_was_not_looked_at_is_told_and_is_no_fit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    around = Surroundings()
+    async with real_server() as env, deployed(env.client, around):
+        address = env.client.service_client.config.target_host
+        monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+        for name in ("msa-0042", "nda-0001"):
+            await living(env.client, around, name)
+        await is_told(around, times=2)
+        await eventually(lambda: known(env.client, 2))
+        assert [await rollout.run(1), await rollout.run()] == [1, 0]
+    assert capsys.readouterr().out.splitlines() == [
+        f"{number} of 2 open requests on {address}/default replayed, 0 would get stuck" for number in (1, 2)
+    ]
+
+
+async def known(client: Client, many: int) -> bool:
+    return (await client.count_workflows("ExecutionStatus = 'Running'")).count == many
+
+
+@pytest.mark.parametrize("most", ["-1", "0", "all"])
+def test_to_look_at_nothing_is_wrong_usage(
+    most: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["rollout", f"--most={most}"])
+    with pytest.raises(SystemExit) as ending:
+        rollout.main()
+    assert ending.value.code == Exit.USAGE
+    assert "must be a whole number, 1 or more" in capsys.readouterr().err
 
 
 def test_every_command_of_the_page_is_run_here() -> None:

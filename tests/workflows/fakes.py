@@ -134,6 +134,8 @@ class FakePushService(PushService):
     open_once: list[str] = field(default_factory=list)
     deaf_once: list[str] = field(default_factory=list)
     """Persons whose one phone does not take the next notice."""
+    without_phone: list[str] = field(default_factory=list)
+    asks_to_wait: float = 0
     delivering: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
 
@@ -148,6 +150,7 @@ class FakePushService(PushService):
         acted = {one.person for one in seen.signers if one.state is not SignerState.VIEWED} if seen else set()
         told = [notice for notice in delivery.notices if not (seen and seen.status and seen.status.ended)]
         told = [notice for notice in told if (notice.about or notice.person) not in acted]
+        told = [notice for notice in told if notice.person not in self.without_phone]
         self.sent += [Sent(one.stage, one.person, one.action) for one in told if one.person not in self.deaf_once]
         deaf, self.deaf_once = self.deaf_once, []
         left_open, self.open_once = (*self.open_once, *deaf), []
@@ -159,12 +162,13 @@ class FakePushService(PushService):
                     person=notice.person,
                     channel=Channel.PUSH,
                     outcome=_outcome(notice, deaf) if notice in told else Outcome.SUPPRESSED,
-                    why=None if notice in told else "signed",
+                    why=None if notice in told else "no_device" if notice.person in self.without_phone else "signed",
                     devices=(DeviceOutcome(device="a1b2c3", outcome=Outcome.ACCEPTED),),
                 )
                 for notice in delivery.notices
             ),
             open_devices=left_open,
+            retry_after=self.asks_to_wait,
             seen=seen,
         )
 
@@ -201,8 +205,9 @@ class FakePlanner(Planner):
             if self.escalate_after:
                 at = turn.since + self.escalate_after
                 escalation = _moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=self.alternate)
-                moments.append(escalation.having(action=self.action))
-                if self.action is EscalationAction.NOTIFY:
+                action = EscalationAction.NOTIFY if turn.person in planning.not_handed_over else self.action
+                moments.append(escalation.having(action=action))
+                if action is EscalationAction.NOTIFY:
                     moments.append(_moment(at, MomentKind.ESCALATED, "escalated", turn.person))
             moments = _snoozed(moments, [one for one in planning.snoozes if one.person == turn.person])
         moments.sort(key=lambda moment: moment.at)

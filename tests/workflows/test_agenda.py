@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.workflows.stage import a_request
 from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
+from workflows.ledger import key_of
 from workflows.model import (
     Agenda,
     Channel,
@@ -144,6 +145,51 @@ def test_a_last_warning_that_came_late_leaves_the_time_that_was_planned_at_most_
     step = next_step(AGENDA, warned, START + timedelta(days=29))
     assert step == Wait(EXPIRY.having(at=START + timedelta(days=expires_on)))
     assert isinstance(next_step(AGENDA, warned, START + timedelta(days=expires_on)), Expire)
+
+
+def lined(progress: Progress, one: Moment, at: datetime, outcome: Outcome = Outcome.ACCEPTED) -> Progress:
+    """With a line of this notice in the ledger."""
+    line = Delivered(key=key_of(BRIEF.id, one), stage=one.stage, person=one.to, channel=Channel.PUSH, outcome=outcome)
+    return progress.told((line,), at)
+
+
+def test_an_alert_that_no_phone_could_take_is_not_sent_again_and_again() -> None:
+    unheard = lined(told(SENT, *REMINDERS), ESCALATION, ESCALATION.at, Outcome.SUPPRESSED)
+    assert next_step(AGENDA, unheard, ESCALATION.at) == Wait(WARNING)
+
+
+def test_a_missed_reminder_gives_way_to_a_warning_within_the_hour() -> None:
+    now = WARNING.at - timedelta(minutes=20)
+    assert next_step(AGENDA, told(SENT, *REMINDERS[:2]), now) == Nudge((), caught_up=(REMINDERS[2],))
+
+
+def test_a_missed_warning_gives_way_to_no_later_reminder() -> None:
+    snooze = moment(28.5, MomentKind.REMIND, "snooze-1")
+    agenda = Agenda(due_at=EXPIRY.at, moments=(WARNING, snooze, EXPIRY))
+    assert next_step(agenda, SENT, START + timedelta(days=29)) == Nudge((WARNING,), caught_up=(snooze,))
+
+
+@pytest.mark.parametrize(("stage", "is_sent"), [("warning-1d", False), ("warning-1d.2", True)])
+def test_a_warning_within_the_hour_of_one_of_the_same_due_date_is_left_out(stage: str, is_sent: bool) -> None:
+    now = WARNING.at + timedelta(days=1)
+    late, last = lined(SENT, WARNING, now - timedelta(minutes=5)), moment(29, MomentKind.WARN, stage)
+    step = next_step(Agenda(due_at=EXPIRY.at, moments=(WARNING, last, EXPIRY)), late, now)
+    assert step == (Nudge((last,)) if is_sent else Nudge((), too_soon=(last,)))
+
+
+def test_no_reminder_is_sent_once_the_due_date_is_over() -> None:
+    agenda = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], EXPIRY))
+    assert next_step(agenda, SENT, EXPIRY.at) == Nudge((), caught_up=(REMINDERS[0],))
+
+
+def test_the_silent_signer_hears_of_the_alert_an_hour_after_a_nudge_if_their_hours_leave_it() -> None:
+    now = HEARD.at
+    nudged = lined(ALERTED, moment(12.49, MomentKind.REMIND, "reminder-manual-1"), now - timedelta(minutes=10))
+    later = now + timedelta(minutes=50)
+    for closes, expected in ((None, Wait(HEARD.having(at=later))), (now + timedelta(minutes=30), None)):
+        heard = HEARD.having(open_until=closes)
+        agenda = Agenda(due_at=EXPIRY.at, moments=(heard, EXPIRY))
+        assert next_step(agenda, nudged, now) == (expected or Nudge((heard,)))
 
 
 def test_an_empty_agenda_waits_for_ever() -> None:

@@ -1,7 +1,10 @@
 """What a repeated hand-off asks for: only what has not arrived yet."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from workflows.handoff import RETRY_AFTER, HandoffLedger
 from workflows.model import (
     Brief,
     Channel,
@@ -42,3 +45,13 @@ def test_a_group_is_called_again_with_those_it_has_reached() -> None:
     board, hr = hand_off_batch(BRIEF, tried, tried.handoff.next_at).calls
     assert (board.attempt, board.reached) == (2, ("r/settled/chair",))
     assert (hr.attempt, hr.reached) == (2, ())
+
+
+@pytest.mark.parametrize("asked", [1e9, 999_999_999_999, float("inf")])
+def test_no_target_has_its_request_wait_for_years_whatever_is_stored_already(asked: float) -> None:
+    ledger = HandoffLedger.open((Target(target="finance", url="https://erp.example/hooks"),), (), AT)
+    for pause in RETRY_AFTER:
+        at = ledger.next_at
+        assert at is not None
+        ledger = ledger.record((HandoffResult(target="finance", ok=False, retry_after=asked),), at)
+        assert ledger.next_at == at + max(pause, timedelta(hours=1))

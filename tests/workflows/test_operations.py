@@ -426,3 +426,13 @@ async def test_what_is_too_much_to_remember_is_refused(update: object, wish: obj
     async with story(World()) as it:
         await it.days_pass(0.01)
         assert await refused(it, update, wish) == says
+
+
+async def test_an_extension_of_a_document_that_is_still_converted_is_answered_at_once() -> None:
+    world = World()
+    world.signatures.status = Status.CONVERTING
+    async with story(world) as it:
+        await it.days_pass(0.01)
+        due = await it.env.get_current_time() + timedelta(days=50)
+        await it.handle.execute_update(Request.extend, Extension(due=due, actor="legal-desk"))
+        assert (await it.shown()).status is Status.CONVERTING

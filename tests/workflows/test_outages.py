@@ -201,3 +201,39 @@ async def test_of_the_warnings_that_a_pause_kept_back_the_last_one_comes_and_the
         await it.days_pass(0.02)
         shown = await it.shown()
     assert told(shown)[1:] == ["Wed 09h warning-2d paused", "Wed 09h warning-1d accepted"]
+
+
+async def test_a_push_service_that_asks_for_years_is_asked_again_within_hours() -> None:
+    world = World()
+    world.push.open_once, world.push.asks_to_wait = ["0123456789ab"], 999_999_999_999
+    async with story(world) as it:
+        await it.days_pass(0.1)
+    assert [delivery.devices for delivery in world.push.deliveries] == [None, ("0123456789ab",)]
+
+
+async def test_an_alternate_without_a_phone_is_tried_once_and_the_request_goes_on() -> None:
+    world = a_world()
+    world.push.without_phone = ["chief-executive"]
+    async with story(world, one_signer(ALERTED), begins=monday(10)) as it:
+        settled = await it.handle.result()
+        shown = await it.shown()
+    assert settled.outcome is Status.EXPIRED
+    assert [line.why for line in shown.notifications if line.stage == "escalation"] == ["no_device"]
+    assert shown.escalations == ()
+    assert len(world.push.deliveries) == 2
+
+
+async def test_the_turn_that_comes_while_core_signature_is_away_begins_when_it_is_back() -> None:
+    world, start = a_world(), monday(10)
+    async with story(world, a_request().having(policy=POLICY), begins=start) as it:
+        await until(it, start + DAY, 10)
+        world.signatures.sign("customer-signer")
+        world.signatures.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await it.callback()
+        await until(it, start + 3 * DAY, 9, 30)
+        world.signatures.failures = []
+        await until(it, start + 3 * DAY, 10)
+        [waiting] = (await it.shown()).waiting_for
+        planned = await it.handle.query(Request.planning)
+    assert waiting.person == "chief-executive"
+    assert [turn.since >= start + 3 * DAY - timedelta(minutes=30) for turn in planned.turns] == [True]

@@ -105,3 +105,5 @@ class Planning(Model):
     """Who has signed, declined or handed over: nobody of them is asked again."""
     escalated: int = 0
     """How many steps up the chain have been taken already."""
+    not_handed_over: tuple[str, ...] = ()
+    """Signers whose place could not be handed over: an escalation alerts about them, whatever the policy wants."""

@@ -41,10 +41,15 @@ async def test_nobody_signs_before_their_turn(
     assert (await signing_page(client, "msa-0042", CEO)).state is SigningState.EARLY
 
 
-async def test_who_has_the_provider_s_mail_is_told_so(client: CoreSignatureClient, document: str) -> None:
+async def test_who_has_the_provider_s_mail_is_told_so_and_alone_may_have_it_again(
+    sandbox: RunningSandbox, client: CoreSignatureClient, document: str
+) -> None:
     page = await signing_page(client, "msa-0042", "customer@acme.test")
-    assert (page.state, page.url) == (SigningState.BY_MAIL, None)
-    assert page.request is not None
+    assert (page.state, page.url, page.request) == (SigningState.BY_MAIL, None, None)
+    await deed(sandbox, CEO, "sign")
+    alone = await signing_page(client, "msa-0042", "customer@acme.test")
+    assert alone.state is SigningState.BY_MAIL
+    assert alone.request is not None
 
 
 async def test_a_replaced_signer_has_nothing_to_do_and_the_new_one_a_mail(

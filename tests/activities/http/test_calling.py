@@ -25,6 +25,7 @@ from activities.http.calling import (
     make_client,
     seconds_to_wait,
 )
+from workflows.waits import LONGEST_WAIT
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -234,6 +235,11 @@ async def test_a_page_of_html_is_no_acknowledgement(body: str) -> None:
         ("Wed, 25 Nov 2026 11:00:00 GMT", 0),
         ("Wed, 25 Nov 2026 13:00:00 -0000", 3600),
         ("Wed, 99 Nov 2026 13:00:00 GMT", None),
+        ("Wed, 25 Nov 2026 13:00:00 +99999999999999999999", None),
+        ("3601", LONGEST_WAIT),
+        ("999999999999", LONGEST_WAIT),
+        ("9" * 400, LONGEST_WAIT),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT),
     ],
 )
 def test_retry_after_is_read_in_both_forms(header: str | None, seconds: float | None) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from activities.http.calling import Cause, Service, ServiceFailure, make_client
-from activities.http.oauth import Bearer, Credentials, Grant, TokenAuth
+from activities.http.oauth import UNSTATED_LIFE, Bearer, Credentials, Grant, TokenAuth, lifetime
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.fault_table import DONE, FAULTS, LATE, OF_A_TOKEN_END_POINT, SHORT, arm_always, ending
@@ -177,6 +177,12 @@ async def test_a_body_is_sent_again_with_the_fresh_token() -> None:
             None,
         ),
         (
+            httpx.Response(200, text='{"access_token": "t", "expires_in": Infinity}'),
+            Cause.UNREADABLE,
+            "expected a token, got something else",
+            None,
+        ),
+        (
             httpx.Response(200, json={"access_token": "t", "error": "odd"}),
             Cause.UNREADABLE,
             "expected a token, got something else",
@@ -235,3 +241,8 @@ def requests(sandbox: RunningSandbox) -> list[str]:
 
 def test_secrets_are_not_shown() -> None:
     assert "the&secret" not in repr(CREDENTIALS)
+
+
+@pytest.mark.parametrize("stated", ["nan", "inf", float("nan"), float("-inf"), 10**400, None, "soon", []])
+def test_a_token_whose_life_is_no_finite_number_is_renewed_all_the_same(stated: object) -> None:
+    assert lifetime(stated) == UNSTATED_LIFE

@@ -1,0 +1,199 @@
+"""The world of one life: a provider, phones and a people file that may be away, and a record of what reached whom."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+from temporalio.exceptions import ApplicationError
+
+from activities.planner import PolicyPlanner
+from tests.activities.book import Book
+from workflows.inputs import Observation
+from workflows.model import (
+    Agenda,
+    Brief,
+    CancelOrder,
+    Channel,
+    Code,
+    CreateOrder,
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    DeviceOutcome,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+    HandoffBatch,
+    HandoffReport,
+    HandoffResult,
+    Notice,
+    NoticeAction,
+    Outcome,
+    Planning,
+    SignerSeen,
+    SignerState,
+    Status,
+)
+
+OPEN = (SignerState.WAITING, SignerState.TURN, SignerState.VIEWED)
+_NEEDLESS = {SignerState.REASSIGNED: "reassigned", SignerState.DECLINED: "settled"}
+
+
+@dataclass
+class Sent:
+    """A notice that a phone took."""
+
+    at: datetime
+    stage: str
+    person: str
+    about: str | None
+    device: str
+
+
+@dataclass
+class World:
+    """Everything the workflow asks, by the names of its activities."""
+
+    random: Random
+    book: Book
+    now: Callable[[], datetime]
+    callback: Callable[[], None]
+    later: Callable[[Callable[[], None]], None]
+    is_away: Callable[[str], bool]
+    """Whether `core`, `push` or `people` is away now."""
+    phones: dict[str, int]
+    deafness: float = 0.0
+    status: Status | None = None
+    signers: dict[str, tuple[SignerState, int]] = field(default_factory=dict)
+    sent: list[Sent] = field(default_factory=list)
+    acted_at: dict[str, datetime] = field(default_factory=dict)
+    agendas: list[tuple[datetime, Agenda]] = field(default_factory=list)
+
+    def act(self, person: str, state: SignerState) -> None:
+        """Let a signer do something, if it is their turn."""
+        if self.status not in (Status.SENT, Status.VIEWED) or self.signers.get(person, ("", 0))[0] not in OPEN:
+            return
+        order = self.signers[person][1]
+        if order > min(order for state, order in self.signers.values() if state in OPEN):
+            return
+        self.signers[person] = (state, order)
+        if state not in OPEN:
+            self.acted_at[person] = self.now()
+        if state is SignerState.DECLINED:
+            self.status = Status.DECLINED
+        elif not any(state in OPEN for state, _ in self.signers.values()):
+            self.status = Status.SIGNED
+        self.callback()
+
+    def converted(self) -> None:
+        """The document has been converted and sent."""
+        self.status = Status.SENT if self.status is Status.CONVERTING else self.status
+        self.callback()
+
+    async def plan(self, planning: Planning) -> Agenda:
+        self._reach("people", Code.DIRECTORY)
+        agenda = await PolicyPlanner(self.book).plan(planning)
+        assert agenda == await PolicyPlanner(self.book).plan(planning)
+        self.agendas.append((self.now(), agenda))
+        return agenda
+
+    async def create(self, order: CreateOrder) -> DocumentSeen:
+        self._reach("core")
+        if self.status is None:
+            self.status = self.random.choice([Status.SENT, Status.CONVERTING])
+            self.later(self.converted)
+        return self._seen(order.brief)
+
+    async def observe(self, observation: Observation) -> DocumentSeen:
+        self._reach("core")
+        return self._seen(observation.request.brief)
+
+    async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
+        self._reach("core")
+        if self.status is None:
+            return None
+        self.status = self.status if self.status.ended else Status.CANCELLED
+        return self._seen(order.brief)
+
+    async def forward(self, order: ForwardOrder) -> ForwardReport:
+        self._reach("core")
+        state, number = self.signers[order.from_]
+        if self._ended or state not in OPEN or order.to in self.signers or self.random.random() < 0.1:
+            return ForwardReport(seen=self._seen(order.brief), refused="not like this")
+        self.signers |= {order.from_: (SignerState.REASSIGNED, number), order.to: (SignerState.TURN, number)}
+        self.acted_at[order.from_] = self.now()
+        return ForwardReport(seen=self._seen(order.brief))
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        if delivery.document:
+            self._reach("core")
+        told = [self._tell(notice, delivery) for notice in delivery.notices]
+        lines = tuple(line for line in told if line is not None)
+        open_ = tuple(one.device for line in lines for one in line.devices if one.outcome is Outcome.FAILED)
+        reached = any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines)
+        if open_ and not reached and delivery.devices is None:
+            raise ApplicationError("no phone", type=Code.UNREACHABLE)
+        seen = self._seen(delivery.brief) if delivery.document else None
+        return DeliveryReport(delivered=lines, open_devices=open_, seen=seen)
+
+    async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        notices = {call.target.target: call.notice for call in batch.calls}
+        lines = {target: (_line(notice, Outcome.ACCEPTED),) for target, notice in notices.items() if notice}
+        return HandoffReport(
+            results=tuple(HandoffResult(target=one, ok=True, delivered=lines.get(one, ())) for one in notices)
+        )
+
+    def _reach(self, service: str, code: Code = Code.UNREACHABLE) -> None:
+        if self.is_away(service):
+            raise ApplicationError(f"{service} is away", type=code)
+
+    @property
+    def _ended(self) -> bool:
+        return self.status is not None and self.status.ended
+
+    def _seen(self, brief: Brief) -> DocumentSeen:
+        asked = [signer.person for signer in brief.signers if signer.person in self.signers]
+        signers = tuple(SignerSeen(person=person, state=self.signers[person][0]) for person in asked)
+        turn = min((order for state, order in self.signers.values() if state in OPEN), default=None)
+        return DocumentSeen(
+            document="d", status=self.status, raw="x", signers=signers, turn=None if self._ended else turn
+        )
+
+    def _tell(self, notice: Notice, delivery: Delivery) -> Delivered | None:
+        if delivery.document and (why := self._needless(notice)):
+            return _line(notice, Outcome.SUPPRESSED, why)
+        devices = [f"{notice.person}~{number}" for number in range(self.phones.get(notice.person, 1))]
+        if delivery.devices is not None:
+            devices = [device for device in devices if device in delivery.devices]
+            if not devices:
+                return None
+        if not devices:
+            return _line(notice, Outcome.SUPPRESSED, "no_device")
+        done = Outcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+        outcomes = {device: Outcome.FAILED if self._is_deaf() else done for device in devices}
+        taken = [device for device, outcome in outcomes.items() if outcome is done]
+        self.sent += [Sent(self.now(), notice.stage, notice.person, notice.about, device) for device in taken]
+        return _line(notice, done if taken else Outcome.FAILED, devices=outcomes.items())
+
+    def _needless(self, notice: Notice) -> str | None:
+        asked = notice.action in (NoticeAction.SIGN, NoticeAction.APPROVE)
+        state = self.signers.get(notice.about or (notice.person if asked else ""), (SignerState.TURN, 0))[0]
+        return None if state in OPEN and not self._ended else _NEEDLESS.get(state, "signed")
+
+    def _is_deaf(self) -> bool:
+        return self.is_away("push") or self.random.random() < self.deafness
+
+
+def _line(
+    notice: Notice, outcome: Outcome, why: str | None = None, devices: Iterable[tuple[str, Outcome]] = ()
+) -> Delivered:
+    return Delivered(
+        key=notice.key,
+        stage=notice.stage,
+        person=notice.person,
+        channel=Channel.PUSH,
+        outcome=outcome,
+        why=why,
+        devices=tuple(DeviceOutcome(device=device, outcome=became) for device, became in devices),
+    )

@@ -1,0 +1,129 @@
+"""The ledger: whatever was planned has one line in the end, also when the plan is gone by then."""
+
+from datetime import UTC, datetime, timedelta
+
+from tests.workflows.stage import PARALLEL, a_request
+from workflows.entries import Reassignment
+from workflows.model import (
+    Agenda,
+    Channel,
+    Delivered,
+    DeliveryReport,
+    DeviceOutcome,
+    DocumentSeen,
+    EscalationAction,
+    Extension,
+    Moment,
+    MomentKind,
+    Notice,
+    NoticeAction,
+    Outcome,
+    Reason,
+    SignerSeen,
+    SignerState,
+    Status,
+)
+from workflows.operations import extend
+from workflows.progress import Progress
+from workflows.recipients import explained, still_open
+
+START = datetime(2026, 11, 2, 9, tzinfo=UTC)
+FIRST, SECOND = (signer.person for signer in PARALLEL)
+BRIEF = a_request(*PARALLEL).brief
+SENT = Progress.begin(BRIEF, START).observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), START)
+DUE = START + timedelta(days=30)
+
+
+def moment(kind: MomentKind, stage: str, person: str, to: str | None = None) -> Moment:
+    return Moment(at=START + timedelta(days=3), kind=kind, stage=stage, person=person, to=to or person, why=stage)
+
+
+REMINDERS = tuple(moment(MomentKind.REMIND, "reminder-1", person) for person in (FIRST, SECOND))
+WARNING = moment(MomentKind.WARN, "warning-2d", FIRST)
+DROPPED = moment(MomentKind.WARN, "warning-1w", FIRST).having(suppressed=Reason.NOT_THEIR_TURN)
+ALERT = moment(MomentKind.ESCALATE, "escalation", FIRST, "chair")
+PLANNED = SENT.planned(Agenda(due_at=DUE, moments=(*REMINDERS, WARNING, ALERT), dropped=(DROPPED,)), START)
+
+
+def seen(status: Status, **states: SignerState) -> DocumentSeen:
+    signers = tuple(SignerSeen(person=person.replace("_", "-"), state=state) for person, state in states.items())
+    return DocumentSeen(document="d", status=status, raw="x", signers=signers)
+
+
+def lines(progress: Progress) -> dict[tuple[str, str], str | None]:
+    return {(line.stage, line.person): line.why for line in progress.notifications}
+
+
+def test_one_declines_and_the_plan_of_the_other_is_not_forgotten() -> None:
+    ended = PLANNED.observe(seen(Status.DECLINED, customer_signer=SignerState.DECLINED), START)
+    assert lines(ended) == {
+        ("reminder-1", FIRST): Reason.SIGNED,
+        ("warning-2d", FIRST): Reason.SIGNED,
+        ("escalation", "chair"): Reason.SIGNED,
+        ("warning-1w", FIRST): Reason.NOT_THEIR_TURN,
+        ("reminder-1", SECOND): Reason.SETTLED,
+    }
+
+
+def test_an_extension_supersedes_the_warnings_that_were_dropped_or_not_planned_anew_yet_as_well() -> None:
+    wish = Extension(actor="a", due=DUE + timedelta(days=9))
+    for before in (PLANNED, PLANNED.having(agenda=None)):
+        moved = extend(before, wish, START)
+        assert lines(moved) == {
+            ("warning-2d", FIRST): Reason.SUPERSEDED,
+            ("warning-1w", FIRST): Reason.NOT_THEIR_TURN,
+        }
+        signed = moved.observe(seen(Status.SENT, customer_signer=SignerState.SIGNED), START)
+        assert lines(signed)["warning-2d", FIRST] == Reason.SUPERSEDED
+
+
+def test_what_a_later_plan_leaves_out_has_its_line_in_the_end() -> None:
+    anew = PLANNED.planned(Agenda(due_at=DUE, moments=REMINDERS), START)
+    assert {moment.stage for moment in anew.unsent} == {"reminder-1", "warning-2d", "warning-1w", "escalation"}
+    signed = anew.observe(seen(Status.SENT, customer_signer=SignerState.SIGNED), START)
+    assert lines(signed)["escalation", "chair"] == Reason.SIGNED
+
+
+def test_an_escalation_that_went_to_somebody_else_in_the_end_leaves_no_second_line() -> None:
+    elsewhere = PLANNED.planned(Agenda(due_at=DUE, moments=(ALERT.having(to="deputy"),)), START)
+    alerted = elsewhere.escalated((ALERT.having(to="deputy"),), START)
+    signed = alerted.observe(seen(Status.SENT, customer_signer=SignerState.SIGNED), START)
+    assert not {person for stage, person in lines(signed) if stage == "escalation"}
+
+
+def test_a_second_place_for_the_same_alternate_is_planned_anew_instead_of_being_refused() -> None:
+    both = tuple(Reassignment(from_=one, to="chair", reason="escalation", who="x") for one in (FIRST, SECOND))
+    by_hand = both[1].having(reason="manual")
+    assert PLANNED.to_reassign(*both).reassigned(both[0], START).reassigning == ()
+    assert PLANNED.to_reassign(both[0], by_hand).reassigned(both[0], START).reassigning == (by_hand,)
+
+
+def test_a_place_that_could_not_be_handed_over_is_planned_anew_as_an_alert() -> None:
+    wanted = Reassignment(from_=FIRST, to="chair", reason="escalation", who="x")
+    refused = PLANNED.to_reassign(wanted).not_reassigned(wanted, "forwarding is off", START)
+    assert (refused.not_handed_over, refused.agenda, refused.escalations) == ((FIRST,), None, ())
+
+
+def test_each_alert_to_one_person_has_the_reason_of_its_own_signer() -> None:
+    alerts = tuple(moment(MomentKind.ESCALATE, "escalation", one, "chair").having(why=one) for one in (FIRST, SECOND))
+    delivered = tuple(_delivered(f"{BRIEF.id}/escalation/chair/{one.person}", Outcome.ACCEPTED) for one in alerts)
+    assert [line.why for line in explained(delivered, alerts)] == [FIRST, SECOND]
+    assert alerts[0].action is EscalationAction.NOTIFY
+
+
+def test_a_phone_that_took_one_of_two_notices_is_given_the_other_alone() -> None:
+    taken, refused = (_delivered(key, outcome) for key, outcome in (("a", Outcome.ACCEPTED), ("b", Outcome.FAILED)))
+    notices = tuple(Notice(key=key, stage="escalation", person="chair", action=NoticeAction.OPEN) for key in ("a", "b"))
+    report = DeliveryReport(delivered=(taken, refused), open_devices=("phone",))
+    assert [notice.key for notice in still_open(notices, report)] == ["b"]
+
+
+def _delivered(key: str, outcome: Outcome) -> Delivered:
+    return Delivered(
+        key=key,
+        stage="escalation",
+        person="chair",
+        channel=Channel.PUSH,
+        outcome=outcome,
+        devices=(DeviceOutcome(device="phone", outcome=outcome),),
+    )

@@ -1,0 +1,158 @@
+"""What holds for every life: hundreds by chance, with outages, pauses, questions, hand-overs and continue-as-new.
+
+A seed that fails lives the same life again: `Life(seed).live()`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activities.follow_up.open_hours import OpenHours
+from tests.workflows.lives.life import Life
+from tests.workflows.lives.world import Sent
+from workflows.ledger import key_of
+from workflows.model import Moment, MomentKind, Outcome, Settled, SignerState, Status, StopKind
+from workflows.progress import Progress
+
+NUDGES: Final = ("reminder", "snooze", "warning", "escalated")
+TO_SEND: Final = timedelta(minutes=3)
+"""From the decision to the last try at the phone that did not answer."""
+HOUR: Final = timedelta(hours=1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**40))
+def test_every_life_ends_and_keeps_what_is_promised(seed: int) -> None:
+    life = Life(seed)
+    settled = life.live()
+    assert_it_ended(life, settled)
+    assert_nobody_is_woken(life)
+    assert_nobody_is_nudged_in_vain(life)
+    assert_nothing_is_said_twice(life)
+    assert_nothing_disappears(life)
+    assert_the_last_word_is_heeded(life)
+    assert_the_clocks_stand(life)
+
+
+def assert_it_ended(life: Life, settled: Settled) -> None:
+    """As the provider says, and everybody who must know was told."""
+    end = life.history[-1][1]
+    cancelled = (Status.CANCELLED, Status.EXPIRED)
+    assert settled.outcome is end.status
+    assert life.world.status in (None, settled.outcome) or {life.world.status, settled.outcome} == {*cancelled}
+    assert end.handoff.next_at is None
+    if settled.outcome is not Status.SIGNED:
+        assert {entry.to for entry in end.escalations} <= {
+            line.person for line in end.notifications if line.stage == "settled"
+        }
+    assert life.runtime.handling == 0
+
+
+def assert_nobody_is_woken(life: Life) -> None:
+    """Reminders, alerts and what the signer hears of them come in the recipient's hours, never while paused."""
+    for sent in nudges(life, "reminder-", "escalat"):
+        hours = OpenHours.of(life.people[sent.person], life.policy)
+        assert hours.open_at(sent.at) or hours.open_at(sent.at - TO_SEND), sent
+    for sent in nudges(life, *NUDGES, "escalation"):
+        stops = state_at(life, sent.at - TO_SEND).stops
+        assert all(stop.kind is StopKind.PROBLEM for stop in stops) or not state_at(life, sent.at).stops, sent
+
+
+def assert_nobody_is_nudged_in_vain(life: Life) -> None:
+    """Not after they acted, and no reminder within the hour of another nudge."""
+    for sent in nudges(life, *NUDGES, "escalation"):
+        acted_at = life.world.acted_at.get(sent.about or sent.person)
+        assert acted_at is None or sent.at <= acted_at, sent
+    heard: dict[str, dict[str, datetime]] = {}
+    for sent in nudges(life, *NUDGES):
+        heard.setdefault(sent.person, {}).setdefault(sent.stage, sent.at)
+    for stages in heard.values():
+        for (_, before), (stage, at) in pairwise(sorted(stages.items(), key=lambda one: one[1])):
+            if stage.startswith(("reminder", "snooze")):
+                assert at - before >= HOUR - TO_SEND, (stage, at)
+
+
+def assert_nothing_is_said_twice(life: Life) -> None:
+    """No phone is told a stage twice, nobody is escalated twice, no notice has two lines."""
+    end = life.history[-1][1]
+    told = Counter((one.stage, one.person, one.about, one.device) for one in life.world.sent)
+    assert not [one for one, times in told.items() if times > 1]
+    escalated = Counter(entry.from_ for entry in end.escalations if entry.reason != "manual")
+    assert not [one for one, times in escalated.items() if times > 1]
+    assert len({line.key for line in end.notifications}) == len(end.notifications)
+
+
+def assert_nothing_disappears(life: Life) -> None:
+    """Whatever any plan had in mind has its line; an escalation at least one for its signer, or it happened."""
+    end = life.history[-1][1]
+    keys = {line.key for line in end.notifications}
+    gone = {entry.from_ for entry in end.escalations}
+    gone |= {one.person for one in end.signatures.signers if one.state is SignerState.REASSIGNED}
+    gone |= {line.key.rpartition("/")[2] for line in end.notifications if line.stage == "escalation"}
+    for moment in planned(life):
+        happened = moment.person in gone and moment.kind in (MomentKind.ESCALATE, MomentKind.ESCALATED)
+        assert key_of(end.request, moment) in keys or happened, moment
+
+
+def assert_the_last_word_is_heeded(life: Life) -> None:
+    """Nothing expires before its due date, while the clocks stand, or soon after a warning that failed."""
+    expired = [(at, one) for at, one in life.history if one.ending and one.ending.outcome is Status.EXPIRED]
+    if not expired:
+        return
+    at, progress = expired[0]
+    assert not progress.stops
+    assert at >= agenda_due_at(life, at)
+    if isinstance(progress.due, datetime):
+        assert at >= progress.due
+    pending = {signer.person for signer in progress.signatures.pending}
+    for line in progress.notifications:
+        if line.stage.startswith("warning") and line.person in pending and line.outcome is Outcome.FAILED:
+            assert at - line.at >= timedelta(hours=24), line
+    warned = {line.person for line in progress.notifications if line.stage.startswith("warning")}
+    warnings = progress.agenda.moments if progress.agenda else ()
+    assert {m.person for m in warnings if m.kind is MomentKind.WARN and m.person in pending} <= warned
+
+
+def assert_the_clocks_stand(life: Life) -> None:
+    """No clock runs ahead of the time or back before the turn, and the window moves by the time that it stood."""
+    stood, since = timedelta(), None
+    for at, progress in life.history:
+        for signer in progress.signatures.signers:
+            assert not signer.clock_from or not signer.turn_at or signer.turn_at <= signer.clock_from <= at
+        assert bool(progress.stops) is (progress.stopped_at is not None)
+        if progress.sent_at is None or progress.window_from is None:
+            continue
+        if progress.stops:
+            since = since or max(progress.sent_at, min(stop.since for stop in progress.stops))
+        elif since is not None:
+            stood, since = stood + (at - since), None
+        if since is None:
+            assert abs(progress.window_from - progress.sent_at - stood) < timedelta(minutes=1)
+
+
+def nudges(life: Life, *stages: str) -> Iterator[Sent]:
+    """What phones took of these stages, without what an operator insisted on."""
+    by_hand = "reminder-manual"
+    return (one for one in life.world.sent if one.stage.startswith(stages) and not one.stage.startswith(by_hand))
+
+
+def planned(life: Life) -> Iterator[Moment]:
+    """Every moment that was ever in a plan which the request followed."""
+    for _, progress in life.history:
+        if agenda := progress.agenda:
+            yield from (one for one in (*agenda.moments, *agenda.dropped) if one.kind is not MomentKind.EXPIRE)
+
+
+def state_at(life: Life, at: datetime) -> Progress:
+    """What the request knew at an instant."""
+    return next((progress for since, progress in reversed(life.history) if since <= at), life.history[0][1])
+
+
+def agenda_due_at(life: Life, at: datetime) -> datetime:
+    """The due date by the plan of that instant."""
+    return next(agenda.due_at for since, agenda in reversed(life.world.agendas) if since <= at)
