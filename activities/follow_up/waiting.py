@@ -9,6 +9,7 @@ from activities.follow_up.open_hours import OpenHours, Slot
 from workflows.model import Moment, MomentKind, Policy, Reason, Snooze
 
 MOST_JITTER: Final = timedelta(minutes=15)
+_AN_INSTANT: Final = timedelta(seconds=1)
 
 
 def jitter(request: str, person: str) -> timedelta:
@@ -64,9 +65,10 @@ def kept_to(hours: OpenHours, moment: Moment, now: datetime, due: datetime) -> M
     A missed one waits for the next ones, and one that cannot be sent in its own is not tried beyond them: an outage
     that ends at night wakes nobody. Where none are left only a last warning is made up for.
     """
-    slot = hours.next_slot(max(moment.at, now), due)
+    # Once the due date has passed, the hours that are open now are the last.
+    slot = hours.next_slot(max(moment.at, now), max(due, now + _AN_INSTANT))
     if slot is None:
-        needless = moment.kind is not MomentKind.WARN and moment.at < now and not hours.open_at(now)
+        needless = moment.kind is not MomentKind.WARN and moment.at < now
         return closed(hours, moment, now, due) if needless else moment
     again = moment.kind is not MomentKind.WARN or hours.next_slot(slot.closes, due)
     ends = again and not hours.open_at(slot.closes)
