@@ -7,19 +7,23 @@ by their owner only.
 import fcntl
 import json
 import os
+import random
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, Field, ValidationError
 
 from deploy.processes import StackFailure
 
-_OWNER_ONLY = 0o600
+_OWNER_ONLY: Final = 0o600
+_PORTS: Final = range(20_000, 32_768)
+"""Below those that systems give to outgoing connections: one of these could come between choosing and listening."""
+_TRIES: Final = 100
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Ports:
     def free(cls, host: str, wished: Mapping[str, int]) -> Self:
         """The wished ports that are free, free ones for the others."""
         with ExitStack() as held:
-            return cls(**{field.name: _hold(host, wished.get(field.name, 0), held) for field in fields(cls)})
+            return cls(**{field.name: _hold(host, wished.get(field.name), held) for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -137,14 +141,21 @@ class DataFolder:
             self.dev_file.unlink(missing_ok=True)
 
 
-def _hold(host: str, wished: int, held: ExitStack) -> int:
+def free_port(host: str) -> int:
+    """A port that nobody listens on, and that no connection of anybody is given by chance before we do."""
+    with ExitStack() as held:
+        return _hold(host, None, held)
+
+
+def _hold(host: str, wished: int | None, held: ExitStack) -> int:
     # All stay bound until the last is chosen, else two could be the same.
-    for port in (wished, 0):
+    chosen = random.SystemRandom().sample(_PORTS, _TRIES)
+    for port in chosen if wished is None else (wished, *chosen):
         listener = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):
             listener.bind((host, port))
-            return int(listener.getsockname()[1])
+            return port
     raise StackFailure(f"no free port on {host}")
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from deploy.folder import DataFolder, Kept, Ports
+from deploy.folder import DataFolder, Kept, Ports, free_port
 from deploy.processes import Program, RunningProgram
 from deploy.stack import Stack, plan
 from starter import modules
@@ -156,7 +155,7 @@ async def household(folder: Path) -> AsyncIterator[Household]:
     (folder / "example" / "people.yaml").write_text(PEOPLE)
     shutil.copyfile(_EXAMPLE, folder / "example" / "msa.pdf")
     async with httpx.AsyncClient() as http:
-        home = Household(at, Kept(Ports.free(HOST, {}), SECRETS), _free_port(), http)
+        home = Household(at, Kept(Ports.free(HOST, {}), SECRETS), free_port(HOST), http)
         try:
             yield home
         finally:
@@ -165,9 +164,3 @@ async def household(folder: Path) -> AsyncIterator[Household]:
 
 def _with(program: Program, told: Mapping[str, str]) -> Program:
     return replace(program, environment={**program.environment, **told})
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind((HOST, 0))
-        return int(held.getsockname()[1])

@@ -2,12 +2,13 @@
 
 import json
 import socket
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from deploy import example, local, surroundings
-from deploy.folder import DataFolder, Ports
+from deploy.folder import DataFolder, Ports, free_port
 from deploy.loopback import only_loopback
 from deploy.processes import StackFailure
 from starter import settings
@@ -170,3 +171,10 @@ def folder_of(path: Path) -> Path:
     """The folder, made."""
     path.mkdir()
     return path
+
+
+def test_new_ports_are_none_that_an_outgoing_connection_could_be_given_before_we_listen() -> None:
+    lowest_outgoing = 32_768
+    chosen = asdict(Ports.free(HOST, {})).values()
+    assert len(set(chosen)) == len(chosen)
+    assert all(port < lowest_outgoing for port in (*chosen, free_port(HOST)))
