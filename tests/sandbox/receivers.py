@@ -1,5 +1,6 @@
 """A receiver of callbacks on a free port that answers as it is told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,9 +16,10 @@ from tests.sandbox.conftest import Json
 
 @dataclass
 class Receiver:
-    """Keeps the bodies it got; answers with the next status of `answers`, then with 200."""
+    """Keeps the bodies it got; answers with the next status of `answers`, then with 200, once its gate is open."""
 
     url: str = ""
+    gate: asyncio.Event | None = None
     answers: list[int] = field(default_factory=list)
     bodies: list[Json] = field(default_factory=list)
 
@@ -28,7 +30,10 @@ class Receiver:
     async def take(self, request: Request) -> Response:
         """One callback."""
         self.bodies.append(await request.json())
-        return Response(status_code=self.answers.pop(0) if self.answers else 200)
+        status = self.answers.pop(0) if self.answers else 200
+        if self.gate is not None:
+            await self.gate.wait()
+        return Response(status_code=status)
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -142,16 +141,13 @@ async def test_a_second_head_that_stalls_is_hung_up_on() -> None:
 
 
 async def test_stalled_bodies_do_not_hold_up_good_callbacks() -> None:
-    signals = RecordingSignals()
-    async with running(signals, body_seconds=2) as client:
+    async with running(RecordingSignals(), body_seconds=6) as client:
         stalled = [asyncio.create_task(raw(client, head(PATH, "content-length: 9"))) for _ in range(200)]
         await asyncio.sleep(0)
-        begun = time.monotonic()
         answers = [await client.post(PATH, content=encoded(said()), headers=JSON) for _ in range(20)]
-        took = time.monotonic() - begun
+        assert not any(one.done() for one in stalled)
         outcomes = await asyncio.gather(*stalled)
     assert {answer.status_code for answer in answers} == {200}
-    assert took < 2
     assert {outcome[:13] for outcome in outcomes} == {b"HTTP/1.1 500 "}
 
 
