@@ -149,10 +149,12 @@ def free_port(host: str) -> int:
 
 def _hold(host: str, wished: int | None, held: ExitStack) -> int:
     # All stay bound until the last is chosen, else two could be the same.
-    chosen = random.SystemRandom().sample(_PORTS, _TRIES)
-    for port in chosen if wished is None else (wished, *chosen):
+    for port in (wished, *random.SystemRandom().sample(_PORTS, _TRIES)):
+        if port is None:
+            continue
         listener = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Ours of the last start may still be winding up; with this a new one could be bound by two at once.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(port == wished))
         with suppress(OSError):
             listener.bind((host, port))
             return port

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import example, local, surroundings
+from deploy import example, folder, local, surroundings
 from deploy.folder import DataFolder, Ports, free_port
 from deploy.loopback import only_loopback
 from deploy.processes import StackFailure
@@ -178,3 +178,11 @@ def test_new_ports_are_none_that_an_outgoing_connection_could_be_given_before_we
     chosen = asdict(Ports.free(HOST, {})).values()
     assert len(set(chosen)) == len(chosen)
     assert all(port < lowest_outgoing for port in (*chosen, free_port(HOST)))
+
+
+def test_a_port_that_somebody_is_about_to_listen_on_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "_PORTS", range(20_000, 20_016))
+    monkeypatch.setattr(folder, "_TRIES", 16)
+    for _ in range(20):
+        chosen = asdict(Ports.free(HOST, {})).values()
+        assert len(set(chosen)) == len(chosen)
