@@ -141,12 +141,6 @@ class DataFolder:
             self.dev_file.unlink(missing_ok=True)
 
 
-def free_port(host: str) -> int:
-    """A port that nobody listens on, and that no connection of anybody is given by chance before we do."""
-    with ExitStack() as held:
-        return _hold(host, None, held)
-
-
 def _hold(host: str, wished: int | None, held: ExitStack) -> int:
     # All stay bound until the last is chosen, else two could be the same.
     for port in (wished, *random.SystemRandom().sample(_PORTS, _TRIES)):

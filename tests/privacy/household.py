@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from deploy.folder import DataFolder, Kept, Ports, free_port
+from deploy.folder import DataFolder, Kept, Ports
 from deploy.processes import Program, RunningProgram
 from deploy.stack import Stack, plan
 from starter import modules
@@ -30,7 +30,6 @@ class Household:
 
     folder: DataFolder
     kept: Kept
-    metrics_port: int
     http: httpx.AsyncClient
     running: dict[str, RunningProgram] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -72,7 +71,7 @@ class Household:
 
     async def overhear(self) -> None:
         """Keep what the metrics say."""
-        answer = await self.http.get(f"http://{HOST}:{self.metrics_port}/metrics")
+        answer = await self.http.get(f"http://{HOST}:{self.kept.ports.worker_metrics}/metrics")
         self.heard.append(answer.raise_for_status().content)
 
     async def starts(self, file: Path) -> None:
@@ -131,7 +130,7 @@ class Household:
         told = _TALKATIVE | ({"COUNTERSIGN_PAYLOAD_KEYS": keys} if keys else {})
         measured = told | {
             "OTEL_METRICS_EXPORTER": "prometheus",
-            "OTEL_EXPORTER_PROMETHEUS_PORT": str(self.metrics_port),
+            "OTEL_EXPORTER_PROMETHEUS_PORT": str(self.kept.ports.worker_metrics),
         }
         self.environment = {**stack.worker.environment, **told}
         first = tuple(_with(one, told) if one.name == "receiver" else one for one in stack.first)
@@ -155,7 +154,7 @@ async def household(folder: Path) -> AsyncIterator[Household]:
     (folder / "example" / "people.yaml").write_text(PEOPLE)
     shutil.copyfile(_EXAMPLE, folder / "example" / "msa.pdf")
     async with httpx.AsyncClient() as http:
-        home = Household(at, Kept(Ports.free(HOST, {}), SECRETS), free_port(HOST), http)
+        home = Household(at, Kept(Ports.free(HOST, {}), SECRETS), http)
         try:
             yield home
         finally:
