@@ -55,14 +55,12 @@ _BY_CAUSE: Final = {Cause.NO_ANSWER: _LATER, Cause.UNREADABLE: _LATER, Cause.UNT
 _BY_STATUS: Final = {401: _UNAUTHORISED, 403: _UNAUTHORISED, 408: _LATER, 409: _LATER, 425: _LATER, 429: _LATER}
 
 
-def verdict(failure: ServiceFailure, *, missing: Code = Code.REFUSED) -> Verdict:
-    """What `failure` means; `missing` is what a 404 means to the operation that met it."""
+def verdict(failure: ServiceFailure) -> Verdict:
+    """What `failure` means; an operation to which a 404 tells something has asked before."""
     by_code = _BY_ERROR_CODE.get(failure.error_code or "")
     if by_code or failure.cause in _BY_CAUSE:
         return by_code or _BY_CAUSE[failure.cause]
     status = failure.status or 500
-    if status == 404:
-        return Verdict(missing)
     if status >= 500 or status in _BY_STATUS:
         return _BY_STATUS.get(status, _LATER)
     return _NEVER if status < 400 else _REFUSED
@@ -72,9 +70,9 @@ _WAITS_AT_MOST: Final = 60.0
 """Seconds that an activity's own retries wait when a service asks for them."""
 
 
-def to_application_error(failure: ServiceFailure, *, missing: Code = Code.REFUSED) -> ApplicationError:
+def to_application_error(failure: ServiceFailure) -> ApplicationError:
     """The failure as Temporal understands it; `details` holds the seconds to wait when they are known."""
-    meaning = verdict(failure, missing=missing)
+    meaning = verdict(failure)
     asked = [seconds for seconds in (failure.retry_after, meaning.at_least) if seconds is not None]
     wait = max(asked) if asked and meaning.passes else None
     return ApplicationError(
@@ -98,12 +96,12 @@ def passing_failure(code: Code, says: str) -> ApplicationError:
 
 
 @contextmanager
-def failing_as_application_errors(*, missing: Code = Code.REFUSED) -> Iterator[None]:
+def failing_as_application_errors() -> Iterator[None]:
     """Turn what services, the directory and the store raise in the block into `ApplicationError`s."""
     try:
         yield
     except ServiceFailure as failure:
-        raise to_application_error(failure, missing=missing) from None
+        raise to_application_error(failure) from None
     except DirectoryFailure as failure:
         raise final_failure(Code.DIRECTORY, str(failure)) from None
     except StoreFailure as failure:

@@ -12,7 +12,6 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.downstream import Downstream
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
-from activities.push.report import Why
 from activities.rpc_errors import about_the_workflow
 from activities.store import Store
 from workflows.model import (
@@ -26,6 +25,7 @@ from workflows.model import (
     Notice,
     NoticeAction,
     Outcome,
+    Reason,
     Settled,
     Target,
 )
@@ -44,7 +44,7 @@ AT_ONCE: Final = 20
 """Targets of one batch told at the same time."""
 
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
-_PASSES: Final = (Why.UNREACHABLE, Why.UNAUTHORISED, Why.DIRECTORY)
+_PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.DIRECTORY)
 
 
 class Fanout(Handoff):

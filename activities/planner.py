@@ -7,9 +7,8 @@ disappears; instants before `now` are kept, because only the workflow knows what
 from datetime import UTC, date, datetime
 from typing import Final
 
-from temporalio.exceptions import ApplicationError
-
 from activities.calendars.wall_clock import after, latest_end_of_day
+from activities.failures import passing_failure
 from activities.follow_up.escalation import escalation
 from activities.follow_up.last_warnings import last_warnings
 from activities.follow_up.open_hours import OpenHours
@@ -35,9 +34,9 @@ class PolicyPlanner(Planner):
         try:
             return await self._plan(planning)
         except DirectoryFailure as failure:
-            raise ApplicationError(str(failure), type=Code.DIRECTORY) from failure
+            raise passing_failure(Code.DIRECTORY, str(failure)) from failure
         except (ArithmeticError, LookupError, ValueError) as fault:
-            raise ApplicationError(f"the policy cannot be planned: {fault}", type=Code.PLANNING) from fault
+            raise passing_failure(Code.PLANNING, f"the policy cannot be planned: {fault}") from fault
 
     async def _plan(self, planning: Planning) -> Agenda:
         due_at = await self._due_at(planning)

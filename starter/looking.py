@@ -21,7 +21,7 @@ from starter.exits import Refusal
 from workflows import names
 from workflows.model import Code, Problem, Status
 from workflows.record import Amendment, SettledRecord, amended
-from workflows.shown import Next, RequestShow
+from workflows.shown import Next, NextStep, RequestShow
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _NO_WORKER: Final = (
@@ -93,7 +93,7 @@ async def _outside(store: Store, id: str, described: WorkflowExecutionDescriptio
         document=(await described.static_summary() or "").removeprefix(f"{kind}: "),
         status=status,
         problem=_problem(known.get(names.PROBLEM), described),
-        next=Next(what="wait", at=None, why="no worker answers: start `countersign worker`"),
+        next=Next(what=NextStep.WAIT, at=None, why="no worker answers: start `countersign worker`"),
         due_at=known.get(names.DUE_AT),
         says=f"No worker answers; when one last did, the request was {status}",
         partial=True,

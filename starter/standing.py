@@ -9,8 +9,8 @@ from typing import Final
 from activities.language import ENGLISH, Language, phrase
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
-from workflows.model import HandoffState, MomentKind, NoticeAction, Status
-from workflows.shown import RequestShow
+from workflows.model import HandoffState, NoticeAction, Status
+from workflows.shown import NextStep, RequestShow
 
 _NAMELESS: Final = {
     Status.SIGNED: phrase("It has been signed by everyone."),
@@ -20,11 +20,10 @@ _NAMELESS: Final = {
     Status.FAILED: phrase("It could not be sent for signature."),
 }
 _NEXT: Final = {
-    MomentKind.REMIND: phrase("A reminder follows on {when}."),
-    MomentKind.WARN: phrase("A last warning follows on {when}."),
-    MomentKind.ESCALATE: phrase("Somebody else will be told on {when}."),
-    MomentKind.ESCALATED: phrase("The signer will hear of the escalation on {when}."),
-    MomentKind.EXPIRE: phrase("It expires on {when}."),
+    NextStep.REMIND: phrase("A reminder follows on {when}."),
+    NextStep.WARN: phrase("A last warning follows on {when}."),
+    NextStep.ESCALATE: phrase("Somebody else will be told on {when}."),
+    NextStep.EXPIRE: phrase("It expires on {when}."),
 }
 
 
@@ -79,7 +78,7 @@ def _preparing(language: Language) -> str:
 def _stands_still_until(shown: RequestShow) -> bool:
     """Whether something is tried again at a known time: a fault of the people file is a problem that stops no clock."""
     following = shown.next
-    return following is not None and following.what == "wait" and following.at is not None
+    return following is not None and following.what is NextStep.WAIT and following.at is not None
 
 
 def _hand_offs(shown: RequestShow, language: Language) -> tuple[str, ...]:
@@ -99,6 +98,6 @@ def _waiting(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
 
 def _following(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     following = shown.next
-    if following is None or following.at is None or following.what not in list(MomentKind):
+    if following is None or following.at is None or following.what not in _NEXT:
         return ()
-    return (reader.language.say(_NEXT[MomentKind(following.what)], when=reader.instant(following.at)),)
+    return (reader.language.say(_NEXT[following.what], when=reader.instant(following.at)),)

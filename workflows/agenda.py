@@ -100,7 +100,7 @@ def _held(moment: Moment, agenda: Agenda, progress: Progress, now: datetime) -> 
 
 
 def _apart(heard: Moment, agenda: Agenda, progress: Progress, now: datetime) -> Moment:
-    """An hour after any nudge that it would come together with, if their hours leave that hour."""
+    """Moved to an hour after any nudge it would coincide with, if that is still within their hours."""
     at = max(heard.at, now)
     planned = [one.at for one in agenda.moments if one.person == heard.person and one.kind in _NUDGES]
     nudged = [line.at for line in _nudges_of(heard.person, progress)]
@@ -147,7 +147,7 @@ def _weight(nudge: Moment) -> tuple[bool, datetime]:
 
 
 def _nudges_of(person: str, progress: Progress) -> list[Notification]:
-    """What has arrived of the nudges of somebody."""
+    """The nudges that have reached this person."""
     lines = [line for line in progress.notifications if line.person == person and line.outcome is Outcome.ACCEPTED]
     return [line for line in lines if line.stage.startswith(_NUDGE_STAGES)]
 

@@ -30,15 +30,15 @@ class Clocked(Model):
     timeline: tuple[TimelineEntry, ...] = ()
 
     def stop(self, kind: StopKind) -> Stop | None:
-        """The reason of this kind for which the clocks stand, if it is one."""
+        """The stop of this kind, if the clocks stand for it."""
         return next((stop for stop in self.stops if stop.kind is kind), None)
 
     def stand(self, stop: Stop) -> Self:
-        """Let the clocks stand for one more reason."""
+        """Stop the clocks, for one more reason."""
         return self.having(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:
-        """Take one reason away; after the last one, all that counts from a past instant moves by the time it took."""
+        """Take one reason away; after the last, what counts from a past instant moves by the time that took."""
         left = tuple(stop for stop in self.stops if stop.kind is not kind)
         pause = self.stop(StopKind.PAUSE) if kind is StopKind.PAUSE else None
         known = self.having(paused_at=pause.since, resumed_at=now) if pause else self
@@ -51,7 +51,7 @@ class Clocked(Model):
         return self.paused_at is not None and self.resumed_at is not None and self.paused_at <= at <= self.resumed_at
 
     def trouble(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
-        """Something of ours is wrong: the clocks stand from now on until `mended`; what ended a request stays said."""
+        """Something of ours is wrong: the clocks stand until `mended`. A problem that ended the request is kept."""
         if self.problem and self.problem.code.terminal:
             return self
         standing = self.stop(StopKind.PROBLEM)
@@ -70,7 +70,7 @@ class Clocked(Model):
         return self.untroubled(now).note(now, "problem mended", None, self.problem.code)
 
     def untroubled(self, now: datetime) -> Self:
-        """The trouble stands in nobody's way any more, mended or not."""
+        """Drop the problem, whether or not it was fixed."""
         if self.stop(StopKind.PROBLEM) is None:
             return self
         return self.having(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)

@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, Field
 
-from workflows.model import Model
+from workflows.model import EscalationReason, Model
 
 
 class EscalationEntry(Model):
@@ -10,7 +10,7 @@ class EscalationEntry(Model):
 
     from_: str = Field(alias="from")
     to: str
-    reason: str
+    reason: EscalationReason
     at: AwareDatetime
 
 
@@ -24,12 +24,17 @@ class TimelineEntry(Model):
 
 
 class Reassignment(Model):
-    """A signer's place that is to be handed over; `reason` is manual, absence or escalation."""
+    """A signer's place that is to be handed over, and who wants it."""
 
     from_: str
     to: str
-    reason: str
+    reason: EscalationReason
     who: str
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person wants it, not the policy."""
+        return self.reason is EscalationReason.MANUAL
 
 
 class AskedQuestion(Model):

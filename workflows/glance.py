@@ -6,11 +6,12 @@ The query, the Web UI's details, `request show`, the settled record (record.py) 
 from collections.abc import Iterable
 from datetime import datetime
 
-from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
+from workflows.agenda import Escalate, Expire, Nudge, Wait, next_step
 from workflows.entries import TimelineEntry
 from workflows.inputs import SignatureRequest
 from workflows.ledger import Notification
 from workflows.model import (
+    Agenda,
     Code,
     Delivered,
     HandoffState,
@@ -26,7 +27,7 @@ from workflows.model import (
 )
 from workflows.operations import latest_snooze, open_question, reminded_at, snoozes_left
 from workflows.progress import Progress
-from workflows.shown import Choices, HandoffLine, Next, RequestShow, SignerLine, WaitingFor
+from workflows.shown import Choices, HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
 
 
 def show(request: SignatureRequest, progress: Progress, now: datetime) -> RequestShow:
@@ -105,22 +106,22 @@ def _next(progress: Progress, now: datetime) -> Next | None:
     if wait := _standstill(progress):
         return wait
     if progress.agenda is None:
-        return Next(what="wait", at=None, why="the next steps are being planned")
-    moment = _moment_of(next_step(progress.agenda, progress, now))
+        return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
+    moment = _next_moment(progress.agenda, progress, now)
     if moment is None:
-        return Next(what="wait", at=None, why="nothing more is planned")
-    return Next(what=moment.kind, at=moment.at, why=moment.why)
+        return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
+    return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why)
 
 
 def _standstill(progress: Progress) -> Next | None:
     if progress.problem and progress.stop(StopKind.PROBLEM):
-        return Next(what="wait", at=progress.probe_at, why=f"trying again: {progress.problem.says}")
+        return Next(what=NextStep.WAIT, at=progress.probe_at, why=f"trying again: {progress.problem.says}")
     if progress.ending:
-        return Next(what="wait", at=None, why=f"being {progress.ending.outcome} at Core Signature")
+        return Next(what=NextStep.WAIT, at=None, why=f"being {progress.ending.outcome} at Core Signature")
     if progress.status is Status.CONVERTING:
-        return Next(what="wait", at=progress.probe_at, why="Core Signature is converting the document")
+        return Next(what=NextStep.WAIT, at=progress.probe_at, why="Core Signature is converting the document")
     if progress.stops:
-        return Next(what="wait", at=None, why=_stop_words(progress.stops[0]))
+        return Next(what=NextStep.WAIT, at=None, why=_stop_words(progress.stops[0]))
     return None
 
 
@@ -146,13 +147,14 @@ def _choices(policy: Policy, progress: Progress, now: datetime) -> tuple[Choices
     )
 
 
-def _moment_of(step: Step) -> Moment | None:
-    match step:
+def _next_moment(agenda: Agenda, progress: Progress, now: datetime) -> Moment | None:
+    match next_step(agenda, progress, now):
         case Wait(moment) | Expire(moment):
             return moment
-        case Nudge(moments, _, too_soon):
-            return min((*moments, *too_soon), key=lambda moment: moment.at)
-        case Escalate(moments):
+        case Nudge((), caught_up, too_soon):
+            # Nobody is told anything by this step, so what comes after it is next.
+            return _next_moment(agenda, progress.left_out(caught_up, too_soon, now), now)
+        case Nudge(moments) | Escalate(moments):
             return min(moments, key=lambda moment: moment.at)
 
 
@@ -161,7 +163,7 @@ def _next_handoff(progress: Progress) -> Next | None:
     if at is None:
         return None
     open_targets = [e.target.person if e.notice else e.target.target for e in progress.handoff.entries if e.due_at]
-    return Next(what="hand-off", at=at, why=f"telling {', '.join(filter(None, open_targets))}")
+    return Next(what=NextStep.HAND_OFF, at=at, why=f"telling {', '.join(filter(None, open_targets))}")
 
 
 def _handoffs(progress: Progress) -> tuple[HandoffLine, ...]:
@@ -196,12 +198,19 @@ def handed_off_entry(line: HandoffLine) -> TimelineEntry:
     return TimelineEntry(at=line.at, what=f"hand-off {line.state}", who=line.target, why=line.why)
 
 
+_NEXT_STEPS = {
+    MomentKind.REMIND: NextStep.REMIND,
+    MomentKind.WARN: NextStep.WARN,
+    MomentKind.ESCALATE: NextStep.ESCALATE,
+    # To the signer it is one more nudge; `why` says who was alerted.
+    MomentKind.ESCALATED: NextStep.REMIND,
+    MomentKind.EXPIRE: NextStep.EXPIRE,
+}
 _NEXT_WORDS = {
-    MomentKind.REMIND: "a reminder follows",
-    MomentKind.WARN: "a last warning follows",
-    MomentKind.ESCALATE: "it is escalated",
-    MomentKind.ESCALATED: "the signer hears of the escalation",
-    MomentKind.EXPIRE: "it expires",
+    NextStep.REMIND: "a reminder follows",
+    NextStep.WARN: "a last warning follows",
+    NextStep.ESCALATE: "it is escalated",
+    NextStep.EXPIRE: "it expires",
 }
 
 
@@ -219,8 +228,8 @@ def _sentence(progress: Progress, waiting: tuple[WaitingFor, ...], following: Ne
         return f"Waiting for {who}; the clocks stand: {_stop_words(progress.stops[0])}"
     until = f" until {stamp(progress.due_at)}" if progress.due_at else ""
     then = ""
-    if following and following.at and following.what in list(MomentKind):
-        then = f"; {_NEXT_WORDS[MomentKind(following.what)]} {stamp(following.at)}"
+    if following and following.at and following.what in _NEXT_WORDS:
+        then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
     return f"Waiting for {who}{until}{then}"
 
 

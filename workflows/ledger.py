@@ -28,7 +28,7 @@ def with_lines(ledger: Ledger, lines: Iterable[Delivered], now: datetime) -> Led
 
 
 def suppressed(request: str, moments: Iterable[Moment], why: Reason) -> tuple[Delivered, ...]:
-    """Lines for planned notices that are not sent; a reason of the calendar comes before `why`."""
+    """Lines for planned notices that are not sent; a reason set by the planner takes precedence over `why`."""
     return tuple(
         Delivered(
             key=key_of(request, moment),

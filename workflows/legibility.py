@@ -6,16 +6,17 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from workflows.glance import details
+from workflows.model import EscalationReason
 from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS
 from workflows.progress import Progress
 from workflows.shown import RequestShow
 
 
 def stage_of(progress: Progress) -> str:
-    """The coarse stage for lists: sending, signing, escalated, settled."""
+    """The coarse stage for lists: sending, signing, escalated (somebody kept silent), settled."""
     if progress.status.ended:
         return "settled"
-    if progress.escalations:
+    if any(entry.reason is EscalationReason.ESCALATION for entry in progress.escalations):
         return "escalated"
     return "signing" if progress.sent_at else "sending"
 

@@ -9,6 +9,7 @@ from workflows.model import (
     Cancellation,
     Delegation,
     Ending,
+    EscalationReason,
     Extension,
     MomentKind,
     NotNow,
@@ -87,7 +88,7 @@ def delegate(progress: Progress, wish: Delegation, now: datetime) -> Progress:
 
 def reassignment_of(wish: Delegation) -> Reassignment:
     """The hand-over that a delegation wants."""
-    return Reassignment(from_=wish.signer, to=wish.to, reason="manual", who=wish.actor)
+    return Reassignment(from_=wish.signer, to=wish.to, reason=EscalationReason.MANUAL, who=wish.actor)
 
 
 def refuse_extend(progress: Progress, wish: Extension, now: datetime) -> str | None:
@@ -100,7 +101,9 @@ def refuse_extend(progress: Progress, wish: Extension, now: datetime) -> str | N
     # Of a bare date only the planner knows the end of the working day: today may be over already.
     if isinstance(wish.due, datetime):
         return f"{wish.due.isoformat()} has passed" if wish.due <= now else None
-    return f"{wish.due.isoformat()} is over, or nearly" if wish.due <= now.date() else None
+    if wish.due > now.date():
+        return None
+    return f"{wish.due.isoformat()} is over, or nearly: give a time too, such as {wish.due.isoformat()}T18:00Z"
 
 
 def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:

@@ -1,20 +1,24 @@
-"""Asking the world with patience: a failed call becomes the workflow's problem, probed until somebody has mended it."""
+"""Calling the world patiently: a failed call becomes the workflow's problem, probed until somebody has fixed it."""
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from enum import Enum, auto
+from functools import wraps
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
+from workflows.clocks import Clocked
 from workflows.options import ActivityOptions, probe_pause
 from workflows.trouble import Trouble, trouble_of
 
 Input = TypeVar("Input")
 Result = TypeVar("Result")
+Memory = TypeVar("Memory", bound=Clocked)
 Condition = Callable[[], bool]
 Watch = Callable[[], Condition]
 """Begins to watch for something and gives the condition that tells whether it has happened since."""
@@ -32,41 +36,33 @@ def nothing() -> Condition:
     return lambda: False
 
 
-class PatientWorkflow(ABC):
-    """A workflow that waits for people and services for weeks; its state tells what is wrong while it does."""
+class PatientWorkflow(ABC, Generic[Memory]):
+    """A workflow that waits for people and services for weeks, and whose memory tells what is wrong while it does."""
 
-    @abstractmethod
-    def state(self) -> object:
-        """The workflow's one frozen value: handlers replace it, and that it was replaced is the news."""
-
-    def news(self) -> Condition:
-        """Watch for anything that a handler records."""
-        before = self.state()
-        return lambda: self.state() is not before
+    def __init__(self, memory: Memory) -> None:
+        """Handlers replace `_progress`, the workflow's one frozen value; that it was replaced is the news."""
+        self._progress = memory
 
     @abstractmethod
     def publish(self) -> None:
         """Show the present state to people, before each wait."""
 
     @abstractmethod
-    def troubled(self, trouble: Trouble, probe_at: datetime) -> None:
-        """A call failed and will be repeated at `probe_at`."""
-
-    @abstractmethod
-    def mended(self) -> None:
-        """A call was answered."""
-
-    @abstractmethod
-    def let_go(self) -> None:
-        """A call was given up: its trouble goes with it, and whoever calls next finds out anew."""
-
-    @abstractmethod
-    def renew(self) -> None:
-        """Continue as new if the server suggests it."""
+    def continue_as_new_if_suggested(self) -> None:
+        """Go on in a fresh history before this one grows too long."""
 
     @abstractmethod
     def failed(self, trouble: Trouble) -> None:
         """A call failed and no repetition will help."""
+
+    @abstractmethod
+    def cancelled(self, reason: str) -> None:
+        """Somebody cancelled the run itself, in the Web UI for instance; see `despite_cancellation`."""
+
+    def news(self) -> Condition:
+        """Watch for anything that a handler records."""
+        before = self._progress
+        return lambda: self._progress is not before
 
     async def call(
         self,
@@ -76,7 +72,7 @@ class PatientWorkflow(ABC):
         summary: str,
         unless: Watch = nothing,
     ) -> Result | None:
-        """Ask until there is an answer; None when `unless` came true first, or when it `failed` for good.
+        """Call until there is an answer; None when `unless` came true first, or when it `failed` for good.
 
         Probes follow at 30 s, doubling to 15 min, or when the service asked us to come back, whichever is later.
         """
@@ -86,22 +82,26 @@ class PatientWorkflow(ABC):
                 answer = await self._answer(method, input, how, summary, unwanted)
             except FailureError as failure:
                 if is_cancelled_exception(failure) or unwanted():
-                    self.let_go()
-                    return None
+                    break
                 trouble = trouble_of(failure)
             else:
-                self.mended()
+                self._progress = self._progress.mended(workflow.now())
                 return answer
             if trouble.code.terminal:
                 self.failed(trouble)
                 return None
             probe_at = workflow.now() + max(probe_pause(probes), trouble.retry_after)
             self.troubled(trouble, probe_at)
-            self.renew()
+            self.continue_as_new_if_suggested()
             if await self.until(probe_at, f"{trouble.code}: try again", unless) is Wake.NEWS:
-                self.let_go()
-                return None
-        raise AssertionError("unreachable: the count never ends")
+                break
+        # Given up: the next call finds out whether the trouble is over.
+        self._progress = self._progress.untroubled(workflow.now())
+        return None
+
+    def troubled(self, trouble: Trouble, probe_at: datetime) -> None:
+        """Stop the clocks and say what is wrong; the call is repeated at `probe_at`."""
+        self._progress = self._progress.trouble(trouble.code, trouble.says, workflow.now(), probe_at)
 
     async def until(self, deadline: datetime | None, summary: str, unless: Watch | None = None) -> Wake:
         """Wait for the deadline (None: for ever) or for `unless` (by default any news), whichever is first."""
@@ -128,3 +128,25 @@ class PatientWorkflow(ABC):
         if not handle.done():
             handle.cancel()
         return await handle
+
+
+Patient = TypeVar("Patient", bound=PatientWorkflow[Any])
+
+
+def despite_cancellation(
+    run: Callable[[Patient, Input], Awaitable[Result]],
+) -> Callable[[Patient, Input], Coroutine[Any, Any, Result]]:
+    """Run to an orderly end although the run is cancelled: `cancelled` records the wish, the run itself acts on it."""
+
+    @wraps(run)
+    async def shielded(self: Patient, input: Input) -> Result:
+        life = asyncio.ensure_future(run(self, input))
+        while True:
+            try:
+                return await asyncio.shield(life)
+            except asyncio.CancelledError:
+                if life.cancelled():
+                    raise
+                self.cancelled(workflow.cancellation_reason() or "")
+
+    return shielded

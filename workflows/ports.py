@@ -69,12 +69,12 @@ class PushService(Port):
 
 
 class Planner(Port):
-    """Policy, people and calendars into instants."""
+    """Turns policy, people and calendars into instants."""
 
     @asks("plan_agenda")
     @abstractmethod
     async def plan(self, planning: Planning) -> Agenda:
-        """The agenda of the signers whose turn it is, from `planning.now` on and back; pure but for the directory."""
+        """The agenda of those whose turn it is, past instants included, from this input and the directory alone."""
 
 
 class Handoff(Port):

@@ -20,6 +20,7 @@ from workflows.model import (
     Delivered,
     DocumentSeen,
     Ending,
+    EscalationReason,
     HandoffResult,
     Moment,
     MomentKind,
@@ -131,7 +132,7 @@ class Progress(Clocked):
         return self.having(problem=Problem(code=code, since=now, says=says))._end(Status.FAILED, now, code)
 
     def end_unseen(self, now: datetime) -> Self:
-        """End as we meant to: the provider never had the request."""
+        """End with the outcome that was asked for, because the provider never had the request."""
         if self.ending is None:
             raise ValueError("nobody asked for an ending")
         return self._end(self.ending.outcome, now, None)
@@ -159,7 +160,7 @@ class Progress(Clocked):
         return self.having(notifications=with_lines(self.notifications, lines, now))
 
     def untold(self, lines: tuple[Delivered, ...]) -> Self:
-        """Forget the notices among these that reached nobody yet: they are told anew once the news is known."""
+        """Drop the lines of notices that have reached nobody yet: they are sent anew once the news is acted on."""
         failed = {line.key for line in lines if line.outcome is Outcome.FAILED}
         kept = tuple(
             line for line in self.notifications if line.key not in failed or line.outcome is not Outcome.FAILED
@@ -170,15 +171,16 @@ class Progress(Clocked):
         """Write planned notices into the ledger that will not be sent."""
         return self.told(suppressed(self.request, moments, why), now)
 
-    def catch_up(self, missed: tuple[Moment, ...], now: datetime) -> Self:
-        """Write missed nudges into the ledger that a later one makes pointless: kept back by a pause or an outage."""
+    def left_out(self, missed: tuple[Moment, ...], too_soon: tuple[Moment, ...], now: datetime) -> Self:
+        """Write nudges into the ledger that are not sent: `missed` in a pause or an outage, or following too soon."""
         paused = tuple(moment for moment in missed if self.was_paused(moment.at))
         rest = tuple(moment for moment in missed if moment not in paused)
-        return self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
+        known = self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
+        return known.suppress(too_soon, Reason.TOO_SOON, now)
 
     def escalated(self, moments: tuple[Moment, ...], now: datetime) -> Self:
-        """Write down who was alerted about the silent signers."""
-        entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason="escalation", at=now) for m in moments)
+        """Record who was alerted about whom."""
+        entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
         return self.having(escalations=self.escalations + entries)
 
     def to_reassign(self, *wanted: Reassignment) -> Self:
@@ -188,9 +190,9 @@ class Progress(Clocked):
     def reassigned(self, done: Reassignment, now: datetime) -> Self:
         """A place was handed over: the old signer's planned notices are superseded, the new one's clock begins."""
         entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
-        left = tuple(one for one in self.reassigning if one != done and (one.reason == "manual" or one.to != done.to))
+        left = tuple(one for one in self.reassigning if one != done and (one.by_hand or one.to != done.to))
         # An escalation that hands the place over has happened: it is no notice that was left out.
-        happened = () if done.reason == "manual" else (MomentKind.ESCALATE, MomentKind.ESCALATED)
+        happened = () if done.by_hand else (MomentKind.ESCALATE, MomentKind.ESCALATED)
         known = self._giving_up((done.from_,), Reason.SUPERSEDED, now, happened).having(
             reassigning=left,
             signatures=self.signatures.reassign(done.from_, done.to, now),
@@ -204,7 +206,7 @@ class Progress(Clocked):
         """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
         left = tuple(one for one in self.reassigning if one != refused)
         known = self.having(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
-        if refused.reason == "manual":
+        if refused.by_hand:
             return known
         return known.having(not_handed_over=(*self.not_handed_over, refused.from_), agenda=None)
 
@@ -223,9 +225,9 @@ class Progress(Clocked):
         known = self
         for one in seen.substituted:
             if known.signatures.of(one.to) is None:
-                known = known.reassigned(
-                    Reassignment(from_=one.from_, to=one.to, reason="absence", who="countersign"), now
-                )
+                absence = EscalationReason.ABSENCE
+                done = Reassignment(from_=one.from_, to=one.to, reason=absence, who="countersign")
+                known = known.reassigned(done, now)
         return known
 
     def _sent(self, now: datetime) -> Self:
@@ -252,7 +254,7 @@ class Progress(Clocked):
         return known
 
     def _answering_themselves(self, person: str, now: datetime) -> Self:
-        """Whoever has acted, or was replaced, waits for no answer any more."""
+        """Whoever has acted, or was replaced, no longer needs an answer."""
         stop = self.stop(StopKind.QUESTION)
         return self.go_on(StopKind.QUESTION, now) if stop and stop.who == person else self
 

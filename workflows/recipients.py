@@ -37,7 +37,7 @@ _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Ro
 
 
 def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
-    """Everything that has happened and that somebody concerned has no line of in the ledger yet."""
+    """Notices of everything that has happened, to those concerned who have no line of it in the ledger yet."""
     wanted = [
         *_ready(brief, progress),
         *_taken_away(brief, progress),
@@ -59,7 +59,7 @@ def alerts(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
 
 
 def alerted(progress: Progress, moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
-    """The escalations of which somebody was really told, or was tried to be."""
+    """The escalations whose alert was delivered, or at least tried."""
     told = {line.key for line in progress.notifications if line.outcome in (Outcome.ACCEPTED, Outcome.FAILED)}
     return tuple(moment for moment in moments if key_of(progress.request, moment) in told)
 
@@ -83,7 +83,7 @@ def explained(lines: tuple[Delivered, ...], moments: tuple[Moment, ...]) -> tupl
 
 
 def still_open(notices: tuple[Notice, ...], report: DeliveryReport) -> tuple[Notice, ...]:
-    """The notices that the phones left open are still to get: not those that such a phone has taken already."""
+    """The notices still owed to the phones left open: not those that such a phone has taken already."""
     taken = {
         line.key
         for line in report.delivered
@@ -154,7 +154,7 @@ def _ready(brief: Brief, progress: Progress) -> list[Notice]:
 
 
 def _taken_away(brief: Brief, progress: Progress) -> list[Notice]:
-    """Who has acted has the notice taken off the screen; who was replaced is told so, which replaces it as well."""
+    """Signers who have acted get their notice withdrawn; who was replaced is told so, which replaces it as well."""
     told = progress.told_stages
     acted = [one for one in progress.signatures.signers if one.acted and (READY, one.person) in told]
     return [

@@ -21,14 +21,16 @@ with workflow.unsafe.imports_passed_through():
         Extension,
         NotNow,
         Pause,
+        Planning,
         ProviderEvent,
         Question,
         ReminderNow,
         Resumption,
         Signer,
     )
-    from workflows.names import PROVIDER_EVENT, SHOW
+    from workflows.names import PLANNING, PROVIDER_EVENT, SHOW
     from workflows.patience import PatientWorkflow
+    from workflows.planning import planning_of
     from workflows.progress import Progress
     from workflows.shown import RequestShow
     from workflows.trouble import Trouble
@@ -39,12 +41,12 @@ _UPDATES_REMEMBERED: Final = 100
 """Enough to recognise a change that is repeated because its answer was lost."""
 
 
-class RequestMessages(PatientWorkflow):
+class RequestMessages(PatientWorkflow[Progress]):
     """State and messages of a signature request; every update answers what `request show` would say afterwards."""
 
     def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request.carried or Progress.begin(request.brief, workflow.now()))
         self._request = request
-        self._progress = request.carried or Progress.begin(request.brief, workflow.now())
         self._refusals: dict[Reassignment, str] = {}
 
     @property
@@ -62,6 +64,11 @@ class RequestMessages(PatientWorkflow):
     def show(self) -> RequestShow:
         """The answer of `request show`."""
         return show(self._request, self._progress, workflow.now())
+
+    @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
+    def planning(self) -> Planning:
+        """The planner's input as it is now."""
+        return planning_of(self._request.having(brief=self._brief), self._progress, workflow.now())
 
     @workflow.update
     async def cancel(self, wish: Cancellation) -> RequestShow:
@@ -185,28 +192,17 @@ class RequestMessages(PatientWorkflow):
             return "too late: the request ended first"
         return "not handed over: the timeline says why"
 
-    def state(self) -> Progress:
-        """See `PatientWorkflow`."""
-        return self._progress
+    def cancelled(self, reason: str) -> None:
+        """A cancellation of the run is a wish like the update's."""
+        wish = Cancellation(reason=reason, actor="temporal")
+        self._progress = operations.cancel(self._progress, wish, workflow.now())
 
     def publish(self) -> None:
         """Search attributes and the Web UI's details."""
         publish(self._progress, self.show())
 
-    def troubled(self, trouble: Trouble, probe_at: datetime) -> None:
-        """Stop the clocks and say what is wrong."""
-        self._progress = self._progress.trouble(trouble.code, trouble.says, workflow.now(), probe_at)
-
-    def mended(self) -> None:
-        """Start the clocks again."""
-        self._progress = self._progress.mended(workflow.now())
-
-    def let_go(self) -> None:
-        """See `PatientWorkflow`."""
-        self._progress = self._progress.untroubled(workflow.now())
-
     def failed(self, trouble: Trouble) -> None:
-        """End the request; nobody can mend this."""
+        """End the request: nobody can fix this."""
         self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
 
 

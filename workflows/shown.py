@@ -1,5 +1,7 @@
 """What is shown of a request: the shape of every answer to "what is it waiting for?" (the outside contract)."""
 
+from enum import StrEnum
+
 from pydantic import AwareDatetime
 
 from workflows.entries import AskedQuestion, EscalationEntry, TimelineEntry
@@ -14,10 +16,21 @@ class WaitingFor(Model):
     since: AwareDatetime
 
 
-class Next(Model):
-    """What happens next: `what` is remind, warn, escalate, expire, hand-off or wait; `at` is None for an open wait."""
+class NextStep(StrEnum):
+    """What a request does next."""
 
-    what: str
+    REMIND = "remind"
+    WARN = "warn"
+    ESCALATE = "escalate"
+    EXPIRE = "expire"
+    HAND_OFF = "hand-off"
+    WAIT = "wait"
+
+
+class Next(Model):
+    """What happens next, and why; `at` is None for an open wait."""
+
+    what: NextStep
     at: AwareDatetime | None
     why: str
 

@@ -1,6 +1,5 @@
 """One signature request: send → wait → follow up → settle → hand off (design.md, "How a request lives")."""
 
-import asyncio
 from datetime import datetime
 
 from temporalio import workflow
@@ -14,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.entries import Reassignment
     from workflows.inputs import Observation, SignatureRequest
     from workflows.model import (
-        Cancellation,
+        Agenda,
         CancelOrder,
         Code,
         CreateOrder,
@@ -22,52 +21,41 @@ with workflow.unsafe.imports_passed_through():
         ForwardOrder,
         HandoffBatch,
         Moment,
-        Planning,
-        Reason,
         Settled,
         Status,
         StopKind,
     )
-    from workflows.names import PLANNING, SIGNATURE_REQUEST
-    from workflows.patience import Condition, Wake, nothing
+    from workflows.names import SIGNATURE_REQUEST
+    from workflows.patience import Condition, Wake, despite_cancellation, nothing
     from workflows.ports import Handoff, Planner, SignatureService
+    from workflows.progress import Progress
     from workflows.telling import Telling
     from workflows.trouble import trouble_of
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
 class SignatureRequestWorkflow(Telling):
-    """Sends one document for signature and does not rest until everyone who must know has been told of its end."""
+    """Sends one document for signature and runs until everyone concerned has been told how it ended."""
 
     @workflow.init
     def __init__(self, request: SignatureRequest) -> None:
         super().__init__(request)
 
     @workflow.run
+    @despite_cancellation
     async def run(self, request: SignatureRequest) -> Settled:
-        """Live the request's life; a cancellation from outside is a wish like any other, so every ending is orderly."""
-        life = asyncio.create_task(self._live())
-        while True:
-            try:
-                return await asyncio.shield(life)
-            except asyncio.CancelledError:
-                if life.cancelled():
-                    raise
-                wish = Cancellation(reason=workflow.cancellation_reason() or "", actor="temporal")
-                self._progress = operations.cancel(self._progress, wish, workflow.now())
-
-    async def _live(self) -> Settled:
+        """Run the request to its end; a cancellation of the run is treated like the update `cancel`."""
         await self._send()
         while not self._progress.status.ended:
             await self._follow_up()
-            self._continue_as_new_if_suggested()
+            self.continue_as_new_if_suggested()
         await self._settle()
         await self._hand_off()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return recipients.settled(self._brief, self._progress)
 
     async def _send(self) -> None:
-        """Have the document and its request made, unless an earlier run of this workflow has."""
+        """Create the document and its request, unless an earlier run of this workflow did."""
         if self._progress.document or self._progress.status.ended:
             return
         order = CreateOrder(brief=self._brief, now=workflow.now())
@@ -78,7 +66,7 @@ class SignatureRequestWorkflow(Telling):
             self._progress = self._progress.observe(seen, workflow.now())
 
     async def _follow_up(self) -> None:
-        """One step of the waiting: first what is known but not acted on, then what the agenda says."""
+        """Take one step: first act on what is known already, then on what the agenda says."""
         progress = self._progress
         if progress.unread and progress.document:
             await self._observe()
@@ -106,8 +94,7 @@ class SignatureRequestWorkflow(Telling):
             case Nudge(moments) | Escalate(moments) if self._was_away(moments):
                 self._progress = self._progress.having(agenda=None)
             case Nudge(moments, caught_up, too_soon):
-                self._progress = self._progress.catch_up(caught_up, workflow.now())
-                self._progress = self._progress.suppress(too_soon, Reason.TOO_SOON, workflow.now())
+                self._progress = self._progress.left_out(caught_up, too_soon, workflow.now())
                 if moments:
                     await self._tell(recipients.nudges(self._brief, moments), planned=moments)
             case Escalate(moments):
@@ -126,7 +113,7 @@ class SignatureRequestWorkflow(Telling):
             self._progress = self._progress.having(agenda=None)
 
     async def _wait(self, deadline: datetime | None, words: str) -> Wake:
-        """Wait for the deadline (None: for ever) or for news, of which a callback that was lost is some."""
+        """Wait for the deadline (None: for ever) or for news; after a week unread, a callback may have been lost."""
         look_at = (self._progress.read_at or workflow.now()) + options.LOOK_AGAIN
         if deadline is not None and deadline <= look_at:
             return await self.until(deadline, words)
@@ -135,7 +122,7 @@ class SignatureRequestWorkflow(Telling):
         return Wake.NEWS
 
     def _was_away(self, moments: tuple[Moment, ...]) -> bool:
-        """Whether an outage lies between the plan and now: whose hours are closed by now is planned for anew."""
+        """Whether an outage separates the plan from now, so that the recipients' hours must be looked at again."""
         late, planned_at = workflow.now() - options.LATE, self._progress.planned_at
         return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
 
@@ -160,7 +147,7 @@ class SignatureRequestWorkflow(Telling):
             self._progress = self._progress.end_unseen(workflow.now())
 
     async def _await_conversion(self) -> None:
-        """Wait for the callback that says it was sent; a lost one costs a look now and then."""
+        """Wait for the callback that says it was sent, and look now and then in case it was lost."""
         probe_at = workflow.now() + options.probe_pause(self._progress.probes)
         self._progress = self._progress.having(probes=self._progress.probes + 1, probe_at=probe_at)
         if await self.until(probe_at, "Core Signature converts the document") is Wake.DEADLINE:
@@ -168,7 +155,7 @@ class SignatureRequestWorkflow(Telling):
 
     async def _plan(self) -> None:
         """Turn policy, people and now into instants: locally, and durably retried when that fails."""
-        before, planning = self._progress, self._planning()
+        before, planning = self._progress, self.planning()
         try:
             agenda = await workflow.execute_local_activity_method(
                 Planner.plan, planning, summary="plan the next steps", **options.PLAN_LOCALLY
@@ -179,21 +166,25 @@ class SignatureRequestWorkflow(Telling):
             self.troubled(trouble_of(failure, Code.PLANNING), probe_at=workflow.now())
             await self._plan_durably()
         else:
-            # A change that came meanwhile is not in this plan.
-            self._progress = before.planned(agenda, planning.now) if self._progress is before else self._progress
+            self._adopt(agenda, planning.now, before)
 
     async def _plan_durably(self) -> None:
-        """Wait until it can be planned at all, then plan by the same way from where the clocks are by then."""
+        """Retry until planning succeeds at all, then plan once more from where the clocks are by then."""
         how, summary = options.PLAN, "plan the next steps"
-        if await self.call(Planner.plan, self._planning(), how, summary, unless=self.news) is None:
+        if await self.call(Planner.plan, self.planning(), how, summary, unless=self.news) is None:
             return
-        before, planning = self._progress, self._planning()
+        before, planning = self._progress, self.planning()
         agenda = await self.call(Planner.plan, planning, how, summary, unless=self.news)
-        if agenda is not None and self._progress is before:
-            self._progress = before.planned(agenda, planning.now)
+        if agenda is not None:
+            self._adopt(agenda, planning.now, before)
+
+    def _adopt(self, agenda: Agenda, planned_for: datetime, before: Progress) -> None:
+        """Follow the agenda, unless something has changed since `before`: a change is not in this plan."""
+        if self._progress is before:
+            self._progress = before.planned(agenda, planned_for)
 
     async def _escalate(self, moments: tuple[Moment, ...]) -> None:
-        """Hand the places over that the policy wants handed over; alert about the others."""
+        """Hand over the places that the policy wants handed over, and alert somebody about the others."""
         handed = tuple(moment for moment in moments if moment.action is EscalationAction.REASSIGN)
         handed = tuple(moment for moment in handed if moment.person not in self._progress.not_handed_over)
         alerted = tuple(moment for moment in moments if moment not in handed)
@@ -241,18 +232,14 @@ class SignatureRequestWorkflow(Telling):
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, _targets_words(batch))
             if report is not None:
                 self._progress = self._progress.handed_off(report.results, workflow.now())
-            self._continue_as_new_if_suggested()
+            self.continue_as_new_if_suggested()
         self.publish()
 
-    def _continue_as_new_if_suggested(self) -> None:
-        """Go on in a fresh history; not while somebody's update still waits for its answer in this one."""
+    def continue_as_new_if_suggested(self) -> None:
+        """Go on in a fresh history, but not while somebody's update still waits for its answer in this one."""
         if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
             unread = self._progress.document is not None and not self._progress.recorded
             workflow.continue_as_new(self._request.having(carried=self._progress.having(unread=unread)))
-
-    def renew(self) -> None:
-        """See `PatientWorkflow`."""
-        self._continue_as_new_if_suggested()
 
     def _observation(self, document: str | None) -> Observation:
         return Observation(
@@ -261,27 +248,6 @@ class SignatureRequestWorkflow(Telling):
             document=document,
             run_id=workflow.info().first_execution_run_id,
             now=workflow.now(),
-        )
-
-    @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
-    def planning(self) -> Planning:
-        """The planner's input as it is now."""
-        return self._planning()
-
-    def _planning(self) -> Planning:
-        progress = self._progress
-        return Planning(
-            brief=self._brief,
-            policy=self._request.policy,
-            due=progress.due or self._request.due,
-            window_from=progress.window_from or workflow.now(),
-            turns=progress.signatures.turns,
-            now=workflow.now(),
-            revision=progress.revision,
-            snoozes=progress.snoozes,
-            acted=tuple(signer.person for signer in progress.signatures.signers if signer.acted),
-            escalated=len(progress.escalations),
-            not_handed_over=progress.not_handed_over,
         )
 
     def _unwanted(self) -> Condition:

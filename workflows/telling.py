@@ -16,7 +16,7 @@ class Telling(RequestMessages):
     """A request that can be spoken to, and that speaks to people."""
 
     async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> None:
-        """Deliver one stage until no phone is left open or there is news that goes before; the ledger knows how far."""
+        """Deliver one stage, and again to phones left open, until none is or news takes priority."""
         delivery = Delivery(
             brief=self._brief,
             notices=notices,
@@ -60,7 +60,7 @@ class Telling(RequestMessages):
             self._progress = self._progress.having(agenda=None).note(workflow.now(), what, moment.to, why)
 
     async def _remind_now(self) -> None:
-        """Tell whoever has no line of the reminder that was asked for yet; without anybody left it is done."""
+        """Send the reminder that was asked for to everyone who has not had it; with nobody left it is done."""
         if moments := recipients.asked_for(self._progress, workflow.now()):
             await self._tell(recipients.nudges(self._brief, moments), planned=moments)
         if not recipients.asked_for(self._progress, workflow.now()):

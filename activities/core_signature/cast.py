@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from activities.core_signature import reading
 from activities.core_signature.wire import WireDocument
 from activities.person import Person
-from workflows.model import Brief, DocumentSeen, Signer, Substitution
-
-_ABSENCE: Final = "absence"
+from workflows.model import Brief, DocumentSeen, EscalationReason, Signer, Substitution
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Cast:
         """The document as a workflow sees it, with both the absent and their stand-ins."""
         instead = {signer: other.id for signer, other in self.stand_ins.items()}
         emails = {person.id: person.email for person in (*self.people.values(), *self.stand_ins.values())}
-        replaced = dict.fromkeys(instead, _ABSENCE)
+        replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
         seen = reading.seen(document, beside(self.brief, instead), emails, replaced=replaced)
         return seen.having(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
 

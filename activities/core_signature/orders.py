@@ -26,7 +26,7 @@ def document_body(brief: Brief, content: bytes | None, config: CoreSignatureConf
         body |= {"template": brief.document.template}
     else:
         encoded = base64.b64encode(content).decode()
-        body |= {"file_from_content": encoded, "file_from_content_name": brief.document.file_name}
+        body |= {"file_from_content": encoded, "file_from_content_name": _pdf_name(brief.document.file_name)}
     return body | ({"events_callback_url": config.callback_url} if config.callback_url else {})
 
 
@@ -71,6 +71,11 @@ def _signer(signer: Signer, person: Person, brief: Brief, reachable: bool, style
     if reachable and signer.role is not Role.COPY:
         said["embed_url_user_id"] = embed_user(brief.id, signer.person)
     return said
+
+
+def _pdf_name(file_name: str) -> str:
+    """With the extension by which Core Signature tells what it is (contracts 1.4); that it is a PDF was checked."""
+    return file_name if file_name.casefold().endswith(".pdf") else f"{file_name}.pdf"
 
 
 def embed_user(request: str, person: str) -> str:

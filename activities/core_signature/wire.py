@@ -20,11 +20,14 @@ def _text(value: object) -> str | None:
 
 
 def _instant(value: object) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+    """In UTC, which an instant without an offset is taken to be in."""
+    if not isinstance(value, str):
         return None
-    return instant.replace(tzinfo=UTC) if instant and instant.tzinfo is None else instant
+    try:
+        instant = datetime.fromisoformat(value)
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _number(value: object) -> int:
@@ -79,23 +82,13 @@ class WireRequest(Wire):
     signers: Annotated[tuple[WireSigner, ...], BeforeValidator(_objects)] = ()
 
 
-class SigningLog(Wire):
-    """The temporary address of the signing log and its SHA-256."""
-
-    pdf: Text = None
-    security_hash: Text = None
-
-
 class WireDocument(Wire):
-    """A document with its request embedded; `pdf` is a temporary address, `security_hash` the SHA-256 behind it."""
+    """A document with its request embedded."""
 
     uuid: Uuid
     status: str
     name: Text = None
     external_id: Text = None
-    pdf: Text = None
-    security_hash: Text = None
-    signing_log: SigningLog | None = None
     request: WireRequest | None = None
 
     @model_validator(mode="before")

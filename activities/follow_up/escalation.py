@@ -14,7 +14,7 @@ from activities.follow_up.open_hours import ANY, WORKING, OpenHours, Slot
 from activities.follow_up.waiting import Waiting, dropped, kept_to, moved
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
-from workflows.model import Escalation, EscalationAction, Moment, MomentKind, Planning, Reason
+from workflows.model import Escalation, EscalationAction, EscalationReason, Moment, MomentKind, Planning, Reason
 
 _TO_ACT: Final = timedelta(hours=1)
 """What is left of a day to whoever hears of it late."""
@@ -24,7 +24,7 @@ _TO_ACT: Final = timedelta(hours=1)
 class _Trigger:
     at: datetime
     because: str
-    reason: str = "escalation"
+    reason: EscalationReason = EscalationReason.ESCALATION
     spread: bool = True
     """False for one that counts from a reminder, which was spread already."""
 
@@ -73,7 +73,7 @@ async def _absence(planning: Planning, waiting: Waiting, policy: Escalation, dir
     chain = Chain(planning, policy, waiting.person, waiting.now, directory)
     if not waiting.policy.urgent and not await chain.has_stand_in():
         return None
-    return _Trigger(max(waiting.since, absence.opens), f"{waiting.person} is absent", "absence")
+    return _Trigger(max(waiting.since, absence.opens), f"{waiting.person} is absent", EscalationReason.ABSENCE)
 
 
 def _earliest(waiting: Waiting, policy: Escalation, reminders: list[Moment]) -> _Trigger | None:

@@ -24,26 +24,9 @@ from workflows.model import (
     Notice,
     NoticeAction,
     Outcome,
+    Reason,
 )
 from workflows.names import alert_key
-
-
-class Why(StrEnum):
-    """Why a notice did not reach a phone."""
-
-    SIGNED = "signed"
-    REASSIGNED = "reassigned"
-    SETTLED = "settled"
-    NO_DEVICE = "no_device"
-    UNKNOWN_PERSON = "unknown_person"
-    DIRECTORY = "directory"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    UNAUTHORISED = "unauthorised"
-    OTHERS_ASLEEP = "others_asleep"
-    """Core Signature's mail would have gone to other signers, too, outside of their hours."""
-    WITH_OTHERS = "with_others"
-    """A mail that was meant for another signer went to this one as well."""
 
 
 class Mail(StrEnum):
@@ -56,9 +39,9 @@ class Mail(StrEnum):
 
 
 _FAILED_BECAUSE: Final = {
-    Fate.LATER: Why.UNREACHABLE,
-    Fate.UNAUTHORISED: Why.UNAUTHORISED,
-    Fate.REFUSED: Why.REFUSED,
+    Fate.LATER: Reason.UNREACHABLE,
+    Fate.UNAUTHORISED: Reason.UNAUTHORISED,
+    Fate.REFUSED: Reason.REFUSED,
 }
 _OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED)
 MAILED_ALONG: Final = "mail-along"
@@ -78,12 +61,12 @@ class Told:
     notice: Notice
     messages: Messages = ()
     outcome: Outcome | None = None
-    why: Why | None = None
+    why: Reason | None = None
     channel: Channel = Channel.PUSH
     mail: Mail | None = None
     trouble: ApplicationError | None = None
 
-    def stopped(self, outcome: Outcome, why: Why, trouble: ApplicationError | None = None) -> "Told":
+    def stopped(self, outcome: Outcome, why: Reason, trouble: ApplicationError | None = None) -> "Told":
         """The same with an outcome that its messages do not show."""
         return replace(self, outcome=outcome, why=why, trouble=trouble)
 
@@ -91,9 +74,9 @@ class Told:
         """The same, told by Core Signature's own mail, unless that failed."""
         told = replace(self, outcome=Outcome.ACCEPTED, channel=Channel.MAIL)
         if isinstance(failure, OthersAsleep):
-            return told.stopped(Outcome.FAILED, Why.OTHERS_ASLEEP)
+            return told.stopped(Outcome.FAILED, Reason.OTHERS_ASLEEP)
         if isinstance(failure, DirectoryFailure):
-            return told.stopped(Outcome.FAILED, Why.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
+            return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
         if failure is None:
             return told
         fate = fate_of(failure).fate
@@ -107,7 +90,7 @@ class Told:
             stage=MAILED_ALONG if has_phone else REMINDED_ALONG,
             person=person,
         )
-        return Told(notice, outcome=Outcome.ACCEPTED, why=Why.WITH_OTHERS, channel=Channel.MAIL)
+        return Told(notice, outcome=Outcome.ACCEPTED, why=Reason.WITH_OTHERS, channel=Channel.MAIL)
 
     @property
     def no_device_left(self) -> bool:
@@ -128,12 +111,12 @@ class Told:
             devices=tuple(DeviceOutcome(device=device, outcome=self._of(sent)) for device, sent in self.messages),
         )
 
-    def _from_messages(self) -> tuple[Outcome, Why | None]:
+    def _from_messages(self) -> tuple[Outcome, Reason | None]:
         fates = {sent.fate for _, sent in self.messages}
         if Fate.ACCEPTED in fates:
             return self._done, None
         failed = next((why for fate, why in _FAILED_BECAUSE.items() if fate in fates), None)
-        return (Outcome.FAILED, failed) if failed else (Outcome.SUPPRESSED, Why.NO_DEVICE)
+        return (Outcome.FAILED, failed) if failed else (Outcome.SUPPRESSED, Reason.NO_DEVICE)
 
     def _of(self, sent: Sent) -> Outcome:
         return self._done if sent.fate is Fate.ACCEPTED else Outcome.FAILED

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from activities.failures import failing_as_application_errors, passing_failure
+from activities.failures import passing_failure
 from activities.http.calling import ServiceFailure
 from activities.links import Links
 from activities.people import Directory, DirectoryFailure, UnknownPerson
@@ -15,7 +15,7 @@ from activities.push.limiter import DeviceLimiter
 from activities.push.mail import OthersAsleep, SignerMail
 from activities.push.message import compose
 from activities.push.phones import Phones
-from activities.push.report import Mail, Told, Why, report
+from activities.push.report import Mail, Told, report
 from activities.reader import Reader
 from workflows.model import (
     Brief,
@@ -26,12 +26,13 @@ from workflows.model import (
     Notice,
     NoticeAction,
     Outcome,
+    Reason,
     SignerState,
 )
 from workflows.ports import PushService
 
 ReadDocument = Callable[[Brief, str], Awaitable[DocumentSeen]]
-"""Reads the document from Core Signature; raises `ServiceFailure` or `ApplicationError`."""
+"""Reads the document from Core Signature; raises `ApplicationError`."""
 
 READY: Final = "ready"
 AT_ONCE: Final = 10
@@ -40,10 +41,10 @@ AT_ONCE: Final = 10
 _ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
 
 _ACTED: Final = {
-    SignerState.SIGNED: Why.SIGNED,
-    SignerState.APPROVED: Why.SIGNED,
-    SignerState.DECLINED: Why.SETTLED,
-    SignerState.REASSIGNED: Why.REASSIGNED,
+    SignerState.SIGNED: Reason.SIGNED,
+    SignerState.APPROVED: Reason.SIGNED,
+    SignerState.DECLINED: Reason.SETTLED,
+    SignerState.REASSIGNED: Reason.SUPERSEDED,
 }
 
 
@@ -82,8 +83,7 @@ class Notices(PushService):
     async def _seen(self, delivery: Delivery) -> DocumentSeen | None:
         if delivery.document is None:
             return None
-        with failing_as_application_errors(missing=Code.DOCUMENT_DELETED):
-            return await self._read(delivery.brief, delivery.document)
+        return await self._read(delivery.brief, delivery.document)
 
     async def _tell(self, delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> Told | None:
         told = Told(notice)
@@ -92,9 +92,9 @@ class Notices(PushService):
         try:
             return await self._push(delivery, notice)
         except UnknownPerson:
-            return told.stopped(Outcome.FAILED, Why.UNKNOWN_PERSON)
+            return told.stopped(Outcome.FAILED, Reason.UNKNOWN_PERSON)
         except DirectoryFailure as failure:
-            return told.stopped(Outcome.FAILED, Why.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
+            return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
 
     async def _push(self, delivery: Delivery, notice: Notice) -> Told | None:
         person = await self._directory.person(notice.person, delivery.brief.id)
@@ -138,10 +138,10 @@ def _mailable(delivery: Delivery, notice: Notice) -> bool:
     return asked and (notice.stage == READY or delivery.document is not None)
 
 
-def _needless(delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> Why | None:
+def _needless(delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> Reason | None:
     """Why nobody needs this notice any more, by what the document says now; news of an ending is always needed."""
     if seen is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
         return None
     silent = notice.about or (notice.person if notice.action in _ASKED else None)
     acted = next((_ACTED.get(signer.state) for signer in seen.signers if signer.person == silent), None)
-    return acted or (Why.SETTLED if seen.status and seen.status.ended else None)
+    return acted or (Reason.SETTLED if seen.status and seen.status.ended else None)

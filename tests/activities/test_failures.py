@@ -50,11 +50,6 @@ def test_every_row(failure: ServiceFailure, code: Code, passes: bool) -> None:
     assert error.next_retry_delay is None or passes
 
 
-def test_what_a_404_means_is_said_by_the_operation() -> None:
-    error = to_application_error(answered(404), missing=Code.DOCUMENT_DELETED)
-    assert (error.type, error.non_retryable) == (Code.DOCUMENT_DELETED, True)
-
-
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 30.0, 600.0])
 def test_never_before_the_time_asked_for_and_little_after(seconds: float) -> None:
     delays = [to_application_error(answered(429, retry_after=seconds)).next_retry_delay for _ in range(200)]

@@ -23,8 +23,8 @@ from tests.faults.town import Town, eventually
 from tests.starter.paging import form_of, text_of
 from workflows import names
 from workflows.glance import stamp
-from workflows.model import MomentKind, Status
-from workflows.shown import HandoffLine, RequestShow
+from workflows.model import EscalationReason, Status
+from workflows.shown import HandoffLine, NextStep, RequestShow
 from workflows.signature_request import SignatureRequestWorkflow
 
 DUTCH: Final = "hr-desk"
@@ -138,7 +138,7 @@ def _facts(shown: RequestShow) -> list[str]:
         return [_DUTCH_ENDINGS[shown.status]]
     due = [reader.instant(shown.due_at)] if shown.due_at else []
     following = shown.next
-    if following and following.at and following.what in list(MomentKind):
+    if following and following.at and following.what is not NextStep.WAIT:
         return [*due, reader.instant(following.at), *(one.person for one in shown.waiting_for)]
     if shown.problem and shown.says.startswith("Problem"):
         return [*due, reader.instant(shown.problem.since), "is er een belemmering"]
@@ -171,7 +171,7 @@ def _line(shown: RequestShow) -> RequestLine:
 def _stage(shown: RequestShow) -> str:
     if shown.status.ended:
         return "settled"
-    if shown.escalations:
+    if any(entry.reason is EscalationReason.ESCALATION for entry in shown.escalations):
         return "escalated"
     return "sending" if shown.status is Status.CONVERTING else "signing"
 

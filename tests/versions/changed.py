@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.agenda import Step, Wait
     from workflows.inputs import SignatureRequest
     from workflows.model import Planning, Reminders, Settled
-    from workflows.names import SIGNATURE_REQUEST
+    from workflows.names import PLANNING, SIGNATURE_REQUEST
     from workflows.patience import Wake, Watch
     from workflows.ports import SignatureService
     from workflows.signature_request import SignatureRequestWorkflow
@@ -114,8 +114,9 @@ class WithHasteInItsInput(Unchanged):
     async def run(self, request: SignatureRequest) -> Settled:
         return await super().run(request)
 
-    def _planning(self) -> Planning:
-        planning = super()._planning()
+    @workflow.query(name=PLANNING)
+    def planning(self) -> Planning:
+        planning = super().planning()
         return planning.having(policy=planning.policy.having(reminders=Reminders(first="3h", every="3h")))
 
 

@@ -12,6 +12,7 @@ from workflows.model import (
     DeviceOutcome,
     DocumentSeen,
     EscalationAction,
+    EscalationReason,
     Extension,
     Moment,
     MomentKind,
@@ -92,14 +93,16 @@ def test_an_escalation_that_went_to_somebody_else_in_the_end_leaves_no_second_li
 
 
 def test_a_second_place_for_the_same_alternate_is_planned_anew_instead_of_being_refused() -> None:
-    both = tuple(Reassignment(from_=one, to="chair", reason="escalation", who="x") for one in (FIRST, SECOND))
-    by_hand = both[1].having(reason="manual")
+    both = tuple(
+        Reassignment(from_=one, to="chair", reason=EscalationReason.ESCALATION, who="x") for one in (FIRST, SECOND)
+    )
+    by_hand = both[1].having(reason=EscalationReason.MANUAL)
     assert PLANNED.to_reassign(*both).reassigned(both[0], START).reassigning == ()
     assert PLANNED.to_reassign(both[0], by_hand).reassigned(both[0], START).reassigning == (by_hand,)
 
 
 def test_a_place_that_could_not_be_handed_over_is_planned_anew_as_an_alert() -> None:
-    wanted = Reassignment(from_=FIRST, to="chair", reason="escalation", who="x")
+    wanted = Reassignment(from_=FIRST, to="chair", reason=EscalationReason.ESCALATION, who="x")
     refused = PLANNED.to_reassign(wanted).not_reassigned(wanted, "forwarding is off", START)
     assert (refused.not_handed_over, refused.agenda, refused.escalations) == ((FIRST,), None, ())
 

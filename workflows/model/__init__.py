@@ -19,6 +19,7 @@ from workflows.model.notices import (
 )
 from workflows.model.planning import (
     Agenda,
+    EscalationReason,
     Moment,
     MomentKind,
     Planning,
@@ -99,6 +100,7 @@ __all__ = [
     "Ending",
     "Escalation",
     "EscalationAction",
+    "EscalationReason",
     "Extension",
     "ForwardOrder",
     "ForwardReport",

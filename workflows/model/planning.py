@@ -22,7 +22,7 @@ class MomentKind(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a planned notice was not sent."""
+    """Why a notice was not sent, or did not arrive."""
 
     SIGNED = "signed"
     NOT_THEIR_TURN = "not_their_turn"
@@ -35,6 +35,23 @@ class Reason(StrEnum):
     NO_DEVICE = "no_device"
     SUPERSEDED = "superseded"
     CAUGHT_UP = "caught_up"
+    UNKNOWN_PERSON = "unknown_person"
+    DIRECTORY = "directory"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNAUTHORISED = "unauthorised"
+    OTHERS_ASLEEP = "others_asleep"
+    """Core Signature's mail would have gone to other signers, too, outside of their hours."""
+    WITH_OTHERS = "with_others"
+    """A mail that was meant for another signer went to this one as well."""
+
+
+class EscalationReason(StrEnum):
+    """Why somebody was asked instead of a signer, or alerted about them."""
+
+    MANUAL = "manual"
+    ABSENCE = "absence"
+    ESCALATION = "escalation"
 
 
 class Moment(Model):
@@ -51,8 +68,8 @@ class Moment(Model):
     why: str
     action: EscalationAction = EscalationAction.NOTIFY
     """Escalations: alert the alternate, or hand the signer's place over to them."""
-    reason: str = "escalation"
-    """Escalations: `absence` when the signer is away, else `escalation`."""
+    reason: EscalationReason = EscalationReason.ESCALATION
+    """Escalations: `absence` when the signer is away."""
     suppressed: Reason | None = None
     """Why it will not be sent; only in `Agenda.dropped`."""
     held_until: AwareDatetime | None = None

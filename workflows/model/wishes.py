@@ -98,7 +98,7 @@ class Ending(Model):
 
 
 class Problem(Model):
-    """What is wrong and needs a person; the clocks stand while it is set."""
+    """What is wrong and needs a person. The clocks stand meanwhile, unless only the people file is in doubt."""
 
     code: Code
     since: AwareDatetime

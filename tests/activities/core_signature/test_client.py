@@ -1,6 +1,7 @@
 """The client's methods over HTTP, and the shapes in which a tenant may answer."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -95,7 +96,7 @@ async def test_odd_values_of_what_we_do_not_need_are_absent() -> None:
             "uuid": "d1",
             "status": "zz",
             "name": 7,
-            "security_hash": [],
+            "external_id": [],
             "signrequest": None,
             "signature_request": {
                 "uuid": "r1",
@@ -107,7 +108,7 @@ async def test_odd_values_of_what_we_do_not_need_are_absent() -> None:
         }
     )
     document = await client.document("d1")
-    assert (document.status, document.name, document.security_hash) == ("zz", None, None)
+    assert (document.status, document.name, document.external_id) == ("zz", None, None)
     assert document.request is not None
     [signer] = document.request.signers
     assert (signer.email, signer.order, signer.viewed, signer.signed, signer.signed_on) == ("", 0, False, False, None)
@@ -133,3 +134,17 @@ async def test_signrequest_has_its_own_path() -> None:
     config = replace(mock_config(), dialect=Dialect.SIGNREQUEST)
     await CoreSignatureClient(config, transport=httpx.MockTransport(answer)).request("r1")
     assert paths == ["/token", "/api/v1/signrequests/r1/"]
+
+
+async def test_instants_are_in_utc_whatever_the_offset_they_were_said_in() -> None:
+    said = ("2026-11-26T12:00:00+02:00", "2026-11-26T10:00:00", "0001-01-01T00:00:00+14:00")
+    people = [{"email": "x", "signed_on": instant} for instant in said]
+    document = await answering(
+        {"uuid": "d1", "status": "se", "signrequest": {"uuid": "r1", "signers": people}}
+    ).document("d1")
+    assert document.request is not None
+    ten = datetime(2026, 11, 26, 10, tzinfo=UTC)
+    signed = [signer.signed_on for signer in document.request.signers]
+    assert signed == [ten, ten, None]
+    assert signed[0] is not None
+    assert signed[0].isoformat() == "2026-11-26T10:00:00+00:00"

@@ -39,6 +39,12 @@ def test_a_file_goes_as_it_is() -> None:
     }
 
 
+@pytest.mark.parametrize(("named", "sent"), [("msa", "msa.pdf"), ("MSA.PDF", "MSA.PDF"), ("msa.v2", "msa.v2.pdf")])
+def test_the_name_of_a_file_tells_what_it_is(named: str, sent: str) -> None:
+    asked = brief(document=Document(name="MSA", sha256="0" * 64, file_name=named))
+    assert document_body(asked, PDF, CONFIG)["file_from_content_name"] == sent
+
+
 def test_a_template_goes_by_its_address() -> None:
     asked = brief(document=Document(name="NDA", template="https://sign.test/t/1"))
     body = document_body(asked, None, replace(CONFIG, callback_url="https://app.test/callbacks/x"))

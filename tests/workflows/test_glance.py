@@ -1,0 +1,95 @@
+"""What is shown of a request: the outside contract's words, whatever was planned and happened."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.workflows.stage import a_request
+from tests.workflows.test_agenda import (
+    AGENDA,
+    ALERTED,
+    ALL_TOLD,
+    ESCALATED,
+    EXPIRY,
+    FIRST,
+    HEARD,
+    REMINDERS,
+    SENT,
+    START,
+    WARNING,
+    moment,
+    moments,
+    told,
+)
+from workflows.entries import Reassignment
+from workflows.glance import show
+from workflows.legibility import stage_of
+from workflows.model import Agenda, EscalationReason, Moment, MomentKind
+from workflows.planning import planning_of
+from workflows.progress import Progress
+from workflows.shown import Next, NextStep
+
+REQUEST = a_request()
+
+
+def following(progress: Progress, agenda: Agenda, now: datetime) -> Next | None:
+    return show(REQUEST, progress.having(agenda=agenda), now).next
+
+
+@pytest.mark.parametrize(
+    ("progress", "now", "what", "planned"),
+    [
+        (SENT, START, NextStep.REMIND, REMINDERS[0]),
+        (told(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.moments[3]),
+        (ALERTED, AGENDA.moments[3].at, NextStep.REMIND, HEARD),
+        (ESCALATED.having(notifications=()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
+        (told(told(SENT, *REMINDERS).escalated((AGENDA.moments[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
+        (told(ALL_TOLD, HEARD).escalated((AGENDA.moments[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
+    ],
+)
+def test_the_next_step_has_a_word_of_the_contract(
+    progress: Progress, now: datetime, what: NextStep, planned: Moment
+) -> None:
+    assert following(progress, AGENDA, now) == Next(what=what, at=planned.at, why=planned.why)
+
+
+def test_what_is_only_written_down_is_not_what_comes_next() -> None:
+    """An outage made the reminder pointless: nobody is told, and the request expires."""
+    over = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], EXPIRY))
+    assert following(SENT, over, EXPIRY.at) == Next(what=NextStep.EXPIRE, at=EXPIRY.at, why=EXPIRY.why)
+
+
+@given(moments, st.floats(min_value=0, max_value=70, allow_nan=False), st.sampled_from([SENT, ALERTED, ALL_TOLD]))
+def test_there_is_an_answer_to_every_plan_at_every_time(planned: list[Moment], day: float, progress: Progress) -> None:
+    agenda = Agenda(due_at=EXPIRY.at, moments=tuple(planned))
+    shown = show(REQUEST, progress.having(agenda=agenda), START + timedelta(days=day))
+    assert shown.says.startswith(f"Waiting for {FIRST}")
+    assert shown.next is not None
+    assert shown.next.what is not NextStep.HAND_OFF
+
+
+def handed_over(reason: EscalationReason) -> Progress:
+    return SENT.reassigned(Reassignment(from_=FIRST, to="chair", reason=reason, who="legal-desk"), START)
+
+
+@pytest.mark.parametrize(
+    ("reason", "stage", "steps"),
+    [
+        (EscalationReason.MANUAL, "signing", 0),
+        (EscalationReason.ABSENCE, "signing", 0),
+        (EscalationReason.ESCALATION, "escalated", 1),
+    ],
+)
+def test_only_silence_is_an_escalation_to_lists_and_counts_as_a_step_up(
+    reason: EscalationReason, stage: str, steps: int
+) -> None:
+    progress = handed_over(reason)
+    assert stage_of(progress) == stage
+    assert planning_of(REQUEST, progress, START).escalated == steps
+
+
+def test_an_alert_about_somebody_absent_says_so() -> None:
+    absent = moment(1, MomentKind.ESCALATE, "escalation", to="chair").having(reason=EscalationReason.ABSENCE)
+    assert [entry.reason for entry in SENT.escalated((absent,), START).escalations] == [EscalationReason.ABSENCE]
