@@ -32,11 +32,11 @@ from workflows.model import (
 from workflows.names import SIGNATURE_SETTLED, notice_key
 from workflows.ports import Handoff, PushService
 from workflows.record import amendment
+from workflows.stages import Stage
 
 EVENT_TYPE: Final = "signature.settled"
 WORKFLOW_CLOSED: Final = "workflow_closed"
 NOBODY: Final = "nobody_to_tell"
-SETTLED: Final = "settled"
 SIGNAL_DEADLINE: Final = timedelta(seconds=10)
 DEADLINE: Final = 35.0
 """Seconds for all targets of a batch: less than the attempt may take, so that no result is lost."""
@@ -162,8 +162,8 @@ class Fanout(Handoff):
 
 
 def _notice(settled: Settled, person: str) -> Notice:
-    key = notice_key(settled.request, SETTLED, person)
-    return Notice(key=key, stage=SETTLED, person=person, action=NoticeAction.OPEN)
+    key = notice_key(settled.request, Stage.SETTLED, person)
+    return Notice(key=key, stage=Stage.SETTLED, person=person, action=NoticeAction.OPEN)
 
 
 def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:

@@ -24,8 +24,8 @@ from workflows.model import (
     SignerState,
     Status,
 )
-from workflows.recipients import READY, REASSIGNED, SETTLED
 from workflows.signatures import Signatures
+from workflows.stages import Stage
 
 SIGNED = "signed"
 
@@ -140,18 +140,18 @@ class DryRun:
             self._tell(Happening(self._now, SIGNED, person, self._request.brief.requester, why))
         if self._signatures.complete:
             requester = self._request.brief.requester
-            self._tell(Happening(self._now, SETTLED, requester, requester, "everybody has signed"))
+            self._tell(Happening(self._now, Stage.SETTLED, requester, requester, "everybody has signed"))
             return Status.SIGNED
         self._announce()
         return None
 
     def _reassign(self, person: str, to: str, why: str) -> None:
         self._signatures = self._signatures.reassign(person, to, self._now)
-        self._tell(Happening(self._now, REASSIGNED, person, person, why))
+        self._tell(Happening(self._now, Stage.REASSIGNED, person, person, why))
 
     def _announce(self) -> None:
         for turn in self._signatures.turns:
-            self._tell(Happening(turn.since, READY, turn.person, turn.person, "it is their turn"))
+            self._tell(Happening(turn.since, Stage.READY, turn.person, turn.person, "it is their turn"))
 
     def _tell_until(self, until: datetime, agenda: Agenda) -> None:
         """What the agenda says up to an instant at which it is replaced by another one, or over."""

@@ -17,6 +17,7 @@ from starter.screens import Act, Button, Draft, Screen, ScreenName, SignerRow, T
 from starter.standing import ending, standing
 from workflows.model import NoticeAction, SignerState, Status
 from workflows.shown import RequestShow
+from workflows.stages import Stage
 
 NOT_OURS: Final = Draft(
     ScreenName.NOT_OURS,
@@ -136,7 +137,9 @@ _PLAIN: Final = {
 }
 _HINT: Final = phrase("You go on to Core Signature, read the document there and then decide.")
 _ASKING: Final = {
-    action: Draft(name, 200, Tone.ASK, words_for("ready", action, None).title, button=Button(Act.SIGN, label, _HINT))
+    action: Draft(
+        name, 200, Tone.ASK, words_for(Stage.READY, action, None).title, button=Button(Act.SIGN, label, _HINT)
+    )
     for action, name, label in (
         (NoticeAction.SIGN, ScreenName.SIGN, phrase("Read and sign")),
         (NoticeAction.APPROVE, ScreenName.APPROVE, phrase("Read and approve")),
@@ -209,7 +212,7 @@ def _asking(page: SigningPage) -> Draft:
 
 def _status_heading(status: Status, language: Language) -> str:
     if status.ended:
-        return words_for("settled", NoticeAction.OPEN, status).told(language).title
+        return words_for(Stage.SETTLED, NoticeAction.OPEN, status).told(language).title
     return language.say("Being prepared") if status is Status.CONVERTING else language.say("Waiting for signatures")
 
 

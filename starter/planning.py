@@ -16,6 +16,7 @@ from activities.policies.cascade import REQUEST, Resolved
 from activities.requests.input import Prepared
 from starter.dry_run import DryRun, Happening
 from starter.exits import Refusal
+from workflows import stages
 from workflows.model import Model, MomentKind, Policy, Reason, Status
 
 _SIGNING: Final = re.compile(r"([A-Za-z0-9._-]{1,100})@\+([1-9][0-9]{0,3}[mhdw])")
@@ -207,7 +208,7 @@ def _layer(one: Happening, prepared: Prepared) -> str | None:
     resolved = prepared.resolved
     match one.kind:
         case MomentKind.REMIND:
-            return resolved.layer("reminders.first" if one.stage == "reminder-1" else "reminders.every")
+            return resolved.layer("reminders.first" if one.stage == stages.reminder(1) else "reminders.every")
         case MomentKind.WARN:
             return resolved.layer("warnings")
         case MomentKind.ESCALATE | MomentKind.ESCALATED:

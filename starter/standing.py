@@ -11,6 +11,7 @@ from activities.push.words import isolated, words_for
 from activities.reader import Reader
 from workflows.model import HandoffState, NoticeAction, Status
 from workflows.shown import NextStep, RequestShow
+from workflows.stages import Stage
 
 _NAMELESS: Final = {
     Status.SIGNED: phrase("It has been signed by everyone."),
@@ -33,7 +34,7 @@ def ending(outcome: Status | None, language: Language, document: str | None = No
         return ()
     if not document:
         return (language.say(_NAMELESS[outcome]),)
-    return (language.say(words_for("settled", NoticeAction.OPEN, outcome).body, document=isolated(document)),)
+    return (language.say(words_for(Stage.SETTLED, NoticeAction.OPEN, outcome).body, document=isolated(document)),)
 
 
 def standing(shown: RequestShow, person: str, reader: Reader) -> tuple[str, ...]:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import workflows.stages as stages
 from workflows.ledger import Notification, key_of
 from workflows.model import Agenda, Moment, MomentKind, Outcome
 from workflows.progress import Progress
 
 _NUDGES = (MomentKind.REMIND, MomentKind.WARN)
-_NUDGE_STAGES = ("reminder", "warning", "snooze", "escalated")
 _LAST_WORD = timedelta(hours=24)
 """A last warning that nobody's phone took holds the expiry for this long."""
 HORIZON = timedelta(days=2 * 365)
@@ -113,7 +113,7 @@ def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: Progres
     heeded = [
         line.at + _time_to_heed(line, planned.get((line.stage, line.person)), expiry.at)
         for line in progress.notifications
-        if line.stage.startswith("warning")
+        if stages.is_warning(line.stage)
     ]
     return expiry.having(at=max([expiry.at, *heeded]))
 
@@ -149,11 +149,11 @@ def _weight(nudge: Moment) -> tuple[bool, datetime]:
 def _nudges_of(person: str, progress: Progress) -> list[Notification]:
     """The nudges that have reached this person."""
     lines = [line for line in progress.notifications if line.person == person and line.outcome is Outcome.ACCEPTED]
-    return [line for line in lines if line.stage.startswith(_NUDGE_STAGES)]
+    return [line for line in lines if stages.is_nudge(line.stage)]
 
 
 def _says_enough(line: Notification, nudge: Moment) -> bool:
     """Whether a nudge would only repeat this one: a reminder any other, a last warning one of the same due date."""
     if nudge.kind is MomentKind.REMIND:
         return True
-    return line.stage.startswith("warning") and line.stage.partition(".")[2] == nudge.stage.partition(".")[2]
+    return stages.is_warning(line.stage) and stages.of_one_due_date(line.stage, nudge.stage)

@@ -1,7 +1,7 @@
 """How long a call may take, how often it is tried and on which queue, one named set per kind of call.
 
 Retries inside a call bridge what passes by itself; after `_ATTEMPTS` the failure becomes the request's `problem`,
-which the workflow probes with its own timers (design.md step 5).
+which the workflow probes with its own timers.
 """
 
 from datetime import timedelta
@@ -67,7 +67,7 @@ NOTIFY: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=30), h
 HAND_OFF: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=45), heartbeat=None)
 PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
 
-# The default policy of a local activity never stops and would hold the workflow task (design.md step 3).
+# The default policy of a local activity never stops and would hold the workflow task.
 PLAN_LOCALLY: Final = LocalActivityOptions(
     start_to_close_timeout=timedelta(seconds=3), retry_policy=RetryPolicy(maximum_attempts=1)
 )

@@ -23,7 +23,7 @@ from workflows.port import Port, asks
 
 
 class SignatureService(Port):
-    """Core Signature: the documents and their signature requests (contracts/opentext.md part 1)."""
+    """Core Signature: the documents and their signature requests (docs/core-signature.md)."""
 
     @asks("create_signature_request")
     @abstractmethod

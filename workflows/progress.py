@@ -41,7 +41,7 @@ _EVENTS_REMEMBERED = 500
 _DOUBT_LASTS = timedelta(minutes=15)
 """A plan on the last good state of a faulty people file is made anew after this time."""
 _WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
-"""Events that change nothing we know of (contracts 3.3); each that is read costs two billable actions."""
+"""Events that change nothing here (docs/core-signature.md, Events); each that is read costs two billable actions."""
 
 
 class Progress(Clocked):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+import workflows.stages as stages
 from workflows.inputs import SignatureRequest
 from workflows.ledger import key_of
 from workflows.model import (
@@ -23,15 +24,10 @@ from workflows.model import (
     Status,
     Target,
 )
-from workflows.names import alert_key, handoff_key, notice_key
+from workflows.names import handoff_key, notice_key
 from workflows.progress import Progress
 from workflows.signatures import SignerProgress
-
-READY = "ready"
-WITHDRAWAL = "withdrawal"
-SETTLED = "settled"
-REASSIGNED = "reassigned"
-ESCALATION = "escalation"
+from workflows.stages import Stage
 
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
@@ -50,12 +46,12 @@ def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
 def nudges(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
     """What signers hear of their own turn: reminders, warnings, that it was escalated, each with its own stage."""
     roles = {signer.person: signer.role for signer in brief.signers}
-    return tuple(_notice(brief, m.stage, m.person, _ACTIONS[roles[m.person]]) for m in moments)
+    return tuple(_planned(brief, moment, _ACTIONS[roles[moment.person]]) for moment in moments)
 
 
 def alerts(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
     """Escalations: one notice per silent signer to whoever is to act; the signer hears of it in hours of their own."""
-    return tuple(_alert(brief, moment.person, moment.to) for moment in moments)
+    return tuple(_planned(brief, moment, NoticeAction.OPEN).having(about=moment.person) for moment in moments)
 
 
 def alerted(progress: Progress, moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
@@ -69,7 +65,7 @@ def asked_for(progress: Progress, now: datetime) -> tuple[Moment, ...]:
     asked = progress.reminder
     if asked is None:
         return ()
-    stage, why = f"reminder-manual-{asked.number}", f"asked for by {asked.who}"
+    stage, why = stages.reminder_by_hand(asked.number), f"asked for by {asked.who}"
     return tuple(
         Moment(at=now, kind=MomentKind.REMIND, stage=stage, person=signer.person, to=signer.person, why=why)
         for signer in progress.signatures.pending
@@ -145,22 +141,22 @@ def _planned_because(line: Delivered, moments: tuple[Moment, ...]) -> str | None
 
 def _reached(progress: Progress) -> tuple[str, ...]:
     """The keys of the notices of the ending that have arrived."""
-    lines = [line for line in progress.notifications if line.stage == SETTLED]
+    lines = [line for line in progress.notifications if line.stage == Stage.SETTLED]
     return tuple(line.key for line in lines if line.outcome is Outcome.ACCEPTED)
 
 
 def _ready(brief: Brief, progress: Progress) -> list[Notice]:
-    return [_notice(brief, READY, one.person, _ACTIONS[one.role]) for one in progress.signatures.pending]
+    return [_notice(brief, Stage.READY, one.person, _ACTIONS[one.role]) for one in progress.signatures.pending]
 
 
 def _taken_away(brief: Brief, progress: Progress) -> list[Notice]:
     """Signers who have acted get their notice withdrawn; who was replaced is told so, which replaces it as well."""
     told = progress.told_stages
-    acted = [one for one in progress.signatures.signers if one.acted and (READY, one.person) in told]
+    acted = [one for one in progress.signatures.signers if one.acted and (Stage.READY, one.person) in told]
     return [
-        _notice(brief, REASSIGNED, one.person, NoticeAction.OPEN)
+        _notice(brief, Stage.REASSIGNED, one.person, NoticeAction.OPEN)
         if one.state is SignerState.REASSIGNED
-        else _notice(brief, WITHDRAWAL, one.person, NoticeAction.WITHDRAW)
+        else _notice(brief, Stage.WITHDRAWAL, one.person, NoticeAction.WITHDRAW)
         for one in acted
     ]
 
@@ -169,17 +165,16 @@ def _questions(brief: Brief, progress: Progress) -> list[Notice]:
     """A question goes to the requester, an answer to the asker, as long as the asker has not acted."""
     pending = frozenset(signer.person for signer in progress.signatures.pending)
     return [
-        _notice(brief, f"question-{one.number}", brief.requester, NoticeAction.OPEN)
+        _notice(brief, stages.question(one.number), brief.requester, NoticeAction.OPEN)
         if one.answer is None
-        else _notice(brief, f"answer-{one.number}", one.person, _ACTIONS[_role(brief, one.person)])
+        else _notice(brief, stages.answer(one.number), one.person, _ACTIONS[_role(brief, one.person)])
         for one in progress.questions
         if one.person in pending
     ]
 
 
-def _alert(brief: Brief, silent: str, alternate: str) -> Notice:
-    key = alert_key(brief.id, ESCALATION, alternate, silent)
-    return Notice(key=key, stage=ESCALATION, person=alternate, action=NoticeAction.OPEN, about=silent)
+def _planned(brief: Brief, moment: Moment, action: NoticeAction) -> Notice:
+    return Notice(key=key_of(brief.id, moment), stage=moment.stage, person=moment.to, action=action)
 
 
 def _role(brief: Brief, person: str) -> Role:
@@ -192,8 +187,8 @@ def _notice(brief: Brief, stage: str, person: str, action: NoticeAction) -> Noti
 
 def _still_shown(signer: SignerProgress, progress: Progress) -> bool:
     told = progress.told_stages
-    gone = any((stage, signer.person) in told for stage in (WITHDRAWAL, REASSIGNED))
-    return signer.acted and (READY, signer.person) in told and not gone
+    gone = any((stage, signer.person) in told for stage in (Stage.WITHDRAWAL, Stage.REASSIGNED))
+    return signer.acted and (Stage.READY, signer.person) in told and not gone
 
 
 def _ending_notice(brief: Brief, progress: Progress, target: Target) -> Notice:
@@ -201,9 +196,9 @@ def _ending_notice(brief: Brief, progress: Progress, target: Target) -> Notice:
     signer = progress.signatures.of(person)
     quiet = progress.status is Status.SIGNED and signer is not None and person != brief.requester
     if quiet:
-        stage, action = WITHDRAWAL, NoticeAction.WITHDRAW
+        stage, action = Stage.WITHDRAWAL, NoticeAction.WITHDRAW
     else:
-        stage, action = SETTLED, NoticeAction.OPEN
+        stage, action = Stage.SETTLED, NoticeAction.OPEN
     return _notice(brief, stage, person, action)
 
 

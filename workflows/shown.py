@@ -69,7 +69,7 @@ class Choices(Model):
 
 
 class RequestShow(Model):
-    """The answer of `request show` (design.md, "Outside contract")."""
+    """The answer of `request show`."""
 
     id: str
     kind: str

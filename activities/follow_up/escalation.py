@@ -15,6 +15,7 @@ from activities.follow_up.waiting import Waiting, dropped, kept_to, moved
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
 from workflows.model import Escalation, EscalationAction, EscalationReason, Moment, MomentKind, Planning, Reason
+from workflows.stages import Stage
 
 _TO_ACT: Final = timedelta(hours=1)
 """What is left of a day to whoever hears of it late."""
@@ -62,7 +63,7 @@ def _action(planning: Planning, waiting: Waiting, policy: Escalation, to: Candid
 
 
 def _moment(waiting: Waiting, action: EscalationAction, trigger: _Trigger, to: Candidate) -> Moment:
-    moment = waiting.moment(MomentKind.ESCALATE, trigger.at, "escalation", f"{trigger.because}: {to.as_}")
+    moment = waiting.moment(MomentKind.ESCALATE, trigger.at, Stage.ESCALATION, f"{trigger.because}: {to.as_}")
     return moment.having(to=to.person, action=action, reason=trigger.reason)
 
 

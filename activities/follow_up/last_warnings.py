@@ -10,6 +10,7 @@ from datetime import datetime
 from activities.calendars.wall_clock import before, in_words
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.waiting import Waiting, dropped, moved
+from workflows import stages
 from workflows.agenda import APART
 from workflows.model import Moment, MomentKind, Reason
 
@@ -27,9 +28,9 @@ def last_warnings(waiting: Waiting) -> list[Moment]:
 
 
 def _nominal(waiting: Waiting, ahead: str) -> Moment:
-    suffix = f".{waiting.revision + 1}" if waiting.revision else ""
     at = before(waiting.due, ahead, waiting.hours.zone)
-    return waiting.moment(MomentKind.WARN, at, f"warning-{ahead}{suffix}", f"{in_words(ahead)} before the due date")
+    stage = stages.warning(ahead, waiting.revision)
+    return waiting.moment(MomentKind.WARN, at, stage, f"{in_words(ahead)} before the due date")
 
 
 def _at(moment: Moment) -> datetime:

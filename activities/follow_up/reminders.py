@@ -9,6 +9,7 @@ from datetime import datetime
 
 from activities.calendars.wall_clock import after, in_words
 from activities.follow_up.waiting import Waiting, closed, dropped, moved
+from workflows import stages
 from workflows.agenda import APART
 from workflows.model import Moment, MomentKind, Reason, Reminders
 
@@ -35,7 +36,7 @@ def _series(waiting: Waiting) -> Iterator[Moment]:
     for number in range(1, rhythm.most + 1):
         at = after(waiting.since, rhythm.first, waiting.hours.zone, then=rhythm.every, times=number - 1)
         why = f"reminder {number} of {rhythm.most}, {_rhythm(number, rhythm)}"
-        yield waiting.moment(MomentKind.REMIND, at, f"reminder-{number}", why)
+        yield waiting.moment(MomentKind.REMIND, at, stages.reminder(number), why)
 
 
 def _rhythm(number: int, rhythm: Reminders) -> str:
@@ -47,7 +48,7 @@ def _snoozes(waiting: Waiting, warnings: list[Moment]) -> Iterator[Moment]:
     warned = [warning.at for warning in warnings if warning.suppressed is None]
     for snooze in waiting.snoozes:
         why = f"not now, they said: at {waiting.local(snooze.until)}"
-        moment = waiting.moment(MomentKind.REMIND, snooze.until, f"snooze-{snooze.number}", why)
+        moment = waiting.moment(MomentKind.REMIND, snooze.until, stages.snooze(snooze.number), why)
         if snooze != waiting.snoozes[-1]:
             moment = dropped(moment, Reason.SNOOZED, "they chose another time since")
         elif snooze.until >= waiting.due:

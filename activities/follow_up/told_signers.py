@@ -7,6 +7,7 @@ from activities.follow_up.open_hours import Slot
 from activities.follow_up.waiting import Waiting, closed, moved
 from workflows.agenda import APART
 from workflows.model import EscalationAction, Moment, MomentKind
+from workflows.stages import Stage
 
 
 def told_of(escalations: Iterable[Moment], nudges: Iterable[Moment], waiting: Waiting) -> list[Moment]:
@@ -17,7 +18,7 @@ def told_of(escalations: Iterable[Moment], nudges: Iterable[Moment], waiting: Wa
 
 
 def _told(alert: Moment, others: list[datetime], waiting: Waiting) -> Moment:
-    told = waiting.moment(MomentKind.ESCALATED, alert.at, "escalated", f"{alert.to} was alerted")
+    told = waiting.moment(MomentKind.ESCALATED, alert.at, Stage.ESCALATED, f"{alert.to} was alerted")
     first = None
     for at, slot in _occasions(alert.at, waiting):
         first = first or at

@@ -1,4 +1,4 @@
-"""The dialect `appworks`: push through an AppWorks Gateway (contracts/opentext.md 2.2 and 3.5).
+"""The dialect `appworks`: push through an AppWorks Gateway (docs/core-signature.md, AppWorks).
 
 The gateway keeps the devices of its users itself, so the address of a notice is a user: with this dialect the `token`
 of a device in the people file is the OTDS user id. Of its answers only the status means something.

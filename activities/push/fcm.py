@@ -1,4 +1,4 @@
-"""The dialect `fcm_v1`: Firebase Cloud Messaging's HTTP v1 (contracts/opentext.md 2.4 and 3.5)."""
+"""The dialect `fcm_v1`: Firebase Cloud Messaging's HTTP v1 (docs/core-signature.md, FCM)."""
 
 from typing import Any, Final
 

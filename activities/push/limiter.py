@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 PER_MINUTE: Final = 240
-"""What FCM allows one Android device (contracts/opentext.md 2.4)."""
+"""What FCM allows one Android device (docs/core-signature.md, FCM)."""
 _MINUTE: Final = 60.0
 
 

@@ -1,7 +1,8 @@
 """Core Signature's own mail, for signers whom no push reaches.
 
-It cannot be sent to one signer alone: a mail that is asked for goes to everyone whose turn it is (contracts 1.5). So it
-is asked for only when all of them may be told something now, and who gets it along with the others is named.
+It cannot be sent to one signer alone: a mail that is asked for goes to everyone whose turn it is
+(docs/core-signature.md, Actions). So it is asked for only when all of them may be told something now, and who gets it
+along with the others is named.
 """
 
 from collections.abc import Collection

@@ -27,6 +27,7 @@ from workflows.model import (
     Reason,
 )
 from workflows.names import alert_key
+from workflows.stages import MAILED_ALONG, REMINDED_ALONG
 
 
 class Mail(StrEnum):
@@ -44,9 +45,6 @@ _FAILED_BECAUSE: Final = {
     Fate.REFUSED: Reason.REFUSED,
 }
 _OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED)
-MAILED_ALONG: Final = "mail-along"
-REMINDED_ALONG: Final = "reminder-along"
-"""Counts as a reminder: none of their own follows within the hour."""
 _NEXT_TRY: Final = 5.0
 """Seconds until a part is tried again when the service names no time."""
 

@@ -1,4 +1,4 @@
-"""Notices to people: re-read, look up, send to every device, fall back to mail (design.md steps 4 and 5)."""
+"""Notices to people: re-read, look up, send to every device, fall back to mail (docs/follow-up.md)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,11 +30,11 @@ from workflows.model import (
     SignerState,
 )
 from workflows.ports import PushService
+from workflows.stages import Stage
 
 ReadDocument = Callable[[Brief, str], Awaitable[DocumentSeen]]
 """Reads the document from Core Signature; raises `ApplicationError`."""
 
-READY: Final = "ready"
 AT_ONCE: Final = 10
 """Persons of one delivery who are told at the same time."""
 
@@ -122,20 +122,20 @@ class Notices(PushService):
 
     async def _mail_signers(self, delivery: Delivery, asked: Sequence[Told]) -> tuple[Person, ...]:
         persons = [one.notice.person for one in asked]
-        if delivery.document and any(one.notice.stage != READY for one in asked):
+        if delivery.document and any(one.notice.stage != Stage.READY for one in asked):
             return await self._mail.again(delivery, delivery.document, persons)
         return await self._mail.first(delivery, persons) if asked else ()
 
 
 def _mailed_by_itself(told: Told) -> bool:
     """The first mail Core Signature sends by itself to who had no device at creation, and to nobody else."""
-    return told.mail is Mail.BY_ITSELF and told.notice.stage == READY
+    return told.mail is Mail.BY_ITSELF and told.notice.stage == Stage.READY
 
 
 def _mailable(delivery: Delivery, notice: Notice) -> bool:
     """Core Signature mails signers only, their first mail by itself and later ones for a document we name."""
     asked = notice.action in _ASKED and any(signer.person == notice.person for signer in delivery.brief.signers)
-    return asked and (notice.stage == READY or delivery.document is not None)
+    return asked and (notice.stage == Stage.READY or delivery.document is not None)
 
 
 def _needless(delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> Reason | None:

@@ -3,7 +3,6 @@
 They stand here in English; `Words.told` says them in the reader's language.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,6 +11,7 @@ import regex  # type: ignore[import-untyped]
 
 from activities.language import Language, phrase
 from workflows.model import NoticeAction, Status
+from workflows.stages import Stage, kind_of
 
 
 @dataclass(frozen=True)
@@ -138,14 +138,14 @@ _ENDED: Final = {
     ),
 }
 _STAGES: Final = {
-    "reminder": _AGAIN,
-    "warning": _LAST,
-    "snooze": _SNOOZED,
-    "question": _QUESTION,
-    "answer": _ANSWER,
-    "escalation": _ESCALATION,
-    "escalated": _ESCALATED,
-    "reassigned": _REASSIGNED,
+    Stage.REMINDER: _AGAIN,
+    Stage.WARNING: _LAST,
+    Stage.SNOOZE: _SNOOZED,
+    Stage.QUESTION: _QUESTION,
+    Stage.ANSWER: _ANSWER,
+    Stage.ESCALATION: _ESCALATION,
+    Stage.ESCALATED: _ESCALATED,
+    Stage.REASSIGNED: _REASSIGNED,
 }
 
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
@@ -161,10 +161,10 @@ def words_for(stage: str, action: NoticeAction, outcome: Status | None, *, to_re
     """
     if outcome in _ENDED:
         return _ENDED[outcome]
-    name = re.split(r"[-.]", stage, maxsplit=1)[0]
-    if name == "escalation" and to_requester:
+    kind = kind_of(stage)
+    if kind is Stage.ESCALATION and to_requester:
         return _NOBODY_LEFT
-    return _STAGES.get(name, _FIRST)[action]
+    return _FIRST[action] if kind not in _STAGES else _STAGES[kind][action]
 
 
 def unturned(name: str) -> str:

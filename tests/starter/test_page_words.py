@@ -19,8 +19,8 @@ from starter.page_words import (
 )
 from starter.screens import Draft, Screen
 from tests.activities.reading import reading
-from workflows.model import Code, HandoffState, MomentKind, Problem, Role, SignerState, Status
-from workflows.shown import HandoffLine, Next, RequestShow, SignerLine, WaitingFor
+from workflows.model import Code, HandoffState, Problem, Role, SignerState, Status
+from workflows.shown import HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
 
 NOW = datetime(2026, 12, 10, 9, 0, tzinfo=UTC)
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
@@ -39,7 +39,7 @@ def shown(**changes: Any) -> RequestShow:
         due_at=DUE,
         says="Waiting for chief-executive",
         waiting_for=(WaitingFor(person="chief-executive", since=NOW),),
-        next=Next(what=MomentKind.REMIND, at=LATER, why="silent"),
+        next=Next(what=NextStep.REMIND, at=LATER, why="silent"),
         signers=tuple(
             SignerLine(person=f"signer-{n}", order=n, role=Role.SIGN, state=state)
             for n, state in enumerate(SignerState, start=1)
@@ -115,7 +115,7 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {
             "says": "Problem unauthorised since Thu: canary",
             "problem": Problem(code=Code.UNAUTHORISED, since=LATER, says="canary"),
-            "next": Next(what="wait", at=LATER, why="trying again: canary"),
+            "next": Next(what=NextStep.WAIT, at=LATER, why="trying again: canary"),
         },
         ("Since Fri, 11 Dec 2026, 09:00 (Amsterdam) something is in the way. Nothing is lost.",),
     ),
@@ -123,13 +123,13 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         "a pause",
         {
             "says": "Waiting for chief-executive; the clocks stand: paused by canary: canary",
-            "next": Next(what="wait", at=None, why="paused by canary: canary"),
+            "next": Next(what=NextStep.WAIT, at=None, why="paused by canary: canary"),
         },
         ("Waiting for chief-executive.", "When it goes on is not known at the moment."),
     ),
     (
         "a cancellation under way",
-        {"says": "Being cancelled at Core Signature", "next": Next(what="wait", at=None, why="canary")},
+        {"says": "Being cancelled at Core Signature", "next": Next(what=NextStep.WAIT, at=None, why="canary")},
         ("Waiting for chief-executive.", "When it goes on is not known at the moment."),
     ),
     (
@@ -168,36 +168,37 @@ def test_outsiders_read_facts_and_never_our_reasons_people_or_targets(
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
-        (MomentKind.REMIND, f"Op {WHEN} volgt een herinnering."),
-        (MomentKind.WARN, f"Op {WHEN} volgt een laatste waarschuwing."),
-        (MomentKind.ESCALATE, f"Op {WHEN} wordt iemand anders ingelicht."),
-        (MomentKind.EXPIRE, f"Het verloopt op {WHEN}."),
+        (NextStep.REMIND, f"Op {WHEN} volgt een herinnering."),
+        (NextStep.WARN, f"Op {WHEN} volgt een laatste waarschuwing."),
+        (NextStep.ESCALATE, f"Op {WHEN} wordt iemand anders ingelicht."),
+        (NextStep.EXPIRE, f"Het verloopt op {WHEN}."),
     ],
 )
-def test_what_happens_next_is_said_in_the_readers_language(kind: MomentKind, sentence: str) -> None:
+def test_what_happens_next_is_said_in_the_readers_language(kind: NextStep, sentence: str) -> None:
     assert told(next=Next(what=kind, at=LATER, why="silent")) == ("Wacht op chief-executive.", sentence)
 
 
-def test_every_kind_of_moment_has_a_sentence() -> None:
-    assert all(len(told(next=Next(what=kind, at=LATER, why="silent"))) == 2 for kind in MomentKind)
+def test_every_step_of_the_agenda_has_a_sentence() -> None:
+    ahead = set(NextStep) - {NextStep.WAIT, NextStep.HAND_OFF}
+    assert all(len(told(next=Next(what=step, at=LATER, why="silent"))) == 2 for step in ahead)
 
 
 def test_a_problem_keeps_its_own_words_behind_the_readers() -> None:
     problem = Problem(code=Code.DIRECTORY, since=LATER, says="the directory does not answer")
-    again = Next(what="wait", at=LATER, why="trying again")
+    again = Next(what=NextStep.WAIT, at=LATER, why="trying again")
     expected = (f"Sinds {WHEN} is er een belemmering:", "the directory does not answer")
     assert told(problem=problem, next=again) == expected
 
 
 def test_a_fault_of_the_people_file_stops_no_clock_so_what_follows_is_told() -> None:
     problem = Problem(code=Code.DIRECTORY, since=LATER, says="people.yaml:7: zone: unknown")
-    following = Next(what=MomentKind.EXPIRE, at=LATER, why="silent")
+    following = Next(what=NextStep.EXPIRE, at=LATER, why="silent")
     assert told(problem=problem, next=following) == told(next=following)
 
 
 def test_a_standstill_is_told_in_english_and_never_as_something_else() -> None:
     says = "Being cancelled at Core Signature"
-    assert told(says=says, next=Next(what="wait", at=None, why="being cancelled")) == (says,)
+    assert told(says=says, next=Next(what=NextStep.WAIT, at=None, why="being cancelled")) == (says,)
 
 
 @pytest.mark.parametrize(

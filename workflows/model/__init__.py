@@ -1,7 +1,7 @@
 """What crosses a boundary: the request and its policy, what the provider said, what people did, what was decided.
 
 Every model is frozen and ignores unknown fields: histories outlive code, so fields are only ever added, with defaults.
-Persons are directory ids; names and addresses never enter a history (design.md, "Legibility").
+Persons are directory ids; names and addresses never enter a history.
 """
 
 from workflows.model.base import (

@@ -1,4 +1,4 @@
-"""The resolved policy of one request (formats.md, "Catalogue")."""
+"""The resolved policy of one request (docs/files.md, The catalogue)."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,7 +9,7 @@ from workflows.model.base import Model
 from workflows.model.request import Status
 
 Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
-"""`90m`, `4h`, `3d`, `2w`; days and weeks are calendar days in the recipient's zone (formats.md)."""
+"""`90m`, `4h`, `3d`, `2w`; days and weeks are calendar days in the recipient's zone (docs/files.md, Values)."""
 
 
 class Reminders(Model):

@@ -23,7 +23,7 @@ class Substitution(Model):
 
 
 class DocumentSeen(Model):
-    """The document as read from the API: the only source a status is believed from (faults.md, fact 1).
+    """The document as read from the API: the only source a status is believed from (docs/core-signature.md, Callbacks).
 
     `status` is None for a code we do not know: the previous one is kept and `raw` goes into the timeline.
     """
@@ -48,7 +48,7 @@ class ProviderEvent(Model):
 
 
 class CreateOrder(Model):
-    """Make the document and its request, or take over what an earlier attempt made (design.md step 2)."""
+    """Make the document and its request, or take over what an earlier attempt made (docs/faults.md, B1)."""
 
     brief: Brief
     now: AwareDatetime | None = None

@@ -6,7 +6,7 @@ from workflows.model.base import Model
 
 
 class Status(StrEnum):
-    """Where a request stands; the order of `rank` is never walked backwards (contracts 3.3)."""
+    """Where a request stands; the order of `rank` is never walked backwards (docs/core-signature.md, Statuses)."""
 
     CONVERTING = "converting"
     SENT = "sent"

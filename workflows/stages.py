@@ -1,0 +1,84 @@
+"""The stages of notices, by which keys, the reminder ledger and the phone call them.
+
+A name is a kind, then what tells it from others of its kind: `reminder-2`, `reminder-manual-1`, `warning-2d`, and
+`warning-2d.3` for the third due date.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Stage(StrEnum):
+    """The first word of every stage, and the whole of those of which there is one only."""
+
+    READY = "ready"
+    REMINDER = "reminder"
+    SNOOZE = "snooze"
+    WARNING = "warning"
+    ESCALATION = "escalation"
+    ESCALATED = "escalated"
+    QUESTION = "question"
+    ANSWER = "answer"
+    REASSIGNED = "reassigned"
+    WITHDRAWAL = "withdrawal"
+    SETTLED = "settled"
+    MAIL = "mail"
+
+
+MAILED_ALONG: Final = "mail-along"
+"""Core Signature's mail that was meant for another signer."""
+REMINDED_ALONG: Final = "reminder-along"
+"""The same to somebody without a phone: it counts as a reminder, so none of their own follows within the hour."""
+
+_NUDGES: Final = (Stage.REMINDER, Stage.SNOOZE, Stage.WARNING, Stage.ESCALATED)
+
+
+def reminder(number: int) -> str:
+    """A reminder of the policy."""
+    return f"reminder-{number}"
+
+
+def reminder_by_hand(number: int) -> str:
+    """A reminder that somebody asked for."""
+    return f"reminder-manual-{number}"
+
+
+def snooze(number: int) -> str:
+    """A reminder at a time of the signer's own."""
+    return f"snooze-{number}"
+
+
+def warning(ahead: str, revision: int) -> str:
+    """A last warning that long before the due date; a due date that was moved `revision` times has its own."""
+    return f"warning-{ahead}.{revision + 1}" if revision else f"warning-{ahead}"
+
+
+def question(number: int) -> str:
+    """A signer's question, to the requester."""
+    return f"question-{number}"
+
+
+def answer(number: int) -> str:
+    """The requester's answer."""
+    return f"answer-{number}"
+
+
+def kind_of(stage: str) -> Stage | None:
+    """What a stage is; None for one of newer code."""
+    word = stage.partition("-")[0]
+    return Stage(word) if word in list(Stage) else None
+
+
+def is_nudge(stage: str) -> bool:
+    """Whether a signer is told again of what they know."""
+    return kind_of(stage) in _NUDGES
+
+
+def is_warning(stage: str) -> bool:
+    """Whether it is a last warning."""
+    return kind_of(stage) is Stage.WARNING
+
+
+def of_one_due_date(warning: str, other: str) -> bool:
+    """Whether two last warnings warn of the same due date."""
+    return warning.partition(".")[2] == other.partition(".")[2]
