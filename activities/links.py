@@ -22,7 +22,7 @@ _CONTEXT: Final = b"countersign/link/v1"
 _NONCE_BYTES: Final = 12
 _REF: Final = re.compile(r"[A-Za-z0-9_-]{40,512}")
 _SEPARATOR: Final = "\n"
-"""Ids never contain it (formats.md)."""
+"""Ids never contain it (docs/files.md, Values)."""
 
 
 class LinkUse(StrEnum):

@@ -1,7 +1,7 @@
 """True exit codes: one way out of every process, that flushes and leaves without the interpreter's teardown.
 
 A short process that used the Temporal client may crash while the interpreter shuts down, after its work is done
-(faults.md, fact 8); a shell, a test or a restart policy would then see a failure that was none.
+(docs/faults.md, D18); a shell, a test or a restart policy would then see a failure that was none.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""How a process of this project is started: processes are spawned, never imported (design.md, "The house")."""
+"""How a process of this project is started: processes are spawned, never imported (CONTRIBUTING.md, The house)."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Reads the body of a request within a size and a time: the server itself limits neither (faults.md, fact 10)."""
+"""Reads the body of a request within a size and a time: the server itself limits neither (docs/faults.md, A13)."""
 
 import asyncio
 from enum import Enum

@@ -1,6 +1,6 @@
 """How a callback's hint reaches the workflow of its request: a plain signal, with a short deadline.
 
-Never signal-with-start: a late callback would bring a finished request back to life (faults.md, fact 4).
+Never signal-with-start: a late callback would bring a finished request back to life (docs/faults.md, A10).
 """
 
 import asyncio

@@ -1,19 +1,22 @@
-"""The README says nothing that is not so: its settings, its words, its files."""
+"""The README says nothing that is not so: its settings, its words, its files; and what cites a page finds it."""
 
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from starter.settings import table
+from tests.markdown import ROOT, anchors, citations, headings, rows
 from workflows.model import Code
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 _OF_REQUEST = "start|show|list|cancel|plan|remind|pause|resume|delegate|extend|answer"
+_ROOMS = ("workflows", "activities", "starter", "deploy", "tests", "docs")
+_CITING = (".py", ".md", ".yaml", ".toml", ".po", ".cfg")
 WORDS = sorted({tuple(w.split()) for w in re.findall(rf"`countersign ([a-z-]+(?: (?:{_OF_REQUEST}))?)", README)})
 
 
@@ -56,10 +59,44 @@ def test_every_problem_has_a_row_that_says_what_to_do(code: Code) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_and_picture_that_is_named_exists(page: Path) -> None:
     text = page.read_text()
-    linked = set(re.findall(r"\]\(([^)#:]+)\)", text))
+    linked = set(re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text))
     assert [target for target in linked if not (page.parent / target).exists()] == []
     named = set(re.findall(r"`((?:workflows|activities|starter|deploy|tests|docs)/[\w./-]*)`", text))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_section_that_is_linked_exists(page: Path) -> None:
+    linked = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text())
+    targets = [(page.parent / target if target else page, anchor) for target, anchor in linked]
+    assert [anchor for target, anchor in targets if anchor not in anchors(target.read_text())] == []
+
+
+def sources() -> Iterator[Path]:
+    """Every file that may cite a page."""
+    yield from (path for path in ROOT.iterdir() if path.suffix in _CITING)
+    for room in _ROOMS:
+        yield from (path for path in (ROOT / room).rglob("*") if path.suffix in _CITING)
+
+
+def not_found(source: Path) -> Iterator[str]:
+    """What a file cites and a reader would look for in vain."""
+    for page, section in citations(source.read_text()):
+        there = next((folder / page for folder in (source.parent, ROOT) if (folder / page).exists()), None)
+        if there is None:
+            yield f"{source.relative_to(ROOT)}: {page}"
+        elif section and section not in {*headings(text := there.read_text()), *rows(text)}:
+            yield f"{source.relative_to(ROOT)}: {page}, {section}"
+
+
+def test_every_page_and_section_that_is_cited_exists() -> None:
+    assert [citation for source in sources() for citation in not_found(source)] == []
+
+
+def test_a_citation_is_a_page_and_the_section_behind_its_comma() -> None:
+    text = 'Cut (docs/faults.md, B14); see docs/core-signature.md, Callbacks. CONTRIBUTING.md says, not "faults.md"'
+    cited = [("docs/faults.md", "B14"), ("docs/core-signature.md", "Callbacks"), ("CONTRIBUTING.md", "")]
+    assert citations(text) == cited
 
 
 @pytest.mark.parametrize("target", re.findall(r"^make ([a-z-]+)", README, re.M))

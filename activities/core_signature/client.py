@@ -1,4 +1,4 @@
-"""Core Signature over HTTP: typed methods, nothing of Temporal, no retries (contracts part 1 and 3.2)."""
+"""Core Signature over HTTP: typed methods, nothing of Temporal, no retries (docs/core-signature.md)."""
 
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -22,7 +22,7 @@ W = TypeVar("W", bound=Wire)
 
 
 class Action(StrEnum):
-    """What can be done to a request whose path is not sure (contracts 1.5)."""
+    """What can be done to a request whose path is not sure (docs/core-signature.md, Actions)."""
 
     CANCEL = "cancel"
     RESEND = "resend"
@@ -107,7 +107,7 @@ class CoreSignatureClient:
     # --- events
 
     async def events(self, page: int = 1, **filters: str | int | bool) -> tuple[list[WireEvent], bool]:
-        """One page of events, newest first, and whether more follow (filters: contracts 1.8)."""
+        """One page of events, newest first, and whether more follow (filters: docs/core-signature.md, Events)."""
         return await self._page("/events/", WireEvent, page, filters)
 
     async def _all(self, path: str, kind: type[W], query: Query) -> AsyncIterator[W]:

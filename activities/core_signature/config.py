@@ -1,4 +1,4 @@
-"""What a tenant may answer differently is configuration (contracts 3.7)."""
+"""What a tenant may answer differently is configuration (docs/core-signature.md)."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The bodies that ask Core Signature for a document and its signers (contracts 1.4-1.6). Pure."""
+"""The bodies that ask Core Signature for a document and its signers (docs/core-signature.md). Pure."""
 
 import base64
 import hashlib
@@ -74,7 +74,7 @@ def _signer(signer: Signer, person: Person, brief: Brief, reachable: bool, style
 
 
 def _pdf_name(file_name: str) -> str:
-    """With the extension by which Core Signature tells what it is (contracts 1.4); that it is a PDF was checked."""
+    """With the extension by which Core Signature tells what it is; that it is a PDF was checked."""
     return file_name if file_name.casefold().endswith(".pdf") else f"{file_name}.pdf"
 
 

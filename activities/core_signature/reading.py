@@ -1,4 +1,4 @@
-"""From what Core Signature says of a document to what a workflow believes (contracts 3.3). Pure."""
+"""From what Core Signature says of a document to what a workflow believes (docs/core-signature.md, Statuses). Pure."""
 
 import re
 from collections.abc import Mapping, Sequence

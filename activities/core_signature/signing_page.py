@@ -74,7 +74,7 @@ def _signer(request: WireRequest, email: str) -> WireSigner | None:
 
 
 def _alone(signer: WireSigner, request: WireRequest) -> bool:
-    """Whether a mail that is asked for goes to this signer only: it goes to all whose turn it is (contracts 1.5)."""
+    """Whether a mail that is asked for goes to this signer only: it goes to all whose turn it is."""
     return [other for other in request.signers if other.open and other.order <= signer.order] == [signer]
 
 

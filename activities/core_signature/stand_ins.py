@@ -1,4 +1,4 @@
-"""Who is asked instead of a signer who is absent when the request is sent (design.md step 6).
+"""Who is asked instead of a signer who is absent when the request is sent.
 
 The delegate, or theirs when the delegate is absent too. Somebody present who may not act (another signer, the
 requester) ends the search: their delegate would only act in their name. Then the absent signer is asked after all.

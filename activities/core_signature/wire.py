@@ -1,6 +1,6 @@
 """What Core Signature answers, read tolerantly: unknown fields are ignored, odd values of optional ones are absent.
 
-Only what we build on is required; an answer without it is unreadable and worth another try (faults.md B14).
+Only what we build on is required; an answer without it is unreadable and worth another try (docs/faults.md, B14).
 """
 
 import re

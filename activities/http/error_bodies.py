@@ -1,6 +1,6 @@
 """Reads what went wrong out of an error body, in each of the shapes the providers and their gateways use.
 
-Shapes (contracts 1.3, 1.10, 2.4, 3.5): OAuth `{"error", "error_description"}`, Google `{"error": {…, "details"}}`,
+Shapes (docs/core-signature.md, Errors): OAuth `{"error", "error_description"}`, Google `{"error": {…, "details"}}`,
 gateway `{"fault"}`, AppWorks `{"key", "errorMessage"}`, Django REST framework (`detail`, flat and nested lists,
 `{"errors"}`), HTML.
 """

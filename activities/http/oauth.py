@@ -44,7 +44,7 @@ UNSTATED_LIFE: Final = 300.0
 
 
 class TokenAuth(StrEnum):
-    """How the client shows who it is at the token end point (contracts 1.3)."""
+    """How the client shows who it is at the token end point (docs/core-signature.md, Tokens)."""
 
     BASIC = "basic"
     BODY = "body"

@@ -42,7 +42,7 @@ async def test_a_request_of_two_years_reminded_daily_forgets_nothing(note: Note)
         for month in range(25):
             for event in (month, month - 1):
                 await it.callback("viewed", event=f"event-{event}")
-                await it.shown()  # this server mixes up a signal with a task that is being completed (faults.md 1.1)
+                await it.shown()  # this server mixes up a signal with a task that is being completed
             await it.days_pass(30)
             lengths.append((await it.env.client.get_workflow_handle(it.handle.id).describe()).history_length)
         reads = len(world.signatures.observations)

@@ -1,4 +1,4 @@
-"""Every fault of the sandbox against every call of the push dialects and the tokens they need (faults.md C)."""
+"""Every fault of the sandbox against every call of the push dialects and their tokens (docs/faults.md, Push)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping

@@ -1,0 +1,85 @@
+"""docs/core-signature.md is true: what it says of the code is what the code does."""
+
+import re
+from typing import Final
+
+import pytest
+from pydantic import SecretStr
+
+from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.orders import LANGUAGES
+from activities.core_signature.reading import STATUSES
+from activities.failures import verdict
+from activities.http.calling import Cause, ServiceFailure
+from activities.http.oauth import Credentials
+from activities.push.fcm import LIMIT
+from activities.push.google import SCOPE
+from activities.push.limiter import PER_MINUTE
+from activities.push.message import LIFETIME
+from deploy.sandbox.callbacks import FIBONACCI
+from starter.callbacks import event_hash
+from starter.doctor.callbacks import EVENTS
+from starter.setting_groups import WebhookSettings
+from tests.markdown import ROOT, headings, table
+from workflows.model import Code
+
+PAGE: Final = (ROOT / "docs" / "core-signature.md").read_text()
+
+
+def words(cell: str) -> list[str]:
+    """What stands between backticks."""
+    return cell.split("`")[1::2]
+
+
+def section(heading: str) -> str:
+    """The text below a heading."""
+    return next(part for part in re.split(r"^## ", PAGE, flags=re.M) if headings(f"## {part}")[:1] == [heading])
+
+
+def test_the_statuses_are_the_code_s() -> None:
+    told = {words(row["Code"])[0]: words(row["Here"])[0] for row in table(PAGE, "Statuses")}
+    assert told == STATUSES
+
+
+def test_the_actions_are_tried_as_told() -> None:
+    config = CoreSignatureConfig("", Credentials("", "", SecretStr("")))
+    told = {row["Action"]: tuple(words(row["Candidates"])) for row in table(PAGE, "Actions")}
+    assert told == {"cancel": config.cancel_paths, "mail again": config.resend_paths, "forward": config.forward_paths}
+
+
+def test_the_languages_are_those_that_are_sent() -> None:
+    [fact] = [row["Fact"] for row in table(PAGE, "Signers") if "`language`" in row["Fact"]]
+    assert set(fact.partition("is one of ")[2].split(", ")) == LANGUAGES
+
+
+def test_the_hash_is_made_as_told() -> None:
+    [key, text, made] = words(section("Callbacks").partition("The test vector:")[2])[:3]
+    assert event_hash(key, text[:10], text[10:]) == made
+
+
+def test_repetitions_are_believed_for_as_long_as_they_come() -> None:
+    [fact] = [row["Fact"] for row in table(PAGE, "Callbacks") if "Fibonacci" in row["Fact"]]
+    assert f"{sum(FIBONACCI)} minutes" in fact
+    assert f"{sum(FIBONACCI) + FIBONACCI[-1] + FIBONACCI[-2]} if" in fact
+    assert f"{WebhookSettings().max_age.total_seconds() / 3600:g} h" in section("Callbacks")
+
+
+def test_the_events_that_count_are_named() -> None:
+    told = [word for row in table(PAGE, "Events") if "change nothing" not in row["Fact"] for word in words(row["Fact"])]
+    assert set(EVENTS) == {word for word in told if word not in ("document__uuid", "event_type")}
+
+
+@pytest.mark.parametrize("row", table(PAGE, "FCM"), ids=lambda row: row["`errorCode`"])
+def test_error_codes_of_fcm_are_taken_for_what_is_told(row: dict[str, str]) -> None:
+    for code in words(row["`errorCode`"]):
+        meaning = verdict(ServiceFailure("push", Cause.STATUS, "", status=int(row["Status"]), error_code=code))
+        assert meaning.passes == row["Taken for"].startswith("later")
+        assert (meaning.code is Code.UNAUTHORISED) == row["Taken for"].startswith("our credentials")
+        assert meaning.at_least is None or f"not before {meaning.at_least:g} s" in row["Taken for"]
+
+
+@pytest.mark.parametrize(
+    "figure", [f"{LIMIT} bytes", f"{LIFETIME.days} days", f"{PER_MINUTE} messages a minute", SCOPE]
+)
+def test_figures_of_fcm_are_those_of_the_code(figure: str) -> None:
+    assert figure in section("FCM")

@@ -1,0 +1,250 @@
+"""docs/files.md is true: its examples load, its tables have every key of the code with its default and an example."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import pytest
+from pydantic import BaseModel, TypeAdapter
+from ruamel.yaml import YAML
+
+from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Span, Url, Zone
+from activities.files.reading import FileFaults, FileText
+from activities.files.yaml_lines import parse
+from activities.people import FileDirectory
+from activities.person import Absence, Device, PeopleFile, Person
+from activities.policies.catalogue import Catalogue, Kind
+from activities.policies.file import EscalationLayer, ReminderLayer, TargetEntry, Trigger
+from activities.requests.file import DocumentEntry, RequestFile, SignerEntry
+from activities.requests.start import prepare
+from activities.store import Store
+from tests.activities.requests.papers import NOW, PDF
+from tests.markdown import ROOT, Block, Row, blocks, table
+
+PAGE: Final = (ROOT / "docs" / "files.md").read_text()
+BLOCKS: Final = blocks(PAGE)
+EXAMPLES: Final = [block.text for block in BLOCKS if block.language == "yaml" and not block.mark]
+NOT_YET: Final = ("fallback_after", "start")
+
+Plain: TypeAlias = dict[str, Any]
+
+
+def first(key: str) -> str:
+    """The page's first example of the file that has this key."""
+    return next(example for example in EXAMPLES if key in parse(example).value)
+
+
+PEOPLE: Final = first("people")
+KINDS: Final = first("kinds")
+REQUEST: Final = first("signers")
+
+
+def person(example: Plain) -> Plain:
+    plain: Plain = deepcopy(parse(PEOPLE).value)
+    plain["people"][1] |= example
+    return plain
+
+
+def absence(example: Plain) -> Plain:
+    return person({"absent": [parse(PEOPLE).value["people"][1]["absent"][0] | example]})
+
+
+def device(example: Plain) -> Plain:
+    return person({"devices": [parse(PEOPLE).value["people"][1]["devices"][0] | example]})
+
+
+def kind(example: Plain) -> Plain:
+    return {"kinds": {"base": parse(KINDS).value["kinds"]["base"], "tried": example}}
+
+
+def target(example: Plain) -> Plain:
+    way = {} if {"person", "group", "url", "workflow"} & example.keys() else {"person": "hr-desk"}
+    return kind({"handoff": [{"target": "tried"} | way | example]})
+
+
+def request(example: Plain) -> Plain:
+    plain: Plain = parse(REQUEST).value | example
+    return plain
+
+
+def document(example: Plain) -> Plain:
+    return request({"document": example if "template" in example else {"file": "msa.pdf"} | example})
+
+
+def signer(example: Plain) -> Plain:
+    in_full = {"name": "Notary", "email": "notary@notary.example", "zone": "Europe/Paris"}
+    tried = example if "person" in example else in_full | example
+    return request({"signers": [{"person": "customer-signer"}, tried]})
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of keys: the model it describes, and how an example of it becomes a whole file."""
+
+    heading: str
+    model: type[BaseModel]
+    file: Callable[[Plain], Plain]
+    defaults: Callable[[], Mapping[str, Any]] | None = None
+    """Where the defaults are, when not in the model itself."""
+
+    @property
+    def rows(self) -> list[Row]:
+        return table(PAGE, self.heading)
+
+    @property
+    def keys(self) -> list[str]:
+        return [field.alias or name for name, field in self.model.model_fields.items()]
+
+    def default(self, key: str) -> Any:
+        if self.defaults is not None:
+            return self.defaults().get(key)
+        field = next(field for name, field in self.model.model_fields.items() if key in (name, field.alias))
+        return ... if field.is_required() else TypeAdapter(Any).dump_python(field.get_default(), mode="json")
+
+
+def policy() -> Mapping[str, Any]:
+    """The policy of a kind that says nothing."""
+    resolved = Catalogue({"bare": Kind()}).resolve("bare").policy
+    return resolved.model_dump(mode="json", by_alias=True)
+
+
+TABLES: Final = (
+    Table("A person", Person, person),
+    Table("An absence", Absence, absence),
+    Table("A device", Device, device),
+    Table("A kind", Kind, kind, policy),
+    Table("Reminders", ReminderLayer, lambda example: kind({"reminders": example}), lambda: policy()["reminders"]),
+    Table("Escalation", EscalationLayer, lambda example: kind({"escalation": example}), lambda: policy()["escalation"]),
+    Table("A hand-off target", TargetEntry, target),
+    Table("A request", RequestFile, request),
+    Table("A document", DocumentEntry, document),
+    Table("A signer", SignerEntry, signer),
+)
+ROWS: Final = [pytest.param(each, row, id=f"{each.heading}: {row['Key']}") for each in TABLES for row in each.rows]
+
+
+class Desk:
+    """A folder with the people and the catalogue of the page, beside which its files are tried."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "msa.pdf").write_bytes(PDF)
+        (folder / "people.yaml").write_text(PEOPLE)
+        (folder / "catalogue.yaml").write_text(KINDS)
+
+    async def load(self, text: str, name: str = "tried.yaml") -> None:
+        """Load a file as what it is by its keys; raises `FileFaults`."""
+        path = self._folder / name
+        path.write_text(text)
+        keys = parse(text).value.keys()
+        if "people" in keys:
+            PeopleFile.read(path)
+        elif "kinds" in keys:
+            Catalogue.read(path)
+        else:
+            await self._prepare(path)
+
+    async def try_out(self, plain: Plain) -> None:
+        """Load a file of plain values."""
+        path = self._folder / "tried.yaml"
+        with path.open("w") as stream:
+            YAML().dump(plain, stream)
+        await self.load(path.read_text())
+
+    async def _prepare(self, path: Path) -> None:
+        directory = FileDirectory(self._folder / "people.yaml", Store(str(self._folder / "store")))
+        catalogue = Catalogue.read(self._folder / "catalogue.yaml")
+        await prepare(FileText.read(path), catalogue=catalogue, directory=directory, now=NOW)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.partition(":")[0])
+async def test_every_example_loads(desk: Desk, example: str) -> None:
+    await desk.load(example)
+
+
+@pytest.mark.parametrize("each", TABLES, ids=lambda each: each.heading)
+def test_every_key_is_in_its_table(each: Table) -> None:
+    told = [row["Key"].strip("`") for row in each.rows]
+    assert sorted(told) == sorted(key for key in each.keys if key not in NOT_YET)
+
+
+@pytest.mark.parametrize(("each", "row"), ROWS)
+async def test_the_example_of_every_key_loads(desk: Desk, each: Table, row: Row) -> None:
+    example = parse(row["Example"].strip("`")).value
+    assert row["Key"].strip("`") in example
+    await desk.try_out(each.file(example))
+
+
+@pytest.mark.parametrize(("each", "row"), ROWS)
+def test_every_default_is_the_one_of_the_code(each: Table, row: Row) -> None:
+    words = {"required": ..., "none": None}
+    cell = row["Default"]
+    told = words[cell] if cell in words else parse(cell.strip("`")).value
+    assert told == each.default(row["Key"].strip("`"))
+
+
+@pytest.mark.parametrize(
+    ("value", "kind_of_value"),
+    [
+        ("id", Id),
+        ("name", Name),
+        ("address", Email),
+        ("URL", Url),
+        ("duration", Span),
+        ("share", Trigger),
+        ("date", DayOrInstant),
+        ("instant", DayOrInstant),
+        ("zone", Zone),
+        ("language", LocaleTag),
+    ],
+)
+def test_every_value_is_written_as_shown(value: str, kind_of_value: Any) -> None:
+    [row] = [row for row in table(PAGE, "Values") if row["Value"] == value]
+    for shown in row["Written as"].split("`")[1::2]:
+        TypeAdapter(kind_of_value).validate_python(shown)
+
+
+@pytest.mark.parametrize(
+    ("kind_of_value", "longest"), [(Id, 100), (KindId, 87), (Name, 200)], ids=["id", "kind", "name"]
+)
+def test_texts_may_be_as_long_as_the_page_says(kind_of_value: Any, longest: int) -> None:
+    adapter = TypeAdapter(kind_of_value)
+    adapter.validate_python("a" * longest)
+    with pytest.raises(ValueError, match=str(longest)):
+        adapter.validate_python("a" * (longest + 1))
+    assert str(longest) in "".join(row["Limits"] for row in table(PAGE, "Values"))
+
+
+def test_the_layers_merge_as_told(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(next(example for example in EXAMPLES if "lease" in example))
+    resolved = Catalogue.read(path).resolve("lease").policy
+    assert resolved.reminders is not None
+    assert (resolved.window, resolved.warnings, resolved.escalation) == ("30d", ("1w",), None)
+    assert (resolved.reminders.first, resolved.reminders.every, resolved.reminders.most) == ("3d", "1w", 4)
+
+
+async def test_the_faulty_file_is_refused_in_the_words_of_the_page(desk: Desk, tmp_path: Path) -> None:
+    [at] = [number for number, block in enumerate(BLOCKS) if block.mark == "faulty"]
+    with pytest.raises(FileFaults) as caught:
+        await desk.load(BLOCKS[at].text, "request.yaml")
+    said = str(caught.value).replace(f"{tmp_path}/", "")
+    assert Block("text", "", f"{said}\n") == BLOCKS[at + 1]
+
+
+@pytest.mark.parametrize(
+    "example", [kind({"fallback_after": "1d"}), target({"start": {}}), target({"on": ["escalated"]})]
+)
+async def test_what_is_not_yet_supported_is_refused_and_named(desk: Desk, example: Plain) -> None:
+    with pytest.raises(FileFaults, match="is not yet supported"):
+        await desk.try_out(example)
+    assert all(
+        f"`{name}`" in PAGE.partition("Not yet supported")[2].partition("\n\n")[0] for name in (*NOT_YET, "escalated")
+    )
