@@ -8,7 +8,7 @@ from typing import Final
 
 REQUEST: Final = Path("example", "msa.yaml")
 """The request to start first, in the data folder."""
-_SOURCE: Final = Path(__file__).with_name("demo")
+_SOURCE: Final = Path(__file__).with_name("examples")
 _SANDBOX: Final = re.compile(r"https?://[^/\s\"']+(?=/_sandbox/)")
 
 

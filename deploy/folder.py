@@ -9,6 +9,7 @@ import json
 import os
 import random
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,8 +20,10 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, Field, ValidationError
 
 from deploy.processes import StackFailure
+from starter.environment import DEV_FILE
 
 _OWNER_ONLY: Final = 0o600
+_LOCK: Final = "lock"
 _PORTS: Final = range(20_000, 32_768)
 """Below those that systems give to outgoing connections: one of these could come between choosing and listening."""
 _TRIES: Final = 100
@@ -92,7 +95,7 @@ class DataFolder:
     @property
     def dev_file(self) -> Path:
         """The addresses of the running stack."""
-        return self.path / "dev.json"
+        return self.path / DEV_FILE
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -102,7 +105,7 @@ class DataFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
+            lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
         except OSError as error:
             raise StackFailure(f"{self.path} cannot be used: {error.strerror}") from error
         try:
@@ -111,6 +114,14 @@ class DataFolder:
             yield
         finally:
             os.close(lock)
+
+    def discard(self) -> None:
+        """Remove the folder, unless a stack has it, or is about to take it: then there is no lock yet."""
+        with ExitStack() as closing, suppress(OSError):
+            lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            closing.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def kept(self, host: str) -> Kept:
         """Ports and secrets of the earlier starts, completed and written down."""

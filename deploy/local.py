@@ -11,67 +11,44 @@ import json
 import os
 import shlex
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from deploy import example
-from deploy.folder import DataFolder
-from deploy.loopback import only_loopback
-from deploy.processes import RunningProgram, StackFailure
-from deploy.stack import Say, Stack, bring_up, plan, tear_down, until_one_ends
+from deploy.loopback import LOOPBACK, only_loopback
+from deploy.running import RunningStack, Say, in_one_line, planned
+from deploy.stack import Stack
 from starter import exits, logs
 from starter.environment import DATA_DIR
-
-_OWNER_ONLY = 0o077
 
 
 def main() -> int:
     """Run until SIGINT or SIGTERM, then 0; `Refusal` when the stack cannot start or a process of it ends."""
-    # Contracts, names and secrets are below this folder: what these processes write is for its owner.
-    os.umask(_OWNER_ONLY)
     logs.configure("debug" if os.environ.get("COUNTERSIGN_LOG_LEVEL") == "debug" else "warning")
     options = _parser().parse_args()
-    with _in_one_line():
+    with in_one_line("countersign dev"):
         asyncio.run(serve(options.data, only_loopback(options.host), as_json=options.json))
     return exits.Exit.DONE
 
 
 async def serve(data: Path, host: str, *, as_json: bool) -> None:
     """The stack on the folder `data` until a signal; raises `StackFailure` when it falls apart."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    folder = DataFolder(data)
-    with folder.taken():
-        stack = plan(folder, folder.kept(host), host)
-        example.lay_out(folder.path, stack.addresses["sandbox"])
-        await _run(stack, stop, _silent if as_json else _say, as_json=as_json)
-
-
-async def _run(stack: Stack, stop: asyncio.Event, say: Say, *, as_json: bool) -> None:
-    running: list[RunningProgram] = []
-    stopped = asyncio.create_task(stop.wait())
-    life = asyncio.create_task(_live(stack, running, say, as_json=as_json))
-    try:
-        await asyncio.wait([stopped, life], return_when=asyncio.FIRST_COMPLETED)
-        if life.done():
+    say = _silent if as_json else _say
+    async with planned(data, host) as stack:
+        life = asyncio.create_task(_live(stack, say, as_json=as_json))
+        # What ends the processes is no part of this task: a second Ctrl-C does not cut it short.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, life.cancel)
+        with suppress(asyncio.CancelledError):
             await life
         say("ending worker, receiver, sandbox, Temporal server …")
-    finally:
-        life.cancel()
-        await asyncio.gather(life, return_exceptions=True)
-        await tear_down(stack, running)
 
 
-async def _live(stack: Stack, running: list[RunningProgram], say: Say, *, as_json: bool) -> None:
-    try:
-        await bring_up(stack, running, say)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    with stack.folder.announced(stack.addresses):
-        _tell(stack, as_json=as_json)
-        raise await until_one_ends(running)
+async def _live(stack: RunningStack, say: Say, *, as_json: bool) -> None:
+    async with stack.up(say):
+        _tell(stack.plan, as_json=as_json)
+        raise await stack.until_one_ends()
 
 
 def _tell(stack: Stack, *, as_json: bool) -> None:
@@ -105,23 +82,10 @@ def usual_data(shell: Mapping[str, str] = os.environ) -> Path:
     return Path(shell.get("COUNTERSIGN_DATA_DIR", "").strip() or DATA_DIR)
 
 
-@contextmanager
-def _in_one_line() -> Iterator[None]:
-    """What keeps the stack from running, a file that cannot be used among it, as one line for the terminal."""
-    try:
-        yield
-    except StackFailure as failure:
-        raise exits.Refusal(f"countersign dev: {failure}") from failure
-    except OSError as error:
-        if error.filename is None:
-            raise
-        raise exits.Refusal(f"countersign dev: {error.filename} cannot be used: {error.strerror}") from error
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Countersign on one laptop.")
     parser.add_argument("--data", type=Path, default=usual_data(), help="folder of data, logs and addresses")
-    parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on")
+    parser.add_argument("--host", default=LOOPBACK, help="loopback address to listen on")
     parser.add_argument("--json", action="store_true", help="print the addresses as JSON once all is ready")
     return parser
 

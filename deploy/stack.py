@@ -1,13 +1,11 @@
 """The laptop stack: which four processes, with which arguments, started in which order."""
 
-import asyncio
 import shutil
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -15,16 +13,12 @@ from temporalio.common import SearchAttributeKey
 
 from deploy import surroundings
 from deploy.folder import DataFolder, Kept
-from deploy.processes import Program, RunningProgram, StackFailure
+from deploy.processes import Program, StackFailure
 from deploy.readiness import answers, written
 from deploy.surroundings import authority, url
-from deploy.versions import make_current
 from starter import modules
 from workflows.names import SEARCH_ATTRIBUTES
 
-Say = Callable[[str], None]
-
-_READY_WITHIN = 30.0
 _DYNAMIC_CONFIG = {
     # A workflow's own clock can be moved: `countersign fast-forward`.
     "frontend.WorkflowTimeSkippingEnabled": "true",
@@ -69,43 +63,6 @@ def plan(folder: DataFolder, kept: Kept, host: str) -> Stack:
         },
         metrics=tuple(f"{url(host, port)}/metrics" for port in ports) if of_worker else (),
     )
-
-
-async def bring_up(stack: Stack, running: list[RunningProgram], say: Say) -> None:
-    """Start everything, adding to `running` what was started; returns when all is ready, `StackFailure` if not."""
-    async with asyncio.TaskGroup() as group:
-        for program in stack.first:
-            group.create_task(_start(program, stack.folder, running, say))
-    await _start(stack.worker, stack.folder, running, say)
-    if wanted := surroundings.versioning():
-        version = await make_current(temporal_binary(), stack.addresses["temporal"], surroundings.base(), wanted)
-        say(f"{'Current version':<16} {version}")
-
-
-async def until_one_ends(running: list[RunningProgram]) -> StackFailure:
-    """Wait until a process ends by itself; what to say about it."""
-    ends = [asyncio.ensure_future(program.ended()) for program in running]
-    try:
-        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        return done.pop().result()
-    finally:
-        for end in ends:
-            end.cancel()
-
-
-async def tear_down(stack: Stack, running: list[RunningProgram]) -> None:
-    """End the worker first and the server last, so that nobody works against something that is gone."""
-    order = [stack.worker, *reversed(stack.first)]
-    for program in sorted(running, key=lambda one: order.index(one.program)):
-        await program.stop()
-
-
-async def _start(program: Program, folder: DataFolder, running: list[RunningProgram], say: Say) -> None:
-    began = monotonic()
-    started = await RunningProgram.start(program, folder.logs)
-    running.append(started)
-    await started.until_ready(_READY_WITHIN)
-    say(f"{program.title:<16} ready after {monotonic() - began:.1f} s  {program.address}")
 
 
 def _temporal(folder: DataFolder, kept: Kept, host: str, environment: Mapping[str, str]) -> Program:

@@ -7,17 +7,10 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 from rich.text import Text
 
-from activities.files.reading import FileFaults
-from activities.http.calling import ServiceFailure
-from activities.people import DirectoryFailure
-from activities.requests.start import IdTaken
-from activities.store import StoreFailure
 from starter import exits
-from starter.codec import CodecError
 from starter.commands import request, setup, stack
+from starter.refusals import REFUSALS
 from starter.terminal import Terminal
-
-_REFUSALS = (FileFaults, IdTaken, DirectoryFailure, StoreFailure, ServiceFailure, CodecError)
 
 
 def _version() -> str:
@@ -49,7 +42,7 @@ setup.register(app)
 def main() -> NoReturn:
     """Run what was typed and end the process with its code."""
     words = sys.argv[1:]
-    exits.run(lambda: app(words), refusals=_REFUSALS, usage=(CycloptsError,), service=words[:1] == ["webhook"])
+    exits.run(lambda: app(words), refusals=REFUSALS, usage=(CycloptsError,), service=words[:1] == ["webhook"])
 
 
 if __name__ == "__main__":

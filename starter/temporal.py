@@ -13,6 +13,7 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError
 
 from starter.codec import data_converter
+from starter.environment import DEV_FILE
 from starter.exits import Refusal
 from starter.settings import Settings
 from starter.telemetry import Telemetry
@@ -134,7 +135,7 @@ def _reason(error: Exception) -> str:
 
 def _hint(settings: Settings, why: str) -> str:
     if settings.around.dev:
-        return f"{why} (address from {settings.data_dir / 'dev.json'}; start `countersign dev` again)"
+        return f"{why} (address from {settings.data_dir / DEV_FILE}; start `countersign dev` again)"
     if "TEMPORAL_ADDRESS" not in settings.around.temporal:
         return f"{why} (set TEMPORAL_ADDRESS, or start `countersign dev`)"
     return why

@@ -5,12 +5,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from starter import demo as story
-from starter import logs, modules, rehearsal, tables
+from starter import modules, rehearsal, tables
 from starter import webhook as receiver
 from starter.commands.printing import AsJson, answer
 from starter.desk import opened
-from starter.exits import Exit
 from starter.session import on_duty, ready
 
 ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once the process does its work.")]
@@ -52,7 +50,7 @@ def dev(*, data: DataDir = None, host: str = "127.0.0.1", json: AsJson = False) 
     modules.become("deploy.local", *words)
 
 
-async def demo(*, keep: bool = False, json: AsJson = False) -> Exit:
+def demo(*, keep: bool = False, json: AsJson = False) -> None:
     """Start a fresh stack, live one customer contract through two weeks of its calendar, and check every step.
 
     Takes less than a minute: durations are real days, the request's clock is moved. Ends with 0 only if every step
@@ -65,10 +63,7 @@ async def demo(*, keep: bool = False, json: AsJson = False) -> Exit:
     json
         Print `{ok, seconds, steps[{name, seen, at}]}`.
     """
-    logs.configure("error")
-    told = await story.run(keep=keep, quiet=json)
-    answer(told, story.verdict(told), as_json=json)
-    return Exit.DONE if told.ok else Exit.REFUSED
+    modules.become("deploy.demo", *(("--keep",) if keep else ()), *(("--json",) if json else ()))
 
 
 async def fast_forward(

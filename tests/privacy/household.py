@@ -10,17 +10,17 @@ from typing import Any
 
 import httpx
 
+from deploy.demo.browser import Browser
 from deploy.folder import DataFolder, Kept, Ports
 from deploy.processes import Program, RunningProgram
 from deploy.stack import Stack, plan
 from starter import modules
-from starter.demo.browser import Browser
 from tests.privacy.canaries import PEOPLE, REASON, SECRETS
 from tests.versions.stage import eventually
 
 HOST = "127.0.0.1"
 _READY_WITHIN = 30.0
-_EXAMPLE = Path(__file__).parents[2] / "deploy" / "demo" / "msa.pdf"
+_EXAMPLE = Path(__file__).parents[2] / "deploy" / "examples" / "msa.pdf"
 _TALKATIVE = {"COUNTERSIGN_LOG_LEVEL": "debug", "OTEL_TRACES_EXPORTER": "console"}
 
 

@@ -2,6 +2,11 @@
 
 import json
 import re
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
@@ -9,15 +14,16 @@ import pytest
 from rich.console import Console
 
 import deploy
+from deploy.demo import folders
+from deploy.demo.browser import Page
+from deploy.demo.report import DemoTold, StepTold, verdict
+from deploy.demo.story import STORY
 from deploy.folder import DataFolder
-from starter.demo import folders
-from starter.demo.browser import Page
-from starter.demo.report import DemoTold, StepTold, verdict
-from starter.demo.story import STORY
-from starter.exits import Refusal
-from tests.stack.laptop import countersign
+from starter import modules
+from starter.exits import Exit, Refusal
+from tests.stack.laptop import ENDS_WITHIN, READY_WITHIN, Laptop, clean, countersign, eventually
 
-DEMO = Path(deploy.__file__).with_name("demo")
+EXAMPLES = Path(deploy.__file__).with_name("examples")
 
 
 @pytest.mark.real_server
@@ -31,6 +37,39 @@ def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
     assert all(step["seen"] and step["at"] for step in told["steps"])
     dates = [step["at"] for step in told["steps"]]
     assert dates == sorted(dates)
+    [folder] = tmp_path.glob("countersign-demo-*")
+    written = [file for file in folder.rglob("*") if file.is_file()]
+    assert {"msa.yaml", "kept.json", "worker.log"} <= {file.name for file in written}
+    assert [file for file in written if stat.S_IMODE(file.stat().st_mode) & 0o077] == []
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)])
+def test_ctrl_c_ends_the_demo_and_all_its_processes(tmp_path: Path, number: signal.Signals, code: Exit) -> None:
+    with demo_that_is_up(tmp_path) as told:
+        children = told.children()
+        assert len(children) == 4
+        assert told.end(number) < ENDS_WITHIN
+        assert told.process.returncode == code
+        assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+        assert not (told.folder / "dev.json").exists()
+
+
+@contextmanager
+def demo_that_is_up(tmp_path: Path) -> Iterator[Laptop]:
+    """A demo whose stack is ready; its story has just begun."""
+    with subprocess.Popen(  # noqa: S603  our own command
+        modules.command("starter", "demo", "--keep"),
+        env={**clean(), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            [announced] = eventually(lambda: list(tmp_path.glob("countersign-demo-*/dev.json")), READY_WITHIN)
+            yield Laptop(announced.parent, process)
+        finally:
+            process.kill()
 
 
 def test_only_the_newest_demo_and_those_that_run_keep_their_folders(
@@ -52,10 +91,10 @@ def test_only_the_newest_demo_and_those_that_run_keep_their_folders(
     assert elsewhere.exists()
 
 
-def test_every_duration_in_the_files_of_the_demo_is_whole_days() -> None:
+def test_every_duration_in_the_examples_is_whole_days() -> None:
     durations = [
         found
-        for file in DEMO.glob("*.yaml")
+        for file in EXAMPLES.glob("*.yaml")
         for found in re.findall(r"\b(?:window|first|every|after|or|warnings):\s*\[?([0-9]+[a-z]+)", file.read_text())
     ]
     assert durations

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from starter.demo.browser import Browser
+from deploy.demo.browser import Browser
 from tests.stack.laptop import BUILD, ENDS_WITHIN, Laptop, countersign, eventually, running
 
 pytestmark = pytest.mark.real_server

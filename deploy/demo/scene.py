@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 from temporalio.testing import TimeSkipper
 
 from activities.http.calling import Service, make_client
+from deploy.demo.browser import Browser, Page
 from starter import rehearsal, requests
-from starter.demo.browser import Browser, Page
 from starter.desk import Desk
 from starter.exits import Refusal
 from starter.settings import Settings

@@ -2,34 +2,51 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from time import monotonic
 
 from activities.http.calling import ServiceFailure
-from starter.demo import folders, stack
-from starter.demo.report import DemoTold, Report, StepTold
-from starter.demo.scene import Scene
-from starter.demo.story import CUSTOMER, EXECUTIVE, STORY, Step
+from deploy.demo import folders
+from deploy.demo.report import DemoTold, Report, StepTold
+from deploy.demo.scene import Scene
+from deploy.demo.story import CUSTOMER, EXECUTIVE, STORY, Step
+from deploy.loopback import LOOPBACK
+from deploy.running import planned
+from starter import settings
 from starter.desk import opened
 from starter.exits import Refusal
+from starter.needs import Need
 from workflows.names import request_workflow_id
 
 
 async def run(*, keep: bool, quiet: bool) -> DemoTold:
-    """Play the whole story; with `keep` the stack stays until Ctrl-C. `Refusal` when there is no stack to play on."""
+    """Play the whole story on a stack that ends with it, or with `keep` stays until Ctrl-C.
+
+    `StackFailure` when there is no stack to play on, or none to keep.
+    """
     began = monotonic()
     report = Report(quiet=quiet)
     folder = await asyncio.to_thread(folders.fresh)
-    async with stack.running(folder, report.say) as settings, opened(settings) as desk:
-        async with aclosing(Scene(desk, settings)) as scene:
+    async with planned(folder, LOOPBACK) as stack, stack.up(report.say):
+        async with _scene(folder) as scene:
             steps = [step async for step in _told(scene, report)]
             told = DemoTold(ok=all(s.seen for s in steps), seconds=round(monotonic() - began, 1), steps=tuple(steps))
+            for failure in stack.failures:
+                report.say(str(failure))
             report.look(_places(scene, folder, keep=keep))
         if keep:
             report.say("\nCtrl-C ends the stack")
-            await asyncio.Event().wait()
+            raise await stack.until_one_ends()
     return told
+
+
+@asynccontextmanager
+async def _scene(folder: Path) -> AsyncIterator[Scene]:
+    """Where a second terminal would be, that looks for the stack in its folder."""
+    found = settings.load(Need.PEOPLE, environment={"COUNTERSIGN_DATA_DIR": str(folder)})
+    async with opened(found) as desk, aclosing(Scene(desk, found)) as scene:
+        yield scene
 
 
 async def _told(scene: Scene, report: Report) -> AsyncIterator[StepTold]:

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from deploy.demo.scene import NotSeen, Scene
 from starter import requests
-from starter.demo.scene import NotSeen, Scene
 from workflows.model import HandoffState, Outcome, Status
 from workflows.shown import RequestShow
 

@@ -1,0 +1,32 @@
+"""Plays the demo until the story is told or Ctrl-C: `python -m deploy.demo [--keep] [--json]`."""
+
+import argparse
+import asyncio
+
+from deploy.demo.report import verdict
+from deploy.demo.telling import run
+from deploy.running import in_one_line
+from starter import exits, logs
+from starter.commands.printing import answer
+from starter.refusals import REFUSALS
+
+
+def main() -> int:
+    """Tell the story; 0 only when every step was seen, `Refusal` when there is no stack to play on."""
+    logs.configure("error")
+    options = _parser().parse_args()
+    with in_one_line("countersign demo"):
+        told = asyncio.run(run(keep=options.keep, quiet=options.json))
+    answer(told, verdict(told), as_json=options.json)
+    return exits.Exit.DONE if told.ok else exits.Exit.REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description="One contract's life, checked.")
+    parser.add_argument("--keep", action="store_true", help="leave the stack running afterwards, until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="print the steps as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    exits.run(main, refusals=REFUSALS)

@@ -1,0 +1,108 @@
+"""A laptop stack at work: its folder taken, its processes started in order, watched, and ended in order."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from deploy import example, surroundings
+from deploy.folder import DataFolder
+from deploy.processes import Program, RunningProgram, StackFailure
+from deploy.stack import Stack, plan, temporal_binary
+from deploy.versions import make_current
+from starter.exits import Refusal
+
+Say = Callable[[str], None]
+
+_OWNER_ONLY: Final = 0o077
+_READY_WITHIN: Final = 30.0
+
+
+class RunningStack:
+    """The stack of one folder, and those of its programs that were started."""
+
+    def __init__(self, plan: Stack) -> None:
+        self.plan = plan
+        self._started: list[RunningProgram] = []
+
+    @asynccontextmanager
+    async def up(self, say: Say) -> AsyncIterator[None]:
+        """Everything is started and ready, and other programs find it while the block runs; `StackFailure` if not."""
+        try:
+            await self._bring_up(say)
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        with self.plan.folder.announced(self.plan.addresses):
+            yield
+
+    async def until_one_ends(self) -> StackFailure:
+        """Wait until a process ends by itself; what to say about it."""
+        ends = [asyncio.ensure_future(program.ended()) for program in self._started]
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for end in ends:
+                end.cancel()
+
+    @property
+    def failures(self) -> tuple[StackFailure, ...]:
+        """What to say about the processes that have ended by themselves so far."""
+        return tuple(program.failure() for program in self._started if program.exit_code is not None)
+
+    async def tear_down(self) -> None:
+        """End the worker first and the server last, so that nobody works against something that is gone."""
+        order = [self.plan.worker, *reversed(self.plan.first)]
+        for program in sorted(self._started, key=lambda one: order.index(one.program)):
+            await program.stop()
+
+    async def _bring_up(self, say: Say) -> None:
+        async with asyncio.TaskGroup() as group:
+            for program in self.plan.first:
+                group.create_task(self._start(program, say))
+        await self._start(self.plan.worker, say)
+        if wanted := surroundings.versioning():
+            address = self.plan.addresses["temporal"]
+            version = await make_current(temporal_binary(), address, surroundings.base(), wanted)
+            say(f"{'Current version':<16} {version}")
+
+    async def _start(self, program: Program, say: Say) -> None:
+        began = monotonic()
+        started = await RunningProgram.start(program, self.plan.folder.logs)
+        self._started.append(started)
+        await started.until_ready(_READY_WITHIN)
+        say(f"{program.title:<16} ready after {monotonic() - began:.1f} s  {program.address}")
+
+
+@asynccontextmanager
+async def planned(data: Path, host: str) -> AsyncIterator[RunningStack]:
+    """The stack on the folder `data`, which has the examples in it; whatever is started in the block ends with it.
+
+    `StackFailure` when another stack has the folder, or there is no Temporal server to start.
+    """
+    # Contracts, names and secrets are below this folder: what these processes write is for its owner.
+    os.umask(_OWNER_ONLY)
+    folder = DataFolder(data)
+    with folder.taken():
+        stack = RunningStack(plan(folder, folder.kept(host), host))
+        example.lay_out(folder.path, stack.plan.addresses["sandbox"])
+        try:
+            yield stack
+        finally:
+            await stack.tear_down()
+
+
+@contextmanager
+def in_one_line(command: str) -> Iterator[None]:
+    """What keeps the stack from running, a file that cannot be used among it, as one line for the terminal."""
+    try:
+        yield
+    except StackFailure as failure:
+        raise Refusal(f"{command}: {failure}") from failure
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise Refusal(f"{command}: {error.filename} cannot be used: {error.strerror}") from error

@@ -1,0 +1,12 @@
+"""What a command expects to fail with beside a `Refusal`: told in one line, whatever process plays the command."""
+
+from typing import Final
+
+from activities.files.reading import FileFaults
+from activities.http.calling import ServiceFailure
+from activities.people import DirectoryFailure
+from activities.requests.start import IdTaken
+from activities.store import StoreFailure
+from starter.codec import CodecError
+
+REFUSALS: Final = (FileFaults, IdTaken, DirectoryFailure, StoreFailure, ServiceFailure, CodecError)

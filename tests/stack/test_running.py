@@ -1,0 +1,90 @@
+"""A stack is brought up in order, found while it works, and torn down the other way round; here of small programs."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.folder import DataFolder
+from deploy.processes import Program, StackFailure
+from deploy.readiness import written
+from deploy.running import RunningStack, in_one_line
+from deploy.stack import Stack
+from starter.exits import Refusal
+
+DILIGENT = """
+import pathlib, signal, sys
+name, up, diary = sys.argv[1], *map(pathlib.Path, sys.argv[2:])
+
+def end(*_):
+    with diary.open("a") as book:
+        book.write(f"{name} ")
+    sys.exit()
+
+signal.signal(signal.SIGTERM, end)
+up.touch()
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def diary(tmp_path: Path) -> Path:
+    return tmp_path / "diary"
+
+
+def program(name: str, diary: Path, body: str = DILIGENT) -> Program:
+    up = diary.with_name(f"{name}.up")
+    command = (sys.executable, "-c", body, name, str(up), str(diary))
+    return Program(name, name.title(), command, dict(os.environ), written(up), address="", grace=5)
+
+
+def stack(diary: Path, folder: Path, worker: str = DILIGENT) -> RunningStack:
+    first = (program("server", diary), program("receiver", diary))
+    return RunningStack(
+        Stack(DataFolder(folder), first, program("worker", diary, worker), addresses={"web_ui": "here"})
+    )
+
+
+def endings(diary: Path) -> list[str]:
+    """Who was told to end, in that order."""
+    return diary.read_text().split()
+
+
+async def test_it_is_found_while_it_works_and_ends_with_the_server_last(diary: Path, folder: Path) -> None:
+    running = stack(diary, folder)
+    said: list[str] = []
+    async with running.up(said.append):
+        assert (folder / "dev.json").exists()
+        assert running.failures == ()
+    assert not (folder / "dev.json").exists()
+    await running.tear_down()
+    assert sorted(line.split()[0] for line in said) == ["Receiver", "Server", "Worker"]
+    assert said[-1].startswith("Worker")
+    assert endings(diary) == ["worker", "receiver", "server"]
+
+
+async def test_one_that_does_not_start_is_named_alone_and_the_others_end(diary: Path, folder: Path) -> None:
+    running = stack(diary, folder, worker="raise SystemExit('out of paper')")
+    with pytest.raises(StackFailure, match=r"Worker ended by itself \(exit code 1\).*\n  out of paper"):
+        async with running.up(lambda _: None):
+            raise AssertionError("it is not up")
+    await running.tear_down()
+    assert endings(diary) == ["receiver", "server"]
+
+
+async def test_one_that_ends_while_all_work_is_named(diary: Path, folder: Path) -> None:
+    running = stack(diary, folder, worker="import pathlib, sys; pathlib.Path(sys.argv[2]).touch(); input()")
+    async with running.up(lambda _: None):
+        failure = await running.until_one_ends()
+        assert str(failure).startswith("Worker ended by itself (exit code 1)")
+        assert [str(one) for one in running.failures] == [str(failure)]
+    await running.tear_down()
+
+
+def test_what_keeps_a_stack_from_running_is_one_line_with_the_command() -> None:
+    with pytest.raises(Refusal, match=r"^countersign demo: no free port$"), in_one_line("countersign demo"):
+        raise StackFailure("no free port")
+    with pytest.raises(Refusal, match=r"^countersign demo: /x cannot be used: Is a"), in_one_line("countersign demo"):
+        raise IsADirectoryError(21, "Is a directory", "/x")

@@ -1,0 +1,58 @@
+"""The one arrow of the house: no room imports one on its right, and none reaches into another by a file's path."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ARROW = {
+    "workflows": {"workflows"},
+    "activities": {"workflows", "activities"},
+    "starter": {"workflows", "activities", "starter"},
+    "worker.py": {"workflows", "activities", "starter"},
+    "deploy": {"workflows", "activities", "starter", "deploy"},
+}
+ROOMS = {"workflows", "activities", "starter", "worker", "deploy", "tests"}
+PLACES = {"workflows", "activities", "starter", "worker.py", "deploy", "tests"}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The rooms that are imported."""
+    nodes = list(ast.walk(tree))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named = plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in named} & ROOMS
+
+
+def reached(tree: ast.AST) -> set[str]:
+    """The rooms that are named as a part of a path, such as `ROOT / "deploy"` or `"deploy/launcher.py"`."""
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {text.partition("/")[0] for text in texts} & PLACES
+
+
+def sources(room: str) -> Iterator[tuple[str, ast.AST]]:
+    """The files of a room."""
+    place = ROOT / room
+    for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        yield str(file.relative_to(ROOT)), ast.parse(file.read_text())
+
+
+@pytest.mark.parametrize("room", ARROW)
+def test_nothing_on_the_left_imports_anything_on_its_right(room: str) -> None:
+    wrong = {file: found for file, tree in sources(room) if (found := imported(tree) - ARROW[room])}
+    assert wrong == {}, "the arrow: workflows <- activities <- starter <- worker.py; deploy is spawned, never imported"
+
+
+@pytest.mark.parametrize("room", ARROW)
+def test_no_room_reaches_around_the_arrow_by_a_path(room: str) -> None:
+    wrong = {file: found for file, tree in sources(room) if (found := reached(tree) - ARROW[room])}
+    assert wrong == {}, "start a module of that room with starter/modules.py"
+
+
+def test_the_guards_bite() -> None:
+    assert imported(ast.parse("import deploy.launcher\nfrom starter.exits import run")) == {"deploy", "starter"}
+    assert reached(ast.parse('ROOT / "deploy" / "launcher.py"')) == {"deploy"}
+    assert reached(ast.parse('Path("deploy/launcher.py")')) == {"deploy"}
+    assert reached(ast.parse('modules.become("deploy.local")')) == set()
