@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import structlog
 from pydantic import ValidationError
 
-from activities.files.reading import FileFaults
+from activities.files.reading import Fault, FileFaults
 from activities.person import Device, PeopleFile, Person, Platform, SignersFile, by_group, stands_in_full
 from activities.spelling import did_you_mean
 from activities.store import Store, StoreFailure, device_hash
@@ -27,6 +27,7 @@ __all__ = [
     "Platform",
     "UnknownGroup",
     "UnknownPerson",
+    "UnusablePeople",
     "device_hash",
 ]
 
@@ -36,6 +37,14 @@ _log = structlog.get_logger(__name__)
 
 class DirectoryFailure(Exception):
     """The directory gives no answer; the text says why, without personal data."""
+
+
+class UnusablePeople(DirectoryFailure):
+    """The people file cannot be used, and no earlier state of it is known; `faults` is all that is wrong with it."""
+
+    def __init__(self, faults: FileFaults) -> None:
+        super().__init__(faults.in_short)
+        self.faults = faults
 
 
 class UnknownPerson(DirectoryFailure):
@@ -86,7 +95,7 @@ class _State:
 
 
 class FileDirectory:
-    """The directory in a file (formats.md), with what the store knows: dead devices and inline signers."""
+    """The directory in a file (docs/files.md), with what the store knows: dead devices and inline signers."""
 
     def __init__(self, file: Path, store: Store) -> None:
         self._file = file
@@ -94,12 +103,12 @@ class FileDirectory:
         self._state: _State | None = None
         self._tried: _Version | None = None
         self._reading = asyncio.Lock()
-        self._warning: str | None = None
+        self._faults: FileFaults | None = None
 
     @property
     def warning(self) -> str | None:
         """See `Directory`; as of the last look-up."""
-        return self._warning
+        return self._faults.in_short if self._faults else None
 
     async def person(self, id: str, request: str | None = None) -> Person:
         """See `Directory`; `UnknownPerson` when there is none."""
@@ -148,22 +157,22 @@ class FileDirectory:
         async with self._reading:
             version = _version(self._file)
             if version != self._tried or self._state is None:
+                self._state = await self._read_again(self._state)
+                # Only now: a reading that was cancelled is none.
                 self._tried = version
-                await self._read_again()
-            if self._state is None:
-                raise DirectoryFailure(self._warning)
             return self._state
 
-    async def _read_again(self) -> None:
+    async def _read_again(self, last_good: _State | None) -> _State:
         try:
-            self._state = await asyncio.to_thread(_read, self._file)
-            self._warning = None
+            state = await asyncio.to_thread(_read, self._file)
         except FileFaults as faults:
-            more = f" (and {len(faults.faults) - 1} more)" if len(faults.faults) > 1 else ""
-            self._warning = f"{faults.faults[0]}{more}"
-            # Without a last good state everybody who asks is told, by the failure itself.
-            if self._state is not None:
-                _log.warning("people file is faulty, its last good state stays in use", says=self._warning)
+            self._faults = faults
+            if last_good is None:
+                raise UnusablePeople(faults) from None
+            _log.warning("people file is faulty, its last good state stays in use", says=faults.in_short)
+            return last_good
+        self._faults = None
+        return state
 
 
 def _signers(content: bytes) -> SignersFile:
@@ -183,5 +192,13 @@ def _version(file: Path) -> _Version:
 
 
 def _read(path: Path) -> _State:
-    people = PeopleFile.read(path).people
+    """What the file says; whatever keeps it from being read becomes a fault, so that nobody fails to hear of it."""
+    try:
+        people = PeopleFile.read(path).people
+    except FileFaults:
+        raise
+    except Exception as error:
+        # Its text may repeat names and addresses.
+        says = f"cannot be read, by a fault of Countersign ({type(error).__name__})"
+        raise FileFaults((Fault(str(path), None, "", says),)) from error
     return _State({person.id: person for person in people}, by_group(people))

@@ -1,4 +1,4 @@
-"""A person as the directory knows them, and the file in which people are written down (formats.md)."""
+"""A person as the directory knows them, and the file in which people are written down (docs/files.md)."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
@@ -29,6 +29,9 @@ from activities.files.reading import FileModel, FileText
 from activities.spelling import did_you_mean
 
 USUAL_HOURS: Final = "09:00-18:00"
+_AGES_AGO: Final = date(1900, 1, 1)
+_FOR_GOOD: Final = date(9000, 1, 1)
+"""People write 9999-12-31 for good; the very ends of the calendar are days that not every zone has."""
 
 
 def _hours(text: str) -> str:
@@ -39,6 +42,11 @@ def _hours(text: str) -> str:
 def _days(text: str) -> str:
     weekdays(text)
     return text
+
+
+def _on_every_clock(moment: date | datetime) -> date | datetime:
+    day = moment.date() if isinstance(moment, datetime) else moment
+    return moment if _AGES_AGO <= day <= _FOR_GOOD else min(max(day, _AGES_AGO), _FOR_GOOD)
 
 
 class Platform(StrEnum):
@@ -56,11 +64,14 @@ class Device(FileModel):
     platform: Platform
 
 
+_Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_on_every_clock)]
+
+
 class Absence(FileModel):
     """A time in which somebody cannot act; bare dates are whole days in their zone."""
 
-    from_: DayOrInstant = Field(alias="from")
-    until: DayOrInstant
+    from_: _Moment = Field(alias="from")
+    until: _Moment
 
     def span(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Its first instant, and the first one after it."""

@@ -1,4 +1,4 @@
-"""What a callback of Core Signature claims, and whether it may be listened to (contracts 1.9 and 3.4). Pure.
+"""What a callback of Core Signature claims, and whether it is listened to (docs/core-signature.md, Callbacks). Pure.
 
 Its hash covers time and type only, so even a genuine one is a hint and never the truth: all that is taken from it is
 which request should be read again.
@@ -29,7 +29,9 @@ _LONGEST_TYPE: Final = 100
 class Verdict(Enum):
     """What becomes of a callback: the answer's status and the reason it is counted under.
 
-    A repeat is promised after a time-out or a 500 only, hence never 429 or 503 (faults.md, fact 2).
+    A repeat is promised after a time-out or a 500 only, hence never 429 or 503 (docs/core-signature.md, Callbacks).
+    A body that stalls is a stranger's nonsense; what a genuine but slow caller had to tell is found when the document
+    is read the next time.
     """
 
     SIGNALLED = (200, "signalled")
@@ -37,11 +39,11 @@ class Verdict(Enum):
     UNKNOWN = (200, "unknown")
     CLOSED = (200, "closed")
     MALFORMED = (400, "malformed")
+    STALLED = (400, "stalled")
     WRONG_SEGMENT = (401, "wrong_segment")
     BAD_HASH = (401, "bad_hash")
     OUTSIDE_WINDOW = (401, "outside_window")
     TOO_LARGE = (413, "too_large")
-    STALLED = (500, "stalled")
     NOT_STORED = (500, "not_stored")
     BUSY = (500, "busy")
 

@@ -14,6 +14,7 @@ from workflows.model import (
     Agenda,
     Brief,
     EscalationAction,
+    EscalationReason,
     Moment,
     MomentKind,
     Planning,
@@ -98,7 +99,7 @@ class DryRun:
         for moment in handing_over:
             if moment.at == until:
                 self._tell(Happening.planned(moment))
-                self._escalated += 1
+                self._escalated += moment.reason is EscalationReason.ESCALATION
                 self._reassign(moment.person, moment.to, f"handed over to {moment.to}")
         self._announce()
         return None
@@ -159,7 +160,8 @@ class DryRun:
         for moment in (*agenda.moments, *agenda.dropped):
             if (over or moment.at < until) and not _hands_over(moment):
                 self._tell(Happening.planned(moment))
-                self._escalated += moment.kind is MomentKind.ESCALATE and moment.suppressed is None
+                escalates = moment.kind is MomentKind.ESCALATE and moment.reason is EscalationReason.ESCALATION
+                self._escalated += escalates and moment.suppressed is None
 
     def _tell(self, happening: Happening) -> None:
         self._told.setdefault((happening.stage, happening.about, happening.to), happening)

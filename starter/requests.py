@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import FileText
+from activities.people import UnusablePeople
 from activities.policies.catalogue import Catalogue
 from activities.requests import start as start_path
 from activities.requests.input import Prepared
@@ -27,7 +28,6 @@ _OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}' AND ExecutionStatus 
 """A long life is several runs: the last one speaks for the request."""
 _BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
 _IN_TROUBLE: Final = f"(ExecutionStatus = 'Running' AND {names.PROBLEM.name} IS NOT NULL)"
-_ENDED: Final = tuple(status for status in Status if status.ended)
 
 
 class StartAnswer(Model):
@@ -43,9 +43,8 @@ class StartAnswer(Model):
 class RequestLine(Model):
     """One line of `request list`, as the search attributes tell it.
 
-    `trouble` is what the workflow cannot say of itself: `terminated`, `failed` or `timed out` when it was broken off,
-    `stuck` when its tasks fail time after time. The status of a request that was broken off before it ended is the
-    same word: where it stood last would read as if it went on.
+    `status` is where the request stood last, as `request show` has it. `trouble` is what the workflow cannot say of
+    itself: `terminated`, `failed` or `timed out` when it was broken off, `stuck` when its tasks fail time after time.
     """
 
     id: str
@@ -59,16 +58,19 @@ class RequestLine(Model):
 async def read(settings: Settings, file: str, *, now: datetime | None = None) -> Prepared:
     """Check a request file in full (`-`: standard input) as of now, or of another instant; no server is needed.
 
-    Raises `FileFaults` with everything that is wrong with the file, or with the catalogue.
+    Raises `FileFaults` with everything that is wrong with the file, or with the catalogue, or with the people file.
     """
     written = await asyncio.to_thread(FileText.read, file)
-    return await start_path.prepare(
-        written,
-        catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
-        directory=clients.directory(settings, Store(settings.store_url)),
-        now=now or datetime.now(UTC),
-        max_upload_megabytes=settings.signature.max_upload_mb,
-    )
+    try:
+        return await start_path.prepare(
+            written,
+            catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
+            directory=clients.directory(settings, Store(settings.store_url)),
+            now=now or datetime.now(UTC),
+            max_upload_megabytes=settings.signature.max_upload_mb,
+        )
+    except UnusablePeople as unusable:
+        raise unusable.faults from None
 
 
 async def start(desk: Desk, prepared: Prepared) -> StartAnswer:
@@ -130,14 +132,13 @@ async def _is_last_run(client: Client, execution: WorkflowExecution) -> bool:
 
 def _line(execution: WorkflowExecution) -> RequestLine:
     known = execution.typed_search_attributes
-    how, status = looking.broken_off(execution.status), known.get(names.STATUS) or ""
     running = execution.status is WorkflowExecutionStatus.RUNNING
     stuck = any(pair.key.name == REPORTED.name for pair in known)
     return RequestLine(
         id=execution.id.removeprefix(names.request_workflow_id("")),
         kind=known.get(names.KIND) or "",
-        status=how if how and status not in _ENDED else status,
+        status=known.get(names.STATUS) or Status.CONVERTING,
         problem=known.get(names.PROBLEM),
         due_at=known.get(names.DUE_AT),
-        trouble=how or ("stuck" if running and stuck else None),
+        trouble=looking.broken_off(execution.status) or ("stuck" if running and stuck else None),
     )

@@ -1,4 +1,4 @@
-"""An ASGI application on a port, within limits that the server does not have by itself (faults.md, fact 10)."""
+"""An ASGI application on a port, within limits that the server does not have by itself (docs/faults.md, A13)."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -42,6 +43,17 @@ class ImpatientProtocol(H11Protocol):
         """Wait for nothing any more."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, and let nothing else be said; behind an answer of ours there is only hanging up."""
+        may_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if may_answer:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: what a stranger asks for is no news, and nothing is missing here."""

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from starter.setting_values import Address, Bind, HandoffSecrets, Hosts, Listen, Secrets, Segment, Span, Words, wrong
 
 UNSET: Final = SecretStr("")
+MOST_LIST_LAG: Final = timedelta(seconds=20)
+"""A look-up sleeps for the lag inside an attempt of 30 s (`workflows/options.py`), and has to call around the sleep."""
 
 
 class Group(BaseModel):
@@ -18,7 +20,7 @@ class Group(BaseModel):
 
 
 class SignatureSettings(Group):
-    """Core Signature (contracts 3.7)."""
+    """Core Signature (docs/core-signature.md)."""
 
     url: Address = Field("", description="Host of Core Signature, without /api/v1")
     token_url: Address = Field("", description="OAuth2 token end point")
@@ -35,9 +37,13 @@ class SignatureSettings(Group):
     signer_name_style: Literal["full_name", "first_last"] = Field(
         "full_name", description="How a signer's name is sent"
     )
-    list_lag: Span = Field(timedelta(seconds=10), description="How late a new document may appear in lists")
+    list_lag: Span = Field(
+        timedelta(seconds=10),
+        description=f"How late a new document may appear in lists, at most {MOST_LIST_LAG.seconds}s",
+    )
     callback_style: Literal["document", "subscription"] = Field(
-        "document", description="Callback address sent with each document, or subscribed to once"
+        "document",
+        description="Callback address sent with each document, or subscribed to once, by you: `doctor` says to what",
     )
     cancel_paths: Words = Field((), description="Paths tried to cancel a request, in this order")
     resend_paths: Words = Field((), description="Paths tried to send the mail again, in this order")
@@ -54,6 +60,13 @@ class SignatureSettings(Group):
         if url.endswith("/api/v1"):
             raise wrong("must be the host alone; /api/v1 is appended")
         return url
+
+    @field_validator("list_lag")
+    @classmethod
+    def _fits_into_an_attempt(cls, lag: timedelta) -> timedelta:
+        if lag > MOST_LIST_LAG:
+            raise wrong(f"must be at most {MOST_LIST_LAG.seconds}s: the time-outs leave no room for more")
+        return lag
 
 
 class PushSettings(Group):
@@ -83,7 +96,7 @@ class WebhookSettings(Group):
     bind: Listen = Field(Bind("127.0.0.1", 8080), description="Where the receiver listens")
     secrets: Secrets = Field((), description="Secrets of the callback hash, comma-separated for rotation")
     mode: Literal["hmac", "none"] = Field("hmac", description="`none` only when the tenant sends no usable hash")
-    max_age: Span = Field(timedelta(hours=24), description="Oldest callback that is believed")
+    max_age: Span = Field(timedelta(hours=24), description="Oldest callback that is believed; repeats come for 2.5 h")
     segment: Segment = Field(UNSET, description="Unguessable last part of the callback path")
 
 

@@ -19,7 +19,7 @@ from workflows.shown import HandoffLine, RequestShow, SignerLine
 
 _MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
 _GOOD: Final = ("signed", "approved", "done", "accepted")
-_BAD: Final = ("declined", "cancelled", "expired", "failed", "terminated", "timed out", "dead", "bounced")
+_BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
 
 
 def of_request(shown: RequestShow) -> Group:

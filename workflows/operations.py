@@ -1,6 +1,6 @@
 """What people do to a living request: each wish has a refusal, in words for whoever wished it, and an effect. Pure."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from workflows.agenda import APART, HORIZON
 from workflows.entries import AskedQuestion, AskedReminder, Reassignment
@@ -275,4 +275,4 @@ def _too_long(actor: str, reason: str = "") -> str | None:
 
 
 def _words(when: datetime | date) -> str:
-    return f"{when:%Y-%m-%d %H:%M} UTC" if isinstance(when, datetime) else when.isoformat()
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(when, datetime) else when.isoformat()

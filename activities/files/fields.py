@@ -1,9 +1,10 @@
-"""The kinds of values that people's files are made of, each with its limits in words (formats.md).
+"""The kinds of values that people's files are made of, each with its limits in words (docs/files.md, Values).
 
 The faults they raise name what would be right and never repeat a name, an address or a token.
 """
 
 import re
+import unicodedata
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Final, TypeAlias
@@ -20,6 +21,10 @@ from activities.spelling import did_you_mean
 from workflows.agenda import HORIZON
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_NO_PLACES: Final = frozenset({"Factory", "localtime", "posixrules"})
+"""Names in some machines' zone folders that are no zones, or mean another one on every machine."""
+_UNSEEN: Final = frozenset({"Cf", "Mn", "Zs"})
+_BLANK_LETTERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def _matching(pattern: str, says: str) -> AfterValidator:
@@ -39,6 +44,8 @@ def _one_line(text: str) -> str:
         raise ValueError("must be one line without tabs")
     if not stripped:
         raise ValueError("is empty")
+    if all(unicodedata.category(character) in _UNSEEN or character in _BLANK_LETTERS for character in stripped):
+        raise ValueError("has nothing but characters that cannot be seen")
     return stripped
 
 
@@ -50,16 +57,17 @@ def _duration(text: str) -> str:
 
 def known_zone(name: str) -> str:
     """The zone, if there is one of this name; `ValueError` says which would be right."""
-    if name not in _zones():
+    if name not in zones():
         # Only what is nearly a zone is repeated: anything else may be a name or an address in the wrong place.
-        meant = did_you_mean(name, _zones()) if quotable(name) else ""
+        meant = did_you_mean(name, zones()) if quotable(name) else ""
         raise ValueError(f"{name!r} is not an IANA time zone{meant}" if meant else "is not an IANA time zone")
     return name
 
 
 @cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+def zones() -> frozenset[str]:
+    """The names of all IANA time zones, but not those that mean another zone on every machine."""
+    return frozenset(available_timezones()) - _NO_PLACES
 
 
 def _locale(tag: str) -> str:
@@ -104,12 +112,14 @@ def _instant(written: str) -> datetime:
 
 _DATES: Final = "must be a date such as 2026-12-11 or an instant with its offset such as 2026-12-11T17:00:00+01:00"
 _DURATIONS: Final = "must be a duration such as 90m, 4h, 3d or 2w"
-_IDS: Final = "must be 1-100 characters of A-Z a-z 0-9 . _ -"
+_IDS: Final = "must be 1-100 characters of A-Z a-z 0-9 . _ -, not only dots"
+_KINDS: Final = "must be 1-87 characters of A-Z a-z 0-9 . _ -, not only dots (the ids of its requests begin with it)"
 
-ID_PATTERN: Final = r"[A-Za-z0-9._-]{1,100}"
+ID_PATTERN: Final = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
 
 Id: TypeAlias = Annotated[str, _matching(ID_PATTERN, _IDS)]
-KindId: TypeAlias = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,80}", "must be 1-80 characters of A-Z a-z 0-9 . _ -")]
+KindId: TypeAlias = Annotated[str, _matching(r"(?!\.+$)[A-Za-z0-9._-]{1,87}", _KINDS)]
+"""So short that `<kind>-<12 hex>` is an id."""
 WorkflowId: TypeAlias = Annotated[str, _matching(r"[!-~]{1,255}", "must be a workflow id: 1-255 characters, no blanks")]
 Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 FileName: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]

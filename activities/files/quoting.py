@@ -7,12 +7,12 @@ import re
 from typing import Final
 
 HIDDEN: Final = "…"
-_WORD: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._/+-]{1,39}")
+_WORD: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._/+-]{1,39}|[0-9]{1,3}")
 _QUOTED: Final = re.compile(r"'[^'<][^']+'")
 
 
 def quotable(text: str) -> bool:
-    """Whether a text is one short word: no name of two parts, no address, no telephone number, no token."""
+    """Whether a text is one short word or number: no name of two parts, no address, no telephone number, no token."""
     return _WORD.fullmatch(text) is not None
 
 

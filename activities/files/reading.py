@@ -6,7 +6,7 @@ knowledge in the pydantic context, so that all faults of a file come out in one 
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -49,6 +49,15 @@ class FileFaults(Exception):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: fault.line or 0))
         super().__init__("\n".join(map(str, self.faults)))
+
+    def __add__(self, other: "FileFaults") -> "FileFaults":
+        return FileFaults((*self.faults, *other.faults))
+
+    @property
+    def in_short(self) -> str:
+        """One line: the first fault, and how many more there are."""
+        more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
+        return f"{self.faults[0]}{more}"
 
 
 @dataclass(frozen=True)
@@ -107,17 +116,15 @@ class PlainFile:
             value = model.model_validate(self.plain, context=context)
         except ValidationError as error:
             if not faults or self.plain is not None:
-                faults += self.faults(in_words(error, model)).faults
+                faults += self.faults(in_words(error, model).items()).faults
             raise FileFaults(faults) from None
         if faults:
             raise FileFaults(faults)
         return value
 
-    def faults(self, found: Mapping[FieldPath, str]) -> FileFaults:
-        """Faults by the field they are about, with the lines of the fields."""
-        return FileFaults(
-            Fault(self.name, self.parsed.line(path), written_path(path), says) for path, says in found.items()
-        )
+    def faults(self, found: Iterable[tuple[FieldPath, str]]) -> FileFaults:
+        """Fields, each with what is wrong with it, as faults with the lines of the fields."""
+        return FileFaults(Fault(self.name, self.parsed.line(path), written_path(path), says) for path, says in found)
 
 
 def _unreadable(name: str, says: str, line: int | None = None) -> FileFaults:

@@ -1,5 +1,6 @@
 """pydantic's errors in the words of the person who wrote the file: what is wrong, and what would be right."""
 
+import re
 from collections.abc import Mapping, Sized
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin
@@ -11,11 +12,11 @@ from activities.files.quoting import word
 from activities.files.yaml_lines import FieldPath
 from activities.spelling import did_you_mean
 
+_TEXT: Final = "a text"
 _EXPECTED: Final = {
-    "string_type": "a text",
+    "string_type": _TEXT,
     "int_type": "a whole number",
     "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "list_type": "a list",
@@ -30,12 +31,15 @@ _SENTENCES: Final = {
     "string_too_long": "is {size:,} characters long, at most {max_length:,} are allowed",
     "string_too_short": "is empty",
     "too_short": "needs at least {min_length}",
+    "int_from_float": "must be a whole number, not one with a fraction",
+    "finite_number": "must be a whole number",
     "too_long": "has more than {max_length:,} entries",
     "enum": "must be one of {expected}",
     "literal_error": "must be one of {expected}",
     "less_than_equal": "must be at most {le}",
     "greater_than_equal": "must be at least {ge}",
 }
+_ENUM_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
 
 
 def in_words(error: ValidationError, model: type[BaseModel]) -> dict[FieldPath, str]:
@@ -67,9 +71,10 @@ def _sentence(detail: ErrorDetails, path: FieldPath, model: type[BaseModel]) -> 
     if kind == "extra_forbidden":
         return "unknown" + _close_key(path, model)
     if kind in _EXPECTED:
-        return f"must be {_EXPECTED[kind]}, not {_kind_of(given)}"
+        return f"must be {_EXPECTED[kind]}, not {_kind_of(given)}{_quotes_help(_EXPECTED[kind], given)}"
     if kind in _SENTENCES:
-        return _SENTENCES[kind].format(**{"size": _size(given), **detail.get("ctx", {})})
+        told = _SENTENCES[kind].format(**{"size": _size(given), **detail.get("ctx", {})})
+        return _ENUM_MEMBER.sub(r"\1", told)
     return detail["msg"][:1].lower() + detail["msg"][1:]
 
 
@@ -84,13 +89,17 @@ def _kind_of(given: object) -> str:
         case bool():
             return "true or false"
         case int() | float():
-            return "a number (put it in quotes)"
+            return "a number"
         case str():
             return "a text"
         case Mapping():
             return "a map"
         case _:
             return "a list"
+
+
+def _quotes_help(expected: str, given: object) -> str:
+    return " (put it in quotes)" if expected == _TEXT and isinstance(given, bool | int | float) else ""
 
 
 def _close_key(path: FieldPath, model: type[BaseModel]) -> str:

@@ -6,7 +6,7 @@ as what it repeats, so that a small file cannot unfold into a large one.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -20,9 +20,22 @@ FieldPath: TypeAlias = tuple[str | int, ...]
 
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXT_TAGS: Final = frozenset({_TAG + "str", _TAG + "timestamp", _TAG + "merge", _TAG + "value"})
+_KEYS_THAT_ARE_NONE: Final = {
+    _TAG + "merge": "has the key <<, which takes over another map and is not supported; write its fields out",
+    _TAG + "null": "has an empty key (~)",
+}
 _ALLOWED_CONTROLS: Final = "\t\n\r"
 _OVERRIDES: Final = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
-_NAMELESS: Final = {"\0": "NULL", "\b": "BACKSPACE", "\r": "CARRIAGE RETURN", "\x1b": "ESCAPE", "\x7f": "DELETE"}
+_NAMELESS: Final = {
+    "\0": "NULL",
+    "\a": "BELL",
+    "\b": "BACKSPACE",
+    "\v": "LINE TABULATION",
+    "\f": "FORM FEED",
+    "\r": "CARRIAGE RETURN",
+    "\x1b": "ESCAPE",
+    "\x7f": "DELETE",
+}
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _ENOUGH: Final = 20
 """Forbidden characters told one by one; a file with more of them is no text at all."""
@@ -63,7 +76,7 @@ class Parsed:
 def parse(text: str) -> Parsed:
     """Read one document; never raises, what is wrong is in `flaws` (then `value` may be incomplete)."""
     forbidden = list(_forbidden(text, _ALLOWED_CONTROLS))
-    text = text.translate({ord(character): _REPLACEMENT for _, character in forbidden})
+    text = _replaced(text, forbidden)
     walk = _Walk(budget=len(text) + 100)
     value = None
     try:
@@ -89,6 +102,10 @@ def _forbidden(text: str, allowed: str) -> Iterator[tuple[int, str]]:
             character not in allowed
         ):
             yield index, character
+
+
+def _replaced(text: str, forbidden: Iterable[tuple[int, str]]) -> str:
+    return text.translate({ord(character): _REPLACEMENT for _, character in forbidden})
 
 
 class _Unreadable(Exception):
@@ -137,6 +154,8 @@ class _Walk:
         for key, item in node.value:
             if not isinstance(key, ScalarNode) or not str(key.value).isprintable():
                 self._refuse(key, path, "has a key that is not a word")
+            elif (why := _KEYS_THAT_ARE_NONE.get(str(key.tag))) is not None:
+                self._refuse(key, path, why)
             elif (name := self._text(key, path)) in found:
                 first = self.marks[*path, name].line
                 self._refuse(key, (*path, name), f"is given twice, first on line {first}")
@@ -159,9 +178,10 @@ class _Walk:
 
     def _text(self, node: ScalarNode, path: FieldPath) -> str:
         text = unicodedata.normalize("NFC", _paired(str(node.value)))
-        for _, character in _forbidden(text, "\t\n"):
+        forbidden = list(_forbidden(text, "\t\n"))
+        for _, character in forbidden:
             self._refuse(node, path, refusal(character))
-        return text
+        return _replaced(text, forbidden)
 
     def _refuse(self, node: Node, path: FieldPath, says: str) -> None:
         self.flaws.append(Flaw(_mark(node).line, path, says))

@@ -1,6 +1,6 @@
 """The cascade that makes one policy of layers, and remembers which layer each of its values comes from.
 
-Maps merge, lists replace, `null` removes.
+Maps merge, lists replace, `null` removes: what lower layers said of that field does not count.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +14,16 @@ REQUEST: Final = "request"
 _DEFAULTS: Final[Mapping[str, Any]] = {"hours": "working"}
 """What no layer needs to say, beyond the defaults of the model: nobody is nudged at night."""
 _SHARE: Final = "60%"
+_OFF: Final[Mapping[str, Any]] = {
+    "reminders": None,
+    "warnings": (),
+    "snooze": 0,
+    "self_delegate": False,
+    "escalation": None,
+    "escalation.or": None,
+    "handoff": (),
+}
+"""What `null` makes of these fields; it gives every other one back to its default."""
 
 Layer: TypeAlias = tuple[str, Mapping[str, Any]]
 """A layer's name and what it says itself, as it is written in files."""
@@ -50,7 +60,8 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
             for covered in [known for known in sources if known.startswith(f"{field}.")]:
                 del sources[covered]
             sources[field] = name
-    return Resolved(_policy(merged), tuple(names), sources)
+    _second_trigger_first(merged, sources)
+    return Resolved(Policy.model_validate({**_DEFAULTS, **_without_nulls(merged)}), tuple(names), sources)
 
 
 def without_trigger(layers: Iterable[Layer]) -> bool:
@@ -62,15 +73,24 @@ def without_trigger(layers: Iterable[Layer]) -> bool:
     return escalation is not None and escalation.get("after", ...) is None and escalation.get("or", ...) is None
 
 
-def _policy(merged: dict[str, Any]) -> Policy:
-    """The policy; what `null` switched off has the value that does nothing."""
-    for field, nothing in (("warnings", ()), ("handoff", ()), ("snooze", 0), ("self_delegate", False)):
-        if merged.get(field, ...) is None:
-            merged[field] = nothing
+def _second_trigger_first(merged: dict[str, Any], sources: dict[str, str]) -> None:
+    """An escalation without its first trigger has the second one in its place, from the layer that gave that one."""
     escalation = merged.get("escalation")
     if escalation is not None and escalation.get("after", ...) is None:
-        merged["escalation"] = {**escalation, "after": escalation.get("or", _SHARE) or _SHARE, "or": None}
-    return Policy.model_validate(merged)
+        merged["escalation"] = {**escalation, "after": escalation.get("or") or _SHARE, "or": None}
+        first, second = "escalation.after", "escalation.or"
+        sources[first], sources[second] = sources.get(second, DEFAULT), sources.get(first, DEFAULT)
+
+
+def _without_nulls(merged: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in merged.items():
+        field = f"{within}{key}"
+        if isinstance(value, dict):
+            found[key] = _without_nulls(value, f"{field}.")
+        elif value is not None or field in _OFF:
+            found[key] = _OFF[field] if value is None else value
+    return found
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,19 +4,22 @@ The result travels in the workflow's input, so that a catalogue may change while
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from activities.files.fields import KindId
-from activities.files.reading import FileModel, FileText
+from activities.files.reading import FileFaults, FileModel, FileText
 from activities.policies.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
 from activities.policies.file import PolicyLayer
 from activities.policies.sense import Senseless, senseless
 from activities.spelling import did_you_mean
+
+_DEEPEST: Final = 20
 
 
 class UnknownKind(LookupError):
@@ -28,28 +31,38 @@ class UnknownKind(LookupError):
 
 @dataclass(frozen=True)
 class KindsKnown:
-    """What every kind of a file extends, before anything was validated."""
+    """The kinds of a file as they are written, before anything was validated."""
 
-    parents: Mapping[str, str | None] = field(default_factory=dict)
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plain: Any) -> Self:
         """Gather the kinds from the plain value of a catalogue file."""
         kinds = plain.get("kinds") if isinstance(plain, dict) else None
-        entries = kinds.items() if isinstance(kinds, dict) else ()
-        return cls({name: kind.get("extends") if isinstance(kind, dict) else None for name, kind in entries})
+        return cls(kinds if isinstance(kinds, dict) else {})
 
     def check(self, parent: str) -> str:
-        """The kind that is extended, if it exists and does not lead back to itself."""
-        if parent not in self.parents:
-            raise ValueError(f"{parent} is not a kind of this file{did_you_mean(parent, self.parents)}")
-        chain, above = [parent], self.parents[parent]
-        while isinstance(above, str) and above not in chain:
-            chain.append(above)
-            above = self.parents.get(above)
-        if above is not None:
-            raise ValueError(f"goes round in a circle: {' → '.join([*chain, above])}")
+        """The kind that is extended, if it exists, does not lead back to itself and is not too far up."""
+        if parent not in self.written:
+            raise ValueError(f"{parent} is not a kind of this file{did_you_mean(parent, self.written)}")
+        chain = self.lineage(parent)
+        if (above := self._parent(chain[-1])) in chain:
+            raise ValueError(f"goes round in a circle: {' → '.join([*chain, str(above)])}")
+        if len(chain) > _DEEPEST:
+            raise ValueError(f"has more than {_DEEPEST} kinds above it, each extending the next")
         return parent
+
+    def lineage(self, kind: str) -> list[str]:
+        """The kind and all it extends, upwards; it ends where a circle would close, or too far up."""
+        chain, above = [kind], self._parent(kind)
+        while isinstance(above, str) and above not in chain and len(chain) <= _DEEPEST:
+            chain.append(above)
+            above = self._parent(above)
+        return chain
+
+    def _parent(self, kind: str) -> object:
+        written = self.written.get(kind)
+        return written.get("extends") if isinstance(written, dict) else None
 
 
 class Kind(PolicyLayer):
@@ -70,6 +83,15 @@ class CatalogueFile(FileModel):
 
     kinds: dict[KindId, Kind] = Field(min_length=1)
 
+    @classmethod
+    def right_kinds(cls, known: KindsKnown) -> dict[str, Kind]:
+        """Of a file with faults, the kinds that have none, neither themselves nor in what they extend."""
+        right: dict[str, Kind] = {}
+        for name, written in known.written.items():
+            with suppress(ValidationError):
+                right |= cls.model_validate({"kinds": {name: written}}, context=known).kinds
+        return {name: kind for name, kind in right.items() if right.keys() >= {*known.lineage(name)}}
+
 
 class Catalogue:
     """The kinds of documents that may be sent, and what happens to each."""
@@ -81,10 +103,16 @@ class Catalogue:
     def read(cls, path: Path | str) -> Self:
         """Read a catalogue file; `FileFaults` with all that is wrong with it."""
         file = FileText.read(path).parse()
-        catalogue = cls(file.validate(CatalogueFile, KindsKnown.of(file.plain)).kinds)
-        faults = {("kinds", name, *field): why for name in catalogue.kinds for field, why in catalogue.faults(name)}
-        if faults:
-            raise file.faults(faults)
+        known, found = KindsKnown.of(file.plain), FileFaults(())
+        try:
+            catalogue = cls(file.validate(CatalogueFile, known).kinds)
+        except FileFaults as faults:
+            catalogue, found = cls(CatalogueFile.right_kinds(known)), faults
+        found += file.faults(
+            (("kinds", name, *at), why) for name in catalogue.kinds for at, why in catalogue.faults(name)
+        )
+        if found.faults:
+            raise found
         return catalogue
 
     @property
@@ -111,16 +139,17 @@ class Catalogue:
         return resolve(self._written(kind, override))
 
     def _written(self, kind: str, override: PolicyLayer | None) -> Iterator[Layer]:
-        for name in self._lineage(self.known(kind)):
+        for name in reversed(self._lineage(self.known(kind))):
             yield name, _written(self._kinds[name])
         if override is not None:
             yield REQUEST, _written(override)
 
-    def _lineage(self, kind: str) -> Iterator[str]:
-        """The kind and all it extends, the lowest first."""
-        if (parent := self._kinds[kind].extends) is not None:
-            yield from self._lineage(parent)
-        yield kind
+    def _lineage(self, kind: str) -> list[str]:
+        """The kind and all it extends, upwards."""
+        chain = [kind]
+        while (parent := self._kinds[chain[-1]].extends) is not None:
+            chain.append(parent)
+        return chain
 
 
 def _written(layer: PolicyLayer) -> dict[str, Any]:

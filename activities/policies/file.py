@@ -6,12 +6,12 @@ What this version does not do yet is refused in words; nothing that is written i
 import re
 from typing import Annotated, Final, Literal, NoReturn, Self, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from activities.calendars.working_time import clock_hours
 from activities.files.fields import Id, Span, Url, WorkflowId
 from activities.files.reading import FileModel
-from workflows.model import Escalation, EscalationAction, Reminders, Status
+from workflows.model import EscalationAction, Status
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")
@@ -54,20 +54,20 @@ ChainLink: TypeAlias = Literal["alternates", "delegate", "manager"]
 class ReminderLayer(FileModel):
     """When a silent signer is reminded."""
 
-    first: Span = Reminders().first
-    every: Span = Reminders().every
-    most: int = Field(default=Reminders().most, ge=1, le=50)
+    first: Span | None = None
+    every: Span | None = None
+    most: int | None = Field(default=None, ge=1, le=50)
 
 
 class EscalationLayer(FileModel):
     """When and to whom a silent signer's request is escalated."""
 
-    after: Trigger | None = Escalation().after
-    or_: Trigger | None = Field(default=Escalation().or_, alias="or")
-    action: EscalationAction = EscalationAction.NOTIFY
-    to: tuple[ChainLink, ...] = ("alternates", "delegate", "manager")
-    alternates: tuple[Id, ...] = Field(default=(), max_length=20)
-    depth: int = Field(default=3, ge=1, le=3)
+    after: Trigger | None = None
+    or_: Trigger | None = Field(default=None, alias="or")
+    action: EscalationAction | None = None
+    to: tuple[ChainLink, ...] | None = None
+    alternates: tuple[Id, ...] | None = Field(default=None, max_length=20)
+    depth: int | None = Field(default=None, ge=1, le=3)
     fallback: Id | None = None
 
 
@@ -83,6 +83,13 @@ class TargetEntry(FileModel):
     on: tuple[Occasion, ...] = Field(default=(Status.SIGNED,), min_length=1)
     personal: bool = False
 
+    @field_validator("personal")
+    @classmethod
+    def _in_a_call_only(cls, personal: bool, info: ValidationInfo) -> bool:
+        if personal and info.data.get("url", ...) is None:
+            raise ValueError("goes with url only; nothing else carries names and addresses")
+        return personal
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if sum(getattr(self, way) is not None for way in _WAYS) != 1:
@@ -91,13 +98,13 @@ class TargetEntry(FileModel):
 
 
 class PolicyLayer(FileModel):
-    """One layer of the cascade: what is unset comes from the layer below, `null` switches off."""
+    """One layer of the cascade: what is unset comes from the layer below, `null` takes away what that one says."""
 
-    window: Span = "30d"
+    window: Span | None = None
     reminders: ReminderLayer | None = None
     warnings: tuple[Span, ...] | None = Field(default=None, max_length=10)
-    hours: Annotated[str, AfterValidator(_opening_hours)] = "working"
-    urgent: bool = False
+    hours: Annotated[str, AfterValidator(_opening_hours)] | None = None
+    urgent: bool | None = None
     escalation: EscalationLayer | None = None
     handoff: tuple[TargetEntry, ...] | None = Field(default=None, max_length=50)
     snooze: Annotated[int, Field(ge=0, le=20)] | None = None

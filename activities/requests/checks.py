@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from activities.calendars.wall_clock import latest_end_of_day
 from activities.calendars.working_time import clock_hours
+from activities.files.fields import zones
 from activities.files.pdf import read_pdf
+from activities.files.yaml_lines import FieldPath
 from activities.people import Directory, UnknownGroup, UnknownPerson
 from activities.person import USUAL_HOURS, Person
 from activities.policies.catalogue import Catalogue
@@ -45,7 +47,7 @@ async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerso
 @dataclass
 class RequestChecks:
     """The knowledge behind the fields of one request file, and what was seen of the file so far: its document, whether
-    its due date is over, and who signs."""
+    its due date is over, who signs, and the values of the fields that are right."""
 
     folder: Path
     max_upload_megabytes: int
@@ -56,6 +58,7 @@ class RequestChecks:
     pdf: bytes | None = None
     overdue: bool = False
     signing: set[str] = field(default_factory=set)
+    right: dict[str, Any] = field(default_factory=dict)
 
     def kind(self, kind: str) -> str:
         """The kind, if the catalogue has it."""
@@ -113,27 +116,36 @@ def closing_times(plain: Any, found: Found) -> tuple[tuple[ZoneInfo, time], ...]
         person, zone = found.persons.get(str(signer.get("person"))), signer.get("zone")
         if person is not None:
             ends.append((person.tz, person.working_hours[1]))
-        elif isinstance(zone, str) and zone in available_timezones():
+        elif isinstance(zone, str) and zone in zones():
             ends.append((ZoneInfo(zone), clock_hours(USUAL_HOURS)[1]))
     return tuple(ends)
 
 
-async def strangers(policy: Policy, directory: Directory) -> list[str]:
-    """Why persons and groups that a policy names cannot be found."""
-    escalation = policy.escalation
-    ids = {target.person for target in policy.handoff if target.person}
-    if escalation:
-        ids |= {*escalation.alternates, *([escalation.fallback] if escalation.fallback else [])}
-    found = await Found.look_up(directory, frozenset(ids))
-    return [*found.unknown.values(), *[why async for why in _unknown_groups(policy, directory)]]
+async def strangers(policy: Policy, directory: Directory) -> list[tuple[FieldPath, str]]:
+    """Fields of a policy that name persons or groups who cannot be found, each with the reason."""
+    named = list(_persons(policy))
+    unknown = (await Found.look_up(directory, frozenset(id for _, id in named))).unknown
+    persons = [(at, unknown[id]) for at, id in named if id in unknown]
+    return [*persons, *[group async for group in _unknown_groups(policy, directory)]]
 
 
-async def _unknown_groups(policy: Policy, directory: Directory) -> AsyncIterator[str]:
-    for name in dict.fromkeys(target.group for target in policy.handoff if target.group):
+def _persons(policy: Policy) -> Iterator[tuple[FieldPath, str]]:
+    if (escalation := policy.escalation) is not None:
+        for position, id in enumerate(escalation.alternates):
+            yield ("escalation", "alternates", position), id
+        if escalation.fallback is not None:
+            yield ("escalation", "fallback"), escalation.fallback
+    for position, target in enumerate(policy.handoff):
+        if target.person is not None:
+            yield ("handoff", position, "person"), target.person
+
+
+async def _unknown_groups(policy: Policy, directory: Directory) -> AsyncIterator[tuple[FieldPath, str]]:
+    for position, target in enumerate(policy.handoff):
         try:
-            await directory.group(name)
+            await directory.group(target.group) if target.group is not None else ()
         except UnknownGroup as unknown:
-            yield str(unknown)
+            yield ("handoff", position, "group"), str(unknown)
 
 
 def _maps(plain: Any, field: str) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,9 @@
-"""The request file as people write it (formats.md)."""
+"""The request file as people write it (docs/files.md, The request file)."""
 
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from activities.files.fields import (
     DayOrInstant,
@@ -57,8 +57,10 @@ class DocumentEntry(FileModel):
 
     @model_validator(mode="after")
     def _file_or_template(self) -> Self:
-        if (self.file is None) == (self.template is None):
+        if self.file is None and self.template is None:
             raise ValueError("needs either file or template")
+        if self.file is not None and self.template is not None:
+            raise ValueError("has file and template, but only one of them can be given")
         if self.template is not None and self.name is None:
             raise ValueError("needs a name, because it is made from a template")
         return self
@@ -114,6 +116,8 @@ class SignerEntry(FileModel):
 class RequestFile(FileModel):
     """A request: what is to be signed, by whom, until when."""
 
+    model_config = ConfigDict(validate_default=True)
+
     id: Id | None = None
     kind: KindId
     document: DocumentEntry
@@ -142,3 +146,10 @@ class RequestFile(FileModel):
         if due is not None:
             _checks(info).due(due)
         return due
+
+    @field_validator("kind", "requester", "signers", "due", "policy", "subscribers")
+    @classmethod
+    def _right(cls, value: object, info: ValidationInfo) -> object:
+        """Kept for the checks of the policy, which come even when other fields are faulty."""
+        _checks(info).right[str(info.field_name)] = value
+        return value

@@ -54,7 +54,7 @@ def prepared(file: RequestFile, resolved: Resolved, pdf: bytes | None, overdue: 
 
 
 def fingerprint(file: RequestFile, document_sha256: str | None) -> str:
-    """SHA-256 of what the file says as canonical JSON: without its id, the document by its hash (design.md step 1)."""
+    """SHA-256 of what the file says as canonical JSON: without its id, the document by its hash."""
     content = file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id": True})
     if document_sha256 is not None:
         content["document"] = {**content["document"], "sha256": document_sha256}

@@ -1,6 +1,6 @@
 """The one start path of a signature request: check the file, keep the document, start the workflow or recognise it.
 
-Used by the command, and by activities of onboardings and campaigns; never as a child workflow (design.md step 1).
+An ordinary function, so that commands and activities start by the same way; a request is never a child workflow.
 """
 
 import asyncio
@@ -20,14 +20,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.files.reading import FileFaults, FileText, PlainFile
-from activities.files.yaml_lines import FieldPath
 from activities.people import Directory
-from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
-from activities.policies.sense import self_serving
-from activities.requests.checks import Found, RequestChecks, closing_times, persons_named, strangers
+from activities.requests.checks import Found, RequestChecks, closing_times, persons_named
 from activities.requests.file import RequestFile
 from activities.requests.input import Prepared, prepared
+from activities.requests.policy import RequestPolicy
 from activities.rpc_errors import about_the_workflow
 from activities.store import Store
 from workflows import names
@@ -83,9 +81,13 @@ async def prepare(
         closing=closing_times(plain.plain, found),
         now=now,
     )
-    file = await asyncio.to_thread(_validated, plain, checks)
-    resolved = await _policy(plain, file, checks, directory)
-    return prepared(file, resolved, checks.pdf, _overdue(plain) if checks.overdue else None)
+    file, faults = await asyncio.to_thread(_validated, plain, checks)
+    overdue = plain.faults([(("due",), "lies in the past")] if checks.overdue else ())
+    if (policy := RequestPolicy.of(checks)) is not None:
+        faults += plain.faults(await policy.faults(directory))
+    if file is None or policy is None or faults.faults:
+        raise faults + overdue
+    return prepared(file, policy.resolved, checks.pdf, overdue if overdue.faults else None)
 
 
 async def start(client: Client, store: Store, prepared: Prepared, *, parent: str | None = None) -> Started:
@@ -100,52 +102,30 @@ async def start(client: Client, store: Store, prepared: Prepared, *, parent: str
         return _recognise(prepared, await _in_temporal(client, prepared.id), prepared.overdue)
     if prepared.document is not None:
         await store.put_document(prepared.document)
+    others = None
     if not await _keep_signers(store, prepared):
         if known := await _in_temporal(client, prepared.id):
             return _recognise(prepared, known)
+        others = await store.read_signers(prepared.id)
         await _keep_signers(store, prepared, anew=True)
     try:
         handle = await _start_workflow(client, prepared, parent)
     except WorkflowAlreadyStartedError:
-        return _recognise(prepared, await _in_temporal(client, prepared.id) or await _recorded(store, prepared.id))
+        known = await _in_temporal(client, prepared.id) or await _recorded(store, prepared.id)
+        if others is not None and known and known.fingerprint != prepared.request.fingerprint:
+            # The other start was faster, and its signers are those of the request that lives.
+            await store.replace_signers(prepared.id, others)
+        return _recognise(prepared, known)
     # Another start with other signers may have written between our writing and our winning: ours are the true ones.
     await _keep_signers(store, prepared, anew=True)
     return Started(prepared.id, handle.id, handle.result_run_id or "", created=True)
 
 
-def _validated(plain: PlainFile, checks: RequestChecks) -> RequestFile:
+def _validated(plain: PlainFile, checks: RequestChecks) -> tuple[RequestFile | None, FileFaults]:
     try:
-        return plain.validate(RequestFile, checks)
-    except FileFaults as found:
-        raise FileFaults([*found.faults, *(_overdue(plain).faults if checks.overdue else ())]) from None
-
-
-def _overdue(plain: PlainFile) -> FileFaults:
-    return plain.faults({("due",): "lies in the past"})
-
-
-async def _policy(plain: PlainFile, file: RequestFile, checks: RequestChecks, directory: Directory) -> Resolved:
-    """The policy of the request; refused when it cannot work, or names somebody nobody knows."""
-    within = None if file.due is None or checks.overdue else checks.time_until(file.due)
-    resolved = checks.catalogue.resolve(file.kind, file.policy)
-    signers = frozenset(signer.person for signer in file.signers if signer.person)
-    senseless = [
-        *checks.catalogue.faults(file.kind, file.policy, within),
-        *self_serving(resolved, file.requester, signers),
-        *[((), why) for why in await strangers(resolved.policy, directory)],
-    ]
-    if senseless:
-        at = ("policy",) if file.policy is not None else ("kind",)
-        raise plain.faults(_by_field(at, senseless))
-    return resolved
-
-
-def _by_field(at: FieldPath, found: list[tuple[FieldPath, str]]) -> dict[FieldPath, str]:
-    told: dict[FieldPath, str] = {}
-    for field, why in found:
-        path = (*at, *field) if at == ("policy",) else at
-        told[path] = f"{told[path]}; {why}" if path in told else why
-    return told
+        return plain.validate(RequestFile, checks), FileFaults(())
+    except FileFaults as faults:
+        return None, faults
 
 
 async def _keep_signers(store: Store, prepared: Prepared, *, anew: bool = False) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Coroutine
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -90,7 +91,8 @@ class Callbacks:
         task.add_done_callback(self._running.discard)
 
     async def _deliver(self, event: Event, delivery: Delivery) -> None:
-        fault = self._faults.take(CALLBACK, event.event_type, (event.external_id or "").encode())
+        path = urlsplit(delivery.url).path
+        fault = self._faults.take(CALLBACK, event.event_type, path, body=(event.external_id or "").encode())
         match fault:
             case Fault(fault=FaultKind.DROP):
                 self._give_up(event, delivery, "dropped", FaultKind.DROP)

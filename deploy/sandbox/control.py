@@ -170,5 +170,5 @@ async def _read(request: Request, model: type[M]) -> M:
     try:
         return model.model_validate_json(await request.body())
     except ValidationError as trouble:
-        detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in trouble.errors())
-        raise Refused.because(400, detail) from None
+        faults = [(*map(str, fault["loc"]), fault["msg"]) for fault in trouble.errors()]
+        raise Refused.because(400, "; ".join(": ".join(fault) for fault in faults)) from None

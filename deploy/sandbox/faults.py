@@ -1,7 +1,8 @@
 """The faults that can be armed, and which request each of them hits.
 
-`POST /_sandbox/faults` takes one `Fault` as JSON; `path` is a glob in which `*` also crosses slashes. For callbacks
-`method` is `CALLBACK` and `path` is compared with the event type.
+`POST /_sandbox/faults` takes one `Fault` as JSON; `path` is a glob in which `*` also crosses slashes. The faults of
+callbacks (the last three rows) hit what the sandbox itself sends: their `path` is the address that is called, without
+the host, or the type of the event, and their `method` is `POST`, `CALLBACK` or `*`.
 
 | fault | what happens |
 | --- | --- |
@@ -16,11 +17,12 @@
 
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 CALLBACK = "CALLBACK"
+CALLBACK_METHODS = frozenset({CALLBACK, "POST", "*"})
 
 
 class FaultKind(StrEnum):
@@ -57,13 +59,21 @@ CALLBACK_FAULTS = frozenset(
 # What happens to the answer of a call that took effect; every other fault comes before any effect.
 AFTER_EFFECT = frozenset({FaultKind.CUT, FaultKind.SLOW, FaultKind.DRIP, FaultKind.TRUNCATE})
 
+
+def _word(value: object) -> object:
+    """A status may be a number in JSON too."""
+    return str(value) if isinstance(value, int) else value
+
+
 Positive = Annotated[int, Field(ge=1)]
+Kind = Annotated[FaultKind, BeforeValidator(_word)]
 
 
 class Fault(BaseModel):
     """One armed fault. It lets the first `after` matches pass, then hits `times` of them (null: all).
 
-    `contains`: only requests with this text in the body. `commit`: the call takes effect before it fails.
+    `contains`: only requests with this text in the body, only callbacks about documents with it in the `external_id`.
+    `commit`: the call takes effect before it fails.
     `delay`: seconds of `slow`, `delay` and of a `Retry-After` date, pause between the bytes of `drip`.
     `retry_after`: seconds, or "date" for an HTTP date `delay` seconds ahead. `shape`: the error body's dialect, else by
     path. `error_code`: FCM's code instead of the status' usual one. `location`: where `302` points to.
@@ -74,7 +84,7 @@ class Fault(BaseModel):
 
     method: str = "*"
     path: str = "*"
-    fault: FaultKind
+    fault: Kind
     times: Positive | None = 1
     after: Annotated[int, Field(ge=0)] = 0
     contains: str | None = None
@@ -90,11 +100,22 @@ class Fault(BaseModel):
     _seen: int = PrivateAttr(0)
     _hits: int = PrivateAttr(0)
 
-    def matches(self, method: str, path: str, body: bytes) -> bool:
-        """Whether it is about such a request at all."""
-        if (self.fault in CALLBACK_FAULTS) != (method == CALLBACK):
+    @model_validator(mode="after")
+    def _can_strike(self) -> Self:
+        """One that never could would let a test pass for the wrong reason."""
+        method = self.method.upper()
+        if self.fault in CALLBACK_FAULTS and method not in CALLBACK_METHODS:
+            raise ValueError(f"{self.fault} is a fault of callbacks: method has to be POST, CALLBACK or *")
+        if self.fault not in CALLBACK_FAULTS and method == CALLBACK:
+            raise ValueError(f"{self.fault} is no fault of callbacks: those are {', '.join(sorted(CALLBACK_FAULTS))}")
+        return self
+
+    def matches(self, method: str, paths: tuple[str, ...], body: bytes) -> bool:
+        """Whether it is about such a request at all, that goes by any of these paths."""
+        of_callbacks = self.fault in CALLBACK_FAULTS
+        if of_callbacks != (method == CALLBACK) or not any(fnmatchcase(path, self.path) for path in paths):
             return False
-        if self.method.upper() not in {"*", method} or not fnmatchcase(path, self.path):
+        if not of_callbacks and self.method.upper() not in {"*", method}:
             return False
         return self.contains is None or self.contains.encode() in body
 
@@ -131,9 +152,9 @@ class FaultBook:
         """All faults, the spent ones too."""
         return list(self._faults)
 
-    def take(self, method: str, path: str, body: bytes = b"") -> Fault | None:
-        """The fault this request or callback is hit by, if any."""
+    def take(self, method: str, *paths: str, body: bytes = b"") -> Fault | None:
+        """The fault this request or callback is hit by, if any; a callback goes by its event's type and its address."""
         for fault in self._faults:
-            if fault.matches(method, path, body) and fault.strikes():
+            if fault.matches(method, paths, body) and fault.strikes():
                 return fault
         return None

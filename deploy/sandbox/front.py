@@ -89,7 +89,7 @@ class Front:
     def _fault(self, visit: Visit) -> Fault | None:
         if visit.path.startswith("/_sandbox/") and not visit.path.startswith(TARGETS):
             return None
-        return self._world.faults.take(visit.method, visit.path, visit.body)
+        return self._world.faults.take(visit.method, visit.path, body=visit.body)
 
     async def _answer(self, visit: Visit, fault: Fault | None, scope: Scope) -> Answer | None:
         real = None

@@ -1,10 +1,10 @@
 """`countersign request plan`: the calendar of a request before it is sent, or changes of a living one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, Token
 
 from activities.store import Store
 from starter import clients, plan_against, plan_tables, planning, requests
@@ -19,11 +19,18 @@ from starter.settings import Settings
 def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
     """A validator that refuses what cannot be parsed, in the words of the parser."""
 
-    def check(_: object, typed: str | tuple[str, ...] | None) -> None:
-        for text in (typed,) if isinstance(typed, str) else typed or ():
-            parse(text)
+    def check(_: object, typed: str | None) -> None:
+        if typed is not None:
+            parse(typed)
 
     return check
+
+
+def _signing(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
+    """A converter, because a validator would show all that was typed as a tuple of Python."""
+    typed = tuple(token.value for token in tokens)
+    planning.signing(typed)
+    return typed
 
 
 def _instant(text: str) -> datetime:
@@ -32,7 +39,7 @@ def _instant(text: str) -> datetime:
 
 At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
 Zone = Annotated[str | None, Parameter(validator=_as_typed(planning.zone_of))]
-Signs = Annotated[tuple[str, ...], Parameter(validator=_as_typed(lambda text: planning.signing((text,))), negative=())]
+Signs = Annotated[tuple[str, ...], Parameter(converter=_signing, negative=())]
 
 
 def register(app: App) -> None:

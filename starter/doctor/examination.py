@@ -11,6 +11,8 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.push.config import open_dialect
 from starter import clients, desk
 from starter.doctor import files, temporal, vendors
+from starter.doctor.callbacks import callbacks
+from starter.doctor.hand_off import hand_off
 from starter.doctor.health import Examination, Health, Part, fine, looked, wrong
 from starter.exits import Refusal
 from starter.needs import OF_RECEIVER, OF_WORKER, Need
@@ -62,7 +64,8 @@ async def _own(settings: Settings) -> list[Part]:
     return [
         await looked("push", partial(_push, settings)),
         await looked("receiver", partial(vendors.receiver, settings.webhook.url)),
-        await looked("hand-off", partial(vendors.hand_off, settings)),
+        callbacks(settings),
+        await looked("hand-off", partial(hand_off, settings)),
         await looked("store", partial(files.store, settings.store_url)),
         await looked("people", partial(files.people, settings.people)),
         await looked("policies", partial(files.policies, settings.policies)),

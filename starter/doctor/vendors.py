@@ -7,7 +7,6 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.http.calling import Service, make_client
 from activities.push.dialect import PushDialect
 from starter.doctor.health import Part, doubtful, fine, wrong
-from starter.settings import Settings
 
 _SKEW_WARNED: Final = timedelta(seconds=10)
 _SKEW_WRONG: Final = timedelta(minutes=2)
@@ -61,10 +60,3 @@ async def receiver(url: str) -> Part:
     finally:
         await service.aclose()
     return fine("receiver", f"{url} is reached from here and has Temporal; see that it is reached from outside too")
-
-
-async def hand_off(settings: Settings) -> Part:
-    """Whether calls to other systems are signed."""
-    if not settings.handoff.secrets:
-        return doubtful("hand-off", "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to other systems go unsigned")
-    return fine("hand-off", f"calls are signed for {', '.join(sorted(settings.handoff.secrets))}")

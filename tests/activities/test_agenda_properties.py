@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.calendars.wall_clock import length
+from activities.files.fields import zones
 from activities.follow_up.open_hours import OpenHours
 from activities.person import Absence, Person
 from activities.planner import PolicyPlanner
@@ -17,7 +18,7 @@ from workflows.model import Agenda, Escalation, Moment, MomentKind, Planning, Po
 
 FIRST_YEAR: Final = 2026
 YEARS: Final = 10
-ZONES: Final = sorted(available_timezones())
+ZONES: Final = sorted(zones())
 TEN_YEARS: Final = (datetime(FIRST_YEAR, 1, 1), datetime(FIRST_YEAR + YEARS, 1, 1))  # noqa: DTZ001
 HOUR: Final = timedelta(hours=1)
 

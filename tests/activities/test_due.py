@@ -2,11 +2,11 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from zoneinfo import available_timezones
 
 import pytest
 
 from activities.due import due_sentence
+from activities.files.fields import zones
 from activities.language import LANGUAGES
 from activities.person import Person
 from activities.reader import Reader
@@ -89,7 +89,7 @@ def test_every_clock_has_a_name(zone: str, place: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_zone_and_language_leave_a_clock_without_a_name(language: str) -> None:
-    for zone in available_timezones():
+    for zone in zones():
         assert re.search(r"\(.+\)$", reading(language, zone).instant(DUE)), zone
 
 

@@ -1,10 +1,13 @@
 """The directory file: what is refused, what is read again, what stays dead."""
 
+import asyncio
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from babel import Locale
 
 from activities.files.reading import FileFaults
 from activities.people import (
@@ -13,6 +16,7 @@ from activities.people import (
     FileDirectory,
     UnknownGroup,
     UnknownPerson,
+    UnusablePeople,
 )
 from activities.person import PeopleFile, Person, Reachable, SignersFile
 from activities.store import Store
@@ -61,6 +65,26 @@ async def test_absence_is_whole_days_in_the_persons_zone(tmp_path: Path) -> None
     assert not chief.absent_at(datetime(2027, 1, 2, 23, 0, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12", "UTC"])
+@pytest.mark.parametrize(
+    ("begins", "ends", "away"),
+    [
+        ("2026-12-24", "9999-12-31", (False, True, True)),
+        ("0001-01-01", "2026-12-26", (True, True, False)),
+        ("0001-01-01", "9999-12-31", (True, True, True)),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", (True, True, True)),
+    ],
+)
+async def test_people_may_be_away_for_good(
+    tmp_path: Path, zone: str, begins: str, ends: str, away: tuple[bool, ...]
+) -> None:
+    written = PEOPLE.replace("2026-12-24", begins).replace("2027-01-02", ends).replace("Europe/Amsterdam", zone)
+    chief = await people(tmp_path, written).person("chief-executive")
+    instants = [datetime(2026, 12, day, 12, tzinfo=UTC) for day in (1, 25, 31)]
+    assert tuple(map(chief.absent_at, instants)) == away
+    assert all(moment.astimezone(ZoneInfo("Pacific/Kiritimati")) for moment in chief.absences[0])
+
+
 async def test_who_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
     directory = people(tmp_path)
     with pytest.raises(UnknownPerson, match="cheif-executive is not in the directory, did you mean chief-executive"):
@@ -106,7 +130,7 @@ def test_refused_ids_and_zones(tmp_path: Path) -> None:
     assert found.split("\n") == [
         "people.yaml:3: people[1].id: chair is in this file twice",
         "people.yaml:4: people[2].id: is reserved for signers that stand in full in a request file",
-        "people.yaml:5: people[3].id: must be 1-100 characters of A-Z a-z 0-9 . _ -",
+        "people.yaml:5: people[3].id: must be 1-100 characters of A-Z a-z 0-9 . _ -, not only dots",
         "people.yaml:6: people[4].email: is not an e-mail address",
         "people.yaml:6: people[4].zone: 'Europe/Amsterdm' is not an IANA time zone, did you mean Europe/Amsterdam?",
     ]
@@ -185,6 +209,42 @@ async def test_a_file_that_became_faulty_keeps_the_last_good_state_and_says_so(t
     change(tmp_path / "people.yaml", PEOPLE + " ")
     await directory.person("chair")
     assert directory.warning is None
+
+
+async def test_a_fault_that_nobody_thought_of_is_a_warning_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = people(tmp_path)
+    await directory.person("chair")
+
+    def stumble(*_: object, **__: object) -> None:
+        raise OverflowError("chair@example.com")
+
+    monkeypatch.setattr(Locale, "parse", stumble)
+    change(tmp_path / "people.yaml", PEOPLE + " ")
+    assert (await directory.person("chair")).name == "Chair"
+    assert directory.warning == (
+        f"{tmp_path / 'people.yaml'}: cannot be read, by a fault of Countersign (OverflowError)"
+    )
+    with pytest.raises(UnusablePeople, match=r"by a fault of Countersign \(OverflowError\)"):
+        await people(tmp_path).person("chair")
+
+
+async def test_a_reading_that_was_broken_off_is_taken_up_again(tmp_path: Path) -> None:
+    directory = people(tmp_path)
+    await directory.person("chair")
+    change(tmp_path / "people.yaml", PEOPLE.replace("name: Chair", "name: New chair"))
+    reading = asyncio.create_task(directory.person("chair"))
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert (await directory.person("chair")).name == "New chair"
+
+
+async def test_the_failure_is_one_line_and_knows_all_faults(tmp_path: Path) -> None:
+    with pytest.raises(UnusablePeople) as caught:
+        await people(tmp_path, "people:\n" + entry("a", "manager: b") + "\n" + entry("c", "delegate: d")).person("a")
+    assert str(caught.value) == f"{tmp_path}/people.yaml:2: people[0].manager: b is not in this file (and 1 more)"
+    assert [fault.path for fault in caught.value.faults.faults] == ["people[0].manager", "people[1].delegate"]
 
 
 async def test_a_file_that_never_was_good_is_a_failure(tmp_path: Path) -> None:

@@ -127,6 +127,29 @@ async def test_a_dropped_callback_never_comes(hands: Hands) -> None:
     assert (entry["status"], entry["fault"]) == (None, "drop")
 
 
+@pytest.mark.parametrize(
+    "named",
+    [{"method": "POST", "path": "/c*"}, {"method": "callback", "path": "/cb"}, {"path": "/cb"}, {"path": "sen*"}],
+)
+async def test_callbacks_go_by_their_address_as_well_and_by_how_they_are_sent(
+    hands: Hands, named: dict[str, str]
+) -> None:
+    await hands.arm(**named, fault="drop", times=None)
+    async with receiving() as receiver:
+        await send(hands, receiver)
+        [entry] = await told(hands, "sent")
+    assert (entry["fault"], entry["status"]) == ("drop", None)
+    assert "sent" not in receiver.kinds()
+
+
+async def test_a_fault_of_callbacks_to_another_address_hits_none(hands: Hands) -> None:
+    await hands.arm(method="POST", path="/callbacks/*", fault="drop", times=None)
+    async with receiving() as receiver:
+        await send(hands, receiver)
+        await told(hands, "sent")
+    assert receiver.kinds() == ["converted", "sent"]
+
+
 async def test_a_duplicated_callback_comes_twice(hands: Hands) -> None:
     await hands.arm(method="CALLBACK", path="sent", fault="duplicate")
     async with receiving() as receiver:

@@ -181,7 +181,35 @@ async def test_targets_record_what_they_get_and_can_fail(hands: Hands) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [{}, {"fault": "gremlins"}, {"fault": "500", "tmies": 2}, {"fault": "500", "times": 0}]
+    "fault",
+    [
+        {"method": "GET", "fault": "drop"},
+        {"method": "CALLBACK", "path": "signed", "fault": "500"},
+        {"method": "callback", "fault": "slow"},
+    ],
+)
+async def test_a_fault_that_could_never_strike_is_refused_in_words(hands: Hands, fault: dict[str, Any]) -> None:
+    answer = await hands.http.post("/_sandbox/faults", json=fault)
+    assert (answer.status_code, (await hands.http.get("/_sandbox/faults")).json()) == (400, [])
+    assert f"{fault['fault']} is " in answer.json()["detail"]
+
+
+async def test_a_status_may_be_written_as_a_number(hands: Hands) -> None:
+    await hands.arm(path="/api/v1/events/", fault=500)
+    assert (await hands.api("GET", "/events/")).status_code == 500
+    assert (await hands.http.get("/_sandbox/faults")).json()[0]["fault"] == "500"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {},
+        {"fault": "gremlins"},
+        {"fault": 499},
+        {"fault": True},
+        {"fault": "500", "tmies": 2},
+        {"fault": "500", "times": 0},
+    ],
 )
 async def test_a_fault_that_is_none_is_refused(hands: Hands, fault: dict[str, Any]) -> None:
     answer = await hands.http.post("/_sandbox/faults", json=fault)

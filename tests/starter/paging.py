@@ -73,6 +73,7 @@ class Phone:
     """A browser that knows links, follows no redirect by itself, and the sandbox behind it all."""
 
     browser: httpx.AsyncClient
+    pages: Pages
     links: Links
     sandbox: RunningSandbox
     wishes: Wishes
@@ -204,7 +205,7 @@ async def phone(folder: Path) -> AsyncIterator[Phone]:
             listening(make_app(pages.routes()), Bind("127.0.0.1", 0)) as url,
             httpx.AsyncClient(base_url=url, trust_env=False) as browser,
         ):
-            yield Phone(browser, links, sandbox, wishes, known)
+            yield Phone(browser, pages, links, sandbox, wishes, known)
         await signatures.aclose()
 
 

@@ -184,6 +184,10 @@ async def test_only_an_unconfirmed_signal_asks_to_be_called_again(receipt: Recei
     assert reply.status == status
 
 
+def test_only_what_we_are_to_blame_for_asks_to_be_called_again() -> None:
+    assert {verdict for verdict in Verdict if verdict.status >= 500} == {Verdict.NOT_STORED, Verdict.BUSY}
+
+
 def test_answers_say_nothing_of_the_reason() -> None:
     assert {reply.status: reply.body for reply in map(Reply.of, Verdict)} == {
         200: "OK",

@@ -86,7 +86,7 @@ def test_what_a_tenant_answers_differently_reaches_the_client(environment: dict[
             SIGNATURE_SUBSCRIPTION="acme",
             SIGNATURE_DIALECT="signrequest",
             SIGNATURE_SIGNER_NAME_STYLE="first_last",
-            SIGNATURE_LIST_LAG="1m",
+            SIGNATURE_LIST_LAG="15s",
             SIGNATURE_PAGE_SIZE="50",
             SIGNATURE_CANCEL_PATHS="stop",
             SIGNATURE_CALLBACK_STYLE="subscription",
@@ -95,7 +95,7 @@ def test_what_a_tenant_answers_differently_reaches_the_client(environment: dict[
     credentials = config.credentials
     assert (credentials.token_auth, credentials.grant) == (TokenAuth.JSON, Grant.PASSWORD)
     assert credentials.parameters == {"username": "sender", "password": "pass", "subscription": "acme"}
-    assert (config.dialect, config.name_style, config.list_lag) == ("signrequest", "first_last", 60)
+    assert (config.dialect, config.name_style, config.list_lag) == ("signrequest", "first_last", 15)
     assert (config.page_size, config.cancel_paths, config.callback_url) == (50, ("stop",), None)
     assert config.resend_paths == CoreSignatureConfig("", credentials).resend_paths
 

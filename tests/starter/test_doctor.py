@@ -1,5 +1,6 @@
 """What `doctor` says of settings, store and workers; the parts that need the whole stack are in tests/stack."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from deploy.sandbox.core.webhooks import EVENT_TYPES
 from starter.doctor import Health, Part, examine
+from starter.doctor.callbacks import EVENTS
 from starter.doctor.files import store
 from starter.doctor.temporal import worker
 from starter.settings import load
@@ -16,8 +19,11 @@ from tests.starter.terminal import complete
 from tests.versions.stage import eventually
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
+from workflows.model import ProviderEvent
 from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.progress import Progress
 from workflows.signature_request import SignatureRequestWorkflow
+from workflows.signatures import Signatures
 
 
 async def part_of(environment: dict[str, str], name: str) -> Part:
@@ -57,6 +63,78 @@ async def test_what_worker_or_receiver_would_not_start_without_is_wrong(name: st
     part = await part_of(everything, "settings")
     assert part.state is Health.WRONG
     assert part.says.startswith(f"COUNTERSIGN_{name}: is missing")
+
+
+SUBSCRIPTION = {"COUNTERSIGN_SIGNATURE_CALLBACK_STYLE": "subscription"}
+
+
+async def test_a_subscription_is_somebody_s_task_and_the_segment_stays_secret(tmp_path: Path) -> None:
+    assert (await part_of(complete(tmp_path), "callbacks")).state is Health.OK
+    part = await part_of(complete(tmp_path) | SUBSCRIPTION, "callbacks")
+    assert part.state is Health.WARNING
+    assert "https://sign.example/callbacks/core-signature/<COUNTERSIGN_WEBHOOK_SEGMENT> on convert_error" in part.says
+    assert "s" * 32 not in part.says
+
+
+@pytest.mark.parametrize("kind", sorted(EVENT_TYPES))
+def test_the_events_to_subscribe_to_are_those_that_a_request_listens_to(kind: str) -> None:
+    now = datetime(2026, 11, 26, 14, tzinfo=UTC)
+    untold = Progress(request="msa-0042", started_at=now, signatures=Signatures.expect(()))
+    assert untold.notify_of(ProviderEvent(id="1", type=kind, at=now)).unread is (kind in EVENTS)
+
+
+@pytest.mark.parametrize(("max_age", "state"), [("149m", Health.WARNING), ("150m", Health.OK)])
+async def test_a_window_shorter_than_the_provider_s_repeats_is_warned_of(max_age: str, state: Health) -> None:
+    part = await part_of({"COUNTERSIGN_WEBHOOK_MAX_AGE": max_age}, "callbacks")
+    assert part.state is state
+    assert ("the last repeats are refused" in part.says) is (state is Health.WARNING)
+
+
+CATALOGUE = """
+kinds:
+  base: {handoff: [{target: erp, url: "https://erp.example/told"}, {target: desk, person: legal-desk}]}
+  nda: {extends: base, handoff: [{target: crm, url: "https://crm.example/told"}]}
+  letter: {extends: base}
+"""
+
+
+@pytest.mark.parametrize(
+    ("secrets", "state", "says"),
+    [
+        ("", Health.WARNING, "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to crm, erp go unsigned"),
+        ("crm", Health.WARNING, "COUNTERSIGN_HANDOFF_SECRETS has no secret for erp: calls to it go unsigned"),
+        (
+            "cmr erp",
+            Health.WARNING,
+            "COUNTERSIGN_HANDOFF_SECRETS has no secret for crm: calls to it go unsigned; "
+            "no kind of the catalogue calls cmr, only a request file may",
+        ),
+        ("crm erp", Health.OK, "calls are signed for crm, erp"),
+        (
+            "crm desk erp",
+            Health.OK,
+            "calls are signed for crm, desk, erp; no kind of the catalogue calls desk, only a request file may",
+        ),
+    ],
+)
+async def test_targets_and_secrets_that_do_not_meet_are_named(
+    secrets: str, state: Health, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "policies.yaml").write_text(CATALOGUE)
+    whsec = "whsec_" + base64.b64encode(bytes(range(24))).decode()
+    part = await part_of(
+        {
+            "COUNTERSIGN_POLICIES": str(tmp_path / "policies.yaml"),
+            "COUNTERSIGN_HANDOFF_SECRETS": ",".join(f"{target}={whsec}" for target in secrets.split()),
+        },
+        "hand-off",
+    )
+    assert (part.state, part.says) == (state, says)
+
+
+async def test_a_catalogue_that_calls_nobody_leaves_the_secrets_alone() -> None:
+    part = await part_of({}, "hand-off")
+    assert part.says == "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to other systems go unsigned"
 
 
 @pytest.mark.real_server

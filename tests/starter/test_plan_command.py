@@ -50,7 +50,11 @@ def test_it_needs_no_server_and_keeps_nothing(tmp_path: Path, environment: dict[
     [
         ("--at", "soon", "soon is not a date, or an instant such as 2026-11-02T09:00+01:00"),
         ("--zone", "Europe/Amstrdam", "'Europe/Amstrdam' is not an IANA time zone, did you mean Europe/Amsterdam?"),
-        ("--signs", "customer-signer", "customer-signer is not PERSON@+DURATION such as customer-signer@+2d"),
+        (
+            "--signs",
+            "customer-signer",
+            "Invalid value for --signs: customer-signer is not PERSON@+DURATION such as customer-signer@+2d\n",
+        ),
     ],
 )
 def test_a_wrong_option_is_2_in_words(
@@ -69,6 +73,18 @@ def test_a_policy_that_cannot_work_is_1_in_one_line(tmp_path: Path, environment:
     assert typed.stderr == (
         f"{file}:6: policy.escalation.alternates: legal-desk is the requester and cannot be the alternate\n"
     )
+
+
+def test_all_faults_of_the_people_file_are_told(tmp_path: Path, environment: dict[str, str]) -> None:
+    people = tmp_path / "people.yaml"
+    people.write_text("people:\n  - {id: a, name: A, email: a, zone: UTC}\n  - {id: b, name: B}\n", "utf-8")
+    typed = type_("request", "plan", str(tmp_path / "request.yaml"), **environment)
+    assert (typed.returncode, typed.stdout) == (1, "")
+    assert typed.stderr.splitlines() == [
+        f"{people}:2: people[0].email: is not an e-mail address",
+        f"{people}:3: people[1].email: is missing",
+        f"{people}:3: people[1].zone: is missing",
+    ]
 
 
 async def test_the_table_fits_a_terminal_and_names_nobody(tmp_path: Path) -> None:

@@ -123,8 +123,16 @@ async def test_handing_over_goes_on_with_the_alternate(tmp_path: Path) -> None:
     assert told[-1] == "expiry legal-desk"
 
 
-async def test_who_is_absent_at_sending_is_not_asked(tmp_path: Path) -> None:
-    away = PEOPLE.replace("absent: [{from: 2026-12-24", "absent: [{from: 2026-11-01")
+@pytest.mark.parametrize(
+    "absent",
+    [
+        "from: 2026-11-01, until: 2027-01-02",
+        "from: 2026-11-01, until: 9999-12-31",
+        "from: 0001-01-01, until: 9999-12-31",
+    ],
+)
+async def test_who_is_absent_at_sending_is_not_asked(tmp_path: Path, absent: str) -> None:
+    away = PEOPLE.replace("from: 2026-12-24, until: 2027-01-02", absent)
     signers = [{"person": "chief-executive"}]
     (branch,) = (await plan(tmp_path, away, requester="chair", signers=signers)).branches
     assert stages(branch)[:2] == ["reassigned chief-executive", "ready legal-desk"]

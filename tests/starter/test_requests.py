@@ -119,7 +119,7 @@ async def test_a_workflow_that_somebody_terminated_does_not_pretend_to_go_on(des
         [line] = await listed(desk, 1, attention=True)
     assert shown.says.startswith("The workflow was terminated and does nothing more")
     assert (shown.next, shown.waiting_for, shown.choices) == (None, (), ())
-    assert (line.id, line.status, line.trouble) == (MSA, "terminated", "terminated")
+    assert (line.id, line.status, line.trouble) == (MSA, shown.status, "terminated")
 
 
 async def test_what_was_signed_stays_signed_whatever_became_of_its_workflow(desk: Desk) -> None:
@@ -133,6 +133,16 @@ async def test_what_was_signed_stays_signed_whatever_became_of_its_workflow(desk
     await handle.terminate("by hand")
     [line] = await listed(desk, 1, attention=True)
     assert (line.status, line.trouble) == ("signed", "terminated")
+
+
+async def test_list_and_show_have_one_word_for_a_request_that_never_ran(desk: Desk) -> None:
+    handle = await desk.client.start_workflow(
+        names.SIGNATURE_REQUEST, id=names.request_workflow_id(MSA), task_queue=names.WORKFLOW_QUEUE
+    )
+    await handle.terminate("by hand")
+    [line] = await listed(desk, 1, attention=True)
+    shown = await looking.look(desk.client, desk.store, MSA, within=NO_WORKER)
+    assert (line.status, shown.status) == ("converting", Status.CONVERTING)
 
 
 async def test_a_workflow_that_somebody_started_under_another_id_hides_no_other(desk: Desk) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import workflows.options as options
 from starter.needs import Need
+from starter.setting_groups import MOST_LIST_LAG
 from starter.setting_values import Bind
 from starter.settings import RESERVED, Settings, SettingsError, load, table
 
@@ -89,6 +91,7 @@ def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]
         ("SIGNATURE_PAGE_SIZE", "canary", "must be a whole number"),
         ("SIGNATURE_PAGE_SIZE", "1.5", "must be a whole number"),
         ("SIGNATURE_LIST_LAG", "10 canaries", "must be a duration like 10s, 5m, 24h or 7d"),
+        ("SIGNATURE_LIST_LAG", "21s", "must be at most 20s: the time-outs leave no room for more"),
         ("PUSH_SEND_PATH", "canary", "must begin with /"),
         ("WEBHOOK_BIND", "canary", "must be host:port, for example 0.0.0.0:8080"),
         ("WEBHOOK_BIND", "canary:70000", "must be host:port, for example 0.0.0.0:8080"),
@@ -125,7 +128,7 @@ def test_right_values_are_read_with_their_types() -> None:
     settings = load(
         environment=ours(
             SIGNATURE_URL="http://127.0.0.1:8000/",
-            SIGNATURE_LIST_LAG="2m",
+            SIGNATURE_LIST_LAG="20s",
             SIGNATURE_CANCEL_PATHS="cancel , cancel_request,",
             WEBHOOK_BIND="[::1]:0",
             HANDOFF_SECRETS=f"erp={WHSEC},erp={WHSEC}",
@@ -134,7 +137,7 @@ def test_right_values_are_read_with_their_types() -> None:
         )
     )
     assert settings.signature.url == "http://127.0.0.1:8000"
-    assert settings.signature.list_lag == timedelta(minutes=2)
+    assert settings.signature.list_lag == timedelta(seconds=20)
     assert settings.signature.cancel_paths == ("cancel", "cancel_request")
     assert settings.webhook.bind == Bind("::1", 0)
     assert [secret.get_secret_value() for secret in settings.handoff.secrets["erp"]] == [WHSEC, WHSEC]
@@ -326,6 +329,13 @@ def test_every_setting_that_is_not_reserved_is_read_somewhere() -> None:
         name = line.name.removeprefix("COUNTERSIGN_").lower()
         field = next((name.removeprefix(group) for group in groups if name.startswith(group)), name)
         assert line.reserved or field in read, f"{line.name} is read nowhere: read it, or list it in RESERVED"
+
+
+@pytest.mark.parametrize("attempt", [options.CREATE, options.CANCEL], ids=["create", "cancel"])
+def test_the_longest_list_lag_leaves_an_attempt_room_for_its_calls(attempt: options.ActivityOptions) -> None:
+    """Both sleep for the lag within an attempt; one that is cut off in its sleep is cut off there each time."""
+    room = attempt["start_to_close_timeout"] - MOST_LIST_LAG
+    assert room >= timedelta(seconds=10), "lower MOST_LIST_LAG in starter/setting_groups.py, or give attempts more time"
 
 
 def test_the_printed_defaults_are_the_defaults() -> None:

@@ -35,6 +35,14 @@ def test_brackets_of_other_people_are_brackets(words: str, capsys: pytest.Captur
     assert printed(shown, capsys).count(words) == 2
 
 
+def test_a_list_shows_both_where_a_request_stood_and_that_nobody_goes_on_with_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = RequestLine(id="msa", kind="nda", status="sent", trouble="timed out")
+    answer([line], tables.of_list([line]), as_json=False)
+    assert "msa nda sent timed out" in " ".join(capsys.readouterr().out.split())
+
+
 def test_what_became_of_the_workflow_stands_beside_the_problem(capsys: pytest.CaptureFixture[str]) -> None:
     line = RequestLine(id="msa", kind="nda", status="sent", problem="unauthorised", trouble="stuck")
     answer([line], tables.of_list([line]), as_json=False)

@@ -71,6 +71,7 @@ def test_a_key_far_from_all_others_lists_what_is_known() -> None:
         ),
         ('name: N\nmessage: "a\\u2066b"', "U+2066 LEFT-TO-RIGHT ISOLATE"),
         ('{"name": "N", "message": "\\ud800"}', "U+D800 LONE SURROGATE"),
+        ('name: N\nmessage: "a\\x07b"', "message: contains U+0007 BELL, which is not allowed"),
         ("name: N\nmessage: a\x1b[31m", "U+001B ESCAPE"),
         ("name: |\n  two\n  lines", "name: must be one line without tabs"),
         ("name: '   '", "name: is empty"),
@@ -82,6 +83,13 @@ def test_a_key_far_from_all_others_lists_what_is_known() -> None:
         ("name: !!python/object/apply:os.system [x]", "must be a text, not a list"),
         ("name: !!binary aGk=", "has the tag !!binary, which is not supported"),
         ("? [a]\n: b\nname: N", "has a key that is not a word"),
+        ("name: N\nparts:\n  - &p {order: 2}\n  - <<: *p", "file.yaml:4: parts[1]: has the key <<, which takes over"),
+        ("name: N\n~: x", "file.yaml:2: has an empty key (~)"),
+        ("name: N\n1: x", "file.yaml:2: 1: unknown, known are name"),
+        ("42", "file.yaml:1: must be a map of fields, not a number"),
+        ("name: true", "name: must be a text, not true or false (put it in quotes)"),
+        ("name: N\nparts: [{order: 1.5}]", "parts[0].order: must be a whole number, not one with a fraction"),
+        ("name: N\nparts: [{order: .inf}]", "parts[0].order: must be a whole number"),
         ("", "must be a map of fields, not empty"),
         ("[" * 5000, "is nested too deeply"),
         ("name: &a [*a]", "unfolds through its aliases"),
@@ -89,6 +97,10 @@ def test_a_key_far_from_all_others_lists_what_is_known() -> None:
 )
 def test_refused(text: str, fault: str) -> None:
     assert fault in "\n".join(faults(text))
+
+
+def test_a_forbidden_character_is_told_once() -> None:
+    assert faults('{"name": "A\\ud83d"}') == ["file.yaml:1: name: contains U+D83D LONE SURROGATE, which is not allowed"]
 
 
 def test_an_alias_bomb_is_refused_at_once() -> None:

@@ -101,7 +101,7 @@ def test_hand_off_targets(tmp_path: Path) -> None:
         ("kind: {windw: 3d}", "kinds.kind.windw: unknown, did you mean window?"),
         ("kind: {window: 3 days}", "window: must be a duration such as 90m, 4h, 3d or 2w"),
         ("kind: {window: 9999w}", "window: is longer than two years"),
-        ("kind: {window: null}", "window: must be a text, not empty"),
+        ("kind: {window: 30}", "window: must be a text, not a number (put it in quotes)"),
         ("kind: {reminders: {most: 0}}", "reminders.most: must be at least 1"),
         ("kind: {escalation: {after: soon}}", "escalation.after: must be a duration such as 2d, a share"),
         ("kind: {escalation: {or: 100%}}", "escalation.or: must be a duration such as 2d, a share"),
@@ -115,6 +115,14 @@ def test_hand_off_targets(tmp_path: Path) -> None:
         ("kind: {escalation: {action: replace}}", "escalation.action: must be one of 'notify' or 'reassign'"),
         ("kind: {handoff: [{target: t, start: {workflow: W}}]}", "handoff[0].start: is not yet supported"),
         ("kind: {handoff: [{target: t, person: p, on: [escalated]}]}", "on[0]: escalated is not yet supported"),
+        (
+            "kind: {handoff: [{target: t, person: p, on: [failed]}]}",
+            "on[0]: must be one of 'signed', 'declined', 'expired' or 'cancelled'",
+        ),
+        ("kind: {handoff: [{target: t, person: p, personal: true}]}", "handoff[0].personal: goes with url only"),
+        ("kind: {handoff: [{target: t, group: g, personal: true}]}", "handoff[0].personal: goes with url only"),
+        ("kind: {handoff: [{target: t, workflow: w, personal: true}]}", "handoff[0].personal: goes with url only"),
+        (f"{'k' * 88}: {{}}", "must be 1-87 characters"),
         ("kind: {handoff: [{target: t}]}", "handoff[0]: needs exactly one of person, group, url, workflow"),
         ("kind: {handoff: [{target: t, person: p, group: g}]}", "handoff[0]: needs exactly one of"),
         ("kind: {handoff: [{target: t, person: p}, {target: t, person: q}]}", "handoff: has the target t twice"),
@@ -192,6 +200,28 @@ def test_what_is_accepted_travels(tmp_path: Path) -> None:
 def test_a_circle_that_only_others_walk_is_told_of_all_who_reach_it(tmp_path: Path) -> None:
     found = faults(tmp_path, "a: {extends: b}", "b: {extends: c}", "c: {extends: b}")
     assert found.count("goes round in a circle") == 3
+
+
+def test_a_chain_of_kinds_without_end_is_refused(tmp_path: Path) -> None:
+    chain = [f"k{at}: {{extends: k{at + 1}}}" for at in range(1200)]
+    assert "kinds.k0.extends: has more than 20 kinds above it" in faults(tmp_path, *chain, "k1200: {}")
+    assert catalogue(tmp_path, *chain[-20:], "k1200: {window: 7d}").resolve("k1180").policy.window == "7d"
+
+
+def test_a_kind_that_cannot_work_is_told_beside_one_that_cannot_be_read(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        "a: {windo: 5d}",
+        "b: {escalation: {to: []}}",
+        "c: {extends: a, escalation: {to: []}}",
+        "d: {window: 1d, warnings: [2d, 3d]}",
+    )
+    assert [line.partition(": ")[2].split(",")[0] for line in found.split("\n")] == [
+        "kinds.a.windo: unknown",
+        "kinds.b.escalation: has nobody to escalate to: name alternates or a fallback",
+        "kinds.d.warnings: 2 days before the due date is before the request is sent",
+        "kinds.d.warnings: 3 days before the due date is before the request is sent",
+    ]
 
 
 def test_an_unknown_kind_comes_with_a_hint(tmp_path: Path) -> None:

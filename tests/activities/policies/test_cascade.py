@@ -1,0 +1,89 @@
+"""What `null` removes, and the layer that each value of a policy comes from."""
+
+from typing import Any
+
+import pytest
+
+from activities.policies.cascade import Resolved
+from activities.policies.catalogue import Catalogue, Kind
+from activities.policies.file import PolicyLayer
+from workflows.model import Escalation, Policy, Reminders
+
+BASE: dict[str, Any] = {
+    "window": "60d",
+    "reminders": {"first": "1d", "every": "1d", "most": 9},
+    "warnings": ["3d"],
+    "hours": "any",
+    "urgent": True,
+    "snooze": 5,
+    "self_delegate": True,
+    "escalation": {
+        "after": "5d",
+        "or": "50%",
+        "action": "reassign",
+        "to": ["manager"],
+        "alternates": ["chair"],
+        "depth": 1,
+        "fallback": "chair",
+    },
+    "handoff": [{"target": "hr", "person": "hr-desk"}],
+}
+
+
+def resolved(override: dict[str, Any]) -> Resolved:
+    kinds = {"base": Kind.model_validate(BASE), "kind": Kind(extends="base")}
+    return Catalogue(kinds).resolve("kind", PolicyLayer.model_validate(override))
+
+
+@pytest.mark.parametrize(
+    ("field", "default"),
+    [
+        ("window", "30d"),
+        ("hours", "working"),
+        ("urgent", False),
+        ("reminders", None),
+        ("warnings", ()),
+        ("snooze", 0),
+        ("self_delegate", False),
+        ("escalation", None),
+        ("handoff", ()),
+    ],
+)
+def test_null_removes_what_lower_layers_say(field: str, default: Any) -> None:
+    assert getattr(resolved({}).policy, field) != default
+    found = resolved({field: None})
+    assert getattr(found.policy, field) == default
+    assert found.layer(field) == "request"
+
+
+@pytest.mark.parametrize("field", ["first", "every", "most"])
+def test_null_removes_a_part_of_the_reminders(field: str) -> None:
+    reminders = resolved({"reminders": {field: None}}).policy.reminders
+    assert reminders == Reminders(first="1d", every="1d", most=9).having(**{field: getattr(Reminders(), field)})
+
+
+@pytest.mark.parametrize("field", ["action", "to", "alternates", "depth", "fallback"])
+def test_null_removes_a_part_of_the_escalation(field: str) -> None:
+    before, escalation = resolved({}).policy.escalation, resolved({"escalation": {field: None}}).policy.escalation
+    assert before is not None
+    assert escalation == before.having(**{field: getattr(Escalation(), field)})
+
+
+def test_all_that_can_be_removed_at_once() -> None:
+    nothing = dict.fromkeys(BASE)
+    assert resolved(nothing).policy == Policy(
+        hours="working", reminders=None, warnings=(), snooze=0, escalation=None, handoff=()
+    )
+
+
+def test_a_second_trigger_that_moves_up_keeps_its_layer() -> None:
+    found = resolved({"escalation": {"after": None}})
+    assert found.policy.escalation is not None
+    assert (found.policy.escalation.after, found.policy.escalation.or_) == ("50%", None)
+    assert (found.layer("escalation.after"), found.layer("escalation.or")) == ("base", "request")
+
+
+def test_a_second_trigger_that_nobody_wrote_is_the_default() -> None:
+    found = Catalogue({"kind": Kind()}).resolve("kind", PolicyLayer.model_validate({"escalation": {"after": None}}))
+    assert found.policy.escalation == Escalation(after="60%", or_=None)
+    assert found.layer("escalation.after") == "default"
