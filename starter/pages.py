@@ -23,11 +23,13 @@ from activities.language import Language
 from activities.links import BadLink, LinkClaim, Links, LinkUse
 from activities.people import Directory, DirectoryFailure, Person, UnknownPerson
 from activities.reader import Reader
-from starter import form_answers, offers, page_options
-from starter.form_guard import FormGuard
-from starter.mail_pause import MailPause
-from starter.page_rendering import Renderer
-from starter.page_words import (
+from starter.page import form_answers, offers, options
+from starter.page.form_guard import FormGuard
+from starter.page.mail_pause import MailPause
+from starter.page.posted_forms import read_form
+from starter.page.rendering import Renderer
+from starter.page.screens import Act, Draft, Screen
+from starter.page.words import (
     FOREIGN_FORM,
     MAIL_SENT,
     NO_ANSWER,
@@ -37,8 +39,6 @@ from starter.page_words import (
     signing_screen,
     status_screen,
 )
-from starter.posted_forms import read_form
-from starter.screens import Act, Draft, Screen
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import AnyWish, NotConfirmed, NotLiving, Refused
 from workflows.shown import RequestShow
@@ -178,16 +178,16 @@ class Pages:
 
     async def _with_more(self, screen: Screen, visit: Visit, shown: RequestShow) -> Screen:
         """A signer's screen with what they wished so far, and what else they may."""
-        wished = page_options.with_wishes_of(screen, shown, visit.claim.person, visit.reader)
-        return page_options.with_offers(wished, await self._offers(visit, shown), visit.reader)
+        wished = options.with_wishes_of(screen, shown, visit.claim.person, visit.reader)
+        return options.with_offers(wished, await self._offers(visit, shown), visit.reader)
 
     async def _status(self, visit: Visit) -> Screen:
         shown = await self._look(visit.claim.request)
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         screen = status_screen(shown, visit.claim.person, visit.reader, self._clock())
-        asked = page_options.with_questions(screen, shown, visit.claim.person)
-        return page_options.with_offers(asked, await self._offers(visit, shown), visit.reader)
+        asked = options.with_questions(screen, shown, visit.claim.person)
+        return options.with_offers(asked, await self._offers(visit, shown), visit.reader)
 
     async def _offers(self, visit: Visit, shown: RequestShow) -> offers.Offers:
         if visit.claim.use is LinkUse.VIEW:

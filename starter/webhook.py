@@ -23,14 +23,14 @@ from temporalio.common import MetricMeter
 from activities.core_signature.client import CoreSignatureClient
 from activities.store import Store
 from starter import clients, needs, telemetry, temporal, wishes
-from starter.callbacks import CallbackRules
-from starter.form_guard import FormGuard
+from starter.callback.claim import CallbackRules
+from starter.callback.receiver import HEADERS, Receiver, Tally
+from starter.callback.signals import SignalPort, TemporalSignals
+from starter.page.form_guard import FormGuard
+from starter.page.quick_look import QuickLook
 from starter.pages import Pages
-from starter.quick_look import QuickLook
-from starter.receiver import HEADERS, Receiver, Tally
 from starter.serving import listening
 from starter.settings import Settings
-from starter.signals import SignalPort, TemporalSignals
 
 NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{clients.CALLBACKS}{{segment}}"

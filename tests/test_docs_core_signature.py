@@ -17,7 +17,7 @@ from activities.push.google import SCOPE
 from activities.push.limiter import PER_MINUTE
 from activities.push.message import LIFETIME
 from deploy.sandbox.callbacks import FIBONACCI
-from starter.callbacks import event_hash
+from starter.callback.claim import event_hash
 from starter.doctor.callbacks import EVENTS
 from starter.setting_groups import WebhookSettings
 from tests.markdown import ROOT, headings, table

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter, Token
 
 from activities.store import Store
-from starter import clients, plan_against, plan_tables, planning, requests
+from starter import clients, requests
 from starter.commands.files import RequestFile
 from starter.commands.printing import AsJson, answer
 from starter.desk import opened
 from starter.needs import Need
+from starter.plan import calendar, comparison, tables
 from starter.session import ready
 from starter.settings import Settings
 
@@ -29,16 +30,16 @@ def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
 def _signing(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
     """A converter, because a validator would show all that was typed as a tuple of Python."""
     typed = tuple(token.value for token in tokens)
-    planning.signing(typed)
+    calendar.signing(typed)
     return typed
 
 
 def _instant(text: str) -> datetime:
-    return planning.sending_time(text, None, datetime.now(UTC))
+    return calendar.sending_time(text, None, datetime.now(UTC))
 
 
 At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
-Zone = Annotated[str | None, Parameter(validator=_as_typed(planning.zone_of))]
+Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
 Signs = Annotated[tuple[str, ...], Parameter(converter=_signing, negative=())]
 
 
@@ -78,17 +79,17 @@ async def plan(
     if against is not None:
         await _compare(settings, file, against, as_json=json)
         return
-    there = planning.zone_of(zone)
-    sent_at = planning.sending_time(at, there, datetime.now(UTC))
+    there = calendar.zone_of(zone)
+    sent_at = calendar.sending_time(at, there, datetime.now(UTC))
     prepared = await requests.read(settings, file, now=sent_at)
     directory = clients.directory(settings, Store(settings.store_url))
-    found = await planning.plan(prepared, directory, sent_at, planning.signing(signs), there)
-    answer(found, plan_tables.of_plan(found), as_json=json)
+    found = await calendar.plan(prepared, directory, sent_at, calendar.signing(signs), there)
+    answer(found, tables.of_plan(found), as_json=json)
 
 
 async def _compare(settings: Settings, file: str, against: str, *, as_json: bool) -> None:
     prepared = await requests.read(settings, file)
     async with opened(settings) as desk:
         directory = clients.directory(settings, desk.store)
-        found = await plan_against.compare(desk, prepared, directory, against)
-    answer(found, plan_tables.of_difference(found), as_json=as_json)
+        found = await comparison.compare(desk, prepared, directory, against)
+    answer(found, tables.of_difference(found), as_json=as_json)

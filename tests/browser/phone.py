@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from playwright.async_api import Browser, Locator, Page, expect
 
-from starter.screens import ScreenName
+from starter.page.screens import ScreenName
 
 WIDTH, HEIGHT = 390, 844
 NARROWEST: Final = 320

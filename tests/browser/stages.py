@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from activities.links import LinkUse
-from starter.screens import ScreenName
+from starter.page.screens import ScreenName
 from starter.wishes import NotConfirmed, Refused
 from tests.browser.phone import Phone
 from tests.starter import paging

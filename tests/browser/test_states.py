@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from activities.links import LinkUse
-from starter.screens import Act, ScreenName
+from starter.page.screens import Act, ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
 from tests.browser.phone import Phone, phone_of
 from tests.browser.stages import REQUESTER, STAGES, TYPED, Stage, refused

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from activities.links import LinkUse
-from starter.screens import ScreenName
+from starter.page.screens import ScreenName
 from tests.browser.contract import CUSTOMER, LEGAL, Contract, state_of
 from tests.browser.phone import Phone, phone_of
 from tests.stack.laptop import Laptop

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from temporalio.client import Client
 
-from starter.signals import NotTaken, Receipt, TemporalSignals
+from starter.callback.signals import NotTaken, Receipt, TemporalSignals
 from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World

@@ -1,7 +1,7 @@
 """Living requests on a real server, and the desk at which one asks about them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -47,9 +47,14 @@ async def begin(desk: Desk, name: str = MSA) -> None:
 
 async def shown_with(desk: Desk, status: Status) -> RequestShow:
     """What the request shows once it has this status."""
+    return await shown_when(desk, lambda shown: shown.status is status)
+
+
+async def shown_when(desk: Desk, condition: Callable[[RequestShow], object]) -> RequestShow:
+    """What the request shows once the condition holds."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
             shown = await requests.show(desk, MSA)
-            if shown.status is status:
+            if condition(shown):
                 return shown
             await asyncio.sleep(0.02)

@@ -21,9 +21,9 @@ from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
-from starter.form_guard import FormGuard
+from starter.page.form_guard import FormGuard
+from starter.page.screens import Act
 from starter.pages import Pages
-from starter.screens import Act
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app

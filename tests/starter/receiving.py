@@ -10,9 +10,9 @@ from typing import Any, Final
 from pydantic import SecretStr
 from temporalio.common import MetricMeter
 
-from starter.callbacks import CallbackRules, event_hash
-from starter.receiver import Receiver, Tally
-from starter.signals import NotTaken, Receipt
+from starter.callback.claim import CallbackRules, event_hash
+from starter.callback.receiver import Receiver, Tally
+from starter.callback.signals import NotTaken, Receipt
 from workflows.model import ProviderEvent
 
 SECRET: Final = "YOUR_TOKEN_HERE"

@@ -10,7 +10,7 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.links import LinkUse
-from starter.screens import Act
+from starter.page.screens import Act
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotConfirmed, NotLiving, Refused
 from tests.starter.paging import (

@@ -15,7 +15,7 @@ from starter.desk import Desk
 from starter.exits import Refusal
 from starter.request_ids import request_id
 from tests.faults.town import eventually
-from tests.starter.living import MSA, SOON, begin, desk_in, shown_with
+from tests.starter.living import MSA, SOON, begin, desk_in, shown_when, shown_with
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows import names
@@ -113,7 +113,8 @@ async def test_an_unknown_request_is_one_clear_line(desk: Desk) -> None:
 async def test_a_workflow_that_somebody_terminated_does_not_pretend_to_go_on(desk: Desk) -> None:
     async with workers(desk.client, World()):
         await begin(desk)
-        await shown_with(desk, Status.SENT)
+        # With its notices told it waits, and before it waits it tells the list where it stands.
+        await shown_when(desk, lambda shown: shown.notifications)
         await desk.client.get_workflow_handle("signature-request:msa-0042").terminate("by hand")
         shown = await requests.show(desk, "msa-0042")
         [line] = await listed(desk, 1, attention=True)

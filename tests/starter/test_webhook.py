@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from starter.callback.receiver import MOST_BYTES
 from starter.exits import Refusal
-from starter.receiver import MOST_BYTES
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app, receiver_routes

@@ -7,8 +7,8 @@ from typing import Final
 from activities.language import Language, phrase
 from activities.push.words import isolated
 from activities.reader import Reader
-from starter.offers import Offers, choices_of
-from starter.screens import Act, Choice, Exchange, Option, Screen
+from starter.page.offers import Offers, choices_of
+from starter.page.screens import Act, Choice, Exchange, Option, Screen
 from workflows.entries import AskedQuestion
 from workflows.shown import RequestShow
 

@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from starter.signals import NotTaken, Receipt, TemporalSignals
+from starter.callback.signals import NotTaken, Receipt, TemporalSignals
 from tests.servers import real_server
 from workflows.model import ProviderEvent
 from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST, request_workflow_id

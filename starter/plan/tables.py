@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from starter.plan_against import Change, Difference, What
-from starter.planning import Branch, Plan, PlanLine
+from starter.plan.calendar import Branch, Plan, PlanLine
+from starter.plan.comparison import Change, Difference, What
 
 _MARKS: Final = {What.ADDED: ("+", "green"), What.REMOVED: ("-", "red"), What.MOVED: ("~", "yellow")}
 

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from temporalio.common import MetricMeter
 
-from starter.callbacks import Callback, CallbackRules, Verdict
+from starter.callback.claim import Callback, CallbackRules, Verdict
+from starter.callback.signals import NotTaken, Receipt, SignalPort
 from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
-from starter.signals import NotTaken, Receipt, SignalPort
 
 MOST_BYTES: Final = 1024 * 1024
 MOST_AT_ONCE: Final = 2000

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from starter.form_answers import REFUSALS
+from starter.page.form_answers import REFUSALS
 from tests.workflows.stage import a_request
 from workflows import operations
 from workflows.model import Answer, DocumentSeen, NotNow, Policy, Question, Status

@@ -7,9 +7,9 @@ import pytest
 
 from activities.person import Person
 from activities.reader import Reader
-from starter.offers import NOTHING, Offers, to_signer
-from starter.posted_forms import plain_text
-from starter.screens import Act
+from starter.page.offers import NOTHING, Offers, to_signer
+from starter.page.posted_forms import plain_text
+from starter.page.screens import Act
 from workflows.model import Status
 from workflows.shown import Choices, RequestShow
 

@@ -12,7 +12,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.store import Store
 from starter.codec import data_converter
-from starter.quick_look import QuickLook
+from starter.page.quick_look import QuickLook
 from starter.setting_values import PayloadKey
 from tests.servers import real_server
 from workflows import names

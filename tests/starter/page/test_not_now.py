@@ -7,7 +7,7 @@ import pytest
 
 from activities.language import Language
 from activities.reader import Reader
-from starter.not_now import times
+from starter.page.not_now import times
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 CHRISTMAS = (date(2026, 12, 25), date(2026, 12, 26))

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from starter.callback_json import NotReadable, NumberText, parse_object
+from starter.callback.bounded_json import NotReadable, NumberText, parse_object
 from starter.request_ids import is_request_id
 from workflows.model import ProviderEvent
 

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from activities.files.reading import FileFaults
-from starter import planning
 from starter.exits import Refusal
-from starter.planning import Branch, Plan
+from starter.plan import calendar
+from starter.plan.calendar import Branch, Plan
 from tests.activities.requests.papers import PEOPLE, Desk
 from workflows.model import Reason, Status
 
@@ -21,8 +21,8 @@ IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo"}
 async def plan(folder: Path, people: str = PEOPLE, *, signs: str = "", zone: str | None = None, **changes: Any) -> Plan:
     desk = Desk(folder, people)
     prepared = await desk.prepare(**changes)
-    signing = planning.signing([signs]) if signs else {}
-    return await planning.plan(prepared, desk.directory, SENT_AT, signing, planning.zone_of(zone))
+    signing = calendar.signing([signs]) if signs else {}
+    return await calendar.plan(prepared, desk.directory, SENT_AT, signing, calendar.zone_of(zone))
 
 
 def stages(branch: Branch, *, sent: bool = True) -> list[str]:
@@ -164,16 +164,16 @@ async def test_a_stranger_cannot_sign_and_what_is_over_cannot_be_planned(tmp_pat
 )
 def test_when_it_would_be_sent(typed: str | None, zone: str | None, meant: datetime) -> None:
     there = ZoneInfo(zone) if zone else None
-    assert planning.sending_time(typed, there, datetime(2026, 1, 1, tzinfo=UTC)) == meant
+    assert calendar.sending_time(typed, there, datetime(2026, 1, 1, tzinfo=UTC)) == meant
 
 
 @pytest.mark.parametrize("typed", ["tomorrow", "2026-13-01", "2026-11-02T25:00"])
 def test_no_time_is_refused(typed: str) -> None:
     with pytest.raises(ValueError, match="is not a date, or an instant such as"):
-        planning.sending_time(typed, None, SENT_AT)
+        calendar.sending_time(typed, None, SENT_AT)
 
 
 @pytest.mark.parametrize("typed", ["customer-signer", "customer-signer@2d", "@+2d", "a@+2y"])
 def test_who_signs_when_is_person_and_duration(typed: str) -> None:
     with pytest.raises(ValueError, match=r"is not PERSON@\+DURATION"):
-        planning.signing([typed])
+        calendar.signing([typed])

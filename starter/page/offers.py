@@ -8,9 +8,9 @@ from typing import Final
 from activities.language import phrase
 from activities.person import Person
 from activities.reader import Reader
-from starter.not_now import Later, times
-from starter.posted_forms import plain_text
-from starter.screens import Act
+from starter.page.not_now import Later, times
+from starter.page.posted_forms import plain_text
+from starter.page.screens import Act
 from starter.wishes import AnyWish, Refused
 from workflows.entries import AskedQuestion
 from workflows.model import Answer, Delegation, NotNow, Question

@@ -13,8 +13,8 @@ from activities.due import due_sentence
 from activities.language import Language, phrase
 from activities.push.words import words_for
 from activities.reader import Reader
-from starter.screens import Act, Button, Draft, Screen, ScreenName, SignerRow, Tone
-from starter.standing import ending, standing
+from starter.page.screens import Act, Button, Draft, Screen, ScreenName, SignerRow, Tone
+from starter.page.standing import ending, standing
 from workflows.model import NoticeAction, SignerState, Status
 from workflows.shown import RequestShow
 from workflows.stages import Stage

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from activities.language import phrase
-from starter.page_options import WRITING, writing
-from starter.posted_forms import plain_text
-from starter.screens import Draft, Screen, ScreenName, Tone
+from starter.page.options import WRITING, writing
+from starter.page.posted_forms import plain_text
+from starter.page.screens import Draft, Screen, ScreenName, Tone
 
 NOT_DONE: Final = Draft(
     ScreenName.NOT_DONE,

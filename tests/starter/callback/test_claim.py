@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
-from starter.callbacks import Verdict, event_hash
-from starter.receiver import Reply
-from starter.signals import Receipt
+from starter.callback.claim import Verdict, event_hash
+from starter.callback.receiver import Reply
+from starter.callback.signals import Receipt
 from tests.starter.receiving import (
     EVENT_UUID,
     JSON,

@@ -7,7 +7,8 @@ import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.language import LANGUAGES, Language
-from starter.page_words import (
+from starter.page.screens import Draft, Screen
+from starter.page.words import (
     FOREIGN_FORM,
     MAIL_SENT,
     NO_ANSWER,
@@ -17,7 +18,6 @@ from starter.page_words import (
     signing_screen,
     status_screen,
 )
-from starter.screens import Draft, Screen
 from tests.activities.reading import reading
 from workflows.model import Code, HandoffState, Problem, Role, SignerState, Status
 from workflows.shown import HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor

@@ -14,8 +14,8 @@ from activities.people import Device, Directory, UnknownPerson
 from activities.person import Person, SignersFile, stands_in_full
 from activities.policies.cascade import REQUEST, Resolved
 from activities.requests.input import Prepared
-from starter.dry_run import DryRun, Happening
 from starter.exits import Refusal
+from starter.plan.dry_run import DryRun, Happening
 from workflows import stages
 from workflows.model import Model, MomentKind, Policy, Reason, Status
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from starter.screens import Screen
+from starter.page.screens import Screen
 from workflows.operations import TEXT_AT_MOST
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")

@@ -9,7 +9,7 @@ import pytest
 from activities.store import Store
 from starter import desk as desks
 from starter.exits import Refusal
-from starter.plan_against import Difference, What, compare
+from starter.plan.comparison import Difference, What, compare
 from tests.activities.requests.papers import Desk
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, story

@@ -17,7 +17,7 @@ from activities.planner import PolicyPlanner
 from activities.requests.input import Prepared
 from starter.desk import Desk
 from starter.exits import Refusal
-from starter.planning import policy_fields
+from starter.plan.calendar import policy_fields
 from starter.request_ids import request_id
 from workflows import names
 from workflows.model import Agenda, Model, Moment, Planning

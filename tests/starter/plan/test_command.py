@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from starter import plan_tables, planning
+from starter.plan import calendar, tables
 from tests.activities.requests.papers import Desk
+from tests.starter.plan.test_calendar import SENT_AT
 from tests.starter.terminal import type_
-from tests.starter.test_planning import SENT_AT
 
 REQUEST = """\
 id: msa-0042
@@ -90,10 +90,10 @@ def test_all_faults_of_the_people_file_are_told(tmp_path: Path, environment: dic
 async def test_the_table_fits_a_terminal_and_names_nobody(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     prepared = await desk.prepare()
-    signing = planning.signing(["customer-signer@+2d"])
-    found = await planning.plan(prepared, desk.directory, SENT_AT, signing, planning.zone_of("Europe/Amsterdam"))
+    signing = calendar.signing(["customer-signer@+2d"])
+    found = await calendar.plan(prepared, desk.directory, SENT_AT, signing, calendar.zone_of("Europe/Amsterdam"))
     console = Console(width=80, file=StringIO())
-    console.print(plan_tables.of_plan(found))
+    console.print(tables.of_plan(found))
     assert isinstance(console.file, StringIO)
     shown = console.file.getvalue()
     assert max(map(len, shown.splitlines())) <= 80

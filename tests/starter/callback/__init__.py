@@ -1,0 +1,1 @@
+"""Tests of a callback, from bytes to a signal."""
