@@ -34,9 +34,9 @@ from workflows.signature_request import SignatureRequestWorkflow
 
 NEEDS: Final = needs.OF_WORKER
 GRACE: Final = timedelta(seconds=30)
-"""What an activity that is running at SIGTERM gets to finish; without it the next worker would send it again."""
-CALLS_OF_THE_DEAREST: Final = 4
-"""Calls to Core Signature that one activity makes at most: the server paces activities, the tenant counts calls."""
+"""How long running activities may take to finish after SIGTERM; cut short, the next worker would repeat them."""
+CALLS_PER_ACTIVITY: Final = 4
+"""What one activity calls Core Signature at most: the server paces activities, the tenant counts calls."""
 
 _LOGGER: Final = structlog.get_logger("countersign.worker")
 
@@ -90,7 +90,7 @@ def workers(client: Client, activities: dict[str, list[Any]], chosen: Settings) 
         client,
         task_queue=SIGNATURE_QUEUE,
         activities=activities[SIGNATURE_QUEUE],
-        max_task_queue_activities_per_second=chosen.signature.max_rps / CALLS_OF_THE_DEAREST,
+        max_task_queue_activities_per_second=chosen.signature.max_rps / CALLS_PER_ACTIVITY,
         **common,
     )
     return ours, paced

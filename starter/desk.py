@@ -1,4 +1,4 @@
-"""The desk that the words about requests work at: a connected client, the store, and where the Web UI is."""
+"""What the commands about requests work with: a connected client, the store, and where the Web UI is."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -23,7 +23,7 @@ class SignatureSettings(Group):
     """Core Signature (docs/core-signature.md)."""
 
     url: Address = Field("", description="Host of Core Signature, without /api/v1")
-    token_url: Address = Field("", description="OAuth2 token end point")
+    token_url: Address = Field("", description="OAuth2 token endpoint")
     token_auth: Literal["basic", "body", "json"] = Field("basic", description="How client id and secret are sent")
     grant: Literal["client_credentials", "password"] = Field("client_credentials", description="OAuth2 grant")
     client_id: str = Field("", description="OAuth2 client id")
@@ -81,7 +81,7 @@ class PushSettings(Group):
     auth: Literal["client_credentials", "google_service_account"] = Field(
         "client_credentials", description="How the FCM bearer token is got"
     )
-    token_url: Address = Field("", description="OAuth2 token end point of the push service")
+    token_url: Address = Field("", description="OAuth2 token endpoint of the push service")
     client_id: str = Field("", description="OAuth2 client id of the push service")
     client_secret: SecretStr = Field(UNSET, description="OAuth2 client secret of the push service")
     credentials_file: Path | None = Field(None, description="Google service account key file")

@@ -71,7 +71,7 @@ def started(otel: Mapping[str, str], *, service: str, metrics: bool = False) -> 
 
 
 def _wanted(otel: Mapping[str, str], signal: str) -> str:
-    """The exporter that `OTEL_<signal>_EXPORTER` names; an end point alone means `otlp`."""
+    """The exporter that `OTEL_<signal>_EXPORTER` names; an endpoint alone means `otlp`."""
     endpoints = (_ENDPOINT, f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
     return otel.get(f"OTEL_{signal}_EXPORTER", "otlp" if any(name in otel for name in endpoints) else "none")
 

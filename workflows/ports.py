@@ -57,7 +57,7 @@ class SignatureService(Port):
 
 
 class PushService(Port):
-    """Notices on people's phones, and Core Signature's own mail for who has no device."""
+    """Notices on people's phones, and Core Signature's own mail for those without a device."""
 
     @asks("deliver_notices")
     @abstractmethod

@@ -56,7 +56,7 @@ class Documents:
         )
 
     async def emails(self, brief: Brief) -> dict[str, str]:
-        """The addresses the directory still knows: who has left must not keep us from believing a document."""
+        """The addresses the directory still knows: somebody's departure must not make a document unreadable."""
         emails: dict[str, str] = {}
         for signer in brief.signers:
             try:

@@ -39,7 +39,7 @@ class SigningPage:
     document: str | None = None
     url: str | None = None
     request: str | None = None
-    """The provider's uuid of the request, to have the mail sent again: only for who alone would get it."""
+    """The provider's uuid of the request, to have the mail sent again: only if nobody else would get it."""
     approves: bool = False
     outcome: Status | None = None
     """How the request ended; None while it lives."""

@@ -120,7 +120,7 @@ class Chain:
         return "who is absent" if person.absent_at(self.at) else None
 
     async def _known(self, id: str) -> Person | None:
-        """The person, None for who has left the directory since the policy was written."""
+        """The person, None if they have left the directory since the policy was written."""
         try:
             return await self.directory.person(id, self.planning.brief.id)
         except UnknownPerson:

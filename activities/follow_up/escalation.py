@@ -1,7 +1,7 @@
 """When a silent signer's request goes to somebody who can act: in the recipient's hours, with time left to act.
 
 The earlier of the policy's triggers counts. One that would leave the alternate less than a working day before the due
-date is moved ahead; a signer who is absent and has a stand-in is not waited for at all.
+date is moved earlier; a signer who is absent and has a stand-in is not waited for at all.
 """
 
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ def _placed(waiting: Waiting, trigger: _Trigger, moment: Moment, person: Person)
     slot = hours.next_slot(moment.at, waiting.due)
     day = None if waiting.policy.urgent else _last_working_day(person, waiting)
     if day is not None and (slot is None or max(moment.at, slot.opens) > day.opens):
-        ahead = moved(moment, waiting.spread(day.opens, day), "moved ahead, so that a working day is left to act")
+        ahead = moved(moment, waiting.spread(day.opens, day), "moved earlier, so that a working day is left to act")
         return kept_to(hours, ahead, waiting.now, waiting.due)
     if slot is None:
         return _at_the_last_occasion(waiting, moment, hours)
@@ -133,4 +133,4 @@ def _at_the_last_occasion(waiting: Waiting, moment: Moment, hours: OpenHours) ->
     at = max(slot.opens, slot.closes - _TO_ACT) if slot else waiting.since
     if at <= waiting.since:
         return dropped(moment, Reason.QUIET_HOURS, "no open hours before the due date")
-    return kept_to(hours, moved(moment, at, "moved ahead, into working hours"), waiting.now, waiting.due)
+    return kept_to(hours, moved(moment, at, "moved earlier, into working hours"), waiting.now, waiting.due)

@@ -64,5 +64,5 @@ def _on_the_last_working_day(waiting: Waiting, warning: Moment) -> Moment:
     slot = hours.last_day(hours.local_day(warning.at), waiting.came_at)
     if slot is None:
         return warning.having(at=waiting.spread(warning.at, None, ahead=True))
-    because = f"moved ahead from {waiting.local(warning.at)}: {hours.why_closed(warning.at)}"
+    because = f"moved earlier from {waiting.local(warning.at)}: {hours.why_closed(warning.at)}"
     return moved(warning, waiting.spread(slot.opens, slot), because)

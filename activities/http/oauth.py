@@ -44,7 +44,7 @@ UNSTATED_LIFE: Final = 300.0
 
 
 class TokenAuth(StrEnum):
-    """How the client shows who it is at the token end point (docs/core-signature.md, Tokens)."""
+    """How the client shows who it is at the token endpoint (docs/core-signature.md, Tokens)."""
 
     BASIC = "basic"
     BODY = "body"
@@ -162,7 +162,7 @@ class Bearer(httpx.Auth):
         return self.token_of(answer, asked_at)
 
     def token_of(self, answer: Mapping[str, Any], asked_at: float) -> Token:
-        """The token in the answer of a token end point."""
+        """The token in the answer of a token endpoint."""
         return Token(answer["access_token"], asked_at + SHARE_OF_LIFE * lifetime(answer.get("expires_in")))
 
     def _client(self) -> Any:

@@ -24,7 +24,7 @@ class Phones:
         self._limiter = limiter
 
     def has_one(self, person: Person) -> bool:
-        """Whether somebody has a phone that a push may reach, for all that is known without looking for dead ones."""
+        """Whether somebody has a phone that a push may reach, without looking which of them are dead."""
         return self._dialect is not None and bool(person.devices)
 
     async def living(self, person: Person, only: Collection[str] | None = None) -> list[Device]:

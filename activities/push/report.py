@@ -82,7 +82,7 @@ class Told:
         return told.stopped(Outcome.FAILED, _FAILED_BECAUSE[fate], trouble)
 
     def along(self, request: str, person: str, *, has_phone: bool) -> "Told":
-        """What another signer was told by this one's mail; to who has no phone it is a reminder like their own."""
+        """What another signer was told by this one's mail; without a phone it is a reminder like their own."""
         notice = self.notice.having(
             key=alert_key(request, self.notice.stage, person, self.notice.person),
             stage=MAILED_ALONG if has_phone else REMINDED_ALONG,

@@ -108,7 +108,7 @@ class Notices(PushService):
         return told
 
     async def _mail_the_rest(self, delivery: Delivery, told: Sequence[Told]) -> list[Told]:
-        """Core Signature's mail, once, for all signers without a living device, with a line for who gets it along."""
+        """Core Signature's mail, once, for all signers without a living device; anyone who gets it along has a line."""
         asked = [one for one in told if one.mail and not _mailed_by_itself(one)]
         failure: ServiceFailure | DirectoryFailure | OthersAsleep | None = None
         along: tuple[Person, ...] = ()
@@ -128,7 +128,7 @@ class Notices(PushService):
 
 
 def _mailed_by_itself(told: Told) -> bool:
-    """The first mail Core Signature sends by itself to who had no device at creation, and to nobody else."""
+    """The first mail Core Signature sends by itself to signers without a device at creation, and to nobody else."""
     return told.mail is Mail.BY_ITSELF and told.notice.stage == Stage.READY
 
 

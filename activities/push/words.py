@@ -63,15 +63,15 @@ _LAST: Final[_ByAction] = {
 _SNOOZED: Final[_ByAction] = {
     NoticeAction.SIGN: Words(
         phrase("As you asked: your signature is needed"),
-        phrase("You wanted to be reminded of {document} now. Please sign it."),
+        phrase("You asked to be reminded of {document} now. Please sign it."),
     ),
     NoticeAction.APPROVE: Words(
         phrase("As you asked: your approval is needed"),
-        phrase("You wanted to be reminded of {document} now. Please approve it."),
+        phrase("You asked to be reminded of {document} now. Please approve it."),
     ),
     NoticeAction.OPEN: Words(
         phrase("As you asked: a document for you"),
-        phrase("You wanted to be reminded of {document} now. Please read it."),
+        phrase("You asked to be reminded of {document} now. Please read it."),
     ),
 }
 _QUESTION: Final = _alike(

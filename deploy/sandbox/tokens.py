@@ -1,4 +1,4 @@
-"""Bearer tokens that really expire, and the end points that issue them."""
+"""Bearer tokens that really expire, and the endpoints that issue them."""
 
 import hmac
 import json

@@ -18,7 +18,7 @@ from deploy.sandbox.views import Views
 
 
 class World:
-    """Everything the end points work on. Runs only inside `alive()`: nothing is scheduled before."""
+    """Everything the endpoints work on. Runs only inside `alive()`: nothing is scheduled before."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings

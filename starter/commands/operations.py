@@ -31,7 +31,7 @@ _DUE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Manner:
-    """Who changes a request, under what name, and how the answer is told: the options of every word here."""
+    """Who changes a request, under what name, and how the answer is told: the options that all these commands share."""
 
     as_: Annotated[str | None, Parameter("--as", help="Who wants it; default: COUNTERSIGN_ACTOR, else user@host.")] = (
         None

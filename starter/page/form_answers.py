@@ -14,7 +14,7 @@ NOT_DONE: Final = Draft(
     503,
     Tone.TROUBLE,
     phrase("Please try again in a minute"),
-    (phrase("What you wished for was not done. Nothing is lost, and your link stays good."),),
+    (phrase("Your request was not carried out. Nothing is lost, and your link still works."),),
     retry_after=30,
 )
 UNCERTAIN: Final = Draft(

@@ -12,7 +12,7 @@ from starter.page.screens import Act, Choice, Exchange, Option, Screen
 from workflows.entries import AskedQuestion
 from workflows.shown import RequestShow
 
-_CALENDAR_HINT: Final = phrase("The due date stays as it is, and a last warning comes all the same.")
+_CALENDAR_HINT: Final = phrase("The due date stays as it is, and you will still get a last warning.")
 _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")
 _ASK_HINT: Final = phrase("Whoever asked for this gets your question. Nobody is reminded until it is answered.")
 _ANSWER_HINT: Final = phrase("Whoever asked gets your answer, and reminders go on.")

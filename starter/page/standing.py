@@ -1,6 +1,6 @@
 """Where a request stands, in the reader's language: everything for whoever asked for it, the bare facts for others.
 
-Why it stands still, who paused it, what is in the way and whom of ours we tell are matters of our own house. A link may
+Why it stands still, who paused it, what is wrong and whom of ours we tell is confidential. A link may
 be with anybody: an alternate, a signer who was replaced, a customer.
 """
 

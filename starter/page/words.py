@@ -41,7 +41,7 @@ NO_ANSWER: Final = Draft(
     503,
     Tone.TROUBLE,
     phrase("Please try again in a minute"),
-    (phrase("Core Signature does not answer at the moment. Nothing is lost, and your link stays good."),),
+    (phrase("Core Signature does not answer at the moment. Nothing is lost, and your link still works."),),
     retry_after=30,
 )
 NOT_KNOWN_NOW: Final = Draft(
@@ -49,7 +49,7 @@ NOT_KNOWN_NOW: Final = Draft(
     503,
     Tone.TROUBLE,
     phrase("Please try again in a minute"),
-    (phrase("This cannot be looked up at the moment. Nothing is lost, and your link stays good."),),
+    (phrase("This cannot be looked up at the moment. Nothing is lost, and your link still works."),),
     retry_after=30,
 )
 """As `NO_ANSWER`, when it is our own side that does not know."""
@@ -124,7 +124,7 @@ MAIL_SENT: Final = Draft(
     200,
     Tone.DONE,
     phrase("The mail is on its way"),
-    (phrase("It comes from Core Signature and may take some minutes. Please look into your junk folder, too."),),
+    (phrase("It comes from Core Signature and may take some minutes. Please check your junk folder as well."),),
 )
 _PLAIN: Final = {
     SigningState.PREPARING: _PREPARING,

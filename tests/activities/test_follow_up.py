@@ -233,7 +233,7 @@ async def test_an_escalation_moved_ahead_that_is_planned_late_waits_for_the_morn
     policy = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="90%", or_=None))
     asked = planning(policy, due=_instant(due)).having(now=_instant(at_night))
     moment = stage(await PolicyPlanner(book()).plan(asked), "escalation")
-    assert "moved ahead" in moment.why
+    assert "moved earlier" in moment.why
     assert moment.at < asked.now
     assert moment.held_until == (_instant(held_until) if held_until else None)
 

@@ -168,7 +168,7 @@ async def test_while_nobody_answers_for_the_request_there_is_only_signing(
     for form in forms.values():
         answer = await signer.post(signer.link(), form | {"text": "Which annex?"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
-        assert "What you wished for was not done." in text_of(answer.text)
+        assert "Your request was not carried out." in text_of(answer.text)
     assert signer.wishes.taken == []
 
 
@@ -249,7 +249,7 @@ async def test_a_wish_that_temporal_does_not_take_was_not_done_and_the_page_know
     signer.wishes.failure = TemporalRefused(RPCError("canary", RPCStatusCode.PERMISSION_DENIED, b""), "default")
     answer = await signer.wish(signer.link(), Act.ASK, text="Which annex?")
     assert (answer.status_code, "canary" in answer.text) == (503, False)
-    assert "What you wished for was not done." in text_of(answer.text)
+    assert "Your request was not carried out." in text_of(answer.text)
     assert "Which annex?</textarea>" in answer.text
 
 

@@ -38,7 +38,7 @@ CALLS: Final[dict[str, Call]] = {
     "events": lambda client, _: client.events(),
 }
 TOKEN_CALLS: Final[dict[str, Call]] = {"check_token": lambda client, _: client.check_token()}
-"""Those that go to the token end point alone."""
+"""Those that go to the token endpoint alone."""
 ACTIONS: Final = frozenset({"cancel", "resend", "forward"})
 """Those whose path is not sure: when it is not found, the request itself is asked for."""
 

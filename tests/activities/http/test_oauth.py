@@ -23,7 +23,7 @@ EVENTS = "/api/v1/events/"
 
 @dataclass
 class Provider:
-    """A token end point and an API that accepts only the newest token; it remembers what reached it."""
+    """A token endpoint and an API that accepts only the newest token; it remembers what reached it."""
 
     life: object = 900
     refuse_all: bool = False

@@ -163,7 +163,7 @@ async def test_each_fault_of_the_doctor_s_check_has_its_meaning(
 
 
 def google_config(sandbox: RunningSandbox, tmp_path: Path) -> FcmConfig:
-    """FCM with a service account, whose token end point stands behind the sandbox's faults too."""
+    """FCM with a service account, whose token endpoint stands behind the sandbox's faults too."""
 
     async def token(request: Request) -> JSONResponse:
         asked = (await request.form())["grant_type"] == GRANT
