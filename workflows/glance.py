@@ -4,6 +4,7 @@ The query, the Web UI's details, `request show`, the settled record (record.py) 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from workflows.agenda import Escalate, Expire, Nudge, Wait, next_step
@@ -33,7 +34,6 @@ from workflows.shown import Choices, HandoffLine, Next, NextStep, RequestShow, S
 def show(request: SignatureRequest, progress: Progress, now: datetime) -> RequestShow:
     """Everything there is to know of a request at `now`."""
     brief = request.brief
-    waiting = () if progress.status.ended else _waiting_for(progress)
     following = _next(progress, now)
     return RequestShow(
         id=brief.id,
@@ -42,7 +42,7 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
         requester=brief.requester,
         status=progress.status,
         problem=progress.problem,
-        waiting_for=waiting,
+        waiting_for=() if progress.status.ended else _waiting_for(progress),
         next=following,
         due_at=progress.due_at,
         signers=tuple(
@@ -56,7 +56,7 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
         question=open_question(progress),
         answered=tuple(question for question in progress.questions if question.answer is not None),
         choices=_choices(request.policy, progress, now),
-        says=_sentence(progress, waiting, following),
+        says=_sentence(progress, following),
     )
 
 
@@ -100,11 +100,15 @@ def _waiting_for(progress: Progress) -> tuple[WaitingFor, ...]:
     return tuple(WaitingFor(person=s.person, since=s.turn_at) for s in progress.signatures.pending if s.turn_at)
 
 
+def _people(progress: Progress) -> str:
+    return ", ".join(one.person for one in _waiting_for(progress)) or "nobody of the directory"
+
+
 def _next(progress: Progress, now: datetime) -> Next | None:
     if progress.status.ended:
         return _next_handoff(progress)
-    if wait := _standstill(progress):
-        return wait
+    if standstill := _standstill(progress):
+        return standstill.next
     if progress.agenda is None:
         return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
     moment = _next_moment(progress.agenda, progress, now)
@@ -113,15 +117,32 @@ def _next(progress: Progress, now: datetime) -> Next | None:
     return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why)
 
 
-def _standstill(progress: Progress) -> Next | None:
-    if progress.problem and progress.stop(StopKind.PROBLEM):
-        return Next(what=NextStep.WAIT, at=progress.probe_at, why=f"trying again: {progress.problem.says}")
+@dataclass(frozen=True)
+class _Standstill:
+    """Why no step of the agenda is next, as the sentence says it and as `next` does."""
+
+    says: str
+    why: str
+    at: datetime | None = None
+
+    @property
+    def next(self) -> Next:
+        return Next(what=NextStep.WAIT, at=self.at, why=self.why)
+
+
+def _standstill(progress: Progress) -> _Standstill | None:
+    if (problem := progress.problem) and progress.stop(StopKind.PROBLEM):
+        says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
+        return _Standstill(says, f"trying again: {problem.says}", progress.probe_at)
     if progress.ending:
-        return Next(what=NextStep.WAIT, at=None, why=f"being {progress.ending.outcome} at Core Signature")
+        says = f"Being {progress.ending.outcome} at Core Signature"
+        return _Standstill(says, says)
     if progress.status is Status.CONVERTING:
-        return Next(what=NextStep.WAIT, at=progress.probe_at, why="Core Signature is converting the document")
+        says = "Core Signature is preparing the document"
+        return _Standstill(says, says, progress.probe_at)
     if progress.stops:
-        return Next(what=NextStep.WAIT, at=None, why=_stop_words(progress.stops[0]))
+        why = _stop_words(progress.stops[0])
+        return _Standstill(f"Waiting for {_people(progress)}; the clocks stand: {why}", why)
     return None
 
 
@@ -214,23 +235,16 @@ _NEXT_WORDS = {
 }
 
 
-def _sentence(progress: Progress, waiting: tuple[WaitingFor, ...], following: Next | None) -> str:
+def _sentence(progress: Progress, following: Next | None) -> str:
     if progress.status.ended:
         return _ended_sentence(progress, following)
-    if progress.problem and progress.stop(StopKind.PROBLEM):
-        return f"Problem {progress.problem.code} since {stamp(progress.problem.since)}: {progress.problem.says}"
-    if progress.ending:
-        return f"Being {progress.ending.outcome} at Core Signature"
-    if progress.status is Status.CONVERTING:
-        return "Core Signature is preparing the document"
-    who = ", ".join(one.person for one in waiting) or "nobody of the directory"
-    if progress.stops:
-        return f"Waiting for {who}; the clocks stand: {_stop_words(progress.stops[0])}"
+    if standstill := _standstill(progress):
+        return standstill.says
     until = f" until {stamp(progress.due_at)}" if progress.due_at else ""
     then = ""
     if following and following.at and following.what in _NEXT_WORDS:
         then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
-    return f"Waiting for {who}{until}{then}"
+    return f"Waiting for {_people(progress)}{until}{then}"
 
 
 def _ended_sentence(progress: Progress, following: Next | None) -> str:
