@@ -15,6 +15,8 @@ HORIZON = timedelta(days=2 * 365)
 """Nothing is planned further ahead than two years."""
 APART = timedelta(hours=1)
 """Nobody is nudged twice within this time, neither by plan nor by hand."""
+_LATE = timedelta(hours=1)
+"""What is due for longer was missed in an outage."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     """What to do at `now`. Total: every agenda and progress has an answer; nothing is done before its instant.
 
     Nudges come before escalation and escalation before expiry, so that nobody loses a request without the last word
-    and the time to heed it.
+    and the time to heed it; but whose place is handed over this instant is not reminded of it first.
     """
     pending = frozenset(signer.person for signer in progress.signatures.pending)
     told = frozenset(line.key for line in progress.notifications)
@@ -69,7 +71,8 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
         if _is_open(moment, pending, escalated) and key_of(progress.request, moment) not in told
     ]
     due = [moment for moment in ahead if moment.at <= now]
-    if nudges := [moment for moment in due if moment.kind in _NUDGES]:
+    leaving = frozenset(one.person for one in due if one.hands_over and one.person not in progress.not_handed_over)
+    if nudges := [moment for moment in due if moment.kind in _NUDGES and moment.person not in leaving]:
         return _nudge(nudges, ahead, progress, now, is_over=now >= agenda.due_at)
     if heard := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATED):
         return Nudge(heard)
@@ -78,6 +81,12 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     if expiry := next((moment for moment in due if moment.kind is MomentKind.EXPIRE), None):
         return Expire(expiry)
     return Wait(min(ahead, key=lambda moment: moment.at, default=None))
+
+
+def was_away(moments: tuple[Moment, ...], progress: Progress, now: datetime) -> bool:
+    """Whether an outage separates the plan from now, so that the recipients' hours must be looked at again."""
+    late, planned_at = now - _LATE, progress.planned_at
+    return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
 
 
 def _is_open(moment: Moment, pending: frozenset[str], escalated: frozenset[str]) -> bool:

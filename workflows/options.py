@@ -82,9 +82,6 @@ def probe_pause(probes: int) -> timedelta:
     return min(doubled, PROBE_AT_MOST)
 
 
-LATE: Final = timedelta(hours=1)
-"""What is due for longer was missed in an outage."""
-
 LOOK_AGAIN: Final = timedelta(days=7)
 """A document that was not read for so long is read, because a callback may have been lost."""
 

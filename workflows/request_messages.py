@@ -26,7 +26,6 @@ with workflow.unsafe.imports_passed_through():
         Question,
         ReminderNow,
         Resumption,
-        Signer,
     )
     from workflows.names import PLANNING, PROVIDER_EVENT, SHOW
     from workflows.patience import PatientWorkflow
@@ -52,8 +51,7 @@ class RequestMessages(PatientWorkflow[Progress]):
     @property
     def _brief(self) -> Brief:
         """The request with the signers it has now."""
-        signers = tuple(Signer(person=s.person, order=s.order, role=s.role) for s in self._progress.signatures.signers)
-        return self._request.brief.having(signers=signers)
+        return self._request.brief.having(signers=self._progress.signatures.places)
 
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
     def provider_event(self, event: ProviderEvent) -> None:

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.operations as operations
     import workflows.options as options
     import workflows.recipients as recipients
-    from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
+    from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step, was_away
     from workflows.entries import Reassignment
     from workflows.inputs import Observation, SignatureRequest
     from workflows.model import (
@@ -17,7 +17,6 @@ with workflow.unsafe.imports_passed_through():
         CancelOrder,
         Code,
         CreateOrder,
-        EscalationAction,
         ForwardOrder,
         HandoffBatch,
         Moment,
@@ -91,7 +90,7 @@ class SignatureRequestWorkflow(Telling):
 
     async def _take(self, step: Step) -> None:
         match step:
-            case Nudge(moments) | Escalate(moments) if self._was_away(moments):
+            case Nudge(moments) | Escalate(moments) if was_away(moments, self._progress, workflow.now()):
                 self._progress = self._progress.having(agenda=None)
             case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, workflow.now())
@@ -120,11 +119,6 @@ class SignatureRequestWorkflow(Telling):
         if await self.until(look_at, words) is Wake.DEADLINE:
             self._progress = self._progress.having(unread=True)
         return Wake.NEWS
-
-    def _was_away(self, moments: tuple[Moment, ...]) -> bool:
-        """Whether an outage separates the plan from now, so that the recipients' hours must be looked at again."""
-        late, planned_at = workflow.now() - options.LATE, self._progress.planned_at
-        return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
 
     async def _observe(self) -> None:
         """Read the document; the activity writes the settled record when it has ended."""
@@ -185,8 +179,8 @@ class SignatureRequestWorkflow(Telling):
 
     async def _escalate(self, moments: tuple[Moment, ...]) -> None:
         """Hand over the places that the policy wants handed over, and alert somebody about the others."""
-        handed = tuple(moment for moment in moments if moment.action is EscalationAction.REASSIGN)
-        handed = tuple(moment for moment in handed if moment.person not in self._progress.not_handed_over)
+        stay = self._progress.not_handed_over
+        handed = tuple(moment for moment in moments if moment.hands_over and moment.person not in stay)
         alerted = tuple(moment for moment in moments if moment not in handed)
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
         self._progress = self._progress.to_reassign(*wanted)

@@ -97,6 +97,11 @@ class Signatures(Model):
         )
 
     @property
+    def places(self) -> tuple[Signer, ...]:
+        """The signers as a request names them: who was asked instead of somebody stands right after them."""
+        return tuple(Signer(person=one.person, order=one.order, role=one.role) for one in self.signers)
+
+    @property
     def pending(self) -> tuple[SignerProgress, ...]:
         """The signers whose turn it is and who have not acted."""
         return tuple(signer for signer in self.signers if signer.turn_at and signer.expected and not signer.acted)

@@ -1,34 +1,41 @@
-"""What would happen, and when, if a request were sent: the planner's own agendas played out without any server."""
+"""What would happen, and when, if a request were sent: the workflow's own decisions played out without any server."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Any, Final, Self
 
 from activities.calendars.wall_clock import after, in_words
 from activities.core_signature.stand_ins import StandIns
 from activities.people import Directory
 from activities.planner import PolicyPlanner
+from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step, was_away
+from workflows.entries import Reassignment
 from workflows.inputs import SignatureRequest
 from workflows.model import (
     Agenda,
     Brief,
-    EscalationAction,
-    EscalationReason,
+    Channel,
+    Delivered,
+    DocumentSeen,
     Moment,
     MomentKind,
-    Planning,
+    Notice,
+    Outcome,
     Reason,
     Role,
-    Signer,
     SignerSeen,
     SignerState,
     Status,
+    Substitution,
 )
-from workflows.signatures import Signatures
+from workflows.planning import planning_of
+from workflows.progress import Progress
+from workflows.recipients import alerts, announcement, nudges
 from workflows.stages import Stage
 
-SIGNED = "signed"
+SIGNED: Final = "signed"
+_DOCUMENT: Final = "not sent"
 
 
 @dataclass(frozen=True)
@@ -44,129 +51,166 @@ class Happening:
     suppressed: Reason | None = None
 
     @classmethod
-    def planned(cls, moment: Moment) -> Self:
-        """A moment of an agenda."""
-        return cls(moment.at, moment.stage, moment.person, moment.to, moment.why, moment.kind, moment.suppressed)
+    def planned(cls, moment: Moment, at: datetime | None = None) -> Self:
+        """A moment of an agenda, at its own instant or at the one it comes to pass."""
+        why, kind = moment.why, moment.kind
+        return cls(at or moment.at, moment.stage, moment.person, moment.to, why, kind, moment.suppressed)
 
 
 class DryRun:
-    """One request, sent at an instant, whose signers do what `signing` says: sign so long after their turn came."""
+    """One request, sent at an instant, whose signers do what `signing` says: sign so long after their turn came.
+
+    Its memory and its decisions are those of the workflow; only here everybody answers at once.
+    """
 
     def __init__(
         self, request: SignatureRequest, sent_at: datetime, directory: Directory, signing: Mapping[str, str]
     ) -> None:
         self._request = request
-        self._sent_at = self._now = sent_at
+        self._now = sent_at
         self._directory = directory
         self._signing = signing
-        self._signatures = Signatures.expect(request.brief.signers)
-        self._escalated = 0
-        self._told: dict[tuple[str, str, str], Happening] = {}
+        self._progress = Progress.begin(request.brief, sent_at)
+        self._happened: list[Happening] = []
+        self._handed: dict[str, Moment] = {}
+        self._left_out: dict[tuple[str, str], Happening] = {}
 
     async def play(self) -> tuple[Status, tuple[Happening, ...]]:
         """How it ends, and everything until then in the order of time."""
         await self._send()
-        ended: Status | None = None
-        while ended is None:
-            ended = await self._until_the_plan_changes()
-        return ended, tuple(sorted(self._told.values(), key=lambda one: one.at))
+        while not self._progress.status.ended:
+            await self._follow_up()
+        happened = {(one.stage, one.about) for one in self._happened}
+        left_out = [one for notice, one in self._left_out.items() if notice not in happened]
+        return self._progress.status, tuple(sorted([*self._happened, *left_out], key=lambda one: one.at))
 
     async def due_at(self) -> datetime:
         """When it expires if nobody acts."""
+        await self._send()
         return (await self._agenda()).due_at
 
     async def _send(self) -> None:
         brief = self._request.brief
         people = {one.person: await self._directory.person(one.person, brief.id) for one in brief.signers}
-        absent = await StandIns(self._directory).at_sending(brief, people, self._now)
-        for who, other in absent.stand_ins.items():
-            self._reassign(who, other.id, f"{who} is absent, so the delegate is asked from the start")
-        self._signatures = self._signatures.begin(self._now)
-        self._announce()
+        cast = await StandIns(self._directory).at_sending(brief, people, self._now)
+        for who in cast.stand_ins:
+            why = f"{who} is absent, so the delegate is asked from the start"
+            self._happened.append(Happening(self._now, Stage.REASSIGNED, who, who, why))
+        instead = tuple(Substitution(from_=who, to=other.id) for who, other in cast.stand_ins.items())
+        self._observe(Status.SENT, substituted=instead)
 
-    async def _until_the_plan_changes(self) -> Status | None:
-        agenda = await self._agenda()
-        signing = await self._next_signatures()
-        handing_over = [moment for moment in agenda.moments if _hands_over(moment)]
-        signed_at = min(signing.values(), default=agenda.due_at)
-        until = min([signed_at, agenda.due_at, *(moment.at for moment in handing_over)])
-        self._tell_until(until, agenda)
-        self._now = max(self._now, until)
-        if until == agenda.due_at:
-            return Status.EXPIRED
-        if until == signed_at:
-            return self._sign(tuple(who for who, at in signing.items() if at == until))
-        for moment in handing_over:
-            if moment.at == until:
-                self._tell(Happening.planned(moment))
-                self._escalated += moment.reason is EscalationReason.ESCALATION
-                self._reassign(moment.person, moment.to, f"handed over to {moment.to}")
-        self._announce()
-        return None
+    async def _follow_up(self) -> None:
+        """One step, in the order of the workflow's own."""
+        progress = self._progress
+        if progress.reassigning:
+            self._hand_over(progress.reassigning[0])
+        elif progress.agenda is None:
+            self._progress = progress.planned(await self._agenda(), self._now)
+        elif notices := announcement(self._brief, progress):
+            self._announce(notices)
+        else:
+            await self._take(next_step(progress.agenda, progress, self._now))
 
-    async def _agenda(self) -> Agenda:
-        return await PolicyPlanner(self._directory).plan(
-            Planning(
-                brief=self._brief,
-                policy=self._request.policy,
-                due=self._request.due,
-                window_from=self._sent_at,
-                turns=self._signatures.turns,
-                now=self._now,
-                acted=tuple(signer.person for signer in self._signatures.signers if signer.acted),
-                escalated=self._escalated,
-            )
+    async def _take(self, step: Step) -> None:
+        match step:
+            case Nudge(moments) | Escalate(moments) if was_away(moments, self._progress, self._now):
+                self._leave_out(lambda moment: moment.at < self._now)
+                self._progress = self._progress.having(agenda=None)
+            case Nudge(moments, caught_up, too_soon):
+                self._progress = self._progress.left_out(caught_up, too_soon, self._now)
+                self._tell(moments, nudges(self._brief, moments))
+            case Escalate(moments):
+                self._escalate(moments)
+            case Expire(moment):
+                self._happened.append(Happening.planned(moment, self._now))
+                self._leave_out(lambda _: True)
+                self._observe(Status.EXPIRED)
+            case Wait(moment) if moment is not None:
+                await self._wait_until(moment.at)
+
+    async def _wait_until(self, at: datetime) -> None:
+        signing = await self._signing_next()
+        first = min(signing.values(), default=at)
+        self._now = max(self._now, min(at, first))
+        if first <= at:
+            self._leave_out(lambda moment: moment.at < self._now)
+            self._sign(tuple(who for who, when in signing.items() if when == first))
+
+    def _sign(self, people: tuple[str, ...]) -> None:
+        requester = self._request.brief.requester
+        for person in people:
+            why = f"{in_words(self._signing[person])} after their turn came"
+            self._happened.append(Happening(self._now, SIGNED, person, requester, why))
+        signed = tuple(SignerSeen(person=person, state=self._signature_of(person)) for person in people)
+        self._observe(Status.SENT, signers=signed)
+        if self._progress.signatures.complete:
+            self._observe(Status.SIGNED)
+            self._happened.append(Happening(self._now, Stage.SETTLED, requester, requester, "everybody has signed"))
+
+    def _escalate(self, moments: tuple[Moment, ...]) -> None:
+        handed = tuple(moment for moment in moments if moment.hands_over)
+        alerted = tuple(moment for moment in moments if not moment.hands_over)
+        self._leave_out(lambda moment: moment.at < self._now)
+        self._handed |= {moment.person: moment for moment in handed}
+        wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
+        self._tell(alerted, alerts(self._brief, alerted))
+        self._progress = self._progress.to_reassign(*wanted).escalated(alerted, self._now)
+
+    def _hand_over(self, wanted: Reassignment) -> None:
+        self._happened.append(Happening.planned(self._handed[wanted.from_], self._now))
+        self._progress = self._progress.reassigned(wanted, self._now)
+
+    def _announce(self, notices: tuple[Notice, ...]) -> None:
+        leaving_first = sorted(notices, key=lambda one: one.stage != Stage.REASSIGNED)
+        told = [(one, why) for one in leaving_first if (why := self._why(one)) is not None]
+        self._happened += [Happening(self._now, one.stage, one.person, one.person, why) for one, why in told]
+        self._arrive(notices)
+
+    def _why(self, notice: Notice) -> str | None:
+        """The reason of a notice that the agenda does not plan; None for one that nobody reads."""
+        if notice.stage == Stage.REASSIGNED:
+            return f"handed over to {self._handed[notice.person].to}"
+        return "it is their turn" if notice.stage == Stage.READY else None
+
+    def _tell(self, moments: tuple[Moment, ...], notices: tuple[Notice, ...]) -> None:
+        self._happened += [Happening.planned(moment, self._now) for moment in moments]
+        self._arrive(notices)
+
+    def _arrive(self, notices: tuple[Notice, ...]) -> None:
+        lines = (
+            Delivered(key=n.key, stage=n.stage, person=n.person, channel=Channel.PUSH, outcome=Outcome.ACCEPTED)
+            for n in notices
+        )
+        self._progress = self._progress.told(tuple(lines), self._now)
+
+    def _leave_out(self, is_over: Callable[[Moment], bool]) -> None:
+        """Keep what the present plan leaves out, as far as its time is over: another plan, or none, comes next."""
+        for moment in self._progress.agenda.dropped if self._progress.agenda else ():
+            if is_over(moment):
+                self._left_out[moment.stage, moment.person] = Happening.planned(moment)
+
+    def _observe(self, status: Status, **seen: Any) -> None:
+        self._progress = self._progress.observe(
+            DocumentSeen(document=_DOCUMENT, status=status, raw=status, **seen), self._now
         )
 
-    @property
-    def _brief(self) -> Brief:
-        signers = tuple(Signer(person=s.person, order=s.order, role=s.role) for s in self._signatures.signers)
-        return self._request.brief.having(signers=signers)
+    async def _agenda(self) -> Agenda:
+        request = self._request.having(brief=self._brief)
+        return await PolicyPlanner(self._directory).plan(planning_of(request, self._progress, self._now))
 
-    async def _next_signatures(self) -> dict[str, datetime]:
+    async def _signing_next(self) -> dict[str, datetime]:
+        """When those whose turn it is sign, of those who do."""
         found = {}
-        for turn in self._signatures.turns:
+        for turn in self._progress.signatures.turns:
             if turn.person in self._signing:
                 zone = (await self._directory.person(turn.person, self._request.brief.id)).tz
                 found[turn.person] = after(turn.since, self._signing[turn.person], zone)
         return found
 
-    def _sign(self, people: tuple[str, ...]) -> Status | None:
-        for person in people:
-            signer = self._signatures.of(person)
-            approves = signer is not None and signer.role is Role.APPROVE
-            state = SignerState.APPROVED if approves else SignerState.SIGNED
-            self._signatures = self._signatures.record((SignerSeen(person=person, state=state),), self._now)
-            why = f"{in_words(self._signing[person])} after their turn came"
-            self._tell(Happening(self._now, SIGNED, person, self._request.brief.requester, why))
-        if self._signatures.complete:
-            requester = self._request.brief.requester
-            self._tell(Happening(self._now, Stage.SETTLED, requester, requester, "everybody has signed"))
-            return Status.SIGNED
-        self._announce()
-        return None
+    def _signature_of(self, person: str) -> SignerState:
+        signer = self._progress.signatures.of(person)
+        return SignerState.APPROVED if signer is not None and signer.role is Role.APPROVE else SignerState.SIGNED
 
-    def _reassign(self, person: str, to: str, why: str) -> None:
-        self._signatures = self._signatures.reassign(person, to, self._now)
-        self._tell(Happening(self._now, Stage.REASSIGNED, person, person, why))
-
-    def _announce(self) -> None:
-        for turn in self._signatures.turns:
-            self._tell(Happening(turn.since, Stage.READY, turn.person, turn.person, "it is their turn"))
-
-    def _tell_until(self, until: datetime, agenda: Agenda) -> None:
-        """What the agenda says up to an instant at which it is replaced by another one, or over."""
-        over = until == agenda.due_at
-        for moment in (*agenda.moments, *agenda.dropped):
-            if (over or moment.at < until) and not _hands_over(moment):
-                self._tell(Happening.planned(moment))
-                escalates = moment.kind is MomentKind.ESCALATE and moment.reason is EscalationReason.ESCALATION
-                self._escalated += escalates and moment.suppressed is None
-
-    def _tell(self, happening: Happening) -> None:
-        self._told.setdefault((happening.stage, happening.about, happening.to), happening)
-
-
-def _hands_over(moment: Moment) -> bool:
-    reassigns = moment.kind is MomentKind.ESCALATE and moment.action is EscalationAction.REASSIGN
-    return reassigns and moment.suppressed is None
+    @property
+    def _brief(self) -> Brief:
+        return self._request.brief.having(signers=self._progress.signatures.places)

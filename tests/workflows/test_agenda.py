@@ -14,6 +14,7 @@ from workflows.model import (
     Channel,
     Delivered,
     DocumentSeen,
+    EscalationAction,
     Moment,
     MomentKind,
     Outcome,
@@ -190,6 +191,14 @@ def test_the_silent_signer_hears_of_the_alert_an_hour_after_a_nudge_if_their_hou
         heard = HEARD.having(open_until=closes)
         agenda = Agenda(due_at=EXPIRY.at, moments=(heard, EXPIRY))
         assert next_step(agenda, nudged, now) == (expected or Nudge((heard,)))
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_whose_place_is_handed_over_this_instant_is_not_reminded_of_it_first(refused: bool) -> None:
+    handing = moment(3, MomentKind.ESCALATE, "escalation", to="chair").having(action=EscalationAction.REASSIGN)
+    agenda = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], handing, EXPIRY))
+    silent = SENT.having(not_handed_over=(FIRST,)) if refused else SENT
+    assert next_step(agenda, silent, handing.at) == (Nudge((REMINDERS[0],)) if refused else Escalate((handing,)))
 
 
 def test_an_empty_agenda_waits_for_ever() -> None:

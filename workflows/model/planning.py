@@ -77,6 +77,11 @@ class Moment(Model):
     open_until: AwareDatetime | None = None
     """The recipient's hours close then and open again before the due date: what could not be sent is planned anew."""
 
+    @property
+    def hands_over(self) -> bool:
+        """Whether it is an escalation that hands the signer's place over."""
+        return self.kind is MomentKind.ESCALATE and self.action is EscalationAction.REASSIGN
+
 
 class Agenda(Model):
     """The instants planned for the signers whose turn it is, earliest first, and the due date, all in UTC."""

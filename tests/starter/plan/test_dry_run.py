@@ -1,0 +1,56 @@
+"""The plan before anything is sent is what then happens: every notice, to the same person, at the same time.
+
+The lives are always the same ones. In others (2 of 1,000) two things fall due in one instant, and the seconds that a
+real call takes decide which of them is first.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import pytest
+
+from starter.plan.dry_run import SIGNED, DryRun, Happening
+from tests.workflows.lives.undisturbed import Undisturbed
+from workflows.model import Outcome
+from workflows.stages import Stage
+
+Notices: TypeAlias = dict[tuple[str, str, str], datetime]
+"""When somebody hears of what, about whom."""
+TO_SEND = timedelta(minutes=3)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_what_was_planned_is_what_an_undisturbed_life_does(seed: int) -> None:
+    life = Undisturbed(seed)
+    settled = life.live()
+    sent_at = next(progress.sent_at for _, progress in life.history if progress.sent_at)
+    outcome, happenings = asyncio.run(DryRun(life.request, sent_at, life.world.book, life.signing).play())
+    assert outcome is settled.outcome
+    planned, lived = told_by(happenings), told_in(life)
+    assert planned.keys() == lived.keys()
+    assert all(abs(planned[notice] - lived[notice]) <= TO_SEND for notice in planned), (planned, lived)
+    left_out = {(one.stage, one.to) for one in happenings if one.suppressed}
+    assert left_out <= suppressed_in(life)
+
+
+def told_by(happenings: tuple[Happening, ...]) -> Notices:
+    """What a plan says, without what only a plan speaks of and without the endings, which the hand-off tells."""
+    spoken_of = (SIGNED, Stage.SETTLED, "expiry")
+    sent = [one for one in happenings if not one.suppressed and one.stage not in spoken_of]
+    return {(one.stage, one.to, one.about): one.at for one in sent}
+
+
+def told_in(life: Undisturbed) -> Notices:
+    """What was accepted, and the places that were handed over."""
+    end = life.history[-1][1]
+    lines = [line for line in end.notifications if line.outcome is Outcome.ACCEPTED]
+    lines = [line for line in lines if line.stage not in (Stage.SETTLED, Stage.WITHDRAWAL)]
+    told = {(line.stage, line.person, line.person): line.at for line in lines if line.stage != Stage.ESCALATION}
+    return told | {(Stage.ESCALATION, entry.to, entry.from_): entry.at for entry in end.escalations}
+
+
+def suppressed_in(life: Undisturbed) -> set[tuple[str, str]]:
+    """What the ledger says was left out."""
+    lines = life.history[-1][1].notifications
+    return {(line.stage, line.person) for line in lines if line.outcome is Outcome.SUPPRESSED}
