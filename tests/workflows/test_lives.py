@@ -1,6 +1,6 @@
-"""What holds for every life: hundreds by chance, with outages, pauses, questions, hand-overs and continue-as-new.
+"""What holds for every life: with outages, pauses, questions, hand-overs and continue-as-new, all by chance.
 
-A seed that fails lives the same life again: `Life(seed).live()`.
+The lives are always the same ones, so that a red one tells of a change. Who looks for more takes other seeds.
 """
 
 from collections import Counter
@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
 from activities.follow_up.open_hours import OpenHours
 from tests.workflows.lives.life import Life
@@ -25,8 +24,7 @@ TO_SEND: Final = timedelta(minutes=3)
 HOUR: Final = timedelta(hours=1)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2**40))
+@pytest.mark.parametrize("seed", range(150))
 def test_every_life_ends_and_keeps_what_is_promised(seed: int) -> None:
     life = Life(seed)
     settled = life.live()
@@ -125,7 +123,7 @@ def assert_the_clocks_stand(life: Life) -> None:
         for signer in progress.signatures.signers:
             assert not signer.clock_from or not signer.turn_at or signer.turn_at <= signer.clock_from <= at
         assert bool(progress.stops) is (progress.stopped_at is not None)
-        if progress.sent_at is None or progress.window_from is None:
+        if progress.sent_at is None or progress.window_from is None or progress.status.ended:
             continue
         if progress.stops:
             since = since or max(progress.sent_at, min(stop.since for stop in progress.stops))

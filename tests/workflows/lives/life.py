@@ -107,6 +107,7 @@ class Life:
         while True:
             carried = SignatureRequest.model_validate_json(request.model_dump_json(by_alias=True))
             self._workflow = Watched(carried, lambda progress: self.history.append((self.loop.now(), progress)))
+            self.runtime.renewing = False
             self._run = self.loop.create_task(self._workflow.run(carried))
             try:
                 return await asyncio.shield(self._run)
@@ -162,13 +163,17 @@ class Life:
     def _update(self, name: str, wish: Any) -> None:
         if self._workflow is None:
             return
+        if self.runtime.renewing:
+            self._at(self.loop.time() + 1, self._update, name, wish)
+            return
         self._events += 1
+        # Counted from now on, as the real one counts an update that the task has brought but not begun.
+        self.runtime.handling += 1
         context = copy_context()
         context.run(UPDATE.set, f"update-{self._events}")
         context.run(self.loop.create_task, self._handle(self._workflow, name, wish))
 
     async def _handle(self, workflow: Watched, name: str, wish: Any) -> None:
-        self.runtime.handling += 1
         try:
             getattr(workflow, f"_may_{name}")(wish)
             await getattr(workflow, name)(wish)

@@ -60,6 +60,8 @@ class Runtime:
         self.loop = loop
         self.handling = 0
         self.renewals: list[float] = []
+        self.renewing = False
+        """Whether a run is over and the next one has not begun: what comes now is for the next one."""
         self.first_execution_run_id = "run"
         self.typed_search_attributes: dict[Any, Any] = {}
         self._random = random
@@ -130,6 +132,7 @@ class Runtime:
 
     def _continue_as_new(self, request: Any) -> None:
         self.renewals = [at for at in self.renewals if at > self.loop.time()]
+        self.renewing = True
         raise ContinueAsNew(request)
 
 
