@@ -34,8 +34,12 @@ class Refusal(Exception):
     """An expected failure; its text is written for the person at the terminal and has no secret."""
 
 
-class Terminated(BaseException):
-    """SIGTERM, raised in the main thread so that `finally` blocks run."""
+class Terminated(SystemExit):
+    """SIGTERM, raised in the main thread so that `finally` blocks run.
+
+    An event loop lets a `SystemExit` through, whatever it is doing when the signal comes; it keeps other exceptions for
+    the task that was running, which nobody may be waiting for.
+    """
 
 
 def run(
@@ -66,7 +70,7 @@ def leave(code: int) -> NoReturn:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
+    raise Terminated(Exit.TERMINATED)
 
 
 def _code_of(
@@ -81,8 +85,6 @@ def _code_of(
         return _system_exit(ending)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except Terminated:
-        return Exit.TERMINATED
     except BrokenPipeError:
         return Exit.BROKEN_PIPE
     except Exception as error:

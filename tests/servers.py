@@ -18,6 +18,12 @@ _BIN = Path(sys.executable).parent
 DEV_SERVER = _BIN / "temporal"
 TIME_SKIPPING_SERVER = _BIN / "temporal-test-server"
 
+PUNCTUAL_TIMERS = ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"')
+"""By default a timer is late by up to a second, as clocks of a cluster may differ; a moved clock is so at each timer.
+
+Not for what a real laptop's stack does: there the delay is what `fast-forward` notices a retried call in.
+"""
+
 _TYPES = {
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,

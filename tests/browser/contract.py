@@ -1,16 +1,27 @@
-"""A contract of the example under a name of its own, started and asked about as in a second terminal."""
+"""A contract of the example under a name of its own, started and asked about by the functions of the commands.
+
+The commands themselves are typed in tests/stack: a process for each look would take longer than the page looked at.
+"""
 
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.request import urlopen
 
 from pydantic import SecretStr
+from pydantic_core import to_jsonable_python
 
 from activities.links import Links, LinkUse
-from tests.stack.laptop import Laptop, eventually
+from starter import desk, requests, settings, wishes
+from starter.desk import Desk
+from starter.needs import Need
+from starter.settings import Settings
+from tests.faults.town import eventually
+from tests.stack.laptop import Laptop
+from workflows.model import Cancellation
 
 CUSTOMER, EXECUTIVE, LEGAL = "customer-signer", "chief-executive", "legal-desk"
 CUSTOMER_MAIL, EXECUTIVE_MAIL = "customer-signer@customer.test", "chief-executive@acme.test"
@@ -36,20 +47,26 @@ class Contract:
         text = file.read_text().replace(_NAME, f'"{contract.document}"')
         text = text.replace("policy:\n", f"policy:\n  {policy}\n")
         file.write_text(text.replace(f"person: {CUSTOMER}", first) if first else text)
-        await asyncio.to_thread(laptop.answer, "request", "start", str(file))
-        assert await asyncio.to_thread(eventually, contract._is_sent), f"{id} was not sent"
+        prepared = await requests.read(contract._settings, str(file))
+        async with contract._desk() as opened:
+            assert (await requests.start(opened, prepared)).created
+        await eventually(contract._is_sent)
         return contract
 
     async def shown(self, until: Callable[[Any], Any] = bool) -> Any:
-        """`request show` once it says what is waited for."""
-        shown = await asyncio.to_thread(self.laptop.shown, self.id, until)
-        assert shown, f"{self.id} never came to what was waited for"
-        return shown
+        """What `request show --json` prints once it says what is waited for."""
+        async with self._desk() as opened:
+
+            async def looked_at() -> Any:
+                shown = to_jsonable_python(await requests.show(opened, self.id), by_alias=True)
+                return shown if until(shown) else None
+
+            return await eventually(looked_at)
 
     async def cancel(self) -> None:
         """End it as the legal desk would."""
-        words = ("request", "cancel", self.id, "--reason", "no longer needed", "--as", LEGAL)
-        await asyncio.to_thread(self.laptop.answer, *words)
+        async with self._desk() as opened:
+            await wishes.make(opened, self.id, Cancellation(reason="no longer needed", actor=LEGAL))
 
     def link(self, person: str, use: LinkUse = LinkUse.SIGN) -> str:
         """What stands in a notice to this person."""
@@ -67,8 +84,15 @@ class Contract:
         entries = await asyncio.to_thread(self._asked, "/_sandbox/ledger")
         return [entry for entry in entries if self.id in json.dumps(entry)]
 
-    def _is_sent(self) -> bool:
-        documents = self._asked(f"/_sandbox/documents?external_id={self.id}")
+    @property
+    def _settings(self) -> Settings:
+        return settings.load(Need.PEOPLE, environment=self.laptop.addresses["env"])
+
+    def _desk(self) -> AbstractAsyncContextManager[Desk]:
+        return desk.opened(self._settings)
+
+    async def _is_sent(self) -> bool:
+        documents = await asyncio.to_thread(self._asked, f"/_sandbox/documents?external_id={self.id}")
         return any(document["status"] == _SENT for document in documents)
 
     def _asked(self, path: str) -> Any:

@@ -21,6 +21,7 @@ from starter.needs import Need
 from starter.settings import Settings
 from tests.faults import population
 from tests.faults.vendor import Vendor
+from tests.servers import PUNCTUAL_TIMERS
 from workflows.names import request_workflow_id
 from workflows.shown import RequestShow
 
@@ -196,7 +197,7 @@ class Town:
         }[name]
         return replace(
             program,
-            command=(*program.command, *(mine.temporal if name == TEMPORAL else ())),
+            command=(*program.command, *((*PUNCTUAL_TIMERS, *mine.temporal) if name == TEMPORAL else ())),
             environment={**program.environment, **more},
             grace=_GRACE_AND_SOME if name in (WORKER, RECEIVER) else program.grace,
         )

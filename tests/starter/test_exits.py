@@ -54,6 +54,25 @@ def test_the_code_and_the_line_of_each_ending(body: str, code: int, says: str) -
     assert (ended.returncode, ended.stderr, ended.stdout) == (code, says, "")
 
 
+@pytest.mark.parametrize(
+    "interrupted", ["asyncio.get_running_loop().call_soon(signalled)", "aside = asyncio.create_task(working())"]
+)
+def test_a_signal_ends_an_event_loop_whatever_it_is_doing(interrupted: str) -> None:
+    body = f"""
+import asyncio
+def signalled(): os.kill(os.getpid(), signal.SIGTERM)
+async def working(): signalled()
+async def story():
+    try:
+        {interrupted}
+        await asyncio.sleep(20)
+    finally:
+        print('in order')
+asyncio.run(story())"""
+    ended = process(body)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "in order\n", "")
+
+
 def test_output_is_flushed_and_finally_blocks_run() -> None:
     ended = process("try:\n    print('out')\n    os.kill(os.getpid(), signal.SIGTERM)\nfinally:\n    print('done')")
     assert (ended.returncode, ended.stdout) == (143, "out\ndone\n")

@@ -11,7 +11,7 @@ from temporalio.testing import TimeSkipper
 
 from starter.exits import Refusal
 from starter.rehearsal import fast_forward, span
-from tests.servers import real_server
+from tests.servers import PUNCTUAL_TIMERS, real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, workers
 from workflows import names
@@ -79,11 +79,11 @@ async def test_days_pass_and_what_was_due_on_the_way_is_done(client: Client) -> 
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-1", "reminder-2"]
 
 
-async def test_a_request_that_ends_on_the_way_is_not_an_error(client: Client) -> None:
+async def test_a_request_that_ends_on_the_way_is_not_an_error() -> None:
     world = World()
-    async with workers(client, world):
-        await begin(client, world)
-        forwarded = await fast_forward(client, "signature-request:msa-0042", timedelta(weeks=8))
+    async with real_server(*PUNCTUAL_TIMERS) as env, workers(env.client, world):
+        await begin(env.client, world)
+        forwarded = await fast_forward(env.client, "signature-request:msa-0042", timedelta(weeks=8))
     assert not forwarded.reached
     assert len(world.signatures.cancelled) == 1
 

@@ -370,13 +370,13 @@ async def test_after_an_outage_beyond_the_due_date_the_last_warning_comes_before
 
 async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried() -> None:
     world = World()
-    world.planner.reminders = tuple(timedelta(hours=12 * number) for number in range(1, 700))
+    world.planner.reminders = tuple(timedelta(hours=12 * number) for number in range(1, 450))
     world.planner.window = timedelta(days=400)
     async with story(world) as it:
         await it.callback("viewed", event="early")
         await it.handle.execute_update(SignatureRequestWorkflow.pause, Pause(actor="legal-desk"), id="op-1")
         await it.handle.execute_update(SignatureRequestWorkflow.resume, Resumption(actor="legal-desk"), id="op-2")
-        for _ in range(12):
+        for _ in range(8):
             await it.days_pass(30)
         reads = len(world.signatures.observations)
         await it.callback("viewed", event="early")
@@ -391,7 +391,7 @@ async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried()
         await it.callback("signed")
         assert (await it.handle.result()).outcome is Status.SIGNED
     assert [stage for stage, _ in world.push.stages()].count("ready") == 1
-    assert len(shown.notifications) > 690
+    assert len(shown.notifications) > 440
     assert [e.what for e in shown.timeline].count("paused") == 1, (
         "an update that was repeated in a later run was made again"
     )
