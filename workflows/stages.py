@@ -30,6 +30,7 @@ MAILED_ALONG: Final = "mail-along"
 REMINDED_ALONG: Final = "reminder-along"
 """The same to somebody without a phone: it counts as a reminder, so none of their own follows within the hour."""
 
+_BY_WORD: Final = {stage.value: stage for stage in Stage}
 _NUDGES: Final = (Stage.REMINDER, Stage.SNOOZE, Stage.WARNING, Stage.ESCALATED)
 
 
@@ -65,8 +66,7 @@ def answer(number: int) -> str:
 
 def kind_of(stage: str) -> Stage | None:
     """What a stage is; None for one of newer code."""
-    word = stage.partition("-")[0]
-    return Stage(word) if word in list(Stage) else None
+    return _BY_WORD.get(stage.partition("-")[0])
 
 
 def is_nudge(stage: str) -> bool:
