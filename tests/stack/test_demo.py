@@ -55,6 +55,11 @@ def test_ctrl_c_ends_the_demo_and_all_its_processes(tmp_path: Path, number: sign
         assert not (told.folder / "dev.json").exists()
 
 
+def _hear_ctrl_c() -> None:
+    """As at a terminal: what a shell runs in the background ignores Ctrl-C, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def demo_that_is_up(tmp_path: Path) -> Iterator[Laptop]:
     """A demo whose stack is ready; its story has just begun."""
@@ -64,6 +69,7 @@ def demo_that_is_up(tmp_path: Path) -> Iterator[Laptop]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         text=True,
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509  it only sets a signal
     ) as process:
         try:
             [announced] = eventually(lambda: list(tmp_path.glob("countersign-demo-*/dev.json")), READY_WITHIN)
