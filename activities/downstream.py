@@ -1,6 +1,8 @@
 """Signed HTTP calls to other people's systems, as Standard Webhooks 1.0.0 wants them."""
 
 import asyncio
+import base64
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +29,11 @@ class DownstreamConfig:
     secrets: Mapping[str, Sequence[SecretStr]] = field(default_factory=dict)
 
 
+def webhook_id(key: str) -> str:
+    """The id of a call, the same on every attempt, and without the dots that our ids may have (Standard Webhooks)."""
+    return f"msg_{base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()).decode()[:22]}"
+
+
 def wall_clock() -> datetime:
     """The instant of sending, which the receiver compares with its own clock; never a time of the business."""
     return datetime.now(UTC)
@@ -48,7 +55,7 @@ class Downstream:
         self._now = now
 
     async def call(self, target: Target, key: str, payload: Mapping[str, object]) -> HandoffResult:
-        """Post `payload` with `webhook-id` = `key`: 2xx is done, 410 and a refused address are gone, others retry."""
+        """Post `payload` under the `webhook_id` of `key`: 2xx is done, 410 or a refused address is gone, else retry."""
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
         try:
             async with asyncio.timeout(DEADLINE):
@@ -73,14 +80,14 @@ class Downstream:
             return self._result(target.target, answer)
 
     def _headers(self, target: str, key: str, body: str) -> dict[str, str]:
-        sent_at = self._now()
+        sent_at, id = self._now(), webhook_id(key)
         headers = {
             "content-type": "application/json",
-            "webhook-id": key,
+            "webhook-id": id,
             "webhook-timestamp": str(int(sent_at.timestamp())),
         }
         signatures = [
-            Webhook(secret.get_secret_value()).sign(msg_id=key, timestamp=sent_at, data=body)
+            Webhook(secret.get_secret_value()).sign(msg_id=id, timestamp=sent_at, data=body)
             for secret in self._secrets.get(target, ())
         ]
         return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})

@@ -19,7 +19,7 @@ from deploy import example
 from deploy.loopback import LOOPBACK, only_loopback
 from deploy.running import RunningStack, Say, in_one_line, planned
 from deploy.stack import Stack
-from starter import exits, logs
+from starter import exits, logs, settings
 from starter.environment import DATA_DIR
 
 
@@ -27,6 +27,7 @@ def main() -> int:
     """Run until SIGINT or SIGTERM, then 0; `Refusal` when the stack cannot start or a process of it ends."""
     logs.configure("debug" if os.environ.get("COUNTERSIGN_LOG_LEVEL") == "debug" else "warning")
     options = _parser().parse_args()
+    settings.load()  # Of the shell's own only the file names reach the stack, but a misspelt one is told here too.
     with in_one_line("countersign dev"):
         asyncio.run(serve(options.data, only_loopback(options.host), as_json=options.json))
     return exits.Exit.DONE

@@ -102,7 +102,7 @@ def _refuse_retries(described: WorkflowExecutionDescription, id: str) -> None:
         if pending.attempt > 1:
             raise Refusal(
                 f"{id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), so its clock is not "
-                f"moved; mend that first (countersign request show {id})"
+                f"moved any further; fix that first (countersign request show {id})"
             )
 
 

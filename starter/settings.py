@@ -136,10 +136,14 @@ class Settings(BaseSettings):
         changed = (name for name, value in _values(self) if name in RESERVED and value != defaults[name])
         return tuple(f"{PREFIX}{name}" for name in changed)
 
+    @property
+    def told(self) -> dict[str, object]:
+        """Every setting that has a value, by its name without the prefix."""
+        return {name: value for name, value in _values(self) if value}
+
     def require(self, *needs: Need) -> None:
         """Raise `SettingsError` with a line for each setting that `needs` ask for and that is not set."""
-        told = {name: value for name, value in _values(self) if value}
-        faults = tuple(_missing_lines(needs, told))
+        faults = tuple(_missing_lines(needs, self.told))
         if faults:
             raise SettingsError(faults)
 
@@ -169,7 +173,8 @@ def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings
         settings = Settings(**_nested(variables.ours), around=variables.surroundings)
     except ValidationError as error:
         faults += [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
-    faults += _missing_lines(needs, variables.ours)
+    # A text that was read may hold nothing, such as a list of no secrets.
+    faults += _missing_lines(needs, variables.ours if faults or settings is None else settings.told)
     if faults or settings is None:
         raise SettingsError(tuple(faults))
     return settings

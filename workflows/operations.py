@@ -31,13 +31,17 @@ from workflows.progress import Progress
 REASSIGNMENTS_AT_MOST = 10
 TEXT_AT_MOST = 1_000
 NAME_AT_MOST = 200
+_CONTROLS = (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0))
+_TURNING = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_HIDDEN = "".join(map(chr, (*_CONTROLS, *_TURNING)))
+"""What moves a terminal's cursor, or turns the direction of whatever follows."""
 
 
 def refuse_cancel(progress: Progress, wish: Cancellation) -> str | None:
     """Why the request cannot be cancelled any more, or not like this; a repeated cancellation is harmless."""
     if progress.status.ended and progress.status is not Status.CANCELLED:
         return f"too late: the request is {progress.status}"
-    return _too_long(wish.actor, wish.reason) or (None if wish.reason.strip() else "a cancellation needs a reason")
+    return _unfit(wish.actor, wish.reason) or (None if wish.reason.strip() else "a cancellation needs a reason")
 
 
 def cancel(progress: Progress, wish: Cancellation, now: datetime) -> Progress:
@@ -50,7 +54,7 @@ def cancel(progress: Progress, wish: Cancellation, now: datetime) -> Progress:
 
 def refuse_remind(progress: Progress, wish: ReminderNow, now: datetime) -> str | None:
     """Why nobody can be reminded now."""
-    if why := _not_living(progress) or _too_long(wish.actor):
+    if why := _not_living(progress) or _unfit(wish.actor):
         return why
     if not progress.signatures.pending:
         return "it is nobody's turn yet"
@@ -73,7 +77,7 @@ def remind(progress: Progress, wish: ReminderNow, now: datetime) -> Progress:
 
 def refuse_delegate(progress: Progress, wish: Delegation, requester: str) -> str | None:
     """Why `to` cannot be asked instead of `signer`, as far as the request itself knows."""
-    if why := _not_living(progress) or _too_long(wish.actor):
+    if why := _not_living(progress) or _unfit(wish.actor):
         return why
     return _cannot_give(progress, wish.signer) or _cannot_take(progress, wish.to, requester)
 
@@ -93,7 +97,7 @@ def reassignment_of(wish: Delegation) -> Reassignment:
 
 def refuse_extend(progress: Progress, wish: Extension, now: datetime) -> str | None:
     """Why the due date cannot be moved there."""
-    if why := _not_living(progress) or _too_long(wish.actor):
+    if why := _not_living(progress) or _unfit(wish.actor):
         return why
     day = wish.due.date() if isinstance(wish.due, datetime) else wish.due
     if day > (now + HORIZON).date():
@@ -119,7 +123,7 @@ def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
 
 def refuse_pause(progress: Progress, wish: Pause) -> str | None:
     """Why the request cannot be paused."""
-    if why := _not_living(progress) or _too_long(wish.actor, wish.reason):
+    if why := _not_living(progress) or _unfit(wish.actor, wish.reason):
         return why
     stop = progress.stop(StopKind.PAUSE)
     return f"it was paused by {stop.who} already" if stop else None
@@ -133,7 +137,7 @@ def pause(progress: Progress, wish: Pause, now: datetime) -> Progress:
 
 def refuse_resume(progress: Progress, wish: Resumption) -> str | None:
     """Why the request cannot be resumed."""
-    if why := _not_living(progress) or _too_long(wish.actor):
+    if why := _not_living(progress) or _unfit(wish.actor):
         return why
     return None if progress.stop(StopKind.PAUSE) else "it is not paused"
 
@@ -213,7 +217,7 @@ def open_question(progress: Progress) -> AskedQuestion | None:
 
 def refuse_answer(progress: Progress, wish: Answer) -> str | None:
     """Why there is nothing to answer."""
-    if why := _not_living(progress) or _too_long(wish.actor):
+    if why := _not_living(progress) or _unfit(wish.actor):
         return why
     return _text_fault(wish.text, "the answer") if open_question(progress) else "no question is open"
 
@@ -264,14 +268,19 @@ def _not_asked(progress: Progress, person: str) -> str | None:
 def _text_fault(text: str, what: str) -> str | None:
     if not text.strip():
         return f"{what} is empty"
-    return f"{what} is longer than {TEXT_AT_MOST} characters" if len(text) > TEXT_AT_MOST else None
+    return _not_plain(text, what, TEXT_AT_MOST)
 
 
-def _too_long(actor: str, reason: str = "") -> str | None:
-    """All of this stays in the memory of the request, which has a limit."""
-    if len(actor) > NAME_AT_MOST:
-        return f"the name of who wants it is longer than {NAME_AT_MOST} characters"
-    return f"the reason is longer than {TEXT_AT_MOST} characters" if len(reason) > TEXT_AT_MOST else None
+def _unfit(actor: str, reason: str = "") -> str | None:
+    """All of this stays in the memory of the request, which has a limit, and is shown to people as it is."""
+    return _not_plain(actor, "the name of who wants it", NAME_AT_MOST) or _not_plain(reason, "the reason", TEXT_AT_MOST)
+
+
+def _not_plain(text: str, what: str, at_most: int) -> str | None:
+    if len(text) > at_most:
+        return f"{what} is longer than {at_most} characters"
+    hidden = next((char for char in text if char in _HIDDEN), None)
+    return f"{what} has the character U+{ord(hidden):04X}, which people cannot see" if hidden else None
 
 
 def _words(when: datetime | date) -> str:

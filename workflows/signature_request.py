@@ -222,10 +222,12 @@ class SignatureRequestWorkflow(Telling):
         """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try."""
         while (due_at := self._progress.handoff.next_at) is not None:
             await self.until(due_at, "hand-off again", unless=nothing)
-            batch = recipients.hand_off_batch(self._brief, self._progress, workflow.now())
+            now = workflow.now()
+            batch = recipients.hand_off_batch(self._brief, self._progress, now)
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, _targets_words(batch))
             if report is not None:
-                self._progress = self._progress.handed_off(report.results, workflow.now())
+                # The instant that the amendment of the record says as well.
+                self._progress = self._progress.handed_off(report.results, now)
             self.continue_as_new_if_suggested()
         self.publish()
 

@@ -123,7 +123,8 @@ class Signatures(Model):
 
     def _advance(self, now: datetime, there: int | None = None) -> Self:
         turn = min((signer.order for signer in self.signers if signer.expected and not signer.acted), default=None)
-        if turn is None or (there is not None and there < turn):
+        declined = any(signer.state is SignerState.DECLINED for signer in self.signers)
+        if declined or turn is None or (there is not None and there < turn):
             return self
         return self.having(signers=tuple(_with_turn(s, now) if s.order == turn else s for s in self.signers))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities import downstream
-from activities.downstream import Downstream, DownstreamConfig
+from activities.downstream import Downstream, DownstreamConfig, webhook_id
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from deploy.sandbox.server import running
@@ -70,7 +71,13 @@ async def answered(status: int, headers: dict[str, str] | None = None) -> Handof
 async def test_every_secret_of_a_rotation_verifies_the_call(secret: str) -> None:
     request = await requested([OLD, NEW])
     assert Webhook(secret).verify(request.content, dict(request.headers)) == PAYLOAD
-    assert request.headers["webhook-id"] == KEY
+    assert request.headers["webhook-id"] == webhook_id(KEY)
+
+
+def test_the_id_of_a_call_has_no_dot_and_is_that_of_one_hand_off() -> None:
+    first, second = webhook_id("a.b/handoff/c"), webhook_id("a/handoff/b.c")
+    assert re.fullmatch(r"msg_[A-Za-z0-9_-]{22}", first)
+    assert first != second
 
 
 async def test_another_secret_does_not() -> None:

@@ -15,7 +15,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import handoff
-from activities.downstream import Downstream, DownstreamConfig
+from activities.downstream import Downstream, DownstreamConfig, webhook_id
 from activities.handoff import Fanout
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
@@ -150,7 +150,7 @@ async def test_a_system_gets_the_contracts_body_signed(house: House, sandbox: Ru
             "link": "https://sign.example/api/v1/documents/D/",
         },
     }
-    assert call["headers"]["webhook-id"] == "msa-0042/handoff/finance"
+    assert call["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance")
     Webhook(SECRET).verify(call["raw"], call["headers"])
 
 

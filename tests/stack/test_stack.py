@@ -172,6 +172,13 @@ def test_what_stands_in_the_way_is_named_in_one_line(folder: Path, taken: str) -
     assert typed.stderr.startswith(f"countersign dev: {folder / taken} cannot be used: ")
 
 
+def test_a_misspelt_setting_of_the_shell_starts_no_stack(folder: Path) -> None:
+    typed = countersign("dev", "--data", str(folder), COUNTERSIGN_POLICY="mine.yaml")
+    assert (typed.returncode, typed.stdout) == (1, "")
+    assert typed.stderr == "COUNTERSIGN_POLICY: no such setting; did you mean COUNTERSIGN_POLICIES?\n"
+    assert not folder.exists()
+
+
 def test_nothing_but_loopback_is_listened_on(folder: Path) -> None:
     typed = countersign("dev", "--data", str(folder), "--host", "0.0.0.0")
     assert typed.returncode == 1

@@ -52,6 +52,7 @@ def test_nothing_needs_to_be_set_until_a_process_needs_it() -> None:
         (Need.PUSH, {"PUSH_AUTH": "google_service_account"}, "PUSH_URL PUSH_PROJECT PUSH_CREDENTIALS_FILE"),
         (Need.CALLBACKS, {}, "WEBHOOK_URL WEBHOOK_SEGMENT"),
         (Need.RECEIVER, {}, "WEBHOOK_SEGMENT WEBHOOK_SECRETS"),
+        (Need.RECEIVER, {"WEBHOOK_SECRETS": ","}, "WEBHOOK_SEGMENT WEBHOOK_SECRETS"),
         (Need.RECEIVER, {"WEBHOOK_MODE": "none"}, "WEBHOOK_SEGMENT"),
         (Need.LINKS, {}, "LINK_BASE LINK_SECRET"),
         (Need.PEOPLE, {}, "PEOPLE"),

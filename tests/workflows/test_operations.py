@@ -419,6 +419,16 @@ async def test_an_answer_is_of_no_use_to_somebody_who_has_signed() -> None:
         (Request.pause, Pause(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
         (Request.cancel, Cancellation(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
         (Request.remind, ReminderNow(actor="x" * 201), "the name of who wants it is longer than 200 characters"),
+        (
+            Request.pause,
+            Pause(actor="a", reason="a\x1b[31mred"),
+            "the reason has the character U+001B, which people cannot see",
+        ),
+        (
+            Request.remind,
+            ReminderNow(actor="x\u202ey"),
+            "the name of who wants it has the character U+202E, which people cannot see",
+        ),
         (Request.extend, Extension(actor="a", due=date(9999, 12, 31)), "9999-12-31 is more than two years away"),
     ],
 )

@@ -39,6 +39,12 @@ def test_the_turn_follows_the_order_and_the_same_number_means_in_parallel() -> N
     assert second.record(seen(("c", SignerState.SIGNED)), NOW).complete
 
 
+def test_after_a_decline_nobody_is_asked_any_more() -> None:
+    declined = begun().record(seen(("a", SignerState.DECLINED), ("b", SignerState.APPROVED)), NOW)
+    assert declined.pending == ()
+    assert [one.person for one in declined.signers if one.turn_at] == ["a", "b"]
+
+
 def test_somebody_we_do_not_know_goes_before_those_who_come_after_them() -> None:
     gone = seen(("a", SignerState.REASSIGNED), ("b", SignerState.APPROVED))
     held = begun().record(gone, NOW, turn=1)
