@@ -1,12 +1,14 @@
 """The stage of the stories: a time-skipping server, one worker per queue, and a request living on it."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -33,6 +35,8 @@ from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, not
 from workflows.progress import Progress
 from workflows.shown import RequestShow
 from workflows.signature_request import SignatureRequestWorkflow
+
+_GLANCES, _GLANCE = 60, 0.005
 
 TARGETS = (
     Target(target="hr", person="hr-desk"),
@@ -108,6 +112,14 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
         yield
 
 
+def _is_at_work(described: WorkflowExecutionDescription) -> bool:
+    raw = described.raw_description
+    started = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    runs = described.status is WorkflowExecutionStatus.RUNNING
+    task = raw.HasField("pending_workflow_task")
+    return runs and (task or any(activity.state == started for activity in raw.pending_activities))
+
+
 @dataclass
 class Story:
     """One request on the stage."""
@@ -127,11 +139,24 @@ class Story:
 
     async def days_pass(self, days: float) -> None:
         """Move the server's clock."""
-        await self.env.sleep(timedelta(days=days))
+        await self._move(timedelta(days=days))
 
     async def until(self, instant: datetime) -> None:
         """Move the server's clock to an instant."""
-        await self.env.sleep(instant - await self.env.get_current_time())
+        await self._move(instant - await self.env.get_current_time())
+
+    async def _move(self, by: timedelta) -> None:
+        """Between moments of rest: the server strands a run for good whose task cancels what has just ended."""
+        await self.at_rest()
+        await self.env.sleep(by)
+        await self.at_rest()
+
+    async def at_rest(self) -> None:
+        """Until no task and no activity of the request is at work; not for long, for a gate may hold one up."""
+        for _ in range(_GLANCES):
+            if not _is_at_work(await self.handle.describe()):
+                return
+            await asyncio.sleep(_GLANCE)
 
     @asynccontextmanager
     async def nobody_works(self, days: float, callback: str | None = None) -> AsyncIterator[None]:
@@ -162,6 +187,7 @@ async def story(
         if begins is not None:
             await env.sleep(begins - await env.get_current_time())
         it = await begin(env, world, request or a_request())
+        await it.at_rest()
         yield it
         await corpus.record(record, it.handle)
 
