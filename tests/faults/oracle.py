@@ -12,6 +12,7 @@ from typing import Final
 
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.downstream import webhook_id
 from activities.store import device_hash
 from tests.faults.evidence import Evidence, Life
 from tests.faults.vendor import Entry, instant
@@ -144,7 +145,9 @@ def _hand_off(evidence: Evidence, life: Life) -> Iterator[Violation]:
     for line in life.shown.handoffs:
         calls = [one for one in evidence.entries("downstream", life.request) if one["target"] == line.target]
         identities = {call["headers"].get("webhook-id") for call in calls}
-        if calls and (identities != {handoff_key(life.request, line.target)} or len({c["raw"] for c in calls}) > 1):
+        if calls and (
+            identities != {webhook_id(handoff_key(life.request, line.target))} or len({c["raw"] for c in calls}) > 1
+        ):
             yield Violation(Invariant.HAND_OFF, life.request, f"{line.target} was called as {identities}")
         if line.target == "finance" and line.state == "done" and not calls:
             yield Violation(Invariant.HAND_OFF, life.request, "finance is done but was never called")

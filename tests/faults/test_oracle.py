@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.downstream import webhook_id
 from activities.store import device_hash
 from tests.faults.evidence import Call, Evidence, Life
 from tests.faults.oracle import Invariant, judge, repeated_sends
@@ -48,7 +49,7 @@ def finance(**changes: Any) -> Entry:
         "type": "downstream",
         "at": at(11),
         "target": "finance",
-        "headers": {"webhook-id": f"{ID}/handoff/finance"},
+        "headers": {"webhook-id": webhook_id(f"{ID}/handoff/finance")},
         "body": {"data": {"request": ID}},
         "raw": "{}",
     }
