@@ -51,7 +51,7 @@ async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
             # Else one of the flood was read after the signature, and told of it.
             sent.append(end.id)
         settled: Settled = await story.handle.result()
-        runs = [await _signalled(env.client, story, run) for run in await _runs(env.client, story)]
+        runs = [await _signalled(env.client, story, run) for run in await runs_of(env.client, story)]
         return Flooded(
             outcome=settled.outcome,
             runs=len(runs),
@@ -79,7 +79,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _runs(client: Client, story: Story) -> list[str]:
+async def runs_of(client: Client, story: Story) -> list[str]:
     """The runs from the first to the last."""
     runs, run = [], story.handle.first_execution_run_id
     while run:
