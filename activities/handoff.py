@@ -70,7 +70,7 @@ class Fanout(Handoff):
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
         link = self._document_url(batch.document) if batch.document else None
-        settled = batch.settled if batch.settled.link else batch.settled.having(link=link)
+        settled = batch.settled if batch.settled.link else batch.settled.replace(link=link)
         at_once = asyncio.Semaphore(AT_ONCE)
 
         async def result(call: HandoffCall) -> HandoffResult:
@@ -184,7 +184,7 @@ def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffR
     told = told_before + sum(line.outcome is Outcome.ACCEPTED for line in result.delivered)
     if not told or told == members:
         return result
-    return result.having(partly=True, why=f"{members - told} of {members} not reached: {result.why}")
+    return result.replace(partly=True, why=f"{members - told} of {members} not reached: {result.why}")
 
 
 def _refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:

@@ -84,7 +84,7 @@ async def recorded(store: Store, id: str) -> RequestShow | None:
 async def _outside(store: Store, id: str, described: WorkflowExecutionDescription) -> RequestShow:
     """What is known without a worker."""
     if record := await recorded(store, id):
-        return record.having(partial=True)
+        return record.replace(partial=True)
     known = described.typed_search_attributes
     status, kind = Status(known.get(names.STATUS) or Status.CONVERTING), known.get(names.KIND) or ""
     return RequestShow(
@@ -114,4 +114,4 @@ def broken_off(status: WorkflowExecutionStatus | None) -> str | None:
 def _marked(shown: RequestShow, how: str) -> RequestShow:
     """What the workflow said last would otherwise read as if it went on."""
     says = f"The workflow was {how} and does nothing more; before that: {shown.says}"
-    return shown.having(next=None, waiting_for=(), choices=(), says=says)
+    return shown.replace(next=None, waiting_for=(), choices=(), says=says)

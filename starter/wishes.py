@@ -107,7 +107,7 @@ async def make(desk: Desk, id: str, wish: Wish, *, within: timedelta = WITHIN) -
     """Have a request take an operator's wish, once for each `op` of it; see `send`."""
     id, op = request_id(id), wish.op or secrets.token_hex(6)
     try:
-        shown = await send(desk.client, id, wish.having(op=op), op, within=within)
+        shown = await send(desk.client, id, wish.replace(op=op), op, within=within)
     except Refused as refused:
         raise Refused(f"{id}: {refused}") from None
     except NotLiving:

@@ -104,7 +104,7 @@ def _is_open(moment: Moment, pending: frozenset[str], escalated: frozenset[str])
 def _held(moment: Moment, agenda: Agenda, progress: Progress, now: datetime) -> Moment:
     if moment.kind is MomentKind.EXPIRE:
         return _waiting_for_the_last_word(moment, agenda, progress)
-    held = moment.having(at=max(moment.at, moment.held_until or moment.at))
+    held = moment.replace(at=max(moment.at, moment.held_until or moment.at))
     return _apart(held, agenda, progress, now) if moment.kind is MomentKind.ESCALATED else held
 
 
@@ -114,7 +114,7 @@ def _apart(heard: Moment, agenda: Agenda, progress: Progress, now: datetime) -> 
     planned = [one.at for one in agenda.moments if one.person == heard.person and one.kind in _NUDGES]
     nudged = [line.at for line in _nudges_of(heard.person, progress)]
     later = max((one + APART for one in (*planned, *nudged) if one < at + APART), default=at)
-    return heard.having(at=later) if at < later and (not heard.open_until or later < heard.open_until) else heard
+    return heard.replace(at=later) if at < later and (not heard.open_until or later < heard.open_until) else heard
 
 
 def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: Progress) -> Moment:
@@ -124,7 +124,7 @@ def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: Progres
         for line in progress.notifications
         if stages.is_warning(line.stage)
     ]
-    return expiry.having(at=max([expiry.at, *heeded]))
+    return expiry.replace(at=max([expiry.at, *heeded]))
 
 
 def _time_to_heed(warning: Notification, planned_at: datetime | None, due_at: datetime) -> timedelta:

@@ -35,16 +35,16 @@ class Clocked(Model):
 
     def stand(self, stop: Stop) -> Self:
         """Stop the clocks, for one more reason."""
-        return self.having(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
+        return self.replace(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:
         """Take one reason away; after the last, what counts from a past instant moves by the time that took."""
         left = tuple(stop for stop in self.stops if stop.kind is not kind)
         pause = self.stop(StopKind.PAUSE) if kind is StopKind.PAUSE else None
-        known = self.having(paused_at=pause.since, resumed_at=now) if pause else self
+        known = self.replace(paused_at=pause.since, resumed_at=now) if pause else self
         if left or self.stopped_at is None:
-            return known.having(stops=left)
-        return known.having(stops=(), stopped_at=None)._shift(self.stopped_at, now)
+            return known.replace(stops=left)
+        return known.replace(stops=(), stopped_at=None)._shift(self.stopped_at, now)
 
     def was_paused(self, at: datetime) -> bool:
         """Whether an instant lies in the last pause."""
@@ -56,7 +56,7 @@ class Clocked(Model):
             return self
         standing = self.stop(StopKind.PROBLEM)
         since = standing.since if standing else now
-        known = self.having(problem=Problem(code=code, since=since, says=says), probe_at=probe_at)
+        known = self.replace(problem=Problem(code=code, since=since, says=says), probe_at=probe_at)
         if standing is None:
             known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
         elif self.problem and self.problem.code is code:
@@ -73,14 +73,14 @@ class Clocked(Model):
         """Drop the problem, whether or not it was fixed."""
         if self.stop(StopKind.PROBLEM) is None:
             return self
-        return self.having(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
+        return self.replace(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
 
     def note(self, now: datetime, what: str, who: str | None, why: str | None) -> Self:
         """Add a line to the timeline."""
-        return self.having(timeline=(*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why)))
+        return self.replace(timeline=(*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why)))
 
     def _shift(self, since: datetime, now: datetime) -> Self:
-        return self.having(
+        return self.replace(
             agenda=None,
             signatures=self.signatures.shift(since, now),
             window_from=self.window_from + (now - max(since, self.window_from)) if self.window_from else None,

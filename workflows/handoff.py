@@ -55,7 +55,7 @@ class HandoffLedger(Model):
         """The ledger after these results; a target without one keeps its line."""
         by_target = {result.target: result for result in results}
         entries = tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries)
-        return self.having(entries=entries, batches=self.batches + 1)
+        return self.replace(entries=entries, batches=self.batches + 1)
 
 
 def state_after(result: HandoffResult, attempts: int) -> HandoffState:
@@ -70,9 +70,9 @@ def state_after(result: HandoffResult, attempts: int) -> HandoffState:
 def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> HandoffEntry:
     if result is None or entry.due_at is None:
         return entry
-    tried = entry.having(attempts=entry.attempts + 1, at=now, due_at=None, why=result.why)
+    tried = entry.replace(attempts=entry.attempts + 1, at=now, due_at=None, why=result.why)
     state = state_after(result, tried.attempts)
     if state is not HandoffState.PENDING:
-        return tried.having(state=state)
+        return tried.replace(state=state)
     pause = max(RETRY_AFTER[entry.attempts], wait_asked_for(result.retry_after))
-    return tried.having(due_at=now + pause)
+    return tried.replace(due_at=now + pause)

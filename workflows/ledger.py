@@ -55,4 +55,6 @@ def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
         return later
     devices = {one.device: one for one in (*earlier.devices, *later.devices)}
     better = earlier if earlier.outcome is Outcome.ACCEPTED else later
-    return later.having(outcome=better.outcome, why=better.why, channel=better.channel, devices=tuple(devices.values()))
+    return later.replace(
+        outcome=better.outcome, why=better.why, channel=better.channel, devices=tuple(devices.values())
+    )

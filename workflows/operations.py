@@ -49,7 +49,7 @@ def cancel(progress: Progress, wish: Cancellation, now: datetime) -> Progress:
     if progress.ending or progress.status.ended:
         return progress
     ending = Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason)
-    return progress.having(ending=ending).note(now, "cancellation asked for", wish.actor, wish.reason)
+    return progress.replace(ending=ending).note(now, "cancellation asked for", wish.actor, wish.reason)
 
 
 def refuse_remind(progress: Progress, wish: ReminderNow, now: datetime) -> str | None:
@@ -71,7 +71,7 @@ def refuse_remind(progress: Progress, wish: ReminderNow, now: datetime) -> str |
 def remind(progress: Progress, wish: ReminderNow, now: datetime) -> Progress:
     """Have everyone told whose turn it is."""
     number = progress.reminders_asked + 1
-    asked = progress.having(reminders_asked=number, reminder=AskedReminder(number=number, who=wish.actor))
+    asked = progress.replace(reminders_asked=number, reminder=AskedReminder(number=number, who=wish.actor))
     return asked.note(now, "reminder asked for", wish.actor, None)
 
 
@@ -115,7 +115,7 @@ def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
     if progress.due == wish.due:
         return progress
     open_ = tuple(m for m in progress.unsent if m.kind is MomentKind.WARN)
-    moved = progress.suppress(open_, Reason.SUPERSEDED, now).having(
+    moved = progress.suppress(open_, Reason.SUPERSEDED, now).replace(
         due=wish.due, revision=progress.revision + 1, agenda=None
     )
     return moved.note(now, f"due date moved to {_words(wish.due)}", wish.actor, None)
@@ -182,7 +182,7 @@ def snooze(progress: Progress, wish: NotNow, now: datetime) -> Progress:
     """No reminder before then, and one then."""
     number = 1 + sum(one.person == wish.person for one in progress.snoozes)
     one = Snooze(person=wish.person, until=wish.until, number=number)
-    known = progress.having(snoozes=(*progress.snoozes, one), agenda=None)
+    known = progress.replace(snoozes=(*progress.snoozes, one), agenda=None)
     return known.note(now, f"not now, but {_words(wish.until)}", wish.person, None)
 
 
@@ -200,7 +200,7 @@ def ask(progress: Progress, wish: Question, now: datetime) -> Progress:
     number = len(progress.questions) + 1
     question = AskedQuestion(number=number, person=wish.person, text=wish.text.strip(), at=now)
     stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
-    return progress.having(questions=(*progress.questions, question)).stand(stop).note(
+    return progress.replace(questions=(*progress.questions, question)).stand(stop).note(
         now, f"question {number} asked", wish.person, None
     )  # fmt: skip
 
@@ -228,9 +228,9 @@ def answer(progress: Progress, wish: Answer, now: datetime) -> Progress:
     if question is None:
         return progress
     answered = tuple(
-        one.having(answer=wish.text.strip()) if one.number == question.number else one for one in progress.questions
+        one.replace(answer=wish.text.strip()) if one.number == question.number else one for one in progress.questions
     )
-    known = progress.having(questions=answered).go_on(StopKind.QUESTION, now)
+    known = progress.replace(questions=answered).go_on(StopKind.QUESTION, now)
     return known.note(now, f"question {question.number} answered", wish.actor, None)
 
 

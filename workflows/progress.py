@@ -105,11 +105,11 @@ class Progress(Clocked):
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
         if event.id in self.events_seen or self.recorded or event.type in _WITHOUT_EFFECT:
             return self
-        return self.having(events_seen=(*self.events_seen, event.id)[-_EVENTS_REMEMBERED:], unread=True)
+        return self.replace(events_seen=(*self.events_seen, event.id)[-_EVENTS_REMEMBERED:], unread=True)
 
     def observe(self, seen: DocumentSeen, now: datetime) -> Self:
         """What the provider's document says, believed; never backwards, and an ending stays."""
-        read = self.having(document=seen.document, read_at=now)
+        read = self.replace(document=seen.document, read_at=now)
         if self.status.ended:
             return read
         status = _status(self, seen)
@@ -118,7 +118,7 @@ class Progress(Clocked):
         known = sent._with_signers(seen, now)._noting_unknown(seen, now)
         if status.ended:
             return known._end(status, now, seen.code)
-        return known.having(status=status)
+        return known.replace(status=status)
 
     def would_change(self, seen: DocumentSeen) -> bool:
         """Whether believing this document would change where the request or a signer stands."""
@@ -129,7 +129,7 @@ class Progress(Clocked):
         """End without the provider: nothing that anybody could mend. What has ended stays as it ended."""
         if self.status.ended:
             return self
-        return self.having(problem=Problem(code=code, since=now, says=says))._end(Status.FAILED, now, code)
+        return self.replace(problem=Problem(code=code, since=now, says=says))._end(Status.FAILED, now, code)
 
     def end_unseen(self, now: datetime) -> Self:
         """End with the outcome that was asked for, because the provider never had the request."""
@@ -141,23 +141,23 @@ class Progress(Clocked):
         """Remember that the time is over; a wish that came before keeps its outcome."""
         if self.ending:
             return self
-        return self.having(ending=Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why))
+        return self.replace(ending=Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why))
 
     def planned(self, agenda: Agenda, now: datetime) -> Self:
         """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
-        known = self.having(agenda=agenda, due_at=agenda.due_at, planned_at=now)
-        known = known.having(planned_once=known.unsent)
+        known = self.replace(agenda=agenda, due_at=agenda.due_at, planned_at=now)
+        known = known.replace(planned_once=known.unsent)
         if self.stop(StopKind.PROBLEM):
             return known
         if agenda.doubt is None:
-            return known.having(problem=None, probe_at=None)
+            return known.replace(problem=None, probe_at=None)
         problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
-        doubted = known.having(problem=problem, probe_at=now + _DOUBT_LASTS)
+        doubted = known.replace(problem=problem, probe_at=now + _DOUBT_LASTS)
         return doubted if self.problem else doubted.note(now, f"problem {problem.code}", None, agenda.doubt)
 
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
         """Write what became of notices into the ledger."""
-        return self.having(notifications=with_lines(self.notifications, lines, now))
+        return self.replace(notifications=with_lines(self.notifications, lines, now))
 
     def untold(self, lines: tuple[Delivered, ...]) -> Self:
         """Drop the lines of notices that have reached nobody yet: they are sent anew once the news is acted on."""
@@ -165,7 +165,7 @@ class Progress(Clocked):
         kept = tuple(
             line for line in self.notifications if line.key not in failed or line.outcome is not Outcome.FAILED
         )
-        return self.having(notifications=kept)
+        return self.replace(notifications=kept)
 
     def suppress(self, moments: tuple[Moment, ...], why: Reason, now: datetime) -> Self:
         """Write planned notices into the ledger that will not be sent."""
@@ -181,11 +181,11 @@ class Progress(Clocked):
     def escalated(self, moments: tuple[Moment, ...], now: datetime) -> Self:
         """Record who was alerted about whom."""
         entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
-        return self.having(escalations=self.escalations + entries)
+        return self.replace(escalations=self.escalations + entries)
 
     def to_reassign(self, *wanted: Reassignment) -> Self:
         """Remember places that are to be handed over."""
-        return self.having(reassigning=self.reassigning + wanted)
+        return self.replace(reassigning=self.reassigning + wanted)
 
     def reassigned(self, done: Reassignment, now: datetime) -> Self:
         """A place was handed over: the old signer's planned notices are superseded, the new one's clock begins."""
@@ -193,7 +193,7 @@ class Progress(Clocked):
         left = tuple(one for one in self.reassigning if one != done and (one.by_hand or one.to != done.to))
         # An escalation that hands the place over has happened: it is no notice that was left out.
         happened = () if done.by_hand else (MomentKind.ESCALATE, MomentKind.ESCALATED)
-        known = self._giving_up((done.from_,), Reason.SUPERSEDED, now, happened).having(
+        known = self._giving_up((done.from_,), Reason.SUPERSEDED, now, happened).replace(
             reassigning=left,
             signatures=self.signatures.reassign(done.from_, done.to, now),
             escalations=(*self.escalations, entry),
@@ -205,21 +205,21 @@ class Progress(Clocked):
     def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
         """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
         left = tuple(one for one in self.reassigning if one != refused)
-        known = self.having(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
+        known = self.replace(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
         if refused.by_hand:
             return known
-        return known.having(not_handed_over=(*self.not_handed_over, refused.from_), agenda=None)
+        return known.replace(not_handed_over=(*self.not_handed_over, refused.from_), agenda=None)
 
     def hand_off(self, targets: tuple[Target, ...], notices: tuple[Target, ...]) -> Self:
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
         if self.handoff.entries or self.settled_at is None:
             return self
-        return self.having(handoff=HandoffLedger.open(targets, notices, self.settled_at))
+        return self.replace(handoff=HandoffLedger.open(targets, notices, self.settled_at))
 
     def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
         """Write down what became of targets, and of the notices among them."""
         lines = tuple(line for result in results for line in result.delivered)
-        return self.having(handoff=self.handoff.record(results, now)).told(lines, now)
+        return self.replace(handoff=self.handoff.record(results, now)).told(lines, now)
 
     def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
         known = self
@@ -233,7 +233,7 @@ class Progress(Clocked):
     def _sent(self, now: datetime) -> Self:
         if self.sent_at is not None:
             return self
-        begun = self.having(probe_at=None, sent_at=now, window_from=now, signatures=self.signatures.begin(now))
+        begun = self.replace(probe_at=None, sent_at=now, window_from=now, signatures=self.signatures.begin(now))
         return begun.note(now, "sent", "core-signature", None)
 
     def _with_signers(self, seen: DocumentSeen, now: datetime) -> Self:
@@ -247,7 +247,7 @@ class Progress(Clocked):
             if after.acted and not before.acted:
                 known = known._giving_up((after.person,), Reason.SIGNED, now)
         turns_changed = signatures.turns != self.signatures.turns
-        known = known.having(signatures=signatures, agenda=None if turns_changed else known.agenda)
+        known = known.replace(signatures=signatures, agenda=None if turns_changed else known.agenda)
         # Last, because it may move the clocks of those who have not acted.
         for signer in signatures.signers:
             known = known._answering_themselves(signer.person, now) if signer.acted else known
@@ -265,12 +265,12 @@ class Progress(Clocked):
         done = (MomentKind.ESCALATE, *but)
         given_up = tuple(one for one in theirs if one.kind not in (done if one.person in escalated else but))
         left = tuple(moment for moment in self.unsent if moment not in theirs)
-        return self.having(planned_once=left).suppress(given_up, why, now)
+        return self.replace(planned_once=left).suppress(given_up, why, now)
 
     def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
         if seen.status is not None or seen.raw == self.raw:
             return self
-        return self.having(raw=seen.raw).note(now, f"unknown status {seen.raw}", "core-signature", None)
+        return self.replace(raw=seen.raw).note(now, f"unknown status {seen.raw}", "core-signature", None)
 
     def _end(self, status: Status, now: datetime, code: Code | None) -> Self:
         meant = self.ending if self.ending and self.ending.outcome is status else None
@@ -278,7 +278,7 @@ class Progress(Clocked):
         if code is not None and problem is None:
             problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
         everyone = tuple(signer.person for signer in self.signatures.signers)
-        ended = self._giving_up(everyone, Reason.SETTLED, now).having(
+        ended = self._giving_up(everyone, Reason.SETTLED, now).replace(
             status=status, settled_at=now, agenda=None, problem=problem, probe_at=None, reassigning=(), reminder=None
         )
         who = meant.who if meant else "core-signature"

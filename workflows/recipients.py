@@ -51,7 +51,7 @@ def nudges(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
 
 def alerts(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
     """Escalations: one notice per silent signer to whoever is to act; the signer hears of it in hours of their own."""
-    return tuple(_planned(brief, moment, NoticeAction.OPEN).having(about=moment.person) for moment in moments)
+    return tuple(_planned(brief, moment, NoticeAction.OPEN).replace(about=moment.person) for moment in moments)
 
 
 def alerted(progress: Progress, moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
@@ -75,7 +75,7 @@ def asked_for(progress: Progress, now: datetime) -> tuple[Moment, ...]:
 
 def explained(lines: tuple[Delivered, ...], moments: tuple[Moment, ...]) -> tuple[Delivered, ...]:
     """The ledger lines with the plan's reason where the delivery gave none of its own."""
-    return tuple(line.having(why=line.why or _planned_because(line, moments)) for line in lines)
+    return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)
 
 
 def still_open(notices: tuple[Notice, ...], report: DeliveryReport) -> tuple[Notice, ...]:

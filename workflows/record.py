@@ -74,7 +74,7 @@ def amended(shown: RequestShow, amendments: Iterable[Amendment]) -> RequestShow:
     later += [
         told_entry(line) for key, line in notifications.items() if key not in {n.key for n in shown.notifications}
     ]
-    return shown.having(
+    return shown.replace(
         handoffs=tuple(handoffs.values()),
         notifications=tuple(notifications.values()),
         timeline=tuple(sorted([*shown.timeline, *later], key=lambda entry: entry.at)),

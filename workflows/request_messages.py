@@ -51,7 +51,7 @@ class RequestMessages(PatientWorkflow[Progress]):
     @property
     def _brief(self) -> Brief:
         """The request with the signers it has now."""
-        return self._request.brief.having(signers=self._progress.signatures.places)
+        return self._request.brief.replace(signers=self._progress.signatures.places)
 
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
     def provider_event(self, event: ProviderEvent) -> None:
@@ -66,7 +66,7 @@ class RequestMessages(PatientWorkflow[Progress]):
     @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
     def planning(self) -> Planning:
         """The planner's input as it is now."""
-        return planning_of(self._request.having(brief=self._brief), self._progress, workflow.now())
+        return planning_of(self._request.replace(brief=self._brief), self._progress, workflow.now())
 
     @workflow.update
     async def cancel(self, wish: Cancellation) -> RequestShow:
@@ -174,7 +174,7 @@ class RequestMessages(PatientWorkflow[Progress]):
         """Do what is wished, once for each update id: the server forgets the ids at continue-as-new, we do not."""
         if not self._is_repeated():
             known = operation(self._progress, wish, workflow.now())
-            self._progress = known.having(updates=(*known.updates, _update_id())[-_UPDATES_REMEMBERED:])
+            self._progress = known.replace(updates=(*known.updates, _update_id())[-_UPDATES_REMEMBERED:])
 
     def _allow(self, refusal: str | None) -> None:
         """Raise the refusal, unless the same update was carried out before: repeating it is harmless."""

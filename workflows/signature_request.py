@@ -91,7 +91,7 @@ class SignatureRequestWorkflow(Telling):
     async def _take(self, step: Step) -> None:
         match step:
             case Nudge(moments) | Escalate(moments) if was_away(moments, self._progress, workflow.now()):
-                self._progress = self._progress.having(agenda=None)
+                self._progress = self._progress.replace(agenda=None)
             case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, workflow.now())
                 if moments:
@@ -109,7 +109,7 @@ class SignatureRequestWorkflow(Telling):
         if doubt is None or (moment and moment.at < doubt):
             await self._wait(moment.at if moment else None, _wait_words(moment))
         elif await self._wait(doubt, "the people file is faulty: plan anew") is Wake.DEADLINE:
-            self._progress = self._progress.having(agenda=None)
+            self._progress = self._progress.replace(agenda=None)
 
     async def _wait(self, deadline: datetime | None, words: str) -> Wake:
         """Wait for the deadline (None: for ever) or for news; after a week unread, a callback may have been lost."""
@@ -117,35 +117,35 @@ class SignatureRequestWorkflow(Telling):
         if deadline is not None and deadline <= look_at:
             return await self.until(deadline, words)
         if await self.until(look_at, words) is Wake.DEADLINE:
-            self._progress = self._progress.having(unread=True)
+            self._progress = self._progress.replace(unread=True)
         return Wake.NEWS
 
     async def _observe(self) -> None:
         """Read the document; the activity writes the settled record when it has ended."""
-        self._progress = self._progress.having(unread=False)
+        self._progress = self._progress.replace(unread=False)
         observation = self._observation(self._progress.document)
         seen = await self.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
             # The record of an ending says `observation.now`; what goes on after an outage begins now.
             now = observation.now if seen.status is not None and seen.status.ended else workflow.now()
             observed = self._progress.observe(seen, now)
-            self._progress = observed.having(recorded=observed.status.ended)
+            self._progress = observed.replace(recorded=observed.status.ended)
 
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
         order = CancelOrder(brief=self._brief, document=self._progress.document)
         seen = await self.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
         if seen is not None:
-            self._progress = self._progress.having(document=seen.document, unread=True)
+            self._progress = self._progress.replace(document=seen.document, unread=True)
         elif not self._progress.status.ended:
             self._progress = self._progress.end_unseen(workflow.now())
 
     async def _await_conversion(self) -> None:
         """Wait for the callback that says it was sent, and look now and then in case it was lost."""
         probe_at = workflow.now() + options.probe_pause(self._progress.probes)
-        self._progress = self._progress.having(probes=self._progress.probes + 1, probe_at=probe_at)
+        self._progress = self._progress.replace(probes=self._progress.probes + 1, probe_at=probe_at)
         if await self.until(probe_at, "Core Signature converts the document") is Wake.DEADLINE:
-            self._progress = self._progress.having(unread=True)
+            self._progress = self._progress.replace(unread=True)
 
     async def _plan(self) -> None:
         """Turn policy, people and now into instants: locally, and durably retried when that fails."""
@@ -215,7 +215,7 @@ class SignatureRequestWorkflow(Telling):
         if not self._progress.recorded:
             observation = self._observation(None)
             await self.call(SignatureService.observe, observation, options.OBSERVE, "write the settled record")
-            self._progress = self._progress.having(recorded=True)
+            self._progress = self._progress.replace(recorded=True)
         self._progress = recipients.open_hand_off(self._request, self._progress)
 
     async def _hand_off(self) -> None:
@@ -235,11 +235,11 @@ class SignatureRequestWorkflow(Telling):
         """Go on in a fresh history, but not while somebody's update still waits for its answer in this one."""
         if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
             unread = self._progress.document is not None and not self._progress.recorded
-            workflow.continue_as_new(self._request.having(carried=self._progress.having(unread=unread)))
+            workflow.continue_as_new(self._request.replace(carried=self._progress.replace(unread=unread)))
 
     def _observation(self, document: str | None) -> Observation:
         return Observation(
-            request=self._request.having(brief=self._brief, carried=None),
+            request=self._request.replace(brief=self._brief, carried=None),
             progress=self._progress,
             document=document,
             run_id=workflow.info().first_execution_run_id,

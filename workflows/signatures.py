@@ -69,7 +69,7 @@ class Signatures(Model):
         """
         by_person = {one.person: one for one in seen}
         signers = tuple(_recorded(signer, by_person.get(signer.person), now) for signer in self.signers)
-        recorded = self.having(signers=signers)
+        recorded = self.replace(signers=signers)
         return recorded._advance(now, turn) if any(signer.turn_at for signer in signers) else recorded
 
     def reassign(self, person: str, to: str, now: datetime) -> Self:
@@ -82,14 +82,14 @@ class Signatures(Model):
         new = SignerProgress(
             person=to, order=old.order, role=old.role, state=state, turn_at=turn_at, clock_from=turn_at
         )
-        gone = old.having(state=SignerState.REASSIGNED, at=now)
-        return self.having(signers=tuple(one for s in self.signers for one in ((gone, new) if s is old else (s,))))
+        gone = old.replace(state=SignerState.REASSIGNED, at=now)
+        return self.replace(signers=tuple(one for s in self.signers for one in ((gone, new) if s is old else (s,))))
 
     def shift(self, since: datetime, now: datetime) -> Self:
         """Move the clocks of everyone whose turn it is by the time the ball was with us."""
-        return self.having(
+        return self.replace(
             signers=tuple(
-                signer.having(clock_from=signer.clock_from + (now - max(since, signer.clock_from)))
+                signer.replace(clock_from=signer.clock_from + (now - max(since, signer.clock_from)))
                 if signer.clock_from
                 else signer
                 for signer in self.signers
@@ -126,17 +126,17 @@ class Signatures(Model):
         declined = any(signer.state is SignerState.DECLINED for signer in self.signers)
         if declined or turn is None or (there is not None and there < turn):
             return self
-        return self.having(signers=tuple(_with_turn(s, now) if s.order == turn else s for s in self.signers))
+        return self.replace(signers=tuple(_with_turn(s, now) if s.order == turn else s for s in self.signers))
 
 
 def _with_turn(signer: SignerProgress, now: datetime) -> SignerProgress:
     if not signer.expected or signer.acted or signer.turn_at:
         return signer
     state = SignerState.TURN if signer.state is SignerState.WAITING else signer.state
-    return signer.having(state=state, turn_at=now, clock_from=now)
+    return signer.replace(state=state, turn_at=now, clock_from=now)
 
 
 def _recorded(signer: SignerProgress, seen: SignerSeen | None, now: datetime) -> SignerProgress:
     if seen is None or signer.acted or _RANK[seen.state] <= _RANK[signer.state]:
         return signer
-    return signer.having(state=seen.state, at=seen.at or now, reason=seen.reason)
+    return signer.replace(state=seen.state, at=seen.at or now, reason=seen.reason)

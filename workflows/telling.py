@@ -42,7 +42,7 @@ class Telling(RequestMessages):
                 self._progress = self._progress.untold(delivered)
                 return
             notices = recipients.still_open(delivery.notices, report)
-            delivery = delivery.having(notices=notices, devices=report.open_devices)
+            delivery = delivery.replace(notices=notices, devices=report.open_devices)
 
     async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
         how = options.NUDGE if delivery.document else options.NOTIFY
@@ -57,19 +57,19 @@ class Telling(RequestMessages):
         """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
         for moment in _closed(planned):
             what, why = f"{moment.stage} put off", "it could not be sent before their hours closed"
-            self._progress = self._progress.having(agenda=None).note(workflow.now(), what, moment.to, why)
+            self._progress = self._progress.replace(agenda=None).note(workflow.now(), what, moment.to, why)
 
     async def _remind_now(self) -> None:
         """Send the reminder that was asked for to everyone who has not had it; with nobody left it is done."""
         if moments := recipients.asked_for(self._progress, workflow.now()):
             await self._tell(recipients.nudges(self._brief, moments), planned=moments)
         if not recipients.asked_for(self._progress, workflow.now()):
-            self._progress = self._progress.having(reminder=None)
+            self._progress = self._progress.replace(reminder=None)
 
     def _heed(self, seen: DocumentSeen) -> bool:
         """Whether a document that was read on the way has news; it is then read once more, for the record."""
         news = self._progress.would_change(seen)
-        self._progress = self._progress.having(read_at=workflow.now(), unread=self._progress.unread or news)
+        self._progress = self._progress.replace(read_at=workflow.now(), unread=self._progress.unread or news)
         return news
 
 

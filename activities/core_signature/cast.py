@@ -27,8 +27,8 @@ class Cast:
     def brief_as_asked(self) -> Brief:
         """The request with stand-ins in the places of those they stand in for."""
         places = [(signer, self.stand_ins.get(signer.person)) for signer in self.brief.signers]
-        return self.brief.having(
-            signers=tuple(signer.having(person=other.id) if other else signer for signer, other in places)
+        return self.brief.replace(
+            signers=tuple(signer.replace(person=other.id) if other else signer for signer, other in places)
         )
 
     def seen_in(self, document: WireDocument) -> DocumentSeen:
@@ -37,7 +37,7 @@ class Cast:
         emails = {person.id: person.email for person in (*self.people.values(), *self.stand_ins.values())}
         replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
         seen = reading.seen(document, beside(self.brief, instead), emails, replaced=replaced)
-        return seen.having(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
+        return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
 
 
 def beside(brief: Brief, successors: Mapping[str, str]) -> Brief:
@@ -46,6 +46,6 @@ def beside(brief: Brief, successors: Mapping[str, str]) -> Brief:
 
     def with_successor(signer: Signer) -> tuple[Signer, ...]:
         other = successors.get(signer.person)
-        return (signer,) if other is None or other in known else (signer, signer.having(person=other))
+        return (signer,) if other is None or other in known else (signer, signer.replace(person=other))
 
-    return brief.having(signers=tuple(one for signer in brief.signers for one in with_successor(signer)))
+    return brief.replace(signers=tuple(one for signer in brief.signers for one in with_successor(signer)))

@@ -46,7 +46,7 @@ async def escalation(
         # The requester, who has left: nobody's request may stand still for that, and the ledger will tell it.
         person = await directory.person(waiting.person, planning.brief.id)
         why = f"{moment.why}; {to.person} is not in the directory, so the hours are those of {waiting.person}"
-        moment = moment.having(why=why)
+        moment = moment.replace(why=why)
     return [_placed(waiting, trigger, moment, person)]
 
 
@@ -64,7 +64,7 @@ def _action(planning: Planning, waiting: Waiting, policy: Escalation, to: Candid
 
 def _moment(waiting: Waiting, action: EscalationAction, trigger: _Trigger, to: Candidate) -> Moment:
     moment = waiting.moment(MomentKind.ESCALATE, trigger.at, Stage.ESCALATION, f"{trigger.because}: {to.as_}")
-    return moment.having(to=to.person, action=action, reason=trigger.reason)
+    return moment.replace(to=to.person, action=action, reason=trigger.reason)
 
 
 async def _absence(planning: Planning, waiting: Waiting, policy: Escalation, directory: Directory) -> _Trigger | None:
@@ -114,7 +114,7 @@ def _placed(waiting: Waiting, trigger: _Trigger, moment: Moment, person: Person)
     if slot is None:
         return _at_the_last_occasion(waiting, moment, hours)
     at = moment.at if moment.at in slot and not trigger.spread else waiting.spread(max(moment.at, slot.opens), slot)
-    return kept_to(hours, moment.having(at=at), waiting.now, waiting.due)
+    return kept_to(hours, moment.replace(at=at), waiting.now, waiting.due)
 
 
 def _last_working_day(person: Person, waiting: Waiting) -> Slot | None:

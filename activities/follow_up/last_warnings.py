@@ -51,7 +51,7 @@ def _placed(waiting: Waiting, warning: Moment) -> Moment:
 def _on_its_day(waiting: Waiting, warning: Moment, day: Slot) -> Moment:
     # Ahead of its instant, because a day before the end of the working day is the end of a working day.
     if day.opens <= warning.at <= day.closes:
-        return warning.having(at=waiting.spread(warning.at, day, ahead=True))
+        return warning.replace(at=waiting.spread(warning.at, day, ahead=True))
     if warning.at > day.closes > waiting.came_at:
         return moved(warning, waiting.spread(day.closes, day, ahead=True), "moved into working hours")
     if warning.at < day.opens < waiting.due:
@@ -63,6 +63,6 @@ def _on_the_last_working_day(waiting: Waiting, warning: Moment) -> Moment:
     hours = waiting.hours
     slot = hours.last_day(hours.local_day(warning.at), waiting.came_at)
     if slot is None:
-        return warning.having(at=waiting.spread(warning.at, None, ahead=True))
+        return warning.replace(at=waiting.spread(warning.at, None, ahead=True))
     because = f"moved earlier from {waiting.local(warning.at)}: {hours.why_closed(warning.at)}"
     return moved(warning, waiting.spread(slot.opens, slot), because)

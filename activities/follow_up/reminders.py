@@ -24,7 +24,7 @@ def reminders(waiting: Waiting, warnings: list[Moment]) -> list[Moment]:
         if placed.suppressed is None:
             nudges.append(placed.at)
         elif placed.suppressed is Reason.TOO_SOON and waiting.hours.absent_at(reminder.at):
-            placed = placed.having(suppressed=Reason.ABSENT)
+            placed = placed.replace(suppressed=Reason.ABSENT)
         planned.append(waiting.held(placed))
     return planned
 
@@ -68,7 +68,7 @@ def _opened(waiting: Waiting, reminder: Moment) -> Moment:
     if slot is None:
         return closed(hours, reminder, nominal, waiting.due)
     if nominal in slot:
-        return reminder.having(at=waiting.spread(nominal, slot))
+        return reminder.replace(at=waiting.spread(nominal, slot))
     because = f"moved from {waiting.local(nominal)}: {hours.why_closed(nominal)}"
     return moved(reminder, waiting.spread(slot.opens, slot), because)
 

@@ -72,7 +72,7 @@ def kept_to(hours: OpenHours, moment: Moment, now: datetime, due: datetime) -> M
         return closed(hours, moment, now, due) if needless else moment
     again = moment.kind is not MomentKind.WARN or hours.next_slot(slot.closes, due)
     ends = again and not hours.open_at(slot.closes)
-    return moment.having(
+    return moment.replace(
         held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if ends else None
     )
 
@@ -85,9 +85,9 @@ def closed(hours: OpenHours, moment: Moment, at: datetime, due: datetime) -> Mom
 
 def dropped(moment: Moment, reason: Reason, because: str) -> Moment:
     """The moment as one that will not be sent, with the reason."""
-    return moment.having(suppressed=reason, why=f"{moment.why}; {because}")
+    return moment.replace(suppressed=reason, why=f"{moment.why}; {because}")
 
 
 def moved(moment: Moment, at: datetime, because: str) -> Moment:
     """The moment at another instant, with the reason."""
-    return moment.having(at=at, why=f"{moment.why}, {because}")
+    return moment.replace(at=at, why=f"{moment.why}, {because}")

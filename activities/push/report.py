@@ -83,7 +83,7 @@ class Told:
 
     def along(self, request: str, person: str, *, has_phone: bool) -> "Told":
         """What another signer was told by this one's mail; without a phone it is a reminder like their own."""
-        notice = self.notice.having(
+        notice = self.notice.replace(
             key=alert_key(request, self.notice.stage, person, self.notice.person),
             stage=MAILED_ALONG if has_phone else REMINDED_ALONG,
             person=person,

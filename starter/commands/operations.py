@@ -135,7 +135,7 @@ def register(app: App) -> None:
 
 async def _carry_out(id: str, wish_of: Callable[[str], Wish], manner: Manner) -> None:
     settings = ready()
-    wish = wish_of(manner.as_ or settings.acting).having(op=manner.op)
+    wish = wish_of(manner.as_ or settings.acting).replace(op=manner.op)
     async with opened(settings) as desk:
         changed = await wishes.make(desk, id, wish)
     answer(changed, changed.says, as_json=manner.json)

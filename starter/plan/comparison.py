@@ -73,7 +73,7 @@ async def compare(desk: Desk, prepared: Prepared, directory: Directory, id: str)
     planning = await _planning(desk, request_id(id))
     if not planning.turns:
         raise Refusal(f"{planning.brief.id}: nothing can be compared, it is nobody's turn: not sent yet, or ended")
-    wanted = planning.having(policy=prepared.request.policy, due=prepared.request.due)
+    wanted = planning.replace(policy=prepared.request.policy, due=prepared.request.due)
     planner = PolicyPlanner(directory)
     now, then = await planner.plan(planning), await planner.plan(wanted)
     return Difference(

@@ -115,7 +115,7 @@ class DryRun:
         match step:
             case Nudge(moments) | Escalate(moments) if was_away(moments, self._progress, self._now):
                 self._leave_out(lambda moment: moment.at < self._now)
-                self._progress = self._progress.having(agenda=None)
+                self._progress = self._progress.replace(agenda=None)
             case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, self._now)
                 self._tell(moments, nudges(self._brief, moments))
@@ -195,7 +195,7 @@ class DryRun:
         )
 
     async def _agenda(self) -> Agenda:
-        request = self._request.having(brief=self._brief)
+        request = self._request.replace(brief=self._brief)
         return await PolicyPlanner(self._directory).plan(planning_of(request, self._progress, self._now))
 
     async def _signing_next(self) -> dict[str, datetime]:
@@ -213,4 +213,4 @@ class DryRun:
 
     @property
     def _brief(self) -> Brief:
-        return self._request.brief.having(signers=self._progress.signatures.places)
+        return self._request.brief.replace(signers=self._progress.signatures.places)

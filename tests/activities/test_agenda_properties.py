@@ -28,7 +28,7 @@ def people(signer: Person, manager: Person) -> Book:
 
 
 def asked(policy: Policy, since: datetime) -> Planning:
-    return planning(policy, turns={"signer": since}).having(window_from=since, now=since)
+    return planning(policy, turns={"signer": since}).replace(window_from=since, now=since)
 
 
 def of_kind(agenda: Agenda, *kinds: MomentKind) -> list[Moment]:
@@ -149,7 +149,7 @@ async def test_every_policy_and_calendar(policy: Policy, signer: Person, manager
     assert_nothing_disappears(agenda, policy)
     assert_nobody_is_woken(agenda, policy, everybody)
     assert_warned_in_time(agenda, policy, signer, since)
-    later = asked(policy, since).having(now=since + timedelta(seconds=1))
+    later = asked(policy, since).replace(now=since + timedelta(seconds=1))
     assert [one.at for one in (await planner.plan(later)).moments] == [one.at for one in agenda.moments]
 
 
@@ -161,6 +161,6 @@ async def test_no_reminder_comes_before_the_end_of_a_snooze(policy: Policy, days
         Snooze(person="signer", until=since + timedelta(days=day), number=number)
         for number, day in enumerate(days, start=1)
     )
-    agenda = await PolicyPlanner(people(signer, manager)).plan(asked(policy, since).having(snoozes=snoozes))
+    agenda = await PolicyPlanner(people(signer, manager)).plan(asked(policy, since).replace(snoozes=snoozes))
     assert_nothing_disappears(agenda, policy)
     assert all(moment.at >= snoozes[-1].until for moment in of_kind(agenda, MomentKind.REMIND))

@@ -64,7 +64,7 @@ async def next_of(chain: Planning, book: Book = BOOK, escalation: Escalation = D
 
 
 async def test_who_has_acted_already_is_skipped() -> None:
-    acted = planning().having(acted=("manager",))
+    acted = planning().replace(acted=("manager",))
     assert await next_of(acted) == "to director, the manager of manager; not to manager, who has acted already"
 
 
@@ -104,7 +104,7 @@ async def test_places_that_were_handed_over_use_up_the_depth() -> None:
         somebody("chair"),
         somebody("fallback"),
     )
-    twice = planning(signers=("signer", "manager", "director")).having(acted=("signer", "manager"), escalated=2)
+    twice = planning(signers=("signer", "manager", "director")).replace(acted=("signer", "manager"), escalated=2)
     assert await next_of(twice, book, signer="director") == "to chair, the manager of director"
     escalation = Escalation(depth=2, fallback="fallback")
     assert await next_of(twice, book, escalation, signer="director") == "to fallback, the fallback of this kind"
@@ -112,9 +112,9 @@ async def test_places_that_were_handed_over_use_up_the_depth() -> None:
 
 async def test_the_steps_of_other_places_do_not_count() -> None:
     brief = planning(signers=("second", "signer")).brief
-    others = planning().having(brief=brief, acted=("second",), escalated=0)
+    others = planning().replace(brief=brief, acted=("second",), escalated=0)
     assert await next_of(others, escalation=Escalation(depth=1)) == "to manager, the manager of signer"
-    in_parallel = planning(signers=("second", "signer")).having(escalated=3)
+    in_parallel = planning(signers=("second", "signer")).replace(escalated=3)
     assert await next_of(in_parallel, escalation=Escalation(depth=1)) == "to manager, the manager of signer"
 
 

@@ -141,7 +141,7 @@ async def test_a_name_without_an_address_is_tried_again() -> None:
 
 async def test_a_refused_address_is_dead_with_its_reason() -> None:
     caller = Downstream(make_client(), DownstreamConfig(), Guard(()))
-    result = await caller.call(FINANCE.having(url="https://169.254.169.254/"), KEY, PAYLOAD)
+    result = await caller.call(FINANCE.replace(url="https://169.254.169.254/"), KEY, PAYLOAD)
     assert result.gone
     assert result.why == "address refused: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS"
 
@@ -199,7 +199,7 @@ async def test_each_fault_of_a_receiver_has_its_result(monkeypatch: pytest.Monke
         hosts = (sandbox.url.removeprefix("http://"),)
         caller = Downstream(client, DownstreamConfig(), Guard(hosts))
         arm_always(sandbox, fault, "/_sandbox/targets/*")
-        result = await caller.call(FINANCE.having(url=f"{sandbox.url}/_sandbox/targets/finance"), KEY, PAYLOAD)
+        result = await caller.call(FINANCE.replace(url=f"{sandbox.url}/_sandbox/targets/finance"), KEY, PAYLOAD)
         entries = sandbox.world.ledger.after(0)
     assert (result.ok, result.gone, result.why) == (fault in DONE, False, AGAIN.get(fault))
     assert (result.retry_after > 0) == (fault in ASKED_TO_WAIT)
@@ -216,7 +216,7 @@ async def test_tls_is_verified_for_the_name_not_the_address(tmp_path: Path, name
 
         async with make_client(trust=ssl.create_default_context(cadata=authority)) as client:
             caller = Downstream(client, DownstreamConfig(), Guard((f"erp.example:{port}",), here))
-            result = await caller.call(FINANCE.having(url=f"https://erp.example:{port}/hook"), KEY, PAYLOAD)
+            result = await caller.call(FINANCE.replace(url=f"https://erp.example:{port}/hook"), KEY, PAYLOAD)
     assert result.ok is (why is None)
     assert (why or "") in (result.why or "")
 

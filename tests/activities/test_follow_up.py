@@ -136,7 +136,7 @@ async def test_an_urgent_document_knows_no_quiet_hours_and_no_jitter() -> None:
         escalation=Escalation(after="4h", or_="50%"),
     )
     saturday_night = datetime(2026, 11, 7, 21, tzinfo=UTC)
-    asked = planning(policy, turns={"signer": saturday_night}).having(window_from=saturday_night, now=saturday_night)
+    asked = planning(policy, turns={"signer": saturday_night}).replace(window_from=saturday_night, now=saturday_night)
     assert lines(await PolicyPlanner(book()).plan(asked)) == [
         "Sat 11-07 23:00 reminder-1 signer",
         "Sun 11-08 01:00 reminder-2 signer",
@@ -157,7 +157,7 @@ async def test_an_urgent_document_of_somebody_absent_goes_up_at_once() -> None:
 
 async def test_a_snooze_silences_reminders_until_its_instant_and_then_reminds() -> None:
     until = SINCE + timedelta(days=6, hours=10)
-    snoozed = planning(NUDGES_ONLY).having(snoozes=(Snooze(person="signer", until=until, number=1),))
+    snoozed = planning(NUDGES_ONLY).replace(snoozes=(Snooze(person="signer", until=until, number=1),))
     agenda = await PolicyPlanner(book()).plan(snoozed)
     assert lines(agenda)[:3] == [
         "Sun 11-08 19:00 snooze-1 signer",
@@ -171,23 +171,23 @@ async def test_of_two_snoozes_the_later_counts() -> None:
     snoozes = tuple(
         Snooze(person="signer", until=SINCE + timedelta(days=days), number=number) for number, days in ((1, 1), (2, 2))
     )
-    agenda = await PolicyPlanner(book()).plan(planning(NUDGES_ONLY).having(snoozes=snoozes))
+    agenda = await PolicyPlanner(book()).plan(planning(NUDGES_ONLY).replace(snoozes=snoozes))
     assert lines(agenda)[0] == "Wed 11-04 09:00 snooze-2 signer"
     assert dropped(agenda) == ["snooze-1 snoozed"]
 
 
 async def test_a_reminder_within_the_hour_of_a_snooze_is_too_soon() -> None:
     snooze = Snooze(person="signer", until=SINCE + timedelta(days=3, minutes=-30), number=1)
-    agenda = await PolicyPlanner(book()).plan(planning(NUDGES_ONLY).having(snoozes=(snooze,)))
+    agenda = await PolicyPlanner(book()).plan(planning(NUDGES_ONLY).replace(snoozes=(snooze,)))
     assert dropped(agenda) == ["reminder-1 too_soon"]
 
 
 async def test_what_was_missed_at_night_is_held_until_morning() -> None:
     night = datetime(2026, 11, 8, 2, tzinfo=UTC)
-    agenda = await PolicyPlanner(book()).plan(planning(WORKING).having(now=night))
+    agenda = await PolicyPlanner(book()).plan(planning(WORKING).replace(now=night))
     assert stage(agenda, "reminder-1").held_until == datetime(2026, 11, 9, 8, tzinfo=UTC)
     assert stage(agenda, "reminder-2").held_until is None
-    noon = await PolicyPlanner(book()).plan(planning(WORKING).having(now=datetime(2026, 11, 9, 11, tzinfo=UTC)))
+    noon = await PolicyPlanner(book()).plan(planning(WORKING).replace(now=datetime(2026, 11, 9, 11, tzinfo=UTC)))
     assert all(moment.held_until is None for moment in noon.moments)
 
 
@@ -231,7 +231,7 @@ async def test_an_escalation_moved_ahead_that_is_planned_late_waits_for_the_morn
     due: str, at_night: str, held_until: str | None
 ) -> None:
     policy = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="90%", or_=None))
-    asked = planning(policy, due=_instant(due)).having(now=_instant(at_night))
+    asked = planning(policy, due=_instant(due)).replace(now=_instant(at_night))
     moment = stage(await PolicyPlanner(book()).plan(asked), "escalation")
     assert "moved earlier" in moment.why
     assert moment.at < asked.now
@@ -290,7 +290,7 @@ async def test_the_silent_signer_hears_of_the_alert_in_their_own_hours() -> None
 
 async def test_clocks_that_stood_take_no_warning_away() -> None:
     due = SINCE + timedelta(days=10)
-    stood = planning(WORKING, due=due).having(
+    stood = planning(WORKING, due=due).replace(
         turns=(Turn(person="signer", since=due + timedelta(days=1), came_at=SINCE),), now=due + timedelta(days=1)
     )
     agenda = await PolicyPlanner(book()).plan(stood)

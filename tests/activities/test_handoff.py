@@ -162,7 +162,7 @@ async def test_names_and_addresses_go_only_where_they_are_asked_for(
     await house.tell(
         house.hook("finance"),
         house.hook("archive", personal=True),
-        settled=SETTLED.having(signers=(*SETTLED.signers, gone)),
+        settled=SETTLED.replace(signers=(*SETTLED.signers, gone)),
     )
     assert "ceo@example.test" not in called(sandbox, "finance")["raw"]
     known, unknown = called(sandbox, "archive")["body"]["data"]["signers"]
@@ -244,7 +244,7 @@ async def test_a_waiting_workflow_is_signalled_with_the_data_and_a_closed_one_is
         ):
             (told,) = await house.tell(target, temporal=env.client)
             link = "https://sign.example/api/v1/documents/D/"
-            assert (told.ok, await handle.result()) == (True, SETTLED.having(link=link))
+            assert (told.ok, await handle.result()) == (True, SETTLED.replace(link=link))
             closed, missing = await house.tell(
                 target, Target(target="x", workflow="no-such-workflow"), temporal=env.client
             )
@@ -259,7 +259,7 @@ async def test_a_temporal_that_does_not_answer_is_tried_again(house: House, monk
 
 
 async def test_our_own_fault_costs_only_its_target(house: House, sandbox: RunningSandbox) -> None:
-    broken = brief().having(document=Document(name="\ud800"))
+    broken = brief().replace(document=Document(name="\ud800"))
     person, hook = await house.tell(Target(target="hr", person="legal-desk"), house.hook("finance"), brief=broken)
     assert (person.ok, person.gone, person.why) == (False, False, "our fault: UnicodeEncodeError")
     assert hook.ok

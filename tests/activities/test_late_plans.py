@@ -20,7 +20,7 @@ async def plan(asked: Planning, book: Book = BOOK) -> dict[str, Moment]:
 
 async def test_what_was_missed_and_has_no_open_hours_left_wakes_nobody_but_for_a_last_warning() -> None:
     policy = Policy(hours="working", warnings=("1d",), reminders=Reminders(most=1), escalation=ALERTED.escalation)
-    planned = await plan(planning(policy, due=SATURDAY).having(now=FRIDAY_NIGHT))
+    planned = await plan(planning(policy, due=SATURDAY).replace(now=FRIDAY_NIGHT))
     assert {stage: moment.suppressed for stage, moment in planned.items()} == {
         "reminder-1": Reason.QUIET_HOURS,
         "escalation": Reason.QUIET_HOURS,
@@ -32,7 +32,7 @@ async def test_what_was_missed_and_has_no_open_hours_left_wakes_nobody_but_for_a
 async def test_what_cannot_be_sent_before_the_last_hours_close_is_not_tried_beyond_them() -> None:
     friday = datetime(2026, 11, 6, 9, tzinfo=UTC)
     policy = Policy(hours="working", warnings=("1d",), reminders=Reminders(first="4d", most=1), escalation=None)
-    planned = await plan(planning(policy, due=SATURDAY).having(now=friday))
+    planned = await plan(planning(policy, due=SATURDAY).replace(now=friday))
     closes = datetime(2026, 11, 6, 17, tzinfo=UTC)
     assert (planned["reminder-1"].open_until, planned["warning-1d"].open_until) == (closes, None)
 
@@ -60,17 +60,17 @@ async def test_an_hour_that_the_day_does_not_leave_is_found_on_the_next() -> Non
 
 
 async def test_whose_place_could_not_be_handed_over_is_alerted_about() -> None:
-    policy = ALERTED.having(escalation=Escalation(after="2d", action=EscalationAction.REASSIGN))
+    policy = ALERTED.replace(escalation=Escalation(after="2d", action=EscalationAction.REASSIGN))
     asked = planning(policy)
     assert (await plan(asked))["escalation"].action is EscalationAction.REASSIGN
-    refused = await plan(asked.having(not_handed_over=("signer",)))
+    refused = await plan(asked.replace(not_handed_over=("signer",)))
     assert (refused["escalation"].action, "escalated" in refused) == (EscalationAction.NOTIFY, True)
 
 
 async def test_a_snooze_within_the_hour_of_a_last_warning_gives_way_to_it() -> None:
     warned_at = (await plan(planning(WORKING)))["warning-2d"].at
     snooze = Snooze(person="signer", until=warned_at - timedelta(minutes=20), number=1)
-    planned = await plan(planning(WORKING).having(snoozes=(snooze,)))
+    planned = await plan(planning(WORKING).replace(snoozes=(snooze,)))
     assert (planned["snooze-1"].suppressed, planned["warning-2d"].suppressed) == (Reason.TOO_SOON, None)
 
 
@@ -80,7 +80,7 @@ async def test_the_last_word_of_whoever_says_not_now_twice_counts_though_it_is_s
         Snooze(person="signer", until=planning().now + timedelta(days=day), number=number)
         for number, day in enumerate(days, start=1)
     )
-    planned = await plan(planning(WORKING).having(snoozes=snoozes))
+    planned = await plan(planning(WORKING).replace(snoozes=snoozes))
     assert (planned["snooze-1"].suppressed, planned["snooze-2"].suppressed) == (Reason.SNOOZED, None)
 
 

@@ -111,14 +111,14 @@ async def test_a_warning_before_the_turn_is_not_sent() -> None:
 
 
 async def test_the_warnings_of_a_moved_due_date_are_stages_of_their_own() -> None:
-    moved = planning().having(revision=1)
+    moved = planning().replace(revision=1)
     stages = [moment.stage for moment in (await PolicyPlanner(BOOK).plan(moved)).moments]
     assert stages[-3:] == ["warning-2d.2", "warning-1d.2", "expiry"]
     assert "reminder-1" in stages
 
 
 async def test_moments_that_were_missed_are_kept() -> None:
-    late = planning().having(now=SINCE + timedelta(days=10))
+    late = planning().replace(now=SINCE + timedelta(days=10))
     assert await PolicyPlanner(BOOK).plan(late) == await plan()
 
 
@@ -152,7 +152,7 @@ async def test_an_unknown_signer_is_a_problem_of_the_directory() -> None:
 
 
 async def test_what_cannot_be_planned_is_a_problem_of_planning() -> None:
-    too_far = planning().having(window_from=datetime(9999, 12, 31, tzinfo=UTC))
+    too_far = planning().replace(window_from=datetime(9999, 12, 31, tzinfo=UTC))
     with pytest.raises(ApplicationError, match="cannot be planned") as caught:
         await PolicyPlanner(BOOK).plan(too_far)
     assert caught.value.type == Code.PLANNING

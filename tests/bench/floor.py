@@ -100,13 +100,13 @@ class FloorWorkflow:
         report = await workflow.execute_activity_method(PushService.deliver, delivery, summary=summary, **how)
         read_at = workflow.now() if report.seen else self._progress.read_at
         lines = recipients.explained(report.delivered, planned)
-        self._progress = self._progress.having(read_at=read_at).told(lines, workflow.now())
+        self._progress = self._progress.replace(read_at=read_at).told(lines, workflow.now())
 
     async def _observe(self) -> None:
         now = workflow.now()
         observation = Observation(
             request=self._request,
-            progress=self._progress.having(unread=False),
+            progress=self._progress.replace(unread=False),
             document=self._progress.document,
             run_id=workflow.info().first_execution_run_id,
             now=now,

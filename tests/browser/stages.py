@@ -56,7 +56,7 @@ class Stage:
         signers = tuple(SignerLine(person=one, order=1, role=Role.SIGN, state=state) for one, state in states)
         known = RequestShow(id=REQUEST, kind="nda", document=paging.DOCUMENT, status=Status.SENT, requester=REQUESTER)
         says = "Waiting for customer-signer since Mon 23 Nov 2026 09:00 UTC."
-        self.pages.known[REQUEST] = known.having(due_at=_DUE, signers=signers, says=says).having(**changes)
+        self.pages.known[REQUEST] = known.replace(due_at=_DUE, signers=signers, says=says).replace(**changes)
 
 
 async def _not_ours(stage: Stage) -> None:
@@ -128,7 +128,7 @@ async def _approve(stage: Stage) -> None:
 async def _by_mail(stage: Stage) -> None:
     await stage.pages.create()
     await stage.pages.forward(_FIRST_MAIL, _CHAIR_MAIL)
-    stage.know(choices=(_CHOICES.having(person=CHAIR),))
+    stage.know(choices=(_CHOICES.replace(person=CHAIR),))
     await stage.open(stage.pages.link(CHAIR))
 
 

@@ -41,7 +41,7 @@ def choices(person: str = FIRST, **changes: Any) -> Choices:
     """Everything that may be chosen, unless changed."""
     latest = datetime(2026, 12, 9, 14, 0, tzinfo=UTC)
     every = Choices(person=person, snoozes_left=2, snooze_until=latest, hand_over=True, ask=True)
-    return every.having(**changes)
+    return every.replace(**changes)
 
 
 def question(text: str = "Which annex?", answer: str | None = None, number: int = 1) -> AskedQuestion:
@@ -52,7 +52,7 @@ def shown(*offered: Choices, **changes: Any) -> RequestShow:
     """The request as its workflow knows it."""
     signer = SignerLine(person=FIRST, order=1, role=Role.SIGN, state=SignerState.TURN)
     known = RequestShow(id=REQUEST, kind="nda", status=Status.SENT, requester=REQUESTER, signers=(signer,), says="x")
-    return known.having(choices=offered, **changes)
+    return known.replace(choices=offered, **changes)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ async def test_a_place_is_handed_over_to_nobody_but_the_delegate_and_the_page_sa
     signer: Phone, value: str, changes: dict[str, Any]
 ) -> None:
     form = option_of((await signer.open(signer.link())).text, Act.HAND_OVER)
-    signer.known[REQUEST] = signer.known[REQUEST].having(**changes)
+    signer.known[REQUEST] = signer.known[REQUEST].replace(**changes)
     answer = await signer.post(signer.link(), form | {"value": value})
     assert (answer.status_code, signer.wishes.taken) == (409, [])
     assert "This was not done: it cannot be handed over to this person any more." in text_of(answer.text)

@@ -31,7 +31,7 @@ def shown(**changes: Any) -> RequestShow:
     )
     says = "Waiting for chief-executive until Fri 11 Dec 2026 17:00 UTC"
     known = RequestShow(id=REQUEST, kind="customer-contract", document=DOCUMENT, status=Status.SENT, says=says)
-    return known.having(**{"due_at": DUE, "signers": signers} | changes)
+    return known.replace(**{"due_at": DUE, "signers": signers} | changes)
 
 
 async def test_the_page_says_what_is_asked_of_what_by_when(signer: Phone) -> None:

@@ -96,7 +96,7 @@ async def test_without_a_worker_the_record_of_a_settled_request_is_told(desk: De
         shown = await requests.show(desk, "msa-0042")
     await record(desk, shown)
     told = await looking.look(desk.client, desk.store, "msa-0042", within=NO_WORKER)
-    assert told == shown.having(partial=True)
+    assert told == shown.replace(partial=True)
 
 
 async def test_a_request_that_temporal_has_forgotten_is_told_from_its_record(desk: Desk) -> None:

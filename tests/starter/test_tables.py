@@ -21,7 +21,7 @@ def printed(shown: RequestShow, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_questions_and_answers_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     first = AskedQuestion(number=1, person="signer", text="Which annex?", at=AT, answer="B.")
-    second = first.having(number=2, text="And when?", answer=None)
+    second = first.replace(number=2, text="And when?", answer=None)
     shown = RequestShow(id="msa", kind="nda", status=Status.SENT, question=second, answered=(first,))
     told = printed(shown, capsys)
     assert "26 Nov 14:00 signer Which annex? B." in told

@@ -142,9 +142,9 @@ async def test_what_core_signature_refuses_is_one_line_too(desk: Desk) -> None:
 
 async def test_cancelling_ends_it_and_repeating_changes_nothing(desk: Desk) -> None:
     async with sent(desk) as world:
-        first = await wishes.make(desk, MSA, CANCELLATION.having(op="op-1"))
-        again = await wishes.make(desk, MSA, CANCELLATION.having(op="op-1"))
-        other = await wishes.make(desk, MSA, CANCELLATION.having(op="op-2"))
+        first = await wishes.make(desk, MSA, CANCELLATION.replace(op="op-1"))
+        again = await wishes.make(desk, MSA, CANCELLATION.replace(op="op-1"))
+        other = await wishes.make(desk, MSA, CANCELLATION.replace(op="op-2"))
     assert {first.status, again.status, other.status} == {Status.CANCELLED}
     assert (first.op, again.op) == ("op-1", "op-1")
     assert len(world.signatures.cancelled) == 1
@@ -190,7 +190,7 @@ async def test_a_wish_for_what_somebody_terminated_says_so(desk: Desk) -> None:
 async def test_a_wish_nobody_confirms_says_how_to_repeat_it(desk: Desk, wish: Wish) -> None:
     await begin(desk)
     with pytest.raises(NotConfirmed, match="not confirmed, may still apply: repeat with --op op-7"):
-        await wishes.make(desk, MSA, wish.having(op="op-7"), within=AT_ONCE)
+        await wishes.make(desk, MSA, wish.replace(op="op-7"), within=AT_ONCE)
 
 
 async def test_a_wish_nobody_confirmed_is_made_once_when_it_is_repeated(desk: Desk) -> None:

@@ -117,7 +117,7 @@ class WithHasteInItsInput(Unchanged):
     @workflow.query(name=PLANNING)
     def planning(self) -> Planning:
         planning = super().planning()
-        return planning.having(policy=planning.policy.having(reminders=Reminders(first="3h", every="3h")))
+        return planning.replace(policy=planning.policy.replace(reminders=Reminders(first="3h", every="3h")))
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)

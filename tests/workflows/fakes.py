@@ -81,7 +81,7 @@ class FakeSignatureService(SignatureService):
             await self.create_gate.wait()
         self._fail()
         stand_ins = tuple(Substitution(from_=absent, to=delegate) for absent, delegate in self.substituted.items())
-        return self.sees(order.brief).having(substituted=stand_ins)
+        return self.sees(order.brief).replace(substituted=stand_ins)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         self.observations.append(observation)
@@ -206,7 +206,7 @@ class FakePlanner(Planner):
                 at = turn.since + self.escalate_after
                 escalation = _moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=self.alternate)
                 action = EscalationAction.NOTIFY if turn.person in planning.not_handed_over else self.action
-                moments.append(escalation.having(action=action))
+                moments.append(escalation.replace(action=action))
                 if action is EscalationAction.NOTIFY:
                     moments.append(_moment(at, MomentKind.ESCALATED, "escalated", turn.person))
             moments = _snoozed(moments, [one for one in planning.snoozes if one.person == turn.person])

@@ -86,7 +86,7 @@ def silent_for(request: SignatureRequest, silence: timedelta) -> SignatureReques
         outcome=Outcome.ACCEPTED,
     )
     sent = DocumentSeen(document=DOCUMENT, status=Status.SENT, raw="se")
-    return request.having(carried=Progress.begin(request.brief, then).observe(sent, then).told((ready,), then))
+    return request.replace(carried=Progress.begin(request.brief, then).observe(sent, then).told((ready,), then))
 
 
 @asynccontextmanager
@@ -172,7 +172,7 @@ class Story:
         yield
         await self.days_pass(days)
         event = ProviderEvent(id=uuid.uuid4().hex, type=callback, at=datetime.now(UTC)) if callback else None
-        self.handle = await _start(self.env, last.request.having(carried=last.progress), event)
+        self.handle = await _start(self.env, last.request.replace(carried=last.progress), event)
 
 
 @asynccontextmanager

@@ -93,13 +93,13 @@ def test_what_is_next(day: float, progress: Progress, expected: Step) -> None:
 
 def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
     by_hand = moment(6, MomentKind.REMIND, "reminder-manual-1")
-    nudged = told(told(SENT, REMINDERS[0]), by_hand).having(
+    nudged = told(told(SENT, REMINDERS[0]), by_hand).replace(
         notifications=tuple(
-            line.having(at=START + timedelta(days=6, minutes=-20))
+            line.replace(at=START + timedelta(days=6, minutes=-20))
             for line in told(SENT, REMINDERS[0], by_hand).notifications
         )
     )
-    agenda = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, WARNING.having(at=REMINDERS[1].at), EXPIRY))
+    agenda = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, WARNING.replace(at=REMINDERS[1].at), EXPIRY))
     assert next_step(AGENDA, nudged, REMINDERS[1].at) == Nudge((), too_soon=(REMINDERS[1],))
     step = next_step(agenda, nudged, REMINDERS[1].at)
     assert isinstance(step, Nudge)
@@ -108,7 +108,7 @@ def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
 
 def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None:
     opens = REMINDERS[1].at + timedelta(hours=15)
-    held = [one.having(held_until=opens) for one in REMINDERS[:2]]
+    held = [one.replace(held_until=opens) for one in REMINDERS[:2]]
     agenda = Agenda(due_at=EXPIRY.at, moments=(*held, REMINDERS[2], EXPIRY))
     waiting = next_step(agenda, SENT, REMINDERS[1].at + timedelta(hours=1))
     assert isinstance(waiting, Wait)
@@ -120,9 +120,9 @@ def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None
 
 
 def test_a_last_warning_no_phone_took_holds_the_expiry_for_a_day() -> None:
-    failed = ESCALATED.having(
+    failed = ESCALATED.replace(
         notifications=tuple(
-            line.having(outcome=Outcome.FAILED, at=EXPIRY.at - timedelta(hours=1))
+            line.replace(outcome=Outcome.FAILED, at=EXPIRY.at - timedelta(hours=1))
             if line.stage == "warning-2d"
             else line
             for line in ESCALATED.notifications
@@ -137,14 +137,14 @@ def test_a_last_warning_no_phone_took_holds_the_expiry_for_a_day() -> None:
 def test_a_last_warning_that_came_late_leaves_the_time_that_was_planned_at_most_a_day(
     warned_on: float, expires_on: float
 ) -> None:
-    warned = ESCALATED.having(
+    warned = ESCALATED.replace(
         notifications=tuple(
-            line.having(at=START + timedelta(days=warned_on)) if line.stage == "warning-2d" else line
+            line.replace(at=START + timedelta(days=warned_on)) if line.stage == "warning-2d" else line
             for line in ESCALATED.notifications
         )
     )
     step = next_step(AGENDA, warned, START + timedelta(days=29))
-    assert step == Wait(EXPIRY.having(at=START + timedelta(days=expires_on)))
+    assert step == Wait(EXPIRY.replace(at=START + timedelta(days=expires_on)))
     assert isinstance(next_step(AGENDA, warned, START + timedelta(days=expires_on)), Expire)
 
 
@@ -187,17 +187,17 @@ def test_the_silent_signer_hears_of_the_alert_an_hour_after_a_nudge_if_their_hou
     now = HEARD.at
     nudged = lined(ALERTED, moment(12.49, MomentKind.REMIND, "reminder-manual-1"), now - timedelta(minutes=10))
     later = now + timedelta(minutes=50)
-    for closes, expected in ((None, Wait(HEARD.having(at=later))), (now + timedelta(minutes=30), None)):
-        heard = HEARD.having(open_until=closes)
+    for closes, expected in ((None, Wait(HEARD.replace(at=later))), (now + timedelta(minutes=30), None)):
+        heard = HEARD.replace(open_until=closes)
         agenda = Agenda(due_at=EXPIRY.at, moments=(heard, EXPIRY))
         assert next_step(agenda, nudged, now) == (expected or Nudge((heard,)))
 
 
 @pytest.mark.parametrize("refused", [True, False])
 def test_whose_place_is_handed_over_this_instant_is_not_reminded_of_it_first(refused: bool) -> None:
-    handing = moment(3, MomentKind.ESCALATE, "escalation", to="chair").having(action=EscalationAction.REASSIGN)
+    handing = moment(3, MomentKind.ESCALATE, "escalation", to="chair").replace(action=EscalationAction.REASSIGN)
     agenda = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], handing, EXPIRY))
-    silent = SENT.having(not_handed_over=(FIRST,)) if refused else SENT
+    silent = SENT.replace(not_handed_over=(FIRST,)) if refused else SENT
     assert next_step(agenda, silent, handing.at) == (Nudge((REMINDERS[0],)) if refused else Escalate((handing,)))
 
 
@@ -207,8 +207,8 @@ def test_an_empty_agenda_waits_for_ever() -> None:
 
 def test_parallel_signers_are_told_in_one_step() -> None:
     other = moment(3, MomentKind.REMIND, "reminder-1", "chief-executive")
-    both = SENT.having(signatures=SENT.signatures.having(signers=tuple(
-        signer.having(order=1, turn_at=START, clock_from=START) for signer in SENT.signatures.signers
+    both = SENT.replace(signatures=SENT.signatures.replace(signers=tuple(
+        signer.replace(order=1, turn_at=START, clock_from=START) for signer in SENT.signatures.signers
     )))  # fmt: skip
     agenda = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], other))
     assert next_step(agenda, both, other.at) == Nudge((REMINDERS[0], other))

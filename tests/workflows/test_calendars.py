@@ -63,7 +63,7 @@ def at(day: date, clock: int, minute: int = 0) -> datetime:
 def over_easter() -> SignatureRequest:
     """A request for one signer, due on Easter Monday."""
     request = a_request(Signer(person="chief-executive", order=1))
-    return request.having(policy=RHYTHM, due=good_friday() + 3 * DAY)
+    return request.replace(policy=RHYTHM, due=good_friday() + 3 * DAY)
 
 
 async def test_over_easter_the_last_warning_comes_on_maundy_thursday_and_nothing_on_the_days_off() -> None:
@@ -108,7 +108,7 @@ async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its
     world, london = world_with(PEOPLE), ZoneInfo("Europe/London")
     wednesday = datetime.now(london).replace(hour=10, minute=0, second=0, microsecond=0)
     wednesday += (14 + 2 - wednesday.weekday()) * DAY
-    request = a_request(Signer(person="deputy", order=1)).having(policy=RHYTHM)
+    request = a_request(Signer(person="deputy", order=1)).replace(policy=RHYTHM)
     async with story(world, request, begins=wednesday) as it:
         await it.until((wednesday + 2 * DAY).replace(hour=17))
         before = await it.shown()
@@ -132,7 +132,7 @@ async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its
 async def test_three_signers_in_three_zones_are_reminded_in_their_own_working_hours_and_on_no_holiday() -> None:
     world = world_with(PEOPLE)
     policy = Policy(window="90d", hours="working", escalation=None, warnings=())
-    async with story(world, a_request(*THREE).having(policy=policy)) as it:
+    async with story(world, a_request(*THREE).replace(policy=policy)) as it:
         for person in ZONES:
             await it.days_pass(25)
             world.signatures.sign(person)
@@ -164,7 +164,7 @@ async def test_an_urgent_approval_is_reminded_and_handed_over_within_hours_at_an
             after="5h", or_=None, action=EscalationAction.REASSIGN, to=("alternates",), alternates=("deputy",)
         ),
     )
-    request = a_request(Signer(person="chief-executive", order=1)).having(policy=policy)
+    request = a_request(Signer(person="chief-executive", order=1)).replace(policy=policy)
     async with story(world, request) as it:
         await it.days_pass(5.1 / 24)
         shown = await it.shown()

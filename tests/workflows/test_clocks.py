@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 BRIEF = a_request(Signer(person="customer-signer", order=1), Signer(person="chair", order=1)).brief
 SENT = DocumentSeen(document="d", status=Status.SENT, raw="se")
 AGENDA = Agenda(due_at=START + 30 * DAY)
-DOUBTED = AGENDA.having(doubt="people.yaml:3: unknown field")
+DOUBTED = AGENDA.replace(doubt="people.yaml:3: unknown field")
 WAITING = Progress.begin(BRIEF, START).observe(SENT, START)
 
 
@@ -35,7 +35,7 @@ def clock_of(progress: Progress, person: str) -> datetime | None:
 
 def test_what_stood_for_a_question_moves_everybodys_clock_also_when_the_asker_signs_instead_of_waiting() -> None:
     asked = operations.ask(WAITING, Question(person="customer-signer", text="Which annex?"), START + DAY)
-    signed = SENT.having(signers=(SignerSeen(person="customer-signer", state=SignerState.SIGNED),))
+    signed = SENT.replace(signers=(SignerSeen(person="customer-signer", state=SignerState.SIGNED),))
     known = asked.observe(signed, START + 6 * DAY)
     assert known.stops == ()
     assert clock_of(known, "chair") == START + 5 * DAY

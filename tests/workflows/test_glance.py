@@ -35,7 +35,7 @@ REQUEST = a_request()
 
 
 def following(progress: Progress, agenda: Agenda, now: datetime) -> Next | None:
-    return show(REQUEST, progress.having(agenda=agenda), now).next
+    return show(REQUEST, progress.replace(agenda=agenda), now).next
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def following(progress: Progress, agenda: Agenda, now: datetime) -> Next | None:
         (SENT, START, NextStep.REMIND, REMINDERS[0]),
         (told(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.moments[3]),
         (ALERTED, AGENDA.moments[3].at, NextStep.REMIND, HEARD),
-        (ESCALATED.having(notifications=()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
+        (ESCALATED.replace(notifications=()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
         (told(told(SENT, *REMINDERS).escalated((AGENDA.moments[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
         (told(ALL_TOLD, HEARD).escalated((AGENDA.moments[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
     ],
@@ -64,7 +64,7 @@ def test_what_is_only_written_down_is_not_what_comes_next() -> None:
 @given(moments, st.floats(min_value=0, max_value=70, allow_nan=False), st.sampled_from([SENT, ALERTED, ALL_TOLD]))
 def test_there_is_an_answer_to_every_plan_at_every_time(planned: list[Moment], day: float, progress: Progress) -> None:
     agenda = Agenda(due_at=EXPIRY.at, moments=tuple(planned))
-    shown = show(REQUEST, progress.having(agenda=agenda), START + timedelta(days=day))
+    shown = show(REQUEST, progress.replace(agenda=agenda), START + timedelta(days=day))
     assert shown.says.startswith(f"Waiting for {FIRST}")
     assert shown.next is not None
     assert shown.next.what is not NextStep.HAND_OFF
@@ -91,5 +91,5 @@ def test_only_silence_is_an_escalation_to_lists_and_counts_as_a_step_up(
 
 
 def test_an_alert_about_somebody_absent_says_so() -> None:
-    absent = moment(1, MomentKind.ESCALATE, "escalation", to="chair").having(reason=EscalationReason.ABSENCE)
+    absent = moment(1, MomentKind.ESCALATE, "escalation", to="chair").replace(reason=EscalationReason.ABSENCE)
     assert [entry.reason for entry in SENT.escalated((absent,), START).escalations] == [EscalationReason.ABSENCE]

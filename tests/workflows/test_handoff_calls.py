@@ -33,7 +33,7 @@ def line(person: str, outcome: Outcome) -> Delivered:
 
 def test_a_group_is_called_again_with_those_it_has_reached() -> None:
     targets = (Target(target="board", group="directors"), Target(target="hr", person="hr-desk"))
-    ended = Progress.begin(BRIEF, AT).having(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
+    ended = Progress.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
     assert [call.reached for call in hand_off_batch(BRIEF, ended, AT).calls] == [(), ()]
     lines = (line("chair", Outcome.ACCEPTED), line("treasurer", Outcome.FAILED), line("archive", Outcome.SUPPRESSED))
     results = (

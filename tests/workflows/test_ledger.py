@@ -41,7 +41,7 @@ def moment(kind: MomentKind, stage: str, person: str, to: str | None = None) -> 
 
 REMINDERS = tuple(moment(MomentKind.REMIND, "reminder-1", person) for person in (FIRST, SECOND))
 WARNING = moment(MomentKind.WARN, "warning-2d", FIRST)
-DROPPED = moment(MomentKind.WARN, "warning-1w", FIRST).having(suppressed=Reason.NOT_THEIR_TURN)
+DROPPED = moment(MomentKind.WARN, "warning-1w", FIRST).replace(suppressed=Reason.NOT_THEIR_TURN)
 ALERT = moment(MomentKind.ESCALATE, "escalation", FIRST, "chair")
 PLANNED = SENT.planned(Agenda(due_at=DUE, moments=(*REMINDERS, WARNING, ALERT), dropped=(DROPPED,)), START)
 
@@ -68,7 +68,7 @@ def test_one_declines_and_the_plan_of_the_other_is_not_forgotten() -> None:
 
 def test_an_extension_supersedes_the_warnings_that_were_dropped_or_not_planned_anew_yet_as_well() -> None:
     wish = Extension(actor="a", due=DUE + timedelta(days=9))
-    for before in (PLANNED, PLANNED.having(agenda=None)):
+    for before in (PLANNED, PLANNED.replace(agenda=None)):
         moved = extend(before, wish, START)
         assert lines(moved) == {
             ("warning-2d", FIRST): Reason.SUPERSEDED,
@@ -86,8 +86,8 @@ def test_what_a_later_plan_leaves_out_has_its_line_in_the_end() -> None:
 
 
 def test_an_escalation_that_went_to_somebody_else_in_the_end_leaves_no_second_line() -> None:
-    elsewhere = PLANNED.planned(Agenda(due_at=DUE, moments=(ALERT.having(to="deputy"),)), START)
-    alerted = elsewhere.escalated((ALERT.having(to="deputy"),), START)
+    elsewhere = PLANNED.planned(Agenda(due_at=DUE, moments=(ALERT.replace(to="deputy"),)), START)
+    alerted = elsewhere.escalated((ALERT.replace(to="deputy"),), START)
     signed = alerted.observe(seen(Status.SENT, customer_signer=SignerState.SIGNED), START)
     assert not {person for stage, person in lines(signed) if stage == "escalation"}
 
@@ -96,7 +96,7 @@ def test_a_second_place_for_the_same_alternate_is_planned_anew_instead_of_being_
     both = tuple(
         Reassignment(from_=one, to="chair", reason=EscalationReason.ESCALATION, who="x") for one in (FIRST, SECOND)
     )
-    by_hand = both[1].having(reason=EscalationReason.MANUAL)
+    by_hand = both[1].replace(reason=EscalationReason.MANUAL)
     assert PLANNED.to_reassign(*both).reassigned(both[0], START).reassigning == ()
     assert PLANNED.to_reassign(both[0], by_hand).reassigned(both[0], START).reassigning == (by_hand,)
 
@@ -108,7 +108,7 @@ def test_a_place_that_could_not_be_handed_over_is_planned_anew_as_an_alert() -> 
 
 
 def test_each_alert_to_one_person_has_the_reason_of_its_own_signer() -> None:
-    alerts = tuple(moment(MomentKind.ESCALATE, "escalation", one, "chair").having(why=one) for one in (FIRST, SECOND))
+    alerts = tuple(moment(MomentKind.ESCALATE, "escalation", one, "chair").replace(why=one) for one in (FIRST, SECOND))
     delivered = tuple(_delivered(f"{BRIEF.id}/escalation/chair/{one.person}", Outcome.ACCEPTED) for one in alerts)
     assert [line.why for line in explained(delivered, alerts)] == [FIRST, SECOND]
     assert alerts[0].action is EscalationAction.NOTIFY

@@ -35,7 +35,7 @@ POLICY = Policy(
     warnings=("2d",),
     escalation=None,
 )
-ALERTED = POLICY.having(
+ALERTED = POLICY.replace(
     reminders=None,
     warnings=(),
     escalation=Escalation(after="2d", or_=None, to=("alternates",), alternates=("chief-executive",)),
@@ -58,7 +58,7 @@ def a_world() -> World:
 
 def one_signer(policy: Policy = POLICY) -> SignatureRequest:
     """A request that waits for one person."""
-    return a_request(Signer(person="customer-signer", order=1)).having(policy=policy)
+    return a_request(Signer(person="customer-signer", order=1)).replace(policy=policy)
 
 
 def told(shown: RequestShow) -> list[str]:
@@ -159,7 +159,7 @@ async def test_whoever_signs_while_the_worker_is_away_is_not_nudged_by_its_retur
     callback: str | None, reminders: str
 ) -> None:
     world, start = a_world(), monday(10)
-    async with story(world, a_request().having(policy=POLICY), begins=start) as it:
+    async with story(world, a_request().replace(policy=POLICY), begins=start) as it:
         thursday = start + 3 * DAY
         await until(it, thursday, 20)
         async with it.nobody_works(5, callback):
@@ -175,7 +175,7 @@ async def test_whoever_signs_while_the_worker_is_away_is_not_nudged_by_its_retur
 async def test_a_question_that_is_answered_after_the_due_date_leaves_a_day_after_the_last_warning() -> None:
     world, start = a_world(), monday(10)
     due = start + 9 * DAY
-    async with story(world, one_signer().having(due=due), begins=start) as it:
+    async with story(world, one_signer().replace(due=due), begins=start) as it:
         await until(it, start + DAY, 10)
         await it.handle.execute_update(Request.ask, Question(person="customer-signer", text="Which annex?"))
         await until(it, due + DAY, 11)
@@ -192,7 +192,7 @@ async def test_a_question_that_is_answered_after_the_due_date_leaves_a_day_after
 
 async def test_of_the_warnings_that_a_pause_kept_back_the_last_one_comes_and_the_others_say_why() -> None:
     world, start = a_world(), monday(10)
-    request = one_signer(POLICY.having(warnings=("2d", "1d"))).having(due=start + 9 * DAY)
+    request = one_signer(POLICY.replace(warnings=("2d", "1d"))).replace(due=start + 9 * DAY)
     async with story(world, request, begins=start) as it:
         await until(it, start + DAY, 10)
         await it.handle.execute_update(Request.pause, Pause(actor="legal-desk"))
@@ -225,7 +225,7 @@ async def test_an_alternate_without_a_phone_is_tried_once_and_the_request_goes_o
 
 async def test_the_turn_that_comes_while_core_signature_is_away_begins_when_it_is_back() -> None:
     world, start = a_world(), monday(10)
-    async with story(world, a_request().having(policy=POLICY), begins=start) as it:
+    async with story(world, a_request().replace(policy=POLICY), begins=start) as it:
         await until(it, start + DAY, 10)
         world.signatures.sign("customer-signer")
         world.signatures.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]

@@ -6,6 +6,7 @@ added, with a default: `make golden` adds them to `tests/golden/`. Nothing in th
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 from tests.golden import samples
 from tests.golden.__main__ import grown
 from tests.golden.samples import read, sample, written
+from workflows.model import Snooze
 
 MODELS = samples.models()
 PARTS = samples.all_parts()
@@ -86,3 +88,11 @@ def _with_news(told: Any) -> Any:
             return [_with_news(inner) for inner in told]
         case _:
             return told
+
+
+def test_a_change_of_a_field_that_does_not_exist_is_refused() -> None:
+    """A misspelt name would otherwise change nothing, in silence."""
+    snooze = Snooze(person="signer", until=datetime(2027, 1, 4, 9, tzinfo=UTC), number=1)
+    with pytest.raises(TypeError, match="Snooze has no field numbr"):
+        snooze.replace(numbr=5)
+    assert snooze.replace(number=5).number == 5

@@ -10,6 +10,11 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    def having(self, **changes: object) -> Self:
-        """The same value with `changes` applied; nothing is validated again, so pass the declared types."""
+    def replace(self, **changes: object) -> Self:
+        """The same value with `changes`, as `dataclasses.replace` does: a name that is no field is a `TypeError`.
+
+        Nothing is validated again, so pass the declared types.
+        """
+        if strangers := changes.keys() - type(self).model_fields.keys():
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(strangers))}")
         return self.model_copy(update=changes)

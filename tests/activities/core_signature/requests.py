@@ -26,7 +26,7 @@ def brief(sha256: str | None = None, **changes: object) -> Brief:
             Signer(person="chief-executive", order=2, role=Role.APPROVE),
         ),
     )
-    return made.having(**changes)
+    return made.replace(**changes)
 
 
 async def deed(sandbox: RunningSandbox, email: str, what: str, **body: str) -> None:

@@ -79,7 +79,7 @@ async def test_what_was_deleted_need_not_be_cancelled(
 
 
 async def test_a_creation_in_doubt_is_looked_up(service: CoreSignatureService, order: CancelOrder, act: Acting) -> None:
-    seen = await act(service.cancel, order.having(document=None))
+    seen = await act(service.cancel, order.replace(document=None))
     assert (seen.document, seen.status) == (order.document, Status.CANCELLED)
 
 

@@ -50,7 +50,7 @@ async def test_the_request_says_what_is_asked_of_each(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
     copy = Signer(person="archive", order=3, role=Role.COPY)
-    await act(service.create, CreateOrder(brief=request_brief.having(signers=(*request_brief.signers, copy))))
+    await act(service.create, CreateOrder(brief=request_brief.replace(signers=(*request_brief.signers, copy))))
     [call] = calls(sandbox, "/signature-requests/", "POST")
     body: dict[str, Any] = call["body"]
     assert body["who"] == "o"

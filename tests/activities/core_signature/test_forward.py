@@ -38,7 +38,7 @@ CUSTOMER, EXECUTIVE, REVIEWER = "customer@acme.test", "ceo@example.test", "revie
 async def order(service: CoreSignatureService, request_brief: Brief, act: Acting) -> ForwardOrder:
     """A document that has been sent, and the wish that the reviewer signs instead of the customer."""
     copy = Signer(person="archive", order=3, role=Role.COPY)
-    brief = request_brief.having(signers=(*request_brief.signers, copy))
+    brief = request_brief.replace(signers=(*request_brief.signers, copy))
     made: DocumentSeen = await act(service.create, CreateOrder(brief=brief))
     return ForwardOrder(
         brief=brief, document=made.document, from_="customer-signer", to="reviewer", reason="escalation"
@@ -95,7 +95,7 @@ async def test_the_new_signer_signs_and_may_be_replaced_as_well(
 ) -> None:
     await act(service.forward, order)
     both = beside(order.brief, {"customer-signer": "reviewer"})
-    again = order.having(brief=both, from_="reviewer", to="bouncing", reason="manual")
+    again = order.replace(brief=both, from_="reviewer", to="bouncing", reason="manual")
     assert states(await act(service.forward, again))["reviewer"] is SignerState.REASSIGNED
     await deed(sandbox, "bounce-here@example.test", "sign")
     await deed(sandbox, EXECUTIVE, "sign")
@@ -111,7 +111,7 @@ async def test_the_new_signer_signs_and_may_be_replaced_as_well(
 async def test_somebody_is_replaced_before_their_turn(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
 ) -> None:
-    later = order.having(from_="chief-executive")
+    later = order.replace(from_="chief-executive")
     report: ForwardReport = await act(service.forward, later)
     assert states(report)["chief-executive"] is SignerState.REASSIGNED
     assert [mail["to"] for mail in entries(sandbox, "mail") if mail["to"] == REVIEWER] == []
@@ -132,7 +132,7 @@ async def test_twice_is_once(
 ) -> None:
     first = await act(service.forward, order)
     brief = beside(order.brief, {"customer-signer": "reviewer"}) if knows_both else order.brief
-    assert await act(service.forward, order.having(brief=brief)) == first
+    assert await act(service.forward, order.replace(brief=brief)) == first
     assert asked(sandbox) == 1
 
 
@@ -214,7 +214,7 @@ async def test_what_makes_no_sense_is_refused_in_words(
     to: str,
     refused: str,
 ) -> None:
-    report: ForwardReport = await act(service.forward, order.having(from_=from_, to=to))
+    report: ForwardReport = await act(service.forward, order.replace(from_=from_, to=to))
     assert report.refused == refused
     assert asked(sandbox) == 0
 

@@ -159,14 +159,14 @@ async def test_everything_404_is_a_wrong_address_not_the_end_of_all_requests(
 async def test_a_document_of_somebody_else_is_not_believed(
     service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
 ) -> None:
-    failure = await failure_of(act, service, observation(request_brief.having(id="other"), document))
+    failure = await failure_of(act, service, observation(request_brief.replace(id="other"), document))
     assert (failure.type, failure.non_retryable) == (Code.PROVIDER_UNSURE, True)
 
 
 async def test_a_bounced_mail_is_seen(
     service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
 ) -> None:
-    brief = request_brief.having(signers=(Signer(person="bouncing", order=1),))
+    brief = request_brief.replace(signers=(Signer(person="bouncing", order=1),))
     made = await act(service.create, CreateOrder(brief=brief))
     seen = await act(service.observe, observation(brief, made.document))
     assert states(seen) == {"bouncing": SignerState.BOUNCED}
@@ -176,7 +176,7 @@ async def test_a_bounced_mail_is_seen(
 async def test_events_are_not_read_for_signers_with_a_device(
     service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
 ) -> None:
-    brief = request_brief.having(signers=(Signer(person="chief-executive", order=1),))
+    brief = request_brief.replace(signers=(Signer(person="chief-executive", order=1),))
     made = await act(service.create, CreateOrder(brief=brief))
     await act(service.observe, observation(brief, made.document))
     assert calls(sandbox, "/events/") == []
@@ -209,7 +209,7 @@ async def test_a_copy_is_never_waited_for_and_copied_at_the_end(
     service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
 ) -> None:
     signers = (Signer(person="customer-signer", order=1), Signer(person="archive", order=2, role=Role.COPY))
-    brief = request_brief.having(signers=signers)
+    brief = request_brief.replace(signers=signers)
     made = await act(service.create, CreateOrder(brief=brief))
     asked = observation(brief, made.document)
     assert states(await act(service.observe, asked))["archive"] is SignerState.WAITING

@@ -18,7 +18,7 @@ CEO = "ceo@example.test"
 async def document(service: CoreSignatureService, request_brief: Brief, act: Acting) -> str:
     """A document for the executive, who has a device, and the customer, who has none."""
     signers = (Signer(person="chief-executive", order=1), Signer(person="customer-signer", order=1))
-    made = await act(service.create, CreateOrder(brief=request_brief.having(signers=signers)))
+    made = await act(service.create, CreateOrder(brief=request_brief.replace(signers=signers)))
     return str(made.document)
 
 

@@ -66,7 +66,7 @@ def directory(tmp_path: Path, store: Store) -> FileDirectory:
 
 def asking(request: Brief, *people: str) -> Brief:
     """The request with these signers, one after the other."""
-    return request.having(signers=tuple(Signer(person=person, order=n) for n, person in enumerate(people, 1)))
+    return request.replace(signers=tuple(Signer(person=person, order=n) for n, person in enumerate(people, 1)))
 
 
 def addresses(sandbox: RunningSandbox) -> list[str]:
@@ -103,7 +103,7 @@ async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
     signers = (Signer(person="chair", order=1, role=Role.APPROVE), Signer(person="stayer", order=2))
-    order = CreateOrder(brief=request_brief.having(signers=signers), now=FIRST_DAY)
+    order = CreateOrder(brief=request_brief.replace(signers=signers), now=FIRST_DAY)
     seen: DocumentSeen = await act(service.create, order)
     assert seen.substituted == (Substitution(from_="chair", to="deputy"),)
     assert [(one.person, one.state, one.reason) for one in seen.signers] == [
@@ -151,7 +151,7 @@ async def test_nobody_stands_in_for_who_only_gets_a_copy(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
     signers = (Signer(person="stayer", order=1), Signer(person="chair", order=2, role=Role.COPY))
-    await act(service.create, CreateOrder(brief=request_brief.having(signers=signers), now=FIRST_DAY))
+    await act(service.create, CreateOrder(brief=request_brief.replace(signers=signers), now=FIRST_DAY))
     assert addresses(sandbox) == ["stayer@x.test", "chair@x.test"]
 
 
@@ -210,11 +210,11 @@ async def test_a_stand_in_can_be_replaced_but_not_by_the_one_they_stand_in_for(
 ) -> None:
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
     seen: DocumentSeen = await act(service.create, order)
-    both = request_brief.having(signers=(Signer(person="chair", order=1), Signer(person="deputy", order=1)))
+    both = request_brief.replace(signers=(Signer(person="chair", order=1), Signer(person="deputy", order=1)))
     back = ForwardOrder(brief=both, document=seen.document, from_="deputy", to="chair", reason="manual")
     report: ForwardReport = await act(service.forward, back)
     assert report.refused == "chair is a signer of this request already"
-    report = await act(service.forward, back.having(to="stayer"))
+    report = await act(service.forward, back.replace(to="stayer"))
     assert report.seen is not None
     assert [one.state for one in report.seen.signers][1:] == [SignerState.REASSIGNED, SignerState.WAITING]
 

@@ -59,14 +59,14 @@ def test_null_removes_what_lower_layers_say(field: str, default: Any) -> None:
 @pytest.mark.parametrize("field", ["first", "every", "most"])
 def test_null_removes_a_part_of_the_reminders(field: str) -> None:
     reminders = resolved({"reminders": {field: None}}).policy.reminders
-    assert reminders == Reminders(first="1d", every="1d", most=9).having(**{field: getattr(Reminders(), field)})
+    assert reminders == Reminders(first="1d", every="1d", most=9).replace(**{field: getattr(Reminders(), field)})
 
 
 @pytest.mark.parametrize("field", ["action", "to", "alternates", "depth", "fallback"])
 def test_null_removes_a_part_of_the_escalation(field: str) -> None:
     before, escalation = resolved({}).policy.escalation, resolved({"escalation": {field: None}}).policy.escalation
     assert before is not None
-    assert escalation == before.having(**{field: getattr(Escalation(), field)})
+    assert escalation == before.replace(**{field: getattr(Escalation(), field)})
 
 
 def test_all_that_can_be_removed_at_once() -> None:

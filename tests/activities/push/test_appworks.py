@@ -19,7 +19,7 @@ from workflows.model import Document, NoticeAction
 def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -> Message:
     one = notice("chief-executive", action=action)
     about = delivery(
-        one, brief=brief().having(document=Document(name=name)), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
+        one, brief=brief().replace(document=Document(name=name)), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
     )
     return compose(about, one, reading("en", "UTC"), Links("https://sign.example", SecretStr("s" * 32)))
 

@@ -28,7 +28,7 @@ def message(
 ) -> Message:
     one = notice("chief-executive", action=action)
     document = Document(name=name)
-    about = delivery(one, brief=brief().having(document=document), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
+    about = delivery(one, brief=brief().replace(document=document), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
     return compose(about, one, reading(), Links(base, SecretStr("s" * 32)))
 
 

@@ -153,7 +153,7 @@ async def test_whoever_is_told_in_the_same_stage_is_woken_by_no_mail(
 async def test_an_urgent_mail_may_go_to_all_whose_turn_it_is_at_any_hour(
     sandbox: RunningSandbox, notices: Notices, sent: Sent
 ) -> None:
-    urgent = sent.brief.having(urgent=True)
+    urgent = sent.brief.replace(urgent=True)
     await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), brief=urgent, now=AT_NIGHT))
     assert len(resent(sandbox)) == 3
 

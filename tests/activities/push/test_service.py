@@ -65,7 +65,7 @@ async def test_three_devices_of_which_one_fails_once_are_four_sends_and_one_noti
     assert first.open_devices == hashes(EXECUTIVES[1])
     assert outcomes(only(first))[first.open_devices[0]] is Outcome.FAILED
     assert only(first).outcome is Outcome.ACCEPTED
-    second = await notices.deliver(stage.having(devices=first.open_devices))
+    second = await notices.deliver(stage.replace(devices=first.open_devices))
     assert (second.open_devices, outcomes(only(second))) == ((), {first.open_devices[0]: Outcome.ACCEPTED})
     assert len(sends(sandbox)) == 4
     assert sorted(push["token"] for push in pushes(sandbox)) == EXECUTIVES
@@ -237,7 +237,7 @@ async def test_more_than_a_device_takes_in_a_minute_is_left_open(
 
 async def test_a_retry_for_open_devices_says_nothing_of_the_others(sandbox: RunningSandbox, notices: Notices) -> None:
     stage = delivery(notice("chief-executive"), notice("finance-chief"), notice("customer-signer"))
-    report = await notices.deliver(stage.having(devices=hashes("finance-chief~1")))
+    report = await notices.deliver(stage.replace(devices=hashes("finance-chief~1")))
     assert only(report).person == "finance-chief"
     assert len(sends(sandbox)) == 1
 

@@ -11,7 +11,7 @@ from workflows.progress import Progress
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER = "customer-signer"
 SEEN = DocumentSeen(document="d", status=Status.SENT, raw="se")
-SENT = Progress.begin(a_request().brief, NOW).observe(SEEN, NOW).having(due_at=NOW + timedelta(days=30))
+SENT = Progress.begin(a_request().brief, NOW).observe(SEEN, NOW).replace(due_at=NOW + timedelta(days=30))
 
 
 def not_now(until: datetime, snooze: int = 2) -> str | None:

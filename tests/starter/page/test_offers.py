@@ -24,7 +24,7 @@ def person(**changes: Any) -> Person:
 
 def shown(**changes: Any) -> RequestShow:
     choices = Choices(person=SIGNER, snoozes_left=2, snooze_until=None, hand_over=True, ask=True)
-    return RequestShow(id="msa", kind="nda", status=Status.SENT, choices=(choices.having(**changes),))
+    return RequestShow(id="msa", kind="nda", status=Status.SENT, choices=(choices.replace(**changes),))
 
 
 def offered(delegate: Person | None, **changes: Any) -> Offers:

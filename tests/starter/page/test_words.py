@@ -45,7 +45,7 @@ def shown(**changes: Any) -> RequestShow:
             for n, state in enumerate(SignerState, start=1)
         ),
     )
-    return known.having(**changes)
+    return known.replace(**changes)
 
 
 def told(language: str = "nl", **changes: Any) -> tuple[str, ...]:
