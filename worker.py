@@ -25,12 +25,12 @@ from starter import clients, exits, needs, telemetry
 from starter.clients import Clients
 from starter.exits import Refusal
 from starter.search_attributes import missing_search_attributes
-from starter.session import on_duty
 from starter.settings import Settings
+from starter.startup import on_duty
 from starter.temporal import connect_patiently
 from starter.temporal_refusals import refusing
 from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 NEEDS: Final = needs.OF_WORKER
 GRACE: Final = timedelta(seconds=30)
@@ -46,7 +46,7 @@ class NotSetUp(Refusal):
 
 
 def activities_of(open_clients: Clients, client: Client) -> dict[str, list[Any]]:
-    """The activities of each task queue; notices may be asked for on both (workflows/options.py)."""
+    """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py)."""
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     push = Notices(
         dialect=open_clients.push,

@@ -15,7 +15,8 @@ from standardwebhooks import Webhook
 
 from activities.http.addresses import AddressRefused, Guard
 from activities.http.calling import failure_of_error, seconds_to_wait
-from workflows.model import HandoffResult, Target
+from workflows.model.policy import Target
+from workflows.model.settlement import HandoffResult
 
 DEADLINE: Final = 10.0
 """Seconds for one whole call, name resolution included."""

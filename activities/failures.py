@@ -16,8 +16,8 @@ from temporalio.exceptions import ApplicationError
 from activities.http.calling import Cause, ServiceFailure
 from activities.people import DirectoryFailure
 from activities.store import StoreFailure
-from workflows.model import Code
-from workflows.waits import LONGEST_WAIT
+from workflows.follow_up.options import LONGEST_WAIT
+from workflows.model.request import Code
 
 
 @dataclass(frozen=True)

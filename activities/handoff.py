@@ -14,25 +14,15 @@ from activities.downstream import Downstream
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.rpc_errors import about_the_workflow
 from activities.store import Store
-from workflows.model import (
-    Brief,
-    Delivered,
-    Delivery,
-    HandoffBatch,
-    HandoffCall,
-    HandoffReport,
-    HandoffResult,
-    Notice,
-    NoticeAction,
-    Outcome,
-    Reason,
-    Settled,
-    Target,
-)
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
+from workflows.model.planning import Reason
+from workflows.model.policy import Target
+from workflows.model.request import Brief
+from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffReport, HandoffResult, Settled
 from workflows.names import SIGNATURE_SETTLED, notice_key
 from workflows.ports import Handoff, PushService
-from workflows.record import amendment
-from workflows.stages import Stage
+from workflows.signature.record import amendment
 
 EVENT_TYPE: Final = "signature.settled"
 WORKFLOW_CLOSED: Final = "workflow_closed"

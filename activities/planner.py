@@ -17,7 +17,8 @@ from activities.follow_up.told_signers import told_of
 from activities.follow_up.waiting import Waiting, jitter
 from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
-from workflows.model import Agenda, Code, Moment, MomentKind, Planning, Turn
+from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Turn
+from workflows.model.request import Code
 from workflows.ports import Planner
 
 _ORDER: Final = list(MomentKind)

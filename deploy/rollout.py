@@ -24,7 +24,7 @@ from starter.exits import Exit
 from starter.temporal import connect
 from starter.temporal_refusals import refusing
 from workflows.names import SIGNATURE_REQUEST
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 WORKFLOWS: Final = (SignatureRequestWorkflow,)
 _OPEN: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"

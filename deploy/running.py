@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from deploy import example, surroundings
+from deploy import environment, example
 from deploy.folder import DataFolder
 from deploy.processes import Program, RunningProgram, StackFailure
 from deploy.stack import Stack, plan, temporal_binary
@@ -64,9 +64,9 @@ class RunningStack:
             for program in self.plan.first:
                 group.create_task(self._start(program, say))
         await self._start(self.plan.worker, say)
-        if wanted := surroundings.versioning():
+        if wanted := environment.versioning():
             address = self.plan.addresses["temporal"]
-            version = await make_current(temporal_binary(), address, surroundings.base(), wanted)
+            version = await make_current(temporal_binary(), address, environment.base(), wanted)
             say(f"{'Current version':<16} {version}")
 
     async def _start(self, program: Program, say: Say) -> None:

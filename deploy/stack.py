@@ -11,11 +11,11 @@ from typing import Any
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.common import SearchAttributeKey
 
-from deploy import surroundings
+from deploy import environment
+from deploy.environment import authority, url
 from deploy.folder import DataFolder, Kept
 from deploy.processes import Program, StackFailure
 from deploy.readiness import answers, written
-from deploy.surroundings import authority, url
 from starter import modules
 from workflows.names import SEARCH_ATTRIBUTES
 
@@ -42,10 +42,10 @@ class Stack:
 
 def plan(folder: DataFolder, kept: Kept, host: str) -> Stack:
     """The stack on this folder; nothing is started yet. `StackFailure` when there is no Temporal server to start."""
-    base = surroundings.base()
-    ours = surroundings.of_countersign(kept, folder.path, host)
+    base = environment.base()
+    ours = environment.of_countersign(kept, folder.path, host)
     ports = (kept.ports.receiver_metrics, kept.ports.worker_metrics)
-    of_receiver, of_worker = (surroundings.metrics(host, port) for port in ports)
+    of_receiver, of_worker = (environment.metrics(host, port) for port in ports)
     return Stack(
         folder=folder,
         first=(
@@ -53,7 +53,7 @@ def plan(folder: DataFolder, kept: Kept, host: str) -> Stack:
             _sandbox(folder, kept, host, base),
             _receiver(kept, host, base | ours | of_receiver),
         ),
-        worker=_worker(folder, base | ours | of_worker | surroundings.versioning()),
+        worker=_worker(folder, base | ours | of_worker | environment.versioning()),
         addresses={
             "temporal": authority(host, kept.ports.temporal),
             "web_ui": url(host, kept.ports.web_ui),
@@ -100,13 +100,13 @@ def _kind(key: SearchAttributeKey[Any]) -> str:
     return name.removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")
 
 
-def _sandbox(folder: DataFolder, kept: Kept, host: str, environment: Mapping[str, str]) -> Program:
+def _sandbox(folder: DataFolder, kept: Kept, host: str, inherited: Mapping[str, str]) -> Program:
     address = url(host, kept.ports.sandbox)
     return Program(
         name="sandbox",
         title="Sandbox",
         command=modules.command("deploy.sandbox", "--host", host, "--port", str(kept.ports.sandbox)),
-        environment={**environment, **surroundings.of_sandbox(kept, folder.path)},
+        environment={**inherited, **environment.of_sandbox(kept, folder.path)},
         ready=answers(f"{address}/healthz"),
         address=address,
         grace=1.5,

@@ -41,7 +41,7 @@ from starter.page.words import (
 )
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import AnyWish, NotConfirmed, NotLiving, Refused
-from workflows.shown import RequestShow
+from workflows.model.views import RequestShow
 
 Look = Callable[[str], Awaitable[RequestShow | None]]
 """What is known of a request by our own side, None when nobody says; answers soon and never raises."""

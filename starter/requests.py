@@ -15,14 +15,15 @@ from activities.policies.catalogue import Catalogue
 from activities.requests import start as start_path
 from activities.requests.input import Prepared
 from activities.store import Store
-from starter import clients, looking
-from starter.desk import Desk
+from starter import clients, lookup
+from starter.context import Context
 from starter.request_ids import request_id
 from starter.search_attributes import REPORTED, STUCK
 from starter.settings import Settings
 from workflows import names
-from workflows.model import Model, Status
-from workflows.shown import RequestShow
+from workflows.model.base import Model
+from workflows.model.request import Status
+from workflows.model.views import RequestShow
 
 _OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}' AND ExecutionStatus != 'ContinuedAsNew'"
 """A long life is several runs: the last one speaks for the request."""
@@ -73,32 +74,32 @@ async def read(settings: Settings, file: str, *, now: datetime | None = None) ->
         raise unusable.faults from None
 
 
-async def start(desk: Desk, prepared: Prepared) -> StartAnswer:
+async def start(context: Context, prepared: Prepared) -> StartAnswer:
     """Start the request, or recognise the one that the same file started before; `IdTaken` for another file's id."""
-    started = await start_path.start(desk.client, desk.store, prepared)
+    started = await start_path.start(context.client, context.store, prepared)
     return StartAnswer(
         id=started.id,
         workflow_id=started.workflow_id,
         run_id=started.run_id,
         created=started.created,
-        url=desk.url(started.workflow_id, started.run_id),
+        url=context.url(started.workflow_id, started.run_id),
     )
 
 
-async def show(desk: Desk, id: str) -> RequestShow:
+async def show(context: Context, id: str) -> RequestShow:
     """Everything known of a request; `partial` when no worker answers. `Refusal` for an unknown id."""
-    return await looking.look(desk.client, desk.store, request_id(id))
+    return await lookup.look(context.client, context.store, request_id(id))
 
 
-async def count(desk: Desk, *, attention: bool) -> int:
+async def count(context: Context, *, attention: bool) -> int:
     """About how many lines `listed` has."""
-    return (await desk.client.count_workflows(await _query(desk.client, attention=attention))).count
+    return (await context.client.count_workflows(await _query(context.client, attention=attention))).count
 
 
-async def listed(desk: Desk, *, attention: bool) -> AsyncIterator[RequestLine]:
+async def listed(context: Context, *, attention: bool) -> AsyncIterator[RequestLine]:
     """All requests that Temporal still knows, newest first; with `attention` those that wait for a person of ours."""
-    async for execution in desk.client.list_workflows(await _query(desk.client, attention=attention)):
-        if not looking.broken_off(execution.status) or await _is_last_run(desk.client, execution):
+    async for execution in context.client.list_workflows(await _query(context.client, attention=attention)):
+        if not lookup.broken_off(execution.status) or await _is_last_run(context.client, execution):
             yield _line(execution)
 
 
@@ -140,5 +141,5 @@ def _line(execution: WorkflowExecution) -> RequestLine:
         status=known.get(names.STATUS) or Status.CONVERTING,
         problem=known.get(names.PROBLEM),
         due_at=known.get(names.DUE_AT),
-        trouble=looking.broken_off(execution.status) or ("stuck" if running and stuck else None),
+        trouble=lookup.broken_off(execution.status) or ("stuck" if running and stuck else None),
     )

@@ -10,7 +10,7 @@ from starter.setting_values import Address, Bind, HandoffSecrets, Hosts, Listen,
 
 UNSET: Final = SecretStr("")
 MOST_LIST_LAG: Final = timedelta(seconds=20)
-"""A look-up sleeps for the lag inside an attempt of 30 s (`workflows/options.py`), and has to call around the sleep."""
+"""A look-up sleeps for the lag inside an attempt of 30 s (workflows/follow_up/options.py), with calls around it."""
 
 
 class Group(BaseModel):

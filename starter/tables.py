@@ -9,13 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from starter.doctor.health import Examination, Health
-from starter.rehearsal import Forwarded
+from starter.fast_forward import Forwarded
 from starter.requests import RequestLine, StartAnswer
 from starter.search_attributes import SearchAttributeResult
-from workflows.entries import AskedQuestion, TimelineEntry
-from workflows.glance import is_needless, outcome_words, stamp
-from workflows.ledger import Notification
-from workflows.shown import HandoffLine, RequestShow, SignerLine
+from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.notices import Notification
+from workflows.model.views import HandoffLine, RequestShow, SignerLine
+from workflows.signature.show import is_needless, outcome_words, stamp
 
 _MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
 _GOOD: Final = ("signed", "approved", "done", "accepted")

@@ -15,27 +15,27 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.rpc_errors import about_the_workflow
-from starter import looking
-from starter.desk import Desk
+from starter import lookup
+from starter.context import Context
 from starter.exits import Refusal
 from starter.request_ids import request_id
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
-from workflows.model import (
+from workflows.model.base import Model
+from workflows.model.request import Status
+from workflows.model.views import RequestShow
+from workflows.model.wishes import (
     Answer,
     Cancellation,
     Delegation,
     Extension,
-    Model,
     NotNow,
     Pause,
     Question,
     ReminderNow,
     Resumption,
-    Status,
     Wish,
 )
-from workflows.shown import RequestShow
 
 AnyWish: TypeAlias = Wish | NotNow | Question
 WITHIN: Final = timedelta(seconds=20)
@@ -103,21 +103,21 @@ async def send(client: Client, request: str, wish: AnyWish, op: str, *, within: 
     return shown
 
 
-async def make(desk: Desk, id: str, wish: Wish, *, within: timedelta = WITHIN) -> Changed:
+async def make(context: Context, id: str, wish: Wish, *, within: timedelta = WITHIN) -> Changed:
     """Have a request take an operator's wish, once for each `op` of it; see `send`."""
     id, op = request_id(id), wish.op or secrets.token_hex(6)
     try:
-        shown = await send(desk.client, id, wish.replace(op=op), op, within=within)
+        shown = await send(context.client, id, wish.replace(op=op), op, within=within)
     except Refused as refused:
         raise Refused(f"{id}: {refused}") from None
     except NotLiving:
-        shown = await _ended(desk, id, wish)
+        shown = await _ended(context, id, wish)
     return Changed(id=shown.id, status=shown.status, op=op, says=shown.says)
 
 
-async def _ended(desk: Desk, id: str, wish: Wish) -> RequestShow:
+async def _ended(context: Context, id: str, wish: Wish) -> RequestShow:
     """A request whose workflow is closed: fine when it was cancelled, whoever asked for it; else too late."""
-    shown = await looking.look(desk.client, desk.store, id)
+    shown = await lookup.look(context.client, context.store, id)
     if isinstance(wish, Cancellation) and shown.status is Status.CANCELLED:
         return shown
     raise NotLiving(f"{id}: too late, the request is {shown.status}" if shown.status.ended else f"{id}: {shown.says}")

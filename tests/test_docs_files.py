@@ -125,7 +125,7 @@ TABLES: Final = (
 ROWS: Final = [pytest.param(each, row, id=f"{each.heading}: {row['Key']}") for each in TABLES for row in each.rows]
 
 
-class Desk:
+class Context:
     """A folder with the people and the catalogue of the page, beside which its files are tried."""
 
     def __init__(self, folder: Path) -> None:
@@ -160,13 +160,13 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def context(tmp_path: Path) -> Context:
+    return Context(tmp_path)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.partition(":")[0])
-async def test_every_example_loads(desk: Desk, example: str) -> None:
-    await desk.load(example)
+async def test_every_example_loads(context: Context, example: str) -> None:
+    await context.load(example)
 
 
 @pytest.mark.parametrize("each", TABLES, ids=lambda each: each.heading)
@@ -176,10 +176,10 @@ def test_every_key_is_in_its_table(each: Table) -> None:
 
 
 @pytest.mark.parametrize(("each", "row"), ROWS)
-async def test_the_example_of_every_key_loads(desk: Desk, each: Table, row: Row) -> None:
+async def test_the_example_of_every_key_loads(context: Context, each: Table, row: Row) -> None:
     example = parse(row["Example"].strip("`")).value
     assert row["Key"].strip("`") in example
-    await desk.try_out(each.file(example))
+    await context.try_out(each.file(example))
 
 
 @pytest.mark.parametrize(("each", "row"), ROWS)
@@ -231,10 +231,10 @@ def test_the_layers_merge_as_told(tmp_path: Path) -> None:
     assert (resolved.reminders.first, resolved.reminders.every, resolved.reminders.most) == ("3d", "1w", 4)
 
 
-async def test_the_faulty_file_is_refused_in_the_words_of_the_page(desk: Desk, tmp_path: Path) -> None:
+async def test_the_faulty_file_is_refused_in_the_words_of_the_page(context: Context, tmp_path: Path) -> None:
     [at] = [number for number, block in enumerate(BLOCKS) if block.mark == "faulty"]
     with pytest.raises(FileFaults) as caught:
-        await desk.load(BLOCKS[at].text, "request.yaml")
+        await context.load(BLOCKS[at].text, "request.yaml")
     said = str(caught.value).replace(f"{tmp_path}/", "")
     assert Block("text", "", f"{said}\n") == BLOCKS[at + 1]
 
@@ -242,9 +242,9 @@ async def test_the_faulty_file_is_refused_in_the_words_of_the_page(desk: Desk, t
 @pytest.mark.parametrize(
     "example", [kind({"fallback_after": "1d"}), target({"start": {}}), target({"on": ["escalated"]})]
 )
-async def test_what_is_not_yet_supported_is_refused_and_named(desk: Desk, example: Plain) -> None:
+async def test_what_is_not_yet_supported_is_refused_and_named(context: Context, example: Plain) -> None:
     with pytest.raises(FileFaults, match="is not yet supported"):
-        await desk.try_out(example)
+        await context.try_out(example)
     assert all(
         f"`{name}`" in PAGE.partition("Not yet supported")[2].partition("\n\n")[0] for name in (*NOT_YET, "escalated")
     )

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from activities.core_signature import reading
 from activities.core_signature.wire import WireDocument
 from activities.person import Person
-from workflows.model import Brief, DocumentSeen, EscalationReason, Signer, Substitution
+from workflows.model.planning import EscalationReason
+from workflows.model.provider import DocumentSeen, Substitution
+from workflows.model.request import Brief, Signer
 
 
 @dataclass(frozen=True)

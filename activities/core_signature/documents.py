@@ -13,7 +13,8 @@ from activities.core_signature.wire import WireDocument
 from activities.failures import final_failure, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.people import Directory, DirectoryFailure
-from workflows.model import Brief, Code, DocumentSeen
+from workflows.model.provider import DocumentSeen
+from workflows.model.request import Brief, Code
 
 _BOUNCED: Final = "signer_email_bounced"
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})

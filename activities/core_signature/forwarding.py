@@ -12,7 +12,8 @@ from activities.core_signature.wire import WireDocument, WireSigner
 from activities.failures import passing_failure, verdict
 from activities.http.calling import ServiceFailure
 from activities.people import Directory, UnknownPerson
-from workflows.model import Code, ForwardOrder, ForwardReport, Role
+from workflows.model.provider import ForwardOrder, ForwardReport
+from workflows.model.request import Code, Role
 
 _CONFLICT = 409
 

@@ -5,7 +5,7 @@ from activities.core_signature.reading import STATUSES
 from activities.core_signature.wire import WireDocument
 from activities.failures import final_failure
 from activities.store import Store
-from workflows.model import Brief, Code
+from workflows.model.request import Brief, Code
 
 
 def has_ended(document: WireDocument) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from activities.core_signature.config import CoreSignatureConfig, NameStyle
 from activities.person import Person
-from workflows.model import Brief, Role, Signer
+from workflows.model.request import Brief, Role, Signer
 
 LANGUAGES: Final = frozenset(
     {"en", "en-gb", "nl", "fr", "de", "he", "da", "fi", "hu", "it", "no", "pl", "pt", "es", "sv", "ru", "ja"}

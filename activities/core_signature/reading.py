@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from activities.core_signature.wire import WireDocument, WireSigner
-from workflows.model import Brief, Code, DocumentSeen, Role, Signer, SignerSeen, SignerState, Status
+from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.request import Brief, Code, Role, Signer, SignerState, Status
 
 LONGEST_REASON: Final = 500
 FORWARDED: Final = "forwarded"

@@ -19,19 +19,12 @@ from activities.http.calling import ServiceFailure
 from activities.people import Directory
 from activities.person import Person
 from activities.store import RecordConflict, Store
-from workflows.inputs import Observation
-from workflows.model import (
-    Brief,
-    CancelOrder,
-    Code,
-    CreateOrder,
-    DocumentSeen,
-    ForwardOrder,
-    ForwardReport,
-)
+from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
+from workflows.model.request import Brief, Code
 from workflows.ports import SignatureService
-from workflows.progress import Progress
-from workflows.record import settled_record
+from workflows.signature.inputs import Observation
+from workflows.signature.progress import Progress
+from workflows.signature.record import settled_record
 
 _REFUSED_BY_STATE: Final = (400, 409)
 

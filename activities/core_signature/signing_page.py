@@ -11,7 +11,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import has_ended
 from activities.core_signature.reading import STATUSES, folded
 from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
-from workflows.model import Status
+from workflows.model.request import Status
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from activities.core_signature.reading import folded
 from activities.core_signature.wire import WireDocument
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
-from workflows.model import Brief, Role
+from workflows.model.request import Brief, Role
 
 FARTHEST: Final = 3
 """Delegates of delegates: how far the search goes."""

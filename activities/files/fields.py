@@ -18,7 +18,7 @@ from activities.calendars.public_holidays import known_calendar
 from activities.calendars.wall_clock import longer_than_days
 from activities.files.quoting import quotable
 from activities.spelling import did_you_mean
-from workflows.agenda import HORIZON
+from workflows.follow_up.agenda import HORIZON
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _NO_PLACES: Final = frozenset({"Factory", "localtime", "posixrules"})

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
-from workflows.model import Escalation, Planning
+from workflows.model.planning import Planning
+from workflows.model.policy import Escalation
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from activities.follow_up.open_hours import ANY, WORKING, OpenHours, Slot
 from activities.follow_up.waiting import Waiting, dropped, kept_to, moved
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
-from workflows.model import Escalation, EscalationAction, EscalationReason, Moment, MomentKind, Planning, Reason
-from workflows.stages import Stage
+from workflows.follow_up.stages import Stage
+from workflows.model.planning import EscalationReason, Moment, MomentKind, Planning, Reason
+from workflows.model.policy import Escalation, EscalationAction
 
 _TO_ACT: Final = timedelta(hours=1)
 """What is left of a day to whoever hears of it late."""

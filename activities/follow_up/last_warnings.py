@@ -10,9 +10,9 @@ from datetime import datetime
 from activities.calendars.wall_clock import before, in_words
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.waiting import Waiting, dropped, moved
-from workflows import stages
-from workflows.agenda import APART
-from workflows.model import Moment, MomentKind, Reason
+from workflows.follow_up import stages
+from workflows.follow_up.agenda import APART
+from workflows.model.planning import Moment, MomentKind, Reason
 
 
 def last_warnings(waiting: Waiting) -> list[Moment]:

@@ -13,7 +13,7 @@ from activities.calendars.public_holidays import public_holidays
 from activities.calendars.wall_clock import at_clock, start_of_day
 from activities.calendars.working_time import clock_hours
 from activities.person import Person
-from workflows.model import Policy
+from workflows.model.policy import Policy
 
 _DAY: Final = timedelta(days=1)
 _EVERY_DAY: Final = frozenset(range(7))

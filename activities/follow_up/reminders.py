@@ -9,9 +9,10 @@ from datetime import datetime
 
 from activities.calendars.wall_clock import after, in_words
 from activities.follow_up.waiting import Waiting, closed, dropped, moved
-from workflows import stages
-from workflows.agenda import APART
-from workflows.model import Moment, MomentKind, Reason, Reminders
+from workflows.follow_up import stages
+from workflows.follow_up.agenda import APART
+from workflows.model.planning import Moment, MomentKind, Reason
+from workflows.model.policy import Reminders
 
 
 def reminders(waiting: Waiting, warnings: list[Moment]) -> list[Moment]:

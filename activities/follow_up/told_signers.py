@@ -5,9 +5,10 @@ from datetime import datetime
 
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.waiting import Waiting, closed, moved
-from workflows.agenda import APART
-from workflows.model import EscalationAction, Moment, MomentKind
-from workflows.stages import Stage
+from workflows.follow_up.agenda import APART
+from workflows.follow_up.stages import Stage
+from workflows.model.planning import Moment, MomentKind
+from workflows.model.policy import EscalationAction
 
 
 def told_of(escalations: Iterable[Moment], nudges: Iterable[Moment], waiting: Waiting) -> list[Moment]:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from activities.follow_up.open_hours import OpenHours, Slot
-from workflows.model import Moment, MomentKind, Policy, Reason, Snooze
+from workflows.model.planning import Moment, MomentKind, Reason, Snooze
+from workflows.model.policy import Policy
 
 MOST_JITTER: Final = timedelta(minutes=15)
 _AN_INSTANT: Final = timedelta(seconds=1)

@@ -18,7 +18,7 @@ import httpx
 
 from activities.http.error_bodies import explain
 from activities.http.redaction import LONGEST_TEXT, clip, redact
-from workflows.waits import LONGEST_WAIT
+from workflows.follow_up.options import LONGEST_WAIT
 
 TIMEOUT: Final = httpx.Timeout(connect=5, read=15, write=5, pool=5)
 DEADLINE: Final = 20.0

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from workflows.model import Policy
+from workflows.model.policy import Policy
 
 DEFAULT: Final = "default"
 REQUEST: Final = "request"

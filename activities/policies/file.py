@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from activities.calendars.working_time import clock_hours
 from activities.files.fields import Id, Span, Url, WorkflowId
 from activities.files.reading import FileModel
-from workflows.model import EscalationAction, Status
+from workflows.model.policy import EscalationAction
+from workflows.model.request import Status
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from activities.calendars.wall_clock import in_words, length
 from activities.files.yaml_lines import FieldPath
 from activities.policies.cascade import REQUEST, Resolved
-from workflows.model import Escalation
+from workflows.model.policy import Escalation
 
 Senseless: TypeAlias = Iterator[tuple[FieldPath, str]]
 """Fields of the policy, each with what is wrong with it."""

@@ -16,7 +16,8 @@ from activities.core_signature.wire import WireDocument, WireRequest
 from activities.follow_up.open_hours import OpenHours
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
-from workflows.model import Brief, Delivery
+from workflows.model.notices import Delivery
+from workflows.model.request import Brief
 
 NOBODY: Final[tuple[Person, ...]] = ()
 

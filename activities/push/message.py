@@ -17,7 +17,7 @@ from activities.due import due_sentence
 from activities.links import Links, LinkUse
 from activities.push.words import isolated, unturned, words_for
 from activities.reader import Reader
-from workflows.model import Delivery, Notice, NoticeAction
+from workflows.model.notices import Delivery, Notice, NoticeAction
 
 LIFETIME: Final = timedelta(days=28)
 """The longest FCM keeps a notice for a phone that is off: a newer one replaces it, an ended one is withdrawn."""

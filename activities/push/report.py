@@ -14,20 +14,12 @@ from activities.people import DirectoryFailure
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.mail import OthersAsleep
 from activities.push.phones import Messages
-from workflows.model import (
-    Channel,
-    Code,
-    Delivered,
-    DeliveryReport,
-    DeviceOutcome,
-    DocumentSeen,
-    Notice,
-    NoticeAction,
-    Outcome,
-    Reason,
-)
+from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG
+from workflows.model.notices import Channel, Delivered, DeliveryReport, DeviceOutcome, Notice, NoticeAction, Outcome
+from workflows.model.planning import Reason
+from workflows.model.provider import DocumentSeen
+from workflows.model.request import Code
 from workflows.names import alert_key
-from workflows.stages import MAILED_ALONG, REMINDED_ALONG
 
 
 class Mail(StrEnum):

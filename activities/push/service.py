@@ -17,20 +17,12 @@ from activities.push.message import compose
 from activities.push.phones import Phones
 from activities.push.report import Mail, Told, report
 from activities.reader import Reader
-from workflows.model import (
-    Brief,
-    Code,
-    Delivery,
-    DeliveryReport,
-    DocumentSeen,
-    Notice,
-    NoticeAction,
-    Outcome,
-    Reason,
-    SignerState,
-)
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction, Outcome
+from workflows.model.planning import Reason
+from workflows.model.provider import DocumentSeen
+from workflows.model.request import Brief, Code, SignerState
 from workflows.ports import PushService
-from workflows.stages import Stage
 
 ReadDocument = Callable[[Brief, str], Awaitable[DocumentSeen]]
 """Reads the document from Core Signature; raises `ApplicationError`."""

@@ -10,8 +10,9 @@ from typing import Final
 import regex  # type: ignore[import-untyped]
 
 from activities.language import Language, phrase
-from workflows.model import NoticeAction, Status
-from workflows.stages import Stage, kind_of
+from workflows.follow_up.stages import Stage, kind_of
+from workflows.model.notices import NoticeAction
+from workflows.model.request import Status
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from activities.files.yaml_lines import FieldPath
 from activities.people import Directory, UnknownGroup, UnknownPerson
 from activities.person import USUAL_HOURS, Person
 from activities.policies.catalogue import Catalogue
-from workflows.agenda import HORIZON
-from workflows.model import Policy
+from workflows.follow_up.agenda import HORIZON
+from workflows.model.policy import Policy
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from activities.files.reading import FileFaults
 from activities.person import SignersFile
 from activities.policies.cascade import Resolved
 from activities.requests.file import DocumentEntry, RequestFile
-from workflows.inputs import SignatureRequest
-from workflows.model import Brief, Document, Signer
+from workflows.model.request import Brief, Document, Signer
+from workflows.signature.inputs import SignatureRequest
 
 
 @dataclass(frozen=True)

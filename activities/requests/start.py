@@ -29,7 +29,7 @@ from activities.requests.policy import RequestPolicy
 from activities.rpc_errors import about_the_workflow
 from activities.store import Store
 from workflows import names
-from workflows.model import Brief, Status
+from workflows.model.request import Brief, Status
 
 MAX_UPLOAD_MEGABYTES: Final = 20
 _SUMMARY_BYTES: Final = 160

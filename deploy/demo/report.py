@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from starter.terminal import Terminal
-from workflows.model import Model
+from workflows.model.base import Model
 
 _DATE_WIDTH: Final = len("Wed 25 Nov 13:22")
 

@@ -10,12 +10,13 @@ from temporalio.testing import TimeSkipper
 
 from activities.http.calling import Service, make_client
 from deploy.demo.browser import Browser, Page
-from starter import rehearsal, requests
-from starter.desk import Desk
+from starter import requests
+from starter.context import Context
 from starter.exits import Refusal
+from starter.fast_forward import forward
 from starter.settings import Settings
+from workflows.model.views import RequestShow
 from workflows.names import request_workflow_id
-from workflows.shown import RequestShow
 
 _SEEN_WITHIN: Final = 15.0
 _GLANCE: Final = 0.1
@@ -36,10 +37,10 @@ class NotSeen(Refusal):
 class Scene:
     """One request on one stack."""
 
-    def __init__(self, desk: Desk, settings: Settings) -> None:
+    def __init__(self, context: Context, settings: Settings) -> None:
         if settings.around.dev is None:
             raise Refusal("the demo plays on a laptop stack only")
-        self.desk = desk
+        self.context = context
         self.settings = settings
         self.addresses = settings.around.dev
         self.request = ""
@@ -61,12 +62,12 @@ class Scene:
         """The request's own date; today before there is one."""
         if not self.request:
             return datetime.now(UTC)
-        handle = self.desk.client.get_workflow_handle(request_workflow_id(self.request))
-        return await TimeSkipper(self.desk.client).get_current_time(handle)
+        handle = self.context.client.get_workflow_handle(request_workflow_id(self.request))
+        return await TimeSkipper(self.context.client).get_current_time(handle)
 
     async def forward(self, span: timedelta) -> None:
         """Let this much time pass for the request."""
-        await rehearsal.fast_forward(self.desk.client, self.request, span)
+        await forward(self.context.client, self.request, span)
 
     async def forward_to_next(self, what: str) -> datetime:
         """Let time pass until the next thing is due, which must be this one; the instant it was planned for."""
@@ -80,7 +81,7 @@ class Scene:
 
     async def shown(self) -> RequestShow:
         """The answer of `request show`."""
-        return await requests.show(self.desk, self.request)
+        return await requests.show(self.context, self.request)
 
     async def ledger(self, type: str, **facts: str) -> list[Entry]:
         """The sandbox's entries of this type with these facts, oldest first."""

@@ -15,8 +15,10 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from deploy.demo.scene import NotSeen, Scene
 from starter import requests
-from workflows.model import HandoffState, Outcome, Status
-from workflows.shown import RequestShow
+from workflows.model.notices import Outcome
+from workflows.model.request import Status
+from workflows.model.settlement import HandoffState
+from workflows.model.views import RequestShow
 
 CUSTOMER: Final = "customer-signer"
 EXECUTIVE: Final = "chief-executive"
@@ -36,7 +38,7 @@ class Step:
 
 
 async def _start(scene: Scene) -> str:
-    started = await requests.start(scene.desk, await requests.read(scene.settings, str(scene.example)))
+    started = await requests.start(scene.context, await requests.read(scene.settings, str(scene.example)))
     scene.request = started.id
     if not started.created:
         raise NotSeen("a new request", f"{started.id}, which was there before")
@@ -144,7 +146,7 @@ async def _screens_clean(scene: Scene) -> str:
 
 
 async def _record(scene: Scene) -> str:
-    await scene.until("the settled record", lambda: scene.desk.store.read_record(scene.request))
+    await scene.until("the settled record", lambda: scene.context.store.read_record(scene.request))
     await scene.until("every target done", partial(_all_done, scene))
     return "the settled record is written, every target is done"
 

@@ -14,7 +14,7 @@ from deploy.demo.story import CUSTOMER, EXECUTIVE, STORY, Step
 from deploy.loopback import LOOPBACK
 from deploy.running import planned
 from starter import settings
-from starter.desk import opened
+from starter.context import opened
 from starter.exits import Refusal
 from starter.needs import Need
 from workflows.names import request_workflow_id
@@ -45,7 +45,7 @@ async def run(*, keep: bool, quiet: bool) -> DemoTold:
 async def _scene(folder: Path) -> AsyncIterator[Scene]:
     """Where a second terminal would be, that looks for the stack in its folder."""
     found = settings.load(Need.PEOPLE, environment={"COUNTERSIGN_DATA_DIR": str(folder)})
-    async with opened(found) as desk, aclosing(Scene(desk, found)) as scene:
+    async with opened(found) as context, aclosing(Scene(context, found)) as scene:
         yield scene
 
 
@@ -73,7 +73,7 @@ async def _played(step: Step, scene: Scene) -> StepTold:
 
 def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str], ...]:
     phones = [(f"phone, {who}", f"{scene.addresses.sandbox}/inbox/{who}") for who in (CUSTOMER, EXECUTIVE)]
-    web_ui = scene.desk.url(request_workflow_id(scene.request)) or scene.addresses.web_ui
+    web_ui = scene.context.url(request_workflow_id(scene.request)) or scene.addresses.web_ui
     living = (("Web UI", web_ui), *phones)
     kept = (
         ("record", str(folder / "store" / "records" / f"{scene.request}.json")),

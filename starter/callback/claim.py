@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from starter.callback.bounded_json import NotReadable, NumberText, parse_object
 from starter.request_ids import is_request_id
-from workflows.model import ProviderEvent
+from workflows.model.provider import ProviderEvent
 
 MOST_AHEAD: Final = timedelta(minutes=5)
 _DIGITS: Final = re.compile(r"[0-9]{1,12}")

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.rpc_errors import about_the_workflow
-from workflows.model import ProviderEvent
+from workflows.model.provider import ProviderEvent
 from workflows.names import PROVIDER_EVENT, request_workflow_id
 
 SIGNAL_SECONDS: Final = 3.0

@@ -11,18 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from activities.files.fields import DayOrInstant
 from starter import wishes
 from starter.commands.printing import answer
-from starter.desk import opened
-from starter.session import ready
-from workflows.model import (
-    Answer,
-    Cancellation,
-    Delegation,
-    Extension,
-    Pause,
-    ReminderNow,
-    Resumption,
-    Wish,
-)
+from starter.context import opened
+from starter.startup import ready
+from workflows.model.wishes import Answer, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption, Wish
 
 RequestId = Annotated[str, Parameter(help="The request's id, or its whole workflow id.")]
 _DUE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
@@ -136,6 +127,6 @@ def register(app: App) -> None:
 async def _carry_out(id: str, wish_of: Callable[[str], Wish], manner: Manner) -> None:
     settings = ready()
     wish = wish_of(manner.as_ or settings.acting).replace(op=manner.op)
-    async with opened(settings) as desk:
-        changed = await wishes.make(desk, id, wish)
+    async with opened(settings) as context:
+        changed = await wishes.make(context, id, wish)
     answer(changed, changed.says, as_json=manner.json)

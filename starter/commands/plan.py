@@ -10,11 +10,11 @@ from activities.store import Store
 from starter import clients, requests
 from starter.commands.files import RequestFile
 from starter.commands.printing import AsJson, answer
-from starter.desk import opened
+from starter.context import opened
 from starter.needs import Need
 from starter.plan import calendar, comparison, tables
-from starter.session import ready
 from starter.settings import Settings
+from starter.startup import ready
 
 
 def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
@@ -89,7 +89,7 @@ async def plan(
 
 async def _compare(settings: Settings, file: str, against: str, *, as_json: bool) -> None:
     prepared = await requests.read(settings, file)
-    async with opened(settings) as desk:
-        directory = clients.directory(settings, desk.store)
-        found = await comparison.compare(desk, prepared, directory, against)
+    async with opened(settings) as context:
+        directory = clients.directory(settings, context.store)
+        found = await comparison.compare(context, prepared, directory, against)
     answer(found, tables.of_difference(found), as_json=as_json)

@@ -10,9 +10,9 @@ from starter.commands import operations, plan
 from starter.commands.files import RequestFile
 from starter.commands.operations import RequestId
 from starter.commands.printing import AsJson, answer
-from starter.desk import Desk, opened
+from starter.context import Context, opened
 from starter.needs import Need
-from starter.session import ready
+from starter.startup import ready
 from starter.terminal import Terminal
 from workflows.names import request_workflow_id
 
@@ -38,8 +38,8 @@ async def start(file: RequestFile, /, *, json: AsJson = False) -> None:
     """
     settings = ready(Need.PEOPLE)
     prepared = await requests.read(settings, file)
-    async with opened(settings) as desk:
-        started = await requests.start(desk, prepared)
+    async with opened(settings) as context:
+        started = await requests.start(context, prepared)
     answer(started, tables.of_start(started), as_json=json, link=started.url)
 
 
@@ -57,9 +57,9 @@ async def show(id: RequestId, /, *, json: AsJson = False) -> None:
     json
         Print everything as JSON.
     """
-    async with opened(ready()) as desk:
-        shown = await requests.show(desk, id)
-        url = desk.url(request_workflow_id(shown.id))
+    async with opened(ready()) as context:
+        shown = await requests.show(context, id)
+        url = context.url(request_workflow_id(shown.id))
     answer(shown, tables.of_request(shown), as_json=json, link=url)
 
 
@@ -74,17 +74,17 @@ async def list_(*, attention: bool = False, json: AsJson = False) -> None:
     json
         Print `[{id, kind, status, problem, due_at, trouble}]`.
     """
-    async with opened(ready()) as desk:
-        lines = await _gathered(desk, attention=attention, quiet=json)
+    async with opened(ready()) as context:
+        lines = await _gathered(context, attention=attention, quiet=json)
     answer(lines, tables.of_list(lines), as_json=json)
 
 
-async def _gathered(desk: Desk, *, attention: bool, quiet: bool) -> list[requests.RequestLine]:
+async def _gathered(context: Context, *, attention: bool, quiet: bool) -> list[requests.RequestLine]:
     with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
-        total = await requests.count(desk, attention=attention)
+        total = await requests.count(context, attention=attention)
         task = bar.add_task("reading the list", total=total, visible=total > _MANY)
         lines = []
-        async for line in requests.listed(desk, attention=attention):
+        async for line in requests.listed(context, attention=attention):
             lines.append(line)
             bar.advance(task)
     return lines

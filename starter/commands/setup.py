@@ -5,10 +5,10 @@ from cyclopts import App
 from starter import doctor as checks
 from starter import tables
 from starter.commands.printing import AsJson, answer
-from starter.desk import connected
+from starter.context import connected
 from starter.exits import Exit
 from starter.search_attributes import ensure_search_attributes
-from starter.session import ready
+from starter.startup import ready
 
 
 async def init(*, json: AsJson = False) -> Exit:

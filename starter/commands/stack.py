@@ -5,11 +5,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from starter import modules, rehearsal, tables
+from starter import modules, tables
 from starter import webhook as receiver
 from starter.commands.printing import AsJson, answer
-from starter.desk import opened
-from starter.session import on_duty, ready
+from starter.context import opened
+from starter.fast_forward import forward, span
+from starter.startup import on_duty, ready
 
 ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once the process does its work.")]
 JsonLog = Annotated[bool, Parameter(name="--json", negative=(), help="Log in JSON on a terminal, too.")]
@@ -19,7 +20,7 @@ DataDir = Annotated[
 
 
 def _is_span(_: object, value: str) -> None:
-    rehearsal.span(value)
+    span(value)
 
 
 def worker(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
@@ -80,8 +81,8 @@ async def fast_forward(
     json
         Print `{id, now, reached}`.
     """
-    async with opened(ready()) as desk:
-        forwarded = await rehearsal.fast_forward(desk.client, id, rehearsal.span(duration))
+    async with opened(ready()) as context:
+        forwarded = await forward(context.client, id, span(duration))
     answer(forwarded, tables.of_forwarded(forwarded), as_json=json)
 
 

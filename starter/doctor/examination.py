@@ -9,7 +9,8 @@ from temporalio.client import Client
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.push.config import open_dialect
-from starter import clients, desk
+from starter import clients
+from starter.context import connected
 from starter.doctor import files, temporal, vendors
 from starter.doctor.callbacks import callbacks
 from starter.doctor.hand_off import hand_off
@@ -35,7 +36,7 @@ def _set(settings: Settings) -> Part:
 
 async def _temporal(settings: Settings) -> list[Part]:
     try:
-        async with desk.connected(settings) as client:
+        async with connected(settings) as client:
             return [fine("temporal", _address(client)), *await _of_namespace(client, settings)]
     except Refusal as refusal:
         return [wrong("temporal", str(refusal))]

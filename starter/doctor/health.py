@@ -8,7 +8,7 @@ from activities.files.reading import FileFaults
 from activities.http.calling import ServiceFailure
 from activities.store import StoreFailure
 from starter.exits import Refusal
-from workflows.model import Model
+from workflows.model.base import Model
 
 _EXPECTED: Final = (Refusal, FileFaults, ServiceFailure, StoreFailure, OSError)
 

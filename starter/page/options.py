@@ -9,8 +9,8 @@ from activities.push.words import isolated
 from activities.reader import Reader
 from starter.page.offers import Offers, choices_of
 from starter.page.screens import Act, Choice, Exchange, Option, Screen
-from workflows.entries import AskedQuestion
-from workflows.shown import RequestShow
+from workflows.model.entries import AskedQuestion
+from workflows.model.views import RequestShow
 
 _CALENDAR_HINT: Final = phrase("The due date stays as it is, and you will still get a last warning.")
 _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")

@@ -10,8 +10,8 @@ from temporalio.service import RPCError
 from activities.store import Store, StoreFailure
 from starter.codec import CodecError
 from starter.exits import Refusal
-from starter.looking import look, recorded
-from workflows.shown import RequestShow
+from starter.lookup import look, recorded
+from workflows.model.views import RequestShow
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
 _SECONDS: Final = 5.0

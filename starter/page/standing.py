@@ -9,9 +9,11 @@ from typing import Final
 from activities.language import ENGLISH, Language, phrase
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
-from workflows.model import HandoffState, NoticeAction, Status
-from workflows.shown import NextStep, RequestShow
-from workflows.stages import Stage
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import NoticeAction
+from workflows.model.request import Status
+from workflows.model.settlement import HandoffState
+from workflows.model.views import NextStep, RequestShow
 
 _NAMELESS: Final = {
     Status.SIGNED: phrase("It has been signed by everyone."),

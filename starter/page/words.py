@@ -15,9 +15,10 @@ from activities.push.words import words_for
 from activities.reader import Reader
 from starter.page.screens import Act, Button, Draft, Screen, ScreenName, SignerRow, Tone
 from starter.page.standing import ending, standing
-from workflows.model import NoticeAction, SignerState, Status
-from workflows.shown import RequestShow
-from workflows.stages import Stage
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import NoticeAction
+from workflows.model.request import SignerState, Status
+from workflows.model.views import RequestShow
 
 NOT_OURS: Final = Draft(
     ScreenName.NOT_OURS,

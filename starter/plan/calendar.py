@@ -16,8 +16,11 @@ from activities.policies.cascade import REQUEST, Resolved
 from activities.requests.input import Prepared
 from starter.exits import Refusal
 from starter.plan.dry_run import DryRun, Happening
-from workflows import stages
-from workflows.model import Model, MomentKind, Policy, Reason, Status
+from workflows.follow_up import stages
+from workflows.model.base import Model
+from workflows.model.planning import MomentKind, Reason
+from workflows.model.policy import Policy
+from workflows.model.request import Status
 
 _SIGNING: Final = re.compile(r"([A-Za-z0-9._-]{1,100})@\+([1-9][0-9]{0,3}[mhdw])")
 

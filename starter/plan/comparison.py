@@ -15,12 +15,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.people import Directory
 from activities.planner import PolicyPlanner
 from activities.requests.input import Prepared
-from starter.desk import Desk
+from starter.context import Context
 from starter.exits import Refusal
 from starter.plan.calendar import policy_fields
 from starter.request_ids import request_id
 from workflows import names
-from workflows.model import Agenda, Model, Moment, Planning
+from workflows.model.base import Model
+from workflows.model.planning import Agenda, Moment, Planning
 
 _WITHIN: Final = timedelta(seconds=5)
 
@@ -63,14 +64,14 @@ class Difference(Model):
     changes: tuple[Change, ...] = ()
 
 
-async def compare(desk: Desk, prepared: Prepared, directory: Directory, id: str) -> Difference:
+async def compare(context: Context, prepared: Prepared, directory: Directory, id: str) -> Difference:
     """Plan the living request as it is and as the file wants it.
 
     `Refusal` when nobody's answer is waited for, or no worker answers; `FileFaults` for a due date that is over.
     """
     if prepared.overdue is not None:
         raise prepared.overdue
-    planning = await _planning(desk, request_id(id))
+    planning = await _planning(context, request_id(id))
     if not planning.turns:
         raise Refusal(f"{planning.brief.id}: nothing can be compared, it is nobody's turn: not sent yet, or ended")
     wanted = planning.replace(policy=prepared.request.policy, due=prepared.request.due)
@@ -85,8 +86,8 @@ async def compare(desk: Desk, prepared: Prepared, directory: Directory, id: str)
     )
 
 
-async def _planning(desk: Desk, id: str) -> Planning:
-    handle = desk.client.get_workflow_handle(names.request_workflow_id(id))
+async def _planning(context: Context, id: str) -> Planning:
+    handle = context.client.get_workflow_handle(names.request_workflow_id(id))
     try:
         planning: Planning = await handle.query(names.PLANNING, result_type=Planning, rpc_timeout=_WITHIN)
     except WorkflowQueryFailedError as failure:

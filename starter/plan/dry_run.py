@@ -9,30 +9,16 @@ from activities.calendars.wall_clock import after, in_words
 from activities.core_signature.stand_ins import StandIns
 from activities.people import Directory
 from activities.planner import PolicyPlanner
-from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step, was_away
-from workflows.entries import Reassignment
-from workflows.inputs import SignatureRequest
-from workflows.model import (
-    Agenda,
-    Brief,
-    Channel,
-    Delivered,
-    DocumentSeen,
-    Moment,
-    MomentKind,
-    Notice,
-    Outcome,
-    Reason,
-    Role,
-    SignerSeen,
-    SignerState,
-    Status,
-    Substitution,
-)
-from workflows.planning import planning_of
-from workflows.progress import Progress
-from workflows.recipients import alerts, announcement, nudges
-from workflows.stages import Stage
+from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, next_step, was_away
+from workflows.follow_up.stages import Stage
+from workflows.model.entries import Reassignment
+from workflows.model.notices import Channel, Delivered, Notice, Outcome
+from workflows.model.planning import Agenda, Moment, MomentKind, Reason
+from workflows.model.provider import DocumentSeen, SignerSeen, Substitution
+from workflows.model.request import Brief, Role, SignerState, Status
+from workflows.signature.inputs import SignatureRequest, planning_of
+from workflows.signature.progress import Progress
+from workflows.signature.recipients import alerts, announcement, nudges
 
 SIGNED: Final = "signed"
 _DOCUMENT: Final = "not sent"

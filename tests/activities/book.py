@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 from activities.people import Device, DirectoryFailure, UnknownPerson
 from activities.person import Person
 from activities.planner import PolicyPlanner
-from workflows.model import Agenda, Brief, Document, Planning, Policy, Signer, Turn
+from workflows.model.planning import Agenda, Planning, Turn
+from workflows.model.policy import Policy
+from workflows.model.request import Brief, Document, Signer
 
 AMSTERDAM: Final = "Europe/Amsterdam"
 NEW_YORK: Final = "America/New_York"

@@ -14,7 +14,8 @@ from activities.follow_up.open_hours import OpenHours
 from activities.person import Absence, Person
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, planning, somebody
-from workflows.model import Agenda, Escalation, Moment, MomentKind, Planning, Policy, Reminders, Snooze
+from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Snooze
+from workflows.model.policy import Escalation, Policy, Reminders
 
 FIRST_YEAR: Final = 2026
 YEARS: Final = 10

@@ -5,7 +5,8 @@ from typing import Any
 from activities.follow_up.chain import Chain
 from activities.person import Absence
 from tests.activities.book import BOOK, SINCE, Book, plan, planning, somebody
-from workflows.model import Escalation, MomentKind, Planning, Policy
+from workflows.model.planning import MomentKind, Planning
+from workflows.model.policy import Escalation, Policy
 
 DEFAULT = Escalation()
 

@@ -25,8 +25,9 @@ from activities.http.calling import make_client
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, SHORT, arm_always, calls_of
-from workflows.model import HandoffResult, Target
-from workflows.waits import LONGEST_WAIT
+from workflows.follow_up.options import LONGEST_WAIT
+from workflows.model.policy import Target
+from workflows.model.settlement import HandoffResult
 
 URL = "https://erp.example/hooks/signed"
 FINANCE = Target(target="finance", url=URL)

@@ -9,8 +9,8 @@ from activities.failures import failing_as_application_errors, to_application_er
 from activities.http.calling import Cause, ServiceFailure
 from activities.people import UnknownPerson
 from activities.store import DocumentMissing
-from workflows.model import Code
-from workflows.waits import LONGEST_WAIT
+from workflows.follow_up.options import LONGEST_WAIT
+from workflows.model.request import Code
 
 
 def answered(

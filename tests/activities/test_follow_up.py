@@ -9,7 +9,8 @@ from activities.follow_up.waiting import MOST_JITTER, jitter
 from activities.person import Absence
 from activities.planner import PolicyPlanner
 from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model import Agenda, Escalation, EscalationAction, Moment, MomentKind, Policy, Reminders, Snooze, Turn
+from workflows.model.planning import Agenda, Moment, MomentKind, Snooze, Turn
+from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 
 WORKING = Policy(hours="working")
 NUDGES_ONLY = Policy(hours="working", escalation=None)

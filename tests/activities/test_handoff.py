@@ -26,23 +26,12 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, brief, entries, pushes, sends
 from tests.servers import time_skipping
-from workflows.model import (
-    Document,
-    HandoffBatch,
-    HandoffCall,
-    HandoffResult,
-    HandoffState,
-    Notice,
-    NoticeAction,
-    Outcome,
-    Settled,
-    SettledSigner,
-    SignerState,
-    Status,
-    Target,
-)
+from workflows.model.notices import Notice, NoticeAction, Outcome
+from workflows.model.policy import Target
+from workflows.model.request import Document, SignerState, Status
+from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffResult, HandoffState, Settled, SettledSigner
 from workflows.names import SIGNATURE_SETTLED, handoff_key, notice_key
-from workflows.record import Amendment
+from workflows.signature.record import Amendment
 
 __all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
 

@@ -4,8 +4,10 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, mark, pushes, sends
 from tests.activities.test_handoff import AT, House, house
-from workflows.handoff import HandoffLedger, state_after
-from workflows.model import HandoffCall, HandoffResult, HandoffState, Outcome, Target
+from workflows.follow_up.handoff import HandoffLedger, state_after
+from workflows.model.notices import Outcome
+from workflows.model.policy import Target
+from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
 from workflows.names import handoff_key
 
 __all__ = ["core", "directory", "fcm", "house", "links", "notices", "sandbox", "signatures", "store"]

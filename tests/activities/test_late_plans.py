@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from activities.planner import PolicyPlanner
 from tests.activities.book import BOOK, NEW_YORK, Book, planning, somebody
-from workflows.model import Agenda, Escalation, EscalationAction, Moment, Planning, Policy, Reason, Reminders, Snooze
+from workflows.model.planning import Agenda, Moment, Planning, Reason, Snooze
+from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 
 WORKING = Policy(hours="working", escalation=None)
 ALERTED = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="2d", or_=None))

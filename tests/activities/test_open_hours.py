@@ -10,7 +10,7 @@ from activities.calendars.working_time import weekdays
 from activities.follow_up.open_hours import OpenHours, Slot
 from activities.person import Absence
 from tests.activities.book import somebody
-from workflows.model import Policy
+from workflows.model.policy import Policy
 
 WORKING = Policy(hours="working")
 FAR = datetime(2028, 1, 1, tzinfo=UTC)

@@ -7,7 +7,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.planner import PolicyPlanner
 from tests.activities.book import BOOK, NEW_YORK, SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model import Code, Escalation, MomentKind, Policy, Reminders
+from workflows.model.planning import MomentKind
+from workflows.model.policy import Escalation, Policy, Reminders
+from workflows.model.request import Code
 
 
 async def test_the_default_policy() -> None:

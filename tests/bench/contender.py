@@ -19,9 +19,11 @@ from tests.bench.floor import FLOOR, FloorWorkflow
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
 from tests.servers import real_server
 from workflows import names
-from workflows.inputs import SignatureRequest
-from workflows.model import Brief, Document, Policy, ProviderEvent, Signer, Status, Target
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.model.policy import Policy, Target
+from workflows.model.provider import ProviderEvent
+from workflows.model.request import Brief, Document, Signer, Status
+from workflows.signature.inputs import SignatureRequest
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 _HANDOFF: Final = (
     Target(target="hr", person="hr-desk"),

@@ -13,12 +13,16 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from workflows import options, recipients
-    from workflows.inputs import Observation, SignatureRequest
-    from workflows.model import Agenda, CreateOrder, Delivery, Moment, MomentKind, Planning, ProviderEvent, Settled
+    from workflows.follow_up import options
+    from workflows.model.notices import Delivery
+    from workflows.model.planning import Agenda, Moment, MomentKind, Planning
+    from workflows.model.provider import CreateOrder, ProviderEvent
+    from workflows.model.settlement import Settled
     from workflows.names import PROVIDER_EVENT
     from workflows.ports import Handoff, Planner, PushService, SignatureService
-    from workflows.progress import Progress
+    from workflows.signature import recipients
+    from workflows.signature.inputs import Observation, SignatureRequest
+    from workflows.signature.progress import Progress
 
 FLOOR: Final = "SignatureRequestFloor"
 _NOW: Final = timedelta()

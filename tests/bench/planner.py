@@ -15,7 +15,9 @@ from rich.text import Text
 from activities.people import FileDirectory
 from activities.planner import PolicyPlanner
 from activities.store import Store
-from workflows.model import Brief, Document, Planning, Policy, Signer, Turn
+from workflows.model.planning import Planning, Turn
+from workflows.model.policy import Policy
+from workflows.model.request import Brief, Document, Signer
 
 NAME: Final = "planner"
 AGENDAS: Final = 10_000

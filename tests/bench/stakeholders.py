@@ -3,36 +3,22 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from workflows.inputs import Observation
-from workflows.model import (
-    Agenda,
-    CancelOrder,
+from workflows.model.notices import (
     Channel,
-    CreateOrder,
     Delivered,
     Delivery,
     DeliveryReport,
     DeviceOutcome,
-    DocumentSeen,
-    ForwardOrder,
-    ForwardReport,
-    HandoffBatch,
-    HandoffCall,
-    HandoffReport,
-    HandoffResult,
-    Moment,
-    MomentKind,
     Notice,
     NoticeAction,
     Outcome,
-    Planning,
-    Signer,
-    SignerSeen,
-    SignerState,
-    Status,
-    Turn,
 )
+from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Turn
+from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, SignerSeen
+from workflows.model.request import Signer, SignerState, Status
+from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffReport, HandoffResult
 from workflows.ports import Handoff, Planner, PushService, SignatureService
+from workflows.signature.inputs import Observation
 
 _REMINDERS: Final = 3
 _APART: Final = timedelta(days=3)

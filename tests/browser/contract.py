@@ -15,13 +15,13 @@ from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
 
 from activities.links import Links, LinkUse
-from starter import desk, requests, settings, wishes
-from starter.desk import Desk
+from starter import requests, settings, wishes
+from starter.context import Context, opened
 from starter.needs import Need
 from starter.settings import Settings
 from tests.faults.town import eventually
 from tests.stack.laptop import Laptop
-from workflows.model import Cancellation
+from workflows.model.wishes import Cancellation
 
 CUSTOMER, EXECUTIVE, LEGAL = "customer-signer", "chief-executive", "legal-desk"
 CUSTOMER_MAIL, EXECUTIVE_MAIL = "customer-signer@customer.test", "chief-executive@acme.test"
@@ -48,14 +48,14 @@ class Contract:
         text = text.replace("policy:\n", f"policy:\n  {policy}\n")
         file.write_text(text.replace(f"person: {CUSTOMER}", first) if first else text)
         prepared = await requests.read(contract._settings, str(file))
-        async with contract._desk() as opened:
+        async with contract._context() as opened:
             assert (await requests.start(opened, prepared)).created
         await eventually(contract._is_sent)
         return contract
 
     async def shown(self, until: Callable[[Any], Any] = bool) -> Any:
         """What `request show --json` prints once it says what is waited for."""
-        async with self._desk() as opened:
+        async with self._context() as opened:
 
             async def looked_at() -> Any:
                 shown = to_jsonable_python(await requests.show(opened, self.id), by_alias=True)
@@ -65,7 +65,7 @@ class Contract:
 
     async def cancel(self) -> None:
         """End it as the legal desk would."""
-        async with self._desk() as opened:
+        async with self._context() as opened:
             await wishes.make(opened, self.id, Cancellation(reason="no longer needed", actor=LEGAL))
 
     def link(self, person: str, use: LinkUse = LinkUse.SIGN) -> str:
@@ -88,8 +88,8 @@ class Contract:
     def _settings(self) -> Settings:
         return settings.load(Need.PEOPLE, environment=self.laptop.addresses["env"])
 
-    def _desk(self) -> AbstractAsyncContextManager[Desk]:
-        return desk.opened(self._settings)
+    def _context(self) -> AbstractAsyncContextManager[Context]:
+        return opened(self._settings)
 
     async def _is_sent(self) -> bool:
         documents = await asyncio.to_thread(self._asked, f"/_sandbox/documents?external_id={self.id}")

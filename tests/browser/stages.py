@@ -12,9 +12,9 @@ from starter.wishes import NotConfirmed, Refused
 from tests.browser.phone import Phone
 from tests.starter import paging
 from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
-from workflows.entries import AskedQuestion
-from workflows.model import Role, SignerState, Status
-from workflows.shown import Choices, RequestShow, SignerLine
+from workflows.model.entries import AskedQuestion
+from workflows.model.request import Role, SignerState, Status
+from workflows.model.views import Choices, RequestShow, SignerLine
 
 REQUESTER: Final = "legal-desk"
 TYPED: Final = "Which annex is meant by “as agreed”?\nOurs has two."

@@ -9,7 +9,7 @@ from tests.chaos.conftest import Note
 from tests.faults.floods import flood, runs_of
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.model import Signer, SignerState, Status
+from workflows.model.request import Signer, SignerState, Status
 
 pytestmark = pytest.mark.timeout(900)
 MOST_EVENTS = 4_400

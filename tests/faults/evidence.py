@@ -12,9 +12,10 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from tests.faults.town import Town
 from tests.faults.vendor import Entry
-from workflows.model import Delivery, HandoffBatch, Notice
+from workflows.model.notices import Delivery, Notice
+from workflows.model.settlement import HandoffBatch
+from workflows.model.views import RequestShow
 from workflows.names import SIGNATURE_REQUEST, request_workflow_id
-from workflows.shown import RequestShow
 
 _AT_ONCE: Final = 10
 _CLOSING: Final = (
@@ -75,7 +76,7 @@ class Evidence:
 
 async def gather(town: Town, acknowledged: Mapping[str, str], prefix: str) -> Evidence:
     """Everything about the requests whose names begin with `prefix`."""
-    client, at_once = town.desk.client, asyncio.Semaphore(_AT_ONCE)
+    client, at_once = town.context.client, asyncio.Semaphore(_AT_ONCE)
     listed = [one.id async for one in client.list_workflows(f"WorkflowType = '{SIGNATURE_REQUEST}'")]
     found = {id.partition(":")[2] for id in listed} | set(acknowledged)
 

@@ -12,7 +12,9 @@ from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, begin, workers
-from workflows.model import ProviderEvent, Settled, Signer, Status
+from workflows.model.provider import ProviderEvent
+from workflows.model.request import Signer, Status
+from workflows.model.settlement import Settled
 
 _AT_ONCE = 20
 

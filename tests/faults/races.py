@@ -12,8 +12,8 @@ from temporalio.testing import TimeSkipper
 from starter.exits import Refusal
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import WORKER, Town, eventually, ids
+from workflows.model.views import RequestShow
 from workflows.names import PROVIDER_EVENT
-from workflows.shown import RequestShow
 
 _POLICY = {
     **PATIENT,
@@ -113,7 +113,7 @@ async def ended(town: Town, names: Sequence[str]) -> list[RequestShow]:
 async def _time_left(town: Town, name: str) -> timedelta:
     """From the request's now to the next planned step."""
     following = (await town.until_shown(name, lambda it: it.next and it.next.at)).next
-    now: datetime = await TimeSkipper(town.desk.client).get_current_time(town.handle(name))
+    now: datetime = await TimeSkipper(town.context.client).get_current_time(town.handle(name))
     assert following and following.at
     return following.at - now
 

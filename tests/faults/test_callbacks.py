@@ -13,7 +13,7 @@ from tests.faults.population import colleague
 from tests.faults.races import ended
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import CALLBACK, Entry
-from workflows.model import Status
+from workflows.model.request import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
@@ -72,7 +72,7 @@ async def test_a_callback_after_the_end_starts_nothing(shared: Town) -> None:
     await ended(shared, ["late"])
     late = await eventually(lambda: shared.vendor.ledger("callback", external_id="late", fault="delay"))
     assert [callback["status"] for callback in late] == [200]
-    runs = [run.run_id async for run in shared.desk.client.list_workflows("WorkflowId = 'signature-request:late'")]
+    runs = [run.run_id async for run in shared.context.client.list_workflows("WorkflowId = 'signature-request:late'")]
     assert len(runs) == 1
 
 

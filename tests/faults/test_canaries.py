@@ -40,7 +40,7 @@ async def test_lists_know_codes_and_dates_only(shared: Town) -> None:
     await shared.ask("listed", CANARY)
     await shared.until_shown("listed", lambda it: it.notifications)
     known, canaries = {key.name for key in SEARCH_ATTRIBUTES}, await _personal(shared)
-    async for one in shared.desk.client.list_workflows():
+    async for one in shared.context.client.list_workflows():
         for pair in one.typed_search_attributes:
             assert pair.key.name in known or pair.key.name.startswith(("Temporal", "BuildIds"))
             assert not any(canary in str(pair.value) for canary in canaries)

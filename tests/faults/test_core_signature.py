@@ -11,7 +11,7 @@ import pytest
 from tests.faults.population import colleague
 from tests.faults.town import WORKER, Town
 from tests.faults.vendor import DOCUMENTS, Entry, Vendor, instant
-from workflows.model import Code, Status
+from workflows.model.request import Code, Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 

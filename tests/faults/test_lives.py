@@ -65,7 +65,7 @@ async def test_a_stuck_request_is_noticed_and_delays_nobody(shared: Town, metric
     await shared.ask("calm", colleague(20))
     await shared.until_shown("calm", lambda it: it.notifications)
     calm = time.monotonic() - began
-    poison = await shared.desk.client.start_workflow(
+    poison = await shared.context.client.start_workflow(
         SIGNATURE_REQUEST, {"no": "request"}, id=request_workflow_id("poison"), task_queue=WORKFLOW_QUEUE
     )
     try:
@@ -92,7 +92,7 @@ async def test_fifty_starts_at_once_are_one_request(shared: Town) -> None:
     prepared = await shared.prepared("wanted", colleague(23))
     other = await shared.prepared("wanted", colleague(24))
     answers = await asyncio.gather(
-        *(requests.start(shared.desk, other if n == 25 else prepared) for n in range(51)), return_exceptions=True
+        *(requests.start(shared.context, other if n == 25 else prepared) for n in range(51)), return_exceptions=True
     )
     started = [answer for answer in answers if isinstance(answer, requests.StartAnswer)]
     refused = [answer for answer in answers if not isinstance(answer, requests.StartAnswer)]
@@ -117,7 +117,7 @@ async def _answers(browser: httpx.AsyncClient, it: Town, page: str) -> int | Non
 
 
 async def _unless_fine(it: Town) -> Part | None:
-    part = await progress(it.desk.client)
+    part = await progress(it.context.client)
     return None if part.state is Health.OK else part
 
 

@@ -13,10 +13,11 @@ from activities.store import device_hash
 from tests.faults.evidence import Call, Evidence, Life
 from tests.faults.oracle import Invariant, judge, repeated_sends
 from tests.faults.vendor import Entry
-from workflows.model import Notice, NoticeAction, Status
+from workflows.model.notices import Notice, NoticeAction
+from workflows.model.request import Status
 
 # The shapes that the show is made of move between rooms; it is read here as other programs read it.
-from workflows.shown import RequestShow
+from workflows.model.views import RequestShow
 
 ID = "msa-0042"
 BEGAN = datetime(2026, 12, 1, 9, tzinfo=UTC)

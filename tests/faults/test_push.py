@@ -7,7 +7,7 @@ import pytest
 from tests.faults.population import LONER, PATIENT, SIGNER, colleague, tokens
 from tests.faults.town import Town
 from tests.faults.vendor import SENDS, Entry, Vendor
-from workflows.model import Channel, Outcome
+from workflows.model.notices import Channel, Outcome
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 

@@ -29,7 +29,7 @@ async def test_no_start_is_lost_to_a_rate_limit_of_temporal(tmp_path: Path) -> N
 
 
 async def _all_there(it: Town, names: list[str]) -> bool:
-    return {one.id async for one in it.desk.client.list_workflows()} == {request_workflow_id(name) for name in names}
+    return {one.id async for one in it.context.client.list_workflows()} == {request_workflow_id(name) for name in names}
 
 
 async def _exhausted(it: Town) -> float:

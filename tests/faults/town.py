@@ -15,15 +15,16 @@ from activities.requests.input import Prepared
 from deploy.folder import DataFolder, Kept
 from deploy.processes import Program, RunningProgram
 from deploy.stack import Stack, plan
-from starter import desk, exits, modules, rehearsal, requests, settings
-from starter.desk import Desk
+from starter import exits, modules, requests, settings
+from starter.context import Context, opened
+from starter.fast_forward import forward
 from starter.needs import Need
 from starter.settings import Settings
 from tests.faults import population
 from tests.faults.vendor import Vendor
 from tests.servers import PUNCTUAL_TIMERS
+from workflows.model.views import RequestShow
 from workflows.names import request_workflow_id
-from workflows.shown import RequestShow
 
 HOST: Final = "127.0.0.1"
 TEMPORAL, SANDBOX, RECEIVER, WORKER = "temporal", "sandbox", "receiver", "worker"
@@ -58,13 +59,13 @@ class Town:
     settings: Settings
     vendor: Vendor
     running: dict[str, RunningProgram] = field(default_factory=dict)
-    _desk: Desk | None = None
+    _context: Context | None = None
 
     @property
-    def desk(self) -> Desk:
+    def context(self) -> Context:
         """Where requests are started and looked at; there once the server has been up."""
-        assert self._desk is not None, "the server has not been started yet"
-        return self._desk
+        assert self._context is not None, "the server has not been started yet"
+        return self._context
 
     @property
     def receiver(self) -> str:
@@ -111,7 +112,7 @@ class Town:
 
     async def ask(self, id: str, *signers: str, **more: Any) -> requests.StartAnswer:
         """Start a request from a file, as the command does; see `population.write_request` for `more`."""
-        return await requests.start(self.desk, await self.prepared(id, *signers, **more))
+        return await requests.start(self.context, await self.prepared(id, *signers, **more))
 
     async def prepared(self, id: str, *signers: str, **more: Any) -> Prepared:
         """A request as it is started: its file was written, read and checked."""
@@ -138,7 +139,7 @@ class Town:
 
     async def shown(self, id: str) -> RequestShow:
         """What `request show` says."""
-        return await requests.show(self.desk, id)
+        return await requests.show(self.context, id)
 
     async def until_shown(self, id: str, holds: Callable[[RequestShow], Any], within: float = 20) -> RequestShow:
         """`request show` once it says what is waited for."""
@@ -162,7 +163,7 @@ class Town:
 
     async def forward(self, id: str, by: timedelta) -> None:
         """Move the clock of one request, until it has nothing more to do than wait."""
-        await rehearsal.fast_forward(self.desk.client, id, by)
+        await forward(self.context.client, id, by)
         await eventually(lambda: self._only_waits(id))
 
     async def _only_waits(self, id: str) -> bool:
@@ -171,7 +172,7 @@ class Town:
 
     def handle(self, id: str) -> WorkflowHandle[Any, Any]:
         """The workflow of a request."""
-        return self.desk.client.get_workflow_handle(request_workflow_id(id))
+        return self.context.client.get_workflow_handle(request_workflow_id(id))
 
     async def sign(self, id: str, times: int = 1, within: float = 20) -> None:
         """Let whoever's turn it is sign, so many times."""
@@ -218,7 +219,7 @@ async def town(folder: Path, conditions: Conditions | None = None, *, server: bo
 
 async def connect(it: Town, closing: AsyncExitStack) -> None:
     """Open the desk: the server is there."""
-    it._desk = await closing.enter_async_context(desk.opened(it.settings))
+    it._context = await closing.enter_async_context(opened(it.settings))
 
 
 async def _laid_out(path: Path, conditions: Conditions, closing: AsyncExitStack) -> Town:

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 from workflows import ports
-from workflows.port import Port
-from workflows.record import SettledRecord
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.ports import Port
+from workflows.signature.record import SettledRecord
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 _ACTIVITY_NAME = "__port_activity_name__"
 ELSEWHERE = (SettledRecord,)

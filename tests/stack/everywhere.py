@@ -15,17 +15,18 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from activities.language import Language
 from activities.links import LinkUse
 from activities.reader import Reader
-from starter import clients, looking, requests, tables
+from starter import clients, lookup, requests, tables
 from starter.commands.printing import answer
 from starter.requests import RequestLine
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
 from tests.starter.paging import form_of, text_of
 from workflows import names
-from workflows.glance import stamp
-from workflows.model import EscalationReason, Status
-from workflows.shown import HandoffLine, NextStep, RequestShow
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.model.planning import EscalationReason
+from workflows.model.request import Status
+from workflows.model.views import HandoffLine, NextStep, RequestShow
+from workflows.signature.show import stamp
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 DUTCH: Final = "hr-desk"
 """Sees a request from outside and reads Dutch; the requester sees all of it in English."""
@@ -89,7 +90,7 @@ async def everywhere(town: Town, id: str) -> RequestShow:
 
 async def by_command_and_page(town: Town, shown: RequestShow) -> None:
     """Hold what `request show` and the pages say of a request against what is known of it."""
-    found = await requests.show(town.desk, shown.id)
+    found = await requests.show(town.context, shown.id)
     assert RequestShow.model_validate_json(_printed(found, "", as_json=True)) == found
     assert Answer.of_terminal(_printed(found, tables.of_request(found))) == Answer.of(shown)
     assert (found.status, found.problem, found.signers) == (shown.status, shown.problem, shown.signers)
@@ -100,7 +101,7 @@ async def by_command_and_page(town: Town, shown: RequestShow) -> None:
 
 async def remembered(town: Town, shown: RequestShow) -> None:
     """Hold what is left of a closed request, once Temporal has forgotten it, against what was said before."""
-    left = await looking.recorded(town.desk.store, shown.id)
+    left = await lookup.recorded(town.context.store, shown.id)
     assert left is not None
     assert Answer.of(left) == Answer.of(shown)
     assert (left.status, left.problem, left.signers) == (shown.status, shown.problem, shown.signers)
@@ -191,8 +192,8 @@ async def _searchable(town: Town, id: str) -> tuple[RequestLine, str | None]:
 
 async def _listed(town: Town, shown: RequestShow) -> bool:
     """Whether `request list` says so too, and `--attention` names it when its problem needs a person."""
-    lines = [line async for line in requests.listed(town.desk, attention=False) if line.id == shown.id]
-    troubled = [line.id async for line in requests.listed(town.desk, attention=True)]
+    lines = [line async for line in requests.listed(town.context, attention=False) if line.id == shown.id]
+    troubled = [line.id async for line in requests.listed(town.context, attention=True)]
     return lines == [_line(shown)] and (shown.id in troubled) is (shown.problem is not None)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import example, folder, local, surroundings
+from deploy import environment, example, folder, local
 from deploy.folder import DataFolder, Ports
 from deploy.loopback import only_loopback
 from deploy.processes import StackFailure
@@ -104,7 +104,7 @@ def test_the_stack_never_reaches_for_the_servers_of_the_shell() -> None:
         "COUNTERSIGN_SIGNATURE_URL": "https://sign.example",
         "SANDBOX_LIST_LAG": "5",
     }
-    base = surroundings.base(shell)
+    base = environment.base(shell)
     assert base["PATH"] == "/bin"
     assert not [name for name in base if name.startswith(("TEMPORAL_", "COUNTERSIGN_", "SANDBOX_"))]
 
@@ -112,13 +112,13 @@ def test_the_stack_never_reaches_for_the_servers_of_the_shell() -> None:
 def test_the_shells_own_people_and_catalogue_are_respected(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     kept = DataFolder(folder_of(folder)).kept(HOST)
-    ours = surroundings.of_countersign(kept, folder, HOST, {"COUNTERSIGN_PEOPLE": "mine.yaml"})
+    ours = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_PEOPLE": "mine.yaml"})
     assert ours["COUNTERSIGN_PEOPLE"] == str(folder.parent / "mine.yaml")
 
 
 def test_what_the_stack_tells_its_processes_is_complete(folder: Path) -> None:
     kept = DataFolder(folder_of(folder)).kept(HOST)
-    told = surroundings.of_countersign(kept, folder, HOST, {})
+    told = environment.of_countersign(kept, folder, HOST, {})
     chosen = settings.load(*WORKER_NEEDS, Need.RECEIVER, environment=told)
     assert chosen.handoff.hosts == (f"{HOST}:{kept.ports.sandbox}",)
     assert chosen.link_base == chosen.webhook.url
@@ -143,11 +143,11 @@ def test_receiver_and_worker_offer_their_metrics_side_by_side(folder: Path) -> N
     kept = DataFolder(folder_of(folder)).kept(HOST)
     wanted = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": "9464"}
     ports = (kept.ports.receiver_metrics, kept.ports.worker_metrics)
-    told = [surroundings.metrics(HOST, port, wanted)["OTEL_EXPORTER_PROMETHEUS_PORT"] for port in ports]
+    told = [environment.metrics(HOST, port, wanted)["OTEL_EXPORTER_PROMETHEUS_PORT"] for port in ports]
     assert told == [str(port) for port in ports]
     assert told[0] != told[1]
-    assert surroundings.metrics("::1", 1, wanted)["OTEL_EXPORTER_PROMETHEUS_HOST"] == "[::1]"
-    assert surroundings.metrics(HOST, 1, {"OTEL_METRICS_EXPORTER": "otlp"}) == {}
+    assert environment.metrics("::1", 1, wanted)["OTEL_EXPORTER_PROMETHEUS_HOST"] == "[::1]"
+    assert environment.metrics(HOST, 1, {"OTEL_METRICS_EXPORTER": "otlp"}) == {}
 
 
 def test_a_stack_elsewhere_has_to_be_named_in_a_second_terminal(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

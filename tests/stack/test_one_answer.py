@@ -12,8 +12,9 @@ from tests.faults.population import PATIENT, colleague, tokens
 from tests.faults.town import Town, town
 from tests.faults.vendor import CALLBACK, SENDS
 from tests.stack.everywhere import DUTCH, everywhere, remembered
-from workflows.model import Answer, Code, Extension, NotNow, Pause, Question, Resumption
-from workflows.shown import RequestShow
+from workflows.model.request import Code
+from workflows.model.views import RequestShow
+from workflows.model.wishes import Answer, Extension, NotNow, Pause, Question, Resumption
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 
@@ -139,7 +140,7 @@ async def test_put_off_reassigned_extended_warned_and_expired(it: Town) -> None:
 
 async def wish(it: Town, id: str, wish: wishes.AnyWish) -> None:
     """Have the request take a wish, as a command or a page does."""
-    await wishes.send(it.desk.client, id, wish, op=f"{id}-{type(wish).__name__}")
+    await wishes.send(it.context.client, id, wish, op=f"{id}-{type(wish).__name__}")
 
 
 async def decline(it: Town, id: str) -> None:

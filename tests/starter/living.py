@@ -11,29 +11,29 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.store import Store
 from starter import requests
-from starter.desk import Desk
+from starter.context import Context
 from tests.servers import real_server
 from tests.workflows.stage import a_request
 from workflows import names
-from workflows.model import Status
-from workflows.shown import RequestShow
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.model.request import Status
+from workflows.model.views import RequestShow
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 SOON: Final = timedelta(seconds=10)
 MSA: Final = "msa-0042"
 
 
 @asynccontextmanager
-async def desk_in(folder: Path, *server: str) -> AsyncIterator[Desk]:
+async def desk_in(folder: Path, *server: str) -> AsyncIterator[Context]:
     """A desk before a server of its own."""
     async with real_server(*server) as env:
-        yield Desk(env.client, Store(folder.as_uri()), "http://127.0.0.1:8233")
+        yield Context(env.client, Store(folder.as_uri()), "http://127.0.0.1:8233")
 
 
-async def begin(desk: Desk, name: str = MSA) -> None:
+async def begin(context: Context, name: str = MSA) -> None:
     """Start a request, as the start path would."""
     request = a_request(name=name)
-    await desk.client.start_workflow(
+    await context.client.start_workflow(
         SignatureRequestWorkflow.run,
         request,
         id=names.request_workflow_id(name),
@@ -45,16 +45,16 @@ async def begin(desk: Desk, name: str = MSA) -> None:
     )
 
 
-async def shown_with(desk: Desk, status: Status) -> RequestShow:
+async def shown_with(context: Context, status: Status) -> RequestShow:
     """What the request shows once it has this status."""
-    return await shown_when(desk, lambda shown: shown.status is status)
+    return await shown_when(context, lambda shown: shown.status is status)
 
 
-async def shown_when(desk: Desk, condition: Callable[[RequestShow], object]) -> RequestShow:
+async def shown_when(context: Context, condition: Callable[[RequestShow], object]) -> RequestShow:
     """What the request shows once the condition holds."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            shown = await requests.show(desk, MSA)
+            shown = await requests.show(context, MSA)
             if condition(shown):
                 return shown
             await asyncio.sleep(0.02)

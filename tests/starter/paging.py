@@ -28,7 +28,7 @@ from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app
 from starter.wishes import AnyWish
-from workflows.shown import RequestShow
+from workflows.model.views import RequestShow
 
 REQUEST: Final = "msa-0042"
 DOCUMENT: Final = "Master services agreement <b>2026</b>"

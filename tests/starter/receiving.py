@@ -13,7 +13,7 @@ from temporalio.common import MetricMeter
 from starter.callback.claim import CallbackRules, event_hash
 from starter.callback.receiver import Receiver, Tally
 from starter.callback.signals import NotTaken, Receipt
-from workflows.model import ProviderEvent
+from workflows.model.provider import ProviderEvent
 
 SECRET: Final = "YOUR_TOKEN_HERE"
 OLDER_SECRET: Final = "the secret before"

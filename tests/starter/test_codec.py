@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from starter.codec import AesGcmCodec, CodecError, data_converter
 from starter.setting_values import PayloadKey
-from workflows.model import Document
+from workflows.model.request import Document
 
 OLD = PayloadKey("2026-a", SecretBytes(bytes(range(32))))
 NEW = PayloadKey("2026-b", SecretBytes(bytes(range(32, 64))))

@@ -19,11 +19,11 @@ from tests.starter.terminal import complete
 from tests.versions.stage import eventually
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
-from workflows.model import ProviderEvent
+from workflows.model.provider import ProviderEvent
 from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
-from workflows.progress import Progress
-from workflows.signature_request import SignatureRequestWorkflow
-from workflows.signatures import Signatures
+from workflows.signature.progress import Progress
+from workflows.signature.signatures import Signatures
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 
 async def part_of(environment: dict[str, str], name: str) -> Part:

@@ -13,7 +13,7 @@ from activities.http.addresses import Guard
 from activities.http.calling import Service, make_client
 from starter.http_spans import traced_http
 from tests.starter.test_telemetry import answering
-from workflows.model import Target
+from workflows.model.policy import Target
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from starter import wishes
-from starter.desk import Desk
+from starter.context import Context
 from tests.starter.living import MSA, begin, desk_in, shown_with
 from tests.starter.terminal import type_
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
-from workflows.model import Question, Status
+from workflows.model.request import Status
+from workflows.model.wishes import Question
 
 pytestmark = pytest.mark.real_server
 
@@ -22,9 +23,9 @@ LEGAL = ("--as", "legal-desk", "--json")
 DUE = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
 
 
-async def typed(desk: Desk, folder: Path, *words: str) -> Any:
+async def typed(context: Context, folder: Path, *words: str) -> Any:
     """The answer of `countersign request …` as JSON."""
-    address = desk.client.service_client.config.target_host
+    address = context.client.service_client.config.target_host
     ended = await asyncio.to_thread(
         type_, "request", *words, TEMPORAL_ADDRESS=address, COUNTERSIGN_DATA_DIR=str(folder)
     )
@@ -33,18 +34,20 @@ async def typed(desk: Desk, folder: Path, *words: str) -> Any:
 
 
 async def test_the_words_do_what_they_say(tmp_path: Path) -> None:
-    async with desk_in(tmp_path) as desk, workers(desk.client, World()):
-        await begin(desk)
-        await shown_with(desk, Status.SENT)
-        paused = await typed(desk, tmp_path, "pause", MSA, "--reason", "prices", "--op", "op-1", *LEGAL)
-        await typed(desk, tmp_path, "resume", MSA, *LEGAL)
-        await typed(desk, tmp_path, "remind", MSA, "--force", *LEGAL)
-        await typed(desk, tmp_path, "extend", MSA, "--due", DUE.isoformat(), *LEGAL)
-        await wishes.send(desk.client, MSA, Question(person="customer-signer", text="Which annex?"), "page-1")
-        await typed(desk, tmp_path, "answer", MSA, "--text", "Annex B.", *LEGAL)
-        await typed(desk, tmp_path, "delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", *LEGAL)
-        shown = await typed(desk, tmp_path, "show", MSA, "--json")
-        cancelled = await typed(desk, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL)
+    async with desk_in(tmp_path) as context, workers(context.client, World()):
+        await begin(context)
+        await shown_with(context, Status.SENT)
+        paused = await typed(context, tmp_path, "pause", MSA, "--reason", "prices", "--op", "op-1", *LEGAL)
+        await typed(context, tmp_path, "resume", MSA, *LEGAL)
+        await typed(context, tmp_path, "remind", MSA, "--force", *LEGAL)
+        await typed(context, tmp_path, "extend", MSA, "--due", DUE.isoformat(), *LEGAL)
+        await wishes.send(context.client, MSA, Question(person="customer-signer", text="Which annex?"), "page-1")
+        await typed(context, tmp_path, "answer", MSA, "--text", "Annex B.", *LEGAL)
+        await typed(
+            context, tmp_path, "delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", *LEGAL
+        )
+        shown = await typed(context, tmp_path, "show", MSA, "--json")
+        cancelled = await typed(context, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL)
     assert paused == {"id": MSA, "status": "sent", "op": "op-1", "says": paused["says"]}
     assert paused["says"].endswith("the clocks stand: paused by legal-desk: prices")
     assert datetime.fromisoformat(shown["due_at"]) == DUE

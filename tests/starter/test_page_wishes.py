@@ -27,9 +27,10 @@ from tests.starter.paging import (
     text_of,
     values_of,
 )
-from workflows.entries import AskedQuestion
-from workflows.model import Answer, Delegation, NotNow, Question, Role, SignerState, Status
-from workflows.shown import Choices, RequestShow, SignerLine
+from workflows.model.entries import AskedQuestion
+from workflows.model.request import Role, SignerState, Status
+from workflows.model.views import Choices, RequestShow, SignerLine
+from workflows.model.wishes import Answer, Delegation, NotNow, Question
 
 REQUESTER, DEPUTY = "legal-desk", "customer-deputy"
 EVENING, MORNING = "2026-11-26T23:00:00+00:00", "2026-11-27T14:00:00+00:00"

@@ -10,8 +10,9 @@ import pytest
 
 from activities.links import LinkUse
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
-from workflows.model import MomentKind, Role, SignerState, Status
-from workflows.shown import Next, RequestShow, SignerLine, WaitingFor
+from workflows.model.planning import MomentKind
+from workflows.model.request import Role, SignerState, Status
+from workflows.model.views import Next, RequestShow, SignerLine, WaitingFor
 
 REQUESTER = "legal-desk"
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)

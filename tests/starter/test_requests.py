@@ -10,8 +10,8 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from starter import looking, requests, wishes
-from starter.desk import Desk
+from starter import lookup, requests, wishes
+from starter.context import Context
 from starter.exits import Refusal
 from starter.request_ids import request_id
 from tests.faults.town import eventually
@@ -19,9 +19,11 @@ from tests.starter.living import MSA, SOON, begin, desk_in, shown_when, shown_wi
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows import names
-from workflows.model import Cancellation, Code, ProviderEvent, Status
-from workflows.record import SettledRecord
-from workflows.shown import RequestShow
+from workflows.model.provider import ProviderEvent
+from workflows.model.request import Code, Status
+from workflows.model.views import RequestShow
+from workflows.model.wishes import Cancellation
+from workflows.signature.record import SettledRecord
 
 pytestmark = pytest.mark.real_server
 
@@ -32,39 +34,39 @@ NO_WORKER = timedelta(seconds=0.5)
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+async def context(tmp_path: Path) -> AsyncIterator[Context]:
     async with desk_in(tmp_path) as it:
         yield it
 
 
-async def listed(desk: Desk, at_least: int, *, attention: bool) -> list[requests.RequestLine]:
+async def listed(context: Context, at_least: int, *, attention: bool) -> list[requests.RequestLine]:
     """The list, once the server's visibility has caught up."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            lines = [line async for line in requests.listed(desk, attention=attention)]
+            lines = [line async for line in requests.listed(context, attention=attention)]
             if len(lines) >= at_least:
                 return lines
             await asyncio.sleep(0.05)
 
 
-async def record(desk: Desk, shown: RequestShow) -> None:
+async def record(context: Context, shown: RequestShow) -> None:
     content = SettledRecord(fingerprint="f" * 64, run_id="r", show=shown).model_dump_json(by_alias=True)
-    await desk.store.write_record(shown.id, content.encode())
+    await context.store.write_record(shown.id, content.encode())
 
 
-async def test_a_living_request_says_whom_it_waits_for(desk: Desk) -> None:
-    async with workers(desk.client, World()):
-        await begin(desk)
-        shown = await shown_with(desk, Status.SENT)
+async def test_a_living_request_says_whom_it_waits_for(context: Context) -> None:
+    async with workers(context.client, World()):
+        await begin(context)
+        shown = await shown_with(context, Status.SENT)
     assert [waiting.person for waiting in shown.waiting_for] == ["customer-signer"]
     assert not shown.partial
 
 
-async def test_an_id_and_a_whole_workflow_id_are_the_same_request(desk: Desk) -> None:
-    async with workers(desk.client, World()):
-        await begin(desk)
-        await shown_with(desk, Status.SENT)
-        by_workflow_id = await requests.show(desk, "signature-request:msa-0042")
+async def test_an_id_and_a_whole_workflow_id_are_the_same_request(context: Context) -> None:
+    async with workers(context.client, World()):
+        await begin(context)
+        await shown_with(context, Status.SENT)
+        by_workflow_id = await requests.show(context, "signature-request:msa-0042")
     assert by_workflow_id.id == "msa-0042"
 
 
@@ -79,95 +81,95 @@ def test_what_cannot_be_an_id_is_refused_before_anything_is_read(typed: str) -> 
         request_id(typed)
 
 
-async def test_without_a_worker_what_temporal_keeps_is_told_and_marked(desk: Desk) -> None:
-    await begin(desk)
-    shown = await looking.look(desk.client, desk.store, "msa-0042", within=NO_WORKER)
+async def test_without_a_worker_what_temporal_keeps_is_told_and_marked(context: Context) -> None:
+    await begin(context)
+    shown = await lookup.look(context.client, context.store, "msa-0042", within=NO_WORKER)
     assert shown.partial
     assert (shown.kind, shown.document) == ("customer-contract", "Master services agreement")
     assert shown.status is Status.CONVERTING
     assert shown.next is not None and "countersign worker" in shown.next.why
 
 
-async def test_without_a_worker_the_record_of_a_settled_request_is_told(desk: Desk) -> None:
+async def test_without_a_worker_the_record_of_a_settled_request_is_told(context: Context) -> None:
     world = World()
-    async with workers(desk.client, world):
-        await begin(desk)
-        await wishes.make(desk, "msa-0042", Cancellation(reason="not needed", actor="legal-desk"))
-        shown = await requests.show(desk, "msa-0042")
-    await record(desk, shown)
-    told = await looking.look(desk.client, desk.store, "msa-0042", within=NO_WORKER)
+    async with workers(context.client, world):
+        await begin(context)
+        await wishes.make(context, "msa-0042", Cancellation(reason="not needed", actor="legal-desk"))
+        shown = await requests.show(context, "msa-0042")
+    await record(context, shown)
+    told = await lookup.look(context.client, context.store, "msa-0042", within=NO_WORKER)
     assert told == shown.replace(partial=True)
 
 
-async def test_a_request_that_temporal_has_forgotten_is_told_from_its_record(desk: Desk) -> None:
+async def test_a_request_that_temporal_has_forgotten_is_told_from_its_record(context: Context) -> None:
     shown = RequestShow(id="old", kind="customer-contract", status=Status.SIGNED, says="Signed long ago")
-    await record(desk, shown)
-    assert await requests.show(desk, "old") == shown
+    await record(context, shown)
+    assert await requests.show(context, "old") == shown
 
 
-async def test_an_unknown_request_is_one_clear_line(desk: Desk) -> None:
+async def test_an_unknown_request_is_one_clear_line(context: Context) -> None:
     with pytest.raises(Refusal, match="no request nowhere: neither Temporal nor the records know it"):
-        await requests.show(desk, "nowhere")
+        await requests.show(context, "nowhere")
 
 
-async def test_a_workflow_that_somebody_terminated_does_not_pretend_to_go_on(desk: Desk) -> None:
-    async with workers(desk.client, World()):
-        await begin(desk)
+async def test_a_workflow_that_somebody_terminated_does_not_pretend_to_go_on(context: Context) -> None:
+    async with workers(context.client, World()):
+        await begin(context)
         # With its notices told it waits, and before it waits it tells the list where it stands.
-        await shown_when(desk, lambda shown: shown.notifications)
-        await desk.client.get_workflow_handle("signature-request:msa-0042").terminate("by hand")
-        shown = await requests.show(desk, "msa-0042")
-        [line] = await listed(desk, 1, attention=True)
+        await shown_when(context, lambda shown: shown.notifications)
+        await context.client.get_workflow_handle("signature-request:msa-0042").terminate("by hand")
+        shown = await requests.show(context, "msa-0042")
+        [line] = await listed(context, 1, attention=True)
     assert shown.says.startswith("The workflow was terminated and does nothing more")
     assert (shown.next, shown.waiting_for, shown.choices) == (None, (), ())
     assert (line.id, line.status, line.trouble) == (MSA, shown.status, "terminated")
 
 
-async def test_what_was_signed_stays_signed_whatever_became_of_its_workflow(desk: Desk) -> None:
+async def test_what_was_signed_stays_signed_whatever_became_of_its_workflow(context: Context) -> None:
     """Its hand-offs may be missing."""
-    handle = await desk.client.start_workflow(
+    handle = await context.client.start_workflow(
         names.SIGNATURE_REQUEST,
         id=names.request_workflow_id(MSA),
         task_queue=names.WORKFLOW_QUEUE,
         search_attributes=TypedSearchAttributes([SearchAttributePair(names.STATUS, Status.SIGNED)]),
     )
     await handle.terminate("by hand")
-    [line] = await listed(desk, 1, attention=True)
+    [line] = await listed(context, 1, attention=True)
     assert (line.status, line.trouble) == ("signed", "terminated")
 
 
-async def test_list_and_show_have_one_word_for_a_request_that_never_ran(desk: Desk) -> None:
-    handle = await desk.client.start_workflow(
+async def test_list_and_show_have_one_word_for_a_request_that_never_ran(context: Context) -> None:
+    handle = await context.client.start_workflow(
         names.SIGNATURE_REQUEST, id=names.request_workflow_id(MSA), task_queue=names.WORKFLOW_QUEUE
     )
     await handle.terminate("by hand")
-    [line] = await listed(desk, 1, attention=True)
-    shown = await looking.look(desk.client, desk.store, MSA, within=NO_WORKER)
+    [line] = await listed(context, 1, attention=True)
+    shown = await lookup.look(context.client, context.store, MSA, within=NO_WORKER)
     assert (line.status, shown.status) == ("converting", Status.CONVERTING)
 
 
-async def test_a_workflow_that_somebody_started_under_another_id_hides_no_other(desk: Desk) -> None:
-    await begin(desk)
-    await desk.client.start_workflow(names.SIGNATURE_REQUEST, id="by hand/1", task_queue=names.WORKFLOW_QUEUE)
-    assert {line.id for line in await listed(desk, 2, attention=False)} == {MSA, "by hand/1"}
+async def test_a_workflow_that_somebody_started_under_another_id_hides_no_other(context: Context) -> None:
+    await begin(context)
+    await context.client.start_workflow(names.SIGNATURE_REQUEST, id="by hand/1", task_queue=names.WORKFLOW_QUEUE)
+    assert {line.id for line in await listed(context, 2, attention=False)} == {MSA, "by hand/1"}
 
 
-async def test_a_workflow_that_was_reset_is_one_line_and_in_no_trouble(desk: Desk) -> None:
-    async with workers(desk.client, World()):
-        await begin(desk)
-        await shown_with(desk, Status.SENT)
-        handle = desk.client.get_workflow_handle(names.request_workflow_id(MSA))
-        await reset(desk, (await handle.describe()).run_id)
-        assert await eventually(lambda: _counted(desk, "ExecutionStatus = 'Terminated'", 1))
-        assert await eventually(lambda: _counted(desk, "ExecutionStatus = 'Running'", 1))
-        assert [line.trouble async for line in requests.listed(desk, attention=False)] == [None]
-        assert [line async for line in requests.listed(desk, attention=True)] == []
+async def test_a_workflow_that_was_reset_is_one_line_and_in_no_trouble(context: Context) -> None:
+    async with workers(context.client, World()):
+        await begin(context)
+        await shown_with(context, Status.SENT)
+        handle = context.client.get_workflow_handle(names.request_workflow_id(MSA))
+        await reset(context, (await handle.describe()).run_id)
+        assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Terminated'", 1))
+        assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Running'", 1))
+        assert [line.trouble async for line in requests.listed(context, attention=False)] == [None]
+        assert [line async for line in requests.listed(context, attention=True)] == []
 
 
-async def reset(desk: Desk, run_id: str) -> None:
-    await desk.client.workflow_service.reset_workflow_execution(
+async def reset(context: Context, run_id: str) -> None:
+    await context.client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
-            namespace=desk.client.namespace,
+            namespace=context.client.namespace,
             workflow_execution=WorkflowExecution(workflow_id=names.request_workflow_id(MSA), run_id=run_id),
             reason="by hand",
             request_id="reset",
@@ -177,28 +179,28 @@ async def reset(desk: Desk, run_id: str) -> None:
 
 
 async def test_a_request_whose_tasks_fail_is_in_attention(tmp_path: Path) -> None:
-    async with desk_in(tmp_path, *AT_ONCE) as desk, workers(desk.client, World()):
-        await begin(desk)
-        await desk.client.start_workflow(
+    async with desk_in(tmp_path, *AT_ONCE) as context, workers(context.client, World()):
+        await begin(context)
+        await context.client.start_workflow(
             names.SIGNATURE_REQUEST,
             {"no": "request"},
             id=names.request_workflow_id("poison"),
             task_queue=names.WORKFLOW_QUEUE,
         )
-        [line] = await listed(desk, 1, attention=True)
+        [line] = await listed(context, 1, attention=True)
     assert (line.id, line.trouble) == ("poison", "stuck")
 
 
-async def test_attention_lists_only_what_needs_a_person(desk: Desk) -> None:
+async def test_attention_lists_only_what_needs_a_person(context: Context) -> None:
     world = World()
     world.signatures.failures.append(refusal(Code.UNAUTHORISED))
-    async with workers(desk.client, world):
-        await begin(desk, "troubled")
-        troubled = await listed(desk, 1, attention=True)
-        await begin(desk, "well")
-        everything = await listed(desk, 2, attention=False)
-        attention = await listed(desk, 1, attention=True)
-        counted = await requests.count(desk, attention=False)
+    async with workers(context.client, world):
+        await begin(context, "troubled")
+        troubled = await listed(context, 1, attention=True)
+        await begin(context, "well")
+        everything = await listed(context, 2, attention=False)
+        attention = await listed(context, 1, attention=True)
+        counted = await requests.count(context, attention=False)
     assert [(line.id, line.problem) for line in troubled] == [("troubled", "unauthorised")]
     assert {line.id for line in everything} == {"troubled", "well"}
     assert {line.kind for line in everything} == {"customer-contract"}
@@ -207,23 +209,23 @@ async def test_attention_lists_only_what_needs_a_person(desk: Desk) -> None:
 
 
 async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) -> None:
-    async with desk_in(tmp_path, *EARLY) as desk, workers(desk.client, World()):
-        await begin(desk)
-        await shown_with(desk, Status.SENT)
-        handle = desk.client.get_workflow_handle(names.request_workflow_id(MSA))
+    async with desk_in(tmp_path, *EARLY) as context, workers(context.client, World()):
+        await begin(context)
+        await shown_with(context, Status.SENT)
+        handle = context.client.get_workflow_handle(names.request_workflow_id(MSA))
         first = (await handle.describe()).run_id
         sent = 0
         while (await handle.describe()).run_id == first:
             sent += 1
             await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id=f"event-{sent}", type="viewed", at=NOW))
         query = f"WorkflowId = '{handle.id}'"
-        assert await eventually(lambda: _counted(desk, query, 2))
-        assert [line.id async for line in requests.listed(desk, attention=False)] == [MSA]
-        assert await requests.count(desk, attention=False) == 1
+        assert await eventually(lambda: _counted(context, query, 2))
+        assert [line.id async for line in requests.listed(context, attention=False)] == [MSA]
+        assert await requests.count(context, attention=False) == 1
 
 
-async def _counted(desk: Desk, query: str, at_least: int) -> bool:
-    return (await desk.client.count_workflows(query)).count >= at_least
+async def _counted(context: Context, query: str, at_least: int) -> bool:
+    return (await context.client.count_workflows(query)).count >= at_least
 
 
 def test_the_instants_of_the_answer_are_in_utc() -> None:

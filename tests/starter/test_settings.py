@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import workflows.options as options
+import workflows.follow_up.options as options
 from starter.needs import Need
 from starter.setting_groups import MOST_LIST_LAG
 from starter.setting_values import Bind

@@ -7,9 +7,9 @@ import pytest
 from starter import tables
 from starter.commands.printing import answer
 from starter.requests import RequestLine
-from workflows.entries import AskedQuestion, TimelineEntry
-from workflows.model import Status
-from workflows.shown import RequestShow
+from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.request import Status
+from workflows.model.views import RequestShow
 
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 

@@ -11,29 +11,30 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.files.reading import FileFaults
 from activities.policies.cascade import Resolved
 from activities.requests.input import Prepared
-from starter import rehearsal, requests, wishes
-from starter.desk import Desk, opened
+from starter import requests, wishes
+from starter.context import Context, opened
+from starter.fast_forward import forward, span
 from starter.search_attributes import ensure_search_attributes
 from starter.settings import load
 from starter.temporal_refusals import TemporalRefused, refusing
 from tests.servers import real_server
 from tests.starter.terminal import complete, type_
 from tests.workflows.stage import a_request
-from workflows.model import Pause
+from workflows.model.wishes import Pause
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 
 MSA: Final = "msa-0042"
 NOWHERE: Final = "namespace nowhere does not exist: make it, or set TEMPORAL_NAMESPACE"
-Word = Callable[[Desk], Awaitable[object]]
+Word = Callable[[Context], Awaitable[object]]
 WORDS: Final[dict[str, Word]] = {
-    "list": lambda desk: requests.count(desk, attention=False),
-    "show": lambda desk: requests.show(desk, MSA),
-    "start": lambda desk: requests.start(desk, prepared()),
-    "start, overdue": lambda desk: requests.start(desk, prepared(FileFaults([]))),
-    "pause": lambda desk: wishes.make(desk, MSA, Pause(actor="legal-desk")),
-    "fast-forward": lambda desk: rehearsal.fast_forward(desk.client, MSA, rehearsal.span("1d")),
-    "init": lambda desk: ensure_search_attributes(desk.client),
+    "list": lambda context: requests.count(context, attention=False),
+    "show": lambda context: requests.show(context, MSA),
+    "start": lambda context: requests.start(context, prepared()),
+    "start, overdue": lambda context: requests.start(context, prepared(FileFaults([]))),
+    "pause": lambda context: wishes.make(context, MSA, Pause(actor="legal-desk")),
+    "fast-forward": lambda context: forward(context.client, MSA, span("1d")),
+    "init": lambda context: ensure_search_attributes(context.client),
 }
 
 
@@ -54,8 +55,8 @@ async def test_a_namespace_that_does_not_exist_is_named_by_every_word(word: Word
     """For a request it reads as if nobody knew it, though it may live next door."""
     nowhere = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": "nowhere", "COUNTERSIGN_DATA_DIR": str(tmp_path)}
     with pytest.raises(TemporalRefused, match=f"^{NOWHERE}$"):
-        async with opened(load(environment=nowhere)) as desk:
-            await word(desk)
+        async with opened(load(environment=nowhere)) as context:
+            await word(context)
 
 
 @pytest.mark.parametrize("typed", [("request", "list"), ("worker",)], ids=" ".join)

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from starter import requests, wishes
-from starter.desk import Desk
+from starter.context import Context
 from starter.exits import Refusal
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotConfirmed, NotLiving, Refused
@@ -22,7 +22,8 @@ from tests.starter.living import MSA, begin, desk_in, shown_with
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows import names
-from workflows.model import (
+from workflows.model.request import SignerState, Status
+from workflows.model.wishes import (
     Answer,
     Cancellation,
     Delegation,
@@ -32,8 +33,6 @@ from workflows.model import (
     Question,
     ReminderNow,
     Resumption,
-    SignerState,
-    Status,
     Wish,
 )
 
@@ -45,18 +44,18 @@ AT_ONCE = timedelta(seconds=0.3)
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+async def context(tmp_path: Path) -> AsyncIterator[Context]:
     async with desk_in(tmp_path) as it:
         yield it
 
 
 @asynccontextmanager
-async def sent(desk: Desk, world: World | None = None) -> AsyncIterator[World]:
+async def sent(context: Context, world: World | None = None) -> AsyncIterator[World]:
     """A request whose first signer was asked."""
     world = world or World()
-    async with workers(desk.client, world):
-        await begin(desk)
-        await shown_with(desk, Status.SENT)
+    async with workers(context.client, world):
+        await begin(context)
+        await shown_with(context, Status.SENT)
         yield world
 
 
@@ -64,7 +63,7 @@ def in_days(days: int) -> datetime:
     return datetime.now(UTC) + timedelta(days=days)
 
 
-async def test_every_wish_is_taken_and_says_who_had_it(desk: Desk) -> None:
+async def test_every_wish_is_taken_and_says_who_had_it(context: Context) -> None:
     due = in_days(20)
     operators: list[Wish] = [
         ReminderNow(actor=LEGAL, force=True),
@@ -73,12 +72,12 @@ async def test_every_wish_is_taken_and_says_who_had_it(desk: Desk) -> None:
         Resumption(actor=LEGAL),
         Delegation(actor=LEGAL, signer=SIGNER, to="customer-deputy"),
     ]
-    async with sent(desk):
-        await wishes.send(desk.client, MSA, NotNow(person=SIGNER, until=in_days(1)), "page-1")
-        await wishes.send(desk.client, MSA, Question(person=SIGNER, text="Which annex?"), "page-2")
-        await wishes.make(desk, MSA, Answer(actor=LEGAL, text="Annex B."))
-        changed = [await wishes.make(desk, MSA, wish) for wish in operators]
-        shown = await requests.show(desk, MSA)
+    async with sent(context):
+        await wishes.send(context.client, MSA, NotNow(person=SIGNER, until=in_days(1)), "page-1")
+        await wishes.send(context.client, MSA, Question(person=SIGNER, text="Which annex?"), "page-2")
+        await wishes.make(context, MSA, Answer(actor=LEGAL, text="Annex B."))
+        changed = [await wishes.make(context, MSA, wish) for wish in operators]
+        shown = await requests.show(context, MSA)
     by = [(entry.what.partition(" ")[0], entry.who, entry.why) for entry in shown.timeline]
     assert ("not", SIGNER, None) in by
     assert ("question", SIGNER, None) in by
@@ -95,20 +94,20 @@ async def test_every_wish_is_taken_and_says_who_had_it(desk: Desk) -> None:
     assert changed[-1].says.startswith("Waiting for customer-deputy until")
 
 
-async def test_the_same_op_is_one_change_and_each_word_makes_its_own(desk: Desk) -> None:
-    async with sent(desk) as world:
-        first = await wishes.make(desk, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
-        again = await wishes.make(desk, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
-        other = await wishes.make(desk, MSA, ReminderNow(actor=LEGAL, force=True))
+async def test_the_same_op_is_one_change_and_each_word_makes_its_own(context: Context) -> None:
+    async with sent(context) as world:
+        first = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
+        again = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True, op="op-1"))
+        other = await wishes.make(context, MSA, ReminderNow(actor=LEGAL, force=True))
     assert (first.op, again.op) == ("op-1", "op-1")
     assert other.op not in ("", "op-1")
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1", "reminder-manual-2"]
 
 
-async def test_an_op_given_to_two_words_names_a_change_of_each(desk: Desk) -> None:
-    async with sent(desk):
-        paused = await wishes.make(desk, MSA, Pause(actor=LEGAL, op="T-12"))
-        resumed = await wishes.make(desk, MSA, Resumption(actor=LEGAL, op="T-12"))
+async def test_an_op_given_to_two_words_names_a_change_of_each(context: Context) -> None:
+    async with sent(context):
+        paused = await wishes.make(context, MSA, Pause(actor=LEGAL, op="T-12"))
+        resumed = await wishes.make(context, MSA, Resumption(actor=LEGAL, op="T-12"))
     assert (paused.op, resumed.op) == ("T-12", "T-12")
     assert "the clocks stand" in paused.says
     assert "the clocks stand" not in resumed.says
@@ -125,118 +124,118 @@ async def test_an_op_given_to_two_words_names_a_change_of_each(desk: Desk) -> No
         (Cancellation(actor=LEGAL, reason=" "), "a cancellation needs a reason"),
     ],
 )
-async def test_what_makes_no_sense_is_one_line_and_changes_nothing(desk: Desk, wish: Wish, says: str) -> None:
-    async with sent(desk):
-        before = await requests.show(desk, MSA)
+async def test_what_makes_no_sense_is_one_line_and_changes_nothing(context: Context, wish: Wish, says: str) -> None:
+    async with sent(context):
+        before = await requests.show(context, MSA)
         with pytest.raises(Refused, match=f"^{MSA}: .*{says}$"):
-            await wishes.make(desk, MSA, wish)
-        assert await requests.show(desk, MSA) == before
+            await wishes.make(context, MSA, wish)
+        assert await requests.show(context, MSA) == before
 
 
-async def test_what_core_signature_refuses_is_one_line_too(desk: Desk) -> None:
-    async with sent(desk) as world:
+async def test_what_core_signature_refuses_is_one_line_too(context: Context) -> None:
+    async with sent(context) as world:
         world.signatures.forward_refusals.append("ghost is not in the directory")
         with pytest.raises(Refused, match=f"^{MSA}: ghost is not in the directory$"):
-            await wishes.make(desk, MSA, Delegation(actor=LEGAL, signer=SIGNER, to="ghost"))
+            await wishes.make(context, MSA, Delegation(actor=LEGAL, signer=SIGNER, to="ghost"))
 
 
-async def test_cancelling_ends_it_and_repeating_changes_nothing(desk: Desk) -> None:
-    async with sent(desk) as world:
-        first = await wishes.make(desk, MSA, CANCELLATION.replace(op="op-1"))
-        again = await wishes.make(desk, MSA, CANCELLATION.replace(op="op-1"))
-        other = await wishes.make(desk, MSA, CANCELLATION.replace(op="op-2"))
+async def test_cancelling_ends_it_and_repeating_changes_nothing(context: Context) -> None:
+    async with sent(context) as world:
+        first = await wishes.make(context, MSA, CANCELLATION.replace(op="op-1"))
+        again = await wishes.make(context, MSA, CANCELLATION.replace(op="op-1"))
+        other = await wishes.make(context, MSA, CANCELLATION.replace(op="op-2"))
     assert {first.status, again.status, other.status} == {Status.CANCELLED}
     assert (first.op, again.op) == ("op-1", "op-1")
     assert len(world.signatures.cancelled) == 1
 
 
-async def test_cancelling_what_is_signed_comes_too_late(desk: Desk) -> None:
+async def test_cancelling_what_is_signed_comes_too_late(context: Context) -> None:
     world = World()
     world.signatures.status = Status.SIGNED
     world.signatures.sign(SIGNER)
     world.signatures.sign("chief-executive", SignerState.SIGNED)
-    async with workers(desk.client, world):
-        await begin(desk)
-        await shown_with(desk, Status.SIGNED)
+    async with workers(context.client, world):
+        await begin(context)
+        await shown_with(context, Status.SIGNED)
         with pytest.raises(Refusal, match=f"{MSA}: too late"):
-            await wishes.make(desk, MSA, CANCELLATION)
+            await wishes.make(context, MSA, CANCELLATION)
 
 
-async def test_a_wish_for_what_has_ended_comes_too_late(desk: Desk) -> None:
-    async with sent(desk):
-        await wishes.make(desk, MSA, CANCELLATION)
-        await desk.client.get_workflow_handle(f"signature-request:{MSA}").result()
+async def test_a_wish_for_what_has_ended_comes_too_late(context: Context) -> None:
+    async with sent(context):
+        await wishes.make(context, MSA, CANCELLATION)
+        await context.client.get_workflow_handle(f"signature-request:{MSA}").result()
         with pytest.raises(NotLiving, match=f"^{MSA}: too late, the request is cancelled$"):
-            await wishes.make(desk, MSA, Pause(actor=LEGAL))
+            await wishes.make(context, MSA, Pause(actor=LEGAL))
 
 
-async def test_a_wish_that_was_taken_is_confirmed_even_after_the_end(desk: Desk) -> None:
+async def test_a_wish_that_was_taken_is_confirmed_even_after_the_end(context: Context) -> None:
     pause = Pause(actor=LEGAL, op="op-7")
-    async with sent(desk):
-        await wishes.make(desk, MSA, pause)
-        await wishes.make(desk, MSA, CANCELLATION)
-        await desk.client.get_workflow_handle(f"signature-request:{MSA}").result()
-        assert (await wishes.make(desk, MSA, pause)).op == "op-7"
+    async with sent(context):
+        await wishes.make(context, MSA, pause)
+        await wishes.make(context, MSA, CANCELLATION)
+        await context.client.get_workflow_handle(f"signature-request:{MSA}").result()
+        assert (await wishes.make(context, MSA, pause)).op == "op-7"
 
 
-async def test_a_wish_for_what_somebody_terminated_says_so(desk: Desk) -> None:
-    async with sent(desk):
-        await desk.client.get_workflow_handle(f"signature-request:{MSA}").terminate("by hand")
+async def test_a_wish_for_what_somebody_terminated_says_so(context: Context) -> None:
+    async with sent(context):
+        await context.client.get_workflow_handle(f"signature-request:{MSA}").terminate("by hand")
         with pytest.raises(NotLiving, match=f"^{MSA}: The workflow was terminated"):
-            await wishes.make(desk, MSA, Pause(actor=LEGAL))
+            await wishes.make(context, MSA, Pause(actor=LEGAL))
 
 
 @pytest.mark.parametrize("wish", [CANCELLATION, ReminderNow(actor=LEGAL), Extension(actor=LEGAL, due=in_days(9))])
-async def test_a_wish_nobody_confirms_says_how_to_repeat_it(desk: Desk, wish: Wish) -> None:
-    await begin(desk)
+async def test_a_wish_nobody_confirms_says_how_to_repeat_it(context: Context, wish: Wish) -> None:
+    await begin(context)
     with pytest.raises(NotConfirmed, match="not confirmed, may still apply: repeat with --op op-7"):
-        await wishes.make(desk, MSA, wish.replace(op="op-7"), within=AT_ONCE)
+        await wishes.make(context, MSA, wish.replace(op="op-7"), within=AT_ONCE)
 
 
-async def test_a_wish_nobody_confirmed_is_made_once_when_it_is_repeated(desk: Desk) -> None:
-    await begin(desk)
+async def test_a_wish_nobody_confirmed_is_made_once_when_it_is_repeated(context: Context) -> None:
+    await begin(context)
     pause = Pause(actor=LEGAL, op="op-7")
     with pytest.raises(NotConfirmed):
-        await wishes.make(desk, MSA, pause, within=AT_ONCE)
-    async with workers(desk.client, World()):
-        changed = await wishes.make(desk, MSA, pause)
-        shown = await requests.show(desk, MSA)
+        await wishes.make(context, MSA, pause, within=AT_ONCE)
+    async with workers(context.client, World()):
+        changed = await wishes.make(context, MSA, pause)
+        shown = await requests.show(context, MSA)
     assert changed.op == "op-7"
     assert [entry.what for entry in shown.timeline].count("paused") == 1
 
 
-async def test_many_who_wish_the_same_at_once_all_get_an_answer(desk: Desk) -> None:
+async def test_many_who_wish_the_same_at_once_all_get_an_answer(context: Context) -> None:
     due = in_days(20)
-    async with sent(desk):
-        await asyncio.gather(*(wishes.make(desk, MSA, Extension(actor=LEGAL, due=due)) for _ in range(20)))
-        shown = await requests.show(desk, MSA)
+    async with sent(context):
+        await asyncio.gather(*(wishes.make(context, MSA, Extension(actor=LEGAL, due=due)) for _ in range(20)))
+        shown = await requests.show(context, MSA)
     assert [entry.what.startswith("due date moved") for entry in shown.timeline].count(True) == 1
 
 
-async def test_an_unknown_request_is_refused(desk: Desk) -> None:
+async def test_an_unknown_request_is_refused(context: Context) -> None:
     with pytest.raises(Refusal, match="no request nowhere"):
-        await wishes.make(desk, "nowhere", CANCELLATION)
+        await wishes.make(context, "nowhere", CANCELLATION)
 
 
-async def test_a_request_whose_workflow_task_fails_confirms_nothing_and_says_why(desk: Desk) -> None:
+async def test_a_request_whose_workflow_task_fails_confirms_nothing_and_says_why(context: Context) -> None:
     """Every deploy of code that does not fit: after some failures the server answers instead of the worker."""
-    await begin(desk)
+    await begin(context)
     for _ in range(4):
-        await fail_a_task(desk)
+        await fail_a_task(context)
     with pytest.raises(NotConfirmed, match=r"repeat with --op op-7 \(Temporal: .*Workflow Task in failed state"):
-        await wishes.make(desk, MSA, Pause(actor=LEGAL, op="op-7"))
+        await wishes.make(context, MSA, Pause(actor=LEGAL, op="op-7"))
 
 
-async def test_what_temporal_does_not_take_is_said_in_its_words(desk: Desk) -> None:
-    async with sent(desk):
+async def test_what_temporal_does_not_take_is_said_in_its_words(context: Context) -> None:
+    async with sent(context):
         with pytest.raises(TemporalRefused, match=r"^Temporal answered invalid argument: .*length"):
-            await wishes.make(desk, MSA, Pause(actor=LEGAL, op="x" * 2_000))
-        assert "the clocks stand" not in (await requests.show(desk, MSA)).says
+            await wishes.make(context, MSA, Pause(actor=LEGAL, op="x" * 2_000))
+        assert "the clocks stand" not in (await requests.show(context, MSA)).says
 
 
-async def fail_a_task(desk: Desk) -> None:
+async def fail_a_task(context: Context) -> None:
     """Do as a worker does whose code does not fit; the SDK's own would leave later attempts to their time-outs."""
-    service, namespace = desk.client.workflow_service, desk.client.namespace
+    service, namespace = context.client.workflow_service, context.client.namespace
     queue = TaskQueue(name=names.WORKFLOW_QUEUE)
     task = await service.poll_workflow_task_queue(PollWorkflowTaskQueueRequest(namespace=namespace, task_queue=queue))
     cause = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR

@@ -6,14 +6,16 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from workflows import options
-    from workflows.agenda import Step, Wait
-    from workflows.inputs import SignatureRequest
-    from workflows.model import Planning, Reminders, Settled
+    from workflows.follow_up import options
+    from workflows.follow_up.agenda import Step, Wait
+    from workflows.follow_up.patience import Wake, Watch
+    from workflows.model.planning import Planning
+    from workflows.model.policy import Reminders
+    from workflows.model.settlement import Settled
     from workflows.names import PLANNING, SIGNATURE_REQUEST
-    from workflows.patience import Wake, Watch
     from workflows.ports import SignatureService
-    from workflows.signature_request import SignatureRequestWorkflow
+    from workflows.signature.inputs import SignatureRequest
+    from workflows.signature.workflow import SignatureRequestWorkflow
 
 ASK_TWICE = "ask-twice-before-the-end"
 

@@ -16,9 +16,11 @@ from tests.servers import time_skipping
 from tests.versions.changed import WorkflowCode
 from tests.workflows.fakes import FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import a_request
-from workflows.model import Code, ProviderEvent, Settled, Status
+from workflows.model.provider import ProviderEvent
+from workflows.model.request import Code, Status
+from workflows.model.settlement import Settled
 from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, request_workflow_id
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 Found = TypeVar("Found")
 

@@ -12,7 +12,7 @@ from tests.versions.changed import WithHalfTheWait, WithHasteInItsInput, Workflo
 from tests.versions.meaning import meaning
 from tests.versions.replaying import refused_by
 from tests.versions.stage import silence
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "silence.jsonl"
 

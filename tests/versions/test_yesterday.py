@@ -14,9 +14,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
-from workflows.inputs import SignatureRequest
-from workflows.model import ProviderEvent
+from workflows.model.provider import ProviderEvent
 from workflows.names import PROVIDER_EVENT
+from workflows.signature.inputs import SignatureRequest
 
 QUESTIONS, ANSWERS = questions(), answers()
 SIGNALS = {PROVIDER_EVENT: ProviderEvent}

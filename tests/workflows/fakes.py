@@ -8,38 +8,31 @@ from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError
 
-from workflows.inputs import Observation
-from workflows.model import (
-    Agenda,
-    Brief,
-    CancelOrder,
+from workflows.model.notices import (
     Channel,
-    Code,
-    CreateOrder,
     Delivered,
     Delivery,
     DeliveryReport,
     DeviceOutcome,
-    DocumentSeen,
-    EscalationAction,
-    ForwardOrder,
-    ForwardReport,
-    HandoffBatch,
-    HandoffReport,
-    HandoffResult,
-    Moment,
-    MomentKind,
     Notice,
     NoticeAction,
     Outcome,
-    Planning,
+)
+from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Snooze
+from workflows.model.policy import EscalationAction
+from workflows.model.provider import (
+    CancelOrder,
+    CreateOrder,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
     SignerSeen,
-    SignerState,
-    Snooze,
-    Status,
     Substitution,
 )
+from workflows.model.request import Brief, Code, SignerState, Status
+from workflows.model.settlement import HandoffBatch, HandoffReport, HandoffResult
 from workflows.ports import Handoff, Planner, PushService, SignatureService
+from workflows.signature.inputs import Observation
 
 DOCUMENT = "d0c0ffee"
 

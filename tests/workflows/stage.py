@@ -15,26 +15,16 @@ from temporalio.worker import Worker
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import DOCUMENT, World
-from workflows.inputs import SignatureRequest
-from workflows.model import (
-    Brief,
-    Channel,
-    Delivered,
-    Document,
-    DocumentSeen,
-    Outcome,
-    Policy,
-    ProviderEvent,
-    Role,
-    Settled,
-    Signer,
-    Status,
-    Target,
-)
+from workflows.model.notices import Channel, Delivered, Outcome
+from workflows.model.policy import Policy, Target
+from workflows.model.provider import DocumentSeen, ProviderEvent
+from workflows.model.request import Brief, Document, Role, Signer, Status
+from workflows.model.settlement import Settled
+from workflows.model.views import RequestShow
 from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key, request_workflow_id
-from workflows.progress import Progress
-from workflows.shown import RequestShow
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.signature.inputs import SignatureRequest
+from workflows.signature.progress import Progress
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 _GLANCES, _GLANCE = 60, 0.005
 

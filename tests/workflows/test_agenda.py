@@ -7,23 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workflows.stage import a_request
-from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
-from workflows.ledger import key_of
-from workflows.model import (
-    Agenda,
-    Channel,
-    Delivered,
-    DocumentSeen,
-    EscalationAction,
-    Moment,
-    MomentKind,
-    Outcome,
-    SignerSeen,
-    SignerState,
-    Status,
-)
+from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
+from workflows.follow_up.ledger import key_of
+from workflows.model.notices import Channel, Delivered, Outcome
+from workflows.model.planning import Agenda, Moment, MomentKind
+from workflows.model.policy import EscalationAction
+from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.request import SignerState, Status
 from workflows.names import notice_key
-from workflows.progress import Progress
+from workflows.signature.progress import Progress
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 BRIEF = a_request().brief

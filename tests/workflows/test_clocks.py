@@ -3,21 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import a_request
-from workflows import operations
-from workflows.model import (
-    Agenda,
-    Code,
-    DocumentSeen,
-    Pause,
-    Question,
-    Resumption,
-    Signer,
-    SignerSeen,
-    SignerState,
-    Status,
-    StopKind,
-)
-from workflows.progress import Progress
+from workflows.follow_up import operations
+from workflows.model.planning import Agenda
+from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.request import Code, Signer, SignerState, Status
+from workflows.model.wishes import Pause, Question, Resumption, StopKind
+from workflows.signature.progress import Progress
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)

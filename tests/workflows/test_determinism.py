@@ -60,7 +60,7 @@ def test_importing_the_workflows_loads_no_third_party_library_beyond_their_own()
     code = (
         "import sys; before = set(sys.modules); import temporalio.workflow, temporalio.activity, pydantic;"
         "known = {name.split('.')[0] for name in sys.modules};"
-        "import workflows.signature_request;"
+        "import workflows.signature.workflow;"
         "new = {name.split('.')[0] for name in sys.modules} - known - set(sys.stdlib_module_names) - {'workflows'};"
         "print(sorted(name for name in new if not name.startswith('_')))"
     )

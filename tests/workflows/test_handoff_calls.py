@@ -4,21 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workflows.handoff import RETRY_AFTER, HandoffLedger
-from workflows.model import (
-    Brief,
-    Channel,
-    Delivered,
-    Document,
-    HandoffResult,
-    Outcome,
-    Signer,
-    Status,
-    Target,
-)
+from workflows.follow_up.handoff import RETRY_AFTER, HandoffLedger
+from workflows.model.notices import Channel, Delivered, Outcome
+from workflows.model.policy import Target
+from workflows.model.request import Brief, Document, Signer, Status
+from workflows.model.settlement import HandoffResult
 from workflows.names import notice_key
-from workflows.progress import Progress
-from workflows.recipients import hand_off_batch
+from workflows.signature.progress import Progress
+from workflows.signature.recipients import hand_off_batch
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 BRIEF = Brief(

@@ -3,30 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import PARALLEL, a_request
-from workflows.entries import Reassignment
-from workflows.model import (
-    Agenda,
-    Channel,
-    Delivered,
-    DeliveryReport,
-    DeviceOutcome,
-    DocumentSeen,
-    EscalationAction,
-    EscalationReason,
-    Extension,
-    Moment,
-    MomentKind,
-    Notice,
-    NoticeAction,
-    Outcome,
-    Reason,
-    SignerSeen,
-    SignerState,
-    Status,
-)
-from workflows.operations import extend
-from workflows.progress import Progress
-from workflows.recipients import explained, still_open
+from workflows.follow_up.operations import extend
+from workflows.model.entries import Reassignment
+from workflows.model.notices import Channel, Delivered, DeliveryReport, DeviceOutcome, Notice, NoticeAction, Outcome
+from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Reason
+from workflows.model.policy import EscalationAction
+from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.request import SignerState, Status
+from workflows.model.wishes import Extension
+from workflows.signature.progress import Progress
+from workflows.signature.recipients import explained, still_open
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 FIRST, SECOND = (signer.person for signer in PARALLEL)

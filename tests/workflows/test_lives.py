@@ -14,9 +14,13 @@ import pytest
 from activities.follow_up.open_hours import OpenHours
 from tests.workflows.lives.life import Life
 from tests.workflows.lives.world import Sent
-from workflows.ledger import key_of
-from workflows.model import Moment, MomentKind, Outcome, Settled, SignerState, Status, StopKind
-from workflows.progress import Progress
+from workflows.follow_up.ledger import key_of
+from workflows.model.notices import Outcome
+from workflows.model.planning import Moment, MomentKind
+from workflows.model.request import SignerState, Status
+from workflows.model.settlement import Settled
+from workflows.model.wishes import StopKind
+from workflows.signature.progress import Progress
 
 NUDGES: Final = ("reminder", "snooze", "warning", "escalated")
 TO_SEND: Final = timedelta(minutes=3)

@@ -1,7 +1,7 @@
 """Names are data that histories, other programs and operators rely on: changing one is a break, not a refactoring."""
 
 from workflows import names, ports
-from workflows.port import Port
+from workflows.ports import Port
 
 
 def test_names_are_pinned() -> None:

@@ -9,23 +9,21 @@ from temporalio.exceptions import ApplicationError
 
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import PARALLEL, Story, a_request, story
-from workflows.model import (
+from workflows.model.notices import Outcome
+from workflows.model.policy import EscalationAction
+from workflows.model.request import Code, SignerState, Status
+from workflows.model.wishes import (
     Answer,
     Cancellation,
-    Code,
     Delegation,
-    EscalationAction,
     Extension,
     NotNow,
-    Outcome,
     Pause,
     Question,
     ReminderNow,
     Resumption,
-    SignerState,
-    Status,
 )
-from workflows.signature_request import SignatureRequestWorkflow as Request
+from workflows.signature.workflow import SignatureRequestWorkflow as Request
 
 
 async def refused(it: Story, update: object, wish: object) -> str:

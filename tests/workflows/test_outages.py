@@ -9,22 +9,13 @@ from activities.planner import PolicyPlanner
 from tests.activities.book import AMSTERDAM, Book, somebody
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, story
-from workflows.inputs import SignatureRequest
-from workflows.model import (
-    Answer,
-    Code,
-    Escalation,
-    Outcome,
-    Pause,
-    Policy,
-    Question,
-    Reminders,
-    Resumption,
-    Signer,
-    Status,
-)
-from workflows.shown import RequestShow
-from workflows.signature_request import SignatureRequestWorkflow as Request
+from workflows.model.notices import Outcome
+from workflows.model.policy import Escalation, Policy, Reminders
+from workflows.model.request import Code, Signer, Status
+from workflows.model.views import RequestShow
+from workflows.model.wishes import Answer, Pause, Question, Resumption
+from workflows.signature.inputs import SignatureRequest
+from workflows.signature.workflow import SignatureRequestWorkflow as Request
 
 HERE = ZoneInfo(AMSTERDAM)
 PEOPLE = Book(*(somebody(person) for person in ("legal-desk", "customer-signer", "chief-executive")))

@@ -14,7 +14,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.workflows import corpus
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 GOOD = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
 BAD = sorted(corpus.FOLDER.glob("bad-*.json.gz"))

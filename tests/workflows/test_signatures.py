@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.model import DocumentSeen, Role, Signer, SignerSeen, SignerState, Status
-from workflows.progress import Progress
-from workflows.signatures import Signatures
+from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.request import Role, Signer, SignerState, Status
+from workflows.signature.progress import Progress
+from workflows.signature.signatures import Signatures
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SIGNERS = (

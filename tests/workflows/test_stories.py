@@ -9,20 +9,12 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from tests.servers import time_skipping
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import PARALLEL, a_request, approver, begin, silent_for, story, workers
-from workflows.model import (
-    Cancellation,
-    Code,
-    HandoffState,
-    NoticeAction,
-    Outcome,
-    Pause,
-    Resumption,
-    Signer,
-    SignerSeen,
-    SignerState,
-    Status,
-)
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.model.notices import NoticeAction, Outcome
+from workflows.model.provider import SignerSeen
+from workflows.model.request import Code, Signer, SignerState, Status
+from workflows.model.settlement import HandoffState
+from workflows.model.wishes import Cancellation, Pause, Resumption
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 
 async def test_signed_in_order_and_everyone_is_told() -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from tests.golden import samples
 from tests.golden.__main__ import grown
 from tests.golden.samples import read, sample, written
-from workflows.model import Snooze
+from workflows.model.planning import Snooze
 
 MODELS = samples.models()
 PARTS = samples.all_parts()

@@ -78,6 +78,12 @@ class Delivered(Model):
     devices: tuple[DeviceOutcome, ...] = ()
 
 
+class Notification(Delivered):
+    """A line of the reminder ledger with its instant."""
+
+    at: AwareDatetime
+
+
 class DeliveryReport(Model):
     """Results per notice; `open_devices` are worth another try, not before `retry_after` seconds have passed."""
 

@@ -19,7 +19,7 @@ from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.requests import PDF, brief
-from workflows.model import Brief
+from workflows.model.request import Brief
 
 PEOPLE = """
 people:

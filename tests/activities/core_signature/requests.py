@@ -9,7 +9,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials
 from deploy.sandbox.server import RunningSandbox
-from workflows.model import Brief, Document, Role, Signer
+from workflows.model.request import Brief, Document, Role, Signer
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 

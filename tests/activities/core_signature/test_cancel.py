@@ -15,7 +15,8 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, deed
-from workflows.model import Brief, CancelOrder, Code, CreateOrder, DocumentSeen, Status
+from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen
+from workflows.model.request import Brief, Code, Status
 
 
 async def failure_of(act: Acting, service: CoreSignatureService, order: CancelOrder) -> ApplicationError:

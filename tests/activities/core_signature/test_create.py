@@ -16,7 +16,8 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief
-from workflows.model import Brief, Code, CreateOrder, Document, DocumentSeen, Role, Signer, SignerState, Status
+from workflows.model.provider import CreateOrder, DocumentSeen
+from workflows.model.request import Brief, Code, Document, Role, Signer, SignerState, Status
 
 
 async def failure_of(act: Acting, service: CoreSignatureService, request: Brief) -> ApplicationError:

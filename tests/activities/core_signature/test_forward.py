@@ -17,19 +17,8 @@ from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import answering, deed
-from workflows.model import (
-    Brief,
-    CancelOrder,
-    Code,
-    CreateOrder,
-    DocumentSeen,
-    ForwardOrder,
-    ForwardReport,
-    Role,
-    Signer,
-    SignerState,
-    Status,
-)
+from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
+from workflows.model.request import Brief, Code, Role, Signer, SignerState, Status
 
 CUSTOMER, EXECUTIVE, REVIEWER = "customer@acme.test", "ceo@example.test", "reviewer@example.test"
 

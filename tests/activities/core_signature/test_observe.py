@@ -15,20 +15,12 @@ from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls
 from tests.activities.core_signature.requests import deed
-from workflows.inputs import Observation, SignatureRequest
-from workflows.model import (
-    Brief,
-    Code,
-    CreateOrder,
-    DocumentSeen,
-    Policy,
-    Role,
-    Signer,
-    SignerState,
-    Status,
-)
-from workflows.progress import Progress
-from workflows.record import SettledRecord
+from workflows.model.policy import Policy
+from workflows.model.provider import CreateOrder, DocumentSeen
+from workflows.model.request import Brief, Code, Role, Signer, SignerState, Status
+from workflows.signature.inputs import Observation, SignatureRequest
+from workflows.signature.progress import Progress
+from workflows.signature.record import SettledRecord
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 

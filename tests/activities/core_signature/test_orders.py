@@ -11,7 +11,7 @@ from activities.core_signature.orders import document_body, embed_user, request_
 from activities.http.oauth import Credentials
 from activities.person import Person
 from tests.activities.core_signature.requests import PDF, brief
-from workflows.model import Document, Role, Signer
+from workflows.model.request import Document, Role, Signer
 
 CONFIG = CoreSignatureConfig("https://sign.test", Credentials("https://login.test", "id", SecretStr("secret")))
 

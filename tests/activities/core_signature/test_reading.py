@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from activities.core_signature.reading import LONGEST_REASON, STATUSES, clean, match, seen
 from activities.core_signature.wire import WireDocument, WireSigner
 from tests.activities.core_signature.requests import brief
-from workflows.model import Code, Role, Signer, SignerState, Status
+from workflows.model.request import Code, Role, Signer, SignerState, Status
 
 EMAILS = {"customer-signer": "customer@acme.test", "chief-executive": "ceo@example.test"}
 AT = "2026-11-25T10:00:00Z"

@@ -9,7 +9,8 @@ from activities.core_signature.signing_page import SigningPage, SigningState, si
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting
 from tests.activities.core_signature.requests import PDF, answering, deed
-from workflows.model import Brief, CancelOrder, CreateOrder, Signer, Status
+from workflows.model.provider import CancelOrder, CreateOrder
+from workflows.model.request import Brief, Signer, Status
 
 CEO = "ceo@example.test"
 

@@ -22,17 +22,8 @@ from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import brief
-from workflows.model import (
-    Brief,
-    CreateOrder,
-    DocumentSeen,
-    ForwardOrder,
-    ForwardReport,
-    Role,
-    Signer,
-    SignerState,
-    Substitution,
-)
+from workflows.model.provider import CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Substitution
+from workflows.model.request import Brief, Role, Signer, SignerState
 
 PEOPLE = """
 people:

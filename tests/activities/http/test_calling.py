@@ -25,7 +25,7 @@ from activities.http.calling import (
     make_client,
     seconds_to_wait,
 )
-from workflows.waits import LONGEST_WAIT
+from workflows.follow_up.options import LONGEST_WAIT
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 

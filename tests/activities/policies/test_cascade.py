@@ -7,7 +7,7 @@ import pytest
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue, Kind
 from activities.policies.file import PolicyLayer
-from workflows.model import Escalation, Policy, Reminders
+from workflows.model.policy import Escalation, Policy, Reminders
 
 BASE: dict[str, Any] = {
     "window": "60d",

@@ -7,7 +7,8 @@ import pytest
 from activities.files.reading import FileFaults
 from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.policies.file import PolicyLayer
-from workflows.model import Escalation, EscalationAction, Policy, Reminders, Status, Target
+from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders, Target
+from workflows.model.request import Status
 
 _SHIPPED = Path(__file__).parents[3] / "starter" / "policies.yaml"
 _KINDS = {

@@ -7,18 +7,8 @@ from deploy.sandbox.faults import Fault
 from deploy.sandbox.push.phones import DeviceState
 from deploy.sandbox.records import Device
 from deploy.sandbox.server import RunningSandbox
-from workflows.model import (
-    Brief,
-    Delivered,
-    Delivery,
-    DeliveryReport,
-    Document,
-    Notice,
-    NoticeAction,
-    Outcome,
-    Role,
-    Signer,
-)
+from workflows.model.notices import Delivered, Delivery, DeliveryReport, Notice, NoticeAction, Outcome
+from workflows.model.request import Brief, Document, Role, Signer
 from workflows.names import notice_key
 
 SEND = "*/messages:send"

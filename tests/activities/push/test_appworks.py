@@ -13,7 +13,8 @@ from activities.push.message import Message, compose, wire_size
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import brief, delivery, notice, pushes
 from tests.activities.reading import reading
-from workflows.model import Document, NoticeAction
+from workflows.model.notices import NoticeAction
+from workflows.model.request import Document
 
 
 def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -> Message:

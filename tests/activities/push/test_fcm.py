@@ -18,7 +18,8 @@ from deploy.sandbox.push.schema import parsed
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, brief, delivery, mark, notice, pushes
 from tests.activities.reading import reading
-from workflows.model import Document, NoticeAction
+from workflows.model.notices import NoticeAction
+from workflows.model.request import Document
 
 TOKEN = "chief-executive~1"
 

@@ -15,7 +15,8 @@ from activities.links import Links, LinkUse
 from activities.push.message import Message, compose, fitted, screen_key, shorten, wire_size
 from activities.reader import Reader
 from tests.activities.reading import reading
-from workflows.model import Brief, Delivery, Document, Notice, NoticeAction, Role, Signer, Status
+from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.request import Brief, Document, Role, Signer, Status
 from workflows.names import notice_key
 
 LINKS = Links("https://sign.example", SecretStr("s" * 32))

@@ -29,18 +29,9 @@ from tests.activities.push.stage import (
     pushes,
     sends,
 )
-from workflows.model import (
-    Brief,
-    Channel,
-    Code,
-    CreateOrder,
-    Delivery,
-    DocumentSeen,
-    Notice,
-    NoticeAction,
-    Outcome,
-    Status,
-)
+from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
+from workflows.model.provider import CreateOrder, DocumentSeen
+from workflows.model.request import Brief, Code, Status
 
 PDF = b"%PDF-1.7\n%%EOF\n"
 AT_WORK = datetime(2026, 11, 4, 15, tzinfo=UTC)

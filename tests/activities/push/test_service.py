@@ -28,12 +28,8 @@ from tests.activities.push.stage import (
     pushes,
     sends,
 )
-from workflows.model import (
-    Channel,
-    Code,
-    NoticeAction,
-    Outcome,
-)
+from workflows.model.notices import Channel, NoticeAction, Outcome
+from workflows.model.request import Code
 
 DUE = datetime(2026, 12, 11, 17, tzinfo=UTC)
 

@@ -20,7 +20,8 @@ from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, given
 from tests.activities.requests.waiting_request import WaitingRequest
 from tests.servers import real_server
 from workflows import names
-from workflows.model import Document, Reminders, Role, Signer
+from workflows.model.policy import Reminders
+from workflows.model.request import Document, Role, Signer
 
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo", "locale": "ja"}
 

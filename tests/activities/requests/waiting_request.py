@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows import names
-    from workflows.inputs import SignatureRequest
+    from workflows.signature.inputs import SignatureRequest
 
 
 @workflow.defn(name=names.SIGNATURE_REQUEST)

@@ -21,7 +21,7 @@ from tests.starter.receiving import (
     receiver,
     said,
 )
-from workflows.model import ProviderEvent
+from workflows.model.provider import ProviderEvent
 
 HINT = ProviderEvent(id=EVENT_UUID, type="signed", at=NOW)
 

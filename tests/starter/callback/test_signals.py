@@ -8,7 +8,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from starter.callback.signals import NotTaken, Receipt, TemporalSignals
 from tests.servers import real_server
-from workflows.model import ProviderEvent
+from workflows.model.provider import ProviderEvent
 from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST, request_workflow_id
 
 EVENT = ProviderEvent(id="e-1", type="signed", at="2026-11-09T10:00:00Z")

@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 from starter.page.form_answers import REFUSALS
 from tests.workflows.stage import a_request
-from workflows import operations
-from workflows.model import Answer, DocumentSeen, NotNow, Policy, Question, Status
-from workflows.progress import Progress
+from workflows.follow_up import operations
+from workflows.model.policy import Policy
+from workflows.model.provider import DocumentSeen
+from workflows.model.request import Status
+from workflows.model.wishes import Answer, NotNow, Question
+from workflows.signature.progress import Progress
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER = "customer-signer"

@@ -10,8 +10,8 @@ from activities.reader import Reader
 from starter.page.offers import NOTHING, Offers, to_signer
 from starter.page.posted_forms import plain_text
 from starter.page.screens import Act
-from workflows.model import Status
-from workflows.shown import Choices, RequestShow
+from workflows.model.request import Status
+from workflows.model.views import Choices, RequestShow
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER, DEPUTY = "customer-signer", "customer-deputy"

@@ -19,8 +19,10 @@ from starter.page.words import (
     status_screen,
 )
 from tests.activities.reading import reading
-from workflows.model import Code, HandoffState, Problem, Role, SignerState, Status
-from workflows.shown import HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.request import Code, Role, SignerState, Status
+from workflows.model.settlement import HandoffState
+from workflows.model.views import HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.wishes import Problem
 
 NOW = datetime(2026, 12, 10, 9, 0, tzinfo=UTC)
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)

@@ -12,7 +12,8 @@ from starter.exits import Refusal
 from starter.plan import calendar
 from starter.plan.calendar import Branch, Plan
 from tests.activities.requests.papers import PEOPLE, Desk
-from workflows.model import Reason, Status
+from workflows.model.planning import Reason
+from workflows.model.request import Status
 
 SENT_AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo"}

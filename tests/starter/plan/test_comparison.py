@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activities.store import Store
-from starter import desk as desks
+from starter import context
 from starter.exits import Refusal
 from starter.plan.comparison import Difference, What, compare
 from tests.activities.requests.papers import Desk
@@ -25,7 +25,7 @@ async def living() -> AsyncIterator[Story]:
 async def against(it: Story, folder: Path, id: str = "msa-0042", **changes: Any) -> Difference:
     papers = Desk(folder)
     prepared = await papers.prepare(**{"due": None, "policy": {"window": "30d", "hours": "any"}, **changes})
-    return await compare(desks.Desk(it.env.client, Store(str(folder / "store"))), prepared, papers.directory, id)
+    return await compare(context.Context(it.env.client, Store(str(folder / "store"))), prepared, papers.directory, id)
 
 
 async def test_the_same_file_changes_nothing(living: Story, tmp_path: Path) -> None:

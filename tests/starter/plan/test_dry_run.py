@@ -12,8 +12,8 @@ import pytest
 
 from starter.plan.dry_run import SIGNED, DryRun, Happening
 from tests.workflows.lives.undisturbed import Undisturbed
-from workflows.model import Outcome
-from workflows.stages import Stage
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import Outcome
 
 Notices: TypeAlias = dict[tuple[str, str, str], datetime]
 """When somebody hears of what, about whom."""

@@ -14,30 +14,24 @@ from tests.activities.book import Book, somebody
 from tests.workflows.lives.runtime import UPDATE, ContinueAsNew, Runtime
 from tests.workflows.lives.virtual_time import START, VirtualTime
 from tests.workflows.lives.world import World
-from workflows.inputs import SignatureRequest
-from workflows.model import (
+from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
+from workflows.model.provider import ProviderEvent
+from workflows.model.request import Brief, Document, Signer, SignerState
+from workflows.model.settlement import Settled
+from workflows.model.wishes import (
     Answer,
-    Brief,
     Cancellation,
     Delegation,
-    Document,
-    Escalation,
-    EscalationAction,
     Extension,
     NotNow,
     Pause,
-    Policy,
-    ProviderEvent,
     Question,
     ReminderNow,
-    Reminders,
     Resumption,
-    Settled,
-    Signer,
-    SignerState,
 )
-from workflows.progress import Progress
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.signature.inputs import SignatureRequest
+from workflows.signature.progress import Progress
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 DAY: Final = 86_400.0
 _SPAN: Final = 40 * DAY

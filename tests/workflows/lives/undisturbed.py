@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from activities.person import Person
 from tests.workflows.lives.life import Life
-from workflows.model import ProviderEvent, SignerState
+from workflows.model.provider import ProviderEvent
+from workflows.model.request import SignerState
 
 _HOUR: Final = 3_600.0
 

@@ -9,32 +9,21 @@ from temporalio.exceptions import ApplicationError
 
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book
-from workflows.inputs import Observation
-from workflows.model import (
-    Agenda,
-    Brief,
-    CancelOrder,
+from workflows.model.notices import (
     Channel,
-    Code,
-    CreateOrder,
     Delivered,
     Delivery,
     DeliveryReport,
     DeviceOutcome,
-    DocumentSeen,
-    ForwardOrder,
-    ForwardReport,
-    HandoffBatch,
-    HandoffReport,
-    HandoffResult,
     Notice,
     NoticeAction,
     Outcome,
-    Planning,
-    SignerSeen,
-    SignerState,
-    Status,
 )
+from workflows.model.planning import Agenda, Planning
+from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, SignerSeen
+from workflows.model.request import Brief, Code, SignerState, Status
+from workflows.model.settlement import HandoffBatch, HandoffReport, HandoffResult
+from workflows.signature.inputs import Observation
 
 OPEN = (SignerState.WAITING, SignerState.TURN, SignerState.VIEWED)
 _NEEDLESS = {SignerState.REASSIGNED: "reassigned", SignerState.DECLINED: "settled"}

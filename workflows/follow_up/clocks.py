@@ -9,9 +9,12 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from workflows.entries import TimelineEntry
-from workflows.model import Agenda, Code, Model, Problem, Stop, StopKind
-from workflows.signatures import Signatures
+from workflows.model.base import Model
+from workflows.model.entries import TimelineEntry
+from workflows.model.planning import Agenda
+from workflows.model.request import Code
+from workflows.model.wishes import Problem, Stop, StopKind
+from workflows.signature.signatures import Signatures
 
 
 class Clocked(Model):

@@ -3,17 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import AwareDatetime
-
-from workflows.model import Channel, Delivered, Moment, MomentKind, Outcome, Reason
+from workflows.model.notices import Channel, Delivered, Notification, Outcome
+from workflows.model.planning import Moment, MomentKind, Reason
 from workflows.names import alert_key, notice_key
-
-
-class Notification(Delivered):
-    """A line of the reminder ledger with its instant."""
-
-    at: AwareDatetime
-
 
 Ledger = tuple[Notification, ...]
 

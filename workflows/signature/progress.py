@@ -9,32 +9,18 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field
 
-from workflows.clocks import Clocked
-from workflows.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment, TimelineEntry
-from workflows.handoff import HandoffLedger
-from workflows.ledger import Ledger, key_of, suppressed, with_lines
-from workflows.model import (
-    Agenda,
-    Brief,
-    Code,
-    Delivered,
-    DocumentSeen,
-    Ending,
-    EscalationReason,
-    HandoffResult,
-    Moment,
-    MomentKind,
-    Outcome,
-    Problem,
-    ProviderEvent,
-    Reason,
-    SignerState,
-    Snooze,
-    Status,
-    StopKind,
-    Target,
-)
-from workflows.signatures import Signatures
+from workflows.follow_up.clocks import Clocked
+from workflows.follow_up.handoff import HandoffLedger
+from workflows.follow_up.ledger import Ledger, key_of, suppressed, with_lines
+from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment, TimelineEntry
+from workflows.model.notices import Delivered, Outcome
+from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Reason, Snooze
+from workflows.model.policy import Target
+from workflows.model.provider import DocumentSeen, ProviderEvent
+from workflows.model.request import Brief, Code, SignerState, Status
+from workflows.model.settlement import HandoffResult
+from workflows.model.wishes import Ending, Problem, StopKind
+from workflows.signature.signatures import Signatures
 
 _EVENTS_REMEMBERED = 500
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""

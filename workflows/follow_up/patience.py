@@ -12,9 +12,9 @@ from typing import Any, Generic, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
-from workflows.clocks import Clocked
-from workflows.options import ActivityOptions, probe_pause
-from workflows.trouble import Trouble, trouble_of
+from workflows.follow_up.clocks import Clocked
+from workflows.follow_up.options import ActivityOptions, probe_pause
+from workflows.follow_up.trouble import Trouble, trouble_of
 
 Input = TypeVar("Input")
 Result = TypeVar("Result")

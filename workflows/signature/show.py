@@ -7,28 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from workflows.agenda import Escalate, Expire, Nudge, Wait, next_step
-from workflows.entries import TimelineEntry
-from workflows.inputs import SignatureRequest
-from workflows.ledger import Notification
-from workflows.model import (
-    Agenda,
-    Code,
-    Delivered,
-    HandoffState,
-    Moment,
-    MomentKind,
-    Outcome,
-    Policy,
-    Reason,
-    SignerState,
-    Status,
-    Stop,
-    StopKind,
-)
-from workflows.operations import latest_snooze, open_question, reminded_at, snoozes_left
-from workflows.progress import Progress
-from workflows.shown import Choices, HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.follow_up.agenda import Escalate, Expire, Nudge, Wait, next_step
+from workflows.follow_up.operations import latest_snooze, open_question, reminded_at, snoozes_left
+from workflows.model.entries import TimelineEntry
+from workflows.model.notices import Delivered, Notification, Outcome
+from workflows.model.planning import Agenda, Moment, MomentKind, Reason
+from workflows.model.policy import Policy
+from workflows.model.request import Code, SignerState, Status
+from workflows.model.settlement import HandoffState
+from workflows.model.views import Choices, HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.wishes import Stop, StopKind
+from workflows.signature.inputs import SignatureRequest
+from workflows.signature.progress import Progress
 
 
 def show(request: SignatureRequest, progress: Progress, now: datetime) -> RequestShow:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import workflows.stages as stages
-from workflows.ledger import Notification, key_of
-from workflows.model import Agenda, Moment, MomentKind, Outcome
-from workflows.progress import Progress
+import workflows.follow_up.stages as stages
+from workflows.follow_up.ledger import key_of
+from workflows.model.notices import Notification, Outcome
+from workflows.model.planning import Agenda, Moment, MomentKind
+from workflows.signature.progress import Progress
 
 _NUDGES = (MomentKind.REMIND, MomentKind.WARN)
 _LAST_WORD = timedelta(hours=24)

@@ -5,7 +5,10 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from workflows.model import Model, Role, Signer, SignerSeen, SignerState, Turn
+from workflows.model.base import Model
+from workflows.model.planning import Turn
+from workflows.model.provider import SignerSeen
+from workflows.model.request import Role, Signer, SignerState
 
 _RANK = {
     SignerState.WAITING: 0,

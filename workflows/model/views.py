@@ -4,9 +4,12 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
-from workflows.entries import AskedQuestion, EscalationEntry, TimelineEntry
-from workflows.ledger import Notification
-from workflows.model import HandoffState, Model, Problem, Role, SignerState, Status
+from workflows.model.base import Model
+from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
+from workflows.model.notices import Notification
+from workflows.model.request import Role, SignerState, Status
+from workflows.model.settlement import HandoffState
+from workflows.model.wishes import Problem
 
 
 class WaitingFor(Model):

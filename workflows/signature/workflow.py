@@ -6,30 +6,23 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.operations as operations
-    import workflows.options as options
-    import workflows.recipients as recipients
-    from workflows.agenda import Escalate, Expire, Nudge, Step, Wait, next_step, was_away
-    from workflows.entries import Reassignment
-    from workflows.inputs import Observation, SignatureRequest
-    from workflows.model import (
-        Agenda,
-        CancelOrder,
-        Code,
-        CreateOrder,
-        ForwardOrder,
-        HandoffBatch,
-        Moment,
-        Settled,
-        Status,
-        StopKind,
-    )
+    import workflows.follow_up.operations as operations
+    import workflows.follow_up.options as options
+    import workflows.signature.recipients as recipients
+    from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, next_step, was_away
+    from workflows.follow_up.patience import Condition, Wake, despite_cancellation, nothing
+    from workflows.follow_up.trouble import trouble_of
+    from workflows.model.entries import Reassignment
+    from workflows.model.planning import Agenda, Moment
+    from workflows.model.provider import CancelOrder, CreateOrder, ForwardOrder
+    from workflows.model.request import Code, Status
+    from workflows.model.settlement import HandoffBatch, Settled
+    from workflows.model.wishes import StopKind
     from workflows.names import SIGNATURE_REQUEST
-    from workflows.patience import Condition, Wake, despite_cancellation, nothing
     from workflows.ports import Handoff, Planner, SignatureService
-    from workflows.progress import Progress
-    from workflows.telling import Telling
-    from workflows.trouble import trouble_of
+    from workflows.signature.delivery import Telling
+    from workflows.signature.inputs import Observation, SignatureRequest
+    from workflows.signature.progress import Progress
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)

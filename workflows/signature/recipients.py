@@ -3,31 +3,18 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-import workflows.stages as stages
-from workflows.inputs import SignatureRequest
-from workflows.ledger import key_of
-from workflows.model import (
-    Brief,
-    Delivered,
-    DeliveryReport,
-    HandoffBatch,
-    HandoffCall,
-    Moment,
-    MomentKind,
-    Notice,
-    NoticeAction,
-    Outcome,
-    Role,
-    Settled,
-    SettledSigner,
-    SignerState,
-    Status,
-    Target,
-)
+import workflows.follow_up.stages as stages
+from workflows.follow_up.ledger import key_of
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import Delivered, DeliveryReport, Notice, NoticeAction, Outcome
+from workflows.model.planning import Moment, MomentKind
+from workflows.model.policy import Target
+from workflows.model.request import Brief, Role, SignerState, Status
+from workflows.model.settlement import HandoffBatch, HandoffCall, Settled, SettledSigner
 from workflows.names import handoff_key, notice_key
-from workflows.progress import Progress
-from workflows.signatures import SignerProgress
-from workflows.stages import Stage
+from workflows.signature.inputs import SignatureRequest
+from workflows.signature.progress import Progress
+from workflows.signature.signatures import SignerProgress
 
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 

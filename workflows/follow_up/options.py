@@ -87,3 +87,11 @@ LOOK_AGAIN: Final = timedelta(days=7)
 
 STRAGGLER_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
 """Before the phones that a delivery left open are tried again; after the last one the ledger says `failed`."""
+
+LONGEST_WAIT: Final = 3600.0
+"""Seconds: a service that asks for more is asked again after this."""
+
+
+def wait_asked_for(seconds: float) -> timedelta:
+    """What a service asked for, within bounds: what is stored with a history already may be any number."""
+    return timedelta(seconds=max(0.0, min(LONGEST_WAIT, seconds)))

@@ -5,11 +5,11 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from workflows.glance import details
-from workflows.model import EscalationReason
+from workflows.model.planning import EscalationReason
+from workflows.model.views import RequestShow
 from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS
-from workflows.progress import Progress
-from workflows.shown import RequestShow
+from workflows.signature.progress import Progress
+from workflows.signature.show import details
 
 
 def stage_of(progress: Progress) -> str:

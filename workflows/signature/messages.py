@@ -8,31 +8,30 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.operations as operations
-    from workflows.entries import Reassignment
-    from workflows.glance import show
-    from workflows.inputs import SignatureRequest
-    from workflows.legibility import publish
-    from workflows.model import (
+    import workflows.follow_up.operations as operations
+    from workflows.follow_up.patience import PatientWorkflow
+    from workflows.follow_up.trouble import Trouble
+    from workflows.model.entries import Reassignment
+    from workflows.model.planning import Planning
+    from workflows.model.provider import ProviderEvent
+    from workflows.model.request import Brief
+    from workflows.model.views import RequestShow
+    from workflows.model.wishes import (
         Answer,
-        Brief,
         Cancellation,
         Delegation,
         Extension,
         NotNow,
         Pause,
-        Planning,
-        ProviderEvent,
         Question,
         ReminderNow,
         Resumption,
     )
     from workflows.names import PLANNING, PROVIDER_EVENT, SHOW
-    from workflows.patience import PatientWorkflow
-    from workflows.planning import planning_of
-    from workflows.progress import Progress
-    from workflows.shown import RequestShow
-    from workflows.trouble import Trouble
+    from workflows.signature.inputs import SignatureRequest, planning_of
+    from workflows.signature.legibility import publish
+    from workflows.signature.progress import Progress
+    from workflows.signature.show import show
 
 AnyWish = TypeVar("AnyWish")
 Operation: TypeAlias = Callable[[Progress, AnyWish, datetime], Progress]

@@ -23,13 +23,13 @@ from tests.workflows.test_agenda import (
     moments,
     told,
 )
-from workflows.entries import Reassignment
-from workflows.glance import show
-from workflows.legibility import stage_of
-from workflows.model import Agenda, EscalationReason, Moment, MomentKind
-from workflows.planning import planning_of
-from workflows.progress import Progress
-from workflows.shown import Next, NextStep
+from workflows.model.entries import Reassignment
+from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
+from workflows.model.views import Next, NextStep
+from workflows.signature.inputs import planning_of
+from workflows.signature.legibility import stage_of
+from workflows.signature.progress import Progress
+from workflows.signature.show import show
 
 REQUEST = a_request()
 

@@ -6,13 +6,14 @@ Both are made by activities from their input alone, so that a repetition is equa
 from collections.abc import Iterable
 from datetime import datetime
 
-from workflows.glance import handed_off_entry, show, told_entry, with_dead_targets
-from workflows.handoff import state_after
-from workflows.inputs import Observation
-from workflows.ledger import Notification
-from workflows.model import HandoffBatch, HandoffReport, Model
-from workflows.progress import Progress
-from workflows.shown import HandoffLine, RequestShow
+from workflows.follow_up.handoff import state_after
+from workflows.model.base import Model
+from workflows.model.notices import Notification
+from workflows.model.settlement import HandoffBatch, HandoffReport
+from workflows.model.views import HandoffLine, RequestShow
+from workflows.signature.inputs import Observation
+from workflows.signature.progress import Progress
+from workflows.signature.show import handed_off_entry, show, told_entry, with_dead_targets
 
 
 class SettledRecord(Model):

@@ -10,13 +10,14 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import TimeSkipper
 
 from starter.exits import Refusal
-from starter.rehearsal import fast_forward, span
+from starter.fast_forward import forward, span
 from tests.servers import PUNCTUAL_TIMERS, real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, workers
 from workflows import names
-from workflows.model import Code, ProviderEvent
-from workflows.signature_request import SignatureRequestWorkflow
+from workflows.model.provider import ProviderEvent
+from workflows.model.request import Code
+from workflows.signature.workflow import SignatureRequestWorkflow
 
 pytestmark = pytest.mark.real_server
 
@@ -73,7 +74,7 @@ async def test_days_pass_and_what_was_due_on_the_way_is_done(client: Client) -> 
     async with workers(client, world):
         await begin(client, world)
         began = datetime.now(UTC)
-        forwarded = await fast_forward(client, "msa-0042", timedelta(days=7))
+        forwarded = await forward(client, "msa-0042", timedelta(days=7))
     assert forwarded.reached
     assert timedelta(days=7) <= forwarded.now - began < timedelta(days=7, minutes=1)
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-1", "reminder-2"]
@@ -83,7 +84,7 @@ async def test_a_request_that_ends_on_the_way_is_not_an_error() -> None:
     world = World()
     async with real_server(*PUNCTUAL_TIMERS) as env, workers(env.client, world):
         await begin(env.client, world)
-        forwarded = await fast_forward(env.client, "signature-request:msa-0042", timedelta(weeks=8))
+        forwarded = await forward(env.client, "signature-request:msa-0042", timedelta(weeks=8))
     assert not forwarded.reached
     assert len(world.signatures.cancelled) == 1
 
@@ -94,7 +95,7 @@ async def test_a_call_that_is_being_retried_keeps_the_clock_from_being_moved(cli
     async with workers(client, world):
         await begin(client, world)
         with pytest.raises(Refusal, match=r"create_signature_request is being retried \(attempt \d+\)"):
-            await fast_forward(client, "msa-0042", timedelta(days=3))
+            await forward(client, "msa-0042", timedelta(days=3))
     assert len(world.signatures.created) < 5
 
 
@@ -104,7 +105,7 @@ async def test_a_retry_on_the_way_stops_the_clock_before_its_pauses_are_skipped(
         await begin(client, world)
         world.push.failures += [refusal(Code.UNREACHABLE, retryable=True)] * 50
         with pytest.raises(Refusal, match="deliver_notices is being retried"):
-            await fast_forward(client, "msa-0042", timedelta(days=3, hours=1))
+            await forward(client, "msa-0042", timedelta(days=3, hours=1))
         tries = len(world.push.deliveries)
         handle = client.get_workflow_handle("signature-request:msa-0042")
         before, now = await clock(client, handle), datetime.now(UTC)
@@ -126,14 +127,14 @@ async def test_what_takes_too_long_is_named(client: Client) -> None:
         await asyncio.wait_for(world.signatures.observing.wait(), 10)
         try:
             with pytest.raises(Refusal, match=r"not there within 1 s.*it waits for observe_document"):
-                await fast_forward(client, "msa-0042", timedelta(days=3), within=timedelta(seconds=1))
+                await forward(client, "msa-0042", timedelta(days=3), within=timedelta(seconds=1))
         finally:
             world.signatures.gate.set()
 
 
 async def test_an_unknown_request_has_no_clock(client: Client) -> None:
     with pytest.raises(Refusal, match="nowhere: no such request is open"):
-        await fast_forward(client, "nowhere", timedelta(days=3))
+        await forward(client, "nowhere", timedelta(days=3))
 
 
 async def test_a_server_that_moves_no_clocks_says_so_in_one_line() -> None:
@@ -142,4 +143,4 @@ async def test_a_server_that_moves_no_clocks_says_so_in_one_line() -> None:
     async with real_server(*off) as env, workers(env.client, world):
         await begin(env.client, world)
         with pytest.raises(Refusal, match=r"moves no clocks.*countersign dev"):
-            await fast_forward(env.client, "msa-0042", timedelta(days=3))
+            await forward(env.client, "msa-0042", timedelta(days=3))

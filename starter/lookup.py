@@ -19,9 +19,10 @@ from activities.rpc_errors import about_the_workflow
 from activities.store import Store
 from starter.exits import Refusal
 from workflows import names
-from workflows.model import Code, Problem, Status
-from workflows.record import Amendment, SettledRecord, amended
-from workflows.shown import Next, NextStep, RequestShow
+from workflows.model.request import Code, Status
+from workflows.model.views import Next, NextStep, RequestShow
+from workflows.model.wishes import Problem
+from workflows.signature.record import Amendment, SettledRecord, amended
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _NO_WORKER: Final = (

@@ -23,7 +23,7 @@ from temporalio.testing import TimeSkipper
 from activities.rpc_errors import about_the_workflow
 from starter.exits import Refusal
 from starter.request_ids import request_id
-from workflows.model import Model
+from workflows.model.base import Model
 from workflows.names import request_workflow_id
 
 WITHIN: Final = timedelta(seconds=60)
@@ -49,7 +49,7 @@ def span(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-async def fast_forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
+async def forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
     """Move the request's clock `by` this much; returns when it is there and everything on the way was done.
 
     `Refusal` when the server moves no clocks, the request is unknown or closed, an activity is being retried, or it is

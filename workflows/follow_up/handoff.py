@@ -5,8 +5,10 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from workflows.model import HandoffResult, HandoffState, Model, Target
-from workflows.waits import wait_asked_for
+from workflows.follow_up.options import wait_asked_for
+from workflows.model.base import Model
+from workflows.model.policy import Target
+from workflows.model.settlement import HandoffResult, HandoffState
 
 RETRY_AFTER = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)

@@ -3,13 +3,15 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.options as options
-    import workflows.recipients as recipients
-    from workflows.model import Delivered, Delivery, DeliveryReport, DocumentSeen, Moment, Notice
-    from workflows.patience import Condition, Wake
+    import workflows.follow_up.options as options
+    import workflows.signature.recipients as recipients
+    from workflows.follow_up.options import wait_asked_for
+    from workflows.follow_up.patience import Condition, Wake
+    from workflows.model.notices import Delivered, Delivery, DeliveryReport, Notice
+    from workflows.model.planning import Moment
+    from workflows.model.provider import DocumentSeen
     from workflows.ports import PushService
-    from workflows.request_messages import RequestMessages
-    from workflows.waits import wait_asked_for
+    from workflows.signature.messages import RequestMessages
 
 
 class Telling(RequestMessages):

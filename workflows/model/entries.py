@@ -2,7 +2,8 @@
 
 from pydantic import AwareDatetime, Field
 
-from workflows.model import EscalationReason, Model
+from workflows.model.base import Model
+from workflows.model.planning import EscalationReason
 
 
 class EscalationEntry(Model):

@@ -2,31 +2,27 @@
 
 from datetime import UTC, date, datetime
 
-from workflows.agenda import APART, HORIZON
-from workflows.entries import AskedQuestion, AskedReminder, Reassignment
-from workflows.model import (
+from workflows.follow_up.agenda import APART, HORIZON
+from workflows.model.entries import AskedQuestion, AskedReminder, Reassignment
+from workflows.model.notices import Outcome
+from workflows.model.planning import EscalationReason, MomentKind, Reason, Snooze
+from workflows.model.policy import Policy
+from workflows.model.request import SignerState, Status
+from workflows.model.wishes import (
     Answer,
     Cancellation,
     Delegation,
     Ending,
-    EscalationReason,
     Extension,
-    MomentKind,
     NotNow,
-    Outcome,
     Pause,
-    Policy,
     Question,
-    Reason,
     ReminderNow,
     Resumption,
-    SignerState,
-    Snooze,
-    Status,
     Stop,
     StopKind,
 )
-from workflows.progress import Progress
+from workflows.signature.progress import Progress
 
 REASSIGNMENTS_AT_MOST = 10
 TEXT_AT_MOST = 1_000

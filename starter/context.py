@@ -13,7 +13,7 @@ from starter.temporal_refusals import refusing
 
 
 @dataclass(frozen=True)
-class Desk:
+class Context:
     """`web_ui` is the base address for links, None when it is not known."""
 
     client: Client
@@ -28,11 +28,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Desk]:
+async def opened(settings: Settings) -> AsyncIterator[Context]:
     """A desk for one command; raises `StoreFailure`, and what `connected` does."""
     store = Store(settings.store_url)
     async with connected(settings) as client:
-        yield Desk(client, store, temporal.web_ui(settings))
+        yield Context(client, store, temporal.web_ui(settings))
 
 
 @asynccontextmanager

@@ -1,0 +1,53 @@
+"""What the workflow is started with, and what it hands to others: readings of the document, the planner's input."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from workflows.model.base import Model
+from workflows.model.planning import EscalationReason, Planning
+from workflows.model.policy import Policy
+from workflows.model.request import Brief
+from workflows.signature.progress import Progress
+
+
+class SignatureRequest(Model):
+    """Input of the workflow; `carried` is set by continue-as-new only."""
+
+    brief: Brief
+    policy: Policy
+    due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
+    fingerprint: str = ""
+    subscribers: tuple[str, ...] = ()
+    carried: Progress | None = None
+
+
+class Observation(Model):
+    """Read the document, and what is needed to write the settled record if it has ended.
+
+    `document` is None when there is nothing to read: the record is then written from `progress` alone.
+    """
+
+    request: SignatureRequest
+    progress: Progress
+    document: str | None
+    run_id: str
+    now: AwareDatetime
+
+
+def planning_of(request: SignatureRequest, progress: Progress, now: datetime) -> Planning:
+    """The planner's input at `now`; `request` has the signers of now."""
+    return Planning(
+        brief=request.brief,
+        policy=request.policy,
+        due=progress.due or request.due,
+        window_from=progress.window_from or now,
+        turns=progress.signatures.turns,
+        now=now,
+        revision=progress.revision,
+        snoozes=progress.snoozes,
+        acted=tuple(signer.person for signer in progress.signatures.signers if signer.acted),
+        escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in progress.escalations),
+        not_handed_over=progress.not_handed_over,
+    )
