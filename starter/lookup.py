@@ -19,12 +19,14 @@ from activities.rpc_errors import about_the_workflow
 from activities.store import Store
 from starter.exits import Refusal
 from workflows import names
+from workflows.model.attention import Attention, AttentionCode
 from workflows.model.request import Code, Status
 from workflows.model.views import Next, NextStep, RequestShow
 from workflows.model.wishes import Problem
 from workflows.signature.record import Amendment, SettledRecord, amended
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
+_KNOWS_MORE: Final = "no worker answers that knows more"
 _NO_WORKER: Final = (
     RPCStatusCode.CANCELLED,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -94,6 +96,7 @@ async def _outside(store: Store, id: str, described: WorkflowExecutionDescriptio
         document=(await described.static_summary() or "").removeprefix(f"{kind}: "),
         status=status,
         problem=_problem(known.get(names.PROBLEM), described),
+        attention=_attention(known.get(names.PROBLEM), described),
         next=Next(what=NextStep.WAIT, at=None, why="no worker answers: start `countersign worker`"),
         due_at=known.get(names.DUE_AT),
         says=f"No worker answers; when one last did, the request was {status}",
@@ -102,9 +105,20 @@ async def _outside(store: Store, id: str, described: WorkflowExecutionDescriptio
 
 
 def _problem(code: str | None, described: WorkflowExecutionDescription) -> Problem | None:
-    if code is None:
+    if code is None or needs_attention(code):
         return None
-    return Problem(code=Code(code), since=described.start_time, says="no worker answers that knows more")
+    return Problem(code=Code(code), since=described.start_time, says=_KNOWS_MORE)
+
+
+def _attention(code: str | None, described: WorkflowExecutionDescription) -> tuple[Attention, ...]:
+    if code is None or not needs_attention(code):
+        return ()
+    return (Attention(code=AttentionCode(code), since=described.start_time, says=_KNOWS_MORE),)
+
+
+def needs_attention(code: str | None) -> bool:
+    """Whether what `CsProblem` says is no problem, but needs somebody all the same."""
+    return code in list(AttentionCode)
 
 
 def broken_off(status: WorkflowExecutionStatus | None) -> str | None:

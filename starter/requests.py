@@ -52,6 +52,8 @@ class RequestLine(Model):
     kind: str
     status: str
     problem: str | None = None
+    attention: str | None = None
+    """What most needs somebody where nothing is broken: an `AttentionCode`."""
     due_at: AwareDatetime | None = None
     trouble: str | None = None
 
@@ -134,12 +136,15 @@ async def _is_last_run(client: Client, execution: WorkflowExecution) -> bool:
 def _line(execution: WorkflowExecution) -> RequestLine:
     known = execution.typed_search_attributes
     running = execution.status is WorkflowExecutionStatus.RUNNING
+    code = known.get(names.PROBLEM)
+    attention = lookup.needs_attention(code)
     stuck = any(pair.key.name == REPORTED.name for pair in known)
     return RequestLine(
         id=execution.id.removeprefix(names.request_workflow_id("")),
         kind=known.get(names.KIND) or "",
         status=known.get(names.STATUS) or Status.CONVERTING,
-        problem=known.get(names.PROBLEM),
+        problem=None if attention else code,
+        attention=code if attention else None,
         due_at=known.get(names.DUE_AT),
         trouble=lookup.broken_off(execution.status) or ("stuck" if running and stuck else None),
     )

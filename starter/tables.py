@@ -37,7 +37,7 @@ def of_list(lines: Iterable[RequestLine]) -> Table:
     """One line a request."""
     table = _table("request", "kind", "status", "problem", "due (UTC)")
     for line in lines:
-        problem = Text(", ".join(filter(None, (line.problem, line.trouble))), "red")
+        problem = Text(", ".join(filter(None, (line.problem, line.attention, line.trouble))), "red")
         table.add_row(line.id, line.kind, _state(line.status), problem, _day(line.due_at))
     return table
 
@@ -99,6 +99,8 @@ def _facts(shown: RequestShow) -> Table:
         facts.add_row("due", stamp(shown.due_at))
     if shown.problem:
         facts.add_row("problem", Text(f"{shown.problem.code}: {shown.problem.says}", "red"))
+    for one in shown.attention:
+        facts.add_row("attention", Text(f"{one.code}, since {stamp(one.since)}: {one.says}", "yellow"))
     return facts
 
 

@@ -70,9 +70,10 @@ async def list_(*, attention: bool = False, json: AsJson = False) -> None:
     Parameters
     ----------
     attention
-        Only those that need a person: with a problem, stuck, or broken off by somebody who ended the workflow itself.
+        Only those that need a person: with a problem, with an open question or another thing that somebody must see
+        to, stuck, or broken off by somebody who ended the workflow itself.
     json
-        Print `[{id, kind, status, problem, due_at, trouble}]`.
+        Print `[{id, kind, status, problem, attention, due_at, trouble}]`.
     """
     async with opened(ready()) as context:
         lines = await _gathered(context, attention=attention, quiet=json)

@@ -22,7 +22,7 @@ from workflows import names
 from workflows.model.provider import ProviderEvent
 from workflows.model.request import Code, Status
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Cancellation
+from workflows.model.wishes import Cancellation, Question
 from workflows.signature.record import SettledRecord
 
 pytestmark = pytest.mark.real_server
@@ -206,6 +206,20 @@ async def test_attention_lists_only_what_needs_a_person(context: Context) -> Non
     assert {line.kind for line in everything} == {"customer-contract"}
     assert attention == troubled
     assert counted == 2
+
+
+async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(context: Context) -> None:
+    async with workers(context.client, World()):
+        await begin(context)
+        await shown_with(context, Status.SENT)
+        question = Question(person="customer-signer", text="Which annex?")
+        await wishes.send(context.client, MSA, question, "q")
+        [line] = await listed(context, 1, attention=True)
+        shown = await requests.show(context, MSA)
+    told = await lookup.look(context.client, context.store, MSA, within=NO_WORKER)
+    assert (line.id, line.problem, line.attention) == (MSA, None, "question_open")
+    assert [one.code for one in shown.attention] == [one.code for one in told.attention] == ["question_open"]
+    assert told.partial and told.problem is None
 
 
 async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from workflows.follow_up.options import wait_asked_for
 from workflows.model.base import Model
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffResult, HandoffState
+from workflows.model.views import HandoffLine
 
 RETRY_AFTER = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -47,6 +48,15 @@ class HandoffLedger(Model):
     def due(self, now: datetime) -> tuple[HandoffEntry, ...]:
         """The targets to be called now."""
         return tuple(e for e in self.entries if e.due_at is not None and e.due_at <= now)
+
+    @property
+    def lines(self) -> tuple[HandoffLine, ...]:
+        """The targets as shown; people told of the ending are notifications."""
+        return tuple(
+            HandoffLine(target=e.target.target, state=e.state, attempts=e.attempts, at=e.at, why=e.why)
+            for e in self.entries
+            if not e.notice
+        )
 
     @property
     def next_at(self) -> datetime | None:

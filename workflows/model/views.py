@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
+from workflows.model.attention import Attention
 from workflows.model.base import Model
 from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
 from workflows.model.notices import Notification
@@ -80,6 +81,8 @@ class RequestShow(Model):
     requester: str = ""
     status: Status
     problem: Problem | None = None
+    attention: tuple[Attention, ...] = ()
+    """What needs somebody although nothing is broken, the most pressing first."""
     waiting_for: tuple[WaitingFor, ...] = ()
     next: Next | None = None
     due_at: AwareDatetime | None = None

@@ -88,6 +88,13 @@ class Stop(Model):
     who: str
     says: str = ""
 
+    @property
+    def words(self) -> str:
+        """Why the clocks stand, as people read it."""
+        if self.kind is StopKind.QUESTION:
+            return f"a question of {self.who} waits for an answer"
+        return f"paused by {self.who}" + (f": {self.says}" if self.says else "")
+
 
 class Ending(Model):
     """How we mean to end the request ourselves; the provider's word still wins."""

@@ -21,13 +21,20 @@ def stage_of(progress: Progress) -> str:
     return "signing" if progress.sent_at else "sending"
 
 
+def trouble_code(shown: RequestShow) -> str | None:
+    """The one word for lists: the problem, else what most needs somebody."""
+    if shown.problem:
+        return shown.problem.code
+    return shown.attention[0].code if shown.attention else None
+
+
 def publish(progress: Progress, shown: RequestShow) -> None:
     """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
     workflow.set_current_details(details(shown))
     updates = [
         *_keyword(STATUS, progress.status),
         *_keyword(STAGE, stage_of(progress)),
-        *_keyword(PROBLEM, progress.problem.code if progress.problem else None),
+        *_keyword(PROBLEM, trouble_code(shown)),
         *_due(progress.due_at),
     ]
     if updates:

@@ -11,6 +11,7 @@ from workflows.model.base import Model
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffBatch, HandoffReport
 from workflows.model.views import HandoffLine, RequestShow
+from workflows.signature.attention import dead_hand_offs
 from workflows.signature.inputs import Observation
 from workflows.signature.progress import Progress
 from workflows.signature.show import handed_off_entry, show, told_entry, with_dead_targets
@@ -80,4 +81,5 @@ def amended(shown: RequestShow, amendments: Iterable[Amendment]) -> RequestShow:
         notifications=tuple(notifications.values()),
         timeline=tuple(sorted([*shown.timeline, *later], key=lambda entry: entry.at)),
         says=with_dead_targets(shown.says, handoffs.values()),
+        attention=dead_hand_offs(handoffs.values()),
     )

@@ -16,7 +16,8 @@ from workflows.model.policy import Policy
 from workflows.model.request import Code, SignerState, Status
 from workflows.model.settlement import HandoffState
 from workflows.model.views import Choices, HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
-from workflows.model.wishes import Stop, StopKind
+from workflows.model.wishes import StopKind
+from workflows.signature.attention import attention_of
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 
@@ -32,6 +33,7 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
         requester=brief.requester,
         status=progress.status,
         problem=progress.problem,
+        attention=attention_of(progress),
         waiting_for=() if progress.status.ended else _waiting_for(progress),
         next=following,
         due_at=progress.due_at,
@@ -41,7 +43,7 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
         ),
         notifications=progress.notifications,
         escalations=progress.escalations,
-        handoffs=_handoffs(progress),
+        handoffs=progress.handoff.lines,
         timeline=_timeline(progress),
         question=open_question(progress),
         answered=tuple(question for question in progress.questions if question.answer is not None),
@@ -131,15 +133,9 @@ def _standstill(progress: Progress) -> _Standstill | None:
         says = "Core Signature is preparing the document"
         return _Standstill(says, says, progress.probe_at)
     if progress.stops:
-        why = _stop_words(progress.stops[0])
+        why = progress.stops[0].words
         return _Standstill(f"Waiting for {_people(progress)}; the clocks stand: {why}", why)
     return None
-
-
-def _stop_words(stop: Stop) -> str:
-    if stop.kind is StopKind.QUESTION:
-        return f"a question of {stop.who} waits for an answer"
-    return f"paused by {stop.who}" + (f": {stop.says}" if stop.says else "")
 
 
 def _choices(policy: Policy, progress: Progress, now: datetime) -> tuple[Choices, ...]:
@@ -177,14 +173,6 @@ def _next_handoff(progress: Progress) -> Next | None:
     return Next(what=NextStep.HAND_OFF, at=at, why=f"telling {', '.join(filter(None, open_targets))}")
 
 
-def _handoffs(progress: Progress) -> tuple[HandoffLine, ...]:
-    return tuple(
-        HandoffLine(target=e.target.target, state=e.state, attempts=e.attempts, at=e.at, why=e.why)
-        for e in progress.handoff.entries
-        if not e.notice
-    )
-
-
 def _timeline(progress: Progress) -> tuple[TimelineEntry, ...]:
     told = [told_entry(line) for line in progress.notifications if not is_needless(line)]
     handed_over = tuple(s.person for s in progress.signatures.signers if s.state is SignerState.REASSIGNED)
@@ -193,7 +181,7 @@ def _timeline(progress: Progress) -> tuple[TimelineEntry, ...]:
         for entry in progress.escalations
         if entry.from_ not in handed_over
     ]
-    handed = [handed_off_entry(line) for line in _handoffs(progress) if line.attempts]
+    handed = [handed_off_entry(line) for line in progress.handoff.lines if line.attempts]
     return tuple(sorted([*progress.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
 
 
@@ -243,7 +231,7 @@ def _ended_sentence(progress: Progress, following: Next | None) -> str:
         ending += f": {_FAILED_WORDS.get(progress.problem.code, progress.problem.says)}"
     if following:
         return f"{ending}; {following.why}"
-    return with_dead_targets(ending, _handoffs(progress))
+    return with_dead_targets(ending, progress.handoff.lines)
 
 
 def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:

@@ -1,0 +1,78 @@
+"""What needs somebody although nothing is broken: said by the memory alone, most pressing first."""
+
+from datetime import UTC, datetime
+
+from tests.workflows.stage import a_request
+from tests.workflows.test_agenda import FIRST, SENT, START
+from workflows.follow_up import operations
+from workflows.model.attention import AttentionCode
+from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.request import Code, SignerState, Status
+from workflows.model.settlement import HandoffResult
+from workflows.model.wishes import Answer, Pause, Question
+from workflows.signature.attention import attention_of
+from workflows.signature.legibility import trouble_code
+from workflows.signature.progress import Progress
+from workflows.signature.recipients import open_hand_off
+from workflows.signature.show import show
+
+REQUEST = a_request()
+ASKED = operations.ask(SENT, Question(person=FIRST, text="Which annex?"), START)
+
+
+def codes(progress: Progress) -> list[AttentionCode]:
+    return [one.code for one in attention_of(progress)]
+
+
+def bounced(progress: Progress) -> Progress:
+    seen = DocumentSeen(
+        document="d",
+        status=Status.SENT,
+        raw="se",
+        signers=(SignerSeen(person=FIRST, state=SignerState.BOUNCED, at=START),),
+    )
+    return progress.observe(seen, START)
+
+
+def signed() -> Progress:
+    seen = DocumentSeen(document="d", status=Status.SIGNED, raw="si")
+    return open_hand_off(REQUEST, ASKED.observe(seen, START))
+
+
+def test_a_request_on_its_way_needs_nobody() -> None:
+    assert attention_of(SENT) == ()
+
+
+def test_an_open_question_needs_somebody_until_it_is_answered() -> None:
+    [one] = attention_of(ASKED)
+    assert (one.code, one.since) == (AttentionCode.QUESTION_OPEN, START)
+    assert FIRST in one.says and "annex" not in one.says
+    answered = operations.answer(ASKED, Answer(actor="legal-desk", text="The first"), START)
+    assert attention_of(answered) == ()
+
+
+def test_a_mail_that_came_back_is_more_pressing_than_a_question_and_a_pause() -> None:
+    paused = operations.pause(bounced(ASKED), Pause(actor="legal-desk"), START)
+    assert codes(paused) == [AttentionCode.MAIL_BOUNCED, AttentionCode.QUESTION_OPEN, AttentionCode.PAUSED]
+
+
+def test_of_what_has_ended_only_dead_hand_offs_need_somebody() -> None:
+    ended = signed()
+    assert attention_of(ended) == ()
+    dead = ended.handed_off((HandoffResult(target="finance", ok=False, gone=True, why="HTTP 410"),), START)
+    [one] = attention_of(dead)
+    assert (one.code, one.says) == (AttentionCode.HANDOFF_DEAD, "could not tell finance")
+
+
+def test_people_who_cannot_be_told_of_the_ending_are_no_dead_hand_off() -> None:
+    """A signer without a phone is told by Core Signature's own mail."""
+    target = f"notice:{REQUEST.brief.requester}"
+    assert codes(signed().handed_off((HandoffResult(target=target, ok=False, gone=True),), START)) == []
+
+
+def test_lists_have_one_word_and_a_problem_comes_first() -> None:
+    now = datetime(2026, 11, 26, tzinfo=UTC)
+    assert trouble_code(show(REQUEST, SENT, now)) is None
+    assert trouble_code(show(REQUEST, ASKED, now)) == "question_open"
+    troubled = ASKED.trouble(Code.UNAUTHORISED, "401", START, START)
+    assert trouble_code(show(REQUEST, troubled, now)) == "unauthorised"

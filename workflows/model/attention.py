@@ -1,0 +1,25 @@
+"""What needs somebody's attention although nothing is broken; what is broken is a `Problem` (wishes.py)."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from workflows.model.base import Model
+
+
+class AttentionCode(StrEnum):
+    """Why somebody should look, the most pressing first."""
+
+    MAIL_BOUNCED = "mail_bounced"
+    QUESTION_OPEN = "question_open"
+    PUSH_MISMATCH = "push_mismatch"
+    PAUSED = "paused"
+    HANDOFF_DEAD = "handoff_dead"
+
+
+class Attention(Model):
+    """One such reason, since when, and in words."""
+
+    code: AttentionCode
+    since: AwareDatetime
+    says: str
