@@ -1,20 +1,21 @@
 """The directory: who a person is, how they are reached, who stands above them.
 
 A person is looked up when needed and never copied into a history: a new phone or manager counts from the next look-up.
-The file is read again when it changed. One that became faulty keeps the last good state, and `warning` says so.
+The file is read again when it changed, a large one beside the look-ups, which go on with the last good state meanwhile.
+One that became faulty keeps the last good state, and `warning` says so.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import structlog
 from pydantic import ValidationError
 
-from activities.files.reading import Fault, FileFaults
-from activities.person import Device, PeopleFile, Person, Platform, SignersFile, by_group, stands_in_full
+from activities import people_index
+from activities.files.reading import FileFaults, bytes_of
+from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex
+from activities.person import Device, Person, Platform, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
 from activities.store import Store, StoreFailure, device_hash
 
@@ -31,7 +32,9 @@ __all__ = [
     "device_hash",
 ]
 
-_Version: TypeAlias = tuple[int, int] | None
+_Version: TypeAlias = tuple[int, int, int] | None
+_PATIENCE: Final = 1.0
+"""Seconds that a look-up waits for a changed file to be read before it is answered from the last good state."""
 _log = structlog.get_logger(__name__)
 
 
@@ -88,21 +91,15 @@ class Directory(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _State:
-    people: Mapping[str, Person]
-    groups: Mapping[str, tuple[str, ...]]
-
-
 class FileDirectory:
     """The directory in a file (docs/files.md), with what the store knows: dead devices and inline signers."""
 
     def __init__(self, file: Path, store: Store) -> None:
         self._file = file
         self._store = store
-        self._state: _State | None = None
-        self._tried: _Version | None = None
-        self._reading = asyncio.Lock()
+        self._index: PeopleIndex | None = None
+        self._version: _Version = None
+        self._reading: asyncio.Task[None] | None = None
         self._faults: FileFaults | None = None
 
     @property
@@ -114,10 +111,14 @@ class FileDirectory:
         """See `Directory`; `UnknownPerson` when there is none."""
         if stands_in_full(id):
             return await self._inline(id, request)
-        people = (await self._current()).people
-        if id not in people:
-            raise UnknownPerson(id, did_you_mean(id, people))
-        return people[id]
+        index = await self._current()
+        try:
+            person = index.person(id)
+        except ValueError as error:
+            raise DirectoryFailure(str(error)) from None
+        if person is None:
+            raise UnknownPerson(id, did_you_mean(id, index.entries))
+        return person
 
     async def group(self, name: str) -> tuple[str, ...]:
         """See `Directory`; `UnknownGroup` when there is none."""
@@ -153,26 +154,58 @@ class FileDirectory:
             raise UnknownPerson(id)
         return person
 
-    async def _current(self) -> _State:
-        async with self._reading:
-            version = _version(self._file)
-            if version != self._tried or self._state is None:
-                self._state = await self._read_again(self._state)
-                # Only now: a reading that was cancelled is none.
-                self._tried = version
-            return self._state
+    async def _current(self) -> PeopleIndex:
+        if self._reading is None and (self._index is None or _version(self._file) != self._version):
+            self._reading = asyncio.create_task(self._read_again())
+        if reading := self._reading:
+            # Waited for, not awaited: a look-up that is cancelled stops no reading.
+            await asyncio.wait({reading}, timeout=None if self._index is None else _PATIENCE)
+        if self._index is not None:
+            return self._index
+        if self._faults is None:
+            raise DirectoryFailure("the people file could not be read, by a fault of Countersign: see the log")
+        raise UnusablePeople(self._faults)
 
-    async def _read_again(self, last_good: _State | None) -> _State:
+    async def _read_again(self) -> None:
+        version = _version(self._file)
         try:
-            state = await asyncio.to_thread(_read, self._file)
+            self._index = await self._read()
+            self._faults = None
         except FileFaults as faults:
             self._faults = faults
-            if last_good is None:
-                raise UnusablePeople(faults) from None
-            _log.warning("people file is faulty, its last good state stays in use", says=faults.in_short)
-            return last_good
-        self._faults = None
-        return state
+            if self._index is not None:
+                _log.warning("people file is faulty, its last good state stays in use", says=faults.in_short)
+        finally:
+            self._version, self._reading = version, None
+
+    async def _read(self) -> PeopleIndex:
+        content = await asyncio.to_thread(bytes_of, self._file, at_most=PEOPLE_FILE_AT_MOST)
+        if not READ_AT_ONCE_AT_MOST < len(content) <= PEOPLE_FILE_AT_MOST:
+            return await asyncio.to_thread(people_index.read, self._file, content)
+        name = people_index.name_of(content)
+        if kept := await self._kept(name):
+            return kept
+        dumped = await asyncio.to_thread(people_index.read_apart, self._file, content)
+        await self._keep(name, dumped)
+        return await asyncio.to_thread(people_index.loaded, dumped)
+
+    async def _kept(self, name: str) -> PeopleIndex | None:
+        try:
+            content = await self._store.read_people(name)
+        except StoreFailure as failure:
+            _log.warning("the store gives no people: their file is read instead", says=str(failure))
+            return None
+        try:
+            return await asyncio.to_thread(people_index.loaded, content) if content else None
+        except ValueError:
+            _log.warning("the people kept in the store are damaged: their file is read instead")
+            return None
+
+    async def _keep(self, name: str, dumped: bytes) -> None:
+        try:
+            await self._store.keep_people(name, dumped)
+        except StoreFailure as failure:
+            _log.warning("the store keeps no people: their file is read again by others", says=str(failure))
 
 
 def _signers(content: bytes) -> SignersFile:
@@ -188,17 +221,4 @@ def _version(file: Path) -> _Version:
         status = file.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size
-
-
-def _read(path: Path) -> _State:
-    """What the file says; whatever keeps it from being read becomes a fault, so that nobody fails to hear of it."""
-    try:
-        people = PeopleFile.read(path).people
-    except FileFaults:
-        raise
-    except Exception as error:
-        # Its text may repeat names and addresses.
-        says = f"cannot be read, by a fault of Countersign ({type(error).__name__})"
-        raise FileFaults((Fault(str(path), None, "", says),)) from error
-    return _State({person.id: person for person in people}, by_group(people))
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size

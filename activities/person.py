@@ -1,7 +1,7 @@
 """A person as the directory knows them, and the file in which people are written down (docs/files.md)."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -25,7 +25,7 @@ from activities.files.fields import (
     Phone,
     Zone,
 )
-from activities.files.reading import FileModel, FileText
+from activities.files.reading import FileModel, FileText, PlainFile
 from activities.spelling import did_you_mean
 
 USUAL_HOURS: Final = "09:00-18:00"
@@ -227,7 +227,11 @@ class PeopleFile(FileModel):
     @classmethod
     def read(cls, path: Path) -> Self:
         """The file at `path`; `FileFaults` says all that is wrong with it."""
-        file = FileText.read(path).parse()
+        return cls.of(FileText.read(path).parse())
+
+    @classmethod
+    def of(cls, file: PlainFile) -> Self:
+        """What a file says that was read; `FileFaults` says all that is wrong with it."""
         return file.validate(cls, PeopleKnown.of(file.plain))
 
 
@@ -249,8 +253,8 @@ def stands_in_full(id: str) -> bool:
 
 def by_group(people: Iterable[Person]) -> dict[str, tuple[str, ...]]:
     """The ids of every group's members, in the order of the file."""
-    groups: dict[str, Sequence[str]] = {}
+    groups: dict[str, list[str]] = {}
     for person in people:
         for group in person.groups:
-            groups[group] = (*groups.get(group, ()), person.id)
+            groups.setdefault(group, []).append(person.id)
     return {name: tuple(members) for name, members in groups.items()}

@@ -150,6 +150,15 @@ class Store:
         """Whether whatever the provider has under this id was made by us."""
         return await self._read(f"claims/{request}.json") is not None
 
+    async def keep_people(self, name: str, content: bytes) -> None:
+        """Keep what a people file said, in place of what it said before: addresses that left it are not kept on."""
+        await self._replace("people.index", name.encode() + b"\n" + content)
+
+    async def read_people(self, name: str) -> bytes | None:
+        """What is kept of the people file of this name, None when there is nothing, or of another one."""
+        found_name, _, content = (await self._read("people.index") or b"").partition(b"\n")
+        return content if found_name == name.encode() else None
+
     async def mark_dead(self, token: str) -> None:
         """Remember for ever that the push service no longer knows this device."""
         await self._create(_dead(token), b"{}")

@@ -73,18 +73,17 @@ class FileText:
         """Read a file, or standard input for `-`; at most 1 MiB of UTF-8, else `FileFaults`."""
         if str(path) == STDIN:
             return cls._decode("stdin", Path.cwd(), sys.stdin.buffer.read(MAX_FILE_BYTES + 1))
-        file = Path(path)
-        try:
-            with file.open("rb") as stream:
-                content = stream.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise _unreadable(str(path), f"cannot be read: {error.strerror or error}") from error
-        return cls._decode(str(path), file.parent, content)
+        return cls.of(Path(path), bytes_of(Path(path), at_most=MAX_FILE_BYTES))
 
     @classmethod
-    def _decode(cls, name: str, folder: Path, content: bytes) -> Self:
-        if len(content) > MAX_FILE_BYTES:
-            raise _unreadable(name, "is larger than 1 MiB")
+    def of(cls, path: Path, content: bytes, *, at_most: int = MAX_FILE_BYTES) -> Self:
+        """The file at `path` whose first bytes are `content`, at most so many; else `FileFaults`."""
+        return cls._decode(str(path), path.parent, content, at_most)
+
+    @classmethod
+    def _decode(cls, name: str, folder: Path, content: bytes, at_most: int = MAX_FILE_BYTES) -> Self:
+        if len(content) > at_most:
+            raise _unreadable(name, f"is larger than {at_most // MAX_FILE_BYTES} MiB")
         try:
             return cls(name, folder, content.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
@@ -125,6 +124,15 @@ class PlainFile:
     def faults(self, found: Iterable[tuple[FieldPath, str]]) -> FileFaults:
         """Fields, each with what is wrong with it, as faults with the lines of the fields."""
         return FileFaults(Fault(self.name, self.parsed.line(path), written_path(path), says) for path, says in found)
+
+
+def bytes_of(path: Path, *, at_most: int) -> bytes:
+    """The bytes of a file, one more than `at_most` when it is larger; `FileFaults` when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(at_most + 1)
+    except OSError as error:
+        raise _unreadable(str(path), f"cannot be read: {error.strerror or error}") from error
 
 
 def _unreadable(name: str, says: str, line: int | None = None) -> FileFaults:

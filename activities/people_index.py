@@ -1,0 +1,106 @@
+"""The people of a file by their ids: read once, however many they are.
+
+To read a file that people write, with a line for every fault, costs about a millisecond a person. A large one is read
+in a process of its own, so that nothing else in this one waits for it, and its people are kept in the store under the
+file's hash: whoever comes next, a command or another worker, looks them up there without reading the file again.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import ValidationError
+
+from activities.files.reading import Fault, FileFaults, FileText
+from activities.person import PeopleFile, Person, by_group
+
+PEOPLE_FILE_AT_MOST: Final = 32 * 1024 * 1024
+"""Bytes of a people file: more than 50,000 people; a larger one is refused."""
+READ_AT_ONCE_AT_MOST: Final = 256 * 1024
+"""Bytes of a people file that is read in a thread of this process, in about a second; a larger one in its own."""
+_FORM: Final = 1
+"""Part of what a kept index is called: a new form of it is not mistaken for an old one."""
+
+
+@dataclass(frozen=True)
+class PeopleIndex:
+    """What a valid people file says. A person is made when they are looked up: most never are."""
+
+    entries: Mapping[str, Mapping[str, Any]]
+    groups: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, people: tuple[Person, ...]) -> Self:
+        """The index of validated people."""
+        plain = {person.id: person.model_dump(mode="json", by_alias=True, exclude_defaults=True) for person in people}
+        return cls(plain, by_group(people))
+
+    def dumped(self) -> bytes:
+        """The index as JSON."""
+        return json.dumps({"entries": self.entries, "groups": self.groups}, separators=(",", ":")).encode()
+
+    def person(self, id: str) -> Person | None:
+        """The person of this id, None when there is none."""
+        entry = self.entries.get(id)
+        try:
+            return Person.model_validate(entry) if entry is not None else None
+        except ValidationError:
+            # Its text would repeat names and addresses.
+            raise ValueError("the kept people cannot be read") from None
+
+
+def loaded(dumped: bytes) -> PeopleIndex:
+    """The index that was dumped; `ValueError` for what is none."""
+    try:
+        found = json.loads(dumped)
+        return PeopleIndex(found["entries"], {name: tuple(members) for name, members in found["groups"].items()})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("not an index of people") from error
+
+
+def name_of(content: bytes) -> str:
+    """What the index of a file with this content is kept under."""
+    return f"{hashlib.sha256(content).hexdigest()}-{_FORM}"
+
+
+def read(path: Path, content: bytes) -> PeopleIndex:
+    """The index of a people file; `FileFaults` for whatever keeps it from being read, so that it is heard of."""
+    try:
+        file = FileText.of(path, content, at_most=PEOPLE_FILE_AT_MOST).parse()
+        return PeopleIndex.of(PeopleFile.of(file).people)
+    except FileFaults:
+        raise
+    except Exception as error:
+        # Its text may repeat names and addresses.
+        raise _ours(path, error) from error
+
+
+def read_apart(path: Path, content: bytes) -> bytes:
+    """The same, dumped, read in a process of its own; blocks until that has ended."""
+    try:
+        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as apart:
+            found = apart.submit(_read_there, path, content).result()
+    except BrokenProcessPool as error:
+        raise _ours(path, error) from error
+    if isinstance(found, bytes):
+        return found
+    raise FileFaults(found)
+
+
+def _read_there(path: Path, content: bytes) -> bytes | tuple[Fault, ...]:
+    """Faults are given back, not raised: an exception would lose them on its way between processes."""
+    try:
+        return read(path, content).dumped()
+    except FileFaults as faults:
+        return faults.faults
+
+
+def _ours(path: Path, error: Exception) -> FileFaults:
+    says = f"cannot be read, by a fault of Countersign ({type(error).__name__})"
+    return FileFaults((Fault(str(path), None, "", says),))
