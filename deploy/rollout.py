@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from temporalio.client import Client, WorkflowExecution, WorkflowHistory
+from temporalio.client import Client, WorkflowHistory
 from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import Replayer
 
+from activities import runs
+from activities.runs import Run
 from deploy.failed_tasks import NotingRunner
 from starter import exits, settings
 from starter.exits import Exit
@@ -27,7 +29,7 @@ from workflows.names import SIGNATURE_REQUEST
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 WORKFLOWS: Final = (SignatureRequestWorkflow,)
-_OPEN: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
+_OPEN: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND {runs.OPEN}"
 _NONDETERMINISM: Final = re.compile(r"Nondeterminism error: [^\"]+")
 _LONGEST: Final = 300
 
@@ -48,7 +50,7 @@ class Rehearsal:
 
 async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] = WORKFLOWS) -> Rehearsal:
     """Replay the requests that are open now, or only the `most` newest of them."""
-    running = [execution async for execution in client.list_workflows(_OPEN)]
+    running = [execution async for execution in runs.listed(client, _OPEN)]
     histories = _histories(client, running[:most])
     results = [result async for result in replays(histories, client.data_converter, code)]
     stuck = {workflow_id: _in_one_line(failure) for workflow_id, failure in results if failure is not None}
@@ -94,7 +96,7 @@ def main() -> int:
     return asyncio.run(run(words.parse_args().most))
 
 
-async def _histories(client: Client, executions: Sequence[WorkflowExecution]) -> AsyncIterator[WorkflowHistory]:
+async def _histories(client: Client, executions: Sequence[Run]) -> AsyncIterator[WorkflowHistory]:
     for execution in executions:
         yield await client.get_workflow_handle(execution.id, run_id=execution.run_id).fetch_history()
 

@@ -16,11 +16,13 @@ from pydantic import AwareDatetime
 from temporalio.api.common.v1 import TimeSkippingConfig, WorkflowExecution
 from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
+from activities import runs
 from activities.rpc_errors import about_the_workflow
+from activities.runs import Description, RunStatus
 from starter.exits import Refusal
 from starter.request_ids import request_id
 from workflows.model.base import Model
@@ -59,7 +61,7 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
     handle = client.get_workflow_handle(request_workflow_id(id))
     skipper = TimeSkipper(client)
     try:
-        _refuse_retries(await handle.describe(), id)
+        _refuse_to_hurry(await runs.described(client, handle.id), id)
         reached = await _moved(skipper, handle, id, by, within)
         return Forwarded(id=id, now=await skipper.get_current_time(handle), reached=reached)
     except RPCError as error:
@@ -72,7 +74,7 @@ async def _moved(skipper: TimeSkipper, handle: Handle, id: str, by: timedelta, w
         async with asyncio.timeout(within.total_seconds()):
             while not move.done():
                 await asyncio.wait([move], timeout=_GLANCE)
-                _refuse_retries(await handle.describe(), id)
+                _refuse_to_hurry(await runs.described(skipper.client, handle.id), id)
             return await move
     except TimeoutError:
         raise await _too_slow(skipper, handle, id, within) from None
@@ -97,8 +99,10 @@ async def _disarm(client: Client, handle: Handle) -> None:
         )
 
 
-def _refuse_retries(described: WorkflowExecutionDescription, id: str) -> None:
-    for pending in described.raw_description.pending_activities:
+def _refuse_to_hurry(described: Description, id: str) -> None:
+    if described.status is RunStatus.PAUSED:
+        raise Refusal(f"{id}: the workflow is paused in Temporal, so its clock moves nothing; unpause it there first")
+    for pending in described.raw.pending_activities:
         if pending.attempt > 1:
             raise Refusal(
                 f"{id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), so its clock is not "
@@ -108,14 +112,14 @@ def _refuse_retries(described: WorkflowExecutionDescription, id: str) -> None:
 
 async def _too_slow(skipper: TimeSkipper, handle: Handle, id: str, within: timedelta) -> Refusal:
     now: datetime = await skipper.get_current_time(handle)
-    waits = _waits_for(await handle.describe())
+    waits = _waits_for(await runs.described(skipper.client, handle.id))
     return Refusal(
         f"{id}: not there within {within.total_seconds():.0f} s, its clock is at {now:%d %b %H:%M} UTC{waits}"
     )
 
 
-def _waits_for(described: WorkflowExecutionDescription) -> str:
-    raw = described.raw_description
+def _waits_for(described: Description) -> str:
+    raw = described.raw
     busy = [activity.activity_type.name for activity in raw.pending_activities]
     busy += [f"the workflow {child.workflow_id}" for child in raw.pending_children]
     return f"; it waits for {', '.join(busy)}" if busy else ""

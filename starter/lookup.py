@@ -7,15 +7,12 @@ and the settled record; when Temporal has forgotten the run, the record alone is
 from datetime import timedelta
 from typing import Final
 
-from temporalio.client import (
-    Client,
-    WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
-    WorkflowQueryFailedError,
-)
+from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities import runs
 from activities.rpc_errors import about_the_workflow
+from activities.runs import Description, RunStatus
 from activities.store import Store
 from starter.exits import Refusal
 from workflows import names
@@ -24,6 +21,7 @@ from workflows.model.request import Code, Status
 from workflows.model.views import Next, NextStep, RequestShow
 from workflows.model.wishes import Problem
 from workflows.signature.record import Amendment, SettledRecord, amended
+from workflows.signature.show import stamp
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _KNOWS_MORE: Final = "no worker answers that knows more"
@@ -33,25 +31,21 @@ _NO_WORKER: Final = (
     RPCStatusCode.FAILED_PRECONDITION,
     RPCStatusCode.UNAVAILABLE,
 )
-_BROKEN_OFF: Final = (
-    WorkflowExecutionStatus.TERMINATED,
-    WorkflowExecutionStatus.FAILED,
-    WorkflowExecutionStatus.TIMED_OUT,
-)
-"""How a workflow ends that did not come to its own end: nobody goes on with the request."""
+_PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
 
 
 async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
     """The best answer there is; `Refusal` when neither Temporal nor the records know the request."""
     try:
-        described = await client.get_workflow_handle(names.request_workflow_id(id)).describe()
+        described = await runs.described(client, names.request_workflow_id(id))
     except RPCError as error:
         if not about_the_workflow(error):
             raise
         return await _forgotten(store, id)
+    if described.status is RunStatus.PAUSED:
+        return _paused(await _outside(store, id, described), described)
     shown = await _asked(client, id, within) or await _outside(store, id, described)
-    how = broken_off(described.status)
-    return _marked(shown, how) if how else shown
+    return _marked(shown, described.status) if described.status.broken_off else shown
 
 
 async def _asked(client: Client, id: str, within: timedelta) -> RequestShow | None:
@@ -84,16 +78,16 @@ async def recorded(store: Store, id: str) -> RequestShow | None:
     return amended(SettledRecord.model_validate_json(content).show, amendments)
 
 
-async def _outside(store: Store, id: str, described: WorkflowExecutionDescription) -> RequestShow:
+async def _outside(store: Store, id: str, described: Description) -> RequestShow:
     """What is known without a worker."""
     if record := await recorded(store, id):
         return record.replace(partial=True)
-    known = described.typed_search_attributes
+    known = described.known
     status, kind = Status(known.get(names.STATUS) or Status.CONVERTING), known.get(names.KIND) or ""
     return RequestShow(
         id=id,
         kind=kind,
-        document=(await described.static_summary() or "").removeprefix(f"{kind}: "),
+        document=(await described.summary()).removeprefix(f"{kind}: "),
         status=status,
         problem=_problem(known.get(names.PROBLEM), described),
         attention=_attention(known.get(names.PROBLEM), described),
@@ -104,16 +98,16 @@ async def _outside(store: Store, id: str, described: WorkflowExecutionDescriptio
     )
 
 
-def _problem(code: str | None, described: WorkflowExecutionDescription) -> Problem | None:
+def _problem(code: str | None, described: Description) -> Problem | None:
     if code is None or needs_attention(code):
         return None
-    return Problem(code=Code(code), since=described.start_time, says=_KNOWS_MORE)
+    return Problem(code=Code(code), since=described.started_at, says=_KNOWS_MORE)
 
 
-def _attention(code: str | None, described: WorkflowExecutionDescription) -> tuple[Attention, ...]:
+def _attention(code: str | None, described: Description) -> tuple[Attention, ...]:
     if code is None or not needs_attention(code):
         return ()
-    return (Attention(code=AttentionCode(code), since=described.start_time, says=_KNOWS_MORE),)
+    return (Attention(code=AttentionCode(code), since=described.started_at, says=_KNOWS_MORE),)
 
 
 def needs_attention(code: str | None) -> bool:
@@ -121,12 +115,20 @@ def needs_attention(code: str | None) -> bool:
     return code in list(AttentionCode)
 
 
-def broken_off(status: WorkflowExecutionStatus | None) -> str | None:
-    """The word for how a workflow was broken off, None for one that lives or came to its own end."""
-    return status.name.lower().replace("_", " ") if status in _BROKEN_OFF else None
-
-
-def _marked(shown: RequestShow, how: str) -> RequestShow:
+def _marked(shown: RequestShow, how: RunStatus) -> RequestShow:
     """What the workflow said last would otherwise read as if it went on."""
     says = f"The workflow was {how} and does nothing more; before that: {shown.says}"
-    return shown.replace(next=None, waiting_for=(), choices=(), says=says)
+    return shown.replace(next=None, waiting_for=(), choices=(), says=says, trouble=how)
+
+
+def _paused(shown: RequestShow, described: Description) -> RequestShow:
+    """A paused workflow answers no query; what is known outside of it is told, and that nothing happens meanwhile."""
+    since = described.paused_at or described.started_at
+    says = f"The workflow is paused in Temporal since {stamp(since)}, so nobody is told anything; it was {shown.status}"
+    paused = Attention(code=AttentionCode.PAUSED, since=since, says=_PAUSED_WHY)
+    return shown.replace(
+        next=Next(what=NextStep.WAIT, at=None, why=_PAUSED_WHY),
+        attention=(paused, *(one for one in shown.attention if one.code is not AttentionCode.PAUSED)),
+        says=says,
+        trouble=described.status,
+    )

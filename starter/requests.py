@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import AwareDatetime
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities import runs
 from activities.files.reading import FileText
 from activities.people import UnusablePeople
 from activities.policies.catalogue import Catalogue
 from activities.requests import start as start_path
 from activities.requests.input import Prepared
+from activities.runs import Run, RunStatus
 from activities.store import Store
 from starter import clients, lookup
 from starter.context import Context
@@ -21,6 +23,7 @@ from starter.request_ids import request_id
 from starter.search_attributes import REPORTED, STUCK
 from starter.settings import Settings
 from workflows import names
+from workflows.model.attention import AttentionCode
 from workflows.model.base import Model
 from workflows.model.request import Status
 from workflows.model.views import RequestShow
@@ -28,7 +31,9 @@ from workflows.model.views import RequestShow
 _OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}' AND ExecutionStatus != 'ContinuedAsNew'"
 """A long life is several runs: the last one speaks for the request."""
 _BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
-_IN_TROUBLE: Final = f"(ExecutionStatus = 'Running' AND {names.PROBLEM.name} IS NOT NULL)"
+_IN_TROUBLE: Final = f"({runs.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
+_NEWER_WORDS: Final = (STUCK, "ExecutionStatus = 'Paused'")
+"""What an older server does not know: it refuses the whole query."""
 
 
 class StartAnswer(Model):
@@ -45,7 +50,8 @@ class RequestLine(Model):
     """One line of `request list`, as the search attributes tell it.
 
     `status` is where the request stood last, as `request show` has it. `trouble` is what the workflow cannot say of
-    itself: `terminated`, `failed` or `timed out` when it was broken off, `stuck` when its tasks fail time after time.
+    itself: `terminated`, `failed` or `timed out` when it was broken off, `paused` when somebody has it stand still in
+    Temporal, `stuck` when its tasks fail time after time.
     """
 
     id: str
@@ -100,22 +106,21 @@ async def count(context: Context, *, attention: bool) -> int:
 
 async def listed(context: Context, *, attention: bool) -> AsyncIterator[RequestLine]:
     """All requests that Temporal still knows, newest first; with `attention` those that wait for a person of ours."""
-    async for execution in context.client.list_workflows(await _query(context.client, attention=attention)):
-        if not lookup.broken_off(execution.status) or await _is_last_run(context.client, execution):
-            yield _line(execution)
+    async for run in runs.listed(context.client, await _query(context.client, attention=attention)):
+        if not run.status.broken_off or await _is_last_run(context.client, run):
+            yield _line(run)
 
 
 async def _query(client: Client, *, attention: bool) -> str:
     if not attention:
         return _OURS
-    stuck = f" OR ({STUCK})" if await _says_stuck(client) else ""
-    return f"{_OURS} AND ({_IN_TROUBLE} OR {_BROKEN_OFF}{stuck})"
+    newer = "".join([f" OR ({word})" for word in _NEWER_WORDS if await _understands(client, word)])
+    return f"{_OURS} AND ({_IN_TROUBLE} OR {_BROKEN_OFF}{newer})"
 
 
-async def _says_stuck(client: Client) -> bool:
-    """Whether this server notes tasks that fail time after time: an older one refuses the whole query."""
+async def _understands(client: Client, query: str) -> bool:
     try:
-        await client.count_workflows(STUCK)
+        await client.count_workflows(query)
     except RPCError as error:
         if error.status is RPCStatusCode.INVALID_ARGUMENT:
             return False
@@ -123,28 +128,32 @@ async def _says_stuck(client: Client) -> bool:
     return True
 
 
-async def _is_last_run(client: Client, execution: WorkflowExecution) -> bool:
+async def _is_last_run(client: Client, run: Run) -> bool:
     """Whether nothing followed: a reset terminates the run that it takes the place of."""
     try:
-        return (await client.get_workflow_handle(execution.id).describe()).run_id == execution.run_id
+        return (await runs.described(client, run.id)).run_id == run.run_id
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return True  # Its retention is over; the list hears of that later.
         raise
 
 
-def _line(execution: WorkflowExecution) -> RequestLine:
-    known = execution.typed_search_attributes
-    running = execution.status is WorkflowExecutionStatus.RUNNING
-    code = known.get(names.PROBLEM)
-    attention = lookup.needs_attention(code)
-    stuck = any(pair.key.name == REPORTED.name for pair in known)
+def _line(run: Run) -> RequestLine:
+    code, paused = run.known.get(names.PROBLEM), run.status is RunStatus.PAUSED
+    attention = AttentionCode.PAUSED if paused else code if lookup.needs_attention(code) else None
     return RequestLine(
-        id=execution.id.removeprefix(names.request_workflow_id("")),
-        kind=known.get(names.KIND) or "",
-        status=known.get(names.STATUS) or Status.CONVERTING,
-        problem=None if attention else code,
-        attention=code if attention else None,
-        due_at=known.get(names.DUE_AT),
-        trouble=lookup.broken_off(execution.status) or ("stuck" if running and stuck else None),
+        id=run.id.removeprefix(names.request_workflow_id("")),
+        kind=run.known.get(names.KIND) or "",
+        status=run.known.get(names.STATUS) or Status.CONVERTING,
+        problem=None if lookup.needs_attention(code) else code,
+        attention=attention,
+        due_at=run.known.get(names.DUE_AT),
+        trouble=_trouble(run),
     )
+
+
+def _trouble(run: Run) -> str | None:
+    if run.status.broken_off or run.status is RunStatus.PAUSED:
+        return run.status
+    reported = any(pair.key.name == REPORTED.name for pair in run.known)
+    return "stuck" if run.status is RunStatus.RUNNING and reported else None

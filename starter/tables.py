@@ -37,7 +37,7 @@ def of_list(lines: Iterable[RequestLine]) -> Table:
     """One line a request."""
     table = _table("request", "kind", "status", "problem", "due (UTC)")
     for line in lines:
-        problem = Text(", ".join(filter(None, (line.problem, line.attention, line.trouble))), "red")
+        problem = Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")
         table.add_row(line.id, line.kind, _state(line.status), problem, _day(line.due_at))
     return table
 

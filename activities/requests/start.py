@@ -19,6 +19,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from activities import runs
 from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.people import Directory
 from activities.policies.catalogue import Catalogue
@@ -151,12 +152,12 @@ async def _recorded(store: Store, id: str) -> _Known | None:
 
 async def _in_temporal(client: Client, id: str) -> _Known | None:
     try:
-        found = await client.get_workflow_handle(names.request_workflow_id(id)).describe()
+        found = await runs.described(client, names.request_workflow_id(id))
     except RPCError as error:
         if about_the_workflow(error):
             return None
         raise
-    return _Known(fingerprint=await found.memo_value(names.MEMO_FINGERPRINT, ""), run_id=found.run_id)
+    return _Known(fingerprint=await found.memo(names.MEMO_FINGERPRINT), run_id=found.run_id)
 
 
 def _recognise(prepared: Prepared, known: _Known | None, unknown: Exception | None = None) -> Started:

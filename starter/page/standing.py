@@ -46,7 +46,7 @@ def standing(shown: RequestShow, person: str, reader: Reader) -> tuple[str, ...]
 
 def _to_requester(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     """In English `request show`'s own sentence, else the same facts; where they alone do not tell, that sentence."""
-    if reader.language.code == ENGLISH:
+    if reader.language.code == ENGLISH or shown.trouble:
         return (shown.says,)
     if shown.status.ended:
         return ending(shown.status, reader.language, shown.document) + _hand_offs(shown, reader.language)
@@ -66,6 +66,8 @@ def _facts(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     if shown.problem and _stands_still_until(shown):
         since = reader.instant(shown.problem.since)
         return (say("Since {since} something is in the way. Nothing is lost.", since=since),)
+    if shown.trouble:
+        return (say("It stands still at the moment. Please ask whoever sent it to you."),)
     if shown.partial:
         return (say("Where it stands is not known at the moment. Please look again later."),)
     if shown.status is Status.CONVERTING:

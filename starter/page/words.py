@@ -220,4 +220,4 @@ def _status_heading(status: Status, language: Language) -> str:
 def _tone(shown: RequestShow) -> Tone:
     if shown.status is Status.SIGNED:
         return Tone.DONE
-    return Tone.TROUBLE if shown.problem or shown.status is Status.FAILED else Tone.CALM
+    return Tone.TROUBLE if shown.problem or shown.trouble or shown.status is Status.FAILED else Tone.CALM

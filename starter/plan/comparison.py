@@ -12,9 +12,11 @@ from pydantic import AwareDatetime
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities import runs
 from activities.people import Directory
 from activities.planner import PolicyPlanner
 from activities.requests.input import Prepared
+from activities.runs import RunStatus
 from starter.context import Context
 from starter.exits import Refusal
 from starter.plan.calendar import policy_fields
@@ -89,6 +91,8 @@ async def compare(context: Context, prepared: Prepared, directory: Directory, id
 async def _planning(context: Context, id: str) -> Planning:
     handle = context.client.get_workflow_handle(names.request_workflow_id(id))
     try:
+        if (await runs.described(context.client, handle.id)).status is RunStatus.PAUSED:
+            raise Refusal(f"{id}: the workflow is paused in Temporal, so nothing can be compared: unpause it")
         planning: Planning = await handle.query(names.PLANNING, result_type=Planning, rpc_timeout=_WITHIN)
     except WorkflowQueryFailedError as failure:
         raise Refusal(f"{id}: it does not say what it is planned from: {failure}") from None

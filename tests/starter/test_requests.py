@@ -10,6 +10,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from activities import runs
 from starter import lookup, requests, wishes
 from starter.context import Context
 from starter.exits import Refusal
@@ -206,6 +207,15 @@ async def test_attention_lists_only_what_needs_a_person(context: Context) -> Non
     assert {line.kind for line in everything} == {"customer-contract"}
     assert attention == troubled
     assert counted == 2
+
+
+async def test_a_list_longer_than_a_page_is_read_page_by_page(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "PAGE", 2)
+    for number in range(21):
+        await begin(context, f"r-{number}")
+    assert len({line.id for line in await listed(context, 21, attention=False)}) == 21
 
 
 async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(context: Context) -> None:

@@ -96,6 +96,8 @@ class RequestShow(Model):
     answered: tuple[AskedQuestion, ...] = ()
     choices: tuple[Choices, ...] = ()
     says: str = ""
+    trouble: str | None = None
+    """What the workflow cannot say of itself: `terminated`, `failed`, `timed out` or `paused` in Temporal."""
     partial: bool = False
 
     @property
