@@ -24,11 +24,6 @@ PUNCTUAL_TIMERS = ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift
 Not for what a real laptop's stack does: there the delay is what `fast-forward` notices a retried call in.
 """
 
-_TYPES = {
-    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
-}
-
 
 @asynccontextmanager
 async def time_skipping(converter: DataConverter = pydantic_data_converter) -> AsyncIterator[WorkflowEnvironment]:
@@ -67,10 +62,8 @@ async def register_search_attributes(client: Client) -> None:
     await client.operator_service.add_search_attributes(
         AddSearchAttributesRequest(
             namespace=client.namespace,
-            search_attributes={key.name: _TYPES[_kind(key)] for key in SEARCH_ATTRIBUTES},
+            search_attributes={
+                key.name: IndexedValueType.ValueType(int(key.indexed_value_type)) for key in SEARCH_ATTRIBUTES
+            },
         )
     )
-
-
-def _kind(key: object) -> str:
-    return "Datetime" if "DATETIME" in str(getattr(key, "indexed_value_type", "")) else "Keyword"

@@ -29,6 +29,8 @@ SHOW: Final = "show"
 PLANNING: Final = "planning"
 
 MEMO_FINGERPRINT: Final = "fingerprint"
+MEMO_DOCUMENT: Final = "document"
+"""The name of the document, so that a list needs no query a row; encrypted like every payload where there are keys."""
 
 STATUS: Final = SearchAttributeKey.for_keyword("CsStatus")
 KIND: Final = SearchAttributeKey.for_keyword("CsKind")
@@ -36,7 +38,10 @@ PARENT: Final = SearchAttributeKey.for_keyword("CsParent")
 STAGE: Final = SearchAttributeKey.for_keyword("CsStage")
 PROBLEM: Final = SearchAttributeKey.for_keyword("CsProblem")
 DUE_AT: Final = SearchAttributeKey.for_datetime("CsDueAt")
-SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT)
+REQUESTER: Final = SearchAttributeKey.for_keyword("CsRequester")
+WAITING_FOR: Final = SearchAttributeKey.for_keyword_list("CsWaitingFor")
+TURN_AT: Final = SearchAttributeKey.for_datetime("CsTurnAt")
+SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUESTER, WAITING_FOR, TURN_AT)
 
 
 def request_workflow_id(request: str) -> str:

@@ -178,7 +178,10 @@ async def _start_workflow(client: Client, prepared: Prepared, parent: str | None
         task_queue=names.WORKFLOW_QUEUE,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        memo={names.MEMO_FINGERPRINT: prepared.request.fingerprint},
+        memo={
+            names.MEMO_FINGERPRINT: prepared.request.fingerprint,
+            names.MEMO_DOCUMENT: prepared.request.brief.document.name,
+        },
         search_attributes=_search_attributes(prepared.request.brief, parent),
         static_summary=_summary(prepared.request.brief),
     )
@@ -189,6 +192,7 @@ def _search_attributes(brief: Brief, parent: str | None) -> TypedSearchAttribute
         SearchAttributePair(names.STATUS, Status.CONVERTING.value),
         SearchAttributePair(names.KIND, brief.kind),
         SearchAttributePair(names.STAGE, _FIRST_STAGE),
+        SearchAttributePair(names.REQUESTER, brief.requester),
     ]
     if parent is not None:
         pairs.append(SearchAttributePair(names.PARENT, parent))

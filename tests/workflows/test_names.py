@@ -16,6 +16,7 @@ def test_names_are_pinned() -> None:
     assert (names.ASK, names.ANSWER) == ("ask", "answer")
     assert [key.name for key in names.SEARCH_ATTRIBUTES] == [
         "CsStatus", "CsKind", "CsParent", "CsStage", "CsProblem", "CsDueAt",
+        "CsRequester", "CsWaitingFor", "CsTurnAt",
     ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What is shown of a request: the outside contract's words, whatever was planned and happened."""
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -27,7 +28,7 @@ from workflows.model.entries import Reassignment
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
 from workflows.model.views import Next, NextStep
 from workflows.signature.inputs import planning_of
-from workflows.signature.legibility import stage_of
+from workflows.signature.legibility import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people, stage_of
 from workflows.signature.progress import Progress
 from workflows.signature.show import show
 
@@ -93,3 +94,19 @@ def test_only_silence_is_an_escalation_to_lists_and_counts_as_a_step_up(
 def test_an_alert_about_somebody_absent_says_so() -> None:
     absent = moment(1, MomentKind.ESCALATE, "escalation", to="chair").replace(reason=EscalationReason.ABSENCE)
     assert [entry.reason for entry in SENT.escalated((absent,), START).escalations] == [EscalationReason.ABSENCE]
+
+
+@pytest.mark.parametrize(
+    ("people", "listed"),
+    [
+        ((), 0),
+        (("chief-executive",), 1),
+        (tuple(f"person-{number}" for number in range(PEOPLE_AT_MOST)), PEOPLE_AT_MOST),
+        (tuple(f"person-{number}" for number in range(10 * PEOPLE_AT_MOST)), PEOPLE_AT_MOST),
+        (tuple(f"{number:0100}" for number in range(PEOPLE_AT_MOST)), 14),
+    ],
+)
+def test_a_list_of_people_stays_within_what_a_search_attribute_takes(people: tuple[str, ...], listed: int) -> None:
+    shown = listed_people(people)
+    assert shown == [*people[:listed], *(["+more"] if len(people) > listed else [])]
+    assert len(json.dumps(shown)) <= PEOPLE_BYTES_AT_MOST

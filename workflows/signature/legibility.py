@@ -1,15 +1,24 @@
 """What the Web UI shows of a living request: search attributes and live details, written only when they change."""
 
+import json
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from workflows.model.planning import EscalationReason
-from workflows.model.views import RequestShow
-from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS
+from workflows.model.views import RequestShow, WaitingFor
+from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
 from workflows.signature.progress import Progress
 from workflows.signature.show import details
+
+PEOPLE_AT_MOST: Final = 20
+"""Directory ids in `CsWaitingFor`."""
+PEOPLE_BYTES_AT_MOST: Final = 1_500
+"""Its bytes as JSON: with more than 2,048 the server fails the start or the workflow task (measured)."""
+_MORE: Final = "+more"
 
 
 def stage_of(progress: Progress) -> str:
@@ -28,6 +37,16 @@ def trouble_code(shown: RequestShow) -> str | None:
     return shown.attention[0].code if shown.attention else None
 
 
+def listed_people(people: Iterable[str]) -> list[str]:
+    """Directory ids as `CsWaitingFor` has them, `+more` for those beyond its bounds."""
+    listed: list[str] = []
+    for person in people:
+        if len(listed) == PEOPLE_AT_MOST or len(json.dumps([*listed, person, _MORE])) > PEOPLE_BYTES_AT_MOST:
+            return [*listed, _MORE]
+        listed.append(person)
+    return listed
+
+
 def publish(progress: Progress, shown: RequestShow) -> None:
     """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
     workflow.set_current_details(details(shown))
@@ -36,6 +55,7 @@ def publish(progress: Progress, shown: RequestShow) -> None:
         *_keyword(STAGE, stage_of(progress)),
         *_keyword(PROBLEM, trouble_code(shown)),
         *_due(progress.due_at),
+        *_turn(shown.waiting_for),
     ]
     if updates:
         workflow.upsert_search_attributes(updates)
@@ -50,3 +70,13 @@ def _keyword(key: SearchAttributeKey[str], value: str | None) -> list[SearchAttr
 def _due(value: datetime | None) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
     known = workflow.info().typed_search_attributes.get(DUE_AT)
     return [] if value is None or known == value else [DUE_AT.value_set(value)]
+
+
+def _turn(waiting: tuple[WaitingFor, ...]) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
+    """Whose turn it is and since when, always together: one upsert a turn."""
+    people = listed_people(one.person for one in waiting)
+    if people == list(workflow.info().typed_search_attributes.get(WAITING_FOR) or ()):
+        return []
+    if not waiting:
+        return [WAITING_FOR.value_unset(), TURN_AT.value_unset()]
+    return [WAITING_FOR.value_set(people), TURN_AT.value_set(min(one.since for one in waiting))]
