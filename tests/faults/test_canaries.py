@@ -36,7 +36,7 @@ async def test_nobody_and_no_secret_is_in_logs_histories_and_lists(shared: Town)
 
 
 async def test_lists_know_codes_and_dates_only(shared: Town) -> None:
-    """H2: the search attributes of every request are enumerations, ids of workflows and of the directory, and instants."""
+    """H2: the search attributes of every request are words of ours, opaque ids and instants."""
     await shared.ask("listed", CANARY)
     await shared.until_shown("listed", lambda it: it.notifications)
     known, canaries = {key.name for key in SEARCH_ATTRIBUTES}, await _personal(shared)

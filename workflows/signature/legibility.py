@@ -1,6 +1,5 @@
 """What the Web UI shows of a living request: search attributes and live details, written only when they change."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -41,10 +40,15 @@ def listed_people(people: Iterable[str]) -> list[str]:
     """Directory ids as `CsWaitingFor` has them, `+more` for those beyond its bounds."""
     listed: list[str] = []
     for person in people:
-        if len(listed) == PEOPLE_AT_MOST or len(json.dumps([*listed, person, _MORE])) > PEOPLE_BYTES_AT_MOST:
+        if len(listed) == PEOPLE_AT_MOST or _as_json((*listed, person, _MORE)) > PEOPLE_BYTES_AT_MOST:
             return [*listed, _MORE]
         listed.append(person)
     return listed
+
+
+def _as_json(ids: Iterable[str]) -> int:
+    """Bytes of a JSON list of these ids, in which nothing needs to be escaped."""
+    return sum(len(f'"{id}", ') for id in ids)
 
 
 def publish(progress: Progress, shown: RequestShow) -> None:

@@ -299,8 +299,12 @@ async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk) -
             "CsKind": "customer-contract",
             "CsStage": "sending",
             "CsParent": "customer-onboarding:acme",
+            "CsRequester": "legal-desk",
         }
-        assert await found.memo() == {"fingerprint": prepared.request.fingerprint}
+        assert await found.memo() == {
+            "fingerprint": prepared.request.fingerprint,
+            "document": "Master services agreement",
+        }
         assert await found.static_summary() == "customer-contract: Master services agreement"
 
 
