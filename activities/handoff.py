@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.downstream import Downstream
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.rpc_errors import about_the_workflow
-from activities.store import Store
+from activities.store import Home, Store
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
@@ -78,7 +78,7 @@ class Fanout(Handoff):
         """Keep what became of the batch; a store that is away must not cost the workflow the results."""
         content = amendment(batch, report, batch.at or batch.settled.at).model_dump_json(by_alias=True).encode()
         try:
-            await self._store.write_amendment(batch.brief.id, batch.number, content)
+            await self._store.write_amendment(Home.of_request(batch.brief.id), batch.number, content)
         except Exception as failure:  # remote stores raise what they like, and the results must not be lost
             activity.logger.error("hand-off not recorded", extra={"says": type(failure).__name__})
 

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities import runs
 from activities.rpc_errors import about_the_workflow
 from activities.runs import Description, RunStatus
-from activities.store import Store
+from activities.store import Home, Store
 from starter.exits import Refusal
 from workflows import names
 from workflows.model.attention import Attention, AttentionCode
@@ -71,10 +71,10 @@ async def _forgotten(store: Store, id: str) -> RequestShow:
 
 async def recorded(store: Store, id: str) -> RequestShow | None:
     """The settled record with all that was added to it, None when the request has not settled."""
-    content = await store.read_record(id)
+    content = await store.read_record(Home.of_request(id))
     if content is None:
         return None
-    amendments = [Amendment.model_validate_json(one) for one in await store.read_amendments(id)]
+    amendments = [Amendment.model_validate_json(one) for one in await store.read_amendments(Home.of_request(id))]
     return amended(SettledRecord.model_validate_json(content).show, amendments)
 
 

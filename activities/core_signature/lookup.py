@@ -4,7 +4,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.reading import STATUSES
 from activities.core_signature.wire import WireDocument
 from activities.failures import final_failure
-from activities.store import Store
+from activities.store import Home, Store
 from workflows.model.request import Brief, Code
 
 
@@ -30,7 +30,9 @@ class Lookup:
         found = await self._listed(brief)
         if any(document.name != brief.document.name for document in found):
             raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {brief.id}")
-        if any(has_ended(document) for document in found) and not await self._store.is_claimed(brief.id):
+        if any(has_ended(document) for document in found) and not await self._store.is_claimed(
+            Home.of_request(brief.id)
+        ):
             raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {brief.id} has already ended")
         return self._only(found, brief)
 

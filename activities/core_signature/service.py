@@ -18,7 +18,7 @@ from activities.failures import failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.people import Directory
 from activities.person import Person
-from activities.store import RecordConflict, Store
+from activities.store import Home, RecordConflict, Store
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
 from workflows.model.request import Brief, Code
 from workflows.ports import SignatureService
@@ -95,7 +95,7 @@ class CoreSignatureService(SignatureService):
     async def _make_document(self, brief: Brief) -> WireDocument:
         sha256 = brief.document.sha256
         content = await self._store.get_document(sha256) if sha256 else None
-        await self._store.claim_id(brief.id)
+        await self._store.claim(Home.of_request(brief.id))
         return await self._client.create_document(orders.document_body(brief, content, self._client.config))
 
     async def _ask(self, document: WireDocument, cast: Cast) -> WireDocument:
@@ -124,7 +124,7 @@ class CoreSignatureService(SignatureService):
 
     async def _listed(self, brief: Brief, look: Look) -> WireDocument | None:
         found = await look(brief)
-        if found is None and await self._store.is_claimed(brief.id):
+        if found is None and await self._store.is_claimed(Home.of_request(brief.id)):
             # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
             await asyncio.sleep(self._client.config.list_lag)
             found = await look(brief)
@@ -146,7 +146,7 @@ class CoreSignatureService(SignatureService):
     async def _record(self, observation: Observation, progress: Progress) -> None:
         record = settled_record(observation, progress).model_dump_json(by_alias=True).encode()
         try:
-            await self._store.write_record(observation.request.brief.id, record)
+            await self._store.write_record(Home.of_request(observation.request.brief.id), record)
         except RecordConflict as conflict:
             # Settled twice, as after a reset: the first record stays the truth, and somebody should look.
             activity.logger.error("settled record conflicts", extra={"says": str(conflict)})

@@ -28,7 +28,7 @@ from activities.requests.file import RequestFile
 from activities.requests.input import Prepared, prepared
 from activities.requests.policy import RequestPolicy
 from activities.rpc_errors import about_the_workflow
-from activities.store import Store
+from activities.store import Home, Store
 from workflows import names
 from workflows.model.request import Brief, Status
 
@@ -146,7 +146,7 @@ class _Known(BaseModel):
 
 
 async def _recorded(store: Store, id: str) -> _Known | None:
-    record = await store.read_record(id)
+    record = await store.read_record(Home.of_request(id))
     return _Known.model_validate_json(record) if record is not None else None
 
 

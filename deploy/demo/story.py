@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from activities.store import Home
 from deploy.demo.scene import NotSeen, Scene
 from starter import requests
 from workflows.model.notices import Outcome
@@ -146,7 +147,7 @@ async def _screens_clean(scene: Scene) -> str:
 
 
 async def _record(scene: Scene) -> str:
-    await scene.until("the settled record", lambda: scene.context.store.read_record(scene.request))
+    await scene.until("the settled record", lambda: scene.context.store.read_record(Home.of_request(scene.request)))
     await scene.until("every target done", partial(_all_done, scene))
     return "the settled record is written, every target is done"
 

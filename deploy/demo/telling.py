@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic
 
 from activities.http.calling import ServiceFailure
+from activities.store import Home
 from deploy.demo import folders
 from deploy.demo.report import DemoTold, Report, StepTold
 from deploy.demo.scene import Scene
@@ -76,7 +77,7 @@ def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str],
     web_ui = scene.context.url(request_workflow_id(scene.request)) or scene.addresses.web_ui
     living = (("Web UI", web_ui), *phones)
     kept = (
-        ("record", str(folder / "store" / "records" / f"{scene.request}.json")),
+        ("record", str(folder / "store" / Home.of_request(scene.request).file("records"))),
         ("logs", str(folder / "logs")),
         ("all of it again", f"countersign dev --data {folder}"),
     )

@@ -21,7 +21,7 @@ from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from activities.people import FileDirectory
 from activities.push.service import Notices
-from activities.store import Store
+from activities.store import Home, Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, brief, entries, pushes, sends
@@ -259,9 +259,11 @@ async def test_what_became_of_a_batch_is_kept_as_an_amendment_of_the_record(
     house: House, sandbox: RunningSandbox
 ) -> None:
     await house.tell(house.hook("finance"), Target(target="gone", workflow="no-such-workflow"), number=1, at=AT)
-    [amendment] = [Amendment.model_validate_json(one) for one in await house.store.read_amendments("msa-0042")]
+    [amendment] = [
+        Amendment.model_validate_json(one) for one in await house.store.read_amendments(Home.of_request("msa-0042"))
+    ]
     finance, gone = amendment.handoffs
     assert (finance.target, finance.state, finance.attempts, finance.at) == ("finance", HandoffState.DONE, 1, AT)
     assert (gone.target, gone.state) == ("gone", HandoffState.PENDING)
     await house.tell(house.hook("finance"), number=2, at=AT)
-    assert len(await house.store.read_amendments("msa-0042")) == 2
+    assert len(await house.store.read_amendments(Home.of_request("msa-0042"))) == 2

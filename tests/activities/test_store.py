@@ -11,7 +11,18 @@ import fsspec  # type: ignore[import-untyped]
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-from activities.store import DocumentDamaged, DocumentMissing, RecordConflict, Store, StoreFailure, device_hash
+from activities.store import (
+    DocumentDamaged,
+    DocumentMissing,
+    Home,
+    RecordConflict,
+    Store,
+    StoreFailure,
+    device_hash,
+)
+
+MSA = Home.of_request("msa-0042")
+R = Home.of_request("r")
 
 
 @pytest.fixture(autouse=True)
@@ -49,21 +60,44 @@ async def test_damaged_bytes_are_never_given_out_and_are_mended_by_another_start
 
 
 async def test_a_record_is_written_once(store: Store) -> None:
-    assert await store.read_record("msa-0042") is None
-    await store.write_record("msa-0042", b'{"version":1}')
-    await store.write_record("msa-0042", b'{"version":1}')
+    assert await store.read_record(MSA) is None
+    await store.write_record(MSA, b'{"version":1}')
+    await store.write_record(MSA, b'{"version":1}')
     with pytest.raises(RecordConflict, match="msa-0042"):
-        await store.write_record("msa-0042", b'{"version":2}')
-    assert await store.read_record("msa-0042") == b'{"version":1}'
+        await store.write_record(MSA, b'{"version":2}')
+    assert await store.read_record(MSA) == b'{"version":1}'
 
 
 async def test_of_many_writers_at_once_one_wins_whole(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     contents = [str(number).encode() * 10_000 for number in range(8)]
-    results = await asyncio.gather(*(store.write_record("r", each) for each in contents), return_exceptions=True)
+    results = await asyncio.gather(*(store.write_record(R, each) for each in contents), return_exceptions=True)
     assert sum(result is None for result in results) == 1
-    assert await store.read_record("r") in contents
-    assert [path.name for path in (tmp_path / "records").iterdir()] == ["r.json"]
+    assert await store.read_record(R) in contents
+    assert [path.name for path in (tmp_path / R.file("records")).parent.iterdir()] == ["r.json"]
+
+
+async def test_amendments_come_in_their_order_also_when_one_is_missing(store: Store) -> None:
+    assert await store.read_amendments(R) == ()
+    for number in (10, 9, 2):
+        await store.write_amendment(R, number, b"%d" % number)
+    await store.write_amendment(Home.of_request("r.1"), 1, b"another request's")
+    assert await store.read_amendments(R) == (b"2", b"9", b"10")
+
+
+async def test_two_kinds_of_one_id_never_meet(store: Store) -> None:
+    task = Home("task", R.owner, R.id)
+    await store.write_record(R, b"{}")
+    await store.write_record(task, b"[]")
+    await store.write_amendment(task, 1, b"[]")
+    assert (await store.read_record(R), await store.read_amendments(R)) == (b"{}", ())
+
+
+def test_what_belongs_to_nobody_is_spread_by_its_id() -> None:
+    assert MSA.file("records") == "records/signature-request/80/msa-0042.json"
+    assert Home("signature-request", "acme-onboarding", "acme-onboarding.1.2").on("amendments") == (
+        "amendments/signature-request/acme-onboarding/acme-onboarding.1.2"
+    )
 
 
 async def test_signers_are_replaced_only_on_purpose(store: Store) -> None:
@@ -117,13 +151,13 @@ async def test_whatever_a_remote_store_raises_is_a_failure_of_the_store(monkeypa
     store = Store("memory://remote")
     monkeypatch.setattr(fsspec.implementations.memory.MemoryFileSystem, "pipe_file", refuse)
     with pytest.raises(StoreFailure, match=r"^the store cannot be used: NoCredentials$"):
-        await store.write_record("r", b"{}")
+        await store.write_record(R, b"{}")
 
 
 async def test_a_store_can_be_tried_without_leaving_much_behind(store: Store, tmp_path: Path) -> None:
     await store.check()
     await store.check()
-    assert await store.read_record("probe") is None
+    assert await store.read_record(Home.of_request("probe")) is None
     assert _left_in(tmp_path) == ["probe.json"]
 
 
@@ -161,7 +195,7 @@ async def test_contracts_and_addresses_are_for_the_user_of_the_process_only(tmp_
     store = Store(str(tmp_path / "above" / "store"))
     await store.put_document(b"%PDF-1.7")
     await store.create_signers("r", b"{1}")
-    await store.write_amendment("r", 1, b"{}")
+    await store.write_amendment(R, 1, b"{}")
     for path in (tmp_path / "above", *(tmp_path / "above").rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 

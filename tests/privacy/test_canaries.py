@@ -36,7 +36,7 @@ async def lived(home: Household) -> None:
 
 async def ended(home: Household) -> bool:
     records = home.folder.path / "store" / "records"
-    return {"plain.json", "sealed.json"} <= {path.name for path in records.glob("*.json")}
+    return {"plain.json", "sealed.json"} <= {path.name for path in records.rglob("*.json")}
 
 
 async def made(home: Household) -> dict[str, str]:

@@ -10,6 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from activities.store import Home
 from deploy.demo.browser import Browser
 from tests.stack.laptop import BUILD, ENDS_WITHIN, Laptop, countersign, eventually, running
 
@@ -31,7 +32,7 @@ async def test_a_contract_is_started_signed_by_both_and_everyone_is_told(laptop:
     assert shown["status"] == "signed"
     assert [one["state"] for one in shown["signers"]] == ["signed", "signed"]
     assert {one["target"] for one in shown["handoffs"]} == {"hr", "finance", "operations", "customer-success"}
-    assert (laptop.folder / "store" / "records" / "signed.json").exists()
+    assert (laptop.folder / "store" / Home.of_request("signed").file("records")).exists()
 
 
 async def signs(laptop: Laptop, request: str, person: str) -> None:

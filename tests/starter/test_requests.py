@@ -11,6 +11,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities import runs
+from activities.store import Home
 from starter import lookup, requests, wishes
 from starter.context import Context
 from starter.exits import Refusal
@@ -52,7 +53,7 @@ async def listed(context: Context, at_least: int, *, attention: bool) -> list[re
 
 async def record(context: Context, shown: RequestShow) -> None:
     content = SettledRecord(fingerprint="f" * 64, run_id="r", show=shown).model_dump_json(by_alias=True)
-    await context.store.write_record(shown.id, content.encode())
+    await context.store.write_record(Home.of_request(shown.id), content.encode())
 
 
 async def test_a_living_request_says_whom_it_waits_for(context: Context) -> None:

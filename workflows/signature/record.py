@@ -18,7 +18,7 @@ from workflows.signature.show import handed_off_entry, show, told_entry, with_de
 
 
 class SettledRecord(Model):
-    """What `records/<id>.json` holds: the lasting truth when Temporal has forgotten the run."""
+    """What the settled record in the store holds: the lasting truth when Temporal has forgotten the run."""
 
     version: int = 1
     fingerprint: str

@@ -11,7 +11,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.service import CoreSignatureService
-from activities.store import Store
+from activities.store import Home, Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls
 from tests.activities.core_signature.requests import deed
@@ -82,13 +82,13 @@ async def test_an_ending_is_recorded_and_a_repetition_is_equal_to_the_byte(
 ) -> None:
     asked = observation(request_brief, document)
     await act(service.observe, asked)
-    assert await store.read_record("msa-0042") is None
+    assert await store.read_record(Home.of_request("msa-0042")) is None
     await deed(sandbox, "customer@acme.test", "decline", reason="Wrong\nversion\u202e \x07of the contract")
     seen = await act(service.observe, asked)
-    first = await store.read_record("msa-0042")
+    first = await store.read_record(Home.of_request("msa-0042"))
     assert first is not None
     await act(service.observe, asked)
-    assert await store.read_record("msa-0042") == first
+    assert await store.read_record(Home.of_request("msa-0042")) == first
     record = SettledRecord.model_validate_json(first)
     assert (record.run_id, record.fingerprint, record.show.status) == ("run-1", "f" * 64, Status.DECLINED)
     assert seen.signers[0].reason == "Wrong version of the contract"
@@ -103,11 +103,11 @@ async def test_another_record_under_the_id_stays_and_does_not_stop_the_request(
     act: Acting,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await store.write_record("msa-0042", b"{}")
+    await store.write_record(Home.of_request("msa-0042"), b"{}")
     await deed(sandbox, "customer@acme.test", "decline")
     seen = await act(service.observe, observation(request_brief, document))
     assert seen.status is Status.DECLINED
-    assert await store.read_record("msa-0042") == b"{}"
+    assert await store.read_record(Home.of_request("msa-0042")) == b"{}"
     assert "settled record conflicts" in caplog.text
 
 
@@ -117,7 +117,7 @@ async def test_an_end_without_a_document_is_recorded_from_what_the_workflow_know
     failed = Progress.begin(request_brief, NOW).fail(Code.ID_USED_BEFORE, "used before", NOW)
     seen = await act(service.observe, observation(request_brief, None, failed))
     assert seen.status is Status.FAILED
-    content = await store.read_record("msa-0042")
+    content = await store.read_record(Home.of_request("msa-0042"))
     assert content is not None
     assert json.loads(content)["show"]["problem"]["code"] == Code.ID_USED_BEFORE
     assert calls(sandbox, "/api/v1/") == []

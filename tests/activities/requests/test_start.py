@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 from activities.files.reading import FileFaults, FileText
 from activities.people import DirectoryFailure
 from activities.requests.start import IdTaken, prepare, start
-from activities.store import Store
+from activities.store import Home, Store
 from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, given
 from tests.activities.requests.waiting_request import WaitingRequest
 from tests.servers import real_server
@@ -375,7 +375,7 @@ async def test_a_settled_request_is_known_by_its_record_alone(desk: Desk, same: 
     prepared = await desk.prepare()
     fingerprint = prepared.request.fingerprint if same else "0" * 64
     record = {"version": 1, "fingerprint": fingerprint, "run_id": "run-1", "show": {}}
-    await desk.store.write_record(prepared.id, json.dumps(record).encode())
+    await desk.store.write_record(Home.of_request(prepared.id), json.dumps(record).encode())
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
     if same:
         started = await start(nowhere, desk.store, prepared)

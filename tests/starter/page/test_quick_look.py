@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities.store import Store
+from activities.store import Home, Store
 from starter.codec import data_converter
 from starter.page.quick_look import QuickLook
 from starter.setting_values import PayloadKey
@@ -39,18 +39,20 @@ async def test_nothing_is_known_when_nobody_answers(store: Store) -> None:
 async def test_the_record_answers_while_temporal_does_not(store: Store) -> None:
     settled = RequestShow(id="msa", kind="nda", status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint="f", run_id="r", show=settled)
-    await store.write_record("msa", record.model_dump_json(by_alias=True).encode())
+    await store.write_record(Home.of_request("msa"), record.model_dump_json(by_alias=True).encode())
     assert await QuickLook(await unreachable(), store)("msa") == settled
 
 
 async def test_a_record_that_a_newer_worker_wrote_is_no_answer(store: Store) -> None:
-    await store.write_record("msa", b'{"fingerprint": "f", "runId": "r", "show": {"status": "notarised"}}')
+    await store.write_record(
+        Home.of_request("msa"), b'{"fingerprint": "f", "runId": "r", "show": {"status": "notarised"}}'
+    )
     assert await QuickLook(await unreachable(), store)("msa") is None
 
 
 async def test_a_store_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     class Hanging(Store):
-        async def read_record(self, id: str) -> bytes | None:
+        async def read_record(self, home: Home) -> bytes | None:
             await asyncio.Event().wait()
             return None
 

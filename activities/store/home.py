@@ -1,0 +1,33 @@
+"""Where the things of one workflow live in the store."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+_SIGNATURE_REQUEST: Final = "signature-request"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The place of one workflow: `<shelf>/<kind>/<owner>/<id>`, the same on every shelf (`records`, `claims`, …).
+
+    `owner` is the onboarding or campaign it belongs to, so that one folder lists all of it; what belongs to nobody is
+    spread over 256 folders by its id. Two kinds of one id never meet.
+    """
+
+    kind: str
+    owner: str
+    id: str
+
+    @classmethod
+    def of_request(cls, id: str) -> "Home":
+        """The place of a signature request."""
+        return cls(_SIGNATURE_REQUEST, hashlib.sha256(id.encode()).hexdigest()[:2], id)
+
+    def on(self, shelf: str) -> str:
+        """Its folder on a shelf, for what there are several of."""
+        return f"{shelf}/{self.kind}/{self.owner}/{self.id}"
+
+    def file(self, shelf: str) -> str:
+        """Its one file on a shelf."""
+        return f"{self.on(shelf)}.json"

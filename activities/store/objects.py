@@ -1,0 +1,159 @@
+"""Bytes by name under one fsspec URL, on a folder of this machine or on a remote store."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Final, ParamSpec, TypeVar
+
+import fsspec  # type: ignore[import-untyped]
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+
+from activities.store.failures import StoreFailure
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_PROBE: Final = "probe.json"
+_EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
+"""What brings the package of a kind of store; of the others fsspec says which it is."""
+
+
+class Objects:
+    """Whole objects, written at once or not at all; every call runs in a thread, and may be repeated.
+
+    Raises `StoreFailure` when the URL is none, or needs a package that is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._files, self._root = _opened(url)
+        self.local: Final = isinstance(self._files, LocalFileSystem)
+        """Whether it is a folder of this machine."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, without what the URL may have told of users and passwords."""
+        return str(self._files.unstrip_protocol(self._root))
+
+    async def check(self) -> None:
+        """Write, write once, read and list as requests will; leaves one small object behind. Raises `StoreFailure`."""
+        await self.replace(_PROBE, b"{}")
+        if await self.read(_PROBE) != b"{}":
+            raise StoreFailure("the store does not give back what was written to it")
+        await self._check_once(f"probe-{secrets.token_hex(8)}.json")
+        await self.names("")
+
+    async def create(self, name: str, content: bytes) -> bool:
+        """Write an object unless there is one of this name; whether it was written."""
+        return await self._in_thread(self._create_now, name, content)
+
+    async def read(self, name: str) -> bytes | None:
+        """An object's bytes, None when there is none."""
+        return await self._in_thread(self._read_now, name)
+
+    async def replace(self, name: str, content: bytes) -> None:
+        """Write an object over whatever was there."""
+        await self._in_thread(self._replace_now, name, content)
+
+    async def names(self, folder: str) -> tuple[str, ...]:
+        """The names of the objects right in a folder, without it and in no order; none when there is no such folder."""
+        return await self._in_thread(self._names_now, folder)
+
+    async def _check_once(self, name: str) -> None:
+        try:
+            if not await self.create(name, b"{}") or await self.create(name, b"[]"):
+                raise StoreFailure("the store does not keep what was written first: a record could be overwritten")
+        finally:
+            # No request ever removes anything, so a store that forbids it will do.
+            with contextlib.suppress(StoreFailure):
+                await self._in_thread(self._files.rm_file, self._path(name))
+
+    async def _in_thread(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await asyncio.to_thread(call, *args, **kwargs)
+        except OSError as error:
+            raise StoreFailure(f"the store cannot be used: {error.strerror or type(error).__name__}") from error
+        except Exception as error:
+            if self.local:
+                raise
+            # The libraries behind remote stores raise what they like, and what they say may have anything in it.
+            raise StoreFailure(f"the store cannot be used: {type(error).__name__}") from error
+
+    def _path(self, name: str) -> str:
+        return str(PurePosixPath(self._root) / name)
+
+    def _create_now(self, name: str, content: bytes) -> bool:
+        path = self._path(name)
+        try:
+            if self.local:
+                _create_local(Path(path), content)
+            else:
+                self._files.pipe_file(path, content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def _read_now(self, name: str) -> bytes | None:
+        try:
+            return bytes(self._files.cat_file(self._path(name)))
+        except FileNotFoundError:
+            return None
+
+    def _names_now(self, folder: str) -> tuple[str, ...]:
+        path = self._path(folder)
+        # Another process may have written since this one listed the folder last.
+        self._files.invalidate_cache(path)
+        try:
+            found = self._files.ls(path, detail=True)
+        except FileNotFoundError:
+            return ()
+        names = (PurePosixPath(each["name"]).name for each in found if each["type"] == "file")
+        return tuple(name for name in names if not name.startswith("."))
+
+    def _replace_now(self, name: str, content: bytes) -> None:
+        path = self._path(name)
+        if self.local:
+            _written_beside(Path(path), content).replace(path)
+        else:
+            self._files.pipe_file(path, content)
+
+
+def _opened(url: str) -> tuple[AbstractFileSystem, str]:
+    protocol = url.partition("://")[0]
+    try:
+        files, root = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise StoreFailure(f"COUNTERSIGN_STORE: {protocol}:// needs {_EXTRAS.get(protocol) or error}") from error
+    except ValueError as error:
+        raise StoreFailure("COUNTERSIGN_STORE: must be a path or an fsspec URL such as s3://bucket/folder") from error
+    return files, str(root)
+
+
+def _create_local(path: Path, content: bytes) -> None:
+    # A link, other than opening exclusively, shows either nothing or the whole content, also after a kill in between.
+    whole = _written_beside(path, content)
+    try:
+        os.link(whole, path)
+    finally:
+        whole.unlink()
+
+
+def _written_beside(path: Path, content: bytes) -> Path:
+    _make_private(path.parent)
+    beside = path.with_name(f".{secrets.token_hex(8)}.part")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return beside
+
+
+def _make_private(folder: Path) -> None:
+    """Contracts and addresses are for the user the processes run as; a folder that is there keeps its mode."""
+    for above in reversed((folder, *folder.parents)):
+        # `mkdir(parents=True)` would give the mode to the last one alone.
+        if not above.exists():
+            above.mkdir(mode=0o700, exist_ok=True)

@@ -1,0 +1,126 @@
+"""What is kept of documents, requests and devices.
+
+Documents are kept under their SHA-256 and verified on the way out. Records are written once: equal content is the same
+record, other content an alarm. Nothing here is ever changed in place, but the signers a request brought along before
+it was started.
+"""
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Final
+
+from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict
+from activities.store.home import Home
+from activities.store.objects import Objects
+
+_DEVICE_HASH_LENGTH: Final = 12
+
+
+def device_hash(token: str) -> str:
+    """The short name of a device, by which ledgers and reports speak of it: 12 hex digits of SHA-256."""
+    return hashlib.sha256(token.encode()).hexdigest()[:_DEVICE_HASH_LENGTH]
+
+
+class Store:
+    """Everything that outlives a workflow, under one fsspec URL; every call may be repeated.
+
+    Raises `StoreFailure` when the URL is none, or needs a package that is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._objects = Objects(url)
+
+    @property
+    def address(self) -> str:
+        """Where it is, without what the URL may have told of users and passwords."""
+        return self._objects.address
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return self._objects.local
+
+    async def check(self) -> None:
+        """Write, write once, read and list as requests will; leaves one small object behind. Raises `StoreFailure`."""
+        await self._objects.check()
+
+    async def put_document(self, content: bytes) -> str:
+        """Keep a document; returns its SHA-256, under which it is found again."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        name = f"documents/{sha256}"
+        if not await self._objects.create(name, content) and await self._objects.read(name) != content:
+            await self._objects.replace(name, content)
+        return sha256
+
+    async def get_document(self, sha256: str) -> bytes:
+        """The bytes of a document, verified; `DocumentMissing` or `DocumentDamaged` otherwise."""
+        content = await self._objects.read(f"documents/{sha256}")
+        if content is None:
+            raise DocumentMissing(sha256)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise DocumentDamaged(sha256)
+        return content
+
+    async def write_record(self, home: Home, content: bytes) -> None:
+        """Write the settled record once; equal content is the same record, other content a `RecordConflict`."""
+        if not await self._objects.create(home.file("records"), content) and await self.read_record(home) != content:
+            raise RecordConflict(home.id)
+
+    async def read_record(self, home: Home) -> bytes | None:
+        """The settled record, None when there is none."""
+        return await self._objects.read(home.file("records"))
+
+    async def write_amendment(self, home: Home, number: int, content: bytes) -> None:
+        """Write what came after settlement; a repeated batch replaces its own amendment and no other."""
+        await self._objects.replace(f"{home.on('amendments')}/{number}.json", content)
+
+    async def read_amendments(self, home: Home) -> tuple[bytes, ...]:
+        """The amendments of a record in their order; none when nothing came after settlement."""
+        folder = home.on("amendments")
+        # One may be missing in between: a store that was away costs a batch its amendment, not the later ones theirs.
+        numbers = sorted(int(PurePosixPath(name).stem) for name in await self._objects.names(folder))
+        found = [await self._objects.read(f"{folder}/{number}.json") for number in numbers]
+        return tuple(content for content in found if content is not None)
+
+    async def create_signers(self, request: str, content: bytes) -> bool:
+        """Write `people/<request>.json` if there is none; whether what stands there now is `content`."""
+        if await self._objects.create(f"people/{request}.json", content):
+            return True
+        return await self.read_signers(request) == content
+
+    async def replace_signers(self, request: str, content: bytes) -> None:
+        """Write `people/<request>.json` over what a start that never happened left behind."""
+        await self._objects.replace(f"people/{request}.json", content)
+
+    async def read_signers(self, request: str) -> bytes | None:
+        """The signers that stand in full in a request file, None when there are none."""
+        return await self._objects.read(f"people/{request}.json")
+
+    async def claim(self, home: Home) -> None:
+        """Remember for ever that the provider had nothing under this id before we created something under it."""
+        await self._objects.create(home.file("claims"), b"{}")
+
+    async def is_claimed(self, home: Home) -> bool:
+        """Whether whatever the provider has under this id was made by us."""
+        return await self._objects.read(home.file("claims")) is not None
+
+    async def keep_people(self, name: str, content: bytes) -> None:
+        """Keep what a people file said, in place of what it said before: addresses that left it are not kept on."""
+        await self._objects.replace("people.index", name.encode() + b"\n" + content)
+
+    async def read_people(self, name: str) -> bytes | None:
+        """What is kept of the people file of this name, None when there is nothing, or of another one."""
+        found_name, _, content = (await self._objects.read("people.index") or b"").partition(b"\n")
+        return content if found_name == name.encode() else None
+
+    async def mark_dead(self, token: str) -> None:
+        """Remember for ever that the push service no longer knows this device."""
+        await self._objects.create(_dead(token), b"{}")
+
+    async def is_dead(self, token: str) -> bool:
+        """Whether the push service once said that it no longer knows this device."""
+        return await self._objects.read(_dead(token)) is not None
+
+
+def _dead(token: str) -> str:
+    return f"devices/dead/{hashlib.sha256(token.encode()).hexdigest()}.json"
