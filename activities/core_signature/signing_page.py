@@ -1,5 +1,6 @@
 """Where a signer can sign right now: read live from Core Signature, never kept in a history, log or push."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -14,6 +15,12 @@ from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
 from workflows.model.request import Status
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_PLAIN_URL: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?([/?#][^\x00-\x20\x7f\\]*)?",
+    re.IGNORECASE | re.ASCII,
+)
+"""An address in which every reader finds the same host: a browser takes `\\` for `/`, drops tabs and line breaks and
+folds letters of other widths, `urlsplit` does some of it or none."""
 _log = structlog.get_logger(__name__)
 
 
@@ -92,14 +99,14 @@ def _trusted(url: str | None, provider: str) -> bool:
     """A browser is sent to the provider's host or one below it, by https; by http only on this machine."""
     if url is None:
         return False
-    ours = urlsplit(provider)
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host, parts = "", urlsplit("")
-    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
-    if secure and "@" not in parts.netloc and (host == ours.hostname or host.endswith(f".{ours.hostname}")):
+    parts = _PLAIN_URL.fullmatch(url)
+    host = parts["host"].lower().strip("[]") if parts else ""
+    if parts and _is_ours(host, provider) and (parts["scheme"].lower() == "https" or host in _LOOPBACK):
         return True
     _log.error("core signature names a signing page on a host that is not its own", host=host)
     return False
+
+
+def _is_ours(host: str, provider: str) -> bool:
+    ours = urlsplit(provider).hostname
+    return host == ours or host.endswith(f".{ours}")

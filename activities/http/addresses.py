@@ -7,22 +7,33 @@ differently the second time gains nothing.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import httpx
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP addresses; raises `OSError` when the name has none."""
 
-_NOT_PUBLIC: Final = tuple(
+_UNICAST: Final = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("2000::/3"))
+"""What is given to the open internet at all: of IPv6 one eighth, of IPv4 everything that is not named below."""
+
+_SPECIAL: Final = tuple(
     ipaddress.ip_network(network)
-    for network in ("192.0.0.0/24", "2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48")
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+        *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3ffe::/16", "3fff::/20"),
+        "168.63.129.16/32",
+    )
 )
-"""What `is_global` lets through in some versions of Python: protocol assignments, and the IPv6 ranges that carry an
-IPv4 address somewhere else (6to4, Teredo, NAT64)."""
+"""IANA's special-purpose registries with multicast (RFC 6890, 9637): Python's `is_global` knows another part of them in
+each version. Those that are reachable (AS112, anycast relays) are no receiver of ours either. Beside them 6bone's old
+range, and the one public address at which a cloud answers its own machines."""
 
 
 class AddressRefused(Exception):
@@ -97,9 +108,11 @@ def is_public(address: IpAddress) -> bool:
     """Whether the address is one of the open internet; an IPv4 address in an IPv6 wrapping counts as what it wraps."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         return is_public(address.ipv4_mapped)
-    if any(address in network for network in _NOT_PUBLIC if network.version == address.version):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+    return _within(address, _UNICAST) and not _within(address, _SPECIAL)
+
+
+def _within(address: IpAddress, networks: Iterable[IpNetwork]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _refuse(rule: str) -> NoReturn:

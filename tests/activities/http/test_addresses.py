@@ -2,13 +2,26 @@
 
 import socket
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
 from activities.http.addresses import AddressRefused, Guard, Resolve, is_public
 
 PUBLIC = "93.184.216.34"
+IANA_SPECIAL_PURPOSE = (
+    *("0.0.0.0/8", "0.0.0.0/32", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+    *("192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32", "192.0.0.10/32", "192.0.0.170/31"),
+    *("192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24"),
+    *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32"),
+    "168.63.129.16/32",
+    *("::1/128", "::/128", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64"),
+    *("100:0:0:1::/64", "2001::/23", "2001::/32", "2001:1::1/128", "2001:1::2/128", "2001:1::3/128", "2001:2::/48"),
+    *("2001:3::/32", "2001:4:112::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28", "2001:db8::/32", "2002::/16"),
+    *("2620:4f:8000::/48", "3ffe::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+)
+"""Both registries with multicast, with what no longer is (site-local, IPv4-compatible, translated, 6bone), and with the
+public address of a cloud's own service for its machines."""
 
 
 def resolving(*addresses: str) -> Resolve:
@@ -97,7 +110,17 @@ async def test_no_such_url_is_called(url: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fe80::1%eth0", "::ffff:192.168.0.1", "fd00::1", "2002:a00::"],
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "fec0::1",
+        "169.254.169.254",
+        "::1",
+        "fe80::1%eth0",
+        "::ffff:192.168.0.1",
+        "fd00::1",
+        "2002:a00::",
+    ],
 )
 async def test_a_public_name_with_a_private_address_is_refused(address: str) -> None:
     with pytest.raises(AddressRefused, match="a private address"):
@@ -159,3 +182,9 @@ async def test_a_refusal_quotes_nothing_of_the_url() -> None:
 @pytest.mark.parametrize("address", [PUBLIC, "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
 def test_the_open_internet_is_public(address: str) -> None:
     assert is_public(ip_address(address))
+
+
+@pytest.mark.parametrize("network", IANA_SPECIAL_PURPOSE)
+def test_no_range_of_iana_s_special_purpose_registries_is_public(network: str) -> None:
+    assert not is_public(ip_network(network)[0])
+    assert not is_public(ip_network(network)[-1])
