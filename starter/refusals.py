@@ -5,8 +5,8 @@ from typing import Final
 from activities.files.reading import FileFaults
 from activities.http.calling import ServiceFailure
 from activities.people import DirectoryFailure
-from activities.requests.start import IdTaken
+from activities.requests.start import BrokenOff, IdTaken
 from activities.store import StoreFailure
 from starter.codec import CodecError
 
-REFUSALS: Final = (FileFaults, IdTaken, DirectoryFailure, StoreFailure, ServiceFailure, CodecError)
+REFUSALS: Final = (FileFaults, IdTaken, BrokenOff, DirectoryFailure, StoreFailure, ServiceFailure, CodecError)

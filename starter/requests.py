@@ -82,9 +82,12 @@ async def read(settings: Settings, file: str, *, now: datetime | None = None) ->
         raise unusable.faults from None
 
 
-async def start(context: Context, prepared: Prepared) -> StartAnswer:
-    """Start the request, or recognise the one that the same file started before; `IdTaken` for another file's id."""
-    started = await start_path.start(context.client, context.store, prepared)
+async def start(context: Context, prepared: Prepared, *, again: bool = False) -> StartAnswer:
+    """Start the request, or recognise the one that the same file started before; `IdTaken` for another file's id.
+
+    `BrokenOff` for one whose workflow was broken off, unless it was terminated and is to be taken up `again`.
+    """
+    started = await start_path.start(context.client, context.store, prepared, again=again)
     return StartAnswer(
         id=started.id,
         workflow_id=started.workflow_id,

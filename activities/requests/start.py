@@ -28,6 +28,7 @@ from activities.requests.file import RequestFile
 from activities.requests.input import Prepared, prepared
 from activities.requests.policy import RequestPolicy
 from activities.rpc_errors import about_the_workflow
+from activities.runs import RunStatus
 from activities.store import Home, Store
 from workflows import names
 from workflows.model.request import Brief, Status
@@ -46,6 +47,16 @@ class IdTaken(Exception):
             f"{id} is the id of another request with other content; leave the id out of the file or choose a new one "
             f"(countersign request show {id} tells about the one that has it)"
         )
+        self.id = id
+
+
+class BrokenOff(Exception):
+    """The request's workflow was broken off, and nobody goes on with it."""
+
+    def __init__(self, id: str, how: RunStatus) -> None:
+        words = {RunStatus.TERMINATED: "start it with --again to take its living document up again"}
+        what_helps = words.get(how, f"countersign request show {id} tells how far it came")
+        super().__init__(f"{id}: its workflow was {how} and nobody goes on with it; {what_helps}")
         self.id = id
 
 
@@ -91,14 +102,20 @@ async def prepare(
     return prepared(file, policy.resolved, checks.pdf, overdue if overdue.faults else None)
 
 
-async def start(client: Client, store: Store, prepared: Prepared, *, parent: str | None = None) -> Started:
+async def start(
+    client: Client, store: Store, prepared: Prepared, *, parent: str | None = None, again: bool = False
+) -> Started:
     """Start the request, or recognise the one that was started from the same content; `IdTaken` for other content.
 
     `parent` is the workflow id of an onboarding or campaign. May be repeated at any time: it also recognises a
-    request that closed long ago, and one that Temporal has forgotten.
+    request that closed long ago, and one that Temporal has forgotten. One whose workflow was broken off is `BrokenOff`;
+    with `again` a terminated one is started anew, and takes over the document that it has at Core Signature.
     """
     if record := await _recorded(store, prepared.id):
         return _recognise(prepared, record)
+    before = await _in_temporal(client, prepared.id) if again else None
+    if before is not None and not before.can_be_taken_up_by(prepared):
+        return _recognise(prepared, before)
     if prepared.overdue is not None:
         return _recognise(prepared, await _in_temporal(client, prepared.id), prepared.overdue)
     if prepared.document is not None:
@@ -110,7 +127,7 @@ async def start(client: Client, store: Store, prepared: Prepared, *, parent: str
         others = await store.read_signers(prepared.id)
         await _keep_signers(store, prepared, anew=True)
     try:
-        handle = await _start_workflow(client, prepared, parent)
+        handle = await _start_workflow(client, prepared, parent, before)
     except WorkflowAlreadyStartedError:
         known = await _in_temporal(client, prepared.id) or await _recorded(store, prepared.id)
         if others is not None and known and known.fingerprint != prepared.request.fingerprint:
@@ -143,6 +160,11 @@ class _Known(BaseModel):
 
     fingerprint: str
     run_id: str
+    status: RunStatus = RunStatus.COMPLETED
+    parent: str | None = None
+
+    def can_be_taken_up_by(self, prepared: Prepared) -> bool:
+        return self.status is RunStatus.TERMINATED and self.fingerprint == prepared.request.fingerprint
 
 
 async def _recorded(store: Store, id: str) -> _Known | None:
@@ -157,7 +179,12 @@ async def _in_temporal(client: Client, id: str) -> _Known | None:
         if about_the_workflow(error):
             return None
         raise
-    return _Known(fingerprint=await found.memo(names.MEMO_FINGERPRINT), run_id=found.run_id)
+    return _Known(
+        fingerprint=await found.memo(names.MEMO_FINGERPRINT),
+        run_id=found.run_id,
+        status=found.status,
+        parent=found.known.get(names.PARENT),
+    )
 
 
 def _recognise(prepared: Prepared, known: _Known | None, unknown: Exception | None = None) -> Started:
@@ -165,10 +192,14 @@ def _recognise(prepared: Prepared, known: _Known | None, unknown: Exception | No
         raise unknown
     if known is None or known.fingerprint != prepared.request.fingerprint:
         raise IdTaken(prepared.id)
+    if known.status.broken_off:
+        raise BrokenOff(prepared.id, known.status)
     return Started(prepared.id, names.request_workflow_id(prepared.id), known.run_id, created=False)
 
 
-async def _start_workflow(client: Client, prepared: Prepared, parent: str | None) -> WorkflowHandle[object, object]:
+async def _start_workflow(
+    client: Client, prepared: Prepared, parent: str | None, before: _Known | None
+) -> WorkflowHandle[object, object]:
     # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
     # start that made the workflow can say `created` (the SDK does not tell whether an existing one was used).
     return await client.start_workflow(
@@ -176,13 +207,15 @@ async def _start_workflow(client: Client, prepared: Prepared, parent: str | None
         prepared.request,
         id=names.request_workflow_id(prepared.id),
         task_queue=names.WORKFLOW_QUEUE,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+        if before
+        else WorkflowIDReusePolicy.REJECT_DUPLICATE,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         memo={
             names.MEMO_FINGERPRINT: prepared.request.fingerprint,
             names.MEMO_DOCUMENT: prepared.request.brief.document.name,
         },
-        search_attributes=_search_attributes(prepared.request.brief, parent),
+        search_attributes=_search_attributes(prepared.request.brief, parent or (before.parent if before else None)),
         static_summary=_summary(prepared.request.brief),
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from activities.requests.start import BrokenOff, IdTaken
 from starter import requests
 from starter.doctor.health import Health, Part
 from starter.doctor.temporal import progress
@@ -16,6 +17,7 @@ from tests.faults.evidence import gather
 from tests.faults.population import colleague
 from tests.faults.town import RECEIVER, TEMPORAL, WORKER, Town, connect, eventually, ids, town
 from tests.faults.vendor import DOCUMENTS
+from workflows.model.request import Status
 from workflows.names import SIGNATURE_REQUEST, WORKFLOW_QUEUE, request_workflow_id
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
@@ -102,6 +104,35 @@ async def test_fifty_starts_at_once_are_one_request(shared: Town) -> None:
     assert [answer.created for answer in started].count(True) == 1
     await shared.until_shown("wanted", lambda it: it.notifications)
     assert len(await shared.vendor.documents("wanted")) == 1
+
+
+async def test_a_terminated_request_is_taken_up_again_with_its_living_document(shared: Town) -> None:
+    """S3: a start says so and changes nothing; with `--again` it goes on, also when it was signed meanwhile."""
+    for name, signed_meanwhile in (("ended-by-hand", False), ("signed-meanwhile", True)):
+        prepared = await shared.prepared(name, colleague(25))
+        first = await requests.start(shared.context, prepared)
+        await shared.until_shown(name, lambda it: it.notifications)
+        with_nothing_to_take_up = await requests.start(shared.context, prepared, again=True)
+        assert (with_nothing_to_take_up.created, with_nothing_to_take_up.run_id) == (False, first.run_id)
+        await shared.handle(name).terminate("by hand")
+        with pytest.raises(BrokenOff, match=f"{name}: its workflow was terminated .* start it with --again"):
+            await requests.start(shared.context, prepared)
+        if signed_meanwhile:
+            await shared.sign(name)
+        again = await requests.start(shared.context, prepared, again=True)
+        assert again.created and again.run_id != first.run_id
+        if not signed_meanwhile:
+            await shared.until_shown(name, lambda it: it.status is Status.SENT)
+            await shared.sign(name)
+        await shared.until_shown(name, lambda it: it.status is Status.SIGNED)
+        assert len(await shared.vendor.documents(name)) == 1
+
+
+async def test_other_content_takes_no_terminated_request_up(shared: Town) -> None:
+    await shared.ask("other-content", colleague(26))
+    await shared.handle("other-content").terminate("by hand")
+    with pytest.raises(IdTaken):
+        await requests.start(shared.context, await shared.prepared("other-content", colleague(27)), again=True)
 
 
 async def _is_created(it: Town, name: str) -> bool:
