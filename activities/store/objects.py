@@ -117,6 +117,7 @@ class Objects:
         path = self._path(name)
         if self.local:
             _written_beside(Path(path), content).replace(path)
+            _sync_folder(Path(path).parent)
         else:
             self._files.pipe_file(path, content)
 
@@ -139,6 +140,8 @@ def _create_local(path: Path, content: bytes) -> None:
         os.link(whole, path)
     finally:
         whole.unlink()
+        # Also when there is one already: whoever wrote it may have died before its name was on the disk.
+        _sync_folder(path.parent)
 
 
 def _written_beside(path: Path, content: bytes) -> Path:
@@ -157,3 +160,13 @@ def _make_private(folder: Path) -> None:
         # `mkdir(parents=True)` would give the mode to the last one alone.
         if not above.exists():
             above.mkdir(mode=0o700, exist_ok=True)
+            _sync_folder(above.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A file that is on the disk is found after a loss of power only if its name in the folder is there as well."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -77,6 +77,44 @@ async def test_of_many_writers_at_once_one_wins_whole(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / R.file("records")).parent.iterdir()] == ["r.json"]
 
 
+@pytest.fixture
+def on_disk(monkeypatch: pytest.MonkeyPatch) -> dict[int, set[str]]:
+    """The names that each folder, by its inode, would have after a loss of power: those of its last sync."""
+    names: dict[int, set[str]] = {}
+    sync = os.fsync
+
+    def remembered(opened: int) -> None:
+        sync(opened)
+        if stat.S_ISDIR(os.fstat(opened).st_mode):
+            names[os.fstat(opened).st_ino] = set(os.listdir(opened))
+
+    monkeypatch.setattr(os, "fsync", remembered)
+    return names
+
+
+async def test_what_is_acknowledged_is_found_after_a_loss_of_power(
+    tmp_path: Path, on_disk: dict[int, set[str]]
+) -> None:
+    store = Store(str(tmp_path / "made" / "store"))
+    sha256 = await store.put_document(b"%PDF-1.7")
+    await store.write_record(MSA, b"{}")
+    await store.write_amendment(MSA, 1, b"{}")
+    written = (f"documents/{sha256}", MSA.file("records"), f"{MSA.on('amendments')}/1.json")
+    for path in (tmp_path / "made" / "store" / name for name in written):
+        for each in (path, *path.parents[: len(path.relative_to(tmp_path).parts) - 1]):
+            assert each.name in on_disk[each.parent.stat().st_ino], each
+
+
+async def test_equal_content_is_acknowledged_once_the_first_writer_s_name_is_on_the_disk(
+    tmp_path: Path, on_disk: dict[int, set[str]]
+) -> None:
+    store = Store(str(tmp_path))
+    await store.write_record(R, b"{}")
+    on_disk.clear()
+    await store.write_record(R, b"{}")
+    assert on_disk[(tmp_path / R.file("records")).parent.stat().st_ino] == {"r.json"}
+
+
 async def test_amendments_come_in_their_order_also_when_one_is_missing(store: Store) -> None:
     assert await store.read_amendments(R) == ()
     for number in (10, 9, 2):
