@@ -16,7 +16,6 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymen
 
 from activities.core_signature.service import CoreSignatureService
 from activities.handoff import Fanout
-from activities.heartbeat import HeartbeatInterceptor
 from activities.planner import PolicyPlanner
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
@@ -30,7 +29,6 @@ from starter.startup import on_duty
 from starter.temporal import connect_patiently
 from starter.temporal_refusals import refusing
 from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
-from workflows.signature.workflow import SignatureRequestWorkflow
 
 NEEDS: Final = needs.OF_WORKER
 GRACE: Final = timedelta(seconds=30)
@@ -74,14 +72,12 @@ def workers(client: Client, activities: dict[str, list[Any]], chosen: Settings) 
     """One worker for workflows and what is ours, one for what Core Signature's rate limits hold."""
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
-        "interceptors": [HeartbeatInterceptor()],
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
         **_versioning(chosen),
     }
     ours = Worker(
         client,
         task_queue=WORKFLOW_QUEUE,
-        workflows=[SignatureRequestWorkflow],
         activities=activities[WORKFLOW_QUEUE],
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         **common,

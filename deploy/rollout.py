@@ -21,14 +21,12 @@ from temporalio.worker import Replayer
 from activities import runs
 from activities.runs import Run
 from deploy.failed_tasks import NotingRunner
-from starter import exits, settings
+from starter import exits, plugin, settings
 from starter.exits import Exit
 from starter.temporal import connect
 from starter.temporal_refusals import refusing
 from workflows.names import SIGNATURE_REQUEST
-from workflows.signature.workflow import SignatureRequestWorkflow
 
-WORKFLOWS: Final = (SignatureRequestWorkflow,)
 _OPEN: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND {runs.OPEN}"
 _NONDETERMINISM: Final = re.compile(r"Nondeterminism error: [^\"]+")
 _LONGEST: Final = 300
@@ -48,7 +46,7 @@ class Rehearsal:
         return not self.stuck and self.replayed == self.open
 
 
-async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] = WORKFLOWS) -> Rehearsal:
+async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] | None = None) -> Rehearsal:
     """Replay the requests that are open now, or only the `most` newest of them."""
     running = [execution async for execution in runs.listed(client, _OPEN)]
     histories = _histories(client, running[:most])
@@ -58,11 +56,12 @@ async def rehearse(client: Client, most: int | None = None, code: Sequence[type[
 
 
 async def replays(
-    histories: AsyncIterator[WorkflowHistory], converter: DataConverter, code: Sequence[type[Any]] = WORKFLOWS
+    histories: AsyncIterator[WorkflowHistory], converter: DataConverter, code: Sequence[type[Any]] | None = None
 ) -> AsyncIterator[tuple[str, Exception | None]]:
-    """Each history's workflow id and what `code` has against it; None when it goes on as if nothing had happened."""
+    """Each history's workflow id and what `code` (ours) has against it; None when it goes on as if nothing happened."""
     runner = NotingRunner()
-    replayer = Replayer(workflows=code, data_converter=converter, runtime=_silent(), workflow_runner=runner)
+    ours = plugin.workflows() if code is None else code
+    replayer = Replayer(workflows=ours, data_converter=converter, runtime=_silent(), workflow_runner=runner)
     async with replayer.workflow_replay_iterator(histories) as results:
         async for result in results:
             failed = runner.failed.pop(result.history.run_id, None)

@@ -12,9 +12,9 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError
 
-from starter.codec import data_converter
 from starter.environment import DEV_FILE
 from starter.exits import Refusal
+from starter.plugin import CountersignPlugin
 from starter.settings import Settings
 from starter.telemetry import Telemetry
 
@@ -52,14 +52,14 @@ async def connect(
     """
     config = connect_config(settings.around.temporal)
     address = config.setdefault("target_host", _LOCAL)
+    interceptors = telemetry.interceptors if telemetry else ()
     try:
         async with asyncio.timeout(patience.total_seconds()):
             return await Client.connect(
                 **config,
                 identity=identity,
                 lazy=lazy,
-                data_converter=data_converter(settings.payload_keys),
-                interceptors=telemetry.interceptors if telemetry else (),
+                plugins=[CountersignPlugin(settings.payload_keys, interceptors=interceptors)],
                 runtime=telemetry.runtime if telemetry else None,
             )
     except TimeoutError:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 import worker
-from starter import settings
+from starter import plugin, settings
 from tests.servers import time_skipping
 from tests.versions.changed import WorkflowCode
 from tests.workflows.fakes import FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
@@ -96,12 +96,21 @@ async def deployed(
     environment = {"COUNTERSIGN_SIGNATURE_MAX_RPS": _UNPACED}
     if build_id is not None:
         environment["TEMPORAL_WORKER_BUILD_ID"] = build_id
-    with patch.object(worker, "SignatureRequestWorkflow", code):
-        both = worker.workers(client, around.activities(), settings.load(environment=environment))
+    with patch.object(plugin, "workflows", lambda: (code,)):
+        both = worker.workers(_connected(client), around.activities(), settings.load(environment=environment))
     async with AsyncExitStack() as running:
         for one in both:
             await running.enter_async_context(one)
         yield
+
+
+def _connected(client: Client) -> Client:
+    """The same client as `starter.temporal.connect` would make it, but with the data converter that it has."""
+    ours = plugin.CountersignPlugin()
+    ours.data_converter = None
+    config = client.config()
+    config["plugins"] = [ours]
+    return Client(**config)
 
 
 async def living(client: Client, around: Surroundings, name: str = "msa-0042") -> Living:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
+from starter.plugin import CountersignPlugin
 from tests.workflows import corpus
-from workflows.signature.workflow import SignatureRequestWorkflow
 
 GOOD = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
 BAD = sorted(corpus.FOLDER.glob("bad-*.json.gz"))
@@ -27,7 +26,7 @@ async def replay(histories: list[WorkflowHistory]) -> list[Exception]:
         for history in histories:
             yield history
 
-    replayer = Replayer(workflows=[SignatureRequestWorkflow], data_converter=pydantic_data_converter)
+    replayer = Replayer(workflows=(), plugins=[CountersignPlugin()])
     results = await replayer.replay_workflows(each(), raise_on_replay_failure=False)
     return list(results.replay_failures.values())
 
