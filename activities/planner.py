@@ -12,6 +12,7 @@ from activities.failures import passing_failure
 from activities.follow_up.escalation import escalation
 from activities.follow_up.last_warnings import last_warnings
 from activities.follow_up.open_hours import OpenHours
+from activities.follow_up.questions import about_question
 from activities.follow_up.reminders import reminders
 from activities.follow_up.told_signers import told_of
 from activities.follow_up.waiting import Waiting, jitter
@@ -41,7 +42,7 @@ class PolicyPlanner(Planner):
 
     async def _plan(self, planning: Planning) -> Agenda:
         due_at = await self._due_at(planning)
-        moments = [_expiry(planning.brief.requester, due_at)]
+        moments = [_expiry(planning.brief.requester, due_at), *await about_question(planning, self._directory)]
         for turn in planning.turns:
             waiting = await self._waiting(planning, turn, due_at)
             warnings = last_warnings(waiting)

@@ -16,7 +16,7 @@ from activities.files.yaml_lines import parse
 from activities.people import FileDirectory
 from activities.person import Absence, Device, PeopleFile, Person
 from activities.policies.catalogue import Catalogue, Kind
-from activities.policies.file import EscalationLayer, ReminderLayer, TargetEntry, Trigger
+from activities.policies.file import EscalationLayer, QuestionLayer, ReminderLayer, TargetEntry, Trigger
 from activities.requests.file import DocumentEntry, RequestFile, SignerEntry
 from activities.requests.start import prepare
 from activities.store import Store
@@ -116,6 +116,7 @@ TABLES: Final = (
     Table("A device", Device, device),
     Table("A kind", Kind, kind, policy),
     Table("Reminders", ReminderLayer, lambda example: kind({"reminders": example}), lambda: policy()["reminders"]),
+    Table("A question", QuestionLayer, lambda example: kind({"question": example}), lambda: policy()["question"]),
     Table("Escalation", EscalationLayer, lambda example: kind({"escalation": example}), lambda: policy()["escalation"]),
     Table("A hand-off target", TargetEntry, target),
     Table("A request", RequestFile, request),

@@ -72,6 +72,12 @@ class EscalationLayer(FileModel):
     fallback: Id | None = None
 
 
+class QuestionLayer(FileModel):
+    """For how long the clocks stand for a question."""
+
+    pause: Span | None = None
+
+
 class TargetEntry(FileModel):
     """Who is told of an ending, and how."""
 
@@ -110,6 +116,7 @@ class PolicyLayer(FileModel):
     handoff: tuple[TargetEntry, ...] | None = Field(default=None, max_length=50)
     snooze: Annotated[int, Field(ge=0, le=20)] | None = None
     self_delegate: bool | None = None
+    question: QuestionLayer | None = None
     fallback_after: NotYet = None
 
     @field_validator("warnings")

@@ -81,6 +81,14 @@ _QUESTION: Final = _alike(
         phrase("Before signing {document}, a signer would like to know something. Please answer."),
     )
 )
+_UNANSWERED: Final = Words(
+    phrase("A question still waits for your answer"),
+    phrase("Before signing {document}, a signer would like to know something. Please answer."),
+)
+_UNANSWERED_BY_OTHERS: Final = Words(
+    phrase("A signer's question waits for an answer"),
+    phrase("A signer of {document} has asked something that nobody has answered. Please see to it."),
+)
 _ANSWER: Final[_ByAction] = {
     NoticeAction.SIGN: Words(
         phrase("Your question was answered"), phrase("Please read the answer, then sign {document}.")
@@ -165,6 +173,8 @@ def words_for(stage: str, action: NoticeAction, outcome: Status | None, *, to_re
     kind = kind_of(stage)
     if kind is Stage.ESCALATION and to_requester:
         return _NOBODY_LEFT
+    if kind is Stage.UNANSWERED:
+        return _UNANSWERED if to_requester else _UNANSWERED_BY_OTHERS
     return _FIRST[action] if kind not in _STAGES else _STAGES[kind][action]
 
 

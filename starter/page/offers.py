@@ -12,6 +12,7 @@ from starter.page.not_now import Later, times
 from starter.page.posted_forms import plain_text
 from starter.page.screens import Act
 from starter.wishes import AnyWish, Refused
+from workflows.follow_up.stages import Stage, kind_of
 from workflows.model.entries import AskedQuestion
 from workflows.model.views import Choices, RequestShow
 from workflows.model.wishes import Answer, Delegation, NotNow, Question
@@ -76,8 +77,14 @@ def to_signer(shown: RequestShow, person: str, delegate: Person | None, reader: 
 
 
 def to_onlooker(shown: RequestShow, person: str) -> Offers:
-    """What an onlooker may do: the requester answers the question that is open."""
-    return Offers(question=shown.question) if person == shown.requester else NOTHING
+    """What an onlooker may do: answer the question that is open, if it was put to them."""
+    return Offers(question=shown.question) if may_answer(shown, person) else NOTHING
+
+
+def may_answer(shown: RequestShow, person: str) -> bool:
+    """Whether questions are for somebody to read and answer: the requester, and who was told that one is unanswered."""
+    told = (line.person for line in shown.notifications if kind_of(line.stage) is Stage.UNANSWERED)
+    return person == shown.requester or person in told
 
 
 def _can_take(shown: RequestShow, delegate: Person, now: datetime) -> bool:

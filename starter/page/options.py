@@ -7,14 +7,16 @@ from typing import Final
 from activities.language import Language, phrase
 from activities.push.words import isolated
 from activities.reader import Reader
-from starter.page.offers import Offers, choices_of
+from starter.page.offers import Offers, choices_of, may_answer
 from starter.page.screens import Act, Choice, Exchange, Option, Screen
 from workflows.model.entries import AskedQuestion
 from workflows.model.views import RequestShow
 
 _CALENDAR_HINT: Final = phrase("The due date stays as it is, and you will still get a last warning.")
 _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")
-_ASK_HINT: Final = phrase("Whoever asked for this gets your question. Nobody is reminded until it is answered.")
+_ASK_HINT: Final = phrase(
+    "Whoever asked for this gets your question. Reminders wait for the answer, for a limited time."
+)
 _ANSWER_HINT: Final = phrase("Whoever asked gets your answer, and reminders go on.")
 WRITING: Final = {
     Act.ASK: (phrase("Ask a question"), phrase("What would you like to know?"), phrase("Send the question"), _ASK_HINT),
@@ -38,8 +40,8 @@ def with_wishes_of(screen: Screen, shown: RequestShow, person: str, reader: Read
 
 
 def with_questions(screen: Screen, shown: RequestShow, person: str) -> Screen:
-    """The onlooker's screen with what signers have asked: for the requester, to whom they have put it."""
-    if person != shown.requester:
+    """The onlooker's screen with what signers have asked: for whoever is to answer."""
+    if not may_answer(shown, person):
         return screen
     return replace(screen, exchanges=tuple(_exchange(one, screen.language) for one in shown.questions))
 

@@ -26,6 +26,8 @@ NUDGES: Final = ("reminder", "snooze", "warning", "escalated")
 TO_SEND: Final = timedelta(minutes=3)
 """From the decision to the last try at the phone that did not answer."""
 HOUR: Final = timedelta(hours=1)
+PAUSE: Final = timedelta(days=3, hours=1)
+OUTAGES_AND_PAUSES: Final = timedelta(days=14)
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -39,6 +41,7 @@ def test_every_life_ends_and_keeps_what_is_promised(seed: int) -> None:
     assert_nothing_disappears(life)
     assert_the_last_word_is_heeded(life)
     assert_the_clocks_stand(life)
+    assert_no_question_holds_up_for_long(life)
 
 
 def assert_it_ended(life: Life, settled: Settled) -> None:
@@ -57,7 +60,7 @@ def assert_it_ended(life: Life, settled: Settled) -> None:
 
 def assert_nobody_is_woken(life: Life) -> None:
     """Reminders, alerts and what the signer hears of them come in the recipient's hours, never while paused."""
-    for sent in nudges(life, "reminder-", "escalat"):
+    for sent in nudges(life, "reminder-", "escalat", "unanswered"):
         hours = OpenHours.of(life.people[sent.person], life.policy)
         assert hours.open_at(sent.at) or hours.open_at(sent.at - TO_SEND), sent
     for sent in nudges(life, *NUDGES, "escalation"):
@@ -96,8 +99,11 @@ def assert_nothing_disappears(life: Life) -> None:
     gone = {entry.from_ for entry in end.escalations}
     gone |= {one.person for one in end.signatures.signers if one.state is SignerState.REASSIGNED}
     gone |= {line.key.rpartition("/")[2] for line in end.notifications if line.stage == "escalation"}
+    stages = {line.stage for line in end.notifications}
     for moment in planned(life):
         happened = moment.person in gone and moment.kind in (MomentKind.ESCALATE, MomentKind.ESCALATED)
+        # Of an open question somebody else may have heard by then.
+        happened |= moment.kind is MomentKind.QUESTION and moment.stage in stages
         assert key_of(end.request, moment) in keys or happened, moment
 
 
@@ -137,6 +143,13 @@ def assert_the_clocks_stand(life: Life) -> None:
             assert abs(progress.window_from - progress.sent_at - stood) < timedelta(minutes=1)
 
 
+def assert_no_question_holds_up_for_long(life: Life) -> None:
+    """The clocks stand for an unanswered question for the policy's time, and what outages and pauses add to it."""
+    for at, progress in life.history:
+        question = progress.stop(StopKind.QUESTION)
+        assert question is None or at - question.since <= PAUSE + OUTAGES_AND_PAUSES
+
+
 def nudges(life: Life, *stages: str) -> Iterator[Sent]:
     """What phones took of these stages, without what an operator insisted on."""
     by_hand = "reminder-manual"
@@ -147,7 +160,7 @@ def planned(life: Life) -> Iterator[Moment]:
     """Every moment that was ever in a plan which the request followed."""
     for _, progress in life.history:
         if agenda := progress.agenda:
-            yield from (one for one in (*agenda.moments, *agenda.dropped) if one.kind is not MomentKind.EXPIRE)
+            yield from (one for one in (*agenda.moments, *agenda.dropped) if one.kind.tells)
 
 
 def state_at(life: Life, at: datetime) -> Progress:

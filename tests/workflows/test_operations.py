@@ -227,9 +227,9 @@ async def test_a_question_stops_the_clocks_until_the_requester_answers() -> None
         assert await refused(it, Request.ask, again) == "a question is open already"
         await it.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="Annex B"))
         await it.days_pass(0.01)
-        assert world.push.stages()[2:] == [("answer-1", "customer-signer")]
+        assert world.push.stages()[2:] == [("answer-1", "customer-signer"), ("withdrawal-question-1", "legal-desk")]
         await it.days_pass(2.1)
-        assert world.push.stages()[3:] == [("reminder-1", "customer-signer")]
+        assert world.push.stages()[4:] == [("reminder-1", "customer-signer")]
         assert await refused(it, Request.answer, Answer(actor="x", text="?")) == "no question is open"
 
 
@@ -409,7 +409,8 @@ async def test_an_answer_is_of_no_use_to_somebody_who_has_signed() -> None:
         await it.days_pass(0.01)
         await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
         await it.days_pass(0.01)
-    assert [stage for stage, _ in world.push.stages()] == ["ready", "question-1", "ready", "withdrawal"]
+    stages = [stage for stage, _ in world.push.stages()]
+    assert stages == ["ready", "question-1", "ready", "withdrawal", "withdrawal-question-1"]
 
 
 @pytest.mark.parametrize(

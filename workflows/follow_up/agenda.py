@@ -7,6 +7,7 @@ import workflows.follow_up.stages as stages
 from workflows.follow_up.ledger import key_of
 from workflows.model.notices import Notification, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind
+from workflows.model.wishes import StopKind
 from workflows.signature.progress import Progress
 
 _NUDGES = (MomentKind.REMIND, MomentKind.WARN)
@@ -41,6 +42,20 @@ class Escalate:
 
 
 @dataclass(frozen=True)
+class AskAgain:
+    """Tell those of `moments` that a signer's question still waits for its answer."""
+
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """Let the clocks go on, although the question they stand for was not answered."""
+
+    moment: Moment
+
+
+@dataclass(frozen=True)
 class Expire:
     """End the request: its time is over."""
 
@@ -54,14 +69,15 @@ class Wait:
     moment: Moment | None
 
 
-Step = Nudge | Escalate | Expire | Wait
+Step = Nudge | Escalate | AskAgain | GoOn | Expire | Wait
 
 
 def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     """What to do at `now`. Total: every agenda and progress has an answer; nothing is done before its instant.
 
     Nudges come before escalation and escalation before expiry, so that nobody loses a request without the last word
-    and the time to heed it; but whose place is handed over this instant is not reminded of it first.
+    and the time to heed it; but whose place is handed over this instant is not reminded of it first. While the clocks
+    stand for a question, only what that one needs is done.
     """
     pending = frozenset(signer.person for signer in progress.signatures.pending)
     told = frozenset(line.key for line in progress.notifications)
@@ -69,7 +85,9 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     ahead = [
         _held(moment, agenda, progress, now)
         for moment in agenda.moments
-        if _is_open(moment, pending, escalated) and key_of(progress.request, moment) not in told
+        if _is_open(moment, pending, escalated)
+        and _is_time(moment, progress)
+        and key_of(progress.request, moment) not in told
     ]
     due = [moment for moment in ahead if moment.at <= now]
     leaving = frozenset(one.person for one in due if one.hands_over and one.person not in progress.not_handed_over)
@@ -79,6 +97,8 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
         return Nudge(heard)
     if escalations := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATE):
         return Escalate(escalations)
+    if unanswered := _about_a_question(due):
+        return unanswered
     if expiry := next((moment for moment in due if moment.kind is MomentKind.EXPIRE), None):
         return Expire(expiry)
     return Wait(min(ahead, key=lambda moment: moment.at, default=None))
@@ -88,6 +108,20 @@ def was_away(moments: tuple[Moment, ...], progress: Progress, now: datetime) -> 
     """Whether an outage separates the plan from now, so that the recipients' hours must be looked at again."""
     late, planned_at = now - _LATE, progress.planned_at
     return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
+
+
+def _about_a_question(due: list[Moment]) -> AskAgain | GoOn | None:
+    if asked := tuple(moment for moment in due if moment.kind is MomentKind.QUESTION):
+        return AskAgain(asked)
+    return next((GoOn(moment) for moment in due if moment.kind is MomentKind.GO_ON), None)
+
+
+def _is_time(moment: Moment, progress: Progress) -> bool:
+    """Whether the clocks go on for it; an open question has one of its own, and tells nobody the same again."""
+    stands = progress.stop(StopKind.QUESTION) is not None
+    if moment.kind is MomentKind.QUESTION:
+        return all(line.stage != moment.stage for line in progress.notifications)
+    return stands is (moment.kind is MomentKind.GO_ON)
 
 
 def _is_open(moment: Moment, pending: frozenset[str], escalated: frozenset[str]) -> bool:

@@ -31,7 +31,7 @@ def suppressed(request: str, moments: Iterable[Moment], why: Reason) -> tuple[De
             why=moment.suppressed or why,
         )
         for moment in moments
-        if moment.kind is not MomentKind.EXPIRE
+        if moment.kind.tells
     )
 
 

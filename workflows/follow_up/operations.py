@@ -192,13 +192,12 @@ def refuse_ask(progress: Progress, wish: Question) -> str | None:
 
 
 def ask(progress: Progress, wish: Question, now: datetime) -> Progress:
-    """Let the clocks stand until the requester has answered."""
+    """Let the clocks stand until the requester has answered, or has let the policy's time for it pass."""
     number = len(progress.questions) + 1
     question = AskedQuestion(number=number, person=wish.person, text=wish.text.strip(), at=now)
     stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
-    return progress.replace(questions=(*progress.questions, question)).stand(stop).note(
-        now, f"question {number} asked", wish.person, None
-    )  # fmt: skip
+    known = progress.replace(questions=(*progress.questions, question), agenda=None).stand(stop)
+    return known.note(now, f"question {number} asked", wish.person, None)
 
 
 def open_question(progress: Progress) -> AskedQuestion | None:
@@ -219,14 +218,16 @@ def refuse_answer(progress: Progress, wish: Answer) -> str | None:
 
 
 def answer(progress: Progress, wish: Answer, now: datetime) -> Progress:
-    """Answer the open question; the clocks go on."""
+    """Answer the open question; the clocks go on, and nobody is reminded of it any more."""
     question = open_question(progress)
     if question is None:
         return progress
     answered = tuple(
         one.replace(answer=wish.text.strip()) if one.number == question.number else one for one in progress.questions
     )
-    known = progress.replace(questions=answered).go_on(StopKind.QUESTION, now)
+    reminders = tuple(moment for moment in progress.unsent if moment.kind is MomentKind.QUESTION)
+    known = progress.suppress(reminders, Reason.ANSWERED, now).replace(questions=answered, agenda=None)
+    known = known.go_on(StopKind.QUESTION, now)
     return known.note(now, f"question {question.number} answered", wish.actor, None)
 
 

@@ -18,6 +18,7 @@ class Stage(StrEnum):
     ESCALATION = "escalation"
     ESCALATED = "escalated"
     QUESTION = "question"
+    UNANSWERED = "unanswered"
     ANSWER = "answer"
     REASSIGNED = "reassigned"
     WITHDRAWAL = "withdrawal"
@@ -59,9 +60,24 @@ def question(number: int) -> str:
     return f"question-{number}"
 
 
+def unanswered(number: int, *, again: bool = False) -> str:
+    """A question is still open: to the requester, and `again` to somebody who can see to its answer."""
+    return f"unanswered-{number}.2" if again else f"unanswered-{number}"
+
+
 def answer(number: int) -> str:
     """The requester's answer."""
     return f"answer-{number}"
+
+
+def of_question(number: int) -> tuple[str, ...]:
+    """All that says that a question is open."""
+    return question(number), unanswered(number), unanswered(number, again=True)
+
+
+def question_gone(number: int) -> str:
+    """A question needs no answer any more: its notice leaves the phone."""
+    return f"withdrawal-question-{number}"
 
 
 def kind_of(stage: str) -> Stage | None:

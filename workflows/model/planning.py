@@ -18,7 +18,16 @@ class MomentKind(StrEnum):
     WARN = "warn"
     ESCALATE = "escalate"
     ESCALATED = "escalated"
+    QUESTION = "question"
+    """Whoever is to answer is told that a question is still open."""
+    GO_ON = "go_on"
+    """The clocks no longer stand for a question."""
     EXPIRE = "expire"
+
+    @property
+    def tells(self) -> bool:
+        """Whether somebody is told something, so that the ledger has a line of it."""
+        return self not in (MomentKind.GO_ON, MomentKind.EXPIRE)
 
 
 class Reason(StrEnum):
@@ -32,6 +41,7 @@ class Reason(StrEnum):
     PAUSED = "paused"
     SNOOZED = "snoozed"
     SETTLED = "settled"
+    ANSWERED = "answered"
     NO_DEVICE = "no_device"
     SUPERSEDED = "superseded"
     CAUGHT_UP = "caught_up"
@@ -111,6 +121,15 @@ class Snooze(Model):
     number: int
 
 
+class OpenQuestion(Model):
+    """A question that waits for its answer, and whether the clocks stand for it."""
+
+    number: int
+    person: str
+    at: AwareDatetime
+    stands: bool
+
+
 class Planning(Model):
     """Input of the planner: never the clock, `now` comes from the workflow."""
 
@@ -129,3 +148,4 @@ class Planning(Model):
     """How many steps up the chain have been taken already."""
     not_handed_over: tuple[str, ...] = ()
     """Signers whose place could not be handed over: an escalation alerts about them, whatever the policy wants."""
+    question: OpenQuestion | None = None

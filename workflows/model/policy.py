@@ -39,6 +39,12 @@ class Escalation(Model):
     fallback: str | None = None
 
 
+class QuestionPause(Model):
+    """For how long the clocks stand for a question that nobody answers, on the calendar of whoever is to answer."""
+
+    pause: Duration = "3d"
+
+
 class Target(Model):
     """One entry of the hand-off: exactly one of `person`, `group`, `url`, `workflow` says how it is told."""
 
@@ -63,5 +69,6 @@ class Policy(Model):
     """How often a signer may say "not now"."""
     self_delegate: bool = False
     """Whether a signer may hand over to their delegate."""
+    question: QuestionPause = QuestionPause()
     escalation: Escalation | None = Escalation()
     handoff: tuple[Target, ...] = ()

@@ -5,10 +5,12 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
+from workflows.follow_up.operations import open_question
 from workflows.model.base import Model
-from workflows.model.planning import EscalationReason, Planning
+from workflows.model.planning import EscalationReason, OpenQuestion, Planning
 from workflows.model.policy import Policy
 from workflows.model.request import Brief
+from workflows.model.wishes import StopKind
 from workflows.signature.progress import Progress
 
 
@@ -50,4 +52,13 @@ def planning_of(request: SignatureRequest, progress: Progress, now: datetime) ->
         acted=tuple(signer.person for signer in progress.signatures.signers if signer.acted),
         escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in progress.escalations),
         not_handed_over=progress.not_handed_over,
+        question=_open_question(progress),
     )
+
+
+def _open_question(progress: Progress) -> OpenQuestion | None:
+    question = open_question(progress)
+    if question is None:
+        return None
+    stands = progress.stop(StopKind.QUESTION) is not None
+    return OpenQuestion(number=question.number, person=question.person, at=question.at, stands=stands)

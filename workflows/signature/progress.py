@@ -84,7 +84,7 @@ class Progress(Clocked):
         told = {line.key for line in self.notifications}
         present = (*self.agenda.moments, *self.agenda.dropped) if self.agenda else ()
         latest = {(moment.stage, moment.person): moment for moment in (*self.planned_once, *present)}
-        planned = (moment for moment in latest.values() if moment.kind is not MomentKind.EXPIRE)
+        planned = (moment for moment in latest.values() if moment.kind.tells)
         return tuple(moment for moment in planned if key_of(self.request, moment) not in told)
 
     def notify_of(self, event: ProviderEvent) -> Self:

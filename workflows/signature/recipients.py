@@ -25,6 +25,7 @@ def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
         *_ready(brief, progress),
         *_taken_away(brief, progress),
         *_questions(brief, progress),
+        *_questions_gone(brief, progress),
     ]
     known = frozenset(line.key for line in progress.notifications)
     return tuple(notice for notice in wanted if notice.key not in known)
@@ -39,6 +40,11 @@ def nudges(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
 def alerts(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
     """Escalations: one notice per silent signer to whoever is to act; the signer hears of it in hours of their own."""
     return tuple(_planned(brief, moment, NoticeAction.OPEN).replace(about=moment.person) for moment in moments)
+
+
+def asked_again(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
+    """Reminders of an open question, to whoever is to answer; nobody needs one about a signer who has acted."""
+    return alerts(brief, moments)
 
 
 def alerted(progress: Progress, moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
@@ -157,6 +163,19 @@ def _questions(brief: Brief, progress: Progress) -> list[Notice]:
         else _notice(brief, stages.answer(one.number), one.person, _ACTIONS[_role(brief, one.person)])
         for one in progress.questions
         if one.person in pending
+    ]
+
+
+def _questions_gone(brief: Brief, progress: Progress) -> list[Notice]:
+    """A question that needs no answer any more leaves the phones on which it is what they show of this request."""
+    pending = frozenset(signer.person for signer in progress.signatures.pending)
+    shown = {line.person: line for line in progress.notifications if line.outcome is Outcome.ACCEPTED}
+    return [
+        _notice(brief, stages.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
+        for question in progress.questions
+        if question.answer is not None or question.person not in pending
+        for line in shown.values()
+        if line.stage in stages.of_question(question.number)
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from workflows.follow_up.agenda import Escalate, Expire, Nudge, Wait, next_step
+from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Wait, next_step
 from workflows.follow_up.operations import latest_snooze, open_question, reminded_at, snoozes_left
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Delivered, Notification, Outcome
@@ -16,7 +16,7 @@ from workflows.model.policy import Policy
 from workflows.model.request import Code, SignerState, Status
 from workflows.model.settlement import HandoffState
 from workflows.model.views import Choices, HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
-from workflows.model.wishes import StopKind
+from workflows.model.wishes import Stop, StopKind
 from workflows.signature.attention import attention_of
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
@@ -99,7 +99,7 @@ def _people(progress: Progress) -> str:
 def _next(progress: Progress, now: datetime) -> Next | None:
     if progress.status.ended:
         return _next_handoff(progress)
-    if standstill := _standstill(progress):
+    if (standstill := _standstill(progress)) and not standstill.for_a_question:
         return standstill.next
     if progress.agenda is None:
         return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
@@ -116,6 +116,8 @@ class _Standstill:
     says: str
     why: str
     at: datetime | None = None
+    for_a_question: bool = False
+    """The agenda has what is done about that."""
 
     @property
     def next(self) -> Next:
@@ -132,10 +134,15 @@ def _standstill(progress: Progress) -> _Standstill | None:
     if progress.status is Status.CONVERTING:
         says = "Core Signature is preparing the document"
         return _Standstill(says, says, progress.probe_at)
-    if progress.stops:
-        why = progress.stops[0].words
-        return _Standstill(f"Waiting for {_people(progress)}; the clocks stand: {why}", why)
+    if stop := progress.stop(StopKind.PAUSE) or progress.stop(StopKind.QUESTION):
+        says = f"Waiting for {_people(progress)}; the clocks stand{_until(progress, stop)}: {stop.words}"
+        return _Standstill(says, stop.words, for_a_question=stop.kind is StopKind.QUESTION)
     return None
+
+
+def _until(progress: Progress, stop: Stop) -> str:
+    moments = progress.agenda.moments if progress.agenda and stop.kind is StopKind.QUESTION else ()
+    return next((f" until {stamp(moment.at)}" for moment in moments if moment.kind is MomentKind.GO_ON), "")
 
 
 def _choices(policy: Policy, progress: Progress, now: datetime) -> tuple[Choices, ...]:
@@ -156,12 +163,12 @@ def _choices(policy: Policy, progress: Progress, now: datetime) -> tuple[Choices
 
 def _next_moment(agenda: Agenda, progress: Progress, now: datetime) -> Moment | None:
     match next_step(agenda, progress, now):
-        case Wait(moment) | Expire(moment):
+        case Wait(moment) | Expire(moment) | GoOn(moment):
             return moment
         case Nudge((), caught_up, too_soon):
             # Nobody is told anything by this step, so what comes after it is next.
             return _next_moment(agenda, progress.left_out(caught_up, too_soon, now), now)
-        case Nudge(moments) | Escalate(moments):
+        case Nudge(moments) | Escalate(moments) | AskAgain(moments):
             return min(moments, key=lambda moment: moment.at)
 
 
@@ -203,6 +210,8 @@ _NEXT_STEPS = {
     MomentKind.ESCALATE: NextStep.ESCALATE,
     # To the signer it is one more nudge; `why` says who was alerted.
     MomentKind.ESCALATED: NextStep.REMIND,
+    MomentKind.QUESTION: NextStep.REMIND,
+    MomentKind.GO_ON: NextStep.WAIT,
     MomentKind.EXPIRE: NextStep.EXPIRE,
 }
 _NEXT_WORDS = {

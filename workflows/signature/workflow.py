@@ -6,10 +6,9 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.follow_up.operations as operations
     import workflows.follow_up.options as options
     import workflows.signature.recipients as recipients
-    from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, next_step, was_away
+    from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, next_step, was_away
     from workflows.follow_up.patience import Condition, Wake, despite_cancellation, nothing
     from workflows.follow_up.trouble import trouble_of
     from workflows.model.entries import Reassignment
@@ -76,14 +75,12 @@ class SignatureRequestWorkflow(Telling):
             await self._tell(announcement)
         elif progress.reminder:
             await self._remind_now()
-        elif question := operations.open_question(progress):
-            await self._wait(None, f"an answer to question {question.number} of {question.person}")
         else:
             await self._take(next_step(progress.agenda, progress, workflow.now()))
 
     async def _take(self, step: Step) -> None:
         match step:
-            case Nudge(moments) | Escalate(moments) if was_away(moments, self._progress, workflow.now()):
+            case Nudge(due) | Escalate(due) | AskAgain(due) if was_away(due, self._progress, workflow.now()):
                 self._progress = self._progress.replace(agenda=None)
             case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, workflow.now())
@@ -91,6 +88,11 @@ class SignatureRequestWorkflow(Telling):
                     await self._tell(recipients.nudges(self._brief, moments), planned=moments)
             case Escalate(moments):
                 await self._escalate(moments)
+            case AskAgain(moments):
+                await self._tell(recipients.asked_again(self._brief, moments), planned=moments)
+            case GoOn(moment):
+                known = self._progress.go_on(StopKind.QUESTION, workflow.now())
+                self._progress = known.note(workflow.now(), "the clocks go on", None, moment.why)
             case Expire(moment):
                 self._progress = self._progress.expire(moment)
             case Wait(moment):

@@ -132,7 +132,8 @@ class Life:
     def _ask(self) -> None:
         for person in self._pending():
             self._update("ask", Question(person=person, text="why?"))
-            self._later(lambda: self._update("answer", Answer(actor="requester", text="so")))
+            if self.random.random() < 0.7:
+                self._later(lambda: self._update("answer", Answer(actor="requester", text="so")))
 
     def _snooze(self) -> None:
         until = self.loop.now() + timedelta(hours=self.random.choice([3, 24, 72]))
