@@ -1,4 +1,4 @@
-"""Which push service is spoken to, and with what."""
+"""Which services carry notices, and what they are spoken to with."""
 
 import ssl
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from pydantic import SecretStr
 from activities.http.calling import Service, make_client
 from activities.http.oauth import Bearer, Credentials
 from activities.push.appworks import AppWorks
+from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.push.dialect import PushDialect
 from activities.push.fcm import SEND_PATH, Fcm
 from activities.push.google import ServiceAccount, ServiceAccountBearer
 
 NAME: Final = "push service"
+MESSAGING: Final = "cloud messaging"
 DEADLINE: Final = 10.0
 """Seconds one message may take, its token included: a stage of many must fit into one activity."""
 _CONNECTIONS: Final = 100
@@ -56,6 +58,16 @@ def open_dialect(
     if isinstance(config, FcmConfig):
         return Fcm(service, config.project, config.send_path)
     return AppWorks(service, config.app, config.app_key)
+
+
+def open_messaging(
+    config: CloudMessagingConfig | None, *, transport: httpx.AsyncBaseTransport | None = None
+) -> CloudMessaging | None:
+    """The fallback channel with a client of its own; close it at the end. None when there is none."""
+    if config is None:
+        return None
+    service = Service(MESSAGING, config.url, make_client(transport=transport), deadline=DEADLINE)
+    return CloudMessaging(service, config.user, config.password)
 
 
 def _bearer(config: FcmConfig, transport: httpx.AsyncBaseTransport | None) -> Bearer:

@@ -15,6 +15,7 @@ from deploy.sandbox.core.routes import core_routes
 from deploy.sandbox.front import Front
 from deploy.sandbox.pages.routes import page_routes
 from deploy.sandbox.push.appworks import AppWorks
+from deploy.sandbox.push.cloud_messaging import CloudMessaging
 from deploy.sandbox.push.fcm import Fcm
 from deploy.sandbox.push.phones import Phones
 from deploy.sandbox.refusal import Refused
@@ -39,6 +40,7 @@ def create_app(settings: SandboxSettings) -> Starlette:
             *core_routes(world),
             *Fcm(world, phones).routes(),
             *AppWorks(world, phones).routes(),
+            *CloudMessaging(world).routes(),
             Control(world, phones).routes(),
             Route("/healthz", _healthy),
             *page_routes(world, phones),

@@ -17,6 +17,7 @@
 | `mail` | `to, kind (sign, resend, signed, declined, cancelled, expired), subject, external_id` |
 | `push` | `message_id, token, person, key, title, text, link, action, data, visible` |
 | `push_refused` | `token, status, code` |
+| `message` | `job, kind (sms, email), to, text, reference`: cloud messaging |
 | `downstream` | `target, headers (webhook-id, webhook-timestamp, webhook-signature), body, raw` |
 | `download` | `sha256` |
 | `fault_armed` | the fault as it was asked for |
@@ -57,6 +58,7 @@ class EntryType(StrEnum):
     MAIL = "mail"
     PUSH = "push"
     PUSH_REFUSED = "push_refused"
+    MESSAGE = "message"
     DOWNSTREAM = "downstream"
     DOWNLOAD = "download"
     FAULT_ARMED = "fault_armed"

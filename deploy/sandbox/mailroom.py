@@ -1,4 +1,4 @@
-"""Core Signature's own mails. They are not sent anywhere: the inbox pages show them."""
+"""Core Signature's own mails, and what cloud messaging delivers. They are not sent anywhere: the inbox shows them."""
 
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.memory import Memory
@@ -33,6 +33,19 @@ class Mailroom:
         for signer in request.signers:
             if signer.forwarded_on is None:
                 self._post(document, to=signer.email, kind=ending, subject=subject, text=text)
+
+    def deliver(self, address: str, *, kind: str, subject: str, text: str) -> None:
+        """A mail or text of somebody else's service; a number is read in the inbox of its digits."""
+        mail = Mail(
+            at=self._clock(),
+            to=address,
+            person=address.partition("@")[0].lower(),
+            kind=kind,
+            subject=subject,
+            text=text,
+            path=next((word for word in text.split() if word.startswith(("https://", "http://"))), None),
+        )
+        self._memory.mails.save(mail)
 
     def _post(
         self, document: Document, *, to: str, kind: str, subject: str, text: str, path: str | None = None

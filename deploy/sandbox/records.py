@@ -146,7 +146,7 @@ class Webhook(Record):
 
 
 class Mail(Record):
-    """A mail of Core Signature; `path` is the page it leads to."""
+    """A mail of Core Signature, or what cloud messaging delivered; `path` is the page it leads to."""
 
     at: float
     to: str

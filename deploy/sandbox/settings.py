@@ -28,6 +28,8 @@ class SandboxSettings:
     push_project: str = "countersign"
     push_app: str = "countersign"
     push_app_key: str = "sandbox-app-key"
+    mra_user: str = "countersign"
+    mra_password: str = "sandbox-messaging-password"  # noqa: S105
     sender_email: str = "legal-desk@acme.test"
     token_lifetime: float = 900.0
     callback_secret: str = "YOUR_TOKEN_HERE"  # noqa: S105

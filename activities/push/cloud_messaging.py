@@ -1,0 +1,99 @@
+"""OpenText cloud messaging (`/mra/v1`): SMS and mail for people whom no push reaches (docs/core-signature.md).
+
+Accepted means that a job was made of it; whether it arrived is not known then.
+"""
+
+import base64
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from activities.http.calling import Service, ServiceFailure
+from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.message import Message, fitted, wire_size
+
+SMS_AT_MOST: Final = 459
+"""Bytes of an SMS, about three parts of a long one; the name of the document is cut so that it fits."""
+_MAILS: Final = "/mra/v1/outbound/emails"
+_TEXTS: Final = "/mra/v1/outbound/sms"
+_NO_SUCH_JOB: Final = 404
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CloudMessagingConfig:
+    """Cloud messaging at `url` (the host of a region), with the account's user and password."""
+
+    url: str
+    user: str
+    password: SecretStr
+
+
+class CloudMessaging:
+    """Sends one message to one address; never raises for an answer, nor for its absence."""
+
+    def __init__(self, service: Service, user: str, password: SecretStr) -> None:
+        self._service = service
+        pair = f"{user}:{password.get_secret_value()}".encode()
+        self._basic = f"Basic {base64.b64encode(pair).decode()}"
+
+    async def mail(self, address: str, message: Message, reference: str) -> Sent:
+        """Mail `message`; `reference` is what the service calls it in its own records."""
+        return await self._send(_MAILS, mail_body(address, message), reference, private=address)
+
+    async def text(self, phone: str, message: Message, reference: str) -> Sent:
+        """Send `message` as an SMS to a number such as `+31 20 555 0100`."""
+        return await self._send(_TEXTS, text_body(phone, message), reference, private=phone)
+
+    async def check(self) -> None:
+        """For `doctor`: a job that nobody made is not found by who is let in; raises `ServiceFailure` otherwise."""
+        try:
+            headers = {"authorization": self._basic}
+            answer = await self._service.call("GET", f"{_MAILS}/status/doctor", headers=headers, private=(self._basic,))
+            answer.refuse_page()
+        except ServiceFailure as failure:
+            if failure.status != _NO_SUCH_JOB:
+                raise
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._service.aclose()
+
+    async def _send(self, path: str, body: Json, reference: str, *, private: str) -> Sent:
+        headers = {"authorization": self._basic, "x-mra-submitid": reference}
+        try:
+            answer = await self._service.call("POST", path, json=body, headers=headers, private=(private, self._basic))
+            answer.refuse_page()
+        except ServiceFailure as failure:
+            return fate_of(failure)
+        return Sent(Fate.ACCEPTED)
+
+
+def mail_body(address: str, message: Message) -> Json:
+    """The body of one mail: the words of the notice and its link, as plain text."""
+    text = f"{message.body}\n\n{message.link}\n"
+    return {
+        "options": {"email_options": {"subject": f"{message.title}: {message.document}"}},
+        "destinations": [{"ref": message.key, "email": address}],
+        "body": [
+            {
+                "name": "notice.txt",
+                "type": "text/plain",
+                "charset": "UTF-8",
+                "data": base64.b64encode(text.encode()).decode(),
+            }
+        ],
+    }
+
+
+def text_body(phone: str, message: Message) -> Json:
+    """The body of one SMS, of at most `SMS_AT_MOST` bytes; the number as cloud messaging writes it, 0031…"""
+    small = fitted(message, lambda candidate: wire_size(_text(candidate)), SMS_AT_MOST)
+    number = "00" + "".join(filter(str.isdigit, phone))
+    return {"options": {}, "destinations": [{"sms": number}], "sms_text": _text(small)}
+
+
+def _text(message: Message) -> str:
+    return f"{message.title}. {message.body} {message.link}"
