@@ -1,6 +1,6 @@
-"""OpenText cloud messaging (`/mra/v1`): SMS and mail for people whom no push reaches (docs/core-signature.md).
+"""OpenText cloud messaging (`/mra/v1`): SMS and mail for people whom no push reaches.
 
-Accepted means that a job was made of it; whether it arrived is not known then.
+Accepted means that a job was made of it; whether it arrived is not known yet (docs/core-signature.md, section 13).
 """
 
 import base64
