@@ -43,7 +43,7 @@ class NotSetUp(Refusal):
     """The namespace lacks what every workflow task needs."""
 
 
-def activities_of(open_clients: Clients, client: Client) -> dict[str, list[Any]]:
+def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> dict[str, list[Any]]:
     """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py)."""
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     push = Notices(
@@ -60,6 +60,7 @@ def activities_of(open_clients: Clients, client: Client) -> dict[str, list[Any]]
         temporal=client,
         store=open_clients.store,
         document_url=open_clients.signature.document_url,
+        oncall=oncall,
     )
     planner = PolicyPlanner(open_clients.directory)
     return {
@@ -134,7 +135,7 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
         if missing:
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
-        both = workers(client, activities_of(open_clients, client), chosen)
+        both = workers(client, activities_of(open_clients, client, chosen.oncall), chosen)
         await open_things.enter_async_context(at_work(both))
         yield True
 

@@ -56,13 +56,16 @@ class Downstream:
         self._now = now
 
     async def call(self, target: Target, key: str, payload: Mapping[str, object]) -> HandoffResult:
-        """Post `payload` under the `webhook_id` of `key`: 2xx is done, 410 or a refused address is gone, else retry."""
+        """Post `payload` under the `webhook_id` of `key`: 2xx is done, 410 is gone, else retry.
+
+        A refused address is asked for again as well: names move, and a host may be listed by then.
+        """
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
         try:
             async with asyncio.timeout(DEADLINE):
                 return await self._post(target, self._headers(target.target, key, body), body.encode())
         except AddressRefused as refusal:
-            return HandoffResult(target=target.target, ok=False, gone=True, why=f"address refused: {refusal}")
+            return HandoffResult(target=target.target, ok=False, why=f"address refused: {refusal}")
         except httpx.HTTPError as error:
             return HandoffResult(target=target.target, ok=False, why=failure_of_error(target.target, error).says)
         except OSError:  # also a time-out

@@ -22,7 +22,7 @@ from workflows.model.request import Brief
 from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffReport, HandoffResult, Settled
 from workflows.names import SIGNATURE_SETTLED, notice_key
 from workflows.ports import Handoff, PushService
-from workflows.signature.record import amendment
+from workflows.signature.record import amendment, dead_after
 
 EVENT_TYPE: Final = "signature.settled"
 WORKFLOW_CLOSED: Final = "workflow_closed"
@@ -38,7 +38,7 @@ _PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.DIRECTORY)
 
 
 class Fanout(Handoff):
-    """`document_url` makes the provider's address of a document from its uuid."""
+    """`document_url` makes the provider's address of a document from its uuid; `oncall` also hears of dead targets."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Fanout(Handoff):
         temporal: Client,
         store: Store,
         document_url: Callable[[str], str],
+        oncall: str = "",
     ) -> None:
         self._push = push
         self._downstream = downstream
@@ -56,6 +57,7 @@ class Fanout(Handoff):
         self._temporal = temporal
         self._store = store
         self._document_url = document_url
+        self._oncall = oncall
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
@@ -76,8 +78,12 @@ class Fanout(Handoff):
 
     async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> None:
         """Keep what became of the batch; a store that is away must not cost the workflow the results."""
-        content = amendment(batch, report, batch.at or batch.settled.at).model_dump_json(by_alias=True).encode()
+        changed = amendment(batch, report, batch.at or batch.settled.at)
+        dead = dead_after(batch, changed.handoffs)
+        content = changed.model_dump_json(by_alias=True).encode()
         try:
+            if dead is not None:
+                await self._store.note_dead(Home.of_request(batch.brief.id), dead.model_dump_json().encode())
             await self._store.write_amendment(Home.of_request(batch.brief.id), batch.number, content)
         except Exception as failure:  # remote stores raise what they like, and the results must not be lost
             activity.logger.error("hand-off not recorded", extra={"says": type(failure).__name__})
@@ -105,6 +111,8 @@ class Fanout(Handoff):
         if target.group:
             return await self._push_to_group(call, target.group, brief, settled)
         notice = call.notice or _notice(settled, target.person or "")
+        if notice.stage == Stage.UNDELIVERED:
+            return await self._alert(call, brief, settled, notice)
         return await self._push_to(call, brief, settled, (notice,))
 
     async def _signal(self, call: HandoffCall, workflow: str, settled: Settled) -> HandoffResult:
@@ -144,10 +152,20 @@ class Fanout(Handoff):
             result = _refused(call, failure)
         return _in_group(result, len(everyone), len(everyone) - len(missing))
 
+    async def _alert(self, call: HandoffCall, brief: Brief, settled: Settled, notice: Notice) -> HandoffResult:
+        """Tell the requester, and the person on call, that somebody will never hear of the ending."""
+        people = dict.fromkeys(filter(None, (notice.person, self._oncall)))
+        everyone = [notice.replace(person=one, key=notice_key(brief.id, notice.stage, one)) for one in people]
+        missing = tuple(one for one in everyone if one.key not in call.reached)
+        if not missing:
+            return HandoffResult(target=call.target.target, ok=True)
+        return await self._push_to(call, brief, settled, missing)
+
     async def _push_to(
         self, call: HandoffCall, brief: Brief, settled: Settled, notices: tuple[Notice, ...]
     ) -> HandoffResult:
-        report = await self._push.deliver(Delivery(brief=brief, notices=notices, outcome=settled.outcome))
+        outcome = None if notices[0].stage == Stage.UNDELIVERED else settled.outcome
+        report = await self._push.deliver(Delivery(brief=brief, notices=notices, outcome=outcome))
         return _pushed(call, report.delivered, report.retry_after)
 
 

@@ -16,7 +16,7 @@ from activities.policies.catalogue import Catalogue
 from activities.requests import start as start_path
 from activities.requests.input import Prepared
 from activities.runs import Run, RunStatus
-from activities.store import Store
+from activities.store import Home, Store
 from starter import clients, lookup
 from starter.context import Context
 from starter.request_ids import request_id
@@ -27,6 +27,7 @@ from workflows.model.attention import AttentionCode
 from workflows.model.base import Model
 from workflows.model.request import Status
 from workflows.model.views import RequestShow
+from workflows.signature.record import DeadHandOffs
 
 _OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}' AND ExecutionStatus != 'ContinuedAsNew'"
 """A long life is several runs: the last one speaks for the request."""
@@ -34,6 +35,10 @@ _BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
 _IN_TROUBLE: Final = f"({runs.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
 _NEWER_WORDS: Final = (STUCK, "ExecutionStatus = 'Paused'")
 """What an older server does not know: it refuses the whole query."""
+
+
+DEAD_AT_ONCE: Final = 20
+"""Entries of the index of dead hand-offs that are read at the same time."""
 
 
 class StartAnswer(Model):
@@ -108,10 +113,29 @@ async def count(context: Context, *, attention: bool) -> int:
 
 
 async def listed(context: Context, *, attention: bool) -> AsyncIterator[RequestLine]:
-    """All requests that Temporal still knows, newest first; with `attention` those that wait for a person of ours."""
+    """All requests that Temporal still knows, newest first; with `attention` those that wait for a person of ours.
+
+    Those whose hand-offs died are among them long after Temporal has forgotten them, by their ids after all others.
+    """
+    seen: set[str] = set()
     async for run in runs.listed(context.client, await _query(context.client, attention=attention)):
         if not run.status.broken_off or await _is_last_run(context.client, run):
-            yield _line(run)
+            line = _line(run)
+            seen.add(line.id)
+            yield line
+    if attention:
+        async for line in _with_dead_hand_offs(context.store, seen):
+            yield line
+
+
+async def _with_dead_hand_offs(store: Store, but: set[str]) -> AsyncIterator[RequestLine]:
+    homes = [Home.of_request(id) for id in await store.dead_hand_offs(Home.of_request("").kind) if id not in but]
+    for first in range(0, len(homes), DEAD_AT_ONCE):
+        for content in await asyncio.gather(*map(store.read_dead, homes[first : first + DEAD_AT_ONCE])):
+            if content is not None:
+                dead = DeadHandOffs.model_validate_json(content)
+                code = AttentionCode.HANDOFF_DEAD
+                yield RequestLine(id=dead.id, kind=dead.kind, status=dead.status, attention=code)
 
 
 async def _query(client: Client, *, attention: bool) -> str:

@@ -36,7 +36,6 @@ RESERVED: Final = frozenset(
         "SIGNATURE_DOWNLOAD_HOSTS",
         "SIGNATURE_LINK_TTL",
         "DEVICES_KEYS",
-        "ONCALL",
         "EVIDENCE_KEY_FILE",
         "ADOPT",
         "HOOK_SECRETS",

@@ -14,7 +14,8 @@ from starter.requests import RequestLine, StartAnswer
 from starter.search_attributes import SearchAttributeResult
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
-from workflows.model.views import HandoffLine, RequestShow, SignerLine
+from workflows.model.settlement import HandoffLine
+from workflows.model.views import RequestShow, SignerLine
 from workflows.signature.show import is_needless, outcome_words, stamp
 
 _MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}

@@ -131,6 +131,12 @@ _REASSIGNED: Final = _alike(
         closing=True,
     )
 )
+_UNDELIVERED: Final = _alike(
+    Words(
+        phrase("Not everyone could be told"),
+        phrase("{document} has ended, but a system or team will not hear of it. Please see to it."),
+    )
+)
 _NOBODY_LEFT: Final = Words(
     phrase("Nobody else can be asked"),
     phrase("{document} still waits for a signer, and nobody is left who could act instead. Please decide what to do."),
@@ -155,6 +161,7 @@ _STAGES: Final = {
     Stage.ESCALATION: _ESCALATION,
     Stage.ESCALATED: _ESCALATED,
     Stage.REASSIGNED: _REASSIGNED,
+    Stage.UNDELIVERED: _UNDELIVERED,
 }
 
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"

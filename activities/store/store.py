@@ -82,6 +82,18 @@ class Store:
         found = [await self._objects.read(f"{folder}/{number}.json") for number in numbers]
         return tuple(content for content in found if content is not None)
 
+    async def note_dead(self, home: Home, content: bytes) -> None:
+        """Put into the index that somebody will never hear how this ended; a repetition replaces its own entry."""
+        await self._objects.replace(f"{_dead_hand_offs(home.kind)}/{home.id}.json", content)
+
+    async def dead_hand_offs(self, kind: str) -> tuple[str, ...]:
+        """The ids in the index of dead hand-offs, in their order."""
+        return tuple(sorted(PurePosixPath(name).stem for name in await self._objects.names(_dead_hand_offs(kind))))
+
+    async def read_dead(self, home: Home) -> bytes | None:
+        """Its entry in the index of dead hand-offs, None when there is none."""
+        return await self._objects.read(f"{_dead_hand_offs(home.kind)}/{home.id}.json")
+
     async def create_signers(self, request: str, content: bytes) -> bool:
         """Write `people/<request>.json` if there is none; whether what stands there now is `content`."""
         if await self._objects.create(f"people/{request}.json", content):
@@ -120,6 +132,10 @@ class Store:
     async def is_dead(self, token: str) -> bool:
         """Whether the push service once said that it no longer knows this device."""
         return await self._objects.read(_dead(token)) is not None
+
+
+def _dead_hand_offs(kind: str) -> str:
+    return f"handoffs/dead/{kind}"
 
 
 def _dead(token: str) -> str:

@@ -140,10 +140,10 @@ async def test_a_name_without_an_address_is_tried_again() -> None:
     assert (await caller.call(FINANCE, KEY, PAYLOAD)).gone is False
 
 
-async def test_a_refused_address_is_dead_with_its_reason() -> None:
+async def test_a_refused_address_is_asked_for_again_with_its_reason() -> None:
     caller = Downstream(make_client(), DownstreamConfig(), Guard(()))
     result = await caller.call(FINANCE.replace(url="https://169.254.169.254/"), KEY, PAYLOAD)
-    assert result.gone
+    assert not result.gone
     assert result.why == "address refused: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS"
 
 

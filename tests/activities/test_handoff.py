@@ -29,9 +29,17 @@ from tests.servers import time_skipping
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.policy import Target
 from workflows.model.request import Document, SignerState, Status
-from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffResult, HandoffState, Settled, SettledSigner
+from workflows.model.settlement import (
+    HandoffBatch,
+    HandoffCall,
+    HandoffLine,
+    HandoffResult,
+    HandoffState,
+    Settled,
+    SettledSigner,
+)
 from workflows.names import SIGNATURE_SETTLED, handoff_key, notice_key
-from workflows.signature.record import Amendment
+from workflows.signature.record import Amendment, DeadHandOffs
 
 __all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
 
@@ -82,7 +90,9 @@ class House:
     url: str
     store: Store
 
-    async def tell(self, *targets: Target, temporal: Client | None = None, **batch: Any) -> tuple[HandoffResult, ...]:
+    async def tell(
+        self, *targets: Target, temporal: Client | None = None, oncall: str = "", **batch: Any
+    ) -> tuple[HandoffResult, ...]:
         """The results of one hand-off to these targets."""
         fanout = Fanout(
             push=self.push,
@@ -91,6 +101,7 @@ class House:
             temporal=temporal or await nowhere(),
             store=self.store,
             document_url=lambda uuid: f"https://sign.example/api/v1/documents/{uuid}/",
+            oncall=oncall,
         )
         calls = tuple(HandoffCall(target=target, key=handoff_key("msa-0042", target.target)) for target in targets)
         settled = {"brief": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch}
@@ -168,6 +179,54 @@ async def test_a_person_is_told_of_the_ending(house: House, sandbox: RunningSand
     assert (line.key, line.stage, line.person) == ("msa-0042/settled/finance-chief", "settled", "finance-chief")
 
 
+async def test_a_dead_target_is_in_the_index_with_those_that_were_dead_before(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    before = HandoffLine(target="archive", state=HandoffState.DEAD, attempts=10, at=AT, why="no answer")
+    for _ in range(2):
+        await house.tell(house.hook("hr"), Target(target="board", group="no-such-group"), dead=(before,), at=AT)
+    home = Home.of_request("msa-0042")
+    assert await house.store.dead_hand_offs(home.kind) == ("msa-0042",)
+    content = await house.store.read_dead(home)
+    assert content is not None
+    entry = DeadHandOffs.model_validate_json(content)
+    assert (entry.id, entry.status) == ("msa-0042", Status.SIGNED)
+    assert [(one.target, one.why) for one in entry.handoffs] == [
+        ("archive", "no answer"),
+        ("board", "the group no-such-group is not in the directory"),
+    ]
+    assert len(content) < 1_000
+
+
+async def test_what_was_told_leaves_nothing_in_the_index(house: House) -> None:
+    await house.tell(house.hook("finance"))
+    assert await house.store.dead_hand_offs("signature-request") == ()
+
+
+async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    notice = Notice(
+        key="msa-0042/undelivered/chief-executive",
+        stage="undelivered",
+        person="chief-executive",
+        action=NoticeAction.OPEN,
+    )
+    target = Target(target="alert:chief-executive", person="chief-executive")
+    call = HandoffCall(target=target, key="k", notice=notice, listed=False)
+    (result,) = await house.tell(oncall="finance-chief", calls=(call,))
+    assert result.ok
+    assert {line.key for line in result.delivered} == {
+        "msa-0042/undelivered/chief-executive",
+        "msa-0042/undelivered/finance-chief",
+    }
+    assert {push["person"] for push in pushes(sandbox)} == {"chief-executive", "finance-chief"}
+    assert {push["title"] for push in pushes(sandbox)} >= {"Not everyone could be told"}
+    reached = call.replace(reached=tuple(line.key for line in result.delivered))
+    (again,) = await house.tell(oncall="finance-chief", calls=(reached,))
+    assert again.ok and not again.delivered
+
+
 async def test_every_member_of_a_group_is_told(house: House, sandbox: RunningSandbox) -> None:
     (result,) = await house.tell(Target(target="board", group="directors"))
     assert result.ok
@@ -208,7 +267,7 @@ async def test_a_push_service_that_is_away_costs_only_those_on_phones(
     assert 120 <= person.retry_after < 130
 
 
-async def test_a_system_that_is_gone_is_dead_and_one_that_is_away_is_not(
+async def test_a_system_that_is_away_or_whose_address_is_refused_is_tried_again(
     house: House,
     sandbox: RunningSandbox,
 ) -> None:
@@ -217,7 +276,7 @@ async def test_a_system_that_is_gone_is_dead_and_one_that_is_away_is_not(
     results = await house.tell(
         *(house.hook(name) for name in ("moved", "broken", "cut")), Target(target="inside", url="https://10.0.0.1/")
     )
-    assert [(result.ok, result.gone) for result in results] == [(False, False)] * 3 + [(False, True)]
+    assert [(result.ok, result.gone) for result in results] == [(False, False)] * 4
     assert results[0].why == "HTTP 404"
 
 

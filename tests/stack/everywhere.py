@@ -24,7 +24,8 @@ from tests.starter.paging import form_of, text_of
 from workflows import names
 from workflows.model.planning import EscalationReason
 from workflows.model.request import Status
-from workflows.model.views import HandoffLine, NextStep, RequestShow
+from workflows.model.settlement import HandoffLine
+from workflows.model.views import NextStep, RequestShow
 from workflows.signature.show import stamp
 from workflows.signature.workflow import SignatureRequestWorkflow
 

@@ -23,9 +23,10 @@ from tests.workflows.stage import workers
 from workflows import names
 from workflows.model.provider import ProviderEvent
 from workflows.model.request import Code, Status
+from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Cancellation, Question
-from workflows.signature.record import SettledRecord
+from workflows.signature.record import DeadHandOffs, SettledRecord
 
 pytestmark = pytest.mark.real_server
 
@@ -217,6 +218,36 @@ async def test_a_list_longer_than_a_page_is_read_page_by_page(
     for number in range(21):
         await begin(context, f"r-{number}")
     assert len({line.id for line in await listed(context, 21, attention=False)}) == 21
+
+
+async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten_the_request(context: Context) -> None:
+    names_of = [f"old-{number:03}" for number in range(10 * requests.DEAD_AT_ONCE + 1)]
+    lines = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=NOW),)
+    for name in names_of:
+        dead = DeadHandOffs(id=name, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
+        await context.store.note_dead(Home.of_request(name), dead.model_dump_json().encode())
+    found = [line async for line in requests.listed(context, attention=True)]
+    assert [line.id for line in found] == names_of
+    assert {(line.status, line.attention) for line in found} == {("signed", "handoff_dead")}
+    assert [line async for line in requests.listed(context, attention=False)] == []
+
+
+async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_once(context: Context) -> None:
+    world = World()
+    world.handoff.gone, world.handoff.down = {"hr"}, {"finance"}
+    async with workers(context.client, world):
+        await begin(context)
+        await shown_with(context, Status.SENT)
+        lines = (HandoffLine(target="hr", state=HandoffState.DEAD, attempts=1, at=NOW),)
+        dead = DeadHandOffs(id=MSA, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
+        await context.store.note_dead(Home.of_request(MSA), dead.model_dump_json().encode())
+        world.signatures.status = Status.SIGNED
+        handle = context.client.get_workflow_handle(names.request_workflow_id(MSA))
+        await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id="e1", type="signed", at=NOW))
+        await shown_when(context, lambda shown: shown.attention)
+        assert await eventually(lambda: _counted(context, "CsProblem = 'handoff_dead'", 1))
+        [line] = await listed(context, 1, attention=True)
+    assert (line.status, line.attention, line.problem) == ("signed", "handoff_dead", None)
 
 
 async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(context: Context) -> None:

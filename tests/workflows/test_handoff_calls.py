@@ -11,7 +11,7 @@ from workflows.model.request import Brief, Document, Signer, Status
 from workflows.model.settlement import HandoffResult
 from workflows.names import notice_key
 from workflows.signature.progress import Progress
-from workflows.signature.recipients import hand_off_batch
+from workflows.signature.recipients import hand_off_batch, handed_off
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 BRIEF = Brief(
@@ -38,6 +38,25 @@ def test_a_group_is_called_again_with_those_it_has_reached() -> None:
     board, hr = hand_off_batch(BRIEF, tried, tried.handoff.next_at).calls
     assert (board.attempt, board.reached) == (2, ("r/settled/chair",))
     assert (hr.attempt, hr.reached) == (2, ())
+
+
+def test_whoever_must_hear_of_a_dead_target_is_told_once_and_not_again_by_a_repetition() -> None:
+    targets = (Target(target="erp", url="https://erp.example"), Target(target="crm", url="https://crm.example"))
+    ended = Progress.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
+    results = (HandoffResult(target="erp", ok=False, gone=True), HandoffResult(target="crm", ok=False))
+    first = handed_off(BRIEF, ended, results, AT)
+    (alert,) = hand_off_batch(BRIEF, first, AT).calls
+    assert (alert.target.person, alert.listed) == ("legal-desk", False)
+    assert alert.notice is not None and alert.notice.key == "r/undelivered/legal-desk"
+    told = line("on-call", Outcome.ACCEPTED).replace(key="r/undelivered/on-call", stage="undelivered")
+    again = handed_off(BRIEF, first, (HandoffResult(target=alert.target.target, ok=False, delivered=(told,)),), AT)
+    assert again.handoff.next_at is not None
+    retried, _ = sorted(hand_off_batch(BRIEF, again, again.handoff.next_at).calls, key=lambda call: call.key)
+    assert retried.reached == ("r/undelivered/on-call",)
+    both = (HandoffResult(target="crm", ok=False, gone=True), HandoffResult(target=retried.target.target, ok=True))
+    second = handed_off(BRIEF, again, both, again.handoff.next_at)
+    assert second.handoff.next_at is None
+    assert [one.target for one in second.handoff.dead] == ["erp", "crm"]
 
 
 @pytest.mark.parametrize("asked", [1e9, 999_999_999_999, float("inf")])

@@ -9,6 +9,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from tests.servers import time_skipping
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import PARALLEL, a_request, approver, begin, silent_for, story, workers
+from workflows.model.attention import AttentionCode
 from workflows.model.notices import NoticeAction, Outcome
 from workflows.model.provider import SignerSeen
 from workflows.model.request import Code, Signer, SignerState, Status
@@ -233,8 +234,13 @@ async def test_a_missing_subscriber_is_a_dead_target_and_a_deaf_one_dies_after_i
         await it.callback()
         assert (await it.handle.result()).outcome is Status.SIGNED
         handoffs = {h.target: (h.state, h.attempts, h.why) for h in (await it.shown()).handoffs}
+        shown = await it.shown()
     assert handoffs["customer-onboarding:acme"] == (HandoffState.DEAD, 1, "workflow_closed")
     assert handoffs["finance"] == (HandoffState.DEAD, 10, "no answer")
+    assert [one.code for one in shown.attention] == [AttentionCode.HANDOFF_DEAD]
+    notices = [call.notice for batch in world.handoff.batches for call in batch.calls if call.notice]
+    assert [one.person for one in notices if one.stage == "undelivered"] == ["legal-desk"]
+    assert [line.target for line in world.handoff.batches[-1].dead] == ["customer-onboarding:acme"]
 
 
 async def test_unauthorised_is_a_problem_that_is_probed_slowly_and_mends_itself() -> None:

@@ -8,8 +8,7 @@ from pydantic import AwareDatetime
 from workflows.follow_up.options import wait_asked_for
 from workflows.model.base import Model
 from workflows.model.policy import Target
-from workflows.model.settlement import HandoffResult, HandoffState
-from workflows.model.views import HandoffLine
+from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
 
 RETRY_AFTER = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -20,11 +19,13 @@ RETRY_AFTER = tuple(
 class HandoffEntry(Model):
     """One target's line: `at` is its last change, `due_at` its next attempt while it is pending.
 
-    `notice` marks a person told of the ending; such a line shows among the notifications.
+    `notice` marks a person told of the ending; such a line shows among the notifications. `alert` marks the one who is
+    told that a target is dead.
     """
 
     target: Target
     notice: bool = False
+    alert: bool = False
     state: HandoffState = HandoffState.PENDING
     attempts: int = 0
     at: AwareDatetime
@@ -57,6 +58,19 @@ class HandoffLedger(Model):
             for e in self.entries
             if not e.notice
         )
+
+    @property
+    def dead(self) -> tuple[HandoffLine, ...]:
+        """The targets that will never hear of the ending."""
+        return tuple(line for line in self.lines if line.state is HandoffState.DEAD)
+
+    def alerting(self, person: str, now: datetime) -> Self:
+        """The ledger with `person` to be told, once, that a target is dead; unchanged while none is."""
+        if not self.dead or any(entry.alert for entry in self.entries):
+            return self
+        target = Target(target=f"alert:{person}", person=person)
+        entry = HandoffEntry(target=target, notice=True, alert=True, at=now, due_at=now)
+        return self.replace(entries=(*self.entries, entry))
 
     @property
     def next_at(self) -> datetime | None:

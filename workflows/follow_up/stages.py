@@ -23,6 +23,7 @@ class Stage(StrEnum):
     REASSIGNED = "reassigned"
     WITHDRAWAL = "withdrawal"
     SETTLED = "settled"
+    UNDELIVERED = "undelivered"
     MAIL = "mail"
 
 

@@ -19,6 +19,16 @@ class HandoffState(StrEnum):
     DEAD = "dead"
 
 
+class HandoffLine(Model):
+    """A target of the hand-off as shown."""
+
+    target: str
+    state: HandoffState
+    attempts: int
+    at: AwareDatetime
+    why: str | None = None
+
+
 class SettledSigner(Model):
     """A signer's last state, as handed off."""
 
@@ -51,7 +61,7 @@ class HandoffCall(Model):
     listed: bool = True
     """False for people told of the ending: they show among the notifications, not among the hand-offs."""
     reached: tuple[str, ...] = ()
-    """For a target that is a group: the keys of notices that have arrived by now, so that nobody is told twice."""
+    """For several people: the keys of notices that have arrived by now, so that nobody is told twice."""
 
 
 class HandoffBatch(Model):
@@ -64,6 +74,8 @@ class HandoffBatch(Model):
     number: int = 1
     """Which batch of the request this is; its amendment of the settled record has the same number."""
     at: AwareDatetime | None = None
+    dead: tuple[HandoffLine, ...] = ()
+    """The targets that were dead before this batch."""
 
 
 class HandoffResult(Model):

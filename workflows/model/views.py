@@ -9,7 +9,7 @@ from workflows.model.base import Model
 from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.request import Role, SignerState, Status
-from workflows.model.settlement import HandoffState
+from workflows.model.settlement import HandoffLine
 from workflows.model.wishes import Problem
 
 
@@ -47,16 +47,6 @@ class SignerLine(Model):
     role: Role
     state: SignerState
     at: AwareDatetime | None = None
-
-
-class HandoffLine(Model):
-    """A target of the hand-off as shown."""
-
-    target: str
-    state: HandoffState
-    attempts: int
-    at: AwareDatetime
-    why: str | None = None
 
 
 class Choices(Model):

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator
 from workflows.follow_up.operations import open_question
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffState
-from workflows.model.views import HandoffLine
+from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.wishes import StopKind
 from workflows.signature.progress import Progress
 

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import workflows.follow_up.stages as stages
+from workflows.follow_up.handoff import HandoffEntry
 from workflows.follow_up.ledger import key_of
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivered, DeliveryReport, Notice, NoticeAction, Outcome
 from workflows.model.planning import Moment, MomentKind
 from workflows.model.policy import Target
 from workflows.model.request import Brief, Role, SignerState, Status
-from workflows.model.settlement import HandoffBatch, HandoffCall, Settled, SettledSigner
+from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffResult, Settled, SettledSigner
 from workflows.names import handoff_key, notice_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
@@ -104,16 +105,22 @@ def open_hand_off(request: SignatureRequest, progress: Progress) -> Progress:
     return progress.hand_off(tuple(targets), tuple(people))
 
 
+def handed_off(brief: Brief, progress: Progress, results: tuple[HandoffResult, ...], now: datetime) -> Progress:
+    """What became of targets, written down; the requester is to be told, once, that one is dead."""
+    known = progress.handed_off(results, now)
+    return known.replace(handoff=known.handoff.alerting(brief.requester, now))
+
+
 def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBatch:
     """The calls that are due now, each with the key that makes a repetition harmless."""
     calls = tuple(
         HandoffCall(
             target=entry.target,
             key=handoff_key(brief.id, entry.target.target),
-            notice=_ending_notice(brief, progress, entry.target) if entry.target.person else None,
+            notice=_notice_of(entry, brief, progress),
             attempt=entry.attempts + 1,
             listed=not entry.notice,
-            reached=_reached(progress) if entry.target.group else (),
+            reached=_reached(progress, entry),
         )
         for entry in progress.handoff.due(now)
     )
@@ -124,6 +131,7 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
         document=progress.document,
         number=progress.handoff.batches + 1,
         at=now,
+        dead=progress.handoff.dead,
     )
 
 
@@ -132,9 +140,12 @@ def _planned_because(line: Delivered, moments: tuple[Moment, ...]) -> str | None
     return next((moment.why for moment in moments if key_of(request, moment) == line.key), None)
 
 
-def _reached(progress: Progress) -> tuple[str, ...]:
-    """The keys of the notices of the ending that have arrived."""
-    lines = [line for line in progress.notifications if line.stage == Stage.SETTLED]
+def _reached(progress: Progress, entry: HandoffEntry) -> tuple[str, ...]:
+    """The keys of the notices that have arrived, for an entry that tells several people."""
+    if not entry.target.group and not entry.alert:
+        return ()
+    stage = Stage.UNDELIVERED if entry.alert else Stage.SETTLED
+    lines = [line for line in progress.notifications if line.stage == stage]
     return tuple(line.key for line in lines if line.outcome is Outcome.ACCEPTED)
 
 
@@ -195,6 +206,14 @@ def _still_shown(signer: SignerProgress, progress: Progress) -> bool:
     told = progress.told_stages
     gone = any((stage, signer.person) in told for stage in (Stage.WITHDRAWAL, Stage.REASSIGNED))
     return signer.acted and (Stage.READY, signer.person) in told and not gone
+
+
+def _notice_of(entry: HandoffEntry, brief: Brief, progress: Progress) -> Notice | None:
+    if entry.target.person is None:
+        return None
+    if entry.alert:
+        return _notice(brief, Stage.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
+    return _ending_notice(brief, progress, entry.target)
 
 
 def _ending_notice(brief: Brief, progress: Progress, target: Target) -> Notice:

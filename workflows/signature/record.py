@@ -9,8 +9,9 @@ from datetime import datetime
 from workflows.follow_up.handoff import state_after
 from workflows.model.base import Model
 from workflows.model.notices import Notification
-from workflows.model.settlement import HandoffBatch, HandoffReport
-from workflows.model.views import HandoffLine, RequestShow
+from workflows.model.request import Status
+from workflows.model.settlement import HandoffBatch, HandoffLine, HandoffReport, HandoffState
+from workflows.model.views import RequestShow
 from workflows.signature.attention import dead_hand_offs
 from workflows.signature.inputs import Observation
 from workflows.signature.progress import Progress
@@ -33,6 +34,16 @@ class Amendment(Model):
     number: int
     handoffs: tuple[HandoffLine, ...] = ()
     notifications: tuple[Notification, ...] = ()
+
+
+class DeadHandOffs(Model):
+    """What `handoffs/dead/<kind>/<id>.json` holds: a request that has ended, and those who will never hear of it."""
+
+    version: int = 1
+    id: str
+    kind: str
+    status: Status
+    handoffs: tuple[HandoffLine, ...]
 
 
 def settled_record(observation: Observation, progress: Progress) -> SettledRecord:
@@ -63,6 +74,16 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
         ),
         notifications=tuple(Notification(**dict(line), at=at) for _, result in told for line in result.delivered),
     )
+
+
+def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOffs | None:
+    """The request's entry in the index of dead hand-offs, None when the lines of this batch have added nobody to it."""
+    dead = [line for line in lines if line.state is HandoffState.DEAD]
+    if not dead:
+        return None
+    everyone = {line.target: line for line in (*batch.dead, *dead)}
+    brief = batch.brief
+    return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=tuple(everyone.values()))
 
 
 def amended(shown: RequestShow, amendments: Iterable[Amendment]) -> RequestShow:

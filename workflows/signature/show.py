@@ -14,8 +14,8 @@ from workflows.model.notices import Delivered, Notification, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason
 from workflows.model.policy import Policy
 from workflows.model.request import Code, SignerState, Status
-from workflows.model.settlement import HandoffState
-from workflows.model.views import Choices, HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.views import Choices, Next, NextStep, RequestShow, SignerLine, WaitingFor
 from workflows.model.wishes import Stop, StopKind
 from workflows.signature.attention import attention_of
 from workflows.signature.inputs import SignatureRequest

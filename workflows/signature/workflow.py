@@ -222,7 +222,7 @@ class SignatureRequestWorkflow(Telling):
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, _targets_words(batch))
             if report is not None:
                 # The instant that the amendment of the record says as well.
-                self._progress = self._progress.handed_off(report.results, now)
+                self._progress = recipients.handed_off(self._brief, self._progress, report.results, now)
             self.continue_as_new_if_suggested()
         self.publish()
 

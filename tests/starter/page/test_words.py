@@ -20,8 +20,8 @@ from starter.page.words import (
 )
 from tests.activities.reading import reading
 from workflows.model.request import Code, Role, SignerState, Status
-from workflows.model.settlement import HandoffState
-from workflows.model.views import HandoffLine, Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.views import Next, NextStep, RequestShow, SignerLine, WaitingFor
 from workflows.model.wishes import Problem
 
 NOW = datetime(2026, 12, 10, 9, 0, tzinfo=UTC)
