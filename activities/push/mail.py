@@ -52,6 +52,7 @@ class SignerMail:
         return await self._mail(delivery, found.request, persons) if found.request else NOBODY
 
     async def _mail(self, delivery: Delivery, request: WireRequest, persons: Collection[str]) -> tuple[Person, ...]:
+        """Whom a signer forwarded the request to by themselves is mailed as well: of their hours nothing is known."""
         people = await self._signers(delivery.brief)
         turn = min((one.order for one in request.signers if one.open), default=0)
         mailed = [one for one in request.signers if one.open and one.order == turn]
@@ -59,8 +60,7 @@ class SignerMail:
         on_turn = [id for id, signer in said.items() if signer in mailed]
         others = [id for id in on_turn if id not in persons]
         awake = tuple(people[id] for id in others if id in people and _may_hear(people[id], delivery))
-        strangers = len(mailed) - len(on_turn)
-        if strangers or len(awake) < len(others):
+        if len(awake) < len(others):
             raise OthersAsleep
         await self._client.resend(request.uuid)
         return awake

@@ -89,6 +89,12 @@ _UNANSWERED_BY_OTHERS: Final = Words(
     phrase("A signer's question waits for an answer"),
     phrase("A signer of {document} has asked something that nobody has answered. Please see to it."),
 )
+_BOUNCED: Final = _alike(
+    Words(
+        phrase("A mail to a signer came back"),
+        phrase("The mail that asks for a signature on {document} could not be delivered. Please see to the address."),
+    )
+)
 _ANSWER: Final[_ByAction] = {
     NoticeAction.SIGN: Words(
         phrase("Your question was answered"), phrase("Please read the answer, then sign {document}.")
@@ -158,6 +164,7 @@ _STAGES: Final = {
     Stage.SNOOZE: _SNOOZED,
     Stage.QUESTION: _QUESTION,
     Stage.ANSWER: _ANSWER,
+    Stage.BOUNCED: _BOUNCED,
     Stage.ESCALATION: _ESCALATION,
     Stage.ESCALATED: _ESCALATED,
     Stage.REASSIGNED: _REASSIGNED,

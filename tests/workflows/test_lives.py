@@ -52,9 +52,8 @@ def assert_it_ended(life: Life, settled: Settled) -> None:
     assert life.world.status in (None, settled.outcome) or {life.world.status, settled.outcome} == {*cancelled}
     assert end.handoff.next_at is None
     if settled.outcome is not Status.SIGNED:
-        assert {entry.to for entry in end.escalations} <= {
-            line.person for line in end.notifications if line.stage == "settled"
-        }
+        done = {line.person for line in end.notifications if line.stage in ("settled", "reassigned")}
+        assert {entry.to for entry in end.escalations} <= done
     assert life.runtime.handling == 0
 
 

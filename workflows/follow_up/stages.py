@@ -20,6 +20,7 @@ class Stage(StrEnum):
     QUESTION = "question"
     UNANSWERED = "unanswered"
     ANSWER = "answer"
+    BOUNCED = "bounced"
     REASSIGNED = "reassigned"
     WITHDRAWAL = "withdrawal"
     SETTLED = "settled"

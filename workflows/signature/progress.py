@@ -24,6 +24,8 @@ from workflows.signature.signatures import Signatures
 
 _EVENTS_REMEMBERED = 500
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
+_NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
+"""What a document that was converting until now has not passed through sending for: nobody was asked yet."""
 _DOUBT_LASTS = timedelta(minutes=15)
 """A plan on the last good state of a faulty people file is made anew after this time."""
 _WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
@@ -100,7 +102,7 @@ class Progress(Clocked):
             return read
         status = _status(self, seen)
         cast = read._substituted(seen, now)
-        sent = cast._sent(now) if status is not Status.CONVERTING else cast
+        sent = cast._sent(now) if status not in _NEVER_SENT else cast
         known = sent._with_signers(seen, now)._noting_unknown(seen, now)
         if status.ended:
             return known._end(status, now, seen.code)

@@ -12,7 +12,7 @@ from workflows.model.planning import Moment, MomentKind
 from workflows.model.policy import Target
 from workflows.model.request import Brief, Role, SignerState, Status
 from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffResult, Settled, SettledSigner
-from workflows.names import handoff_key, notice_key
+from workflows.names import alert_key, handoff_key, notice_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.signatures import SignerProgress
@@ -27,6 +27,7 @@ def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
         *_taken_away(brief, progress),
         *_questions(brief, progress),
         *_questions_gone(brief, progress),
+        *_bounced(brief, progress),
     ]
     known = frozenset(line.key for line in progress.notifications)
     return tuple(notice for notice in wanted if notice.key not in known)
@@ -190,6 +191,18 @@ def _questions_gone(brief: Brief, progress: Progress) -> list[Notice]:
     ]
 
 
+def _bounced(brief: Brief, progress: Progress) -> list[Notice]:
+    """The requester hears of each signer whose mail came back, once: nobody else can know the right address."""
+    stage, requester = Stage.BOUNCED, brief.requester
+    return [
+        _notice(brief, stage, requester, NoticeAction.OPEN).replace(
+            key=alert_key(brief.id, stage, requester, one.person), about=one.person
+        )
+        for one in progress.signatures.pending
+        if one.state is SignerState.BOUNCED
+    ]
+
+
 def _planned(brief: Brief, moment: Moment, action: NoticeAction) -> Notice:
     return Notice(key=key_of(brief.id, moment), stage=moment.stage, person=moment.to, action=action)
 
@@ -228,13 +241,19 @@ def _ending_notice(brief: Brief, progress: Progress, target: Target) -> Notice:
 
 
 def _concerned(brief: Brief, progress: Progress) -> tuple[str, ...]:
-    signers = progress.signatures.signers
-    if progress.status is Status.SIGNED:
-        told = [signer.person for signer in signers if _still_shown(signer, progress)]
-    else:
-        told = [signer.person for signer in signers if signer.turn_at]
-    alerted = [entry.to for entry in progress.escalations]
+    """Who hears of the ending: the requester, and of the others those who were ever asked or alerted."""
+    concerned = _still_shown if progress.status is Status.SIGNED else _asked
+    told = [signer.person for signer in progress.signatures.signers if concerned(signer, progress)]
+    # Whom a place was handed over to is a signer like any other: perhaps it never was their turn.
+    alerted = [entry.to for entry in progress.escalations if progress.signatures.of(entry.to) is None]
     return _once([brief.requester, *told, *alerted])
+
+
+def _asked(signer: SignerProgress, progress: Progress) -> bool:
+    """Whether it was their turn at some time; who was told that somebody else was asked instead is done with it."""
+    told = progress.told_stages
+    was_asked = signer.turn_at is not None or (Stage.READY, signer.person) in told
+    return was_asked and (Stage.REASSIGNED, signer.person) not in told
 
 
 def _once(people: Iterable[str]) -> tuple[str, ...]:

@@ -57,6 +57,15 @@ class Sent:
         (signer,) = (signer for signer in request.signers if signer.email == email)
         self.sandbox.world.signing.sign((signer, request, document))
 
+    def forwarded(self, email: str, to: str) -> None:
+        """Let a signer pass the request on to somebody we do not know, by themselves."""
+        memory = self.sandbox.world.memory
+        document = memory.documents.get(self.document)
+        assert document is not None
+        request = memory.request_of(document)
+        assert request is not None
+        self.sandbox.world.signing.forward(request, email, to, "")
+
     def nudge(self, *nudged: Notice, **more: Any) -> Delivery:
         """A delivery that reads the document first."""
         return Delivery(**{"brief": self.brief, "notices": nudged, "document": self.document, "now": AT_WORK, **more})
@@ -157,6 +166,15 @@ async def test_a_signer_whose_turn_it_no_longer_is_stops_nobodys_mail(
     line = only(await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_NIGHT)))
     assert line.outcome is Outcome.ACCEPTED
     assert resent(sandbox) == ["customer@acme.test"]
+
+
+async def test_somebody_whom_a_signer_passed_it_on_to_stops_nobodys_mail(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent
+) -> None:
+    sent.forwarded("cfo@example.test", "stranger@elsewhere.test")
+    report = await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_WORK))
+    assert report.delivered[0].outcome is Outcome.ACCEPTED
+    assert resent(sandbox) == ["ceo@example.test", "customer@acme.test", "stranger@elsewhere.test"]
 
 
 async def test_a_first_mail_that_core_was_asked_not_to_send_goes_to_no_sleeping_signer_either(

@@ -1,0 +1,78 @@
+"""Who hears of an ending: whoever was asked, and nobody else."""
+
+import pytest
+
+from tests.workflows.fakes import World
+from tests.workflows.stage import a_request, story
+from workflows.model.provider import SignerSeen
+from workflows.model.request import Code, SignerState, Status
+from workflows.model.wishes import Cancellation, Delegation
+from workflows.signature.workflow import SignatureRequestWorkflow
+
+CANCEL = Cancellation(actor="legal-desk", reason="no longer needed")
+
+
+def told_of_the_end(world: World) -> set[str]:
+    """The people among the targets of the hand-off."""
+    calls = [call.target.target for batch in world.handoff.batches for call in batch.calls]
+    return {target.removeprefix("notice:") for target in calls if target.startswith("notice:")}
+
+
+@pytest.mark.parametrize("code", [Code.CONVERT_ERROR, Code.SENDING_ERROR])
+async def test_who_never_got_ready_hears_nothing_of_a_request_that_could_not_be_sent(code: Code) -> None:
+    world = World()
+    world.signatures.status = Status.CONVERTING
+    async with story(world) as it:
+        world.signatures.status, world.signatures.code = Status.FAILED, code
+        await it.callback(code)
+        assert (await it.handle.result()).outcome is Status.FAILED
+        shown = await it.shown()
+    assert told_of_the_end(world) == {"legal-desk"}
+    assert "sent" not in [line.what for line in shown.timeline]
+
+
+async def test_a_cancellation_while_converting_is_told_to_the_requester_alone() -> None:
+    world = World()
+    world.signatures.status = Status.CONVERTING
+    async with story(world) as it:
+        await it.days_pass(0.0001)
+        await it.handle.execute_update(SignatureRequestWorkflow.cancel, CANCEL)
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+    assert (world.push.sent, told_of_the_end(world)) == ([], {"legal-desk"})
+
+
+async def test_a_stand_in_for_somebody_absent_hears_nothing_either_when_it_cannot_be_sent() -> None:
+    world = World()
+    world.signatures.status, world.signatures.substituted = Status.CONVERTING, {"customer-signer": "delegate"}
+    async with story(world) as it:
+        world.signatures.status, world.signatures.code = Status.FAILED, Code.CONVERT_ERROR
+        await it.callback("convert_error")
+        await it.handle.result()
+    assert told_of_the_end(world) == {"legal-desk"}
+
+
+async def test_whose_place_was_handed_over_is_told_of_that_and_not_of_the_end() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(1)
+        wish = Delegation(actor="legal-desk", signer="customer-signer", to="deputy")
+        await it.handle.execute_update(SignatureRequestWorkflow.delegate, wish)
+        await it.days_pass(0.1)
+        assert ("reassigned", "customer-signer") in world.push.stages()
+        await it.handle.execute_update(SignatureRequestWorkflow.cancel, CANCEL)
+        await it.handle.result()
+    assert told_of_the_end(world) == {"legal-desk", "deputy"}
+
+
+async def test_a_mail_that_came_back_alerts_the_requester_once() -> None:
+    world = World()
+    async with story(world, a_request()) as it:
+        world.signatures.signers.append(SignerSeen(person="customer-signer", state=SignerState.BOUNCED))
+        for _ in range(2):
+            await it.callback("signer_email_bounced")
+            await it.days_pass(0.1)
+        shown = await it.shown()
+    assert world.push.stages() == [("ready", "customer-signer"), ("bounced", "legal-desk")]
+    assert [one.code for one in shown.attention] == ["mail_bounced"]
+    (alert,) = [line for line in shown.notifications if line.stage == "bounced"]
+    assert alert.key == "msa-0042/bounced/legal-desk/customer-signer"
