@@ -11,15 +11,17 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.downstream import Downstream
+from activities.failures import failing_as_application_errors
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.rpc_errors import about_the_workflow
-from activities.store import Home, Store
+from activities.store import Home, RecordConflict, Store
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.policy import Target
+from workflows.model.records import HandoffBatch, SettledRecord
 from workflows.model.request import Brief
-from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffReport, HandoffResult, Settled
+from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult, Settled
 from workflows.names import SIGNATURE_SETTLED, notice_key
 from workflows.ports import Handoff, PushService
 from workflows.signature.record import amendment, dead_after
@@ -61,6 +63,9 @@ class Fanout(Handoff):
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
+        if batch.record is not None:
+            with failing_as_application_errors():
+                await self._write(batch.record)
         link = self._document_url(batch.document) if batch.document else None
         settled = batch.settled if batch.settled.link else batch.settled.replace(link=link)
         at_once = asyncio.Semaphore(AT_ONCE)
@@ -75,6 +80,14 @@ class Fanout(Handoff):
         report = HandoffReport(results=tuple(await asyncio.gather(*map(result, batch.calls))))
         await self._amend_record(batch, report)
         return report
+
+    async def _write(self, record: SettledRecord) -> None:
+        content = record.model_dump_json(by_alias=True).encode()
+        try:
+            await self._store.write_record(Home.of_request(record.show.id), content)
+        except RecordConflict as conflict:
+            # Settled twice, as after a reset: the first record stays the truth, and somebody should look.
+            activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
 
     async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> None:
         """Keep what became of the batch; a store that is away must not cost the workflow the results."""

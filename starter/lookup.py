@@ -17,10 +17,11 @@ from activities.store import Home, Store
 from starter.exits import Refusal
 from workflows import names
 from workflows.model.attention import Attention, AttentionCode
+from workflows.model.records import Amendment, SettledRecord
 from workflows.model.request import Code, Status
 from workflows.model.views import Next, NextStep, RequestShow
 from workflows.model.wishes import Problem
-from workflows.signature.record import Amendment, SettledRecord, amended
+from workflows.signature.record import amended
 from workflows.signature.show import stamp
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)

@@ -25,9 +25,9 @@ from starter.settings import Settings
 from workflows import names
 from workflows.model.attention import AttentionCode
 from workflows.model.base import Model
+from workflows.model.records import DeadHandOffs
 from workflows.model.request import Status
 from workflows.model.views import RequestShow
-from workflows.signature.record import DeadHandOffs
 
 _OURS: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}' AND ExecutionStatus != 'ContinuedAsNew'"
 """A long life is several runs: the last one speaks for the request."""

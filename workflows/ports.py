@@ -11,9 +11,9 @@ from temporalio import activity
 
 from workflows.model.notices import Delivery, DeliveryReport
 from workflows.model.planning import Agenda, Planning
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
-from workflows.model.settlement import HandoffBatch, HandoffReport
-from workflows.signature.inputs import Observation
+from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
+from workflows.model.records import HandoffBatch
+from workflows.model.settlement import HandoffReport
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -68,10 +68,7 @@ class SignatureService(Port):
     @asks("observe_document")
     @abstractmethod
     async def observe(self, observation: Observation) -> DocumentSeen:
-        """Read the document; when it has ended, or there is none to wait for, write the settled record.
-
-        The record is made of the observation alone and the document, so that a repetition is equal to the byte.
-        """
+        """Read the document as it is now."""
 
     @asks("cancel_signature_request")
     @abstractmethod
@@ -115,4 +112,8 @@ class Handoff(Port):
     @asks("hand_off")
     @abstractmethod
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        """Tell every target of the batch; never raises for a target, each has its own result."""
+        """Write the settled record if it comes along, then tell every target; each has its own result.
+
+        Raises only when the record could not be written, and then nobody was told. The record is the input's, so that a
+        repetition is equal to the byte.
+        """

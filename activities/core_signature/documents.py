@@ -14,7 +14,7 @@ from activities.failures import final_failure, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.people import Directory, DirectoryFailure
 from workflows.model.provider import DocumentSeen
-from workflows.model.request import Brief, Code
+from workflows.model.request import Code, Roster
 
 _BOUNCED: Final = "signer_email_bounced"
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -37,31 +37,31 @@ class Documents:
                 return None
             raise
 
-    async def existing(self, brief: Brief, uuid: str) -> WireDocument:
+    async def existing(self, roster: Roster, uuid: str) -> WireDocument:
         """The document of this request as it is now; fails with `document_deleted` when it surely is gone."""
         found = await self.or_none(uuid)
-        if found is None and await self._lookup.is_gone(brief, uuid):
+        if found is None and await self._lookup.is_gone(roster, uuid):
             raise final_failure(Code.DOCUMENT_DELETED, "the document was deleted at Core Signature")
         if found is None:
             raise passing_failure(Code.UNREACHABLE, "Core Signature lists the document but does not show it")
-        if found.external_id != brief.id:
+        if found.external_id != roster.id:
             raise final_failure(
                 Code.PROVIDER_UNSURE, "the document at Core Signature has another external_id than ours"
             )
         return found
 
-    async def seen(self, document: WireDocument, brief: Brief, replaced: Mapping[str, str] = _NOBODY) -> DocumentSeen:
+    async def seen(self, document: WireDocument, roster: Roster, replaced: Mapping[str, str] = _NOBODY) -> DocumentSeen:
         """The document as a workflow sees it (`reading.seen`), with the mails that came back."""
         return reading.seen(
-            document, brief, await self.emails(brief), bounced=await self._bounced(document), replaced=replaced
+            document, roster, await self.emails(roster), bounced=await self._bounced(document), replaced=replaced
         )
 
-    async def emails(self, brief: Brief) -> dict[str, str]:
+    async def emails(self, roster: Roster) -> dict[str, str]:
         """The addresses the directory still knows: somebody's departure must not make a document unreadable."""
         emails: dict[str, str] = {}
-        for signer in brief.signers:
+        for signer in roster.signers:
             try:
-                emails[signer.person] = (await self._directory.person(signer.person, brief.id)).email
+                emails[signer.person] = (await self._directory.person(signer.person, roster.id)).email
             except DirectoryFailure as failure:
                 activity.logger.warning("signer matched without an address", extra={"says": str(failure)})
         return emails

@@ -5,7 +5,7 @@ from activities.core_signature.reading import STATUSES
 from activities.core_signature.wire import WireDocument
 from activities.failures import final_failure
 from activities.store import Home, Store
-from workflows.model.request import Brief, Code
+from workflows.model.request import Brief, Code, Roster
 
 
 def has_ended(document: WireDocument) -> bool:
@@ -42,13 +42,13 @@ class Lookup:
         living = [document for document in ours if not has_ended(document)]
         return self._only(living or ours[:1], brief)
 
-    async def is_gone(self, brief: Brief, uuid: str) -> bool:
+    async def is_gone(self, roster: Roster, uuid: str) -> bool:
         """Whether the provider, asked in another way, does not know the document either."""
-        return all(document.uuid != uuid for document in await self._listed(brief))
+        return all(document.uuid != uuid for document in await self._listed(roster))
 
-    async def _listed(self, brief: Brief) -> list[WireDocument]:
-        found = await self._client.documents_of(brief.id)
-        if any(document.external_id != brief.id for document in found):
+    async def _listed(self, roster: Roster) -> list[WireDocument]:
+        found = await self._client.documents_of(roster.id)
+        if any(document.external_id != roster.id for document in found):
             says = "the list of documents ignores the filter external_id, so nothing can be looked up"
             raise final_failure(Code.PROVIDER_UNSURE, says)
         return found

@@ -9,7 +9,7 @@ from typing import Final
 
 from activities.core_signature.wire import WireDocument, WireSigner
 from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import Brief, Code, Role, Signer, SignerState, Status
+from workflows.model.request import Code, Role, Roster, Signer, SignerState, Status
 
 LONGEST_REASON: Final = 500
 FORWARDED: Final = "forwarded"
@@ -36,7 +36,7 @@ _CODES: Final = {"ec": Code.CONVERT_ERROR, "es": Code.SENDING_ERROR}
 
 def seen(
     document: WireDocument,
-    brief: Brief,
+    roster: Roster,
     emails: Mapping[str, str],
     *,
     bounced: AbstractSet[str] = frozenset(),
@@ -48,13 +48,13 @@ def seen(
     """
     status = STATUSES.get(document.status)
     said = document.request.signers if document.request else ()
-    found = match(brief.signers, emails, said)
+    found = match(roster.signers, emails, said)
     roll = _Roll(status, bounced, frozenset(map(folded, emails.values())), replaced)
     return DocumentSeen(
         document=document.uuid,
         status=status,
         raw=(clean(document.status) or "")[:20],
-        signers=tuple(roll.seen(signer, found[signer.person]) for signer in brief.signers),
+        signers=tuple(roll.seen(signer, found[signer.person]) for signer in roster.signers),
         turn=None if status and status.ended else min((one.order for one in said if one.open), default=None),
         code=_CODES.get(document.status),
     )

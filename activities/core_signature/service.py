@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from temporalio import activity
-
 from activities.core_signature import orders
 from activities.core_signature.cast import Cast
 from activities.core_signature.client import CoreSignatureClient
@@ -18,13 +16,10 @@ from activities.failures import failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.people import Directory
 from activities.person import Person
-from activities.store import Home, RecordConflict, Store
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
-from workflows.model.request import Brief, Code
+from activities.store import Home, Store
+from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
+from workflows.model.request import Brief, Code, Roster
 from workflows.ports import SignatureService
-from workflows.signature.inputs import Observation
-from workflows.signature.progress import Progress
-from workflows.signature.record import settled_record
 
 _REFUSED_BY_STATE: Final = (400, 409)
 
@@ -58,16 +53,7 @@ class CoreSignatureService(SignatureService):
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         """See the port."""
-        if observation.document is None:
-            progress = observation.progress
-            seen = DocumentSeen(document="", status=progress.status, raw="")
-        else:
-            seen = await self.read(observation.request.brief, observation.document)
-            progress = observation.progress.observe(seen, observation.now)
-        if progress.status.ended:
-            with failing_as_application_errors():
-                await self._record(observation, progress)
-        return seen
+        return await self.read(observation.roster, observation.document)
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         """See the port. A document that nobody was asked to sign yet is deleted."""
@@ -87,10 +73,10 @@ class CoreSignatureService(SignatureService):
         with failing_as_application_errors():
             return await self._forwarding.forward(order)
 
-    async def read(self, brief: Brief, document: str) -> DocumentSeen:
+    async def read(self, roster: Roster, document: str) -> DocumentSeen:
         """The document as it is now, for whoever must not act on old news; fails with `document_deleted`."""
         with failing_as_application_errors():
-            return await self._documents.seen(await self._documents.existing(brief, document), brief)
+            return await self._documents.seen(await self._documents.existing(roster, document), roster)
 
     async def _make_document(self, brief: Brief) -> WireDocument:
         sha256 = brief.document.sha256
@@ -142,14 +128,6 @@ class CoreSignatureService(SignatureService):
         if has_ended(again):
             return again
         raise refusal or passing_failure(Code.UNREACHABLE, "Core Signature has not yet ended the cancelled document")
-
-    async def _record(self, observation: Observation, progress: Progress) -> None:
-        record = settled_record(observation, progress).model_dump_json(by_alias=True).encode()
-        try:
-            await self._store.write_record(Home.of_request(observation.request.brief.id), record)
-        except RecordConflict as conflict:
-            # Settled twice, as after a reset: the first record stays the truth, and somebody should look.
-            activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
 
     async def _people(self, brief: Brief) -> dict[str, Person]:
         return {signer.person: await self._directory.person(signer.person, brief.id) for signer in brief.signers}

@@ -21,10 +21,10 @@ from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
-from workflows.model.request import Brief, Code, SignerState
+from workflows.model.request import Code, Roster, SignerState
 from workflows.ports import PushService
 
-ReadDocument = Callable[[Brief, str], Awaitable[DocumentSeen]]
+ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
 """Reads the document from Core Signature; raises `ApplicationError`."""
 
 AT_ONCE: Final = 10

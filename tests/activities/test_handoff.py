@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import handoff
@@ -21,25 +22,18 @@ from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from activities.people import FileDirectory
 from activities.push.service import Notices
-from activities.store import Home, Store
+from activities.store import Home, Store, StoreFailure
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, brief, entries, pushes, sends
 from tests.servers import time_skipping
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.policy import Target
+from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
 from workflows.model.request import Document, SignerState, Status
-from workflows.model.settlement import (
-    HandoffBatch,
-    HandoffCall,
-    HandoffLine,
-    HandoffResult,
-    HandoffState,
-    Settled,
-    SettledSigner,
-)
+from workflows.model.settlement import HandoffCall, HandoffLine, HandoffResult, HandoffState, Settled, SettledSigner
+from workflows.model.views import RequestShow
 from workflows.names import SIGNATURE_SETTLED, handoff_key, notice_key
-from workflows.signature.record import Amendment, DeadHandOffs
 
 __all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
 
@@ -326,3 +320,41 @@ async def test_what_became_of_a_batch_is_kept_as_an_amendment_of_the_record(
     assert (gone.target, gone.state) == ("gone", HandoffState.PENDING)
     await house.tell(house.hook("finance"), number=2, at=AT)
     assert len(await house.store.read_amendments(Home.of_request("msa-0042"))) == 2
+
+
+def record(outcome: Status = Status.SIGNED) -> SettledRecord:
+    """The settled record as a workflow hands it over."""
+    shown = RequestShow(id="msa-0042", kind="customer-contract", status=outcome, says="It has ended")
+    return SettledRecord(fingerprint="f" * 64, run_id="run-1", show=shown)
+
+
+async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetition_is_equal_to_the_byte(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    await house.tell(house.hook("finance"), record=record())
+    first = await house.store.read_record(Home.of_request("msa-0042"))
+    assert SettledRecord.model_validate_json(first or b"") == record()
+    await house.tell(house.hook("finance"), record=record())
+    assert await house.store.read_record(Home.of_request("msa-0042")) == first
+
+
+async def test_nobody_hears_of_an_ending_that_could_not_be_recorded(
+    house: House, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreFailure("the store cannot be used: away")
+
+    monkeypatch.setattr(house.store, "write_record", away)
+    with pytest.raises(ApplicationError, match="the store cannot be used"):
+        await house.tell(house.hook("finance"), record=record())
+    assert entries(sandbox, "downstream") == []
+
+
+async def test_another_record_under_the_id_stays_and_stops_nobody(
+    house: House, sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.store.write_record(Home.of_request("msa-0042"), b"{}")
+    (result,) = await house.tell(house.hook("finance"), record=record())
+    assert result.ok
+    assert await house.store.read_record(Home.of_request("msa-0042")) == b"{}"
+    assert "settled record conflicts" in caplog.text

@@ -16,13 +16,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up import options
     from workflows.model.notices import Delivery
     from workflows.model.planning import Agenda, Moment, MomentKind, Planning
-    from workflows.model.provider import CreateOrder, ProviderEvent
+    from workflows.model.provider import CreateOrder, Observation, ProviderEvent
     from workflows.model.settlement import Settled
     from workflows.names import PROVIDER_EVENT
     from workflows.ports import Handoff, Planner, PushService, SignatureService
     from workflows.signature import recipients
-    from workflows.signature.inputs import Observation, SignatureRequest
+    from workflows.signature.inputs import SignatureRequest
     from workflows.signature.progress import Progress
+    from workflows.signature.record import settled_record
 
 FLOOR: Final = "SignatureRequestFloor"
 _NOW: Final = timedelta()
@@ -107,22 +108,17 @@ class FloorWorkflow:
         self._progress = self._progress.replace(read_at=read_at).told(lines, workflow.now())
 
     async def _observe(self) -> None:
-        now = workflow.now()
-        observation = Observation(
-            request=self._request,
-            progress=self._progress.replace(unread=False),
-            document=self._progress.document,
-            run_id=workflow.info().first_execution_run_id,
-            now=now,
-        )
+        observation = Observation(roster=self._brief.roster, document=self._progress.document or "")
         seen = await workflow.execute_activity_method(
             SignatureService.observe, observation, summary="read the document", **options.OBSERVE
         )
-        self._progress = self._progress.observe(seen, now)
+        self._progress = self._progress.observe(seen, workflow.now())
 
     async def _hand_off(self) -> Settled:
         progress = recipients.open_hand_off(self._request, self._progress)
         batch = recipients.hand_off_batch(self._brief, progress, workflow.now())
+        run_id = workflow.info().first_execution_run_id
+        batch = batch.replace(record=settled_record(self._request, progress, run_id, batch.settled.at))
         summary = "tell " + ", ".join(call.target.target for call in batch.calls)
         await workflow.execute_activity_method(Handoff.hand_off, batch, summary=summary, **options.HAND_OFF)
         return batch.settled

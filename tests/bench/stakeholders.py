@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from temporalio import activity
+
 from workflows.model.notices import (
     Channel,
     Delivered,
@@ -14,11 +16,19 @@ from workflows.model.notices import (
     Outcome,
 )
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Turn
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, SignerSeen
+from workflows.model.provider import (
+    CancelOrder,
+    CreateOrder,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+    Observation,
+    SignerSeen,
+)
+from workflows.model.records import HandoffBatch
 from workflows.model.request import Signer, SignerState, Status
-from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffReport, HandoffResult
+from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult
 from workflows.ports import Handoff, Planner, PushService, SignatureService
-from workflows.signature.inputs import Observation
 
 _REMINDERS: Final = 3
 _APART: Final = timedelta(days=3)
@@ -37,7 +47,7 @@ class PromptSignatureService(SignatureService):
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         """Signed by everyone."""
-        return _document(observation.request.brief.signers, signed_at=observation.now)
+        return _document(observation.roster.signers, signed_at=activity.info().scheduled_time)
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         """Nobody cancels the measured request."""

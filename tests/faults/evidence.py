@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from tests.faults.town import Town
 from tests.faults.vendor import Entry
 from workflows.model.notices import Delivery, Notice
-from workflows.model.settlement import HandoffBatch
+from workflows.model.records import HandoffBatch
 from workflows.model.views import RequestShow
 from workflows.names import SIGNATURE_REQUEST, request_workflow_id
 

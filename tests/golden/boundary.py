@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 from workflows import ports
+from workflows.model.records import SettledRecord
 from workflows.ports import Port
-from workflows.signature.record import SettledRecord
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 _ACTIVITY_NAME = "__port_activity_name__"

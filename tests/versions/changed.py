@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.patience import Wake, Watch
     from workflows.model.planning import Planning
     from workflows.model.policy import Reminders
+    from workflows.model.provider import Observation
     from workflows.model.settlement import Settled
     from workflows.names import PLANNING, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
@@ -50,7 +51,7 @@ class WithOneMoreActivity(Unchanged):
         await self._look_again()
 
     async def _look_again(self) -> None:
-        observation = self._observation(self._progress.document)
+        observation = Observation(roster=self._brief.roster, document=self._progress.document or "")
         await self.call(SignatureService.observe, observation, options.OBSERVE, "one call more")
 
 

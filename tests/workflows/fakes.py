@@ -26,13 +26,14 @@ from workflows.model.provider import (
     DocumentSeen,
     ForwardOrder,
     ForwardReport,
+    Observation,
     SignerSeen,
     Substitution,
 )
-from workflows.model.request import Brief, Code, SignerState, Status
-from workflows.model.settlement import HandoffBatch, HandoffReport, HandoffResult
+from workflows.model.records import HandoffBatch
+from workflows.model.request import Code, Roster, SignerState, Status
+from workflows.model.settlement import HandoffReport, HandoffResult
 from workflows.ports import Handoff, Planner, PushService, SignatureService
-from workflows.signature.inputs import Observation
 
 DOCUMENT = "d0c0ffee"
 
@@ -57,9 +58,9 @@ class FakeSignatureService(SignatureService):
     create_gate: asyncio.Event | None = None
     never_had_it: bool = False
 
-    def sees(self, brief: Brief) -> DocumentSeen:
+    def sees(self, roster: Roster) -> DocumentSeen:
         """The document as a read would find it now: of signers only those whom the request names can be told."""
-        named = {signer.person for signer in brief.signers}
+        named = {signer.person for signer in roster.signers}
         signers = tuple(one for one in self.signers if one.person in named)
         return DocumentSeen(document=DOCUMENT, status=self.status, raw=self.status[:2], signers=signers, code=self.code)
 
@@ -82,7 +83,7 @@ class FakeSignatureService(SignatureService):
         if self.gate is not None:
             await self.gate.wait()
         self._fail()
-        return self.sees(observation.request.brief)
+        return self.sees(observation.roster)
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         self.cancelled.append(order)

@@ -15,6 +15,7 @@ from temporalio.worker import Worker
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import DOCUMENT, World
+from tests.workflows.remembering import RememberingWorkflow
 from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.policy import Policy, Target
 from workflows.model.provider import DocumentSeen, ProviderEvent
@@ -87,7 +88,7 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
             Worker(
                 client,
                 task_queue=WORKFLOW_QUEUE,
-                workflows=[SignatureRequestWorkflow],
+                workflows=[RememberingWorkflow],
                 activities=[*world.planner.activities(), *world.push.activities(), *world.handoff.activities()],
                 **options,  # type: ignore[arg-type]
             )
@@ -157,12 +158,12 @@ class Story:
         """
         await self.callback("viewed")
         await self.days_pass(0.001)
-        last = self.world.signatures.observations[-1]
+        last: SignatureRequest = await self.handle.query("memory", result_type=SignatureRequest)
         await self.handle.terminate()
         yield
         await self.days_pass(days)
         event = ProviderEvent(id=uuid.uuid4().hex, type=callback, at=datetime.now(UTC)) if callback else None
-        self.handle = await _start(self.env, last.request.replace(carried=last.progress), event)
+        self.handle = await _start(self.env, last, event)
 
 
 @asynccontextmanager

@@ -100,7 +100,7 @@ async def test_an_escalation_that_reassigns_gives_the_place_to_the_alternate_who
         world.signatures.status = Status.SIGNED
         await it.callback()
         assert (await it.handle.result()).outcome is Status.SIGNED
-        assert "chair" in [one.person for one in world.signatures.observations[-1].request.brief.signers]
+        assert "chair" in [one.person for one in world.signatures.observations[-1].roster.signers]
 
 
 async def test_an_escalation_core_signature_refuses_is_still_an_alert() -> None:

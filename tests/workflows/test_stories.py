@@ -285,7 +285,8 @@ async def test_used_id_ends_failed_without_a_single_notice_to_signers() -> None:
     assert shown.problem is not None
     assert shown.problem.code is Code.ID_USED_BEFORE
     assert world.push.sent == []
-    assert [o.document for o in world.signatures.observations] == [None]
+    assert world.signatures.observations == []
+    assert world.handoff.batches[0].record is not None
 
 
 async def test_a_conversion_error_is_an_ordinary_ending() -> None:
@@ -393,7 +394,8 @@ async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried()
     assert [e.what for e in shown.timeline].count("paused") == 1, (
         "an update that was repeated in a later run was made again"
     )
-    assert world.signatures.observations[-1].run_id == it.handle.first_execution_run_id
+    [record] = [batch.record for batch in world.handoff.batches if batch.record]
+    assert record.run_id == it.handle.first_execution_run_id
 
 
 async def test_a_callback_that_comes_while_the_creation_runs_is_not_lost() -> None:

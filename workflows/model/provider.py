@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
-from workflows.model.request import Brief, Code, SignerState, Status
+from workflows.model.request import Brief, Code, Roster, SignerState, Status
 
 
 class SignerSeen(Model):
@@ -52,6 +52,13 @@ class CreateOrder(Model):
 
     brief: Brief
     now: AwareDatetime | None = None
+
+
+class Observation(Model):
+    """Read the document and say what it says of these signers."""
+
+    roster: Roster
+    document: str
 
 
 class CancelOrder(Model):

@@ -91,13 +91,23 @@ class Signer(Model):
     role: Role = Role.SIGN
 
 
-class Brief(Model):
-    """What every call about a request needs to know of it."""
+class Roster(Model):
+    """Whom a request asks: what reading its document takes."""
 
     id: str
+    signers: tuple[Signer, ...]
+
+
+class Brief(Roster):
+    """What telling people about a request takes."""
+
     kind: str
     document: Document
     requester: str
-    signers: tuple[Signer, ...]
     message: str | None = None
     urgent: bool = False
+
+    @property
+    def roster(self) -> Roster:
+        """Whom it asks, without the rest."""
+        return Roster(id=self.id, signers=self.signers)

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime
 from workflows.model.base import Model
 from workflows.model.notices import Delivered, Notice
 from workflows.model.policy import Target
-from workflows.model.request import Brief, SignerState, Status
+from workflows.model.request import SignerState, Status
 
 
 class HandoffState(StrEnum):
@@ -62,20 +62,6 @@ class HandoffCall(Model):
     """False for people told of the ending: they show among the notifications, not among the hand-offs."""
     reached: tuple[str, ...] = ()
     """For several people: the keys of notices that have arrived by now, so that nobody is told twice."""
-
-
-class HandoffBatch(Model):
-    """All open targets of a settled request; `document` is the provider's uuid for the link."""
-
-    brief: Brief
-    settled: Settled
-    calls: tuple[HandoffCall, ...]
-    document: str | None = None
-    number: int = 1
-    """Which batch of the request this is; its amendment of the settled record has the same number."""
-    at: AwareDatetime | None = None
-    dead: tuple[HandoffLine, ...] = ()
-    """The targets that were dead before this batch."""
 
 
 class HandoffResult(Model):

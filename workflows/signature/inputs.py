@@ -1,4 +1,4 @@
-"""What the workflow is started with, and what it hands to others: readings of the document, the planner's input."""
+"""What the workflow is started with, and what it hands to others: the planner's input."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -23,19 +23,6 @@ class SignatureRequest(Model):
     fingerprint: str = ""
     subscribers: tuple[str, ...] = ()
     carried: Progress | None = None
-
-
-class Observation(Model):
-    """Read the document, and what is needed to write the settled record if it has ended.
-
-    `document` is None when there is nothing to read: the record is then written from `progress` alone.
-    """
-
-    request: SignatureRequest
-    progress: Progress
-    document: str | None
-    run_id: str
-    now: AwareDatetime
 
 
 def planning_of(request: SignatureRequest, progress: Progress, now: datetime) -> Planning:

@@ -10,8 +10,9 @@ from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivered, DeliveryReport, Notice, NoticeAction, Outcome
 from workflows.model.planning import Moment, MomentKind
 from workflows.model.policy import Target
+from workflows.model.records import HandoffBatch
 from workflows.model.request import Brief, Role, SignerState, Status
-from workflows.model.settlement import HandoffBatch, HandoffCall, HandoffResult, Settled, SettledSigner
+from workflows.model.settlement import HandoffCall, HandoffResult, Settled, SettledSigner
 from workflows.names import alert_key, handoff_key, notice_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress

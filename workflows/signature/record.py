@@ -7,52 +7,19 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from workflows.follow_up.handoff import state_after
-from workflows.model.base import Model
 from workflows.model.notices import Notification
-from workflows.model.request import Status
-from workflows.model.settlement import HandoffBatch, HandoffLine, HandoffReport, HandoffState
+from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
+from workflows.model.settlement import HandoffLine, HandoffReport, HandoffState
 from workflows.model.views import RequestShow
 from workflows.signature.attention import dead_hand_offs
-from workflows.signature.inputs import Observation
+from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.show import handed_off_entry, show, told_entry, with_dead_targets
 
 
-class SettledRecord(Model):
-    """What the settled record in the store holds: the lasting truth when Temporal has forgotten the run."""
-
-    version: int = 1
-    fingerprint: str
-    run_id: str
-    show: RequestShow
-
-
-class Amendment(Model):
-    """What one batch of the hand-off adds to the settled record: the lines it changed."""
-
-    version: int = 1
-    number: int
-    handoffs: tuple[HandoffLine, ...] = ()
-    notifications: tuple[Notification, ...] = ()
-
-
-class DeadHandOffs(Model):
-    """What `handoffs/dead/<kind>/<id>.json` holds: a request that has ended, and those who will never hear of it."""
-
-    version: int = 1
-    id: str
-    kind: str
-    status: Status
-    handoffs: tuple[HandoffLine, ...]
-
-
-def settled_record(observation: Observation, progress: Progress) -> SettledRecord:
-    """The record of `progress` as it was at settlement; equal for equal input, whoever writes it and when."""
-    return SettledRecord(
-        fingerprint=observation.request.fingerprint,
-        run_id=observation.run_id,
-        show=show(observation.request, progress, observation.now),
-    )
+def settled_record(request: SignatureRequest, progress: Progress, run_id: str, at: datetime) -> SettledRecord:
+    """The record of what is remembered at settlement; `at` is that instant, so that making it again changes nothing."""
+    return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(request, progress, at))
 
 
 def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amendment:

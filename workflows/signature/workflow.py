@@ -13,15 +13,17 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.trouble import trouble_of
     from workflows.model.entries import Reassignment
     from workflows.model.planning import Agenda, Moment
-    from workflows.model.provider import CancelOrder, CreateOrder, ForwardOrder
+    from workflows.model.provider import CancelOrder, CreateOrder, ForwardOrder, Observation
+    from workflows.model.records import HandoffBatch, SettledRecord
     from workflows.model.request import Code, Status
-    from workflows.model.settlement import HandoffBatch, Settled
+    from workflows.model.settlement import Settled
     from workflows.model.wishes import StopKind
     from workflows.names import SIGNATURE_REQUEST
     from workflows.ports import Handoff, Planner, SignatureService
     from workflows.signature.delivery import Telling
-    from workflows.signature.inputs import Observation, SignatureRequest
+    from workflows.signature.inputs import SignatureRequest
     from workflows.signature.progress import Progress
+    from workflows.signature.record import settled_record
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
@@ -40,7 +42,6 @@ class SignatureRequestWorkflow(Telling):
         while not self._progress.status.ended:
             await self._follow_up()
             self.continue_as_new_if_suggested()
-        await self._settle()
         await self._hand_off()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return recipients.settled(self._brief, self._progress)
@@ -116,15 +117,12 @@ class SignatureRequestWorkflow(Telling):
         return Wake.NEWS
 
     async def _observe(self) -> None:
-        """Read the document; the activity writes the settled record when it has ended."""
+        """Read the document and believe it."""
         self._progress = self._progress.replace(unread=False)
-        observation = self._observation(self._progress.document)
+        observation = Observation(roster=self._brief.roster, document=self._progress.document or "")
         seen = await self.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
-            # The record of an ending says `observation.now`; what goes on after an outage begins now.
-            now = observation.now if seen.status is not None and seen.status.ended else workflow.now()
-            observed = self._progress.observe(seen, now)
-            self._progress = observed.replace(recorded=observed.status.ended)
+            self._progress = self._progress.observe(seen, workflow.now())
 
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
@@ -205,41 +203,36 @@ class SignatureRequestWorkflow(Telling):
         if report.seen is not None:
             self._heed(report.seen)
 
-    async def _settle(self) -> None:
-        """Write the record of a request that ended without the provider's word; open the fan-out."""
-        if not self._progress.recorded:
-            observation = self._observation(None)
-            await self.call(SignatureService.observe, observation, options.OBSERVE, "write the settled record")
-            self._progress = self._progress.replace(recorded=True)
-        self._progress = recipients.open_hand_off(self._request, self._progress)
-
     async def _hand_off(self) -> None:
-        """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try."""
+        """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try.
+
+        The first batch brings the settled record with it: nobody hears of an ending that is not on record.
+        """
+        self._progress = recipients.open_hand_off(self._request, self._progress)
         while (due_at := self._progress.handoff.next_at) is not None:
             await self.until(due_at, "hand-off again", unless=nothing)
             now = workflow.now()
-            batch = recipients.hand_off_batch(self._brief, self._progress, now)
+            batch = recipients.hand_off_batch(self._brief, self._progress, now).replace(record=self._record())
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, _targets_words(batch))
             if report is not None:
                 # The instant that the amendment of the record says as well.
-                self._progress = recipients.handed_off(self._brief, self._progress, report.results, now)
+                known = recipients.handed_off(self._brief, self._progress, report.results, now)
+                self._progress = known.replace(recorded=True)
             self.continue_as_new_if_suggested()
         self.publish()
+
+    def _record(self) -> SettledRecord | None:
+        settled_at = self._progress.settled_at
+        if self._progress.recorded or settled_at is None:
+            return None
+        request = self._request.replace(brief=self._brief)
+        return settled_record(request, self._progress, workflow.info().first_execution_run_id, settled_at)
 
     def continue_as_new_if_suggested(self) -> None:
         """Go on in a fresh history, but not while somebody's update still waits for its answer in this one."""
         if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
             unread = self._progress.document is not None and not self._progress.recorded
             workflow.continue_as_new(self._request.replace(carried=self._progress.replace(unread=unread)))
-
-    def _observation(self, document: str | None) -> Observation:
-        return Observation(
-            request=self._request.replace(brief=self._brief, carried=None),
-            progress=self._progress,
-            document=document,
-            run_id=workflow.info().first_execution_run_id,
-            now=workflow.now(),
-        )
 
     def _unwanted(self) -> Condition:
         return lambda: self._progress.ending is not None

@@ -1,8 +1,7 @@
-"""Observation: the document read from the API is the only truth, and its end is recorded once."""
+"""Observation: the document read from the API is the only truth."""
 
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,15 @@ from activities.store import Home, Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls
 from tests.activities.core_signature.requests import deed
-from workflows.model.policy import Policy
-from workflows.model.provider import CreateOrder, DocumentSeen
+from workflows.model.provider import CreateOrder, DocumentSeen, Observation
 from workflows.model.request import Brief, Code, Role, Signer, SignerState, Status
-from workflows.signature.inputs import Observation, SignatureRequest
-from workflows.signature.progress import Progress
-from workflows.signature.record import SettledRecord
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 
 
-def observation(brief: Brief, document: str | None, progress: Progress | None = None) -> Observation:
+def observation(brief: Brief, document: str) -> Observation:
     """What a workflow asks for."""
-    return Observation(
-        request=SignatureRequest(brief=brief, policy=Policy(), fingerprint="f" * 64),
-        progress=progress or Progress.begin(brief, NOW),
-        document=document,
-        run_id="run-1",
-        now=NOW + timedelta(hours=1),
-    )
+    return Observation(roster=brief.roster, document=document)
 
 
 def states(seen: DocumentSeen) -> Mapping[str, SignerState]:
@@ -72,7 +61,7 @@ async def test_signers_are_seen_as_they_act(
     assert all(one.at is not None for one in signed.signers)
 
 
-async def test_an_ending_is_recorded_and_a_repetition_is_equal_to_the_byte(
+async def test_an_ending_is_read_and_nothing_is_recorded_of_it(
     sandbox: RunningSandbox,
     service: CoreSignatureService,
     store: Store,
@@ -80,47 +69,11 @@ async def test_an_ending_is_recorded_and_a_repetition_is_equal_to_the_byte(
     document: str,
     act: Acting,
 ) -> None:
-    asked = observation(request_brief, document)
-    await act(service.observe, asked)
-    assert await store.read_record(Home.of_request("msa-0042")) is None
     await deed(sandbox, "customer@acme.test", "decline", reason="Wrong\nversion\u202e \x07of the contract")
-    seen = await act(service.observe, asked)
-    first = await store.read_record(Home.of_request("msa-0042"))
-    assert first is not None
-    await act(service.observe, asked)
-    assert await store.read_record(Home.of_request("msa-0042")) == first
-    record = SettledRecord.model_validate_json(first)
-    assert (record.run_id, record.fingerprint, record.show.status) == ("run-1", "f" * 64, Status.DECLINED)
-    assert seen.signers[0].reason == "Wrong version of the contract"
-
-
-async def test_another_record_under_the_id_stays_and_does_not_stop_the_request(
-    sandbox: RunningSandbox,
-    service: CoreSignatureService,
-    store: Store,
-    request_brief: Brief,
-    document: str,
-    act: Acting,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    await store.write_record(Home.of_request("msa-0042"), b"{}")
-    await deed(sandbox, "customer@acme.test", "decline")
     seen = await act(service.observe, observation(request_brief, document))
     assert seen.status is Status.DECLINED
-    assert await store.read_record(Home.of_request("msa-0042")) == b"{}"
-    assert "settled record conflicts" in caplog.text
-
-
-async def test_an_end_without_a_document_is_recorded_from_what_the_workflow_knows(
-    service: CoreSignatureService, store: Store, request_brief: Brief, act: Acting, sandbox: RunningSandbox
-) -> None:
-    failed = Progress.begin(request_brief, NOW).fail(Code.ID_USED_BEFORE, "used before", NOW)
-    seen = await act(service.observe, observation(request_brief, None, failed))
-    assert seen.status is Status.FAILED
-    content = await store.read_record(Home.of_request("msa-0042"))
-    assert content is not None
-    assert json.loads(content)["show"]["problem"]["code"] == Code.ID_USED_BEFORE
-    assert calls(sandbox, "/api/v1/") == []
+    assert seen.signers[0].reason == "Wrong version of the contract"
+    assert await store.read_record(Home.of_request("msa-0042")) is None
 
 
 async def test_a_document_deleted_at_the_provider_is_final(

@@ -16,9 +16,9 @@ from starter.page.quick_look import QuickLook
 from starter.setting_values import PayloadKey
 from tests.servers import real_server
 from workflows import names
+from workflows.model.records import SettledRecord
 from workflows.model.request import Status
 from workflows.model.views import RequestShow
-from workflows.signature.record import SettledRecord
 
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 

@@ -20,10 +20,18 @@ from workflows.model.notices import (
     Outcome,
 )
 from workflows.model.planning import Agenda, Planning
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, SignerSeen
-from workflows.model.request import Brief, Code, SignerState, Status
-from workflows.model.settlement import HandoffBatch, HandoffReport, HandoffResult
-from workflows.signature.inputs import Observation
+from workflows.model.provider import (
+    CancelOrder,
+    CreateOrder,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+    Observation,
+    SignerSeen,
+)
+from workflows.model.records import HandoffBatch
+from workflows.model.request import Code, Roster, SignerState, Status
+from workflows.model.settlement import HandoffReport, HandoffResult
 
 OPEN = (SignerState.WAITING, SignerState.TURN, SignerState.VIEWED)
 _NEEDLESS = {SignerState.REASSIGNED: "reassigned", SignerState.DECLINED: "settled"}
@@ -96,7 +104,7 @@ class World:
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         self._reach("core")
-        return self._seen(observation.request.brief)
+        return self._seen(observation.roster)
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         self._reach("core")
@@ -141,8 +149,8 @@ class World:
     def _ended(self) -> bool:
         return self.status is not None and self.status.ended
 
-    def _seen(self, brief: Brief) -> DocumentSeen:
-        asked = [signer.person for signer in brief.signers if signer.person in self.signers]
+    def _seen(self, roster: Roster) -> DocumentSeen:
+        asked = [signer.person for signer in roster.signers if signer.person in self.signers]
         signers = tuple(SignerSeen(person=person, state=self.signers[person][0]) for person in asked)
         turn = min((order for state, order in self.signers.values() if state in OPEN), default=None)
         return DocumentSeen(

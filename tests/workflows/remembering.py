@@ -1,0 +1,28 @@
+"""The workflow, with a way to look into its memory: a story takes it out to go on with it elsewhere."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.model.settlement import Settled
+    from workflows.names import SIGNATURE_REQUEST
+    from workflows.signature.inputs import SignatureRequest
+    from workflows.signature.workflow import SignatureRequestWorkflow
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class RememberingWorkflow(SignatureRequestWorkflow):
+    """A signature request that says all it knows."""
+
+    @workflow.init
+    def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: SignatureRequest) -> Settled:
+        """As ever."""
+        return await super().run(request)
+
+    @workflow.query
+    def memory(self) -> SignatureRequest:
+        """What a continue-as-new would carry over now."""
+        return self._request.replace(carried=self._progress)

@@ -1,0 +1,53 @@
+"""What is kept of a request beyond Temporal's memory, and the batches of the hand-off that it is written with."""
+
+from pydantic import AwareDatetime
+
+from workflows.model.base import Model
+from workflows.model.notices import Notification
+from workflows.model.request import Brief, Status
+from workflows.model.settlement import HandoffCall, HandoffLine, Settled
+from workflows.model.views import RequestShow
+
+
+class SettledRecord(Model):
+    """What the settled record in the store holds: the lasting truth when Temporal has forgotten the run."""
+
+    version: int = 1
+    fingerprint: str
+    run_id: str
+    show: RequestShow
+
+
+class Amendment(Model):
+    """What one batch of the hand-off adds to the settled record: the lines it changed."""
+
+    version: int = 1
+    number: int
+    handoffs: tuple[HandoffLine, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+
+
+class DeadHandOffs(Model):
+    """What `handoffs/dead/<kind>/<id>.json` holds: a request that has ended, and those who will never hear of it."""
+
+    version: int = 1
+    id: str
+    kind: str
+    status: Status
+    handoffs: tuple[HandoffLine, ...]
+
+
+class HandoffBatch(Model):
+    """All open targets of a settled request; `document` is the provider's uuid for the link."""
+
+    brief: Brief
+    settled: Settled
+    calls: tuple[HandoffCall, ...]
+    document: str | None = None
+    number: int = 1
+    """Which batch of the request this is; its amendment of the settled record has the same number."""
+    at: AwareDatetime | None = None
+    dead: tuple[HandoffLine, ...] = ()
+    """The targets that were dead before this batch."""
+    record: SettledRecord | None = None
+    """Written before anybody is told; None in all batches but those up to the first that succeeded."""
