@@ -106,19 +106,26 @@ async def described(client: Client, workflow_id: str) -> Description:
     )
 
 
-async def listed(client: Client, query: str) -> AsyncIterator[Run]:
+async def newest(client: Client, query: str) -> Run | None:
+    """The newest run that visibility has for a query, None when it has none."""
+    async for run in listed(client, query, page=1):
+        return run
+    return None
+
+
+async def listed(client: Client, query: str, *, page: int | None = None) -> AsyncIterator[Run]:
     """The runs that visibility has for a query, newest first, page by page."""
     token = b""
     while True:
-        page = await client.workflow_service.list_workflow_executions(
+        found = await client.workflow_service.list_workflow_executions(
             ListWorkflowExecutionsRequest(
-                namespace=client.namespace, query=query, page_size=PAGE, next_page_token=token
+                namespace=client.namespace, query=query, page_size=page or PAGE, next_page_token=token
             ),
             retry=True,
         )
-        for info in page.executions:
+        for info in found.executions:
             yield _run(info)
-        if not (token := page.next_page_token):
+        if not (token := found.next_page_token):
             return
 
 

@@ -15,6 +15,11 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 """The parameter `--json` that every command takes."""
 
 
+def note(says: str) -> None:
+    """Tell whoever is at the terminal something beside the answer, which programs read; it goes to standard error."""
+    Terminal(file=sys.stderr, highlight=False, markup=False, emoji=False).print(Text(says), soft_wrap=True)
+
+
 def answer(value: object, view: RenderableType, *, as_json: bool, link: str | None = None) -> None:
     """Print the answer (models or dataclasses, or a list of them) as it was asked for; instants are RFC 3339 in UTC.
 

@@ -1,16 +1,20 @@
 """`countersign request …`: start, show, list; `plan` is in plan.py, what changes a living request in operations.py."""
 
 import sys
+from functools import partial
 
 from cyclopts import App
 from rich.progress import Progress
+from rich.text import Text
 
 from starter import requests, tables
 from starter.commands import operations, plan
 from starter.commands.files import RequestFile
 from starter.commands.operations import RequestId
-from starter.commands.printing import AsJson, answer
+from starter.commands.printing import AsJson, answer, note
 from starter.context import Context, opened
+from starter.doctor import temporal
+from starter.doctor.health import Health, looked
 from starter.needs import Need
 from starter.startup import ready
 from starter.terminal import Terminal
@@ -73,13 +77,17 @@ async def list_(*, attention: bool = False, json: AsJson = False) -> None:
     ----------
     attention
         Only those that need a person: with a problem, with an open question or another thing that somebody must see
-        to, stuck, or broken off by somebody who ended the workflow itself.
+        to, stuck, or broken off by somebody who ended the workflow itself. Says so as well when no worker is at work.
     json
         Print `[{id, kind, status, problem, attention, due_at, trouble}]`.
     """
     async with opened(ready()) as context:
         lines = await _gathered(context, attention=attention, quiet=json)
-    answer(lines, tables.of_list(lines), as_json=json)
+        worker = await looked("worker", partial(temporal.worker, context.client)) if attention else None
+    empty = "Nothing needs attention" if attention else "No requests"
+    answer(lines, tables.of_list(lines) if lines else Text(empty), as_json=json)
+    if worker and worker.state is Health.WRONG:
+        note(f"worker: {worker.says}")
 
 
 async def _gathered(context: Context, *, attention: bool, quiet: bool) -> list[requests.RequestLine]:

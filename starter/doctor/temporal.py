@@ -11,15 +11,18 @@ from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeWorkerDeploymentRequest,
 )
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities import runs
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.search_attributes import STUCK, missing_search_attributes
-from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import SHOW, SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE
 
-_POLLS_WITHIN: Final = timedelta(seconds=90)
-"""A worker that lives asks again within the 60 seconds that the server lets it wait."""
+_POLLS_WITHIN: Final = timedelta(seconds=75)
+"""A worker that lives asks again within the 60 s that the server lets it wait: an idle one was 56 s old, measured."""
+_ANSWERS_WITHIN: Final = timedelta(seconds=5)
+_RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
 _QUEUES: Final = {
     WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     SIGNATURE_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
@@ -59,7 +62,27 @@ async def worker(client: Client, now: datetime | None = None) -> Part:
     if not all(at_work):
         idle = ", ".join(queue for queue, workers in zip(_QUEUES, at_work, strict=True) if not workers)
         return wrong("worker", f"nobody works on {idle}: start `countersign worker`; until then requests wait")
+    if silent := await _unanswered(client):
+        return wrong(
+            "worker",
+            f"asks for work and does not do it: {silent} got no answer within {_ANSWERS_WITHIN.seconds} s; look into "
+            "the worker's log, and start it again if it hangs",
+        )
     return fine("worker", f"{len(set.union(*at_work))} at work")
+
+
+async def _unanswered(client: Client) -> str | None:
+    """The newest open workflow when nobody answers for it: a worker that hangs may still ask for tasks."""
+    newest = await runs.newest(client, _RUNNING)
+    if newest is None:
+        return None
+    try:
+        await client.get_workflow_handle(newest.id).query(SHOW, rpc_timeout=_ANSWERS_WITHIN)
+    except WorkflowQueryFailedError:
+        return None  # Whoever says no is there.
+    except RPCError as error:
+        return newest.id if error.status in (RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED) else None
+    return None
 
 
 async def _heard_of(client: Client, queue: str, type_: TaskQueueType.ValueType, since: datetime) -> set[str]:

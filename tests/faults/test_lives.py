@@ -1,6 +1,8 @@
 """Processes that come and go as they do in a deploy, and commands that are typed while they do."""
 
 import asyncio
+import os
+import signal
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from activities.requests.start import BrokenOff, IdTaken
 from starter import requests
 from starter.doctor.health import Health, Part
-from starter.doctor.temporal import progress
+from starter.doctor.temporal import progress, worker
 from tests.faults.creates import start_all, until_made
 from tests.faults.evidence import gather
 from tests.faults.population import colleague
@@ -82,6 +84,22 @@ async def test_a_stuck_request_is_noticed_and_delays_nobody(shared: Town, metric
         await poison.terminate("the test is over")
 
 
+async def test_a_worker_that_hangs_is_seen_although_it_asked_for_work_just_now(shared: Town) -> None:
+    """S6: `doctor` asks the newest request, and the list of what needs attention says that nothing is done."""
+    await shared.ask("asked-of-nobody", colleague(28))
+    await shared.until_shown("asked-of-nobody", lambda it: it.notifications)
+    assert (await eventually(lambda: _at_work(shared))).endswith("at work")
+    os.kill(shared.running[WORKER].pid, signal.SIGSTOP)
+    try:
+        part = await worker(shared.context.client)
+        _, said = await shared.command("request", "list", "--attention", "--json")
+    finally:
+        os.kill(shared.running[WORKER].pid, signal.SIGCONT)
+    assert (part.state, "does not do it" in part.says) == (Health.WRONG, True)
+    assert "worker: asks for work and does not do it" in said
+    assert (await eventually(lambda: _at_work(shared))).endswith("at work")
+
+
 async def test_exit_codes_of_request_show_are_true(shared: Town) -> None:
     """D18: five processes, five times 0; `make chaos` types it a hundred times."""
     await shared.ask("looked-at", colleague(22))
@@ -145,6 +163,11 @@ async def _answers(browser: httpx.AsyncClient, it: Town, page: str) -> int | Non
         return (await browser.get(f"{it.receiver}/{page}")).status_code
     except httpx.TransportError:
         return None
+
+
+async def _at_work(it: Town) -> str | None:
+    part = await worker(it.context.client)
+    return part.says if part.state is Health.OK else None
 
 
 async def _unless_fine(it: Town) -> Part | None:
