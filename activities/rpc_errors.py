@@ -1,6 +1,7 @@
 """What an error of Temporal's is about: the same status may mean a workflow, or the namespace it is looked for in."""
 
-from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.api.enums.v1 import ResourceExhaustedCause
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure, ResourceExhaustedFailure
 from temporalio.service import RPCError, RPCStatusCode
 
 
@@ -12,3 +13,14 @@ def about_the_workflow(error: RPCError) -> bool:
 def about_the_namespace(error: RPCError) -> bool:
     """Whether the whole namespace does not exist."""
     return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
+
+
+def about_the_limit_in_flight(error: RPCError) -> bool:
+    """Whether as many updates of this workflow wait as the server admits: this one was not."""
+    if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+        return False
+    failure = ResourceExhaustedFailure()
+    return any(
+        detail.Unpack(failure) and failure.cause == ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT
+        for detail in error.grpc_status.details
+    )

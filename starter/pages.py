@@ -40,13 +40,15 @@ from starter.page.words import (
     status_screen,
 )
 from starter.temporal_refusals import TemporalRefused
-from starter.wishes import AnyWish, NotConfirmed, NotLiving, Refused
+from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
+from workflows.model.operations import OperationState, Receipt
 from workflows.model.views import RequestShow
+from workflows.model.wishes import AnyWish
 
 Look = Callable[[str], Awaitable[RequestShow | None]]
 """What is known of a request by our own side, None when nobody says; answers soon and never raises."""
-Send = Callable[[str, AnyWish, str], Awaitable[RequestShow]]
-"""Has a request take a wish, once for each op; soon raises one of the refusals of `wishes.send`."""
+Send = Callable[[str, AnyWish, str], Awaitable[Receipt]]
+"""Has a request take a wish, once for each op; soon says what came of it, or raises as `wishes.carry_out` does."""
 
 PROVIDER_SECONDS: Final = 8.0
 _SENT: Final = "sent"
@@ -144,11 +146,13 @@ class Pages:
             return self._kept(form_answers.NOT_DONE, visit, form)
         try:
             if wish := (await self._offers(visit, shown)).wish(visit.claim.person, form):
-                await self._send(request, wish, self._guard.op(visit.ref, form))
+                receipt = await self._send(request, wish, self._guard.op(visit.ref, form))
+                if receipt.state is OperationState.OPEN:
+                    return self._told(form_answers.UNDER_WAY, visit)
         except NotConfirmed as unsure:
             _LOGGER.warning("wish not confirmed", request=request, op=unsure.op)
             return self._kept(form_answers.UNCERTAIN, visit, form)
-        except TemporalRefused as refused:
+        except (TemporalRefused, NotAdmitted) as refused:
             _LOGGER.warning("wish not taken", request=request, why=str(refused))
             return self._kept(form_answers.NOT_DONE, visit, form)
         except Refused as refused:

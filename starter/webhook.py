@@ -35,6 +35,7 @@ from starter.settings import Settings
 NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{clients.CALLBACKS}{{segment}}"
 _WISH_WITHIN: Final = timedelta(seconds=10)
+_HANDED_OVER_WITHIN: Final = timedelta(seconds=6)
 """A signer waits for the page; to hand over takes some calls of Core Signature."""
 _IDENTITY: Final = "countersign-webhook"
 _LOGGER: Final = structlog.get_logger("countersign.webhook")
@@ -65,7 +66,7 @@ def routes_of(
     signals = TemporalSignals(client)
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
-    send = partial(wishes.send, client, within=_WISH_WITHIN)
+    send = partial(wishes.carry_out, client, within=_WISH_WITHIN, wait=_HANDED_OVER_WITHIN)
     pages = Pages(clients.links(settings), people, signatures, guard, look=QuickLook(client, store), send=send)
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
     return [*receiver_routes(receiver, signals), *pages.routes()]

@@ -1,70 +1,52 @@
 """What people wish of a living request: one way in for the command and the pages, and harmless to repeat.
 
-A wish is an update of the workflow. Its id is its word and the `op`: the same word with the same `op` is taken once,
-however often it is sent.
+A wish is an update of the workflow, which is answered as soon as it is recorded. Its id is its word and the `op`: the
+same word with the same `op` is taken once, however often it is sent. What becomes of it is asked for afterwards.
 """
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import Any, Final
 
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.rpc_errors import about_the_workflow
+from activities.rpc_errors import about_the_limit_in_flight, about_the_workflow
 from starter import lookup
 from starter.context import Context
 from starter.exits import Refusal
 from starter.request_ids import request_id
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
-from workflows.model.base import Model
+from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
 from workflows.model.request import Status
+from workflows.model.texts import name_fault
 from workflows.model.views import RequestShow
-from workflows.model.wishes import (
-    Answer,
-    Cancellation,
-    Delegation,
-    Extension,
-    NotNow,
-    Pause,
-    Question,
-    ReminderNow,
-    Resumption,
-    Wish,
-)
+from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Wish
 
-AnyWish: TypeAlias = Wish | NotNow | Question
-WITHIN: Final = timedelta(seconds=20)
-_UPDATES: Final[Mapping[type[AnyWish], str]] = {
-    Cancellation: names.CANCEL,
-    ReminderNow: names.REMIND,
-    Delegation: names.DELEGATE,
-    Extension: names.EXTEND,
-    Pause: names.PAUSE,
-    Resumption: names.RESUME,
-    NotNow: names.SNOOZE,
-    Question: names.ASK,
-    Answer: names.ANSWER,
-}
+RECORDED_WITHIN: Final = timedelta(seconds=20)
+CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
+"""How long the outcome is watched for unless somebody says how long."""
+OP_AT_MOST: Final = ID_AT_MOST - max(len(word) + 1 for word in UPDATES.values())
+_FIRST_GLANCE: Final = 0.05
+_GLANCE_AT_MOST: Final = 1.0
+"""Seconds between two looks at the outcome; the pause doubles up to this."""
 _NO_ANSWER: Final = (
     RPCStatusCode.CANCELLED,
     RPCStatusCode.DEADLINE_EXCEEDED,
     RPCStatusCode.RESOURCE_EXHAUSTED,
     RPCStatusCode.UNAVAILABLE,
 )
-
-
-class Changed(Model):
-    """The answer of every word that changes a request; `says` is where it stands now."""
-
-    id: str
-    status: Status
-    op: str
-    says: str
 
 
 class Refused(Refusal):
@@ -75,6 +57,13 @@ class NotLiving(Refusal):
     """No such request is running: it has ended, or never was."""
 
 
+class NotAdmitted(Refusal):
+    """Temporal keeps no more changes of one request while nobody works on them: this one is not among them."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing was changed: too many changes of this request wait for a worker already")
+
+
 class NotConfirmed(Refusal):
     """Nobody said whether the change was made; repeated with the same `op` it is made once."""
 
@@ -83,15 +72,15 @@ class NotConfirmed(Refusal):
         self.op = op
 
 
-async def send(client: Client, request: str, wish: AnyWish, op: str, *, within: timedelta = WITHIN) -> RequestShow:
-    """Where the request stands once it has taken the wish.
+async def send(client: Client, request: str, wish: AnyWish, op: str, *, within: timedelta = RECORDED_WITHIN) -> Receipt:
+    """The receipt of a wish that the request has taken, now or under the same `op` before.
 
-    Raises `Refused`, `NotLiving`, `TemporalRefused`, and `NotConfirmed` when no answer came `within` time.
+    Raises `Refused`, `NotLiving`, `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` when no answer came `within`.
     """
-    handle, word = client.get_workflow_handle(names.request_workflow_id(request)), _UPDATES[type(wish)]
+    handle, word = client.get_workflow_handle(names.request_workflow_id(request)), UPDATES[type(wish)]
     try:
         async with asyncio.timeout(within.total_seconds()):
-            shown: RequestShow = await handle.execute_update(word, wish, id=f"{word}-{op}", result_type=RequestShow)
+            taken: Receipt = await handle.execute_update(word, wish, id=f"{word}-{op}", result_type=Receipt)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
@@ -100,19 +89,72 @@ async def send(client: Client, request: str, wish: AnyWish, op: str, *, within: 
         raise NotConfirmed(op) from error
     except RPCError as error:
         raise _not_taken(error, request, op, client.namespace) from error
-    return shown
+    # The server answers for an update that it knows without asking the workflow.
+    if taken.digest != digest_of(wish):
+        raise Refused(OTHER_CONTENT)
+    return taken
 
 
-async def make(context: Context, id: str, wish: Wish, *, within: timedelta = WITHIN) -> Changed:
-    """Have a request take an operator's wish, once for each `op` of it; see `send`."""
+async def carry_out(
+    client: Client,
+    request: str,
+    wish: AnyWish,
+    op: str,
+    *,
+    within: timedelta = RECORDED_WITHIN,
+    wait: timedelta = CARRIED_OUT_WITHIN,
+) -> Receipt:
+    """Have a wish taken, and watch up to `wait` what becomes of it: done, or open still. Raises what `send` does."""
+    taken = await send(client, request, wish, op, within=within)
+    handle = client.get_workflow_handle(names.request_workflow_id(request))
+    known = await _outcome(handle, f"{UPDATES[type(wish)]}-{op}", taken, wait)
+    if known.state is OperationState.REFUSED:
+        raise Refused(known.detail)
+    return known
+
+
+async def make(
+    context: Context,
+    id: str,
+    wish: Wish,
+    *,
+    within: timedelta = RECORDED_WITHIN,
+    wait: timedelta = CARRIED_OUT_WITHIN,
+) -> Receipt:
+    """Have a request carry out an operator's wish, once for each `op` of it; see `carry_out`."""
     id, op = request_id(id), wish.op or secrets.token_hex(6)
+    if fault := _unnamed(wish.actor, op):
+        raise Refusal(fault)
     try:
-        shown = await send(context.client, id, wish.replace(op=op), op, within=within)
+        return await carry_out(context.client, id, wish.replace(op=op), op, within=within, wait=wait)
     except Refused as refused:
         raise Refused(f"{id}: {refused}") from None
+    except NotAdmitted as refused:
+        raise Refusal(f"{id}: {refused}") from None
     except NotLiving:
         shown = await _ended(context, id, wish)
-    return Changed(id=shown.id, status=shown.status, op=op, says=shown.says)
+    says, digest = shown.says, digest_of(wish)
+    return Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
+
+
+async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wait: timedelta) -> Receipt:
+    """The last receipt there is once it was carried out or the time is over; a worker that is away changes nothing."""
+    pause = _FIRST_GLANCE
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait.total_seconds()):
+            while known.state is OperationState.OPEN:
+                with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+                    known = await handle.query(names.OPERATION, id, result_type=Receipt, rpc_timeout=wait) or known
+                await asyncio.sleep(pause if known.state is OperationState.OPEN else 0)
+                pause = min(2 * pause, _GLANCE_AT_MOST)
+    return known
+
+
+def _unnamed(actor: str, op: str) -> str | None:
+    """Why who wants it, or the name of the change, cannot be sent."""
+    if len(op) > OP_AT_MOST:
+        return f"--op is longer than {OP_AT_MOST} characters"
+    return name_fault(actor, "--as") or name_fault(op, "--op")
 
 
 async def _ended(context: Context, id: str, wish: Wish) -> RequestShow:
@@ -124,6 +166,8 @@ async def _ended(context: Context, id: str, wish: Wish) -> RequestShow:
 
 
 def _not_taken(error: RPCError, request: str, op: str, namespace: str) -> Refusal:
+    if about_the_limit_in_flight(error):
+        return NotAdmitted()
     if error.status is RPCStatusCode.FAILED_PRECONDITION:  # code that does not fit fails its tasks; another may not
         return NotConfirmed(op, f"Temporal: {error.message}")
     if error.status in _NO_ANSWER:

@@ -27,6 +27,7 @@ ASK: Final = "ask"
 ANSWER: Final = "answer"
 SHOW: Final = "show"
 PLANNING: Final = "planning"
+OPERATION: Final = "operation"
 
 MEMO_FINGERPRINT: Final = "fingerprint"
 MEMO_DOCUMENT: Final = "document"

@@ -1,6 +1,7 @@
 """A signer's place handed over at Core Signature: what stands in the way, the asking, and whether it is done."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from activities.core_signature import reading
 from activities.core_signature.cast import beside
@@ -11,7 +12,7 @@ from activities.core_signature.reading import folded
 from activities.core_signature.wire import WireDocument, WireSigner
 from activities.failures import passing_failure, verdict
 from activities.http.calling import ServiceFailure
-from activities.people import Directory, UnknownPerson
+from activities.people import Directory, Person, UnknownPerson
 from workflows.model.provider import ForwardOrder, ForwardReport
 from workflows.model.request import Code, Role
 
@@ -68,15 +69,15 @@ class Forwarding:
         if refused := _senseless(order):
             return ForwardReport(refused=refused)
         try:
-            to = (await self._directory.person(order.to, order.brief.id)).email
+            to = await self._directory.person(order.to, order.brief.id)
         except UnknownPerson as unknown:
             return ForwardReport(refused=str(unknown))
-        before = await self._look(order, to)
+        before = await self._look(order, to.email)
         if before.done:
             return await self._handed_over(before)
-        if before.obstacle:
-            return await self._refused(before, before.obstacle)
-        return await self._ask(before, to)
+        if obstacle := before.obstacle or _away(to, order.present_at):
+            return await self._refused(before, obstacle)
+        return await self._ask(before, to.email)
 
     async def _ask(self, before: Handover, to: str) -> ForwardReport:
         refusal = await self._refusal(before, to)
@@ -116,6 +117,11 @@ class Forwarding:
 
     async def _refused(self, found: Handover, why: str) -> ForwardReport:
         return ForwardReport(seen=await self._documents.seen(found.document, found.order.brief), refused=why)
+
+
+def _away(person: Person, at: datetime | None) -> str | None:
+    """That somebody who is to be present at this instant is not; until when is theirs to say."""
+    return f"{person.id} is away: insist with --force" if at is not None and person.absent_at(at) else None
 
 
 def _senseless(order: ForwardOrder) -> str | None:

@@ -1,8 +1,10 @@
 """`countersign request …`: what an operator does to a living request; every word goes the same way (wishes.py)."""
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 
 from cyclopts import App, Parameter, Token
@@ -13,10 +15,19 @@ from starter import wishes
 from starter.commands.printing import answer
 from starter.context import opened
 from starter.startup import ready
+from starter.terminal import Terminal
+from workflows.model.operations import OperationState, Receipt
 from workflows.model.wishes import Answer, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption, Wish
 
 RequestId = Annotated[str, Parameter(help="The request's id, or its whole workflow id.")]
 _DUE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
+
+
+def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,3})([sm])", tokens[0].value)
+    if not match:
+        raise ValueError(f"{tokens[0].value} is not a time to wait such as 20s, 5m or 0s")
+    return int(match[1]) * (timedelta(seconds=1) if match[2] == "s" else timedelta(minutes=1))
 
 
 @Parameter(name="*")
@@ -30,7 +41,13 @@ class Manner:
     op: Annotated[
         str | None, Parameter("--op", help="Names this one change: repeated with the same name it is made once.")
     ] = None
-    json: Annotated[bool, Parameter("--json", negative=(), help="Print `{id, status, op, says}`.")] = False
+    wait: Annotated[
+        timedelta,
+        Parameter("--wait", converter=_wait, help="How long to watch until it is done, such as 20s, 5m or 0s."),
+    ] = wishes.CARRIED_OUT_WITHIN
+    json: Annotated[
+        bool, Parameter("--json", negative=(), help="Print `{id, status, op, says, state, detail, outstanding}`.")
+    ] = False
 
 
 _PLAIN: Final = Manner()
@@ -54,7 +71,7 @@ async def remind(id: RequestId, /, *, force: bool = False, manner: Manner = _PLA
     await _carry_out(id, lambda actor: ReminderNow(actor=actor, force=force), manner)
 
 
-async def delegate(id: RequestId, /, *, signer: str, to: str, manner: Manner = _PLAIN) -> None:
+async def delegate(id: RequestId, /, *, signer: str, to: str, force: bool = False, manner: Manner = _PLAIN) -> None:
     """Have somebody else asked instead of a signer, at Core Signature too: the old link dies.
 
     Parameters
@@ -63,8 +80,10 @@ async def delegate(id: RequestId, /, *, signer: str, to: str, manner: Manner = _
         The signer who hands over: an id of the directory.
     to
         Who is asked instead: an id of the directory.
+    force
+        Even if they are away.
     """
-    await _carry_out(id, lambda actor: Delegation(actor=actor, signer=signer, to=to), manner)
+    await _carry_out(id, lambda actor: Delegation(actor=actor, signer=signer, to=to, force=force), manner)
 
 
 async def extend(
@@ -128,5 +147,18 @@ async def _carry_out(id: str, wish_of: Callable[[str], Wish], manner: Manner) ->
     settings = ready()
     wish = wish_of(manner.as_ or settings.acting).replace(op=manner.op)
     async with opened(settings) as context:
-        changed = await wishes.make(context, id, wish)
-    answer(changed, changed.says, as_json=manner.json)
+        with _waiting(manner):
+            receipt = await wishes.make(context, id, wish, wait=manner.wait)
+    answer(receipt, _told(receipt), as_json=manner.json)
+
+
+def _waiting(manner: Manner) -> AbstractContextManager[object]:
+    """Something that moves while somebody at a terminal waits."""
+    console = Terminal(stderr=True)
+    return console.status("taken down, now being done") if console.is_terminal and not manner.json else nullcontext()
+
+
+def _told(receipt: Receipt) -> str:
+    """What came of it, then where the request stands."""
+    told = f"asked for, still to be done: {receipt.detail}" if receipt.state is OperationState.OPEN else receipt.detail
+    return f"{told}\n{receipt.says}" if told else receipt.says

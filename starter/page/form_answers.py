@@ -1,4 +1,4 @@
-"""What a page answers to a form that was not taken: why not, and what was written into it is not lost. Pure."""
+"""What a page answers to a form that was not carried out: why not, and what was written into it is not lost. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,6 +28,17 @@ UNCERTAIN: Final = Draft(
     ),
     retry_after=30,
 )
+UNDER_WAY: Final = Draft(
+    ScreenName.UNDER_WAY,
+    202,
+    Tone.CALM,
+    phrase("It is under way"),
+    (
+        phrase("Your request was taken. It is carried out as soon as Core Signature allows."),
+        phrase("Please open your link again in a minute: it shows what holds."),
+    ),
+)
+"""It was taken, and is not done while a page can wait."""
 REFUSALS: Final = (
     phrase("there is no later reminder left"),
     phrase("that time has passed"),

@@ -11,11 +11,11 @@ from activities.reader import Reader
 from starter.page.not_now import Later, times
 from starter.page.posted_forms import plain_text
 from starter.page.screens import Act
-from starter.wishes import AnyWish, Refused
+from starter.wishes import Refused
 from workflows.follow_up.stages import Stage, kind_of
 from workflows.model.entries import AskedQuestion
 from workflows.model.views import Choices, RequestShow
-from workflows.model.wishes import Answer, Delegation, NotNow, Question
+from workflows.model.wishes import Answer, AnyWish, Delegation, NotNow, Question
 
 CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from starter.page.screens import Screen
-from workflows.follow_up.operations import TEXT_AT_MOST
+from workflows.model.texts import TEXT_AT_MOST
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _PRIVATE: Final = {

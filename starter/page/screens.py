@@ -14,6 +14,7 @@ class ScreenName(StrEnum):
     NO_ANSWER = "no-answer"
     NOT_DONE = "not-done"
     UNCERTAIN = "uncertain"
+    UNDER_WAY = "under-way"
     STRANGER = "stranger"
     UNKNOWN = "unknown"
     PREPARING = "preparing"

@@ -14,7 +14,7 @@ from tests.faults.vendor import CALLBACK, SENDS
 from tests.stack.everywhere import DUTCH, everywhere, remembered
 from workflows.model.request import Code
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Answer, Extension, NotNow, Pause, Question, Resumption
+from workflows.model.wishes import Answer, AnyWish, Extension, NotNow, Pause, Question, Resumption
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 
@@ -138,7 +138,7 @@ async def test_put_off_reassigned_extended_warned_and_expired(it: Town) -> None:
     await remembered(it, closed)
 
 
-async def wish(it: Town, id: str, wish: wishes.AnyWish) -> None:
+async def wish(it: Town, id: str, wish: AnyWish) -> None:
     """Have the request take a wish, as a command or a page does."""
     await wishes.send(it.context.client, id, wish, op=f"{id}-{type(wish).__name__}")
 

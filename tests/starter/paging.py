@@ -27,8 +27,9 @@ from starter.pages import Pages
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app
-from starter.wishes import AnyWish
+from workflows.model.operations import OperationState, Receipt
 from workflows.model.views import RequestShow
+from workflows.model.wishes import AnyWish
 
 REQUEST: Final = "msa-0042"
 DOCUMENT: Final = "Master services agreement <b>2026</b>"
@@ -59,13 +60,15 @@ class Wishes:
     known: dict[str, RequestShow]
     taken: list[tuple[AnyWish, str]] = field(default_factory=list)
     failure: Exception | None = None
+    state: OperationState = OperationState.DONE
 
-    async def send(self, request: str, wish: AnyWish, op: str) -> RequestShow:
+    async def send(self, request: str, wish: AnyWish, op: str) -> Receipt:
         """Remember the wish."""
         if self.failure:
             raise self.failure
         self.taken.append((wish, op))
-        return self.known[request]
+        shown = self.known[request]
+        return Receipt(id=request, status=shown.status, op=op, says=shown.says, state=self.state)
 
 
 @dataclass

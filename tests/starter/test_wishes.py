@@ -229,7 +229,7 @@ async def test_a_request_whose_workflow_task_fails_confirms_nothing_and_says_why
 async def test_what_temporal_does_not_take_is_said_in_its_words(context: Context) -> None:
     async with sent(context):
         with pytest.raises(TemporalRefused, match=r"^Temporal answered invalid argument: .*length"):
-            await wishes.make(context, MSA, Pause(actor=LEGAL, op="x" * 2_000))
+            await wishes.send(context.client, MSA, Pause(actor=LEGAL), "x" * 2_000)
         assert "the clocks stand" not in (await requests.show(context, MSA)).says
 
 

@@ -17,11 +17,13 @@ from tests.workflows import corpus
 from tests.workflows.fakes import DOCUMENT, World
 from tests.workflows.remembering import RememberingWorkflow
 from workflows.model.notices import Channel, Delivered, Outcome
+from workflows.model.operations import OperationState, Receipt
 from workflows.model.policy import Policy, Target
 from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, Document, Role, Signer, Status
 from workflows.model.settlement import Settled
 from workflows.model.views import RequestShow
+from workflows.model.wishes import UPDATES, AnyWish
 from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key, request_workflow_id
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
@@ -122,6 +124,16 @@ class Story:
     async def shown(self) -> RequestShow:
         """What `request show` would say now."""
         return await self.handle.query(SignatureRequestWorkflow.show)
+
+    async def wish(self, wish: AnyWish, op: str | None = None) -> Receipt:
+        """Have a wish taken, and see it carried out or refused; time does not move meanwhile."""
+        id = op or uuid.uuid4().hex
+        taken: Receipt = await self.handle.execute_update(UPDATES[type(wish)], wish, id=id, result_type=Receipt)
+        while taken.state is OperationState.OPEN:
+            known = await self.handle.query(SignatureRequestWorkflow.operation, id)
+            assert known is not None
+            taken = known
+        return taken
 
     async def callback(self, kind: str = "signed", event: str | None = None) -> None:
         """What the receiver would signal."""

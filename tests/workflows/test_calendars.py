@@ -16,7 +16,6 @@ from workflows.model.request import Code, Signer, SignerState, Status
 from workflows.model.wishes import Pause, Resumption
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.show import is_needless
-from workflows.signature.workflow import SignatureRequestWorkflow
 
 ZONES = {"customer-signer": "America/New_York", "chief-executive": "Europe/Amsterdam", "auditor": "Asia/Tokyo"}
 PEOPLE = Book(
@@ -103,11 +102,11 @@ async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its
     async with story(world, request, begins=wednesday) as it:
         await it.until((wednesday + 2 * DAY).replace(hour=17))
         before = await it.shown()
-        await it.handle.execute_update(SignatureRequestWorkflow.pause, Pause(actor="legal-desk", reason="weekend"))
+        await it.wish(Pause(actor="legal-desk", reason="weekend"))
         await it.until((wednesday + 5 * DAY).replace(hour=8))
         paused = await it.shown()
         assert paused.says == "Waiting for deputy; the clocks stand: paused by legal-desk: weekend"
-        await it.handle.execute_update(SignatureRequestWorkflow.resume, Resumption(actor="legal-desk"))
+        await it.wish(Resumption(actor="legal-desk"))
         await it.until((wednesday + 6 * DAY).replace(hour=8, minute=59))
         assert world.push.stages() == [("ready", "deputy")]
         await it.until((wednesday + 6 * DAY).replace(hour=9, minute=20))

@@ -54,7 +54,7 @@ def assert_it_ended(life: Life, settled: Settled) -> None:
     if settled.outcome is not Status.SIGNED:
         done = {line.person for line in end.notifications if line.stage in ("settled", "reassigned")}
         assert {entry.to for entry in end.escalations} <= done
-    assert life.runtime.handling == 0
+    assert end.operations.open == ()
 
 
 def assert_nobody_is_woken(life: Life) -> None:

@@ -13,7 +13,7 @@ def test_names_are_pinned() -> None:
     assert (names.SIGNATURE_SETTLED, names.SHOW, names.PLANNING) == ("signature_settled", "show", "planning")
     assert (names.CANCEL, names.REMIND, names.DELEGATE, names.EXTEND) == ("cancel", "remind", "delegate", "extend")
     assert (names.PAUSE, names.RESUME, names.SNOOZE) == ("pause", "resume", "snooze")
-    assert (names.ASK, names.ANSWER) == ("ask", "answer")
+    assert (names.ASK, names.ANSWER, names.OPERATION) == ("ask", "answer", "operation")
     assert [key.name for key in names.SEARCH_ATTRIBUTES] == [
         "CsStatus", "CsKind", "CsParent", "CsStage", "CsProblem", "CsDueAt",
         "CsRequester", "CsWaitingFor", "CsTurnAt",

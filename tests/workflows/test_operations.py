@@ -4,16 +4,18 @@ import asyncio
 from datetime import date, timedelta
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import PARALLEL, Story, a_request, story
 from workflows.model.notices import Outcome
+from workflows.model.operations import OperationState
 from workflows.model.policy import EscalationAction
 from workflows.model.request import Code, SignerState, Status
 from workflows.model.wishes import (
     Answer,
+    AnyWish,
     Cancellation,
     Delegation,
     Extension,
@@ -23,15 +25,16 @@ from workflows.model.wishes import (
     ReminderNow,
     Resumption,
 )
-from workflows.signature.workflow import SignatureRequestWorkflow as Request
 
 
-async def refused(it: Story, update: object, wish: object) -> str:
-    """The sentence an update was refused with."""
-    with pytest.raises(WorkflowUpdateFailedError) as failure:
-        await it.handle.execute_update(update, wish)  # type: ignore[call-overload]
-    cause = failure.value.cause
-    return cause.message if isinstance(cause, ApplicationError) else str(cause)
+async def refused(it: Story, wish: AnyWish) -> str:
+    """The sentence an update was refused with, at once or once somebody outside was asked."""
+    try:
+        taken = await it.wish(wish)
+    except WorkflowUpdateFailedError as failure:
+        return failure.cause.message if isinstance(failure.cause, ApplicationError) else str(failure.cause)
+    assert taken.state is OperationState.REFUSED
+    return taken.detail
 
 
 async def test_delegated_by_hand_the_old_signer_is_told_and_the_new_one_is_asked() -> None:
@@ -39,7 +42,8 @@ async def test_delegated_by_hand_the_old_signer_is_told_and_the_new_one_is_asked
     async with story(world, record="delegated-open") as it:
         await it.days_pass(1)
         wish = Delegation(signer="customer-signer", to="customer-deputy", actor="legal-desk")
-        shown = await it.handle.execute_update(Request.delegate, wish, id="op-1")
+        assert (await it.wish(wish, op="op-1")).detail == "handed over to customer-deputy"
+        shown = await it.shown()
         assert [(s.person, s.state) for s in shown.signers] == [
             ("customer-signer", SignerState.REASSIGNED),
             ("customer-deputy", SignerState.TURN),
@@ -67,7 +71,7 @@ async def test_a_delegation_that_makes_no_sense_is_refused_in_words_and_changes_
         before = await it.shown()
 
         async def says(signer: str, to: str) -> str:
-            return await refused(it, Request.delegate, Delegation(signer=signer, to=to, actor="x"))
+            return await refused(it, Delegation(signer=signer, to=to, actor="x"))
 
         assert await says("nobody", "chair") == "nobody is not a signer of this request"
         assert await says("chief-executive", "chair") == "it is not chief-executive's turn yet"
@@ -77,7 +81,7 @@ async def test_a_delegation_that_makes_no_sense_is_refused_in_words_and_changes_
         after = await it.shown()
         assert after.signers == before.signers
         wish = Delegation(signer="customer-signer", to="deputy", actor="x")
-        await it.handle.execute_update(Request.delegate, wish)
+        await it.wish(wish)
         assert await says("deputy", "customer-signer") == "customer-signer was asked before"
 
 
@@ -135,15 +139,15 @@ async def test_a_pause_over_a_weekend_moves_everything_by_its_length() -> None:
         before = await it.shown()
         assert before.next is not None
         assert before.due_at is not None
-        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk", reason="new draft"))
-        assert await refused(it, Request.pause, Pause(actor="x")) == "it was paused by legal-desk already"
-        assert await refused(it, Request.remind, ReminderNow(actor="x")) == "the request is paused: resume it first"
+        await it.wish(Pause(actor="legal-desk", reason="new draft"))
+        assert await refused(it, Pause(actor="x")) == "it was paused by legal-desk already"
+        assert await refused(it, ReminderNow(actor="x")) == "the request is paused: resume it first"
         await it.days_pass(5)
         paused = await it.shown()
         assert paused.next is not None
         assert paused.next.why == "paused by legal-desk: new draft"
         assert world.push.stages() == [("ready", "customer-signer")]
-        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
+        await it.wish(Resumption(actor="legal-desk"))
         await it.days_pass(0.01)
         after = await it.shown()
         assert after.next is not None
@@ -152,7 +156,7 @@ async def test_a_pause_over_a_weekend_moves_everything_by_its_length() -> None:
         assert after.due_at is not None
         assert abs(after.next.at - before.next.at - timedelta(days=5)) < timedelta(minutes=1)
         assert abs(after.due_at - before.due_at - timedelta(days=5)) < timedelta(minutes=1)
-        assert await refused(it, Request.resume, Resumption(actor="x")) == "it is not paused"
+        assert await refused(it, Resumption(actor="x")) == "it is not paused"
 
 
 async def test_fifty_concurrent_extensions_leave_one_due_date_and_one_timer() -> None:
@@ -163,10 +167,7 @@ async def test_fifty_concurrent_extensions_leave_one_due_date_and_one_timer() ->
         assert due is not None
         wishes = [Extension(due=due + timedelta(days=day), actor="legal-desk") for day in range(50)]
         for start in range(0, 50, 10):
-            shown = await asyncio.gather(
-                *(it.handle.execute_update(Request.extend, wish) for wish in wishes[start : start + 10])
-            )
-        assert {one.due_at for one in shown} <= {wish.due for wish in wishes}
+            await asyncio.gather(*(it.wish(wish) for wish in wishes[start : start + 10]))
         await it.days_pass(0.001)
         final = (await it.shown()).due_at
         assert final in {wish.due for wish in wishes}
@@ -174,17 +175,17 @@ async def test_fifty_concurrent_extensions_leave_one_due_date_and_one_timer() ->
         stages = [stage for stage, _ in world.push.stages()]
         assert stages.count("reminder-1") == 1
         past = Extension(due=due - timedelta(days=60), actor="x")
-        assert (await refused(it, Request.extend, past)).endswith("has passed")
+        assert (await refused(it, past)).endswith("has passed")
 
 
 async def test_a_reminder_by_hand_is_sent_at_once_but_not_twice_within_the_hour() -> None:
     world = World()
     async with story(world) as it:
         await it.days_pass(1)
-        await it.handle.execute_update(Request.remind, ReminderNow(actor="legal-desk"))
+        await it.wish(ReminderNow(actor="legal-desk"))
         assert world.push.stages()[-1] == ("reminder-manual-1", "customer-signer")
-        assert "insist with --force" in await refused(it, Request.remind, ReminderNow(actor="legal-desk"))
-        await it.handle.execute_update(Request.remind, ReminderNow(actor="legal-desk", force=True))
+        assert "insist with --force" in await refused(it, ReminderNow(actor="legal-desk"))
+        await it.wish(ReminderNow(actor="legal-desk", force=True))
         assert world.push.stages()[-1] == ("reminder-manual-2", "customer-signer")
 
 
@@ -196,7 +197,7 @@ async def test_not_now_is_bounded_and_reminds_when_asked_to() -> None:
 
         async def not_now(days: float) -> object:
             until = sent + timedelta(days=days)
-            return await it.handle.execute_update(Request.snooze, NotNow(person="customer-signer", until=until))
+            return await it.wish(NotNow(person="customer-signer", until=until))
 
         await not_now(5)
         shown = await it.shown()
@@ -216,7 +217,7 @@ async def test_a_question_stops_the_clocks_until_the_requester_answers() -> None
     world = World()
     async with story(world, record="question-open") as it:
         await it.days_pass(1)
-        await it.handle.execute_update(Request.ask, Question(person="customer-signer", text="Which annex?"))
+        await it.wish(Question(person="customer-signer", text="Which annex?"))
         # Not to the very instant of a weekly look at the document, which the answer would take back as it falls due.
         await it.days_pass(18)
         shown = await it.shown()
@@ -224,13 +225,13 @@ async def test_a_question_stops_the_clocks_until_the_requester_answers() -> None
         assert shown.question is not None
         assert shown.question.text == "Which annex?"
         again = Question(person="customer-signer", text="And when?")
-        assert await refused(it, Request.ask, again) == "a question is open already"
-        await it.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="Annex B"))
+        assert await refused(it, again) == "a question is open already"
+        await it.wish(Answer(actor="legal-desk", text="Annex B"))
         await it.days_pass(0.01)
         assert world.push.stages()[2:] == [("answer-1", "customer-signer"), ("withdrawal-question-1", "legal-desk")]
         await it.days_pass(2.1)
         assert world.push.stages()[4:] == [("reminder-1", "customer-signer")]
-        assert await refused(it, Request.answer, Answer(actor="x", text="?")) == "no question is open"
+        assert await refused(it, Answer(actor="x", text="?")) == "no question is open"
 
 
 async def test_every_planned_notice_ends_in_exactly_one_line() -> None:
@@ -274,7 +275,7 @@ async def test_a_cancellation_during_an_attempt_that_fails_is_heard_at_once() ->
     async with story(world) as it:
         await world.push.delivering.wait()
         wish = Cancellation(reason="mistake", actor="x")
-        cancelling = asyncio.create_task(it.handle.execute_update(Request.cancel, wish))
+        cancelling = asyncio.create_task(it.wish(wish))
         while not (await it.shown()).timeline[-1].what.startswith("cancellation"):
             pass
         world.push.gate.set()
@@ -292,7 +293,7 @@ async def test_a_problem_that_news_interrupted_leaves_no_clock_standing() -> Non
         problem = (await it.shown()).problem
         assert problem is not None
         until = sent + timedelta(days=5)
-        await it.handle.execute_update(Request.snooze, NotNow(person="customer-signer", until=until))
+        await it.wish(NotNow(person="customer-signer", until=until))
         world.push.failures = []
         await it.days_pass(8)
         shown = await it.shown()
@@ -305,12 +306,12 @@ async def test_a_turn_that_came_during_a_pause_is_not_moved_by_what_was_before_i
     world = World()
     async with story(world) as it:
         await it.days_pass(1)
-        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk"))
+        await it.wish(Pause(actor="legal-desk"))
         await it.days_pass(9)
         world.signatures.sign("customer-signer")
         await it.callback("signer_signed")
         await it.days_pass(1)
-        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
+        await it.wish(Resumption(actor="legal-desk"))
         await it.days_pass(0.01)
         shown = await it.shown()
         resumed = next(entry.at for entry in shown.timeline if entry.what == "resumed")
@@ -323,7 +324,7 @@ async def test_a_question_of_somebody_who_has_signed_holds_nobody_up() -> None:
     world = World()
     async with story(world) as it:
         await it.days_pass(1)
-        await it.handle.execute_update(Request.ask, Question(person="customer-signer", text="Which annex?"))
+        await it.wish(Question(person="customer-signer", text="Which annex?"))
         # The time-skipping server hangs now and then when an activity is cancelled as it ends; the real one does not.
         await it.days_pass(0.01)
         world.signatures.sign("customer-signer")
@@ -338,7 +339,7 @@ async def test_a_reminder_by_hand_leaves_out_the_planned_one_within_the_hour() -
     world = World()
     async with story(world) as it:
         await it.days_pass(3 - 0.5 / 24)
-        await it.handle.execute_update(Request.remind, ReminderNow(actor="legal-desk"))
+        await it.wish(ReminderNow(actor="legal-desk"))
         await it.days_pass(1)
         shown = await it.shown()
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1"]
@@ -367,7 +368,7 @@ async def test_a_reminder_by_hand_comes_once_though_the_document_has_news() -> N
     async with story(world, a_request(*PARALLEL)) as it:
         await it.days_pass(1)
         world.signatures.sign("customer-signer", SignerState.VIEWED)
-        await it.handle.execute_update(Request.remind, ReminderNow(actor="legal-desk"))
+        await it.wish(ReminderNow(actor="legal-desk"))
         await it.days_pass(0.01)
     assert world.push.stages()[2:] == [
         ("reminder-manual-1", "customer-signer"),
@@ -380,15 +381,14 @@ async def test_a_reminder_by_hand_that_a_pause_interrupts_reaches_who_it_has_not
     async with story(world, a_request(*PARALLEL)) as it:
         await it.days_pass(1)
         world.push.deaf_once = ["chief-executive"]
-        reminded = await it.handle.start_update(
-            Request.remind, ReminderNow(actor="legal-desk"), wait_for_stage=WorkflowUpdateStage.ACCEPTED
-        )
+        reminded = asyncio.create_task(it.wish(ReminderNow(actor="legal-desk")))
         while Outcome.FAILED not in {one.outcome for one in (await it.shown()).notifications}:
             pass
-        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk"))
+        await it.wish(Pause(actor="legal-desk"))
         assert world.push.stages()[2:] == [("reminder-manual-1", "customer-signer")]
-        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
-        shown = await reminded.result()
+        await it.wish(Resumption(actor="legal-desk"))
+        assert (await reminded).detail == "told customer-signer, chief-executive"
+        shown = await it.shown()
     assert world.push.stages()[2:] == [
         ("reminder-manual-1", "customer-signer"),
         ("reminder-manual-1", "chief-executive"),
@@ -400,42 +400,40 @@ async def test_an_answer_is_of_no_use_to_somebody_who_has_signed() -> None:
     world = World()
     async with story(world) as it:
         await it.days_pass(1)
-        await it.handle.execute_update(Request.ask, Question(person="customer-signer", text="Which annex?"))
+        await it.wish(Question(person="customer-signer", text="Which annex?"))
         await it.days_pass(0.01)
-        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk"))
-        await it.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="Annex B."))
+        await it.wish(Pause(actor="legal-desk"))
+        await it.wish(Answer(actor="legal-desk", text="Annex B."))
         world.signatures.sign("customer-signer")
         await it.callback("signer_signed")
         await it.days_pass(0.01)
-        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
+        await it.wish(Resumption(actor="legal-desk"))
         await it.days_pass(0.01)
     stages = [stage for stage, _ in world.push.stages()]
     assert stages == ["ready", "question-1", "ready", "withdrawal", "withdrawal-question-1"]
 
 
 @pytest.mark.parametrize(
-    ("update", "wish", "says"),
+    ("wish", "says"),
     [
-        (Request.pause, Pause(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
-        (Request.cancel, Cancellation(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
-        (Request.remind, ReminderNow(actor="x" * 201), "the name of who wants it is longer than 200 characters"),
+        (Pause(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
+        (Cancellation(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
+        (ReminderNow(actor="x" * 201), "the name of who wants it is longer than 200 characters"),
         (
-            Request.pause,
             Pause(actor="a", reason="a\x1b[31mred"),
             "the reason has the character U+001B, which people cannot see",
         ),
         (
-            Request.remind,
             ReminderNow(actor="x\u202ey"),
             "the name of who wants it has the character U+202E, which people cannot see",
         ),
-        (Request.extend, Extension(actor="a", due=date(9999, 12, 31)), "9999-12-31 is more than two years away"),
+        (Extension(actor="a", due=date(9999, 12, 31)), "9999-12-31 is more than two years away"),
     ],
 )
-async def test_what_is_too_much_to_remember_is_refused(update: object, wish: object, says: str) -> None:
+async def test_what_is_too_much_to_remember_is_refused(wish: AnyWish, says: str) -> None:
     async with story(World()) as it:
         await it.days_pass(0.01)
-        assert await refused(it, update, wish) == says
+        assert await refused(it, wish) == says
 
 
 async def test_an_extension_of_a_document_that_is_still_converted_is_answered_at_once() -> None:
@@ -444,5 +442,5 @@ async def test_an_extension_of_a_document_that_is_still_converted_is_answered_at
     async with story(world) as it:
         await it.days_pass(0.01)
         due = await it.env.get_current_time() + timedelta(days=50)
-        await it.handle.execute_update(Request.extend, Extension(due=due, actor="legal-desk"))
+        await it.wish(Extension(due=due, actor="legal-desk"))
         assert (await it.shown()).status is Status.CONVERTING

@@ -169,9 +169,9 @@ async def test_a_question_that_is_answered_after_the_due_date_leaves_a_day_after
     policy = POLICY.replace(question=QuestionPause(pause="2w"))
     async with story(world, one_signer(policy).replace(due=due), begins=start) as it:
         await until(it, start + DAY, 10)
-        await it.handle.execute_update(Request.ask, Question(person="customer-signer", text="Which annex?"))
+        await it.wish(Question(person="customer-signer", text="Which annex?"))
         await until(it, due + DAY, 11)
-        await it.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="Annex B."))
+        await it.wish(Answer(actor="legal-desk", text="Annex B."))
         settled = await it.handle.result()
         shown = await it.shown()
     accepted = [line for line in told(shown) if line.endswith("accepted") and "unanswered" not in line]
@@ -188,9 +188,9 @@ async def test_of_the_warnings_that_a_pause_kept_back_the_last_one_comes_and_the
     request = one_signer(POLICY.replace(warnings=("2d", "1d"))).replace(due=start + 9 * DAY)
     async with story(world, request, begins=start) as it:
         await until(it, start + DAY, 10)
-        await it.handle.execute_update(Request.pause, Pause(actor="legal-desk"))
+        await it.wish(Pause(actor="legal-desk"))
         await until(it, start + 9 * DAY, 9, 15)
-        await it.handle.execute_update(Request.resume, Resumption(actor="legal-desk"))
+        await it.wish(Resumption(actor="legal-desk"))
         await it.days_pass(0.02)
         shown = await it.shown()
     assert told(shown)[1:] == ["Wed 09h warning-2d paused", "Wed 09h warning-1d accepted"]

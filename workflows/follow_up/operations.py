@@ -8,6 +8,7 @@ from workflows.model.notices import Outcome
 from workflows.model.planning import EscalationReason, MomentKind, Reason, Snooze
 from workflows.model.policy import Policy
 from workflows.model.request import SignerState, Status
+from workflows.model.texts import name_fault, reason_fault, text_fault
 from workflows.model.wishes import (
     Answer,
     Cancellation,
@@ -25,12 +26,6 @@ from workflows.model.wishes import (
 from workflows.signature.progress import Progress
 
 REASSIGNMENTS_AT_MOST = 10
-TEXT_AT_MOST = 1_000
-NAME_AT_MOST = 200
-_CONTROLS = (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0))
-_TURNING = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_HIDDEN = "".join(map(chr, (*_CONTROLS, *_TURNING)))
-"""What moves a terminal's cursor, or turns the direction of whatever follows."""
 
 
 def refuse_cancel(progress: Progress, wish: Cancellation) -> str | None:
@@ -65,7 +60,9 @@ def refuse_remind(progress: Progress, wish: ReminderNow, now: datetime) -> str |
 
 
 def remind(progress: Progress, wish: ReminderNow, now: datetime) -> Progress:
-    """Have everyone told whose turn it is."""
+    """Have everyone told whose turn it is; a reminder that is still to be sent serves whoever asks meanwhile."""
+    if progress.reminder:
+        return progress
     number = progress.reminders_asked + 1
     asked = progress.replace(reminders_asked=number, reminder=AskedReminder(number=number, who=wish.actor))
     return asked.note(now, "reminder asked for", wish.actor, None)
@@ -80,15 +77,15 @@ def refuse_delegate(progress: Progress, wish: Delegation, requester: str) -> str
 
 def delegate(progress: Progress, wish: Delegation, now: datetime) -> Progress:
     """Remember the hand-over; it is done at Core Signature, which may still refuse it."""
-    wanted = reassignment_of(wish)
-    if wanted in progress.reassigning:
+    wanted = Reassignment(
+        from_=wish.signer, to=wish.to, reason=EscalationReason.MANUAL, who=wish.actor, force=wish.force
+    )
+    same = tuple(one for one in progress.reassigning if one.by_hand and one.about == wanted.about)
+    if any(one.force >= wish.force for one in same):
         return progress
-    return progress.to_reassign(wanted).note(now, f"to be handed over to {wish.to}", wish.signer, f"by {wish.actor}")
-
-
-def reassignment_of(wish: Delegation) -> Reassignment:
-    """The hand-over that a delegation wants."""
-    return Reassignment(from_=wish.signer, to=wish.to, reason=EscalationReason.MANUAL, who=wish.actor)
+    others = tuple(one for one in progress.reassigning if one not in same)
+    known = progress.replace(reassigning=(*others, wanted))
+    return known.note(now, f"to be handed over to {wish.to}", wish.signer, f"by {wish.actor}")
 
 
 def refuse_extend(progress: Progress, wish: Extension, now: datetime) -> str | None:
@@ -114,7 +111,7 @@ def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
     moved = progress.suppress(open_, Reason.SUPERSEDED, now).replace(
         due=wish.due, revision=progress.revision + 1, agenda=None
     )
-    return moved.note(now, f"due date moved to {_words(wish.due)}", wish.actor, None)
+    return moved.note(now, f"due date moved to {day_words(wish.due)}", wish.actor, None)
 
 
 def refuse_pause(progress: Progress, wish: Pause) -> str | None:
@@ -179,7 +176,7 @@ def snooze(progress: Progress, wish: NotNow, now: datetime) -> Progress:
     number = 1 + sum(one.person == wish.person for one in progress.snoozes)
     one = Snooze(person=wish.person, until=wish.until, number=number)
     known = progress.replace(snoozes=(*progress.snoozes, one), agenda=None)
-    return known.note(now, f"not now, but {_words(wish.until)}", wish.person, None)
+    return known.note(now, f"not now, but {day_words(wish.until)}", wish.person, None)
 
 
 def refuse_ask(progress: Progress, wish: Question) -> str | None:
@@ -188,7 +185,7 @@ def refuse_ask(progress: Progress, wish: Question) -> str | None:
         return why
     if open_question(progress):
         return "a question is open already"
-    return _text_fault(wish.text, "the question")
+    return text_fault(wish.text, "the question")
 
 
 def ask(progress: Progress, wish: Question, now: datetime) -> Progress:
@@ -214,7 +211,7 @@ def refuse_answer(progress: Progress, wish: Answer) -> str | None:
     """Why there is nothing to answer."""
     if why := _not_living(progress) or _unfit(wish.actor):
         return why
-    return _text_fault(wish.text, "the answer") if open_question(progress) else "no question is open"
+    return text_fault(wish.text, "the answer") if open_question(progress) else "no question is open"
 
 
 def answer(progress: Progress, wish: Answer, now: datetime) -> Progress:
@@ -252,6 +249,7 @@ def _cannot_take(progress: Progress, person: str, requester: str) -> str | None:
     if known := progress.signatures.of(person):
         return f"{person} {'was asked before' if known.state is SignerState.REASSIGNED else 'is a signer already'}"
     handed_over = sum(signer.state is SignerState.REASSIGNED for signer in progress.signatures.signers)
+    handed_over += sum(wanted.by_hand for wanted in progress.reassigning)
     return "the request was handed over too often already" if handed_over >= REASSIGNMENTS_AT_MOST else None
 
 
@@ -262,23 +260,11 @@ def _not_asked(progress: Progress, person: str) -> str | None:
     return None if pending else f"it is not {person}'s turn"
 
 
-def _text_fault(text: str, what: str) -> str | None:
-    if not text.strip():
-        return f"{what} is empty"
-    return _not_plain(text, what, TEXT_AT_MOST)
-
-
 def _unfit(actor: str, reason: str = "") -> str | None:
     """All of this stays in the memory of the request, which has a limit, and is shown to people as it is."""
-    return _not_plain(actor, "the name of who wants it", NAME_AT_MOST) or _not_plain(reason, "the reason", TEXT_AT_MOST)
+    return name_fault(actor) or reason_fault(reason)
 
 
-def _not_plain(text: str, what: str, at_most: int) -> str | None:
-    if len(text) > at_most:
-        return f"{what} is longer than {at_most} characters"
-    hidden = next((char for char in text if char in _HIDDEN), None)
-    return f"{what} has the character U+{ord(hidden):04X}, which people cannot see" if hidden else None
-
-
-def _words(when: datetime | date) -> str:
+def day_words(when: datetime | date) -> str:
+    """An instant to the minute, or a day."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(when, datetime) else when.isoformat()

@@ -31,11 +31,23 @@ class Reassignment(Model):
     to: str
     reason: EscalationReason
     who: str
+    force: bool = False
+    """Whether they are to be asked although they are away."""
+
+    @property
+    def about(self) -> str:
+        """Whose place goes to whom, as the ledger of operations tells hand-overs apart."""
+        return handing_over(self.from_, self.to)
 
     @property
     def by_hand(self) -> bool:
         """Whether a person wants it, not the policy."""
         return self.reason is EscalationReason.MANUAL
+
+
+def handing_over(signer: str, to: str) -> str:
+    """Whose place goes to whom, in words."""
+    return f"{signer} to {to}"
 
 
 class AskedQuestion(Model):

@@ -69,13 +69,17 @@ class CancelOrder(Model):
 
 
 class ForwardOrder(Model):
-    """Hand a signer's place to somebody else at the provider; the old link dies with it."""
+    """Hand a signer's place to somebody else at the provider; the old link dies with it.
+
+    Refused when `to` is away at this instant; None asks nobody's calendar.
+    """
 
     brief: Brief
     document: str
     from_: str
     to: str
     reason: str
+    present_at: AwareDatetime | None = None
 
 
 class ForwardReport(Model):

@@ -1,13 +1,15 @@
 """What people want of a living request, and what stands in its way."""
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
 from workflows.model.base import Model
 from workflows.model.request import Code, Status
+from workflows.names import ANSWER, ASK, CANCEL, DELEGATE, EXTEND, PAUSE, REMIND, RESUME, SNOOZE
 
 
 class Wish(Model):
@@ -30,10 +32,11 @@ class ReminderNow(Wish):
 
 
 class Delegation(Wish):
-    """Update `delegate`: ask `to` instead of `signer`."""
+    """Update `delegate`: ask `to` instead of `signer`; `force` even if they are away."""
 
     signer: str
     to: str
+    force: bool = False
 
 
 class Extension(Wish):
@@ -70,6 +73,21 @@ class Answer(Wish):
     """Update `answer`: what the requester answers."""
 
     text: str
+
+
+AnyWish: TypeAlias = Wish | NotNow | Question
+UPDATES: Final[Mapping[type[AnyWish], str]] = {
+    Cancellation: CANCEL,
+    ReminderNow: REMIND,
+    Delegation: DELEGATE,
+    Extension: EXTEND,
+    Pause: PAUSE,
+    Resumption: RESUME,
+    NotNow: SNOOZE,
+    Question: ASK,
+    Answer: ANSWER,
+}
+"""The update that takes each."""
 
 
 class StopKind(StrEnum):

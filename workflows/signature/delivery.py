@@ -66,7 +66,7 @@ class Telling(RequestMessages):
         if moments := recipients.asked_for(self._progress, workflow.now()):
             await self._tell(recipients.nudges(self._brief, moments), planned=moments)
         if not recipients.asked_for(self._progress, workflow.now()):
-            self._progress = self._progress.replace(reminder=None)
+            self._progress = self._progress.reminded(recipients.reminded_words(self._progress))
 
     def _heed(self, seen: DocumentSeen) -> bool:
         """Whether a document that was read on the way has news; it is then read once more, for the record."""

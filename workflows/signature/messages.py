@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, NoReturn, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -11,13 +11,15 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.operations as operations
     from workflows.follow_up.patience import PatientWorkflow
     from workflows.follow_up.trouble import Trouble
-    from workflows.model.entries import Reassignment
+    from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, Receipt, digest_of
     from workflows.model.planning import Planning
     from workflows.model.provider import ProviderEvent
     from workflows.model.request import Brief
+    from workflows.model.texts import cleaned
     from workflows.model.views import RequestShow
     from workflows.model.wishes import (
         Answer,
+        AnyWish,
         Cancellation,
         Delegation,
         Extension,
@@ -27,25 +29,23 @@ with workflow.unsafe.imports_passed_through():
         ReminderNow,
         Resumption,
     )
-    from workflows.names import PLANNING, PROVIDER_EVENT, SHOW
+    from workflows.names import OPERATION, PLANNING, PROVIDER_EVENT, SHOW
     from workflows.signature.inputs import SignatureRequest, planning_of
     from workflows.signature.legibility import publish
     from workflows.signature.progress import Progress
+    from workflows.signature.receipts import receipt, recorded
     from workflows.signature.show import show
 
-AnyWish = TypeVar("AnyWish")
-Operation: TypeAlias = Callable[[Progress, AnyWish, datetime], Progress]
-_UPDATES_REMEMBERED: Final = 100
-"""Enough to recognise a change that is repeated because its answer was lost."""
+Wished = TypeVar("Wished", bound=AnyWish)
+Effect: TypeAlias = Callable[[Progress, Wished, datetime], Progress]
 
 
 class RequestMessages(PatientWorkflow[Progress]):
-    """State and messages of a signature request; every update answers what `request show` would say afterwards."""
+    """State and messages of a signature request; every update is answered at once, with a receipt."""
 
     def __init__(self, request: SignatureRequest) -> None:
         super().__init__(request.carried or Progress.begin(request.brief, workflow.now()))
         self._request = request
-        self._refusals: dict[Reassignment, str] = {}
 
     @property
     def _brief(self) -> Brief:
@@ -62,136 +62,123 @@ class RequestMessages(PatientWorkflow[Progress]):
         """The answer of `request show`."""
         return show(self._request, self._progress, workflow.now())
 
+    @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
+    def operation(self, id: str) -> Receipt | None:
+        """The receipt of an operation as it is now."""
+        found = self._progress.operations.of(id)
+        return receipt(self._progress, self.show(), found) if found else None
+
     @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
     def planning(self) -> Planning:
         """The planner's input as it is now."""
         return planning_of(self._request.replace(brief=self._brief), self._progress, workflow.now())
 
     @workflow.update
-    async def cancel(self, wish: Cancellation) -> RequestShow:
-        """End the request; answers when it has ended. What is signed by then stays signed."""
-        self._carry_out(operations.cancel, wish)
-        await workflow.wait_condition(lambda: self._progress.recorded)
-        return self.show()
+    def cancel(self, wish: Cancellation) -> Receipt:
+        """End the request. What is signed by then stays signed."""
+        return self._take_down(operations.cancel, wish)
 
     @cancel.validator
     def _may_cancel(self, wish: Cancellation) -> None:
-        self._allow(operations.refuse_cancel(self._progress, wish))
+        self._allow(wish, operations.refuse_cancel(self._progress, wish))
 
     @workflow.update
-    async def remind(self, wish: ReminderNow) -> RequestShow:
-        """Tell everyone whose turn it is; answers when they were told."""
-        self._carry_out(operations.remind, wish)
-        await workflow.wait_condition(lambda: self._progress.reminder is None)
-        return self.show()
+    def remind(self, wish: ReminderNow) -> Receipt:
+        """Tell everyone whose turn it is."""
+        return self._take_down(operations.remind, wish)
 
     @remind.validator
     def _may_remind(self, wish: ReminderNow) -> None:
-        self._allow(operations.refuse_remind(self._progress, wish, workflow.now()))
+        self._allow(wish, operations.refuse_remind(self._progress, wish, workflow.now()))
 
     @workflow.update
-    async def delegate(self, wish: Delegation) -> RequestShow:
-        """Ask somebody else instead of a signer; answers when Core Signature has done or refused it."""
-        wanted = operations.reassignment_of(wish)
-        self._carry_out(operations.delegate, wish)
-        await workflow.wait_condition(lambda: wanted not in self._progress.reassigning)
-        if self._progress.signatures.of(wish.to) is None:
-            _refuse(self._refusals.get(wanted) or self._why_not_handed_over())
-        return self.show()
+    def delegate(self, wish: Delegation) -> Receipt:
+        """Ask somebody else instead of a signer, unless Core Signature or the directory has something against it."""
+        return self._take_down(operations.delegate, wish)
 
     @delegate.validator
     def _may_delegate(self, wish: Delegation) -> None:
-        self._allow(operations.refuse_delegate(self._progress, wish, self._brief.requester))
+        self._allow(wish, operations.refuse_delegate(self._progress, wish, self._brief.requester))
 
     @workflow.update
-    async def extend(self, wish: Extension) -> RequestShow:
-        """Move the due date; answers when everything was planned anew."""
-        self._carry_out(operations.extend, wish)
-        await workflow.wait_condition(self._is_planned)
-        return self.show()
+    def extend(self, wish: Extension) -> Receipt:
+        """Move the due date, and plan everything anew."""
+        return self._take_down(operations.extend, wish)
 
     @extend.validator
     def _may_extend(self, wish: Extension) -> None:
-        self._allow(operations.refuse_extend(self._progress, wish, workflow.now()))
+        self._allow(wish, operations.refuse_extend(self._progress, wish, workflow.now()))
 
     @workflow.update
-    async def pause(self, wish: Pause) -> RequestShow:
+    def pause(self, wish: Pause) -> Receipt:
         """Let the clocks stand and tell nobody anything."""
-        self._carry_out(operations.pause, wish)
-        return self.show()
+        return self._take_down(operations.pause, wish)
 
     @pause.validator
     def _may_pause(self, wish: Pause) -> None:
-        self._allow(operations.refuse_pause(self._progress, wish))
+        self._allow(wish, operations.refuse_pause(self._progress, wish))
 
     @workflow.update
-    async def resume(self, wish: Resumption) -> RequestShow:
+    def resume(self, wish: Resumption) -> Receipt:
         """Let the clocks go on."""
-        self._carry_out(operations.resume, wish)
-        return self.show()
+        return self._take_down(operations.resume, wish)
 
     @resume.validator
     def _may_resume(self, wish: Resumption) -> None:
-        self._allow(operations.refuse_resume(self._progress, wish))
+        self._allow(wish, operations.refuse_resume(self._progress, wish))
 
     @workflow.update
-    async def snooze(self, wish: NotNow) -> RequestShow:
+    def snooze(self, wish: NotNow) -> Receipt:
         """Remind a signer at a time of their own."""
-        self._carry_out(operations.snooze, wish)
-        return self.show()
+        return self._take_down(operations.snooze, wish)
 
     @snooze.validator
     def _may_snooze(self, wish: NotNow) -> None:
-        self._allow(operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
+        self._allow(wish, operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
 
     @workflow.update
-    async def ask(self, wish: Question) -> RequestShow:
+    def ask(self, wish: Question) -> Receipt:
         """Ask the requester something; the clocks stand until it is answered."""
-        self._carry_out(operations.ask, wish)
-        return self.show()
+        return self._take_down(operations.ask, wish)
 
     @ask.validator
     def _may_ask(self, wish: Question) -> None:
-        self._allow(operations.refuse_ask(self._progress, wish))
+        self._allow(wish, operations.refuse_ask(self._progress, wish))
 
     @workflow.update
-    async def answer(self, wish: Answer) -> RequestShow:
+    def answer(self, wish: Answer) -> Receipt:
         """Answer the open question."""
-        self._carry_out(operations.answer, wish)
-        return self.show()
+        return self._take_down(operations.answer, wish)
 
     @answer.validator
     def _may_answer(self, wish: Answer) -> None:
-        self._allow(operations.refuse_answer(self._progress, wish))
+        self._allow(wish, operations.refuse_answer(self._progress, wish))
 
-    def _is_planned(self) -> bool:
-        """Whether there is a plan, or nobody to plan for: before everyone is asked, and after the end."""
-        progress = self._progress
-        return progress.agenda is not None or progress.sent_at is None or progress.status.ended
+    def _take_down(self, carry_out: Effect[Wished], wish: Wished) -> Receipt:
+        """Take a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""
+        id, now = _update_id(), workflow.now()
+        if self._progress.operations.of(id) is None:
+            known = carry_out(self._progress, wish, now)
+            self._progress = recorded(known, id, wish, now)
+        taken = self.operation(id)
+        if taken is None:
+            raise RuntimeError("a ledger that forgets what it has just recorded")
+        return taken
 
-    def _carry_out(self, operation: Operation[AnyWish], wish: AnyWish) -> None:
-        """Do what is wished, once for each update id: the server forgets the ids at continue-as-new, we do not."""
-        if not self._is_repeated():
-            known = operation(self._progress, wish, workflow.now())
-            self._progress = known.replace(updates=(*known.updates, _update_id())[-_UPDATES_REMEMBERED:])
-
-    def _allow(self, refusal: str | None) -> None:
-        """Raise the refusal, unless the same update was carried out before: repeating it is harmless."""
-        if refusal is not None and not self._is_repeated():
-            _refuse(refusal)
-
-    def _is_repeated(self) -> bool:
-        return _update_id() in self._progress.updates
-
-    def _why_not_handed_over(self) -> str:
-        """For whoever repeats a delegation in a later run, which knows the refusal from the timeline alone."""
-        if self._progress.status.ended:
-            return "too late: the request ended first"
-        return "not handed over: the timeline says why"
+    def _allow(self, wish: AnyWish, refusal: str | None) -> None:
+        """Raise what stands in the way; repeating what was taken is harmless, unless it is something else."""
+        id = _update_id()
+        known = self._progress.operations.of(id)
+        if known is None:
+            refusal = refusal or (None if len(id.encode()) <= ID_AT_MOST else f"{id[:ID_AT_MOST]}… is too long a name")
+        else:
+            refusal = None if known.digest == digest_of(wish) else OTHER_CONTENT
+        if refusal is not None:
+            raise ApplicationError(refusal, type="refused")
 
     def cancelled(self, reason: str) -> None:
-        """A cancellation of the run is a wish like the update's."""
-        wish = Cancellation(reason=reason, actor="temporal")
+        """A cancellation of the run is a wish like the update's; nobody has looked at its words."""
+        wish = Cancellation(reason=cleaned(reason), actor="temporal")
         self._progress = operations.cancel(self._progress, wish, workflow.now())
 
     def publish(self) -> None:
@@ -208,7 +195,3 @@ def _update_id() -> str:
     if info is None:
         raise RuntimeError("wishes are made by updates only")
     return info.id
-
-
-def _refuse(why: str) -> NoReturn:
-    raise ApplicationError(why, type="refused")

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 from workflows.follow_up.clocks import Clocked
 from workflows.follow_up.handoff import HandoffLedger
 from workflows.follow_up.ledger import Ledger, key_of, suppressed, with_lines
+from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment, TimelineEntry
 from workflows.model.notices import Delivered, Outcome
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Reason, Snooze
@@ -20,6 +21,7 @@ from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, Code, SignerState, Status
 from workflows.model.settlement import HandoffResult
 from workflows.model.wishes import Ending, Problem, StopKind
+from workflows.names import DELEGATE, EXTEND, REMIND
 from workflows.signature.signatures import Signatures
 
 _EVENTS_REMEMBERED = 500
@@ -61,7 +63,7 @@ class Progress(Clocked):
     handoff: HandoffLedger = HandoffLedger()
     read_at: AwareDatetime | None = None
     events_seen: tuple[str, ...] = ()
-    updates: tuple[str, ...] = ()
+    operations: OperationLedger = OperationLedger()
     unread: bool = False
     recorded: bool = False
 
@@ -134,7 +136,8 @@ class Progress(Clocked):
     def planned(self, agenda: Agenda, now: datetime) -> Self:
         """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
         known = self.replace(agenda=agenda, due_at=agenda.due_at, planned_at=now)
-        known = known.replace(planned_once=known.unsent)
+        planned = self.operations.done(EXTEND, f"due {agenda.due_at:%Y-%m-%d %H:%M} UTC")
+        known = known.replace(planned_once=known.unsent, operations=planned)
         if self.stop(StopKind.PROBLEM):
             return known
         if agenda.doubt is None:
@@ -186,6 +189,7 @@ class Progress(Clocked):
             signatures=self.signatures.reassign(done.from_, done.to, now),
             escalations=(*self.escalations, entry),
             agenda=None,
+            operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
         )
         answered = known._answering_themselves(done.from_, now)
         return answered.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
@@ -195,8 +199,12 @@ class Progress(Clocked):
         left = tuple(one for one in self.reassigning if one != refused)
         known = self.replace(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
         if refused.by_hand:
-            return known
+            return known.replace(operations=self.operations.refused(DELEGATE, why, refused.about))
         return known.replace(not_handed_over=(*self.not_handed_over, refused.from_), agenda=None)
+
+    def reminded(self, says: str) -> Self:
+        """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
+        return self.replace(reminder=None, operations=self.operations.done(REMIND, says))
 
     def hand_off(self, targets: tuple[Target, ...], notices: tuple[Target, ...]) -> Self:
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
@@ -266,9 +274,9 @@ class Progress(Clocked):
         if code is not None and problem is None:
             problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
         everyone = tuple(signer.person for signer in self.signatures.signers)
-        ended = self._giving_up(everyone, Reason.SETTLED, now).replace(
-            status=status, settled_at=now, agenda=None, problem=problem, probe_at=None, reassigning=(), reminder=None
-        )
+        given_up = self._giving_up(everyone, Reason.SETTLED, now)
+        ended = given_up.replace(status=status, settled_at=now, agenda=None, problem=problem, probe_at=None)
+        ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status))
         who = meant.who if meant else "core-signature"
         return ended.note(now, status, who, meant.why if meant else code)
 

@@ -69,6 +69,16 @@ def asked_for(progress: Progress, now: datetime) -> tuple[Moment, ...]:
     )
 
 
+def reminded_words(progress: Progress) -> str:
+    """Whom the reminder that somebody asked for has reached, and whom it has not."""
+    stage = stages.reminder_by_hand(progress.reminders_asked)
+    lines = [line for line in progress.notifications if line.stage == stage]
+    reached = [line.person for line in lines if line.outcome is Outcome.ACCEPTED]
+    missed = [f"{line.person} ({line.why or line.outcome})" for line in lines if line.person not in reached]
+    told = f"told {', '.join(reached)}" if reached else "told nobody"
+    return f"{told}; not {', '.join(missed)}" if missed else told
+
+
 def explained(lines: tuple[Delivered, ...], moments: tuple[Moment, ...]) -> tuple[Delivered, ...]:
     """The ledger lines with the plan's reason where the delivery gave none of its own."""
     return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)

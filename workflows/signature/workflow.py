@@ -43,7 +43,6 @@ class SignatureRequestWorkflow(Telling):
             await self._follow_up()
             self.continue_as_new_if_suggested()
         await self._hand_off()
-        await workflow.wait_condition(workflow.all_handlers_finished)
         return recipients.settled(self._brief, self._progress)
 
     async def _send(self) -> None:
@@ -189,6 +188,7 @@ class SignatureRequestWorkflow(Telling):
             from_=wanted.from_,
             to=wanted.to,
             reason=wanted.reason,
+            present_at=workflow.now() if wanted.by_hand and not wanted.force else None,
         )
         report = await self.call(
             SignatureService.forward, order, options.FORWARD, f"hand over to {wanted.to}", unless=self._unwanted
@@ -196,7 +196,6 @@ class SignatureRequestWorkflow(Telling):
         if report is None:
             return
         if report.refused is not None:
-            self._refusals[wanted] = report.refused
             self._progress = self._progress.not_reassigned(wanted, report.refused, workflow.now())
         else:
             self._progress = self._progress.reassigned(wanted, workflow.now())
@@ -229,8 +228,8 @@ class SignatureRequestWorkflow(Telling):
         return settled_record(request, self._progress, workflow.info().first_execution_run_id, settled_at)
 
     def continue_as_new_if_suggested(self) -> None:
-        """Go on in a fresh history, but not while somebody's update still waits for its answer in this one."""
-        if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
+        """Go on in a fresh history; nobody waits in this one, for every update was answered when it was recorded."""
+        if workflow.info().is_continue_as_new_suggested():
             unread = self._progress.document is not None and not self._progress.recorded
             workflow.continue_as_new(self._request.replace(carried=self._progress.replace(unread=unread)))
 

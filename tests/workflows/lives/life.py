@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from random import Random
@@ -162,21 +163,12 @@ class Life:
             self._at(self.loop.time() + 1, self._update, name, wish)
             return
         self._events += 1
-        # Counted from now on, as the real one counts an update that the task has brought but not begun.
-        self.runtime.handling += 1
         context = copy_context()
         context.run(UPDATE.set, f"update-{self._events}")
-        context.run(self.loop.create_task, self._handle(self._workflow, name, wish))
-
-    async def _handle(self, workflow: Watched, name: str, wish: Any) -> None:
-        try:
-            getattr(workflow, f"_may_{name}")(wish)
-            await getattr(workflow, name)(wish)
-        except ApplicationError:
-            # A refusal is an answer like any other.
-            return
-        finally:
-            self.runtime.handling -= 1
+        # A refusal is an answer like any other.
+        with suppress(ApplicationError):
+            context.run(getattr(self._workflow, f"_may_{name}"), wish)
+            context.run(getattr(self._workflow, name), wish)
 
     def _call_back(self) -> None:
         self._events += 1

@@ -58,7 +58,6 @@ class Runtime:
 
     def __init__(self, loop: VirtualTime, random: Random, world: object) -> None:
         self.loop = loop
-        self.handling = 0
         self.renewals: list[float] = []
         self.renewing = False
         """Whether a run is over and the next one has not begun: what comes now is for the next one."""
@@ -84,7 +83,6 @@ class Runtime:
             "set_current_details": lambda details: None,
             "current_update_info": _update,
             "continue_as_new": self._continue_as_new,
-            "all_handlers_finished": lambda: self.handling == 0,
             "cancellation_reason": lambda: "not wanted any more",
         }
         with ExitStack() as stack:

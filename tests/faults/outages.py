@@ -1,0 +1,145 @@
+"""A long outage of everything outside, on the real server with both limits of a history lowered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from starter import fast_forward, wishes
+from tests.faults.floods import runs_of
+from tests.faults.town import eventually
+from tests.servers import PUNCTUAL_TIMERS, real_server
+from tests.workflows.fakes import World, refusal
+from tests.workflows.stage import Story, a_request, begin, workers
+from workflows.model.operations import Receipt
+from workflows.model.request import Code, SignerState, Status
+from workflows.model.wishes import AnyWish, Cancellation, Delegation, Extension, ReminderNow
+
+ACTOR: Final = "legal-desk"
+DEPUTY: Final = "customer-deputy"
+EXTENSIONS: Final = 12
+"""More than the server admits in flight."""
+SUGGESTED_AT: Final = 100
+ENDED_AT: Final = 700
+"""Events at which the server suggests a fresh run, and at which it terminates the workflow."""
+_LIMITS: Final = (
+    "--dynamic-config-value",
+    f"limit.historyCount.suggestContinueAsNew={SUGGESTED_AT}",
+    "--dynamic-config-value",
+    f"limit.historyCount.error={ENDED_AT}",
+)
+_AT_ONCE: Final = timedelta()
+_STEP: Final = timedelta(hours=4)
+_PROBED: Final = timedelta(minutes=16)
+
+
+@dataclass(frozen=True)
+class Survived:
+    """What became of the request: its runs, how they ended, and what was done once everything was back."""
+
+    events: int
+    longest: int
+    endings: Sequence[WorkflowExecutionStatus | None]
+    taken: Sequence[Receipt]
+    outcomes: Sequence[Receipt | None]
+    reminded: int
+    handed_over: int
+    due_at: datetime | None
+    wanted_due: datetime
+    cancelled: Receipt | None
+    cancellations: int
+
+
+async def outage(events: int) -> Survived:
+    """Every kind of update is pending while nothing outside answers, until the histories have this many events.
+
+    The first outage ends with all but `cancel` pending, the second one with `cancel`.
+    """
+    world = World()
+    async with real_server(*_LIMITS, *PUNCTUAL_TIMERS) as env, workers(env.client, world):
+        it = await begin(env, world, a_request())
+        await eventually(lambda: _is_told(world))
+        due = datetime.now(UTC).replace(microsecond=0) + timedelta(days=400)
+        wanted = _wanted(due)
+        _nothing_answers(world)
+        taken = [await _wish(env.client, it, wish, number) for number, wish in enumerate(wanted)]
+        seen = await _outlast(env.client, it, events // 2)
+        _everything_answers(world)
+        await fast_forward.forward(env.client, it.handle.id, _PROBED)
+        outcomes = [await _outcome(it, receipt) for receipt in taken]
+        shown = await it.shown()
+        _nothing_answers(world)
+        cancelled = await _wish(env.client, it, Cancellation(actor=ACTOR, reason="no longer needed"), 0)
+        before = len(world.signatures.cancelled)
+        seen = await _outlast(env.client, it, seen + events // 2)
+        _everything_answers(world)
+        await fast_forward.forward(env.client, it.handle.id, _PROBED)
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+        assert before <= len(world.signatures.cancelled)
+        described = [
+            await env.client.get_workflow_handle(it.handle.id, run_id=run).describe()
+            for run in await runs_of(env.client, it)
+        ]
+        return Survived(
+            events=seen,
+            longest=max(one.history_length for one in described),
+            endings=[one.status for one in described],
+            taken=[*taken, cancelled],
+            outcomes=outcomes,
+            reminded=world.push.stages().count(("reminder-manual-1", "customer-signer"))
+            + world.push.stages().count(("reminder-manual-1", DEPUTY)),
+            handed_over=sum(one.state is SignerState.REASSIGNED for one in world.signatures.signers),
+            due_at=shown.due_at,
+            wanted_due=due + timedelta(hours=EXTENSIONS - 1),
+            cancelled=await _outcome(it, cancelled),
+            cancellations=[entry.what for entry in (await it.shown()).timeline].count(Status.CANCELLED),
+        )
+
+
+def _wanted(due: datetime) -> Sequence[AnyWish]:
+    return (
+        Delegation(actor=ACTOR, signer="customer-signer", to=DEPUTY),
+        ReminderNow(actor=ACTOR, force=True),
+        ReminderNow(actor=ACTOR, force=True),
+        *(Extension(actor=ACTOR, due=due + timedelta(hours=number)) for number in range(EXTENSIONS)),
+    )
+
+
+def _nothing_answers(world: World) -> None:
+    for one in (world.signatures, world.push, world.planner):
+        one.failures = [refusal(Code.UNAUTHORISED) for _ in range(10_000)]
+
+
+def _everything_answers(world: World) -> None:
+    for one in (world.signatures, world.push, world.planner):
+        one.failures = []
+
+
+async def _wish(client: Client, it: Story, wish: AnyWish, number: int) -> Receipt:
+    return await wishes.carry_out(client, "msa-0042", wish, f"op-{number}", wait=_AT_ONCE)
+
+
+async def _outcome(it: Story, receipt: Receipt) -> Receipt | None:
+    what = "cancel" if receipt.detail.startswith("cancel") else None
+    for word in [what] if what else ["delegate", "remind", "extend"]:
+        known: Receipt | None = await it.handle.query("operation", f"{word}-{receipt.op}", result_type=Receipt)
+        if known and known.digest == receipt.digest:
+            return known
+    return None
+
+
+async def _outlast(client: Client, it: Story, events: int) -> int:
+    """Let time pass until the histories of all runs have this many events; how many they have."""
+    while True:
+        await fast_forward.forward(client, it.handle.id, _STEP)
+        runs = await runs_of(client, it)
+        handles = [client.get_workflow_handle(it.handle.id, run_id=run) for run in runs]
+        seen = sum([(await handle.describe()).history_length for handle in handles])
+        if seen >= events:
+            return seen
+
+
+async def _is_told(world: World) -> bool:
+    return bool(world.push.sent)

@@ -1,0 +1,82 @@
+"""What is remembered and told of one operation.
+
+A receipt is short whatever the texts of the request, for it stands in the history of every update.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from workflows.follow_up.operations import day_words
+from workflows.model.entries import handing_over
+from workflows.model.operations import Operation, OperationState, Outstanding, Receipt, digest_of
+from workflows.model.texts import clipped
+from workflows.model.views import Next, RequestShow
+from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Delegation, Extension, ReminderNow, Wish
+from workflows.signature.progress import Progress
+
+_SENTENCE_AT_MOST: Final = 240
+"""Bytes, as the next one."""
+_REASON_AT_MOST: Final = 60
+_OUTSTANDING_AT_MOST: Final = 3
+
+
+def recorded(progress: Progress, id: str, wish: AnyWish, now: datetime) -> Progress:
+    """The memory once a wish has had its effect: its line says that it is done, or what is still to be done."""
+    to_do = _to_do(progress, wish)
+    one = Operation(
+        id=id,
+        what=UPDATES[type(wish)],
+        digest=digest_of(wish),
+        at=now,
+        by=wish.actor if isinstance(wish, Wish) else wish.person,
+        state=OperationState.OPEN if to_do else OperationState.DONE,
+        says=to_do or _done(progress, wish),
+        about=handing_over(wish.signer, wish.to) if isinstance(wish, Delegation) else "",
+    )
+    return progress.replace(operations=progress.operations.record(one))
+
+
+def _to_do(progress: Progress, wish: AnyWish) -> str | None:
+    match wish:
+        case Cancellation() if not progress.status.ended:
+            return "cancel it at Core Signature"
+        case ReminderNow():
+            return "tell everyone whose turn it is"
+        case Delegation():
+            return f"hand over from {handing_over(wish.signer, wish.to)}"
+        case Extension() if progress.sent_at is not None and progress.agenda is None:
+            return f"plan anew for {day_words(wish.due)}"
+    return None
+
+
+def _done(progress: Progress, wish: AnyWish) -> str:
+    match wish:
+        case Cancellation():
+            return progress.status
+        case Extension():
+            return f"due {day_words(wish.due)}"
+    return progress.timeline[-1].what
+
+
+def receipt(progress: Progress, shown: RequestShow, operation: Operation) -> Receipt:
+    """How an operation and its request stand."""
+    waiting = progress.operations.open
+    return Receipt(
+        id=progress.request,
+        status=progress.status,
+        op=operation.id.removeprefix(f"{operation.what}-"),
+        says=clipped(shown.says, _SENTENCE_AT_MOST),
+        state=operation.state,
+        detail=operation.says,
+        digest=operation.digest,
+        next=_short(shown.next) if shown.next else None,
+        outstanding=tuple(
+            Outstanding(what=one.what, since=one.at.replace(microsecond=0)) for one in waiting[:_OUTSTANDING_AT_MOST]
+        ),
+        further=len(waiting[_OUTSTANDING_AT_MOST:]),
+    )
+
+
+def _short(following: Next) -> Next:
+    at = following.at.replace(microsecond=0) if following.at else None
+    return following.replace(at=at, why=clipped(following.why, _REASON_AT_MOST))
