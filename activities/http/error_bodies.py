@@ -14,8 +14,9 @@ from typing import Any, Final
 
 _MOST_LINES: Final = 20
 _DEEPEST: Final = 6
-_TITLE: Final = re.compile(r"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
-_TAGS: Final = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_MOST_OF_A_PAGE: Final = 300
+_TAG: Final = re.compile(r"/?[a-z]*", re.IGNORECASE)
+_UNSEEN: Final = ("script", "style")
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,24 @@ def _plain(text: str) -> str:
         return "an empty body"
     if not text.startswith("<"):
         return text
-    title = _TITLE.search(text)
-    words = title.group(1) if title else _TAGS.sub(" ", text)
-    return f"a page of HTML: {' '.join(html.unescape(words).split())[:300]}"
+    words = " ".join(html.unescape(_words(text)).split())
+    return f"a page of HTML: {words[:_MOST_OF_A_PAGE]}"
+
+
+def _words(page: str) -> str:
+    """The title of a page, else all its words, in one pass: a body may be made to be slow to read."""
+    words, unseen = [], ""
+    for part in page.split("<"):
+        inside, _, after = part.partition(">")
+        tag = _TAG.match(inside)
+        name = tag.group().casefold() if tag else ""
+        if name == "title" and after.strip():
+            return after
+        if unseen and name != f"/{unseen}":
+            continue
+        unseen = name if name in _UNSEEN else ""
+        words.append("" if unseen else after)
+    return " ".join(words)
 
 
 def _google(document: dict[str, Any]) -> Explanation | None:

@@ -1,11 +1,13 @@
 """Error bodies in every shape, and shapes nobody has thought of."""
 
 import json
+import time
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from activities.http.calling import MOST_ERROR_BYTES
 from activities.http.error_bodies import explain
 
 FCM = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
@@ -101,3 +103,25 @@ def test_no_json_is_too_odd(body: object) -> None:
 @given(st.binary())
 def test_no_bytes_are_too_odd(body: bytes) -> None:
     assert explain(body).says
+
+
+@pytest.mark.parametrize("piece", ["<", "<script>", "<title", "<style x", "</", "<!--"])
+def test_a_page_ten_times_the_cap_is_read_in_one_pass(piece: str) -> None:
+    """Read with a look ahead to the end from every place, this takes minutes of processor time."""
+    page = piece * (10 * MOST_ERROR_BYTES // len(piece))
+    begun = time.process_time()
+    assert explain(page.encode()).says.startswith("a page of HTML")
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        ("<html><head><TITLE lang=en>502 Bad &amp; Gateway</title></head><body>nginx</body>", "502 Bad & Gateway"),
+        ("<script>var a = '<b>';</script><p>Down for <b>maintenance</b></p>", "Down for maintenance"),
+        ("<style>p { x: y }</style><title></title><h1>Away</h1>", "Away"),
+        ("<p>never closed", "never closed"),
+    ],
+)
+def test_of_a_page_its_title_is_quoted_or_else_its_words(page: str, says: str) -> None:
+    assert explain(page.encode()).says == f"a page of HTML: {says}"
