@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -12,15 +12,23 @@ from typing import Any, Final
 import structlog
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
+from temporalio.worker import (
+    FixedSizeSlotSupplier,
+    PollerBehaviorAutoscaling,
+    Worker,
+    WorkerDeploymentConfig,
+    WorkerTuner,
+)
 
 from activities.core_signature.service import CoreSignatureService
 from activities.handoff import Fanout
+from activities.http.pacing import Pacer
+from activities.pace import PacedSlots
 from activities.planner import PolicyPlanner
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
 from activities.store import StoreFailure
-from starter import clients, exits, needs, telemetry
+from starter import clients, exits, needs, pace, telemetry
 from starter.clients import Clients
 from starter.exits import Refusal
 from starter.search_attributes import missing_search_attributes
@@ -33,8 +41,8 @@ from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
 NEEDS: Final = needs.OF_WORKER
 GRACE: Final = timedelta(seconds=30)
 """How long running activities may take to finish after SIGTERM; cut short, the next worker would repeat them."""
-CALLS_PER_ACTIVITY: Final = 4
-"""What one activity calls Core Signature at most: the server paces activities, the tenant counts calls."""
+MOST_AT_ONCE: Final = 100
+"""Activities of ours that run at the same time: plans, notices, hand-offs."""
 
 _LOGGER: Final = structlog.get_logger("countersign.worker")
 
@@ -69,8 +77,8 @@ def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> di
     }
 
 
-def workers(client: Client, activities: dict[str, list[Any]], chosen: Settings) -> tuple[Worker, Worker]:
-    """One worker for workflows and what is ours, one for what Core Signature's rate limits hold."""
+def workers(client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings) -> tuple[Worker, Worker]:
+    """One worker for workflows and what is ours, one that takes no more than calls to Core Signature get turns."""
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
@@ -81,16 +89,27 @@ def workers(client: Client, activities: dict[str, list[Any]], chosen: Settings) 
         task_queue=WORKFLOW_QUEUE,
         activities=activities[WORKFLOW_QUEUE],
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+        max_concurrent_activities=MOST_AT_ONCE,
         **common,
     )
     paced = Worker(
         client,
         task_queue=SIGNATURE_QUEUE,
         activities=activities[SIGNATURE_QUEUE],
-        max_task_queue_activities_per_second=chosen.signature.max_rps / CALLS_PER_ACTIVITY,
+        tuner=_taking(PacedSlots(calls)),
         **common,
     )
     return ours, paced
+
+
+def _taking(activities: PacedSlots) -> WorkerTuner:
+    unused = FixedSizeSlotSupplier(1)
+    return WorkerTuner.create_composite(
+        workflow_supplier=unused,
+        activity_supplier=activities,
+        local_activity_supplier=unused,
+        nexus_supplier=unused,
+    )
 
 
 def _versioning(chosen: Settings) -> dict[str, Any]:
@@ -126,7 +145,7 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
         told = open_things.enter_context(
             telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
         )
-        client = await _unless(stop, connect_patiently(chosen, identity="countersign-worker", telemetry=told))
+        client = await _unless(stop, connect_patiently(chosen, identity=pace.identity_of_worker(), telemetry=told))
         if client is None:
             yield False
             return
@@ -135,9 +154,15 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
         if missing:
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
-        both = workers(client, activities_of(open_clients, client, chosen.oncall), chosen)
+        await open_things.enter_async_context(_paced(client, open_clients.pace, chosen))
+        asked = activities_of(open_clients, client, chosen.oncall)
+        both = workers(client, asked, open_clients.pace, chosen)
         await open_things.enter_async_context(at_work(both))
         yield True
+
+
+def _paced(client: Client, calls: Pacer, chosen: Settings) -> AbstractAsyncContextManager[None]:
+    return pace.kept(client, calls, chosen.signature.max_rps, lambda record: record.of_worker(client.identity))
 
 
 @asynccontextmanager

@@ -51,7 +51,12 @@ _BY_ERROR_CODE: Final = {
     "access_denied": _UNAUTHORISED,
     "temporarily_unavailable": _LATER,
 }
-_BY_CAUSE: Final = {Cause.NO_ANSWER: _LATER, Cause.UNREADABLE: _LATER, Cause.UNTRUSTED: _NEVER}
+_BY_CAUSE: Final = {
+    Cause.NO_ANSWER: _LATER,
+    Cause.UNREADABLE: _LATER,
+    Cause.LATER: _LATER,
+    Cause.UNTRUSTED: _NEVER,
+}
 _BY_STATUS: Final = {401: _UNAUTHORISED, 403: _UNAUTHORISED, 408: _LATER, 409: _LATER, 425: _LATER, 429: _LATER}
 
 

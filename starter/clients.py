@@ -12,6 +12,7 @@ from activities.downstream import Downstream, DownstreamConfig
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
+from activities.http.pacing import Pacer
 from activities.links import Links
 from activities.people import Device, FileDirectory, Person
 from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect
@@ -45,6 +46,8 @@ class Clients:
     directory: FileDirectory
     links: Links
     signature: CoreSignatureClient
+    pace: Pacer
+    """The one that all calls of `signature` keep to."""
     push: PushDialect | None
     downstream: Downstream
 
@@ -54,7 +57,8 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
     """One client per service; needs `Need.SIGNATURE`, `PUSH`, `LINKS`, `PEOPLE`. Nothing is called yet."""
     store = Store(settings.store_url)
     async with AsyncExitStack() as closing:
-        signature = CoreSignatureClient(signature_config(settings))
+        pace = Pacer(settings.signature.max_rps)
+        signature = CoreSignatureClient(signature_config(settings), pace=pace)
         closing.push_async_callback(signature.aclose)
         push = open_dialect(push_config(settings.push))
         if push is not None:
@@ -65,6 +69,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             directory=directory(settings, store),
             links=links(settings),
             signature=signature,
+            pace=pace,
             push=push,
             downstream=Downstream(calls, downstream_config(settings), Guard(settings.handoff.hosts)),
         )

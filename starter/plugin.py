@@ -1,7 +1,8 @@
 """What everybody who runs or replays our workflows must have alike, as one plugin of Temporal's.
 
 `Client.connect(..., plugins=[CountersignPlugin(keys)])` is all that another application needs: workers made from that
-client have the heartbeats, and the one of our workflow queue has the workflows; a `Replayer` takes it as well.
+client have the heartbeats and tell calls how urgent they are, and the one of our workflow queue has the workflows; a
+`Replayer` takes it as well.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.worker import ReplayerConfig, WorkerConfig
 
 from activities.heartbeat import HeartbeatInterceptor
+from activities.pace import PaceInterceptor
 from starter.codec import data_converter
 from starter.setting_values import PayloadKey
 from workflows.names import WORKFLOW_QUEUE
@@ -31,9 +33,8 @@ class CountersignPlugin(SimplePlugin):
     def __init__(
         self, keys: Sequence[PayloadKey] = (), *, interceptors: Sequence[ClientInterceptor | WorkerInterceptor] = ()
     ) -> None:
-        super().__init__(
-            "countersign", data_converter=data_converter(keys), interceptors=[HeartbeatInterceptor(), *interceptors]
-        )
+        ours = (HeartbeatInterceptor(), PaceInterceptor())
+        super().__init__("countersign", data_converter=data_converter(keys), interceptors=[*ours, *interceptors])
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """See `SimplePlugin`; other queues have activities only."""

@@ -48,7 +48,9 @@ class SignatureSettings(Group):
     cancel_paths: Words = Field((), description="Paths tried to cancel a request, in this order")
     resend_paths: Words = Field((), description="Paths tried to send the mail again, in this order")
     forward_paths: Words = Field((), description="Paths tried to forward a signer, in this order")
-    max_rps: float = Field(5, gt=0, le=1000, description="Calls per second, over all workers")
+    max_rps: float = Field(
+        5, gt=0, le=1000, description="Calls per second in all, unless another rate is set at the queue"
+    )
     max_upload_mb: int = Field(20, ge=1, le=100, description="Largest document in MB")
     page_size: int = Field(100, ge=1, le=100, description="Page size of lists")
     download_hosts: Hosts = Field((), description="Hosts that downloads may come from")

@@ -21,8 +21,9 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 
 from activities.core_signature.client import CoreSignatureClient
+from activities.http.pacing import Pacer
 from activities.store import Store
-from starter import clients, needs, telemetry, temporal, wishes
+from starter import clients, needs, pace, telemetry, temporal, wishes
 from starter.callback.claim import CallbackRules
 from starter.callback.receiver import HEADERS, Receiver, Tally
 from starter.callback.signals import SignalPort, TemporalSignals
@@ -49,8 +50,10 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
     stop = _stop_signal()
     with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
         client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
-        signatures = CoreSignatureClient(clients.signature_config(settings))
-        async with aclosing(signatures):
+        calls = Pacer(settings.signature.max_rps)
+        signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
+        keeping = pace.kept(client, calls, settings.signature.max_rps, pace.Record.of_receiver)
+        async with aclosing(signatures), keeping:
             app = make_app(routes_of(settings, client, signatures, told.runtime.metric_meter))
             async with listening(app, settings.webhook.bind) as url:
                 _announce(url, ready_file)

@@ -7,11 +7,10 @@ from temporalio.common import SearchAttributeKey
 WORKFLOW_QUEUE: Final = "countersign"
 """Workflows, and the activities that need no call to Core Signature.
 
-A first notice may need one all the same: the mail for a signer whose last phone died since the request was made. These
-few calls are not paced; a 429 is waited for like any other.
+A first notice may need one all the same: the mail for a signer whose last phone died since the request was made.
 """
 SIGNATURE_QUEUE: Final = "countersign-core-signature"
-"""Activities that call Core Signature; the server paces it (`SIGNATURE_MAX_RPS`)."""
+"""Activities that call Core Signature; a rate limit set at it is the rate of the calls (starter/pace.py)."""
 
 SIGNATURE_REQUEST: Final = "SignatureRequest"
 PROVIDER_EVENT: Final = "provider_event"

@@ -11,6 +11,7 @@ from activities.core_signature.config import CoreSignatureConfig
 from activities.core_signature.wire import Page, Wire, WireDocument, WireEvent, WireRequest, parse, read
 from activities.http.calling import DEADLINE, Cause, Query, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer
+from activities.http.pacing import Pacer
 
 NAME: Final = "Core Signature"
 UPLOAD_DEADLINE: Final = 40.0
@@ -30,19 +31,23 @@ class Action(StrEnum):
 
 
 class CoreSignatureClient:
-    """One tenant's Core Signature. Every method raises `ServiceFailure` when the service does not do as asked."""
+    """One tenant's Core Signature. Every method raises `ServiceFailure` when the service does not do as asked.
+
+    Its calls keep to `pace`; those for a token do not count, they go elsewhere.
+    """
 
     def __init__(
         self,
         config: CoreSignatureConfig,
         *,
+        pace: Pacer | None = None,
         trust: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.config = config
         self._bearer = Bearer(NAME, config.credentials, trust=trust, transport=transport)
         client = make_client(auth=self._bearer, trust=trust, transport=transport)
-        self._service = Service(NAME, config.url.rstrip("/") + "/api/v1", client, deadline=DEADLINE)
+        self._service = Service(NAME, config.url.rstrip("/") + "/api/v1", client, deadline=DEADLINE, pace=pace)
         self._requests = config.dialect.requests
         self._candidates = {
             Action.CANCEL: config.cancel_paths,

@@ -17,6 +17,7 @@ from typing import Final
 import httpx
 
 from activities.http.error_bodies import explain
+from activities.http.pacing import Later, Pacer
 from activities.http.redaction import LONGEST_TEXT, clip, redact
 from workflows.follow_up.options import LONGEST_WAIT
 
@@ -45,6 +46,8 @@ class Cause(StrEnum):
     NO_ANSWER = "no answer"
     UNTRUSTED = "untrusted"
     UNREADABLE = "unreadable"
+    LATER = "later"
+    """It was not called: so many calls at once are more than its rate."""
 
 
 class ServiceFailure(Exception):
@@ -64,14 +67,19 @@ class ServiceFailure(Exception):
         retry_after: float | None = None,
         error_code: str | None = None,
     ) -> None:
-        answered = f"answered {status}" if status else "could not be reached"
-        super().__init__(clip(f"{service} {answered}: {says}", LONGEST_TEXT))
+        super().__init__(clip(f"{service} {_what_it_did(cause, status)}: {says}", LONGEST_TEXT))
         self.service = service
         self.cause = cause
         self.says = says
         self.status = status
         self.retry_after = retry_after
         self.error_code = error_code
+
+
+def _what_it_did(cause: Cause, status: int | None) -> str:
+    if cause is Cause.LATER:
+        return "was not called"
+    return f"answered {status}" if status else "could not be reached"
 
 
 @dataclass(frozen=True)
@@ -136,13 +144,25 @@ def capped_transport(
 
 
 class Service:
-    """One service at one configured address: every URL is built here, none is taken from an answer."""
+    """One service at one configured address: every URL is built here, none is taken from an answer.
 
-    def __init__(self, name: str, url: str, client: httpx.AsyncClient, *, deadline: float = DEADLINE) -> None:
+    With a `pace` each call waits for its turn, before its deadline begins.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        client: httpx.AsyncClient,
+        *,
+        deadline: float = DEADLINE,
+        pace: Pacer | None = None,
+    ) -> None:
         self.name = name
         self._url = url.rstrip("/")
         self._client = client
         self._deadline = deadline
+        self._pace = pace
 
     async def call(
         self,
@@ -157,6 +177,7 @@ class Service:
         deadline: float | None = None,
     ) -> Answer:
         """The answer to one request, if it is a 2xx; else `ServiceFailure`. `private` never shows in the failure."""
+        await self._turn()
         seconds = deadline or self._deadline
         try:
             async with asyncio.timeout(seconds):
@@ -175,7 +196,16 @@ class Service:
             raise failure_of_error(self.name, error) from None
         if response.is_success:
             return Answer(self.name, response.status_code, response.content, _date_of(response))
+        if self._pace is not None and response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            self._pace.hold(retry_after_of(response))
         raise failure_of_response(self.name, response, private)
+
+    async def _turn(self) -> None:
+        try:
+            if self._pace is not None:
+                await self._pace.turn()
+        except Later as later:
+            raise ServiceFailure(self.name, Cause.LATER, str(later), retry_after=later.seconds) from None
 
     async def aclose(self) -> None:
         """Close the connections."""

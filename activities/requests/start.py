@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import BaseModel
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import (
+    Priority,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -21,6 +22,7 @@ from temporalio.service import RPCError
 
 from activities import runs
 from activities.files.reading import FileFaults, FileText, PlainFile
+from activities.http.pacing import Urgency
 from activities.people import Directory
 from activities.policies.catalogue import Catalogue
 from activities.requests.checks import Found, RequestChecks, closing_times, persons_named
@@ -217,6 +219,8 @@ async def _start_workflow(
         },
         search_attributes=_search_attributes(prepared.request.brief, parent or (before.parent if before else None)),
         static_summary=_summary(prepared.request.brief),
+        # Its activities inherit it: who is in a hurry is served first, in Temporal's queues and at the provider.
+        priority=Priority(priority_key=Urgency.URGENT if prepared.request.brief.urgent else Urgency.ORDINARY),
     )
 
 

@@ -45,6 +45,7 @@ async def _temporal(settings: Settings) -> list[Part]:
 async def _of_namespace(client: Client, settings: Settings) -> list[Part]:
     looks = [temporal.namespace, temporal.search_attributes, temporal.worker, temporal.progress]
     parts = [await looked(look.__name__.replace("_", " "), partial(look, client)) for look in looks]
+    parts.append(await temporal.rate(client, settings.signature.max_rps))
     if settings.build_id:
         parts.append(await temporal.version(client, settings.deployment_name, settings.build_id))
     return parts

@@ -15,12 +15,11 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
+from starter import pace
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.search_attributes import STUCK, missing_search_attributes
 from workflows.names import SHOW, SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE
 
-_POLLS_WITHIN: Final = timedelta(seconds=75)
-"""A worker that lives asks again within the 60 s that the server lets it wait: an idle one was 56 s old, measured."""
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
 _QUEUES: Final = {
@@ -54,7 +53,7 @@ async def search_attributes(client: Client) -> Part:
 
 async def worker(client: Client, now: datetime | None = None) -> Part:
     """Whether anybody works on both queues: without a worker requests wait, and nothing is lost."""
-    since = (now or datetime.now(UTC)) - _POLLS_WITHIN
+    since = (now or datetime.now(UTC)) - pace.FRESH
     try:
         at_work = [await _heard_of(client, queue, type_, since) for queue, type_ in _QUEUES.items()]
     except RPCError as error:
@@ -91,6 +90,18 @@ async def _heard_of(client: Client, queue: str, type_: TaskQueueType.ValueType, 
         DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=type_)
     )
     return {poller.identity for poller in answer.pollers if poller.last_access_time.ToDatetime(UTC) >= since}
+
+
+async def rate(client: Client, configured: float) -> Part:
+    """How many calls Core Signature gets in a second: who says so, and who shares them."""
+    try:
+        record = await pace.read(client, configured)
+    except RPCError as error:
+        return doubtful("pace", f"the server does not say it: {error.message}; workers go on at what they last knew")
+    says = "set at the queue" if record.set_live else "COUNTERSIGN_SIGNATURE_MAX_RPS"
+    shared = f"{len(record.workers)} workers share" if len(record.workers) > 1 else "one worker has"
+    text = f"{record.rate:g} calls a second to Core Signature ({says}): {shared} nine tenths, the receiver the rest"
+    return fine("pace", text) if record.rate else wrong("pace", f"{text}; nothing is called before it is raised")
 
 
 async def progress(client: Client) -> Part:

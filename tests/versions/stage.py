@@ -11,6 +11,7 @@ from unittest.mock import patch
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 import worker
+from activities.http.pacing import Pacer
 from starter import plugin, settings
 from tests.servers import time_skipping
 from tests.versions.changed import WorkflowCode
@@ -24,7 +25,7 @@ from workflows.signature.workflow import SignatureRequestWorkflow
 
 Found = TypeVar("Found")
 
-_UNPACED = "1000"
+_UNPACED = 1000.0
 _GLANCE = 0.1
 _TASK_TIMEOUT = timedelta(seconds=1)
 """A worker that cannot go on with a history says so once and then lets its tasks time out: by default in 10 s."""
@@ -93,11 +94,13 @@ async def deployed(
     client: Client, around: Surroundings, build_id: str | None = None, code: WorkflowCode = SignatureRequestWorkflow
 ) -> AsyncIterator[None]:
     """The workers of `worker.py` with this build id, and with `code` where the workflow's code is."""
-    environment = {"COUNTERSIGN_SIGNATURE_MAX_RPS": _UNPACED}
+    environment = {}
     if build_id is not None:
         environment["TEMPORAL_WORKER_BUILD_ID"] = build_id
     with patch.object(plugin, "workflows", lambda: (code,)):
-        both = worker.workers(_connected(client), around.activities(), settings.load(environment=environment))
+        both = worker.workers(
+            _connected(client), around.activities(), Pacer(_UNPACED), settings.load(environment=environment)
+        )
     async with AsyncExitStack() as running:
         for one in both:
             await running.enter_async_context(one)

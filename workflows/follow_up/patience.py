@@ -123,7 +123,10 @@ class PatientWorkflow(ABC, Generic[Memory]):
         summary: str,
         unless: Condition,
     ) -> Result:
-        handle = workflow.start_activity_method(method, input, summary=summary, **how)
+        # Given on by hand: an activity inherits it in the server's queue, but is not told of it.
+        handle = workflow.start_activity_method(
+            method, input, summary=summary, priority=workflow.info().priority, **how
+        )
         await workflow.wait_condition(lambda: handle.done() or unless())
         if not handle.done():
             handle.cancel()

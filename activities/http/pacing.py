@@ -1,0 +1,154 @@
+"""How many calls a service gets: one line of waiting calls per process, urgent ones first, none longer than of use.
+
+A token bucket: after a rest a few calls go at once, then as many a second as the rate says. Once the service itself
+asks us to wait, everybody waits. Knows nothing of Temporal; who calls, and until when, is told by `CALLER`.
+"""
+
+import asyncio
+import heapq
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import count
+from typing import Final
+
+BURST: Final = 5.0
+"""Calls that need not wait after a rest."""
+PATIENCE: Final = 8.0
+"""Seconds that a caller waits who says nothing of a deadline: somebody looks at a page meanwhile.
+
+It bounds the line as well: who would wait longer is turned away at once.
+"""
+UNSTATED_HOLD: Final = 5.0
+"""Seconds that all calls wait after a 429 that does not say how long."""
+_LOOK_AGAIN: Final = 30.0
+"""Seconds after which a call that was turned away tries again, at the latest: by then the rate may be another."""
+_A_HAIR: Final = 1e-6
+
+
+class Urgency(IntEnum):
+    """Whose call comes first; the numbers are Temporal's priority keys."""
+
+    URGENT = 1
+    ORDINARY = 3
+    BULK = 5
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whose calls these are: how urgent, and the instant of the loop's clock from which a turn is of no use."""
+
+    urgency: int = Urgency.ORDINARY
+    gives_up_at: float | None = None
+
+
+CALLER: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
+
+
+class Later(Exception):
+    """A call whose turn would come too late; `seconds` from now is when another try makes sense."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"its turn would come in {seconds:.0f} s at the earliest")
+        self.seconds = seconds
+
+
+class Pacer:
+    """Gives turns at a rate that may change at any time; 0 gives none. For one event loop.
+
+    A `burst` below one counts as one: less than a whole turn could never be given.
+    """
+
+    def __init__(self, rate: float, burst: float = BURST) -> None:
+        self._rate = rate
+        self._burst = max(1.0, burst)
+        self._turns = self._burst
+        self._counted_at: float | None = None
+        self._held_until = 0.0
+        self._line: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @property
+    def rate(self) -> float:
+        """Turns a second."""
+        return self._rate
+
+    @property
+    def held(self) -> bool:
+        """Whether everybody waits because the service asked for it."""
+        return self._held_until > _now()
+
+    def change(self, rate: float, burst: float = BURST) -> None:
+        """Go on at another rate; who waits already feels it at once."""
+        self._count()
+        self._rate, self._burst = rate, max(1.0, burst)
+        self._serve()
+
+    def hold(self, seconds: float | None) -> None:
+        """Give no turn for so long, and no burst after it: the service has had enough."""
+        self._held_until = max(self._held_until, _now() + (UNSTATED_HOLD if seconds is None else seconds))
+        self._turns = min(self._turns, 0.0)
+        self._serve()
+
+    async def turn(self) -> None:
+        """Wait for the turn of one call; `Later` when it will not come, or has not come, in time."""
+        caller = CALLER.get() or Caller()
+        gives_up_at = _now() + PATIENCE if caller.gives_up_at is None else caller.gives_up_at
+        if _now() + self._expected_wait(caller.urgency) > gives_up_at:
+            raise self._later(caller)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._line, (caller.urgency, next(self._numbers), turn))
+        self._serve()
+        try:
+            async with asyncio.timeout_at(gives_up_at):
+                await turn
+        except TimeoutError:
+            raise self._later(caller) from None
+
+    def _later(self, caller: Caller) -> Later:
+        held = self._held_until - _now()
+        return Later(held if held > 0 else min(_LOOK_AGAIN, self._expected_wait(caller.urgency)))
+
+    def _expected_wait(self, urgency: int) -> float:
+        self._count()
+        ahead = sum(1 for other, _, turn in self._line if other <= urgency and not turn.done())
+        held = max(0.0, self._held_until - _now())
+        missing = max(0.0, ahead + 1 - _A_HAIR - self._turns)
+        if not missing:
+            return held
+        return held + missing / self._rate if self._rate else float("inf")
+
+    def _serve(self) -> None:
+        """Give the turns that there are, and set the alarm for the next one."""
+        self._count()
+        while self._line and not self.held and self._turns >= 1 - _A_HAIR:
+            *_, turn = heapq.heappop(self._line)
+            if not turn.done():
+                turn.set_result(None)
+                self._turns -= 1
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        while self._line and self._line[0][2].done():
+            heapq.heappop(self._line)
+        if self._line and self._rate:
+            missing = max(0.0, 1 - self._turns) / self._rate
+            at = max(self._held_until, _now()) + missing
+            self._alarm = asyncio.get_running_loop().call_at(at, self._serve)
+
+    def _count(self) -> None:
+        """Count the turns that time has brought; none while everybody waits."""
+        now = _now()
+        since = max(self._held_until, now if self._counted_at is None else self._counted_at)
+        if now > since:
+            self._turns = min(self._burst, self._turns + (now - since) * self._rate)
+        self._turns = min(self._burst, self._turns)
+        self._counted_at = now
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

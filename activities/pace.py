@@ -1,0 +1,99 @@
+"""What an activity tells the pace of its calls, and how many activities a pace can serve at a time."""
+
+import asyncio
+import contextlib
+import threading
+from typing import Any, Final
+
+from temporalio import activity
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    CustomSlotSupplier,
+    ExecuteActivityInput,
+    Interceptor,
+    SlotMarkUsedContext,
+    SlotPermit,
+    SlotReleaseContext,
+    SlotReserveContext,
+)
+
+from activities.http.pacing import CALLER, Caller, Pacer, Urgency
+
+FOR_THE_CALL: Final = 10.0
+"""Seconds of an attempt that are kept for the call itself; so long before its end waiting for a turn is given up."""
+SECONDS_AHEAD: Final = 3.0
+"""So many seconds of calls are taken from the queue at a time: a call then waits no longer than that for its turn."""
+MOST_AT_ONCE: Final = 50
+"""Activities of one worker that may call Core Signature at the same time, however fast its calls may come."""
+_LOOK_EVERY: Final = 1.0
+
+
+class PaceInterceptor(Interceptor):
+    """Give it to the `Worker`: calls know how urgent they are, and when their activity's time is over."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap each activity."""
+        return _Calling(super().intercept_activity(next))
+
+
+class _Calling(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        CALLER.set(_caller(activity.info()))
+        return await super().execute_activity(input)
+
+
+def _caller(info: activity.Info) -> Caller:
+    urgency = info.priority.priority_key or Urgency.ORDINARY
+    if info.start_to_close_timeout is None:
+        return Caller(urgency)
+    seconds = info.start_to_close_timeout.total_seconds() - FOR_THE_CALL
+    return Caller(urgency, asyncio.get_running_loop().time() + seconds)
+
+
+class PacedSlots(CustomSlotSupplier):
+    """Takes as many activities from the queue as their calls get turns within `SECONDS_AHEAD`, none while all wait.
+
+    What is not taken waits in Temporal's queue, where waiting costs no attempt and others may take it.
+    """
+
+    def __init__(self, pace: Pacer) -> None:
+        self._pace = pace
+        self._taken = 0
+        self._counting = threading.Lock()
+        self._freed = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit:
+        """Wait for room; looked for each second too, since the pace may have changed."""
+        self._loop = asyncio.get_running_loop()
+        while not self._take():
+            self._freed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._freed.wait(), _LOOK_EVERY)
+        return SlotPermit()
+
+    def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:
+        """Nothing comes eagerly: no workflow is worked on in the queue of these activities."""
+        return None
+
+    def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:
+        """Nothing changes: a slot counts from when it is reserved."""
+
+    def release_slot(self, ctx: SlotReleaseContext) -> None:
+        """Make room; called in a thread of Temporal's core."""
+        with self._counting:
+            self._taken -= 1
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+                self._loop.call_soon_threadsafe(self._freed.set)
+
+    @property
+    def room(self) -> int:
+        """How many activities may be under way."""
+        return 0 if self._pace.held else max(1, min(MOST_AT_ONCE, int(self._pace.rate * SECONDS_AHEAD)))
+
+    def _take(self) -> bool:
+        with self._counting:
+            taken = self._taken < self.room
+            self._taken += taken
+        return taken

@@ -1,0 +1,181 @@
+"""The line of waiting calls, on a clock that jumps: how many go in half a minute, who goes first, who is sent away."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
+
+import httpx
+import pytest
+
+from activities.failures import to_application_error
+from activities.http.calling import Cause, Service, ServiceFailure, make_client
+from activities.http.pacing import CALLER, Caller, Later, Pacer, Urgency
+from tests.workflows.lives.virtual_time import VirtualTime
+
+
+def lived(story: Coroutine[Any, Any, Any]) -> Any:
+    """What comes of a story whose waiting takes no time."""
+    loop = VirtualTime()
+    try:
+        return loop.run_until_complete(story)
+    finally:
+        loop.close()
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def call(pace: Pacer, went: list[float], urgency: int = Urgency.ORDINARY, within: float = 1e6) -> None:
+    """One call that can wait, noting when it went."""
+    CALLER.set(Caller(urgency, now() + within))
+    await pace.turn()
+    went.append(now())
+
+
+async def called(pace: Pacer, times: int) -> list[float]:
+    """When so many calls went that came at once."""
+    went: list[float] = []
+    await asyncio.gather(*(call(pace, went) for _ in range(times)))
+    return went
+
+
+def test_after_a_rest_five_calls_go_at_once_and_not_six() -> None:
+    async def story() -> None:
+        pace = Pacer(2)
+        assert await called(pace, 6) == [0.0] * 5 + [0.5]
+        await asyncio.sleep(1000)
+        assert await called(pace, 6) == [1000.5] * 5 + [1001.0]
+
+    lived(story())
+
+
+def test_the_urgent_go_first_and_campaigns_last() -> None:
+    async def story() -> list[int]:
+        pace, order = Pacer(1, burst=1), list[int]()
+
+        async def one(urgency: int) -> None:
+            await call(pace, [], urgency)
+            order.append(urgency)
+
+        await asyncio.gather(*(one(urgency) for urgency in (5, 3, 5, 3, 1, 1)))
+        return order
+
+    assert lived(story()) == [5, 1, 1, 3, 3, 5]
+
+
+def test_a_crowd_beyond_what_can_be_served_in_time_is_sent_away_at_once_and_leaves_no_line() -> None:
+    """Ten times as many as have a turn before they give up: the line is no longer than patience times rate."""
+
+    async def story() -> tuple[Counter[str], float]:
+        pace, seen = Pacer(1), Counter[str]()
+
+        async def one() -> None:
+            CALLER.set(Caller(gives_up_at=8.5))
+            try:
+                await pace.turn()
+                seen["went"] += 1
+            except Later:
+                seen[f"away at {now():g}"] += 1
+
+        await asyncio.gather(*(one() for _ in range(130)))
+        return seen, await _alone(pace)
+
+    seen, alone = lived(story())
+    assert seen == {"went": 13, "away at 0": 117}
+    assert alone <= 1
+
+
+async def _alone(pace: Pacer) -> float:
+    begun = now()
+    await pace.turn()
+    return now() - begun
+
+
+def test_who_is_overtaken_for_too_long_is_told_to_come_later() -> None:
+    async def story() -> float:
+        pace = Pacer(1, burst=1)
+        await pace.turn()
+        overtaken = asyncio.ensure_future(call(pace, [], within=5.5))
+        await asyncio.sleep(0)
+        urgent = [asyncio.ensure_future(call(pace, [], Urgency.URGENT)) for _ in range(10)]
+        with pytest.raises(Later):
+            await overtaken
+        given_up = now()
+        await asyncio.gather(*urgent)
+        return given_up
+
+    assert lived(story()) == 5.5
+
+
+def test_a_new_rate_is_felt_by_those_who_wait_and_none_at_all_lets_nobody_through() -> None:
+    async def story() -> list[float]:
+        pace = Pacer(0.001, burst=1)
+        waiting = asyncio.ensure_future(called(pace, 3))
+        await asyncio.sleep(1)
+        pace.change(0)
+        await asyncio.sleep(10)
+        pace.change(2)
+        return [round(at, 2) for at in await waiting]
+
+    assert lived(story()) == [0.0, 11.5, 12.0]
+
+
+def test_of_a_tenant_that_has_had_enough_one_answer_is_heard_and_all_calls_wait_as_long_as_it_says() -> None:
+    """Before, each activity found out for itself: as many refusals as activities."""
+
+    async def story() -> tuple[list[float], list[str], float]:
+        asked: list[float] = []
+
+        def tenant(_: httpx.Request) -> httpx.Response:
+            asked.append(now())
+            return httpx.Response(200) if now() >= 100 else httpx.Response(429, headers={"retry-after": "100"})
+
+        client = make_client(transport=httpx.MockTransport(tenant))
+        pace = Pacer(5)
+        service = Service("Core Signature", "https://sign.test", client, pace=pace)
+        said: list[str] = []
+
+        async def one() -> None:
+            try:
+                await service.call("GET", "/")
+            except ServiceFailure as failure:
+                said.append(failure.cause)
+                assert to_application_error(failure).details == (pytest.approx(100, abs=30),)
+
+        await one()
+        await asyncio.gather(*(one() for _ in range(50)))
+        held, alone = pace.held, now()
+        await asyncio.sleep(100)
+        await asyncio.gather(*(one() for _ in range(4)))
+        await service.aclose()
+        assert held
+        return asked, said, alone
+
+    asked, said, at = lived(story())
+    assert at == 0
+    assert said == [Cause.STATUS, *[Cause.LATER] * 50]
+    assert asked == pytest.approx([0.0, 100.2, 100.4, 100.6, 100.8]), "no burst after a refusal"
+
+
+def test_a_call_that_comes_later_is_no_trouble_of_the_provider() -> None:
+    failure = ServiceFailure("Core Signature", Cause.LATER, "its turn would come in 40 s", retry_after=12)
+    error = to_application_error(failure)
+    assert str(failure) == "Core Signature was not called: its turn would come in 40 s"
+    assert not error.non_retryable
+    assert error.next_retry_delay is not None
+    assert error.next_retry_delay.total_seconds() >= 12
+
+
+def test_a_cancelled_call_gives_its_place_away() -> None:
+    async def story() -> list[float]:
+        pace = Pacer(1, burst=1)
+        await pace.turn()
+        gone = [asyncio.ensure_future(call(pace, [])) for _ in range(50)]
+        await asyncio.sleep(0)
+        for one in gone:
+            one.cancel()
+        return await called(pace, 2)
+
+    assert lived(story()) == [1.0, 2.0]

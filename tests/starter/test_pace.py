@@ -1,0 +1,154 @@
+"""The rate of record and its parts: read from a real server, kept when it cannot be read, never more in all than it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio import activity, workflow
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
+from temporalio.client import Client
+from temporalio.common import Priority
+from temporalio.worker import Worker
+
+from activities.http.pacing import CALLER, Pacer, Urgency
+from activities.pace import PaceInterceptor
+from starter import pace
+from starter.pace import Part, Record
+from tests.activities.http.test_pacing import called, lived
+from tests.faults.town import eventually
+from tests.servers import real_server
+from workflows.names import SIGNATURE_QUEUE
+
+HALF_A_MINUTE = 30.0
+
+
+@pytest.mark.parametrize("rate", [5.0, 20.0])
+@pytest.mark.parametrize("workers", [1, 2, 6])
+def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(rate: float, workers: int) -> None:
+    """Before, 1.6 a second of a setting of 5: the server's rate was split over partitions and charged four calls."""
+    names = frozenset(f"worker-{number}" for number in range(workers))
+    part = Record(rate, set_live=False, workers=names).of_worker("worker-0")
+
+    async def story() -> list[float]:
+        each = int(rate * 60 / workers)
+        went = await asyncio.gather(*(called(Pacer(part.rate, part.burst), each) for _ in range(workers)))
+        return sorted(at for one in went for at in one)
+
+    went = lived(story())
+    windows = range(int(went[-1] - HALF_A_MINUTE))
+    counts = [sum(begin <= at < begin + HALF_A_MINUTE for at in went) / (rate * HALF_A_MINUTE) for begin in windows]
+    assert len(counts) > 20
+    assert all(0.8 <= one <= 1.1 for one in counts)
+
+
+def test_the_parts_of_all_are_the_whole_and_a_worker_that_is_not_listed_yet_counts_itself() -> None:
+    record = Record(5, set_live=True, workers=frozenset({"a", "b"}))
+    assert record.of_worker("a") == record.of_worker("b") == Part(2.25, 5)
+    assert record.of_worker("new").rate == pytest.approx(1.5)
+    assert record.of_receiver().rate + 2 * record.of_worker("a").rate == pytest.approx(5)
+    crowd = Record(5, set_live=True, workers=frozenset(map(str, range(15))))
+    assert crowd.of_worker("1").burst == 2, "not five at once each of fifteen"
+    assert pace.identity_of_worker() != pace.identity_of_worker()
+
+
+@pytest.mark.real_server
+async def test_the_rate_set_at_the_queue_is_in_force_and_each_process_that_polls_counts_once() -> None:
+    async with real_server() as env:
+        assert await pace.read(env.client, 5) == Record(5, set_live=False, workers=frozenset())
+        async with polling(env.client, "one"), polling(env.client, "two"):
+            await eventually(lambda: _reads(env.client, Record(5, set_live=False, workers=frozenset({"one", "two"}))))
+            await limit(env.client, 7)
+            await eventually(lambda: _reads(env.client, Record(7, set_live=True, workers=frozenset({"one", "two"}))))
+            later = datetime.now(UTC) + timedelta(minutes=3)
+            assert (await pace.read(env.client, 5, now=later)).workers == frozenset(), "they have not polled since"
+            async with pace.kept(env.client, calls := Pacer(1), 5, Record.of_receiver):
+                assert calls.rate == 0.5, "at once, as if the setting were it"
+                await eventually(lambda: _is(calls, 0.7))
+
+
+@pytest.mark.real_server
+async def test_a_rate_that_cannot_be_read_stays_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "READ_EVERY", 0.01)
+    async with AsyncExitStack() as closing:
+        server = AsyncExitStack()
+        env = await server.enter_async_context(real_server())
+        closing.push_async_callback(server.aclose)
+        await limit(env.client, 20)
+        async with pace.kept(env.client, calls := Pacer(1), 5, Record.of_receiver):
+            await eventually(lambda: _is(calls, 2))
+            await server.aclose()
+            await asyncio.sleep(0.5)
+            assert calls.rate == 2
+            await calls.turn()
+
+
+@workflow.defn(sandboxed=False)
+class Asking:
+    """Asks one activity how urgent it is."""
+
+    @workflow.run
+    async def run(self, again: bool = False) -> int:
+        """Its answer, in the run after this one."""
+        if not again:
+            workflow.continue_as_new(True)
+        urgency: int = await workflow.execute_activity(
+            "urgency", start_to_close_timeout=timedelta(seconds=30), priority=workflow.info().priority
+        )
+        return urgency
+
+
+@pytest.mark.real_server
+async def test_the_urgency_of_a_request_reaches_the_line_and_so_does_the_end_of_the_attempt() -> None:
+    left: list[float] = []
+
+    @activity.defn
+    async def urgency() -> int:
+        caller = CALLER.get()
+        assert caller is not None
+        assert caller.gives_up_at is not None
+        left.append(caller.gives_up_at - asyncio.get_running_loop().time())
+        return int(caller.urgency)
+
+    async with real_server() as env:
+        interceptors = [PaceInterceptor()]
+        async with Worker(
+            env.client, task_queue="q", workflows=[Asking], activities=[urgency], interceptors=interceptors
+        ):
+            urgent = Priority(priority_key=Urgency.URGENT)
+            first = await env.client.execute_workflow(Asking.run, id="urgent", task_queue="q", priority=urgent)
+            second = await env.client.execute_workflow(Asking.run, id="ordinary", task_queue="q")
+    assert (first, second) == (Urgency.URGENT, Urgency.ORDINARY)
+    assert all(19 < one <= 20 for one in left)
+
+
+@asynccontextmanager
+async def polling(client: Client, identity: str) -> AsyncIterator[None]:
+    """Somebody who polls the queue, with several pollers and a connection of their own."""
+
+    @activity.defn
+    async def nothing() -> None:
+        """Nothing."""
+
+    own = await Client.connect(client.service_client.config.target_host, identity=identity)
+    async with Worker(own, task_queue=SIGNATURE_QUEUE, activities=[nothing]):
+        yield
+
+
+async def limit(client: Client, rate: float) -> None:
+    """What `temporal task-queue config set --queue-rps-limit` does."""
+    request = UpdateTaskQueueConfigRequest(
+        namespace=client.namespace, task_queue=SIGNATURE_QUEUE, task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+    )
+    request.update_queue_rate_limit.rate_limit.requests_per_second = rate
+    await client.workflow_service.update_task_queue_config(request)
+
+
+async def _reads(client: Client, record: Record) -> bool:
+    return await pace.read(client, 5) == record
+
+
+async def _is(calls: Pacer, rate: float) -> bool:
+    return calls.rate == pytest.approx(rate)
