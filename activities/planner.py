@@ -12,6 +12,7 @@ from activities.failures import passing_failure
 from activities.follow_up.escalation import escalation
 from activities.follow_up.last_warnings import last_warnings
 from activities.follow_up.open_hours import OpenHours
+from activities.follow_up.others import NOBODY, Others
 from activities.follow_up.questions import about_question
 from activities.follow_up.reminders import reminders
 from activities.follow_up.told_signers import told_of
@@ -43,8 +44,10 @@ class PolicyPlanner(Planner):
     async def _plan(self, planning: Planning) -> Agenda:
         due_at = await self._due_at(planning)
         moments = [_expiry(planning.brief.requester, due_at), *await about_question(planning, self._directory)]
-        for turn in planning.turns:
-            waiting = await self._waiting(planning, turn, due_at)
+        people = [await self._directory.person(turn.person, planning.brief.id) for turn in planning.turns]
+        for turn, person in zip(planning.turns, people, strict=True):
+            others = await self._mailed_along(planning, person, people)
+            waiting = _waiting(planning, turn, due_at, person, others)
             warnings = last_warnings(waiting)
             nudges = reminders(waiting, warnings)
             escalations = await escalation(planning, waiting, nudges, self._directory)
@@ -77,20 +80,29 @@ class PolicyPlanner(Planner):
                     raise
         return known or [await self._directory.person(planning.brief.requester)]
 
-    async def _waiting(self, planning: Planning, turn: Turn, due_at: datetime) -> Waiting:
-        person = await self._directory.person(turn.person, planning.brief.id)
-        return Waiting(
-            person=turn.person,
-            since=turn.since,
-            came_at=turn.came_at or turn.since,
-            due=due_at,
-            now=planning.now,
-            policy=planning.policy,
-            hours=OpenHours.of(person, planning.policy),
-            jitter=jitter(planning.brief.id, turn.person),
-            snoozes=tuple(snooze for snooze in planning.snoozes if snooze.person == turn.person),
-            revision=planning.revision,
-        )
+    async def _mailed_along(self, planning: Planning, person: Person, people: list[Person]) -> Others:
+        """Whom every nudge of this signer reaches as well, because no phone takes it."""
+        others = [other for other in people if other is not person]
+        if planning.policy.urgent or not others or await self._directory.devices(person):
+            return NOBODY
+        return Others.of(others, planning.policy)
+
+
+def _waiting(planning: Planning, turn: Turn, due_at: datetime, person: Person, others: Others) -> Waiting:
+    return Waiting(
+        person=turn.person,
+        since=turn.since,
+        came_at=turn.came_at or turn.since,
+        due=due_at,
+        now=planning.now,
+        policy=planning.policy,
+        hours=OpenHours.of(person, planning.policy),
+        jitter=jitter(planning.brief.id, turn.person),
+        snoozes=tuple(snooze for snooze in planning.snoozes if snooze.person == turn.person),
+        revision=planning.revision,
+        others=others,
+        heard_at=turn.heard_at,
+    )
 
 
 def _expiry(requester: str, due_at: datetime) -> Moment:

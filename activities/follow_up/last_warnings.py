@@ -8,6 +8,7 @@ the due date: however long the clocks stood, a warning is left out only if the s
 from datetime import datetime
 
 from activities.calendars.wall_clock import before, in_words
+from activities.follow_up.mailed import warned
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.waiting import Waiting, dropped, moved
 from workflows.follow_up import stages
@@ -19,7 +20,7 @@ def last_warnings(waiting: Waiting) -> list[Moment]:
     """Every warning of the policy, latest first; those that are dropped carry their reason."""
     found: list[Moment] = []
     for warning in sorted((_nominal(waiting, ahead) for ahead in waiting.policy.warnings), key=_at, reverse=True):
-        placed = _placed(waiting, warning)
+        placed = warned(waiting, _placed(waiting, warning))
         kept = [other.at for other in found if other.suppressed is None]
         if placed.suppressed is None and any(placed.at > at - APART for at in kept):
             placed = dropped(placed, Reason.TOO_SOON, "the warning after it comes within the hour")

@@ -72,6 +72,16 @@ class OpenHours:
             slots = [part for slot in slots for part in slot.without(absence)]
         return tuple(slots)
 
+    def within(self, span: Slot) -> Iterator[Slot]:
+        """The open stretches within a span of time."""
+        day, last = self.local_day(span.opens), self.local_day(span.closes)
+        while day <= last:
+            for slot in self.slots(day):
+                part = Slot(max(slot.opens, span.opens), min(slot.closes, span.closes))
+                if part.opens < part.closes:
+                    yield part
+            day += _DAY
+
     def open_at(self, at: datetime) -> bool:
         """Whether somebody may be told something at that very instant."""
         return any(at in slot for slot in self.slots(self.local_day(at)))

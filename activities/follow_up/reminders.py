@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from activities.calendars.wall_clock import after, in_words
+from activities.follow_up.mailed import mailed
 from activities.follow_up.waiting import Waiting, closed, dropped, moved
 from workflows.follow_up import stages
 from workflows.follow_up.agenda import APART
@@ -17,11 +18,13 @@ from workflows.model.policy import Reminders
 
 def reminders(waiting: Waiting, warnings: list[Moment]) -> list[Moment]:
     """Every reminder of the policy and every snooze of the signer; those that are dropped carry their reason."""
-    planned = [waiting.held(snooze) for snooze in _snoozes(waiting, warnings)]
+    planned = [waiting.held(mailed(waiting, snooze, None)) for snooze in _snoozes(waiting, warnings)]
     last_word = min((warning.at for warning in warnings if warning.suppressed is None), default=waiting.due)
     nudges = [moment.at for moment in (*warnings, *planned) if moment.suppressed is None]
     for reminder in _series(waiting):
-        placed = _uncrowded(_opened(waiting, reminder), nudges, last_word)
+        opened = _opened(waiting, reminder)
+        heard_at = max((at for at in nudges if at < opened.at), default=None)
+        placed = _uncrowded(mailed(waiting, opened, heard_at), nudges, last_word)
         if placed.suppressed is None:
             nudges.append(placed.at)
         elif placed.suppressed is Reason.TOO_SOON and waiting.hours.absent_at(reminder.at):

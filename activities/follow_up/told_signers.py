@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from activities.follow_up.mailed import mailed
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.waiting import Waiting, closed, moved
 from workflows.follow_up.agenda import APART
@@ -15,7 +16,7 @@ def told_of(escalations: Iterable[Moment], nudges: Iterable[Moment], waiting: Wa
     """A moment for each alert that will be sent; whoever is replaced is told of that instead."""
     alerts = [one for one in escalations if one.suppressed is None and one.action is EscalationAction.NOTIFY]
     others = sorted(nudge.at for nudge in nudges if nudge.suppressed is None)
-    return [waiting.held(_told(alert, others, waiting)) for alert in alerts]
+    return [waiting.held(mailed(waiting, _told(alert, others, waiting), max(others, default=None))) for alert in alerts]
 
 
 def _told(alert: Moment, others: list[datetime], waiting: Waiting) -> Moment:

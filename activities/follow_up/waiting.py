@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from activities.follow_up.open_hours import OpenHours, Slot
+from activities.follow_up.others import NOBODY, Others
 from workflows.model.planning import Moment, MomentKind, Reason, Snooze
 from workflows.model.policy import Policy
 
@@ -36,6 +37,10 @@ class Waiting:
     jitter: timedelta
     snoozes: tuple[Snooze, ...] = ()
     revision: int = 0
+    others: Others = NOBODY
+    """Whom a nudge of this signer reaches as well, because it is a mail to everybody."""
+    heard_at: datetime | None = None
+    """When something last reached them."""
 
     def moment(self, kind: MomentKind, at: datetime, stage: str, why: str) -> Moment:
         """A moment that the signer hears themselves."""

@@ -1,19 +1,18 @@
 """Core Signature's own mail, for signers whom no push reaches.
 
 It cannot be sent to one signer alone: a mail that is asked for goes to everyone whose turn it is
-(docs/core-signature.md, Actions). So it is asked for only when all of them may be told something now, and who gets it
-along with the others is named.
+(docs/core-signature.md, Actions). So it is asked for only when it is day for all of them, as it was planned
+(follow_up/mailed.py), and who gets it along with the others is named.
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import has_ended
 from activities.core_signature.reading import match
 from activities.core_signature.wire import WireDocument, WireRequest
-from activities.follow_up.open_hours import OpenHours
+from activities.follow_up.others import by_day
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
 from workflows.model.notices import Delivery
@@ -58,12 +57,11 @@ class SignerMail:
         mailed = [one for one in request.signers if one.open and one.order == turn]
         said = match(delivery.brief.signers, _emails(people), request.signers)
         on_turn = [id for id, signer in said.items() if signer in mailed]
-        others = [id for id in on_turn if id not in persons]
-        awake = tuple(people[id] for id in others if id in people and _may_hear(people[id], delivery))
-        if len(awake) < len(others):
+        known = tuple(people[id] for id in on_turn if id in people and id not in persons)
+        if not all(_may_hear(other, delivery) for other in known):
             raise OthersAsleep
         await self._client.resend(request.uuid)
-        return awake
+        return known
 
     async def _document(self, brief: Brief, document: str | None) -> WireDocument | None:
         if document is not None:
@@ -88,8 +86,7 @@ def _emails(people: dict[str, Person]) -> dict[str, str]:
 
 
 def _may_hear(person: Person, delivery: Delivery) -> bool:
-    """Whether somebody is told something now anyhow, or is at work; a mail to the absent wakes nobody."""
-    if delivery.brief.urgent or any(notice.person == person.id for notice in delivery.notices):
+    """Whether somebody is told something now anyhow, or is awake; some mails may wake them."""
+    if delivery.brief.urgent or any(one.person == person.id or one.wakes_others for one in delivery.notices):
         return True
-    hours = replace(OpenHours.working(person), absences=())
-    return delivery.now is not None and hours.open_at(delivery.now)
+    return delivery.now is not None and by_day(person.tz).open_at(delivery.now)

@@ -15,7 +15,16 @@ from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.mail import OthersAsleep
 from activities.push.phones import Messages
 from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG
-from workflows.model.notices import Channel, Delivered, DeliveryReport, DeviceOutcome, Notice, NoticeAction, Outcome
+from workflows.model.notices import (
+    Channel,
+    Delivered,
+    DeliveryReport,
+    DeviceOutcome,
+    Notice,
+    NoticeAction,
+    Outcome,
+    PutOff,
+)
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
 from workflows.model.request import Code
@@ -55,6 +64,8 @@ class Told:
     channel: Channel = Channel.PUSH
     mail: Mail | None = None
     trouble: ApplicationError | None = None
+    put_off: Reason | None = None
+    """Why it was not sent although it was planned: it is planned anew and has no line yet."""
 
     def stopped(self, outcome: Outcome, why: Reason, trouble: ApplicationError | None = None) -> "Told":
         """The same with an outcome that its messages do not show."""
@@ -63,6 +74,8 @@ class Told:
     def mailed(self, failure: ServiceFailure | DirectoryFailure | OthersAsleep | None) -> "Told":
         """The same, told by Core Signature's own mail, unless that failed."""
         told = replace(self, outcome=Outcome.ACCEPTED, channel=Channel.MAIL)
+        if isinstance(failure, OthersAsleep) and self.notice.movable:
+            return replace(self, put_off=Reason.OTHERS_ASLEEP)
         if isinstance(failure, OthersAsleep):
             return told.stopped(Outcome.FAILED, Reason.OTHERS_ASLEEP)
         if isinstance(failure, DirectoryFailure):
@@ -121,7 +134,7 @@ def report(told: Sequence[Told], seen: DocumentSeen | None, *, stragglers: bool 
 
     Of `stragglers` nothing is raised: others of the same stage were reached, and one bad phone stops no request.
     """
-    lines = tuple(one.line for one in told)
+    lines = tuple(one.line for one in told if one.put_off is None)
     if not stragglers and not any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines):
         _raise_worst(told)
     open_messages = [message for one in told for message in one.messages if message[1].fate in _OPEN]
@@ -130,6 +143,11 @@ def report(told: Sequence[Told], seen: DocumentSeen | None, *, stragglers: bool 
         open_devices=tuple(device for device, _ in open_messages),
         retry_after=max((sent.wait or _NEXT_TRY for _, sent in open_messages), default=0),
         seen=seen,
+        put_off=tuple(
+            PutOff(key=one.notice.key, stage=one.notice.stage, person=one.notice.person, why=one.put_off)
+            for one in told
+            if one.put_off is not None
+        ),
     )
 
 

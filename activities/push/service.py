@@ -17,7 +17,7 @@ from activities.push.message import compose
 from activities.push.phones import Phones
 from activities.push.report import Mail, Told, report
 from activities.reader import Reader
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import Stage, is_warning
 from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
@@ -84,12 +84,15 @@ class Notices(PushService):
         try:
             return await self._push(delivery, notice)
         except UnknownPerson:
-            return told.stopped(Outcome.FAILED, Reason.UNKNOWN_PERSON)
+            gone = Reason.UNKNOWN_PERSON
+            return replace(told, put_off=gone) if notice.movable else told.stopped(Outcome.FAILED, gone)
         except DirectoryFailure as failure:
             return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
 
     async def _push(self, delivery: Delivery, notice: Notice) -> Told | None:
         person = await self._directory.person(notice.person, delivery.brief.id)
+        if _is_away(person, delivery, notice):
+            return Told(notice, put_off=Reason.ABSENT)
         devices = await self._phones.living(person, delivery.devices)
         if delivery.devices is not None and not devices:
             return None
@@ -117,6 +120,13 @@ class Notices(PushService):
         if delivery.document and any(one.notice.stage != Stage.READY for one in asked):
             return await self._mail.again(delivery, delivery.document, persons)
         return await self._mail.first(delivery, persons) if asked else ()
+
+
+def _is_away(person: Person, delivery: Delivery, notice: Notice) -> bool:
+    """Whether the plan did not know that they are absent; a last warning is planned for the absent, too."""
+    if not notice.movable or delivery.devices is not None or delivery.now is None or is_warning(notice.stage):
+        return False
+    return person.absent_at(delivery.now)
 
 
 def _mailed_by_itself(told: Told) -> bool:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from activities.people import Device, DirectoryFailure, UnknownPerson
+from activities.people import Device, DirectoryFailure, Platform, UnknownPerson
 from activities.person import Person
 from activities.planner import PolicyPlanner
 from workflows.model.planning import Agenda, Planning, Turn
@@ -43,8 +43,9 @@ class Book:
 
 
 def somebody(id: str, zone: str = AMSTERDAM, **more: Any) -> Person:
-    """Somebody with this id and zone."""
-    return Person(id=id, name="N", email=f"{id}@example.com", zone=zone, **more)
+    """Somebody with this id and zone, and a phone."""
+    phone = Device(token=id, platform=Platform.IOS)
+    return Person(**{"id": id, "name": "N", "email": f"{id}@example.com", "zone": zone, "devices": (phone,), **more})
 
 
 BOOK: Final = Book(

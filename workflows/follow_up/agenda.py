@@ -139,7 +139,8 @@ def _is_open(moment: Moment, pending: frozenset[str], escalated: frozenset[str])
 def _held(moment: Moment, agenda: Agenda, progress: Progress, now: datetime) -> Moment:
     if moment.kind is MomentKind.EXPIRE:
         return _waiting_for_the_last_word(moment, agenda, progress)
-    held = moment.replace(at=max(moment.at, moment.held_until or moment.at))
+    again = [one.until for one in progress.held if one.person == moment.to]
+    held = moment.replace(at=max(moment.at, moment.held_until or moment.at, *again))
     return _apart(held, agenda, progress, now) if moment.kind is MomentKind.ESCALATED else held
 
 

@@ -4,17 +4,21 @@ Time in which we could not reach a provider, somebody had paused the request or 
 held against a signer: when the last reason is gone, all that counts from a past instant moves by the time it took.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
-from workflows.model.entries import TimelineEntry
+from workflows.model.entries import Held, TimelineEntry
+from workflows.model.notices import PutOff
 from workflows.model.planning import Agenda
 from workflows.model.request import Code
 from workflows.model.wishes import Problem, Stop, StopKind
 from workflows.signature.signatures import Signatures
+
+_LOOKED_AT_AGAIN = timedelta(minutes=15)
+"""Before somebody is tried again whom a plan and a delivery see differently, as while a people file is rolled out."""
 
 
 class Clocked(Model):
@@ -30,6 +34,8 @@ class Clocked(Model):
     stopped_at: AwareDatetime | None = None
     paused_at: AwareDatetime | None = None
     resumed_at: AwareDatetime | None = None
+    held: tuple[Held, ...] = ()
+    """Who was not as the plan thought: they are told nothing that is planned before they are looked at again."""
     timeline: tuple[TimelineEntry, ...] = ()
 
     def stop(self, kind: StopKind) -> Stop | None:
@@ -77,6 +83,18 @@ class Clocked(Model):
         if self.stop(StopKind.PROBLEM) is None:
             return self
         return self.replace(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
+
+    def put_off(self, notices: tuple[PutOff, ...], now: datetime) -> Self:
+        """Plan anew what was not sent, because its recipient is not as the plan thought."""
+        if not notices:
+            return self
+        known = self.replace(agenda=None, held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
+        for one in notices:
+            if all(before.person != one.person for before in known.held):
+                known = known.note(now, f"{one.stage} put off", one.person, one.why)
+            others = tuple(before for before in known.held if before.person != one.person)
+            known = known.replace(held=(*others, Held(person=one.person, until=now + _LOOKED_AT_AGAIN)))
+        return known
 
     def note(self, now: datetime, what: str, who: str | None, why: str | None) -> Self:
         """Add a line to the timeline."""

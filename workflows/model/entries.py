@@ -60,6 +60,13 @@ class AskedQuestion(Model):
     answer: str | None = None
 
 
+class Held(Model):
+    """Somebody who could not be told something, and until when nobody tries again."""
+
+    person: str
+    until: AwareDatetime
+
+
 class AskedReminder(Model):
     """A reminder that somebody asked for and that was not sent yet."""
 

@@ -44,6 +44,10 @@ class Notice(Model):
     action: NoticeAction
     about: str | None = None
     """Escalations: the silent signer."""
+    movable: bool = False
+    """Planned for an instant: when it cannot be heard then after all, it is put off and planned anew."""
+    wakes_others: bool = False
+    """As a mail it goes out although other signers, who get it as well, may be asleep."""
 
 
 class Delivery(Model):
@@ -84,6 +88,15 @@ class Notification(Delivered):
     at: AwareDatetime
 
 
+class PutOff(Model):
+    """A planned notice that was not sent, because its recipient is not as the plan thought, and why."""
+
+    key: str
+    stage: str
+    person: str
+    why: str
+
+
 class DeliveryReport(Model):
     """Results per notice; `open_devices` are worth another try, not before `retry_after` seconds have passed."""
 
@@ -91,3 +104,4 @@ class DeliveryReport(Model):
     open_devices: tuple[str, ...] = ()
     retry_after: float = 0
     seen: DocumentSeen | None = None
+    put_off: tuple[PutOff, ...] = ()

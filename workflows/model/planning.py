@@ -51,7 +51,7 @@ class Reason(StrEnum):
     UNREACHABLE = "unreachable"
     UNAUTHORISED = "unauthorised"
     OTHERS_ASLEEP = "others_asleep"
-    """Core Signature's mail would have gone to other signers, too, outside of their hours."""
+    """Core Signature's mail would have gone to other signers, too, in the night, and this one had heard something."""
     WITH_OTHERS = "with_others"
     """A mail that was meant for another signer went to this one as well."""
 
@@ -87,6 +87,9 @@ class Moment(Model):
     open_until: AwareDatetime | None = None
     """The recipient's hours close then and open again before the due date: what could not be sent is planned anew."""
 
+    wakes_others: bool = False
+    """It is a mail that other signers get as well, and goes out although it may be night for them."""
+
     @property
     def hands_over(self) -> bool:
         """Whether it is an escalation that hands the signer's place over."""
@@ -111,6 +114,8 @@ class Turn(Model):
     since: AwareDatetime
     came_at: AwareDatetime | None = None
     """When the turn really came, `since` without the pauses."""
+    heard_at: AwareDatetime | None = None
+    """When something last reached them."""
 
 
 class Snooze(Model):

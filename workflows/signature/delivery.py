@@ -34,6 +34,7 @@ class Telling(RequestMessages):
                 self._put_off(planned)
                 return
             delivered = report.delivered
+            self._progress = self._progress.put_off(report.put_off, workflow.now())
             self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
             if report.seen is not None and self._heed(report.seen):
                 return
@@ -64,7 +65,7 @@ class Telling(RequestMessages):
     async def _remind_now(self) -> None:
         """Send the reminder that was asked for to everyone who has not had it; with nobody left it is done."""
         if moments := recipients.asked_for(self._progress, workflow.now()):
-            await self._tell(recipients.nudges(self._brief, moments), planned=moments)
+            await self._tell(recipients.by_hand(self._brief, moments), planned=moments)
         if not recipients.asked_for(self._progress, workflow.now()):
             self._progress = self._progress.reminded(recipients.reminded_words(self._progress))
 

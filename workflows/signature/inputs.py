@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 
 from workflows.follow_up.operations import open_question
 from workflows.model.base import Model
+from workflows.model.notices import Outcome
 from workflows.model.planning import EscalationReason, OpenQuestion, Planning
 from workflows.model.policy import Policy
 from workflows.model.request import Brief
@@ -32,7 +33,7 @@ def planning_of(request: SignatureRequest, progress: Progress, now: datetime) ->
         policy=request.policy,
         due=progress.due or request.due,
         window_from=progress.window_from or now,
-        turns=progress.signatures.turns,
+        turns=tuple(turn.replace(heard_at=_heard_at(progress, turn.person)) for turn in progress.signatures.turns),
         now=now,
         revision=progress.revision,
         snoozes=progress.snoozes,
@@ -41,6 +42,11 @@ def planning_of(request: SignatureRequest, progress: Progress, now: datetime) ->
         not_handed_over=progress.not_handed_over,
         question=_open_question(progress),
     )
+
+
+def _heard_at(progress: Progress, person: str) -> datetime | None:
+    lines = (line for line in progress.notifications if line.outcome is Outcome.ACCEPTED)
+    return max((line.at for line in lines if line.person == person), default=None)
 
 
 def _open_question(progress: Progress) -> OpenQuestion | None:

@@ -40,6 +40,11 @@ def nudges(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
     return tuple(_planned(brief, moment, _ACTIONS[roles[moment.person]]) for moment in moments)
 
 
+def by_hand(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
+    """A reminder that somebody asked for now: it is sent now or not at all."""
+    return tuple(notice.replace(movable=False) for notice in nudges(brief, moments))
+
+
 def alerts(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
     """Escalations: one notice per silent signer to whoever is to act; the signer hears of it in hours of their own."""
     return tuple(_planned(brief, moment, NoticeAction.OPEN).replace(about=moment.person) for moment in moments)
@@ -215,7 +220,14 @@ def _bounced(brief: Brief, progress: Progress) -> list[Notice]:
 
 
 def _planned(brief: Brief, moment: Moment, action: NoticeAction) -> Notice:
-    return Notice(key=key_of(brief.id, moment), stage=moment.stage, person=moment.to, action=action)
+    return Notice(
+        key=key_of(brief.id, moment),
+        stage=moment.stage,
+        person=moment.to,
+        action=action,
+        movable=True,
+        wakes_others=moment.wakes_others,
+    )
 
 
 def _role(brief: Brief, person: str) -> Role:

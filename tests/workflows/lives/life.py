@@ -79,7 +79,7 @@ class Life:
             callback=self._call_back,
             later=self._later,
             is_away=lambda name: any(begin <= self.loop.time() < end for begin, end in self._away[name]),
-            phones={id: self.random.choice([0, 1, 1, 2]) for id in _IDS},
+            phones={id: len(person.devices) for id, person in self.people.items()},
             deafness=self.random.choice([0, 0, 0.2]),
             signers={one.person: (SignerState.TURN, one.order) for one in self.request.brief.signers},
         )
@@ -205,6 +205,9 @@ class Life:
             calendar=chance.choice([None, "NL", "US", "JP"]),
             manager=_MANAGERS.get(id),
             delegate=chance.choice([None, "deputy"]),
+            devices=tuple(
+                {"token": f"{id}~{number}", "platform": "ios"} for number in range(chance.choice([0, 1, 1, 2]))
+            ),
             absent=chance.choice([(), (), (Absence.model_validate(absence),)]),
         )
 

@@ -4,6 +4,7 @@ from random import Random
 from typing import Any, Final
 
 from activities.person import Person
+from tests.activities.book import somebody
 from tests.workflows.lives.life import Life
 from workflows.model.provider import ProviderEvent
 from workflows.model.request import SignerState
@@ -27,7 +28,6 @@ class Undisturbed(Life):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.world.random, self.world.deafness = NoMishaps(), 0.0
-        self.world.phones = dict.fromkeys(self.people, 1)
         self.signing: dict[str, str] = {}
 
     def _let_things_happen(self) -> None:
@@ -45,7 +45,8 @@ class Undisturbed(Life):
 
     def _person(self, id: str) -> Person:
         person = super()._person(id)
-        return person.model_copy(update={"absent": ()}) if id.startswith("s") else person
+        with_phone = person.model_copy(update={"devices": somebody(id).devices})
+        return with_phone.model_copy(update={"absent": ()}) if id.startswith("s") else with_phone
 
     def _spans(self, days: float) -> list[tuple[float, float]]:
         return []
