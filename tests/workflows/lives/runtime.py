@@ -10,7 +10,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeUpdate
+from temporalio.common import Priority, SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, RetryState
 
 from tests.workflows.lives.virtual_time import VirtualTime
@@ -62,6 +62,7 @@ class Runtime:
         self.renewing = False
         """Whether a run is over and the next one has not begun: what comes now is for the next one."""
         self.first_execution_run_id = "run"
+        self.priority = Priority.default
         self.typed_search_attributes: dict[Any, Any] = {}
         self._random = random
         self._world = world
