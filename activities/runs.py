@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from temporalio.api.common.v1 import Payload, WorkflowExecution
+from temporalio.api.common.v1 import Payload, SearchAttributes, WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
@@ -60,8 +60,12 @@ class Run:
     run_id: str
     status: RunStatus
     started_at: datetime
-    known: TypedSearchAttributes
-    """Its search attributes."""
+    attributes: SearchAttributes
+
+    @property
+    def known(self) -> TypedSearchAttributes:
+        """Its search attributes."""
+        return decode_typed_search_attributes(self.attributes)
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def _run(info: WorkflowExecutionInfo) -> Run:
         run_id=info.execution.run_id,
         status=_status(info.status),
         started_at=info.start_time.ToDatetime(UTC),
-        known=decode_typed_search_attributes(info.search_attributes),
+        attributes=info.search_attributes,
     )
 
 

@@ -166,15 +166,16 @@ async def _is_last_run(client: Client, run: Run) -> bool:
 
 
 def _line(run: Run) -> RequestLine:
-    code, paused = run.known.get(names.PROBLEM), run.status is RunStatus.PAUSED
+    known, paused = run.known, run.status is RunStatus.PAUSED
+    code = known.get(names.PROBLEM)
     attention = AttentionCode.PAUSED if paused else code if lookup.needs_attention(code) else None
     return RequestLine(
         id=run.id.removeprefix(names.request_workflow_id("")),
-        kind=run.known.get(names.KIND) or "",
-        status=run.known.get(names.STATUS) or Status.CONVERTING,
+        kind=known.get(names.KIND) or "",
+        status=known.get(names.STATUS) or Status.CONVERTING,
         problem=None if lookup.needs_attention(code) else code,
         attention=attention,
-        due_at=run.known.get(names.DUE_AT),
+        due_at=known.get(names.DUE_AT),
         trouble=_trouble(run),
     )
 

@@ -12,6 +12,7 @@ from starter.doctor.health import Examination, Health
 from starter.fast_forward import Forwarded
 from starter.requests import RequestLine, StartAnswer
 from starter.search_attributes import SearchAttributeResult
+from starter.terminal import Rows
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine
@@ -34,12 +35,12 @@ def of_start(started: StartAnswer) -> Group:
     return Group(Text(f"{started.id} {what}", "bold"), Text(f"countersign request show {started.id}", "dim"))
 
 
-def of_list(lines: Iterable[RequestLine]) -> Table:
+def of_list(lines: Iterable[RequestLine]) -> Rows:
     """One line a request."""
-    table = _table("request", "kind", "status", "problem", "due (UTC)")
+    table = Rows("request", "kind", "status", "problem", "due (UTC)")
     for line in lines:
         problem = Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")
-        table.add_row(line.id, line.kind, _state(line.status), problem, _day(line.due_at))
+        table.add(line.id, line.kind, _state(line.status), problem, _day(line.due_at))
     return table
 
 
@@ -49,19 +50,19 @@ def of_forwarded(forwarded: Forwarded) -> Text:
     return Text(f"{forwarded.id}: its clock is at {stamp(forwarded.now)}{reached}")
 
 
-def of_search_attributes(results: Iterable[SearchAttributeResult]) -> Table:
+def of_search_attributes(results: Iterable[SearchAttributeResult]) -> Rows:
     """One line a search attribute."""
-    table = _table("search attribute", "", "")
+    table = Rows("search attribute", "", "")
     for result in results:
-        table.add_row(result.name, Text(result.made, "" if result.made.usable else "red"), result.says)
+        table.add(result.name, Text(result.made, "" if result.made.usable else "red"), result.says)
     return table
 
 
-def of_examination(examined: Examination) -> Table:
+def of_examination(examined: Examination) -> Rows:
     """One line a part."""
-    table = _table("", "part", "")
+    table = Rows("", "part", "")
     for part in examined.parts:
-        table.add_row(Text(*_MARKS[part.state]), part.part, part.says)
+        table.add(Text(*_MARKS[part.state]), part.part, part.says)
     return table
 
 
@@ -108,10 +109,10 @@ def _facts(shown: RequestShow) -> Table:
 def _section(
     title: str, columns: tuple[str, ...], rows: Iterable[tuple[RenderableType, ...]]
 ) -> Iterator[RenderableType]:
-    table = _table(*columns)
+    table = Rows(*columns)
     for row in rows:
-        table.add_row(*row)
-    if table.row_count:
+        table.add(*row)
+    if table:
         yield Text(f"\n{title}", "bold")
         yield table
 
@@ -143,11 +144,4 @@ def _state(state: str) -> Text:
 
 
 def _day(instant: datetime | None) -> Text:
-    return Text(instant.strftime("%d %b %H:%M") if instant else "", no_wrap=True)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+    return Text(instant.strftime("%d %b %H:%M") if instant else "")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Final
+from unicodedata import normalize
 
 MEGABYTE: Final = 1024 * 1024
 _MAGIC: Final = b"%PDF-"
@@ -9,14 +10,8 @@ _MAGIC: Final = b"%PDF-"
 
 def read_pdf(folder: Path, file: str, max_megabytes: int) -> bytes:
     """The bytes of a PDF inside `folder`; `ValueError` says why it cannot be sent."""
-    path = _inside(folder, file)
-    if not path.is_file():
-        raise ValueError(f"{file} is not a file in the folder of this file")
-    size = path.stat().st_size
-    if size > max_megabytes * MEGABYTE:
-        raise ValueError(f"is {size / MEGABYTE:.1f} MB large, at most {max_megabytes} MB can be sent")
     try:
-        content = path.read_bytes()
+        content = _content(_inside(folder, file), file, max_megabytes)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     if not content:
@@ -26,6 +21,29 @@ def read_pdf(folder: Path, file: str, max_megabytes: int) -> bytes:
     return content
 
 
+def _content(path: Path, file: str, max_megabytes: int) -> bytes:
+    if not path.is_file():
+        raise ValueError(f"{file} is not a file in the folder of this file")
+    size = path.stat().st_size
+    if size > max_megabytes * MEGABYTE:
+        raise ValueError(f"is {size / MEGABYTE:.1f} MB large, at most {max_megabytes} MB can be sent")
+    return path.read_bytes()
+
+
+def _as_spelled(folder: Path, file: Path) -> Path:
+    """The path as the disk spells it: what files say is NFC, and a Mac may have written the name as NFD."""
+    found = Path()
+    for part in file.parts:
+        found /= part if (folder / found / part).exists() else _namesake(folder / found, part)
+    return found
+
+
+def _namesake(folder: Path, name: str) -> str:
+    wanted = normalize("NFC", name)
+    beside = folder.iterdir() if folder.is_dir() else ()
+    return next((one.name for one in beside if normalize("NFC", one.name) == wanted), name)
+
+
 def _inside(folder: Path, file: str) -> Path:
     if "://" in file:
         raise ValueError(
@@ -33,7 +51,7 @@ def _inside(folder: Path, file: str) -> Path:
         )
     if Path(file).is_absolute():
         raise ValueError("must be a path relative to this file")
-    path = (folder / file).resolve()
+    path = (folder / _as_spelled(folder, Path(file))).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ValueError("leads out of the folder of this file; put the document beside it")
     return path

@@ -30,6 +30,6 @@ def answer(value: object, view: RenderableType, *, as_json: bool, link: str | No
         return
     # Reasons and questions are other people's words: a bracket in them is a bracket, a colon a colon.
     console = Terminal(highlight=False, markup=False, emoji=False)
-    console.print(view)
+    console.show(view)
     if link:
         console.print(Text(link), soft_wrap=True)

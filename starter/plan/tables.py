@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from starter.plan.calendar import Branch, Plan, PlanLine
 from starter.plan.comparison import Change, Difference, What
+from starter.terminal import Rows
 
 _MARKS: Final = {What.ADDED: ("+", "green"), What.REMOVED: ("-", "red"), What.MOVED: ("~", "yellow")}
 
@@ -31,17 +31,17 @@ def _plan(plan: Plan) -> Iterator[RenderableType]:
         yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")
         yield _calendar(branch)
     yield Text("\nPolicy", "bold")
-    policy = _table("value", "is", "from")
+    policy = Rows("value", "is", "from")
     for one in plan.policy:
-        policy.add_row(one.field, _value(one.value), one.layer)
+        policy.add(one.field, _value(one.value), one.layer)
     yield policy
 
 
-def _calendar(branch: Branch) -> Table:
-    table = _table("local", "UTC", "what, to whom, why")
+def _calendar(branch: Branch) -> Rows:
+    table = Rows("local", "UTC", "what, to whom, why")
     for line in branch.lines:
         style = "dim" if line.suppressed else ""
-        table.add_row(
+        table.add(
             Text(f"{datetime.fromisoformat(line.local):%a %d %b %H:%M}\n{line.zone}", style),
             Text(f"{line.at:%Y-%m-%d\n%H:%M}", style),
             _what(line),
@@ -67,9 +67,9 @@ def _difference(found: Difference) -> Iterator[RenderableType]:
     if not found.changes:
         yield Text("every notice that is planned stays as it is")
         return
-    table = _table("", "notice", "before (UTC)", "after (UTC)", "why")
+    table = Rows("", "notice", "before (UTC)", "after (UTC)", "why")
     for change in found.changes:
-        table.add_row(*_changed(change))
+        table.add(*_changed(change))
     yield table
 
 
@@ -95,10 +95,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(one.get("target", one)) if isinstance(one, dict) else str(one) for one in value) or "none"
     return str(value)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

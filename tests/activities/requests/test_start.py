@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from temporalio.client import Client
@@ -151,6 +152,7 @@ async def test_a_near_due_date_only_leaves_late_reminders_out(desk: Desk) -> Non
         ),
         ({"document": {"file": "other.pdf"}}, "document.file: other.pdf is not a file in the folder"),
         ({"document": {"file": "."}}, "document.file: . is not a file in the folder"),
+        ({"document": {"file": "a" * 300 + ".pdf"}}, "document.file: "),
         ({"document": {"file": "../msa.pdf"}}, "document.file: leads out of the folder of this file"),
         ({"document": {"file": "/etc/hostname"}}, "document.file: must be a path relative to this file"),
         ({"document": {"file": "outside.pdf"}}, "document.file: leads out of the folder of this file"),
@@ -222,6 +224,18 @@ async def test_a_directory_that_does_not_answer_is_not_a_fault_of_the_request(de
     (desk.folder / "people.yaml").write_text("people: []", "utf-8")
     with pytest.raises(DirectoryFailure, match="people: needs at least 1"):
         await desk.prepare()
+
+
+@pytest.mark.parametrize("written", ["Verträge/Müller.pdf", normalize("NFD", "Verträge/Müller.pdf")])
+async def test_a_document_is_found_however_the_disk_spells_its_name(desk: Desk, written: str) -> None:
+    folder = desk.folder / normalize("NFD", "Verträge")
+    folder.mkdir()
+    (folder / normalize("NFD", "Müller.pdf")).write_bytes(PDF)
+    (folder / normalize("NFD", "Düsseldorf.pdf")).symlink_to(Path(__file__))
+    found = await desk.prepare(document={**REQUEST["document"], "file": written})
+    assert found.document == PDF
+    with pytest.raises(FileFaults, match=r"document\.file: leads out of the folder of this file"):
+        await desk.prepare(document={**REQUEST["document"], "file": "Verträge/Düsseldorf.pdf"})
 
 
 async def test_the_fingerprint_is_of_what_the_file_says(desk: Desk, tmp_path: Path) -> None:
