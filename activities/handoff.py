@@ -1,6 +1,5 @@
 """Everyone downstream of a settled request: people by push, systems by signed HTTP call, workflows by signal."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -12,9 +11,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.downstream import Downstream
 from activities.failures import failing_as_application_errors
+from activities.in_turn import Pace, Turns, unbroken
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.rpc_errors import about_the_workflow
 from activities.store import Home, RecordConflict, Store
+from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
@@ -29,11 +30,10 @@ from workflows.signature.record import amendment, dead_after
 EVENT_TYPE: Final = "signature.settled"
 WORKFLOW_CLOSED: Final = "workflow_closed"
 NOBODY: Final = "nobody_to_tell"
+SEE_LEDGER: Final = "the notifications say why"
 SIGNAL_DEADLINE: Final = timedelta(seconds=10)
-DEADLINE: Final = 35.0
-"""Seconds for all targets of a batch: less than the attempt may take, so that no result is lost."""
-AT_ONCE: Final = 20
-"""Targets of one batch told at the same time."""
+PACE: Final = Pace(at_once=20, begin=15.0, end=75.0)
+"""For the targets of a batch; a group's members have a pace of their own within `end`."""
 
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
 _PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.DIRECTORY)
@@ -52,6 +52,7 @@ class Fanout(Handoff):
         store: Store,
         document_url: Callable[[str], str],
         oncall: str = "",
+        pace: Pace = PACE,
     ) -> None:
         self._push = push
         self._downstream = downstream
@@ -60,6 +61,7 @@ class Fanout(Handoff):
         self._store = store
         self._document_url = document_url
         self._oncall = oncall
+        self._pace = pace
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
@@ -68,16 +70,13 @@ class Fanout(Handoff):
                 await self._write(batch.record)
         link = self._document_url(batch.document) if batch.document else None
         settled = batch.settled if batch.settled.link else batch.settled.replace(link=link)
-        at_once = asyncio.Semaphore(AT_ONCE)
+        turns = Turns(self._pace)
+        return await unbroken(self._hand_off(batch, settled, turns), turns.stop)
 
-        async def result(call: HandoffCall) -> HandoffResult:
-            try:
-                async with asyncio.timeout(DEADLINE), at_once:
-                    return await self._result(call, batch.brief, settled)
-            except TimeoutError:
-                return _not_done(call, "no answer in time")
-
-        report = HandoffReport(results=tuple(await asyncio.gather(*map(result, batch.calls))))
+    async def _hand_off(self, batch: HandoffBatch, settled: Settled, turns: Turns) -> HandoffReport:
+        """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
+        told = await turns.each(batch.calls, lambda call: self._result(call, batch.brief, settled))
+        report = HandoffReport(results=tuple(told.results))
         await self._amend_record(batch, report)
         return report
 
@@ -154,16 +153,25 @@ class Fanout(Handoff):
         return {"name": known.name, "email": known.email}
 
     async def _push_to_group(self, call: HandoffCall, group: str, brief: Brief, settled: Settled) -> HandoffResult:
-        """Tell the members whom no earlier attempt has reached: one bad phone rings nobody else's again."""
+        """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.
+
+        So many in a call: a large group is told in several of one attempt, and judged with the last.
+        """
         everyone = tuple(_notice(settled, person) for person in await self._directory.group(group))
         missing = tuple(notice for notice in everyone if notice.key not in call.reached)
+        untried = tuple(notice for notice in missing if notice.person not in call.missed)
+        now = untried[:AT_MOST]
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
         try:
-            result = await self._push_to(call, brief, settled, missing)
+            report = await self._push.deliver(Delivery(brief=brief, notices=now, outcome=settled.outcome))
+            result, left = _pushed(call, report.delivered, report.retry_after), report.open_notices
         except ApplicationError as failure:
-            result = _refused(call, failure)
-        return _in_group(result, len(everyone), len(everyone) - len(missing))
+            result, left = _refused(call, failure), ()
+        if left or len(untried) > len(now):
+            return _to_be_continued(call, result, [one for one in now if one.key not in left])
+        told_before = len(everyone) - len(missing)
+        return _in_group(_with_the_missed(call, result), len(everyone), told_before)
 
     async def _alert(self, call: HandoffCall, brief: Brief, settled: Settled, notice: Notice) -> HandoffResult:
         """Tell the requester, and the person on call, that somebody will never hear of the ending."""
@@ -200,12 +208,32 @@ def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -
     return HandoffResult(target=target, ok=reached, gone=not reached, why=why, delivered=tuple(lines))
 
 
+def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[Notice]) -> HandoffResult:
+    """The result of a call that has told some of a large group: whom it has missed, and whether that may pass."""
+    told = {line.person for line in result.delivered if line.outcome is Outcome.ACCEPTED}
+    missed = tuple(notice.person for notice in tried if notice.person not in told)
+    return result.replace(
+        ok=False,
+        gone=False,
+        more=True,
+        missed=(*call.missed, *missed),
+        passing=call.passing or (None if result.ok or result.gone else result.why),
+    )
+
+
+def _with_the_missed(call: HandoffCall, result: HandoffResult) -> HandoffResult:
+    """The result of the last call of an attempt, which knows of the earlier ones."""
+    if call.passing and (result.ok or result.gone):
+        return result.replace(ok=False, gone=False, why=call.passing)
+    return result
+
+
 def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffResult:
     """The result of a group of which some were told before; it says how many were not reached."""
     told = told_before + sum(line.outcome is Outcome.ACCEPTED for line in result.delivered)
     if not told or told == members:
         return result
-    return result.replace(partly=True, why=f"{members - told} of {members} not reached: {result.why}")
+    return result.replace(partly=True, why=f"{members - told} of {members} not reached: {result.why or SEE_LEDGER}")
 
 
 def _refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from temporalio import activity
 
@@ -10,6 +11,11 @@ from activities.people import Device, Directory, DirectoryFailure, Person, devic
 from activities.push.dialect import Fate, PushDialect, Sent, too_soon
 from activities.push.limiter import DeviceLimiter
 from activities.push.message import Message
+
+AT_ONCE: Final = 20
+"""Messages on their way at the same time, over all deliveries of this process: its client has so many connections."""
+LINE: Final = 15.0
+"""Seconds a message waits for its place among them; then it is left open, as by a service that is busy."""
 
 Messages = tuple[tuple[str, Sent], ...]
 """The fate of one message per device, by its short hash."""
@@ -22,6 +28,7 @@ class Phones:
         self._dialect = dialect
         self._directory = directory
         self._limiter = limiter
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     def has_one(self, person: Person) -> bool:
         """Whether somebody has a phone that a push may reach, without looking which of them are dead."""
@@ -42,15 +49,26 @@ class Phones:
 
     async def _send(self, dialect: PushDialect, token: str, message: Message) -> tuple[str, Sent]:
         device = device_hash(token)
+        try:
+            async with asyncio.timeout(LINE):
+                await self._places.acquire()
+        except TimeoutError:
+            return device, too_soon(0)
+        try:
+            return device, await self._sent(dialect, device, token, message)
+        finally:
+            self._places.release()
+
+    async def _sent(self, dialect: PushDialect, device: str, token: str, message: Message) -> Sent:
         if wait := self._limiter.seconds_to_wait(device):
-            return device, too_soon(wait)
+            return too_soon(wait)
         sent = await dialect.send(token, message)
         if sent.failure:
             level = logging.ERROR if sent.fate is Fate.OTHER_SENDER else logging.WARNING
             activity.logger.log(level, "push to device %s: %s, %s", device, sent.fate, sent.failure)
         if sent.fate.dead:
             await self._bury(token)
-        return device, sent
+        return sent
 
     async def _bury(self, token: str) -> None:
         try:

@@ -129,10 +129,13 @@ class Told:
         return Outcome.WITHDRAWN if self.notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
 
 
-def report(told: Sequence[Told], seen: DocumentSeen | None, *, stragglers: bool = False) -> DeliveryReport:
+def report(
+    told: Sequence[Told], seen: DocumentSeen | None, left: Sequence[Notice] = (), *, stragglers: bool = False
+) -> DeliveryReport:
     """The report of a delivery; raises `ApplicationError` when nothing was delivered and something still can be.
 
-    Of `stragglers` nothing is raised: others of the same stage were reached, and one bad phone stops no request.
+    `left` are the notices that were not begun. Of `stragglers` nothing is raised: others of the same stage were
+    reached, and one bad phone stops no request.
     """
     lines = tuple(one.line for one in told if one.put_off is None)
     if not stragglers and not any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines):
@@ -141,6 +144,7 @@ def report(told: Sequence[Told], seen: DocumentSeen | None, *, stragglers: bool 
     return DeliveryReport(
         delivered=lines,
         open_devices=tuple(device for device, _ in open_messages),
+        open_notices=tuple(notice.key for notice in left),
         retry_after=max((sent.wait or _NEXT_TRY for _, sent in open_messages), default=0),
         seen=seen,
         put_off=tuple(

@@ -1,19 +1,20 @@
 """Notices to people: re-read, look up, send to every device, fall back to mail (docs/follow-up.md)."""
 
-import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from activities.failures import passing_failure
 from activities.http.calling import ServiceFailure
+from activities.in_turn import PACE, Pace, Turns, unbroken
 from activities.links import Links
-from activities.people import Directory, DirectoryFailure, UnknownPerson
+from activities.people import Device, Directory, DirectoryFailure, UnknownPerson, device_hash
 from activities.person import Person
 from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import OthersAsleep, SignerMail
-from activities.push.message import compose
+from activities.push.message import Message, compose
 from activities.push.phones import Phones
 from activities.push.report import Mail, Told, report
 from activities.reader import Reader
@@ -27,9 +28,6 @@ from workflows.ports import PushService
 ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
 """Reads the document from Core Signature; raises `ApplicationError`."""
 
-AT_ONCE: Final = 10
-"""Persons of one delivery who are told at the same time."""
-
 _ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
 
 _ACTED: Final = {
@@ -38,6 +36,17 @@ _ACTED: Final = {
     SignerState.DECLINED: Reason.SETTLED,
     SignerState.REASSIGNED: Reason.SUPERSEDED,
 }
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A notice as its recipient's phones get it."""
+
+    notice: Notice
+    person: Person
+    devices: Sequence[Device]
+    message: Message
+    mailable: bool
 
 
 class Notices(PushService):
@@ -52,54 +61,78 @@ class Notices(PushService):
         read: ReadDocument,
         mail: SignerMail,
         limiter: DeviceLimiter | None = None,
+        pace: Pace = PACE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._phones = Phones(dialect, directory, limiter or DeviceLimiter())
         self._directory = directory
         self._links = links
         self._read = read
         self._mail = mail
+        self._pace = pace
+        self._clock = clock
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         """See the port. A call for open devices alone says nothing of notices that have none of them."""
+        turns = Turns(self._pace, self._clock)
+        return await unbroken(self._deliver(delivery, turns), turns.stop)
+
+    async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
         seen = await self._seen(delivery)
-        at_once = asyncio.Semaphore(AT_ONCE)
-
-        async def tell(notice: Notice) -> Told | None:
-            async with at_once:
-                return await self._tell(delivery, notice, seen)
-
-        told = await asyncio.gather(*(tell(notice) for notice in delivery.notices))
-        lines = await self._mail_the_rest(delivery, [one for one in told if one is not None])
-        return report(lines, seen, stragglers=delivery.devices is not None)
+        ready = await turns.each(delivery.notices, lambda notice: self._prepare(delivery, notice, seen))
+        sent = await turns.each([one for one in ready.results if isinstance(one, Ready)], self._send)
+        told = [one for one in ready.results if isinstance(one, Told)] + sent.results
+        left = ready.left + [one.notice for one in sent.left]
+        if turns.stopped:
+            # A mail takes a while, and perhaps nobody needs it any more.
+            left += [one.notice for one in told if one.mail and not _mailed_by_itself(one)]
+            told = [one for one in told if one.notice not in left]
+        elif left and not told:
+            raise passing_failure(Code.UNREACHABLE, "nobody could be told in time")
+        lines = await self._mail_the_rest(delivery, _in_order(told, delivery.notices))
+        bold = delivery.devices is not None or delivery.others_told or turns.stopped
+        return report(lines, seen, left, stragglers=bold)
 
     async def _seen(self, delivery: Delivery) -> DocumentSeen | None:
         if delivery.document is None:
             return None
         return await self._read(delivery.brief, delivery.document)
 
-    async def _tell(self, delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> Told | None:
+    async def _prepare(self, delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> "Told | Ready | None":
+        """The notice as its phones get it, or what became of it already; None when this call is not for it."""
         told = Told(notice)
         if needless := _needless(delivery, notice, seen):
             return told.stopped(Outcome.SUPPRESSED, needless)
         try:
-            return await self._push(delivery, notice)
+            return await self._addressed(delivery, notice)
         except UnknownPerson:
             gone = Reason.UNKNOWN_PERSON
             return replace(told, put_off=gone) if notice.movable else told.stopped(Outcome.FAILED, gone)
         except DirectoryFailure as failure:
             return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
 
-    async def _push(self, delivery: Delivery, notice: Notice) -> Told | None:
+    async def _addressed(self, delivery: Delivery, notice: Notice) -> "Told | Ready | None":
         person = await self._directory.person(notice.person, delivery.brief.id)
+        told, mailable = Told(notice), _mailable(delivery, notice)
         if _is_away(person, delivery, notice):
-            return Told(notice, put_off=Reason.ABSENT)
-        devices = await self._phones.living(person, delivery.devices)
-        if delivery.devices is not None and not devices:
+            return replace(told, put_off=Reason.ABSENT)
+        if devices := await self._phones.living(person, delivery.devices):
+            return Ready(notice, person, devices, compose(delivery, notice, Reader.of(person), self._links), mailable)
+        if delivery.devices is not None:
             return None
-        message = compose(delivery, notice, Reader.of(person), self._links)
-        told = Told(notice, await self._phones.send(devices, message))
-        if _mailable(delivery, notice) and told.no_device_left and not await self._phones.living(person):
-            return replace(told, mail=Mail.UNSURE if person.devices else Mail.BY_ITSELF)
+        return replace(told, mail=_mail_for(person)) if mailable else told
+
+    async def _send(self, ready: "Ready") -> Told:
+        told = Told(ready.notice, await self._phones.send(ready.devices, ready.message))
+        if not ready.mailable or not told.no_device_left:
+            return told
+        try:
+            others = await self._phones.living(ready.person)
+        except DirectoryFailure as failure:
+            return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
+        tried = {device for device, _ in told.messages}
+        if all(device_hash(device.token) in tried for device in others):
+            return replace(told, mail=Mail.UNSURE)
         return told
 
     async def _mail_the_rest(self, delivery: Delivery, told: Sequence[Told]) -> list[Told]:
@@ -127,6 +160,16 @@ def _is_away(person: Person, delivery: Delivery, notice: Notice) -> bool:
     if not notice.movable or delivery.devices is not None or delivery.now is None or is_warning(notice.stage):
         return False
     return person.absent_at(delivery.now)
+
+
+def _in_order(told: Sequence[Told], notices: Sequence[Notice]) -> list[Told]:
+    place = {notice.key: number for number, notice in enumerate(notices)}
+    return sorted(told, key=lambda one: place[one.notice.key])
+
+
+def _mail_for(person: Person) -> Mail:
+    """How Core Signature's mail reaches a signer who has no living device."""
+    return Mail.UNSURE if person.devices else Mail.BY_ITSELF
 
 
 def _mailed_by_itself(told: Told) -> bool:

@@ -1,8 +1,11 @@
 """A group told of an ending: who was reached stays reached, and one bad phone rings nobody else's again."""
 
+import pytest
+
+from activities import handoff
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
-from tests.activities.push.stage import arm, mark, pushes, sends
+from tests.activities.push.stage import EXECUTIVES, arm, mark, pushes, sends
 from tests.activities.test_handoff import AT, House, house
 from workflows.follow_up.handoff import HandoffLedger, state_after
 from workflows.model.notices import Outcome
@@ -93,3 +96,42 @@ async def test_one_dead_phone_of_a_group_does_not_keep_it_open(
     mark(sandbox, "finance-chief~1", "unregistered")
     (result,) = await house.tell(BOARD)
     assert (result.ok, result.why) == (True, "1 of 2 not reached: no_device")
+
+
+@pytest.fixture
+def one_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups so large that a call takes only one of their members."""
+    monkeypatch.setattr(handoff, "AT_MOST", 1)
+
+
+async def told(house: House, ledger: HandoffLedger, reached: tuple[str, ...]) -> tuple[HandoffLedger, tuple[str, ...]]:
+    """The ledger after one call of the board, and who was reached by then."""
+    (entry,) = ledger.due(ledger.next_at or AT)
+    call = HandoffCall(target=BOARD, key="k", reached=reached, missed=entry.missed, passing=entry.passing)
+    results = await house.tell(calls=(call,), at=AT)
+    return ledger.record(results, ledger.next_at or AT), (*reached, *arrived(results[0]))
+
+
+@pytest.mark.usefixtures("one_a_call")
+async def test_a_large_group_is_told_in_several_calls_of_one_attempt(house: House, sandbox: RunningSandbox) -> None:
+    ledger, reached = await told(house, HandoffLedger.open((BOARD,), (), AT), ())
+    assert (ledger.entries[0].attempts, ledger.next_at) == (0, AT)
+    ledger, reached = await told(house, ledger, reached)
+    assert (ledger.entries[0].state, ledger.entries[0].attempts) == (HandoffState.DONE, 1)
+    assert sorted(push["person"] for push in pushes(sandbox)) == ["chief-executive"] * 3 + ["finance-chief"]
+
+
+@pytest.mark.usefixtures("one_a_call")
+async def test_whom_a_large_group_misses_in_the_first_call_is_tried_again_after_the_last(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    for token in EXECUTIVES:
+        arm(sandbox, fault="503", contains=token)
+    ledger, reached = await told(house, HandoffLedger.open((BOARD,), (), AT), ())
+    assert ledger.entries[0].missed == ("chief-executive",)
+    ledger, reached = await told(house, ledger, reached)
+    (entry,) = ledger.entries
+    assert (entry.state, entry.attempts, entry.missed) == (HandoffState.PENDING, 1, ())
+    ledger, reached = await told(house, ledger, reached)
+    assert ledger.entries[0].state is HandoffState.DONE
+    assert sorted(push["person"] for push in pushes(sandbox)) == ["chief-executive"] * 3 + ["finance-chief"]

@@ -130,6 +130,8 @@ class FakePushService(PushService):
     """Persons whose one phone does not take the next notice."""
     without_phone: list[str] = field(default_factory=list)
     asks_to_wait: float = 0
+    at_most: int = 1_000
+    """Recipients of one call who are told before its time is over."""
     delivering: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
 
@@ -140,6 +142,8 @@ class FakePushService(PushService):
             await self.gate.wait()
         if self.failures:
             raise self.failures.pop(0)
+        now, later = delivery.notices[: self.at_most], delivery.notices[self.at_most :]
+        delivery = delivery.replace(notices=now)
         seen = self.signatures.sees(delivery.brief) if delivery.document else None
         acted = {one.person for one in seen.signers if one.state is not SignerState.VIEWED} if seen else set()
         told = [notice for notice in delivery.notices if not (seen and seen.status and seen.status.ended)]
@@ -157,11 +161,12 @@ class FakePushService(PushService):
                     channel=Channel.PUSH,
                     outcome=_outcome(notice, deaf) if notice in told else Outcome.SUPPRESSED,
                     why=None if notice in told else "no_device" if notice.person in self.without_phone else "signed",
-                    devices=(DeviceOutcome(device="a1b2c3", outcome=Outcome.ACCEPTED),),
+                    devices=_devices(notice.person, left_open, deaf),
                 )
                 for notice in delivery.notices
             ),
             open_devices=left_open,
+            open_notices=tuple(notice.key for notice in later),
             retry_after=self.asks_to_wait,
             seen=seen,
         )
@@ -255,6 +260,13 @@ def _outcome(notice: Notice, deaf: Collection[str]) -> Outcome:
     if notice.person in deaf:
         return Outcome.FAILED
     return Outcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+
+
+def _devices(person: str, left_open: Collection[str], deaf: Collection[str]) -> tuple[DeviceOutcome, ...]:
+    """A phone of their own, and the ones left open, unless it is somebody else's only one."""
+    open_ = [device for device in left_open if device == person or device not in deaf]
+    own = [] if person in deaf else [DeviceOutcome(device="a1b2c3", outcome=Outcome.ACCEPTED)]
+    return (*own, *(DeviceOutcome(device=device, outcome=Outcome.FAILED) for device in open_))
 
 
 def _snoozed(moments: list[Moment], snoozes: list[Snooze]) -> list[Moment]:

@@ -3,16 +3,26 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import PARALLEL, a_request
+from workflows.follow_up.deliveries import stragglers
 from workflows.follow_up.operations import extend
 from workflows.model.entries import Reassignment
-from workflows.model.notices import Channel, Delivered, DeliveryReport, DeviceOutcome, Notice, NoticeAction, Outcome
+from workflows.model.notices import (
+    Channel,
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    DeviceOutcome,
+    Notice,
+    NoticeAction,
+    Outcome,
+)
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Reason
 from workflows.model.policy import EscalationAction
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState, Status
 from workflows.model.wishes import Extension
 from workflows.signature.progress import Progress
-from workflows.signature.recipients import explained, still_open
+from workflows.signature.recipients import explained
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 FIRST, SECOND = (signer.person for signer in PARALLEL)
@@ -104,7 +114,8 @@ def test_a_phone_that_took_one_of_two_notices_is_given_the_other_alone() -> None
     taken, refused = (_delivered(key, outcome) for key, outcome in (("a", Outcome.ACCEPTED), ("b", Outcome.FAILED)))
     notices = tuple(Notice(key=key, stage="escalation", person="chair", action=NoticeAction.OPEN) for key in ("a", "b"))
     report = DeliveryReport(delivered=(taken, refused), open_devices=("phone",))
-    assert [notice.key for notice in still_open(notices, report)] == ["b"]
+    again = stragglers(Delivery(brief=BRIEF, notices=notices), report)
+    assert ([notice.key for notice in again.notices], again.devices) == (["b"], ("phone",))
 
 
 def _delivered(key: str, outcome: Outcome) -> Delivered:

@@ -1,7 +1,7 @@
 """The fan-out ledger: which target of a settled request is due, done or dead; used by the request and by replay."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Final, Self
 
 from pydantic import AwareDatetime
 
@@ -14,6 +14,10 @@ RETRY_AFTER = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
 """Pauses between attempts as Standard Webhooks 1.0.0 recommends: ten attempts in about 75 hours."""
+
+
+AT_MOST: Final = 100
+"""Targets of one batch: a result of each stays far below what a history takes."""
 
 
 class HandoffEntry(Model):
@@ -31,6 +35,8 @@ class HandoffEntry(Model):
     at: AwareDatetime
     due_at: AwareDatetime | None = None
     why: str | None = None
+    missed: tuple[str, ...] = ()
+    passing: str | None = None
 
 
 class HandoffLedger(Model):
@@ -47,8 +53,8 @@ class HandoffLedger(Model):
         return cls(entries=tuple(lines))
 
     def due(self, now: datetime) -> tuple[HandoffEntry, ...]:
-        """The targets to be called now."""
-        return tuple(e for e in self.entries if e.due_at is not None and e.due_at <= now)
+        """The targets to be called now, at most `AT_MOST`: whoever is left is due in the next batch, at once."""
+        return tuple(e for e in self.entries if e.due_at is not None and e.due_at <= now)[:AT_MOST]
 
     @property
     def lines(self) -> tuple[HandoffLine, ...]:
@@ -88,6 +94,8 @@ def state_after(result: HandoffResult, attempts: int) -> HandoffState:
     """Where a target stands after its attempt number `attempts` ended with `result`."""
     if result.ok:
         return HandoffState.DONE
+    if result.more:
+        return HandoffState.PENDING
     if not result.gone and attempts <= len(RETRY_AFTER):
         return HandoffState.PENDING
     return HandoffState.DONE if result.partly else HandoffState.DEAD
@@ -96,7 +104,9 @@ def state_after(result: HandoffResult, attempts: int) -> HandoffState:
 def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> HandoffEntry:
     if result is None or entry.due_at is None:
         return entry
-    tried = entry.replace(attempts=entry.attempts + 1, at=now, due_at=None, why=result.why)
+    if result.more:
+        return entry.replace(at=now, why=result.why, missed=result.missed, passing=result.passing)
+    tried = entry.replace(attempts=entry.attempts + 1, at=now, due_at=None, why=result.why, missed=(), passing=None)
     state = state_after(result, tried.attempts)
     if state is not HandoffState.PENDING:
         return tried.replace(state=state)

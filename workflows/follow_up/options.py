@@ -60,11 +60,11 @@ OBSERVE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 CANCEL: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 FORWARD: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 
-# Without a heartbeat a running delivery never learns that it is no longer wanted: what it sent comes back as a result
-# and stands in the ledger; only the waiting between attempts is cut short.
-NUDGE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30), heartbeat=None)
-NOTIFY: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=30), heartbeat=None)
-HAND_OFF: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=45), heartbeat=None)
+# A delivery ends by itself well before its attempt does, and one that is no longer wanted begins nothing more: what it
+# sent comes back as a result in either case and stands in the ledger (activities/in_turn.py).
+NUDGE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=180))
+NOTIFY: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
+HAND_OFF: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
 PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
 
 # The default policy of a local activity never stops and would hold the workflow task.

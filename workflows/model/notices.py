@@ -59,6 +59,8 @@ class Delivery(Model):
     document: str | None = None
     devices: tuple[str, ...] | None = None
     """Only these devices (short hashes): the ones an earlier call left open."""
+    others_told: bool = False
+    """Others of the stage were told by an earlier call: one bad phone of this one is reported, it stops no request."""
     outcome: Status | None = None
     now: AwareDatetime | None = None
 
@@ -98,10 +100,14 @@ class PutOff(Model):
 
 
 class DeliveryReport(Model):
-    """Results per notice; `open_devices` are worth another try, not before `retry_after` seconds have passed."""
+    """Results per notice; `open_devices` are worth another try, not before `retry_after` seconds have passed.
+
+    `open_notices` are the keys of those that were not begun before the time of the call was over.
+    """
 
     delivered: tuple[Delivered, ...] = ()
     open_devices: tuple[str, ...] = ()
+    open_notices: tuple[str, ...] = ()
     retry_after: float = 0
     seen: DocumentSeen | None = None
     put_off: tuple[PutOff, ...] = ()

@@ -60,6 +60,10 @@ class HandoffCall(Model):
     attempt: int = 1
     listed: bool = True
     """False for people told of the ending: they show among the notifications, not among the hand-offs."""
+    missed: tuple[str, ...] = ()
+    """For a group: whom this attempt has tried and not reached in earlier calls."""
+    passing: str | None = None
+    """Why one of those may be reached by the next attempt."""
     reached: tuple[str, ...] = ()
     """For several people: the keys of notices that have arrived by now, so that nobody is told twice."""
 
@@ -73,6 +77,10 @@ class HandoffResult(Model):
     why: str | None = None
     retry_after: float = 0
     delivered: tuple[Delivered, ...] = ()
+    more: bool = False
+    """Some of a large group are still to be told: at once, in the same attempt."""
+    missed: tuple[str, ...] = ()
+    passing: str | None = None
     partly: bool = False
     """Some of a group were told, by this attempt or an earlier one: it ends done when nobody else can be."""
 

@@ -3,11 +3,13 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.deliveries as deliveries
     import workflows.follow_up.options as options
     import workflows.signature.recipients as recipients
+    from workflows.follow_up.ledger import key_of
     from workflows.follow_up.options import wait_asked_for
     from workflows.follow_up.patience import Condition, Wake
-    from workflows.model.notices import Delivered, Delivery, DeliveryReport, Notice
+    from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.planning import Moment
     from workflows.model.provider import DocumentSeen
     from workflows.ports import PushService
@@ -18,7 +20,8 @@ class Telling(RequestMessages):
     """A request that can be spoken to, and that speaks to people."""
 
     async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> None:
-        """Deliver one stage, and again to phones left open, until none is or news takes priority."""
+        """Deliver one stage to everyone, and again to phones left open, until none is or news takes priority."""
+        told: DeliveryReport | None = DeliveryReport()
         delivery = Delivery(
             brief=self._brief,
             notices=notices,
@@ -26,26 +29,37 @@ class Telling(RequestMessages):
             document=self._progress.document if planned else None,
             now=workflow.now(),
         )
-        delivered: tuple[Delivered, ...] = ()
         for pause in (*options.STRAGGLER_PAUSES, None):
-            report = await self._deliver(delivery, planned)
-            if report is None:
-                self._progress = self._progress.untold(delivered)
-                self._put_off(planned)
+            told = await self._tell_each(delivery, told or DeliveryReport(), planned)
+            if told is None or not told.open_devices or pause is None:
                 return
-            delivered = report.delivered
-            self._progress = self._progress.put_off(report.put_off, workflow.now())
-            self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
-            if report.seen is not None and self._heed(report.seen):
-                return
-            if not report.open_devices or pause is None:
-                return
-            at = workflow.now() + max(pause, wait_asked_for(report.retry_after))
+            at = workflow.now() + max(pause, wait_asked_for(told.retry_after))
             if await self.until(at, "the phones left open") is Wake.NEWS:
-                self._progress = self._progress.untold(delivered)
+                self._progress = self._progress.untold(told.delivered)
                 return
-            notices = recipients.still_open(delivery.notices, report)
-            delivery = delivery.replace(notices=notices, devices=report.open_devices)
+            delivery = deliveries.stragglers(delivery, told)
+
+    async def _tell_each(
+        self, delivery: Delivery, before: DeliveryReport, planned: tuple[Moment, ...]
+    ) -> DeliveryReport | None:
+        """Deliver call by call; None when news took priority: whoever has no line in the ledger then is told anew."""
+        whole, rest = DeliveryReport(), delivery.notices
+        while rest:
+            news = self.news()
+            now = deliveries.part(delivery, rest[: deliveries.AT_MOST], before, others_told=bool(whole.delivered))
+            report = await self._deliver(now, planned)
+            interrupted = report is None or news() or bool(_closed(planned))
+            if report is not None:
+                whole, rest = deliveries.joined(whole, report), deliveries.left_of(rest, report)
+                self._progress = self._progress.put_off(report.put_off, workflow.now())
+                self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
+                if report.seen is not None and self._heed(report.seen):
+                    return None
+            if interrupted and rest:
+                self._progress = self._progress.untold(whole.delivered)
+                self._put_off(planned)
+                return None
+        return whole
 
     async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
         how = options.NUDGE if delivery.document else options.NOTIFY
@@ -58,7 +72,10 @@ class Telling(RequestMessages):
 
     def _put_off(self, planned: tuple[Moment, ...]) -> None:
         """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
+        told = {line.key for line in self._progress.notifications}
         for moment in _closed(planned):
+            if key_of(self._progress.request, moment) in told:
+                continue
             what, why = f"{moment.stage} put off", "it could not be sent before their hours closed"
             self._progress = self._progress.replace(agenda=None).note(workflow.now(), what, moment.to, why)
 

@@ -7,7 +7,7 @@ import workflows.follow_up.stages as stages
 from workflows.follow_up.handoff import HandoffEntry
 from workflows.follow_up.ledger import key_of
 from workflows.follow_up.stages import Stage
-from workflows.model.notices import Delivered, DeliveryReport, Notice, NoticeAction, Outcome
+from workflows.model.notices import Delivered, Notice, NoticeAction, Outcome
 from workflows.model.planning import Moment, MomentKind
 from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch
@@ -89,16 +89,6 @@ def explained(lines: tuple[Delivered, ...], moments: tuple[Moment, ...]) -> tupl
     return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)
 
 
-def still_open(notices: tuple[Notice, ...], report: DeliveryReport) -> tuple[Notice, ...]:
-    """The notices still owed to the phones left open: not those that such a phone has taken already."""
-    taken = {
-        line.key
-        for line in report.delivered
-        if any(one.device in report.open_devices and one.outcome is not Outcome.FAILED for one in line.devices)
-    }
-    return tuple(notice for notice in notices if notice.key not in taken)
-
-
 def settled(brief: Brief, progress: Progress) -> Settled:
     """The facts that are handed off."""
     if progress.settled_at is None:
@@ -136,6 +126,8 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
             key=handoff_key(brief.id, entry.target.target),
             notice=_notice_of(entry, brief, progress),
             attempt=entry.attempts + 1,
+            missed=entry.missed,
+            passing=entry.passing,
             listed=not entry.notice,
             reached=_reached(progress, entry),
         )

@@ -1,0 +1,151 @@
+"""Many recipients whose phones answer slowly: each is told once, nobody is forgotten, no attempt is torn off."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.in_turn import Pace
+from activities.links import Links
+from activities.people import FileDirectory
+from activities.push.dialect import Fate, Sent
+from activities.push.mail import SignerMail
+from activities.push.message import Message
+from activities.push.service import Notices
+from activities.store import Store
+from tests.activities.push.stage import brief, notice
+from workflows.follow_up.deliveries import AT_MOST, joined, left_of, part
+from workflows.model.notices import (
+    Channel,
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    DeviceOutcome,
+    NoticeAction,
+    Outcome,
+)
+
+AN_ANSWER = 4.0
+CROWD = [f"person-{number:03}" for number in range(100)]
+
+
+class SlowPhones:
+    """A push service of which every answer takes four seconds; `now` is what the clock says."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sent: list[str] = []
+        self.busy, self.most = 0, 0
+        self.sending = asyncio.Event()
+        self.gate: asyncio.Event | None = None
+
+    async def send(self, token: str, message: Message) -> Sent:
+        self.sent.append(token)
+        self.busy += 1
+        self.most, began = max(self.most, self.busy), self.now
+        self.sending.set()
+        await asyncio.sleep(0)  # the others of this wave begin at the same instant
+        if self.gate:
+            await self.gate.wait()
+        self.now, self.busy = max(self.now, began + AN_ANSWER), self.busy - 1
+        return Sent(Fate.ACCEPTED)
+
+    async def check(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+@pytest.fixture
+def phones() -> SlowPhones:
+    return SlowPhones()
+
+
+@pytest.fixture
+def crowd(
+    phones: SlowPhones,
+    tmp_path: Path,
+    store: Store,
+    links: Links,
+    core: CoreSignatureClient,
+    signatures: CoreSignatureService,
+) -> Notices:
+    """The push service over a hundred people with a slow phone each."""
+    file = tmp_path / "crowd.yaml"
+    entry = "  - {id: %s, name: N, email: %s@x.test, zone: UTC, devices: [{token: %s~1, platform: web}]}\n"
+    file.write_text("people:\n" + "".join(entry % (one, one, one) for one in CROWD))
+    directory = FileDirectory(file, store)
+    return Notices(
+        dialect=phones,
+        directory=directory,
+        links=links,
+        read=signatures.read,
+        mail=SignerMail(core, directory),
+        pace=Pace(at_once=10, begin=15.0, end=40.0),
+        clock=lambda: phones.now,
+    )
+
+
+STAGE = Delivery(
+    brief=brief(), notices=tuple(notice(one, "escalation", NoticeAction.OPEN) for one in CROWD), others_told=False
+)
+
+
+async def test_a_hundred_slow_phones_are_told_once_each_and_what_a_call_does_not_get_to_comes_back_open(
+    crowd: Notices, phones: SlowPhones
+) -> None:
+    whole, rest, calls = DeliveryReport(), STAGE.notices, 0
+    while rest:
+        began = phones.now
+        report = await crowd.deliver(part(STAGE, rest, whole, others_told=calls > 0))
+        assert phones.now - began <= 20, "an attempt is never torn off: it ends itself in time"
+        whole, rest, calls = joined(whole, report), left_of(rest, report), calls + 1
+    assert Counter(phones.sent) == dict.fromkeys((f"{one}~1" for one in CROWD), 1)
+    assert [line.person for line in whole.delivered] == CROWD
+    assert {line.outcome for line in whole.delivered} == {Outcome.ACCEPTED}
+    assert (calls, phones.most) == (3, 10)
+
+
+async def test_a_delivery_that_is_no_longer_wanted_reports_what_it_has_sent_and_sends_no_more(
+    crowd: Notices, phones: SlowPhones
+) -> None:
+    phones.gate, env = asyncio.Event(), ActivityEnvironment()
+    delivering = asyncio.create_task(env.run(crowd.deliver, STAGE))
+    await phones.sending.wait()
+    env.cancel()
+    await asyncio.sleep(0)
+    phones.gate.set()
+    report = await delivering
+    assert Counter(phones.sent) == Counter(f"{line.person}~1" for line in report.delivered)
+    assert 0 < len(report.delivered) <= 10
+    assert len(report.delivered) + len(report.open_notices) == len(CROWD)
+
+
+async def test_a_worker_that_is_told_to_stop_begins_nobody_new(crowd: Notices, phones: SlowPhones) -> None:
+    phones.gate, env = asyncio.Event(), ActivityEnvironment()
+    delivering = asyncio.create_task(env.run(crowd.deliver, STAGE))
+    await phones.sending.wait()
+    env.worker_shutdown()
+    phones.gate.set()
+    report = await delivering
+    assert len(phones.sent) == len(report.delivered) <= 10
+
+
+def test_a_report_of_the_most_recipients_with_the_most_phones_stays_below_256_kilobytes() -> None:
+    id = "x" * 48
+    lines = tuple(
+        Delivered(
+            key=f"{id}/reminder-10/{id}-{number}",
+            stage="reminder-10",
+            person=f"{id}-{number}",
+            channel=Channel.PUSH,
+            outcome=Outcome.ACCEPTED,
+            devices=tuple(DeviceOutcome(device="a1b2c3d4e5f6", outcome=Outcome.FAILED) for _ in range(20)),
+        )
+        for number in range(AT_MOST)
+    )
+    report = DeliveryReport(delivered=lines, open_devices=("a1b2c3d4e5f6",) * 20 * AT_MOST)
+    assert len(report.model_dump_json()) < 256 * 1024

@@ -1,0 +1,63 @@
+"""A stage for many: what one call does not get to follows at once, and news takes priority in between."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+from tests.workflows.fakes import World
+from tests.workflows.stage import a_request, story
+from workflows.follow_up.deliveries import AT_MOST
+from workflows.follow_up.handoff import AT_MOST as TARGETS_AT_MOST
+from workflows.model.policy import Target
+from workflows.model.request import Signer, Status
+
+MANY = [f"signer-of-{number:03}" for number in range(100)]
+CROWD = a_request(*(Signer(person=person, order=1) for person in MANY))
+
+
+async def test_a_hundred_slow_signers_get_one_push_each_without_a_pause() -> None:
+    world = World()
+    world.push.at_most = 30
+    async with story(world, CROWD) as it:
+        await it.days_pass(0.1)
+        shown = await it.shown()
+    assert Counter(world.push.stages()) == {("ready", person): 1 for person in MANY}
+    assert [len(delivery.notices) for delivery in world.push.deliveries] == [100, 70, 40, 10]
+    lines = [line.at for line in shown.notifications if line.stage == "ready"]
+    assert len(lines) == 100
+    assert max(lines) - min(lines) < timedelta(seconds=4), "nobody waited for the pause of phones left open"
+
+
+async def test_no_call_has_more_recipients_than_one_may_have() -> None:
+    world = World()
+    crowd = a_request(*(Signer(person=f"signer-of-{n:04}", order=1) for n in range(AT_MOST * 3 + 1)))
+    async with story(world, crowd) as it:
+        await it.days_pass(0.1)
+    assert [len(delivery.notices) for delivery in world.push.deliveries] == [AT_MOST, AT_MOST, AT_MOST, 1]
+    assert [delivery.others_told for delivery in world.push.deliveries] == [False, True, True, True]
+    assert len(set(world.push.stages())) == len(world.push.sent) == AT_MOST * 3 + 1
+
+
+async def test_nobody_else_is_asked_once_the_document_has_ended() -> None:
+    world = World()
+    world.push.at_most, world.push.gate = 30, asyncio.Event()
+    async with story(world, CROWD) as it:
+        await world.push.delivering.wait()
+        world.signatures.status = Status.DECLINED
+        await it.callback("declined")
+        await it.at_rest()
+        world.push.gate.set()
+        assert (await it.handle.result()).outcome is Status.DECLINED
+    assert len(world.push.sent) <= 30
+
+
+async def test_a_thousand_targets_are_called_batch_by_batch_once_each() -> None:
+    world = World()
+    targets = tuple(Target(target=f"t-{number}", person="hr-desk") for number in range(10 * TARGETS_AT_MOST))
+    async with story(world, a_request(handoff=targets)) as it:
+        world.signatures.status = Status.SIGNED
+        await it.callback("signed")
+        await it.handle.result()
+    assert {len(batch.calls) for batch in world.handoff.batches} <= {TARGETS_AT_MOST, 1}
+    assert set(world.handoff.calls.values()) == {1}
+    assert len(world.handoff.calls) == len(targets) + 1
