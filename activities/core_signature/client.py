@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.upload import Content, Upload
 from activities.core_signature.wire import Page, Wire, WireDocument, WireEvent, WireRequest, parse, read
 from activities.http.calling import DEADLINE, Cause, Query, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer
@@ -16,6 +17,8 @@ from activities.http.pacing import Pacer
 NAME: Final = "Core Signature"
 UPLOAD_DEADLINE: Final = 40.0
 """Seconds: a document may be some 27 MB on the wire."""
+_CONNECTIONS: Final = 60
+"""More than calls of one process at a time, or a call would wait for a connection in the time of its answer."""
 _MOST_PAGES: Final = 1000
 _NO_SUCH_PATH: Final = (404, 405)
 
@@ -46,7 +49,7 @@ class CoreSignatureClient:
     ) -> None:
         self.config = config
         self._bearer = Bearer(NAME, config.credentials, trust=trust, transport=transport)
-        client = make_client(auth=self._bearer, trust=trust, transport=transport)
+        client = make_client(auth=self._bearer, max_connections=_CONNECTIONS, trust=trust, transport=transport)
         self._service = Service(NAME, config.url.rstrip("/") + "/api/v1", client, deadline=DEADLINE, pace=pace)
         self._requests = config.dialect.requests
         self._candidates = {
@@ -77,9 +80,16 @@ class CoreSignatureClient:
         """The document as it is now, with its request; 404 when it was deleted."""
         return read(WireDocument, await self._service.call("GET", f"/documents/{uuid}/"))
 
-    async def create_document(self, body: Mapping[str, object]) -> WireDocument:
-        """Make a document; no second call makes the same one again."""
-        return read(WireDocument, await self._service.call("POST", "/documents/", json=body, deadline=UPLOAD_DEADLINE))
+    async def create_document(self, body: Mapping[str, object], content: Content | None = None) -> WireDocument:
+        """Make a document, of `content` if there is any; no second call makes the same one again."""
+        deadline = UPLOAD_DEADLINE
+        if content is None:
+            return read(WireDocument, await self._service.call("POST", "/documents/", json=body, deadline=deadline))
+        upload = Upload(body, content)
+        return read(
+            WireDocument,
+            await self._service.call("POST", "/documents/", content=upload, headers=upload.headers, deadline=deadline),
+        )
 
     async def delete_document(self, uuid: str) -> None:
         """Delete the document and its request."""

@@ -1,6 +1,5 @@
 """The bodies that ask Core Signature for a document and its signers (docs/core-signature.md). Pure."""
 
-import base64
 import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -16,17 +15,16 @@ _SAME_LANGUAGE: Final = {"nb": "no", "nn": "no", "iw": "he"}
 _LONGEST_SUBJECT: Final = 255
 
 
-def document_body(brief: Brief, content: bytes | None, config: CoreSignatureConfig) -> dict[str, Any]:
-    """A document under our id: from its bytes, or from the template it names.
+def document_body(brief: Brief, config: CoreSignatureConfig) -> dict[str, Any]:
+    """A document under our id: from bytes that go along, or from the template it names.
 
     It never expires by itself: the due date is ours to keep and may be moved.
     """
     body: dict[str, Any] = {"name": brief.document.name, "external_id": brief.id}
-    if content is None:
+    if brief.document.sha256 is None:
         body |= {"template": brief.document.template}
     else:
-        encoded = base64.b64encode(content).decode()
-        body |= {"file_from_content": encoded, "file_from_content_name": _pdf_name(brief.document.file_name)}
+        body |= {"file_from_content_name": _pdf_name(brief.document.file_name)}
     return body | ({"events_callback_url": config.callback_url} if config.callback_url else {})
 
 

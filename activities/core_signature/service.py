@@ -80,9 +80,9 @@ class CoreSignatureService(SignatureService):
 
     async def _make_document(self, brief: Brief) -> WireDocument:
         sha256 = brief.document.sha256
-        content = await self._store.get_document(sha256) if sha256 else None
+        content = await self._store.document(sha256) if sha256 else None
         await self._store.claim(Home.of_request(brief.id))
-        return await self._client.create_document(orders.document_body(brief, content, self._client.config))
+        return await self._client.create_document(orders.document_body(brief, self._client.config), content)
 
     async def _ask(self, document: WireDocument, cast: Cast) -> WireDocument:
         people = cast.asked

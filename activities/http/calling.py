@@ -7,7 +7,7 @@ Nothing here retries: Temporal does (activities/failures.py), so that each attem
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -170,7 +170,7 @@ class Service:
         path: str,
         *,
         json: object = None,
-        content: bytes | None = None,
+        content: bytes | AsyncIterable[bytes] | None = None,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         private: Iterable[str] = (),

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path, PurePosixPath
 from typing import Final, ParamSpec, TypeVar
 
@@ -18,6 +18,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _PROBE: Final = "probe.json"
+_READ_AHEAD: Final = 1 << 20
+"""Bytes that are fetched at a time of an object that is read piece by piece from a remote store."""
 _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
 """What brings the package of a kind of store; of the others fsspec says which it is."""
 
@@ -53,6 +55,27 @@ class Objects:
     async def read(self, name: str) -> bytes | None:
         """An object's bytes, None when there is none."""
         return await self._in_thread(self._read_now, name)
+
+    async def size(self, name: str) -> int | None:
+        """How many bytes an object has, None when there is none."""
+        return await self._in_thread(self._size_now, name)
+
+    async def pieces(self, name: str, length: int, through: Callable[[bytes], R]) -> AsyncGenerator[R, None]:
+        """An object piece by piece, `length` bytes each but the last, each passed `through` in the thread that read it.
+
+        Close it when it is left early: a file is open meanwhile.
+        """
+        stream = await self._in_thread(self._files.open, self._path(name), "rb", block_size=_READ_AHEAD)
+
+        def read_on() -> tuple[R] | None:
+            piece = stream.read(length)
+            return (through(piece),) if piece else None
+
+        try:
+            while read := await self._in_thread(read_on):
+                yield read[0]
+        finally:
+            await self._in_thread(stream.close)
 
     async def replace(self, name: str, content: bytes) -> None:
         """Write an object over whatever was there."""
@@ -99,6 +122,12 @@ class Objects:
     def _read_now(self, name: str) -> bytes | None:
         try:
             return bytes(self._files.cat_file(self._path(name)))
+        except FileNotFoundError:
+            return None
+
+    def _size_now(self, name: str) -> int | None:
+        try:
+            return int(self._files.size(self._path(name)))
         except FileNotFoundError:
             return None
 

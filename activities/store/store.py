@@ -5,15 +5,19 @@ record, other content an alarm. Nothing here is ever changed in place, but the s
 it was started.
 """
 
+import asyncio
 import hashlib
 from pathlib import PurePosixPath
 from typing import Final
 
+from activities.store.document import StoredDocument
 from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict
 from activities.store.home import Home
 from activities.store.objects import Objects
 
 _DEVICE_HASH_LENGTH: Final = 12
+_PIECE: Final = 1 << 18
+"""Bytes of a document that are in memory while it is verified."""
 
 
 def device_hash(token: str) -> str:
@@ -45,21 +49,27 @@ class Store:
         await self._objects.check()
 
     async def put_document(self, content: bytes) -> str:
-        """Keep a document; returns its SHA-256, under which it is found again."""
-        sha256 = hashlib.sha256(content).hexdigest()
+        """Keep a document; returns its SHA-256, under which it is found again. Mends one that was damaged."""
+        sha256 = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
         name = f"documents/{sha256}"
-        if not await self._objects.create(name, content) and await self._objects.read(name) != content:
+        if not await self._objects.create(name, content) and not await self._is_whole(sha256):
             await self._objects.replace(name, content)
         return sha256
 
-    async def get_document(self, sha256: str) -> bytes:
-        """The bytes of a document, verified; `DocumentMissing` or `DocumentDamaged` otherwise."""
-        content = await self._objects.read(f"documents/{sha256}")
-        if content is None:
+    async def document(self, sha256: str) -> StoredDocument:
+        """A document to be read piece by piece, verified on the way; `DocumentMissing` when there is none."""
+        size = await self._objects.size(f"documents/{sha256}")
+        if size is None:
             raise DocumentMissing(sha256)
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise DocumentDamaged(sha256)
-        return content
+        return StoredDocument(self._objects, f"documents/{sha256}", sha256, size)
+
+    async def _is_whole(self, sha256: str) -> bool:
+        try:
+            async for _ in (await self.document(sha256)).pieces(_PIECE):
+                pass
+        except (DocumentDamaged, DocumentMissing):
+            return False
+        return True
 
     async def write_record(self, home: Home, content: bytes) -> None:
         """Write the settled record once; equal content is the same record, other content a `RecordConflict`."""

@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
-from tests.activities.core_signature.requests import PDF, brief
+from tests.activities.core_signature.requests import brief, uploaded
 from tests.activities.core_signature.test_client import made
 
 _SIGNERS: Final = [{"email": "a@x.test", "full_name": "A", "order": 1}]
@@ -26,7 +25,7 @@ Call = Callable[[CoreSignatureClient, About], Awaitable[object]]
 CALLS: Final[dict[str, Call]] = {
     "documents_of": lambda client, _: client.documents_of("msa-0042"),
     "document": lambda client, about: client.document(about.document),
-    "create_document": lambda client, _: client.create_document(orders.document_body(brief(), PDF, client.config)),
+    "create_document": lambda client, _: client.create_document(uploaded(brief(), client.config)),
     "delete_document": lambda client, about: client.delete_document(about.unasked),
     "request": lambda client, about: client.request(about.request),
     "create_request": lambda client, about: client.create_request(
@@ -48,5 +47,5 @@ async def something(client: CoreSignatureClient) -> About:
     asked = await made(client)
     if asked.request is None:
         raise AssertionError("it was made with its request")
-    unasked = await client.create_document(orders.document_body(brief(), PDF, client.config))
+    unasked = await client.create_document(uploaded(brief(), client.config))
     return About(asked.uuid, asked.request.uuid, unasked.uuid)

@@ -1,10 +1,12 @@
 """The request these tests are about, what its signers do, and services that always answer the same."""
 
+import base64
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
+from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials
@@ -27,6 +29,13 @@ def brief(sha256: str | None = None, **changes: object) -> Brief:
         ),
     )
     return made.replace(**changes)
+
+
+def uploaded(asked: Brief, config: CoreSignatureConfig, content: bytes = PDF) -> dict[str, Any]:
+    """The body that makes a request's document, with its content in one piece."""
+    document = asked.document.replace(sha256=asked.document.sha256 or "0" * 64)
+    fields = orders.document_body(asked.replace(document=document), config)
+    return {**fields, "file_from_content": base64.b64encode(content).decode()}
 
 
 async def deed(sandbox: RunningSandbox, email: str, what: str, **body: str) -> None:

@@ -6,7 +6,6 @@ import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people import FileDirectory
@@ -14,7 +13,7 @@ from activities.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
-from tests.activities.core_signature.requests import PDF, brief, deed
+from tests.activities.core_signature.requests import PDF, brief, deed, uploaded
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen
 from workflows.model.request import Brief, Code, Status
 
@@ -113,7 +112,7 @@ async def test_a_document_nobody_was_asked_to_sign_is_deleted(
     request_brief: Brief,
     act: Acting,
 ) -> None:
-    await client.create_document(orders.document_body(request_brief, PDF, client.config))
+    await client.create_document(uploaded(request_brief, client.config))
     assert await act(service.cancel, CancelOrder(brief=request_brief, document=None)) is None
     assert len(entries(sandbox, "document_deleted")) == 1
 

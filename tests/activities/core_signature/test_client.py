@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import Dialect
 from activities.core_signature.wire import WireDocument
@@ -15,12 +14,12 @@ from activities.http.calling import Cause, ServiceFailure
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import calls, config_for
-from tests.activities.core_signature.requests import PDF, answering, brief, mock_config
+from tests.activities.core_signature.requests import answering, brief, mock_config, uploaded
 
 
 async def made(client: CoreSignatureClient, id: str = "msa-0042") -> WireDocument:
     """A document with two signers."""
-    document = await client.create_document(orders.document_body(brief(id=id), PDF, client.config))
+    document = await client.create_document(uploaded(brief(id=id), client.config))
     signers = [{"email": "a@x.test", "full_name": "A", "order": 1}, {"email": "b@x.test", "full_name": "B", "order": 2}]
     body = {"document": client.document_url(document.uuid), "who": "o", "signers": signers}
     request = await client.create_request(body)

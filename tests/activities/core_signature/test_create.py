@@ -15,7 +15,7 @@ from activities.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
-from tests.activities.core_signature.requests import PDF, brief
+from tests.activities.core_signature.requests import PDF, brief, uploaded
 from workflows.model.provider import CreateOrder, DocumentSeen
 from workflows.model.request import Brief, Code, Document, Role, Signer, SignerState, Status
 
@@ -164,7 +164,7 @@ async def test_a_request_made_meanwhile_is_taken_over(
 async def test_a_foreign_document_with_our_id_ends_it(
     sandbox: RunningSandbox, client: CoreSignatureClient, service: CoreSignatureService, act: Acting, store: Store
 ) -> None:
-    await client.create_document(orders.document_body(brief(), PDF, client.config))
+    await client.create_document(uploaded(brief(), client.config))
     other = brief(await store.put_document(PDF), document=Document(name="Another contract", template="https://t.test"))
     failure = await failure_of(act, service, other)
     assert (failure.type, failure.non_retryable) == (Code.ID_USED_BEFORE, True)
@@ -178,7 +178,7 @@ async def test_an_ended_document_of_somebody_else_s_with_our_id_ends_it(
     request_brief: Brief,
     act: Acting,
 ) -> None:
-    made = await client.create_document(orders.document_body(request_brief, PDF, client.config))
+    made = await client.create_document(uploaded(request_brief, client.config))
     kept = sandbox.world.memory.documents.get(made.uuid)
     assert kept is not None
     assert sandbox.world.lifecycle.expire(kept)
@@ -206,7 +206,7 @@ async def test_two_documents_of_ours_need_a_person(
     client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
     for _ in range(2):
-        await client.create_document(orders.document_body(request_brief, PDF, client.config))
+        await client.create_document(uploaded(request_brief, client.config))
     failure = await failure_of(act, service, request_brief)
     assert (failure.type, failure.non_retryable) == (Code.PROVIDER_UNSURE, True)
 

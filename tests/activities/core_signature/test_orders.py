@@ -1,6 +1,5 @@
 """The bodies we send, without a network."""
 
-from base64 import b64decode
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,7 @@ from activities.core_signature.config import CoreSignatureConfig, NameStyle
 from activities.core_signature.orders import document_body, embed_user, request_body
 from activities.http.oauth import Credentials
 from activities.person import Person
-from tests.activities.core_signature.requests import PDF, brief
+from tests.activities.core_signature.requests import brief
 from workflows.model.request import Document, Role, Signer
 
 CONFIG = CoreSignatureConfig("https://sign.test", Credentials("https://login.test", "id", SecretStr("secret")))
@@ -29,10 +28,8 @@ def signer_said(person: Person, *, role: Role = Role.SIGN, reachable: bool = Fal
     return request_body("https://sign.test/d", asked, people, devices, config)["signers"][0]
 
 
-def test_a_file_goes_as_it_is() -> None:
-    body = document_body(brief("0" * 64), PDF, CONFIG)
-    assert b64decode(body.pop("file_from_content")) == PDF
-    assert body == {
+def test_a_file_goes_by_the_name_it_has() -> None:
+    assert document_body(brief("0" * 64), CONFIG) == {
         "name": "Master services agreement",
         "external_id": "msa-0042",
         "file_from_content_name": "msa.pdf",
@@ -42,12 +39,12 @@ def test_a_file_goes_as_it_is() -> None:
 @pytest.mark.parametrize(("named", "sent"), [("msa", "msa.pdf"), ("MSA.PDF", "MSA.PDF"), ("msa.v2", "msa.v2.pdf")])
 def test_the_name_of_a_file_tells_what_it_is(named: str, sent: str) -> None:
     asked = brief(document=Document(name="MSA", sha256="0" * 64, file_name=named))
-    assert document_body(asked, PDF, CONFIG)["file_from_content_name"] == sent
+    assert document_body(asked, CONFIG)["file_from_content_name"] == sent
 
 
 def test_a_template_goes_by_its_address() -> None:
     asked = brief(document=Document(name="NDA", template="https://sign.test/t/1"))
-    body = document_body(asked, None, replace(CONFIG, callback_url="https://app.test/callbacks/x"))
+    body = document_body(asked, replace(CONFIG, callback_url="https://app.test/callbacks/x"))
     assert body == {
         "name": "NDA",
         "external_id": "msa-0042",

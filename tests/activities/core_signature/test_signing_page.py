@@ -2,13 +2,12 @@
 
 import pytest
 
-from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting
-from tests.activities.core_signature.requests import PDF, answering, deed
+from tests.activities.core_signature.requests import answering, deed, uploaded
 from workflows.model.provider import CancelOrder, CreateOrder
 from workflows.model.request import Brief, Signer, Status
 
@@ -82,7 +81,7 @@ async def test_a_request_nobody_made_is_unknown(client: CoreSignatureClient, doc
 async def test_two_documents_of_one_id_are_not_chosen_from(
     client: CoreSignatureClient, request_brief: Brief, document: str
 ) -> None:
-    await client.create_document(orders.document_body(request_brief, PDF, client.config))
+    await client.create_document(uploaded(request_brief, client.config))
     assert (await signing_page(client, "msa-0042", CEO)).state is SigningState.UNKNOWN
 
 

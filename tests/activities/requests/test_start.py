@@ -19,6 +19,7 @@ from activities.requests.start import IdTaken, prepare, start
 from activities.store import Home, Store
 from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, given
 from tests.activities.requests.waiting_request import WaitingRequest
+from tests.activities.test_store import whole
 from tests.servers import real_server
 from workflows import names
 from workflows.model.policy import Reminders
@@ -288,7 +289,7 @@ async def test_the_same_file_is_the_same_request_while_it_runs_and_after(desk: D
         assert sum(started.created for started in starts) == 1
         assert len({(started.workflow_id, started.run_id) for started in starts}) == 1
         assert starts[0].workflow_id == "signature-request:msa-0042"
-        assert await desk.store.get_document(prepared.request.brief.document.sha256 or "") == PDF
+        assert await whole(desk.store, prepared.request.brief.document.sha256 or "") == PDF
 
         other = await desk.prepare(message="other")
         with pytest.raises(IdTaken, match="msa-0042 is the id of another request") as caught:

@@ -1,0 +1,65 @@
+"""Documents on their way to the provider: whole, verified, sent twice if need be, and never whole in memory."""
+
+import base64
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from activities.core_signature import orders
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.upload import PIECE, Upload
+from activities.store import DocumentDamaged, Store
+from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
+from tests.activities.core_signature.requests import brief, mock_config
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 2])
+async def test_what_is_sent_in_pieces_is_the_json_that_would_be_sent_in_one(store: Store, size: int) -> None:
+    content = bytes(number % 251 for number in range(size))
+    fields = {"name": 'A "quoted" näme', "external_id": "msa-0042"}
+    upload = Upload(fields, await store.document(await store.put_document(content)))
+    sent = b"".join([piece async for piece in upload])
+    assert upload.headers["content-length"] == str(len(sent))
+    assert json.loads(sent) == {**fields, "file_from_content": base64.b64encode(content).decode()}
+
+
+async def test_an_upload_whose_token_is_refused_is_sent_again_in_full(store: Store) -> None:
+    bodies: list[bytes] = []
+
+    async def tenant(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": "t", "expires_in": 900})
+        bodies.append(await request.aread())
+        if len(bodies) == 1:
+            return httpx.Response(401)
+        return httpx.Response(201, json={"uuid": "d", "name": "MSA", "status": "co", "external_id": "msa-0042"})
+
+    client = CoreSignatureClient(mock_config(), transport=httpx.MockTransport(tenant))
+    content = await store.document(await store.put_document(b"%PDF-1.7" * PIECE))
+    fields = orders.document_body(brief(content.sha256), client.config)
+    assert (await client.create_document(fields, content)).uuid == "d"
+    await client.aclose()
+    assert bodies[0] == bodies[1]
+    assert base64.b64decode(json.loads(bodies[1])["file_from_content"]) == b"%PDF-1.7" * PIECE
+
+
+async def test_damaged_bytes_never_arrive_whole(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    sha256 = await store.put_document(b"%PDF-1.7" * PIECE)
+    document = await store.document(sha256)
+    (tmp_path / "documents" / sha256).write_bytes(b"%PDF-1.6" * PIECE)
+    upload, sent = Upload({"name": "MSA"}, document), 0
+    with pytest.raises(DocumentDamaged):
+        async for piece in upload:
+            sent += len(piece)
+    assert sent < int(upload.headers["content-length"])
+
+
+def test_uploads_at_once_cost_hardly_any_memory_and_hold_up_nobody() -> None:
+    """Ten of 20 MB took 1.1 GB and blocked the loop for a second."""
+    seen = in_a_process_of_its_own(8)
+    assert seen.received == 8
+    assert seen.megabytes < 80
+    assert seen.longest_turn < 0.05

@@ -1,0 +1,89 @@
+"""The pace of calls as the provider sees it, and many uploads at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from starter import modules, pace
+from starter.requests import start
+from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
+from tests.chaos.conftest import Note
+from tests.faults.population import colleague
+from tests.faults.town import Conditions, Town, eventually, ids, town
+
+pytestmark = [pytest.mark.real_server, pytest.mark.timeout(400)]
+RATE = 5
+HALF_A_MINUTE = timedelta(seconds=30)
+STEP = timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_in_every_half_minute_the_provider_sees_the_rate_that_was_set(
+    tmp_path: Path, workers: int, note: Note
+) -> None:
+    """Before, 1.6 calls a second of a setting of 5."""
+    slow = Conditions(ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": str(RATE)})
+    async with town(tmp_path / "data", slow) as it, more_workers(it, workers - 1):
+        await eventually(lambda: share_the_queue(it, workers))
+        await asyncio.sleep(pace.READ_EVERY)
+        crowd = [await it.prepared(name, colleague(n)) for n, name in enumerate(ids("crowd", 100))]
+        await asyncio.gather(*(start(it.context, one) for one in crowd))
+        await eventually(lambda: all_asked(it, len(crowd)), within=200)
+        seen = shares(await called(it))
+    note(f"pace, {workers} at work: {min(seen):.2f} to {max(seen):.2f} of {RATE} calls a second in half a minute")
+    assert len(seen) > 3
+    assert min(seen) >= 0.8
+    assert max(seen) <= 1.1
+
+
+def test_fifty_uploads_at_once_stay_small(note: Note) -> None:
+    """Before, ten took 1.1 GB."""
+    seen = in_a_process_of_its_own(50)
+    note(f"50 uploads of 20 MB at once: {seen.megabytes:.0f} MB, the loop away for {seen.longest_turn * 1000:.0f} ms")
+    assert seen.received == 50
+    assert seen.megabytes < 400
+    assert seen.longest_turn < 0.1
+
+
+@asynccontextmanager
+async def more_workers(it: Town, count: int) -> AsyncIterator[None]:
+    """Besides the one that every town has."""
+    environment = {**modules.environment(), **it.environment}
+    others = [
+        await asyncio.create_subprocess_exec(
+            *modules.command("worker"), env=environment, stderr=asyncio.subprocess.DEVNULL
+        )
+        for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        for one in others:
+            one.kill()
+            await one.wait()
+
+
+async def share_the_queue(it: Town, workers: int) -> bool:
+    return len((await pace.read(it.context.client, RATE)).workers) == workers
+
+
+async def all_asked(it: Town, count: int) -> bool:
+    return len(await it.vendor.ledger("request_created")) == count
+
+
+async def called(it: Town) -> list[datetime]:
+    """When Core Signature was called, up to the last request that was made: so long there was more to do."""
+    asked = datetime.fromisoformat((await it.vendor.ledger("request_created"))[-1]["at"])
+    calls = [entry for entry in await it.vendor.ledger("request") if entry["path"].startswith("/api/v1/")]
+    return sorted(at for entry in calls if (at := datetime.fromisoformat(entry["at"])) <= asked)
+
+
+def shares(calls: Sequence[datetime]) -> list[float]:
+    """What each half minute had of the rate, from the first call on."""
+    count = (calls[-1] - calls[0] - HALF_A_MINUTE) // STEP + 1
+    begins = [calls[0] + number * STEP for number in range(count)]
+    return [sum(begin <= at < begin + HALF_A_MINUTE for at in calls) / (30 * RATE) for begin in begins]
