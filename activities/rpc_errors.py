@@ -15,6 +15,11 @@ def about_the_namespace(error: RPCError) -> bool:
     return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
+def about_a_pause(error: RPCError) -> bool:
+    """Whether somebody has the workflow stand still in Temporal itself; there is no detail that says so, but words."""
+    return error.status is RPCStatusCode.FAILED_PRECONDITION and "workflow is paused" in error.message.lower()
+
+
 def about_the_limit_in_flight(error: RPCError) -> bool:
     """Whether as many updates of this workflow wait as the server admits: this one was not."""
     if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:

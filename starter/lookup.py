@@ -7,6 +7,7 @@ and the settled record; when Temporal has forgotten the run, the record alone is
 from datetime import timedelta
 from typing import Final
 
+from pydantic import ValidationError
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -56,6 +57,10 @@ async def _asked(client: Client, id: str, within: timedelta) -> RequestShow | No
         shown: RequestShow = await handle.query(names.SHOW, result_type=RequestShow, rpc_timeout=within)
     except WorkflowQueryFailedError:
         return None
+    except ValidationError:
+        raise
+    except ValueError:
+        return None  # Paused meanwhile: the rejection has a status that the SDK does not know.
     except RPCError as error:
         if error.status in _NO_WORKER:
             return None

@@ -21,7 +21,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.rpc_errors import about_the_limit_in_flight, about_the_workflow
+from activities.rpc_errors import about_a_pause, about_the_limit_in_flight, about_the_workflow
 from starter import lookup
 from starter.context import Context
 from starter.exits import Refusal
@@ -58,10 +58,10 @@ class NotLiving(Refusal):
 
 
 class NotAdmitted(Refusal):
-    """Temporal keeps no more changes of one request while nobody works on them: this one is not among them."""
+    """Temporal has refused the change before the request could hear of it."""
 
-    def __init__(self) -> None:
-        super().__init__("nothing was changed: too many changes of this request wait for a worker already")
+    def __init__(self, why: str) -> None:
+        super().__init__(f"nothing was changed: {why}")
 
 
 class NotConfirmed(Refusal):
@@ -143,7 +143,8 @@ async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wa
     with suppress(TimeoutError):
         async with asyncio.timeout(wait.total_seconds()):
             while known.state is OperationState.OPEN:
-                with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+                # A ValueError is a pause meanwhile: its status is one that the SDK does not know.
+                with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
                     known = await handle.query(names.OPERATION, id, result_type=Receipt, rpc_timeout=wait) or known
                 await asyncio.sleep(pause if known.state is OperationState.OPEN else 0)
                 pause = min(2 * pause, _GLANCE_AT_MOST)
@@ -167,7 +168,9 @@ async def _ended(context: Context, id: str, wish: Wish) -> RequestShow:
 
 def _not_taken(error: RPCError, request: str, op: str, namespace: str) -> Refusal:
     if about_the_limit_in_flight(error):
-        return NotAdmitted()
+        return NotAdmitted("too many changes of this request wait for a worker already")
+    if about_a_pause(error):
+        return NotAdmitted("the workflow is paused in Temporal; unpause it there first")
     if error.status is RPCStatusCode.FAILED_PRECONDITION:  # code that does not fit fails its tasks; another may not
         return NotConfirmed(op, f"Temporal: {error.message}")
     if error.status in _NO_ANSWER:

@@ -166,8 +166,16 @@ _DUTCH_ENDINGS: Final = {
 
 def _line(shown: RequestShow) -> RequestLine:
     """The line of `request list` that says the same."""
-    code = shown.problem.code if shown.problem else None
-    return RequestLine(id=shown.id, kind=shown.kind, status=shown.status, problem=code, due_at=shown.due_at)
+    problem = shown.problem.code if shown.problem else None
+    attention = shown.attention[0].code if shown.attention and not problem else None
+    return RequestLine(
+        id=shown.id,
+        kind=shown.kind,
+        status=shown.status,
+        problem=problem,
+        attention=attention,
+        due_at=shown.due_at,
+    )
 
 
 def _stage(shown: RequestShow) -> str:
@@ -181,21 +189,23 @@ def _stage(shown: RequestShow) -> str:
 async def _searchable(town: Town, id: str) -> tuple[RequestLine, str | None]:
     """What the search attributes say."""
     known = (await town.handle(id).describe()).typed_search_attributes
+    code = known.get(names.PROBLEM)
     line = RequestLine(
         id=id,
         kind=known.get(names.KIND) or "",
         status=known.get(names.STATUS) or "",
-        problem=known.get(names.PROBLEM),
+        problem=None if lookup.needs_attention(code) else code,
+        attention=code if lookup.needs_attention(code) else None,
         due_at=known.get(names.DUE_AT),
     )
     return line, known.get(names.STAGE)
 
 
 async def _listed(town: Town, shown: RequestShow) -> bool:
-    """Whether `request list` says so too, and `--attention` names it when its problem needs a person."""
+    """Whether `request list` says so too, and `--attention` names it when it needs a person."""
     lines = [line async for line in requests.listed(town.context, attention=False) if line.id == shown.id]
     troubled = [line.id async for line in requests.listed(town.context, attention=True)]
-    return lines == [_line(shown)] and (shown.id in troubled) is (shown.problem is not None)
+    return lines == [_line(shown)] and (shown.id in troubled) is bool(shown.problem or shown.attention)
 
 
 def _printed(value: object, view: RenderableType, *, as_json: bool = False) -> str:

@@ -14,7 +14,7 @@ from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest
 from activities.language import Language
 from activities.reader import Reader
 from deploy.rollout import rehearse
-from starter import requests
+from starter import requests, wishes
 from starter.context import Context
 from starter.exits import Refusal
 from starter.fast_forward import forward
@@ -28,6 +28,7 @@ from tests.workflows.stage import workers
 from workflows import names
 from workflows.model.attention import AttentionCode
 from workflows.model.request import Status
+from workflows.model.wishes import Cancellation
 
 pytestmark = pytest.mark.real_server
 
@@ -91,6 +92,12 @@ async def test_the_page_says_that_it_stands_still(context: Context) -> None:
 async def test_its_clock_is_not_moved(context: Context) -> None:
     with pytest.raises(Refusal, match="msa-0042: the workflow is paused in Temporal"):
         await forward(context.client, MSA, timedelta(days=1))
+
+
+async def test_a_wish_is_refused_with_the_reason_and_nothing_is_said_to_be_open(context: Context) -> None:
+    says = "msa-0042: nothing was changed: the workflow is paused in Temporal; unpause it there first"
+    with pytest.raises(Refusal, match=f"^{says}$"):
+        await wishes.make(context, MSA, Cancellation(reason="not needed", actor="legal-desk"))
 
 
 async def test_nothing_is_compared_with_it(context: Context, tmp_path: Path) -> None:
