@@ -4,6 +4,8 @@ The rules are in `follow_up/`. What they leave out stands in `Agenda.dropped` wi
 disappears; instants before `now` are kept, because only the workflow knows what was missed.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -42,47 +44,61 @@ class PolicyPlanner(Planner):
             raise passing_failure(Code.PLANNING, f"the policy cannot be planned: {fault}") from fault
 
     async def _plan(self, planning: Planning) -> Agenda:
-        due_at = await self._due_at(planning)
+        people = await self._signers(planning)
+        missing = tuple(one.person for one in planning.brief.signers if one.person not in (*people, *planning.acted))
+        due_at = await self._due_at(planning, people)
         moments = [_expiry(planning.brief.requester, due_at), *await about_question(planning, self._directory)]
-        people = [await self._directory.person(turn.person, planning.brief.id) for turn in planning.turns]
-        for turn, person in zip(planning.turns, people, strict=True):
-            others = await self._mailed_along(planning, person, people)
-            waiting = _waiting(planning, turn, due_at, person, others)
-            warnings = last_warnings(waiting)
-            nudges = reminders(waiting, warnings)
-            escalations = await escalation(planning, waiting, nudges, self._directory)
-            moments += [*warnings, *nudges, *escalations, *told_of(escalations, (*warnings, *nudges), waiting)]
+        for turn in planning.turns:
+            moments += await (
+                self._about_missing(planning, turn, due_at)
+                if turn.person in missing
+                else self._about(planning, turn, due_at, people)
+            )
         moments.sort(key=lambda moment: (moment.at, _ORDER.index(moment.kind), moment.person))
         return Agenda(
             due_at=due_at,
             moments=tuple(moment for moment in moments if moment.suppressed is None),
             dropped=tuple(moment for moment in moments if moment.suppressed is not None),
-            doubt=self._directory.warning,
+            doubt=self._directory.warning or _not_there(missing),
+            missing=missing,
         )
 
-    async def _due_at(self, planning: Planning) -> datetime:
+    async def _about(
+        self, planning: Planning, turn: Turn, due_at: datetime, people: Mapping[str, Person]
+    ) -> list[Moment]:
+        person = people[turn.person]
+        others = [people[other.person] for other in planning.turns if other is not turn and other.person in people]
+        waiting = _waiting(planning, turn, due_at, person, await self._mailed_along(planning, person, others))
+        warnings = last_warnings(waiting)
+        nudges = reminders(waiting, warnings)
+        escalations = await escalation(planning, waiting, nudges, self._directory)
+        return [*warnings, *nudges, *escalations, *told_of(escalations, (*warnings, *nudges), waiting)]
+
+    async def _about_missing(self, planning: Planning, turn: Turn, due_at: datetime) -> list[Moment]:
+        """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
+        requester = await self._directory.person(planning.brief.requester, planning.brief.id)
+        waiting = _waiting(planning, turn, due_at, requester.model_copy(update={"absent": ()}), NOBODY)
+        return await escalation(planning, waiting, [], self._directory)
+
+    async def _due_at(self, planning: Planning, people: Mapping[str, Person]) -> datetime:
         """The instant after which the request expires."""
         if isinstance(planning.due, datetime):
             return planning.due.astimezone(UTC)
-        signers = await self._known_signers(planning)
+        signers = list(people.values()) or [await self._directory.person(planning.brief.requester)]
         if isinstance(planning.due, date):
             return latest_end_of_day(planning.due, ((signer.tz, signer.working_hours[1]) for signer in signers))
         return after(planning.window_from, planning.policy.window, signers[0].tz)
 
-    async def _known_signers(self, planning: Planning) -> list[Person]:
-        """The signers; who has acted and has left the directory since does not stop the others."""
-        known = []
+    async def _signers(self, planning: Planning) -> dict[str, Person]:
+        """The signers whom the directory knows; whoever has left it does not stop the others."""
+        known = {}
         for signer in planning.brief.signers:
-            try:
-                known.append(await self._directory.person(signer.person, planning.brief.id))
-            except UnknownPerson:
-                if signer.person not in planning.acted:
-                    raise
-        return known or [await self._directory.person(planning.brief.requester)]
+            with suppress(UnknownPerson):
+                known[signer.person] = await self._directory.person(signer.person, planning.brief.id)
+        return known
 
-    async def _mailed_along(self, planning: Planning, person: Person, people: list[Person]) -> Others:
+    async def _mailed_along(self, planning: Planning, person: Person, others: list[Person]) -> Others:
         """Whom every nudge of this signer reaches as well, because no phone takes it."""
-        others = [other for other in people if other is not person]
         if planning.policy.urgent or not others or await self._directory.devices(person):
             return NOBODY
         return Others.of(others, planning.policy)
@@ -103,6 +119,10 @@ def _waiting(planning: Planning, turn: Turn, due_at: datetime, person: Person, o
         others=others,
         heard_at=turn.heard_at,
     )
+
+
+def _not_there(missing: tuple[str, ...]) -> str | None:
+    return f"{', '.join(missing)}: not in the directory" if missing else None
 
 
 def _expiry(requester: str, due_at: datetime) -> Moment:

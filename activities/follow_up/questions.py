@@ -40,13 +40,13 @@ class _Asked:
     directory: Directory
     requester: Person | None
     """None when they have left the directory; the days are then those of whoever asked."""
-    asker: Person
+    there: ZoneInfo
 
     @classmethod
     async def of(cls, planning: Planning, question: OpenQuestion, directory: Directory) -> "_Asked":
-        asker = await directory.person(question.person, planning.brief.id)
         requester = await _known(directory, planning.brief.requester)
-        return cls(planning, question, directory, requester, asker)
+        somebody = requester or await directory.person(question.person, planning.brief.id)
+        return cls(planning, question, directory, requester, somebody.tz)
 
     def reminder(self) -> Moment:
         """To the requester; nobody waits for one who is away."""
@@ -80,18 +80,14 @@ class _Asked:
         """Of the time for which the clocks stand."""
         pause = self.planning.policy.question.pause
         why = f"question {self.question.number} was not answered within {in_words(pause)}"
-        return self._moment(MomentKind.GO_ON, after(self.question.at, pause, self._there), "go-on", why)
-
-    @property
-    def _there(self) -> ZoneInfo:
-        return (self.requester or self.asker).tz
+        return self._moment(MomentKind.GO_ON, after(self.question.at, pause, self.there), "go-on", why)
 
     @property
     def _each(self) -> str:
         return _EACH_WHEN_URGENT if self.planning.policy.urgent else _EACH
 
     def _later(self, at: datetime) -> datetime:
-        return after(at, self._each, self._there)
+        return after(at, self._each, self.there)
 
     def _moment(self, kind: MomentKind, at: datetime, stage: str, why: str) -> Moment:
         requester = self.planning.brief.requester

@@ -95,6 +95,12 @@ _BOUNCED: Final = _alike(
         phrase("The mail that asks for a signature on {document} could not be delivered. Please see to the address."),
     )
 )
+_MISSING: Final = _alike(
+    Words(
+        phrase("A signer cannot be reached"),
+        phrase("{document} waits for somebody who is no longer in the directory. Please decide who is to sign."),
+    )
+)
 _ANSWER: Final[_ByAction] = {
     NoticeAction.SIGN: Words(
         phrase("Your question was answered"), phrase("Please read the answer, then sign {document}.")
@@ -165,6 +171,7 @@ _STAGES: Final = {
     Stage.QUESTION: _QUESTION,
     Stage.ANSWER: _ANSWER,
     Stage.BOUNCED: _BOUNCED,
+    Stage.MISSING: _MISSING,
     Stage.ESCALATION: _ESCALATION,
     Stage.ESCALATED: _ESCALATED,
     Stage.REASSIGNED: _REASSIGNED,

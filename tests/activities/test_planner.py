@@ -146,9 +146,15 @@ async def test_no_escalation_when_the_policy_has_none() -> None:
     assert all(moment.kind is not MomentKind.ESCALATE for moment in (await plan(Policy(escalation=None))).moments)
 
 
-async def test_an_unknown_signer_is_a_problem_of_the_directory() -> None:
+async def test_an_unknown_signer_is_a_doubt_about_the_directory_and_stops_nobody_else() -> None:
+    agenda = await plan(signers=("nobody", "signer"), turns={"nobody": SINCE, "signer": SINCE})
+    assert (agenda.missing, agenda.doubt) == (("nobody",), "nobody: not in the directory")
+    assert {one.to for one in agenda.moments if one.kind is MomentKind.REMIND} == {"signer"}
+
+
+async def test_nobody_is_planned_for_when_requester_and_signer_are_unknown() -> None:
     with pytest.raises(ApplicationError, match="nobody is not in the directory") as caught:
-        await plan(signers=("nobody",))
+        await plan(signers=("nobody",), requester="nobody")
     assert caught.value.type == Code.DIRECTORY
     assert not caught.value.non_retryable
 

@@ -21,6 +21,7 @@ class Stage(StrEnum):
     UNANSWERED = "unanswered"
     ANSWER = "answer"
     BOUNCED = "bounced"
+    MISSING = "missing"
     REASSIGNED = "reassigned"
     WITHDRAWAL = "withdrawal"
     SETTLED = "settled"

@@ -104,7 +104,9 @@ class Agenda(Model):
     dropped: tuple[Moment, ...] = ()
     """What the policy asks for and the calendar forbids, each with its reason; the ledger tells of it in the end."""
     doubt: str | None = None
-    """What is wrong with the directory, when the plan rests on its last good state."""
+    """What is wrong with the directory: the plan rests on its last good state, or leaves somebody out."""
+    missing: tuple[str, ...] = ()
+    """Signers who are not in the directory any more and have not acted."""
 
 
 class Turn(Model):

@@ -29,6 +29,7 @@ def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
         *_questions(brief, progress),
         *_questions_gone(brief, progress),
         *_bounced(brief, progress),
+        *_missing(brief, progress),
     ]
     known = frozenset(line.key for line in progress.notifications)
     return tuple(notice for notice in wanted if notice.key not in known)
@@ -201,14 +202,19 @@ def _questions_gone(brief: Brief, progress: Progress) -> list[Notice]:
 
 def _bounced(brief: Brief, progress: Progress) -> list[Notice]:
     """The requester hears of each signer whose mail came back, once: nobody else can know the right address."""
-    stage, requester = Stage.BOUNCED, brief.requester
-    return [
-        _notice(brief, stage, requester, NoticeAction.OPEN).replace(
-            key=alert_key(brief.id, stage, requester, one.person), about=one.person
-        )
-        for one in progress.signatures.pending
-        if one.state is SignerState.BOUNCED
-    ]
+    bounced = [one.person for one in progress.signatures.pending if one.state is SignerState.BOUNCED]
+    return [_about(brief, Stage.BOUNCED, person) for person in bounced]
+
+
+def _missing(brief: Brief, progress: Progress) -> list[Notice]:
+    """The requester hears of each signer who has left the directory, once: it takes somebody to decide who signs."""
+    return [_about(brief, Stage.MISSING, person) for person in (progress.agenda.missing if progress.agenda else ())]
+
+
+def _about(brief: Brief, stage: str, person: str) -> Notice:
+    """To the requester, about a signer."""
+    notice = _notice(brief, stage, brief.requester, NoticeAction.OPEN)
+    return notice.replace(key=alert_key(brief.id, stage, brief.requester, person), about=person)
 
 
 def _planned(brief: Brief, moment: Moment, action: NoticeAction) -> Notice:

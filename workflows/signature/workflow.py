@@ -107,12 +107,12 @@ class SignatureRequestWorkflow(Telling):
             self._progress = self._progress.replace(agenda=None)
 
     async def _wait(self, deadline: datetime | None, words: str) -> Wake:
-        """Wait for the deadline (None: for ever) or for news; after a week unread, a callback may have been lost."""
+        """Wait for the deadline (None: for ever) or for news; a week later much may be unknown: look again."""
         look_at = (self._progress.read_at or workflow.now()) + options.LOOK_AGAIN
         if deadline is not None and deadline <= look_at:
             return await self.until(deadline, words)
         if await self.until(look_at, words) is Wake.DEADLINE:
-            self._progress = self._progress.replace(unread=True)
+            self._progress = self._progress.replace(unread=True, agenda=None)
         return Wake.NEWS
 
     async def _observe(self) -> None:

@@ -18,7 +18,7 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.model.notices import Channel, Notification, Outcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
-from workflows.model.request import Signer
+from workflows.model.request import Code, Signer
 from workflows.signature.inputs import SignatureRequest
 
 PDF = b"%PDF-1.7\n%%EOF\n"
@@ -131,3 +131,58 @@ async def test_a_new_phone_counts_at_the_next_nudge(world: World, store: Store, 
         shown = await it.shown()
     [line] = reminded(shown.notifications)
     assert (line.channel, line.outcome, len(line.devices)) == (Channel.PUSH, Outcome.ACCEPTED, 1)
+
+
+async def test_a_signer_who_leaves_is_a_problem_that_the_requester_hears_of_and_stops_nobody_else(
+    world: World, sandbox: RunningSandbox, store: Store, tmp_path: Path
+) -> None:
+    phone, other = (f", devices: [{{token: finance-chief~{number}, platform: ios}}]" for number in (1, 2))
+    west, east = person("west", WEST.key, phone), person("east", EAST.key, other)
+    people(tmp_path, west, east)
+    start = monday(9)
+    async with story(world, await request(store, EVERY_TWO_DAYS, "west", "east"), begins=start) as it:
+        await it.days_pass(1)
+        people(tmp_path, east)
+        await it.until(start + 3 * DAY)
+        gone = await it.shown()
+        people(tmp_path, west, east)
+        await it.until(start + 4 * DAY)
+        back = await it.shown()
+    assert gone.problem is not None
+    assert (gone.problem.code, gone.problem.says) == (Code.DIRECTORY, "west: not in the directory")
+    [told] = [line for line in gone.notifications if line.stage == "missing"]
+    assert (told.person, told.outcome) == ("legal-desk", Outcome.ACCEPTED)
+    assert {line.person for line in reminded(gone.notifications)} == {"east"}
+    assert back.problem is None
+    assert {line.person for line in reminded(back.notifications)} == {"west", "east"}
+
+
+async def test_who_leaves_while_nothing_is_planned_is_missed_within_a_week(
+    world: World, store: Store, tmp_path: Path
+) -> None:
+    silent = EVERY_TWO_DAYS.replace(window="60d", reminders=None, warnings=())
+    people(tmp_path, person("west", WEST.key))
+    start = monday(9)
+    async with story(world, await request(store, silent, "west"), begins=start) as it:
+        await it.days_pass(1)
+        people(tmp_path, person("east", EAST.key))
+        await it.until(start + 8 * DAY)
+        shown = await it.shown()
+    assert shown.problem is not None and shown.problem.code is Code.DIRECTORY
+    assert [line.person for line in shown.notifications if line.stage == "missing"] == ["legal-desk"]
+
+
+async def test_of_whoever_has_left_somebody_who_can_act_is_told_as_the_policy_says(
+    world: World, store: Store, tmp_path: Path
+) -> None:
+    escalation = Escalation(after="4d", or_=None, to=("alternates",), alternates=("deputy",))
+    deputy = person("deputy", WEST.key, ", devices: [{token: d~1, platform: ios}]")
+    people(tmp_path, person("west", WEST.key), deputy)
+    start = monday(9)
+    policy = EVERY_TWO_DAYS.replace(escalation=escalation)
+    async with story(world, await request(store, policy, "west"), begins=start) as it:
+        await it.days_pass(1)
+        people(tmp_path, deputy)
+        await it.until(start + 5 * DAY)
+        shown = await it.shown()
+    assert [(one.from_, one.to, one.reason) for one in shown.escalations] == [("west", "deputy", "escalation")]
