@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.links import LinkUse
 from starter.page.screens import Act
 from starter.temporal_refusals import TemporalRefused
-from starter.wishes import NotConfirmed, NotLiving, Refused
+from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from tests.starter.paging import (
     CHAIR,
     DUTCH,
@@ -28,6 +28,7 @@ from tests.starter.paging import (
     values_of,
 )
 from workflows.model.entries import AskedQuestion
+from workflows.model.operations import OperationState
 from workflows.model.request import Role, SignerState, Status
 from workflows.model.views import Choices, RequestShow, SignerLine
 from workflows.model.wishes import Answer, Delegation, NotNow, Question
@@ -244,6 +245,21 @@ async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_
     assert "It is not certain that this was done" in text_of(answer.text)
     again = option_of(answer.text, Act.ASK) | {"text": "Which annex?"}
     assert (again, "Which annex?</textarea>" in answer.text) == (form, True)
+
+
+async def test_a_place_that_is_not_handed_over_yet_is_said_to_be_under_way(signer: Phone) -> None:
+    signer.wishes.state = OperationState.OPEN
+    answer = await signer.wish(signer.link(), Act.HAND_OVER)
+    assert answer.status_code == 202
+    assert "It is under way" in text_of(answer.text)
+    assert "handed over" not in text_of(answer.text)
+
+
+async def test_a_wish_that_was_not_admitted_was_not_done(signer: Phone) -> None:
+    signer.wishes.failure = NotAdmitted()
+    answer = await signer.wish(signer.link(), Act.ASK, text="Which annex?")
+    assert (answer.status_code, "Which annex?</textarea>" in answer.text) == (503, True)
+    assert "Your request was not carried out." in text_of(answer.text)
 
 
 async def test_a_wish_that_temporal_does_not_take_was_not_done_and_the_page_knows_no_more(signer: Phone) -> None:

@@ -85,6 +85,21 @@ async def test_a_delegation_that_makes_no_sense_is_refused_in_words_and_changes_
         assert await says("deputy", "customer-signer") == "customer-signer was asked before"
 
 
+async def test_only_who_wants_a_hand_over_by_hand_asks_whether_the_new_one_is_away() -> None:
+    """What the policy hands over was planned with everybody's calendar in hand."""
+    world = World()
+    world.planner.action = EscalationAction.REASSIGN
+    world.signatures.forward_refusals = ["customer-deputy is away: insist with --force"]
+    wish = Delegation(signer="customer-signer", to="customer-deputy", actor="legal-desk")
+    async with story(world) as it:
+        await it.days_pass(1)
+        assert await refused(it, wish) == "customer-deputy is away: insist with --force"
+        assert (await it.wish(wish.replace(force=True))).detail == "handed over to customer-deputy"
+        await it.days_pass(12.1)
+    assert [order.present_at is not None for order in world.signatures.forwarded] == [True, False, False]
+    assert [order.reason for order in world.signatures.forwarded] == ["manual", "manual", "escalation"]
+
+
 async def test_an_escalation_that_reassigns_gives_the_place_to_the_alternate_who_signs() -> None:
     world = World()
     world.planner.action = EscalationAction.REASSIGN

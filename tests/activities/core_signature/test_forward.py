@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -77,6 +78,25 @@ async def test_the_place_and_the_turn_are_the_new_signer_s(
     }
     assert (await signing_page(client, "msa-0042", CUSTOMER)).state is SigningState.HANDED_OVER
     assert (await signing_page(client, "msa-0042", REVIEWER)).state is SigningState.BY_MAIL
+
+
+async def test_somebody_who_is_away_is_asked_only_by_who_insists(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting, tmp_path: Path
+) -> None:
+    people = tmp_path / "people.yaml"
+    reviewer = "id: reviewer,"
+    assert reviewer in people.read_text()
+    people.write_text(
+        people.read_text().replace(reviewer, f"{reviewer} absent: [{{from: 2026-12-01, until: 2026-12-20}}],")
+    )
+    during, after = datetime(2026, 12, 4, 10, tzinfo=UTC), datetime(2026, 12, 24, 10, tzinfo=UTC)
+    refused: ForwardReport = await act(service.forward, order.replace(present_at=during))
+    assert refused.refused == "reviewer is away: insist with --force"
+    assert asked(sandbox) == 0
+    assert (await act(service.forward, order.replace(present_at=after))).refused is None
+    # What was done is not undone by a calendar: the answer of an earlier attempt may have been lost.
+    assert (await act(service.forward, order.replace(present_at=during))).refused is None
+    assert asked(sandbox) == 1
 
 
 async def test_the_new_signer_signs_and_may_be_replaced_as_well(

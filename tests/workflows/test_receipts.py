@@ -1,0 +1,165 @@
+"""What is remembered of a wish and told of it: little, whatever people write, and never more than there is room for."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from tests.workflows.fakes import World
+from tests.workflows.stage import a_request, story
+from workflows.follow_up import operations
+from workflows.follow_up.operation_ledger import OPERATIONS_REMEMBERED, OperationLedger
+from workflows.model.operations import (
+    ID_AT_MOST,
+    OTHER_CONTENT,
+    RECEIPT_BYTES_AT_MOST,
+    Operation,
+    OperationState,
+    digest_of,
+)
+from workflows.model.provider import DocumentSeen
+from workflows.model.request import Code, Signer, Status
+from workflows.model.texts import NAME_AT_MOST, TEXT_AT_MOST, cleaned, clipped
+from workflows.model.wishes import Cancellation, Delegation, Extension, Pause, Question, ReminderNow
+from workflows.signature.progress import Progress
+from workflows.signature.receipts import receipt, recorded
+from workflows.signature.show import show
+
+NOW = datetime(2026, 11, 2, 9, 30, 15, 123456, tzinfo=UTC)
+LONGEST_ID = "i" * 100
+"""As long as an id of a request or a person may be."""
+WORST = '"' * TEXT_AT_MOST
+FOUR_BYTES = "🖋" * TEXT_AT_MOST
+
+
+def person(number: int) -> str:
+    return f"{number:03}-".ljust(100, "p")
+
+
+def written(value: object) -> int:
+    return len(pydantic_data_converter.payload_converter.to_payload(value).data)
+
+
+def with_everything_pending(text: str) -> Progress:
+    """A request of the longest ids and texts, in trouble, with every kind of wish outstanding many times."""
+    brief = a_request(*(Signer(person=person(n), order=1) for n in range(100)), name=LONGEST_ID).brief
+    sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
+    known = Progress.begin(brief, NOW).observe(sent, NOW).trouble(Code.UNREACHABLE, text, NOW, NOW)
+    actor, to = "a" * NAME_AT_MOST, person(777)
+    for number in range(30):
+        for word, effect, wish in (
+            ("delegate", operations.delegate, Delegation(actor=actor, signer=person(1), to=to)),
+            ("extend", operations.extend, Extension(actor=actor, due=NOW + timedelta(days=number))),
+            ("remind", operations.remind, ReminderNow(actor=actor)),
+            ("cancel", operations.cancel, Cancellation(actor=actor, reason=text)),
+        ):
+            id = f"{word}-{number:03}".ljust(ID_AT_MOST, "x")
+            known = recorded(effect(known, wish, NOW), id, wish, NOW)  # type: ignore[arg-type]
+    return known
+
+
+@pytest.mark.parametrize("text", [WORST, FOUR_BYTES, "\\" * TEXT_AT_MOST])
+def test_a_receipt_is_below_a_kilobyte_with_the_longest_texts(text: str) -> None:
+    known = with_everything_pending(text)
+    ended = known.not_reassigned(known.reassigning[0], text, NOW)
+    request = a_request(name=LONGEST_ID)
+    receipts = [
+        receipt(progress, show(request, progress, NOW), operation)
+        for progress in (known, ended, known.end_unseen(NOW))
+        for operation in progress.operations.entries
+    ]
+    assert max(map(written, receipts)) < RECEIPT_BYTES_AT_MOST
+    assert receipts[0].further == OPERATIONS_REMEMBERED - 3
+
+
+def test_the_ledger_keeps_the_latest_and_forgets_what_is_open_last() -> None:
+    ledger = OperationLedger()
+    for number in range(10 * OPERATIONS_REMEMBERED):
+        state = OperationState.OPEN if number == 0 else OperationState.DONE
+        ledger = ledger.record(Operation(id=str(number), what="pause", digest="", at=NOW, by="x", state=state))
+    assert len(ledger.entries) == OPERATIONS_REMEMBERED
+    assert [one.id for one in ledger.open] == ["0"]
+    assert ledger.entries[-1].id == str(10 * OPERATIONS_REMEMBERED - 1)
+
+
+def test_a_ledger_full_of_what_is_open_still_takes_one_more() -> None:
+    ledger = OperationLedger()
+    for number in range(OPERATIONS_REMEMBERED):
+        ledger = ledger.record(Operation(id=str(number), what="extend", digest="", at=NOW, by="x"))
+    one_more = Operation(id="more", what="pause", digest="", at=NOW, by="x", state=OperationState.DONE)
+    assert ledger.record(one_more).of("more") is not None
+
+
+def test_a_digest_is_of_what_is_wanted_and_not_of_who_wants_it() -> None:
+    wish = Pause(actor="a", reason="prices", op="1")
+    assert digest_of(wish) == digest_of(wish.replace(actor="b", op=None))
+    assert digest_of(wish) != digest_of(wish.replace(reason="holidays"))
+    assert digest_of(Pause(actor="a")) != digest_of(ReminderNow(actor="a"))
+
+
+@pytest.mark.parametrize("text", [WORST, FOUR_BYTES, "abc", "", "é" * 300])
+@pytest.mark.parametrize("most", [10, 60, 240])
+def test_what_is_clipped_fits_and_keeps_its_beginning(text: str, most: int) -> None:
+    short = clipped(text, most)
+    assert len(json.dumps(short, ensure_ascii=False).encode()) - 2 <= most
+    assert text.startswith(short.removesuffix("…"))
+    assert short == text or len(short) > most // 8
+
+
+def test_what_nobody_looked_at_is_cleaned() -> None:
+    assert cleaned("a\x1b[31mred\u202e\x07\u0000b\r\n") == "a[31mredb"
+    assert cleaned("e\u0301\ud800") == "é"
+    assert len(cleaned("x" * 1_200_000)) == TEXT_AT_MOST
+
+
+async def test_a_cancellation_from_the_web_ui_leaves_no_escapes_and_no_megabyte_in_the_memory() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(0.01)
+        await it.handle.cancel(reason="\x1b[2J\u202eno longer needed " + "x" * 1_200_000)
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+        [asked] = [entry for entry in (await it.shown()).timeline if entry.what == "cancellation asked for"]
+    assert asked.why is not None
+    assert asked.why.startswith("[2Jno longer needed xxx")
+    assert len(asked.why) == TEXT_AT_MOST
+
+
+async def test_an_operation_is_known_by_its_content_also_in_a_later_run() -> None:
+    """The server knows the ids of this run only; the memory is carried."""
+    request = a_request()
+    taken = recorded(Progress.begin(request.brief, NOW), "pause-op-1", Pause(actor="x", reason="prices"), NOW)
+    async with story(World(), request.replace(carried=taken)) as it:
+        with pytest.raises(Exception, match="Workflow update failed") as refused:
+            await it.wish(Pause(actor="x", reason="holidays"), op="pause-op-1")
+        again = await it.wish(Pause(actor="y", reason="prices"), op="pause-op-1")
+        assert (again.state, "the clocks stand" in (await it.shown()).says) == (OperationState.DONE, False)
+    assert str(refused.value.__cause__) == f"refused: {OTHER_CONTENT}"
+
+
+async def test_an_operation_with_a_name_too_long_is_refused_and_an_unknown_one_has_no_receipt() -> None:
+    async with story(World()) as it:
+        await it.days_pass(0.01)
+        with pytest.raises(Exception, match="Workflow update failed") as refused:
+            await it.wish(Question(person="customer-signer", text="?"), op="x" * (ID_AT_MOST + 1))
+        assert await it.handle.query("operation", "never") is None
+    assert str(refused.value.__cause__).endswith("… is too long a name")
+
+
+async def test_what_was_wished_before_the_end_came_is_refused_as_too_late() -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(1)
+        world.signatures.gate, before = asyncio.Event(), len(world.signatures.observations)
+        world.signatures.observing.clear()
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await world.signatures.observing.wait()
+        assert len(world.signatures.observations) > before
+        pending = await it.handle.execute_update("cancel", Cancellation(actor="x", reason="no"), id="cancel-1")
+        assert pending["state"] == OperationState.OPEN
+        world.signatures.gate.set()
+        await it.handle.result()
+        known = await it.handle.query("operation", "cancel-1")
+    assert (known["state"], known["detail"]) == (OperationState.REFUSED, "too late: the request is signed")
