@@ -35,7 +35,8 @@ from starter.settings import Settings
 
 NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{clients.CALLBACKS}{{segment}}"
-_WISH_WITHIN: Final = timedelta(seconds=10)
+_WISH_WITHIN: Final = timedelta(seconds=12)
+"""A little longer than the SDK tries again what Temporal does not admit."""
 _HANDED_OVER_WITHIN: Final = timedelta(seconds=6)
 """A signer waits for the page; to hand over takes some calls of Core Signature."""
 _IDENTITY: Final = "countersign-webhook"

@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from starter import wishes
 from starter.context import Context
 from tests.starter.living import MSA, begin, desk_in, shown_with
 from tests.starter.terminal import type_
-from tests.workflows.fakes import World
+from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
-from workflows.model.request import Status
+from workflows.model.request import Code, Status
 from workflows.model.wishes import Question
 
 pytestmark = pytest.mark.real_server
@@ -23,14 +24,17 @@ LEGAL = ("--as", "legal-desk", "--json")
 DUE = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
 
 
-async def typed(context: Context, folder: Path, *words: str) -> Any:
-    """The answer of `countersign request …` as JSON."""
+async def ended(context: Context, folder: Path, *words: str) -> "CompletedProcess[str]":
+    """What came of `countersign request …`."""
     address = context.client.service_client.config.target_host
-    ended = await asyncio.to_thread(
-        type_, "request", *words, TEMPORAL_ADDRESS=address, COUNTERSIGN_DATA_DIR=str(folder)
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return json.loads(ended.stdout)
+    return await asyncio.to_thread(type_, "request", *words, TEMPORAL_ADDRESS=address, COUNTERSIGN_DATA_DIR=str(folder))
+
+
+async def typed(context: Context, folder: Path, *words: str) -> Any:
+    """The answer as JSON."""
+    answered = await ended(context, folder, *words)
+    assert (answered.returncode, answered.stderr) == (0, "")
+    return json.loads(answered.stdout)
 
 
 async def test_the_words_do_what_they_say(tmp_path: Path) -> None:
@@ -57,3 +61,22 @@ async def test_the_words_do_what_they_say(tmp_path: Path) -> None:
     assert [(one["text"], one["answer"]) for one in shown["answered"]] == [("Which annex?", "Annex B.")]
     assert "reminder-manual-1" in [line["stage"] for line in shown["notifications"]]
     assert cancelled["status"] == "cancelled"
+
+
+async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_refused(tmp_path: Path) -> None:
+    hand_over = ("delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", "--as", "legal-desk")
+    world = World()
+    async with desk_in(tmp_path) as context, workers(context.client, world):
+        await begin(context)
+        await shown_with(context, Status.SENT)
+        world.signatures.forward_refusals = ["customer-deputy is away: insist with --force"]
+        refused = await ended(context, tmp_path, *hand_over)
+        world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
+        open_ = await ended(context, tmp_path, *hand_over, "--force", "--op", "op-2", "--wait", "0s")
+        done = await ended(context, tmp_path, "pause", MSA, "--reason", "[prices]")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"{MSA}: customer-deputy is away: insist with --force\n"
+    assert (open_.returncode, open_.stderr) == (0, "")
+    assert open_.stdout.startswith("asked for, still to be done: hand over from customer-signer to customer-deputy\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("paused\n")

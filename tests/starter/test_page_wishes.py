@@ -256,7 +256,7 @@ async def test_a_place_that_is_not_handed_over_yet_is_said_to_be_under_way(signe
 
 
 async def test_a_wish_that_was_not_admitted_was_not_done(signer: Phone) -> None:
-    signer.wishes.failure = NotAdmitted()
+    signer.wishes.failure = NotAdmitted("too many changes wait")
     answer = await signer.wish(signer.link(), Act.ASK, text="Which annex?")
     assert (answer.status_code, "Which annex?</textarea>" in answer.text) == (503, True)
     assert "Your request was not carried out." in text_of(answer.text)

@@ -11,6 +11,7 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.follow_up import operations
 from workflows.follow_up.operation_ledger import OPERATIONS_REMEMBERED, OperationLedger
+from workflows.follow_up.operations import REASSIGNMENTS_AT_MOST
 from workflows.model.operations import (
     ID_AT_MOST,
     OTHER_CONTENT,
@@ -163,3 +164,16 @@ async def test_what_was_wished_before_the_end_came_is_refused_as_too_late() -> N
         await it.handle.result()
         known = await it.handle.query("operation", "cancel-1")
     assert (known["state"], known["detail"]) == (OperationState.REFUSED, "too late: the request is signed")
+
+
+def test_hand_overs_that_are_pending_count_as_well() -> None:
+    """Each of them is a call of Core Signature that an outage keeps in the memory."""
+    known = Progress.begin(a_request().brief, NOW).observe(
+        DocumentSeen(document="d", status=Status.SENT, raw="se"), NOW
+    )
+    for number in range(10 * REASSIGNMENTS_AT_MOST):
+        wish = Delegation(actor="x", signer="customer-signer", to=f"deputy-{number}")
+        if operations.refuse_delegate(known, wish, "legal-desk") is None:
+            known = operations.delegate(known, wish, NOW)
+    assert len(known.reassigning) == REASSIGNMENTS_AT_MOST
+    assert operations.refuse_delegate(known, wish, "legal-desk") == "the request was handed over too often already"
