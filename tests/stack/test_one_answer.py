@@ -64,6 +64,8 @@ async def test_reminded_escalated_signed_by_two_and_handed_off_as_far_as_it_goes
     assert says(await everywhere(it, "signed"), "Signed", "; telling hr")
     await it.vendor.disarm()
     await it.forward("signed", MINUTE)
+    assert says(await everywhere(it, "signed"), "Signed", "; telling finance")
+    await it.forward("signed", 4 * DAY)
     closed = await everywhere(it, "signed")
     assert says(closed, "Signed", "; could not tell finance")
     await remembered(it, closed)
@@ -81,7 +83,7 @@ async def test_hindered_asked_paused_misspelt_and_at_last_declined(it: Town) -> 
 
     await wish(it, "declined", Question(person=FIRST, text="Which annex?"))
     asked = await everywhere(it, "declined")
-    assert says(asked, f"Waiting for {FIRST}; the clocks stand: a question of {FIRST} waits for an answer")
+    assert says(asked, f"Waiting for {FIRST}; the clocks stand until", f"a question of {FIRST} waits for an answer")
     await it.forward("declined", 2 * DAY)
     await wish(it, "declined", Answer(actor="legal-desk", text="Annex B"))
     answered = await everywhere(it, "declined")

@@ -26,11 +26,15 @@ from tests.workflows.test_agenda import (
 )
 from workflows.model.entries import Reassignment
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
+from workflows.model.provider import DocumentSeen
+from workflows.model.request import Status
 from workflows.model.views import Next, NextStep
 from workflows.signature.inputs import planning_of
 from workflows.signature.legibility import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people, stage_of
 from workflows.signature.progress import Progress
-from workflows.signature.show import show
+from workflows.signature.recipients import open_hand_off
+from workflows.signature.record import settled_record
+from workflows.signature.show import show, stamp
 
 REQUEST = a_request()
 
@@ -110,3 +114,9 @@ def test_a_list_of_people_stays_within_what_a_search_attribute_takes(people: tup
     shown = listed_people(people)
     assert shown == [*people[:listed], *(["+more"] if len(people) > listed else [])]
     assert len(json.dumps(shown)) <= PEOPLE_BYTES_AT_MOST
+
+
+def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_told() -> None:
+    signed = SENT.observe(DocumentSeen(document="d", status=Status.SIGNED, raw="si"), START)
+    record = settled_record(REQUEST, open_hand_off(REQUEST, signed), "run", START)
+    assert (record.show.next, record.show.says) == (None, f"Signed {stamp(START)}")

@@ -6,7 +6,7 @@ Both are made by activities from their input alone, so that a repetition is equa
 from collections.abc import Iterable
 from datetime import datetime
 
-from workflows.follow_up.handoff import state_after
+from workflows.follow_up.handoff import HandoffLedger, state_after
 from workflows.model.notices import Notification
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
 from workflows.model.settlement import HandoffLine, HandoffReport, HandoffState
@@ -19,7 +19,8 @@ from workflows.signature.show import handed_off_entry, show, told_entry, with_de
 
 def settled_record(request: SignatureRequest, progress: Progress, run_id: str, at: datetime) -> SettledRecord:
     """The record of what is remembered at settlement; `at` is that instant, so that making it again changes nothing."""
-    return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(request, progress, at))
+    settled = progress.replace(handoff=HandoffLedger())  # What becomes of the hand-off is in the amendments.
+    return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(request, settled, at))
 
 
 def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amendment:
