@@ -1,11 +1,13 @@
 """What opens on the phone behind a link of ours: the signing link, and where a request stands.
 
-A GET shows and changes nothing, since scanners follow links. The form's POST sends the browser on to the signer's live
-signing page, read from Core Signature at that moment and kept nowhere, so signing works while Temporal is down. What
-else somebody may wish is told to the workflow; while nobody answers for it, it is not on offer.
+A GET shows what our own side knows and changes nothing, since scanners follow links. The form's POST asks Core
+Signature and sends the browser on to the signer's live signing page, which is kept nowhere: signing works while
+Temporal is down. What else somebody may wish is told to the workflow; while nobody answers for it, it is not on offer.
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,9 +26,12 @@ from activities.links import BadLink, LinkClaim, Links, LinkUse
 from activities.people import Directory, DirectoryFailure, Person, UnknownPerson
 from activities.reader import Reader
 from starter.page import form_answers, offers, options
+from starter.page.allowances import Allowances
+from starter.page.as_known import page_as_known
 from starter.page.form_guard import FormGuard
 from starter.page.mail_pause import MailPause
 from starter.page.posted_forms import read_form
+from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import Renderer
 from starter.page.screens import Act, Draft, Screen
 from starter.page.words import (
@@ -35,7 +40,7 @@ from starter.page.words import (
     NO_ANSWER,
     NOT_KNOWN_NOW,
     NOT_OURS,
-    ended_screen,
+    TOO_OFTEN,
     signing_screen,
     status_screen,
 )
@@ -45,8 +50,6 @@ from workflows.model.operations import OperationState, Receipt
 from workflows.model.views import RequestShow
 from workflows.model.wishes import AnyWish
 
-Look = Callable[[str], Awaitable[RequestShow | None]]
-"""What is known of a request by our own side, None when nobody says; answers soon and never raises."""
 Send = Callable[[str, AnyWish, str], Awaitable[Receipt]]
 """Has a request take a wish, once for each op; soon says what came of it, or raises as `wishes.carry_out` does."""
 
@@ -79,14 +82,16 @@ class Pages:
         look: Look,
         send: Send,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._links = links
         self._directory = directory
         self._signatures = signatures
-        self._look = look
+        self._look = RecentLooks(look, seconds)
         self._send = send
         self._guard = guard
         self._clock = clock
+        self._allowances = Allowances(seconds)
         self._mail_pause = MailPause(clock)
         self._renderer = Renderer(signatures.config.url)
 
@@ -96,21 +101,19 @@ class Pages:
 
     async def open(self, request: Request) -> Response:
         """Show what the link is for."""
-        try:
-            visit = await self._visit(request)
-        except BadLink:
-            return self._renderer.page(NOT_OURS.told(_asked_language(request)))
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
         screen = await self._screen(visit)
-        if screen.button and screen.button.act is Act.RESEND and request.query_params.get("mail") == _SENT:
+        if screen.button and request.query_params.get("mail") == _SENT:
             screen = replace(MAIL_SENT.told(visit.reader.language), document=screen.document)
         return self._shown(screen, visit)
 
     async def act(self, request: Request) -> Response:
         """Do what the button of the page said, or show the page as it is by now."""
-        try:
-            visit = await self._visit(request)
-        except BadLink:
-            return self._renderer.page(NOT_OURS.told(_asked_language(request)))
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
         form = await read_form(request)
         if not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
             return self._told(FOREIGN_FORM, visit)
@@ -119,29 +122,29 @@ class Pages:
         return await self._wish(visit, form)
 
     async def _go_on(self, visit: Visit, act: str) -> Response:
+        if visit.claim.use is not LinkUse.SIGN:
+            return self._renderer.onward(visit.ref)
         try:
-            return self._renderer.onward(await self._destination(visit, act))
+            page = await self._page_of(visit.claim)
+            if act == Act.SIGN and page.state is SigningState.OPEN and page.url:
+                return self._renderer.onward(page.url)
+            if act == Act.RESEND and page.state is SigningState.BY_MAIL and page.request:
+                return await self._mailed(page.request, visit)
         except (ServiceFailure, DirectoryFailure, TimeoutError) as failure:
             _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
             return self._told(_no_answer(failure), visit)
+        return self._shown(await self._signing(visit, page), visit)
 
-    async def _destination(self, visit: Visit, act: str) -> str:
-        """Where the browser goes next; relative, so that a proxy may put our pages below any path."""
-        if visit.claim.use is not LinkUse.SIGN:
-            return visit.ref
-        page = await self._page_of(visit.claim)
-        if act == Act.SIGN and page.state is SigningState.OPEN and page.url:
-            return page.url
-        if act == Act.RESEND and page.state is SigningState.BY_MAIL and page.request:
-            with self._mail_pause.asking(page.request) as may_be:
-                if may_be:
-                    await self._signatures.resend(page.request)
-            return f"{visit.ref}?mail={_SENT}"
-        return visit.ref
+    async def _mailed(self, request: str, visit: Visit) -> Response:
+        """The way on is relative, so that a proxy may put our pages below any path."""
+        with self._mail_pause.asking(request) as may_be:
+            if may_be:
+                await self._signatures.resend(request)
+        return self._renderer.onward(f"{visit.ref}?mail={_SENT}")
 
     async def _wish(self, visit: Visit, form: dict[str, str]) -> Response:
         """Have the request take what a form wishes; what came of it is to be seen on the page that follows."""
-        request, shown = visit.claim.request, await self._look(visit.claim.request)
+        request, shown = visit.claim.request, await self._look.anew(visit.ref, visit.claim.request)
         if shown is None or shown.partial:
             return self._kept(form_answers.NOT_DONE, visit, form)
         try:
@@ -159,26 +162,25 @@ class Pages:
             return self._shown(form_answers.refused(await self._screen(visit), str(refused), form), visit)
         except NotLiving:
             _LOGGER.info("wish for what has ended", request=request)
+        finally:
+            self._look.forget(visit.ref)
         return self._renderer.onward(visit.ref)
 
     async def _screen(self, visit: Visit) -> Screen:
         return await (self._status if visit.claim.use is LinkUse.VIEW else self._signing)(visit)
 
-    async def _signing(self, visit: Visit) -> Screen:
-        claim, language = visit.claim, visit.reader.language
-        found, shown = await asyncio.gather(self._page_of(claim), self._look(claim.request), return_exceptions=True)
-        known = shown if isinstance(shown, RequestShow) else None
-        if known and known.status.ended:
-            return ended_screen(known.status, language)
-        if isinstance(found, SigningPage):
+    async def _signing(self, visit: Visit, found: SigningPage | None = None) -> Screen:
+        """The signer's screen: by what Core Signature has just said, if it was asked, else as we know it."""
+        shown = await (self._look.anew if found else self._look)(visit.ref, visit.claim.request)
+        known = page_as_known(shown, visit.claim.person)
+        if known.state is SigningState.ENDED or found is None:
+            page = known
+        else:
             # What we are waiting for at Core Signature is only not listed yet.
-            page = replace(found, state=SigningState.PREPARING) if known and _is_unknown(found) else found
-            screen = signing_screen(page, known.due_at if known else None, visit.reader, self._clock())
-            return await self._with_more(screen, visit, known) if known and page.state in _CAN_SIGN else screen
-        if isinstance(found, (ServiceFailure, DirectoryFailure, TimeoutError)):
-            _LOGGER.warning("signing page not found out", request=claim.request, why=str(found))
-            return _no_answer(found).told(language)
-        raise found
+            page = replace(found, state=SigningState.PREPARING) if shown and _is_unknown(found) else found
+        screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self._clock())
+        offering = shown is not None and not shown.partial and page.state in _CAN_SIGN
+        return await self._with_more(screen, visit, shown) if shown and offering else screen
 
     async def _with_more(self, screen: Screen, visit: Visit, shown: RequestShow) -> Screen:
         """A signer's screen with what they wished so far, and what else they may."""
@@ -186,7 +188,7 @@ class Pages:
         return options.with_offers(wished, await self._offers(visit, shown), visit.reader)
 
     async def _status(self, visit: Visit) -> Screen:
-        shown = await self._look(visit.claim.request)
+        shown = await self._look(visit.ref, visit.claim.request)
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         screen = status_screen(shown, visit.claim.person, visit.reader, self._clock())
@@ -216,15 +218,28 @@ class Pages:
         async with asyncio.timeout(PROVIDER_SECONDS):
             return await signing_page(self._signatures, claim.request, person.email)
 
-    async def _visit(self, request: Request) -> Visit:
-        """Who is here; while the directory does not know, their browser says the language. Raises `BadLink`."""
-        ref = request.path_params["ref"]
-        claim = self._links.open(ref)
+    async def _visit(self, request: Request) -> Visit | Response:
+        """Who is here, or what they are told who may not be.
+
+        While the directory does not know somebody, their browser says the language.
+        """
+        ref, stranger = request.path_params["ref"], Reader.unknown(_asked_language(request))
+        if wait := self._allowances.address(request):
+            return self._too_often(wait, stranger)
+        try:
+            claim = self._links.open(ref)
+        except BadLink:
+            return self._renderer.page(NOT_OURS.told(stranger.language))
         try:
             person = await self._directory.person(claim.person, claim.request)
+            visit = Visit(ref, claim, person, Reader.of(person))
         except DirectoryFailure:
-            return Visit(ref, claim, None, Reader.unknown(_asked_language(request)))
-        return Visit(ref, claim, person, Reader.of(person))
+            visit = Visit(ref, claim, None, stranger)
+        wait = self._allowances.link(request, ref)
+        return self._too_often(wait, visit.reader) if wait else visit
+
+    def _too_often(self, wait: float, reader: Reader) -> Response:
+        return self._renderer.page(replace(TOO_OFTEN.told(reader.language), retry_after=math.ceil(wait)))
 
     def _shown(self, screen: Screen, visit: Visit) -> Response:
         return self._renderer.page(screen, self._guard.token(visit.ref))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
 import h11
@@ -94,10 +94,15 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def listening(app: ASGIApp, bind: Bind, *, head_seconds: float = HEAD_SECONDS) -> AsyncIterator[str]:
-    """Serve `app` until left; yields its address. Raises `CannotListen`; open requests get some seconds at the end."""
+async def listening(
+    app: ASGIApp, bind: Bind, *, head_seconds: float = HEAD_SECONDS, proxies: Sequence[str] = ()
+) -> AsyncIterator[str]:
+    """Serve `app` until left; yields its address. Raises `CannotListen`; open requests get some seconds at the end.
+
+    Of `proxies`, addresses or networks, it is believed whom they call for.
+    """
     with _bound(bind) as bound:
-        server = _Server(_config(app, head_seconds))
+        server = _Server(_config(app, head_seconds, proxies))
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         started = asyncio.create_task(server.listening.wait())
         try:
@@ -109,7 +114,7 @@ async def listening(app: ASGIApp, bind: Bind, *, head_seconds: float = HEAD_SECO
             await serving
 
 
-def _config(app: ASGIApp, seconds: float) -> uvicorn.Config:
+def _config(app: ASGIApp, seconds: float, proxies: Sequence[str]) -> uvicorn.Config:
     class Protocol(ImpatientProtocol):
         head_seconds = seconds
 
@@ -121,7 +126,8 @@ def _config(app: ASGIApp, seconds: float) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 

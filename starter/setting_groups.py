@@ -6,7 +6,19 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from starter.setting_values import Address, Bind, HandoffSecrets, Hosts, Listen, Secrets, Segment, Span, Words, wrong
+from starter.setting_values import (
+    Address,
+    Bind,
+    HandoffSecrets,
+    Hosts,
+    Listen,
+    Networks,
+    Secrets,
+    Segment,
+    Span,
+    Words,
+    wrong,
+)
 
 UNSET: Final = SecretStr("")
 MOST_LIST_LAG: Final = timedelta(seconds=20)
@@ -96,6 +108,7 @@ class WebhookSettings(Group):
 
     url: Address = Field("", description="Public base address of the receiver")
     bind: Listen = Field(Bind("127.0.0.1", 8080), description="Where the receiver listens")
+    proxies: Networks = Field((), description="Addresses or networks of proxies whose `X-Forwarded-For` is believed")
     secrets: Secrets = Field((), description="Secrets of the callback hash, comma-separated for rotation")
     mode: Literal["hmac", "none"] = Field("hmac", description="`none` only when the tenant sends no usable hash")
     max_age: Span = Field(timedelta(hours=24), description="Oldest callback that is believed; repeats come for 2.5 h")

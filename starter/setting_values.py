@@ -95,6 +95,13 @@ def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
     return hosts
 
 
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.ip_network(network)) for network in value)
+    except ValueError:
+        raise wrong("must be a comma-separated list of IP addresses or networks like 10.0.0.0/8") from None
+
+
 def _bind(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -158,6 +165,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_hosts)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_networks)]
 Listen = Annotated[Bind, BeforeValidator(_bind)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas)]
 Segment = Annotated[SecretStr, AfterValidator(_segment)]

@@ -56,7 +56,7 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
         keeping = pace.kept(client, calls, settings.signature.max_rps, pace.Record.of_receiver)
         async with aclosing(signatures), keeping:
             app = make_app(routes_of(settings, client, signatures, told.runtime.metric_meter))
-            async with listening(app, settings.webhook.bind) as url:
+            async with listening(app, settings.webhook.bind, proxies=settings.webhook.proxies) as url:
                 _announce(url, ready_file)
                 await stop.wait()
                 _LOGGER.info("closing")

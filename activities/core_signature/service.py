@@ -16,6 +16,7 @@ from activities.failures import failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.people import Directory
 from activities.person import Person
+from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Store
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
 from workflows.model.request import Brief, Code, Roster
@@ -81,6 +82,7 @@ class CoreSignatureService(SignatureService):
     async def _make_document(self, brief: Brief) -> WireDocument:
         sha256 = brief.document.sha256
         content = await self._store.document(sha256) if sha256 else None
+        await CoverSheet.keep(self._store, brief)
         await self._store.claim(Home.of_request(brief.id))
         return await self._client.create_document(orders.document_body(brief, self._client.config), content)
 

@@ -118,6 +118,14 @@ class Store:
         """The signers that stand in full in a request file, None when there are none."""
         return await self._objects.read(f"people/{request}.json")
 
+    async def keep_cover(self, home: Home, content: bytes) -> None:
+        """Keep, beside who was asked, what a page says of a request while nobody else can be asked."""
+        await self._objects.replace(_cover(home), content)
+
+    async def read_cover(self, home: Home) -> bytes | None:
+        """That cover sheet, None when nothing was created."""
+        return await self._objects.read(_cover(home))
+
     async def claim(self, home: Home) -> None:
         """Remember for ever that the provider had nothing under this id before we created something under it."""
         await self._objects.create(home.file("claims"), b"{}")
@@ -146,6 +154,10 @@ class Store:
 
 def _dead_hand_offs(kind: str) -> str:
     return f"handoffs/dead/{kind}"
+
+
+def _cover(home: Home) -> str:
+    return f"{home.on('people')}/cover.json"
 
 
 def _dead(token: str) -> str:

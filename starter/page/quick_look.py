@@ -7,6 +7,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.requests.cover_sheet import CoverSheet
 from activities.store import Store, StoreFailure
 from starter.codec import CodecError
 from starter.exits import Refusal
@@ -24,7 +25,10 @@ _NOT_SAID: Final = (
 
 
 class QuickLook:
-    """Asks the workflow, else the settled record, for at most `seconds` each; never fails for what they answer."""
+    """Asks the workflow, else the settled record, else the request's cover sheet; never fails for what they answer.
+
+    `seconds` are the most for the workflow, and again for what the store has.
+    """
 
     def __init__(self, client: Client, store: Store, *, seconds: float = _SECONDS) -> None:
         self._client = client
@@ -32,16 +36,19 @@ class QuickLook:
         self._seconds = seconds
 
     async def __call__(self, request: str) -> RequestShow | None:
-        """Where the request stands; None when neither Temporal nor a record says it in time."""
+        """Where the request stands; None when nobody says it in time, and the store does not even know of it."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await look(self._client, self._store, request, within=_WORKER_ANSWERS_WITHIN)
         except _NOT_SAID:
-            return await self._recorded(request)
+            return await self._kept(request)
 
-    async def _recorded(self, request: str) -> RequestShow | None:
+    async def _kept(self, request: str) -> RequestShow | None:
         try:
             async with asyncio.timeout(self._seconds):
-                return await recorded(self._store, request)
+                if settled := await recorded(self._store, request):
+                    return settled
+                cover = await CoverSheet.read(self._store, request)
+                return cover.shown(request) if cover else None
         except _NOT_SAID:
             return None

@@ -10,6 +10,7 @@ class ScreenName(StrEnum):
     """Every screen there is; a page says which one it shows, whatever the language."""
 
     NOT_OURS = "not-ours"
+    TOO_OFTEN = "too-often"
     FOREIGN_FORM = "foreign-form"
     NO_ANSWER = "no-answer"
     NOT_DONE = "not-done"

@@ -54,6 +54,14 @@ NOT_KNOWN_NOW: Final = Draft(
     retry_after=30,
 )
 """As `NO_ANSWER`, when it is our own side that does not know."""
+TOO_OFTEN: Final = Draft(
+    ScreenName.TOO_OFTEN,
+    429,
+    Tone.TROUBLE,
+    phrase("Please try again in a minute"),
+    (phrase("Too much was asked for in a short time. Nothing is lost, and your link still works."),),
+    retry_after=60,
+)
 _STRANGER: Final = Draft(
     ScreenName.STRANGER,
     404,
@@ -194,7 +202,7 @@ def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime
         due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else None,
         signers=tuple(
             SignerRow(line.person, language.say(_STATE_WORDS[line.state]), line.state in _GOOD)
-            for line in shown.signers
+            for line in (() if shown.partial and not shown.status.ended else shown.signers)
         ),
     )
 

@@ -1,5 +1,6 @@
 """A phone in somebody's hand: its screen, its keyboard, and what may be expected of whatever it shows."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -22,6 +23,7 @@ _ONLY_COLOURS: Final = {"resultTypes": ["violations"], "runOnly": ["color-contra
 """What else there is to find once the same page was looked at in other colours."""
 _Scheme = Literal["dark", "light"]
 _SCHEMES: Final[tuple[_Scheme, ...]] = ("dark", "light")
+_PATIENCE: Final = 20.0
 _MOST_STOPS: Final = 25
 _FOCUS: Final = """() => {
   const element = document.activeElement;
@@ -56,6 +58,13 @@ class Phone:
     async def inbox(self, person: str) -> None:
         """Look at what has arrived for somebody."""
         await self.open(f"{self._sandbox}/inbox/{person}")
+
+    async def finds(self, url: str, heading: str) -> None:
+        """Look at a page of ours again until it says so: what it shows may be some seconds old."""
+        async with asyncio.timeout(_PATIENCE):
+            await self.open(url)
+            while not await self.heading(heading).is_visible():
+                await self.open(url)
 
     def notice(self, document: str) -> Locator:
         """What stands in the inbox about this document, on every device."""

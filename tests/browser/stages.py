@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from activities.links import LinkUse
+from starter.page.allowances import LOOKS_OF_A_LINK
 from starter.page.screens import ScreenName
 from starter.wishes import NotConfirmed, Refused
 from tests.browser.phone import Phone
@@ -44,6 +45,11 @@ class Stage:
         """Go to a page of ours."""
         await self.phone.open(urljoin(str(self.pages.browser.base_url), path))
 
+    async def press(self, path: str) -> None:
+        """Go to a page of ours, and press its button."""
+        await self.open(path)
+        await self.phone.button("Read and sign").tap()
+
     async def ask(self) -> None:
         """Write a question and send it."""
         await self.phone.unfold()
@@ -63,6 +69,12 @@ async def _not_ours(stage: Stage) -> None:
     await stage.open("/open/x")
 
 
+async def _too_often(stage: Stage) -> None:
+    for _ in range(LOOKS_OF_A_LINK.burst):
+        await stage.pages.browser.get(stage.pages.link())
+    await stage.open(stage.pages.link())
+
+
 async def _foreign_form(stage: Stage) -> None:
     await _sign(stage)
     await stage.phone.page.locator("input[name=token]").first.evaluate("field => { field.value = 'made up'; }")
@@ -72,7 +84,7 @@ async def _foreign_form(stage: Stage) -> None:
 async def _no_answer(stage: Stage) -> None:
     await stage.pages.create()
     stage.pages.arm(method="GET", path="/api/v1/documents/*", fault="503", times=None)
-    await stage.open(stage.pages.link())
+    await stage.press(stage.pages.link())
 
 
 async def _not_done(stage: Stage) -> None:
@@ -96,16 +108,16 @@ async def refused(stage: Stage) -> None:
 
 async def _stranger(stage: Stage) -> None:
     await stage.pages.create()
-    await stage.open(stage.pages.link(CHAIR))
+    await stage.press(stage.pages.link(CHAIR))
 
 
 async def _unknown(stage: Stage) -> None:
-    await stage.open(stage.pages.link())
+    await stage.press(stage.pages.link())
 
 
 async def _preparing(stage: Stage) -> None:
     stage.know()
-    await stage.open(stage.pages.link())
+    await stage.press(stage.pages.link())
 
 
 async def _early(stage: Stage) -> None:
@@ -121,15 +133,16 @@ async def _sign(stage: Stage) -> None:
 
 
 async def _approve(stage: Stage) -> None:
-    await stage.pages.create(approve_only=True)
+    stage.know(signers=(SignerLine(person=FIRST, order=1, role=Role.APPROVE, state=SignerState.TURN),))
     await stage.open(stage.pages.link())
 
 
 async def _by_mail(stage: Stage) -> None:
     await stage.pages.create()
     await stage.pages.forward(_FIRST_MAIL, _CHAIR_MAIL)
-    stage.know(choices=(_CHOICES.replace(person=CHAIR),))
-    await stage.open(stage.pages.link(CHAIR))
+    chair = SignerLine(person=CHAIR, order=1, role=Role.SIGN, state=SignerState.TURN)
+    stage.know(choices=(_CHOICES.replace(person=CHAIR),), signers=(chair,))
+    await stage.press(stage.pages.link(CHAIR))
 
 
 async def _mail_sent(stage: Stage) -> None:
@@ -140,19 +153,19 @@ async def _mail_sent(stage: Stage) -> None:
 async def _acted(stage: Stage) -> None:
     await stage.pages.create()
     await stage.pages.deed(_FIRST_MAIL, "sign")
-    await stage.open(stage.pages.link())
+    await stage.press(stage.pages.link())
 
 
 async def _handed_over(stage: Stage) -> None:
     await stage.pages.create()
     await stage.pages.forward(_FIRST_MAIL, _CHAIR_MAIL)
-    await stage.open(stage.pages.link())
+    await stage.press(stage.pages.link())
 
 
 async def _ended(stage: Stage) -> None:
     await stage.pages.create()
     await stage.pages.cancel()
-    await stage.open(stage.pages.link())
+    await stage.press(stage.pages.link())
 
 
 async def _standing(stage: Stage) -> None:
@@ -162,6 +175,7 @@ async def _standing(stage: Stage) -> None:
 
 STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.NOT_OURS: _not_ours,
+    ScreenName.TOO_OFTEN: _too_often,
     ScreenName.FOREIGN_FORM: _foreign_form,
     ScreenName.NO_ANSWER: _no_answer,
     ScreenName.NOT_DONE: _not_done,

@@ -88,16 +88,17 @@ async def test_a_form_that_was_made_up_is_refused(phone: Phone, waiting: Contrac
     await expect(phone.heading("Please open the link again")).to_be_visible()
 
 
-async def test_while_core_signature_is_away_the_page_asks_for_a_minute(phone: Phone, waiting: Contract) -> None:
+async def test_while_core_signature_is_away_the_button_asks_for_a_minute(phone: Phone, waiting: Contract) -> None:
     sandbox = waiting.laptop.addresses["sandbox"]
     fault = {"method": "GET", "path": "/api/v1/documents/*", "fault": "503", "times": None}
     await phone.page.request.post(f"{sandbox}/_sandbox/faults", data=fault)
     try:
-        assert await phone.open(waiting.link(CUSTOMER)) == 503
+        assert await phone.open(waiting.link(CUSTOMER)) == 200
+        await phone.button("Read and sign").tap()
         await expect(phone.heading("Please try again in a minute")).to_be_visible()
     finally:
         await phone.page.request.delete(f"{sandbox}/_sandbox/faults")
-    await phone.page.reload()
+    await phone.page.get_by_role("link", name="Try again").tap()
     await expect(phone.heading("Your signature is needed")).to_be_visible()
 
 

@@ -8,6 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from activities.links import LinkUse
+from starter.page.recent_looks import FRESH_SECONDS
 from starter.page.screens import Act, ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
 from tests.browser.phone import Phone, phone_of
@@ -54,6 +55,7 @@ async def test_everything_that_can_be_done_is_on_one_of_these_screens() -> None:
 async def test_where_a_request_stands(stage: Stage) -> None:
     problem = Problem(code=Code.DIRECTORY, since=paging.NOW, says="the directory does not answer")
     for status in Status:
+        stage.pages.watch.now += FRESH_SECONDS
         stage.know(status=status, problem=None if status.ended else problem)
         await stage.open(stage.pages.link(REQUESTER, LinkUse.VIEW))
         await expect(stage.phone.screen(ScreenName.STANDING)).to_be_visible()
@@ -62,6 +64,7 @@ async def test_where_a_request_stands(stage: Stage) -> None:
 
 async def test_what_is_left_of_a_link(stage: Stage) -> None:
     for outcome in [status for status in Status if status.ended]:
+        stage.pages.watch.now += FRESH_SECONDS
         stage.know(status=outcome)
         await stage.open(stage.pages.link())
         await expect(stage.phone.screen(ScreenName.ENDED)).to_be_visible()
@@ -83,6 +86,7 @@ async def test_what_was_written_is_not_lost_while_nobody_answers(stage: Stage, n
 
 async def test_from_a_screen_of_trouble_one_tap_tries_again(stage: Stage) -> None:
     await STAGES[ScreenName.NO_ANSWER](stage)
+    await expect(stage.phone.screen(ScreenName.NO_ANSWER)).to_be_visible()
     stage.pages.sandbox.world.faults.clear()
     await stage.phone.page.get_by_role("link", name="Try again").tap()
     await expect(stage.phone.screen(ScreenName.SIGN)).to_be_visible()

@@ -1,7 +1,7 @@
 """Pages on a real port, before a sandbox that has one contract for two signers."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from starter.page.form_guard import FormGuard
+from starter.page.recent_looks import FRESH_SECONDS, Look
 from starter.page.screens import Act
 from starter.pages import Pages
 from starter.serving import listening
@@ -48,6 +49,17 @@ people:
   - {id: chair, name: Chair, email: chair@example.test, zone: Asia/Tokyo}
   - {id: finance-desk, name: Finance Desk, email: finance@example.test, zone: Europe/Amsterdam, locale: nl}
 """
+
+
+@dataclass
+class Watch:
+    """Counts the seconds that a test lets pass."""
+
+    now: float = 0
+
+    def __call__(self) -> float:
+        """The seconds until now."""
+        return self.now
 
 
 _FORM: Final = re.compile(r"<form.*?</form>", re.DOTALL)
@@ -81,13 +93,17 @@ class Phone:
     sandbox: RunningSandbox
     wishes: Wishes
     known: dict[str, RequestShow] = field(default_factory=dict)
+    looks: list[str] = field(default_factory=list)
+    """The requests that our own side was asked about."""
+    watch: Watch = field(default_factory=Watch)
 
     def link(self, person: str = FIRST, use: LinkUse = LinkUse.SIGN, request: str = REQUEST) -> str:
         """The path of a person's link."""
         return self.links.link(request, person, use).removeprefix(PUBLIC)
 
     async def open(self, path: str, **headers: str) -> httpx.Response:
-        """GET, as a scanner does as well."""
+        """GET, some seconds after the last time, as a scanner does as well."""
+        self.watch.now += FRESH_SECONDS
         return await self.browser.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     async def press(self, path: str, **changes: Any) -> httpx.Response:
@@ -188,27 +204,32 @@ def text_of(page: str) -> str:
 
 
 @asynccontextmanager
-async def phone(folder: Path) -> AsyncIterator[Phone]:
-    """Pages and sandbox for one test."""
+async def phone(folder: Path, proxies: Sequence[str] = (), asking: Look | None = None) -> AsyncIterator[Phone]:
+    """Pages and sandbox for one test; our own side says what the test knows, unless `asking` is to be asked."""
     people = folder / "people.yaml"
     people.write_text(PEOPLE)
     async with running(SandboxSettings(conversion_delay=0)) as sandbox:
         signatures = CoreSignatureClient(_config(sandbox))
         known: dict[str, RequestShow] = {}
+        looks: list[str] = []
+        watch = Watch()
 
         async def look(request: str) -> RequestShow | None:
+            looks.append(request)
             return known.get(request)
 
         links = Links(PUBLIC, LINK_SECRET)
         directory = FileDirectory(people, Store((folder / "store").as_uri()))
         wishes = Wishes(known)
         guard = FormGuard(LINK_SECRET, PUBLIC)
-        pages = Pages(links, directory, signatures, guard, look=look, send=wishes.send, clock=lambda: NOW)
+        pages = Pages(
+            links, directory, signatures, guard, look=asking or look, send=wishes.send, clock=lambda: NOW, seconds=watch
+        )
         async with (
-            listening(make_app(pages.routes()), Bind("127.0.0.1", 0)) as url,
+            listening(make_app(pages.routes()), Bind("127.0.0.1", 0), proxies=proxies) as url,
             httpx.AsyncClient(base_url=url, trust_env=False) as browser,
         ):
-            yield Phone(browser, pages, links, sandbox, wishes, known)
+            yield Phone(browser, pages, links, sandbox, wishes, known, looks, watch)
         await signatures.aclose()
 
 

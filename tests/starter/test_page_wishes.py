@@ -51,9 +51,10 @@ def question(text: str = "Which annex?", answer: str | None = None, number: int 
 
 
 def shown(*offered: Choices, **changes: Any) -> RequestShow:
-    """The request as its workflow knows it."""
-    signer = SignerLine(person=FIRST, order=1, role=Role.SIGN, state=SignerState.TURN)
-    known = RequestShow(id=REQUEST, kind="nda", status=Status.SENT, requester=REQUESTER, signers=(signer,), says="x")
+    """The request as its workflow knows it: whoever may choose something is one of its signers, as `FIRST` is."""
+    people = dict.fromkeys((FIRST, *(choice.person for choice in offered)))
+    signers = tuple(SignerLine(person=one, order=1, role=Role.SIGN, state=SignerState.TURN) for one in people)
+    known = RequestShow(id=REQUEST, kind="nda", status=Status.SENT, requester=REQUESTER, signers=signers, says="x")
     return known.replace(choices=offered, **changes)
 
 
@@ -141,8 +142,10 @@ async def test_only_what_request_and_policy_allow_is_offered(
 @pytest.mark.parametrize("concerned", ["requester", "signers"])
 async def test_a_delegate_who_cannot_sign_is_not_offered(signer: Phone, concerned: str) -> None:
     deputy = SignerLine(person=DEPUTY, order=2, role=Role.SIGN, state=SignerState.WAITING)
-    changes: dict[str, Any] = {"requester": DEPUTY} if concerned == "requester" else {"signers": (deputy,)}
-    signer.known[REQUEST] = shown(choices(), **changes)
+    known = shown(choices())
+    signer.known[REQUEST] = known.replace(
+        **({"requester": DEPUTY} if concerned == "requester" else {"signers": (*known.signers, deputy)})
+    )
     assert await offered(signer, signer.link()) == [Act.LATER, Act.ASK]
 
 
@@ -154,7 +157,9 @@ async def test_who_has_no_delegate_hands_nothing_over(signer: Phone) -> None:
 
 async def test_who_has_just_signed_is_offered_nothing_more(signer: Phone) -> None:
     await signer.deed("customer@acme.test", "sign")
-    assert await offered(signer, signer.link()) == []
+    page = (await signer.press(signer.link())).text
+    assert "Your part is done" in text_of(page)
+    assert [act for act in OPTIONS if option_of(page, act)] == []
 
 
 @pytest.mark.parametrize("nobody", [None, shown(partial=True)])
@@ -324,5 +329,7 @@ async def test_only_the_requester_answers(signer: Phone) -> None:
 async def test_a_forwarded_signer_may_wish_as_well(signer: Phone) -> None:
     await signer.forward("customer@acme.test", "chair@example.test")
     signer.known[REQUEST] = shown(choices(CHAIR))
-    assert "Your link is in your mail" in text_of((await signer.open(signer.link(CHAIR))).text)
+    pressed = await signer.press(signer.link(CHAIR))
+    assert "Your link is in your mail" in text_of(pressed.text)
+    assert option_of(pressed.text, Act.ASK) != {}
     assert await offered(signer, signer.link(CHAIR)) == [Act.LATER, Act.ASK]

@@ -95,6 +95,8 @@ def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]
         ("SIGNATURE_LIST_LAG", "21s", "must be at most 20s: the time-outs leave no room for more"),
         ("PUSH_SEND_PATH", "canary", "must begin with /"),
         ("WEBHOOK_BIND", "canary", "must be host:port, for example 0.0.0.0:8080"),
+        ("WEBHOOK_PROXIES", "canary", "must be a comma-separated list of IP addresses or networks like 10.0.0.0/8"),
+        ("WEBHOOK_PROXIES", "*", "must be a comma-separated list of IP addresses or networks like 10.0.0.0/8"),
         ("WEBHOOK_BIND", "canary:70000", "must be host:port, for example 0.0.0.0:8080"),
         (
             "WEBHOOK_SEGMENT",
@@ -132,6 +134,7 @@ def test_right_values_are_read_with_their_types() -> None:
             SIGNATURE_LIST_LAG="20s",
             SIGNATURE_CANCEL_PATHS="cancel , cancel_request,",
             WEBHOOK_BIND="[::1]:0",
+            WEBHOOK_PROXIES="10.0.0.0/8, ::1",
             HANDOFF_SECRETS=f"erp={WHSEC},erp={WHSEC}",
             HANDOFF_HOSTS="ERP.example,10.0.0.1:8443,[::1]:80",
             PAYLOAD_KEYS=f"k2={KEY},k1={KEY.rstrip('=')}",
@@ -141,6 +144,7 @@ def test_right_values_are_read_with_their_types() -> None:
     assert settings.signature.list_lag == timedelta(seconds=20)
     assert settings.signature.cancel_paths == ("cancel", "cancel_request")
     assert settings.webhook.bind == Bind("::1", 0)
+    assert settings.webhook.proxies == ("10.0.0.0/8", "::1/128")
     assert [secret.get_secret_value() for secret in settings.handoff.secrets["erp"]] == [WHSEC, WHSEC]
     assert settings.handoff.hosts == ("erp.example", "10.0.0.1:8443", "[::1]:80")
     assert [key.id for key in settings.payload_keys] == ["k2", "k1"]
@@ -302,7 +306,9 @@ def test_every_name_of_the_contract_is_known_and_described() -> None:
     contract |= set(OTHERS.split())
     known = {line.name.removeprefix("COUNTERSIGN_"): line for line in table()}
     assert contract <= set(known)
-    assert set(known) - contract == {"SIGNATURE_USERNAME", "SIGNATURE_PASSWORD", "WEB_UI", "LOG_LEVEL"}
+    assert set(known) - contract == {
+        *("SIGNATURE_USERNAME", "SIGNATURE_PASSWORD", "WEBHOOK_PROXIES", "WEB_UI", "LOG_LEVEL")
+    }
     assert all(line.sentence for line in known.values())
     assert {name for name, line in known.items() if line.reserved} == RESERVED
 

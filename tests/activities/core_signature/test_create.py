@@ -11,6 +11,7 @@ from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people import FileDirectory
+from activities.requests.cover_sheet import CoverSheet
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
@@ -83,6 +84,17 @@ async def test_a_device_that_died_gets_the_provider_s_mail(
     await act(service.create, CreateOrder(brief=request_brief))
     [call] = calls(sandbox, "/signature-requests/", "POST")
     assert all("embed_url_user_id" not in signer for signer in call["body"]["signers"])
+
+
+async def test_what_a_page_says_while_nobody_can_be_asked_is_kept_at_creation(
+    service: CoreSignatureService, store: Store, request_brief: Brief, act: Acting
+) -> None:
+    assert await CoverSheet.read(store, request_brief.id) is None
+    await act(service.create, CreateOrder(brief=request_brief))
+    cover = await CoverSheet.read(store, request_brief.id)
+    assert cover is not None
+    assert (cover.document, cover.requester) == (request_brief.document.name, request_brief.requester)
+    assert cover.signers == request_brief.signers
 
 
 async def test_a_template_needs_no_bytes(sandbox: RunningSandbox, service: CoreSignatureService, act: Acting) -> None:

@@ -10,14 +10,17 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.core_signature.signing_page import SigningPage, SigningState
+from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Store
 from starter.codec import data_converter
+from starter.page.as_known import page_as_known
 from starter.page.quick_look import QuickLook
 from starter.setting_values import PayloadKey
 from tests.servers import real_server
 from workflows import names
 from workflows.model.records import SettledRecord
-from workflows.model.request import Status
+from workflows.model.request import Brief, Document, Role, Signer, Status
 from workflows.model.views import RequestShow
 
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
@@ -41,6 +44,18 @@ async def test_the_record_answers_while_temporal_does_not(store: Store) -> None:
     record = SettledRecord(fingerprint="f", run_id="r", show=settled)
     await store.write_record(Home.of_request("msa"), record.model_dump_json(by_alias=True).encode())
     assert await QuickLook(await unreachable(), store)("msa") == settled
+
+
+async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_nothing_of_where_it_stands(
+    store: Store,
+) -> None:
+    document = Document(name="Master services agreement")
+    signers = (Signer(person="chair", order=1, role=Role.APPROVE),)
+    await CoverSheet.keep(store, Brief(id="msa", kind="nda", document=document, requester="legal", signers=signers))
+    known = await QuickLook(await unreachable(), store)("msa")
+    assert known is not None
+    assert (known.document, known.requester, known.partial, known.due_at) == (document.name, "legal", True, None)
+    assert page_as_known(known, "chair") == SigningPage(SigningState.OPEN, document.name, approves=True)
 
 
 async def test_a_record_that_a_newer_worker_wrote_is_no_answer(store: Store) -> None:

@@ -1,0 +1,52 @@
+"""The cover sheet of a request: what its pages say of it while nobody else can be asked.
+
+Written once the request is created, beside what was sent to its signers. It holds nothing that changes: no due date,
+since an extension would make it a wrong one, and no state.
+"""
+
+from typing import Final
+
+from activities.store import Home, Store
+from workflows.model.base import Model
+from workflows.model.request import Brief, Signer, SignerState, Status
+from workflows.model.views import RequestShow, SignerLine
+
+_NOBODY_SAYS: Final = "Where it stands is not known: neither Temporal nor a worker answers"
+
+
+class CoverSheet(Model):
+    """What is to be signed, who asked for it, and who signs in which order; persons by their ids."""
+
+    kind: str
+    document: str
+    requester: str
+    signers: tuple[Signer, ...]
+
+    @classmethod
+    async def read(cls, store: Store, request: str) -> "CoverSheet | None":
+        """The cover sheet of a request, None when it was not created; `ValueError` for one of a newer worker."""
+        content = await store.read_cover(Home.of_request(request))
+        return cls.model_validate_json(content) if content is not None else None
+
+    @classmethod
+    async def keep(cls, store: Store, brief: Brief) -> None:
+        """Write it; repeated, it is the same."""
+        made = cls(kind=brief.kind, document=brief.document.name, requester=brief.requester, signers=brief.signers)
+        await store.keep_cover(Home.of_request(brief.id), made.model_dump_json(by_alias=True).encode())
+
+    def shown(self, request: str) -> RequestShow:
+        """As far as it goes, what `request show` would say: `partial`, and no word of it about states is to be told."""
+        lines = (
+            SignerLine(person=one.person, order=one.order, role=one.role, state=SignerState.WAITING)
+            for one in self.signers
+        )
+        return RequestShow(
+            id=request,
+            kind=self.kind,
+            document=self.document,
+            requester=self.requester,
+            status=Status.SENT,
+            signers=tuple(lines),
+            says=_NOBODY_SAYS,
+            partial=True,
+        )

@@ -1,0 +1,97 @@
+"""How often a page may be opened and its button pressed: by link and by address, each from a bucket that refills.
+
+Remembered by this process alone: a restart, or another receiver beside it, fills every bucket again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+
+from starlette.requests import Request
+
+BUCKETS_AT_MOST: Final = 10_000
+"""Buckets remembered of a kind; the one that was used longest ago gives way, and is full when it is met again."""
+_LONGEST_NAME: Final = 64
+_OF_ONE_HOLDER: Final = 64
+"""Bits of an IPv6 address that whoever has it cannot choose."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many at once, and afterwards so many a second."""
+
+    burst: int
+    per_second: float
+
+    @property
+    def full_after(self) -> float:
+        """Seconds after which an untouched bucket is as good as a new one."""
+        return self.burst / self.per_second
+
+
+LOOKS_OF_A_LINK: Final = Rate(burst=30, per_second=0.5)
+LOOKS_OF_AN_ADDRESS: Final = Rate(burst=300, per_second=20)
+"""A company's people, or all of a proxy's callers, may have one address."""
+PRESSES_OF_A_LINK: Final = Rate(burst=6, per_second=0.1)
+"""A press is a call of Core Signature, or an update of the request."""
+PRESSES_OF_AN_ADDRESS: Final = Rate(burst=60, per_second=2)
+
+
+class Buckets:
+    """One bucket for each name, all of one rate; `clock` counts seconds."""
+
+    def __init__(self, rate: Rate, clock: Callable[[], float], at_most: int = BUCKETS_AT_MOST) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._at_most = at_most
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def wait(self, name: str) -> float:
+        """Take one: 0 when there was one, else the seconds until there is, and nothing was taken."""
+        now = self._clock()
+        left, since = self._left.pop(name, (float(self._rate.burst), now))
+        left = min(self._rate.burst, left + (now - since) * self._rate.per_second)
+        taken = left >= 1
+        self._left[name] = (left - 1 if taken else left, now)
+        self._forget(now)
+        return 0.0 if taken else (1 - left) / self._rate.per_second
+
+    def _forget(self, now: float) -> None:
+        full = now - self._rate.full_after
+        while len(self._left) > self._at_most or next(iter(self._left.values()))[1] < full:
+            self._left.popitem(last=False)
+
+
+class Allowances:
+    """What one link and one address may ask for; each answer is 0, or the seconds to wait."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._looks = Buckets(LOOKS_OF_A_LINK, clock), Buckets(LOOKS_OF_AN_ADDRESS, clock)
+        self._presses = Buckets(PRESSES_OF_A_LINK, clock), Buckets(PRESSES_OF_AN_ADDRESS, clock)
+
+    def link(self, request: Request, ref: str) -> float:
+        """Use a genuine link once more: what is no link of ours fills no table."""
+        return self._kind(request)[0].wait(ref)
+
+    def address(self, request: Request) -> float:
+        """Call once more from an address."""
+        return self._kind(request)[1].wait(_holder(request))
+
+    def _kind(self, request: Request) -> tuple[Buckets, Buckets]:
+        return self._presses if request.method == "POST" else self._looks
+
+
+def _holder(request: Request) -> str:
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host[:_LONGEST_NAME]
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _OF_ONE_HOLDER), strict=False))
+    return str(address)

@@ -1,0 +1,53 @@
+"""What a signer's page shows by our own knowledge: each state of a signer, and what nobody says."""
+
+import pytest
+
+from activities.core_signature.signing_page import SigningPage, SigningState
+from starter.page.as_known import page_as_known
+from workflows.model.request import Role, SignerState, Status
+from workflows.model.views import RequestShow, SignerLine
+
+STATES = {
+    SignerState.WAITING: SigningState.EARLY,
+    SignerState.TURN: SigningState.OPEN,
+    SignerState.VIEWED: SigningState.OPEN,
+    SignerState.BOUNCED: SigningState.OPEN,
+    SignerState.SIGNED: SigningState.ACTED,
+    SignerState.APPROVED: SigningState.ACTED,
+    SignerState.DECLINED: SigningState.ACTED,
+    SignerState.COPIED: SigningState.ACTED,
+    SignerState.REASSIGNED: SigningState.HANDED_OVER,
+}
+
+
+def shown(*states: SignerState, status: Status = Status.SENT, partial: bool = False) -> RequestShow:
+    lines = (SignerLine(person="chair", order=1, role=Role.SIGN, state=state) for state in states)
+    return RequestShow(id="msa", kind="nda", document="MSA", status=status, signers=tuple(lines), partial=partial)
+
+
+@pytest.mark.parametrize("state", SignerState)
+def test_each_state_of_a_signer_has_its_page(state: SignerState) -> None:
+    assert page_as_known(shown(state), "chair") == SigningPage(STATES[state], "MSA")
+
+
+def test_who_is_asked_again_after_a_hand_over_can_sign() -> None:
+    assert page_as_known(shown(SignerState.REASSIGNED, SignerState.TURN), "chair").state is SigningState.OPEN
+
+
+def test_what_nobody_answers_for_keeps_no_one_from_trying() -> None:
+    assert page_as_known(None, "chair") == SigningPage(SigningState.OPEN)
+    for status in (Status.CONVERTING, Status.SENT):
+        for states in ((), (SignerState.WAITING,), (SignerState.SIGNED,)):
+            known = shown(*states, status=status, partial=True)
+            assert page_as_known(known, "chair") == SigningPage(SigningState.OPEN, "MSA")
+
+
+def test_what_is_being_prepared_as_far_as_we_know_may_be_further() -> None:
+    assert page_as_known(shown(status=Status.CONVERTING), "chair") == SigningPage(SigningState.OPEN, "MSA")
+
+
+def test_what_is_known_of_the_request_itself_comes_first() -> None:
+    assert page_as_known(shown(), "chair").state is SigningState.STRANGER
+    for partial in (False, True):
+        ended = page_as_known(shown(SignerState.TURN, status=Status.EXPIRED, partial=partial), "chair")
+        assert ended == SigningPage(SigningState.ENDED, outcome=Status.EXPIRED)
