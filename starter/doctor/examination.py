@@ -69,7 +69,7 @@ async def _own(settings: Settings) -> list[Part]:
         callbacks(settings),
         await looked("hand-off", partial(hand_off, settings)),
         await looked("store", partial(files.store, settings.store_url)),
-        await looked("people", partial(files.people, settings.people)),
+        await looked("people", partial(files.people, settings.people, settings.oncall)),
         await looked("policies", partial(files.policies, settings.policies)),
     ]
 

@@ -9,11 +9,13 @@ from activities.store import Store
 from starter.doctor.health import Part, doubtful, fine, wrong
 
 
-async def people(path: Path | None) -> Part:
-    """Whether the people file can be used, and whether anybody in it can be reached by push."""
+async def people(path: Path | None, oncall: str = "") -> Part:
+    """Whether the people file can be used, has the person on call, and whether all in it can be reached by push."""
     if path is None:
         return wrong("people", "set COUNTERSIGN_PEOPLE to the people file")
     file = await asyncio.to_thread(PeopleFile.read, path)
+    if oncall and oncall not in {person.id for person in file.people}:
+        return wrong("people", f"{path} has no {oncall}, who is to be told of trouble (COUNTERSIGN_ONCALL)")
     without = sum(1 for person in file.people if not person.devices)
     says = f"{path}: {len(file.people)} people"
     return (

@@ -137,6 +137,14 @@ async def test_a_catalogue_that_calls_nobody_leaves_the_secrets_alone() -> None:
     assert part.says == "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to other systems go unsigned"
 
 
+@pytest.mark.parametrize(("oncall", "state"), [("", Health.WARNING), ("a", Health.WARNING), ("b", Health.WRONG)])
+async def test_a_person_on_call_whom_nobody_knows_would_hear_of_nothing(
+    oncall: str, state: Health, tmp_path: Path
+) -> None:
+    part = await part_of(complete(tmp_path) | {"COUNTERSIGN_ONCALL": oncall}, "people")
+    assert (part.state, "has no b, who is to be told of trouble" in part.says) == (state, state is Health.WRONG)
+
+
 @pytest.mark.real_server
 async def test_a_worker_that_asks_no_more_is_not_at_work() -> None:
     async with real_server() as env, workers(env.client, World()):

@@ -139,6 +139,14 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {"says": "No worker answers; canary", "partial": True, "waiting_for": (), "next": None},
         ("Where it stands is not known at the moment. Please look again later.",),
     ),
+    *(
+        (
+            f"a workflow that was {how}",
+            {"says": "The workflow: canary", "trouble": how, "waiting_for": (), "next": None},
+            ("It stands still at the moment. Please ask whoever sent it to you.",),
+        )
+        for how in ("terminated", "paused")
+    ),
     (
         "a doubt that stops no clock",
         {"problem": Problem(code=Code.DIRECTORY, since=LATER, says="canary")},
