@@ -6,6 +6,7 @@ One that became faulty keeps the last good state, and `warning` says so.
 """
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from activities import people_index
 from activities.files.reading import FileFaults, bytes_of
 from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex
-from activities.person import Device, Person, Platform, SignersFile, stands_in_full
+from activities.person import Burial, Device, Person, Platform, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
 from activities.store import Store, StoreFailure, device_hash
 
@@ -86,8 +87,8 @@ class Directory(Protocol):
         """The person's devices that are not known to be dead."""
         ...
 
-    async def mark_dead(self, token: str) -> None:
-        """Never give this device out again: the push service no longer knows it."""
+    async def bury(self, person: Person, device: Device, reason: str) -> None:
+        """Do not give this device out until it is registered again: the push service no longer knows it."""
         ...
 
 
@@ -130,17 +131,22 @@ class FileDirectory:
     async def devices(self, person: Person) -> tuple[Device, ...]:
         """See `Directory`."""
         try:
-            dead = await asyncio.gather(*(self._store.is_dead(device.token) for device in person.devices))
+            dead = await asyncio.gather(*(self._is_dead(person, device) for device in person.devices))
         except StoreFailure as failure:
             raise DirectoryFailure(str(failure)) from failure
         return tuple(device for device, gone in zip(person.devices, dead, strict=True) if not gone)
 
-    async def mark_dead(self, token: str) -> None:
+    async def bury(self, person: Person, device: Device, reason: str) -> None:
         """See `Directory`; kept in the store, so that it outlives this process."""
+        burial = Burial(at=datetime.now(UTC), reason=reason, of=device.registered)
         try:
-            await self._store.mark_dead(token)
+            await self._store.bury(person.id, device_hash(device.token), burial.model_dump_json().encode())
         except StoreFailure as failure:
             raise DirectoryFailure(str(failure)) from failure
+
+    async def _is_dead(self, person: Person, device: Device) -> bool:
+        content = await self._store.burial(person.id, device_hash(device.token))
+        return content is not None and Burial.model_validate_json(content).holds(device)
 
     async def _inline(self, id: str, request: str | None) -> Person:
         if request is None:

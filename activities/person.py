@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from activities.calendars.wall_clock import start_of_day
 from activities.calendars.working_time import clock_hours, weekdays
@@ -57,14 +57,33 @@ class Platform(StrEnum):
     WEB = "web"
 
 
+_Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_on_every_clock)]
+
+
 class Device(FileModel):
     """Where a push can be sent; the token is as good as an address and is never shown."""
 
     token: DeviceToken = Field(repr=False)
     platform: Platform
+    registered_at: _Moment | None = None
+    """When the app last registered it; later than what a burial knew of, it lives again."""
+
+    @property
+    def registered(self) -> datetime | None:
+        """The instant it was last registered; a bare date begins in UTC."""
+        return _begin(self.registered_at, _UTC) if self.registered_at else None
 
 
-_Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_on_every_clock)]
+class Burial(BaseModel):
+    """Why and when a device was given up, and which registration of it."""
+
+    at: AwareDatetime
+    reason: str
+    of: AwareDatetime | None = None
+
+    def holds(self, device: Device) -> bool:
+        """Whether the device was not registered again since; without a date nobody knows better."""
+        return device.registered is None or device.registered <= (self.of or self.at)
 
 
 class Absence(FileModel):

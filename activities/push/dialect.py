@@ -17,9 +17,11 @@ class Fate(StrEnum):
 
     ACCEPTED = "accepted"
     UNREGISTERED = "unregistered"
-    """The app is gone from the device: never send there again."""
+    """The vendor calls the app gone from the device: never send there again."""
     OTHER_SENDER = "other_sender"
-    """The token belongs to another push project: never send there again, and somebody should know."""
+    """The token belongs to another push project: it is kept, and somebody should know."""
+    MISMATCH = "mismatch"
+    """So do those of many others: our credentials are the wrong ones, no device is at fault."""
     REFUSED = "refused"
     """What we sent is at fault, so a repetition changes nothing."""
     LATER = "later"
@@ -29,8 +31,13 @@ class Fate(StrEnum):
 
     @property
     def dead(self) -> bool:
-        """Whether the device will never take a message from us again."""
-        return self in (Fate.UNREGISTERED, Fate.OTHER_SENDER)
+        """Whether the vendor says that the device will never take a message from us again."""
+        return self is Fate.UNREGISTERED
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether this message will not reach the device, however often it is sent: time for another channel."""
+        return self in (Fate.UNREGISTERED, Fate.OTHER_SENDER, Fate.REFUSED)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ LIMIT: Final = 4096
 SEND_PATH: Final = "/v1/projects/{project}/messages:send"
 
 _TTL: Final = str(int(LIFETIME.total_seconds()))
-_GONE: Final = 410
 
 Json = dict[str, Any]
 
@@ -86,11 +85,8 @@ def _silent(message: Message) -> Json:
 
 
 def _fate(failure: ServiceFailure) -> Sent:
-    if failure.error_code == "UNREGISTERED" or failure.status == _GONE:
+    if failure.error_code == "UNREGISTERED":
         return Sent(Fate.UNREGISTERED, failure)
     if failure.error_code == "SENDER_ID_MISMATCH":
         return Sent(Fate.OTHER_SENDER, failure)
-    if failure.error_code == "INVALID_ARGUMENT" and "message.token:" in failure.says:
-        # The violated field is named in the explanation: the token itself is malformed, not our message.
-        return Sent(Fate.UNREGISTERED, failure)
     return fate_of(failure)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 from temporalio import activity
@@ -17,6 +18,9 @@ AT_ONCE: Final = 20
 LINE: Final = 15.0
 """Seconds a message waits for its place among them; then it is left open, as by a service that is busy."""
 
+MANY: Final = 3
+"""Devices of another project, with none of ours in between, from which on our credentials are the ones at fault."""
+
 Messages = tuple[tuple[str, Sent], ...]
 """The fate of one message per device, by its short hash."""
 
@@ -28,6 +32,7 @@ class Phones:
         self._dialect = dialect
         self._directory = directory
         self._limiter = limiter
+        self._foreign: set[str] = set()
         self._places = asyncio.Semaphore(AT_ONCE)
 
     def has_one(self, person: Person) -> bool:
@@ -41,38 +46,50 @@ class Phones:
         living = await self._directory.devices(person)
         return [device for device in living if only is None or device_hash(device.token) in only]
 
-    async def send(self, devices: Sequence[Device], message: Message) -> Messages:
-        """Send to all of `devices` at once."""
+    async def send(self, person: Person, devices: Sequence[Device], message: Message) -> Messages:
+        """Send to all of these `devices` of a person at once."""
         if (dialect := self._dialect) is None:
             return ()
-        return tuple(await asyncio.gather(*(self._send(dialect, device.token, message) for device in devices)))
+        return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
 
-    async def _send(self, dialect: PushDialect, token: str, message: Message) -> tuple[str, Sent]:
-        device = device_hash(token)
+    async def _send(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> tuple[str, Sent]:
+        device = device_hash(to.token)
         try:
             async with asyncio.timeout(LINE):
                 await self._places.acquire()
         except TimeoutError:
             return device, too_soon(0)
         try:
-            return device, await self._sent(dialect, device, token, message)
+            return device, await self._sent(dialect, person, to, message)
         finally:
             self._places.release()
 
-    async def _sent(self, dialect: PushDialect, device: str, token: str, message: Message) -> Sent:
+    async def _sent(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> Sent:
+        device = device_hash(to.token)
         if wait := self._limiter.seconds_to_wait(device):
             return too_soon(wait)
-        sent = await dialect.send(token, message)
+        sent = self._judged(device, await dialect.send(to.token, message))
         if sent.failure:
-            level = logging.ERROR if sent.fate is Fate.OTHER_SENDER else logging.WARNING
+            level = logging.ERROR if sent.fate in (Fate.OTHER_SENDER, Fate.MISMATCH) else logging.WARNING
             activity.logger.log(level, "push to device %s: %s, %s", device, sent.fate, sent.failure)
         if sent.fate.dead:
-            await self._bury(token)
+            await self._bury(person, to, sent)
         return sent
 
-    async def _bury(self, token: str) -> None:
+    def _judged(self, device: str, sent: Sent) -> Sent:
+        """A device of another project is one; many of them, and none of ours since, are a deploy gone wrong."""
+        if sent.fate is Fate.ACCEPTED:
+            self._foreign.clear()
+        if sent.fate is not Fate.OTHER_SENDER:
+            return sent
+        if len(self._foreign) < MANY:
+            self._foreign.add(device)
+        return replace(sent, fate=Fate.MISMATCH) if len(self._foreign) >= MANY else sent
+
+    async def _bury(self, person: Person, device: Device, sent: Sent) -> None:
+        reason = (sent.failure and sent.failure.error_code) or sent.fate.value
         try:
-            await self._directory.mark_dead(token)
+            await self._directory.bury(person, device, reason)
         except DirectoryFailure as failure:
             # The other devices have their message by now; this one will be found dead again next time.
-            activity.logger.warning("device %s is dead but was not marked: %s", device_hash(token), failure)
+            activity.logger.warning("device %s is dead but was not marked: %s", device_hash(device.token), failure)

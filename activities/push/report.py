@@ -43,9 +43,11 @@ class Mail(StrEnum):
 _FAILED_BECAUSE: Final = {
     Fate.LATER: Reason.UNREACHABLE,
     Fate.UNAUTHORISED: Reason.UNAUTHORISED,
+    Fate.MISMATCH: Reason.PUSH_MISMATCH,
+    Fate.OTHER_SENDER: Reason.PUSH_MISMATCH,
     Fate.REFUSED: Reason.REFUSED,
 }
-_OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED)
+_OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED, Fate.MISMATCH)
 _NEXT_TRY: Final = 5.0
 """Seconds until a part is tried again when the service names no time."""
 
@@ -98,7 +100,7 @@ class Told:
     @property
     def no_device_left(self) -> bool:
         """Whether none of the messages was taken or might yet be."""
-        return all(sent.fate.dead for _, sent in self.messages)
+        return all(sent.fate.hopeless for _, sent in self.messages)
 
     @property
     def line(self) -> Delivered:

@@ -123,7 +123,7 @@ class Notices(PushService):
         return replace(told, mail=_mail_for(person)) if mailable else told
 
     async def _send(self, ready: "Ready") -> Told:
-        told = Told(ready.notice, await self._phones.send(ready.devices, ready.message))
+        told = Told(ready.notice, await self._phones.send(ready.person, ready.devices, ready.message))
         if not ready.mailable or not told.no_device_left:
             return told
         try:

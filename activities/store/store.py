@@ -143,13 +143,13 @@ class Store:
         found_name, _, content = (await self._objects.read("people.index") or b"").partition(b"\n")
         return content if found_name == name.encode() else None
 
-    async def mark_dead(self, token: str) -> None:
-        """Remember for ever that the push service no longer knows this device."""
-        await self._objects.create(_dead(token), b"{}")
+    async def bury(self, person: str, device: str, content: bytes) -> None:
+        """Keep why a device, by its short hash, is given up; a later burial takes the place of an earlier one."""
+        await self._objects.replace(_dead(person, device), content)
 
-    async def is_dead(self, token: str) -> bool:
-        """Whether the push service once said that it no longer knows this device."""
-        return await self._objects.read(_dead(token)) is not None
+    async def burial(self, person: str, device: str) -> bytes | None:
+        """Why a device was given up, None when it was not."""
+        return await self._objects.read(_dead(person, device))
 
 
 def _dead_hand_offs(kind: str) -> str:
@@ -160,5 +160,5 @@ def _cover(home: Home) -> str:
     return f"{home.on('people')}/cover.json"
 
 
-def _dead(token: str) -> str:
-    return f"devices/dead/{hashlib.sha256(token.encode()).hexdigest()}.json"
+def _dead(person: str, device: str) -> str:
+    return f"devices/{person}/{device}.dead.json"

@@ -100,9 +100,9 @@ class PlannedDirectory:
         """See `Directory`."""
         return await self._directory.devices(person)
 
-    async def mark_dead(self, token: str) -> None:
+    async def bury(self, person: Person, device: Device, reason: str) -> None:
         """See `Directory`."""
-        await self._directory.mark_dead(token)
+        await self._directory.bury(person, device, reason)
 
 
 def signing(texts: Sequence[str]) -> dict[str, str]:

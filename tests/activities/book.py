@@ -38,7 +38,7 @@ class Book:
     async def devices(self, person: Person) -> tuple[Device, ...]:
         return person.devices
 
-    async def mark_dead(self, token: str) -> None:
+    async def bury(self, person: Person, device: Device, reason: str) -> None:
         raise DirectoryFailure("a planner marks nobody's device")
 
 

@@ -36,7 +36,7 @@ def answered(
         (answered(400, error_code="invalid_scope"), Code.UNAUTHORISED, False),
         (answered(400, error_code="INVALID_ARGUMENT"), Code.REFUSED, False),
         (answered(404, error_code="UNREGISTERED"), Code.REFUSED, False),
-        (answered(403, error_code="SENDER_ID_MISMATCH"), Code.REFUSED, False),
+        (answered(403, error_code="SENDER_ID_MISMATCH"), Code.PUSH_MISMATCH, False),
         (answered(401, error_code="THIRD_PARTY_AUTH_ERROR"), Code.UNAUTHORISED, False),
         (answered(400, error_code="QUOTA_EXCEEDED"), Code.UNREACHABLE, True),
         (answered(400, error_code="UNAVAILABLE"), Code.UNREACHABLE, True),

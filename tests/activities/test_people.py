@@ -11,6 +11,7 @@ from babel import Locale
 
 from activities.files.reading import FileFaults
 from activities.people import (
+    Device,
     Directory,
     DirectoryFailure,
     FileDirectory,
@@ -254,11 +255,26 @@ async def test_a_file_that_never_was_good_is_a_failure(tmp_path: Path) -> None:
 
 async def test_a_dead_device_stays_dead_after_a_restart(tmp_path: Path) -> None:
     before = people(tmp_path)
-    await before.mark_dead("chief-executive~1")
-    await before.mark_dead("chief-executive~1")
+    chief = await before.person("chief-executive")
+    for _ in range(2):
+        await before.bury(chief, chief.devices[0], "UNREGISTERED")
     after = people(tmp_path)
     living = await after.devices(await after.person("chief-executive"))
     assert [device.token for device in living] == ["chief-executive~2"]
+
+
+@pytest.mark.parametrize(
+    ("registered", "alive"),
+    [(None, False), ("2020-01-01", False), ("2999-01-01T09:00:00Z", True)],
+)
+async def test_a_phone_that_registers_again_lives_again(tmp_path: Path, registered: str | None, alive: bool) -> None:
+    directory = people(tmp_path)
+    chief = await directory.person("chief-executive")
+    await directory.bury(chief, chief.devices[0], "UNREGISTERED")
+    again = Device.model_validate({**dict(chief.devices[0]), "registered_at": registered})
+    assert await directory.devices(chief.model_copy(update={"devices": (again,)})) == ((again,) if alive else ())
+    await directory.bury(chief, again, "UNREGISTERED")
+    assert await directory.devices(chief.model_copy(update={"devices": (again,)})) == ()
 
 
 async def test_signers_in_full_are_found_by_their_request_only(tmp_path: Path) -> None:

@@ -252,13 +252,12 @@ async def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "store").stat().st_mode) == 0o750
 
 
-async def test_the_dead_are_remembered_without_their_token(tmp_path: Path) -> None:
-    await Store(str(tmp_path)).mark_dead("secret-token")
-    assert await Store(str(tmp_path)).is_dead("secret-token")
-    assert not await Store(str(tmp_path)).is_dead("other-token")
-    marks = fsspec.filesystem("file").find(str(tmp_path))
-    assert len(marks) == 1
-    assert "secret" not in marks[0] + fsspec.filesystem("file").cat_file(marks[0]).decode()
+async def test_a_burial_is_kept_beside_its_owner_and_replaced_by_a_later_one(tmp_path: Path) -> None:
+    for content in (b"first", b"later"):
+        await Store(str(tmp_path)).bury("chair", "a1b2c3", content)
+    assert await Store(str(tmp_path)).burial("chair", "a1b2c3") == b"later"
+    assert await Store(str(tmp_path)).burial("deputy", "a1b2c3") is None
+    assert (tmp_path / "devices" / "chair" / "a1b2c3.dead.json").is_file()
 
 
 def test_a_device_is_known_by_twelve_hex_digits() -> None:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.links import LinkUse
+from activities.people import device_hash
 from activities.push.appworks import AppWorks
 from activities.push.config import FcmConfig
 from activities.push.fcm import Fcm
@@ -138,7 +139,7 @@ async def test_the_store_of_the_directory_is_the_store_of_the_process(environmen
     chosen = settings(environment)
     store = Store(chosen.store_url)
     directory = clients.directory(chosen, store)
-    await directory.mark_dead("legal-desk~1")
     person = await directory.person("legal-desk")
+    await directory.bury(person, person.devices[0], "UNREGISTERED")
     assert await directory.devices(person) == ()
-    assert await store.is_dead("legal-desk~1")
+    assert await store.burial("legal-desk", device_hash("legal-desk~1"))

@@ -50,6 +50,8 @@ class Reason(StrEnum):
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     UNAUTHORISED = "unauthorised"
+    PUSH_MISMATCH = "push_mismatch"
+    """The device belongs to another push project than our credentials do."""
     OTHERS_ASLEEP = "others_asleep"
     """Core Signature's mail would have gone to other signers, too, in the night, and this one had heard something."""
     WITH_OTHERS = "with_others"

@@ -62,6 +62,7 @@ class Code(StrEnum):
     DIRECTORY = "directory"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    PUSH_MISMATCH = "push_mismatch"
     ID_USED_BEFORE = "id_used_before"
     DOCUMENT_DELETED = "document_deleted"
     CONVERT_ERROR = "convert_error"

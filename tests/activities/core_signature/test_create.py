@@ -80,7 +80,8 @@ async def test_a_device_that_died_gets_the_provider_s_mail(
     request_brief: Brief,
     act: Acting,
 ) -> None:
-    await directory.mark_dead("chief-executive~1")
+    chief = await directory.person("chief-executive")
+    await directory.bury(chief, chief.devices[0], "UNREGISTERED")
     await act(service.create, CreateOrder(brief=request_brief))
     [call] = calls(sandbox, "/signature-requests/", "POST")
     assert all("embed_url_user_id" not in signer for signer in call["body"]["signers"])

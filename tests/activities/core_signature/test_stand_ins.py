@@ -237,7 +237,7 @@ class Office:
         """No devices."""
         return ()
 
-    async def mark_dead(self, token: str) -> None:
+    async def bury(self, person: Person, device: Device, reason: str) -> None:
         """Nothing to mark."""
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from activities.http.calling import Cause
 from activities.push import config
 from activities.push.appworks import AppWorks
 from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect
@@ -28,7 +29,6 @@ from tests.activities.fault_table import (
     LATER_AS_ASKED,
     OF_A_SERVICE,
     OF_A_TOKEN_END_POINT,
-    REFUSED,
     SHORT,
     Ending,
     arm_always,
@@ -39,6 +39,7 @@ from tests.activities.push.conftest import fcm_config
 from tests.activities.push.stage import entries, pushes
 from tests.activities.push.test_fcm import TOKEN, message
 from tests.activities.push.test_google import account_file
+from workflows.model.request import Code
 
 FATES: Final[Mapping[str, Fate]] = {
     "refuse": Fate.LATER,
@@ -95,7 +96,7 @@ FCM: Final = Spoken(
         # A refusal of the message for nobody, or of its token, is what the check hopes for: the service knows us.
         **dict.fromkeys(("400", "404"), DONE),
         # It is the token's sender that is refused, not we.
-        "403": REFUSED,
+        "403": Ending(Cause.STATUS, Code.PUSH_MISMATCH),
         # A quota names no time, and is left alone for a minute.
         "429": LATER_AS_ASKED,
     },

@@ -9,7 +9,8 @@ from temporalio.exceptions import ApplicationError
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.links import Links
-from activities.people import DirectoryFailure, FileDirectory, Person
+from activities.people import Device, DirectoryFailure, FileDirectory, Person, device_hash
+from activities.person import Burial
 from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
@@ -30,6 +31,13 @@ from tests.activities.push.stage import (
 )
 from workflows.model.notices import Channel, NoticeAction, Outcome
 from workflows.model.request import Code
+
+
+async def buried_of(store: Store, token: str) -> Burial | None:
+    """Why one of the executive's devices was given up."""
+    content = await store.burial("chief-executive", device_hash(token))
+    return Burial.model_validate_json(content) if content else None
+
 
 DUE = datetime(2026, 12, 11, 17, tzinfo=UTC)
 
@@ -84,14 +92,37 @@ async def test_an_unregistered_device_is_never_sent_to_again(
     sandbox: RunningSandbox, notices: Notices, directory: FileDirectory, store: Store
 ) -> None:
     mark(sandbox, EXECUTIVES[0], "unregistered")
-    mark(sandbox, EXECUTIVES[2], "other_sender")
     for stage in ("ready", "reminder-1"):
         report = await notices.deliver(delivery(notice("chief-executive", stage)))
         assert only(report).outcome is Outcome.ACCEPTED
         assert report.open_devices == ()
-    assert len(sends(sandbox)) == 4
-    assert await store.is_dead(EXECUTIVES[0])
-    assert await store.is_dead(EXECUTIVES[2])
+    assert len(sends(sandbox)) == 5
+    buried, *others = [await buried_of(store, token) for token in EXECUTIVES]
+    assert (buried and buried.reason, others) == ("UNREGISTERED", [None, None])
+
+
+async def test_a_device_of_another_project_is_kept_and_tried_again_with_the_next_notice(
+    sandbox: RunningSandbox, notices: Notices, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    mark(sandbox, EXECUTIVES[2], "other_sender")
+    for stage in ("ready", "reminder-1"):
+        report = await notices.deliver(delivery(notice("chief-executive", stage)))
+        assert (only(report).outcome, report.open_devices) == (Outcome.ACCEPTED, ())
+    assert len(sends(sandbox)) == 6
+    assert await buried_of(store, EXECUTIVES[2]) is None
+    assert [one.levelname for one in caplog.records if "other_sender" in one.getMessage()] == ["ERROR"] * 2
+
+
+async def test_many_devices_of_another_project_are_a_problem_of_ours_and_none_is_buried(
+    sandbox: RunningSandbox, notices: Notices, store: Store
+) -> None:
+    arm(sandbox, fault="403", error_code="SENDER_ID_MISMATCH", times=None)
+    with pytest.raises(ApplicationError) as wrong:
+        await notices.deliver(delivery(notice("chief-executive")))
+    assert (wrong.value.type, wrong.value.non_retryable) == (Code.PUSH_MISMATCH, True)
+    assert not any([await buried_of(store, token) for token in EXECUTIVES])
+    sandbox.world.faults.clear()
+    assert only(await notices.deliver(delivery(notice("chief-executive")))).outcome is Outcome.ACCEPTED
 
 
 async def test_nothing_delivered_asks_for_a_retry_not_before_the_service_wants_one(
@@ -118,12 +149,12 @@ async def test_refused_credentials_need_a_person_and_keep_every_device(
     with pytest.raises(ApplicationError) as refused:
         await notices.deliver(delivery(notice("chief-executive")))
     assert (refused.value.type, refused.value.non_retryable) == (Code.UNAUTHORISED, True)
-    assert not any([await store.is_dead(token) for token in EXECUTIVES])
+    assert not any([await buried_of(store, token) for token in EXECUTIVES])
 
 
 async def test_what_we_sent_wrong_is_a_failed_notice_not_a_retry(sandbox: RunningSandbox, notices: Notices) -> None:
     arm(sandbox, fault="400", times=None)
-    report = await notices.deliver(delivery(notice("finance-chief")))
+    report = await notices.deliver(delivery(notice("finance-chief", "settled", NoticeAction.OPEN)))
     assert (only(report).outcome, only(report).why, report.open_devices) == (Outcome.FAILED, "refused", ())
 
 
@@ -182,7 +213,7 @@ class ForgetfulDirectory(FileDirectory):
             raise DirectoryFailure("the store is away")
         return await super().person(id, request)
 
-    async def mark_dead(self, token: str) -> None:
+    async def bury(self, person: Person, device: Device, reason: str) -> None:
         """Never works."""
         raise DirectoryFailure("the store is read-only")
 
