@@ -4,6 +4,7 @@ The rules are in `follow_up/`. What they leave out stands in `Agenda.dropped` wi
 disappears; instants before `now` are kept, because only the workflow knows what was missed.
 """
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -54,6 +55,7 @@ class PolicyPlanner(Planner):
                 if turn.person in missing
                 else self._about(planning, turn, due_at, people)
             )
+            await asyncio.sleep(0)  # A crowd is planned one by one: whoever waits for the loop gets it in between.
         moments.sort(key=lambda moment: (moment.at, _ORDER.index(moment.kind), moment.person))
         return Agenda(
             due_at=due_at,

@@ -3,9 +3,11 @@
 All instants are in UTC; the hours are those on the clocks of the person's zone, whatever these do.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from functools import cached_property, lru_cache
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
@@ -16,6 +18,9 @@ from activities.person import Person
 from workflows.model.policy import Policy
 
 _DAY: Final = timedelta(days=1)
+_AN_INSTANT: Final = timedelta(microseconds=1)
+DAYS_REMEMBERED: Final = 50_000
+"""Working days of places that are remembered: two years of some seventy places."""
 _EVERY_DAY: Final = frozenset(range(7))
 ANY: Final = "any"
 WORKING: Final = "working"
@@ -64,11 +69,9 @@ class OpenHours:
 
     def slots(self, day: date) -> tuple[Slot, ...]:
         """The open stretches of a day, none on a day off."""
-        if day.weekday() not in self.days or self._holiday(day) is not None:
-            return ()
-        whole = self._whole(day)
-        slots: Iterable[Slot] = (whole,) if whole.opens < whole.closes else ()
-        for absence in self.absences:
+        whole = _stretch(self.zone, self.clock, self.days, self.calendar, day)
+        slots: Iterable[Slot] = (whole,) if whole else ()
+        for absence in self._absences_in(whole):
             slots = [part for slot in slots for part in slot.without(absence)]
         return tuple(slots)
 
@@ -93,7 +96,7 @@ class OpenHours:
             for slot in self.slots(day):
                 if slot.closes > at:
                     return slot if max(slot.opens, at) < before else None
-            day += _DAY
+            day = self._day_after(day)
         return None
 
     def last_day(self, before: date, since: datetime) -> Slot | None:
@@ -102,7 +105,7 @@ class OpenHours:
         while day >= first:
             if slots := self.slots(day):
                 return slots[0] if slots[0].opens > since else None
-            day -= _DAY
+            day = self._day_before(day)
         return None
 
     def last_slot(self, before: datetime, since: datetime) -> Slot | None:
@@ -111,7 +114,7 @@ class OpenHours:
         while day >= first:
             if slots := [slot for slot in self.slots(day) if slot.opens < before and slot.closes > since]:
                 return slots[-1]
-            day -= _DAY
+            day = self._day_before(day)
         return None
 
     def local_day(self, at: datetime) -> date:
@@ -139,10 +142,54 @@ class OpenHours:
         opens, closes = self.clock or (time(), time())
         return f"outside {opens:%H:%M}-{closes:%H:%M}"
 
-    def _whole(self, day: date) -> Slot:
-        if self.clock is None:
-            return Slot(start_of_day(day, self.zone), start_of_day(day + _DAY, self.zone))
-        return Slot(at_clock(day, self.clock[0], self.zone), at_clock(day, self.clock[1], self.zone))
+    @cached_property
+    def _away(self) -> tuple[Slot, ...]:
+        """The absences in their order, those that overlap or follow one another as one."""
+        away: list[Slot] = []
+        for absence in sorted(self.absences, key=lambda slot: slot.opens):
+            if away and absence.opens <= away[-1].closes:
+                away[-1] = Slot(away[-1].opens, max(away[-1].closes, absence.closes))
+            else:
+                away.append(absence)
+        return tuple(away)
+
+    def _absences_in(self, span: Slot | None) -> Iterator[Slot]:
+        if span is None:
+            return
+        for absence in self._away[bisect_right(self._away, span.opens, key=lambda slot: slot.closes) :]:
+            if absence.opens >= span.closes:
+                return
+            yield absence
+
+    def _day_after(self, day: date) -> date:
+        """The next day that is worth a look: a long absence is passed over as a whole."""
+        tomorrow = day + _DAY
+        absence = self._absence_at(start_of_day(tomorrow, self.zone))
+        return max(tomorrow, self.local_day(absence.closes)) if absence else tomorrow
+
+    def _day_before(self, day: date) -> date:
+        yesterday = day - _DAY
+        absence = self._absence_at(start_of_day(day, self.zone) - _AN_INSTANT)
+        return min(yesterday, self.local_day(absence.opens)) if absence else yesterday
+
+    def _absence_at(self, at: datetime) -> Slot | None:
+        return next(self._absences_in(Slot(at, at + _AN_INSTANT)), None)
 
     def _holiday(self, day: date) -> str | None:
-        return public_holidays(self.calendar, day.year).get(day) if self.calendar and self.clock else None
+        return _holiday(self.calendar, self.clock, day)
+
+
+@lru_cache(maxsize=DAYS_REMEMBERED)
+def _stretch(
+    zone: ZoneInfo, clock: tuple[time, time] | None, days: frozenset[int], calendar: str | None, day: date
+) -> Slot | None:
+    """The working hours of a day, whoever works then."""
+    if day.weekday() not in days or _holiday(calendar, clock, day) is not None:
+        return None
+    opens = start_of_day(day, zone) if clock is None else at_clock(day, clock[0], zone)
+    closes = start_of_day(day + _DAY, zone) if clock is None else at_clock(day, clock[1], zone)
+    return Slot(opens, closes) if opens < closes else None
+
+
+def _holiday(calendar: str | None, clock: tuple[time, time] | None, day: date) -> str | None:
+    return public_holidays(calendar, day.year).get(day) if calendar and clock else None

@@ -33,8 +33,10 @@ class Others:
     def of(cls, people: Iterable[Person], policy: Policy) -> Self:
         """These people, on a request of this policy."""
         found = tuple(people)
-        hours = tuple(replace(OpenHours.of(person, policy), absences=()) for person in found)
-        return cls(tuple(person.id for person in found), tuple(by_day(person.tz) for person in found), hours)
+        # Each clock once: of a hundred signers most live by the same few.
+        hours = dict.fromkeys(replace(OpenHours.of(person, policy), absences=()) for person in found)
+        awake = dict.fromkeys(by_day(person.tz) for person in found)
+        return cls(tuple(person.id for person in found), tuple(awake), tuple(hours))
 
     def awake_at(self, at: datetime) -> bool:
         """Whether it is day for all of them."""

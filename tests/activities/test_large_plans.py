@@ -1,0 +1,130 @@
+"""The largest plans that the files allow: counted by the days that are looked at, since a clock says little."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.follow_up.open_hours import OpenHours, Slot
+from activities.people import FileDirectory
+from activities.planner import PolicyPlanner
+from activities.store import Store
+from tests.activities.book import somebody
+from workflows.model.planning import Agenda, Planning, Turn
+from workflows.model.policy import Policy, Reminders
+from workflows.model.request import Brief, Document, Signer
+
+NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
+LARGEST = Policy(
+    window="730d",
+    hours="working",
+    reminders=Reminders(first="1d", every="1d", most=50),
+    warnings=tuple(f"{days}d" for days in range(1, 11)),
+)
+AWAY = [{"from": "2026-11-01", "until": "2028-12-31"}]
+
+
+def planner(folder: Path, people: int, absent: list[dict[str, str]]) -> PolicyPlanner:
+    """Plans for so many signers without a phone, all absent then."""
+
+    def person(number: int) -> dict[str, Any]:
+        place = {"zone": "Europe/Berlin", "calendar": "DE-BY", "absent": absent}
+        return {"id": f"person-{number}", "name": "N", "email": f"p{number}@example.test", **place}
+
+    file = folder / "people.json"
+    file.write_text(json.dumps({"people": [person(number) for number in range(people + 1)]}))
+    return PolicyPlanner(FileDirectory(file, Store(str(folder / "store"))))
+
+
+def planning(people: int) -> Planning:
+    """All of them at once, for two years."""
+    signers = tuple(Signer(person=f"person-{number}", order=1) for number in range(1, people + 1))
+    return Planning(
+        brief=Brief(id="msa", kind="base", document=Document(name="MSA"), requester="person-0", signers=signers),
+        policy=LARGEST,
+        due=None,
+        window_from=NOW,
+        turns=tuple(Turn(person=signer.person, since=NOW) for signer in signers),
+        now=NOW,
+    )
+
+
+async def days_looked_at(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, people: int, absent: list[dict[str, str]]
+) -> int:
+    """How many days of somebody the plan looks at."""
+    looked, slots = [0], OpenHours.slots
+
+    def counted(hours: OpenHours, day: date) -> tuple[Slot, ...]:
+        looked[0] += 1
+        return slots(hours, day)
+
+    plans = planner(folder, people, absent)
+    with monkeypatch.context() as patched:
+        patched.setattr(OpenHours, "slots", counted)
+        await plans.plan(planning(people))
+    return looked[0]
+
+
+@pytest.mark.parametrize("absent", [[], AWAY])
+async def test_a_signer_costs_the_same_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: list[dict[str, str]]
+) -> None:
+    """Two years of absence were walked through day by day for each of fifty reminders: 45,000 days a signer."""
+    few = await days_looked_at(tmp_path, monkeypatch, 4, absent)
+    many = await days_looked_at(tmp_path, monkeypatch, 40, absent)
+    assert many <= 11 * few
+    assert many / 40 < 1_000
+
+
+async def test_a_crowd_leaves_the_loop_to_others_after_each_signer(tmp_path: Path) -> None:
+    """A hundred signers with fifty reminders each held everything up for 9 s."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.ensure_future(others())
+    plan: Agenda = await planner(tmp_path, 100, []).plan(planning(100))
+    waiting.cancel()
+    assert len(plan.moments) + len(plan.dropped) > 6_000
+    assert turns >= 100
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_absences_in_any_order_that_overlap_are_one(order: int) -> None:
+    day = timedelta(days=1)
+    berlin = ZoneInfo("Europe/Berlin")
+    spans = [Slot(NOW, NOW + 3 * day), Slot(NOW + day, NOW + 2 * day), Slot(NOW + 3 * day, NOW + 5 * day)]
+    hours = OpenHours(berlin, absences=tuple(spans[::order]))
+    assert hours.next_slot(NOW, NOW + 9 * day) == Slot(NOW + 5 * day, datetime(2026, 11, 7, 23, tzinfo=UTC))
+    assert hours.last_slot(NOW + 5 * day, NOW - day) == Slot(datetime(2026, 11, 1, 23, tzinfo=UTC), NOW)
+    assert hours.next_slot(NOW, NOW + 5 * day) is None
+
+
+_DAYS = st.integers(0, 40)
+
+
+@given(st.lists(st.tuples(_DAYS, st.integers(1, 20)), max_size=8), _DAYS, st.integers(0, 30))
+def test_what_is_passed_over_is_what_day_by_day_is_closed(
+    absences: list[tuple[int, int]], begin: int, length: int
+) -> None:
+    at, before = NOW + timedelta(days=begin), NOW + timedelta(days=begin + length)
+    spans = tuple(Slot(NOW + timedelta(days=first), NOW + timedelta(days=first + days)) for first, days in absences)
+    hours = replace(OpenHours.working(somebody("signer")), absences=spans)
+    days = [hours.local_day(at) + timedelta(days=number) for number in range(length + 1)]
+    slots = [slot for day in days for slot in hours.slots(day)]
+    ahead = [slot for slot in slots if slot.closes > at]
+    assert hours.next_slot(at, before) == next((one for one in ahead[:1] if max(one.opens, at) < before), None)
+    behind = [slot for slot in slots if slot.opens < before and slot.closes > at]
+    assert hours.last_slot(before, at) == (behind[-1] if behind else None)
