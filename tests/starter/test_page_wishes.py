@@ -28,6 +28,7 @@ from tests.starter.paging import (
     values_of,
 )
 from workflows.model.entries import AskedQuestion
+from workflows.model.notices import Channel, Notification, Outcome
 from workflows.model.operations import OperationState
 from workflows.model.request import Role, SignerState, Status
 from workflows.model.views import Choices, RequestShow, SignerLine
@@ -306,6 +307,15 @@ async def test_the_requester_reads_the_question_and_answers_it(signer: Phone) ->
     answer = await signer.wish(path, Act.ANSWER, text="Annex B.")
     assert answer.status_code == 303
     assert [wish for wish, _ in signer.wishes.taken] == [Answer(actor=REQUESTER, text="Annex B.")]
+
+
+async def test_whoever_was_told_that_a_question_is_unanswered_may_answer_it(signer: Phone) -> None:
+    told = Notification(
+        key="k", stage="unanswered-1.2", person=CHAIR, channel=Channel.PUSH, outcome=Outcome.ACCEPTED, at=NOW
+    )
+    signer.known[REQUEST] = shown(question=question(), notifications=(told,))
+    page = (await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text
+    assert "Which annex?" in page and "Send the answer" in page
 
 
 async def test_an_answer_is_for_the_question_that_stood_above_it(signer: Phone) -> None:

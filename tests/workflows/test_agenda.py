@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.workflows.stage import a_request
 from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
 from workflows.follow_up.ledger import key_of
-from workflows.model.notices import Channel, Delivered, Outcome
+from workflows.model.notices import Channel, Delivered, Outcome, PutOff
 from workflows.model.planning import Agenda, Moment, MomentKind
 from workflows.model.policy import EscalationAction
 from workflows.model.provider import DocumentSeen, SignerSeen
@@ -52,6 +52,19 @@ def told(progress: Progress, *moments: Moment) -> Progress:
 def signed(progress: Progress) -> Progress:
     seen = SignerSeen(person=FIRST, state=SignerState.SIGNED)
     return progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(seen,)), START)
+
+
+def test_who_was_put_off_is_not_tried_again_within_a_quarter_of_an_hour() -> None:
+    now = REMINDERS[0].at
+    refused = PutOff(key="k", stage="reminder-1", person=FIRST, why="absent")
+    put_off = SENT.put_off((refused,), now)
+    assert put_off.agenda is None
+    again = next_step(AGENDA, put_off, now)
+    assert isinstance(again, Wait) and again.moment is not None
+    assert (again.moment.stage, again.moment.at - now) == ("reminder-1", timedelta(minutes=15))
+    once_more = put_off.put_off((refused,), again.moment.at)
+    assert [entry.what for entry in once_more.timeline].count("reminder-1 put off") == 1
+    assert len(once_more.held) == 1
 
 
 ALL_TOLD = told(SENT, *REMINDERS, WARNING)

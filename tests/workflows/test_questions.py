@@ -178,3 +178,12 @@ async def test_a_catalogue_may_let_the_clocks_stand_longer() -> None:
         assert "the clocks stand" in (await it.shown()).says
         await it.until(since + 7 * DAY + HOUR)
         assert "the clocks stand" not in (await it.shown()).says
+
+
+async def test_who_was_told_of_an_unanswered_question_hears_of_the_end() -> None:
+    world = world_of(people())
+    async with story(world, urgent(), begins=monday(22)) as it:
+        await asks(it)
+        assert (await it.handle.result()).outcome is Status.EXPIRED
+    told = {call.target.person for batch in world.handoff.batches for call in batch.calls}
+    assert {DESK, CHIEF, SIGNER} <= told

@@ -7,7 +7,7 @@ import workflows.follow_up.stages as stages
 from workflows.follow_up.handoff import HandoffEntry
 from workflows.follow_up.ledger import key_of
 from workflows.follow_up.stages import Stage
-from workflows.model.notices import Delivered, Notice, NoticeAction, Outcome
+from workflows.model.notices import Delivered, Notice, NoticeAction, Notification, Outcome
 from workflows.model.planning import Moment, MomentKind
 from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch
@@ -190,12 +190,11 @@ def _questions(brief: Brief, progress: Progress) -> list[Notice]:
 def _questions_gone(brief: Brief, progress: Progress) -> list[Notice]:
     """A question that needs no answer any more leaves the phones on which it is what they show of this request."""
     pending = frozenset(signer.person for signer in progress.signatures.pending)
-    shown = {line.person: line for line in progress.notifications if line.outcome is Outcome.ACCEPTED}
     return [
         _notice(brief, stages.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
         for question in progress.questions
         if question.answer is not None or question.person not in pending
-        for line in shown.values()
+        for line in _shown(progress)
         if line.stage in stages.of_question(question.number)
     ]
 
@@ -262,12 +261,16 @@ def _ending_notice(brief: Brief, progress: Progress, target: Target) -> Notice:
 
 
 def _concerned(brief: Brief, progress: Progress) -> tuple[str, ...]:
-    """Who hears of the ending: the requester, and of the others those who were ever asked or alerted."""
+    """Who hears of the ending: the requester, and of the others those who were ever asked or alerted.
+
+    So does whoever's phone still says that a question is unanswered.
+    """
     concerned = _still_shown if progress.status is Status.SIGNED else _asked
     told = [signer.person for signer in progress.signatures.signers if concerned(signer, progress)]
     # Whom a place was handed over to is a signer like any other: perhaps it never was their turn.
     alerted = [entry.to for entry in progress.escalations if progress.signatures.of(entry.to) is None]
-    return _once([brief.requester, *told, *alerted])
+    unanswered = [line.person for line in _shown(progress) if stages.kind_of(line.stage) is Stage.UNANSWERED]
+    return _once([brief.requester, *told, *alerted, *unanswered])
 
 
 def _asked(signer: SignerProgress, progress: Progress) -> bool:
@@ -275,6 +278,12 @@ def _asked(signer: SignerProgress, progress: Progress) -> bool:
     told = progress.told_stages
     was_asked = signer.turn_at is not None or (Stage.READY, signer.person) in told
     return was_asked and (Stage.REASSIGNED, signer.person) not in told
+
+
+def _shown(progress: Progress) -> Iterable[Notification]:
+    """What phones show of the request: the last notice that each person's took, unless it was withdrawn."""
+    done = (Outcome.ACCEPTED, Outcome.WITHDRAWN)
+    return {line.person: line for line in progress.notifications if line.outcome in done}.values()
 
 
 def _once(people: Iterable[str]) -> tuple[str, ...]:
