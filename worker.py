@@ -20,6 +20,7 @@ from temporalio.worker import (
     WorkerTuner,
 )
 
+from activities.core_signature.asked import Asked
 from activities.core_signature.service import CoreSignatureService
 from activities.handoff import Fanout
 from activities.http.pacing import Pacer
@@ -59,7 +60,7 @@ def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> di
         directory=open_clients.directory,
         links=open_clients.links,
         read=signature.read,
-        mail=SignerMail(open_clients.signature, open_clients.directory),
+        mail=SignerMail(open_clients.signature, open_clients.directory, Asked(open_clients.store)),
     )
     handoff = Fanout(
         push=push,

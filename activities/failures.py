@@ -75,10 +75,13 @@ _WAITS_AT_MOST: Final = 60.0
 """Seconds that an activity's own retries wait when a service asks for them."""
 
 
-def to_application_error(failure: ServiceFailure) -> ApplicationError:
-    """The failure as Temporal understands it; `details` holds the seconds to wait when they are known."""
+def to_application_error(failure: ServiceFailure, at_least: float | None = None) -> ApplicationError:
+    """The failure as Temporal understands it, not to be tried again before `at_least` seconds.
+
+    `details` holds the seconds to wait when they are known.
+    """
     meaning = verdict(failure)
-    asked = [seconds for seconds in (failure.retry_after, meaning.at_least) if seconds is not None]
+    asked = [seconds for seconds in (failure.retry_after, meaning.at_least, at_least) if seconds is not None]
     wait = max(asked) if asked and meaning.passes else None
     return ApplicationError(
         str(failure),
@@ -111,6 +114,20 @@ def failing_as_application_errors() -> Iterator[None]:
         raise final_failure(Code.DIRECTORY, str(failure)) from None
     except StoreFailure as failure:
         raise final_failure(Code.UNREACHABLE, str(failure)) from None
+
+
+@contextmanager
+def again_after(seconds: float) -> Iterator[None]:
+    """Where something is made: have the next attempt wait if the service may have made it without saying so.
+
+    A failure that surely made nothing is tried again as soon as any other.
+    """
+    try:
+        yield
+    except ServiceFailure as failure:
+        if not failure.may_have_acted:
+            raise
+        raise to_application_error(failure, at_least=seconds) from None
 
 
 def _spread(seconds: float) -> timedelta:

@@ -18,7 +18,7 @@ from activities.files.reading import FileFaults, bytes_of
 from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex
 from activities.person import Burial, Device, Person, Platform, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
-from activities.store import Store, StoreFailure, device_hash
+from activities.store import Home, Store, StoreFailure, device_hash
 
 __all__ = [
     "Device",
@@ -152,7 +152,7 @@ class FileDirectory:
         if request is None:
             raise UnknownPerson(id)
         try:
-            content = await self._store.read_signers(request)
+            content = await self._store.read_signers(Home.of_request(request))
         except StoreFailure as failure:
             raise DirectoryFailure(str(failure)) from failure
         person = _signers(content).person(id) if content else None

@@ -255,7 +255,7 @@ class PeopleFile(FileModel):
 
 
 class SignersFile(FileModel):
-    """`people/<request>.json` of the store: signers that stood in full in a request file, by their id."""
+    """`signers.json` beside a request in the store: signers that stood in full in a request file, by their id."""
 
     signers: Mapping[str, Reachable]
 

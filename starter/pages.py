@@ -18,13 +18,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
 from activities.http.calling import ServiceFailure
 from activities.language import Language
 from activities.links import BadLink, LinkClaim, Links, LinkUse
-from activities.people import Directory, DirectoryFailure, Person, UnknownPerson
+from activities.people import Directory, DirectoryFailure, Person
 from activities.reader import Reader
+from activities.store import StoreFailure
 from starter.page import form_answers, offers, options
 from starter.page.allowances import Allowances
 from starter.page.as_known import page_as_known
@@ -79,6 +81,7 @@ class Pages:
         signatures: CoreSignatureClient,
         guard: FormGuard,
         *,
+        asked: Asked,
         look: Look,
         send: Send,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -87,6 +90,7 @@ class Pages:
         self._links = links
         self._directory = directory
         self._signatures = signatures
+        self._asked = asked
         self._look = RecentLooks(look, seconds)
         self._send = send
         self._guard = guard
@@ -130,7 +134,7 @@ class Pages:
                 return self._renderer.onward(page.url)
             if act == Act.RESEND and page.state is SigningState.BY_MAIL and page.request:
                 return await self._mailed(page.request, visit)
-        except (ServiceFailure, DirectoryFailure, TimeoutError) as failure:
+        except (ServiceFailure, StoreFailure, TimeoutError) as failure:
             _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
             return self._told(_no_answer(failure), visit)
         return self._shown(await self._signing(visit, page), visit)
@@ -210,13 +214,10 @@ class Pages:
             return None
 
     async def _page_of(self, claim: LinkClaim) -> SigningPage:
-        """What Core Signature has for this signer now; raises when it, or the directory, does not say."""
-        try:
-            person = await self._directory.person(claim.person, claim.request)
-        except UnknownPerson:
-            return SigningPage(SigningState.STRANGER)
+        """What Core Signature has for this signer now; raises when it, or the store, does not say."""
+        places = await self._asked.of(claim.request)
         async with asyncio.timeout(PROVIDER_SECONDS):
-            return await signing_page(self._signatures, claim.request, person.email)
+            return await signing_page(self._signatures, claim.request, claim.person, places)
 
     async def _visit(self, request: Request) -> Visit | Response:
         """Who is here, or what they are told who may not be.
@@ -257,7 +258,7 @@ def _asked_language(request: Request) -> Language:
 
 
 def _no_answer(failure: Exception) -> Draft:
-    return NOT_KNOWN_NOW if isinstance(failure, DirectoryFailure) else NO_ANSWER
+    return NOT_KNOWN_NOW if isinstance(failure, StoreFailure) else NO_ANSWER
 
 
 def _is_unknown(page: SigningPage) -> bool:

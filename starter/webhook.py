@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 
+from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.http.pacing import Pacer
 from activities.store import Store
@@ -71,7 +72,8 @@ def routes_of(
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
     send = partial(wishes.carry_out, client, within=_WISH_WITHIN, wait=_HANDED_OVER_WITHIN)
-    pages = Pages(clients.links(settings), people, signatures, guard, look=QuickLook(client, store), send=send)
+    look, asked = QuickLook(client, store), Asked(store)
+    pages = Pages(clients.links(settings), people, signatures, guard, asked=asked, look=look, send=send)
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
     return [*receiver_routes(receiver, signals), *pages.routes()]
 

@@ -1,14 +1,14 @@
 """Whom a request is about: the signers it names, and those who were asked instead of some of them. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from activities.core_signature import reading
-from activities.core_signature.wire import WireDocument
+from activities.core_signature.asked import Place, Places
+from activities.core_signature.matching import folded
+from activities.core_signature.orders import embed_user
+from activities.core_signature.wire import WireSigner
 from activities.person import Person
-from workflows.model.planning import EscalationReason
-from workflows.model.provider import DocumentSeen, Substitution
-from workflows.model.request import Brief, Signer
+from workflows.model.request import Brief, Role, Signer
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,31 @@ class Cast:
             signers=tuple(signer.replace(person=other.id) if other else signer for signer, other in places)
         )
 
-    def seen_in(self, document: WireDocument) -> DocumentSeen:
-        """The document as a workflow sees it, with both the absent and their stand-ins."""
-        instead = {signer: other.id for signer, other in self.stand_ins.items()}
-        emails = {person.id: person.email for person in (*self.people.values(), *self.stand_ins.values())}
-        replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
-        seen = reading.seen(document, beside(self.brief, instead), emails, replaced=replaced)
-        return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
+    def places(self, reachable: Collection[str]) -> Places:
+        """What is kept of it; only who is `reachable` on a device is given a signing page of their own."""
+        return tuple(
+            Place(
+                person=sent.person,
+                order=sent.order,
+                role=sent.role,
+                email=self.asked[sent.person].email,
+                embed_user=_page_user(self.brief, sent) if sent.person in reachable else None,
+                instead_of=named.person if named.person != sent.person else None,
+            )
+            for named, sent in zip(self.brief.signers, self.brief_as_asked.signers, strict=True)
+        )
+
+
+def _page_user(brief: Brief, signer: Signer) -> str | None:
+    return None if signer.role is Role.COPY else embed_user(brief.id, signer.person)
+
+
+def stand_ins_of(brief: Brief, places: Sequence[Place], said: Sequence[WireSigner]) -> dict[str, str]:
+    """Whom Core Signature asked instead of a signer: what was decided when it was sent stays, whoever is back since."""
+    addresses = {folded(one.email) for one in said if one.needs_to_sign}
+    here = {place.person for place in places if folded(place.email) in addresses}
+    named = {signer.person for signer in brief.signers} - here
+    return {place.instead_of: place.person for place in places if place.instead_of in named and place.person in here}
 
 
 def beside(brief: Brief, successors: Mapping[str, str]) -> Brief:

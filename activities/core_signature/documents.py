@@ -1,32 +1,32 @@
-"""Documents read from Core Signature as a workflow believes them: checked to be ours, matched to our people."""
+"""Documents read from Core Signature as a workflow believes them: checked to be ours, matched to whom we asked."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from temporalio import activity
-
 from activities.core_signature import reading
+from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import Lookup
+from activities.core_signature.matching import folded
 from activities.core_signature.wire import WireDocument
 from activities.failures import final_failure, passing_failure
 from activities.http.calling import ServiceFailure
-from activities.people import Directory, DirectoryFailure
 from workflows.model.provider import DocumentSeen
 from workflows.model.request import Code, Roster
 
 _BOUNCED: Final = "signer_email_bounced"
+_LONGEST_SAYS: Final = 500
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Documents:
     """Reads single documents; raises `ServiceFailure`s, and `ApplicationError`s for what cannot be believed."""
 
-    def __init__(self, client: CoreSignatureClient, lookup: Lookup, directory: Directory) -> None:
+    def __init__(self, client: CoreSignatureClient, lookup: Lookup, asked: Asked) -> None:
         self._client = client
         self._lookup = lookup
-        self._directory = directory
+        self._asked = asked
 
     async def or_none(self, uuid: str) -> WireDocument | None:
         """The document as it is now, None when the provider says that there is none."""
@@ -51,20 +51,15 @@ class Documents:
         return found
 
     async def seen(self, document: WireDocument, roster: Roster, replaced: Mapping[str, str] = _NOBODY) -> DocumentSeen:
-        """The document as a workflow sees it (`reading.seen`), with the mails that came back."""
-        return reading.seen(
-            document, roster, await self.emails(roster), bounced=await self._bounced(document), replaced=replaced
-        )
+        """The document as a workflow sees it (`reading.seen`), with the mails that came back.
 
-    async def emails(self, roster: Roster) -> dict[str, str]:
-        """The addresses the directory still knows: somebody's departure must not make a document unreadable."""
-        emails: dict[str, str] = {}
-        for signer in roster.signers:
-            try:
-                emails[signer.person] = (await self._directory.person(signer.person, roster.id)).email
-            except DirectoryFailure as failure:
-                activity.logger.warning("signer matched without an address", extra={"says": str(failure)})
-        return emails
+        Fails with `provider_unsure` when it has ended and does not tell of everybody whether they have acted.
+        """
+        places = await self._asked.of(roster.id)
+        if untold := reading.untold(document, roster, places):
+            says = f"the document has ended at Core Signature, which does not tell what became of {', '.join(untold)}"
+            raise final_failure(Code.PROVIDER_UNSURE, says[:_LONGEST_SAYS])
+        return reading.seen(document, roster, places, bounced=await self._bounced(document), replaced=replaced)
 
     async def _bounced(self, document: WireDocument) -> frozenset[str]:
         if not reading.mailed_and_silent(document):
@@ -74,7 +69,7 @@ class Documents:
         except ServiceFailure:
             return frozenset()  # The document was read, which is what counts; a bounce is seen the next time.
         return frozenset(
-            reading.folded(event.signer)
+            folded(event.signer)
             for event in events
             if event.signer and event.event_type == _BOUNCED and event.document == document.uuid
         )

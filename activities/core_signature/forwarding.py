@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from activities.core_signature import reading
+from activities.core_signature.asked import Asked, Place
 from activities.core_signature.cast import beside
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.documents import Documents
 from activities.core_signature.lookup import has_ended
-from activities.core_signature.reading import folded
+from activities.core_signature.matching import folded, match
 from activities.core_signature.wire import WireDocument, WireSigner
 from activities.failures import passing_failure, verdict
 from activities.http.calling import ServiceFailure
@@ -59,7 +60,8 @@ class Handover:
 class Forwarding:
     """Orders carried out. Raises `ServiceFailure`s, `DirectoryFailure`s and `ApplicationError`s."""
 
-    def __init__(self, client: CoreSignatureClient, documents: Documents, directory: Directory) -> None:
+    def __init__(self, client: CoreSignatureClient, documents: Documents, directory: Directory, asked: Asked) -> None:
+        self._asked = asked
         self._client = client
         self._documents = documents
         self._directory = directory
@@ -77,6 +79,7 @@ class Forwarding:
             return await self._handed_over(before)
         if obstacle := before.obstacle or _away(to, order.present_at):
             return await self._refused(before, obstacle)
+        await self._asked.keep(order.brief.id, [_place(order, to.email)])
         return await self._ask(before, to.email)
 
     async def _ask(self, before: Handover, to: str) -> ForwardReport:
@@ -104,11 +107,12 @@ class Forwarding:
 
     async def _look(self, order: ForwardOrder, to: str) -> Handover:
         document = await self._documents.existing(order.brief, order.document)
-        signers = document.request.signers if document.request else ()
-        emails = await self._documents.emails(order.brief) | {order.to: to}
-        ours = reading.match(order.brief.signers, emails, signers)
-        new = [one for one in signers if one.needs_to_sign and folded(one.email) == folded(to)]
-        return Handover(order, document, old=ours[order.from_], new=new[-1] if new else None)
+        signers = reading.signers_of(document)
+        places = (*await self._asked.of(order.brief.id), _place(order, to))
+        addresses = {folded(place.email) for place in places if place.person == order.to}
+        new = [one for one in signers if one.needs_to_sign and folded(one.email) in addresses]
+        old = match(beside(order.brief, {order.from_: order.to}).signers, places, signers)[order.from_]
+        return Handover(order, document, old=old, new=new[-1] if new else None)
 
     async def _handed_over(self, found: Handover) -> ForwardReport:
         order = found.order
@@ -122,6 +126,11 @@ class Forwarding:
 def _away(person: Person, at: datetime | None) -> str | None:
     """That somebody who is to be present at this instant is not; until when is theirs to say."""
     return f"{person.id} is away: insist with --force" if at is not None and person.absent_at(at) else None
+
+
+def _place(order: ForwardOrder, email: str) -> Place:
+    old = next(signer for signer in order.brief.signers if signer.person == order.from_)
+    return Place(person=order.to, order=old.order, role=old.role, email=email, instead_of=order.from_)
 
 
 def _senseless(order: ForwardOrder) -> str | None:

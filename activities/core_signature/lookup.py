@@ -1,5 +1,8 @@
 """Finds the document of a request by our id, and judges whether it may be believed to be the one we made."""
 
+import unicodedata
+from collections.abc import Sequence
+
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.reading import STATUSES
 from activities.core_signature.wire import WireDocument
@@ -14,8 +17,22 @@ def has_ended(document: WireDocument) -> bool:
     return status is not None and status.ended
 
 
+def most_likely(documents: Sequence[WireDocument], name: str) -> WireDocument | None:
+    """The one of several documents under our id that is meant, None when that cannot be told.
+
+    A provider trims and normalises names, so a name decides only between documents that may all be ours.
+    """
+    if len(documents) > 1:
+        documents = [document for document in documents if _is_called(document, name)]
+    return documents[0] if len(documents) == 1 else None
+
+
 class Lookup:
-    """Look-ups by `external_id`. Ours is what carries our id and the request's name; raises `ApplicationError`s."""
+    """Look-ups by `external_id`; raises `ApplicationError`s.
+
+    Ours is what carries our id after we claimed it. What stood there before we did is ours by its name alone: so is a
+    document whose claim went with a lost store.
+    """
 
     def __init__(self, client: CoreSignatureClient, store: Store) -> None:
         self._client = client
@@ -28,23 +45,27 @@ class Lookup:
         somebody's past use of the id, and so is a foreign one.
         """
         found = await self._listed(brief)
-        if any(document.name != brief.document.name for document in found):
-            raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {brief.id}")
-        if any(has_ended(document) for document in found) and not await self._store.is_claimed(
-            Home.of_request(brief.id)
-        ):
-            raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {brief.id} has already ended")
+        if found and not await self._claimed(brief):
+            if not all(_is_called(document, brief.document.name) for document in found):
+                raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {brief.id}")
+            if any(has_ended(document) for document in found):
+                raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {brief.id} has already ended")
         return self._only(found, brief)
 
     async def to_cancel(self, brief: Brief) -> WireDocument | None:
         """The document of ours that is to be cancelled, None when there is none."""
-        ours = [document for document in await self._listed(brief) if document.name == brief.document.name]
+        ours = await self._listed(brief)
+        if not await self._claimed(brief):
+            ours = [document for document in ours if _is_called(document, brief.document.name)]
         living = [document for document in ours if not has_ended(document)]
         return self._only(living or ours[:1], brief)
 
     async def is_gone(self, roster: Roster, uuid: str) -> bool:
         """Whether the provider, asked in another way, does not know the document either."""
         return all(document.uuid != uuid for document in await self._listed(roster))
+
+    async def _claimed(self, brief: Brief) -> bool:
+        return await self._store.is_claimed(Home.of_request(brief.id))
 
     async def _listed(self, roster: Roster) -> list[WireDocument]:
         found = await self._client.documents_of(roster.id)
@@ -54,7 +75,16 @@ class Lookup:
         return found
 
     def _only(self, found: list[WireDocument], brief: Brief) -> WireDocument | None:
-        if len(found) > 1:
+        likely = most_likely(found, brief.document.name)
+        if found and likely is None:
             says = f"{len(found)} documents have the id {brief.id}: delete all but one at Core Signature"
             raise final_failure(Code.PROVIDER_UNSURE, says)
-        return found[0] if found else None
+        return likely
+
+
+def _is_called(document: WireDocument, name: str) -> bool:
+    return _comparable(document.name or "") == _comparable(name)
+
+
+def _comparable(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).split())

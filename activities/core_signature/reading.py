@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from activities.core_signature.asked import Place
+from activities.core_signature.matching import folded, match, missing
 from activities.core_signature.wire import WireDocument, WireSigner
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import Code, Role, Roster, Signer, SignerState, Status
@@ -37,19 +39,19 @@ _CODES: Final = {"ec": Code.CONVERT_ERROR, "es": Code.SENDING_ERROR}
 def seen(
     document: WireDocument,
     roster: Roster,
-    emails: Mapping[str, str],
+    places: Sequence[Place],
     *,
     bounced: AbstractSet[str] = frozenset(),
     replaced: Mapping[str, str] = _NOBODY,
 ) -> DocumentSeen:
-    """The document as a workflow sees it; `emails` are the addresses of our signers, `bounced` those that failed.
+    """The document as a workflow sees it; `places` are what was sent, `bounced` the addresses that failed.
 
     `replaced` are signers of whom we know that somebody else was asked instead, with the reason.
     """
     status = STATUSES.get(document.status)
-    said = document.request.signers if document.request else ()
-    found = match(roster.signers, emails, said)
-    roll = _Roll(status, bounced, frozenset(map(folded, emails.values())), replaced)
+    said = signers_of(document)
+    found = match(roster.signers, places, said)
+    roll = _Roll(status, bounced, frozenset(folded(place.email) for place in places), replaced)
     return DocumentSeen(
         document=document.uuid,
         status=status,
@@ -60,33 +62,23 @@ def seen(
     )
 
 
-def match(
-    signers: Sequence[Signer], emails: Mapping[str, str], said: Sequence[WireSigner]
-) -> dict[str, WireSigner | None]:
-    """The provider's signer of each of ours, by e-mail address: the sender may stand first, so an index means nothing.
+def signers_of(document: WireDocument) -> tuple[WireSigner, ...]:
+    """The signers of the document's request, the sender perhaps among them; none before there is one."""
+    return document.request.signers if document.request else ()
 
-    Who has another address by now (the directory changed after sending) is found by order, if only one can be meant.
+
+def untold(document: WireDocument, roster: Roster, places: Sequence[Place]) -> tuple[str, ...]:
+    """The signers of a document that has ended of whom it does not tell whether they have acted.
+
+    Of one that could not be sent, or was ended before anybody was asked, there is nothing to tell.
     """
-    # A sender who also signs stands there twice: the entry that has to sign comes last and wins.
-    by_email = {folded(one.email): one for one in sorted(said, key=lambda one: one.needs_to_sign)}
-    found = {signer.person: by_email.get(folded(emails.get(signer.person, ""))) for signer in signers}
-    ours = {folded(email) for email in emails.values()}
-    strangers = [one for one in said if folded(one.email) not in ours and one.order > 0]
-    return {signer.person: found[signer.person] or _by_order(signer, signers, found, strangers) for signer in signers}
-
-
-def folded(email: str) -> str:
-    """An address as it is compared."""
-    return email.strip().casefold()
-
-
-def _by_order(
-    signer: Signer, signers: Sequence[Signer], found: Mapping[str, WireSigner | None], strangers: Sequence[WireSigner]
-) -> WireSigner | None:
-    lost = [one for one in signers if one.order == signer.order and found[one.person] is None]
-    candidates = [one for one in strangers if one.order == signer.order]
-    # Who was absent at sending has no entry, and stands before the stand-in in whose name the place is.
-    return candidates[0] if len(candidates) == 1 and lost[-1:] == [signer] else None
+    status = STATUSES.get(document.status)
+    if status is None or not status.ended or status is Status.FAILED:
+        return ()
+    if document.request is None and status is not Status.SIGNED:
+        return ()
+    lost = missing(roster.signers, places, match(roster.signers, places, signers_of(document)))
+    return tuple(signer.person for signer in lost if signer.role is not Role.COPY)
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,34 @@
 """Implements the port `SignatureService`: what a workflow asks of Core Signature, safe to repeat."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
-from activities.core_signature import orders
-from activities.core_signature.cast import Cast
+from activities.core_signature import orders, reading
+from activities.core_signature.asked import Asked
+from activities.core_signature.cast import Cast, beside, stand_ins_of
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.documents import Documents
 from activities.core_signature.forwarding import Forwarding
 from activities.core_signature.lookup import Lookup, has_ended
 from activities.core_signature.stand_ins import StandIns
 from activities.core_signature.wire import WireDocument
-from activities.failures import failing_as_application_errors, passing_failure
+from activities.failures import again_after, failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.people import Directory
 from activities.person import Person
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Store
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
+from workflows.model.planning import EscalationReason
+from workflows.model.provider import (
+    CancelOrder,
+    CreateOrder,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+    Observation,
+    Substitution,
+)
 from workflows.model.request import Brief, Code, Roster
 from workflows.ports import SignatureService
 
@@ -35,8 +45,9 @@ class CoreSignatureService(SignatureService):
     def __init__(self, client: CoreSignatureClient, directory: Directory, store: Store) -> None:
         self._client = client
         self._lookup = Lookup(client, store)
-        self._documents = Documents(client, self._lookup, directory)
-        self._forwarding = Forwarding(client, self._documents, directory)
+        self._asked = Asked(store)
+        self._documents = Documents(client, self._lookup, self._asked)
+        self._forwarding = Forwarding(client, self._documents, directory, self._asked)
         self._stand_ins = StandIns(directory)
         self._directory = directory
         self._store = store
@@ -45,12 +56,10 @@ class CoreSignatureService(SignatureService):
         """See the port. The look-up comes first on every attempt: after a reset attempt numbers say nothing."""
         brief = order.brief
         with failing_as_application_errors():
-            people = await self._people(brief)
-            document = await self._listed(brief, self._lookup.to_take_over) or await self._make_document(brief)
-            if document.request is None and not has_ended(document):
-                document = await self._ask(document, await self._stand_ins.at_sending(brief, people, order.now))
-            cast = await self._stand_ins.asked(brief, people, document)
-        return cast.seen_in(document)
+            document = await self._listed(brief, self._lookup.to_take_over)
+            if document is None or _is_unasked(document):
+                document = await self._send(order, document)
+            return await self._sent(brief, document)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         """See the port."""
@@ -79,6 +88,23 @@ class CoreSignatureService(SignatureService):
         with failing_as_application_errors():
             return await self._documents.seen(await self._documents.existing(roster, document), roster)
 
+    async def _send(self, order: CreateOrder, document: WireDocument | None) -> WireDocument:
+        """Make what is missing of document and request; who is asked is kept before anything can have been sent."""
+        brief = order.brief
+        cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
+        reachable = await self._reachable(cast.asked)
+        await self._asked.keep(brief.id, cast.places(reachable))
+        with again_after(self._client.config.list_lag):
+            document = document or await self._make_document(brief)
+            return await self._ask(document, cast, reachable) if _is_unasked(document) else document
+
+    async def _sent(self, brief: Brief, document: WireDocument) -> DocumentSeen:
+        """The document with both the absent and their stand-ins, as they were asked."""
+        instead = stand_ins_of(brief, await self._asked.of(brief.id), reading.signers_of(document))
+        replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
+        seen = await self._documents.seen(document, beside(brief, instead), replaced)
+        return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
+
     async def _make_document(self, brief: Brief) -> WireDocument:
         sha256 = brief.document.sha256
         content = await self._store.document(sha256) if sha256 else None
@@ -86,10 +112,10 @@ class CoreSignatureService(SignatureService):
         await self._store.claim(Home.of_request(brief.id))
         return await self._client.create_document(orders.document_body(brief, self._client.config), content)
 
-    async def _ask(self, document: WireDocument, cast: Cast) -> WireDocument:
+    async def _ask(self, document: WireDocument, cast: Cast, reachable: Collection[str]) -> WireDocument:
         people = cast.asked
         url = self._client.document_url(document.uuid)
-        body = orders.request_body(url, cast.brief_as_asked, people, await self._reachable(people), self._client.config)
+        body = orders.request_body(url, cast.brief_as_asked, people, reachable, self._client.config)
         private = [text for person in people.values() for text in (person.email, person.name)]
         try:
             request = await self._client.create_request(body, private)
@@ -98,7 +124,7 @@ class CoreSignatureService(SignatureService):
             if failure.status not in _REFUSED_BY_STATE:
                 raise
             again = await self._client.document(document.uuid)
-            if again.request is None and not has_ended(again):
+            if _is_unasked(again):
                 raise failure from None
             return again
         if not request.signers:
@@ -137,3 +163,8 @@ class CoreSignatureService(SignatureService):
     async def _reachable(self, people: Mapping[str, Person]) -> frozenset[str]:
         devices = {id: await self._directory.devices(person) for id, person in people.items()}
         return frozenset(id for id, living in devices.items() if living)
+
+
+def _is_unasked(document: WireDocument) -> bool:
+    """Whether it waits for its request."""
+    return document.request is None and not has_ended(document)

@@ -1,6 +1,7 @@
 """Where a signer can sign right now: read live from Core Signature, never kept in a history, log or push."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -8,11 +9,13 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from activities.core_signature.asked import Place
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import has_ended
-from activities.core_signature.reading import STATUSES, folded
+from activities.core_signature.matching import match
+from activities.core_signature.reading import STATUSES
 from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
-from workflows.model.request import Status
+from workflows.model.request import Signer, Status
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _PLAIN_URL: Final = re.compile(
@@ -52,21 +55,21 @@ class SigningPage:
     """How the request ended; None while it lives."""
 
 
-async def signing_page(client: CoreSignatureClient, request: str, email: str) -> SigningPage:
-    """The page on which the signer with this address signs `request` (our id); `ServiceFailure` when nobody answers."""
+async def signing_page(client: CoreSignatureClient, request: str, person: str, places: Sequence[Place]) -> SigningPage:
+    """The page on which somebody signs `request` (our id), found by whom we asked; raises `ServiceFailure`."""
     found = [document for document in await client.documents_of(request) if document.external_id == request]
     living = [document for document in found if not has_ended(document)]
     if len(living) == 1:
-        return _page(living[0], email, client.config.url)
+        return _page(living[0], person, places, client.config.url)
     if found and not living:
         return SigningPage(SigningState.ENDED, found[0].name, outcome=STATUSES[found[0].status])
     return SigningPage(SigningState.UNKNOWN)
 
 
-def _page(document: WireDocument, email: str, provider: str) -> SigningPage:
+def _page(document: WireDocument, person: str, places: Sequence[Place], provider: str) -> SigningPage:
     if document.request is None or STATUSES.get(document.status) is Status.CONVERTING:
         return SigningPage(SigningState.PREPARING, document.name)
-    signer = _signer(document.request, email)
+    signer = _signer(document.request, person, places)
     if signer is None:
         return SigningPage(SigningState.STRANGER, document.name)
     state = _state(signer, document.request, provider)
@@ -75,9 +78,10 @@ def _page(document: WireDocument, email: str, provider: str) -> SigningPage:
     return SigningPage(state, document.name, url, mailed, signer.approve_only)
 
 
-def _signer(request: WireRequest, email: str) -> WireSigner | None:
-    asked = [one for one in request.signers if one.needs_to_sign and folded(one.email) == folded(email)]
-    return next((one for one in asked if not one.forwarded), asked[0] if asked else None)
+def _signer(request: WireRequest, person: str, places: Sequence[Place]) -> WireSigner | None:
+    asked = {place.person: Signer(person=place.person, order=place.order, role=place.role) for place in places}
+    found = match(tuple(asked.values()), places, request.signers).get(person)
+    return found if found and found.needs_to_sign else None
 
 
 def _alone(signer: WireSigner, request: WireRequest) -> bool:

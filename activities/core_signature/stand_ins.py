@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from activities.core_signature.cast import Cast
-from activities.core_signature.reading import folded
-from activities.core_signature.wire import WireDocument
+from activities.core_signature.matching import folded
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
 from workflows.model.request import Brief, Role
@@ -22,7 +21,7 @@ Test: TypeAlias = Callable[[Person], bool]
 
 
 class StandIns:
-    """Finds stand-ins: by the same search before a request is sent, and when one that was sent is taken over."""
+    """Finds stand-ins before a request is sent; who was asked then is kept (asked.py), and stays."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
@@ -33,40 +32,22 @@ class StandIns:
         def present(person: Person) -> bool:
             return now is None or not person.absent_at(now)
 
-        return Cast(brief, people, await self._find(brief, people, present, present))
+        return Cast(brief, people, await self._find(brief, people, present))
 
-    async def asked(self, brief: Brief, people: Mapping[str, Person], document: WireDocument) -> Cast:
-        """Whom Core Signature asked, told by the addresses the request at Core Signature went to.
-
-        What was decided when it was sent stays, whoever has come back or left since.
-        """
-        signers = document.request.signers if document.request else ()
-        addresses = {folded(one.email) for one in signers if one.needs_to_sign}
-        strangers = addresses - {folded(person.email) for person in people.values()}
-        found = await self._find(
-            brief,
-            people,
-            lambda person: folded(person.email) in addresses,
-            lambda person: folded(person.email) in strangers,
-        )
-        return Cast(brief, people, found)
-
-    async def _find(
-        self, brief: Brief, people: Mapping[str, Person], keeps_place: Test, stands_in: Test
-    ) -> dict[str, Person]:
+    async def _find(self, brief: Brief, people: Mapping[str, Person], present: Test) -> dict[str, Person]:
         # One address has one place at Core Signature, and by it the signers are told apart.
         taken = {folded(person.email) for person in people.values()}
         found: dict[str, Person] = {}
         for signer in brief.signers:
-            if signer.role is Role.COPY or keeps_place(people[signer.person]):
+            if signer.role is Role.COPY or present(people[signer.person]):
                 continue
-            other = await self._first_delegate(people[signer.person], stands_in)
+            other = await self._first_delegate(people[signer.person], present)
             if other and other.id != brief.requester and folded(other.email) not in taken:
                 found[signer.person] = other
                 taken.add(folded(other.email))
         return found
 
-    async def _first_delegate(self, person: Person, stands_in: Test) -> Person | None:
+    async def _first_delegate(self, person: Person, present: Test) -> Person | None:
         for _ in range(FARTHEST):
             if person.delegate is None:
                 return None
@@ -74,6 +55,6 @@ class StandIns:
                 person = await self._directory.person(person.delegate)
             except UnknownPerson:
                 return None
-            if stands_in(person):
+            if present(person):
                 return person
         return None

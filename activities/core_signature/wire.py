@@ -68,6 +68,7 @@ class WireSigner(Wire):
     forwarded_on: Instant = None
     forwarded_to_email: Text = None
     embed_url: Text = None
+    embed_url_user_id: Text = None
 
     @property
     def open(self) -> bool:

@@ -75,6 +75,11 @@ class ServiceFailure(Exception):
         self.retry_after = retry_after
         self.error_code = error_code
 
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether the service may have done what it was asked all the same."""
+        return self.cause in (Cause.NO_ANSWER, Cause.UNREADABLE) or self.status == 408 or (self.status or 0) >= 500
+
 
 def _what_it_did(cause: Cause, status: int | None) -> str:
     if cause is Cause.LATER:

@@ -8,13 +8,15 @@ It cannot be sent to one signer alone: a mail that is asked for goes to everyone
 from collections.abc import Collection
 from typing import Final
 
+from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.lookup import has_ended
-from activities.core_signature.reading import match
+from activities.core_signature.lookup import has_ended, most_likely
+from activities.core_signature.matching import Entries, match
 from activities.core_signature.wire import WireDocument, WireRequest
 from activities.follow_up.others import by_day
-from activities.people import Directory, UnknownPerson
+from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
+from activities.store import StoreFailure
 from workflows.model.notices import Delivery
 from workflows.model.request import Brief
 
@@ -28,9 +30,10 @@ class OthersAsleep(Exception):
 class SignerMail:
     """Has Core Signature mail the signers of a request; raises `ServiceFailure` when it does not."""
 
-    def __init__(self, client: CoreSignatureClient, directory: Directory) -> None:
+    def __init__(self, client: CoreSignatureClient, directory: Directory, asked: Asked) -> None:
         self._client = client
         self._directory = directory
+        self._asked = asked
 
     async def first(self, delivery: Delivery, persons: Collection[str]) -> tuple[Person, ...]:
         """See that each of `persons` has the first mail: who had a living device at creation was not sent one.
@@ -40,7 +43,7 @@ class SignerMail:
         found = await self._document(delivery.brief, delivery.document)
         if found is None or found.request is None:
             return NOBODY
-        said = match(delivery.brief.signers, _emails(await self._signers(delivery.brief)), found.request.signers)
+        said = await self._entries(delivery.brief, found.request)
         if any((signer := said.get(person)) and not signer.emailed for person in persons):
             return await self._mail(delivery, found.request, persons)
         return NOBODY
@@ -55,7 +58,7 @@ class SignerMail:
         people = await self._signers(delivery.brief)
         turn = min((one.order for one in request.signers if one.open), default=0)
         mailed = [one for one in request.signers if one.open and one.order == turn]
-        said = match(delivery.brief.signers, _emails(people), request.signers)
+        said = await self._entries(delivery.brief, request)
         on_turn = [id for id, signer in said.items() if signer in mailed]
         known = tuple(people[id] for id in on_turn if id in people and id not in persons)
         if not all(_may_hear(other, delivery) for other in known):
@@ -67,8 +70,15 @@ class SignerMail:
         if document is not None:
             return await self._client.document(document)
         listed = await self._client.documents_of(brief.id)
-        ours = [one for one in listed if one.external_id == brief.id and one.name == brief.document.name]
-        return next((one for one in ours if not has_ended(one)), None)
+        living = [one for one in listed if one.external_id == brief.id and not has_ended(one)]
+        return most_likely(living, brief.document.name)
+
+    async def _entries(self, brief: Brief, request: WireRequest) -> Entries:
+        """The provider's entry of each signer, by what was sent."""
+        try:
+            return match(brief.signers, await self._asked.of(brief.id), request.signers)
+        except StoreFailure as failure:
+            raise DirectoryFailure(str(failure)) from failure
 
     async def _signers(self, brief: Brief) -> dict[str, Person]:
         """The signers whom the directory still knows."""
@@ -79,10 +89,6 @@ class SignerMail:
             except UnknownPerson:
                 continue
         return known
-
-
-def _emails(people: dict[str, Person]) -> dict[str, str]:
-    return {id: person.email for id, person in people.items()}
 
 
 def _may_hear(person: Person, delivery: Delivery) -> bool:

@@ -24,7 +24,7 @@ class Prepared:
     document: bytes | None = field(repr=False)
     """The PDF, None for a template."""
     signers: bytes | None = field(repr=False)
-    """`people/<request>.json`, None when all signers are in the directory."""
+    """What the store keeps beside the request, None when all signers are in the directory."""
     overdue: FileFaults | None = None
     """Why it can be recognised, but not started any more."""
 

@@ -126,7 +126,7 @@ async def start(
     if not await _keep_signers(store, prepared):
         if known := await _in_temporal(client, prepared.id):
             return _recognise(prepared, known)
-        others = await store.read_signers(prepared.id)
+        others = await store.read_signers(Home.of_request(prepared.id))
         await _keep_signers(store, prepared, anew=True)
     try:
         handle = await _start_workflow(client, prepared, parent, before)
@@ -134,7 +134,7 @@ async def start(
         known = await _in_temporal(client, prepared.id) or await _recorded(store, prepared.id)
         if others is not None and known and known.fingerprint != prepared.request.fingerprint:
             # The other start was faster, and its signers are those of the request that lives.
-            await store.replace_signers(prepared.id, others)
+            await store.replace_signers(Home.of_request(prepared.id), others)
         return _recognise(prepared, known)
     # Another start with other signers may have written between our writing and our winning: ours are the true ones.
     await _keep_signers(store, prepared, anew=True)
@@ -150,10 +150,10 @@ def _validated(plain: PlainFile, checks: RequestChecks) -> tuple[RequestFile | N
 
 async def _keep_signers(store: Store, prepared: Prepared, *, anew: bool = False) -> bool:
     """Keep the signers that stand in full; False when other ones are kept under this id."""
-    if prepared.signers is None or await store.create_signers(prepared.id, prepared.signers):
+    if prepared.signers is None or await store.create_signers(Home.of_request(prepared.id), prepared.signers):
         return True
     if anew:
-        await store.replace_signers(prepared.id, prepared.signers)
+        await store.replace_signers(Home.of_request(prepared.id), prepared.signers)
     return anew
 
 

@@ -16,6 +16,8 @@ from activities.store.home import Home
 from activities.store.objects import Objects
 
 _DEVICE_HASH_LENGTH: Final = 12
+_ASKED: Final = "asked-"
+_ASKED_NAME_LENGTH: Final = 16
 _PIECE: Final = 1 << 18
 """Bytes of a document that are in memory while it is verified."""
 
@@ -104,19 +106,31 @@ class Store:
         """Its entry in the index of dead hand-offs, None when there is none."""
         return await self._objects.read(f"{_dead_hand_offs(home.kind)}/{home.id}.json")
 
-    async def create_signers(self, request: str, content: bytes) -> bool:
-        """Write `people/<request>.json` if there is none; whether what stands there now is `content`."""
-        if await self._objects.create(f"people/{request}.json", content):
+    async def create_signers(self, home: Home, content: bytes) -> bool:
+        """Keep the signers that stand in full in a request file, if none are; whether what is kept is `content`."""
+        if await self._objects.create(_signers(home), content):
             return True
-        return await self.read_signers(request) == content
+        return await self.read_signers(home) == content
 
-    async def replace_signers(self, request: str, content: bytes) -> None:
-        """Write `people/<request>.json` over what a start that never happened left behind."""
-        await self._objects.replace(f"people/{request}.json", content)
+    async def replace_signers(self, home: Home, content: bytes) -> None:
+        """Keep them in place of what a start that never happened left behind."""
+        await self._objects.replace(_signers(home), content)
 
-    async def read_signers(self, request: str) -> bytes | None:
+    async def read_signers(self, home: Home) -> bytes | None:
         """The signers that stand in full in a request file, None when there are none."""
-        return await self._objects.read(f"people/{request}.json")
+        return await self._objects.read(_signers(home))
+
+    async def add_asked(self, home: Home, content: bytes) -> None:
+        """Remember beside them what is sent to the provider; the same content once, whatever was sent before."""
+        name = hashlib.sha256(content).hexdigest()[:_ASKED_NAME_LENGTH]
+        await self._objects.create(f"{home.on('people')}/{_ASKED}{name}.json", content)
+
+    async def read_asked(self, home: Home) -> tuple[bytes, ...]:
+        """All that was ever sent, in no order; none when nothing was."""
+        folder = home.on("people")
+        names = [name for name in sorted(await self._objects.names(folder)) if name.startswith(_ASKED)]
+        found = await asyncio.gather(*(self._objects.read(f"{folder}/{name}") for name in names))
+        return tuple(content for content in found if content is not None)
 
     async def keep_cover(self, home: Home, content: bytes) -> None:
         """Keep, beside who was asked, what a page says of a request while nobody else can be asked."""
@@ -158,6 +172,10 @@ def _dead_hand_offs(kind: str) -> str:
 
 def _cover(home: Home) -> str:
     return f"{home.on('people')}/cover.json"
+
+
+def _signers(home: Home) -> str:
+    return f"{home.on('people')}/signers.json"
 
 
 def _dead(person: str, device: str) -> str:

@@ -147,11 +147,11 @@ def test_what_belongs_to_nobody_is_spread_by_its_id() -> None:
 
 
 async def test_signers_are_replaced_only_on_purpose(store: Store) -> None:
-    assert await store.create_signers("r", b"{1}")
-    assert await store.create_signers("r", b"{1}")
-    assert not await store.create_signers("r", b"{2}")
-    await store.replace_signers("r", b"{2}")
-    assert await store.read_signers("r") == b"{2}"
+    assert await store.create_signers(R, b"{1}")
+    assert await store.create_signers(R, b"{1}")
+    assert not await store.create_signers(R, b"{2}")
+    await store.replace_signers(R, b"{2}")
+    assert await store.read_signers(Home.of_request("r")) == b"{2}"
 
 
 async def test_a_store_that_cannot_be_used_says_why(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ async def test_a_store_where_nothing_may_be_removed_will_do(monkeypatch: pytest.
 async def test_contracts_and_addresses_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "above" / "store"))
     await store.put_document(b"%PDF-1.7")
-    await store.create_signers("r", b"{1}")
+    await store.create_signers(R, b"{1}")
     await store.write_amendment(R, 1, b"{}")
     for path in (tmp_path / "above", *(tmp_path / "above").rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path

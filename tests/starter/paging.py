@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
+from activities.core_signature.asked import Asked, Place
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials
@@ -29,6 +30,7 @@ from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app
 from workflows.model.operations import OperationState, Receipt
+from workflows.model.request import Role
 from workflows.model.views import RequestShow
 from workflows.model.wishes import AnyWish
 
@@ -92,6 +94,7 @@ class Phone:
     links: Links
     sandbox: RunningSandbox
     wishes: Wishes
+    asked: Asked
     known: dict[str, RequestShow] = field(default_factory=dict)
     looks: list[str] = field(default_factory=list)
     """The requests that our own side was asked about."""
@@ -124,10 +127,12 @@ class Phone:
     async def create(self, *people: tuple[str, int], callback_url: str | None = None, **signer: Any) -> None:
         """Make the contract at the sandbox for these addresses and orders."""
         document = await self._call("POST", "/api/v1/documents/", **_document(), events_callback_url=callback_url)
+        asked = people or (("customer@acme.test", 1), ("ceo@example.test", 2))
         signers = [
             {"email": email, "full_name": "x", "order": order, "embed_url_user_id": email} | signer
-            for email, order in people or (("customer@acme.test", 1), ("ceo@example.test", 2))
+            for email, order in asked
         ]
+        await self.asked.keep(REQUEST, [_place(email, order) for email, order in asked])
         await self._call("POST", "/api/v1/signature-requests/", document=document["url"], who="o", signers=signers)
 
     async def deed(self, email: str, what: str, **body: str) -> None:
@@ -139,6 +144,7 @@ class Phone:
         """Put somebody else in a signer's place."""
         request = next(iter(self.sandbox.world.memory.requests)).uuid
         path = f"/api/v1/signature-requests/{request}/forward_signer/"
+        await self.asked.keep(REQUEST, [_place(to, 1)])
         await self._call("POST", path, signer_email_to_forward=email, signer_email_to_forward_to=to)
 
     async def cancel(self) -> None:
@@ -219,18 +225,33 @@ async def phone(folder: Path, proxies: Sequence[str] = (), asking: Look | None =
             return known.get(request)
 
         links = Links(PUBLIC, LINK_SECRET)
-        directory = FileDirectory(people, Store((folder / "store").as_uri()))
+        store = Store((folder / "store").as_uri())
+        directory, asked = FileDirectory(people, store), Asked(store)
         wishes = Wishes(known)
         guard = FormGuard(LINK_SECRET, PUBLIC)
         pages = Pages(
-            links, directory, signatures, guard, look=asking or look, send=wishes.send, clock=lambda: NOW, seconds=watch
+            links,
+            directory,
+            signatures,
+            guard,
+            asked=asked,
+            look=asking or look,
+            send=wishes.send,
+            clock=lambda: NOW,
+            seconds=watch,
         )
         async with (
             listening(make_app(pages.routes()), Bind("127.0.0.1", 0), proxies=proxies) as url,
             httpx.AsyncClient(base_url=url, trust_env=False) as browser,
         ):
-            yield Phone(browser, pages, links, sandbox, wishes, known, looks, watch)
+            yield Phone(browser, pages, links, sandbox, wishes, asked, known, looks, watch)
         await signatures.aclose()
+
+
+def _place(email: str, order: int) -> Place:
+    """As our own creation keeps it."""
+    [person] = re.findall(rf"id: ([a-z-]+), name: [A-Za-z ]+, email: {re.escape(email)}\b", PEOPLE)
+    return Place(person=person, order=order, role=Role.SIGN, email=email)
 
 
 def _config(sandbox: RunningSandbox) -> CoreSignatureConfig:

@@ -306,9 +306,28 @@ async def test_without_core_signature_the_button_asks_for_a_minute(signer: Phone
     assert "Please try again in a minute" in text_of(answer.text)
 
 
-async def test_a_faulty_people_file_is_not_said_of_core_signature(signer: Phone, tmp_path: Path) -> None:
+async def test_the_button_works_while_a_restarted_receiver_finds_a_faulty_people_file(
+    signer: Phone, tmp_path: Path
+) -> None:
     await signer.create()
     (tmp_path / "people.yaml").write_text("people: [{id: a}]")
+    answer = await signer.press(signer.link())
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith(f"{signer.sandbox.url}/sign/")
+
+
+async def test_whose_address_was_corrected_still_signs_where_they_were_asked(signer: Phone, tmp_path: Path) -> None:
+    await signer.create()
+    people = (tmp_path / "people.yaml").read_text()
+    (tmp_path / "people.yaml").write_text(people.replace("customer@acme.test", "c.signer@acme.test"))
+    answer = await signer.press(signer.link())
+    assert answer.headers["location"].startswith(f"{signer.sandbox.url}/sign/")
+
+
+async def test_a_store_that_cannot_be_read_is_not_said_of_core_signature(signer: Phone, tmp_path: Path) -> None:
+    await signer.create()
+    for kept in (tmp_path / "store" / "people").rglob("asked-*.json"):
+        kept.write_text("?")
     answer = await signer.press(signer.link())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "Core Signature" not in text_of(answer.text)

@@ -16,7 +16,7 @@ LIST_LAG: Final = timedelta(seconds=10)
 """A new document may be missing from Core Signature's lists for this long; a look-up after less proves nothing."""
 _ATTEMPTS: Final = 6
 """Counted, not timed: a queue that the provider's rate limit holds back must not look like a provider that is away."""
-_HEARTBEAT: Final = timedelta(seconds=12)
+_HEARTBEAT: Final = LIST_LAG + timedelta(seconds=2)
 
 
 class ActivityOptions(TypedDict):
@@ -55,7 +55,9 @@ def _options(
 
 _SOON: Final = timedelta(seconds=1)
 
-CREATE: Final = _options(SIGNATURE_QUEUE, LIST_LAG + timedelta(seconds=1), attempt=timedelta(seconds=60))
+# An attempt that may have made something asks for the lag itself (activities/failures.py, `again_after`), and one whose
+# worker died is taken for dead after a heartbeat longer than it.
+CREATE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=60))
 OBSERVE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 CANCEL: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 FORWARD: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))

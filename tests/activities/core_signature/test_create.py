@@ -245,7 +245,7 @@ async def test_an_unknown_signer_is_a_problem_of_the_directory(
 ) -> None:
     failure = await failure_of(act, service, brief(signers=(Signer(person="nobody", order=1),)))
     assert (failure.type, failure.non_retryable) == (Code.DIRECTORY, True)
-    assert entries(sandbox, "request") == []
+    assert calls(sandbox, "/api/v1/", "POST") == []
 
 
 async def test_a_refusal_is_final(

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.core_signature.asked import Asked
 from activities.core_signature.cast import beside
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
@@ -59,6 +60,7 @@ async def test_the_place_and_the_turn_are_the_new_signer_s(
     service: CoreSignatureService,
     order: ForwardOrder,
     act: Acting,
+    store: Store,
 ) -> None:
     report: ForwardReport = await act(service.forward, order)
     assert report.refused is None
@@ -76,8 +78,9 @@ async def test_the_place_and_the_turn_are_the_new_signer_s(
         "signer_email_to_forward_to": REVIEWER,
         "forwarded_reason": "escalation",
     }
-    assert (await signing_page(client, "msa-0042", CUSTOMER)).state is SigningState.HANDED_OVER
-    assert (await signing_page(client, "msa-0042", REVIEWER)).state is SigningState.BY_MAIL
+    places = await Asked(store).of("msa-0042")
+    assert (await signing_page(client, "msa-0042", "customer-signer", places)).state is SigningState.HANDED_OVER
+    assert (await signing_page(client, "msa-0042", "reviewer", places)).state is SigningState.BY_MAIL
 
 
 async def test_somebody_who_is_away_is_asked_only_by_who_insists(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from activities.core_signature.asked import Place
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
@@ -9,9 +10,15 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting
 from tests.activities.core_signature.requests import answering, deed, uploaded
 from workflows.model.provider import CancelOrder, CreateOrder
-from workflows.model.request import Brief, Signer, Status
+from workflows.model.request import Brief, Role, Signer, Status
 
 CEO = "ceo@example.test"
+CHIEF, CUSTOMER = "chief-executive", "customer-signer"
+PLACES = (
+    Place(person=CHIEF, order=1, role=Role.SIGN, email=CEO),
+    Place(person=CUSTOMER, order=1, role=Role.SIGN, email="customer@acme.test"),
+    Place(person="deputy", order=1, role=Role.SIGN, email="deputy@example.test", instead_of=CHIEF),
+)
 
 
 @pytest.fixture
@@ -25,12 +32,12 @@ async def document(service: CoreSignatureService, request_brief: Brief, act: Act
 async def test_the_page_is_open_until_the_signer_has_acted(
     sandbox: RunningSandbox, client: CoreSignatureClient, document: str
 ) -> None:
-    page = await signing_page(client, "msa-0042", CEO.upper())
+    page = await signing_page(client, "msa-0042", CHIEF, PLACES)
     assert (page.state, page.document) == (SigningState.OPEN, "Master services agreement")
     assert page.url is not None
     assert page.url.startswith(f"{sandbox.url}/sign/")
     await deed(sandbox, CEO, "sign")
-    acted = await signing_page(client, "msa-0042", CEO)
+    acted = await signing_page(client, "msa-0042", CHIEF, PLACES)
     assert (acted.state, acted.url) == (SigningState.ACTED, None)
 
 
@@ -38,16 +45,16 @@ async def test_nobody_signs_before_their_turn(
     client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
     await act(service.create, CreateOrder(brief=request_brief))
-    assert (await signing_page(client, "msa-0042", CEO)).state is SigningState.EARLY
+    assert (await signing_page(client, "msa-0042", CHIEF, PLACES)).state is SigningState.EARLY
 
 
 async def test_who_has_the_provider_s_mail_is_told_so_and_alone_may_have_it_again(
     sandbox: RunningSandbox, client: CoreSignatureClient, document: str
 ) -> None:
-    page = await signing_page(client, "msa-0042", "customer@acme.test")
+    page = await signing_page(client, "msa-0042", CUSTOMER, PLACES)
     assert (page.state, page.url, page.request) == (SigningState.BY_MAIL, None, None)
     await deed(sandbox, CEO, "sign")
-    alone = await signing_page(client, "msa-0042", "customer@acme.test")
+    alone = await signing_page(client, "msa-0042", CUSTOMER, PLACES)
     assert alone.state is SigningState.BY_MAIL
     assert alone.request is not None
 
@@ -58,31 +65,31 @@ async def test_a_replaced_signer_has_nothing_to_do_and_the_new_one_a_mail(
     read = await client.document(document)
     assert read.request is not None
     await client.forward(read.request.uuid, CEO, "deputy@example.test")
-    assert (await signing_page(client, "msa-0042", CEO)).state is SigningState.HANDED_OVER
-    assert (await signing_page(client, "msa-0042", "deputy@example.test")).state is SigningState.BY_MAIL
+    assert (await signing_page(client, "msa-0042", CHIEF, PLACES)).state is SigningState.HANDED_OVER
+    assert (await signing_page(client, "msa-0042", "deputy", PLACES)).state is SigningState.BY_MAIL
 
 
 async def test_an_ended_request_says_so(
     client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
 ) -> None:
     await act(service.cancel, CancelOrder(brief=request_brief, document=document))
-    page = await signing_page(client, "msa-0042", CEO)
+    page = await signing_page(client, "msa-0042", CHIEF, PLACES)
     assert page == SigningPage(SigningState.ENDED, "Master services agreement", outcome=Status.CANCELLED)
 
 
 async def test_who_is_not_asked_is_a_stranger(client: CoreSignatureClient, document: str) -> None:
-    assert (await signing_page(client, "msa-0042", "nobody@example.test")).state is SigningState.STRANGER
+    assert (await signing_page(client, "msa-0042", "nobody", PLACES)).state is SigningState.STRANGER
 
 
 async def test_a_request_nobody_made_is_unknown(client: CoreSignatureClient, document: str) -> None:
-    assert (await signing_page(client, "other", CEO)).state is SigningState.UNKNOWN
+    assert (await signing_page(client, "other", CHIEF, PLACES)).state is SigningState.UNKNOWN
 
 
 async def test_two_documents_of_one_id_are_not_chosen_from(
     client: CoreSignatureClient, request_brief: Brief, document: str
 ) -> None:
     await client.create_document(uploaded(request_brief, client.config))
-    assert (await signing_page(client, "msa-0042", CEO)).state is SigningState.UNKNOWN
+    assert (await signing_page(client, "msa-0042", CHIEF, PLACES)).state is SigningState.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -125,5 +132,5 @@ async def test_two_documents_of_one_id_are_not_chosen_from(
 async def test_a_browser_is_sent_only_where_it_is_safe(url: str | None, state: SigningState) -> None:
     request = {"uuid": "r1", "signers": [{"email": CEO, "embed_url": url}]}
     document = {"uuid": "d1", "external_id": "msa-0042", "status": "se", "signrequest": request}
-    page = await signing_page(answering({"next": None, "results": [document]}), "msa-0042", CEO)
+    page = await signing_page(answering({"next": None, "results": [document]}), "msa-0042", CHIEF, PLACES)
     assert (page.state, page.url) == (state, url if state is SigningState.OPEN else None)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature import orders
+from activities.core_signature.cast import stand_ins_of
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.stand_ins import StandIns
-from activities.core_signature.wire import WireDocument, WireRequest
+from activities.core_signature.wire import WireRequest, WireSigner
 from activities.people import FileDirectory, UnknownPerson
 from activities.person import Absence, Device, Person
 from activities.store import Store
@@ -244,27 +245,22 @@ class Office:
 @given(
     delegates=st.fixed_dictionaries({id: st.sampled_from((None, "unknown", *IDS)) for id in IDS}),
     away=st.sets(st.sampled_from(IDS)),
-    away_later=st.sets(st.sampled_from(IDS)),
+    away_before=st.sets(st.sampled_from(IDS)),
     signers=st.lists(st.sampled_from(IDS), min_size=1, max_size=4, unique=True),
     requester=st.sampled_from(IDS),
 )
-async def test_whoever_comes_and_goes_the_document_tells_who_was_asked(
-    delegates: dict[str, str | None], away: set[str], away_later: set[str], signers: list[str], requester: str
+async def test_whatever_an_earlier_attempt_meant_to_send_the_document_tells_who_was_asked(
+    delegates: dict[str, str | None], away: set[str], away_before: set[str], signers: list[str], requester: str
 ) -> None:
     request = asking(brief(requester=requester), *signers)
     office = Office(delegates, away)
     people = {id: await office.person(id) for id in signers}
     sent = await StandIns(office).at_sending(request, people, FIRST_DAY)
-    listed = [{"email": person.email, "order": n} for n, person in enumerate(sent.asked.values(), 1)]
-    document = WireDocument.model_validate(
-        {"uuid": "d1", "status": "se", "signrequest": {"uuid": "r1", "signers": listed}}
-    )
-    later = Office(delegates, away_later)
-    people_later = {id: await later.person(id) for id in signers}
-    told = await StandIns(later).asked(request, people_later, document)
-    assert {one: other.id for one, other in told.stand_ins.items()} == {
-        one: other.id for one, other in sent.stand_ins.items()
-    }
+    never_sent = await StandIns(Office(delegates, away_before)).at_sending(request, people, FIRST_DAY)
+    listed = [WireSigner(email=person.email, order=n) for n, person in enumerate(sent.asked.values(), 1)]
+    places = (*never_sent.places(()), *sent.places(()))
+    told = stand_ins_of(request, places, listed)
+    assert told == {one: other.id for one, other in sent.stand_ins.items()}
     assert len(sent.asked) == len(signers)
     assert requester not in {other.id for other in sent.stand_ins.values()}
     assert not away & {other.id for other in sent.stand_ins.values()}

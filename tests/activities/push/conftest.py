@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.core_signature.service import CoreSignatureService
@@ -102,7 +103,8 @@ def notices(
     links: Links,
     core: CoreSignatureClient,
     signatures: CoreSignatureService,
+    store: Store,
 ) -> Notices:
     """The push service, whole."""
-    mail = SignerMail(core, directory)
+    mail = SignerMail(core, directory, Asked(store))
     return Notices(dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail)

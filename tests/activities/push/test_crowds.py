@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.in_turn import Pace
@@ -83,7 +84,7 @@ def crowd(
         directory=directory,
         links=links,
         read=signatures.read,
-        mail=SignerMail(core, directory),
+        mail=SignerMail(core, directory, Asked(store)),
         pace=Pace(at_once=10, begin=15.0, end=40.0),
         clock=lambda: phones.now,
     )

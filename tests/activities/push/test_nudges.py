@@ -1,13 +1,16 @@
 """Nudges: the document is read first, and Core Signature's mail goes where no push arrives."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.links import Links
@@ -113,6 +116,16 @@ async def test_a_reminder_without_a_phone_is_cores_mail_again_once_for_all(
     assert [(line.channel, line.outcome) for line in report.delivered] == [(Channel.MAIL, Outcome.ACCEPTED)] * 3
     resends = [call for call in entries(sandbox, "request") if "resend" in call["path"]]
     assert len(resends) == 1
+
+
+async def test_signers_who_were_renamed_since_are_mailed_where_they_were_asked(
+    sandbox: RunningSandbox, notices: Notices, sent: Sent, tmp_path: Path
+) -> None:
+    people = (tmp_path / "people.yaml").read_text()
+    (tmp_path / "people.yaml").write_text(re.sub(r"email: ([a-z.-]+)@", r"email: new.\1@", people))
+    report = await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1")))
+    assert [(line.channel, line.outcome) for line in report.delivered][:1] == [(Channel.MAIL, Outcome.ACCEPTED)]
+    assert "customer@acme.test" in resent(sandbox)
 
 
 def resent(sandbox: RunningSandbox) -> list[str]:
@@ -267,10 +280,15 @@ async def test_with_push_off_signers_are_told_by_mail(
     links: Links,
     core: CoreSignatureClient,
     signatures: CoreSignatureService,
+    store: Store,
     sent: Sent,
 ) -> None:
     notices = Notices(
-        dialect=None, directory=directory, links=links, read=signatures.read, mail=SignerMail(core, directory)
+        dialect=None,
+        directory=directory,
+        links=links,
+        read=signatures.read,
+        mail=SignerMail(core, directory, Asked(store)),
     )
     line, *along = (await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief, now=AT_WORK))).delivered
     assert {one.stage for one in along} == {"reminder-along"}

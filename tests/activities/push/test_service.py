@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.links import Links
@@ -198,7 +199,9 @@ async def test_a_directory_without_an_answer_is_a_problem_of_ours(
     tmp_path: Path,
 ) -> None:
     nowhere = FileDirectory(tmp_path / "no-such-file.yaml", store)
-    notices = Notices(dialect=fcm, directory=nowhere, links=links, read=signatures.read, mail=SignerMail(core, nowhere))
+    notices = Notices(
+        dialect=fcm, directory=nowhere, links=links, read=signatures.read, mail=SignerMail(core, nowhere, Asked(store))
+    )
     with pytest.raises(ApplicationError) as failed:
         await notices.deliver(delivery(notice("finance-chief")))
     assert (failed.value.type, failed.value.non_retryable) == (Code.DIRECTORY, False)
@@ -230,7 +233,11 @@ async def test_a_directory_that_fails_for_some_costs_nobody_else_their_notice(
 ) -> None:
     forgetful = ForgetfulDirectory(tmp_path / "people.yaml", store)
     notices = Notices(
-        dialect=fcm, directory=forgetful, links=links, read=signatures.read, mail=SignerMail(core, directory)
+        dialect=fcm,
+        directory=forgetful,
+        links=links,
+        read=signatures.read,
+        mail=SignerMail(core, directory, Asked(store)),
     )
     mark(sandbox, EXECUTIVES[0], "unregistered")
     report = await notices.deliver(delivery(notice("legal-desk"), notice("chief-executive")))
@@ -247,13 +254,14 @@ async def test_more_than_a_device_takes_in_a_minute_is_left_open(
     links: Links,
     core: CoreSignatureClient,
     signatures: CoreSignatureService,
+    store: Store,
 ) -> None:
     notices = Notices(
         dialect=fcm,
         directory=directory,
         links=links,
         read=signatures.read,
-        mail=SignerMail(core, directory),
+        mail=SignerMail(core, directory, Asked(store)),
         limiter=DeviceLimiter(1, lambda: 0.0),
     )
     await notices.deliver(delivery(notice("finance-chief")))

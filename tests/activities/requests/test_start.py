@@ -78,7 +78,7 @@ async def test_signers_in_full_are_kept_out_of_the_input(desk: Desk) -> None:
     assert prepared.request.brief.signers[1].person == "signer-2"
     assert "buyer@example.org" not in prepared.request.model_dump_json()
     assert prepared.signers is not None
-    await desk.store.create_signers(prepared.id, prepared.signers)
+    await desk.store.create_signers(Home.of_request(prepared.id), prepared.signers)
     buyer = await desk.directory.person("signer-2", prepared.id)
     assert (buyer.email, buyer.zone, buyer.locale) == ("buyer@example.org", "Asia/Tokyo", "ja")
 
@@ -335,7 +335,7 @@ async def test_signers_in_full_of_a_start_that_failed_may_be_corrected(desk: Des
     wrong = await desk.prepare(signers=[{**IN_FULL, "email": "byer@example.org"}])
     right = await desk.prepare(signers=[IN_FULL])
     assert wrong.signers is not None
-    await desk.store.create_signers(wrong.id, wrong.signers)
+    await desk.store.create_signers(Home.of_request(wrong.id), wrong.signers)
     async with real_server() as env:
         assert (await start(env.client, desk.store, right)).created
         with pytest.raises(IdTaken):
@@ -350,16 +350,16 @@ async def test_a_start_that_was_slower_leaves_the_signers_of_the_faster_one(desk
     slow = await desk.prepare(signers=[{**IN_FULL, "email": "seller@example.org"}])
     fast = await desk.prepare(signers=[IN_FULL])
     assert left.signers is not None
-    await desk.store.create_signers(left.id, left.signers)
+    await desk.store.create_signers(Home.of_request(left.id), left.signers)
 
     class Overtaken(Store):
         """Another start comes and goes while this one looks."""
 
-        async def read_signers(self, request: str) -> bytes | None:
+        async def read_signers(self, home: Home) -> bytes | None:
             await start(env.client, desk.store, fast)
-            return await super().read_signers(request)
+            return await super().read_signers(home)
 
-        async def create_signers(self, request: str, content: bytes) -> bool:
+        async def create_signers(self, home: Home, content: bytes) -> bool:
             return not content
 
     async with real_server() as env:

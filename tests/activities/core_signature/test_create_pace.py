@@ -1,0 +1,125 @@
+"""How long a creation waits before it is tried again: the lag of the lists where something may have been made."""
+
+from datetime import timedelta
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.people import FileDirectory
+from activities.store import Home, Store
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from tests.activities.core_signature.conftest import Acting, arm, config_for, entries
+from tests.activities.core_signature.requests import PDF, brief
+from workflows.follow_up import options
+from workflows.follow_up.trouble import trouble_of
+from workflows.model.provider import CreateOrder, DocumentSeen
+from workflows.model.request import Brief
+
+LAG = 10.0
+LISTS, REQUESTS = "/api/v1/documents/", "/api/v1/signature-requests/"
+
+
+class Retries:
+    """When Temporal and the workflow would try again, by the options in use and what each failure asks for."""
+
+    def __init__(self) -> None:
+        self.clock = timedelta()
+        self._attempt, self._probes = 1, 0
+
+    def after(self, failure: ApplicationError) -> None:
+        """Move the clock to the next attempt."""
+        policy = options.CREATE["retry_policy"]
+        if failure.non_retryable or self._attempt == policy.maximum_attempts:
+            self.clock += max(options.probe_pause(self._probes), trouble_of(failure).retry_after)
+            self._attempt, self._probes = 1, self._probes + 1
+            return
+        doubled = policy.initial_interval * policy.backoff_coefficient ** (self._attempt - 1)
+        self.clock += failure.next_retry_delay or min(doubled, policy.maximum_interval or doubled)
+        self._attempt += 1
+
+
+async def test_twenty_seconds_of_outage_and_four_garbled_answers_cost_about_a_minute(
+    sandbox: RunningSandbox, directory: FileDirectory, store: Store, request_brief: Brief, act: Acting
+) -> None:
+    client = CoreSignatureClient(config_for(sandbox, list_lag=LAG))
+    service, retries, garbled = CoreSignatureService(client, directory, store), Retries(), 0
+    sent: DocumentSeen | None = None
+    while sent is None:
+        if retries.clock < timedelta(seconds=20):
+            arm(sandbox, method="GET", path=LISTS, fault="503")
+        elif garbled < 4:
+            arm(sandbox, method="GET", path=LISTS, fault="truncate")
+            garbled += 1
+        try:
+            sent = await act(service.create, CreateOrder(brief=request_brief))
+        except ApplicationError as failure:
+            retries.after(failure)
+    await client.aclose()
+    assert garbled == 4
+    assert retries.clock <= timedelta(seconds=75)
+    assert len(entries(sandbox, "document_created")) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "fault", "waits"),
+    [
+        (LISTS, "cut", True),
+        (LISTS, "truncate", True),
+        (LISTS, "503", True),
+        (LISTS, "429", False),
+        (REQUESTS, "cut", True),
+        (REQUESTS, "truncate", True),
+        (REQUESTS, "503", True),
+        (REQUESTS, "429", False),
+    ],
+)
+async def test_only_an_attempt_that_may_have_made_something_waits_for_the_lists(
+    sandbox: RunningSandbox,
+    directory: FileDirectory,
+    store: Store,
+    request_brief: Brief,
+    act: Acting,
+    path: str,
+    fault: str,
+    waits: bool,
+) -> None:
+    client = CoreSignatureClient(config_for(sandbox, list_lag=LAG))
+    arm(sandbox, method="POST", path=path, fault=fault)
+    with pytest.raises(ApplicationError) as caught:
+        await act(CoreSignatureService(client, directory, store).create, CreateOrder(brief=request_brief))
+    await client.aclose()
+    assert not caught.value.non_retryable
+    assert ((caught.value.next_retry_delay or timedelta()) >= timedelta(seconds=LAG)) is waits
+
+
+async def test_after_a_worker_that_died_in_the_call_nothing_is_made_before_the_lists_can_know(
+    directory: FileDirectory, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    now = 1_800_000_000.0
+
+    class Passing(Store):
+        """As many seconds go by as the lists may lag, once it is known that somebody was here before."""
+
+        async def is_claimed(self, home: Home) -> bool:
+            nonlocal now
+            claimed = await super().is_claimed(home)
+            now += LAG if claimed else 0.0
+            return claimed
+
+    store = Passing(tmp_path_factory.mktemp("store").as_uri())
+    order = CreateOrder(brief=brief(await store.put_document(PDF)))
+    async with running(SandboxSettings(list_lag=5, clock=lambda: now)) as sandbox:
+        client = CoreSignatureClient(config_for(sandbox))
+        service = CoreSignatureService(client, directory, store)
+        arm(sandbox, method="POST", path=LISTS, fault="cut")
+        with pytest.raises(ApplicationError):
+            await ActivityEnvironment().run(service.create, order)
+        # The next one comes at once, as after a time-out: nothing tells it what the one before had done.
+        seen: DocumentSeen = await ActivityEnvironment().run(service.create, order)
+        await client.aclose()
+        [made] = entries(sandbox, "document_created")
+        assert made["document"] == seen.document
