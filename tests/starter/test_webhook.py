@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from starter.callback import receiver as callback_receiver
 from starter.callback.receiver import MOST_BYTES
 from starter.exits import Refusal
 from starter.serving import listening
@@ -149,6 +150,19 @@ async def test_stalled_bodies_do_not_hold_up_good_callbacks() -> None:
         outcomes = await asyncio.gather(*stalled)
     assert {answer.status_code for answer in answers} == {200}
     assert {outcome[:13] for outcome in outcomes} == {b"HTTP/1.1 400 "}
+
+
+async def test_beyond_what_is_read_at_the_same_time_the_provider_is_asked_to_call_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(callback_receiver, "MOST_AT_ONCE", 20)
+    async with running(RecordingSignals(), body_seconds=2) as client:
+        outcomes = await asyncio.gather(*(raw(client, head(PATH, "content-length: 9")) for _ in range(200)))
+        assert (await client.post(PATH, content=encoded(said()), headers=JSON)).status_code == 200
+    assert {outcome[9:12]: sum(outcome[9:12] == one[9:12] for one in outcomes) for outcome in outcomes} == {
+        b"400": 20,
+        b"500": 180,
+    }
 
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])
