@@ -6,8 +6,8 @@ from typing import Final
 
 from activities.language import phrase
 from starter.page.options import WRITING, writing
-from starter.page.posted_forms import plain_text
 from starter.page.screens import Draft, Screen, ScreenName, Tone
+from workflows.model.texts import plain
 
 NOT_DONE: Final = Draft(
     ScreenName.NOT_DONE,
@@ -62,6 +62,6 @@ def kept(screen: Screen, form: Mapping[str, str]) -> Screen:
     if act is None:
         options = (replace(one, unfolded=one.act == form.get("act")) for one in screen.options)
         return replace(screen, options=tuple(options))
-    text = plain_text(form.get("text", ""))
+    text = plain(form.get("text", ""))
     written = replace(writing(act, form.get("value", ""), screen.language), text=text, unfolded=True)
     return replace(screen, options=(written, *(one for one in screen.options if one.act is not act)))

@@ -9,11 +9,11 @@ from activities.language import phrase
 from activities.person import Person
 from activities.reader import Reader
 from starter.page.not_now import Later, times
-from starter.page.posted_forms import plain_text
 from starter.page.screens import Act
 from starter.wishes import Refused
 from workflows.follow_up.stages import Stage, kind_of
 from workflows.model.entries import AskedQuestion
+from workflows.model.texts import plain
 from workflows.model.views import Choices, RequestShow
 from workflows.model.wishes import Answer, AnyWish, Delegation, NotNow, Question
 
@@ -39,7 +39,7 @@ class Offers:
         Raises `Refused` when their place cannot be handed over to whom the form says; of everything else the request
         itself knows what stands in its way.
         """
-        value, text = form.get("value", ""), plain_text(form.get("text", ""))
+        value, text = form.get("value", ""), plain(form.get("text", ""))
         match form.get("act"):
             case Act.LATER if self.turn:
                 return _not_now(person, value)

@@ -1,6 +1,5 @@
-"""What a browser posts: a small form, read within its limits, and texts without what nobody can see."""
+"""What a browser posts: a small form, read within its limits."""
 
-import unicodedata
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -11,8 +10,6 @@ from starter.request_bodies import BodyFault, read_body
 LONGEST: Final = 16 * 1024
 """A text of 1,000 characters, each of them four bytes that are written as `%F0%9F%96%8A`."""
 _MOST_FIELDS: Final = 8
-_INVISIBLE: Final = ("Cc", "Cs", "Zl", "Zp")
-_TURNING: Final = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -25,13 +22,3 @@ async def read_form(request: Request) -> dict[str, str]:
     except ValueError:
         return {}
     return {name: values[0] for name, values in fields.items()}
-
-
-def plain_text(written: str) -> str:
-    """A text of several lines in NFC, without control characters and without what turns the direction of reading."""
-    folded = unicodedata.normalize("NFC", written.replace("\r\n", "\n"))
-    return "".join(character for character in folded if character == "\n" or _is_plain(character))
-
-
-def _is_plain(character: str) -> bool:
-    return unicodedata.category(character) not in _INVISIBLE and unicodedata.bidirectional(character) not in _TURNING

@@ -32,11 +32,16 @@ def name_fault(name: str, what: str = "the name of who wants it") -> str | None:
     return _fault(name, what, NAME_AT_MOST, _HIDDEN | _LAYOUT)
 
 
+def plain(text: str) -> str:
+    """The text in NFC, with unix line ends and without what people cannot see."""
+    folded = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    return "".join(char for char in folded if char not in _HIDDEN and not _is_half(char))
+
+
 def cleaned(text: str) -> str:
     """A text that nobody could be asked to write better: what people cannot see and what is too much is left out."""
     # Clipped first as well, because what comes from Temporal may have megabytes.
-    folded = unicodedata.normalize("NFC", text[: 2 * TEXT_AT_MOST])
-    return "".join(char for char in folded if char not in _HIDDEN and not _is_half(char))[:TEXT_AT_MOST].strip()
+    return plain(text[: 2 * TEXT_AT_MOST])[:TEXT_AT_MOST].strip()
 
 
 def clipped(text: str, most: int) -> str:

@@ -8,9 +8,9 @@ import pytest
 from activities.person import Person
 from activities.reader import Reader
 from starter.page.offers import NOTHING, Offers, to_signer
-from starter.page.posted_forms import plain_text
 from starter.page.screens import Act
 from workflows.model.request import Status
+from workflows.model.texts import plain
 from workflows.model.views import Choices, RequestShow
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
@@ -66,4 +66,4 @@ def test_a_time_that_is_no_instant_is_no_wish(until: str) -> None:
     ],
 )
 def test_texts_lose_only_what_nobody_can_see(written: str, read: str) -> None:
-    assert plain_text(written) == read
+    assert plain(written) == read
