@@ -61,6 +61,7 @@ def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> di
         links=open_clients.links,
         read=signature.read,
         mail=SignerMail(open_clients.signature, open_clients.directory, Asked(open_clients.store)),
+        store=open_clients.store,
     )
     handoff = Fanout(
         push=push,

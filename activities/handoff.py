@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.downstream import Downstream
 from activities.failures import failing_as_application_errors
 from activities.in_turn import Pace, Turns, unbroken
+from activities.ledger_pages import keep
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.rpc_errors import about_the_workflow
 from activities.store import Home, RecordConflict, Store
@@ -65,6 +66,7 @@ class Fanout(Handoff):
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
+        await keep(self._store, batch.brief.id, batch.page)
         if batch.record is not None:
             with failing_as_application_errors():
                 await self._write(batch.record)
@@ -77,7 +79,8 @@ class Fanout(Handoff):
         """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
         told = await turns.each(batch.calls, lambda call: self._result(call, batch.brief, settled))
         report = HandoffReport(results=tuple(told.results))
-        await self._amend_record(batch, report)
+        if batch.calls:
+            await self._amend_record(batch, report)
         return report
 
     async def _write(self, record: SettledRecord) -> None:

@@ -14,6 +14,7 @@ from activities.calendars.wall_clock import after, latest_end_of_day
 from activities.failures import passing_failure
 from activities.follow_up.escalation import escalation
 from activities.follow_up.last_warnings import last_warnings
+from activities.follow_up.nearest import nearest
 from activities.follow_up.open_hours import OpenHours
 from activities.follow_up.others import NOBODY, Others
 from activities.follow_up.questions import about_question
@@ -37,6 +38,10 @@ class PolicyPlanner(Planner):
 
     async def plan(self, planning: Planning) -> Agenda:
         """See `Planner`; fails with `directory` when people cannot be looked up, with `planning` otherwise."""
+        return nearest(await self.calendar(planning), planning)
+
+    async def calendar(self, planning: Planning) -> Agenda:
+        """The whole agenda, however far ahead; fails like `plan`."""
         try:
             return await self._plan(planning)
         except DirectoryFailure as failure:

@@ -12,6 +12,7 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
+from activities.ledger_pages import pages_of
 from activities.rpc_errors import about_the_workflow
 from activities.runs import Description, RunStatus
 from activities.store import Home, Store
@@ -22,7 +23,7 @@ from workflows.model.records import Amendment, SettledRecord
 from workflows.model.request import Code, Status
 from workflows.model.views import Next, NextStep, RequestShow
 from workflows.model.wishes import Problem
-from workflows.signature.record import amended
+from workflows.signature.record import amended, completed
 from workflows.signature.show import stamp
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
@@ -81,7 +82,13 @@ async def recorded(store: Store, id: str) -> RequestShow | None:
     if content is None:
         return None
     amendments = [Amendment.model_validate_json(one) for one in await store.read_amendments(Home.of_request(id))]
-    return amended(SettledRecord.model_validate_json(content).show, amendments)
+    record = SettledRecord.model_validate_json(content)
+    return amended(await complete(store, record.show), amendments)
+
+
+async def complete(store: Store, shown: RequestShow) -> RequestShow:
+    """The answer with the notices and events that the request no longer remembers."""
+    return completed(shown, await pages_of(store, shown.id)) if shown.earlier else shown
 
 
 async def _outside(store: Store, id: str, described: Description) -> RequestShow:

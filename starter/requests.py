@@ -102,9 +102,10 @@ async def start(context: Context, prepared: Prepared, *, again: bool = False) ->
     )
 
 
-async def show(context: Context, id: str) -> RequestShow:
+async def show(context: Context, id: str, *, whole: bool = False) -> RequestShow:
     """Everything known of a request; `partial` when no worker answers. `Refusal` for an unknown id."""
-    return await lookup.look(context.client, context.store, request_id(id))
+    shown = await lookup.look(context.client, context.store, request_id(id))
+    return await lookup.complete(context.store, shown) if whole else shown
 
 
 async def count(context: Context, *, attention: bool) -> int:

@@ -84,6 +84,8 @@ def _notices(shown: RequestShow) -> Iterator[RenderableType]:
     yield from _section("Notices", ("at (UTC)", "stage", "person", "channel", "outcome"), map(_notice, told))
     if needless := len(shown.notifications) - len(told):
         yield Text(f"and {needless} planned ones that were not needed any more (--json has them)", "dim")
+    if shown.earlier:
+        yield Text(f"and {shown.earlier} earlier ones (--all has them)", "dim")
 
 
 def _facts(shown: RequestShow) -> Table:

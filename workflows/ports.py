@@ -91,7 +91,7 @@ class PushService(Port):
     @asks("deliver_notices")
     @abstractmethod
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
-        """Send one stage to all devices of all its recipients; a result per device.
+        """Write the page that comes along, then send one stage to all its recipients; a result per device.
 
         Raises only when nothing at all could be delivered, so that a retry repeats no success.
         """
@@ -112,8 +112,8 @@ class Handoff(Port):
     @asks("hand_off")
     @abstractmethod
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        """Write the settled record if it comes along, then tell every target; each has its own result.
+        """Write the page and the settled record that come along, then tell every target; each has its own result.
 
-        Raises only when the record could not be written, and then nobody was told. The record is the input's, so that a
+        Raises only when these could not be written, and then nobody was told. The record is the input's, so that a
         repetition is equal to the byte.
         """

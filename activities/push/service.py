@@ -8,6 +8,7 @@ from typing import Final
 from activities.failures import passing_failure
 from activities.http.calling import ServiceFailure
 from activities.in_turn import PACE, Pace, Turns, unbroken
+from activities.ledger_pages import keep
 from activities.links import Links
 from activities.people import Device, Directory, DirectoryFailure, UnknownPerson, device_hash
 from activities.person import Person
@@ -18,6 +19,7 @@ from activities.push.message import Message, compose
 from activities.push.phones import Phones
 from activities.push.report import Mail, Told, report
 from activities.reader import Reader
+from activities.store import Store
 from workflows.follow_up.stages import Stage, is_warning
 from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
@@ -60,6 +62,7 @@ class Notices(PushService):
         links: Links,
         read: ReadDocument,
         mail: SignerMail,
+        store: Store,
         limiter: DeviceLimiter | None = None,
         pace: Pace = PACE,
         clock: Callable[[], float] = time.monotonic,
@@ -71,6 +74,7 @@ class Notices(PushService):
         self._mail = mail
         self._pace = pace
         self._clock = clock
+        self._store = store
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         """See the port. A call for open devices alone says nothing of notices that have none of them."""
@@ -78,6 +82,7 @@ class Notices(PushService):
         return await unbroken(self._deliver(delivery, turns), turns.stop)
 
     async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
+        await keep(self._store, delivery.brief.id, delivery.page)
         seen = await self._seen(delivery)
         ready = await turns.each(delivery.notices, lambda notice: self._prepare(delivery, notice, seen))
         sent = await turns.each([one for one in ready.results if isinstance(one, Ready)], self._send)

@@ -106,6 +106,17 @@ class Store:
         """Its entry in the index of dead hand-offs, None when there is none."""
         return await self._objects.read(f"{_dead_hand_offs(home.kind)}/{home.id}.json")
 
+    async def write_page(self, home: Home, name: str, content: bytes) -> None:
+        """Write lines that a request has forgotten; of one name there is one content."""
+        await self._objects.replace(f"{home.on('ledger')}/{name}.json", content)
+
+    async def read_pages(self, home: Home) -> tuple[bytes, ...]:
+        """The pages of a request in their order, some of them perhaps twice; none of one that forgot nothing."""
+        folder = home.on("ledger")
+        names = sorted(await self._objects.names(folder), key=_numbers)
+        found = [await self._objects.read(f"{folder}/{name}") for name in names]
+        return tuple(content for content in found if content is not None)
+
     async def create_signers(self, home: Home, content: bytes) -> bool:
         """Keep the signers that stand in full in a request file, if none are; whether what is kept is `content`."""
         if await self._objects.create(_signers(home), content):
@@ -176,6 +187,10 @@ def _cover(home: Home) -> str:
 
 def _signers(home: Home) -> str:
     return f"{home.on('people')}/signers.json"
+
+
+def _numbers(page: str) -> list[int]:
+    return [int(number) for number in PurePosixPath(page).stem.split("-")]
 
 
 def _dead(person: str, device: str) -> str:

@@ -50,7 +50,7 @@ async def start(file: RequestFile, /, *, again: bool = False, json: AsJson = Fal
 
 
 @app.command
-async def show(id: RequestId, /, *, json: AsJson = False) -> None:
+async def show(id: RequestId, /, *, all: bool = False, json: AsJson = False) -> None:
     """Say what a request waits for, until when, what happens next, and all that was done.
 
     Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten the
@@ -60,11 +60,13 @@ async def show(id: RequestId, /, *, json: AsJson = False) -> None:
     ----------
     id
         The request's id, or its whole workflow id.
+    all
+        Also the notices and events of long ago, which only the store has.
     json
         Print everything as JSON.
     """
     async with opened(ready()) as context:
-        shown = await requests.show(context, id)
+        shown = await requests.show(context, id, whole=all)
         url = context.url(request_workflow_id(shown.id))
     answer(shown, tables.of_request(shown), as_json=json, link=url)
 

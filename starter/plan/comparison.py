@@ -78,7 +78,7 @@ async def compare(context: Context, prepared: Prepared, directory: Directory, id
         raise Refusal(f"{planning.brief.id}: nothing can be compared, it is nobody's turn: not sent yet, or ended")
     wanted = planning.replace(policy=prepared.request.policy, due=prepared.request.due)
     planner = PolicyPlanner(directory)
-    now, then = await planner.plan(planning), await planner.plan(wanted)
+    now, then = await planner.calendar(planning), await planner.calendar(wanted)
     return Difference(
         id=planning.brief.id,
         due_before=now.due_at,

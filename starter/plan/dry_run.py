@@ -101,7 +101,7 @@ class DryRun:
         match step:
             case Nudge(moments) | Escalate(moments) if was_away(moments, self._progress, self._now):
                 self._leave_out(lambda moment: moment.at < self._now)
-                self._progress = self._progress.replace(agenda=None)
+                self._progress = self._progress.replan()
             case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, self._now)
                 self._tell(moments, nudges(self._brief, moments))
@@ -182,7 +182,7 @@ class DryRun:
 
     async def _agenda(self) -> Agenda:
         request = self._request.replace(brief=self._brief)
-        return await PolicyPlanner(self._directory).plan(planning_of(request, self._progress, self._now))
+        return await PolicyPlanner(self._directory).calendar(planning_of(request, self._progress, self._now))
 
     async def _signing_next(self) -> dict[str, datetime]:
         """When those whose turn it is sign, of those who do."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.workflows.stage import a_request
 from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
-from workflows.follow_up.ledger import key_of
+from workflows.follow_up.ledger import Ledger, key_of
 from workflows.model.notices import Channel, Delivered, Outcome, PutOff
 from workflows.model.planning import Agenda, Moment, MomentKind
 from workflows.model.policy import EscalationAction
@@ -99,9 +99,11 @@ def test_what_is_next(day: float, progress: Progress, expected: Step) -> None:
 def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
     by_hand = moment(6, MomentKind.REMIND, "reminder-manual-1")
     nudged = told(told(SENT, REMINDERS[0]), by_hand).replace(
-        notifications=tuple(
-            line.replace(at=START + timedelta(days=6, minutes=-20))
-            for line in told(SENT, REMINDERS[0], by_hand).notifications
+        ledger=Ledger(
+            lines=tuple(
+                line.replace(at=START + timedelta(days=6, minutes=-20))
+                for line in told(SENT, REMINDERS[0], by_hand).notifications
+            )
         )
     )
     agenda = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, WARNING.replace(at=REMINDERS[1].at), EXPIRY))
@@ -126,11 +128,13 @@ def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None
 
 def test_a_last_warning_no_phone_took_holds_the_expiry_for_a_day() -> None:
     failed = ESCALATED.replace(
-        notifications=tuple(
-            line.replace(outcome=Outcome.FAILED, at=EXPIRY.at - timedelta(hours=1))
-            if line.stage == "warning-2d"
-            else line
-            for line in ESCALATED.notifications
+        ledger=Ledger(
+            lines=tuple(
+                line.replace(outcome=Outcome.FAILED, at=EXPIRY.at - timedelta(hours=1))
+                if line.stage == "warning-2d"
+                else line
+                for line in ESCALATED.notifications
+            )
         )
     )
     waiting = next_step(AGENDA, failed, EXPIRY.at)
@@ -143,9 +147,11 @@ def test_a_last_warning_that_came_late_leaves_the_time_that_was_planned_at_most_
     warned_on: float, expires_on: float
 ) -> None:
     warned = ESCALATED.replace(
-        notifications=tuple(
-            line.replace(at=START + timedelta(days=warned_on)) if line.stage == "warning-2d" else line
-            for line in ESCALATED.notifications
+        ledger=Ledger(
+            lines=tuple(
+                line.replace(at=START + timedelta(days=warned_on)) if line.stage == "warning-2d" else line
+                for line in ESCALATED.notifications
+            )
         )
     )
     step = next_step(AGENDA, warned, START + timedelta(days=29))

@@ -37,7 +37,7 @@ def moment(kind: MomentKind, stage: str, person: str, to: str | None = None) -> 
 
 REMINDERS = tuple(moment(MomentKind.REMIND, "reminder-1", person) for person in (FIRST, SECOND))
 WARNING = moment(MomentKind.WARN, "warning-2d", FIRST)
-DROPPED = moment(MomentKind.WARN, "warning-1w", FIRST).replace(suppressed=Reason.NOT_THEIR_TURN)
+DROPPED = moment(MomentKind.WARN, "warning-1w", FIRST).replace(at=START, suppressed=Reason.NOT_THEIR_TURN)
 ALERT = moment(MomentKind.ESCALATE, "escalation", FIRST, "chair")
 PLANNED = SENT.planned(Agenda(due_at=DUE, moments=(*REMINDERS, WARNING, ALERT), dropped=(DROPPED,)), START)
 
@@ -64,7 +64,7 @@ def test_one_declines_and_the_plan_of_the_other_is_not_forgotten() -> None:
 
 def test_an_extension_supersedes_the_warnings_that_were_dropped_or_not_planned_anew_yet_as_well() -> None:
     wish = Extension(actor="a", due=DUE + timedelta(days=9))
-    for before in (PLANNED, PLANNED.replace(agenda=None)):
+    for before in (PLANNED, PLANNED.replan()):
         moved = extend(before, wish, START)
         assert lines(moved) == {
             ("warning-2d", FIRST): Reason.SUPERSEDED,

@@ -24,6 +24,7 @@ from tests.workflows.test_agenda import (
     moments,
     told,
 )
+from workflows.follow_up.ledger import Ledger
 from workflows.model.entries import Reassignment
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
 from workflows.model.provider import DocumentSeen
@@ -49,7 +50,7 @@ def following(progress: Progress, agenda: Agenda, now: datetime) -> Next | None:
         (SENT, START, NextStep.REMIND, REMINDERS[0]),
         (told(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.moments[3]),
         (ALERTED, AGENDA.moments[3].at, NextStep.REMIND, HEARD),
-        (ESCALATED.replace(notifications=()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
+        (ESCALATED.replace(ledger=Ledger()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
         (told(told(SENT, *REMINDERS).escalated((AGENDA.moments[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
         (told(ALL_TOLD, HEARD).escalated((AGENDA.moments[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
     ],

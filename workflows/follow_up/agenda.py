@@ -80,14 +80,13 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     stand for a question, only what that one needs is done.
     """
     pending = frozenset(signer.person for signer in progress.signatures.pending)
-    told = frozenset(line.key for line in progress.notifications)
     escalated = frozenset(entry.from_ for entry in progress.escalations)
     ahead = [
         _held(moment, agenda, progress, now)
         for moment in agenda.moments
         if _is_open(moment, pending, escalated)
         and _is_time(moment, progress)
-        and key_of(progress.request, moment) not in told
+        and not progress.ledger.has(key_of(progress.request, moment))
     ]
     due = [moment for moment in ahead if moment.at <= now]
     leaving = frozenset(one.person for one in due if one.hands_over and one.person not in progress.not_handed_over)
@@ -102,6 +101,19 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     if expiry := next((moment for moment in due if moment.kind is MomentKind.EXPIRE), None):
         return Expire(expiry)
     return Wait(min(ahead, key=lambda moment: moment.at, default=None))
+
+
+def is_used_up(agenda: Agenda, progress: Progress) -> bool:
+    """Whether all reminders that the plan has of somebody have their line, and more of theirs are to be planned."""
+    waiting = {one.person for one in agenda.more} & {signer.person for signer in progress.signatures.pending}
+    left = {
+        moment.person
+        for moment in agenda.moments
+        if moment.person in waiting
+        and stages.reminder_number(moment.stage)
+        and not progress.ledger.has(key_of(progress.request, moment))
+    }
+    return bool(waiting - left)
 
 
 def was_away(moments: tuple[Moment, ...], progress: Progress, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
+from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.base import Model
 from workflows.model.entries import Held, TimelineEntry
 from workflows.model.notices import PutOff
@@ -37,6 +38,8 @@ class Clocked(Model):
     held: tuple[Held, ...] = ()
     """Who was not as the plan thought: they are told nothing that is planned before they are looked at again."""
     timeline: tuple[TimelineEntry, ...] = ()
+    past: tuple[TimelineEntry, ...] = ()
+    """What has left the timeline and is not in the store yet."""
 
     def stop(self, kind: StopKind) -> Stop | None:
         """The stop of this kind, if the clocks stand for it."""
@@ -68,9 +71,11 @@ class Clocked(Model):
         known = self.replace(problem=Problem(code=code, since=since, says=says), probe_at=probe_at)
         if standing is None:
             known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
-        elif self.problem and self.problem.code is code:
+        what = f"problem {code}"
+        # An outage that alternates between codes is told once of each.
+        if standing and any(entry.what == what and entry.at >= since for entry in self.timeline):
             return known
-        return known.note(now, f"problem {code}", None, says)
+        return known.note(now, what, None, says)
 
     def mended(self, now: datetime) -> Self:
         """The trouble is over."""
@@ -88,7 +93,7 @@ class Clocked(Model):
         """Plan anew what was not sent, because its recipient is not as the plan thought."""
         if not notices:
             return self
-        known = self.replace(agenda=None, held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
+        known = self.replan().replace(held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
         for one in notices:
             if all(before.person != one.person for before in known.held):
                 known = known.note(now, f"{one.stage} put off", one.person, one.why)
@@ -97,12 +102,19 @@ class Clocked(Model):
         return known
 
     def note(self, now: datetime, what: str, who: str | None, why: str | None) -> Self:
-        """Add a line to the timeline."""
-        return self.replace(timeline=(*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why)))
+        """Add a line to the timeline; of more than `LINES_AT_MOST` the older half leaves."""
+        timeline = (*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why))
+        if len(timeline) <= LINES_AT_MOST:
+            return self.replace(timeline=timeline)
+        gone, kept = timeline[: -LINES_AT_MOST // 2], timeline[-LINES_AT_MOST // 2 :]
+        return self.replace(timeline=kept, past=self.past + gone)
+
+    def replan(self) -> Self:
+        """Have everything planned anew."""
+        return self.replace(agenda=None)
 
     def _shift(self, since: datetime, now: datetime) -> Self:
-        return self.replace(
-            agenda=None,
+        return self.replan().replace(
             signatures=self.signatures.shift(since, now),
             window_from=self.window_from + (now - max(since, self.window_from)) if self.window_from else None,
         )

@@ -1,22 +1,87 @@
-"""The reminder ledger: every planned notice ends in exactly one line, sent or not, with the reason."""
+"""The reminder ledger: every planned notice ends in exactly one line, sent or not, with the reason.
+
+All lines are remembered while there are at most `LINES_AT_MOST`. Of older ones a mark stays, the last of each person
+and kind of notice, because decisions rest on them; the whole lines leave for pages in the store with the next delivery.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final, Self, TypeAlias
 
+import workflows.follow_up.stages as stages
+from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG
+from workflows.model.base import Model
 from workflows.model.notices import Channel, Delivered, Notification, Outcome
 from workflows.model.planning import Moment, MomentKind, Reason
 from workflows.names import alert_key, notice_key
 
-Ledger = tuple[Notification, ...]
+LINES_AT_MOST: Final = 200
+"""Lines, and entries of the timeline, that are remembered whole."""
+_KEPT: Final = LINES_AT_MOST // 2
+"""How many are still whole after others have left, so that they leave by the hundred."""
+
+_Series: TypeAlias = tuple[str, str, str]
 
 
-def with_lines(ledger: Ledger, lines: Iterable[Delivered], now: datetime) -> Ledger:
-    """The ledger after these results; a later result for the same key completes the earlier one."""
-    by_key = {line.key: line for line in ledger}
-    for line in lines:
-        earlier = by_key.pop(line.key, None)
-        by_key[line.key] = Notification(**dict(_completed(earlier, line)), at=earlier.at if earlier else now)
-    return tuple(by_key.values())
+class Ledger(Model):
+    """What a request remembers of its notices, and the lines that are on their way to the store."""
+
+    lines: tuple[Notification, ...] = ()
+    marks: tuple[Notification, ...] = ()
+    """Of the lines that have left, the last of each person and kind of notice; their devices are in the store."""
+    leaving: tuple[Notification, ...] = ()
+    paged: int = 0
+    """How many lines are in the store."""
+
+    @property
+    def remembered(self) -> tuple[Notification, ...]:
+        """Every line that a decision may rest on, oldest first."""
+        return self.marks + self.lines
+
+    def has(self, key: str) -> bool:
+        """Whether the notice with this key has its line, in memory or in the store."""
+        if any(line.key == key for line in self.leaving + self.lines):
+            return True
+        series, number = _place_of(key)
+        return any(_series_of(mark) == series and number <= _place_of(mark.key)[1] for mark in self.marks)
+
+    def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
+        """The ledger after these results; a later result for the same key completes the earlier one."""
+        by_key = {line.key: line for line in self.lines}
+        for line in lines:
+            earlier = by_key.pop(line.key, None)
+            by_key[line.key] = Notification(**dict(_completed(earlier, line)), at=earlier.at if earlier else now)
+        return self.replace(lines=tuple(by_key.values()))._bounded()
+
+    def without(self, keys: frozenset[str]) -> Self:
+        """The ledger without what failed of these: nobody was reached, and they are sent anew."""
+        return self.replace(
+            lines=tuple(line for line in self.lines if line.key not in keys or line.outcome is not Outcome.FAILED)
+        )
+
+    def paged_out(self, count: int) -> Self:
+        """The ledger once so many of those that leave are in the store."""
+        return self.replace(leaving=self.leaving[count:], paged=self.paged + count)
+
+    def _bounded(self) -> Self:
+        if len(self.lines) <= LINES_AT_MOST:
+            return self
+        gone, lines = self.lines[:-_KEPT], self.lines[-_KEPT:]
+        marks = {_series_of(line): line for line in (*self.marks, *(one.replace(devices=()) for one in gone))}
+        return self.replace(lines=lines, marks=tuple(marks.values()), leaving=self.leaving + gone)
+
+
+def _series_of(line: Notification) -> _Series:
+    """What a line is one of, if there are several: the reminders of a person, the alerts of one about another."""
+    series, _ = _place_of(line.key)
+    along = line.stage in (MAILED_ALONG, REMINDED_ALONG)
+    return (line.stage, line.person, "") if along else series
+
+
+def _place_of(key: str) -> tuple[_Series, int]:
+    _, stage, person, *about = key.split("/")
+    series, number = stages.numbered(stage)
+    return (series, person, about[0] if about else ""), number
 
 
 def suppressed(request: str, moments: Iterable[Moment], why: Reason) -> tuple[Delivered, ...]:

@@ -108,8 +108,8 @@ def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
     if progress.due == wish.due:
         return progress
     open_ = tuple(m for m in progress.unsent if m.kind is MomentKind.WARN)
-    moved = progress.suppress(open_, Reason.SUPERSEDED, now).replace(
-        due=wish.due, revision=progress.revision + 1, agenda=None
+    moved = (
+        progress.suppress(open_, Reason.SUPERSEDED, now).replace(due=wish.due, revision=progress.revision + 1).replan()
     )
     return moved.note(now, f"due date moved to {day_words(wish.due)}", wish.actor, None)
 
@@ -175,7 +175,7 @@ def snooze(progress: Progress, wish: NotNow, now: datetime) -> Progress:
     """No reminder before then, and one then."""
     number = 1 + sum(one.person == wish.person for one in progress.snoozes)
     one = Snooze(person=wish.person, until=wish.until, number=number)
-    known = progress.replace(snoozes=(*progress.snoozes, one), agenda=None)
+    known = progress.replace(snoozes=(*progress.snoozes, one)).replan()
     return known.note(now, f"not now, but {day_words(wish.until)}", wish.person, None)
 
 
@@ -193,7 +193,7 @@ def ask(progress: Progress, wish: Question, now: datetime) -> Progress:
     number = len(progress.questions) + 1
     question = AskedQuestion(number=number, person=wish.person, text=wish.text.strip(), at=now)
     stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
-    known = progress.replace(questions=(*progress.questions, question), agenda=None).stand(stop)
+    known = progress.replace(questions=(*progress.questions, question)).replan().stand(stop)
     return known.note(now, f"question {number} asked", wish.person, None)
 
 
@@ -223,7 +223,7 @@ def answer(progress: Progress, wish: Answer, now: datetime) -> Progress:
         one.replace(answer=wish.text.strip()) if one.number == question.number else one for one in progress.questions
     )
     reminders = tuple(moment for moment in progress.unsent if moment.kind is MomentKind.QUESTION)
-    known = progress.suppress(reminders, Reason.ANSWERED, now).replace(questions=answered, agenda=None)
+    known = progress.suppress(reminders, Reason.ANSWERED, now).replace(questions=answered).replan()
     known = known.go_on(StopKind.QUESTION, now)
     return known.note(now, f"question {question.number} answered", wish.actor, None)
 

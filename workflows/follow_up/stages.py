@@ -43,6 +43,21 @@ def reminder(number: int) -> str:
     return f"reminder-{number}"
 
 
+def numbered(stage: str) -> tuple[str, int]:
+    """What a stage is one of, and which: `reminder-2` is the second of `reminder`, `warning-2d.3` of `warning-2d`."""
+    for mark in ".-":
+        series, _, number = stage.rpartition(mark)
+        if series and number.isdecimal():
+            return series, int(number)
+    return stage, 1
+
+
+def reminder_number(stage: str) -> int | None:
+    """Which reminder of the policy it is; None for anything else."""
+    series, number = numbered(stage)
+    return number if series == Stage.REMINDER and stage != series else None
+
+
 def reminder_by_hand(number: int) -> str:
     """A reminder that somebody asked for."""
     return f"reminder-manual-{number}"

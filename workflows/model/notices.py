@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
+from workflows.model.entries import TimelineEntry
 from workflows.model.provider import DocumentSeen
 from workflows.model.request import Brief, Status
 
@@ -50,21 +51,6 @@ class Notice(Model):
     """As a mail it goes out although other signers, who get it as well, may be asleep."""
 
 
-class Delivery(Model):
-    """One stage for all its recipients. With `document` set it is read again first and nobody who acted is told."""
-
-    brief: Brief
-    notices: tuple[Notice, ...]
-    due_at: AwareDatetime | None = None
-    document: str | None = None
-    devices: tuple[str, ...] | None = None
-    """Only these devices (short hashes): the ones an earlier call left open."""
-    others_told: bool = False
-    """Others of the stage were told by an earlier call: one bad phone of this one is reported, it stops no request."""
-    outcome: Status | None = None
-    now: AwareDatetime | None = None
-
-
 class DeviceOutcome(Model):
     """What became of one device; `device` is a short hash, never the token."""
 
@@ -88,6 +74,36 @@ class Notification(Delivered):
     """A line of the reminder ledger with its instant."""
 
     at: AwareDatetime
+
+
+class Page(Model):
+    """What leaves the memory next, in order; one that was not kept comes again, with the same and perhaps more."""
+
+    number: int
+    lines: tuple[Notification, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called in the store: of one name there is one content, whatever attempt is late."""
+        return f"{self.number}-{len(self.lines)}-{len(self.timeline)}"
+
+
+class Delivery(Model):
+    """One stage for all its recipients. With `document` set it is read again first and nobody who acted is told."""
+
+    brief: Brief
+    notices: tuple[Notice, ...]
+    due_at: AwareDatetime | None = None
+    document: str | None = None
+    devices: tuple[str, ...] | None = None
+    """Only these devices (short hashes): the ones an earlier call left open."""
+    others_told: bool = False
+    """Others of the stage were told by an earlier call: one bad phone of this one is reported, it stops no request."""
+    outcome: Status | None = None
+    now: AwareDatetime | None = None
+    page: Page | None = None
+    """Written to the store before anybody is told."""
 
 
 class PutOff(Model):

@@ -98,6 +98,20 @@ class Moment(Model):
         return self.kind is MomentKind.ESCALATE and self.action is EscalationAction.REASSIGN
 
 
+class More(Model):
+    """How many more reminders somebody is planned to get than an agenda has."""
+
+    person: str
+    reminders: int
+
+
+class Reminded(Model):
+    """Which reminder of somebody was the last that has its line in the ledger."""
+
+    person: str
+    number: int
+
+
 class Agenda(Model):
     """The instants planned for the signers whose turn it is, earliest first, and the due date, all in UTC."""
 
@@ -105,6 +119,8 @@ class Agenda(Model):
     moments: tuple[Moment, ...] = ()
     dropped: tuple[Moment, ...] = ()
     """What the policy asks for and the calendar forbids, each with its reason; the ledger tells of it in the end."""
+    more: tuple[More, ...] = ()
+    """Who gets more reminders than `moments` has: once somebody's are used up, it is planned anew."""
     doubt: str | None = None
     """What is wrong with the directory: the plan rests on its last good state, or leaves somebody out."""
     missing: tuple[str, ...] = ()
@@ -153,6 +169,8 @@ class Planning(Model):
     snoozes: tuple[Snooze, ...] = ()
     acted: tuple[str, ...] = ()
     """Who has signed, declined or handed over: nobody of them is asked again."""
+    reminded: tuple[Reminded, ...] = ()
+    """Of many reminders only the next are planned: those that come after these."""
     escalated: int = 0
     """How many steps up the chain have been taken already."""
     not_handed_over: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
-from workflows.model.notices import Notification
+from workflows.model.notices import Notification, Page
 from workflows.model.request import Brief, Status
 from workflows.model.settlement import HandoffCall, HandoffLine, Settled
 from workflows.model.views import RequestShow
@@ -49,5 +49,7 @@ class HandoffBatch(Model):
     at: AwareDatetime | None = None
     dead: tuple[HandoffLine, ...] = ()
     """The targets that were dead before this batch."""
+    page: Page | None = None
+    """Written before the record."""
     record: SettledRecord | None = None
     """Written before anybody is told; None in all batches but those up to the first that succeeded."""

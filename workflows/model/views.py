@@ -78,6 +78,8 @@ class RequestShow(Model):
     due_at: AwareDatetime | None = None
     signers: tuple[SignerLine, ...] = ()
     notifications: tuple[Notification, ...] = ()
+    earlier: int = 0
+    """How many older notifications there are beside these: `show --all` has them from the store."""
     escalations: tuple[EscalationEntry, ...] = ()
     handoffs: tuple[HandoffLine, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()

@@ -28,6 +28,7 @@ class Telling(RequestMessages):
             due_at=self._progress.due_at,
             document=self._progress.document if planned else None,
             now=workflow.now(),
+            page=self._progress.page,
         )
         for pause in (*options.STRAGGLER_PAUSES, None):
             told = await self._tell_each(delivery, told or DeliveryReport(), planned)
@@ -47,11 +48,12 @@ class Telling(RequestMessages):
         while rest:
             news = self.news()
             now = deliveries.part(delivery, rest[: deliveries.AT_MOST], before, others_told=bool(whole.delivered))
+            now = now.replace(page=self._progress.page)
             report = await self._deliver(now, planned)
             interrupted = report is None or news() or bool(_closed(planned))
             if report is not None:
                 whole, rest = deliveries.joined(whole, report), deliveries.left_of(rest, report)
-                self._progress = self._progress.put_off(report.put_off, workflow.now())
+                self._progress = self._progress.paged(now.page).put_off(report.put_off, workflow.now())
                 self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
                 if report.seen is not None and self._heed(report.seen):
                     return None
@@ -77,7 +79,7 @@ class Telling(RequestMessages):
             if key_of(self._progress.request, moment) in told:
                 continue
             what, why = f"{moment.stage} put off", "it could not be sent before their hours closed"
-            self._progress = self._progress.replace(agenda=None).note(workflow.now(), what, moment.to, why)
+            self._progress = self._progress.replan().note(workflow.now(), what, moment.to, why)
 
     async def _remind_now(self) -> None:
         """Send the reminder that was asked for to everyone who has not had it; with nobody left it is done."""

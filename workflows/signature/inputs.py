@@ -6,9 +6,10 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from workflows.follow_up.operations import open_question
+from workflows.follow_up.stages import reminder_number
 from workflows.model.base import Model
 from workflows.model.notices import Outcome
-from workflows.model.planning import EscalationReason, OpenQuestion, Planning
+from workflows.model.planning import EscalationReason, OpenQuestion, Planning, Reminded
 from workflows.model.policy import Policy
 from workflows.model.request import Brief
 from workflows.model.wishes import StopKind
@@ -38,6 +39,7 @@ def planning_of(request: SignatureRequest, progress: Progress, now: datetime) ->
         revision=progress.revision,
         snoozes=progress.snoozes,
         acted=tuple(signer.person for signer in progress.signatures.signers if signer.acted),
+        reminded=_reminded(progress),
         escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in progress.escalations),
         not_handed_over=progress.not_handed_over,
         question=_open_question(progress),
@@ -55,3 +57,13 @@ def _open_question(progress: Progress) -> OpenQuestion | None:
         return None
     stands = progress.stop(StopKind.QUESTION) is not None
     return OpenQuestion(number=question.number, person=question.person, at=question.at, stands=stands)
+
+
+def _reminded(progress: Progress) -> tuple[Reminded, ...]:
+    """How far the reminders of those whose turn it is have come."""
+    numbers: dict[str, int] = {}
+    for line in progress.notifications:
+        if number := reminder_number(line.stage):
+            numbers[line.person] = max(number, numbers.get(line.person, 0))
+    people = [signer.person for signer in progress.signatures.pending]
+    return tuple(Reminded(person=one, number=numbers[one]) for one in people if one in numbers)

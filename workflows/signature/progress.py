@@ -9,12 +9,10 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field
 
-from workflows.follow_up.clocks import Clocked
 from workflows.follow_up.handoff import HandoffLedger
-from workflows.follow_up.ledger import Ledger, key_of, suppressed, with_lines
+from workflows.follow_up.noted import Noted
 from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment, TimelineEntry
-from workflows.model.notices import Delivered, Outcome
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Reason, Snooze
 from workflows.model.policy import Target
 from workflows.model.provider import DocumentSeen, ProviderEvent
@@ -24,7 +22,7 @@ from workflows.model.wishes import Ending, Problem, StopKind
 from workflows.names import DELEGATE, EXTEND, REMIND
 from workflows.signature.signatures import Signatures
 
-_EVENTS_REMEMBERED = 500
+_EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
 _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """What a document that was converting until now has not passed through sending for: nobody was asked yet."""
@@ -34,10 +32,9 @@ _WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewe
 """Events that change nothing here (docs/core-signature.md, Events); each that is read costs two billable actions."""
 
 
-class Progress(Clocked):
+class Progress(Noted):
     """The memory of one request."""
 
-    request: str
     started_at: AwareDatetime
     status: Status = Status.CONVERTING
     raw: str | None = None
@@ -52,13 +49,10 @@ class Progress(Clocked):
     reassigning: tuple[Reassignment, ...] = ()
     not_handed_over: tuple[str, ...] = ()
     """Silent signers whose place could not be handed over: about them somebody is alerted instead."""
-    planned_once: tuple[Moment, ...] = ()
-    """What plans before the present one said of notices that had no line in the ledger then."""
     snoozes: tuple[Snooze, ...] = ()
     questions: tuple[AskedQuestion, ...] = ()
     reminders_asked: int = 0
     reminder: AskedReminder | None = None
-    notifications: Ledger = ()
     escalations: tuple[EscalationEntry, ...] = ()
     handoff: HandoffLedger = HandoffLedger()
     read_at: AwareDatetime | None = None
@@ -76,20 +70,6 @@ class Progress(Clocked):
             signatures=Signatures.expect(brief.signers),
             timeline=(TimelineEntry(at=now, what="started", who=brief.requester),),
         )
-
-    @property
-    def told_stages(self) -> frozenset[tuple[str, str]]:
-        """The stages and persons the ledger has a line for, whatever became of it."""
-        return frozenset((line.stage, line.person) for line in self.notifications)
-
-    @property
-    def unsent(self) -> tuple[Moment, ...]:
-        """The latest that any plan said of each notice that the ledger has no line for; a notice outlives its plan."""
-        told = {line.key for line in self.notifications}
-        present = (*self.agenda.moments, *self.agenda.dropped) if self.agenda else ()
-        latest = {(moment.stage, moment.person): moment for moment in (*self.planned_once, *present)}
-        planned = (moment for moment in latest.values() if moment.kind.tells)
-        return tuple(moment for moment in planned if key_of(self.request, moment) not in told)
 
     def notify_of(self, event: ProviderEvent) -> Self:
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
@@ -137,7 +117,7 @@ class Progress(Clocked):
         """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
         known = self.replace(agenda=agenda, due_at=agenda.due_at, planned_at=now)
         planned = self.operations.done(EXTEND, f"due {agenda.due_at:%Y-%m-%d %H:%M} UTC")
-        known = known.replace(planned_once=known.unsent, operations=planned)
+        known = known.replace(planned_once=self.no_longer_planned(agenda), operations=planned)
         if self.stop(StopKind.PROBLEM):
             return known
         if agenda.doubt is None:
@@ -145,29 +125,6 @@ class Progress(Clocked):
         problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
         doubted = known.replace(problem=problem, probe_at=now + _DOUBT_LASTS)
         return doubted if self.problem else doubted.note(now, f"problem {problem.code}", None, agenda.doubt)
-
-    def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
-        """Write what became of notices into the ledger."""
-        return self.replace(notifications=with_lines(self.notifications, lines, now))
-
-    def untold(self, lines: tuple[Delivered, ...]) -> Self:
-        """Drop the lines of notices that have reached nobody yet: they are sent anew once the news is acted on."""
-        failed = {line.key for line in lines if line.outcome is Outcome.FAILED}
-        kept = tuple(
-            line for line in self.notifications if line.key not in failed or line.outcome is not Outcome.FAILED
-        )
-        return self.replace(notifications=kept)
-
-    def suppress(self, moments: tuple[Moment, ...], why: Reason, now: datetime) -> Self:
-        """Write planned notices into the ledger that will not be sent."""
-        return self.told(suppressed(self.request, moments, why), now)
-
-    def left_out(self, missed: tuple[Moment, ...], too_soon: tuple[Moment, ...], now: datetime) -> Self:
-        """Write nudges into the ledger that are not sent: `missed` in a pause or an outage, or following too soon."""
-        paused = tuple(moment for moment in missed if self.was_paused(moment.at))
-        rest = tuple(moment for moment in missed if moment not in paused)
-        known = self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
-        return known.suppress(too_soon, Reason.TOO_SOON, now)
 
     def escalated(self, moments: tuple[Moment, ...], now: datetime) -> Self:
         """Record who was alerted about whom."""
@@ -188,10 +145,9 @@ class Progress(Clocked):
             reassigning=left,
             signatures=self.signatures.reassign(done.from_, done.to, now),
             escalations=(*self.escalations, entry),
-            agenda=None,
             operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
         )
-        answered = known._answering_themselves(done.from_, now)
+        answered = known.replan()._answering_themselves(done.from_, now)
         return answered.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
 
     def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
@@ -200,7 +156,7 @@ class Progress(Clocked):
         known = self.replace(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
         if refused.by_hand:
             return known.replace(operations=self.operations.refused(DELEGATE, why, refused.about))
-        return known.replace(not_handed_over=(*self.not_handed_over, refused.from_), agenda=None)
+        return known.replace(not_handed_over=(*self.not_handed_over, refused.from_)).replan()
 
     def reminded(self, says: str) -> Self:
         """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
@@ -243,7 +199,8 @@ class Progress(Clocked):
             if after.acted and not before.acted:
                 known = known._giving_up((after.person,), Reason.SIGNED, now)
         turns_changed = signatures.turns != self.signatures.turns
-        known = known.replace(signatures=signatures, agenda=None if turns_changed else known.agenda)
+        known = known.replace(signatures=signatures)
+        known = known.replan() if turns_changed else known
         # Last, because it may move the clocks of those who have not acted.
         for signer in signatures.signers:
             known = known._answering_themselves(signer.person, now) if signer.acted else known
@@ -259,7 +216,11 @@ class Progress(Clocked):
         theirs = tuple(moment for moment in self.unsent if moment.person in people)
         escalated = {entry.from_ for entry in self.escalations}
         done = (MomentKind.ESCALATE, *but)
-        given_up = tuple(one for one in theirs if one.kind not in (done if one.person in escalated else but))
+        given_up = tuple(
+            one
+            for one in theirs
+            if one.kind not in (done if one.person in escalated else but) and (one.suppressed is None or one.at <= now)
+        )
         left = tuple(moment for moment in self.unsent if moment not in theirs)
         return self.replace(planned_once=left).suppress(given_up, why, now)
 
@@ -275,7 +236,9 @@ class Progress(Clocked):
             problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
         everyone = tuple(signer.person for signer in self.signatures.signers)
         given_up = self._giving_up(everyone, Reason.SETTLED, now)
-        ended = given_up.replace(status=status, settled_at=now, agenda=None, problem=problem, probe_at=None)
+        ended = given_up.replace(
+            status=status, settled_at=now, agenda=None, planned_once=(), problem=problem, probe_at=None
+        )
         ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status))
         who = meant.who if meant else "core-signature"
         return ended.note(now, status, who, meant.why if meant else code)

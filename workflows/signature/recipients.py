@@ -31,8 +31,7 @@ def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
         *_bounced(brief, progress),
         *_missing(brief, progress),
     ]
-    known = frozenset(line.key for line in progress.notifications)
-    return tuple(notice for notice in wanted if notice.key not in known)
+    return tuple(notice for notice in wanted if not progress.ledger.has(notice.key))
 
 
 def nudges(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
@@ -135,6 +134,7 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
         for entry in progress.handoff.due(now)
     )
     return HandoffBatch(
+        page=progress.page,
         brief=brief,
         settled=settled(brief, progress),
         calls=calls,
@@ -143,6 +143,11 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
         at=now,
         dead=progress.handoff.dead,
     )
+
+
+def page_batch(brief: Brief, progress: Progress) -> HandoffBatch:
+    """A batch that tells nobody, and brings the next page to the store."""
+    return HandoffBatch(brief=brief, settled=settled(brief, progress), calls=(), page=progress.page)
 
 
 def _planned_because(line: Delivered, moments: tuple[Moment, ...]) -> str | None:

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from workflows.follow_up.handoff import HandoffLedger, state_after
-from workflows.model.notices import Notification
+from workflows.model.entries import TimelineEntry
+from workflows.model.notices import Notification, Page
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
 from workflows.model.settlement import HandoffLine, HandoffReport, HandoffState
 from workflows.model.views import RequestShow
 from workflows.signature.attention import dead_hand_offs
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
-from workflows.signature.show import handed_off_entry, show, told_entry, with_dead_targets
+from workflows.signature.show import handed_off_entry, is_needless, show, told_entry, with_dead_targets
 
 
 def settled_record(request: SignatureRequest, progress: Progress, run_id: str, at: datetime) -> SettledRecord:
@@ -52,6 +53,23 @@ def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOff
     everyone = {line.target: line for line in (*batch.dead, *dead)}
     brief = batch.brief
     return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=tuple(everyone.values()))
+
+
+def completed(shown: RequestShow, pages: Iterable[Page]) -> RequestShow:
+    """The answer with all that the request had forgotten."""
+    remembered = {line.key for line in shown.notifications}
+    lines: dict[str, Notification] = {}
+    timeline: dict[TimelineEntry, None] = {}
+    for page in pages:
+        lines |= {line.key: line for line in page.lines if line.key not in remembered}
+        timeline |= dict.fromkeys(page.timeline)
+    told = [told_entry(line) for line in lines.values() if not is_needless(line)]
+    entries = dict.fromkeys([*timeline, *told, *shown.timeline])
+    return shown.replace(
+        notifications=(*lines.values(), *shown.notifications),
+        earlier=0,
+        timeline=tuple(sorted(entries, key=lambda entry: entry.at)),
+    )
 
 
 def amended(shown: RequestShow, amendments: Iterable[Amendment]) -> RequestShow:

@@ -41,7 +41,8 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
             SignerLine(person=s.person, order=s.order, role=s.role, state=s.state, at=s.at)
             for s in progress.signatures.signers
         ),
-        notifications=progress.notifications,
+        notifications=progress.ledger.leaving + progress.ledger.lines,
+        earlier=progress.ledger.paged,
         escalations=progress.escalations,
         handoffs=progress.handoff.lines,
         timeline=_timeline(progress),
@@ -181,7 +182,7 @@ def _next_handoff(progress: Progress) -> Next | None:
 
 
 def _timeline(progress: Progress) -> tuple[TimelineEntry, ...]:
-    told = [told_entry(line) for line in progress.notifications if not is_needless(line)]
+    told = [told_entry(line) for line in progress.ledger.leaving + progress.ledger.lines if not is_needless(line)]
     handed_over = tuple(s.person for s in progress.signatures.signers if s.state is SignerState.REASSIGNED)
     escalated = [
         TimelineEntry(at=entry.at, what=f"escalated to {entry.to}", who=entry.from_, why=entry.reason)
@@ -189,7 +190,7 @@ def _timeline(progress: Progress) -> tuple[TimelineEntry, ...]:
         if entry.from_ not in handed_over
     ]
     handed = [handed_off_entry(line) for line in progress.handoff.lines if line.attempts]
-    return tuple(sorted([*progress.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
+    return tuple(sorted([*progress.past, *progress.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
 
 
 def told_entry(line: Notification) -> TimelineEntry:

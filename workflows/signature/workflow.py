@@ -8,7 +8,19 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     import workflows.signature.recipients as recipients
-    from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, next_step, was_away
+    from workflows.follow_up.agenda import (
+        AskAgain,
+        Escalate,
+        Expire,
+        GoOn,
+        Nudge,
+        Step,
+        Wait,
+        is_used_up,
+        next_step,
+        was_away,
+    )
+    from workflows.follow_up.ledger import LINES_AT_MOST
     from workflows.follow_up.patience import Condition, Wake, despite_cancellation, nothing
     from workflows.follow_up.trouble import trouble_of
     from workflows.model.entries import Reassignment
@@ -67,7 +79,7 @@ class SignatureRequestWorkflow(Telling):
             await self._await_conversion()
         elif progress.reassigning:
             await self._reassign(progress.reassigning[0])
-        elif progress.agenda is None:
+        elif progress.agenda is None or is_used_up(progress.agenda, progress):
             await self._plan()
         elif stop := progress.stop(StopKind.PAUSE):
             await self._wait(None, f"paused by {stop.who}")
@@ -81,7 +93,7 @@ class SignatureRequestWorkflow(Telling):
     async def _take(self, step: Step) -> None:
         match step:
             case Nudge(due) | Escalate(due) | AskAgain(due) if was_away(due, self._progress, workflow.now()):
-                self._progress = self._progress.replace(agenda=None)
+                self._progress = self._progress.replan()
             case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, workflow.now())
                 if moments:
@@ -104,7 +116,7 @@ class SignatureRequestWorkflow(Telling):
         if doubt is None or (moment and moment.at < doubt):
             await self._wait(moment.at if moment else None, _wait_words(moment))
         elif await self._wait(doubt, "the people file is faulty: plan anew") is Wake.DEADLINE:
-            self._progress = self._progress.replace(agenda=None)
+            self._progress = self._progress.replan()
 
     async def _wait(self, deadline: datetime | None, words: str) -> Wake:
         """Wait for the deadline (None: for ever) or for news; a week later much may be unknown: look again."""
@@ -112,7 +124,7 @@ class SignatureRequestWorkflow(Telling):
         if deadline is not None and deadline <= look_at:
             return await self.until(deadline, words)
         if await self.until(look_at, words) is Wake.DEADLINE:
-            self._progress = self._progress.replace(unread=True, agenda=None)
+            self._progress = self._progress.replan().replace(unread=True)
         return Wake.NEWS
 
     async def _observe(self) -> None:
@@ -208,6 +220,7 @@ class SignatureRequestWorkflow(Telling):
         The first batch brings the settled record with it: nobody hears of an ending that is not on record.
         """
         self._progress = recipients.open_hand_off(self._request, self._progress)
+        await self._empty_the_memory()
         while (due_at := self._progress.handoff.next_at) is not None:
             await self.until(due_at, "hand-off again", unless=nothing)
             now = workflow.now()
@@ -216,22 +229,31 @@ class SignatureRequestWorkflow(Telling):
             if report is not None:
                 # The instant that the amendment of the record says as well.
                 known = recipients.handed_off(self._brief, self._progress, report.results, now)
-                self._progress = known.replace(recorded=True)
+                self._progress = known.replace(recorded=True).paged(batch.page)
             self.continue_as_new_if_suggested()
         self.publish()
+
+    async def _empty_the_memory(self) -> None:
+        """Of the largest requests: what the batch with the record could not take along as well."""
+        while len(self._progress.ledger.leaving) > LINES_AT_MOST:
+            batch = recipients.page_batch(self._brief, self._progress)
+            if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
+                self._progress = self._progress.paged(batch.page)
 
     def _record(self) -> SettledRecord | None:
         settled_at = self._progress.settled_at
         if self._progress.recorded or settled_at is None:
             return None
         request = self._request.replace(brief=self._brief)
-        return settled_record(request, self._progress, workflow.info().first_execution_run_id, settled_at)
+        return settled_record(
+            request, self._progress.paged(self._progress.page), workflow.info().first_execution_run_id, settled_at
+        )
 
     def continue_as_new_if_suggested(self) -> None:
         """Go on in a fresh history; nobody waits in this one, for every update was answered when it was recorded."""
         if workflow.info().is_continue_as_new_suggested():
             unread = self._progress.document is not None and not self._progress.recorded
-            workflow.continue_as_new(self._request.replace(carried=self._progress.replace(unread=unread)))
+            workflow.continue_as_new(self._request.replace(carried=self._progress.replan().replace(unread=unread)))
 
     def _unwanted(self) -> Condition:
         return lambda: self._progress.ending is not None

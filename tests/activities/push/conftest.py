@@ -107,4 +107,4 @@ def notices(
 ) -> Notices:
     """The push service, whole."""
     mail = SignerMail(core, directory, Asked(store))
-    return Notices(dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail)
+    return Notices(dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail, store=store)

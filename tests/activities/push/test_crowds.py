@@ -85,6 +85,7 @@ def crowd(
         links=links,
         read=signatures.read,
         mail=SignerMail(core, directory, Asked(store)),
+        store=store,
         pace=Pace(at_once=10, begin=15.0, end=40.0),
         clock=lambda: phones.now,
     )

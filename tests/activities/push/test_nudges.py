@@ -289,6 +289,7 @@ async def test_with_push_off_signers_are_told_by_mail(
         links=links,
         read=signatures.read,
         mail=SignerMail(core, directory, Asked(store)),
+        store=store,
     )
     line, *along = (await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief, now=AT_WORK))).delivered
     assert {one.stage for one in along} == {"reminder-along"}

@@ -200,7 +200,12 @@ async def test_a_directory_without_an_answer_is_a_problem_of_ours(
 ) -> None:
     nowhere = FileDirectory(tmp_path / "no-such-file.yaml", store)
     notices = Notices(
-        dialect=fcm, directory=nowhere, links=links, read=signatures.read, mail=SignerMail(core, nowhere, Asked(store))
+        dialect=fcm,
+        directory=nowhere,
+        links=links,
+        read=signatures.read,
+        mail=SignerMail(core, nowhere, Asked(store)),
+        store=store,
     )
     with pytest.raises(ApplicationError) as failed:
         await notices.deliver(delivery(notice("finance-chief")))
@@ -238,6 +243,7 @@ async def test_a_directory_that_fails_for_some_costs_nobody_else_their_notice(
         links=links,
         read=signatures.read,
         mail=SignerMail(core, directory, Asked(store)),
+        store=store,
     )
     mark(sandbox, EXECUTIVES[0], "unregistered")
     report = await notices.deliver(delivery(notice("legal-desk"), notice("chief-executive")))
@@ -262,6 +268,7 @@ async def test_more_than_a_device_takes_in_a_minute_is_left_open(
         links=links,
         read=signatures.read,
         mail=SignerMail(core, directory, Asked(store)),
+        store=store,
         limiter=DeviceLimiter(1, lambda: 0.0),
     )
     await notices.deliver(delivery(notice("finance-chief")))

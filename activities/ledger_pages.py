@@ -1,0 +1,18 @@
+"""The pages of a ledger: what a request has forgotten, in the store."""
+
+from activities.failures import failing_as_application_errors
+from activities.store import Home, Store
+from workflows.model.notices import Page
+
+
+async def keep(store: Store, request: str, page: Page | None) -> None:
+    """Write a page before anything else is done; raises an `ApplicationError` when the store cannot."""
+    if page is None:
+        return
+    with failing_as_application_errors():
+        await store.write_page(Home.of_request(request), page.name, page.model_dump_json().encode())
+
+
+async def pages_of(store: Store, request: str) -> list[Page]:
+    """All pages of a request in their order; what is in two of them is the same in both."""
+    return [Page.model_validate_json(one) for one in await store.read_pages(Home.of_request(request))]

@@ -1,0 +1,85 @@
+"""What was planned and what was told: the part of a request's memory from which nobody is told twice."""
+
+from datetime import datetime
+from typing import Final, Self
+
+from workflows.follow_up.clocks import Clocked
+from workflows.follow_up.ledger import LINES_AT_MOST, Ledger, key_of, suppressed
+from workflows.model.notices import Delivered, Notification, Outcome, Page
+from workflows.model.planning import Agenda, Moment, Reason
+
+_PAGE_AT_MOST: Final = LINES_AT_MOST
+"""Lines of one page: it travels with a delivery."""
+_PLANNED_ONCE_AT_MOST: Final = 700
+"""As many as a plan has moments at most."""
+
+
+class Noted(Clocked):
+    """The memory of notices: planned, told, and left to the store."""
+
+    request: str
+    planned_once: tuple[Moment, ...] = ()
+    """What plans before the present one said of notices that had no line in the ledger then."""
+    ledger: Ledger = Ledger()
+    pages: int = 0
+    """How many pages of lines that were forgotten are in the store."""
+
+    @property
+    def notifications(self) -> tuple[Notification, ...]:
+        """Every line of the ledger that a decision may rest on."""
+        return self.ledger.remembered
+
+    @property
+    def page(self) -> Page | None:
+        """What leaves the memory next, for the store; None when nothing does."""
+        lines, timeline = self.ledger.leaving[:_PAGE_AT_MOST], self.past[:_PAGE_AT_MOST]
+        return Page(number=self.pages + 1, lines=lines, timeline=timeline) if lines or timeline else None
+
+    def paged(self, page: Page | None) -> Self:
+        """Forget what is in the store now."""
+        if page is None:
+            return self
+        known = self.replace(pages=page.number, past=self.past[len(page.timeline) :])
+        return known.replace(ledger=self.ledger.paged_out(len(page.lines)))
+
+    @property
+    def told_stages(self) -> frozenset[tuple[str, str]]:
+        """The stages and persons the ledger has a line for, whatever became of it."""
+        return frozenset((line.stage, line.person) for line in self.notifications)
+
+    @property
+    def unsent(self) -> tuple[Moment, ...]:
+        """The latest that any plan said of each notice that the ledger has no line for; a notice outlives its plan."""
+        present = (*self.agenda.moments, *self.agenda.dropped) if self.agenda else ()
+        latest = {(moment.stage, moment.person): moment for moment in (*self.planned_once, *present)}
+        planned = (moment for moment in latest.values() if moment.kind.tells)
+        return tuple(moment for moment in planned if not self.ledger.has(key_of(self.request, moment)))
+
+    def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
+        """Write what became of notices into the ledger."""
+        return self.replace(ledger=self.ledger.with_lines(lines, now))
+
+    def untold(self, lines: tuple[Delivered, ...]) -> Self:
+        """Drop the lines of notices that have reached nobody yet: they are sent anew once the news is acted on."""
+        failed = frozenset(line.key for line in lines if line.outcome is Outcome.FAILED)
+        return self.replace(ledger=self.ledger.without(failed))
+
+    def suppress(self, moments: tuple[Moment, ...], why: Reason, now: datetime) -> Self:
+        """Write planned notices into the ledger that will not be sent."""
+        return self.told(suppressed(self.request, moments, why), now)
+
+    def left_out(self, missed: tuple[Moment, ...], too_soon: tuple[Moment, ...], now: datetime) -> Self:
+        """Write nudges into the ledger that are not sent: `missed` in a pause or an outage, or following too soon."""
+        paused = tuple(moment for moment in missed if self.was_paused(moment.at))
+        rest = tuple(moment for moment in missed if moment not in paused)
+        known = self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
+        return known.suppress(too_soon, Reason.TOO_SOON, now)
+
+    def replan(self) -> Self:
+        """Have everything planned anew; what the present plan says of notices that have no line yet is kept."""
+        return self.replace(agenda=None, planned_once=self.unsent[-_PLANNED_ONCE_AT_MOST:])
+
+    def no_longer_planned(self, agenda: Agenda) -> tuple[Moment, ...]:
+        """What had been planned, has no line, and is not in this agenda."""
+        present = {(moment.stage, moment.person) for moment in (*agenda.moments, *agenda.dropped)}
+        return tuple(moment for moment in self.unsent if (moment.stage, moment.person) not in present)
