@@ -58,18 +58,14 @@ def _all_the_same(waiting: Waiting, moment: Moment, heard_at: datetime | None) -
     rhythm = waiting.policy.reminders
     heard = max((at for at in (heard_at, waiting.heard_at) if at is not None), default=None)
     if rhythm is None or heard is None or after(heard, rhythm.every, waiting.hours.zone) > moment.at:
-        return dropped(moment, Reason.OTHERS_ASLEEP, f"at no time of theirs is it day for {_names(waiting)}")
+        return dropped(moment, Reason.OTHERS_ASLEEP, f"at no time of theirs is it day for {waiting.others}")
     return _waking(waiting, moment, "nothing has reached them for as long as the policy says")
 
 
 def _waking(waiting: Waiting, moment: Moment, because: str) -> Moment:
-    why = f"{moment.why}; although it may wake {_names(waiting)}: {because}"
+    why = f"{moment.why}; although it may wake {waiting.others}: {because}"
     return moment.replace(wakes_others=True, why=why)
 
 
 def _together(waiting: Waiting) -> str:
-    return f"moved to where it is day for {_names(waiting)}, whom Core Signature mails as well"
-
-
-def _names(waiting: Waiting) -> str:
-    return ", ".join(waiting.others.names)
+    return f"moved to where it is day for {waiting.others}, whom Core Signature mails as well"

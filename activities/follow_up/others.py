@@ -14,6 +14,9 @@ from workflows.model.policy import Policy
 DAYTIME: Final = "07:00-22:00"
 """When a mail that is meant for somebody else wakes nobody, on any day, at home or away."""
 
+NAMED_AT_MOST: Final = 3
+"""In the reason of a moment: a crowd's plan has thousands of them."""
+
 
 def by_day(zone: ZoneInfo) -> OpenHours:
     """When people of a zone are awake."""
@@ -37,6 +40,10 @@ class Others:
         hours = dict.fromkeys(replace(OpenHours.of(person, policy), absences=()) for person in found)
         awake = dict.fromkeys(by_day(person.tz) for person in found)
         return cls(tuple(person.id for person in found), tuple(awake), tuple(hours))
+
+    def __str__(self) -> str:
+        named, more = self.names[:NAMED_AT_MOST], len(self.names) - NAMED_AT_MOST
+        return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
     def awake_at(self, at: datetime) -> bool:
         """Whether it is day for all of them."""

@@ -85,3 +85,13 @@ async def test_an_urgent_mail_waits_for_nobody() -> None:
     urgent = WORKING.replace(urgent=True, hours="any", reminders=Reminders(first="1h", every="2h", most=3))
     agenda = await PolicyPlanner(book()).plan(asked(urgent, "west", "east"))
     assert min(one.at for one in nudges(agenda)) == MORNING + timedelta(hours=1)
+
+
+async def test_of_a_crowd_without_phones_the_reason_names_a_few() -> None:
+    zones = (LA, KOLKATA, "Pacific/Auckland", "America/Sao_Paulo", "Europe/Moscow")
+    crowd = {f"p{number}": zones[number % len(zones)] for number in range(30)}
+    people = Book(somebody("requester"), *(somebody(id, zone, devices=()) for id, zone in crowd.items()))
+    agenda = await PolicyPlanner(people).plan(asked(WORKING, *crowd))
+    reasons = [one.why for one in nudges(agenda) if one.wakes_others]
+    assert all("although it may wake p" in one and " and 26 more: " in one for one in reasons)
+    assert max(map(len, reasons)) < 300
