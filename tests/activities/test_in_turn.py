@@ -1,0 +1,62 @@
+"""A cancelled activity that reports all the same: the workflow that asked for the end gets the report as a result."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.workflow import ActivityCancellationType
+
+from activities.heartbeat import HeartbeatInterceptor
+from activities.in_turn import Turns, unbroken
+from tests.servers import time_skipping
+
+
+@activity.defn
+async def tell_many() -> int:
+    """Tell people one after the other, until nobody wants it any more; how many were told."""
+    turns, unwanted = Turns(), asyncio.Event()
+
+    async def tell(_: int) -> None:
+        await unwanted.wait()
+
+    def stop() -> None:
+        turns.stop()
+        unwanted.set()
+
+    async def work() -> int:
+        return len((await turns.each(range(100), tell)).results)
+
+    return await unbroken(work(), stop)
+
+
+@workflow.defn
+class Changes:
+    """Has people told and then no longer wants it."""
+
+    @workflow.run
+    async def run(self) -> int:
+        """How many were told by then."""
+        telling = workflow.start_activity(
+            tell_many,
+            start_to_close_timeout=timedelta(seconds=30),
+            heartbeat_timeout=timedelta(seconds=1),
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        await asyncio.sleep(0.2)
+        telling.cancel()
+        return await telling
+
+
+async def test_what_was_done_before_a_cancellation_is_the_result() -> None:
+    async with time_skipping() as env:
+        worker = Worker(
+            env.client,
+            task_queue="q",
+            workflows=[Changes],
+            activities=[tell_many],
+            interceptors=[HeartbeatInterceptor()],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        )
+        async with worker:
+            assert await env.client.execute_workflow(Changes.run, id="w", task_queue="q") == 20
