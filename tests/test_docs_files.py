@@ -16,7 +16,14 @@ from activities.files.yaml_lines import parse
 from activities.people import FileDirectory
 from activities.person import Absence, Device, PeopleFile, Person
 from activities.policies.catalogue import Catalogue, Kind
-from activities.policies.file import EscalationLayer, QuestionLayer, ReminderLayer, TargetEntry, Trigger
+from activities.policies.file import (
+    EscalationLayer,
+    QuestionLayer,
+    ReminderLayer,
+    TargetEntry,
+    TellRequesterLayer,
+    Trigger,
+)
 from activities.requests.file import DocumentEntry, RequestFile, SignerEntry
 from activities.requests.start import prepare
 from activities.store import Store
@@ -118,6 +125,12 @@ TABLES: Final = (
     Table("Reminders", ReminderLayer, lambda example: kind({"reminders": example}), lambda: policy()["reminders"]),
     Table("A question", QuestionLayer, lambda example: kind({"question": example}), lambda: policy()["question"]),
     Table("Escalation", EscalationLayer, lambda example: kind({"escalation": example}), lambda: policy()["escalation"]),
+    Table(
+        "The requester",
+        TellRequesterLayer,
+        lambda example: kind({"tell_requester": example}),
+        lambda: policy()["tell_requester"],
+    ),
     Table("A hand-off target", TargetEntry, target),
     Table("A request", RequestFile, request),
     Table("A document", DocumentEntry, document),

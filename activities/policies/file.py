@@ -44,6 +44,12 @@ def _known_occasion(written: object) -> object:
     return written
 
 
+def _known_telling(written: object) -> object:
+    if written == "digest":
+        raise ValueError("digest is not yet supported; true tells of each, false of none")
+    return written
+
+
 NotYet: TypeAlias = Annotated[None, BeforeValidator(_not_yet)]
 Trigger: TypeAlias = Annotated[str, AfterValidator(_trigger)]
 Occasion: TypeAlias = Annotated[
@@ -76,6 +82,12 @@ class QuestionLayer(FileModel):
     """For how long the clocks stand for a question."""
 
     pause: Span | None = None
+
+
+class TellRequesterLayer(FileModel):
+    """Of which endings the requester hears."""
+
+    signed: Annotated[bool | None, BeforeValidator(_known_telling)] = None
 
 
 class TargetEntry(FileModel):
@@ -117,6 +129,7 @@ class PolicyLayer(FileModel):
     snooze: Annotated[int, Field(ge=0, le=20)] | None = None
     self_delegate: bool | None = None
     question: QuestionLayer | None = None
+    tell_requester: TellRequesterLayer | None = None
     fallback_after: NotYet = None
 
     @field_validator("warnings")

@@ -4,12 +4,23 @@ import pytest
 
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
+from workflows.model.notices import NoticeAction
+from workflows.model.policy import TellRequester
 from workflows.model.provider import SignerSeen
 from workflows.model.request import Code, SignerState, Status
 from workflows.model.wishes import Cancellation, Delegation
+from workflows.signature.inputs import SignatureRequest
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 CANCEL = Cancellation(actor="legal-desk", reason="no longer needed")
+BY_THE_THOUSAND = TellRequester(signed=False)
+"""Of a requester who wants to hear of no signature."""
+
+
+def one_of_thousands() -> SignatureRequest:
+    """A request of somebody who asks so many that each signature is no news."""
+    request = a_request(handoff=())
+    return request.replace(policy=request.policy.replace(tell_requester=BY_THE_THOUSAND))
 
 
 def told_of_the_end(world: World) -> set[str]:
@@ -76,3 +87,47 @@ async def test_a_mail_that_came_back_alerts_the_requester_once() -> None:
     assert [one.code for one in shown.attention] == ["mail_bounced"]
     (alert,) = [line for line in shown.notifications if line.stage == "bounced"]
     assert alert.key == "msa-0042/bounced/legal-desk/customer-signer"
+
+
+async def test_a_requester_who_wants_to_hear_of_no_signature_hears_of_none() -> None:
+    world = World()
+    async with story(world, one_of_thousands()) as it:
+        await it.days_pass(0.1)
+        world.signatures.sign("customer-signer")
+        world.signatures.sign("chief-executive")
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        assert (await it.handle.result()).outcome is Status.SIGNED
+        shown = await it.shown()
+    assert "legal-desk" not in told_of_the_end(world) | {line.person for line in shown.notifications}
+
+
+@pytest.mark.parametrize("outcome", [Status.DECLINED, Status.EXPIRED, Status.FAILED])
+async def test_of_every_other_ending_they_hear_all_the_same(outcome: Status) -> None:
+    world = World()
+    async with story(world, one_of_thousands()) as it:
+        await it.days_pass(0.1)
+        world.signatures.status = outcome
+        await it.callback("declined")
+        assert (await it.handle.result()).outcome is outcome
+    assert "legal-desk" in told_of_the_end(world)
+
+
+async def test_what_their_phone_still_shows_of_a_signed_request_is_taken_off_without_a_sound() -> None:
+    world = World()
+    async with story(world, one_of_thousands()) as it:
+        world.signatures.signers.append(SignerSeen(person="customer-signer", state=SignerState.BOUNCED))
+        await it.callback("signer_email_bounced")
+        await it.days_pass(0.1)
+        assert ("bounced", "legal-desk") in world.push.stages()
+        world.signatures.sign("customer-signer")
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.handle.result()
+    (notice,) = [
+        call.notice
+        for batch in world.handoff.batches
+        for call in batch.calls
+        if call.notice is not None and call.notice.person == "legal-desk"
+    ]
+    assert (notice.stage, notice.action) == ("withdrawal", NoticeAction.WITHDRAW)

@@ -24,12 +24,13 @@ class HandoffEntry(Model):
     """One target's line: `at` is its last change, `due_at` its next attempt while it is pending.
 
     `notice` marks a person told of the ending; such a line shows among the notifications. `alert` marks the one who is
-    told that a target is dead.
+    told that a target is dead. `quiet` marks one whose phone only loses what it shows.
     """
 
     target: Target
     notice: bool = False
     alert: bool = False
+    quiet: bool = False
     state: HandoffState = HandoffState.PENDING
     attempts: int = 0
     at: AwareDatetime
@@ -46,10 +47,19 @@ class HandoffLedger(Model):
     batches: int = 0
 
     @classmethod
-    def open(cls, targets: tuple[Target, ...], notices: tuple[Target, ...], now: datetime) -> Self:
-        """Every target due at once; `notices` are the people told of the ending."""
+    def open(
+        cls,
+        targets: tuple[Target, ...],
+        notices: tuple[Target, ...],
+        now: datetime,
+        quiet: frozenset[str] = frozenset(),
+    ) -> Self:
+        """Every target due at once; `notices` are the people told of the ending, of whom the `quiet` hear no sound."""
         lines = [HandoffEntry(target=target, at=now, due_at=now) for target in targets]
-        lines += [HandoffEntry(target=target, notice=True, at=now, due_at=now) for target in notices]
+        lines += [
+            HandoffEntry(target=target, notice=True, quiet=target.person in quiet, at=now, due_at=now)
+            for target in notices
+        ]
         return cls(entries=tuple(lines))
 
     def due(self, now: datetime) -> tuple[HandoffEntry, ...]:

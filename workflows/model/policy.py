@@ -57,6 +57,12 @@ class Target(Model):
     personal: bool = False
 
 
+class TellRequester(Model):
+    """Of which endings the requester hears; of those that need somebody they hear in any case."""
+
+    signed: bool = True
+
+
 class Policy(Model):
     """The resolved policy of one request; it travels in the workflow's input so that a catalogue may change later."""
 
@@ -72,3 +78,4 @@ class Policy(Model):
     question: QuestionPause = QuestionPause()
     escalation: Escalation | None = Escalation()
     handoff: tuple[Target, ...] = ()
+    tell_requester: TellRequester = TellRequester()

@@ -162,11 +162,13 @@ class Progress(Noted):
         """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
         return self.replace(reminder=None, operations=self.operations.done(REMIND, says))
 
-    def hand_off(self, targets: tuple[Target, ...], notices: tuple[Target, ...]) -> Self:
+    def hand_off(
+        self, targets: tuple[Target, ...], notices: tuple[Target, ...], quiet: frozenset[str] = frozenset()
+    ) -> Self:
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
         if self.handoff.entries or self.settled_at is None:
             return self
-        return self.replace(handoff=HandoffLedger.open(targets, notices, self.settled_at))
+        return self.replace(handoff=HandoffLedger.open(targets, notices, self.settled_at, quiet))
 
     def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
         """Write down what became of targets, and of the notices among them."""

@@ -1,6 +1,5 @@
 """Who is told what: the notices of each stage and the targets of the hand-off, derived from request and progress."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import workflows.follow_up.stages as stages
@@ -108,8 +107,10 @@ def open_hand_off(request: SignatureRequest, progress: Progress) -> Progress:
     """The progress with its fan-out ledger open: the policy's targets, the subscribers, everyone who must know."""
     targets = [target for target in request.policy.handoff if progress.status in target.on]
     targets += [Target(target=workflow_id, workflow=workflow_id) for workflow_id in request.subscribers]
-    people = [Target(target=f"notice:{person}", person=person) for person in _concerned(request.brief, progress)]
-    return progress.hand_off(tuple(targets), tuple(people))
+    concerned = _concerned(request, progress)
+    people = [Target(target=f"notice:{person}", person=person) for person in concerned]
+    quiet = frozenset(person for person in concerned if _is_no_news(request, progress, person))
+    return progress.hand_off(tuple(targets), tuple(people), quiet)
 
 
 def handed_off(brief: Brief, progress: Progress, results: tuple[HandoffResult, ...], now: datetime) -> Progress:
@@ -124,7 +125,7 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
         HandoffCall(
             target=entry.target,
             key=handoff_key(brief.id, entry.target.target),
-            notice=_notice_of(entry, brief, progress),
+            notice=_notice_of(entry, brief),
             attempt=entry.attempts + 1,
             missed=entry.missed,
             passing=entry.passing,
@@ -246,36 +247,41 @@ def _still_shown(signer: SignerProgress, progress: Progress) -> bool:
     return signer.acted and (Stage.READY, signer.person) in told and not gone
 
 
-def _notice_of(entry: HandoffEntry, brief: Brief, progress: Progress) -> Notice | None:
+def _notice_of(entry: HandoffEntry, brief: Brief) -> Notice | None:
     if entry.target.person is None:
         return None
     if entry.alert:
         return _notice(brief, Stage.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
-    return _ending_notice(brief, progress, entry.target)
+    stage, action = (Stage.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (Stage.SETTLED, NoticeAction.OPEN)
+    return _notice(brief, stage, entry.target.person, action)
 
 
-def _ending_notice(brief: Brief, progress: Progress, target: Target) -> Notice:
-    person = target.person or ""
-    signer = progress.signatures.of(person)
-    quiet = progress.status is Status.SIGNED and signer is not None and person != brief.requester
-    if quiet:
-        stage, action = Stage.WITHDRAWAL, NoticeAction.WITHDRAW
-    else:
-        stage, action = Stage.SETTLED, NoticeAction.OPEN
-    return _notice(brief, stage, person, action)
+def _is_no_news(request: SignatureRequest, progress: Progress, person: str) -> bool:
+    """Whether it is enough that somebody's phone loses what it shows: signers know, some requesters do not want to."""
+    if progress.status is not Status.SIGNED:
+        return False
+    if person == request.brief.requester:
+        return not request.policy.tell_requester.signed
+    return progress.signatures.of(person) is not None
 
 
-def _concerned(brief: Brief, progress: Progress) -> tuple[str, ...]:
+def _concerned(request: SignatureRequest, progress: Progress) -> tuple[str, ...]:
     """Who hears of the ending: the requester, and of the others those who were ever asked or alerted.
 
-    So does whoever's phone still says that a question is unanswered.
+    So does whoever's phone still says that a question is unanswered; a requester to whom it is no news only if their
+    phone shows anything.
     """
+    requester, shown = request.brief.requester, _shown(progress)
     concerned = _still_shown if progress.status is Status.SIGNED else _asked
     told = [signer.person for signer in progress.signatures.signers if concerned(signer, progress)]
     # Whom a place was handed over to is a signer like any other: perhaps it never was their turn.
     alerted = [entry.to for entry in progress.escalations if progress.signatures.of(entry.to) is None]
-    unanswered = [line.person for line in _shown(progress) if stages.kind_of(line.stage) is Stage.UNANSWERED]
-    return _once([brief.requester, *told, *alerted, *unanswered])
+    unanswered = [line.person for line in shown if stages.kind_of(line.stage) is Stage.UNANSWERED]
+    if _is_no_news(request, progress, requester):
+        told = [*told, *(line.person for line in shown if line.person == requester)]
+    else:
+        told = [requester, *told]
+    return tuple(dict.fromkeys([*told, *alerted, *unanswered]))
 
 
 def _asked(signer: SignerProgress, progress: Progress) -> bool:
@@ -285,11 +291,8 @@ def _asked(signer: SignerProgress, progress: Progress) -> bool:
     return was_asked and (Stage.REASSIGNED, signer.person) not in told
 
 
-def _shown(progress: Progress) -> Iterable[Notification]:
+def _shown(progress: Progress) -> list[Notification]:
     """What phones show of the request: the last notice that each person's took, unless it was withdrawn."""
     done = (Outcome.ACCEPTED, Outcome.WITHDRAWN)
-    return {line.person: line for line in progress.notifications if line.outcome in done}.values()
-
-
-def _once(people: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(people))
+    last = {line.person: line for line in progress.notifications if line.outcome in done}
+    return [line for line in last.values() if line.outcome is Outcome.ACCEPTED]

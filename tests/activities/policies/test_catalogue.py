@@ -112,6 +112,12 @@ def test_hand_off_targets(tmp_path: Path) -> None:
         ("kind: {snooze: 21}", "snooze: must be at most 20"),
         ("kind: {self_delegate: perhaps}", "self_delegate: must be true or false, not a text"),
         ("kind: {warnings: [2d, 1d, 2d]}", "warnings: has 2d twice"),
+        (
+            "kind: {tell_requester: {signed: digest}}",
+            "tell_requester.signed: digest is not yet supported; true tells of",
+        ),
+        ("kind: {tell_requester: {signed: perhaps}}", "tell_requester.signed: must be true or false, not a text"),
+        ("kind: {tell_requester: {declined: false}}", "tell_requester.declined: unknown"),
         ("kind: {fallback_after: 1d}", "fallback_after: is not yet supported"),
         ("kind: {escalation: {action: replace}}", "escalation.action: must be one of 'notify' or 'reassign'"),
         ("kind: {handoff: [{target: t, start: {workflow: W}}]}", "handoff[0].start: is not yet supported"),
