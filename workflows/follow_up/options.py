@@ -97,3 +97,7 @@ LONGEST_WAIT: Final = 3600.0
 def wait_asked_for(seconds: float) -> timedelta:
     """What a service asked for, within bounds: what is stored with a history already may be any number."""
     return timedelta(seconds=max(0.0, min(LONGEST_WAIT, seconds)))
+
+
+RUN_AT_MOST: Final = 2 * 1024 * 1024
+"""Bytes of a history after which a request goes on in a fresh one, however few its events are."""

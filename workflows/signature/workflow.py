@@ -251,7 +251,8 @@ class SignatureRequestWorkflow(Telling):
 
     def continue_as_new_if_suggested(self) -> None:
         """Go on in a fresh history; nobody waits in this one, for every update was answered when it was recorded."""
-        if workflow.info().is_continue_as_new_suggested():
+        info = workflow.info()
+        if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
             unread = self._progress.document is not None and not self._progress.recorded
             workflow.continue_as_new(self._request.replace(carried=self._progress.replan().replace(unread=unread)))
 

@@ -1,0 +1,209 @@
+"""The largest requests: whatever their files allow, no payload and no run grows too big, and nothing is forgotten."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
+
+from activities.follow_up.nearest import AT_LEAST, REMINDERS_AT_ONCE, nearest
+from tests.workflows.fakes import FakePlanner, World
+from tests.workflows.stage import Story, a_request, story
+from workflows.follow_up.ledger import LINES_AT_MOST
+from workflows.model.notices import Channel, Delivered, Outcome
+from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Reminded, Turn
+from workflows.model.policy import Policy
+from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.request import Code, Signer, SignerState, Status
+from workflows.names import notice_key
+from workflows.signature.progress import Progress
+
+PAYLOAD_AT_MOST = 256 * 1024
+RUN_AT_MOST = 4 * 1024 * 1024
+DAYS = 50
+
+
+class ManyReminders(FakePlanner):
+    """As the real one, plans the next of many reminders."""
+
+    async def plan(self, planning: Planning) -> Agenda:
+        """Cut like the real one's."""
+        return nearest(await super().plan(planning), planning)
+
+
+def world() -> World:
+    """Fifty daily reminders each, and a window that lets all of them come."""
+    made = World()
+    every_day = tuple(timedelta(days=day) for day in range(1, DAYS + 1))
+    made.planner = ManyReminders(reminders=every_day, escalate_after=timedelta(days=55), window=timedelta(days=70))
+    return made
+
+
+async def runs_of(it: Story) -> AsyncIterator[WorkflowHistory]:
+    """The histories of all runs of the request, one after the other."""
+    run_id: str | None = it.handle.first_execution_run_id
+    while run_id:
+        history = await it.env.client.get_workflow_handle(it.handle.id, run_id=run_id).fetch_history()
+        yield history
+        run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+
+
+def payloads(event: HistoryEvent) -> int:
+    """The bytes of an event, of which all but a few hundred are its payloads."""
+    return event.ByteSize()
+
+
+@pytest.mark.parametrize("signers", [12])
+async def test_many_signers_with_many_reminders_live_whole(signers: int) -> None:
+    people = tuple(Signer(person=f"signer-{number:03}", order=1) for number in range(signers))
+    town = world()
+    async with story(town, a_request(*people)) as it:
+        for _ in range(DAYS // 5):
+            await it.days_pass(5)
+        shown = await it.shown()
+        town.signatures.status = Status.SIGNED
+        await it.callback("signed")
+        assert (await it.handle.result()).outcome is Status.SIGNED
+        histories = [history async for history in runs_of(it)]
+    reminded = [one for one in town.push.sent if one.stage.startswith("reminder-")]
+    assert len(reminded) == len({(one.stage, one.person) for one in reminded}) == signers * DAYS
+    pages = [delivery.page for delivery in town.push.deliveries if delivery.page]
+    pages += [batch.page for batch in town.handoff.batches if batch.page]
+    kept = {line.key for page in pages for line in page.lines}
+    [record] = [batch.record for batch in town.handoff.batches if batch.record]
+    remembered = {line.key for line in record.show.notifications}
+    assert {f"msa-0042/{one.stage}/{one.person}" for one in reminded} <= kept | remembered
+    assert shown.earlier > 0
+    assert record.show.earlier == len([line for page in pages for line in page.lines])
+    assert [page.number for page in pages] == list(range(1, len(pages) + 1))
+    events = [event for history in histories for event in history.events]
+    assert max(map(payloads, events)) < PAYLOAD_AT_MOST
+    assert max(sum(event.ByteSize() for event in history.events) for history in histories) < RUN_AT_MOST
+
+
+LINE = Delivered(key="", stage="", person="", channel=Channel.PUSH, outcome=Outcome.ACCEPTED)
+AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
+
+
+def told(progress: Progress, person: str, stage: str) -> Progress:
+    line = LINE.replace(key=notice_key("msa-0042", stage, person), stage=stage, person=person)
+    return progress.told((line,), AT)
+
+
+def test_ten_times_the_lines_are_remembered_by_their_last_and_all_leave_in_order() -> None:
+    progress = Progress.begin(a_request().brief, AT)
+    kept: list[str] = []
+    for number in range(1, 5 * LINES_AT_MOST + 1):
+        for person in ("customer-signer", "chief-executive"):
+            progress = told(progress, person, f"reminder-{number}")
+        if number % 50 == 0:
+            page = progress.page
+            kept += [line.key for line in page.lines] if page else []
+            progress = progress.paged(page)
+            assert len(progress.ledger.lines) <= LINES_AT_MOST
+            assert len(progress.ledger.marks) <= 2
+    kept += [line.key for line in progress.ledger.leaving + progress.ledger.lines]
+    assert kept == [
+        f"msa-0042/reminder-{number}/{person}"
+        for number in range(1, 5 * LINES_AT_MOST + 1)
+        for person in ("customer-signer", "chief-executive")
+    ]
+    assert all(progress.ledger.has(key) for key in kept)
+    assert not progress.ledger.has(f"msa-0042/reminder-{5 * LINES_AT_MOST + 1}/customer-signer")
+
+
+def test_a_page_that_was_not_kept_comes_again_under_another_name_once_it_has_more() -> None:
+    progress = Progress.begin(a_request().brief, AT)
+    for number in range(1, LINES_AT_MOST + 2):
+        progress = told(progress, "customer-signer", f"reminder-{number}")
+    first = progress.page
+    for number in range(LINES_AT_MOST + 2, LINES_AT_MOST + 103):
+        progress = told(progress, "customer-signer", f"reminder-{number}")
+    again = progress.page
+    assert first is not None
+    assert again is not None
+    assert (first.number, first.lines) == (again.number, again.lines[: len(first.lines)])
+    assert first.name != again.name
+
+
+def test_ten_times_the_timeline_stays_within_its_bound() -> None:
+    progress = Progress.begin(a_request().brief, AT)
+    for number in range(10 * LINES_AT_MOST):
+        progress = progress.note(AT, f"event {number}", None, None).paged(progress.page)
+        assert len(progress.timeline) <= LINES_AT_MOST
+        assert len(progress.past) <= LINES_AT_MOST
+
+
+def test_an_outage_that_alternates_between_codes_is_told_once_of_each() -> None:
+    progress = Progress.begin(a_request().brief, AT)
+    for hour in range(300):
+        code = Code.UNREACHABLE if hour % 2 else Code.UNAUTHORISED
+        now = AT + timedelta(hours=hour)
+        progress = progress.trouble(code, "away", now, now + timedelta(hours=1))
+    assert [entry.what for entry in progress.timeline] == ["started", "problem unauthorised", "problem unreachable"]
+
+
+def test_what_the_calendar_forbids_leaves_no_line_before_it_was_due() -> None:
+    dropped = Moment(
+        at=AT + timedelta(days=3),
+        kind=MomentKind.REMIND,
+        stage="reminder-1",
+        person="customer-signer",
+        to="customer-signer",
+        why="reminder 1 of 1",
+        suppressed=Reason.TOO_SOON,
+    )
+    sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
+    signer = SignerSeen(person="customer-signer", state=SignerState.SIGNED)
+    waiting = Progress.begin(a_request().brief, AT).observe(sent, AT)
+    waiting = waiting.planned(Agenda(due_at=AT + timedelta(days=30), dropped=(dropped,)), AT)
+    seen = sent.replace(signers=(signer,))
+    assert waiting.observe(seen, AT + timedelta(days=1)).notifications == ()
+    [line] = waiting.observe(seen, AT + timedelta(days=4)).notifications
+    assert line.why == Reason.TOO_SOON
+
+
+@pytest.mark.parametrize(
+    ("people", "reminders", "told", "forbidden"),
+    [
+        (1, 50, 0, 0),
+        (2, 50, 7, 20),
+        (100, 50, 0, 0),
+        (100, 50, 30, 50),
+        (100, 50, 49, 5),
+        (100, 50, 50, 0),
+        (90, 2, 1, 9),
+    ],
+)
+def test_an_agenda_has_the_next_reminders_of_everyone_and_counts_the_rest(
+    people: int, reminders: int, told: int, forbidden: int
+) -> None:
+    names = [f"signer-{number}" for number in range(people)]
+    moments = tuple(
+        Moment(at=AT, kind=MomentKind.REMIND, stage=f"reminder-{number}", person=name, to=name, why="")
+        for name in names
+        for number in range(1, reminders + 1)
+    )
+    dropped = tuple(
+        one.replace(stage=f"reminder-{reminders + number}", suppressed=Reason.ABSENT)
+        for one in moments[:: reminders or 1]
+        for number in range(1, forbidden + 1)
+    )
+    planning = Planning(
+        brief=a_request().brief,
+        policy=Policy(),
+        due=None,
+        window_from=AT,
+        turns=tuple(Turn(person=name, since=AT) for name in names),
+        now=AT,
+        reminded=tuple(Reminded(person=name, number=told) for name in names if told),
+    )
+    agenda = nearest(Agenda(due_at=AT, moments=moments, dropped=dropped), planning)
+    few = max(AT_LEAST, REMINDERS_AT_ONCE // people)
+    assert len(agenda.moments) + len(agenda.dropped) <= 3 * few * people
+    if reminders > few:
+        for name in names:
+            mine = [one.stage for one in agenda.moments if one.person == name]
+            assert mine == [f"reminder-{number}" for number in range(told + 1, min(told + few, reminders) + 1)]
+        assert sum(one.reminders for one in agenda.more) == people * max(0, reminders - told - few)
