@@ -1,11 +1,13 @@
-"""What an activity tells the pace of its calls, and how many activities a pace can serve at a time."""
+"""How urgent a start is, what the pace of its calls is told of that, and how many activities a pace can serve."""
 
 import asyncio
 import contextlib
+import hashlib
 import threading
 from typing import Any, Final
 
 from temporalio import activity
+from temporalio.common import Priority
 from temporalio.worker import (
     ActivityInboundInterceptor,
     CustomSlotSupplier,
@@ -18,6 +20,7 @@ from temporalio.worker import (
 )
 
 from activities.http.pacing import CALLER, Caller, Pacer, Urgency
+from workflows.names import ACKNOWLEDGEMENT_CAMPAIGN
 
 FOR_THE_CALL: Final = 10.0
 """Seconds of an attempt that are kept for the call itself; so long before its end waiting for a turn is given up."""
@@ -26,6 +29,29 @@ SECONDS_AHEAD: Final = 3.0
 MOST_AT_ONCE: Final = 50
 """Activities of one worker that may call Core Signature at the same time, however fast its calls may come."""
 _LOOK_EVERY: Final = 1.0
+_OF_A_KEY: Final = 32
+"""Hex digits: the server refuses a start whose fairness key is longer than 64 bytes, and ids and kinds may be."""
+
+
+def priority(kind: str, *, urgent: bool, parent: str | None = None) -> Priority:
+    """What a start says of its place in Temporal's queues; all that it asks for inherits it.
+
+    A campaign lets everybody else go first, however urgent its kind. Among equally urgent ones, campaigns, onboardings
+    and kinds get equal shares. `parent` is the workflow id of the campaign or onboarding that it belongs to.
+    """
+    what, _, id = (parent or "").partition(":")
+    return Priority(priority_key=_urgency(what, urgent=urgent), fairness_key=fairness_key(id or kind))
+
+
+def fairness_key(id: str) -> str:
+    """By what an operator weighs a campaign, an onboarding or a kind: `temporal task-queue config set`."""
+    return hashlib.sha256(id.encode()).hexdigest()[:_OF_A_KEY]
+
+
+def _urgency(parent: str, *, urgent: bool) -> Urgency:
+    if parent == ACKNOWLEDGEMENT_CAMPAIGN:
+        return Urgency.BULK
+    return Urgency.URGENT if urgent else Urgency.ORDINARY
 
 
 class PaceInterceptor(Interceptor):

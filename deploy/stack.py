@@ -24,6 +24,9 @@ _DYNAMIC_CONFIG = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
     # The default of 20 a second shows as steps of 50 ms in whatever a person waits for.
     "history.transferProcessorMaxPollRPS": "1000",
+    # Urgent work overtakes what waits, and campaigns share what is left: `priority` of every start.
+    "matching.useNewMatcher": "true",
+    "matching.enableFairness": "true",
 }
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
 

@@ -13,6 +13,8 @@ SIGNATURE_QUEUE: Final = "countersign-core-signature"
 """Activities that call Core Signature; a rate limit set at it is the rate of the calls (starter/pace.py)."""
 
 SIGNATURE_REQUEST: Final = "SignatureRequest"
+ACKNOWLEDGEMENT_CAMPAIGN: Final = "acknowledgement-campaign"
+"""What stands before the colon in the workflow id of a campaign."""
 PROVIDER_EVENT: Final = "provider_event"
 SIGNATURE_SETTLED: Final = "signature_settled"
 CANCEL: Final = "cancel"

@@ -32,6 +32,7 @@ class Urgency(IntEnum):
     URGENT = 1
     ORDINARY = 3
     BULK = 5
+    """Of a campaign."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from typing import Final
 from pydantic import BaseModel
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import (
-    Priority,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -22,7 +21,7 @@ from temporalio.service import RPCError
 
 from activities import runs
 from activities.files.reading import FileFaults, FileText, PlainFile
-from activities.http.pacing import Urgency
+from activities.pace import priority
 from activities.people import Directory
 from activities.policies.catalogue import Catalogue
 from activities.requests.checks import Found, RequestChecks, closing_times, persons_named
@@ -202,6 +201,7 @@ def _recognise(prepared: Prepared, known: _Known | None, unknown: Exception | No
 async def _start_workflow(
     client: Client, prepared: Prepared, parent: str | None, before: _Known | None
 ) -> WorkflowHandle[object, object]:
+    brief, parent = prepared.request.brief, parent or (before.parent if before else None)
     # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
     # start that made the workflow can say `created` (the SDK does not tell whether an existing one was used).
     return await client.start_workflow(
@@ -215,12 +215,11 @@ async def _start_workflow(
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         memo={
             names.MEMO_FINGERPRINT: prepared.request.fingerprint,
-            names.MEMO_DOCUMENT: prepared.request.brief.document.name,
+            names.MEMO_DOCUMENT: brief.document.name,
         },
-        search_attributes=_search_attributes(prepared.request.brief, parent or (before.parent if before else None)),
-        static_summary=_summary(prepared.request.brief),
-        # Its activities inherit it: who is in a hurry is served first, in Temporal's queues and at the provider.
-        priority=Priority(priority_key=Urgency.URGENT if prepared.request.brief.urgent else Urgency.ORDINARY),
+        search_attributes=_search_attributes(brief, parent),
+        static_summary=_summary(brief),
+        priority=priority(brief.kind, urgent=brief.urgent, parent=parent),
     )
 
 

@@ -11,7 +11,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.push.config import open_dialect
 from starter import clients
 from starter.context import connected
-from starter.doctor import files, temporal, vendors
+from starter.doctor import files, queues, temporal, vendors
 from starter.doctor.callbacks import callbacks
 from starter.doctor.hand_off import hand_off
 from starter.doctor.health import Examination, Health, Part, fine, looked, wrong
@@ -46,6 +46,7 @@ async def _of_namespace(client: Client, settings: Settings) -> list[Part]:
     looks = [temporal.namespace, temporal.search_attributes, temporal.worker, temporal.progress]
     parts = [await looked(look.__name__.replace("_", " "), partial(look, client)) for look in looks]
     parts.append(await temporal.rate(client, settings.signature.max_rps))
+    parts += [await queues.urgency(client), await queues.overrides(client)]
     if settings.build_id:
         parts.append(await temporal.version(client, settings.deployment_name, settings.build_id))
     return parts

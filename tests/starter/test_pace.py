@@ -6,15 +6,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import temporalio.api.common.v1
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 from temporalio.client import Client
-from temporalio.common import Priority
 from temporalio.worker import Worker
 
 from activities.http.pacing import CALLER, Pacer, Urgency
-from activities.pace import PaceInterceptor
+from activities.pace import PaceInterceptor, priority
 from starter import pace
 from starter.pace import Part, Record
 from tests.activities.http.test_pacing import called, lived
@@ -117,11 +117,20 @@ async def test_the_urgency_of_a_request_reaches_the_line_and_so_does_the_end_of_
         async with Worker(
             env.client, task_queue="q", workflows=[Asking], activities=[urgency], interceptors=interceptors
         ):
-            urgent = Priority(priority_key=Urgency.URGENT)
+            urgent = priority("executive-approval", urgent=True)
             first = await env.client.execute_workflow(Asking.run, id="urgent", task_queue="q", priority=urgent)
             second = await env.client.execute_workflow(Asking.run, id="ordinary", task_queue="q")
+            asked = await _asked_for(env.client, "urgent")
     assert (first, second) == (Urgency.URGENT, Urgency.ORDINARY)
+    assert (asked.priority_key, asked.fairness_key) == (urgent.priority_key, urgent.fairness_key), "shares as well"
     assert all(19 < one <= 20 for one in left)
+
+
+async def _asked_for(client: Client, id: str) -> temporalio.api.common.v1.Priority:
+    """The priority of the activity that the newest run has asked for."""
+    history = await client.get_workflow_handle(id).fetch_history()
+    scheduled = [event for event in history.events if event.HasField("activity_task_scheduled_event_attributes")]
+    return scheduled[0].activity_task_scheduled_event_attributes.priority
 
 
 @asynccontextmanager

@@ -324,6 +324,27 @@ async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk) -
 
 
 @pytest.mark.real_server
+async def test_everybody_s_place_in_temporal_s_queues_is_said_at_the_start(desk: Desk) -> None:
+    ours = [
+        (await desk.prepare(id="ordinary"), None),
+        (await desk.prepare(id="urgent", policy={"urgent": True}), "customer-onboarding:acme"),
+        (await desk.prepare(id="bulk", policy={"urgent": True}), "acknowledgement-campaign:conduct-2026"),
+    ]
+    places = {}
+    async with real_server() as env:
+        for prepared, parent in ours:
+            id = (await start(env.client, desk.store, prepared, parent=parent)).workflow_id
+            described = await env.client.get_workflow_handle(id).describe()
+            place = described.raw_description.workflow_execution_info.priority
+            places[prepared.id] = (place.priority_key, place.fairness_key)
+    assert places == {
+        "ordinary": (3, hashlib.sha256(b"customer-contract").hexdigest()[:32]),
+        "urgent": (1, hashlib.sha256(b"acme").hexdigest()[:32]),
+        "bulk": (5, hashlib.sha256(b"conduct-2026").hexdigest()[:32]),
+    }
+
+
+@pytest.mark.real_server
 async def test_a_very_long_document_name_can_be_started(desk: Desk) -> None:
     prepared = await desk.prepare(document={"file": "msa.pdf", "name": "契約" * 100})
     async with real_server() as env:

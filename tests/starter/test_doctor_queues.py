@@ -1,0 +1,83 @@
+"""What `doctor` says of the task queues: in which order they are worked on, and what somebody has set at them."""
+
+import pytest
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueueStats
+from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
+from temporalio.client import Client
+
+from activities.pace import fairness_key, priority
+from starter.doctor import Health, Part
+from starter.doctor.queues import in_one_line, overrides, urgency
+from tests.faults.town import eventually
+from tests.servers import real_server
+from tests.starter.test_pace import limit
+from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
+
+
+def stats(add: float, dispatch: float, waiting: int = 0) -> TaskQueueStats:
+    return TaskQueueStats(tasks_add_rate=add, tasks_dispatch_rate=dispatch, approximate_backlog_count=waiting)
+
+
+@pytest.mark.parametrize(
+    ("of_urgent", "one_line"),
+    [
+        (stats(1, 0), True),
+        (stats(1, 0.95), False),
+        (stats(1, 0, 9), False),
+        (stats(1, 1), False),
+        (stats(0, 0), False),
+    ],
+    ids=["came and stays, uncounted", "on its way", "waits as urgent", "went", "none"],
+)
+def test_urgent_work_that_came_and_stays_must_be_counted_as_waiting(of_urgent: TaskQueueStats, one_line: bool) -> None:
+    assert in_one_line({1: of_urgent, 3: stats(1, 0, 9)}) is one_line
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize(
+    ("flag", "state", "says"),
+    [("true", Health.OK, "6 urgent, 3 ordinary, 0 bulk wait"), ("false", Health.WARNING, "stands in one line")],
+)
+async def test_a_server_that_lets_nobody_go_first_is_named(flag: str, state: Health, says: str) -> None:
+    async with real_server("--dynamic-config-value", f"matching.useNewMatcher={flag}") as env:
+        for number in range(9):
+            await env.client.start_workflow(
+                "Any", id=f"any-{number}", task_queue=WORKFLOW_QUEUE, priority=priority("any", urgent=number % 3 > 0)
+            )
+
+        async def seen() -> Part | None:
+            part = await urgency(env.client)
+            return part if says in part.says else None
+
+        assert (await eventually(seen)).state is state
+
+
+@pytest.mark.real_server
+async def test_what_is_set_at_a_queue_is_told_with_its_reason() -> None:
+    key = fairness_key("conduct-2026")
+    async with real_server() as env:
+        assert (await overrides(env.client)).says == "nothing is set at them"
+        await weigh(env.client, key, 2.5)
+        await limit(env.client, 2)
+        part = await overrides(env.client)
+        assert part.state is Health.OK
+        assert part.says.split("; ") == [
+            "countersign (activity): 4 a second for each fairness key (until Monday)",
+            f"countersign (activity): fairness key {key} weighs 2.5",
+            "countersign-core-signature (activity): 2 a second",
+        ]
+        await limit(env.client, 0)
+        assert (await overrides(env.client)).state is Health.WRONG
+        assert SIGNATURE_QUEUE in part.says
+
+
+async def weigh(client: Client, key: str, weight: float) -> None:
+    """What `temporal task-queue config set --fairness-key-weight … --fairness-key-rps-limit-default …` does."""
+    request = UpdateTaskQueueConfigRequest(
+        namespace=client.namespace, task_queue=WORKFLOW_QUEUE, task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+    )
+    request.set_fairness_weight_overrides[key] = weight
+    request.update_fairness_key_rate_limit_default.rate_limit.requests_per_second = 4
+    request.update_fairness_key_rate_limit_default.reason = "until Monday"
+    await client.workflow_service.update_task_queue_config(request)
