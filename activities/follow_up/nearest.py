@@ -16,27 +16,32 @@ def nearest(agenda: Agenda, planning: Planning) -> Agenda:
     """The agenda without the reminders that come later than the next few of each person."""
     few = max(AT_LEAST, REMINDERS_AT_ONCE // max(1, len(planning.turns)))
     behind = {one.person: one.number for one in planning.reminded}
-    later: list[Moment] = []
     more: list[More] = []
-    for turn in planning.turns:
-        reminders = _reminders_of(turn.person, agenda.moments)
+    later: set[tuple[str, str]] = set()
+    for person, reminders in _by_person(agenda.moments).items():
+        ahead = [one for one in reminders if _number(one) > behind.get(person, 0)]
         if len(reminders) > few:
-            ahead = [one for one in reminders if _number(one) > behind.get(turn.person, 0)]
-            later += [one for one in reminders if one not in ahead[:few]]
-            more += [More(person=turn.person, reminders=len(ahead) - few)] if len(ahead) > few else []
-        dropped = _reminders_of(turn.person, agenda.dropped)
-        later += [one for one in dropped if _number(one) <= behind.get(turn.person, 0)][:-few]
-        later += [one for one in dropped if _number(one) > behind.get(turn.person, 0)][few:]
-    out = frozenset((one.stage, one.person) for one in later)
+            kept = {one.stage for one in ahead[:few]}
+            later |= {(one.stage, person) for one in reminders if one.stage not in kept}
+        if len(reminders) > few and len(ahead) > few:
+            more.append(More(person=person, reminders=len(ahead) - few))
+    for person, forbidden in _by_person(agenda.dropped).items():
+        past = [one for one in forbidden if _number(one) <= behind.get(person, 0)]
+        later |= {(one.stage, person) for one in (*past[:-few], *forbidden[len(past) :][few:])}
     return agenda.replace(
-        moments=tuple(one for one in agenda.moments if (one.stage, one.person) not in out),
-        dropped=tuple(one for one in agenda.dropped if (one.stage, one.person) not in out),
+        moments=tuple(one for one in agenda.moments if (one.stage, one.person) not in later),
+        dropped=tuple(one for one in agenda.dropped if (one.stage, one.person) not in later),
         more=tuple(more),
     )
 
 
-def _reminders_of(person: str, moments: Iterable[Moment]) -> list[Moment]:
-    return sorted((one for one in moments if one.person == person and reminder_number(one.stage)), key=_number)
+def _by_person(moments: Iterable[Moment]) -> dict[str, list[Moment]]:
+    """The reminders of each person in the order of their numbers."""
+    found: dict[str, list[Moment]] = {}
+    for one in moments:
+        if reminder_number(one.stage):
+            found.setdefault(one.person, []).append(one)
+    return {person: sorted(reminders, key=_number) for person, reminders in found.items()}
 
 
 def _number(reminder: Moment) -> int:

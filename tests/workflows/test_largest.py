@@ -36,7 +36,7 @@ def world() -> World:
     """Fifty daily reminders each, and a window that lets all of them come."""
     made = World()
     every_day = tuple(timedelta(days=day) for day in range(1, DAYS + 1))
-    made.planner = ManyReminders(reminders=every_day, escalate_after=timedelta(days=55), window=timedelta(days=70))
+    made.planner = ManyReminders(reminders=every_day, escalate_after=timedelta(days=60), window=timedelta(days=70))
     return made
 
 
@@ -59,7 +59,7 @@ async def test_many_signers_with_many_reminders_live_whole(signers: int) -> None
     people = tuple(Signer(person=f"signer-{number:03}", order=1) for number in range(signers))
     town = world()
     async with story(town, a_request(*people)) as it:
-        for _ in range(DAYS // 5):
+        for _ in range(DAYS // 5 + 1):
             await it.days_pass(5)
         shown = await it.shown()
         town.signatures.status = Status.SIGNED
