@@ -20,6 +20,7 @@ from tests.bench.stakeholders import REMINDED_AFTER
 from tests.servers import time_skipping
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+_STAMP = re.compile(r"\w{3} \d\d \w{3} \d{4} \d\d:\d\d UTC")
 _FOLLOW = "what the workflow asks of the world has changed: make floor.py ask the same, or the bench compares two jobs"
 _TASKS = (
     EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
@@ -127,8 +128,8 @@ def _kinds(history: WorkflowHistory) -> Counter[EventType.ValueType]:
 
 
 def _plain(history: WorkflowHistory, payloads: Payloads) -> str:
-    """The JSON as written, with the run's id by name and instants as minutes since its start."""
+    """The JSON as written: the run's id by name, instants as minutes since its start, those in words left out."""
     began = history.events[0].event_time.ToDatetime(UTC)
     text = "\n".join(payload.data.decode() for payload in payloads.payloads)
-    text = text.replace(history.run_id, "<run>")
+    text = _STAMP.sub("<then>", text.replace(history.run_id, "<run>"))
     return _INSTANT.sub(lambda at: f"{(datetime.fromisoformat(at[0]) - began) / timedelta(minutes=1):+.0f} min", text)
