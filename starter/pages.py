@@ -121,11 +121,13 @@ class Pages:
         form = await read_form(request)
         if not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
             return self._told(FOREIGN_FORM, visit)
-        if form.get("act") in (Act.SIGN, Act.RESEND):
-            return await self._go_on(visit, form["act"])
-        return await self._wish(visit, form)
+        try:
+            return await (self._go_on if form.get("act") in (Act.SIGN, Act.RESEND) else self._wish)(visit, form)
+        finally:
+            self._look.forget(visit.ref)  # Whoever has acted sees on the next page what that did.
 
-    async def _go_on(self, visit: Visit, act: str) -> Response:
+    async def _go_on(self, visit: Visit, form: dict[str, str]) -> Response:
+        act = form["act"]
         if visit.claim.use is not LinkUse.SIGN:
             return self._renderer.onward(visit.ref)
         try:
@@ -166,8 +168,6 @@ class Pages:
             return self._shown(form_answers.refused(await self._screen(visit), str(refused), form), visit)
         except NotLiving:
             _LOGGER.info("wish for what has ended", request=request)
-        finally:
-            self._look.forget(visit.ref)
         return self._renderer.onward(visit.ref)
 
     async def _screen(self, visit: Visit) -> Screen:

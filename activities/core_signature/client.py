@@ -19,7 +19,8 @@ UPLOAD_DEADLINE: Final = 40.0
 """Seconds: a document may be some 27 MB on the wire."""
 _CONNECTIONS: Final = 60
 """More than calls of one process at a time, or a call would wait for a connection in the time of its answer."""
-_MOST_PAGES: Final = 1000
+MOST_PAGES: Final = 50
+"""Of a list about one id: one document is what there should be, and all are read within a few seconds."""
 _NO_SUCH_PATH: Final = (404, 405)
 
 W = TypeVar("W", bound=Wire)
@@ -126,12 +127,14 @@ class CoreSignatureClient:
         return await self._page("/events/", WireEvent, page, filters)
 
     async def _all(self, path: str, kind: type[W], query: Query) -> AsyncIterator[W]:
-        for number in range(1, _MOST_PAGES):
+        for number in range(1, MOST_PAGES + 1):
             found, more = await self._page(path, kind, number, query)
             for one in found:
                 yield one
             if not (found and more):
                 return
+        # What lies behind may be what is looked for: "not found" would make it a second time.
+        raise ServiceFailure(NAME, Cause.ENDLESS, f"a list of more than {MOST_PAGES} pages")
 
     async def _page(self, path: str, kind: type[W], number: int, query: Query) -> tuple[list[W], bool]:
         asked = {**query, "page": number, "limit": self.config.page_size}

@@ -46,6 +46,8 @@ class Cause(StrEnum):
     NO_ANSWER = "no answer"
     UNTRUSTED = "untrusted"
     UNREADABLE = "unreadable"
+    ENDLESS = "endless"
+    """It answered, but not all of its answer can be read."""
     LATER = "later"
     """It was not called: so many calls at once are more than its rate."""
 
@@ -84,6 +86,8 @@ class ServiceFailure(Exception):
 def _what_it_did(cause: Cause, status: int | None) -> str:
     if cause is Cause.LATER:
         return "was not called"
+    if cause is Cause.ENDLESS:
+        return "has answered without an end"
     return f"answered {status}" if status else "could not be reached"
 
 

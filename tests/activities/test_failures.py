@@ -31,6 +31,7 @@ def answered(
         *((answered(status), Code.UNREACHABLE, False) for status in (301, 302, 307, 308)),
         (ServiceFailure("s", Cause.NO_ANSWER, "no answer"), Code.UNREACHABLE, True),
         (ServiceFailure("s", Cause.UNTRUSTED, "certificate"), Code.UNREACHABLE, False),
+        (ServiceFailure("s", Cause.ENDLESS, "a list without an end"), Code.PROVIDER_UNSURE, False),
         (ServiceFailure("s", Cause.UNREADABLE, "no JSON", status=200), Code.UNREACHABLE, True),
         (answered(400, error_code="invalid_client"), Code.UNAUTHORISED, False),
         (answered(400, error_code="invalid_scope"), Code.UNAUTHORISED, False),

@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from temporalio.client import WorkflowHandle
 
+from activities.people import FileDirectory
 from activities.requests.input import Prepared
 from deploy.folder import DataFolder, Kept
 from deploy.processes import Program, RunningProgram
 from deploy.stack import Stack, plan
-from starter import exits, modules, requests, settings
+from starter import clients, exits, modules, requests, settings
 from starter.context import Context, opened
 from starter.fast_forward import forward
 from starter.needs import Need
@@ -66,6 +68,11 @@ class Town:
         """Where requests are started and looked at; there once the server has been up."""
         assert self._context is not None, "the server has not been started yet"
         return self._context
+
+    @cached_property
+    def directory(self) -> FileDirectory:
+        """The people, as a process knows them that has read their file before."""
+        return clients.directory(self.settings, self.context.store)
 
     @property
     def receiver(self) -> str:

@@ -1,8 +1,10 @@
 """All places that say what a request waits for, read one by one and held against each other."""
 
 import re
-from contextlib import redirect_stdout
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,12 +14,18 @@ import pytest
 from rich.console import RenderableType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
+from activities.core_signature.asked import Asked
+from activities.core_signature.client import CoreSignatureClient
 from activities.language import Language
 from activities.links import LinkUse
 from activities.reader import Reader
-from starter import clients, lookup, requests, tables
+from starter import clients, lookup, requests, tables, wishes
 from starter.commands.printing import answer
+from starter.page.form_guard import FormGuard
+from starter.page.quick_look import QuickLook
+from starter.pages import Pages
 from starter.requests import RequestLine
+from starter.webhook import make_app
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
 from tests.starter.paging import form_of, text_of
@@ -96,8 +104,28 @@ async def by_command_and_page(town: Town, shown: RequestShow) -> None:
     assert Answer.of_terminal(_printed(found, tables.of_request(found))) == Answer.of(shown)
     assert (found.status, found.problem, found.signers) == (shown.status, shown.problem, shown.signers)
     assert (found.handoffs, found.escalations, found.partial) == (shown.handoffs, shown.escalations, False)
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with browsing(town) as browser:
         await _by_page(town, shown, browser)
+
+
+@asynccontextmanager
+async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser before pages that remember no look of the seconds before."""
+    ours, client, store = town.settings, town.context.client, town.context.store
+    guard = FormGuard(ours.link_secret, ours.link_base)
+    async with aclosing(CoreSignatureClient(clients.signature_config(ours))) as signatures:
+        pages = Pages(
+            clients.links(ours),
+            town.directory,
+            signatures,
+            guard,
+            asked=Asked(store),
+            look=QuickLook(client, store),
+            send=partial(wishes.carry_out, client),
+        )
+        transport = httpx.ASGITransport(make_app(pages.routes()))
+        async with httpx.AsyncClient(transport=transport) as browser:
+            yield browser
 
 
 async def remembered(town: Town, shown: RequestShow) -> None:

@@ -71,6 +71,12 @@ async def test_a_page_is_as_old_as_five_seconds_and_no_older(signer: Phone) -> N
     assert (await signer.browser.get(signer.link())).status_code == 410
 
 
+async def test_whoever_has_pressed_their_button_sees_what_that_did_at_once(signer: Phone) -> None:
+    await signer.press(signer.link())
+    signer.known[REQUEST] = signer.known[REQUEST].replace(status=Status.SIGNED)
+    assert (await signer.browser.get(signer.link())).status_code == 410
+
+
 async def test_who_opens_a_link_without_end_waits_and_nobody_else_does(signer: Phone) -> None:
     answers = [await signer.browser.get(signer.link()) for _ in range(LOOKS_OF_A_LINK.burst + 10)]
     assert [answer.status_code for answer in answers] == [200] * LOOKS_OF_A_LINK.burst + [429] * 10

@@ -57,6 +57,13 @@ async def test_all_pages_are_read_and_no_address_of_a_page_is_followed(sandbox: 
     assert pages == [f"external_id=msa-0042&page={number}&limit=2" for number in (1, 2, 3)]
 
 
+async def test_a_list_without_an_end_is_a_failure_and_not_the_end_of_the_list() -> None:
+    with pytest.raises(ServiceFailure) as caught:
+        await answering({"results": [{"uuid": "d1", "status": "se"}], "next": "more"}).documents_of("msa-0042")
+    assert caught.value.cause is Cause.ENDLESS
+    assert not caught.value.may_have_acted
+
+
 async def test_events_come_by_pages(client: CoreSignatureClient) -> None:
     document = await made(client)
     events, more = await client.events(document__uuid=document.uuid)

@@ -8,11 +8,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.core_signature import orders
-from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.client import MOST_PAGES, CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people import FileDirectory
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Store
+from activities.store import Home, Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
@@ -256,3 +256,23 @@ async def test_a_refusal_is_final(
     assert (failure.type, failure.non_retryable) == (Code.REFUSED, True)
     assert failure.cause is None
     assert "Bad request." in failure.message
+
+
+async def test_nothing_is_made_while_the_list_under_our_id_has_no_end(
+    sandbox: RunningSandbox, client: CoreSignatureClient, directory: FileDirectory, store: Store, request_brief: Brief
+) -> None:
+    """Ours may stand behind what can be read; on the last page that is read it is still found."""
+    await store.claim(Home.of_request(request_brief.id))
+    narrow = CoreSignatureClient(config_for(sandbox, page_size=1))
+    service = CoreSignatureService(narrow, directory, store)
+    stranger = {"name": "Other", "external_id": request_brief.id, "template": f"{sandbox.url}/t/"}
+    for _ in range(MOST_PAGES):
+        await client.create_document(stranger)
+    with pytest.raises(ApplicationError, match=f"{MOST_PAGES} documents"):
+        await ActivityEnvironment().run(service.create, CreateOrder(brief=request_brief))
+    await client.create_document(stranger)
+    with pytest.raises(ApplicationError, match="more than") as caught:
+        await ActivityEnvironment().run(service.create, CreateOrder(brief=request_brief))
+    await narrow.aclose()
+    assert (caught.value.type, caught.value.non_retryable) == (Code.PROVIDER_UNSURE, True)
+    assert len(entries(sandbox, "document_created")) == MOST_PAGES + 1
