@@ -14,16 +14,32 @@ ARROW = {
     "worker.py": {"workflows", "activities", "starter"},
     "deploy": {"workflows", "activities", "starter", "deploy"},
 }
+FLOORS = {
+    "workflows/model": {"model", "names"},
+    "workflows/ports.py": {"model", "names"},
+    "workflows/follow_up": {"model", "names", "ports", "follow_up"},
+    "workflows/signature": {"model", "names", "ports", "follow_up", "signature"},
+}
+"""The arrow inside the first room: what is promised of whatever waits for people knows nothing of signatures."""
 ROOMS = {"workflows", "activities", "starter", "worker", "deploy", "tests"}
 PLACES = {"workflows", "activities", "starter", "worker.py", "deploy", "tests"}
 
 
-def imported(tree: ast.AST) -> set[str]:
-    """The rooms that are imported."""
+def modules(tree: ast.AST) -> set[str]:
+    """The modules that are imported, by their full names."""
     nodes = list(ast.walk(tree))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    named = plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    return {name.partition(".")[0] for name in named} & ROOMS
+    return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The rooms that are imported."""
+    return {name.partition(".")[0] for name in modules(tree)} & ROOMS
+
+
+def floors(tree: ast.AST) -> set[str]:
+    """The floors of `workflows` that are imported."""
+    return {name.split(".")[1] for name in modules(tree) if name.startswith("workflows.")}
 
 
 def reached(tree: ast.AST) -> set[str]:
@@ -51,8 +67,15 @@ def test_no_room_reaches_around_the_arrow_by_a_path(room: str) -> None:
     assert wrong == {}, "start a module of that room with starter/modules.py"
 
 
+@pytest.mark.parametrize("floor", FLOORS)
+def test_what_waits_for_people_knows_nothing_of_signatures(floor: str) -> None:
+    wrong = {file: found for file, tree in sources(floor) if (found := floors(tree) - FLOORS[floor])}
+    assert wrong == {}, "the arrow inside: model <- follow_up <- signature"
+
+
 def test_the_guards_bite() -> None:
     assert imported(ast.parse("import deploy.launcher\nfrom starter.exits import run")) == {"deploy", "starter"}
     assert reached(ast.parse('ROOT / "deploy" / "launcher.py"')) == {"deploy"}
     assert reached(ast.parse('Path("deploy/launcher.py")')) == {"deploy"}
+    assert floors(ast.parse("import workflows.signature.show as show")) == {"signature"}
     assert reached(ast.parse('modules.become("deploy.local")')) == set()

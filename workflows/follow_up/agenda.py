@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import workflows.follow_up.stages as stages
 from workflows.follow_up.ledger import key_of
+from workflows.follow_up.memory import FollowUp
 from workflows.model.notices import Notification, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind
 from workflows.model.wishes import StopKind
-from workflows.signature.progress import Progress
 
 _NUDGES = (MomentKind.REMIND, MomentKind.WARN)
 _LAST_WORD = timedelta(hours=24)
@@ -72,14 +72,14 @@ class Wait:
 Step = Nudge | Escalate | AskAgain | GoOn | Expire | Wait
 
 
-def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
+def next_step(agenda: Agenda, progress: FollowUp, now: datetime) -> Step:
     """What to do at `now`. Total: every agenda and progress has an answer; nothing is done before its instant.
 
     Nudges come before escalation and escalation before expiry, so that nobody loses a request without the last word
     and the time to heed it; but whose place is handed over this instant is not reminded of it first. While the clocks
     stand for a question, only what that one needs is done.
     """
-    pending = frozenset(signer.person for signer in progress.signatures.pending)
+    pending = frozenset(signer.person for signer in progress.awaited.pending)
     escalated = frozenset(entry.from_ for entry in progress.escalations)
     ahead = [
         _held(moment, agenda, progress, now)
@@ -103,9 +103,9 @@ def next_step(agenda: Agenda, progress: Progress, now: datetime) -> Step:
     return Wait(min(ahead, key=lambda moment: moment.at, default=None))
 
 
-def is_used_up(agenda: Agenda, progress: Progress) -> bool:
+def is_used_up(agenda: Agenda, progress: FollowUp) -> bool:
     """Whether all reminders that the plan has of somebody have their line, and more of theirs are to be planned."""
-    waiting = {one.person for one in agenda.more} & {signer.person for signer in progress.signatures.pending}
+    waiting = {one.person for one in agenda.more} & {signer.person for signer in progress.awaited.pending}
     left = {
         moment.person
         for moment in agenda.moments
@@ -116,7 +116,7 @@ def is_used_up(agenda: Agenda, progress: Progress) -> bool:
     return bool(waiting - left)
 
 
-def was_away(moments: tuple[Moment, ...], progress: Progress, now: datetime) -> bool:
+def was_away(moments: tuple[Moment, ...], progress: FollowUp, now: datetime) -> bool:
     """Whether an outage separates the plan from now, so that the recipients' hours must be looked at again."""
     late, planned_at = now - _LATE, progress.planned_at
     return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
@@ -128,7 +128,7 @@ def _about_a_question(due: list[Moment]) -> AskAgain | GoOn | None:
     return next((GoOn(moment) for moment in due if moment.kind is MomentKind.GO_ON), None)
 
 
-def _is_time(moment: Moment, progress: Progress) -> bool:
+def _is_time(moment: Moment, progress: FollowUp) -> bool:
     """Whether the clocks go on for it; an open question has one of its own, and tells nobody the same again."""
     stands = progress.stop(StopKind.QUESTION) is not None
     if moment.kind is MomentKind.QUESTION:
@@ -148,7 +148,7 @@ def _is_open(moment: Moment, pending: frozenset[str], escalated: frozenset[str])
             return moment.person in pending
 
 
-def _held(moment: Moment, agenda: Agenda, progress: Progress, now: datetime) -> Moment:
+def _held(moment: Moment, agenda: Agenda, progress: FollowUp, now: datetime) -> Moment:
     if moment.kind is MomentKind.EXPIRE:
         return _waiting_for_the_last_word(moment, agenda, progress)
     again = [one.until for one in progress.held if one.person == moment.to]
@@ -156,7 +156,7 @@ def _held(moment: Moment, agenda: Agenda, progress: Progress, now: datetime) -> 
     return _apart(held, agenda, progress, now) if moment.kind is MomentKind.ESCALATED else held
 
 
-def _apart(heard: Moment, agenda: Agenda, progress: Progress, now: datetime) -> Moment:
+def _apart(heard: Moment, agenda: Agenda, progress: FollowUp, now: datetime) -> Moment:
     """Moved to an hour after any nudge it would coincide with, if that is still within their hours."""
     at = max(heard.at, now)
     planned = [one.at for one in agenda.moments if one.person == heard.person and one.kind in _NUDGES]
@@ -165,7 +165,7 @@ def _apart(heard: Moment, agenda: Agenda, progress: Progress, now: datetime) -> 
     return heard.replace(at=later) if at < later and (not heard.open_until or later < heard.open_until) else heard
 
 
-def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: Progress) -> Moment:
+def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: FollowUp) -> Moment:
     planned = {(moment.stage, moment.to): moment.at for moment in agenda.moments if moment.kind is MomentKind.WARN}
     heeded = [
         line.at + _time_to_heed(line, planned.get((line.stage, line.person)), expiry.at)
@@ -183,7 +183,7 @@ def _time_to_heed(warning: Notification, planned_at: datetime | None, due_at: da
     return min(due_at - planned_at, _LAST_WORD) if late and planned_at is not None else timedelta()
 
 
-def _nudge(due: list[Moment], ahead: list[Moment], progress: Progress, now: datetime, *, is_over: bool) -> Nudge:
+def _nudge(due: list[Moment], ahead: list[Moment], progress: FollowUp, now: datetime, *, is_over: bool) -> Nudge:
     soon = [moment for moment in ahead if moment.kind in _NUDGES and now < moment.at < now + APART]
     latest = {moment.person: moment for moment in sorted((*due, *soon), key=_weight)}
     kept = tuple(one for one in latest.values() if one in due and not (is_over and one.kind is MomentKind.REMIND))
@@ -203,7 +203,7 @@ def _weight(nudge: Moment) -> tuple[bool, datetime]:
     return nudge.kind is MomentKind.WARN, nudge.at
 
 
-def _nudges_of(person: str, progress: Progress) -> list[Notification]:
+def _nudges_of(person: str, progress: FollowUp) -> list[Notification]:
     """The nudges that have reached this person."""
     lines = [line for line in progress.notifications if line.person == person and line.outcome is Outcome.ACCEPTED]
     return [line for line in lines if stages.is_nudge(line.stage)]

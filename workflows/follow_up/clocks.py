@@ -4,6 +4,7 @@ Time in which we could not reach a provider, somebody had paused the request or 
 held against a signer: when the last reason is gone, all that counts from a past instant moves by the time it took.
 """
 
+from abc import abstractmethod
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -16,16 +17,14 @@ from workflows.model.notices import PutOff
 from workflows.model.planning import Agenda
 from workflows.model.request import Code
 from workflows.model.wishes import Problem, Stop, StopKind
-from workflows.signature.signatures import Signatures
 
 _LOOKED_AT_AGAIN = timedelta(minutes=15)
 """Before somebody is tried again whom a plan and a delivery see differently, as while a people file is rolled out."""
 
 
 class Clocked(Model):
-    """The part of a request's memory that stands still while its clocks do."""
+    """The part of the memory that stands still while the clocks do."""
 
-    signatures: Signatures
     window_from: AwareDatetime | None = None
     agenda: Agenda | None = None
     problem: Problem | None = None
@@ -40,6 +39,10 @@ class Clocked(Model):
     timeline: tuple[TimelineEntry, ...] = ()
     past: tuple[TimelineEntry, ...] = ()
     """What has left the timeline and is not in the store yet."""
+
+    @abstractmethod
+    def shift_turns(self, since: datetime, now: datetime) -> Self:
+        """Move the clocks of everyone whose turn it is by the time from `since` until now."""
 
     def stop(self, kind: StopKind) -> Stop | None:
         """The stop of this kind, if the clocks stand for it."""
@@ -114,7 +117,5 @@ class Clocked(Model):
         return self.replace(agenda=None)
 
     def _shift(self, since: datetime, now: datetime) -> Self:
-        return self.replan().replace(
-            signatures=self.signatures.shift(since, now),
-            window_from=self.window_from + (now - max(since, self.window_from)) if self.window_from else None,
-        )
+        window_from = self.window_from + (now - max(since, self.window_from)) if self.window_from else None
+        return self.shift_turns(since, now).replan().replace(window_from=window_from)

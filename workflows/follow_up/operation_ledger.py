@@ -47,12 +47,12 @@ class OperationLedger(Model):
         """None of this word (and about this) can be carried out, and why."""
         return self._close(what, OperationState.REFUSED, says, about)
 
-    def end(self, status: Status) -> Self:
-        """The request has ended: that was wished, or it is too late for whatever was."""
+    def end(self, status: Status, subject: str) -> Self:
+        """The subject has ended: that was wished, or it is too late for whatever was."""
         if not self.open:
             return self
         known = self.done(CANCEL, str(status)) if status is Status.CANCELLED else self
-        late = f"too late: the request is {status}"
+        late = f"too late: the {subject} is {status}"
         return known.replace(entries=tuple(_closed(one, OperationState.REFUSED, late) for one in known.entries))
 
     def _close(self, what: str, state: OperationState, says: str, about: str) -> Self:

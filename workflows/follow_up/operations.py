@@ -3,11 +3,12 @@
 from datetime import UTC, date, datetime
 
 from workflows.follow_up.agenda import APART, HORIZON
+from workflows.follow_up.memory import FollowUp, Memory
 from workflows.model.entries import AskedQuestion, AskedReminder, Reassignment
 from workflows.model.notices import Outcome
 from workflows.model.planning import EscalationReason, MomentKind, Reason, Snooze
 from workflows.model.policy import Policy
-from workflows.model.request import SignerState, Status
+from workflows.model.request import Status
 from workflows.model.texts import name_fault, reason_fault, text_fault
 from workflows.model.wishes import (
     Answer,
@@ -23,19 +24,18 @@ from workflows.model.wishes import (
     Stop,
     StopKind,
 )
-from workflows.signature.progress import Progress
 
 REASSIGNMENTS_AT_MOST = 10
 
 
-def refuse_cancel(progress: Progress, wish: Cancellation) -> str | None:
+def refuse_cancel(progress: FollowUp, wish: Cancellation) -> str | None:
     """Why the request cannot be cancelled any more, or not like this; a repeated cancellation is harmless."""
     if progress.status.ended and progress.status is not Status.CANCELLED:
-        return f"too late: the request is {progress.status}"
+        return f"too late: the {progress.words.subject} is {progress.status}"
     return _unfit(wish.actor, wish.reason) or (None if wish.reason.strip() else "a cancellation needs a reason")
 
 
-def cancel(progress: Progress, wish: Cancellation, now: datetime) -> Progress:
+def cancel(progress: Memory, wish: Cancellation, now: datetime) -> Memory:
     """Remember who wants the request ended; the first wish counts."""
     if progress.ending or progress.status.ended:
         return progress
@@ -43,15 +43,15 @@ def cancel(progress: Progress, wish: Cancellation, now: datetime) -> Progress:
     return progress.replace(ending=ending).note(now, "cancellation asked for", wish.actor, wish.reason)
 
 
-def refuse_remind(progress: Progress, wish: ReminderNow, now: datetime) -> str | None:
+def refuse_remind(progress: FollowUp, wish: ReminderNow, now: datetime) -> str | None:
     """Why nobody can be reminded now."""
     if why := _not_living(progress) or _unfit(wish.actor):
         return why
-    if not progress.signatures.pending:
+    if not progress.awaited.pending:
         return "it is nobody's turn yet"
     if progress.stop(StopKind.PAUSE):
-        return "the request is paused: resume it first"
-    people = [signer.person for signer in progress.signatures.pending]
+        return f"the {progress.words.subject} is paused: resume it first"
+    people = [signer.person for signer in progress.awaited.pending]
     told = [n.at for n in progress.notifications if n.person in people and n.outcome is Outcome.ACCEPTED]
     if told and now - max(told) < APART and not wish.force:
         minutes = int((now - max(told)).total_seconds() // 60)
@@ -59,7 +59,7 @@ def refuse_remind(progress: Progress, wish: ReminderNow, now: datetime) -> str |
     return None
 
 
-def remind(progress: Progress, wish: ReminderNow, now: datetime) -> Progress:
+def remind(progress: Memory, wish: ReminderNow, now: datetime) -> Memory:
     """Have everyone told whose turn it is; a reminder that is still to be sent serves whoever asks meanwhile."""
     if progress.reminder:
         return progress
@@ -68,14 +68,14 @@ def remind(progress: Progress, wish: ReminderNow, now: datetime) -> Progress:
     return asked.note(now, "reminder asked for", wish.actor, None)
 
 
-def refuse_delegate(progress: Progress, wish: Delegation, requester: str) -> str | None:
+def refuse_delegate(progress: FollowUp, wish: Delegation, requester: str) -> str | None:
     """Why `to` cannot be asked instead of `signer`, as far as the request itself knows."""
     if why := _not_living(progress) or _unfit(wish.actor):
         return why
     return _cannot_give(progress, wish.signer) or _cannot_take(progress, wish.to, requester)
 
 
-def delegate(progress: Progress, wish: Delegation, now: datetime) -> Progress:
+def delegate(progress: Memory, wish: Delegation, now: datetime) -> Memory:
     """Remember the hand-over; it is done at Core Signature, which may still refuse it."""
     wanted = Reassignment(
         from_=wish.signer, to=wish.to, reason=EscalationReason.MANUAL, who=wish.actor, force=wish.force
@@ -88,7 +88,7 @@ def delegate(progress: Progress, wish: Delegation, now: datetime) -> Progress:
     return known.note(now, f"to be handed over to {wish.to}", wish.signer, f"by {wish.actor}")
 
 
-def refuse_extend(progress: Progress, wish: Extension, now: datetime) -> str | None:
+def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | None:
     """Why the due date cannot be moved there."""
     if why := _not_living(progress) or _unfit(wish.actor):
         return why
@@ -103,7 +103,7 @@ def refuse_extend(progress: Progress, wish: Extension, now: datetime) -> str | N
     return f"{wish.due.isoformat()} is over, or nearly: give a time too, such as {wish.due.isoformat()}T18:00Z"
 
 
-def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
+def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
     """Move the due date; the warnings of the old one are superseded, and everything is planned anew."""
     if progress.due == wish.due:
         return progress
@@ -114,7 +114,7 @@ def extend(progress: Progress, wish: Extension, now: datetime) -> Progress:
     return moved.note(now, f"due date moved to {day_words(wish.due)}", wish.actor, None)
 
 
-def refuse_pause(progress: Progress, wish: Pause) -> str | None:
+def refuse_pause(progress: FollowUp, wish: Pause) -> str | None:
     """Why the request cannot be paused."""
     if why := _not_living(progress) or _unfit(wish.actor, wish.reason):
         return why
@@ -122,44 +122,44 @@ def refuse_pause(progress: Progress, wish: Pause) -> str | None:
     return f"it was paused by {stop.who} already" if stop else None
 
 
-def pause(progress: Progress, wish: Pause, now: datetime) -> Progress:
+def pause(progress: Memory, wish: Pause, now: datetime) -> Memory:
     """Let the clocks stand and tell nobody anything until it is resumed."""
     stop = Stop(kind=StopKind.PAUSE, since=now, who=wish.actor, says=wish.reason)
     return progress.stand(stop).note(now, "paused", wish.actor, wish.reason or None)
 
 
-def refuse_resume(progress: Progress, wish: Resumption) -> str | None:
+def refuse_resume(progress: FollowUp, wish: Resumption) -> str | None:
     """Why the request cannot be resumed."""
     if why := _not_living(progress) or _unfit(wish.actor):
         return why
     return None if progress.stop(StopKind.PAUSE) else "it is not paused"
 
 
-def resume(progress: Progress, wish: Resumption, now: datetime) -> Progress:
+def resume(progress: Memory, wish: Resumption, now: datetime) -> Memory:
     """Let the clocks go on."""
     return progress.go_on(StopKind.PAUSE, now).note(now, "resumed", wish.actor, None)
 
 
-def snoozes_left(progress: Progress, policy: Policy, person: str) -> int:
+def snoozes_left(progress: FollowUp, policy: Policy, person: str) -> int:
     """How often this signer may still say "not now"."""
     used = sum(snooze.person == person for snooze in progress.snoozes)
     return max(policy.snooze - used, 0)
 
 
-def latest_snooze(progress: Progress, person: str) -> datetime | None:
+def latest_snooze(progress: FollowUp, person: str) -> datetime | None:
     """The instant up to which this signer may say "not now": their last warning, else the due date."""
     moments = progress.agenda.moments if progress.agenda else ()
     warnings = [m.at for m in moments if m.kind is MomentKind.WARN and m.person == person]
     return max(warnings, default=progress.due_at)
 
 
-def reminded_at(progress: Progress, person: str, now: datetime) -> datetime | None:
+def reminded_at(progress: FollowUp, person: str, now: datetime) -> datetime | None:
     """When this signer asked to be reminded, if that is still to come."""
     wanted = [snooze.until for snooze in progress.snoozes if snooze.person == person]
     return wanted[-1] if wanted and wanted[-1] > now else None
 
 
-def refuse_snooze(progress: Progress, policy: Policy, wish: NotNow, now: datetime) -> str | None:
+def refuse_snooze(progress: FollowUp, policy: Policy, wish: NotNow, now: datetime) -> str | None:
     """Why this signer cannot be reminded at another time."""
     if why := _not_asked(progress, wish.person):
         return why
@@ -171,7 +171,7 @@ def refuse_snooze(progress: Progress, policy: Policy, wish: NotNow, now: datetim
     return "that is after the last warning" if latest and wish.until > latest else None
 
 
-def snooze(progress: Progress, wish: NotNow, now: datetime) -> Progress:
+def snooze(progress: Memory, wish: NotNow, now: datetime) -> Memory:
     """No reminder before then, and one then."""
     number = 1 + sum(one.person == wish.person for one in progress.snoozes)
     one = Snooze(person=wish.person, until=wish.until, number=number)
@@ -179,7 +179,7 @@ def snooze(progress: Progress, wish: NotNow, now: datetime) -> Progress:
     return known.note(now, f"not now, but {day_words(wish.until)}", wish.person, None)
 
 
-def refuse_ask(progress: Progress, wish: Question) -> str | None:
+def refuse_ask(progress: FollowUp, wish: Question) -> str | None:
     """Why this question cannot be asked."""
     if why := _not_asked(progress, wish.person):
         return why
@@ -188,7 +188,7 @@ def refuse_ask(progress: Progress, wish: Question) -> str | None:
     return text_fault(wish.text, "the question")
 
 
-def ask(progress: Progress, wish: Question, now: datetime) -> Progress:
+def ask(progress: Memory, wish: Question, now: datetime) -> Memory:
     """Let the clocks stand until the requester has answered, or has let the policy's time for it pass."""
     number = len(progress.questions) + 1
     question = AskedQuestion(number=number, person=wish.person, text=wish.text.strip(), at=now)
@@ -197,24 +197,24 @@ def ask(progress: Progress, wish: Question, now: datetime) -> Progress:
     return known.note(now, f"question {number} asked", wish.person, None)
 
 
-def open_question(progress: Progress) -> AskedQuestion | None:
+def open_question(progress: FollowUp) -> AskedQuestion | None:
     """The question that waits for an answer."""
 
     def waits(question: AskedQuestion) -> bool:
-        asker = progress.signatures.of(question.person)
+        asker = progress.awaited.of(question.person)
         return question.answer is None and asker is not None and not asker.acted
 
     return next(filter(waits, progress.questions), None)
 
 
-def refuse_answer(progress: Progress, wish: Answer) -> str | None:
+def refuse_answer(progress: FollowUp, wish: Answer) -> str | None:
     """Why there is nothing to answer."""
     if why := _not_living(progress) or _unfit(wish.actor):
         return why
     return text_fault(wish.text, "the answer") if open_question(progress) else "no question is open"
 
 
-def answer(progress: Progress, wish: Answer, now: datetime) -> Progress:
+def answer(progress: Memory, wish: Answer, now: datetime) -> Memory:
     """Answer the open question; the clocks go on, and nobody is reminded of it any more."""
     question = open_question(progress)
     if question is None:
@@ -228,35 +228,36 @@ def answer(progress: Progress, wish: Answer, now: datetime) -> Progress:
     return known.note(now, f"question {question.number} answered", wish.actor, None)
 
 
-def _not_living(progress: Progress) -> str | None:
+def _not_living(progress: FollowUp) -> str | None:
     if progress.status.ended:
-        return f"too late: the request is {progress.status}"
-    return f"too late: the request is being {progress.ending.outcome}" if progress.ending else None
+        return f"too late: the {progress.words.subject} is {progress.status}"
+    return f"too late: the {progress.words.subject} is being {progress.ending.outcome}" if progress.ending else None
 
 
-def _cannot_give(progress: Progress, person: str) -> str | None:
-    signer = progress.signatures.of(person)
+def _cannot_give(progress: FollowUp, person: str) -> str | None:
+    signer = progress.awaited.of(person)
     if signer is None:
-        return f"{person} is not a signer of this request"
+        return f"{person} is not a {progress.words.awaited} of this {progress.words.subject}"
     if signer.acted:
         return f"{person} has {signer.state} already"
     return None if signer.turn_at else f"it is not {person}'s turn yet"
 
 
-def _cannot_take(progress: Progress, person: str, requester: str) -> str | None:
+def _cannot_take(progress: FollowUp, person: str, requester: str) -> str | None:
     if person == requester:
-        return f"{person} asked for the signature and cannot give it"
-    if known := progress.signatures.of(person):
-        return f"{person} {'was asked before' if known.state is SignerState.REASSIGNED else 'is a signer already'}"
-    handed_over = sum(signer.state is SignerState.REASSIGNED for signer in progress.signatures.signers)
+        return f"{person} {progress.words.not_the_owner}"
+    if known := progress.awaited.of(person):
+        return f"{person} {'was asked before' if known.replaced else f'is a {progress.words.awaited} already'}"
+    handed_over = sum(place.replaced for place in progress.awaited.everyone)
     handed_over += sum(wanted.by_hand for wanted in progress.reassigning)
-    return "the request was handed over too often already" if handed_over >= REASSIGNMENTS_AT_MOST else None
+    too_often = f"the {progress.words.subject} was handed over too often already"
+    return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
 
 
-def _not_asked(progress: Progress, person: str) -> str | None:
+def _not_asked(progress: FollowUp, person: str) -> str | None:
     if why := _not_living(progress):
         return why
-    pending = any(signer.person == person for signer in progress.signatures.pending)
+    pending = any(signer.person == person for signer in progress.awaited.pending)
     return None if pending else f"it is not {person}'s turn"
 
 

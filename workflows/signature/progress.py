@@ -1,65 +1,52 @@
-"""How far one request has come: the state that is carried over, and what the provider and the clock do to it.
+"""How far one request has come: what the provider's document says and does to the memory of a follow-up."""
 
-One frozen value is the workflow's whole memory: continue-as-new, the query's answer and the tests share its shape.
-What people do to it is in operations.py.
-"""
+from datetime import datetime
+from typing import Self
 
-from datetime import date, datetime, timedelta
-from typing import Annotated, Self
+from pydantic import AwareDatetime
 
-from pydantic import AwareDatetime, Field
-
-from workflows.follow_up.handoff import HandoffLedger
-from workflows.follow_up.noted import Noted
-from workflows.follow_up.operation_ledger import OperationLedger
-from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment, TimelineEntry
-from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Reason, Snooze
-from workflows.model.policy import Target
+from workflows.follow_up.memory import FollowUp, Words
+from workflows.model.entries import Reassignment, TimelineEntry
+from workflows.model.planning import EscalationReason, Reason
 from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, Code, SignerState, Status
-from workflows.model.settlement import HandoffResult
-from workflows.model.wishes import Ending, Problem, StopKind
-from workflows.names import DELEGATE, EXTEND, REMIND
+from workflows.model.wishes import Problem
 from workflows.signature.signatures import Signatures
 
 _EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
 _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """What a document that was converting until now has not passed through sending for: nobody was asked yet."""
-_DOUBT_LASTS = timedelta(minutes=15)
-"""A plan on the last good state of a faulty people file is made anew after this time."""
 _WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
 """Events that change nothing here (docs/core-signature.md, Events); each that is read costs two billable actions."""
 
 
-class Progress(Noted):
+class Progress(FollowUp):
     """The memory of one request."""
 
-    started_at: AwareDatetime
+    words = Words("request", "signer", "asked for the signature and cannot give it")
+
+    signatures: Signatures
     status: Status = Status.CONVERTING
     raw: str | None = None
     document: str | None = None
     sent_at: AwareDatetime | None = None
-    due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
-    revision: int = 0
-    due_at: AwareDatetime | None = None
-    planned_at: AwareDatetime | None = None
-    ending: Ending | None = None
-    settled_at: AwareDatetime | None = None
-    reassigning: tuple[Reassignment, ...] = ()
-    not_handed_over: tuple[str, ...] = ()
-    """Silent signers whose place could not be handed over: about them somebody is alerted instead."""
-    snoozes: tuple[Snooze, ...] = ()
-    questions: tuple[AskedQuestion, ...] = ()
-    reminders_asked: int = 0
-    reminder: AskedReminder | None = None
-    escalations: tuple[EscalationEntry, ...] = ()
-    handoff: HandoffLedger = HandoffLedger()
     read_at: AwareDatetime | None = None
     events_seen: tuple[str, ...] = ()
-    operations: OperationLedger = OperationLedger()
     unread: bool = False
-    recorded: bool = False
+
+    @property
+    def awaited(self) -> Signatures:
+        """The signers."""
+        return self.signatures
+
+    def give_place(self, person: str, to: str, now: datetime) -> Self:
+        """Ask `to` to sign instead of `person`."""
+        return self.replace(signatures=self.signatures.reassign(person, to, now))
+
+    def shift_turns(self, since: datetime, now: datetime) -> Self:
+        """Move the clocks of the signers whose turn it is."""
+        return self.replace(signatures=self.signatures.shift(since, now))
 
     @classmethod
     def begin(cls, brief: Brief, now: datetime) -> Self:
@@ -107,74 +94,6 @@ class Progress(Noted):
             raise ValueError("nobody asked for an ending")
         return self._end(self.ending.outcome, now, None)
 
-    def expire(self, moment: Moment) -> Self:
-        """Remember that the time is over; a wish that came before keeps its outcome."""
-        if self.ending:
-            return self
-        return self.replace(ending=Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why))
-
-    def planned(self, agenda: Agenda, now: datetime) -> Self:
-        """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
-        known = self.replace(agenda=agenda, due_at=agenda.due_at, planned_at=now)
-        planned = self.operations.done(EXTEND, f"due {agenda.due_at:%Y-%m-%d %H:%M} UTC")
-        known = known.replace(planned_once=self.no_longer_planned(agenda), operations=planned)
-        if self.stop(StopKind.PROBLEM):
-            return known
-        if agenda.doubt is None:
-            return known.replace(problem=None, probe_at=None)
-        problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
-        doubted = known.replace(problem=problem, probe_at=now + _DOUBT_LASTS)
-        return doubted if self.problem else doubted.note(now, f"problem {problem.code}", None, agenda.doubt)
-
-    def escalated(self, moments: tuple[Moment, ...], now: datetime) -> Self:
-        """Record who was alerted about whom."""
-        entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
-        return self.replace(escalations=self.escalations + entries)
-
-    def to_reassign(self, *wanted: Reassignment) -> Self:
-        """Remember places that are to be handed over."""
-        return self.replace(reassigning=self.reassigning + wanted)
-
-    def reassigned(self, done: Reassignment, now: datetime) -> Self:
-        """A place was handed over: the old signer's planned notices are superseded, the new one's clock begins."""
-        entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
-        left = tuple(one for one in self.reassigning if one != done and (one.by_hand or one.to != done.to))
-        # An escalation that hands the place over has happened: it is no notice that was left out.
-        happened = () if done.by_hand else (MomentKind.ESCALATE, MomentKind.ESCALATED)
-        known = self._giving_up((done.from_,), Reason.SUPERSEDED, now, happened).replace(
-            reassigning=left,
-            signatures=self.signatures.reassign(done.from_, done.to, now),
-            escalations=(*self.escalations, entry),
-            operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
-        )
-        answered = known.replan()._answering_themselves(done.from_, now)
-        return answered.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
-
-    def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
-        """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
-        left = tuple(one for one in self.reassigning if one != refused)
-        known = self.replace(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
-        if refused.by_hand:
-            return known.replace(operations=self.operations.refused(DELEGATE, why, refused.about))
-        return known.replace(not_handed_over=(*self.not_handed_over, refused.from_)).replan()
-
-    def reminded(self, says: str) -> Self:
-        """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
-        return self.replace(reminder=None, operations=self.operations.done(REMIND, says))
-
-    def hand_off(
-        self, targets: tuple[Target, ...], notices: tuple[Target, ...], quiet: frozenset[str] = frozenset()
-    ) -> Self:
-        """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
-        if self.handoff.entries or self.settled_at is None:
-            return self
-        return self.replace(handoff=HandoffLedger.open(targets, notices, self.settled_at, quiet))
-
-    def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
-        """Write down what became of targets, and of the notices among them."""
-        lines = tuple(line for result in results for line in result.delivered)
-        return self.replace(handoff=self.handoff.record(results, now)).told(lines, now)
-
     def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
         known = self
         for one in seen.substituted:
@@ -199,51 +118,25 @@ class Progress(Noted):
             if after.state is not before.state and after.state not in (SignerState.WAITING, SignerState.TURN):
                 known = known.note(now, after.state, after.person, after.reason)
             if after.acted and not before.acted:
-                known = known._giving_up((after.person,), Reason.SIGNED, now)
+                known = known.giving_up((after.person,), Reason.SIGNED, now)
         turns_changed = signatures.turns != self.signatures.turns
         known = known.replace(signatures=signatures)
         known = known.replan() if turns_changed else known
         # Last, because it may move the clocks of those who have not acted.
         for signer in signatures.signers:
-            known = known._answering_themselves(signer.person, now) if signer.acted else known
+            known = known.answering_themselves(signer.person, now) if signer.acted else known
         return known
 
-    def _answering_themselves(self, person: str, now: datetime) -> Self:
-        """Whoever has acted, or was replaced, no longer needs an answer."""
-        stop = self.stop(StopKind.QUESTION)
-        return self.go_on(StopKind.QUESTION, now) if stop and stop.who == person else self
-
-    def _giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[MomentKind, ...] = ()) -> Self:
-        """The ledger's lines for what was planned for these people and will not be sent."""
-        theirs = tuple(moment for moment in self.unsent if moment.person in people)
-        escalated = {entry.from_ for entry in self.escalations}
-        done = (MomentKind.ESCALATE, *but)
-        given_up = tuple(
-            one
-            for one in theirs
-            if one.kind not in (done if one.person in escalated else but) and (one.suppressed is None or one.at <= now)
-        )
-        left = tuple(moment for moment in self.unsent if moment not in theirs)
-        return self.replace(planned_once=left).suppress(given_up, why, now)
+    def _end(self, status: Status, now: datetime, code: Code | None) -> Self:
+        problem = self.problem if self.problem and self.problem.code is code else None
+        if code is not None and problem is None:
+            problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
+        return self.end(status, now, by="core-signature", problem=problem)
 
     def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
         if seen.status is not None or seen.raw == self.raw:
             return self
         return self.replace(raw=seen.raw).note(now, f"unknown status {seen.raw}", "core-signature", None)
-
-    def _end(self, status: Status, now: datetime, code: Code | None) -> Self:
-        meant = self.ending if self.ending and self.ending.outcome is status else None
-        problem = self.problem if self.problem and self.problem.code is code else None
-        if code is not None and problem is None:
-            problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
-        everyone = tuple(signer.person for signer in self.signatures.signers)
-        given_up = self._giving_up(everyone, Reason.SETTLED, now)
-        ended = given_up.replace(
-            status=status, settled_at=now, agenda=None, planned_once=(), problem=problem, probe_at=None
-        )
-        ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status))
-        who = meant.who if meant else "core-signature"
-        return ended.note(now, status, who, meant.why if meant else code)
 
 
 def _states(progress: Progress) -> tuple[SignerState, ...]:

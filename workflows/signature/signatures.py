@@ -5,8 +5,7 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from workflows.model.base import Model
-from workflows.model.planning import Turn
+from workflows.follow_up.awaited import Awaited, Place
 from workflows.model.provider import SignerSeen
 from workflows.model.request import Role, Signer, SignerState
 
@@ -24,19 +23,13 @@ _RANK = {
 _ACTED = 4
 
 
-class SignerProgress(Model):
-    """One signer's way through the request.
+class SignerProgress(Place):
+    """One signer's way through the request."""
 
-    `turn_at` is when their turn came; `clock_from` is that instant moved by every pause since: offsets count from it.
-    """
-
-    person: str
     order: int
     role: Role
     state: SignerState = SignerState.WAITING
     at: AwareDatetime | None = None
-    turn_at: AwareDatetime | None = None
-    clock_from: AwareDatetime | None = None
     reason: str | None = None
 
     @property
@@ -45,15 +38,30 @@ class SignerProgress(Model):
         return _RANK[self.state] == _ACTED
 
     @property
+    def replaced(self) -> bool:
+        """Whether their place was handed over."""
+        return self.state is SignerState.REASSIGNED
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is their turn, the request waits for them, and they have not acted."""
+        return self.expected and super().pending
+
+    @property
     def expected(self) -> bool:
         """Whether the request waits for them at some time; a copy is never waited for."""
         return self.role is not Role.COPY
 
 
-class Signatures(Model):
+class Signatures(Awaited[SignerProgress]):
     """All signers of a request, in the order of the request file."""
 
     signers: tuple[SignerProgress, ...]
+
+    @property
+    def everyone(self) -> tuple[SignerProgress, ...]:
+        """All signers."""
+        return self.signers
 
     @classmethod
     def expect(cls, signers: tuple[Signer, ...]) -> Self:
@@ -90,14 +98,7 @@ class Signatures(Model):
 
     def shift(self, since: datetime, now: datetime) -> Self:
         """Move the clocks of everyone whose turn it is by the time the ball was with us."""
-        return self.replace(
-            signers=tuple(
-                signer.replace(clock_from=signer.clock_from + (now - max(since, signer.clock_from)))
-                if signer.clock_from
-                else signer
-                for signer in self.signers
-            )
-        )
+        return self.replace(signers=tuple(signer.shifted(since, now) for signer in self.signers))
 
     @property
     def places(self) -> tuple[Signer, ...]:
@@ -105,24 +106,10 @@ class Signatures(Model):
         return tuple(Signer(person=one.person, order=one.order, role=one.role) for one in self.signers)
 
     @property
-    def pending(self) -> tuple[SignerProgress, ...]:
-        """The signers whose turn it is and who have not acted."""
-        return tuple(signer for signer in self.signers if signer.turn_at and signer.expected and not signer.acted)
-
-    @property
-    def turns(self) -> tuple[Turn, ...]:
-        """The pending signers as the planner wants them."""
-        return tuple(Turn(person=s.person, since=s.clock_from, came_at=s.turn_at) for s in self.pending if s.clock_from)
-
-    @property
     def complete(self) -> bool:
         """Whether everyone who is expected has signed or approved."""
         done = (SignerState.SIGNED, SignerState.APPROVED, SignerState.REASSIGNED)
         return all(signer.state in done for signer in self.signers if signer.expected)
-
-    def of(self, person: str) -> SignerProgress | None:
-        """The signer with this directory id."""
-        return next((signer for signer in self.signers if signer.person == person), None)
 
     def _advance(self, now: datetime, there: int | None = None) -> Self:
         turn = min((signer.order for signer in self.signers if signer.expected and not signer.acted), default=None)

@@ -1,0 +1,173 @@
+"""How far a follow-up has come: the state that is carried over, and what plans, people and the clock do to it.
+
+One frozen value is the workflow's whole memory: continue-as-new, the query's answer and the tests share its shape.
+Each kind of follow-up adds what only it knows. What people do to it is in operations.py.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, ClassVar, Self, TypeVar
+
+from pydantic import AwareDatetime, Field
+
+from workflows.follow_up.awaited import Awaited, Place
+from workflows.follow_up.handoff import HandoffLedger
+from workflows.follow_up.noted import Noted
+from workflows.follow_up.operation_ledger import OperationLedger
+from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment
+from workflows.model.planning import Agenda, Moment, MomentKind, Reason, Snooze
+from workflows.model.policy import Target
+from workflows.model.request import Code, Status
+from workflows.model.settlement import HandoffResult
+from workflows.model.wishes import Ending, Problem, StopKind
+from workflows.names import DELEGATE, EXTEND, REMIND
+
+_DOUBT_LASTS = timedelta(minutes=15)
+"""A plan on the last good state of a faulty people file is made anew after this time."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What people call a kind of follow-up: it, whoever is awaited, and why its owner cannot be asked."""
+
+    subject: str
+    awaited: str
+    not_the_owner: str
+
+
+class FollowUp(Noted):
+    """The memory of something that somebody must do by then."""
+
+    words: ClassVar[Words]
+
+    started_at: AwareDatetime
+    status: Status
+    due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
+    revision: int = 0
+    due_at: AwareDatetime | None = None
+    planned_at: AwareDatetime | None = None
+    ending: Ending | None = None
+    settled_at: AwareDatetime | None = None
+    reassigning: tuple[Reassignment, ...] = ()
+    not_handed_over: tuple[str, ...] = ()
+    """Silent people whose place could not be handed over: about them somebody is alerted instead."""
+    snoozes: tuple[Snooze, ...] = ()
+    questions: tuple[AskedQuestion, ...] = ()
+    reminders_asked: int = 0
+    reminder: AskedReminder | None = None
+    escalations: tuple[EscalationEntry, ...] = ()
+    handoff: HandoffLedger = HandoffLedger()
+    operations: OperationLedger = OperationLedger()
+    recorded: bool = False
+
+    @property
+    @abstractmethod
+    def awaited(self) -> Awaited[Place]:
+        """Who is asked, and whose turn it is."""
+
+    @abstractmethod
+    def give_place(self, person: str, to: str, now: datetime) -> Self:
+        """Ask `to` instead of `person`; repeated, it changes nothing."""
+
+    def planned(self, agenda: Agenda, now: datetime) -> Self:
+        """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
+        known = self.replace(agenda=agenda, due_at=agenda.due_at, planned_at=now)
+        planned = self.operations.done(EXTEND, f"due {agenda.due_at:%Y-%m-%d %H:%M} UTC")
+        known = known.replace(planned_once=self.no_longer_planned(agenda), operations=planned)
+        if self.stop(StopKind.PROBLEM):
+            return known
+        if agenda.doubt is None:
+            return known.replace(problem=None, probe_at=None)
+        problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
+        doubted = known.replace(problem=problem, probe_at=now + _DOUBT_LASTS)
+        return doubted if self.problem else doubted.note(now, f"problem {problem.code}", None, agenda.doubt)
+
+    def escalated(self, moments: tuple[Moment, ...], now: datetime) -> Self:
+        """Record who was alerted about whom."""
+        entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
+        return self.replace(escalations=self.escalations + entries)
+
+    def to_reassign(self, *wanted: Reassignment) -> Self:
+        """Remember places that are to be handed over."""
+        return self.replace(reassigning=self.reassigning + wanted)
+
+    def reassigned(self, done: Reassignment, now: datetime) -> Self:
+        """A place was handed over: the old signer's planned notices are superseded, the new one's clock begins."""
+        entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
+        left = tuple(one for one in self.reassigning if one != done and (one.by_hand or one.to != done.to))
+        # An escalation that hands the place over has happened: it is no notice that was left out.
+        happened = () if done.by_hand else (MomentKind.ESCALATE, MomentKind.ESCALATED)
+        known = self.giving_up((done.from_,), Reason.SUPERSEDED, now, happened)
+        known = known.give_place(done.from_, done.to, now).replace(
+            reassigning=left,
+            escalations=(*self.escalations, entry),
+            operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
+        )
+        answered = known.replan().answering_themselves(done.from_, now)
+        return answered.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
+
+    def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
+        """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
+        left = tuple(one for one in self.reassigning if one != refused)
+        known = self.replace(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
+        if refused.by_hand:
+            return known.replace(operations=self.operations.refused(DELEGATE, why, refused.about))
+        return known.replace(not_handed_over=(*self.not_handed_over, refused.from_)).replan()
+
+    def reminded(self, says: str) -> Self:
+        """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
+        return self.replace(reminder=None, operations=self.operations.done(REMIND, says))
+
+    def expire(self, moment: Moment) -> Self:
+        """Remember that the time is over; a wish that came before keeps its outcome."""
+        if self.ending:
+            return self
+        return self.replace(ending=Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why))
+
+    def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
+        """End as `by` says, or who meant it: what was planned is settled, what was wished is done or too late."""
+        meant = self.ending if self.ending and self.ending.outcome is status else None
+        everyone = tuple(place.person for place in self.awaited.everyone)
+        given_up = self.giving_up(everyone, Reason.SETTLED, now)
+        ended = given_up.replace(
+            status=status, settled_at=now, agenda=None, planned_once=(), problem=problem, probe_at=None
+        )
+        ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status, self.words.subject))
+        if meant:
+            return ended.note(now, status, meant.who, meant.why)
+        return ended.note(now, status, by, problem.code if problem else None)
+
+    def hand_off(
+        self, targets: tuple[Target, ...], notices: tuple[Target, ...], quiet: frozenset[str] = frozenset()
+    ) -> Self:
+        """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
+        if self.handoff.entries or self.settled_at is None:
+            return self
+        return self.replace(handoff=HandoffLedger.open(targets, notices, self.settled_at, quiet))
+
+    def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
+        """Write down what became of targets, and of the notices among them."""
+        lines = tuple(line for result in results for line in result.delivered)
+        return self.replace(handoff=self.handoff.record(results, now)).told(lines, now)
+
+    def answering_themselves(self, person: str, now: datetime) -> Self:
+        """Whoever has acted, or was replaced, no longer needs an answer."""
+        stop = self.stop(StopKind.QUESTION)
+        return self.go_on(StopKind.QUESTION, now) if stop and stop.who == person else self
+
+    def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[MomentKind, ...] = ()) -> Self:
+        """The ledger's lines for what was planned for these people and will not be sent."""
+        theirs = tuple(moment for moment in self.unsent if moment.person in people)
+        escalated = {entry.from_ for entry in self.escalations}
+        done = (MomentKind.ESCALATE, *but)
+        given_up = tuple(
+            one
+            for one in theirs
+            if one.kind not in (done if one.person in escalated else but) and (one.suppressed is None or one.at <= now)
+        )
+        left = tuple(moment for moment in self.unsent if moment not in theirs)
+        return self.replace(planned_once=left).suppress(given_up, why, now)
+
+
+Memory = TypeVar("Memory", bound=FollowUp)
