@@ -66,6 +66,12 @@ class Phone:
             while not await self.heading(heading).is_visible():
                 await self.open(url)
 
+    async def again_until(self, wanted: Locator) -> None:
+        """Look at this page again until it has this."""
+        async with asyncio.timeout(_PATIENCE):
+            while not await wanted.is_visible():
+                await self.page.reload()
+
     def notice(self, document: str) -> Locator:
         """What stands in the inbox about this document, on every device."""
         return self.page.get_by_role("listitem").get_by_role("link").filter(has_text=document)

@@ -14,6 +14,7 @@ from tests.browser.phone import Phone
 from tests.starter import paging
 from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
 from workflows.model.entries import AskedQuestion
+from workflows.model.operations import OperationState
 from workflows.model.request import Role, SignerState, Status
 from workflows.model.views import Choices, RequestShow, SignerLine
 
@@ -99,6 +100,12 @@ async def _uncertain(stage: Stage) -> None:
     await stage.ask()
 
 
+async def _under_way(stage: Stage) -> None:
+    await _sign(stage)
+    stage.pages.wishes.state = OperationState.OPEN
+    await stage.ask()
+
+
 async def refused(stage: Stage) -> None:
     """A question that the request does not take."""
     await _sign(stage)
@@ -180,6 +187,7 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.NO_ANSWER: _no_answer,
     ScreenName.NOT_DONE: _not_done,
     ScreenName.UNCERTAIN: _uncertain,
+    ScreenName.UNDER_WAY: _under_way,
     ScreenName.STRANGER: _stranger,
     ScreenName.UNKNOWN: _unknown,
     ScreenName.PREPARING: _preparing,

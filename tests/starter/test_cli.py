@@ -137,7 +137,7 @@ def test_a_setting_that_nothing_reads_yet_is_named_in_one_line(tmp_path: Path) -
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
         for typed in (("request", "plan", "nowhere.yaml"), ("webhook",)):
             ended = type_(*typed, **complete(tmp_path), **reserved, **NOBODY, COUNTERSIGN_WEBHOOK_BIND=bind)
-            warned, refused = ended.stderr.splitlines()
+            warned, *_, refused = ended.stderr.splitlines()
             assert (
                 "COUNTERSIGN_SIGNATURE_LINK_TTL" in warned
                 and "COUNTERSIGN_ADOPT" in warned
