@@ -4,12 +4,14 @@ from dataclasses import asdict
 
 import pytest
 
-from tests.faults.population import CANARY, tokens
+from tests.faults.population import CANARY, REQUESTER, tokens
 from tests.faults.races import ended
 from tests.faults.town import RECEIVER, WORKER, Town, eventually
 from tests.faults.vendor import DOCUMENTS, SENDS
-from workflows.names import SEARCH_ATTRIBUTES
+from workflows.names import MEMO_DOCUMENT, SEARCH_ATTRIBUTES, WAITING_FOR
+from workflows.names import REQUESTER as REQUESTER_ATTRIBUTE
 
+DOCUMENT = "Project Nightingale"
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -36,14 +38,21 @@ async def test_nobody_and_no_secret_is_in_logs_histories_and_lists(shared: Town)
 
 
 async def test_lists_know_codes_and_dates_only(shared: Town) -> None:
-    """H2: the search attributes of every request are words of ours, opaque ids and instants."""
-    await shared.ask("listed", CANARY)
+    """H2: the search attributes of every request are words of ours, ids of the directory and instants."""
+    await shared.ask("listed", CANARY, name=DOCUMENT)
     await shared.until_shown("listed", lambda it: it.notifications)
     known, canaries = {key.name for key in SEARCH_ATTRIBUTES}, await _personal(shared)
     async for one in shared.context.client.list_workflows():
         for pair in one.typed_search_attributes:
             assert pair.key.name in known or pair.key.name.startswith(("Temporal", "BuildIds"))
-            assert not any(canary in str(pair.value) for canary in canaries)
+            assert not any(canary in str(pair.value) for canary in [*canaries, DOCUMENT])
+    [row] = [one async for one in shared.context.client.list_workflows("WorkflowId = 'signature-request:listed'")]
+    people = {REQUESTER, CANARY}
+    assert row.typed_search_attributes[REQUESTER_ATTRIBUTE] in people, "the id, which says who to those who know it"
+    assert set(row.typed_search_attributes[WAITING_FOR]) <= people
+    assert await row.memo_value(MEMO_DOCUMENT) == DOCUMENT, "readable, for this town has no payload keys"
+    row.raw_info.ClearField("memo")
+    assert DOCUMENT not in row.raw_info.SerializeToString().decode("latin-1")
 
 
 async def _personal(town: Town) -> list[str]:

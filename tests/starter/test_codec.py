@@ -1,6 +1,7 @@
 """The payload codec: what Temporal stores cannot be read or changed without our keys, and keys can be changed."""
 
 import traceback
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,13 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
+from activities.requests.start import start
 from starter.codec import AesGcmCodec, CodecError, data_converter
 from starter.setting_values import PayloadKey
+from tests.activities.requests.papers import Desk
+from tests.servers import real_server
 from workflows.model.request import Document
+from workflows.names import MEMO_DOCUMENT
 
 OLD = PayloadKey("2026-a", SecretBytes(bytes(range(32))))
 NEW = PayloadKey("2026-b", SecretBytes(bytes(range(32, 64))))
@@ -95,6 +100,19 @@ async def test_a_payload_cannot_be_moved_to_another_key_id() -> None:
     payload.metadata["encryption-key-id"] = b"twin"
     with pytest.raises(CodecError):
         await AesGcmCodec((OLD, twin)).decode([payload])
+
+
+@pytest.mark.real_server
+async def test_with_keys_the_server_cannot_read_what_a_document_is_called(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    prepared = await desk.prepare(document={"file": "msa.pdf", "name": "Project Nightingale"})
+    async with real_server(converter=data_converter([OLD])) as env:
+        started = await start(env.client, desk.store, prepared)
+        handle = env.client.get_workflow_handle(started.workflow_id)
+        described, history = await handle.describe(), await handle.fetch_history()
+        assert (await described.memo())[MEMO_DOCUMENT] == "Project Nightingale"
+    kept = [described.raw_description, *history.events]
+    assert [one for one in kept if b"Nightingale" in one.SerializeToString()] == []
 
 
 async def test_failures_are_encrypted_with_message_and_stack() -> None:
