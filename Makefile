@@ -32,7 +32,7 @@ chaos: $(STAMP) ## the long runs of tests/chaos (ten minutes); SEED=7 repeats a 
 	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)
 
 bench: $(STAMP) ## a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
-	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)"
+	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)" $(if $(WAITING),--waiting $(WAITING))
 
 check: $(STAMP) ## format, lint, types
 	@$(BIN)/ruff format --check .

@@ -1,15 +1,21 @@
-"""`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON."""
+"""`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
+
+`BENCH=planner` and `BENCH=urgent [WAITING=200]` measure something else, and are not part of the whole.
+"""
 
 import argparse
 import asyncio
 import json
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter import exits
-from tests.bench import planner, table
+from tests.bench import planner, table, urgent
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
 from tests.bench.run import measure
@@ -19,10 +25,14 @@ def main() -> None:
     """Measure, show, and write the file if one is asked for."""
     parser = _parser()
     asked, console = parser.parse_args(), Console()
-    if asked.only == planner.NAME:
-        planned = asyncio.run(planner.measure())
-        console.print(planned.in_words())
-        _write(asked.json, planned.as_json())
+    elsewhere: dict[str, Callable[[], Coroutine[Any, Any, planner.Planned | urgent.Course]]] = {
+        planner.NAME: planner.measure,
+        urgent.NAME: partial(urgent.measure, asked.waiting),
+    }
+    if measure_it := elsewhere.get(asked.only):
+        found = asyncio.run(measure_it())
+        console.print(found.in_words())
+        _write(asked.json, found.as_json())
         return
     try:
         figures = selected(asked.only)
@@ -43,7 +53,12 @@ def _write(file: str, figures: dict[str, dict[str, float]]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", default="", metavar="NAME", help="a figure, the group before its dot, or planner")
+    parser.add_argument(
+        "--only", default="", metavar="NAME", help="a figure, the group before its dot, planner or urgent"
+    )
+    parser.add_argument(
+        "--waiting", type=int, default=urgent.WAITING, metavar="N", help="requests that wait, of urgent"
+    )
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")
     return parser
 
