@@ -195,7 +195,7 @@ async def test_fifty_concurrent_extensions_leave_one_due_date_and_one_timer() ->
 
 async def test_a_reminder_by_hand_is_sent_at_once_but_not_twice_within_the_hour() -> None:
     world = World()
-    async with story(world) as it:
+    async with story(world, record="reminded-open") as it:
         await it.days_pass(1)
         await it.wish(ReminderNow(actor="legal-desk"))
         assert world.push.stages()[-1] == ("reminder-manual-1", "customer-signer")

@@ -72,7 +72,7 @@ def told(shown: RequestShow, since: datetime) -> list[tuple[str, str, float]]:
 
 async def test_an_urgent_request_goes_on_although_nobody_answers() -> None:
     world = world_of(people())
-    async with story(world, urgent(), begins=monday(22)) as it:
+    async with story(world, urgent(), begins=monday(22), record="question-never-answered") as it:
         since = await asks(it)
         stands = await it.shown()
         assert stands.next is not None and stands.next.at is not None
@@ -117,7 +117,7 @@ async def test_the_requester_is_reminded_in_their_hours_then_their_manager_and_t
 
 async def test_after_the_answer_nobody_is_reminded_and_the_question_leaves_the_phones() -> None:
     world = world_of(people())
-    async with story(world, calm(), begins=monday(16)) as it:
+    async with story(world, calm(), begins=monday(16), record="question-answered-open") as it:
         since = await asks(it)
         await it.until(since + 2 * DAY + HOUR)
         await it.handle.execute_update(Request.answer, Answer(actor=CHIEF, text="Annex B"))

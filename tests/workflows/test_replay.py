@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
+from temporalio.worker._workflow_instance import _WorkflowLogicFlag
 from temporalio.workflow import NondeterminismError
 
 from starter.plugin import CountersignPlugin
@@ -19,16 +20,25 @@ GOOD = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.
 BAD = sorted(corpus.FOLDER.glob("bad-*.json.gz"))
 
 
-async def replay(histories: list[WorkflowHistory]) -> list[Exception]:
-    """What today's code has against these histories."""
+async def replay(histories: list[WorkflowHistory], *flags: _WorkflowLogicFlag) -> list[Exception]:
+    """What today's code has against these histories, with these changes of the SDK's own logic switched on."""
 
     async def each() -> AsyncIterator[WorkflowHistory]:
         for history in histories:
             yield history
 
     replayer = Replayer(workflows=(), plugins=[CountersignPlugin()])
+    for flag in flags:
+        replayer._set_default_workflow_logic_flag(flag, enabled=True)
     results = await replayer.replay_workflows(each(), raise_on_replay_failure=False)
     return list(results.replay_failures.values())
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name.removesuffix(".json.gz"))
+async def test_the_sdk_s_coming_logic_would_get_no_open_run_stuck(path: Path) -> None:
+    """Only a task that nobody has completed yet takes a flag up, so each stop is such a task."""
+    failures = await replay(corpus.stops(corpus.load(path)), *_WorkflowLogicFlag)
+    assert not failures, f"{path.name}: {failures}"
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name.removesuffix(".json.gz"))

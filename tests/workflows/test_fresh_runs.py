@@ -1,0 +1,86 @@
+"""A request that lives long goes on in fresh runs: what the next one begins with, and what a deploy may break of it."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.faults.floods import runs_of
+from tests.faults.town import eventually
+from tests.servers import real_server
+from tests.workflows import corpus
+from tests.workflows.fakes import World
+from tests.workflows.stage import Story, a_request, begin, workers
+from workflows.model.operations import OperationState
+from workflows.model.request import Status
+from workflows.model.wishes import Answer, Question, ReminderNow
+from workflows.signature.workflow import SignatureRequestWorkflow
+
+EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=40")
+pytestmark = pytest.mark.real_server
+
+
+async def told(world: World, stage: str, person: str) -> None:
+    """Wait until somebody was told so."""
+
+    async def there() -> bool:
+        return (stage, person) in world.push.stages()
+
+    await eventually(there)
+
+
+async def done(it: Story, id: str) -> None:
+    """Wait until what was asked for is done: one who asks before is served by the reminder under way."""
+
+    async def there() -> bool:
+        receipt = await it.handle.query(SignatureRequestWorkflow.operation, id)
+        return receipt is not None and receipt.state is OperationState.DONE
+
+    await eventually(there)
+
+
+async def fresh(it: Story, runs: int) -> None:
+    """Wait until the request is in a run of that number."""
+
+    async def there() -> bool:
+        return len(await runs_of(it.env.client, it)) >= runs
+
+    await eventually(there)
+
+
+async def test_reminded_asked_and_signed_across_fresh_runs_and_nobody_is_told_twice() -> None:
+    world = World()
+    async with real_server(*EARLY) as env, workers(env.client, world):
+        it = await begin(env, world, a_request())
+        await told(world, "ready", "customer-signer")
+        for number in range(1, 5):
+            wish = ReminderNow(actor="legal-desk", force=True)
+            await it.handle.execute_update(SignatureRequestWorkflow.remind, wish, id=f"remind-{number}")
+            await done(it, f"remind-{number}")
+        await fresh(it, 2)
+
+        question = Question(person="customer-signer", text="Which annex?")
+        await it.handle.execute_update(SignatureRequestWorkflow.ask, question, id="ask")
+        await told(world, "question-1", "legal-desk")
+        again = ReminderNow(actor="legal-desk", force=True)
+        await it.handle.execute_update(SignatureRequestWorkflow.remind, again, id="remind-1")
+        await it.handle.execute_update(
+            SignatureRequestWorkflow.answer, Answer(actor="legal-desk", text="Annex B."), id="answer"
+        )
+        await told(world, "answer-1", "customer-signer")
+
+        world.signatures.sign("customer-signer")
+        await it.callback("signer_signed")
+        await told(world, "ready", "chief-executive")
+        world.signatures.sign("chief-executive")
+        world.signatures.status = Status.SIGNED
+        await it.callback("signed")
+        assert (await it.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.SIGNED
+
+        runs = await runs_of(env.client, it)
+        assert [one for one in world.push.stages() if "manual" in one[0]] == [
+            (f"reminder-manual-{number}", "customer-signer") for number in range(1, 5)
+        ]
+        assert len(runs) >= 3
+        assert len(world.push.stages()) == len(set(world.push.stages()))
+        for number, run in enumerate(runs, 1):
+            await corpus.record(f"fresh-run-{number}", env.client.get_workflow_handle(it.handle.id, run_id=run))
