@@ -18,5 +18,5 @@ def test_each_number_of_partitions_has_its_figure_and_its_line() -> None:
         "urgent.start_to_push_p95_s.4": {"ours": 12.0, "aim": 10.0, "waiting": 1_980},
     }
     one, four = course.in_words().plain.splitlines()
-    assert one == "1 partition, 1,990 waiting: 1 urgent, start to push p95 3.0 s (aim < 10 s)"
-    assert four.startswith("4 partitions, 1,980 waiting")
+    assert one == "1 partition, 1,990 still waiting: 1 urgent, start to push p95 3.0 s (aim < 10 s)"
+    assert four.startswith("4 partitions, 1,980 still waiting")

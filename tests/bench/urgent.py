@@ -33,7 +33,7 @@ _POLICY: Final[Policy] = {**PATIENT, "urgent": True}
 
 @dataclass(frozen=True)
 class Overtaken:
-    """Seconds from start to push of each urgent request, while at least `waiting` others waited to be made."""
+    """Seconds from start to push of each urgent request; after the last one `waiting` others were not made yet."""
 
     partitions: int
     waiting: int
@@ -71,7 +71,7 @@ class Course:
         """A line for each run, green when the aim was met."""
         return Text("\n").join(
             Text(
-                f"{run.partitions} partition{'s' * (run.partitions > 1)}, {run.waiting:,} waiting: "
+                f"{run.partitions} partition{'s' * (run.partitions > 1)}, {run.waiting:,} still waiting: "
                 f"{len(run.seconds)} urgent, start to push p95 {run.p95:.1f} s (aim < {AIM_SECONDS:g} s)",
                 "green" if run.met else "red",
             )
