@@ -62,6 +62,7 @@ def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> di
         read=signature.read,
         mail=SignerMail(open_clients.signature, open_clients.directory, Asked(open_clients.store)),
         store=open_clients.store,
+        messaging=open_clients.messaging,
     )
     handoff = Fanout(
         push=push,

@@ -35,6 +35,7 @@ def of_sandbox(kept: Kept, folder: Path) -> dict[str, str]:
         "SANDBOX_DATA": str(folder / "sandbox"),
         "SANDBOX_CLIENT_SECRET": kept.secrets.signature_client,
         "SANDBOX_PUSH_CLIENT_SECRET": kept.secrets.push_client,
+        "SANDBOX_MRA_PASSWORD": kept.secrets.messaging,
         "SANDBOX_CALLBACK_SECRET": kept.secrets.callback,
         "SANDBOX_CONVERSION_DELAY": _CONVERSION_SECONDS,
     }
@@ -51,6 +52,7 @@ def of_countersign(kept: Kept, folder: Path, host: str, shell: Mapping[str, str]
         "COUNTERSIGN_PEOPLE": str(folder / "example" / "people.yaml"),
         **_of_signature(kept, sandbox),
         **_of_push(kept, sandbox),
+        **_of_messaging(kept, sandbox),
         "COUNTERSIGN_WEBHOOK_URL": receiver,
         "COUNTERSIGN_WEBHOOK_BIND": authority(host, kept.ports.receiver),
         "COUNTERSIGN_WEBHOOK_SECRETS": kept.secrets.callback,
@@ -110,6 +112,14 @@ def _of_push(kept: Kept, sandbox: str) -> dict[str, str]:
         "COUNTERSIGN_PUSH_TOKEN_URL": f"{sandbox}/push/oauth2/token",
         "COUNTERSIGN_PUSH_CLIENT_ID": "countersign-push",
         "COUNTERSIGN_PUSH_CLIENT_SECRET": kept.secrets.push_client,
+    }
+
+
+def _of_messaging(kept: Kept, sandbox: str) -> dict[str, str]:
+    return {
+        "COUNTERSIGN_MRA_URL": sandbox,
+        "COUNTERSIGN_MRA_USER": "countersign",
+        "COUNTERSIGN_MRA_PASSWORD": kept.secrets.messaging,
     }
 
 

@@ -58,6 +58,7 @@ class Secrets:
     callback: str
     signature_client: str
     push_client: str
+    messaging: str
     finance: str
 
     @classmethod

@@ -15,7 +15,8 @@ from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.http.pacing import Pacer
 from activities.links import Links
 from activities.people import Device, FileDirectory, Person
-from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect
+from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
+from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
 from activities.push.dialect import PushDialect
 from activities.push.google import BadServiceAccount, ServiceAccount
 from activities.store import Store
@@ -49,12 +50,13 @@ class Clients:
     pace: Pacer
     """The one that all calls of `signature` keep to."""
     push: PushDialect | None
+    messaging: CloudMessaging | None
     downstream: Downstream
 
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Clients]:
-    """One client per service; needs `Need.SIGNATURE`, `PUSH`, `LINKS`, `PEOPLE`. Nothing is called yet."""
+    """One client per service; needs `Need.SIGNATURE`, `PUSH`, `MESSAGING`, `LINKS`, `PEOPLE`. Nothing is called yet."""
     store = Store(settings.store_url)
     async with AsyncExitStack() as closing:
         pace = Pacer(settings.signature.max_rps)
@@ -63,6 +65,9 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
         push = open_dialect(push_config(settings.push))
         if push is not None:
             closing.push_async_callback(push.aclose)
+        messaging = open_messaging(messaging_config(settings))
+        if messaging is not None:
+            closing.push_async_callback(messaging.aclose)
         calls = await closing.enter_async_context(make_client())
         yield Clients(
             store=store,
@@ -71,6 +76,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             signature=signature,
             pace=pace,
             push=push,
+            messaging=messaging,
             downstream=Downstream(calls, downstream_config(settings), Guard(settings.handoff.hosts)),
         )
 
@@ -99,6 +105,7 @@ def signature_config(settings: Settings) -> CoreSignatureConfig:
         name_style=NameStyle(ours.signer_name_style),
         list_lag=ours.list_lag.total_seconds(),
         page_size=ours.page_size,
+        status_mails=ours.status_mails == "on",
         **{name: words for name, words in paths.items() if words},
     )
 
@@ -117,6 +124,13 @@ def push_config(ours: PushSettings) -> PushConfig:
     if ours.dialect == "appworks":
         return AppWorksConfig(url=ours.url, app=ours.app, app_key=ours.app_key)
     return FcmConfig(url=ours.url, project=ours.project, credentials=_push_credentials(ours), send_path=ours.send_path)
+
+
+def messaging_config(settings: Settings) -> CloudMessagingConfig | None:
+    """How cloud messaging is reached; needs `Need.MESSAGING`."""
+    if not settings.mra_url:
+        return None
+    return CloudMessagingConfig(settings.mra_url, settings.mra_user, settings.mra_password)
 
 
 def downstream_config(settings: Settings) -> DownstreamConfig:

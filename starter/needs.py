@@ -10,14 +10,20 @@ class Need(StrEnum):
 
     SIGNATURE = "signature"
     PUSH = "push"
+    MESSAGING = "messaging"
     CALLBACKS = "callbacks"
     RECEIVER = "receiver"
     LINKS = "links"
     PEOPLE = "people"
 
 
-OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.CALLBACKS, Need.LINKS, Need.PEOPLE)
+OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.MESSAGING, Need.CALLBACKS, Need.LINKS, Need.PEOPLE)
 OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE)
+
+MESSAGING: Final = ("MRA_URL", "MRA_USER", "MRA_PASSWORD")
+"""All of them, or none: then there is no such channel."""
+
+_ALWAYS: Final = {Need.LINKS: ("LINK_BASE", "LINK_SECRET"), Need.PEOPLE: ("PEOPLE",)}
 
 
 def missing(needs: tuple[Need, ...], told: Mapping[str, object]) -> tuple[str, ...]:
@@ -32,15 +38,15 @@ def _required(need: Need, told: Mapping[str, object]) -> tuple[str, ...]:
             return _signature(told)
         case Need.PUSH:
             return _push(told)
+        case Need.MESSAGING:
+            return MESSAGING if any(name in told for name in MESSAGING) else ()
         case Need.CALLBACKS:
             style = told.get("SIGNATURE_CALLBACK_STYLE", "document")
             return ("WEBHOOK_URL", "WEBHOOK_SEGMENT") if style == "document" else ()
         case Need.RECEIVER:
             return ("WEBHOOK_SEGMENT", *(("WEBHOOK_SECRETS",) if told.get("WEBHOOK_MODE", "hmac") == "hmac" else ()))
-        case Need.LINKS:
-            return ("LINK_BASE", "LINK_SECRET")
-        case Need.PEOPLE:
-            return ("PEOPLE",)
+        case Need.LINKS | Need.PEOPLE:
+            return _ALWAYS[need]
 
 
 def _signature(told: Mapping[str, object]) -> tuple[str, ...]:

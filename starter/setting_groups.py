@@ -57,6 +57,9 @@ class SignatureSettings(Group):
         "document",
         description="Callback address sent with each document, or subscribed to once, by you: `doctor` says to what",
     )
+    status_mails: Literal["on", "off"] = Field(
+        "on", description="Its mails about endings, which bring the copy and call an expiry cancelled; `off`: only ours"
+    )
     cancel_paths: Words = Field((), description="Paths tried to cancel a request, in this order")
     resend_paths: Words = Field((), description="Paths tried to send the mail again, in this order")
     forward_paths: Words = Field((), description="Paths tried to forward a signer, in this order")

@@ -40,9 +40,6 @@ RESERVED: Final = frozenset(
         "ADOPT",
         "HOOK_SECRETS",
         "HOOK_MAPPINGS",
-        "MRA_URL",
-        "MRA_USER",
-        "MRA_PASSWORD",
     }
 )
 """Names that are known and checked, and that nothing reads yet."""
@@ -91,9 +88,9 @@ class Settings(BaseSettings):
     adopt: Literal["off", "on"] = Field("off", description="Whether documents made elsewhere are adopted")
     hook_secrets: HandoffSecrets = Field({}, description="`source=whsec_…` pairs of CRM hooks")
     hook_mappings: Path | None = Field(None, description="How CRM hooks become onboardings")
-    mra_url: Address = Field("", description="OpenText cloud messaging, the fallback channel")
-    mra_user: str = Field("", description="User of the fallback channel")
-    mra_password: SecretStr = Field(UNSET, description="Password of the fallback channel")
+    mra_url: Address = Field("", description="Host of OpenText cloud messaging: mail and SMS to whom no push reaches")
+    mra_user: str = Field("", description="User of cloud messaging")
+    mra_password: SecretStr = Field(UNSET, description="Password of cloud messaging")
     around: Surroundings = Surroundings()
 
     @classmethod

@@ -31,6 +31,7 @@ class CoreSignatureConfig:
 
     `url` is the host; `callback_url` the address each document's events go to, None when a subscription tells them;
     `list_lag` the seconds a new document may be missing from lists. Of an action path only the last part counts.
+    Without `status_mails` it mails nobody of endings: we tell them.
     """
 
     url: str
@@ -41,6 +42,7 @@ class CoreSignatureConfig:
     name_style: NameStyle = NameStyle.FULL_NAME
     list_lag: float = 10.0
     page_size: int = 100
+    status_mails: bool = True
     cancel_paths: tuple[str, ...] = ("cancel_signature_request", "cancel_signrequest")
     resend_paths: tuple[str, ...] = ("resend_signature_request_email", "resend_signrequest_email")
     forward_paths: tuple[str, ...] = ("forward_signer",)

@@ -37,7 +37,8 @@ def request_body(
 ) -> dict[str, Any]:
     """A request to `people`, by our ids; `reachable` are those whom we tell ourselves, on a living device.
 
-    One voice only: Core Signature's reminders are off. Its closing mails stay: they bring the signed copy.
+    One voice only: Core Signature's reminders are off. Its mails about endings bring the signed copy, and call our
+    expiry a cancellation: whether they are sent is a setting.
     """
     body: dict[str, Any] = {
         "document": document_url,
@@ -50,6 +51,8 @@ def request_body(
             for signer in brief.signers
         ],
     }
+    if not config.status_mails:
+        body["disable_emails"] = True
     return body | ({"from_email": config.from_email} if config.from_email else {})
 
 

@@ -66,7 +66,8 @@ def open_messaging(
     """The fallback channel with a client of its own; close it at the end. None when there is none."""
     if config is None:
         return None
-    service = Service(MESSAGING, config.url, make_client(transport=transport), deadline=DEADLINE)
+    client = make_client(max_connections=_CONNECTIONS, transport=transport)
+    service = Service(MESSAGING, config.url, client, deadline=DEADLINE)
     return CloudMessaging(service, config.user, config.password)
 
 

@@ -1,13 +1,43 @@
-"""A device takes so many messages a minute; what is above that waits for the next attempt instead of being refused."""
+"""What bounds the messages: so many on their way at once, and to one device so many a minute.
 
+What is above that waits for the next attempt instead of being refused.
+"""
+
+import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
+
+from activities.push.dialect import Sent, too_soon
+
+AT_ONCE: Final = 20
+"""Messages on their way at the same time, over all deliveries of this process: its client has so many connections."""
+LINE: Final = 15.0
+"""Seconds a message waits for its place among them; then it is left open, as by a service that is busy."""
 
 PER_MINUTE: Final = 240
 """What FCM allows one Android device (docs/core-signature.md, FCM)."""
 _MINUTE: Final = 60.0
+
+
+class Places:
+    """The places of one service."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(self, send: Callable[[], Awaitable[Sent]]) -> Sent:
+        """What became of a message that is sent from a place, once there is one."""
+        try:
+            async with asyncio.timeout(LINE):
+                await self._free.acquire()
+        except TimeoutError:
+            return too_soon(0)
+        try:
+            return await send()
+        finally:
+            self._free.release()
 
 
 class DeviceLimiter:

@@ -10,13 +10,8 @@ from temporalio import activity
 
 from activities.people import Device, Directory, DirectoryFailure, Person, device_hash
 from activities.push.dialect import Fate, PushDialect, Sent, too_soon
-from activities.push.limiter import DeviceLimiter
+from activities.push.limiter import DeviceLimiter, Places
 from activities.push.message import Message
-
-AT_ONCE: Final = 20
-"""Messages on their way at the same time, over all deliveries of this process: its client has so many connections."""
-LINE: Final = 15.0
-"""Seconds a message waits for its place among them; then it is left open, as by a service that is busy."""
 
 MANY: Final = 3
 """Devices of another project, with none of ours in between, from which on our credentials are the ones at fault."""
@@ -33,7 +28,7 @@ class Phones:
         self._directory = directory
         self._limiter = limiter
         self._foreign: set[str] = set()
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = Places()
 
     def has_one(self, person: Person) -> bool:
         """Whether somebody has a phone that a push may reach, without looking which of them are dead."""
@@ -53,16 +48,8 @@ class Phones:
         return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
 
     async def _send(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> tuple[str, Sent]:
-        device = device_hash(to.token)
-        try:
-            async with asyncio.timeout(LINE):
-                await self._places.acquire()
-        except TimeoutError:
-            return device, too_soon(0)
-        try:
-            return device, await self._sent(dialect, person, to, message)
-        finally:
-            self._places.release()
+        sent = await self._places.one(lambda: self._sent(dialect, person, to, message))
+        return device_hash(to.token), sent
 
     async def _sent(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> Sent:
         device = device_hash(to.token)

@@ -1,4 +1,4 @@
-"""Notices to people: re-read, look up, send to every device, fall back to mail (docs/follow-up.md)."""
+"""Notices to people: re-read, look up, send to every device, fall back to mail and text (docs/follow-up.md)."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +12,9 @@ from activities.ledger_pages import keep
 from activities.links import Links
 from activities.people import Device, Directory, DirectoryFailure, UnknownPerson, device_hash
 from activities.person import Person
+from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
+from activities.push.fallback import ASKED, Fallback, Letters, address_of, fallback_of
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import OthersAsleep, SignerMail
 from activities.push.message import Message, compose
@@ -30,8 +32,6 @@ from workflows.ports import PushService
 ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
 """Reads the document from Core Signature; raises `ApplicationError`."""
 
-_ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
-
 _ACTED: Final = {
     SignerState.SIGNED: Reason.SIGNED,
     SignerState.APPROVED: Reason.SIGNED,
@@ -42,17 +42,21 @@ _ACTED: Final = {
 
 @dataclass(frozen=True)
 class Ready:
-    """A notice as its recipient's phones get it."""
+    """A notice as its recipient gets it: on phones, else by `fallback`."""
 
     notice: Notice
     person: Person
     devices: Sequence[Device]
     message: Message
-    mailable: bool
+    fallback: Fallback
+    urgent: bool
 
 
 class Notices(PushService):
-    """Sends notices in one dialect; `dialect` None means that push is off, so that nobody has a device."""
+    """Sends notices in one dialect; `dialect` None means that push is off, so that nobody has a device.
+
+    `messaging` reaches those without one whom Core Signature does not mail; without it they are told nothing.
+    """
 
     def __init__(
         self,
@@ -63,11 +67,13 @@ class Notices(PushService):
         read: ReadDocument,
         mail: SignerMail,
         store: Store,
+        messaging: CloudMessaging | None = None,
         limiter: DeviceLimiter | None = None,
         pace: Pace = PACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._phones = Phones(dialect, directory, limiter or DeviceLimiter())
+        self._letters = Letters(messaging)
         self._directory = directory
         self._links = links
         self._read = read
@@ -118,27 +124,38 @@ class Notices(PushService):
 
     async def _addressed(self, delivery: Delivery, notice: Notice) -> "Told | Ready | None":
         person = await self._directory.person(notice.person, delivery.brief.id)
-        told, mailable = Told(notice), _mailable(delivery, notice)
+        told, fallback = Told(notice), fallback_of(delivery, notice)
         if _is_away(person, delivery, notice):
             return replace(told, put_off=Reason.ABSENT)
-        if devices := await self._phones.living(person, delivery.devices):
-            return Ready(notice, person, devices, compose(delivery, notice, Reader.of(person), self._links), mailable)
+        devices = await self._phones.living(person, delivery.devices)
+        if devices or (fallback is Fallback.MESSAGING and self._letters.may_reach(person, delivery.devices)):
+            message = compose(delivery, notice, Reader.of(person), self._links)
+            return Ready(notice, person, devices, message, fallback, delivery.brief.urgent)
         if delivery.devices is not None:
             return None
-        return replace(told, mail=_mail_for(person)) if mailable else told
+        return replace(told, mail=_mail_for(person)) if fallback is Fallback.CORE else told
 
     async def _send(self, ready: "Ready") -> Told:
+        if not ready.devices:
+            return await self._write(ready, Told(ready.notice))
         told = Told(ready.notice, await self._phones.send(ready.person, ready.devices, ready.message))
-        if not ready.mailable or not told.no_device_left:
+        if ready.fallback is Fallback.NOBODY or not told.no_device_left:
             return told
         try:
             others = await self._phones.living(ready.person)
         except DirectoryFailure as failure:
             return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
         tried = {device for device, _ in told.messages}
-        if all(device_hash(device.token) in tried for device in others):
-            return replace(told, mail=Mail.UNSURE)
-        return told
+        if any(device_hash(device.token) not in tried for device in others):
+            return told
+        return replace(told, mail=Mail.UNSURE) if ready.fallback is Fallback.CORE else await self._write(ready, told)
+
+    async def _write(self, ready: "Ready", told: Told) -> Told:
+        """Told by cloud messaging as well, if there is such a channel: an address is like one more phone."""
+        if not self._letters.may_reach(ready.person):
+            return told
+        channel, sent = await self._letters.send(ready.person, ready.message, ready.notice, urgent=ready.urgent)
+        return replace(told, messages=(*told.messages, (address_of(ready.person), sent)), channel=channel)
 
     async def _mail_the_rest(self, delivery: Delivery, told: Sequence[Told]) -> list[Told]:
         """Core Signature's mail, once, for all signers without a living device; anyone who gets it along has a line."""
@@ -182,16 +199,10 @@ def _mailed_by_itself(told: Told) -> bool:
     return told.mail is Mail.BY_ITSELF and told.notice.stage == Stage.READY
 
 
-def _mailable(delivery: Delivery, notice: Notice) -> bool:
-    """Core Signature mails signers only, their first mail by itself and later ones for a document we name."""
-    asked = notice.action in _ASKED and any(signer.person == notice.person for signer in delivery.brief.signers)
-    return asked and (notice.stage == Stage.READY or delivery.document is not None)
-
-
 def _needless(delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> Reason | None:
     """Why nobody needs this notice any more, by what the document says now; news of an ending is always needed."""
     if seen is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
         return None
-    silent = notice.about or (notice.person if notice.action in _ASKED else None)
+    silent = notice.about or (notice.person if notice.action in ASKED else None)
     acted = next((_ACTED.get(signer.state) for signer in seen.signers if signer.person == silent), None)
     return acted or (Reason.SETTLED if seen.status and seen.status.ended else None)

@@ -8,7 +8,7 @@ from functools import partial
 from temporalio.client import Client
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.push.config import open_dialect
+from activities.push.config import open_dialect, open_messaging
 from starter import clients
 from starter.context import connected
 from starter.doctor import files, queues, temporal, vendors
@@ -66,6 +66,7 @@ async def _signature(settings: Settings) -> list[Part]:
 async def _own(settings: Settings) -> list[Part]:
     return [
         await looked("push", partial(_push, settings)),
+        await looked("cloud messaging", partial(_messaging, settings)),
         await looked("receiver", partial(vendors.receiver, settings.webhook.url)),
         callbacks(settings),
         await looked("hand-off", partial(hand_off, settings)),
@@ -83,6 +84,16 @@ async def _push(settings: Settings) -> Part:
         if dialect is not None:
             closing.push_async_callback(dialect.aclose)
         return await vendors.push(dialect)
+
+
+async def _messaging(settings: Settings) -> Part:
+    if missing := _missing(settings, Need.MESSAGING):
+        return wrong("cloud messaging", missing)
+    channel = open_messaging(clients.messaging_config(settings))
+    async with AsyncExitStack() as closing:
+        if channel is not None:
+            closing.push_async_callback(channel.aclose)
+        return await vendors.messaging(channel, status_mails=settings.signature.status_mails == "on")
 
 
 @asynccontextmanager

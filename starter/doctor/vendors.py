@@ -5,6 +5,7 @@ from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.http.calling import Service, make_client
+from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
 from starter.doctor.health import Part, doubtful, fine, wrong
 
@@ -43,9 +44,19 @@ async def clock(url: str) -> Part:
 async def push(dialect: PushDialect | None) -> Part:
     """Whether the push service takes our credentials."""
     if dialect is None:
-        return doubtful("push", "off: signers get Core Signature's mail, nobody else is told")
+        return doubtful("push", "off: nobody has a device")
     await dialect.check()
     return fine("push", "credentials are taken")
+
+
+async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> Part:
+    """Whether cloud messaging takes our credentials, and without it, who is told nothing."""
+    if channel is None:
+        endings = "requester and alternates" if status_mails else "requester, alternates, and signers of an ending,"
+        says = f"COUNTERSIGN_MRA_URL is not set: without a device signers get Core Signature's mail, {endings} nothing"
+        return doubtful("cloud messaging", says)
+    await channel.check()
+    return fine("cloud messaging", "credentials are taken")
 
 
 async def receiver(url: str) -> Part:

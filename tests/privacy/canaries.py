@@ -11,6 +11,7 @@ SECRETS = Secrets(
     callback="canary-callback-secret-91c7e5a3d0",
     signature_client="canary-signature-secret-4e2a8d60",
     push_client="canary-push-secret-d83f5b17c9",
+    messaging="canary-messaging-password-5b90d3e8f2",
     finance="canary-finance-secret-72b0e6f4a1",
 )
 NEVER = {
@@ -19,6 +20,7 @@ NEVER = {
     "secret of the callbacks": SECRETS.callback,
     "client secret": SECRETS.signature_client,
     "client secret of push": SECRETS.push_client,
+    "password of cloud messaging": SECRETS.messaging,
     "secret of a hand-off": base64.b64encode(SECRETS.finance.encode()).decode(),
     "bearer token": "eyJhbGciOi",
     "e-mail of a signer": "canary.first@customer.test",

@@ -99,7 +99,7 @@ def test_init_and_doctor_find_everything_set_up(laptop: Laptop) -> None:
     assert {part["state"] for part in examined["parts"]} == {"ok"}
     parts = {part["part"] for part in examined["parts"]}
     assert {"temporal", "search attributes", "worker", "version", "token", "clock"} <= parts
-    assert {"push", "receiver", "store", "people"} <= parts
+    assert {"push", "cloud messaging", "receiver", "store", "people"} <= parts
 
 
 def test_doctor_says_what_to_do_when_another_version_is_current(laptop: Laptop) -> None:

@@ -69,6 +69,14 @@ async def test_a_process_opens_all_its_clients_without_a_call(environment: dict[
         assert opened.signature.document_url("d") == "https://sign.example/api/v1/documents/d/"
 
 
+async def test_cloud_messaging_is_opened_when_it_is_set(environment: dict[str, str]) -> None:
+    async with clients.opened(settings(environment)) as opened:
+        assert opened.messaging is None
+    account = {"MRA_URL": "https://api.example", "MRA_USER": "us", "MRA_PASSWORD": "secret"}
+    async with clients.opened(settings(environment, **account)) as opened:
+        assert opened.messaging is not None
+
+
 def test_what_is_unset_keeps_the_clients_defaults(environment: dict[str, str]) -> None:
     credentials = Credentials("https://login.example/token", "us", SecretStr("secret"))
     callback_url = f"https://receiver.example/callbacks/core-signature/{SEGMENT}"
@@ -91,8 +99,10 @@ def test_what_a_tenant_answers_differently_reaches_the_client(environment: dict[
             SIGNATURE_PAGE_SIZE="50",
             SIGNATURE_CANCEL_PATHS="stop",
             SIGNATURE_CALLBACK_STYLE="subscription",
+            SIGNATURE_STATUS_MAILS="off",
         )
     )
+    assert not config.status_mails
     credentials = config.credentials
     assert (credentials.token_auth, credentials.grant) == (TokenAuth.JSON, Grant.PASSWORD)
     assert credentials.parameters == {"username": "sender", "password": "pass", "subscription": "acme"}

@@ -9,6 +9,8 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from deploy.sandbox.core.webhooks import EVENT_TYPES
+from deploy.sandbox.server import running
+from deploy.sandbox.settings import SandboxSettings
 from starter.doctor import Health, Part, examine
 from starter.doctor.callbacks import EVENTS
 from starter.doctor.files import store
@@ -63,6 +65,35 @@ async def test_what_worker_or_receiver_would_not_start_without_is_wrong(name: st
     part = await part_of(everything, "settings")
     assert part.state is Health.WRONG
     assert part.says.startswith(f"COUNTERSIGN_{name}: is missing")
+
+
+@pytest.mark.parametrize(
+    ("mails", "untold"),
+    [("on", "requester and alternates nothing"), ("off", "requester, alternates, and signers of an ending, nothing")],
+)
+async def test_without_cloud_messaging_it_is_said_who_is_told_nothing(tmp_path: Path, mails: str, untold: str) -> None:
+    part = await part_of(complete(tmp_path) | {"COUNTERSIGN_SIGNATURE_STATUS_MAILS": mails}, "cloud messaging")
+    assert part.state is Health.WARNING
+    assert part.says.endswith(untold)
+
+
+async def test_half_an_account_of_cloud_messaging_is_wrong(tmp_path: Path) -> None:
+    half = complete(tmp_path) | {"COUNTERSIGN_MRA_URL": "http://127.0.0.1:1"}
+    for name in ("settings", "cloud messaging"):
+        part = await part_of(half, name)
+        assert part.state is Health.WRONG
+        assert "COUNTERSIGN_MRA_USER: is missing" in part.says
+
+
+@pytest.mark.parametrize(("password", "state"), [("", Health.OK), ("guessed", Health.WRONG)])
+async def test_cloud_messaging_is_tried_without_sending_anything(tmp_path: Path, password: str, state: Health) -> None:
+    async with running(SandboxSettings()) as sandbox:
+        known = sandbox.world.settings
+        account = {"URL": sandbox.url, "USER": known.mra_user, "PASSWORD": password or known.mra_password}
+        named = {f"COUNTERSIGN_MRA_{name}": text for name, text in account.items()}
+        part = await part_of(complete(tmp_path) | named, "cloud messaging")
+    assert part.state is state
+    assert sandbox.world.memory.mails.values() == []
 
 
 SUBSCRIPTION = {"COUNTERSIGN_SIGNATURE_CALLBACK_STYLE": "subscription"}

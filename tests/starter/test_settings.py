@@ -50,6 +50,8 @@ def test_nothing_needs_to_be_set_until_a_process_needs_it() -> None:
         (Need.PUSH, {}, "PUSH_URL PUSH_PROJECT PUSH_TOKEN_URL PUSH_CLIENT_ID PUSH_CLIENT_SECRET"),
         (Need.PUSH, {"PUSH_DIALECT": "appworks"}, "PUSH_URL PUSH_APP PUSH_APP_KEY"),
         (Need.PUSH, {"PUSH_AUTH": "google_service_account"}, "PUSH_URL PUSH_PROJECT PUSH_CREDENTIALS_FILE"),
+        (Need.MESSAGING, {"MRA_URL": "https://api.example"}, "MRA_USER MRA_PASSWORD"),
+        (Need.MESSAGING, {"MRA_PASSWORD": "secret"}, "MRA_URL MRA_USER"),
         (Need.CALLBACKS, {}, "WEBHOOK_URL WEBHOOK_SEGMENT"),
         (Need.RECEIVER, {}, "WEBHOOK_SEGMENT WEBHOOK_SECRETS"),
         (Need.RECEIVER, {"WEBHOOK_SECRETS": ","}, "WEBHOOK_SEGMENT WEBHOOK_SECRETS"),
@@ -70,6 +72,8 @@ def test_a_need_names_all_that_is_missing(need: Need, environment: dict[str, str
     ("need", "environment"),
     [
         (Need.PUSH, {"PUSH_DIALECT": "off"}),
+        (Need.MESSAGING, {}),
+        (Need.MESSAGING, {"MRA_URL": "https://api.example", "MRA_USER": "us", "MRA_PASSWORD": "secret"}),
         (Need.CALLBACKS, {"SIGNATURE_CALLBACK_STYLE": "subscription"}),
         (Need.LINKS, {"LINK_BASE": "https://sign.example", "LINK_SECRET": "s" * 32}),
     ],
@@ -290,7 +294,7 @@ def test_the_build_of_a_worker_is_read() -> None:
 SIGNATURE = (
     "URL TOKEN_URL TOKEN_AUTH GRANT CLIENT_ID CLIENT_SECRET SCOPE SUBSCRIPTION FROM_EMAIL DIALECT SIGNER_NAME_STYLE "
     "LIST_LAG CALLBACK_STYLE CANCEL_PATHS RESEND_PATHS FORWARD_PATHS MAX_RPS MAX_UPLOAD_MB PAGE_SIZE DOWNLOAD_HOSTS "
-    "LINK_TTL"
+    "LINK_TTL STATUS_MAILS"
 )
 PUSH = "DIALECT URL SEND_PATH PROJECT AUTH TOKEN_URL CLIENT_ID CLIENT_SECRET CREDENTIALS_FILE APP APP_KEY"
 OTHERS = (
@@ -315,10 +319,10 @@ def test_every_name_of_the_contract_is_known_and_described() -> None:
 
 def test_a_reserved_name_that_is_set_can_be_warned_about() -> None:
     assert load(environment=ours(ADOPT="off", ACTOR="me", SIGNATURE_LINK_TTL="5m")).idle == ()
-    assert load(environment=ours(ADOPT="on", SIGNATURE_LINK_TTL="1h", MRA_PASSWORD="x")).idle == (
+    assert load(environment=ours(ADOPT="on", SIGNATURE_LINK_TTL="1h", DEVICES_KEYS="x")).idle == (
         "COUNTERSIGN_SIGNATURE_LINK_TTL",
+        "COUNTERSIGN_DEVICES_KEYS",
         "COUNTERSIGN_ADOPT",
-        "COUNTERSIGN_MRA_PASSWORD",
     )
 
 

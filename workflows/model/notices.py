@@ -20,7 +20,7 @@ class NoticeAction(StrEnum):
 
 
 class Channel(StrEnum):
-    """How a notice travels; `mail` is Core Signature's own."""
+    """How a notice travels; `mail` is Core Signature's own, or like `sms` one of cloud messaging."""
 
     PUSH = "push"
     MAIL = "mail"

@@ -63,6 +63,13 @@ def test_one_voice_only() -> None:
     assert sent_by["from_email"] == "legal@acme.test"
 
 
+def test_mails_about_endings_are_kept_back_only_when_asked_for() -> None:
+    people = {"customer-signer": person(), "chief-executive": person()}
+    assert "disable_emails" not in request_body("https://sign.test/d", brief(), people, set(), CONFIG)
+    silent = request_body("https://sign.test/d", brief(), people, set(), replace(CONFIG, status_mails=False))
+    assert silent["disable_emails"] is True
+
+
 @pytest.mark.parametrize(
     ("name", "first", "last"),
     [("Ada Example", "Ada", "Example"), ("Ada Maria Example", "Ada Maria", "Example"), ("Example", "", "Example")],

@@ -1,0 +1,79 @@
+"""People whom no phone reaches: who tells them instead, and cloud messaging for those whom nobody else does."""
+
+import hashlib
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Final
+
+from temporalio import activity
+
+from activities.people import Person, device_hash
+from activities.push.cloud_messaging import CloudMessaging
+from activities.push.dialect import Sent
+from activities.push.limiter import Places
+from activities.push.message import Message
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import Channel, Delivery, Notice, NoticeAction
+
+ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
+_REFERENCE_LENGTH: Final = 32
+
+
+class Fallback(StrEnum):
+    """Who tells somebody whom no phone reaches."""
+
+    CORE = "core"
+    """Core Signature's own mail, asked for by us."""
+    MESSAGING = "messaging"
+    """Cloud messaging, in our words."""
+    NOBODY = "nobody"
+    """There is nothing to be said: a mail that was read cannot be taken back."""
+
+
+def fallback_of(delivery: Delivery, notice: Notice) -> Fallback:
+    """Who is to tell of `notice`.
+
+    Core Signature mails signers only, their first mail by itself and later ones for a document we name. Of endings it
+    mails them besides, in words of its own that call our expiry a cancellation: so ours go out as well.
+    """
+    signer = any(one.person == notice.person for one in delivery.brief.signers)
+    if signer and notice.action in ASKED and (notice.stage == Stage.READY or delivery.document is not None):
+        return Fallback.CORE
+    return Fallback.NOBODY if notice.action is NoticeAction.WITHDRAW else Fallback.MESSAGING
+
+
+class Letters:
+    """Writes to people by `messaging`; None means that there is no such channel."""
+
+    def __init__(self, messaging: CloudMessaging | None) -> None:
+        self._messaging = messaging
+        self._places = Places()
+
+    def may_reach(self, person: Person, only: Collection[str] | None = None) -> bool:
+        """Whether there is a channel, and the person is among those left open if these are given."""
+        return self._messaging is not None and (only is None or address_of(person) in only)
+
+    async def send(self, person: Person, message: Message, notice: Notice, *, urgent: bool) -> tuple[Channel, Sent]:
+        """Text what is urgent to a number, mail everything else; each attempt has the same reference."""
+        channel = Channel.SMS if urgent and person.phone else Channel.MAIL
+        sent = await self._places.one(lambda: self._sent(channel, person, message, reference_of(notice)))
+        if sent.failure:
+            activity.logger.warning("%s to %s: %s, %s", channel, address_of(person), sent.fate, sent.failure)
+        return channel, sent
+
+    async def _sent(self, channel: Channel, person: Person, message: Message, reference: str) -> Sent:
+        if self._messaging is None:
+            raise RuntimeError("whoever may not be reached is not written to")
+        if channel is Channel.SMS and person.phone:
+            return await self._messaging.text(person.phone, message, reference)
+        return await self._messaging.mail(person.email, message, reference)
+
+
+def address_of(person: Person) -> str:
+    """How ledgers and reports speak of where a person is written to: by the id, addresses can be guessed."""
+    return device_hash(f"{person.id}/letters")
+
+
+def reference_of(notice: Notice) -> str:
+    """What cloud messaging calls a notice in its own records; it says nothing of request and person."""
+    return hashlib.sha256(notice.key.encode()).hexdigest()[:_REFERENCE_LENGTH]

@@ -1,0 +1,236 @@
+"""People whom no phone reaches: who tells them, by which channel, and that no fault of it loses them."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.core_signature.asked import Asked
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.links import Links
+from activities.people import FileDirectory, device_hash
+from activities.push.cloud_messaging import CloudMessaging
+from activities.push.dialect import PushDialect
+from activities.push.fallback import reference_of
+from activities.push.limiter import AT_ONCE
+from activities.push.mail import SignerMail
+from activities.push.service import Notices
+from activities.store import Store
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.push.stage import delivery, entries, mark, notice, only, outcomes, pushes
+from tests.activities.push.test_cloud_messaging import messaging
+from workflows.follow_up.deliveries import stragglers
+from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
+from workflows.model.request import Code, Status
+
+PHONE, NUMBER = "+31 20 555 0100", "0031205550100"
+PEOPLE = f"""
+people:
+  - {{id: customer-signer, name: Customer Signer, email: customer@acme.test, zone: UTC}}
+  - {{id: requester, name: Re Quester, email: requester@example.test, zone: Europe/Amsterdam, locale: nl}}
+  - {{id: deputy, name: De Puty, email: deputy@example.test, zone: UTC, phone: "{PHONE}"}}
+  - id: alternate
+    name: Al Ternate
+    email: alternate@example.test
+    zone: UTC
+    devices: [{{token: alternate~1, platform: ios}}]
+"""
+OPEN = NoticeAction.OPEN
+
+
+@pytest.fixture
+async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
+    """Cloud messaging at the sandbox."""
+    async with messaging(sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+def reaching(
+    cloud: CloudMessaging,
+    fcm: PushDialect,
+    directory: FileDirectory,
+    links: Links,
+    core: CoreSignatureClient,
+    signatures: CoreSignatureService,
+    store: Store,
+    tmp_path: Path,
+) -> Notices:
+    """The push service with its fallback, over people of whom most have no phone."""
+    (tmp_path / "people.yaml").write_text(PEOPLE)
+    return Notices(
+        dialect=fcm,
+        directory=directory,
+        links=links,
+        read=signatures.read,
+        mail=SignerMail(core, directory, Asked(store)),
+        store=store,
+        messaging=cloud,
+    )
+
+
+def told(sandbox: RunningSandbox) -> list[tuple[str, str]]:
+    """What cloud messaging delivered, by kind and address."""
+    return [(one["kind"], one["to"]) for one in entries(sandbox, "message")]
+
+
+def arm(sandbox: RunningSandbox, fault: str, **more: object) -> None:
+    """Arm a fault against cloud messaging."""
+    sandbox.world.faults.arm(Fault.model_validate({"path": "/mra/*", "method": "POST", "fault": fault, **more}))
+
+
+def urgent(*notices: Notice) -> Delivery:
+    """The same about something that cannot wait."""
+    ordinary = delivery(*notices)
+    return ordinary.replace(brief=ordinary.brief.replace(urgent=True))
+
+
+@pytest.mark.parametrize(
+    ("one", "outcome"),
+    [
+        (notice("requester", "question-1", OPEN), None),
+        (notice("requester", "settled", OPEN), Status.DECLINED),
+        (notice("deputy", "escalation", OPEN, about="customer-signer"), None),
+        (notice("deputy", "undelivered", OPEN), None),
+        (notice("customer-signer", "answer-1", NoticeAction.SIGN), None),
+        (notice("customer-signer", "reassigned", OPEN), None),
+        (notice("customer-signer", "settled", OPEN), Status.EXPIRED),
+    ],
+    ids=lambda value: value.stage if isinstance(value, Notice) else str(value),
+)
+async def test_whom_core_signature_does_not_mail_is_mailed_by_cloud_messaging(
+    sandbox: RunningSandbox, reaching: Notices, one: Notice, outcome: Status | None
+) -> None:
+    line = only(await reaching.deliver(delivery(one, outcome=outcome)))
+    assert (line.channel, line.outcome, line.why) == (Channel.MAIL, Outcome.ACCEPTED, None)
+    [(kind, address)] = told(sandbox)
+    assert (kind, address.split("@")[0]) == ("email", one.person.removesuffix("-signer"))
+    assert (entries(sandbox, "mail"), pushes(sandbox)) == ([], [])
+
+
+async def test_a_mail_speaks_the_language_of_its_reader_and_has_their_link(
+    sandbox: RunningSandbox, reaching: Notices
+) -> None:
+    await reaching.deliver(delivery(notice("requester", "settled", OPEN), outcome=Status.DECLINED))
+    [mail] = sandbox.world.memory.mails.where("requester")
+    assert mail.subject == "Geweigerd: Master services agreement"
+    assert mail.path is not None and mail.path.startswith("https://sign.example/open/")
+
+
+@pytest.mark.parametrize("outcome", [None, Status.SIGNED])
+async def test_a_withdrawal_sends_nothing(sandbox: RunningSandbox, reaching: Notices, outcome: Status | None) -> None:
+    gone = notice("requester", "withdrawal", NoticeAction.WITHDRAW)
+    line = only(await reaching.deliver(delivery(gone, outcome=outcome)))
+    assert (line.channel, line.outcome, line.why) == (Channel.PUSH, Outcome.SUPPRESSED, "no_device")
+    assert told(sandbox) == []
+
+
+async def test_a_first_notice_stays_core_signatures_own_mail(sandbox: RunningSandbox, reaching: Notices) -> None:
+    line = only(await reaching.deliver(delivery(notice("customer-signer"))))
+    assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    assert told(sandbox) == []
+
+
+@pytest.mark.parametrize(
+    ("person", "is_urgent", "channel", "address"),
+    [
+        ("deputy", True, Channel.SMS, NUMBER),
+        ("deputy", False, Channel.MAIL, "deputy@example.test"),
+        ("requester", True, Channel.MAIL, "requester@example.test"),
+    ],
+)
+async def test_what_is_urgent_is_texted_to_whoever_has_a_number(
+    sandbox: RunningSandbox, reaching: Notices, person: str, is_urgent: bool, channel: Channel, address: str
+) -> None:
+    one = notice(person, "escalation", OPEN)
+    line = only(await reaching.deliver((urgent if is_urgent else delivery)(one)))
+    assert (line.channel, line.outcome) == (channel, Outcome.ACCEPTED)
+    assert [to for _, to in told(sandbox)] == [address]
+
+
+async def test_whose_last_phone_is_gone_is_written_to_at_once(sandbox: RunningSandbox, reaching: Notices) -> None:
+    mark(sandbox, "alternate~1", "unregistered")
+    line = only(await reaching.deliver(delivery(notice("alternate", "escalation", OPEN))))
+    assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    assert outcomes(line)[device_hash("alternate~1")] is Outcome.FAILED
+    assert told(sandbox) == [("email", "alternate@example.test")]
+
+
+async def test_who_has_a_phone_gets_no_mail_besides(sandbox: RunningSandbox, reaching: Notices) -> None:
+    only(await reaching.deliver(delivery(notice("alternate", "escalation", OPEN))))
+    assert (len(pushes(sandbox)), told(sandbox)) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "retried"),
+    [("503", Code.UNREACHABLE, True), ("429", Code.UNREACHABLE, True), ("401", Code.UNAUTHORISED, False)],
+)
+async def test_a_fault_of_the_channel_loses_nobody_and_buries_nothing(
+    sandbox: RunningSandbox, reaching: Notices, store: Store, fault: str, code: Code, retried: bool
+) -> None:
+    one = notice("requester", "settled", OPEN)
+    arm(sandbox, fault, times=None, retry_after=30)
+    with pytest.raises(ApplicationError) as failed:
+        await reaching.deliver(delivery(one))
+    assert (failed.value.type, failed.value.non_retryable) == (code, not retried)
+    if fault == "429":
+        assert (failed.value.next_retry_delay or timedelta()) >= timedelta(seconds=30)
+    sandbox.world.faults.clear()
+    assert only(await reaching.deliver(delivery(one))).outcome is Outcome.ACCEPTED
+    assert told(sandbox) == [("email", "requester@example.test")]
+    assert not await store.burial("requester", device_hash("requester/letters"))
+
+
+async def test_of_several_the_one_whose_mail_failed_is_left_open_and_tried_again_alone(
+    sandbox: RunningSandbox, reaching: Notices
+) -> None:
+    arm(sandbox, "503", contains='"deputy@example.test"')
+    stage = delivery(notice("requester", "undelivered", OPEN), notice("deputy", "undelivered", OPEN))
+    first = await reaching.deliver(stage)
+    assert [(line.person, line.outcome, line.why) for line in first.delivered] == [
+        ("requester", Outcome.ACCEPTED, None),
+        ("deputy", Outcome.FAILED, "unreachable"),
+    ]
+    assert len(first.open_devices) == 1
+    again = await reaching.deliver(stragglers(stage, first))
+    assert (only(again).person, only(again).outcome, again.open_devices) == ("deputy", Outcome.ACCEPTED, ())
+    assert told(sandbox) == [("email", "requester@example.test"), ("email", "deputy@example.test")]
+
+
+async def test_each_attempt_has_one_reference_that_says_nothing_of_request_and_person(
+    sandbox: RunningSandbox, reaching: Notices
+) -> None:
+    one = notice("requester", "settled", OPEN)
+    arm(sandbox, "cut", commit=True)
+    with pytest.raises(ApplicationError):
+        await reaching.deliver(delivery(one))
+    await reaching.deliver(delivery(one))
+    references = [entry["reference"] for entry in entries(sandbox, "message")]
+    assert references == [reference_of(one)] * 2
+    assert not any(word in references[0] for word in ("requester", "msa", "settled"))
+
+
+async def test_no_address_is_in_a_report_an_error_or_a_log(
+    sandbox: RunningSandbox, reaching: Notices, caplog: pytest.LogCaptureFixture
+) -> None:
+    arm(sandbox, "400", times=None)
+    report = await reaching.deliver(urgent(notice("deputy", "escalation", OPEN), notice("requester", "settled", OPEN)))
+    assert [line.why for line in report.delivered] == ["refused", "refused"]
+    said = report.model_dump_json() + caplog.text
+    assert not any(word in said for word in (PHONE, NUMBER, "deputy@", "requester@", "De Puty"))
+    assert device_hash("deputy@example.test") not in said
+
+
+async def test_ten_times_as_many_as_have_room_at_once_get_one_mail_each(
+    sandbox: RunningSandbox, reaching: Notices, tmp_path: Path
+) -> None:
+    crowd = [f"member-{number:03}" for number in range(10 * AT_ONCE)]
+    entry = "  - {id: %s, name: N, email: %s@x.test, zone: UTC}\n"
+    (tmp_path / "people.yaml").write_text("people:\n" + "".join(entry % (one, one) for one in crowd))
+    report = await reaching.deliver(delivery(*(notice(one, "settled", OPEN) for one in crowd)))
+    assert {line.outcome for line in report.delivered} == {Outcome.ACCEPTED}
+    assert sorted(to for _, to in told(sandbox)) == [f"{one}@x.test" for one in crowd]

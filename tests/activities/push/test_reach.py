@@ -1,0 +1,181 @@
+"""Stories with real people, Core Signature, cloud messaging and hand-off: whoever has no phone hears of everything."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from activities.core_signature.asked import Asked
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.downstream import Downstream, DownstreamConfig
+from activities.handoff import Fanout
+from activities.http.addresses import Guard
+from activities.http.calling import make_client
+from activities.links import Links
+from activities.people import FileDirectory
+from activities.planner import PolicyPlanner
+from activities.push.dialect import PushDialect
+from activities.push.mail import SignerMail
+from activities.push.service import Notices
+from activities.store import Store
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.server import RunningSandbox
+from starter.page.as_known import page_as_known
+from tests.activities.core_signature.requests import PDF, deed
+from tests.activities.push.stage import entries
+from tests.activities.push.test_cloud_messaging import messaging
+from tests.workflows.fakes import World
+from tests.workflows.stage import a_request, story
+from workflows.model.notices import Channel, Outcome
+from workflows.model.policy import Escalation, EscalationAction, Policy
+from workflows.model.request import Signer, Status
+from workflows.signature.inputs import SignatureRequest
+
+SIGNER, ADDRESS = "customer-signer", "customer@acme.test"
+PEOPLE = f"""
+people:
+  - {{id: {SIGNER}, name: N, email: {ADDRESS}, zone: UTC}}
+  - {{id: legal-desk, name: N, email: desk@example.test, zone: UTC}}
+  - {{id: deputy, name: N, email: deputy@example.test, zone: UTC, phone: "+31 20 555 0100"}}
+"""
+SILENT = Policy(window="3d", hours="any", reminders=None, warnings=(), escalation=None)
+ALERTED = SILENT.replace(
+    urgent=True,
+    escalation=Escalation(
+        after="4h", or_=None, action=EscalationAction.NOTIFY, to=("alternates",), alternates=("deputy",)
+    ),
+)
+
+
+@dataclass
+class House:
+    """Everything real, over one sandbox; `world` is made for a tenant whose status mails are on or off."""
+
+    sandbox: RunningSandbox
+    core: CoreSignatureClient
+    directory: FileDirectory
+    notices: Notices
+    store: Store
+    downstream: Downstream
+
+    async def world(self, *, status_mails: bool = True) -> World:
+        self.core.config = replace(self.core.config, status_mails=status_mails)
+        world = World()
+        world.signatures = CoreSignatureService(self.core, self.directory, self.store)  # type: ignore[assignment]
+        world.push, world.planner = self.notices, PolicyPlanner(self.directory)  # type: ignore[assignment]
+        world.handoff = Fanout(  # type: ignore[assignment]
+            push=self.notices,
+            downstream=self.downstream,
+            directory=self.directory,
+            temporal=await Client.connect("127.0.0.1:9", lazy=True),
+            store=self.store,
+            document_url=self.core.document_url,
+        )
+        return world
+
+    async def request(self, policy: Policy) -> SignatureRequest:
+        asked = a_request(Signer(person=SIGNER, order=1), handoff=()).replace(policy=policy)
+        document = asked.brief.document.replace(sha256=await self.store.put_document(PDF))
+        return asked.replace(brief=asked.brief.replace(document=document, urgent=policy.urgent))
+
+    def written(self) -> list[tuple[str, str]]:
+        """What cloud messaging delivered: to whom, and how it reads."""
+        return [(one["to"], one["text"]) for one in entries(self.sandbox, "message")]
+
+    def arm(self, fault: str) -> None:
+        self.sandbox.world.faults.arm(Fault(path="/mra/*", method="POST", fault=fault, times=None))
+
+
+@pytest.fixture
+async def house(
+    sandbox: RunningSandbox,
+    core: CoreSignatureClient,
+    directory: FileDirectory,
+    fcm: PushDialect,
+    links: Links,
+    signatures: CoreSignatureService,
+    store: Store,
+    tmp_path: Path,
+) -> AsyncIterator[House]:
+    (tmp_path / "people.yaml").write_text(PEOPLE)
+    async with AsyncExitStack() as closing:
+        channel = await closing.enter_async_context(messaging(sandbox))
+        calls = await closing.enter_async_context(make_client())
+        notices = Notices(
+            dialect=fcm,
+            directory=directory,
+            links=links,
+            read=signatures.read,
+            mail=SignerMail(core, directory, Asked(store)),
+            store=store,
+            messaging=channel,
+        )
+        yield House(
+            sandbox, core, directory, notices, store, Downstream(calls, DownstreamConfig(secrets={}), Guard(()))
+        )
+
+
+async def test_a_requester_without_a_phone_hears_of_a_decline_by_mail(house: House) -> None:
+    async with story(await house.world(), await house.request(SILENT)) as it:
+        await it.days_pass(0.01)
+        await deed(house.sandbox, ADDRESS, "decline", reason="too dear")
+        await it.callback("declined")
+        settled = await it.handle.result()
+        shown = await it.shown()
+    assert settled.outcome is Status.DECLINED
+    [line] = [line for line in shown.notifications if line.person == "legal-desk"]
+    assert (line.stage, line.channel, line.outcome) == ("settled", Channel.MAIL, Outcome.ACCEPTED)
+    [text] = [text for to, text in house.written() if to == "desk@example.test"]
+    assert "was declined by a signer" in text
+
+
+async def test_an_urgent_alternate_without_a_phone_is_told_by_text(house: House) -> None:
+    async with story(await house.world(), await house.request(ALERTED)) as it:
+        await it.days_pass(1)
+        shown = await it.shown()
+    [line] = [line for line in shown.notifications if line.stage == "escalation"]
+    assert (line.person, line.channel, line.outcome) == ("deputy", Channel.SMS, Outcome.ACCEPTED)
+    assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "deputy")]
+    [(to, text)] = house.written()
+    assert to == "0031205550100"
+    assert text.startswith("Urgent: ")
+
+
+@pytest.mark.parametrize("fault", ["401", "503", "429"])
+async def test_an_ending_reaches_the_requester_once_the_channel_is_mended(house: House, fault: str) -> None:
+    house.arm(fault)
+    async with story(await house.world(), await house.request(SILENT)) as it:
+        await it.days_pass(0.01)
+        await deed(house.sandbox, ADDRESS, "decline", reason="too dear")
+        await it.callback("declined")
+        await it.days_pass(0.01)
+        waiting = await it.shown()
+        assert house.written() == []
+        house.sandbox.world.faults.clear()
+        await it.handle.result()
+        shown = await it.shown()
+    assert not any(line.outcome is Outcome.ACCEPTED for line in waiting.notifications if line.stage == "settled")
+    told = [line for line in shown.notifications if line.stage == "settled" and line.outcome is Outcome.ACCEPTED]
+    assert {(line.person, line.channel) for line in told} == {(SIGNER, Channel.MAIL), ("legal-desk", Channel.MAIL)}
+    assert sorted(to for to, _ in house.written()) == [ADDRESS, "desk@example.test"]
+
+
+@pytest.mark.parametrize("status_mails", [False, True], ids=["off", "on"])
+async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House, status_mails: bool) -> None:
+    """Every channel there is: Core Signature's mail, cloud messaging, our page, what is shown and handed on."""
+    async with story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
+        settled = await it.handle.result()
+        shown = await it.shown()
+    [document] = house.sandbox.world.memory.documents
+    assert document.status == "ca"
+    assert (settled.outcome, shown.status) == (Status.EXPIRED, Status.EXPIRED)
+    assert page_as_known(shown, SIGNER).outcome is Status.EXPIRED
+    [text] = [text for to, text in house.written() if to == ADDRESS]
+    assert text.startswith("Master services agreement was not signed in time.")
+    said = [f"{mail.subject} {mail.text}" for mail in house.sandbox.world.memory.mails.where("customer")]
+    assert len(said) == (3 if status_mails else 2)
+    assert any("cancelled" in text.lower() for text in said) is status_mails
