@@ -1,7 +1,7 @@
 """Who lives in a town under test, and the request files they write."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +52,15 @@ def settle(people: Path, files: Path) -> None:
     (files / _CONTRACT).write_bytes(PDF)
 
 
+def move_in(people: Path, names: Sequence[str], group: str) -> None:
+    """Add people with one phone each, all of one group, to a people file that was settled."""
+    settled = json.loads(people.read_text())
+    for name in names:
+        phone = {"token": f"{name}~1", "platform": "android"}
+        settled["people"].append({**_person(name), "devices": [phone], "groups": [group]})
+    people.write_text(json.dumps(settled))
+
+
 def write_request(
     folder: Path,
     id: str,
@@ -60,9 +69,18 @@ def write_request(
     policy: Policy = PATIENT,
     name: str = "Master services agreement",
     finance: str | None = None,
+    group: str | None = None,
+    at_once: bool = False,
 ) -> Path:
-    """A request file in a folder that was settled; `finance` is an address that is called once it is signed."""
-    handoff = [{"target": "hr", "person": "hr-desk"}] + ([{"target": "finance", "url": finance}] if finance else [])
+    """A request file in a folder that was settled.
+
+    Once it is signed the address `finance` is called and the `group` is told. Signers sign one after the other, or all
+    `at_once`.
+    """
+    handoff: list[dict[str, str]] = [{"target": "hr", "person": "hr-desk"}]
+    handoff += [{"target": "finance", "url": finance}] if finance else []
+    handoff += [{"target": group, "group": group}] if group else []
+    order = {"order": 1} if at_once else {}
     file = folder / f"{id}.json"
     file.write_text(
         json.dumps(
@@ -71,7 +89,7 @@ def write_request(
                 "kind": "customer-contract",
                 "document": {"file": _CONTRACT, "name": name},
                 "requester": requester,
-                "signers": [{"person": person} for person in signers or (SIGNER,)],
+                "signers": [{"person": person, **order} for person in signers or (SIGNER,)],
                 "policy": {**policy, "handoff": handoff},
             }
         )

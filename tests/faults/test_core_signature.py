@@ -2,16 +2,20 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from starter import lookup
+from tests.faults.evidence import gather
+from tests.faults.oracle import judge
 from tests.faults.population import colleague
 from tests.faults.town import WORKER, Town
 from tests.faults.vendor import DOCUMENTS, Entry, Vendor, instant
-from workflows.model.request import Code, Status
+from workflows.model.request import Code, SignerState, Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
@@ -90,6 +94,47 @@ async def test_a_redirect_is_a_problem_and_nobody_is_called_where_it_leads(share
     await shared.forward("redirected", timedelta(seconds=31))
     await shared.until_shown("redirected", lambda it: it.status is Status.SIGNED)
     assert await shared.vendor.ledger("downstream", target="trap") == []
+
+
+async def test_an_ended_document_whose_signers_nobody_can_match_settles_nothing_until_they_can_be(
+    shared: Town,
+) -> None:
+    """B20: signed there, yet nobody is told and nothing is on record while it is not known who has signed."""
+    await shared.ask("unmatched", colleague(21), colleague(22), at_once=True)
+    await shared.until_shown("unmatched", lambda it: len(it.notifications) == 2)
+    await shared.until_idle("unmatched")
+    with _who_was_asked_is_lost(shared, "unmatched"):
+        for one in await shared.vendor.waiting("unmatched"):
+            assert await shared.vendor.sign(one)
+        shown = await shared.until_shown("unmatched", lambda it: it.problem)
+        assert shown.problem and shown.problem.code is Code.PROVIDER_UNSURE
+        await shared.forward("unmatched", timedelta(seconds=31))
+        shown = await shared.shown("unmatched")
+        assert (shown.status, shown.handoffs) == (Status.SENT, ())
+        assert shown.problem and shown.problem.code is Code.PROVIDER_UNSURE
+        assert await lookup.recorded(shared.context.store, "unmatched") is None
+        assert await shared.vendor.pushes("unmatched", "settled") == []
+    await shared.forward("unmatched", timedelta(seconds=61))
+    shown = await shared.until_shown("unmatched", lambda it: it.status is Status.SIGNED)
+    assert [(line.person, line.state) for line in shown.signers] == [
+        (colleague(21), SignerState.SIGNED),
+        (colleague(22), SignerState.SIGNED),
+    ]
+    await shared.handle("unmatched").result()
+    assert await lookup.recorded(shared.context.store, "unmatched") is not None
+    assert judge(await gather(shared, {}, "unmatched")) == []
+
+
+@contextmanager
+def _who_was_asked_is_lost(town: Town, id: str) -> Iterator[None]:
+    """The store does not find who was asked while the block runs: of two with one order it cannot be told."""
+    [folder] = (town.folder.path / "store").glob(f"people/*/*/{id}")
+    away = folder.with_name(f"{id}-away")
+    folder.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(folder)
 
 
 async def _sent(town: Town, id: str) -> tuple[str, int]:
