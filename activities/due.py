@@ -19,7 +19,7 @@ def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None) 
     if now is None:
         return say("Due {when}.", when=when)
     if due_at <= now:
-        return say("Was due {when}.", when=when)
+        return say("Overdue since {when}.", when=when)
     days = reader.day(due_at) - reader.day(now)
     if not days:
         return say("Due today: {when}.", when=when)

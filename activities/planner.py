@@ -5,12 +5,12 @@ disappears; instants before `now` are kept, because only the workflow knows what
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from activities.calendars.wall_clock import after, latest_end_of_day
+from activities.calendars.wall_clock import after, in_words, latest_end_of_day
 from activities.failures import passing_failure
 from activities.follow_up.escalation import escalation
 from activities.follow_up.last_warnings import last_warnings
@@ -28,6 +28,11 @@ from workflows.model.request import Code
 from workflows.ports import Planner
 
 _ORDER: Final = list(MomentKind)
+
+
+class _Span(NamedTuple):
+    due_at: datetime
+    closes_at: datetime
 
 
 class PolicyPlanner(Planner):
@@ -52,49 +57,58 @@ class PolicyPlanner(Planner):
     async def _plan(self, planning: Planning) -> Agenda:
         people = await self._signers(planning)
         missing = tuple(one.person for one in planning.brief.signers if one.person not in (*people, *planning.acted))
-        due_at = await self._due_at(planning, people)
-        moments = [_expiry(planning.brief.requester, due_at), *await about_question(planning, self._directory)]
+        span = await self._span(planning, people)
+        moments = [_expiry(planning, span), *await about_question(planning, self._directory)]
         for turn in planning.turns:
             moments += await (
-                self._about_missing(planning, turn, due_at)
+                self._about_missing(planning, turn, span)
                 if turn.person in missing
-                else self._about(planning, turn, due_at, people)
+                else self._about(planning, turn, span, people)
             )
             await asyncio.sleep(0)  # A crowd is planned one by one: whoever waits for the loop gets it in between.
         moments.sort(key=lambda moment: (moment.at, _ORDER.index(moment.kind), moment.person))
         return Agenda(
-            due_at=due_at,
+            due_at=span.due_at,
+            closes_at=span.closes_at,
             moments=tuple(moment for moment in moments if moment.suppressed is None),
             dropped=tuple(moment for moment in moments if moment.suppressed is not None),
             doubt=self._directory.warning or _not_there(missing),
             missing=missing,
         )
 
-    async def _about(
-        self, planning: Planning, turn: Turn, due_at: datetime, people: Mapping[str, Person]
-    ) -> list[Moment]:
+    async def _about(self, planning: Planning, turn: Turn, span: _Span, people: Mapping[str, Person]) -> list[Moment]:
         person = people[turn.person]
         others = [people[other.person] for other in planning.turns if other is not turn and other.person in people]
-        waiting = _waiting(planning, turn, due_at, person, await self._mailed_along(planning, person, others))
+        waiting = _waiting(planning, turn, span, person, await self._mailed_along(planning, person, others))
         warnings = last_warnings(waiting)
-        nudges = reminders(waiting, warnings)
-        escalations = await escalation(planning, waiting, nudges, self._directory)
-        return [*warnings, *nudges, *escalations, *told_of(escalations, (*warnings, *nudges), waiting)]
+        nudges, overdue = reminders(waiting, warnings), waiting.overdue
+        late = reminders(overdue, [*warnings, *nudges]) if overdue else []
+        wait, alerts = await self._alerts(planning, (waiting, nudges), (overdue, late))
+        return [*warnings, *nudges, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
 
-    async def _about_missing(self, planning: Planning, turn: Turn, due_at: datetime) -> list[Moment]:
+    async def _about_missing(self, planning: Planning, turn: Turn, span: _Span) -> list[Moment]:
         """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
         requester = await self._directory.person(planning.brief.requester, planning.brief.id)
-        waiting = _waiting(planning, turn, due_at, requester.model_copy(update={"absent": ()}), NOBODY)
-        return await escalation(planning, waiting, [], self._directory)
+        waiting = _waiting(planning, turn, span, requester.model_copy(update={"absent": ()}), NOBODY)
+        _, alerts = await self._alerts(planning, (waiting, []), (waiting.overdue, []))
+        return alerts
 
-    async def _due_at(self, planning: Planning, people: Mapping[str, Person]) -> datetime:
-        """The instant after which the request expires."""
-        if isinstance(planning.due, datetime):
-            return planning.due.astimezone(UTC)
+    async def _alerts(
+        self, planning: Planning, in_time: tuple[Waiting, list[Moment]], too_late: tuple[Waiting | None, list[Moment]]
+    ) -> tuple[Waiting, list[Moment]]:
+        """The escalation of a signer and the wait it comes in: what cannot come in time may come after the due date."""
+        (waiting, nudges), (overdue, late) = in_time, too_late
+        begins_late = overdue is not None and waiting.since >= waiting.due
+        alerts = [] if begins_late else await escalation(planning, waiting, nudges, self._directory)
+        if overdue is None or any(alert.suppressed is None for alert in alerts):
+            return waiting, alerts
+        return overdue, await escalation(planning, overdue, late, self._directory) or alerts
+
+    async def _span(self, planning: Planning, people: Mapping[str, Person]) -> _Span:
+        """When the request is due, and when it is over."""
         signers = list(people.values()) or [await self._directory.person(planning.brief.requester)]
-        if isinstance(planning.due, date):
-            return latest_end_of_day(planning.due, ((signer.tz, signer.working_hours[1]) for signer in signers))
-        return after(planning.window_from, planning.policy.window, signers[0].tz)
+        due_at = _due_at(planning, signers)
+        return _Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
 
     async def _signers(self, planning: Planning) -> dict[str, Person]:
         """The signers whom the directory knows; whoever has left it does not stop the others."""
@@ -111,12 +125,21 @@ class PolicyPlanner(Planner):
         return Others.of(others, planning.policy)
 
 
-def _waiting(planning: Planning, turn: Turn, due_at: datetime, person: Person, others: Others) -> Waiting:
+def _due_at(planning: Planning, signers: Sequence[Person]) -> datetime:
+    if isinstance(planning.due, datetime):
+        return planning.due.astimezone(UTC)
+    if isinstance(planning.due, date):
+        return latest_end_of_day(planning.due, ((signer.tz, signer.working_hours[1]) for signer in signers))
+    return after(planning.window_from, planning.policy.window, signers[0].tz)
+
+
+def _waiting(planning: Planning, turn: Turn, span: _Span, person: Person, others: Others) -> Waiting:
     return Waiting(
         person=turn.person,
         since=turn.since,
         came_at=turn.came_at or turn.since,
-        due=due_at,
+        due=span.due_at,
+        closes=span.closes_at,
         now=planning.now,
         policy=planning.policy,
         hours=OpenHours.of(person, planning.policy),
@@ -132,7 +155,8 @@ def _not_there(missing: tuple[str, ...]) -> str | None:
     return f"{', '.join(missing)}: not in the directory" if missing else None
 
 
-def _expiry(requester: str, due_at: datetime) -> Moment:
-    return Moment(
-        at=due_at, kind=MomentKind.EXPIRE, stage="expiry", person=requester, to=requester, why="the due date has passed"
-    )
+def _expiry(planning: Planning, span: _Span) -> Moment:
+    requester, grace = planning.brief.requester, planning.policy.grace
+    late = span.closes_at > span.due_at
+    why = f"{in_words(grace)} after the due date" if late else "the due date has passed"
+    return Moment(at=span.closes_at, kind=MomentKind.EXPIRE, stage="expiry", person=requester, to=requester, why=why)

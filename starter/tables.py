@@ -17,7 +17,7 @@ from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine
 from workflows.model.views import RequestShow, SignerLine
-from workflows.signature.show import is_needless, outcome_words, stamp
+from workflows.signature.show import deadlines, is_needless, outcome_words, stamp
 
 _MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
 _GOOD: Final = ("signed", "approved", "done", "accepted")
@@ -99,8 +99,8 @@ def _facts(shown: RequestShow) -> Table:
         facts.add_row("waiting for", f"{waiting.person}, since {stamp(waiting.since)}")
     if shown.next:
         facts.add_row("next", " ".join(filter(None, (shown.next.what, stamp(shown.next.at), f"({shown.next.why})"))))
-    if shown.due_at:
-        facts.add_row("due", stamp(shown.due_at))
+    for what, at in deadlines(shown):
+        facts.add_row(what, stamp(at))
     if shown.problem:
         facts.add_row("problem", Text(f"{shown.problem.code}: {shown.problem.says}", "red"))
     for one in shown.attention:

@@ -18,6 +18,7 @@ from activities.person import Absence, Device, PeopleFile, Person
 from activities.policies.catalogue import Catalogue, Kind
 from activities.policies.file import (
     EscalationLayer,
+    OverdueLayer,
     QuestionLayer,
     ReminderLayer,
     TargetEntry,
@@ -29,6 +30,7 @@ from activities.requests.start import prepare
 from activities.store import Store
 from tests.activities.requests.papers import NOW, PDF
 from tests.markdown import ROOT, Block, Row, blocks, table
+from workflows.model.policy import Overdue
 
 PAGE: Final = (ROOT / "docs" / "files.md").read_text()
 BLOCKS: Final = blocks(PAGE)
@@ -123,6 +125,7 @@ TABLES: Final = (
     Table("A device", Device, device),
     Table("A kind", Kind, kind, policy),
     Table("Reminders", ReminderLayer, lambda example: kind({"reminders": example}), lambda: policy()["reminders"]),
+    Table("Overdue", OverdueLayer, lambda example: kind({"overdue": example, "grace": "14d"}), Overdue().model_dump),
     Table("A question", QuestionLayer, lambda example: kind({"question": example}), lambda: policy()["question"]),
     Table("Escalation", EscalationLayer, lambda example: kind({"escalation": example}), lambda: policy()["escalation"]),
     Table(

@@ -138,6 +138,10 @@ CalendarCode: TypeAlias = Annotated[
 ]
 Span: TypeAlias = Annotated[str, _matching(r"[1-9][0-9]{0,3}[mhdw]", _DURATIONS), AfterValidator(_duration)]
 """A duration, at most two years long."""
+SpanOrNone: TypeAlias = Annotated[
+    str, _matching(r"0d|[1-9][0-9]{0,3}[mhdw]", f"{_DURATIONS}, or 0d"), AfterValidator(_duration)
+]
+"""A duration or `0d`."""
 Url: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(web_url)]
 DayOrInstant: TypeAlias = Annotated[datetime | date, BeforeValidator(_day_or_instant)]
 """A bare date stays a date, because what it means depends on where it stands; instants come out in UTC."""

@@ -5,15 +5,19 @@ morning of the last working day before, and of two that would then come together
 the due date: however long the clocks stood, a warning is left out only if the signer's turn came later.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from activities.calendars.wall_clock import before, in_words
+from activities.calendars.wall_clock import before, in_words, start_of_day
 from activities.follow_up.mailed import warned
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.waiting import Waiting, dropped, moved
 from workflows.follow_up import stages
 from workflows.follow_up.agenda import APART
 from workflows.model.planning import Moment, MomentKind, Reason
+
+ON_THE_DAY: Final = "0d"
+_AN_INSTANT: Final = timedelta(microseconds=1)
 
 
 def last_warnings(waiting: Waiting) -> list[Moment]:
@@ -29,9 +33,23 @@ def last_warnings(waiting: Waiting) -> list[Moment]:
 
 
 def _nominal(waiting: Waiting, ahead: str) -> Moment:
-    at = before(waiting.due, ahead, waiting.hours.zone)
-    stage = stages.warning(ahead, waiting.revision)
-    return waiting.moment(MomentKind.WARN, at, stage, f"{in_words(ahead)} before the due date")
+    at, why = _on_the_day(waiting) if ahead == ON_THE_DAY else _ahead(waiting, ahead)
+    return waiting.moment(MomentKind.WARN, at, stages.warning(ahead, waiting.revision), why)
+
+
+def _ahead(waiting: Waiting, ahead: str) -> tuple[datetime, str]:
+    return before(waiting.until, ahead, waiting.hours.zone), f"{in_words(ahead)} before the due date"
+
+
+def _on_the_day(waiting: Waiting) -> tuple[datetime, str]:
+    """When their hours open on that day; those of the last day that has any, when it has none before the due date."""
+    hours, day = waiting.hours, waiting.hours.local_day(waiting.until - _AN_INSTANT)
+    slots = hours.slots(day)
+    if slots and slots[0].opens < waiting.until:
+        return slots[0].opens, "on the day of the due date"
+    if earlier := hours.last_day(day, waiting.came_at):
+        return earlier.opens, "on the last working day before the due date"
+    return start_of_day(day, hours.zone), "on the day of the due date"
 
 
 def _at(moment: Moment) -> datetime:
@@ -55,7 +73,7 @@ def _on_its_day(waiting: Waiting, warning: Moment, day: Slot) -> Moment:
         return warning.replace(at=waiting.spread(warning.at, day, ahead=True))
     if warning.at > day.closes > waiting.came_at:
         return moved(warning, waiting.spread(day.closes, day, ahead=True), "moved into working hours")
-    if warning.at < day.opens < waiting.due:
+    if warning.at < day.opens < waiting.until:
         return moved(warning, waiting.spread(day.opens, day), "moved into working hours")
     return warning
 

@@ -46,12 +46,12 @@ def _best(waiting: Waiting, own: Iterable[Slot]) -> list[Slot]:
 
 def _next_day(waiting: Waiting, at: datetime) -> list[Slot]:
     """What is left of the signer's hours today, and those of their next day."""
-    today = waiting.hours.next_slot(at, waiting.due)
+    today = waiting.hours.next_slot(at, waiting.until)
     if today is None:
         return []
-    tomorrow = waiting.hours.next_slot(today.closes, waiting.due)
+    tomorrow = waiting.hours.next_slot(today.closes, waiting.until)
     days = [today, tomorrow] if tomorrow else [today]
-    return [Slot(max(day.opens, at), min(day.closes, waiting.due)) for day in days]
+    return [Slot(max(day.opens, at), min(day.closes, waiting.until)) for day in days]
 
 
 def _all_the_same(waiting: Waiting, moment: Moment, heard_at: datetime | None) -> Moment:

@@ -1,6 +1,7 @@
 """Of many reminders an agenda has the next ones only: it is kept in a history, and made anew when they are used up."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from workflows.follow_up.stages import reminder_number
@@ -15,18 +16,19 @@ AT_LEAST: Final = 2
 def nearest(agenda: Agenda, planning: Planning) -> Agenda:
     """The agenda without the reminders that come later than the next few of each person."""
     few = max(AT_LEAST, REMINDERS_AT_ONCE // max(1, len(planning.turns)))
+    number = partial(_number, planning.revision)
     behind = {one.person: one.number for one in planning.reminded}
     more: list[More] = []
     later: set[tuple[str, str]] = set()
-    for person, reminders in _by_person(agenda.moments).items():
-        ahead = [one for one in reminders if _number(one) > behind.get(person, 0)]
+    for person, reminders in _by_person(agenda.moments, number).items():
+        ahead = [one for one in reminders if number(one) > behind.get(person, 0)]
         if len(reminders) > few:
             kept = {one.stage for one in ahead[:few]}
             later |= {(one.stage, person) for one in reminders if one.stage not in kept}
         if len(reminders) > few and len(ahead) > few:
             more.append(More(person=person, reminders=len(ahead) - few))
-    for person, forbidden in _by_person(agenda.dropped).items():
-        past = [one for one in forbidden if _number(one) <= behind.get(person, 0)]
+    for person, forbidden in _by_person(agenda.dropped, number).items():
+        past = [one for one in forbidden if number(one) <= behind.get(person, 0)]
         later |= {(one.stage, person) for one in (*past[:-few], *forbidden[len(past) :][few:])}
     return agenda.replace(
         moments=tuple(one for one in agenda.moments if (one.stage, one.person) not in later),
@@ -35,14 +37,14 @@ def nearest(agenda: Agenda, planning: Planning) -> Agenda:
     )
 
 
-def _by_person(moments: Iterable[Moment]) -> dict[str, list[Moment]]:
+def _by_person(moments: Iterable[Moment], number: Callable[[Moment], int]) -> dict[str, list[Moment]]:
     """The reminders of each person in the order of their numbers."""
     found: dict[str, list[Moment]] = {}
     for one in moments:
-        if reminder_number(one.stage):
+        if number(one):
             found.setdefault(one.person, []).append(one)
-    return {person: sorted(reminders, key=_number) for person, reminders in found.items()}
+    return {person: sorted(reminders, key=number) for person, reminders in found.items()}
 
 
-def _number(reminder: Moment) -> int:
-    return reminder_number(reminder.stage) or 0
+def _number(revision: int, moment: Moment) -> int:
+    return reminder_number(moment.stage, revision) or 0

@@ -1,7 +1,8 @@
 """Reminders: from the signer's turn on in the rhythm of the policy, each in the next open hours of its recipient.
 
 None comes within an hour of another nudge, none once the last warnings have begun, none while the signer said "not
-now". What is not sent is not forgotten: it stands in the agenda with its reason.
+now". What is not sent is not forgotten: it stands in the agenda with its reason. After the due date they begin again,
+in the rhythm of what is overdue, and end when the request closes.
 """
 
 from collections.abc import Iterator
@@ -9,18 +10,22 @@ from datetime import datetime
 
 from activities.calendars.wall_clock import after, in_words
 from activities.follow_up.mailed import mailed
-from activities.follow_up.waiting import Waiting, closed, dropped, moved
+from activities.follow_up.waiting import Waiting, dropped, moved
 from workflows.follow_up import stages
 from workflows.follow_up.agenda import APART
 from workflows.model.planning import Moment, MomentKind, Reason
 from workflows.model.policy import Reminders
 
 
-def reminders(waiting: Waiting, warnings: list[Moment]) -> list[Moment]:
-    """Every reminder of the policy and every snooze of the signer; those that are dropped carry their reason."""
-    planned = [waiting.held(mailed(waiting, snooze, None)) for snooze in _snoozes(waiting, warnings)]
-    last_word = min((warning.at for warning in warnings if warning.suppressed is None), default=waiting.due)
-    nudges = [moment.at for moment in (*warnings, *planned) if moment.suppressed is None]
+def reminders(waiting: Waiting, others: list[Moment]) -> list[Moment]:
+    """Every reminder of the policy and every snooze of the signer; those that are dropped carry their reason.
+
+    `others` are the nudges that are planned already: the last warnings, and before what is late all that is not.
+    """
+    planned = [waiting.held(mailed(waiting, snooze, None)) for snooze in _snoozes(waiting, others)]
+    warned = [] if waiting.late else [one.at for one in others if one.suppressed is None]
+    last_word = min(warned, default=waiting.until)
+    nudges = [moment.at for moment in (*others, *planned) if moment.suppressed is None]
     for reminder in _series(waiting):
         opened = _opened(waiting, reminder)
         heard_at = max((at for at in nudges if at < opened.at), default=None)
@@ -39,8 +44,14 @@ def _series(waiting: Waiting) -> Iterator[Moment]:
         return
     for number in range(1, rhythm.most + 1):
         at = after(waiting.since, rhythm.first, waiting.hours.zone, then=rhythm.every, times=number - 1)
-        why = f"reminder {number} of {rhythm.most}, {_rhythm(number, rhythm)}"
-        yield waiting.moment(MomentKind.REMIND, at, stages.reminder(number), why)
+        if not waiting.late:
+            why = f"reminder {number} of {rhythm.most}, {_rhythm(number, rhythm)}"
+            yield waiting.moment(MomentKind.REMIND, at, stages.reminder(number), why)
+        elif at >= waiting.until:
+            return
+        else:
+            why = f"overdue since {waiting.local(waiting.due)}, every {in_words(rhythm.every)}"
+            yield waiting.moment(MomentKind.OVERDUE, at, stages.overdue(number, waiting.revision), why)
 
 
 def _rhythm(number: int, rhythm: Reminders) -> str:
@@ -48,29 +59,29 @@ def _rhythm(number: int, rhythm: Reminders) -> str:
     return first if number == 1 else f"every {in_words(rhythm.every)}"
 
 
-def _snoozes(waiting: Waiting, warnings: list[Moment]) -> Iterator[Moment]:
-    warned = [warning.at for warning in warnings if warning.suppressed is None]
-    for snooze in waiting.snoozes:
+def _snoozes(waiting: Waiting, others: list[Moment]) -> Iterator[Moment]:
+    planned = [other.at for other in others if other.suppressed is None]
+    for snooze in filter(waiting.has, waiting.snoozes):
         why = f"not now, they said: at {waiting.local(snooze.until)}"
         moment = waiting.moment(MomentKind.REMIND, snooze.until, stages.snooze(snooze.number), why)
         if snooze != waiting.snoozes[-1]:
             moment = dropped(moment, Reason.SNOOZED, "they chose another time since")
-        elif snooze.until >= waiting.due:
-            moment = dropped(moment, Reason.SUPERSEDED, "after the due date")
-        elif any(abs(snooze.until - at) < APART for at in warned):
+        elif snooze.until >= waiting.until:
+            moment = dropped(moment, Reason.SUPERSEDED, f"after {waiting.end}")
+        elif any(abs(snooze.until - at) < APART for at in planned):
             moment = dropped(moment, Reason.TOO_SOON, "a last warning comes within the hour")
         yield moment
 
 
 def _opened(waiting: Waiting, reminder: Moment) -> Moment:
     hours, nominal = waiting.hours, reminder.at
-    if nominal >= waiting.due:
+    if nominal >= waiting.until:
         return dropped(reminder, Reason.SUPERSEDED, "after the due date")
     if waiting.snoozes and nominal < waiting.snoozes[-1].until:
         return dropped(reminder, Reason.SNOOZED, "they said not now")
-    slot = hours.next_slot(nominal, waiting.due)
+    slot = hours.next_slot(nominal, waiting.until)
     if slot is None:
-        return closed(hours, reminder, nominal, waiting.due)
+        return waiting.closed(reminder, nominal)
     if nominal in slot:
         return reminder.replace(at=waiting.spread(nominal, slot))
     because = f"moved from {waiting.local(nominal)}: {hours.why_closed(nominal)}"

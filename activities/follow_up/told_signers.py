@@ -5,7 +5,7 @@ from datetime import datetime
 
 from activities.follow_up.mailed import mailed
 from activities.follow_up.open_hours import Slot
-from activities.follow_up.waiting import Waiting, closed, moved
+from activities.follow_up.waiting import Waiting, moved
 from workflows.follow_up.agenda import APART
 from workflows.follow_up.stages import Stage
 from workflows.model.planning import Moment, MomentKind
@@ -25,9 +25,9 @@ def _told(alert: Moment, others: list[datetime], waiting: Waiting) -> Moment:
     for at, slot in _occasions(alert.at, waiting):
         first = first or at
         apart = _apart(at, others)
-        if apart in slot and apart < waiting.due:
+        if apart in slot and apart < waiting.until:
             return _moved(told, apart)
-    return _moved(told, first) if first else closed(waiting.hours, told, alert.at, waiting.due)
+    return _moved(told, first) if first else waiting.closed(told, alert.at)
 
 
 def _moved(told: Moment, at: datetime) -> Moment:
@@ -35,8 +35,8 @@ def _moved(told: Moment, at: datetime) -> Moment:
 
 
 def _occasions(since: datetime, waiting: Waiting) -> Iterator[tuple[datetime, Slot]]:
-    """The earliest instant of each stretch of open hours between an instant and the due date."""
-    while slot := waiting.hours.next_slot(since, waiting.due):
+    """The earliest instant of each stretch of open hours between an instant and the end of the wait."""
+    while slot := waiting.hours.next_slot(since, waiting.until):
         yield (since if since in slot else waiting.spread(slot.opens, slot)), slot
         since = slot.closes
 

@@ -17,6 +17,8 @@ _SHARE: Final = "60%"
 _OFF: Final[Mapping[str, Any]] = {
     "reminders": None,
     "warnings": (),
+    "overdue": None,
+    "overdue.most": None,
     "snooze": 0,
     "self_delegate": False,
     "escalation": None,

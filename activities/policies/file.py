@@ -9,9 +9,9 @@ from typing import Annotated, Final, Literal, NoReturn, Self, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from activities.calendars.working_time import clock_hours
-from activities.files.fields import Id, Span, Url, WorkflowId
+from activities.files.fields import Id, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
-from workflows.model.policy import EscalationAction
+from workflows.model.policy import OVERDUE_AT_MOST, EscalationAction
 from workflows.model.request import Status
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
@@ -64,6 +64,14 @@ class ReminderLayer(FileModel):
     first: Span | None = None
     every: Span | None = None
     most: int | None = Field(default=None, ge=1, le=50)
+
+
+class OverdueLayer(FileModel):
+    """When a signer is reminded who has let the due date pass."""
+
+    every: Span | None = None
+    most: int | None = Field(default=None, ge=1, le=OVERDUE_AT_MOST)
+    escalate: bool | None = None
 
 
 class EscalationLayer(FileModel):
@@ -121,7 +129,9 @@ class PolicyLayer(FileModel):
 
     window: Span | None = None
     reminders: ReminderLayer | None = None
-    warnings: tuple[Span, ...] | None = Field(default=None, max_length=10)
+    warnings: tuple[SpanOrNone, ...] | None = Field(default=None, max_length=10)
+    overdue: OverdueLayer | None = None
+    grace: SpanOrNone | None = None
     hours: Annotated[str, AfterValidator(_opening_hours)] | None = None
     urgent: bool | None = None
     escalation: EscalationLayer | None = None
@@ -134,7 +144,7 @@ class PolicyLayer(FileModel):
 
     @field_validator("warnings")
     @classmethod
-    def _each_once(cls, warnings: tuple[Span, ...] | None) -> tuple[Span, ...] | None:
+    def _each_once(cls, warnings: tuple[SpanOrNone, ...] | None) -> tuple[SpanOrNone, ...] | None:
         if twice := sorted({ahead for ahead in warnings or () if (warnings or ()).count(ahead) > 1}):
             raise ValueError(f"has {twice[0]} twice")
         return warnings

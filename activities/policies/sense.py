@@ -11,7 +11,7 @@ from typing import TypeAlias
 from activities.calendars.wall_clock import in_words, length
 from activities.files.yaml_lines import FieldPath
 from activities.policies.cascade import REQUEST, Resolved
-from workflows.model.policy import Escalation
+from workflows.model.policy import OVERDUE_AT_MOST, Escalation
 
 Senseless: TypeAlias = Iterator[tuple[FieldPath, str]]
 """Fields of the policy, each with what is wrong with it."""
@@ -20,6 +20,7 @@ Senseless: TypeAlias = Iterator[tuple[FieldPath, str]]
 def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
     """What cannot work whoever signs; `within` is the time that a request's own due date leaves."""
     yield from _too_late(resolved, within)
+    yield from _after_closing(resolved)
     escalation = resolved.policy.escalation
     if escalation is None:
         return
@@ -53,6 +54,22 @@ def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
     for name, trigger in _timed(policy.escalation):
         if room.lacks(length(trigger), (f"escalation.{name}",)):
             yield ("escalation", name), f"{in_words(trigger)} is too late, {room}"
+
+
+def _after_closing(resolved: Resolved) -> Senseless:
+    """Overdue reminders need a grace to come in, and one that no layer fills with more than anybody reads."""
+    overdue, grace = resolved.policy.overdue, resolved.policy.grace
+    if overdue is None:
+        return
+    most, closing = length(grace) // length(overdue.every), f"it closes {in_words(grace)} after the due date"
+    asked = max(resolved.rank(resolved.layer(part)) for part in ("overdue.every", "overdue.most"))
+    if length(overdue.every) >= length(grace) and asked >= resolved.rank(resolved.layer("grace")):
+        yield ("overdue",), f"the first comes {in_words(overdue.every)} after the due date, but {closing}"
+    if overdue.most is None and most > OVERDUE_AT_MOST:
+        yield (
+            ("overdue", "every"),
+            f"makes {most} reminders, because {closing}: at most {OVERDUE_AT_MOST}, or give most",
+        )
 
 
 def _timed(escalation: Escalation | None) -> Iterator[tuple[str, str]]:

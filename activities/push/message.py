@@ -119,7 +119,11 @@ def _texts(delivery: Delivery, notice: Notice, reader: Reader) -> tuple[str, str
         return "", ""
     brief, language = delivery.brief, reader.language
     words = words_for(
-        notice.stage, notice.action, delivery.outcome, to_requester=notice.person == brief.requester
+        notice.stage,
+        notice.action,
+        delivery.outcome,
+        to_requester=notice.person == brief.requester,
+        overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
     ).told(language)
     if words.closing:
         return words.title, words.body

@@ -61,6 +61,15 @@ _LAST: Final[_ByAction] = {
     ),
     NoticeAction.OPEN: Words(phrase("Due soon: a document for you"), phrase("Please read {document}.")),
 }
+_OVERDUE: Final[_ByAction] = {
+    NoticeAction.SIGN: Words(
+        phrase("Overdue: your signature is needed"), phrase("Please sign {document}; it still waits for you.")
+    ),
+    NoticeAction.APPROVE: Words(
+        phrase("Overdue: your approval is needed"), phrase("Please approve {document}; it still waits for you.")
+    ),
+    NoticeAction.OPEN: Words(phrase("Overdue: a document for you"), phrase("Please read {document}.")),
+}
 _SNOOZED: Final[_ByAction] = {
     NoticeAction.SIGN: Words(
         phrase("As you asked: your signature is needed"),
@@ -167,6 +176,7 @@ _ENDED: Final = {
 _STAGES: Final = {
     Stage.REMINDER: _AGAIN,
     Stage.WARNING: _LAST,
+    Stage.OVERDUE: _OVERDUE,
     Stage.SNOOZE: _SNOOZED,
     Stage.QUESTION: _QUESTION,
     Stage.ANSWER: _ANSWER,
@@ -183,15 +193,19 @@ _TURNING: Final = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u
 _RIGHT_TO_LEFT: Final = regex.compile(r"[\p{Bidi_Class=R}\p{Bidi_Class=AL}\p{Bidi_Class=AN}]")
 
 
-def words_for(stage: str, action: NoticeAction, outcome: Status | None, *, to_requester: bool = False) -> Words:
+def words_for(
+    stage: str, action: NoticeAction, outcome: Status | None, *, to_requester: bool = False, overdue: bool = False
+) -> Words:
     """The words of one notice; an outcome speaks of the ending, whatever the stage is called.
 
     A stage may carry a number or more (`reminder-2`, `warning-2d.2`); one that is not known speaks as the first notice.
-    An escalation that comes back to the requester says that nobody is left.
+    An escalation that comes back to the requester says that nobody is left. Once it is `overdue` nothing is due soon.
     """
     if outcome in _ENDED:
         return _ENDED[outcome]
     kind = kind_of(stage)
+    if kind is Stage.WARNING and overdue:
+        kind = Stage.OVERDUE
     if kind is Stage.ESCALATION and to_requester:
         return _NOBODY_LEFT
     if kind is Stage.UNANSWERED:

@@ -19,12 +19,21 @@ from starter.plan.dry_run import DryRun, Happening
 from workflows.follow_up import stages
 from workflows.model.base import Model
 from workflows.model.planning import MomentKind, Reason
-from workflows.model.policy import Policy
+from workflows.model.policy import WHEN_DUE, Policy
 from workflows.model.request import Status
 
 _SIGNING: Final = re.compile(r"([A-Za-z0-9._-]{1,100})@\+([1-9][0-9]{0,3}[mhdw])")
 
 _MORNING: Final = time(9)
+_FIELDS: Final[Mapping[MomentKind | None, str]] = {
+    MomentKind.REMIND: "reminders.every",
+    MomentKind.WARN: "warnings",
+    MomentKind.OVERDUE: "overdue.every",
+    MomentKind.ESCALATE: "escalation.after",
+    MomentKind.ESCALATED: "escalation.after",
+    MomentKind.EXPIRE: "grace",
+}
+"""What of the policy asks for each kind of moment."""
 
 
 class PlanLine(Model):
@@ -67,6 +76,7 @@ class Plan(Model):
     document: str
     at: AwareDatetime
     due_at: AwareDatetime
+    closes_at: AwareDatetime
     policy: tuple[PolicyValue, ...]
     branches: tuple[Branch, ...]
 
@@ -152,12 +162,14 @@ async def plan(
         raise Refusal(f"{', '.join(strangers)}: not a signer of this request")
     known = PlannedDirectory(directory, prepared.signers)
     branches = [await _branch(prepared, known, at, some, zone) for some in _more_and_more(signing)]
+    agenda = await DryRun(prepared.request, at, known, {}).first_agenda()
     return Plan(
         id=brief.id,
         kind=brief.kind,
         document=brief.document.name,
         at=at,
-        due_at=await DryRun(prepared.request, at, known, {}).due_at(),
+        due_at=agenda.due_at,
+        closes_at=agenda.over_at,
         policy=tuple(_values(prepared.resolved)),
         branches=tuple(branches),
     )
@@ -208,18 +220,11 @@ def _line(one: Happening, zone: ZoneInfo, layer: str | None) -> PlanLine:
 
 
 def _layer(one: Happening, prepared: Prepared) -> str | None:
-    resolved = prepared.resolved
-    match one.kind:
-        case MomentKind.REMIND:
-            return resolved.layer("reminders.first" if one.stage == stages.reminder(1) else "reminders.every")
-        case MomentKind.WARN:
-            return resolved.layer("warnings")
-        case MomentKind.ESCALATE | MomentKind.ESCALATED:
-            return resolved.layer("escalation.after")
-        case MomentKind.EXPIRE:
-            return REQUEST if prepared.request.due is not None else resolved.layer("window")
-        case _:
-            return None
+    """The layer that asks for it; a due date of the request's own is above them all."""
+    field = "reminders.first" if one.stage == stages.reminder(1) else _FIELDS.get(one.kind)
+    if one.kind is MomentKind.EXPIRE and prepared.request.policy.grace == WHEN_DUE:
+        return REQUEST if prepared.request.due is not None else prepared.resolved.layer("window")
+    return prepared.resolved.layer(field) if field else None
 
 
 def _values(resolved: Resolved) -> Iterator[PolicyValue]:

@@ -70,10 +70,10 @@ class DryRun:
         left_out = [one for notice, one in self._left_out.items() if notice not in happened]
         return self._progress.status, tuple(sorted([*self._happened, *left_out], key=lambda one: one.at))
 
-    async def due_at(self) -> datetime:
-        """When it expires if nobody acts."""
+    async def first_agenda(self) -> Agenda:
+        """What is planned when it has been sent."""
         await self._send()
-        return (await self._agenda()).due_at
+        return await self._agenda()
 
     async def _send(self) -> None:
         brief = self._request.brief
@@ -125,7 +125,8 @@ class DryRun:
     def _sign(self, people: tuple[str, ...]) -> None:
         requester = self._request.brief.requester
         for person in people:
-            why = f"{in_words(self._signing[person])} after their turn came"
+            late = ", late" if self._progress.is_overdue(self._now) else ""
+            why = f"{in_words(self._signing[person])} after their turn came{late}"
             self._happened.append(Happening(self._now, SIGNED, person, requester, why))
         signed = tuple(SignerSeen(person=person, state=self._signature_of(person)) for person in people)
         self._observe(Status.SENT, signers=signed)

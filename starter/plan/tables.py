@@ -26,7 +26,8 @@ def of_difference(found: Difference) -> Group:
 
 def _plan(plan: Plan) -> Iterator[RenderableType]:
     yield Text(f"{plan.id}: {plan.document} ({plan.kind})", "bold")
-    yield Text(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}")
+    closes = f", closing {_utc(plan.closes_at)}" if plan.closes_at != plan.due_at else ""
+    yield Text(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}{closes}")
     for branch in plan.branches:
         yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")
         yield _calendar(branch)

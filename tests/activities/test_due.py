@@ -31,8 +31,8 @@ def before(**time: int) -> datetime:
         (before(hours=19), "Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
         (before(hours=18), "Due today: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
         (before(seconds=1), "Due today: Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(), "Was due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
-        (before(days=-3), "Was due Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(), "Overdue since Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        (before(days=-3), "Overdue since Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
     ],
 )
 def test_the_nearer_it_is_the_plainer_it_is_said(now: datetime | None, says: str) -> None:

@@ -142,6 +142,7 @@ async def test_a_system_gets_the_contracts_body_signed(house: House, sandbox: Ru
             "document_sha256": "ab" * 32,
             "signers": [{"person": "chief-executive", "state": "signed", "at": "2026-12-04T09:30:00Z"}],
             "link": "https://sign.example/api/v1/documents/D/",
+            "late": False,
         },
     }
     assert call["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance")

@@ -16,13 +16,15 @@ from tests.workflows.lives.life import Life
 from tests.workflows.lives.world import Sent
 from workflows.follow_up.ledger import key_of
 from workflows.model.notices import Outcome
-from workflows.model.planning import Moment, MomentKind
+from workflows.model.planning import Agenda, Moment, MomentKind
 from workflows.model.request import SignerState, Status
 from workflows.model.settlement import Settled
 from workflows.model.wishes import StopKind
 from workflows.signature.progress import Progress
 
-NUDGES: Final = ("reminder", "snooze", "warning", "escalated")
+NUDGES: Final = ("reminder", "snooze", "warning", "overdue", "escalated")
+PHONES: Final = 2
+"""Of one person at most."""
 TO_SEND: Final = timedelta(minutes=3)
 """From the decision to the last try at the phone that did not answer."""
 HOUR: Final = timedelta(hours=1)
@@ -42,6 +44,7 @@ def test_every_life_ends_and_keeps_what_is_promised(seed: int) -> None:
     assert_the_last_word_is_heeded(life)
     assert_the_clocks_stand(life)
     assert_no_question_holds_up_for_long(life)
+    assert_overdue_is_what_comes_after_the_due_date(life)
 
 
 def assert_it_ended(life: Life, settled: Settled) -> None:
@@ -59,7 +62,7 @@ def assert_it_ended(life: Life, settled: Settled) -> None:
 
 def assert_nobody_is_woken(life: Life) -> None:
     """Reminders, alerts and what the signer hears of them come in the recipient's hours, never while paused."""
-    for sent in nudges(life, "reminder-", "escalat", "unanswered"):
+    for sent in nudges(life, "reminder-", "overdue-", "escalat", "unanswered"):
         hours = OpenHours.of(life.people[sent.person], life.policy)
         assert hours.open_at(sent.at) or hours.open_at(sent.at - TO_SEND), sent
     for sent in nudges(life, *NUDGES, "escalation"):
@@ -77,7 +80,7 @@ def assert_nobody_is_nudged_in_vain(life: Life) -> None:
         heard.setdefault(sent.person, {}).setdefault(sent.stage, sent.at)
     for stages in heard.values():
         for (_, before), (stage, at) in pairwise(sorted(stages.items(), key=lambda one: one[1])):
-            if stage.startswith(("reminder", "snooze")):
+            if stage.startswith(("reminder", "snooze", "overdue")):
                 assert at - before >= HOUR - TO_SEND, (stage, at)
 
 
@@ -94,10 +97,12 @@ def assert_nothing_is_said_twice(life: Life) -> None:
 def assert_nothing_disappears(life: Life) -> None:
     """Whatever a plan had in mind has its line; an escalation at least one for its signer, or it happened.
 
-    What the calendar forbade, and what was not due by the end of its signer's part, needs none.
+    What the calendar forbade, and what was not due by the end of its signer's part, needs none. Older lines are in the
+    store.
     """
     end = life.history[-1][1]
-    keys = {line.key for line in end.notifications}
+    lines = (line for _, known in life.history for line in (*known.ledger.leaving, *known.notifications))
+    keys = {line.key for line in lines}
     gone = {entry.from_ for entry in end.escalations}
     gone |= {one.person for one in end.signatures.signers if one.state is SignerState.REASSIGNED}
     gone |= {line.key.rpartition("/")[2] for line in end.notifications if line.stage == "escalation"}
@@ -115,18 +120,18 @@ def assert_nothing_disappears(life: Life) -> None:
 
 
 def assert_the_last_word_is_heeded(life: Life) -> None:
-    """Nothing expires before its due date, while the clocks stand, or soon after a warning that failed."""
+    """Nothing expires before its grace is over, while the clocks stand, or soon after a last word that failed."""
     expired = [(at, one) for at, one in life.history if one.ending and one.ending.outcome is Status.EXPIRED]
     if not expired:
         return
     at, progress = expired[0]
     assert not progress.stops
-    assert at >= agenda_due_at(life, at)
+    assert at >= agenda_at(life, at).over_at
     if isinstance(progress.due, datetime):
         assert at >= progress.due
     pending = {signer.person for signer in progress.signatures.pending}
     for line in progress.notifications:
-        if line.stage.startswith("warning") and line.person in pending and line.outcome is Outcome.FAILED:
+        if line.stage.startswith(("warning", "overdue")) and line.person in pending and line.outcome is Outcome.FAILED:
             assert at - line.at >= timedelta(hours=24), line
     warned = {line.person for line in progress.notifications if line.stage.startswith("warning")}
     warnings = progress.agenda.moments if progress.agenda else ()
@@ -157,6 +162,20 @@ def assert_no_question_holds_up_for_long(life: Life) -> None:
         assert question is None or at - question.since <= PAUSE + OUTAGES_AND_PAUSES
 
 
+def assert_overdue_is_what_comes_after_the_due_date(life: Life) -> None:
+    """In the phase after the due date, not before, and no more than the policy says of one due date."""
+    told = Counter(
+        one.person + one.stage.partition(".")[2] for one in life.world.sent if one.stage.startswith("overdue")
+    )
+    for sent in nudges(life, "overdue"):
+        due_at = state_at(life, sent.at).due_at
+        assert due_at is not None
+        assert sent.at >= due_at
+    overdue = life.policy.overdue
+    most = overdue.most if overdue else 0
+    assert most is None or all(times <= most * PHONES for times in told.values())
+
+
 def nudges(life: Life, *stages: str) -> Iterator[Sent]:
     """What phones took of these stages, without what an operator insisted on."""
     by_hand = "reminder-manual"
@@ -175,6 +194,6 @@ def state_at(life: Life, at: datetime) -> Progress:
     return next((progress for since, progress in reversed(life.history) if since <= at), life.history[0][1])
 
 
-def agenda_due_at(life: Life, at: datetime) -> datetime:
-    """The due date by the plan of that instant."""
-    return next(agenda.due_at for since, agenda in reversed(life.world.agendas) if since <= at)
+def agenda_at(life: Life, at: datetime) -> Agenda:
+    """The plan of that instant."""
+    return next(agenda for since, agenda in reversed(life.world.agendas) if since <= at)

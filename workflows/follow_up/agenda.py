@@ -10,9 +10,11 @@ from workflows.model.notices import Notification, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind
 from workflows.model.wishes import StopKind
 
-_NUDGES = (MomentKind.REMIND, MomentKind.WARN)
+_NUDGES = (MomentKind.REMIND, MomentKind.WARN, MomentKind.OVERDUE)
+_LAST_WORDS = (MomentKind.WARN, MomentKind.OVERDUE)
+"""What is said even when the time is over, and then holds the ending."""
 _LAST_WORD = timedelta(hours=24)
-"""A last warning that nobody's phone took holds the expiry for this long."""
+"""A last word that nobody's phone took holds the expiry for this long."""
 HORIZON = timedelta(days=2 * 365)
 """Nothing is planned further ahead than two years."""
 APART = timedelta(hours=1)
@@ -91,7 +93,7 @@ def next_step(agenda: Agenda, progress: FollowUp, now: datetime) -> Step:
     due = [moment for moment in ahead if moment.at <= now]
     leaving = frozenset(one.person for one in due if one.hands_over and one.person not in progress.not_handed_over)
     if nudges := [moment for moment in due if moment.kind in _NUDGES and moment.person not in leaving]:
-        return _nudge(nudges, ahead, progress, now, is_over=now >= agenda.due_at)
+        return _nudge(nudges, ahead, progress, now, is_over=now >= agenda.over_at)
     if heard := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATED):
         return Nudge(heard)
     if escalations := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATE):
@@ -110,7 +112,7 @@ def is_used_up(agenda: Agenda, progress: FollowUp) -> bool:
         moment.person
         for moment in agenda.moments
         if moment.person in waiting
-        and stages.reminder_number(moment.stage)
+        and stages.reminder_number(moment.stage, progress.revision)
         and not progress.ledger.has(key_of(progress.request, moment))
     }
     return bool(waiting - left)
@@ -166,27 +168,28 @@ def _apart(heard: Moment, agenda: Agenda, progress: FollowUp, now: datetime) -> 
 
 
 def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: FollowUp) -> Moment:
-    planned = {(moment.stage, moment.to): moment.at for moment in agenda.moments if moment.kind is MomentKind.WARN}
+    planned = {(moment.stage, moment.to): moment.at for moment in agenda.moments if moment.kind in _LAST_WORDS}
     heeded = [
         line.at + _time_to_heed(line, planned.get((line.stage, line.person)), expiry.at)
         for line in progress.notifications
-        if stages.is_warning(line.stage)
+        if stages.is_last_word(line.stage)
     ]
     return expiry.replace(at=max([expiry.at, *heeded]))
 
 
-def _time_to_heed(warning: Notification, planned_at: datetime | None, due_at: datetime) -> timedelta:
-    """How long nothing expires after this warning: a late one leaves as much time as was planned, at most a day."""
-    if warning.outcome is Outcome.FAILED:
+def _time_to_heed(word: Notification, planned_at: datetime | None, over_at: datetime) -> timedelta:
+    """How long nothing expires after this last word: a late one leaves as much time as was planned, at most a day."""
+    if word.outcome is Outcome.FAILED:
         return _LAST_WORD
-    late = warning.outcome is Outcome.ACCEPTED and planned_at is not None and warning.at - planned_at > APART
-    return min(due_at - planned_at, _LAST_WORD) if late and planned_at is not None else timedelta()
+    late = word.outcome is Outcome.ACCEPTED and planned_at is not None and word.at - planned_at > APART
+    return min(over_at - planned_at, _LAST_WORD) if late and planned_at is not None else timedelta()
 
 
 def _nudge(due: list[Moment], ahead: list[Moment], progress: FollowUp, now: datetime, *, is_over: bool) -> Nudge:
     soon = [moment for moment in ahead if moment.kind in _NUDGES and now < moment.at < now + APART]
-    latest = {moment.person: moment for moment in sorted((*due, *soon), key=_weight)}
-    kept = tuple(one for one in latest.values() if one in due and not (is_over and one.kind is MomentKind.REMIND))
+    timely = [moment for moment in (*due, *soon) if not is_over or moment.kind in _LAST_WORDS]
+    latest = {moment.person: moment for moment in sorted(timely, key=_weight)}
+    kept = tuple(one for one in latest.values() if one in due)
     too_soon = tuple(
         moment
         for moment in kept
@@ -199,8 +202,8 @@ def _nudge(due: list[Moment], ahead: list[Moment], progress: FollowUp, now: date
     )
 
 
-def _weight(nudge: Moment) -> tuple[bool, datetime]:
-    return nudge.kind is MomentKind.WARN, nudge.at
+def _weight(nudge: Moment) -> tuple[int, datetime]:
+    return _NUDGES.index(nudge.kind), nudge.at
 
 
 def _nudges_of(person: str, progress: FollowUp) -> list[Notification]:
@@ -211,6 +214,6 @@ def _nudges_of(person: str, progress: FollowUp) -> list[Notification]:
 
 def _says_enough(line: Notification, nudge: Moment) -> bool:
     """Whether a nudge would only repeat this one: a reminder any other, a last warning one of the same due date."""
-    if nudge.kind is MomentKind.REMIND:
+    if nudge.kind is not MomentKind.WARN:
         return True
     return stages.is_warning(line.stage) and stages.of_one_due_date(line.stage, nudge.stage)

@@ -46,6 +46,7 @@ class FollowUp(Noted):
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
     revision: int = 0
     due_at: AwareDatetime | None = None
+    closes_at: AwareDatetime | None = None
     planned_at: AwareDatetime | None = None
     ending: Ending | None = None
     settled_at: AwareDatetime | None = None
@@ -70,9 +71,18 @@ class FollowUp(Noted):
     def give_place(self, person: str, to: str, now: datetime) -> Self:
         """Ask `to` instead of `person`; repeated, it changes nothing."""
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether somebody is still waited for although the due date has passed."""
+        return not self.status.ended and self.due_at is not None and now >= self.due_at
+
+    def late_at(self, now: datetime) -> datetime | None:
+        """When it will be overdue; None if it is, or closes when it is due."""
+        due_at, closes_at = self.due_at, self.closes_at
+        return due_at if due_at and closes_at and now < due_at < closes_at else None
+
     def planned(self, agenda: Agenda, now: datetime) -> Self:
         """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
-        known = self.replace(agenda=agenda, due_at=agenda.due_at, planned_at=now)
+        known = self.replace(agenda=agenda, due_at=agenda.due_at, closes_at=agenda.over_at, planned_at=now)
         planned = self.operations.done(EXTEND, f"due {agenda.due_at:%Y-%m-%d %H:%M} UTC")
         known = known.replace(planned_once=self.no_longer_planned(agenda), operations=planned)
         if self.stop(StopKind.PROBLEM):

@@ -26,6 +26,8 @@ from workflows.model.wishes import (
 )
 
 REASSIGNMENTS_AT_MOST = 10
+_OF_DUE_DATE = (MomentKind.WARN, MomentKind.OVERDUE)
+"""Notices of one due date, which mean nothing once it is another."""
 
 
 def refuse_cancel(progress: FollowUp, wish: Cancellation) -> str | None:
@@ -104,10 +106,10 @@ def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | N
 
 
 def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
-    """Move the due date; the warnings of the old one are superseded, and everything is planned anew."""
+    """Move the due date, and the closing with it; its warnings are superseded, and everything is planned anew."""
     if progress.due == wish.due:
         return progress
-    open_ = tuple(m for m in progress.unsent if m.kind is MomentKind.WARN)
+    open_ = tuple(moment for moment in progress.unsent if moment.kind in _OF_DUE_DATE)
     moved = (
         progress.suppress(open_, Reason.SUPERSEDED, now).replace(due=wish.due, revision=progress.revision + 1).replan()
     )
@@ -146,8 +148,10 @@ def snoozes_left(progress: FollowUp, policy: Policy, person: str) -> int:
     return max(policy.snooze - used, 0)
 
 
-def latest_snooze(progress: FollowUp, person: str) -> datetime | None:
-    """The instant up to which this signer may say "not now": their last warning, else the due date."""
+def latest_snooze(progress: FollowUp, person: str, now: datetime) -> datetime | None:
+    """Until when this signer may say "not now": their last warning, else the due date; after that the closing."""
+    if progress.is_overdue(now):
+        return progress.closes_at
     moments = progress.agenda.moments if progress.agenda else ()
     warnings = [m.at for m in moments if m.kind is MomentKind.WARN and m.person == person]
     return max(warnings, default=progress.due_at)
@@ -167,8 +171,10 @@ def refuse_snooze(progress: FollowUp, policy: Policy, wish: NotNow, now: datetim
         return "there is no later reminder left"
     if wish.until <= now:
         return "that time has passed"
-    latest = latest_snooze(progress, wish.person)
-    return "that is after the last warning" if latest and wish.until > latest else None
+    latest = latest_snooze(progress, wish.person, now)
+    if latest is None or wish.until <= latest:
+        return None
+    return "that is after it closes" if progress.is_overdue(now) else "that is after the last warning"
 
 
 def snooze(progress: Memory, wish: NotNow, now: datetime) -> Memory:

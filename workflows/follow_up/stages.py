@@ -1,7 +1,7 @@
 """The stages of notices, by which keys, the reminder ledger and the phone call them.
 
-A name is a kind, then what tells it from others of its kind: `reminder-2`, `reminder-manual-1`, `warning-2d`, and
-`warning-2d.3` for the third due date.
+A name is a kind, then what tells it from others of its kind: `reminder-2`, `reminder-manual-1`, `warning-2d`,
+`overdue-1`, and `warning-2d.3` or `overdue-1.3` for the third due date.
 """
 
 from enum import StrEnum
@@ -15,6 +15,7 @@ class Stage(StrEnum):
     REMINDER = "reminder"
     SNOOZE = "snooze"
     WARNING = "warning"
+    OVERDUE = "overdue"
     ESCALATION = "escalation"
     ESCALATED = "escalated"
     QUESTION = "question"
@@ -35,7 +36,10 @@ REMINDED_ALONG: Final = "reminder-along"
 """The same to somebody without a phone: it counts as a reminder, so none of their own follows within the hour."""
 
 _BY_WORD: Final = {stage.value: stage for stage in Stage}
-_NUDGES: Final = (Stage.REMINDER, Stage.SNOOZE, Stage.WARNING, Stage.ESCALATED)
+_NUDGES: Final = (Stage.REMINDER, Stage.SNOOZE, Stage.WARNING, Stage.OVERDUE, Stage.ESCALATED)
+_LAST_WORDS: Final = (Stage.WARNING, Stage.OVERDUE)
+_OVERDUE_FROM: Final = 1_000
+"""Overdue reminders are numbered from here on among all of somebody: the policy has fewer before the due date."""
 
 
 def reminder(number: int) -> str:
@@ -44,17 +48,26 @@ def reminder(number: int) -> str:
 
 
 def numbered(stage: str) -> tuple[str, int]:
-    """What a stage is one of, and which: `reminder-2` is the second of `reminder`, `warning-2d.3` of `warning-2d`."""
-    for mark in ".-":
-        series, _, number = stage.rpartition(mark)
-        if series and number.isdecimal():
-            return series, int(number)
-    return stage, 1
+    """What a stage is one of, and which.
+
+    `reminder-2` is the second of `reminder`, `warning-2d.3` the third of `warning-2d`, `overdue-2.3` the second of
+    `overdue.3`.
+    """
+    name, dot, later = stage.partition(".")
+    series, _, number = name.rpartition("-")
+    if series and number.isdecimal():
+        return f"{series}{dot}{later}", int(number)
+    return (name, int(later)) if later.isdecimal() else (stage, 1)
 
 
-def reminder_number(stage: str) -> int | None:
-    """Which reminder of the policy it is; None for anything else."""
+def reminder_number(stage: str, revision: int) -> int | None:
+    """Which of somebody's reminders it is, those of the policy first, then those after the present due date.
+
+    None for anything else, also for an overdue reminder of a due date that was moved since.
+    """
     series, number = numbered(stage)
+    if stage == overdue(number, revision):
+        return _OVERDUE_FROM + number
     return number if series == Stage.REMINDER and stage != series else None
 
 
@@ -70,7 +83,12 @@ def snooze(number: int) -> str:
 
 def warning(ahead: str, revision: int) -> str:
     """A last warning that long before the due date; a due date that was moved `revision` times has its own."""
-    return f"warning-{ahead}.{revision + 1}" if revision else f"warning-{ahead}"
+    return f"warning-{ahead}{_of_due_date(revision)}"
+
+
+def overdue(number: int, revision: int) -> str:
+    """A reminder after the due date; like a last warning it is one of this due date."""
+    return f"overdue-{number}{_of_due_date(revision)}"
 
 
 def question(number: int) -> str:
@@ -113,6 +131,15 @@ def is_warning(stage: str) -> bool:
     return kind_of(stage) is Stage.WARNING
 
 
+def is_last_word(stage: str) -> bool:
+    """Whether it is what a signer hears last before the request is over."""
+    return kind_of(stage) in _LAST_WORDS
+
+
 def of_one_due_date(warning: str, other: str) -> bool:
     """Whether two last warnings warn of the same due date."""
     return warning.partition(".")[2] == other.partition(".")[2]
+
+
+def _of_due_date(revision: int) -> str:
+    return f".{revision + 1}" if revision else ""

@@ -1,6 +1,6 @@
 """The agenda and what the planner needs to make it."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,6 +16,8 @@ class MomentKind(StrEnum):
 
     REMIND = "remind"
     WARN = "warn"
+    OVERDUE = "overdue"
+    """A reminder after the due date."""
     ESCALATE = "escalate"
     ESCALATED = "escalated"
     QUESTION = "question"
@@ -116,6 +118,9 @@ class Agenda(Model):
     """The instants planned for the signers whose turn it is, earliest first, and the due date, all in UTC."""
 
     due_at: AwareDatetime
+    """Whoever signs from then on is late."""
+    closes_at: AwareDatetime | None = None
+    """When the request is over; None is when it is due."""
     moments: tuple[Moment, ...] = ()
     dropped: tuple[Moment, ...] = ()
     """What the policy asks for and the calendar forbids, each with its reason; the ledger tells of it in the end."""
@@ -125,6 +130,11 @@ class Agenda(Model):
     """What is wrong with the directory: the plan rests on its last good state, or leaves somebody out."""
     missing: tuple[str, ...] = ()
     """Signers who are not in the directory any more and have not acted."""
+
+    @property
+    def over_at(self) -> datetime:
+        """When the request is over."""
+        return self.closes_at or self.due_at
 
 
 class Turn(Model):

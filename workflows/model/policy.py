@@ -1,7 +1,7 @@
 """The resolved policy of one request (docs/files.md, The catalogue)."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -11,6 +11,15 @@ from workflows.model.request import Status
 Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
 """`90m`, `4h`, `3d`, `2w`; days and weeks are calendar days in the recipient's zone (docs/files.md, Values)."""
 
+Ahead = Annotated[str, Field(pattern=r"^(0d|[1-9][0-9]{0,3}[mhdw])$")]
+"""How long before the due date; `0d` is on its day."""
+Grace = Annotated[str, Field(pattern=r"^(0d|[1-9][0-9]{0,3}[mhdw])$")]
+"""How long after the due date; `0d` is at once."""
+WHEN_DUE: Final = "0d"
+"""The grace of a request that is over when it is due."""
+OVERDUE_AT_MOST: Final = 100
+"""Overdue reminders of one signer about one due date."""
+
 
 class Reminders(Model):
     """First reminder after `first`, then every `every`, at most `most` per signer."""
@@ -18,6 +27,17 @@ class Reminders(Model):
     first: Duration = "3d"
     every: Duration = "3d"
     most: int = 4
+
+
+class Overdue(Model):
+    """After the due date a reminder `every` so often until the request closes, at most `most` per signer if given.
+
+    With `escalate` a silence that could not be escalated by the due date is once these are used up.
+    """
+
+    every: Duration = "3d"
+    most: int | None = None
+    escalate: bool = True
 
 
 class EscalationAction(StrEnum):
@@ -68,7 +88,10 @@ class Policy(Model):
 
     window: Duration = "30d"
     reminders: Reminders | None = Reminders()
-    warnings: tuple[Duration, ...] = ("2d", "1d")
+    warnings: tuple[Ahead, ...] = ("2d", "1d")
+    overdue: Overdue | None = None
+    grace: Grace = WHEN_DUE
+    """How long the request stays open after its due date; who signs meanwhile is late."""
     hours: str = "any"
     urgent: bool = False
     snooze: int = 2

@@ -48,6 +48,8 @@ class Settled(Model):
     document_sha256: str | None = None
     signers: tuple[SettledSigner, ...] = ()
     link: str | None = None
+    late: bool = False
+    """Somebody signed after the due date."""
 
 
 class HandoffCall(Model):

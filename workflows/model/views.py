@@ -47,6 +47,8 @@ class SignerLine(Model):
     role: Role
     state: SignerState
     at: AwareDatetime | None = None
+    late: bool = False
+    """They signed after the due date."""
 
 
 class Choices(Model):
@@ -76,6 +78,9 @@ class RequestShow(Model):
     waiting_for: tuple[WaitingFor, ...] = ()
     next: Next | None = None
     due_at: AwareDatetime | None = None
+    closes_at: AwareDatetime | None = None
+    late: bool = False
+    """Somebody signed after the due date, or it has passed and somebody still has to."""
     signers: tuple[SignerLine, ...] = ()
     notifications: tuple[Notification, ...] = ()
     earlier: int = 0
@@ -91,6 +96,11 @@ class RequestShow(Model):
     trouble: str | None = None
     """What the workflow cannot say of itself: `terminated`, `failed`, `timed out` or `paused` in Temporal."""
     partial: bool = False
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it still waits after its due date."""
+        return self.late and not self.status.ended
 
     @property
     def questions(self) -> tuple[AskedQuestion, ...]:

@@ -1,5 +1,7 @@
 """How a living request tells people: stage by stage, phone by phone, and never against what the document says."""
 
+from datetime import datetime
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -55,7 +57,7 @@ class Telling(RequestMessages):
                 whole, rest = deliveries.joined(whole, report), deliveries.left_of(rest, report)
                 self._progress = self._progress.paged(now.page).put_off(report.put_off, workflow.now())
                 self._progress = self._progress.told(recipients.explained(report.delivered, planned), workflow.now())
-                if report.seen is not None and self._heed(report.seen):
+                if report.seen is not None and self._heed(report.seen, delivery.now):
                     return None
             if interrupted and rest:
                 self._progress = self._progress.untold(whole.delivered)
@@ -88,10 +90,13 @@ class Telling(RequestMessages):
         if not recipients.asked_for(self._progress, workflow.now()):
             self._progress = self._progress.reminded(recipients.reminded_words(self._progress))
 
-    def _heed(self, seen: DocumentSeen) -> bool:
+    def _heed(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
         """Whether a document that was read on the way has news; it is then read once more, for the record."""
         news = self._progress.would_change(seen)
-        self._progress = self._progress.replace(read_at=workflow.now(), unread=self._progress.unread or news)
+        since = self._progress.known_since if news else asked_at or self._progress.known_since
+        self._progress = self._progress.replace(
+            read_at=workflow.now(), known_since=since, unread=self._progress.unread or news
+        )
         return news
 
 

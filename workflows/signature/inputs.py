@@ -63,7 +63,7 @@ def _reminded(progress: Progress) -> tuple[Reminded, ...]:
     """How far the reminders of those whose turn it is have come."""
     numbers: dict[str, int] = {}
     for line in progress.notifications:
-        if number := reminder_number(line.stage):
+        if number := reminder_number(line.stage, progress.revision):
             numbers[line.person] = max(number, numbers.get(line.person, 0))
     people = [signer.person for signer in progress.signatures.pending]
     return tuple(Reminded(person=one, number=numbers[one]) for one in people if one in numbers)

@@ -11,7 +11,7 @@ from workflows.model.planning import EscalationReason, Reason
 from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, Code, SignerState, Status
 from workflows.model.wishes import Problem
-from workflows.signature.signatures import Signatures
+from workflows.signature.signatures import Signatures, SignerProgress
 
 _EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
@@ -32,6 +32,8 @@ class Progress(FollowUp):
     document: str | None = None
     sent_at: AwareDatetime | None = None
     read_at: AwareDatetime | None = None
+    known_since: AwareDatetime | None = None
+    """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
     events_seen: tuple[str, ...] = ()
     unread: bool = False
 
@@ -64,15 +66,22 @@ class Progress(FollowUp):
             return self
         return self.replace(events_seen=(*self.events_seen, event.id)[-_EVENTS_REMEMBERED:], unread=True)
 
-    def observe(self, seen: DocumentSeen, now: datetime) -> Self:
-        """What the provider's document says, believed; never backwards, and an ending stays."""
-        read = self.replace(document=seen.document, read_at=now)
+    def is_late(self, signer: SignerProgress) -> bool:
+        """Whether somebody signed, and did so after the due date."""
+        return signer.signed_at is not None and self.due_at is not None and signer.signed_at > self.due_at
+
+    def observe(self, seen: DocumentSeen, now: datetime, asked_at: datetime | None = None) -> Self:
+        """What the provider's document says, believed; never backwards, and an ending stays.
+
+        `asked_at` is when it was asked for.
+        """
+        read = self.replace(document=seen.document, read_at=now, known_since=asked_at or self.known_since)
         if self.status.ended:
             return read
         status = _status(self, seen)
         cast = read._substituted(seen, now)
         sent = cast._sent(now) if status not in _NEVER_SENT else cast
-        known = sent._with_signers(seen, now)._noting_unknown(seen, now)
+        known = sent._with_signers(seen, now, self.known_since)._noting_unknown(seen, now)
         if status.ended:
             return known._end(status, now, seen.code)
         return known.replace(status=status)
@@ -109,8 +118,8 @@ class Progress(FollowUp):
         begun = self.replace(probe_at=None, sent_at=now, window_from=now, signatures=self.signatures.begin(now))
         return begun.note(now, "sent", "core-signature", None)
 
-    def _with_signers(self, seen: DocumentSeen, now: datetime) -> Self:
-        signatures = self.signatures.record(seen.signers, now, seen.turn)
+    def _with_signers(self, seen: DocumentSeen, now: datetime, known_since: datetime | None) -> Self:
+        signatures = self.signatures.record(seen.signers, now, seen.turn, known_since)
         if signatures == self.signatures:
             return self
         known = self

@@ -100,6 +100,7 @@ def settled(brief: Brief, progress: Progress) -> Settled:
         external_id=brief.id,
         document_sha256=brief.document.sha256,
         signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in progress.signatures.signers),
+        late=any(progress.is_late(signer) for signer in progress.signatures.signers),
     )
 
 

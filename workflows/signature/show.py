@@ -3,7 +3,7 @@
 The query, the Web UI's details, `request show`, the settled record (record.py) and the page all speak from `show`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,8 +37,10 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
         waiting_for=() if progress.status.ended else _waiting_for(progress),
         next=following,
         due_at=progress.due_at,
+        closes_at=progress.closes_at,
+        late=progress.is_overdue(now) or any(map(progress.is_late, progress.signatures.signers)),
         signers=tuple(
-            SignerLine(person=s.person, order=s.order, role=s.role, state=s.state, at=s.at)
+            SignerLine(person=s.person, order=s.order, role=s.role, state=s.state, at=s.at, late=progress.is_late(s))
             for s in progress.signatures.signers
         ),
         notifications=progress.ledger.leaving + progress.ledger.lines,
@@ -49,7 +51,7 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
         question=open_question(progress),
         answered=tuple(question for question in progress.questions if question.answer is not None),
         choices=_choices(request.policy, progress, now),
-        says=_sentence(progress, following),
+        says=_sentence(progress, following, now),
     )
 
 
@@ -57,8 +59,7 @@ def details(shown: RequestShow) -> str:
     """The Web UI's live details in Markdown."""
     lines = [f"### {shown.says}", ""]
     lines += [f"- waiting for **{w.person}** since {stamp(w.since)}" for w in shown.waiting_for]
-    if shown.due_at:
-        lines.append(f"- due {stamp(shown.due_at)}")
+    lines += [f"- {what} {stamp(at)}" for what, at in deadlines(shown)]
     if shown.next:
         lines.append(f"- next: **{shown.next.what}** {stamp(shown.next.at)} – {shown.next.why}")
     if shown.notifications:
@@ -71,6 +72,14 @@ def details(shown: RequestShow) -> str:
         lines += ["", "| target | state | attempts |", "| --- | --- | --- |"]
         lines += [f"| {h.target} | {h.state} | {h.attempts} |" for h in shown.handoffs]
     return "\n".join(lines)
+
+
+def deadlines(shown: RequestShow) -> Iterator[tuple[str, datetime]]:
+    """What is said of the due date, and of the closing where that is another."""
+    if shown.due_at:
+        yield "overdue since" if shown.overdue else "due", shown.due_at
+    if shown.closes_at and shown.closes_at != shown.due_at:
+        yield "closes", shown.closes_at
 
 
 def stamp(instant: datetime | None) -> str:
@@ -153,7 +162,7 @@ def _choices(policy: Policy, progress: Progress, now: datetime) -> tuple[Choices
         Choices(
             person=signer.person,
             snoozes_left=snoozes_left(progress, policy, signer.person),
-            snooze_until=latest_snooze(progress, signer.person),
+            snooze_until=latest_snooze(progress, signer.person, now),
             hand_over=policy.self_delegate,
             ask=open_question(progress) is None,
             reminded_at=reminded_at(progress, signer.person, now),
@@ -208,6 +217,7 @@ def handed_off_entry(line: HandoffLine) -> TimelineEntry:
 _NEXT_STEPS = {
     MomentKind.REMIND: NextStep.REMIND,
     MomentKind.WARN: NextStep.WARN,
+    MomentKind.OVERDUE: NextStep.REMIND,
     MomentKind.ESCALATE: NextStep.ESCALATE,
     # To the signer it is one more nudge; `why` says who was alerted.
     MomentKind.ESCALATED: NextStep.REMIND,
@@ -223,12 +233,14 @@ _NEXT_WORDS = {
 }
 
 
-def _sentence(progress: Progress, following: Next | None) -> str:
+def _sentence(progress: Progress, following: Next | None, now: datetime) -> str:
     if progress.status.ended:
         return _ended_sentence(progress, following)
     if standstill := _standstill(progress):
         return standstill.says
     until = f" until {stamp(progress.due_at)}" if progress.due_at else ""
+    if progress.is_overdue(now):
+        until = f", overdue since {stamp(progress.due_at)}"
     then = ""
     if following and following.at and following.what in _NEXT_WORDS:
         then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"

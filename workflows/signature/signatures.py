@@ -21,6 +21,7 @@ _RANK = {
     SignerState.COPIED: 4,
 }
 _ACTED = 4
+_SIGNED = (SignerState.SIGNED, SignerState.APPROVED)
 
 
 class SignerProgress(Place):
@@ -31,6 +32,8 @@ class SignerProgress(Place):
     state: SignerState = SignerState.WAITING
     at: AwareDatetime | None = None
     reason: str | None = None
+    signed_at: AwareDatetime | None = None
+    """When they signed or approved, for what is due: not before they were known not to have."""
 
     @property
     def acted(self) -> bool:
@@ -72,14 +75,21 @@ class Signatures(Awaited[SignerProgress]):
         """Give the turn to the first in order; repeated, it changes nothing."""
         return self._advance(now)
 
-    def record(self, seen: tuple[SignerSeen, ...], now: datetime, turn: int | None = None) -> Self:
+    def record(
+        self,
+        seen: tuple[SignerSeen, ...],
+        now: datetime,
+        turn: int | None = None,
+        known_since: datetime | None = None,
+    ) -> Self:
         """What the provider says of its signers, in any order and as often as it likes; nobody ever goes back.
 
+        Who acts now had not acted at `known_since`.
         `turn` is the lowest order at which somebody still has to act there, perhaps somebody we do not know: nobody of
         ours is asked before them. Before `begin` it is nobody's turn.
         """
         by_person = {one.person: one for one in seen}
-        signers = tuple(_recorded(signer, by_person.get(signer.person), now) for signer in self.signers)
+        signers = tuple(_recorded(signer, by_person.get(signer.person), now, known_since) for signer in self.signers)
         recorded = self.replace(signers=signers)
         return recorded._advance(now, turn) if any(signer.turn_at for signer in signers) else recorded
 
@@ -108,7 +118,7 @@ class Signatures(Awaited[SignerProgress]):
     @property
     def complete(self) -> bool:
         """Whether everyone who is expected has signed or approved."""
-        done = (SignerState.SIGNED, SignerState.APPROVED, SignerState.REASSIGNED)
+        done = (*_SIGNED, SignerState.REASSIGNED)
         return all(signer.state in done for signer in self.signers if signer.expected)
 
     def _advance(self, now: datetime, there: int | None = None) -> Self:
@@ -126,7 +136,11 @@ def _with_turn(signer: SignerProgress, now: datetime) -> SignerProgress:
     return signer.replace(state=state, turn_at=now, clock_from=now)
 
 
-def _recorded(signer: SignerProgress, seen: SignerSeen | None, now: datetime) -> SignerProgress:
+def _recorded(
+    signer: SignerProgress, seen: SignerSeen | None, now: datetime, known_since: datetime | None
+) -> SignerProgress:
     if seen is None or signer.acted or _RANK[seen.state] <= _RANK[signer.state]:
         return signer
-    return signer.replace(state=seen.state, at=seen.at or now, reason=seen.reason)
+    at = seen.at or now
+    signed_at = max(at, known_since or at) if seen.state in _SIGNED else None
+    return signer.replace(state=seen.state, at=at, reason=seen.reason, signed_at=signed_at)

@@ -119,21 +119,28 @@ class SignatureRequestWorkflow(Telling):
             self._progress = self._progress.replan()
 
     async def _wait(self, deadline: datetime | None, words: str) -> Wake:
-        """Wait for the deadline (None: for ever) or for news; a week later much may be unknown: look again."""
+        """Wait for the deadline (None: for ever) or for news; a week later much may be unknown: look again.
+
+        That it is overdue is news of its own: a query knows the time of the last task, not its own.
+        """
         look_at = (self._progress.read_at or workflow.now()) + options.LOOK_AGAIN
-        if deadline is not None and deadline <= look_at:
-            return await self.until(deadline, words)
-        if await self.until(look_at, words) is Wake.DEADLINE:
+        late_at = self._progress.late_at(workflow.now())
+        first = min(at for at in (deadline, look_at, late_at) if at is not None)
+        wake = await self.until(first, words)
+        if first == deadline:
+            return wake
+        if wake is Wake.DEADLINE and first == look_at:
             self._progress = self._progress.replan().replace(unread=True)
         return Wake.NEWS
 
     async def _observe(self) -> None:
         """Read the document and believe it."""
         self._progress = self._progress.replace(unread=False)
+        asked_at = workflow.now()
         observation = Observation(roster=self._brief.roster, document=self._progress.document or "")
         seen = await self.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
-            self._progress = self._progress.observe(seen, workflow.now())
+            self._progress = self._progress.observe(seen, workflow.now(), asked_at)
 
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""

@@ -7,7 +7,7 @@ import pytest
 from activities.files.reading import FileFaults
 from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.policies.file import PolicyLayer
-from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders, Target
+from workflows.model.policy import Escalation, EscalationAction, Overdue, Policy, Reminders, Target
 from workflows.model.request import Status
 
 _SHIPPED = Path(__file__).parents[3] / "starter" / "policies.yaml"
@@ -255,3 +255,45 @@ def test_each_shipped_kind_has_its_sentence_of_reason() -> None:
         reason = lines[lines.index(f"  {kind}:") - 1].strip()
         assert reason.startswith("# ")
         assert reason.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("{overdue: {}}", "kinds.kind.overdue: the first comes 3 days after the due date, but it closes 0 days after"),
+        (
+            "{grace: 2d, overdue: {every: 2d}}",
+            "overdue: the first comes 2 days after the due date, but it closes 2 days",
+        ),
+        ("{grace: 30d, overdue: {every: 4h}}", "overdue.every: makes 180 reminders, because it closes 30 days after"),
+        ("{grace: 7d, overdue: {every: 1d, most: 101}}", "overdue.most: "),
+        ("{grace: 0w}", "grace: must be a duration such as 90m, 4h, 3d or 2w, or 0d"),
+        ("{warnings: [0d, 1d, 0d]}", "warnings: has 0d twice"),
+    ],
+)
+def test_an_overdue_phase_that_cannot_work_is_refused(tmp_path: Path, kind: str, fault: str) -> None:
+    assert fault in faults(tmp_path, f"kind: {kind}")
+
+
+def test_the_overdue_phase_merges_and_is_removed_like_the_rest(tmp_path: Path) -> None:
+    kinds = catalogue(tmp_path, "base: {grace: 7d, overdue: {every: 2d, most: 2}}", "kind: {extends: base}")
+
+    def overridden(**policy: object) -> Policy:
+        return kinds.resolve("kind", PolicyLayer.model_validate(policy)).policy
+
+    assert overridden(overdue={"most": None}).overdue == Overdue(every="2d", most=None, escalate=True)
+    assert (overridden(overdue=None).overdue, overridden(overdue=None).grace) == (None, "7d")
+    assert overridden(grace=None).grace == "0d"
+    assert not list(kinds.faults("kind", PolicyLayer.model_validate({"grace": "0d"})))
+
+
+@pytest.mark.parametrize("kind", ["compliance-acknowledgement", "policy-acknowledgement", "annual-certification"])
+def test_acknowledgements_are_followed_up_after_their_due_date(kind: str) -> None:
+    policy = Catalogue.read(_SHIPPED).resolve(kind).policy
+    assert (policy.grace, policy.overdue, policy.warnings[-1]) == ("7d", Overdue(every="3d"), "0d")
+
+
+def test_nothing_else_of_the_catalogue_stays_open_after_its_due_date() -> None:
+    shipped = Catalogue.read(_SHIPPED)
+    late = {kind for kind in shipped.kinds if shipped.resolve(kind).policy.grace != "0d"}
+    assert late == {"compliance-acknowledgement", "code-of-conduct", "policy-acknowledgement", "annual-certification"}

@@ -104,7 +104,7 @@ def test_the_due_date_is_near_on_a_page_as_well() -> None:
     screen = signing_screen(SigningPage(SigningState.OPEN, document="Agreement"), DUE, reading("de"), NOW)
     assert screen.due == "Frist morgen: Fr., 11. Dez. 2026, 18:00 (Amsterdam)."
     overdue = signing_screen(SigningPage(SigningState.OPEN), DUE, reading("de"), DUE + timedelta(hours=1))
-    assert overdue.due == "Frist abgelaufen: Fr., 11. Dez. 2026, 18:00 (Amsterdam)."
+    assert overdue.due == "Überfällig seit Fr., 11. Dez. 2026, 18:00 (Amsterdam)."
 
 
 def test_in_english_the_requester_reads_the_sentence_of_request_show() -> None:

@@ -1,16 +1,19 @@
 """The plan before anything is sent: all branches, in local time and UTC, with reasons and layers; and its options."""
 
-from datetime import UTC, datetime
+import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from rich.console import Console
 
 from activities.files.reading import FileFaults
 from starter.exits import Refusal
 from starter.plan import calendar
 from starter.plan.calendar import Branch, Plan
+from starter.plan.tables import of_plan
 from tests.activities.requests.papers import PEOPLE, Desk
 from workflows.model.planning import Reason
 from workflows.model.request import Status
@@ -178,3 +181,29 @@ def test_no_time_is_refused(typed: str) -> None:
 def test_who_signs_when_is_person_and_duration(typed: str) -> None:
     with pytest.raises(ValueError, match=r"is not PERSON@\+DURATION"):
         calendar.signing([typed])
+
+
+async def test_the_overdue_phase_is_planned_with_its_layers_and_what_is_signed_in_it_is_late(tmp_path: Path) -> None:
+    policy = {"overdue": {"every": "2d"}, "grace": "7d", "warnings": ["0d"], "reminders": None, "escalation": None}
+    found = await plan(tmp_path, signs="customer-signer@+42d", policy=policy)
+    assert found.closes_at - found.due_at == timedelta(days=7)
+    nobody, late = found.branches
+    assert stages(nobody) == [
+        "ready customer-signer",
+        "warning-0d customer-signer",
+        "overdue-1 customer-signer",
+        "overdue-2 customer-signer",
+        "overdue-3 customer-signer",
+        "expiry legal-desk",
+    ]
+    assert {line.stage: line.layer for line in nobody.lines[1:]} == dict.fromkeys(
+        ["warning-0d", "overdue-1", "overdue-2", "overdue-3", "expiry"], "request"
+    )
+    assert nobody.lines[-1].why == "7 days after the due date"
+    assert next(line.why for line in late.lines if line.stage == "signed") == "42 days after their turn came, late"
+    printed = io.StringIO()
+    Console(file=printed, width=120).print(of_plan(found))
+    assert (
+        f"due {found.due_at:%a %d %b %Y %H:%M} UTC, closing {found.closes_at:%a %d %b %Y %H:%M} UTC"
+        in printed.getvalue()
+    )

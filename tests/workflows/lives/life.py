@@ -15,7 +15,7 @@ from tests.activities.book import Book, somebody
 from tests.workflows.lives.runtime import UPDATE, ContinueAsNew, Runtime
 from tests.workflows.lives.virtual_time import START, VirtualTime
 from tests.workflows.lives.world import World
-from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
+from workflows.model.policy import Escalation, EscalationAction, Overdue, Policy, Reminders
 from workflows.model.provider import ProviderEvent
 from workflows.model.request import Brief, Document, Signer, SignerState
 from workflows.model.settlement import Settled
@@ -65,7 +65,8 @@ class Life:
         self.random = Random(seed)  # noqa: S311 - it has to be the same again for the same seed
         self.loop = VirtualTime()
         self.people = {id: self._person(id) for id in _IDS}
-        self.policy = self._policy()
+        # A chance of its own, so that lives without an overdue phase stay the lives they were.
+        self.policy = self._with_grace(self._policy(), Random(-1 - seed))  # noqa: S311
         self.request = self._request(seed)
         self.history: list[tuple[datetime, Progress]] = []
         self.manual = 0
@@ -232,6 +233,15 @@ class Life:
                 fallback=chance.choice([None, "fallback"]),
             ),
         )
+
+    def _with_grace(self, policy: Policy, chance: Random) -> Policy:
+        every, most = chance.choice(["2h", "12h", "1d", "3d"]), chance.choice([None, 1, 3])
+        overdue = Overdue(every=every, most=most, escalate=chance.random() < 0.5)
+        warnings = (*policy.warnings, "0d") if chance.random() < 0.3 else policy.warnings
+        if chance.random() < 0.5:
+            return policy.replace(warnings=warnings)
+        grace = chance.choice(["4h", "1d", "1w", "14d"])
+        return policy.replace(warnings=warnings, grace=grace, overdue=chance.choice([overdue, overdue, None]))
 
     def _request(self, seed: int) -> SignatureRequest:
         chance, together = self.random, self.random.random() < 0.4

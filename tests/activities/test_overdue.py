@@ -1,0 +1,202 @@
+"""After the due date: until when, who is reminded, what is escalated, and what the day of the due date is."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+import pytest
+
+from activities.planner import PolicyPlanner
+from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
+from workflows.model.planning import Agenda, MomentKind, Snooze
+from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, Overdue, Policy, Reminders
+
+FRIDAY: Final = date(2026, 11, 13)
+"""Due at 18:00 in Amsterdam; a week later it closes."""
+LATE: Final = Policy(
+    hours="working", reminders=None, warnings=(), escalation=None, grace="7d", overdue=Overdue(every="3d")
+)
+HOUR: Final = timedelta(hours=1)
+
+
+def at(agenda: Agenda, stage: str) -> str:
+    """When and whom a stage is told."""
+    return next(line for line in lines(agenda) if f" {stage} " in line)
+
+
+async def test_without_a_grace_it_closes_when_it_is_due() -> None:
+    agenda = await plan(due=FRIDAY)
+    assert agenda.over_at == agenda.closes_at == agenda.due_at
+    assert agenda.moments[-1].why == "the due date has passed"
+    assert all(moment.kind is not MomentKind.OVERDUE for moment in (*agenda.moments, *agenda.dropped))
+
+
+async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> None:
+    agenda = await plan(LATE, due=FRIDAY)
+    assert lines(agenda) == [
+        "Tue 11-17 09:12 overdue-1 signer",
+        "Fri 11-20 09:12 overdue-2 signer",
+        "Fri 11-20 18:00 expiry requester",
+    ]
+    assert agenda.moments[0].why == (
+        "overdue since Fri 13 Nov 18:00, every 3 days, moved from Mon 16 Nov 18:00: outside 09:00-18:00"
+    )
+    assert agenda.moments[-1].why == "7 days after the due date"
+    assert (agenda.due_at, agenda.over_at) == (
+        datetime(2026, 11, 13, 17, tzinfo=UTC),
+        datetime(2026, 11, 20, 17, tzinfo=UTC),
+    )
+
+
+async def test_no_more_than_the_policy_says_and_none_without_a_rhythm() -> None:
+    once = await plan(LATE.replace(overdue=Overdue(every="1d", most=1)), due=FRIDAY)
+    assert [moment.stage for moment in once.moments] == ["overdue-1", "expiry"]
+    silent = await plan(LATE.replace(overdue=None), due=FRIDAY)
+    assert [moment.stage for moment in silent.moments] == ["expiry"]
+
+
+async def test_what_comes_before_the_due_date_is_the_same_with_and_without_a_grace() -> None:
+    policy = Policy(hours="working", window="14d", warnings=("2d", "1d", "0d"))
+    timely, with_grace = await plan(policy), await plan(policy.replace(grace="7d", overdue=Overdue()))
+    before_due = [line for line in lines(with_grace) if "overdue" not in line and "expiry" not in line]
+    assert before_due == lines(timely)[:-1]
+
+
+@pytest.mark.parametrize(
+    ("due", "turn", "expected"),
+    [
+        (FRIDAY, SINCE, "Fri 11-13 09:12"),
+        (datetime(2026, 11, 13, 12, tzinfo=UTC), SINCE, "Fri 11-13 09:12"),
+        (datetime(2026, 11, 13, 7, tzinfo=UTC), SINCE, "Thu 11-12 09:12"),
+        (datetime(2026, 11, 14, 12, tzinfo=UTC), SINCE, "Fri 11-13 09:12"),
+        (datetime(2026, 11, 13, 23, tzinfo=UTC), SINCE, "Fri 11-13 09:12"),
+        (FRIDAY, datetime(2026, 11, 12, 18, tzinfo=UTC), "Fri 11-13 09:12"),
+    ],
+)
+async def test_on_the_day_is_when_hours_open_on_the_last_day_that_has_any(
+    due: date, turn: datetime, expected: str
+) -> None:
+    agenda = await plan(LATE.replace(warnings=("0d",)), due=due, turns={"signer": turn})
+    assert at(agenda, "warning-0d") == f"{expected} warning-0d signer"
+
+
+async def test_on_the_day_is_left_out_for_a_turn_that_comes_later_that_day() -> None:
+    noon = datetime(2026, 11, 13, 12, tzinfo=UTC)
+    agenda = await plan(LATE.replace(warnings=("0d",)), due=FRIDAY, turns={"signer": noon})
+    assert dropped(agenda) == ["warning-0d not_their_turn"]
+
+
+@pytest.mark.parametrize("due", [FRIDAY, datetime(2026, 11, 14, 23, tzinfo=UTC), datetime(2026, 11, 15, 0, tzinfo=UTC)])
+@pytest.mark.parametrize("hours", ["working", "any", "00:00-06:00"])
+async def test_on_the_day_is_always_before_the_due_date(due: date, hours: str) -> None:
+    agenda = await plan(LATE.replace(warnings=("0d",), hours=hours), due=due)
+    [warning] = [moment for moment in agenda.moments if moment.kind is MomentKind.WARN]
+    assert warning.at < agenda.due_at
+
+
+async def test_who_is_absent_is_reminded_when_back_or_not_at_all() -> None:
+    away = {"from": "2026-11-16", "until": "2026-11-18"}
+    agenda = await plan(LATE, Book(somebody("requester"), somebody("signer", absent=[away])), due=FRIDAY)
+    assert at(agenda, "overdue-1") == "Thu 11-19 09:12 overdue-1 signer"
+    gone = {"from": "2026-11-16", "until": "2026-12-18"}
+    agenda = await plan(LATE, Book(somebody("requester"), somebody("signer", absent=[gone])), due=FRIDAY)
+    assert dropped(agenda) == ["overdue-1 absent", "overdue-2 absent"]
+    assert agenda.dropped[0].why.endswith("no open hours before it closes")
+
+
+async def test_overdue_reminders_keep_an_hour_from_each_other_and_from_what_came_before() -> None:
+    often = LATE.replace(hours="any", grace="4h", warnings=("1h",), overdue=Overdue(every="40m"))
+    agenda = await plan(often, due=SINCE + timedelta(days=3))
+    nudges = [moment.at for moment in agenda.moments if moment.kind is not MomentKind.EXPIRE]
+    assert all(later - earlier >= HOUR for earlier, later in pairwise(nudges))
+    assert {"overdue-2 too_soon"} <= set(dropped(agenda))
+
+
+async def test_a_not_now_after_the_due_date_is_a_reminder_of_its_own_and_silences_others() -> None:
+    until = datetime(2026, 11, 19, 13, tzinfo=UTC)
+    said = planning(LATE, due=FRIDAY).replace(snoozes=(Snooze(person="signer", until=until, number=1),))
+    agenda = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).plan(said)
+    assert lines(agenda) == [
+        "Thu 11-19 14:00 snooze-1 signer",
+        "Fri 11-20 09:12 overdue-2 signer",
+        "Fri 11-20 18:00 expiry requester",
+    ]
+    assert dropped(agenda) == ["overdue-1 snoozed"]
+
+
+async def test_a_turn_that_comes_after_the_due_date_is_overdue_from_then_on() -> None:
+    turn = {"signer": datetime(2026, 11, 16, 9, tzinfo=UTC)}
+    agenda = await plan(
+        LATE.replace(reminders=Reminders(), warnings=("1d",), escalation=Escalation()), due=FRIDAY, turns=turn
+    )
+    assert lines(agenda)[:1] == ["Thu 11-19 10:12 overdue-1 signer"]
+    assert at(agenda, "escalation") == "Fri 11-20 09:12 escalation manager"
+
+
+async def test_a_moved_due_date_has_overdue_reminders_of_its_own() -> None:
+    moved = planning(LATE, due=FRIDAY).replace(revision=1)
+    agenda = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).plan(moved)
+    assert [moment.stage for moment in agenda.moments] == ["overdue-1.2", "overdue-2.2", "expiry"]
+
+
+EARLY_WORD = Escalation(after="used-up", or_="60%")
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        # A trigger comes in time: escalated once, as ever.
+        (LATE.replace(escalation=EARLY_WORD), "Mon 11-09 09:12 escalation manager"),
+        # No reminder to use up before the due date: the overdue ones are, with a working day left to act.
+        (LATE.replace(escalation=Escalation(or_=None)), "Fri 11-20 09:12 escalation manager"),
+        (
+            LATE.replace(escalation=Escalation(or_=None), overdue=Overdue(every="1d", most=2)),
+            "Tue 11-17 09:12 escalation manager",
+        ),
+    ],
+)
+async def test_who_was_not_escalated_in_time_is_when_overdue_reminders_are_used_up(
+    policy: Policy, expected: str
+) -> None:
+    agenda = await plan(policy, due=FRIDAY)
+    assert at(agenda, "escalation") == expected
+    assert [moment.stage for moment in (*agenda.moments, *agenda.dropped)].count("escalation") == 1
+
+
+async def test_nothing_is_escalated_after_the_due_date_where_the_policy_does_not_want_it() -> None:
+    quiet = LATE.replace(escalation=Escalation(or_=None), overdue=Overdue(escalate=False))
+    assert MomentKind.ESCALATE not in {moment.kind for moment in (await plan(quiet, due=FRIDAY)).moments}
+
+
+async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
+    policy = LATE.replace(escalation=Escalation(or_=None, action=EscalationAction.REASSIGN, alternates=("alternate",)))
+    [moment] = [one for one in (await plan(policy, due=FRIDAY)).moments if one.kind is MomentKind.ESCALATE]
+    assert moment.why == (
+        "all 2 overdue reminders are used up: to alternate, the named alternate, "
+        "moved earlier, so that a working day is left to act"
+    )
+
+
+async def test_what_was_missed_before_the_due_date_is_made_up_for_after_it_in_open_hours() -> None:
+    night = datetime(2026, 11, 14, 2, tzinfo=UTC)
+    missed = planning(LATE.replace(reminders=Reminders(most=1)), due=FRIDAY).replace(now=night)
+    agenda = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).plan(missed)
+    [reminder] = [moment for moment in agenda.moments if moment.stage == "reminder-1"]
+    assert reminder.held_until == datetime(2026, 11, 16, 8, tzinfo=UTC)
+
+
+async def test_ten_times_as_many_as_a_policy_may_ask_for_are_not_planned() -> None:
+    endless = LATE.replace(hours="any", grace="700d", overdue=Overdue(every="12h"))
+    whole = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).calendar(planning(endless, due=FRIDAY))
+    assert sum(moment.kind is MomentKind.OVERDUE for moment in whole.moments) == OVERDUE_AT_MOST
+
+
+async def test_of_many_overdue_reminders_an_agenda_has_the_next_ones() -> None:
+    crowd = tuple(f"signer-{number}" for number in range(1, 101))
+    asked = planning(
+        LATE.replace(overdue=Overdue(every="1d")), signers=crowd, turns=dict.fromkeys(crowd, SINCE), due=FRIDAY
+    )
+    book = Book(somebody("requester"), *map(somebody, crowd))
+    agenda = await PolicyPlanner(book).plan(asked)
+    assert sum(moment.kind is MomentKind.OVERDUE for moment in agenda.moments) == 2 * len(crowd)
+    assert len(agenda.more) == len(crowd)
