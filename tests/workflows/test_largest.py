@@ -1,5 +1,6 @@
 """The largest requests: whatever their files allow, no payload and no run grows too big, and nothing is forgotten."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from temporalio.client import WorkflowHistory
 from activities.follow_up.nearest import AT_LEAST, REMINDERS_AT_ONCE, nearest
 from tests.workflows.fakes import FakePlanner, World
 from tests.workflows.stage import Story, a_request, story
+from workflows.follow_up.agenda import next_step
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Reminded, Turn
@@ -109,8 +111,33 @@ def test_ten_times_the_lines_are_remembered_by_their_last_and_all_leave_in_order
         for number in range(1, 5 * LINES_AT_MOST + 1)
         for person in ("customer-signer", "chief-executive")
     ]
-    assert all(progress.ledger.has(key) for key in kept)
-    assert not progress.ledger.has(f"msa-0042/reminder-{5 * LINES_AT_MOST + 1}/customer-signer")
+    assert all(key in progress.ledger.known for key in kept)
+    assert f"msa-0042/reminder-{5 * LINES_AT_MOST + 1}/customer-signer" not in progress.ledger.known
+
+
+def decisions(people: int) -> float:
+    """Seconds of the processor for what is next, when each of so many has a mark, some lines and three moments."""
+    names = [f"signer-{number}" for number in range(people)]
+    signers = tuple(Signer(person=name, order=1) for name in names)
+    progress = Progress.begin(a_request(*signers).brief, AT)
+    progress = progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), AT)
+    for number in range(1, 2 + 2 * LINES_AT_MOST // people):
+        for name in names:
+            progress = told(progress, name, f"reminder-{number}")
+    moments = tuple(
+        Moment(at=AT, kind=MomentKind.REMIND, stage=f"reminder-{number}", person=name, to=name, why="")
+        for name in names
+        for number in (1, 2, 3)
+    )
+    agenda = Agenda(due_at=AT + timedelta(days=30), moments=moments)
+    began = time.process_time()
+    next_step(agenda, progress, AT)
+    return time.process_time() - began
+
+
+def test_what_is_next_costs_each_signer_the_same_however_many_there_are() -> None:
+    few, many = (min(decisions(people) for _ in range(3)) for people in (25, 100))
+    assert many < 4 * 3 * few
 
 
 def test_a_page_that_was_not_kept_comes_again_under_another_name_once_it_has_more() -> None:

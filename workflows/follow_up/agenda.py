@@ -83,12 +83,13 @@ def next_step(agenda: Agenda, progress: FollowUp, now: datetime) -> Step:
     """
     pending = frozenset(signer.person for signer in progress.awaited.pending)
     escalated = frozenset(entry.from_ for entry in progress.escalations)
+    known = progress.ledger.known
     ahead = [
         _held(moment, agenda, progress, now)
         for moment in agenda.moments
         if _is_open(moment, pending, escalated)
         and _is_time(moment, progress)
-        and not progress.ledger.has(key_of(progress.request, moment))
+        and key_of(progress.request, moment) not in known
     ]
     due = [moment for moment in ahead if moment.at <= now]
     leaving = frozenset(one.person for one in due if one.hands_over and one.person not in progress.not_handed_over)
@@ -108,12 +109,13 @@ def next_step(agenda: Agenda, progress: FollowUp, now: datetime) -> Step:
 def is_used_up(agenda: Agenda, progress: FollowUp) -> bool:
     """Whether all reminders that the plan has of somebody have their line, and more of theirs are to be planned."""
     waiting = {one.person for one in agenda.more} & {signer.person for signer in progress.awaited.pending}
+    known = progress.ledger.known
     left = {
         moment.person
         for moment in agenda.moments
         if moment.person in waiting
         and stages.reminder_number(moment.stage, progress.revision)
-        and not progress.ledger.has(key_of(progress.request, moment))
+        and key_of(progress.request, moment) not in known
     }
     return bool(waiting - left)
 

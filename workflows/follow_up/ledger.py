@@ -4,7 +4,8 @@ All lines are remembered while there are at most `LINES_AT_MOST`. Of older ones 
 and kind of notice, because decisions rest on them; the whole lines leave for pages in the store with the next delivery.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self, TypeAlias
 
@@ -23,6 +24,24 @@ _KEPT: Final = LINES_AT_MOST // 2
 _Series: TypeAlias = tuple[str, str, str]
 
 
+@dataclass(frozen=True)
+class Known:
+    """The keys of notices that have their line: those of whole lines, and up to which number of its kind by the marks.
+
+    Made once for many questions: of a hundred signers each may have a mark and many moments.
+    """
+
+    keys: frozenset[str]
+    last: Mapping[_Series, int]
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the notice with this key has its line."""
+        if key in self.keys:
+            return True
+        series, number = _place_of(key)
+        return number <= self.last.get(series, -1)
+
+
 class Ledger(Model):
     """What a request remembers of its notices, and the lines that are on their way to the store."""
 
@@ -38,12 +57,11 @@ class Ledger(Model):
         """Every line that a decision may rest on, oldest first."""
         return self.marks + self.lines
 
-    def has(self, key: str) -> bool:
-        """Whether the notice with this key has its line, in memory or in the store."""
-        if any(line.key == key for line in self.leaving + self.lines):
-            return True
-        series, number = _place_of(key)
-        return any(_series_of(mark) == series and number <= _place_of(mark.key)[1] for mark in self.marks)
+    @property
+    def known(self) -> Known:
+        """The notices that have their line, in memory or in the store."""
+        last = {_series_of(mark): _place_of(mark.key)[1] for mark in self.marks}
+        return Known(frozenset(line.key for line in self.leaving + self.lines), last)
 
     def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
         """The ledger after these results; a later result for the same key completes the earlier one."""

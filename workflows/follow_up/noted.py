@@ -53,7 +53,8 @@ class Noted(Clocked):
         present = (*self.agenda.moments, *self.agenda.dropped) if self.agenda else ()
         latest = {(moment.stage, moment.person): moment for moment in (*self.planned_once, *present)}
         planned = (moment for moment in latest.values() if moment.kind.tells)
-        return tuple(moment for moment in planned if not self.ledger.has(key_of(self.request, moment)))
+        known = self.ledger.known
+        return tuple(moment for moment in planned if key_of(self.request, moment) not in known)
 
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
         """Write what became of notices into the ledger."""

@@ -30,7 +30,8 @@ def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
         *_bounced(brief, progress),
         *_missing(brief, progress),
     ]
-    return tuple(notice for notice in wanted if not progress.ledger.has(notice.key))
+    known = progress.ledger.known
+    return tuple(notice for notice in wanted if notice.key not in known)
 
 
 def nudges(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
