@@ -15,7 +15,7 @@ from activities.person import Absence, Person
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, planning, somebody
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Snooze
-from workflows.model.policy import Escalation, Policy, Reminders
+from workflows.model.policy import Escalation, Overdue, Policy, Reminders
 
 FIRST_YEAR: Final = 2026
 YEARS: Final = 10
@@ -42,13 +42,18 @@ def series(agenda: Agenda, word: str) -> list[Moment]:
 
 
 def assert_in_order(agenda: Agenda, since: datetime) -> None:
-    """Monotone, inside the time of the request, an hour apart, reminders before warnings before the expiry."""
+    """Monotone, inside the time of the request, an hour apart, reminders before warnings before what is overdue."""
     *before_the_end, end = agenda.moments
-    assert (end.kind, end.at) == (MomentKind.EXPIRE, agenda.due_at)
-    assert all(since <= moment.at < agenda.due_at for moment in before_the_end)
+    assert (end.kind, end.at) == (MomentKind.EXPIRE, agenda.over_at)
+    assert all(since <= moment.at < agenda.over_at for moment in before_the_end)
+    for moment in before_the_end:
+        if moment.kind is MomentKind.OVERDUE:
+            assert moment.at > agenda.due_at
+        elif moment.kind in (MomentKind.REMIND, MomentKind.WARN):
+            assert moment.at < agenda.due_at
     assert all(since < moment.at for moment in before_the_end if moment.kind is not MomentKind.ESCALATE)
     assert [moment.at for moment in agenda.moments] == sorted(moment.at for moment in agenda.moments)
-    for earlier, later in pairwise(of_kind(agenda, MomentKind.REMIND, MomentKind.WARN)):
+    for earlier, later in pairwise(of_kind(agenda, MomentKind.REMIND, MomentKind.WARN, MomentKind.OVERDUE)):
         assert later.at - earlier.at >= HOUR
     if (reminders := series(agenda, "reminder")) and (warnings := of_kind(agenda, MomentKind.WARN)):
         assert reminders[-1].at < warnings[0].at
@@ -67,8 +72,8 @@ def assert_nothing_disappears(agenda: Agenda, policy: Policy) -> None:
 
 def assert_nobody_is_woken(agenda: Agenda, policy: Policy, book: dict[str, Person]) -> None:
     """Reminders and escalations lie in the recipient's hours; a warning on a day off only if there was no other."""
-    for moment in (*series(agenda, "reminder"), *of_kind(agenda, MomentKind.ESCALATE)):
-        if moment.kind is MomentKind.REMIND or not policy.urgent:
+    for moment in (*series(agenda, "reminder"), *of_kind(agenda, MomentKind.OVERDUE, MomentKind.ESCALATE)):
+        if moment.kind is not MomentKind.ESCALATE or not policy.urgent:
             hours = OpenHours.of(book[moment.to], policy)
             assert any(moment.at in slot for slot in hours.slots(hours.local_day(moment.at))), moment
 
@@ -115,7 +120,9 @@ policies = st.builds(
     hours=st.sampled_from(["working", "working", "any", "10:00-16:00"]),
     urgent=st.sampled_from([False, False, True]),
     reminders=st.none() | st.builds(Reminders, first=spans, every=spans, most=st.integers(1, 6)),
-    warnings=st.lists(spans, max_size=3, unique_by=length).map(tuple),
+    warnings=st.lists(spans | st.just("0d"), max_size=3, unique_by=length).map(tuple),
+    grace=st.sampled_from(["0d", "0d", "5h", "1d", "1w", "30d"]),
+    overdue=st.none() | st.builds(Overdue, every=spans, most=st.none() | st.integers(1, 5), escalate=st.booleans()),
     escalation=st.none() | st.builds(Escalation, after=triggers, or_=st.none() | triggers),
 )
 

@@ -266,3 +266,45 @@ def test_following_the_decision_always_comes_to_an_end(planned: list[Moment]) ->
             case _:
                 return
     raise AssertionError("the same step was decided again and again")
+
+
+OVERDUE = [moment(day, MomentKind.OVERDUE, f"overdue-{number}") for number, day in enumerate((33, 36), 1)]
+CLOSING = EXPIRY.replace(at=START + timedelta(days=37))
+WITH_GRACE = Agenda(
+    due_at=EXPIRY.at, closes_at=CLOSING.at, moments=(*REMINDERS, ESCALATION, HEARD, WARNING, *OVERDUE, CLOSING)
+)
+
+
+@pytest.mark.parametrize(
+    ("day", "progress", "expected"),
+    [
+        (30, ESCALATED, Wait(OVERDUE[0])),
+        (33, ESCALATED, Nudge((OVERDUE[0],))),
+        (33, lined(ESCALATED, OVERDUE[0], OVERDUE[0].at - timedelta(minutes=10)), Wait(OVERDUE[1])),
+        (36, ESCALATED, Nudge((OVERDUE[1],), caught_up=(OVERDUE[0],))),
+        (37, lined(lined(ESCALATED, OVERDUE[0], OVERDUE[0].at), OVERDUE[1], OVERDUE[1].at), Expire(CLOSING)),
+    ],
+)
+def test_after_the_due_date_what_is_overdue_comes_until_it_closes(
+    day: float, progress: Progress, expected: Step
+) -> None:
+    assert next_step(WITH_GRACE, progress, START + timedelta(days=day)) == expected
+
+
+def test_after_an_outage_over_all_of_it_the_last_overdue_reminder_is_the_one_that_is_sent() -> None:
+    step = next_step(WITH_GRACE, ALERTED, CLOSING.at + timedelta(days=1))
+    assert isinstance(step, Nudge)
+    assert (step.moments, set(step.caught_up)) == ((OVERDUE[1],), {WARNING, OVERDUE[0]})
+
+
+def test_an_overdue_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
+    by_hand = lined(
+        ESCALATED, moment(33, MomentKind.REMIND, "reminder-manual-1"), OVERDUE[0].at - timedelta(minutes=20)
+    )
+    assert next_step(WITH_GRACE, by_hand, OVERDUE[0].at) == Nudge((), too_soon=(OVERDUE[0],))
+
+
+def test_an_overdue_reminder_no_phone_took_holds_the_closing_for_a_day() -> None:
+    failed = lined(ESCALATED, OVERDUE[0], OVERDUE[0].at)
+    failed = lined(failed, OVERDUE[1], CLOSING.at - timedelta(hours=1), Outcome.FAILED)
+    assert next_step(WITH_GRACE, failed, CLOSING.at) == Wait(CLOSING.replace(at=CLOSING.at + timedelta(hours=23)))

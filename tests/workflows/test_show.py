@@ -35,7 +35,7 @@ from workflows.signature.legibility import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST,
 from workflows.signature.progress import Progress
 from workflows.signature.recipients import open_hand_off
 from workflows.signature.record import settled_record
-from workflows.signature.show import show, stamp
+from workflows.signature.show import details, show, stamp
 
 REQUEST = a_request()
 
@@ -121,3 +121,15 @@ def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_tol
     signed = SENT.observe(DocumentSeen(document="d", status=Status.SIGNED, raw="si"), START)
     record = settled_record(REQUEST, open_hand_off(REQUEST, signed), "run", START)
     assert (record.show.next, record.show.says) == (None, f"Signed {stamp(START)}")
+
+
+@pytest.mark.parametrize(
+    ("hours", "line"), [(-1, f"- due {stamp(EXPIRY.at)}"), (1, f"- overdue since {stamp(EXPIRY.at)}")]
+)
+def test_the_details_say_since_when_it_is_overdue_and_when_it_closes(hours: int, line: str) -> None:
+    closing = EXPIRY.replace(at=EXPIRY.at + timedelta(days=7))
+    agenda = Agenda(due_at=EXPIRY.at, closes_at=closing.at, moments=(closing,))
+    shown = show(REQUEST, ESCALATED.planned(agenda, START), EXPIRY.at + timedelta(hours=hours))
+    said = details(shown).splitlines()
+    assert {line, f"- closes {stamp(closing.at)}"} <= set(said)
+    assert (f", overdue since {stamp(EXPIRY.at)}" in shown.says) is shown.overdue is (hours > 0)

@@ -27,6 +27,8 @@ STAGES = (
     "reminder-manual-1",
     "warning-1d",
     "warning-2d.2",
+    "overdue-1",
+    "overdue-2.3",
     "snooze-1",
     "question-1",
     "answer-1",
@@ -92,6 +94,29 @@ def composed(
 def test_words_name_the_document_the_action_and_the_due_date(stage: str, action: str, title: str, body: str) -> None:
     message = composed(stage, NoticeAction(action))
     assert (message.title, message.body) == (title, f"{body} Due Fri, 11 Dec 2026, 18:00 (Amsterdam).")
+
+
+@pytest.mark.parametrize("stage", ["overdue-1", "overdue-2.2", "warning-1d"])
+@pytest.mark.parametrize(
+    ("locale", "title", "since"),
+    [
+        ("en", "Overdue: your signature is needed", "Overdue since Fri, 11 Dec 2026, 18:00 (Amsterdam)."),
+        ("nl", "Te laat: uw handtekening is nodig", "Te laat sinds vr 11 dec 2026, 18:00 (Amsterdam)."),
+        ("de", "Überfällig: Ihre Unterschrift wird benötigt", "Überfällig seit Fr., 11. Dez. 2026, 18:00 (Amsterdam)."),
+        (
+            "fr",
+            "En retard\u00a0: votre signature est attendue",
+            "En retard depuis le ven. 11 déc. 2026, 18:00 (Amsterdam).",
+        ),
+        ("es", "Vencido: se necesita su firma", "Vencido desde el vie, 11 dic 2026, 18:00 (Ámsterdam)."),
+    ],
+)
+def test_after_the_due_date_nothing_is_due_soon_it_is_overdue_since(
+    stage: str, locale: str, title: str, since: str
+) -> None:
+    message = composed(stage, reader=reading(locale), now=DUE + timedelta(hours=1))
+    assert message.title == title
+    assert message.body.endswith(since)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
