@@ -1,1 +1,1 @@
-"""Notices on people's phones: their words, the dialects that carry them, and the service a workflow calls."""
+"""Notices to people: their words, the dialects and the fallback that carry them, and the service a workflow calls."""
