@@ -24,7 +24,7 @@ from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch, SettledRecord
 from workflows.model.request import Brief
 from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult, Settled
-from workflows.names import SIGNATURE_SETTLED, notice_key
+from workflows.names import SIGNATURE_SETTLED, handoff_key, notice_key
 from workflows.ports import Handoff, PushService
 from workflows.signature.record import amendment, dead_after
 
@@ -122,7 +122,8 @@ class Fanout(Handoff):
         if target.workflow:
             return await self._signal(call, target.workflow, settled)
         if target.url:
-            return await self._downstream.call(target, call.key, await self._payload(target, brief, settled))
+            key, data = handoff_key(brief.id, target.target), await self._payload(target, brief, settled)
+            return await self._downstream.call(target, key, data)
         if target.group:
             return await self._push_to_group(call, target.group, brief, settled)
         notice = call.notice or _notice(settled, target.person or "")
@@ -133,7 +134,7 @@ class Fanout(Handoff):
     async def _signal(self, call: HandoffCall, workflow: str, settled: Settled) -> HandoffResult:
         try:
             handle = self._temporal.get_workflow_handle(workflow)
-            await handle.signal(SIGNATURE_SETTLED, settled, rpc_timeout=SIGNAL_DEADLINE)
+            await handle.signal(SIGNATURE_SETTLED, settled.model_dump(mode="json"), rpc_timeout=SIGNAL_DEADLINE)
         except RPCError as error:
             if about_the_workflow(error):
                 return _not_done(call, WORKFLOW_CLOSED, gone=True)

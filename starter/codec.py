@@ -12,10 +12,10 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
 
 from starter.setting_values import PayloadKey
+from starter.terse import terse_data_converter
 
 ENCODING: Final = b"binary/encrypted"
 _KEY_ID: Final = "encryption-key-id"
@@ -80,9 +80,9 @@ class KeylessCodec(PayloadCodec):
 def data_converter(keys: Sequence[PayloadKey]) -> DataConverter:
     """The converter that client, worker and replayer share; without keys payloads stay readable JSON."""
     if not keys:
-        return replace(pydantic_data_converter, payload_codec=KeylessCodec())
+        return replace(terse_data_converter, payload_codec=KeylessCodec())
     return replace(
-        pydantic_data_converter,
+        terse_data_converter,
         payload_codec=AesGcmCodec(keys),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )

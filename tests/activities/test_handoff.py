@@ -33,7 +33,7 @@ from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, Settl
 from workflows.model.request import Document, SignerState, Status
 from workflows.model.settlement import HandoffCall, HandoffLine, HandoffResult, HandoffState, Settled, SettledSigner
 from workflows.model.views import RequestShow
-from workflows.names import SIGNATURE_SETTLED, handoff_key, notice_key
+from workflows.names import SIGNATURE_SETTLED, notice_key
 
 __all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
 
@@ -97,7 +97,7 @@ class House:
             document_url=lambda uuid: f"https://sign.example/api/v1/documents/{uuid}/",
             oncall=oncall,
         )
-        calls = tuple(HandoffCall(target=target, key=handoff_key("msa-0042", target.target)) for target in targets)
+        calls = tuple(HandoffCall(target=target) for target in targets)
         settled = {"brief": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch}
         return (await fanout.hand_off(HandoffBatch(**settled))).results
 
@@ -208,7 +208,7 @@ async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
         action=NoticeAction.OPEN,
     )
     target = Target(target="alert:chief-executive", person="chief-executive")
-    call = HandoffCall(target=target, key="k", notice=notice, listed=False)
+    call = HandoffCall(target=target, notice=notice, listed=False)
     (result,) = await house.tell(oncall="finance-chief", calls=(call,))
     assert result.ok
     assert {line.key for line in result.delivered} == {
@@ -247,7 +247,7 @@ async def test_a_withdrawal_is_done_also_where_there_is_no_phone(house: House) -
     target = Target(target="notice:archive", person="archive")
     key = notice_key("msa-0042", "withdrawal", "archive")
     notice = Notice(key=key, stage="withdrawal", person="archive", action=NoticeAction.WITHDRAW)
-    (result,) = await house.tell(calls=(HandoffCall(target=target, key="k", notice=notice),))
+    (result,) = await house.tell(calls=(HandoffCall(target=target, notice=notice),))
     assert result.ok
     assert [line.outcome for line in result.delivered] == [Outcome.SUPPRESSED]
 

@@ -11,7 +11,6 @@ from workflows.follow_up.handoff import HandoffLedger, state_after
 from workflows.model.notices import Outcome
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
-from workflows.names import handoff_key
 
 __all__ = ["core", "directory", "fcm", "house", "links", "notices", "sandbox", "signatures", "store"]
 
@@ -25,7 +24,7 @@ def arrived(result: HandoffResult) -> tuple[str, ...]:
 
 def again(first: HandoffResult) -> HandoffCall:
     """The second call of the board, after this first one."""
-    return HandoffCall(target=BOARD, key=handoff_key("msa-0042", "board"), attempt=2, reached=arrived(first))
+    return HandoffCall(target=BOARD, attempt=2, reached=arrived(first))
 
 
 async def test_a_group_of_which_one_is_missed_is_tried_again(
@@ -60,7 +59,7 @@ async def test_a_phone_that_is_never_reached_rings_no_other_and_leaves_the_group
     reached: tuple[str, ...] = ()
     while ledger.next_at:
         now, attempt = ledger.next_at, ledger.entries[0].attempts + 1
-        call = HandoffCall(target=BOARD, key="k", attempt=attempt, reached=reached)
+        call = HandoffCall(target=BOARD, attempt=attempt, reached=reached)
         results = await house.tell(calls=(call,), at=now)
         ledger, reached = ledger.record(results, now), (*reached, *arrived(results[0]))
     (entry,) = ledger.entries
@@ -107,7 +106,7 @@ def one_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
 async def told(house: House, ledger: HandoffLedger, reached: tuple[str, ...]) -> tuple[HandoffLedger, tuple[str, ...]]:
     """The ledger after one call of the board, and who was reached by then."""
     (entry,) = ledger.due(ledger.next_at or AT)
-    call = HandoffCall(target=BOARD, key="k", reached=reached, missed=entry.missed, passing=entry.passing)
+    call = HandoffCall(target=BOARD, reached=reached, missed=entry.missed, passing=entry.passing)
     results = await house.tell(calls=(call,), at=AT)
     return ledger.record(results, ledger.next_at or AT), (*reached, *arrived(results[0]))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from starter.codec import data_converter
 from tests.bench import clock
-from tests.bench.floor import FLOOR, FloorWorkflow
+from tests.bench.floor import CALLING, FLOOR, PROMPT, Asked, FloorWorkflow
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
 from tests.servers import real_server
 from workflows import names
@@ -55,8 +55,13 @@ async def workers_on(client: Client) -> AsyncIterator[None]:
     Unlike there, a workflow with a fault fails instead of waiting for its repair: nobody waits for it here.
     """
     push = PromptPushService()
-    prompt = [*PromptPlanner().activities(), *push.activities(), *PromptHandoff().activities()]
-    calling = [*PromptSignatureService().activities(), *push.activities()]
+    prompt: list[Callable[..., Any]] = [
+        *PromptPlanner().activities(),
+        *push.activities(),
+        *PromptHandoff().activities(),
+        *PROMPT,
+    ]
+    calling: list[Callable[..., Any]] = [*PromptSignatureService().activities(), *push.activities(), *CALLING]
     workflows = [SignatureRequestWorkflow, FloorWorkflow]
     pollers = PollerBehaviorAutoscaling()
     async with (
@@ -79,7 +84,7 @@ async def start(client: Client, contender: Contender, name: str) -> WorkflowHand
     request = a_request(name)
     return await client.start_workflow(
         contender.value,
-        request,
+        request if contender is Contender.OURS else _in_small_words(request),
         id=names.request_workflow_id(name),
         task_queue=names.WORKFLOW_QUEUE,
         memo={names.MEMO_FINGERPRINT: request.fingerprint},
@@ -117,6 +122,18 @@ async def settling_ms(handle: WorkflowHandle[Any, Any]) -> float:
     acknowledged = perf_counter()
     await settled
     return (perf_counter() - acknowledged) * 1_000
+
+
+def _in_small_words(request: SignatureRequest) -> Asked:
+    brief = request.brief
+    return Asked(
+        id=brief.id,
+        title=brief.document.name,
+        sha256=brief.document.sha256 or "",
+        requester=brief.requester,
+        signers=tuple(signer.person for signer in brief.signers),
+        targets=tuple(target.url or target.person or "" for target in request.policy.handoff),
+    )
 
 
 def a_request(name: str) -> SignatureRequest:

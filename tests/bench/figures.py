@@ -45,23 +45,25 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Aim:
-    """At most `limit`: an absolute number of ours, or a multiple of the floor."""
+    """At most this multiple of the floor, this number of ours, or both."""
 
-    limit: float
-    absolute: bool = False
+    ratio: float | None = None
+    absolutely: float | None = None
 
     def met(self, comparison: Comparison) -> bool:
-        """Whether ours is within the limit."""
-        return (comparison.ours if self.absolute else comparison.ratio) <= self.limit
+        """Whether ours is within the limits."""
+        within = self.ratio is None or comparison.ratio <= self.ratio
+        return within and (self.absolutely is None or comparison.ours <= self.absolutely)
 
     def __str__(self) -> str:
-        return f"≤ {self.limit:g}" if self.absolute else f"≤ {self.limit:g} ×"
+        absolutely = [] if self.absolutely is None else [f"≤ {self.absolutely:,.0f}"]
+        return ", ".join([*absolutely, *([] if self.ratio is None else [f"≤ {self.ratio:g} ×"])])
 
 
 AIMS: Final = {
-    Figure.ACTIONS: Aim(16, absolute=True),
+    Figure.ACTIONS: Aim(absolutely=16),
     Figure.EVENTS: Aim(1.2),
-    Figure.BYTES: Aim(1.2),
+    Figure.BYTES: Aim(2, absolutely=20_000),
     Figure.CPU: Aim(1.2),
     Figure.SETTLED: Aim(1.3),
 }

@@ -1,32 +1,111 @@
-"""The floor: the smallest honest workflow that makes the same calls, with the same inputs, results and summaries.
+"""The floor: the smallest honest workflow that asks the same of the world as the measured request, in small words.
 
-It does what the measured request does and nothing else. It cannot say what it waits for, has no search attributes but
-those of its start, and knows no problem, no probe, no straggler, no cancellation, no second signer's turn and no
-continue-as-new. What the real workflow costs above it is the price of exactly these. That the calls are the same is
-tested (test_floor.py); inputs that tell of the past are made with the same pure functions, all at once.
+It makes as many calls, on the same queues, waits as often, and gives each call the least that it needs: its models are
+its own. It cannot say what it waits for, has no search attributes but those of its start, plans nothing but three
+reminders, and knows no problem, no probe, no straggler, no cancellation, no second signer's turn and no
+continue-as-new. What the real workflow costs above it is the price of exactly these.
 """
 
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Final
 
-from temporalio import workflow
+from temporalio import activity, workflow
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import AwareDatetime
+
     from workflows.follow_up import options
-    from workflows.model.notices import Delivery
-    from workflows.model.planning import Agenda, Moment, MomentKind, Planning
-    from workflows.model.provider import CreateOrder, Observation, ProviderEvent
-    from workflows.model.settlement import Settled
+    from workflows.model.base import Model
     from workflows.names import PROVIDER_EVENT
-    from workflows.ports import Handoff, Planner, PushService, SignatureService
-    from workflows.signature import recipients
-    from workflows.signature.inputs import SignatureRequest
-    from workflows.signature.progress import Progress
-    from workflows.signature.record import settled_record
 
 FLOOR: Final = "SignatureRequestFloor"
 _NOW: Final = timedelta()
+
+
+class Asked(Model):
+    """Input: what is to be signed, by whom, and who is told of it."""
+
+    id: str
+    title: str
+    sha256: str
+    requester: str
+    signers: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+class Order(Model):
+    """Make a document of these bytes for these signers."""
+
+    id: str
+    title: str
+    sha256: str
+    signers: tuple[str, ...]
+
+
+class Dates(Model):
+    """When to remind, escalate and end."""
+
+    reminders: tuple[AwareDatetime, ...]
+    escalation: AwareDatetime
+    due: AwareDatetime
+
+
+class Telling(Model):
+    """Tell these people of a stage, unless the document says that they have acted."""
+
+    id: str
+    title: str
+    stage: str
+    people: tuple[str, ...]
+    due: AwareDatetime
+    document: str | None = None
+
+
+class Told(Model):
+    """Which of somebody's devices took it."""
+
+    person: str
+    devices: tuple[str, ...]
+
+
+class Report(Model):
+    """What became of a stage, and whether the document has news."""
+
+    told: tuple[Told, ...]
+    news: bool = False
+
+
+class Signed(Model):
+    """Who has signed, and when."""
+
+    person: str
+    at: AwareDatetime
+
+
+class Line(Model):
+    """A stage of the record."""
+
+    stage: str
+    at: AwareDatetime
+    told: tuple[Told, ...]
+
+
+class Ending(Model):
+    """Keep this on record and tell these targets."""
+
+    id: str
+    title: str
+    sha256: str
+    at: AwareDatetime
+    signed: tuple[Signed, ...]
+    record: tuple[Line, ...]
+    targets: tuple[str, ...]
+
+
+class Done(Model):
+    """Who of the targets was told."""
+
+    told: tuple[Told, ...]
 
 
 @workflow.defn(name=FLOOR)
@@ -34,100 +113,94 @@ class FloorWorkflow:
     """Send, plan, announce, remind at each planned instant, wait for the signature, read, hand off."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
-        self._request = request
-        self._brief = request.brief
-        self._progress = Progress.begin(request.brief, workflow.now())
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._record: tuple[Line, ...] = ()
+        self._unread = False
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, asked: Asked) -> tuple[Signed, ...]:
         """The happy path, straight down."""
-        await self._create()
-        agenda = await self._plan()
-        await self._announce()
-        for at, moments in _instants(agenda, MomentKind.REMIND):
-            await workflow.sleep(max(at - workflow.now(), _NOW), summary=_words(moments[0]))
-            await self._remind(moments)
-        escalation_at, alerts = _instants(agenda, MomentKind.ESCALATE)[0]
-        await workflow.wait_condition(
-            lambda: self._progress.unread, timeout=escalation_at - workflow.now(), timeout_summary=_words(alerts[0])
+        order = Order(id=asked.id, title=asked.title, sha256=asked.sha256, signers=asked.signers)
+        document = await workflow.execute_activity(create, order, summary="create at Core Signature", **options.CREATE)
+        dates = await workflow.execute_local_activity(
+            plan, workflow.now(), summary="plan the next steps", **options.PLAN_LOCALLY
         )
-        await self._observe()
-        return await self._hand_off()
+        await self._tell("ready", dates, None)
+        for number, at in enumerate(dates.reminders, 1):
+            await workflow.sleep(max(at - workflow.now(), _NOW), summary=f"reminder-{number}")
+            await self._tell(f"reminder-{number}", dates, document)
+        timeout = dates.escalation - workflow.now()
+        await workflow.wait_condition(lambda: self._unread, timeout=timeout, timeout_summary="escalation")
+        signed = await workflow.execute_activity(observe, document, summary="read the document", **options.OBSERVE)
+        await self._hand_off(signed)
+        return signed
 
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
-    def provider_event(self, event: ProviderEvent) -> None:
+    def provider_event(self, event: object) -> None:
         """Remember that the document should be read."""
-        self._progress = self._progress.notify_of(event)
+        self._unread = True
 
-    async def _create(self) -> None:
-        seen = await workflow.execute_activity_method(
-            SignatureService.create,
-            CreateOrder(brief=self._brief, now=workflow.now()),
-            summary="create at Core Signature",
-            **options.CREATE,
+    async def _tell(self, stage: str, dates: Dates, document: str | None) -> None:
+        asked = self._asked
+        telling = Telling(
+            id=asked.id, title=asked.title, stage=stage, people=asked.signers, due=dates.due, document=document
         )
-        self._progress = self._progress.observe(seen, workflow.now())
+        how = options.NUDGE if document else options.NOTIFY
+        report = await workflow.execute_activity(tell, telling, summary=f"{stage} → {len(asked.signers)}", **how)
+        self._record += (Line(stage=stage, at=workflow.now(), told=report.told),)
 
-    async def _plan(self) -> Agenda:
-        now = workflow.now()
-        planning = Planning(
-            brief=self._brief,
-            policy=self._request.policy,
-            due=self._request.due,
-            window_from=self._progress.window_from or now,
-            turns=self._progress.signatures.turns,
-            now=now,
+    async def _hand_off(self, signed: tuple[Signed, ...]) -> None:
+        asked = self._asked
+        ending = Ending(
+            id=asked.id,
+            title=asked.title,
+            sha256=asked.sha256,
+            at=workflow.now(),
+            signed=signed,
+            record=self._record,
+            targets=(*asked.targets, asked.requester, *asked.signers),
         )
-        agenda = await workflow.execute_local_activity_method(
-            Planner.plan, planning, summary="plan the next steps", **options.PLAN_LOCALLY
-        )
-        self._progress = self._progress.planned(agenda, workflow.now())
-        return agenda
-
-    async def _announce(self) -> None:
-        notices = recipients.announcement(self._brief, self._progress)
-        delivery = Delivery(brief=self._brief, notices=notices, due_at=self._progress.due_at, now=workflow.now())
-        await self._deliver(delivery, options.NOTIFY, ())
-
-    async def _remind(self, moments: tuple[Moment, ...]) -> None:
-        delivery = Delivery(
-            brief=self._brief,
-            notices=recipients.nudges(self._brief, moments),
-            due_at=self._progress.due_at,
-            document=self._progress.document,
-            now=workflow.now(),
-        )
-        await self._deliver(delivery, options.NUDGE, moments)
-
-    async def _deliver(self, delivery: Delivery, how: options.ActivityOptions, planned: tuple[Moment, ...]) -> None:
-        summary = ", ".join(f"{notice.stage} → {notice.person}" for notice in delivery.notices)
-        report = await workflow.execute_activity_method(PushService.deliver, delivery, summary=summary, **how)
-        read_at = workflow.now() if report.seen else self._progress.read_at
-        lines = recipients.explained(report.delivered, planned)
-        self._progress = self._progress.replace(read_at=read_at).told(lines, workflow.now())
-
-    async def _observe(self) -> None:
-        observation = Observation(roster=self._brief.roster, document=self._progress.document or "")
-        seen = await workflow.execute_activity_method(
-            SignatureService.observe, observation, summary="read the document", **options.OBSERVE
-        )
-        self._progress = self._progress.observe(seen, workflow.now())
-
-    async def _hand_off(self) -> Settled:
-        progress = recipients.open_hand_off(self._request, self._progress)
-        batch = recipients.hand_off_batch(self._brief, progress, workflow.now())
-        run_id = workflow.info().first_execution_run_id
-        batch = batch.replace(record=settled_record(self._request, progress, run_id, batch.settled.at))
-        summary = "tell " + ", ".join(call.target.target for call in batch.calls)
-        await workflow.execute_activity_method(Handoff.hand_off, batch, summary=summary, **options.HAND_OFF)
-        return batch.settled
+        await workflow.execute_activity(hand_off, ending, summary="tell everyone", **options.HAND_OFF)
 
 
-def _instants(agenda: Agenda, kind: MomentKind) -> list[tuple[datetime, tuple[Moment, ...]]]:
-    moments = [moment for moment in agenda.moments if moment.kind is kind]
-    return [(at, tuple(together)) for at, together in groupby(moments, key=lambda moment: moment.at)]
+@activity.defn(name="floor_create")
+async def create(order: Order) -> str:
+    """The document's uuid."""
+    return "0c1f7a52-7d0f-4d55-9f0a-2c3a5b1e8d94"
 
 
-def _words(moment: Moment) -> str:
-    return f"{moment.stage} for {moment.person}: {moment.why}"
+@activity.defn(name="floor_plan")
+async def plan(now: datetime) -> Dates:
+    """Three reminders, three days apart, then the escalation."""
+    first, *rest = (now + timedelta(days=3 * number) for number in range(1, 5))
+    return Dates(reminders=(first, *rest[:-1]), escalation=rest[-1], due=now + timedelta(days=30))
+
+
+@activity.defn(name="floor_tell")
+async def tell(telling: Telling) -> Report:
+    """Accepted by two phones each."""
+    return Report(told=_told(telling.people))
+
+
+@activity.defn(name="floor_observe")
+async def observe(document: str) -> tuple[Signed, ...]:
+    """Signed by everyone."""
+    at = activity.info().scheduled_time
+    return tuple(Signed(person=person, at=at) for person in ("customer-signer", "chief-executive"))
+
+
+@activity.defn(name="floor_hand_off")
+async def hand_off(ending: Ending) -> Done:
+    """Everyone told."""
+    return Done(told=_told(ending.targets))
+
+
+def _told(people: tuple[str, ...]) -> tuple[Told, ...]:
+    return tuple(Told(person=person, devices=("5f1c09ab37de", "c2708e41d96b")) for person in people)
+
+
+PROMPT: Final = (plan, tell, hand_off)
+"""What the workers of the workflows' queue offer."""
+CALLING: Final = (create, tell, observe)
+"""What those that call Core Signature offer."""

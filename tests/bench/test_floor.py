@@ -1,13 +1,11 @@
-"""The floor is honest: it makes the same calls as the real workflow, to the byte, and what ours adds is counted."""
+"""The floor is honest: it asks as much of the world as the real workflow, and what ours adds is counted."""
 
-import re
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
@@ -19,8 +17,6 @@ from tests.bench.history import NotAsAsked, actions, check
 from tests.bench.stakeholders import REMINDED_AFTER
 from tests.servers import time_skipping
 
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
-_STAMP = re.compile(r"\w{3} \d\d \w{3} \d{4} \d\d:\d\d UTC")
 _FOLLOW = "what the workflow asks of the world has changed: make floor.py ask the same, or the bench compares two jobs"
 _TASKS = (
     EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
@@ -44,18 +40,22 @@ async def both() -> Both:
         return Both(await _lived(env, Contender.OURS), await _lived(env, Contender.FLOOR))
 
 
-async def test_the_floor_makes_the_same_calls_with_the_same_inputs_results_and_summaries(both: Both) -> None:
+async def test_the_floor_makes_as_many_calls_on_the_same_queues_with_the_same_patience(both: Both) -> None:
     assert len(_calls(both.ours)) == 7
     assert _calls(both.floor) == _calls(both.ours), _FOLLOW
-    assert _results(both.floor) == _results(both.ours), _FOLLOW
 
 
-async def test_the_floor_starts_and_waits_with_the_same_words(both: Both) -> None:
-    assert [words.split()[0] for words in _timers(both.ours)] == [
-        '"reminder-1', '"reminder-2', '"reminder-3', '"escalation',
-    ]  # fmt: skip
+async def test_the_floor_waits_for_the_same_and_ends_alike(both: Both) -> None:
+    assert _timers(both.ours) == ["reminder-1", "reminder-2", "reminder-3", "escalation"]
     assert _timers(both.floor) == _timers(both.ours), _FOLLOW
     assert _start(both.floor) == _start(both.ours), _FOLLOW
+
+
+async def test_a_request_takes_at_most_seventeen_kilobytes_and_twice_the_floor(both: Both) -> None:
+    """With a short id, and without what only the real server writes down: there it is below 20 KB."""
+    ours, floor = _bytes(both.ours), _bytes(both.floor)
+    assert ours <= 17_000
+    assert ours <= 2 * floor
 
 
 async def test_a_request_costs_at_most_sixteen_actions_of_which_two_are_for_being_legible(both: Both) -> None:
@@ -82,40 +82,31 @@ async def _lived(env: WorkflowEnvironment, contender: Contender) -> WorkflowHist
     return await handle.fetch_history()
 
 
-def _calls(history: WorkflowHistory) -> list[tuple[str, str, str, str, str]]:
-    called = [
-        (event, event.activity_task_scheduled_event_attributes)
-        for event in _of(history, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
-    ]
+def _calls(history: WorkflowHistory) -> list[tuple[str, str]]:
+    scheduled = _of(history, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+    calls = [event.activity_task_scheduled_event_attributes for event in scheduled]
     return [
         (
-            call.activity_type.name,
             call.task_queue.name,
-            event.user_metadata.summary.data.decode(),
             f"{call.start_to_close_timeout}{call.schedule_to_close_timeout}{call.heartbeat_timeout}{call.retry_policy}",
-            _plain(history, call.input),
         )
-        for event, call in called
+        for call in calls
     ]
-
-
-def _results(history: WorkflowHistory) -> list[str]:
-    answered = _of(history, EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED)
-    planned = _of(history, EventType.EVENT_TYPE_MARKER_RECORDED)
-    ended = _of(history, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED)
-    results = [event.activity_task_completed_event_attributes.result for event in answered]
-    results += [event.marker_recorded_event_attributes.details["result"] for event in planned]
-    results += [event.workflow_execution_completed_event_attributes.result for event in ended]
-    return [_plain(history, result) for result in results]
 
 
 def _timers(history: WorkflowHistory) -> list[str]:
-    return [event.user_metadata.summary.data.decode() for event in _of(history, EventType.EVENT_TYPE_TIMER_STARTED)]
+    """The first word of what each timer waits for."""
+    started = _of(history, EventType.EVENT_TYPE_TIMER_STARTED)
+    return [json.loads(event.user_metadata.summary.data).split()[0] for event in started]
 
 
 def _start(history: WorkflowHistory) -> str:
     start = history.events[0].workflow_execution_started_event_attributes
-    return f"{start.input}{start.memo}{start.search_attributes}{start.retry_policy}"
+    return f"{start.memo}{start.search_attributes}{start.retry_policy}"
+
+
+def _bytes(history: WorkflowHistory) -> int:
+    return sum(event.ByteSize() for event in history.events)
 
 
 def _of(history: WorkflowHistory, kind: EventType.ValueType) -> Iterable[HistoryEvent]:
@@ -125,11 +116,3 @@ def _of(history: WorkflowHistory, kind: EventType.ValueType) -> Iterable[History
 def _kinds(history: WorkflowHistory) -> Counter[EventType.ValueType]:
     """Events by kind, without workflow tasks: how many of them there are is a matter of chance."""
     return Counter(event.event_type for event in history.events if event.event_type not in _TASKS)
-
-
-def _plain(history: WorkflowHistory, payloads: Payloads) -> str:
-    """The JSON as written: the run's id by name, instants as minutes since its start, those in words left out."""
-    began = history.events[0].event_time.ToDatetime(UTC)
-    text = "\n".join(payload.data.decode() for payload in payloads.payloads)
-    text = _STAMP.sub("<then>", text.replace(history.run_id, "<run>"))
-    return _INSTANT.sub(lambda at: f"{(datetime.fromisoformat(at[0]) - began) / timedelta(minutes=1):+.0f} min", text)

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 from temporalio.api.common.v1 import Payload
-from temporalio.contrib.pydantic import pydantic_data_converter
 
+from starter.terse import terse_data_converter
 from tests.golden.boundary import boundary_models, parts, words
 
 FOLDER = Path(__file__).parent
@@ -21,7 +21,7 @@ WORDS = FOLDER / "words.json"
 REQUIRED = "(required)"
 
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
-_CONVERTER = pydantic_data_converter.payload_converter
+_CONVERTER = terse_data_converter.payload_converter
 
 
 def sample(model: type[BaseModel]) -> Any:
@@ -41,6 +41,11 @@ def read(told: Any, model: type[BaseModel]) -> Any:
 
 
 def written(value: BaseModel) -> Any:
+    """All of it, as the store keeps it."""
+    return json.loads(value.model_dump_json(by_alias=True))
+
+
+def tersely(value: BaseModel) -> Any:
     """As Temporal's converter writes it."""
     return json.loads(_CONVERTER.to_payload(value).data)
 

@@ -51,7 +51,7 @@ def test_whoever_must_hear_of_a_dead_target_is_told_once_and_not_again_by_a_repe
     told = line("on-call", Outcome.ACCEPTED).replace(key="r/undelivered/on-call", stage="undelivered")
     again = handed_off(BRIEF, first, (HandoffResult(target=alert.target.target, ok=False, delivered=(told,)),), AT)
     assert again.handoff.next_at is not None
-    retried, _ = sorted(hand_off_batch(BRIEF, again, again.handoff.next_at).calls, key=lambda call: call.key)
+    retried, _ = sorted(hand_off_batch(BRIEF, again, again.handoff.next_at).calls, key=lambda call: call.target.target)
     assert retried.reached == ("r/undelivered/on-call",)
     both = (HandoffResult(target="crm", ok=False, gone=True), HandoffResult(target=retried.target.target, ok=True))
     second = handed_off(BRIEF, again, both, again.handoff.next_at)

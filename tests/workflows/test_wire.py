@@ -14,9 +14,10 @@ from pydantic import BaseModel
 
 from tests.golden import samples
 from tests.golden.__main__ import grown
-from tests.golden.samples import read, sample, written
-from workflows.model.planning import Snooze
+from tests.golden.samples import read, sample, tersely, written
+from workflows.model.planning import Agenda, Moment, MomentKind, Snooze
 
+AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MODELS = samples.models()
 PARTS = samples.all_parts()
 FIELDS = json.loads(samples.FIELDS.read_text())
@@ -35,6 +36,21 @@ def test_every_model_that_crosses_a_boundary_has_a_sample() -> None:
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
 def test_what_was_written_is_read_and_written_alike(model: type[BaseModel]) -> None:
     assert written(read(sample(model), model)) == sample(model)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=by_name)
+def test_what_a_history_leaves_out_or_packs_is_read_as_it_was(model: type[BaseModel]) -> None:
+    value = read(sample(model), model)
+    assert read(tersely(value), model) == value
+
+
+def test_a_history_has_no_defaults_and_what_is_large_in_it_is_packed() -> None:
+    moment = Moment(at=AT, kind=MomentKind.WARN, stage="warning-1d", person="signer", to="signer", why="the day before")
+    agenda = Agenda(due_at=AT, moments=200 * (moment,))
+    told = tersely(agenda)
+    assert told.keys() == {"due_at", "moments"}
+    assert len(told["moments"]) < 1_000
+    assert read(told, Agenda) == agenda
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
@@ -92,7 +108,7 @@ def _with_news(told: Any) -> Any:
 
 def test_a_change_of_a_field_that_does_not_exist_is_refused() -> None:
     """A misspelt name would otherwise change nothing, in silence."""
-    snooze = Snooze(person="signer", until=datetime(2027, 1, 4, 9, tzinfo=UTC), number=1)
+    snooze = Snooze(person="signer", until=AT, number=1)
     with pytest.raises(TypeError, match="Snooze has no field numbr"):
         snooze.replace(numbr=5)
     assert snooze.replace(number=5).number == 5

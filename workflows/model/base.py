@@ -1,8 +1,41 @@
 """The base of everything that crosses a boundary."""
 
-from typing import Self
+import base64
+import json
+import zlib
+from typing import Annotated, Any, Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    WrapSerializer,
+)
+
+Part = TypeVar("Part")
+
+PACKED: Final = "packed"
+"""The key of a serialisation's context that says: pack what may be packed."""
+
+
+def _packed(value: Any, plain: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+    told = plain(value)
+    if not told or not (info.context or {}).get(PACKED):
+        return told
+    return base64.b85encode(zlib.compress(json.dumps(told, separators=(",", ":")).encode(), 9)).decode()
+
+
+def _unpacked(told: Any) -> Any:
+    return json.loads(zlib.decompress(base64.b85decode(told))) if isinstance(told, str) else told
+
+
+Packed = Annotated[Part, BeforeValidator(_unpacked), WrapSerializer(_packed, when_used="json")]
+"""What takes most of a history and is read elsewhere (by `show`, in the store): there its JSON, deflated, as base85.
+
+Plain JSON is read as well.
+"""
 
 
 class Model(BaseModel):

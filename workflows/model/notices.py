@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
-from workflows.model.base import Model
+from workflows.model.base import Model, Packed
 from workflows.model.entries import TimelineEntry
 from workflows.model.provider import DocumentSeen
 from workflows.model.request import Brief, Status
@@ -42,7 +42,7 @@ class Notice(Model):
     key: str
     stage: str
     person: str
-    action: NoticeAction
+    action: NoticeAction = NoticeAction.SIGN
     about: str | None = None
     """Escalations: the silent signer."""
     movable: bool = False
@@ -55,7 +55,7 @@ class DeviceOutcome(Model):
     """What became of one device; `device` is a short hash, never the token."""
 
     device: str
-    outcome: Outcome
+    outcome: Outcome = Outcome.ACCEPTED
 
 
 class Delivered(Model):
@@ -64,8 +64,8 @@ class Delivered(Model):
     key: str
     stage: str
     person: str
-    channel: Channel
-    outcome: Outcome
+    channel: Channel = Channel.PUSH
+    outcome: Outcome = Outcome.ACCEPTED
     why: str | None = None
     devices: tuple[DeviceOutcome, ...] = ()
 
@@ -102,7 +102,7 @@ class Delivery(Model):
     """Others of the stage were told by an earlier call: one bad phone of this one is reported, it stops no request."""
     outcome: Status | None = None
     now: AwareDatetime | None = None
-    page: Page | None = None
+    page: Packed[Page | None] = None
     """Written to the store before anybody is told."""
 
 

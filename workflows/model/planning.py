@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from workflows.model.base import Model
+from workflows.model.base import Model, Packed
 from workflows.model.policy import EscalationAction, Policy
 from workflows.model.request import Brief
 
@@ -121,8 +121,8 @@ class Agenda(Model):
     """Whoever signs from then on is late."""
     closes_at: AwareDatetime | None = None
     """When the request is over; None is when it is due."""
-    moments: tuple[Moment, ...] = ()
-    dropped: tuple[Moment, ...] = ()
+    moments: Packed[tuple[Moment, ...]] = ()
+    dropped: Packed[tuple[Moment, ...]] = ()
     """What the policy asks for and the calendar forbids, each with its reason; the ledger tells of it in the end."""
     more: tuple[More, ...] = ()
     """Who gets more reminders than `moments` has: once somebody's are used up, it is planned anew."""

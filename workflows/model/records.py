@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime
 
-from workflows.model.base import Model
+from workflows.model.base import Model, Packed
 from workflows.model.notices import Notification, Page
 from workflows.model.request import Brief, Status
 from workflows.model.settlement import HandoffCall, HandoffLine, Settled
@@ -42,14 +42,14 @@ class HandoffBatch(Model):
 
     brief: Brief
     settled: Settled
-    calls: tuple[HandoffCall, ...]
+    calls: Packed[tuple[HandoffCall, ...]]
     document: str | None = None
     number: int = 1
     """Which batch of the request this is; its amendment of the settled record has the same number."""
     at: AwareDatetime | None = None
     dead: tuple[HandoffLine, ...] = ()
     """The targets that were dead before this batch."""
-    page: Page | None = None
+    page: Packed[Page | None] = None
     """Written before the record."""
-    record: SettledRecord | None = None
+    record: Packed[SettledRecord | None] = None
     """Written before anybody is told; None in all batches but those up to the first that succeeded."""

@@ -1,6 +1,7 @@
 """The request itself: what is to be signed, by whom, asked by whom, and where it stands."""
 
 from enum import StrEnum
+from typing import Self
 
 from workflows.model.base import Model
 
@@ -107,6 +108,11 @@ class Brief(Roster):
     requester: str
     message: str | None = None
     urgent: bool = False
+
+    @property
+    def in_short(self) -> Self:
+        """Without what only creating the document takes: its message and its bytes."""
+        return self.replace(message=None, document=Document(name=self.document.name))
 
     @property
     def roster(self) -> Roster:

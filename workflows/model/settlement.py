@@ -53,10 +53,9 @@ class Settled(Model):
 
 
 class HandoffCall(Model):
-    """One target to be told now, with the key that makes a repetition harmless."""
+    """One target to be told now."""
 
     target: Target
-    key: str
     notice: Notice | None = None
     """For a target that is a person: what they are told."""
     attempt: int = 1

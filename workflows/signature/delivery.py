@@ -25,7 +25,7 @@ class Telling(RequestMessages):
         """Deliver one stage to everyone, and again to phones left open, until none is or news takes priority."""
         told: DeliveryReport | None = DeliveryReport()
         delivery = Delivery(
-            brief=self._brief,
+            brief=self._brief.in_short,
             notices=notices,
             due_at=self._progress.due_at,
             document=self._progress.document if planned else None,
@@ -105,4 +105,6 @@ def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:
 
 
 def _stage_words(delivery: Delivery) -> str:
-    return ", ".join(f"{notice.stage} → {notice.person}" for notice in delivery.notices)[:200]
+    stages = dict.fromkeys(notice.stage for notice in delivery.notices)
+    told = {stage: [notice.person for notice in delivery.notices if notice.stage == stage] for stage in stages}
+    return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in told.items())[:200]

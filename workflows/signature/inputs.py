@@ -30,7 +30,7 @@ class SignatureRequest(Model):
 def planning_of(request: SignatureRequest, progress: Progress, now: datetime) -> Planning:
     """The planner's input at `now`; `request` has the signers of now."""
     return Planning(
-        brief=request.brief,
+        brief=request.brief.in_short,
         policy=request.policy,
         due=progress.due or request.due,
         window_from=progress.window_from or now,

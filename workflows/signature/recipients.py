@@ -12,7 +12,7 @@ from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch
 from workflows.model.request import Brief, Role, SignerState, Status
 from workflows.model.settlement import HandoffCall, HandoffResult, Settled, SettledSigner
-from workflows.names import alert_key, handoff_key, notice_key
+from workflows.names import alert_key, notice_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.signatures import SignerProgress
@@ -122,11 +122,10 @@ def handed_off(brief: Brief, progress: Progress, results: tuple[HandoffResult, .
 
 
 def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBatch:
-    """The calls that are due now, each with the key that makes a repetition harmless."""
+    """The calls that are due now."""
     calls = tuple(
         HandoffCall(
             target=entry.target,
-            key=handoff_key(brief.id, entry.target.target),
             notice=_notice_of(entry, brief),
             attempt=entry.attempts + 1,
             missed=entry.missed,
@@ -138,7 +137,7 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
     )
     return HandoffBatch(
         page=progress.page,
-        brief=brief,
+        brief=brief.in_short,
         settled=settled(brief, progress),
         calls=calls,
         document=progress.document,
@@ -150,7 +149,7 @@ def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBa
 
 def page_batch(brief: Brief, progress: Progress) -> HandoffBatch:
     """A batch that tells nobody, and brings the next page to the store."""
-    return HandoffBatch(brief=brief, settled=settled(brief, progress), calls=(), page=progress.page)
+    return HandoffBatch(brief=brief.in_short, settled=settled(brief, progress), calls=(), page=progress.page)
 
 
 def _planned_because(line: Delivered, moments: tuple[Moment, ...]) -> str | None:

@@ -144,7 +144,7 @@ class SignatureRequestWorkflow(Telling):
 
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
-        order = CancelOrder(brief=self._brief, document=self._progress.document)
+        order = CancelOrder(brief=self._brief.in_short, document=self._progress.document)
         seen = await self.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
         if seen is not None:
             self._progress = self._progress.replace(document=seen.document, unread=True)
@@ -202,7 +202,7 @@ class SignatureRequestWorkflow(Telling):
     async def _reassign(self, wanted: Reassignment) -> None:
         """Hand a place over at Core Signature; what it says afterwards decides, for a signature may be faster."""
         order = ForwardOrder(
-            brief=self._brief,
+            brief=self._brief.in_short,
             document=self._progress.document or "",
             from_=wanted.from_,
             to=wanted.to,
