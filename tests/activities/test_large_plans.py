@@ -95,7 +95,7 @@ async def test_a_crowd_leaves_the_loop_to_others_after_each_signer(tmp_path: Pat
             await asyncio.sleep(0)
 
     waiting = asyncio.ensure_future(others())
-    plan: Agenda = await planner(tmp_path, 100, []).plan(planning(100))
+    plan: Agenda = await planner(tmp_path, 100, []).calendar(planning(100))
     waiting.cancel()
     assert len(plan.moments) + len(plan.dropped) > 6_000
     assert turns >= 100
