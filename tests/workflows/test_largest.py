@@ -11,7 +11,7 @@ from temporalio.client import WorkflowHistory
 from activities.follow_up.nearest import AT_LEAST, REMINDERS_AT_ONCE, nearest
 from tests.workflows.fakes import FakePlanner, World
 from tests.workflows.stage import Story, a_request, story
-from workflows.follow_up.agenda import next_step
+from workflows.follow_up.agenda import Nudge, Wait, is_used_up, next_step
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Reminded, Turn
@@ -19,6 +19,7 @@ from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import Code, Signer, SignerState, Status
 from workflows.names import notice_key
+from workflows.signature.inputs import planning_of
 from workflows.signature.progress import Progress
 
 PAYLOAD_AT_MOST = 256 * 1024
@@ -234,3 +235,52 @@ def test_an_agenda_has_the_next_reminders_of_everyone_and_counts_the_rest(
             mine = [one.stage for one in agenda.moments if one.person == name]
             assert mine == [f"reminder-{number}" for number in range(told + 1, min(told + few, reminders) + 1)]
         assert sum(one.reminders for one in agenda.more) == people * max(0, reminders - told - few)
+
+
+@pytest.mark.parametrize(("people", "reminders"), [(1, 450), (3, 210), (120, 7)])
+def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(people: int, reminders: int) -> None:
+    """Nobody plans for ever: right after a plan somebody is due, or there is time to wait."""
+    names = [f"signer-{number}" for number in range(people)]
+    request = a_request(*(Signer(person=name, order=1) for name in names))
+    signers = tuple(SignerSeen(person=name, state=SignerState.TURN) for name in names)
+    seen = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=signers)
+    progress = Progress.begin(request.brief, AT).observe(seen, AT)
+    whole = Agenda(due_at=AT + timedelta(days=reminders + 1), moments=_every_day(names, reminders))
+    now, plans, told_of = AT, 0, 0
+    while told_of < people * reminders:
+        if progress.agenda is None or is_used_up(progress.agenda, progress):
+            progress = progress.planned(nearest(whole, planning_of(request, progress, now)), now)
+            assert progress.agenda is not None
+            assert not is_used_up(progress.agenda, progress)
+            plans += 1
+        match next_step(progress.agenda, progress, now):
+            case Nudge(moments) if moments:
+                lines = tuple(_line(one) for one in moments)
+                progress = progress.paged(progress.page).told(lines, now)
+                told_of += len(lines)
+            case Wait(moment) if moment:
+                assert moment.at > now
+                now = moment.at
+            case other:
+                raise AssertionError(f"{other} at {now}")
+    assert plans <= 1 + reminders // max(AT_LEAST, REMINDERS_AT_ONCE // people)
+
+
+def _every_day(names: list[str], reminders: int) -> tuple[Moment, ...]:
+    return tuple(
+        Moment(
+            at=AT + timedelta(days=number),
+            kind=MomentKind.REMIND,
+            stage=f"reminder-{number}",
+            person=name,
+            to=name,
+            why="",
+        )
+        for number in range(1, reminders + 1)
+        for name in names
+    )
+
+
+def _line(moment: Moment) -> Delivered:
+    key = notice_key("msa-0042", moment.stage, moment.to)
+    return LINE.replace(key=key, stage=moment.stage, person=moment.to)
