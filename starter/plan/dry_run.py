@@ -9,16 +9,19 @@ from activities.calendars.wall_clock import after, in_words
 from activities.core_signature.stand_ins import StandIns
 from activities.people import Directory
 from activities.planner import PolicyPlanner
-from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, next_step, was_away
+from workflows.follow_up.agenda import Escalate, Expire, Nudge, Wait, was_away
+from workflows.follow_up.inputs import planning_of
+from workflows.follow_up.moves import Announce, HandOver, Plan, next_move
+from workflows.follow_up.notices import alerts, nudges
 from workflows.follow_up.stages import Stage
 from workflows.model.entries import Reassignment
 from workflows.model.notices import Channel, Delivered, Notice, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason
 from workflows.model.provider import DocumentSeen, SignerSeen, Substitution
 from workflows.model.request import Brief, Role, SignerState, Status
-from workflows.signature.inputs import SignatureRequest, planning_of
+from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
-from workflows.signature.recipients import alerts, announcement, nudges
+from workflows.signature.recipients import announcement
 
 SIGNED: Final = "signed"
 _DOCUMENT: Final = "not sent"
@@ -86,25 +89,20 @@ class DryRun:
         self._observe(Status.SENT, substituted=instead)
 
     async def _follow_up(self) -> None:
-        """One step, in the order of the workflow's own."""
-        progress = self._progress
-        if progress.reassigning:
-            self._hand_over(progress.reassigning[0])
-        elif progress.agenda is None:
-            self._progress = progress.planned(await self._agenda(), self._now)
-        elif notices := announcement(self._brief, progress):
-            self._announce(notices)
-        else:
-            await self._take(next_step(progress.agenda, progress, self._now))
-
-    async def _take(self, step: Step) -> None:
-        match step:
+        """One move: the same that the workflow would make."""
+        match next_move(self._progress, announcement(self._brief, self._progress), self._now):
+            case HandOver(wanted):
+                self._hand_over(wanted)
+            case Plan():
+                self._progress = self._progress.planned(await self._agenda(), self._now)
+            case Announce(notices):
+                self._announce(notices)
             case Nudge(moments) | Escalate(moments) if was_away(moments, self._progress, self._now):
                 self._leave_out(lambda moment: moment.at < self._now)
                 self._progress = self._progress.replan()
             case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, self._now)
-                self._tell(moments, nudges(self._brief, moments))
+                self._tell(moments, nudges(self._progress, moments))
             case Escalate(moments):
                 self._escalate(moments)
             case Expire(moment):
@@ -140,7 +138,7 @@ class DryRun:
         self._leave_out(lambda moment: moment.at < self._now)
         self._handed |= {moment.person: moment for moment in handed}
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
-        self._tell(alerted, alerts(self._brief, alerted))
+        self._tell(alerted, alerts(self._progress, alerted))
         self._progress = self._progress.to_reassign(*wanted).escalated(alerted, self._now)
 
     def _hand_over(self, wanted: Reassignment) -> None:

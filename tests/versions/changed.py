@@ -51,7 +51,7 @@ class WithOneMoreActivity(Unchanged):
         await self._look_again()
 
     async def _look_again(self) -> None:
-        observation = Observation(roster=self._brief.roster, document=self._progress.document or "")
+        observation = Observation(roster=self.brief.roster, document=self._progress.document or "")
         await self.call(SignatureService.observe, observation, options.OBSERVE, "one call more")
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from workflows.follow_up.batches import hand_off_batch, handed_off
 from workflows.follow_up.handoff import RETRY_AFTER, HandoffLedger
 from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.policy import Target
@@ -11,7 +12,7 @@ from workflows.model.request import Brief, Document, Signer, Status
 from workflows.model.settlement import HandoffResult
 from workflows.names import notice_key
 from workflows.signature.progress import Progress
-from workflows.signature.recipients import hand_off_batch, handed_off
+from workflows.signature.recipients import settled
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 BRIEF = Brief(
@@ -27,7 +28,7 @@ def line(person: str, outcome: Outcome) -> Delivered:
 def test_a_group_is_called_again_with_those_it_has_reached() -> None:
     targets = (Target(target="board", group="directors"), Target(target="hr", person="hr-desk"))
     ended = Progress.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
-    assert [call.reached for call in hand_off_batch(BRIEF, ended, AT).calls] == [(), ()]
+    assert [call.reached for call in hand_off_batch(BRIEF, settled(BRIEF, ended), ended, AT).calls] == [(), ()]
     lines = (line("chair", Outcome.ACCEPTED), line("treasurer", Outcome.FAILED), line("archive", Outcome.SUPPRESSED))
     results = (
         HandoffResult(target="board", ok=False, partly=True, delivered=lines),
@@ -35,7 +36,7 @@ def test_a_group_is_called_again_with_those_it_has_reached() -> None:
     )
     tried = ended.handed_off(results, AT)
     assert tried.handoff.next_at is not None
-    board, hr = hand_off_batch(BRIEF, tried, tried.handoff.next_at).calls
+    board, hr = hand_off_batch(BRIEF, settled(BRIEF, tried), tried, tried.handoff.next_at).calls
     assert (board.attempt, board.reached) == (2, ("r/settled/chair",))
     assert (hr.attempt, hr.reached) == (2, ())
 
@@ -45,13 +46,16 @@ def test_whoever_must_hear_of_a_dead_target_is_told_once_and_not_again_by_a_repe
     ended = Progress.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
     results = (HandoffResult(target="erp", ok=False, gone=True), HandoffResult(target="crm", ok=False))
     first = handed_off(BRIEF, ended, results, AT)
-    (alert,) = hand_off_batch(BRIEF, first, AT).calls
+    (alert,) = hand_off_batch(BRIEF, settled(BRIEF, first), first, AT).calls
     assert (alert.target.person, alert.listed) == ("legal-desk", False)
     assert alert.notice is not None and alert.notice.key == "r/undelivered/legal-desk"
     told = line("on-call", Outcome.ACCEPTED).replace(key="r/undelivered/on-call", stage="undelivered")
     again = handed_off(BRIEF, first, (HandoffResult(target=alert.target.target, ok=False, delivered=(told,)),), AT)
     assert again.handoff.next_at is not None
-    retried, _ = sorted(hand_off_batch(BRIEF, again, again.handoff.next_at).calls, key=lambda call: call.target.target)
+    retried, _ = sorted(
+        hand_off_batch(BRIEF, settled(BRIEF, again), again, again.handoff.next_at).calls,
+        key=lambda call: call.target.target,
+    )
     assert retried.reached == ("r/undelivered/on-call",)
     both = (HandoffResult(target="crm", ok=False, gone=True), HandoffResult(target=retried.target.target, ok=True))
     second = handed_off(BRIEF, again, both, again.handoff.next_at)

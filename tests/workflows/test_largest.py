@@ -12,6 +12,7 @@ from activities.follow_up.nearest import AT_LEAST, REMINDERS_AT_ONCE, nearest
 from tests.workflows.fakes import FakePlanner, World
 from tests.workflows.stage import Story, a_request, story
 from workflows.follow_up.agenda import Nudge, Wait, is_used_up, next_step
+from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Reminded, Turn
@@ -19,7 +20,6 @@ from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import Code, Signer, SignerState, Status
 from workflows.names import notice_key
-from workflows.signature.inputs import planning_of
 from workflows.signature.progress import Progress
 
 PAYLOAD_AT_MOST = 256 * 1024

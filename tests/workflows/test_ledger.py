@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import PARALLEL, a_request
 from workflows.follow_up.deliveries import stragglers
+from workflows.follow_up.notices import explained
 from workflows.follow_up.operations import extend
 from workflows.model.entries import Reassignment
 from workflows.model.notices import (
@@ -22,7 +23,6 @@ from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState, Status
 from workflows.model.wishes import Extension
 from workflows.signature.progress import Progress
-from workflows.signature.recipients import explained
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 FIRST, SECOND = (signer.person for signer in PARALLEL)

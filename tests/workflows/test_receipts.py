@@ -12,6 +12,7 @@ from tests.workflows.stage import a_request, story
 from workflows.follow_up import operations
 from workflows.follow_up.operation_ledger import OPERATIONS_REMEMBERED, OperationLedger
 from workflows.follow_up.operations import REASSIGNMENTS_AT_MOST
+from workflows.follow_up.receipts import receipt, recorded
 from workflows.model.operations import (
     ID_AT_MOST,
     OTHER_CONTENT,
@@ -25,7 +26,6 @@ from workflows.model.request import Code, Signer, Status
 from workflows.model.texts import NAME_AT_MOST, TEXT_AT_MOST, cleaned, clipped
 from workflows.model.wishes import Cancellation, Delegation, Extension, Pause, Question, ReminderNow
 from workflows.signature.progress import Progress
-from workflows.signature.receipts import receipt, recorded
 from workflows.signature.show import show
 
 NOW = datetime(2026, 11, 2, 9, 30, 15, 123456, tzinfo=UTC)

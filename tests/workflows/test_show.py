@@ -24,13 +24,13 @@ from tests.workflows.test_agenda import (
     moments,
     told,
 )
+from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.ledger import Ledger
 from workflows.model.entries import Reassignment
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
 from workflows.model.provider import DocumentSeen
 from workflows.model.request import Status
 from workflows.model.views import Next, NextStep
-from workflows.signature.inputs import planning_of
 from workflows.signature.legibility import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people, stage_of
 from workflows.signature.progress import Progress
 from workflows.signature.recipients import open_hand_off

@@ -7,6 +7,7 @@ Each kind of follow-up adds what only it knows. What people do to it is in opera
 from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import Enum, auto
 from typing import Annotated, ClassVar, Self, TypeVar
 
 from pydantic import AwareDatetime, Field
@@ -16,6 +17,7 @@ from workflows.follow_up.handoff import HandoffLedger
 from workflows.follow_up.noted import Noted
 from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment
+from workflows.model.notices import NoticeAction
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason, Snooze
 from workflows.model.policy import Target
 from workflows.model.request import Code, Status
@@ -29,11 +31,26 @@ _DOUBT_LASTS = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Words:
-    """What people call a kind of follow-up: it, whoever is awaited, and why its owner cannot be asked."""
+    """What people call a kind of follow-up: it, whoever is awaited and for what, and more."""
 
     subject: str
     awaited: str
+    wanted: str
     not_the_owner: str
+    """Why whoever asked for it cannot be asked."""
+    cancelling: str
+    """What is still to be done once somebody wants it cancelled."""
+
+
+class First(Enum):
+    """What comes before anybody is told anything; only the kind of follow-up knows how."""
+
+    LOOK = auto()
+    """Read how things stand, from whoever knows better."""
+    CLOSE = auto()
+    """End it as it is meant to end."""
+    PREPARE = auto()
+    """Wait until people can be asked."""
 
 
 class FollowUp(Noted):
@@ -43,6 +60,8 @@ class FollowUp(Noted):
 
     started_at: AwareDatetime
     status: Status
+    document: str | None = None
+    """What is read again before anybody is nudged; None where nobody knows better than this memory."""
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
     revision: int = 0
     due_at: AwareDatetime | None = None
@@ -68,6 +87,10 @@ class FollowUp(Noted):
         """Who is asked, and whose turn it is."""
 
     @abstractmethod
+    def action_of(self, person: str) -> NoticeAction:
+        """What a notice asks of somebody whose turn it is."""
+
+    @abstractmethod
     def give_place(self, person: str, to: str, now: datetime) -> Self:
         """Ask `to` instead of `person`; repeated, it changes nothing."""
 
@@ -79,6 +102,22 @@ class FollowUp(Noted):
         """When it will be overdue; None if it is, or closes when it is due."""
         due_at, closes_at = self.due_at, self.closes_at
         return due_at if due_at and closes_at and now < due_at < closes_at else None
+
+    def first(self) -> First | None:
+        """What comes before anybody is told anything."""
+        return First.CLOSE if self.ending else None
+
+    def look_at(self, now: datetime) -> datetime | None:
+        """When it is looked how things stand although nothing was heard; None where nobody knows better."""
+        return None
+
+    def to_look(self) -> Self:
+        """Have it looked how things stand, and everything planned anew."""
+        return self.replan()
+
+    def carried_over(self) -> Self:
+        """What a fresh history goes on from."""
+        return self.replan()
 
     def planned(self, agenda: Agenda, now: datetime) -> Self:
         """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""

@@ -1,69 +1,10 @@
-"""What the workflow is started with, and what it hands to others: the planner's input."""
+"""What the workflow of a signature request is started with."""
 
-from datetime import date, datetime
-from typing import Annotated
-
-from pydantic import AwareDatetime, Field
-
-from workflows.follow_up.operations import open_question
-from workflows.follow_up.stages import reminder_number
-from workflows.model.base import Model
-from workflows.model.notices import Outcome
-from workflows.model.planning import EscalationReason, OpenQuestion, Planning, Reminded
-from workflows.model.policy import Policy
-from workflows.model.request import Brief
-from workflows.model.wishes import StopKind
+from workflows.follow_up.inputs import FollowUpInput
 from workflows.signature.progress import Progress
 
 
-class SignatureRequest(Model):
+class SignatureRequest(FollowUpInput):
     """Input of the workflow; `carried` is set by continue-as-new only."""
 
-    brief: Brief
-    policy: Policy
-    due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
-    fingerprint: str = ""
-    subscribers: tuple[str, ...] = ()
     carried: Progress | None = None
-
-
-def planning_of(request: SignatureRequest, progress: Progress, now: datetime) -> Planning:
-    """The planner's input at `now`; `request` has the signers of now."""
-    return Planning(
-        brief=request.brief.in_short,
-        policy=request.policy,
-        due=progress.due or request.due,
-        window_from=progress.window_from or now,
-        turns=tuple(turn.replace(heard_at=_heard_at(progress, turn.person)) for turn in progress.signatures.turns),
-        now=now,
-        revision=progress.revision,
-        snoozes=progress.snoozes,
-        acted=tuple(signer.person for signer in progress.signatures.signers if signer.acted),
-        reminded=_reminded(progress),
-        escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in progress.escalations),
-        not_handed_over=progress.not_handed_over,
-        question=_open_question(progress),
-    )
-
-
-def _heard_at(progress: Progress, person: str) -> datetime | None:
-    lines = (line for line in progress.notifications if line.outcome is Outcome.ACCEPTED)
-    return max((line.at for line in lines if line.person == person), default=None)
-
-
-def _open_question(progress: Progress) -> OpenQuestion | None:
-    question = open_question(progress)
-    if question is None:
-        return None
-    stands = progress.stop(StopKind.QUESTION) is not None
-    return OpenQuestion(number=question.number, person=question.person, at=question.at, stands=stands)
-
-
-def _reminded(progress: Progress) -> tuple[Reminded, ...]:
-    """How far the reminders of those whose turn it is have come."""
-    numbers: dict[str, int] = {}
-    for line in progress.notifications:
-        if number := reminder_number(line.stage, progress.revision):
-            numbers[line.person] = max(number, numbers.get(line.person, 0))
-    people = [signer.person for signer in progress.signatures.pending]
-    return tuple(Reminded(person=one, number=numbers[one]) for one in people if one in numbers)

@@ -5,11 +5,13 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.memory import FollowUp, Words
+from workflows.follow_up.memory import First, FollowUp, Words
+from workflows.follow_up.options import LOOK_AGAIN
 from workflows.model.entries import Reassignment, TimelineEntry
+from workflows.model.notices import NoticeAction
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.provider import DocumentSeen, ProviderEvent
-from workflows.model.request import Brief, Code, SignerState, Status
+from workflows.model.request import Brief, Code, Role, SignerState, Status
 from workflows.model.wishes import Problem
 from workflows.signature.signatures import Signatures, SignerProgress
 
@@ -19,17 +21,23 @@ _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """What a document that was converting until now has not passed through sending for: nobody was asked yet."""
 _WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
 """Events that change nothing here (docs/core-signature.md, Events); each that is read costs two billable actions."""
+_ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
 class Progress(FollowUp):
     """The memory of one request."""
 
-    words = Words("request", "signer", "asked for the signature and cannot give it")
+    words = Words(
+        subject="request",
+        awaited="signer",
+        wanted="a signature",
+        not_the_owner="asked for the signature and cannot give it",
+        cancelling="cancel it at Core Signature",
+    )
 
     signatures: Signatures
     status: Status = Status.CONVERTING
     raw: str | None = None
-    document: str | None = None
     sent_at: AwareDatetime | None = None
     read_at: AwareDatetime | None = None
     known_since: AwareDatetime | None = None
@@ -41,6 +49,29 @@ class Progress(FollowUp):
     def awaited(self) -> Signatures:
         """The signers."""
         return self.signatures
+
+    def action_of(self, person: str) -> NoticeAction:
+        """What their role asks of a signer."""
+        signer = self.signatures.of(person)
+        return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
+
+    def first(self) -> First | None:
+        """Act on what is known already: read what a callback has hinted at, end, await the conversion."""
+        if self.unread and self.document:
+            return First.LOOK
+        return super().first() or (First.PREPARE if self.status is Status.CONVERTING else None)
+
+    def look_at(self, now: datetime) -> datetime:
+        """A week after the document was read much may be unknown."""
+        return (self.read_at or now) + LOOK_AGAIN
+
+    def to_look(self) -> Self:
+        """Have the document read."""
+        return super().to_look().replace(unread=True)
+
+    def carried_over(self) -> Self:
+        """A callback that came between two runs may be lost: the next one reads the document first."""
+        return super().carried_over().replace(unread=self.document is not None and not self.recorded)
 
     def give_place(self, person: str, to: str, now: datetime) -> Self:
         """Ask `to` to sign instead of `person`."""

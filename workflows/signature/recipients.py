@@ -1,23 +1,16 @@
 """Who is told what: the notices of each stage and the targets of the hand-off, derived from request and progress."""
 
-from datetime import datetime
-
 import workflows.follow_up.stages as stages
-from workflows.follow_up.handoff import HandoffEntry
-from workflows.follow_up.ledger import key_of
+from workflows.follow_up.notices import notice_to
 from workflows.follow_up.stages import Stage
-from workflows.model.notices import Delivered, Notice, NoticeAction, Notification, Outcome
-from workflows.model.planning import Moment, MomentKind
+from workflows.model.notices import Notice, NoticeAction, Notification, Outcome
 from workflows.model.policy import Target
-from workflows.model.records import HandoffBatch
-from workflows.model.request import Brief, Role, SignerState, Status
-from workflows.model.settlement import HandoffCall, HandoffResult, Settled, SettledSigner
-from workflows.names import alert_key, notice_key
+from workflows.model.request import Brief, SignerState, Status
+from workflows.model.settlement import Settled, SettledSigner
+from workflows.names import alert_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.signatures import SignerProgress
-
-_ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
 def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
@@ -32,61 +25,6 @@ def announcement(brief: Brief, progress: Progress) -> tuple[Notice, ...]:
     ]
     known = progress.ledger.known
     return tuple(notice for notice in wanted if notice.key not in known)
-
-
-def nudges(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
-    """What signers hear of their own turn: reminders, warnings, that it was escalated, each with its own stage."""
-    roles = {signer.person: signer.role for signer in brief.signers}
-    return tuple(_planned(brief, moment, _ACTIONS[roles[moment.person]]) for moment in moments)
-
-
-def by_hand(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
-    """A reminder that somebody asked for now: it is sent now or not at all."""
-    return tuple(notice.replace(movable=False) for notice in nudges(brief, moments))
-
-
-def alerts(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
-    """Escalations: one notice per silent signer to whoever is to act; the signer hears of it in hours of their own."""
-    return tuple(_planned(brief, moment, NoticeAction.OPEN).replace(about=moment.person) for moment in moments)
-
-
-def asked_again(brief: Brief, moments: tuple[Moment, ...]) -> tuple[Notice, ...]:
-    """Reminders of an open question, to whoever is to answer; nobody needs one about a signer who has acted."""
-    return alerts(brief, moments)
-
-
-def alerted(progress: Progress, moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
-    """The escalations whose alert was delivered, or at least tried."""
-    told = {line.key for line in progress.notifications if line.outcome in (Outcome.ACCEPTED, Outcome.FAILED)}
-    return tuple(moment for moment in moments if key_of(progress.request, moment) in told)
-
-
-def asked_for(progress: Progress, now: datetime) -> tuple[Moment, ...]:
-    """The reminder that somebody asked for, as moments of now."""
-    asked = progress.reminder
-    if asked is None:
-        return ()
-    stage, why = stages.reminder_by_hand(asked.number), f"asked for by {asked.who}"
-    return tuple(
-        Moment(at=now, kind=MomentKind.REMIND, stage=stage, person=signer.person, to=signer.person, why=why)
-        for signer in progress.signatures.pending
-        if (stage, signer.person) not in progress.told_stages
-    )
-
-
-def reminded_words(progress: Progress) -> str:
-    """Whom the reminder that somebody asked for has reached, and whom it has not."""
-    stage = stages.reminder_by_hand(progress.reminders_asked)
-    lines = [line for line in progress.notifications if line.stage == stage]
-    reached = [line.person for line in lines if line.outcome is Outcome.ACCEPTED]
-    missed = [f"{line.person} ({line.why or line.outcome})" for line in lines if line.person not in reached]
-    told = f"told {', '.join(reached)}" if reached else "told nobody"
-    return f"{told}; not {', '.join(missed)}" if missed else told
-
-
-def explained(lines: tuple[Delivered, ...], moments: tuple[Moment, ...]) -> tuple[Delivered, ...]:
-    """The ledger lines with the plan's reason where the delivery gave none of its own."""
-    return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)
 
 
 def settled(brief: Brief, progress: Progress) -> Settled:
@@ -115,59 +53,10 @@ def open_hand_off(request: SignatureRequest, progress: Progress) -> Progress:
     return progress.hand_off(tuple(targets), tuple(people), quiet)
 
 
-def handed_off(brief: Brief, progress: Progress, results: tuple[HandoffResult, ...], now: datetime) -> Progress:
-    """What became of targets, written down; the requester is to be told, once, that one is dead."""
-    known = progress.handed_off(results, now)
-    return known.replace(handoff=known.handoff.alerting(brief.requester, now))
-
-
-def hand_off_batch(brief: Brief, progress: Progress, now: datetime) -> HandoffBatch:
-    """The calls that are due now."""
-    calls = tuple(
-        HandoffCall(
-            target=entry.target,
-            notice=_notice_of(entry, brief),
-            attempt=entry.attempts + 1,
-            missed=entry.missed,
-            passing=entry.passing,
-            listed=not entry.notice,
-            reached=_reached(progress, entry),
-        )
-        for entry in progress.handoff.due(now)
-    )
-    return HandoffBatch(
-        page=progress.page,
-        brief=brief.in_short,
-        settled=settled(brief, progress),
-        calls=calls,
-        document=progress.document,
-        number=progress.handoff.batches + 1,
-        at=now,
-        dead=progress.handoff.dead,
-    )
-
-
-def page_batch(brief: Brief, progress: Progress) -> HandoffBatch:
-    """A batch that tells nobody, and brings the next page to the store."""
-    return HandoffBatch(brief=brief.in_short, settled=settled(brief, progress), calls=(), page=progress.page)
-
-
-def _planned_because(line: Delivered, moments: tuple[Moment, ...]) -> str | None:
-    request = line.key.partition("/")[0]
-    return next((moment.why for moment in moments if key_of(request, moment) == line.key), None)
-
-
-def _reached(progress: Progress, entry: HandoffEntry) -> tuple[str, ...]:
-    """The keys of the notices that have arrived, for an entry that tells several people."""
-    if not entry.target.group and not entry.alert:
-        return ()
-    stage = Stage.UNDELIVERED if entry.alert else Stage.SETTLED
-    lines = [line for line in progress.notifications if line.stage == stage]
-    return tuple(line.key for line in lines if line.outcome is Outcome.ACCEPTED)
-
-
 def _ready(brief: Brief, progress: Progress) -> list[Notice]:
-    return [_notice(brief, Stage.READY, one.person, _ACTIONS[one.role]) for one in progress.signatures.pending]
+    return [
+        notice_to(brief, Stage.READY, one.person, progress.action_of(one.person)) for one in progress.signatures.pending
+    ]
 
 
 def _taken_away(brief: Brief, progress: Progress) -> list[Notice]:
@@ -175,9 +64,9 @@ def _taken_away(brief: Brief, progress: Progress) -> list[Notice]:
     told = progress.told_stages
     acted = [one for one in progress.signatures.signers if one.acted and (Stage.READY, one.person) in told]
     return [
-        _notice(brief, Stage.REASSIGNED, one.person, NoticeAction.OPEN)
+        notice_to(brief, Stage.REASSIGNED, one.person, NoticeAction.OPEN)
         if one.state is SignerState.REASSIGNED
-        else _notice(brief, Stage.WITHDRAWAL, one.person, NoticeAction.WITHDRAW)
+        else notice_to(brief, Stage.WITHDRAWAL, one.person, NoticeAction.WITHDRAW)
         for one in acted
     ]
 
@@ -186,9 +75,9 @@ def _questions(brief: Brief, progress: Progress) -> list[Notice]:
     """A question goes to the requester, an answer to the asker, as long as the asker has not acted."""
     pending = frozenset(signer.person for signer in progress.signatures.pending)
     return [
-        _notice(brief, stages.question(one.number), brief.requester, NoticeAction.OPEN)
+        notice_to(brief, stages.question(one.number), brief.requester, NoticeAction.OPEN)
         if one.answer is None
-        else _notice(brief, stages.answer(one.number), one.person, _ACTIONS[_role(brief, one.person)])
+        else notice_to(brief, stages.answer(one.number), one.person, progress.action_of(one.person))
         for one in progress.questions
         if one.person in pending
     ]
@@ -198,7 +87,7 @@ def _questions_gone(brief: Brief, progress: Progress) -> list[Notice]:
     """A question that needs no answer any more leaves the phones on which it is what they show of this request."""
     pending = frozenset(signer.person for signer in progress.signatures.pending)
     return [
-        _notice(brief, stages.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
+        notice_to(brief, stages.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
         for question in progress.questions
         if question.answer is not None or question.person not in pending
         for line in _shown(progress)
@@ -219,42 +108,14 @@ def _missing(brief: Brief, progress: Progress) -> list[Notice]:
 
 def _about(brief: Brief, stage: str, person: str) -> Notice:
     """To the requester, about a signer."""
-    notice = _notice(brief, stage, brief.requester, NoticeAction.OPEN)
+    notice = notice_to(brief, stage, brief.requester, NoticeAction.OPEN)
     return notice.replace(key=alert_key(brief.id, stage, brief.requester, person), about=person)
-
-
-def _planned(brief: Brief, moment: Moment, action: NoticeAction) -> Notice:
-    return Notice(
-        key=key_of(brief.id, moment),
-        stage=moment.stage,
-        person=moment.to,
-        action=action,
-        movable=True,
-        wakes_others=moment.wakes_others,
-    )
-
-
-def _role(brief: Brief, person: str) -> Role:
-    return next(signer.role for signer in brief.signers if signer.person == person)
-
-
-def _notice(brief: Brief, stage: str, person: str, action: NoticeAction) -> Notice:
-    return Notice(key=notice_key(brief.id, stage, person), stage=stage, person=person, action=action)
 
 
 def _still_shown(signer: SignerProgress, progress: Progress) -> bool:
     told = progress.told_stages
     gone = any((stage, signer.person) in told for stage in (Stage.WITHDRAWAL, Stage.REASSIGNED))
     return signer.acted and (Stage.READY, signer.person) in told and not gone
-
-
-def _notice_of(entry: HandoffEntry, brief: Brief) -> Notice | None:
-    if entry.target.person is None:
-        return None
-    if entry.alert:
-        return _notice(brief, Stage.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
-    stage, action = (Stage.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (Stage.SETTLED, NoticeAction.OPEN)
-    return _notice(brief, stage, entry.target.person, action)
 
 
 def _is_no_news(request: SignatureRequest, progress: Progress, person: str) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Wait, next_step
+from workflows.follow_up.moves import next_moment
 from workflows.follow_up.operations import latest_snooze, open_question, reminded_at, snoozes_left
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Delivered, Notification, Outcome
-from workflows.model.planning import Agenda, Moment, MomentKind, Reason
+from workflows.model.planning import MomentKind, Reason
 from workflows.model.policy import Policy
 from workflows.model.request import Code, SignerState, Status
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -113,7 +113,7 @@ def _next(progress: Progress, now: datetime) -> Next | None:
         return standstill.next
     if progress.agenda is None:
         return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
-    moment = _next_moment(progress.agenda, progress, now)
+    moment = next_moment(progress, now)
     if moment is None:
         return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
     return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why)
@@ -169,17 +169,6 @@ def _choices(policy: Policy, progress: Progress, now: datetime) -> tuple[Choices
         )
         for signer in progress.signatures.pending
     )
-
-
-def _next_moment(agenda: Agenda, progress: Progress, now: datetime) -> Moment | None:
-    match next_step(agenda, progress, now):
-        case Wait(moment) | Expire(moment) | GoOn(moment):
-            return moment
-        case Nudge((), caught_up, too_soon):
-            # Nobody is told anything by this step, so what comes after it is next.
-            return _next_moment(agenda, progress.left_out(caught_up, too_soon, now), now)
-        case Nudge(moments) | Escalate(moments) | AskAgain(moments):
-            return min(moments, key=lambda moment: moment.at)
 
 
 def _next_handoff(progress: Progress) -> Next | None:

@@ -4,15 +4,15 @@ A receipt is short whatever the texts of the request, for it stands in the histo
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
+from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.operations import day_words
 from workflows.model.entries import handing_over
 from workflows.model.operations import Operation, OperationState, Outstanding, Receipt, digest_of
 from workflows.model.texts import clipped
-from workflows.model.views import Next, RequestShow
+from workflows.model.views import Next
 from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Delegation, Extension, ReminderNow, Wish
-from workflows.signature.progress import Progress
 
 _SENTENCE_AT_MOST: Final = 240
 """Bytes, as the next one."""
@@ -20,7 +20,19 @@ _REASON_AT_MOST: Final = 60
 _OUTSTANDING_AT_MOST: Final = 3
 
 
-def recorded(progress: Progress, id: str, wish: AnyWish, now: datetime) -> Progress:
+class Shown(Protocol):
+    """Of whatever a kind of follow-up shows, what a receipt says."""
+
+    @property
+    def says(self) -> str:
+        """It all in one sentence."""
+
+    @property
+    def next(self) -> Next | None:
+        """What happens next."""
+
+
+def recorded(progress: Memory, id: str, wish: AnyWish, now: datetime) -> Memory:
     """The memory once a wish has had its effect: its line says that it is done, or what is still to be done."""
     to_do = _to_do(progress, wish)
     one = Operation(
@@ -36,20 +48,20 @@ def recorded(progress: Progress, id: str, wish: AnyWish, now: datetime) -> Progr
     return progress.replace(operations=progress.operations.record(one))
 
 
-def _to_do(progress: Progress, wish: AnyWish) -> str | None:
+def _to_do(progress: FollowUp, wish: AnyWish) -> str | None:
     match wish:
         case Cancellation() if not progress.status.ended:
-            return "cancel it at Core Signature"
+            return progress.words.cancelling
         case ReminderNow():
             return "tell everyone whose turn it is"
         case Delegation():
             return f"hand over from {handing_over(wish.signer, wish.to)}"
-        case Extension() if progress.sent_at is not None and progress.agenda is None:
+        case Extension() if progress.window_from is not None and progress.agenda is None:
             return f"plan anew for {day_words(wish.due)}"
     return None
 
 
-def _done(progress: Progress, wish: AnyWish) -> str:
+def _done(progress: FollowUp, wish: AnyWish) -> str:
     match wish:
         case Cancellation():
             return progress.status
@@ -58,7 +70,7 @@ def _done(progress: Progress, wish: AnyWish) -> str:
     return progress.timeline[-1].what
 
 
-def receipt(progress: Progress, shown: RequestShow, operation: Operation) -> Receipt:
+def receipt(progress: FollowUp, shown: Shown, operation: Operation) -> Receipt:
     """How an operation and its request stand."""
     waiting = progress.operations.open
     return Receipt(

@@ -1,22 +1,23 @@
-"""What may be said to a living request and what it answers: handlers refuse or record, the story acts."""
+"""What may be said to whatever is followed up and what it answers: handlers refuse or record, the story acts."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.operations as operations
+    from workflows.follow_up.inputs import FollowUpInput, planning_of
+    from workflows.follow_up.memory import Memory
     from workflows.follow_up.patience import PatientWorkflow
-    from workflows.follow_up.trouble import Trouble
+    from workflows.follow_up.receipts import Shown, receipt, recorded
     from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, Receipt, digest_of
     from workflows.model.planning import Planning
-    from workflows.model.provider import ProviderEvent
     from workflows.model.request import Brief
     from workflows.model.texts import cleaned
-    from workflows.model.views import RequestShow
     from workflows.model.wishes import (
         Answer,
         AnyWish,
@@ -29,38 +30,26 @@ with workflow.unsafe.imports_passed_through():
         ReminderNow,
         Resumption,
     )
-    from workflows.names import OPERATION, PLANNING, PROVIDER_EVENT, SHOW
-    from workflows.signature.inputs import SignatureRequest, planning_of
-    from workflows.signature.legibility import publish
-    from workflows.signature.progress import Progress
-    from workflows.signature.receipts import receipt, recorded
-    from workflows.signature.show import show
+    from workflows.names import OPERATION, PLANNING
 
 Wished = TypeVar("Wished", bound=AnyWish)
-Effect: TypeAlias = Callable[[Progress, Wished, datetime], Progress]
 
 
-class RequestMessages(PatientWorkflow[Progress]):
-    """State and messages of a signature request; every update is answered at once, with a receipt."""
+class FollowUpMessages(PatientWorkflow[Memory]):
+    """Memory and messages of whatever is followed up; every update is answered at once, with a receipt."""
 
-    def __init__(self, request: SignatureRequest) -> None:
-        super().__init__(request.carried or Progress.begin(request.brief, workflow.now()))
+    def __init__(self, request: FollowUpInput, memory: Memory) -> None:
+        super().__init__(memory)
         self._request = request
 
     @property
-    def _brief(self) -> Brief:
-        """The request with the signers it has now."""
-        return self._request.brief.replace(signers=self._progress.signatures.places)
+    @abstractmethod
+    def brief(self) -> Brief:
+        """The subject, with whoever is asked now."""
 
-    @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
-    def provider_event(self, event: ProviderEvent) -> None:
-        """Remember the hint; what really happened is read from the document."""
-        self._progress = self._progress.notify_of(event)
-
-    @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
-    def show(self) -> RequestShow:
-        """The answer of `request show`."""
-        return show(self._request, self._progress, workflow.now())
+    @abstractmethod
+    def show(self) -> Shown:
+        """Everything there is to know of it: each kind answers the query in a shape of its own."""
 
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:
@@ -71,11 +60,11 @@ class RequestMessages(PatientWorkflow[Progress]):
     @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
     def planning(self) -> Planning:
         """The planner's input as it is now."""
-        return planning_of(self._request.replace(brief=self._brief), self._progress, workflow.now())
+        return planning_of(self._request.replace(brief=self.brief), self._progress, workflow.now())
 
     @workflow.update
     def cancel(self, wish: Cancellation) -> Receipt:
-        """End the request. What is signed by then stays signed."""
+        """End it. What people have done by then stays done."""
         return self._take_down(operations.cancel, wish)
 
     @cancel.validator
@@ -93,12 +82,12 @@ class RequestMessages(PatientWorkflow[Progress]):
 
     @workflow.update
     def delegate(self, wish: Delegation) -> Receipt:
-        """Ask somebody else instead of a signer, unless Core Signature or the directory has something against it."""
+        """Ask somebody else instead of a signer, unless whoever decides has something against it."""
         return self._take_down(operations.delegate, wish)
 
     @delegate.validator
     def _may_delegate(self, wish: Delegation) -> None:
-        self._allow(wish, operations.refuse_delegate(self._progress, wish, self._brief.requester))
+        self._allow(wish, operations.refuse_delegate(self._progress, wish, self.brief.requester))
 
     @workflow.update
     def extend(self, wish: Extension) -> Receipt:
@@ -154,7 +143,7 @@ class RequestMessages(PatientWorkflow[Progress]):
     def _may_answer(self, wish: Answer) -> None:
         self._allow(wish, operations.refuse_answer(self._progress, wish))
 
-    def _take_down(self, carry_out: Effect[Wished], wish: Wished) -> Receipt:
+    def _take_down(self, carry_out: Callable[[Memory, Wished, datetime], Memory], wish: Wished) -> Receipt:
         """Take a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""
         id, now = _update_id(), workflow.now()
         if self._progress.operations.of(id) is None:
@@ -180,14 +169,6 @@ class RequestMessages(PatientWorkflow[Progress]):
         """A cancellation of the run is a wish like the update's; nobody has looked at its words."""
         wish = Cancellation(reason=cleaned(reason), actor="temporal")
         self._progress = operations.cancel(self._progress, wish, workflow.now())
-
-    def publish(self) -> None:
-        """Search attributes and the Web UI's details."""
-        publish(self._progress, self.show())
-
-    def failed(self, trouble: Trouble) -> None:
-        """End the request: nobody can fix this."""
-        self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
 
 
 def _update_id() -> str:

@@ -1,0 +1,67 @@
+"""The batches of the hand-off: which calls are due, with what key, and what became of them."""
+
+from datetime import datetime
+
+from workflows.follow_up.handoff import HandoffEntry
+from workflows.follow_up.memory import FollowUp, Memory
+from workflows.follow_up.notices import notice_to
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import Notice, NoticeAction, Outcome
+from workflows.model.records import HandoffBatch
+from workflows.model.request import Brief
+from workflows.model.settlement import HandoffCall, HandoffResult, Settled
+
+
+def hand_off_batch(brief: Brief, settled: Settled, memory: FollowUp, now: datetime) -> HandoffBatch:
+    """The calls that are due now."""
+    calls = tuple(
+        HandoffCall(
+            target=entry.target,
+            notice=_notice_of(entry, brief),
+            attempt=entry.attempts + 1,
+            missed=entry.missed,
+            passing=entry.passing,
+            listed=not entry.notice,
+            reached=_reached(memory, entry),
+        )
+        for entry in memory.handoff.due(now)
+    )
+    return HandoffBatch(
+        page=memory.page,
+        brief=brief.in_short,
+        settled=settled,
+        calls=calls,
+        document=memory.document,
+        number=memory.handoff.batches + 1,
+        at=now,
+        dead=memory.handoff.dead,
+    )
+
+
+def page_batch(brief: Brief, settled: Settled, memory: FollowUp) -> HandoffBatch:
+    """A batch that tells nobody, and brings the next page to the store."""
+    return HandoffBatch(brief=brief.in_short, settled=settled, calls=(), page=memory.page)
+
+
+def handed_off(brief: Brief, memory: Memory, results: tuple[HandoffResult, ...], now: datetime) -> Memory:
+    """What became of targets, written down; the requester is to be told, once, that one is dead."""
+    known = memory.handed_off(results, now)
+    return known.replace(handoff=known.handoff.alerting(brief.requester, now))
+
+
+def _reached(memory: FollowUp, entry: HandoffEntry) -> tuple[str, ...]:
+    """The keys of the notices that have arrived, for an entry that tells several people."""
+    if not entry.target.group and not entry.alert:
+        return ()
+    stage = Stage.UNDELIVERED if entry.alert else Stage.SETTLED
+    lines = [line for line in memory.notifications if line.stage == stage]
+    return tuple(line.key for line in lines if line.outcome is Outcome.ACCEPTED)
+
+
+def _notice_of(entry: HandoffEntry, brief: Brief) -> Notice | None:
+    if entry.target.person is None:
+        return None
+    if entry.alert:
+        return notice_to(brief, Stage.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
+    stage, action = (Stage.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (Stage.SETTLED, NoticeAction.OPEN)
+    return notice_to(brief, stage, entry.target.person, action)

@@ -1,0 +1,81 @@
+"""The one order of everything that can be next, for the workflow and whoever plays it out before. Pure, total."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, is_used_up, next_step
+from workflows.follow_up.memory import First, FollowUp
+from workflows.model.entries import Reassignment
+from workflows.model.notices import Notice
+from workflows.model.planning import Moment
+from workflows.model.wishes import Stop, StopKind
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Give somebody's place to somebody else."""
+
+    wanted: Reassignment
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Turn policy, people and now into instants."""
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Do nothing: somebody has paused it."""
+
+    stop: Stop
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell people what has happened."""
+
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
+class RemindNow:
+    """Send the reminder that somebody asked for."""
+
+
+Move = First | HandOver | Plan | Stand | Announce | RemindNow | Step
+
+
+def next_move(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> Move:
+    """What to do at `now`: first act on what is known already, then tell what has happened, then follow the agenda.
+
+    `announcement` is what has happened and whoever is concerned was not told yet.
+    """
+    if first := memory.first():
+        return first
+    if memory.reassigning:
+        return HandOver(memory.reassigning[0])
+    if memory.agenda is None or is_used_up(memory.agenda, memory):
+        return Plan()
+    if stop := memory.stop(StopKind.PAUSE):
+        return Stand(stop)
+    return _telling(memory, announcement) or next_step(memory.agenda, memory, now)
+
+
+def _telling(memory: FollowUp, announcement: tuple[Notice, ...]) -> Announce | RemindNow | None:
+    if announcement:
+        return Announce(announcement)
+    return RemindNow() if memory.reminder else None
+
+
+def next_moment(memory: FollowUp, now: datetime) -> Moment | None:
+    """The moment of the agenda that comes next for people; None when nothing more is planned."""
+    if memory.agenda is None:
+        return None
+    match next_step(memory.agenda, memory, now):
+        case Wait(moment) | Expire(moment) | GoOn(moment):
+            return moment
+        case Nudge((), caught_up, too_soon):
+            # Nobody is told anything by this step, so what comes after it is next.
+            return next_moment(memory.left_out(caught_up, too_soon, now), now)
+        case Nudge(moments) | Escalate(moments) | AskAgain(moments):
+            return min(moments, key=lambda moment: moment.at)

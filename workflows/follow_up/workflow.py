@@ -1,0 +1,297 @@
+"""The life of whatever is followed up: its moves, how people are told, the hand-off; each kind has the hooks."""
+
+from abc import abstractmethod
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.deliveries as deliveries
+    import workflows.follow_up.options as options
+    from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
+    from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch
+    from workflows.follow_up.ledger import LINES_AT_MOST, key_of
+    from workflows.follow_up.memory import First, Memory
+    from workflows.follow_up.messages import FollowUpMessages
+    from workflows.follow_up.moves import Announce, HandOver, Plan, RemindNow, Stand, next_move
+    from workflows.follow_up.notices import (
+        alerted,
+        alerts,
+        asked_again,
+        asked_for,
+        by_hand,
+        explained,
+        nudges,
+        reminded_words,
+    )
+    from workflows.follow_up.options import wait_asked_for
+    from workflows.follow_up.patience import Condition, Wake, nothing
+    from workflows.follow_up.trouble import trouble_of
+    from workflows.model.entries import Reassignment
+    from workflows.model.notices import Delivery, DeliveryReport, Notice
+    from workflows.model.planning import Agenda, Moment
+    from workflows.model.provider import DocumentSeen
+    from workflows.model.records import HandoffBatch, SettledRecord
+    from workflows.model.request import Code
+    from workflows.model.settlement import Settled
+    from workflows.model.wishes import StopKind
+    from workflows.ports import Handoff, Planner, PushService
+
+
+class FollowUpWorkflow(FollowUpMessages[Memory]):
+    """Follows up until it has ended, and then until everyone concerned has been told how."""
+
+    @abstractmethod
+    async def act_first(self, first: First) -> None:
+        """Do what comes before anybody is told anything."""
+
+    @abstractmethod
+    async def hand_over(self, wanted: Reassignment) -> None:
+        """Give somebody's place to somebody else, or remember why it cannot be done."""
+
+    @abstractmethod
+    def announcement(self) -> tuple[Notice, ...]:
+        """Notices of everything that has happened, to those concerned who have no line of it in the ledger yet."""
+
+    @abstractmethod
+    def with_hand_off(self) -> Memory:
+        """The memory with its fan-out ledger open: who must know of the ending."""
+
+    @abstractmethod
+    def settled(self) -> Settled:
+        """The facts that are handed off."""
+
+    @abstractmethod
+    def record(self) -> SettledRecord | None:
+        """The settled record, until it has been written."""
+
+    def heed(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
+        """Whether what was read before people were told, at `asked_at`, has news."""
+        return False
+
+    async def follow_up(self) -> None:
+        """Move by move, until it has ended."""
+        while not self._progress.status.ended:
+            await self._follow_up()
+            self.continue_as_new_if_suggested()
+
+    async def _follow_up(self) -> None:
+        """Make one move."""
+        match next_move(self._progress, self.announcement(), workflow.now()):
+            case First() as first:
+                await self.act_first(first)
+            case HandOver(wanted):
+                await self.hand_over(wanted)
+            case Plan():
+                await self._plan()
+            case Stand(stop):
+                await self._wait(None, f"paused by {stop.who}")
+            case Announce(told):
+                await self._tell(told)
+            case RemindNow():
+                await self._remind_now()
+            case move:
+                await self._take(move)
+
+    async def _take(self, step: Step) -> None:
+        match step:
+            case Nudge(due) | Escalate(due) | AskAgain(due) if was_away(due, self._progress, workflow.now()):
+                self._progress = self._progress.replan()
+            case Nudge(moments, caught_up, too_soon):
+                self._progress = self._progress.left_out(caught_up, too_soon, workflow.now())
+                if moments:
+                    await self._tell(nudges(self._progress, moments), planned=moments)
+            case Escalate(moments):
+                await self._escalate(moments)
+            case AskAgain(moments):
+                await self._tell(asked_again(self._progress, moments), planned=moments)
+            case GoOn(moment):
+                known = self._progress.go_on(StopKind.QUESTION, workflow.now())
+                self._progress = known.note(workflow.now(), "the clocks go on", None, moment.why)
+            case Expire(moment):
+                self._progress = self._progress.expire(moment)
+            case Wait(moment):
+                await self._wait_for(moment)
+
+    async def _wait_for(self, moment: Moment | None) -> None:
+        """Wait for the moment; a plan that is in doubt is made anew before."""
+        doubt = self._progress.probe_at
+        if doubt is None or (moment and moment.at < doubt):
+            await self._wait(moment.at if moment else None, _wait_words(moment, self._progress.words.wanted))
+        elif await self._wait(doubt, "the people file is faulty: plan anew") is Wake.DEADLINE:
+            self._progress = self._progress.replan()
+
+    async def _wait(self, deadline: datetime | None, words: str) -> Wake:
+        """Wait for the deadline (None: for ever) or for news, or until it is time to look how things stand.
+
+        That it is overdue is news of its own: a query knows the time of the last task, not its own.
+        """
+        look_at, late_at = self._progress.look_at(workflow.now()), self._progress.late_at(workflow.now())
+        first = min((at for at in (deadline, look_at, late_at) if at is not None), default=None)
+        wake = await self.until(first, words)
+        if first == deadline:
+            return wake
+        if wake is Wake.DEADLINE and first == look_at:
+            self._progress = self._progress.to_look()
+        return Wake.NEWS
+
+    async def _plan(self) -> None:
+        """Turn policy, people and now into instants: locally, and durably retried when that fails."""
+        before, planning = self._progress, self.planning()
+        try:
+            agenda = await workflow.execute_local_activity_method(
+                Planner.plan, planning, summary="plan the next steps", **options.PLAN_LOCALLY
+            )
+        except FailureError as failure:
+            if is_cancelled_exception(failure):
+                raise
+            self.troubled(trouble_of(failure, Code.PLANNING), probe_at=workflow.now())
+            await self._plan_durably()
+        else:
+            self._adopt(agenda, planning.now, before)
+
+    async def _plan_durably(self) -> None:
+        """Retry until planning succeeds at all, then plan once more from where the clocks are by then."""
+        how, summary = options.PLAN, "plan the next steps"
+        if await self.call(Planner.plan, self.planning(), how, summary, unless=self.news) is None:
+            return
+        before, planning = self._progress, self.planning()
+        agenda = await self.call(Planner.plan, planning, how, summary, unless=self.news)
+        if agenda is not None:
+            self._adopt(agenda, planning.now, before)
+
+    def _adopt(self, agenda: Agenda, planned_for: datetime, before: Memory) -> None:
+        """Follow the agenda, unless something has changed since `before`: a change is not in this plan."""
+        if self._progress is before:
+            self._progress = before.planned(agenda, planned_for)
+
+    async def _escalate(self, moments: tuple[Moment, ...]) -> None:
+        """Hand over the places that the policy wants handed over, and alert somebody about the others."""
+        stay = self._progress.not_handed_over
+        handed = tuple(moment for moment in moments if moment.hands_over and moment.person not in stay)
+        staying = tuple(moment for moment in moments if moment not in handed)
+        wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
+        self._progress = self._progress.to_reassign(*wanted)
+        if staying:
+            await self._tell(alerts(self._progress, staying), planned=staying)
+            self._progress = self._progress.escalated(alerted(self._progress, staying), workflow.now())
+
+    async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> None:
+        """Deliver one stage to everyone, and again to phones left open, until none is or news takes priority."""
+        told: DeliveryReport | None = DeliveryReport()
+        delivery = Delivery(
+            brief=self.brief.in_short,
+            notices=notices,
+            due_at=self._progress.due_at,
+            document=self._progress.document if planned else None,
+            now=workflow.now(),
+            page=self._progress.page,
+        )
+        for pause in (*options.STRAGGLER_PAUSES, None):
+            told = await self._tell_each(delivery, told or DeliveryReport(), planned)
+            if told is None or not told.open_devices or pause is None:
+                return
+            at = workflow.now() + max(pause, wait_asked_for(told.retry_after))
+            if await self.until(at, "the phones left open") is Wake.NEWS:
+                self._progress = self._progress.untold(told.delivered)
+                return
+            delivery = deliveries.stragglers(delivery, told)
+
+    async def _tell_each(
+        self, delivery: Delivery, before: DeliveryReport, planned: tuple[Moment, ...]
+    ) -> DeliveryReport | None:
+        """Deliver call by call; None when news took priority: whoever has no line in the ledger then is told anew."""
+        whole, rest = DeliveryReport(), delivery.notices
+        while rest:
+            news = self.news()
+            now = deliveries.part(delivery, rest[: deliveries.AT_MOST], before, others_told=bool(whole.delivered))
+            now = now.replace(page=self._progress.page)
+            report = await self._deliver(now, planned)
+            interrupted = report is None or news() or bool(_closed(planned))
+            if report is not None:
+                whole, rest = deliveries.joined(whole, report), deliveries.left_of(rest, report)
+                self._progress = self._progress.paged(now.page).put_off(report.put_off, workflow.now())
+                self._progress = self._progress.told(explained(report.delivered, planned), workflow.now())
+                if report.seen is not None and self.heed(report.seen, delivery.now):
+                    return None
+            if interrupted and rest:
+                self._progress = self._progress.untold(whole.delivered)
+                self._put_off(planned)
+                return None
+        return whole
+
+    async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
+        how = options.NUDGE if delivery.document else options.NOTIFY
+
+        def news_or_night() -> Condition:
+            news = self.news()
+            return lambda: news() or bool(_closed(planned))
+
+        return await self.call(PushService.deliver, delivery, how, _stage_words(delivery), unless=news_or_night)
+
+    def _put_off(self, planned: tuple[Moment, ...]) -> None:
+        """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
+        told = {line.key for line in self._progress.notifications}
+        for moment in _closed(planned):
+            if key_of(self._progress.request, moment) in told:
+                continue
+            what, why = f"{moment.stage} put off", "it could not be sent before their hours closed"
+            self._progress = self._progress.replan().note(workflow.now(), what, moment.to, why)
+
+    async def _remind_now(self) -> None:
+        """Send the reminder that was asked for to everyone who has not had it; with nobody left it is done."""
+        if moments := asked_for(self._progress, workflow.now()):
+            await self._tell(by_hand(self._progress, moments), planned=moments)
+        if not asked_for(self._progress, workflow.now()):
+            self._progress = self._progress.reminded(reminded_words(self._progress))
+
+    async def hand_off(self) -> None:
+        """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try.
+
+        The first batch brings the settled record with it: nobody hears of an ending that is not on record.
+        """
+        self._progress = self.with_hand_off()
+        await self._empty_the_memory()
+        while (due_at := self._progress.handoff.next_at) is not None:
+            await self.until(due_at, "hand-off again", unless=nothing)
+            now = workflow.now()
+            batch = hand_off_batch(self.brief, self.settled(), self._progress, now).replace(record=self.record())
+            report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, _targets_words(batch))
+            if report is not None:
+                # The instant that the amendment of the record says as well.
+                known = handed_off(self.brief, self._progress, report.results, now)
+                self._progress = known.replace(recorded=True).paged(batch.page)
+            self.continue_as_new_if_suggested()
+        self.publish()
+
+    async def _empty_the_memory(self) -> None:
+        """Of the largest requests: what the batch with the record could not take along as well."""
+        while len(self._progress.ledger.leaving) > LINES_AT_MOST:
+            batch = page_batch(self.brief, self.settled(), self._progress)
+            if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
+                self._progress = self._progress.paged(batch.page)
+
+    def continue_as_new_if_suggested(self) -> None:
+        """Go on in a fresh history; nobody waits in this one, for every update was answered when it was recorded."""
+        info = workflow.info()
+        if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
+            workflow.continue_as_new(self._request.replace(carried=self._progress.carried_over()))
+
+
+def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:
+    return tuple(moment for moment in planned if moment.open_until and moment.open_until <= workflow.now())
+
+
+def _stage_words(delivery: Delivery) -> str:
+    stages = dict.fromkeys(notice.stage for notice in delivery.notices)
+    told = {stage: [notice.person for notice in delivery.notices if notice.stage == stage] for stage in stages}
+    return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in told.items())[:200]
+
+
+def _wait_words(moment: Moment | None, wanted: str) -> str:
+    return f"{moment.stage} for {moment.person}: {moment.why}"[:200] if moment else f"for {wanted}"
+
+
+def _targets_words(batch: HandoffBatch) -> str:
+    return "tell " + ", ".join(call.target.target for call in batch.calls)[:190]
