@@ -1,5 +1,10 @@
 """Everything that was written down about a household's requests, raw, by the place where it stands."""
 
+import base64
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
@@ -14,7 +19,7 @@ OURS = ("worker", "receiver", "temporal")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Bytes as they are stored or printed; nothing is decoded."""
+    """Bytes as they are stored or printed; nothing is decoded, only what is packed is read as well."""
 
     said: dict[str, bytes]
     """Logs with traces, the commands' stderr, metrics."""
@@ -61,4 +66,12 @@ async def _stored(client: Client, request: str) -> bytes:
     handle = client.get_workflow_handle(request_workflow_id(request))
     history = await handle.fetch_history()
     described = (await handle.describe()).raw_description
-    return b"".join([*(event.SerializeToString() for event in history.events), described.SerializeToString()])
+    whole = b"".join([*(event.SerializeToString() for event in history.events), described.SerializeToString()])
+    return b"".join([whole, *_unpacked(whole)])
+
+
+def _unpacked(stored: bytes) -> Iterator[bytes]:
+    """What is packed in a history (`workflows.model.base.Packed`), as anybody can read it."""
+    for packed in re.findall(rb'"(c[!-~]{20,}?)"', stored):
+        with suppress(ValueError, zlib.error):
+            yield zlib.decompress(base64.b85decode(packed))
