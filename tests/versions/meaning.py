@@ -21,6 +21,7 @@ from workflows.model.settlement import Settled
 
 _ROUGHLY = timedelta(minutes=1)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_IN_A_SENTENCE = re.compile(r"[A-Z][a-z]{2} \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d UTC")
 _OF_THIS_RUN = ("run_id",)
 _PLAN = "plan_agenda"
 _TOLD_AT_LENGTH = 40
@@ -90,6 +91,8 @@ def _plain(value: Any, start: datetime, told: set[str]) -> Any:
             return _roughly(value)
         case str() if _INSTANT.fullmatch(value):
             return "+" + _roughly(datetime.fromisoformat(value) - start)
+        case str():
+            return _IN_A_SENTENCE.sub("<an instant>", value)
         case _:
             return value
 
