@@ -7,7 +7,7 @@ Nothing here retries: Temporal does (activities/failures.py), so that each attem
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,17 +19,14 @@ import httpx
 from activities.http.error_bodies import explain
 from activities.http.pacing import Later, Pacer
 from activities.http.redaction import LONGEST_TEXT, clip, redact
+from activities.http.transport import capped_transport
 from workflows.follow_up.options import LONGEST_WAIT
 
 TIMEOUT: Final = httpx.Timeout(connect=5, read=15, write=5, pool=5)
 DEADLINE: Final = 20.0
 """Seconds a whole call may take, token and body included: a read timeout alone never ends a dripping answer."""
-MOST_BYTES: Final = 10_000_000
-MOST_ERROR_BYTES: Final = 65_536
 # Compressed answers are refused, so that a small one cannot unfold into a huge one behind the cap.
 HEADERS: Final = {"user-agent": "countersign", "accept": "application/json", "accept-encoding": "identity"}
-# Below the 5 s after which common servers drop an idle connection: a dropped one would look like a lost answer.
-_KEEP_ALIVE: Final = 3.0
 _BEGINNING: Final = 1024
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
@@ -138,18 +135,6 @@ def make_client(
         follow_redirects=False,
         trust_env=False,
     )
-
-
-def capped_transport(
-    *,
-    max_connections: int = 20,
-    trust: ssl.SSLContext | None = None,
-    transport: httpx.AsyncBaseTransport | None = None,
-) -> httpx.AsyncBaseTransport:
-    """The transport below every client: no answer grows beyond `MOST_BYTES`, no error beyond `MOST_ERROR_BYTES`."""
-    limits = httpx.Limits(max_connections=max_connections, keepalive_expiry=_KEEP_ALIVE)
-    network = transport or httpx.AsyncHTTPTransport(verify=trust or True, limits=limits, retries=0, trust_env=False)
-    return _CappedTransport(network)
 
 
 class Service:
@@ -284,42 +269,3 @@ def _certificate_refused(error: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
-
-
-class _CappedTransport(httpx.AsyncBaseTransport):
-    def __init__(self, network: httpx.AsyncBaseTransport) -> None:
-        self._network = network
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self._network.handle_async_request(request)
-        if not isinstance(response.stream, httpx.AsyncByteStream):
-            raise TypeError("an asynchronous transport is expected")
-        response.stream = _CappedStream(response.stream, truncate=not response.is_success)
-        if response.headers.get("content-encoding", "identity") != "identity":
-            await response.aclose()
-            raise httpx.DecodingError("a compressed answer, which nobody asked for")
-        return response
-
-    async def aclose(self) -> None:
-        await self._network.aclose()
-
-
-class _CappedStream(httpx.AsyncByteStream):
-    """A body cut at its cap: an error is truncated, since only its beginning is of use; anything else is refused."""
-
-    def __init__(self, stream: httpx.AsyncByteStream, *, truncate: bool) -> None:
-        self._stream = stream
-        self._truncate = truncate
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = MOST_ERROR_BYTES if self._truncate else MOST_BYTES
-        async for chunk in self._stream:
-            yield chunk[:left]
-            left -= len(chunk)
-            if left < 0 and self._truncate:
-                return
-            if left < 0:
-                raise httpx.DecodingError(f"an answer of more than {MOST_BYTES // 1_000_000} MB")
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()

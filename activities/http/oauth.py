@@ -27,11 +27,11 @@ from activities.http.calling import (
     TIMEOUT,
     Cause,
     ServiceFailure,
-    capped_transport,
     failure_of_error,
     failure_of_response,
     no_answer_within,
 )
+from activities.http.transport import capped_transport
 
 with warnings.catch_warnings():
     # It would like httpx's continuation; which of the two we use is decided in one place, not by a warning.

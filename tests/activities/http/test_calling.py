@@ -17,14 +17,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from activities.http.calling import (
-    MOST_BYTES,
-    MOST_ERROR_BYTES,
     Cause,
     Service,
     ServiceFailure,
     make_client,
     seconds_to_wait,
 )
+from activities.http.transport import MOST_BYTES, MOST_ERROR_BYTES
 from workflows.follow_up.options import LONGEST_WAIT
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

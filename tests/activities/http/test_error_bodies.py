@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from activities.http.calling import MOST_ERROR_BYTES
 from activities.http.error_bodies import explain
+from activities.http.transport import MOST_ERROR_BYTES
 
 FCM = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 BAD = "type.googleapis.com/google.rpc.BadRequest"

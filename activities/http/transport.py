@@ -1,0 +1,63 @@
+"""The transport below every HTTP client: no answer grows beyond its cap, and none unfolds behind it."""
+
+import ssl
+from collections.abc import AsyncIterator
+from typing import Final
+
+import httpx
+
+MOST_BYTES: Final = 10_000_000
+MOST_ERROR_BYTES: Final = 65_536
+# Below the 5 s after which common servers drop an idle connection: a dropped one would look like a lost answer.
+_KEEP_ALIVE: Final = 3.0
+
+
+def capped_transport(
+    *,
+    max_connections: int = 20,
+    trust: ssl.SSLContext | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> httpx.AsyncBaseTransport:
+    """The transport below every client: no answer grows beyond `MOST_BYTES`, no error beyond `MOST_ERROR_BYTES`."""
+    limits = httpx.Limits(max_connections=max_connections, keepalive_expiry=_KEEP_ALIVE)
+    network = transport or httpx.AsyncHTTPTransport(verify=trust or True, limits=limits, retries=0, trust_env=False)
+    return _CappedTransport(network)
+
+
+class _CappedTransport(httpx.AsyncBaseTransport):
+    def __init__(self, network: httpx.AsyncBaseTransport) -> None:
+        self._network = network
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._network.handle_async_request(request)
+        if not isinstance(response.stream, httpx.AsyncByteStream):
+            raise TypeError("an asynchronous transport is expected")
+        response.stream = _CappedStream(response.stream, truncate=not response.is_success)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise httpx.DecodingError("a compressed answer, which nobody asked for")
+        return response
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
+
+
+class _CappedStream(httpx.AsyncByteStream):
+    """A body cut at its cap: an error is truncated, since only its beginning is of use; anything else is refused."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, *, truncate: bool) -> None:
+        self._stream = stream
+        self._truncate = truncate
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MOST_ERROR_BYTES if self._truncate else MOST_BYTES
+        async for chunk in self._stream:
+            yield chunk[:left]
+            left -= len(chunk)
+            if left < 0 and self._truncate:
+                return
+            if left < 0:
+                raise httpx.DecodingError(f"an answer of more than {MOST_BYTES // 1_000_000} MB")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
