@@ -1,0 +1,65 @@
+"""The largest request that its file allows, on the real server."""
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from starter.codec import data_converter
+from starter.fast_forward import forward
+from tests.chaos.conftest import Note
+from tests.faults.floods import runs_of
+from tests.faults.town import eventually
+from tests.servers import PUNCTUAL_TIMERS, real_server
+from tests.workflows.fakes import World
+from tests.workflows.stage import a_request, begin, workers
+from tests.workflows.test_largest import DAYS, PAYLOAD_AT_MOST, RUN_AT_MOST, payloads, world
+from workflows.model.request import Signer, Status
+
+pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]
+MANY = 100
+PATIENCE = timedelta(minutes=3)
+
+
+def reminded(town: World) -> list[tuple[str, str]]:
+    """The reminders that were sent."""
+    return [(one.stage, one.person) for one in town.push.sent if one.stage.startswith("reminder-")]
+
+
+async def test_a_hundred_signers_with_fifty_reminders_each_live_whole(note: Note) -> None:
+    """Before, the first read of the document was 3.3 MB, which no server takes: the request stood still for ever."""
+    began, town = time.monotonic(), world()
+    people = tuple(Signer(person=f"signer-{number:03}", order=1) for number in range(MANY))
+    async with real_server(*PUNCTUAL_TIMERS, converter=data_converter(())) as env, workers(env.client, town):
+        it = await begin(env, town, a_request(*people))
+
+        async def all_told() -> bool:
+            return len(town.push.sent) == MANY
+
+        async def only_waits() -> bool:
+            raw = (await it.handle.describe()).raw_description
+            return not raw.pending_activities and not raw.HasField("pending_workflow_task")
+
+        await eventually(all_told)
+        await eventually(only_waits)
+        for _ in range(3 * DAYS):
+            if len(reminded(town)) == MANY * DAYS:
+                break
+            await forward(env.client, it.handle.id, timedelta(days=1), within=PATIENCE)
+            await eventually(only_waits, within=60)
+        town.signatures.status = Status.SIGNED
+        await it.callback("signed")
+        assert (await it.handle.result()).outcome is Status.SIGNED
+        shown = await it.shown()
+        runs = await runs_of(env.client, it)
+        handles = [env.client.get_workflow_handle(it.handle.id, run_id=run) for run in runs]
+        histories = [[payloads(event) async for event in one.fetch_history_events()] for one in handles]
+    longest, largest = max(map(sum, histories)), max(max(events) for events in histories)
+    note(
+        f"largest request: {len(set(reminded(town)))} reminders to {MANY} signers, {len(runs)} runs of at most "
+        f"{longest / 1024:.0f} KB, the largest event {largest / 1024:.0f} KB, {time.monotonic() - began:.0f} s"
+    )
+    assert shown.earlier > 0
+    assert len(reminded(town)) == len(set(reminded(town))) == MANY * DAYS
+    assert largest < PAYLOAD_AT_MOST
+    assert longest < RUN_AT_MOST
