@@ -18,7 +18,7 @@ from starter.context import Context
 from starter.exits import Refusal
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotConfirmed, NotLiving, Refused
-from tests.starter.living import MSA, begin, desk_in, shown_with
+from tests.starter.living import MSA, begin, desk_in, shown_when, shown_with
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows import names
@@ -55,7 +55,7 @@ async def sent(context: Context, world: World | None = None) -> AsyncIterator[Wo
     world = world or World()
     async with workers(context.client, world):
         await begin(context)
-        await shown_with(context, Status.SENT)
+        await shown_when(context, lambda shown: shown.notifications)
         yield world
 
 
