@@ -104,9 +104,13 @@ class Clocked(Model):
             known = known.replace(held=(*others, Held(person=one.person, until=now + _LOOKED_AT_AGAIN)))
         return known
 
-    def note(self, now: datetime, what: str, who: str | None, why: str | None) -> Self:
-        """Add a line to the timeline; of more than `LINES_AT_MOST` the older half leaves."""
-        timeline = (*self.timeline, TimelineEntry(at=now, what=what, who=who, why=why))
+    def note(self, now: datetime, what: str, who: str | None, why: str | None, *, said: bool = False) -> Self:
+        """Add a line to the timeline, with a reason of ours or as somebody `said` it.
+
+        Of more than `LINES_AT_MOST` the older half leaves.
+        """
+        entry = TimelineEntry(at=now, what=what, who=who, why=why, said=said and why is not None)
+        timeline = (*self.timeline, entry)
         if len(timeline) <= LINES_AT_MOST:
             return self.replace(timeline=timeline)
         gone, kept = timeline[: -LINES_AT_MOST // 2], timeline[-LINES_AT_MOST // 2 :]

@@ -184,7 +184,7 @@ class FollowUp(Noted):
         )
         ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status, self.words.subject))
         if meant:
-            return ended.note(now, status, meant.who, meant.why)
+            return ended.note(now, status, meant.who, meant.why, said=status is Status.CANCELLED)
         return ended.note(now, status, by, problem.code if problem else None)
 
     def hand_off(

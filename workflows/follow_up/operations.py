@@ -42,7 +42,7 @@ def cancel(progress: Memory, wish: Cancellation, now: datetime) -> Memory:
     if progress.ending or progress.status.ended:
         return progress
     ending = Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason)
-    return progress.replace(ending=ending).note(now, "cancellation asked for", wish.actor, wish.reason)
+    return progress.replace(ending=ending).note(now, "cancellation asked for", wish.actor, wish.reason, said=True)
 
 
 def refuse_remind(progress: FollowUp, wish: ReminderNow, now: datetime) -> str | None:
@@ -127,7 +127,7 @@ def refuse_pause(progress: FollowUp, wish: Pause) -> str | None:
 def pause(progress: Memory, wish: Pause, now: datetime) -> Memory:
     """Let the clocks stand and tell nobody anything until it is resumed."""
     stop = Stop(kind=StopKind.PAUSE, since=now, who=wish.actor, says=wish.reason)
-    return progress.stand(stop).note(now, "paused", wish.actor, wish.reason or None)
+    return progress.stand(stop).note(now, "paused", wish.actor, wish.reason or None, said=True)
 
 
 def refuse_resume(progress: FollowUp, wish: Resumption) -> str | None:

@@ -22,6 +22,8 @@ class TimelineEntry(Model):
     what: str
     who: str | None = None
     why: str | None = None
+    said: bool = False
+    """`why` are somebody's own words: what is written once has a reference in their place."""
 
 
 class Reassignment(Model):

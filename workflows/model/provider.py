@@ -52,6 +52,8 @@ class CreateOrder(Model):
 
     brief: Brief
     now: AwareDatetime | None = None
+    fingerprint: str = ""
+    """Of the start that this is: signers that stand in full were kept under it."""
 
 
 class Observation(Model):

@@ -107,6 +107,7 @@ class Brief(Roster):
     document: Document
     requester: str
     message: str | None = None
+    """What the requester writes to the signers, by its reference: the text is in the store."""
     urgent: bool = False
 
     @property

@@ -156,7 +156,7 @@ class Progress(FollowUp):
         known = self
         for before, after in zip(self.signatures.signers, signatures.signers, strict=True):
             if after.state is not before.state and after.state not in (SignerState.WAITING, SignerState.TURN):
-                known = known.note(now, after.state, after.person, after.reason)
+                known = known.note(now, after.state, after.person, after.reason, said=True)
             if after.acted and not before.acted:
                 known = known.giving_up((after.person,), Reason.SIGNED, now)
         turns_changed = signatures.turns != self.signatures.turns

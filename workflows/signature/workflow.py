@@ -67,7 +67,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
         """Create the document and its request, unless an earlier run of this workflow did."""
         if self._progress.document or self._progress.status.ended:
             return
-        order = CreateOrder(brief=self.brief, now=workflow.now())
+        order = CreateOrder(brief=self.brief, now=workflow.now(), fingerprint=self._request.fingerprint)
         seen = await self.call(
             SignatureService.create, order, options.CREATE, "create at Core Signature", unless=self._unwanted
         )

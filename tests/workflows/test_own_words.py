@@ -1,0 +1,58 @@
+"""What of a settled record are people's own words: nothing but what is told apart as such."""
+
+from typing import Final
+
+import pytest
+
+from tests.workflows.stage import a_request
+from tests.workflows.test_agenda import FIRST, SENT, START
+from workflows.follow_up import operations
+from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.request import SignerState, Status
+from workflows.model.views import RequestShow
+from workflows.model.wishes import Answer, Cancellation, Pause, Question, Resumption
+from workflows.signature.progress import Progress
+from workflows.signature.record import settled_record
+
+WORDS: Final = "Grandmother's maiden name"
+
+
+def asked_and_paused() -> Progress:
+    progress = operations.ask(SENT, Question(person=FIRST, text=f"{WORDS}?"), START)
+    progress = operations.answer(progress, Answer(actor="legal-desk", text=f"{WORDS}!"), START)
+    progress = operations.pause(progress, Pause(actor="legal-desk", reason=f"{WORDS}, wait"), START)
+    progress = operations.resume(progress, Resumption(actor="legal-desk"), START)
+    return operations.ask(progress, Question(person=FIRST, text=f"Again: {WORDS}"), START)
+
+
+def cancelled() -> Progress:
+    wish = Cancellation(actor="legal-desk", reason=f"no longer: {WORDS}")
+    return operations.cancel(asked_and_paused(), wish, START).end_unseen(START)
+
+
+def declined() -> Progress:
+    signer = SignerSeen(person=FIRST, state=SignerState.DECLINED, at=START, reason=f"because of {WORDS}")
+    seen = DocumentSeen(document="d", status=Status.DECLINED, raw="de", signers=(signer,))
+    return asked_and_paused().observe(seen, START)
+
+
+def without_own_words(shown: RequestShow) -> RequestShow:
+    questions = [one.replace(text="", answer=None) for one in shown.questions]
+    return shown.replace(
+        question=None,
+        answered=tuple(questions),
+        timeline=tuple(entry.replace(why=None) if entry.said else entry for entry in shown.timeline),
+    )
+
+
+@pytest.mark.parametrize("ended", [cancelled(), declined()], ids=["cancelled", "declined"])
+def test_no_words_of_people_stand_anywhere_else_in_a_record(ended: Progress) -> None:
+    shown = settled_record(a_request(), ended, "run-1", START).show
+    assert shown.model_dump_json().count(WORDS) >= 4
+    assert WORDS not in without_own_words(shown).model_dump_json()
+
+
+def test_a_reason_of_ours_is_nobody_s_words() -> None:
+    expired = asked_and_paused().end(Status.EXPIRED, START, by="countersign")
+    said = [entry.what for entry in expired.timeline if entry.said]
+    assert said == ["paused"]
