@@ -59,7 +59,13 @@ class Documents:
         if untold := reading.untold(document, roster, places):
             says = f"the document has ended at Core Signature, which does not tell what became of {', '.join(untold)}"
             raise final_failure(Code.PROVIDER_UNSURE, says[:_LONGEST_SAYS])
-        return reading.seen(document, roster, places, bounced=await self._bounced(document), replaced=replaced)
+        seen = reading.seen(document, roster, places, bounced=await self._bounced(document), replaced=replaced)
+        return seen.replace(mails_endings=self._mails_endings(document))
+
+    def _mails_endings(self, document: WireDocument) -> bool:
+        """As its request says; one that does not say was made as they are made today."""
+        silent = document.request.disable_emails if document.request else None
+        return self._client.config.status_mails if silent is None else not silent
 
     async def _bounced(self, document: WireDocument) -> frozenset[str]:
         if not reading.mailed_and_silent(document):

@@ -81,6 +81,9 @@ class WireRequest(Wire):
 
     uuid: Uuid
     signers: Annotated[tuple[WireSigner, ...], BeforeValidator(_objects)] = ()
+    disable_emails: Annotated[
+        bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)
+    ] = None
 
 
 class WireDocument(Wire):

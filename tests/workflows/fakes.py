@@ -46,6 +46,7 @@ class FakeSignatureService(SignatureService):
     signers: list[SignerSeen] = field(default_factory=list)
     code: Code | None = None
     substituted: dict[str, str] = field(default_factory=dict)
+    mails_endings: bool = True
     created: list[CreateOrder] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     forwarded: list[ForwardOrder] = field(default_factory=list)
@@ -62,7 +63,14 @@ class FakeSignatureService(SignatureService):
         """The document as a read would find it now: of signers only those whom the request names can be told."""
         named = {signer.person for signer in roster.signers}
         signers = tuple(one for one in self.signers if one.person in named)
-        return DocumentSeen(document=DOCUMENT, status=self.status, raw=self.status[:2], signers=signers, code=self.code)
+        return DocumentSeen(
+            document=DOCUMENT,
+            status=self.status,
+            raw=self.status[:2],
+            signers=signers,
+            code=self.code,
+            mails_endings=self.mails_endings,
+        )
 
     def sign(self, person: str, state: SignerState = SignerState.SIGNED) -> None:
         """Let a signer act."""

@@ -7,7 +7,7 @@ from tests.workflows.stage import a_request, story
 from workflows.model.notices import NoticeAction
 from workflows.model.policy import TellRequester
 from workflows.model.provider import SignerSeen
-from workflows.model.request import Code, SignerState, Status
+from workflows.model.request import Code, Role, Signer, SignerState, Status
 from workflows.model.wishes import Cancellation, Delegation
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -111,6 +111,25 @@ async def test_of_every_other_ending_they_hear_all_the_same(outcome: Status) -> 
         await it.callback("declined")
         assert (await it.handle.result()).outcome is outcome
     assert "legal-desk" in told_of_the_end(world)
+
+
+@pytest.mark.parametrize(("mails_endings", "told"), [(True, []), (False, ["customer-signer", "auditor"])])
+async def test_signers_and_copies_hear_of_a_signed_request_from_us_where_core_mails_nobody(
+    mails_endings: bool, told: list[str]
+) -> None:
+    world = World()
+    world.signatures.mails_endings = mails_endings
+    people = (Signer(person="customer-signer", order=1), Signer(person="auditor", order=1, role=Role.COPY))
+    async with story(world, a_request(*people, handoff=())) as it:
+        await it.days_pass(0.1)
+        world.signatures.sign("customer-signer")
+        world.signatures.sign("auditor", SignerState.COPIED)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        assert (await it.handle.result()).outcome is Status.SIGNED
+    calls = [call for batch in world.handoff.batches for call in batch.calls]
+    news = [call.notice for call in calls if call.notice and call.notice.action is NoticeAction.OPEN]
+    assert [notice.person for notice in news] == ["legal-desk", *told]
 
 
 async def test_what_their_phone_still_shows_of_a_signed_request_is_taken_off_without_a_sound() -> None:

@@ -37,6 +37,8 @@ class DocumentSeen(Model):
     code: Code | None = None
     substituted: tuple[Substitution, ...] = ()
     """Creation: signers who are absent, and the delegates who were asked from the start."""
+    mails_endings: bool = True
+    """Whether Core Signature itself mails everybody of the ending, with the copy."""
 
 
 class ProviderEvent(Model):

@@ -44,6 +44,7 @@ class Progress(FollowUp):
     """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
     events_seen: tuple[str, ...] = ()
     unread: bool = False
+    mails_endings: bool = True
 
     @property
     def awaited(self) -> Signatures:
@@ -106,7 +107,12 @@ class Progress(FollowUp):
 
         `asked_at` is when it was asked for.
         """
-        read = self.replace(document=seen.document, read_at=now, known_since=asked_at or self.known_since)
+        read = self.replace(
+            document=seen.document,
+            read_at=now,
+            known_since=asked_at or self.known_since,
+            mails_endings=seen.mails_endings,
+        )
         if self.status.ended:
             return read
         status = _status(self, seen)

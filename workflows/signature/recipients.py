@@ -5,7 +5,7 @@ from workflows.follow_up.notices import notice_to
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Notice, NoticeAction, Notification, Outcome
 from workflows.model.policy import Target
-from workflows.model.request import Brief, SignerState, Status
+from workflows.model.request import Brief, Role, SignerState, Status
 from workflows.model.settlement import Settled, SettledSigner
 from workflows.names import alert_key
 from workflows.signature.inputs import SignatureRequest
@@ -119,12 +119,15 @@ def _still_shown(signer: SignerProgress, progress: Progress) -> bool:
 
 
 def _is_no_news(request: SignatureRequest, progress: Progress, person: str) -> bool:
-    """Whether it is enough that somebody's phone loses what it shows: signers know, some requesters do not want to."""
+    """Whether it is enough that somebody's phone loses what it shows.
+
+    Signers read it in Core Signature's mail, unless that is switched off; some requesters do not want to know.
+    """
     if progress.status is not Status.SIGNED:
         return False
     if person == request.brief.requester:
         return not request.policy.tell_requester.signed
-    return progress.signatures.of(person) is not None
+    return progress.mails_endings and progress.signatures.of(person) is not None
 
 
 def _concerned(request: SignatureRequest, progress: Progress) -> tuple[str, ...]:
@@ -134,7 +137,7 @@ def _concerned(request: SignatureRequest, progress: Progress) -> tuple[str, ...]
     phone shows anything.
     """
     requester, shown = request.brief.requester, _shown(progress)
-    concerned = _still_shown if progress.status is Status.SIGNED else _asked
+    concerned = _still_shown if progress.status is Status.SIGNED and progress.mails_endings else _asked
     told = [signer.person for signer in progress.signatures.signers if concerned(signer, progress)]
     # Whom a place was handed over to is a signer like any other: perhaps it never was their turn.
     alerted = [entry.to for entry in progress.escalations if progress.signatures.of(entry.to) is None]
@@ -147,9 +150,13 @@ def _concerned(request: SignatureRequest, progress: Progress) -> tuple[str, ...]
 
 
 def _asked(signer: SignerProgress, progress: Progress) -> bool:
-    """Whether it was their turn at some time; who was told that somebody else was asked instead is done with it."""
+    """Whether it was their turn at some time; who was told that somebody else was asked instead is done with it.
+
+    Whoever only gets a copy is asked nothing, and hears of what was signed.
+    """
     told = progress.told_stages
     was_asked = signer.turn_at is not None or (Stage.READY, signer.person) in told
+    was_asked |= signer.role is Role.COPY and progress.status is Status.SIGNED
     return was_asked and (Stage.REASSIGNED, signer.person) not in told
 
 

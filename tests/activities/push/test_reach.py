@@ -179,3 +179,16 @@ async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House
     said = [f"{mail.subject} {mail.text}" for mail in house.sandbox.world.memory.mails.where("customer")]
     assert len(said) == (3 if status_mails else 2)
     assert any("cancelled" in text.lower() for text in said) is status_mails
+
+
+@pytest.mark.parametrize("status_mails", [False, True], ids=["off", "on"])
+async def test_a_signer_hears_once_that_everybody_has_signed(house: House, status_mails: bool) -> None:
+    """By Core Signature's mail with the copy, or by ours where that is switched off."""
+    async with story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
+        await it.days_pass(0.01)
+        await deed(house.sandbox, ADDRESS, "sign")
+        await it.callback("signed")
+        assert (await it.handle.result()).outcome is Status.SIGNED
+    ours = [text for to, text in house.written() if to == ADDRESS]
+    theirs = [mail for mail in house.sandbox.world.memory.mails.where("customer") if mail.kind == "signed"]
+    assert (len(ours), len(theirs)) == ((0, 1) if status_mails else (1, 0))
