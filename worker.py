@@ -37,7 +37,7 @@ from starter.settings import Settings
 from starter.startup import on_duty
 from starter.temporal import connect_patiently
 from starter.temporal_refusals import refusing
-from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 NEEDS: Final = needs.OF_WORKER
 GRACE: Final = timedelta(seconds=30)
@@ -80,8 +80,8 @@ def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> di
     }
 
 
-def workers(client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings) -> tuple[Worker, Worker]:
-    """One worker for workflows and what is ours, one that takes no more than calls to Core Signature get turns."""
+def workers(client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings) -> tuple[Worker, ...]:
+    """One for workflows and what is ours; two that take no more than calls get turns, one of them what is urgent."""
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
@@ -95,14 +95,13 @@ def workers(client: Client, activities: dict[str, list[Any]], calls: Pacer, chos
         max_concurrent_activities=MOST_AT_ONCE,
         **common,
     )
-    paced = Worker(
-        client,
-        task_queue=SIGNATURE_QUEUE,
-        activities=activities[SIGNATURE_QUEUE],
-        tuner=_taking(PacedSlots(calls)),
-        **common,
-    )
-    return ours, paced
+    first = PacedSlots(calls)
+    paced = {URGENT_SIGNATURE_QUEUE: first, SIGNATURE_QUEUE: PacedSlots(calls, first)}
+    calling = [
+        Worker(client, task_queue=queue, activities=activities[SIGNATURE_QUEUE], tuner=_taking(slots), **common)
+        for queue, slots in paced.items()
+    ]
+    return ours, *calling
 
 
 def _taking(activities: PacedSlots) -> WorkerTuner:
@@ -134,7 +133,9 @@ async def run(chosen: Settings, ready_file: Path | None) -> None:
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
     async with _working(chosen, stop) as working:
         if working:
-            _LOGGER.info("ready", queues=[WORKFLOW_QUEUE, SIGNATURE_QUEUE], build_id=chosen.build_id)
+            _LOGGER.info(
+                "ready", queues=[WORKFLOW_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE], build_id=chosen.build_id
+            )
             if ready_file:
                 await asyncio.to_thread(ready_file.write_text, "ready\n")
             await stop.wait()
@@ -143,7 +144,7 @@ async def run(chosen: Settings, ready_file: Path | None) -> None:
 
 @asynccontextmanager
 async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
-    """Both workers running; False when `stop` was set before a server was there."""
+    """All workers running; False when `stop` was set before a server was there."""
     async with AsyncExitStack() as open_things:
         told = open_things.enter_context(
             telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
@@ -159,8 +160,8 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
         await open_things.enter_async_context(_paced(client, open_clients.pace, chosen))
         asked = activities_of(open_clients, client, chosen.oncall)
-        both = workers(client, asked, open_clients.pace, chosen)
-        await open_things.enter_async_context(at_work(both))
+        all_of_them = workers(client, asked, open_clients.pace, chosen)
+        await open_things.enter_async_context(at_work(all_of_them))
         yield True
 
 
@@ -169,18 +170,18 @@ def _paced(client: Client, calls: Pacer, chosen: Settings) -> AbstractAsyncConte
 
 
 @asynccontextmanager
-async def at_work(both: Sequence[Worker]) -> AsyncIterator[None]:
+async def at_work(them: Sequence[Worker]) -> AsyncIterator[None]:
     """All of these polling; at the end they drain together, within one grace."""
     async with AsyncExitStack() as polling:
-        for worker in both:
+        for worker in them:
             await polling.enter_async_context(worker)
         # Left one after the other, the first would take new work while the last drains, and each its own grace.
-        polling.push_async_callback(_shut_down, both)
+        polling.push_async_callback(_shut_down, them)
         yield
 
 
-async def _shut_down(both: Sequence[Worker]) -> None:
-    await asyncio.gather(*(worker.shutdown() for worker in both))
+async def _shut_down(them: Sequence[Worker]) -> None:
+    await asyncio.gather(*(worker.shutdown() for worker in them))
 
 
 async def _unless(stop: asyncio.Event, connecting: Any) -> Client | None:

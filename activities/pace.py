@@ -79,12 +79,15 @@ def _caller(info: activity.Info) -> Caller:
 class PacedSlots(CustomSlotSupplier):
     """Takes as many activities from the queue as their calls get turns within `SECONDS_AHEAD`, none while all wait.
 
-    What is not taken waits in Temporal's queue, where waiting costs no attempt and others may take it.
+    What is not taken waits in Temporal's queue, where waiting costs no attempt and others may take it. What is at work
+    in the slots of `first`, of a queue that goes first, takes room from these.
     """
 
-    def __init__(self, pace: Pacer) -> None:
+    def __init__(self, pace: Pacer, first: "PacedSlots | None" = None) -> None:
         self._pace = pace
+        self._first = first
         self._taken = 0
+        self._at_work = 0
         self._counting = threading.Lock()
         self._freed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -103,12 +106,15 @@ class PacedSlots(CustomSlotSupplier):
         return None
 
     def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:
-        """Nothing changes: a slot counts from when it is reserved."""
+        """Count it for those who come later; for its own queue a slot counts from when it is reserved."""
+        with self._counting:
+            self._at_work += 1
 
     def release_slot(self, ctx: SlotReleaseContext) -> None:
         """Make room; called in a thread of Temporal's core."""
         with self._counting:
             self._taken -= 1
+            self._at_work -= ctx.slot_info is not None
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
                 self._loop.call_soon_threadsafe(self._freed.set)
@@ -116,7 +122,15 @@ class PacedSlots(CustomSlotSupplier):
     @property
     def room(self) -> int:
         """How many activities may be under way."""
-        return 0 if self._pace.held else max(1, min(MOST_AT_ONCE, int(self._pace.rate * SECONDS_AHEAD)))
+        if self._pace.held or not self._pace.rate:
+            return 0
+        ahead = self._first.at_work if self._first else 0
+        return max(1, min(MOST_AT_ONCE, int(self._pace.rate * SECONDS_AHEAD))) - ahead
+
+    @property
+    def at_work(self) -> int:
+        """How many are."""
+        return self._at_work
 
     def _take(self) -> bool:
         with self._counting:

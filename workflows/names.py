@@ -11,6 +11,10 @@ A first notice may need one all the same: the mail for a signer whose last phone
 """
 SIGNATURE_QUEUE: Final = "countersign-core-signature"
 """Activities that call Core Signature; a rate limit set at it is the rate of the calls (starter/pace.py)."""
+URGENT_SIGNATURE_QUEUE: Final = "countersign-core-signature-urgent"
+"""The same for whatever is `URGENT`: a server asks the partitions of a queue in turn, whatever waits in each."""
+URGENT: Final = 1
+"""The priority key of what goes first."""
 
 SIGNATURE_REQUEST: Final = "SignatureRequest"
 ACKNOWLEDGEMENT_CAMPAIGN: Final = "acknowledgement-campaign"

@@ -12,6 +12,8 @@ from enum import IntEnum
 from itertools import count
 from typing import Final
 
+from workflows import names
+
 BURST: Final = 5.0
 """Calls that need not wait after a rest."""
 PATIENCE: Final = 8.0
@@ -29,7 +31,7 @@ _A_HAIR: Final = 1e-6
 class Urgency(IntEnum):
     """Whose call comes first; the numbers are Temporal's priority keys."""
 
-    URGENT = 1
+    URGENT = names.URGENT
     ORDINARY = 3
     BULK = 5
     """Of a campaign."""

@@ -4,17 +4,21 @@ import asyncio
 from typing import cast
 
 import pytest
-from temporalio.worker import SlotReleaseContext, SlotReserveContext
+from temporalio.common import Priority
+from temporalio.worker import SlotInfo, SlotMarkUsedContext, SlotPermit, SlotReleaseContext, SlotReserveContext
 
 from activities.http.pacing import Pacer
 from activities.pace import MOST_AT_ONCE, PacedSlots
 from tests.activities.http.test_pacing import lived
+from workflows.follow_up import options
 
 ANY = cast("SlotReserveContext", None)
-DONE = cast("SlotReleaseContext", None)
+BEGUN = cast("SlotMarkUsedContext", None)
+DONE = SlotReleaseContext(slot_info=cast("SlotInfo", object()), permit=SlotPermit())
+UNUSED = SlotReleaseContext(slot_info=None, permit=SlotPermit())
 
 
-@pytest.mark.parametrize(("rate", "room"), [(0, 1), (0.2, 1), (5, 15), (1000, MOST_AT_ONCE)])
+@pytest.mark.parametrize(("rate", "room"), [(0, 0), (0.2, 1), (5, 15), (1000, MOST_AT_ONCE)])
 def test_no_more_is_taken_from_the_queue_than_can_be_served_soon(rate: float, room: int) -> None:
     """Ten times as many want to: a default of a hundred at a time would wait 20 s a call at a rate of 5."""
 
@@ -54,3 +58,41 @@ def test_while_the_tenant_has_had_enough_nothing_is_taken_from_the_queue() -> No
         return asyncio.get_running_loop().time()
 
     assert 60 <= lived(story()) <= 61
+
+
+def test_what_is_urgent_waits_for_no_slot_and_takes_room_from_the_rest() -> None:
+    """However many others are under way: a server asks the partitions of a queue in turn, whatever waits."""
+
+    async def story() -> None:
+        first = PacedSlots(Pacer(1))
+        rest = PacedSlots(Pacer(1), first)
+        for _ in range(3):
+            await rest.reserve_slot(ANY)
+        await first.reserve_slot(ANY)
+        rest.release_slot(UNUSED)
+        await rest.reserve_slot(ANY)  # What only waits for something urgent keeps nobody up.
+        first.mark_slot_used(BEGUN)
+        rest.release_slot(UNUSED)
+        other = asyncio.ensure_future(rest.reserve_slot(ANY))
+        await asyncio.sleep(5)
+        assert not other.done()
+        first.release_slot(DONE)
+        await asyncio.wait_for(other, 2)
+
+    lived(story())
+
+
+@pytest.mark.parametrize(
+    ("how", "key", "queue"),
+    [
+        (options.CREATE, 1, "countersign-core-signature-urgent"),
+        (options.CREATE, 3, "countersign-core-signature"),
+        (options.CREATE, 5, "countersign-core-signature"),
+        (options.CREATE, None, "countersign-core-signature"),
+        (options.NOTIFY, 1, "countersign"),
+    ],
+)
+def test_only_urgent_calls_have_a_queue_to_themselves(
+    how: options.ActivityOptions, key: int | None, queue: str
+) -> None:
+    assert options.in_its_queue(how, Priority(priority_key=key)) == {**how, "task_queue": queue}

@@ -9,6 +9,7 @@ def test_names_are_pinned() -> None:
     assert names.notice_key("msa-0042", "reminder-3", "chair") == "msa-0042/reminder-3/chair"
     assert names.handoff_key("msa-0042", "finance") == "msa-0042/handoff/finance"
     assert (names.WORKFLOW_QUEUE, names.SIGNATURE_QUEUE) == ("countersign", "countersign-core-signature")
+    assert (names.URGENT_SIGNATURE_QUEUE, names.URGENT) == ("countersign-core-signature-urgent", 1)
     assert (names.SIGNATURE_REQUEST, names.PROVIDER_EVENT) == ("SignatureRequest", "provider_event")
     assert names.ACKNOWLEDGEMENT_CAMPAIGN == "acknowledgement-campaign"
     assert (names.SIGNATURE_SETTLED, names.SHOW, names.PLANNING) == ("signature_settled", "show", "planning")

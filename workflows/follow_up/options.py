@@ -7,10 +7,10 @@ which the workflow probes with its own timers.
 from datetime import timedelta
 from typing import Final, TypedDict
 
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import SIGNATURE_QUEUE, URGENT, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 LIST_LAG: Final = timedelta(seconds=10)
 """A new document may be missing from Core Signature's lists for this long; a look-up after less proves nothing."""
@@ -68,6 +68,13 @@ NUDGE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=180))
 NOTIFY: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
 HAND_OFF: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
 PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
+
+
+def in_its_queue(how: ActivityOptions, priority: Priority) -> ActivityOptions:
+    """The options, in the queue that what is urgent has to itself."""
+    overtakes = priority.priority_key == URGENT and how["task_queue"] == SIGNATURE_QUEUE
+    return {**how, "task_queue": URGENT_SIGNATURE_QUEUE} if overtakes else how
+
 
 # The default policy of a local activity never stops and would hold the workflow task.
 PLAN_LOCALLY: Final = LocalActivityOptions(

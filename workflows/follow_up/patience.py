@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from workflows.follow_up.clocks import Clocked
-from workflows.follow_up.options import ActivityOptions, probe_pause
+from workflows.follow_up.options import ActivityOptions, in_its_queue, probe_pause
 from workflows.follow_up.trouble import Trouble, trouble_of
 
 Input = TypeVar("Input")
@@ -124,8 +124,9 @@ class PatientWorkflow(ABC, Generic[Memory]):
         unless: Condition,
     ) -> Result:
         # Given on by hand: an activity inherits it in the server's queue, but is not told of it.
+        priority = workflow.info().priority
         handle = workflow.start_activity_method(
-            method, input, summary=summary, priority=workflow.info().priority, **how
+            method, input, summary=summary, priority=priority, **in_its_queue(how, priority)
         )
         await workflow.wait_condition(lambda: handle.done() or unless())
         if not handle.done():
