@@ -5,12 +5,13 @@ The SDK's own descriptions fail on a status that is newer than they are: with on
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
-from temporalio.api.common.v1 import Payload, SearchAttributes, WorkflowExecution
+from temporalio.api.common.v1 import Memo, Payload, SearchAttributes, WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
@@ -61,11 +62,21 @@ class Run:
     status: RunStatus
     started_at: datetime
     attributes: SearchAttributes
+    kept: Memo = field(repr=False)
+    converter: DataConverter = field(repr=False, compare=False)
 
-    @property
+    @cached_property
     def known(self) -> TypedSearchAttributes:
         """Its search attributes."""
         return decode_typed_search_attributes(self.attributes)
+
+    async def memo(self, key: str) -> str:
+        """A word of its memo, empty when there is none."""
+        return await self._text(self.kept.fields[key]) if key in self.kept.fields else ""
+
+    async def _text(self, payload: Payload) -> str:
+        [text] = await self.converter.decode([payload], [str])
+        return str(text)
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,6 @@ class Description(Run):
     """The last run of a workflow, as it is when one asks."""
 
     raw: DescribeWorkflowExecutionResponse
-    converter: DataConverter
 
     @property
     def paused_at(self) -> datetime | None:
@@ -86,15 +96,6 @@ class Description(Run):
         metadata = self.raw.execution_config.user_metadata
         return await self._text(metadata.summary) if metadata.HasField("summary") else ""
 
-    async def memo(self, key: str) -> str:
-        """A word of its memo, empty when there is none."""
-        fields = self.raw.workflow_execution_info.memo.fields
-        return await self._text(fields[key]) if key in fields else ""
-
-    async def _text(self, payload: Payload) -> str:
-        [text] = await self.converter.decode([payload], [str])
-        return str(text)
-
 
 async def described(client: Client, workflow_id: str) -> Description:
     """The workflow's last run; `RPCError` when there is none."""
@@ -104,10 +105,7 @@ async def described(client: Client, workflow_id: str) -> Description:
         ),
         retry=True,
     )
-    context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow_id)
-    return Description(
-        **vars(_run(raw.workflow_execution_info)), raw=raw, converter=client.data_converter.with_context(context)
-    )
+    return Description(**vars(_run(client, raw.workflow_execution_info)), raw=raw)
 
 
 async def newest(client: Client, query: str) -> Run | None:
@@ -121,25 +119,36 @@ async def listed(client: Client, query: str, *, page: int | None = None) -> Asyn
     """The runs that visibility has for a query, newest first, page by page."""
     token = b""
     while True:
-        found = await client.workflow_service.list_workflow_executions(
-            ListWorkflowExecutionsRequest(
-                namespace=client.namespace, query=query, page_size=page or PAGE, next_page_token=token
-            ),
-            retry=True,
-        )
-        for info in found.executions:
-            yield _run(info)
-        if not (token := found.next_page_token):
+        found, token = await page_of(client, query, size=page or PAGE, token=token)
+        for run in found:
+            yield run
+        if not token:
             return
 
 
-def _run(info: WorkflowExecutionInfo) -> Run:
+async def page_of(client: Client, query: str, *, size: int, token: bytes = b"") -> tuple[list[Run], bytes]:
+    """One page of the runs that visibility has for a query, and the token of the next one, empty after the last.
+
+    With a token nothing is tried again: a server calls one that it cannot read a fault of its own.
+    """
+    found = await client.workflow_service.list_workflow_executions(
+        ListWorkflowExecutionsRequest(namespace=client.namespace, query=query, page_size=size, next_page_token=token),
+        retry=not token,
+    )
+    return [_run(client, info) for info in found.executions], found.next_page_token
+
+
+def _run(client: Client, info: WorkflowExecutionInfo) -> Run:
+    id = info.execution.workflow_id
+    context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=id)
     return Run(
-        id=info.execution.workflow_id,
+        id=id,
         run_id=info.execution.run_id,
         status=_status(info.status),
         started_at=info.start_time.ToDatetime(UTC),
         attributes=info.search_attributes,
+        kept=info.memo,
+        converter=client.data_converter.with_context(context),
     )
 
 

@@ -1,7 +1,6 @@
-"""What people read on a terminal of 80 columns: one request for the person on call, or a list; times are UTC."""
+"""What people read on a terminal of 80 columns: one request for the person on call, or a list."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -10,9 +9,10 @@ from rich.text import Text
 
 from starter.doctor.health import Examination, Health
 from starter.fast_forward import Forwarded
-from starter.requests import RequestLine, StartAnswer
+from starter.listing.rows import RequestLine
+from starter.requests import StartAnswer
 from starter.search_attributes import SearchAttributeResult
-from starter.terminal import Rows
+from starter.terminal import Cell, Instant, Rows, ZoneLine
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine
@@ -35,13 +35,19 @@ def of_start(started: StartAnswer) -> Group:
     return Group(Text(f"{started.id} {what}", "bold"), Text(f"countersign request show {started.id}", "dim"))
 
 
-def of_list(lines: Iterable[RequestLine]) -> Rows:
+def of_list(lines: Iterable[RequestLine]) -> Group:
     """One line a request."""
-    table = Rows("request", "kind", "status", "problem", "due (UTC)")
+    table = Rows(
+        "request", "document", "kind", "status", "waiting for", "since", "due", "requester", "problem",
+        whole=("request", "status"),
+    )  # fmt: skip
     for line in lines:
         problem = Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")
-        table.add(line.id, line.kind, _state(line.status), problem, _day(line.due_at))
-    return table
+        due = Instant(line.due_at, "bold red" if line.overdue else "")
+        since = Instant(line.since, ago=True)
+        waiting, status = line.waiting_for, _state(line.status)
+        table.add(line.id, line.document, line.kind, status, waiting, since, due, line.requester, problem)
+    return Group(table, ZoneLine())
 
 
 def of_forwarded(forwarded: Forwarded) -> Text:
@@ -69,19 +75,18 @@ def of_examination(examined: Examination) -> Rows:
 def _request(shown: RequestShow) -> Iterator[RenderableType]:
     yield Text(shown.says, "bold")
     yield _facts(shown)
-    yield from _section("Signers", ("person", "role", "state", "at (UTC)"), map(_signer, shown.signers))
+    yield ZoneLine()
+    yield from _section("Signers", ("person", "role", "state", "at"), map(_signer, shown.signers))
     yield from _notices(shown)
-    yield from _section("Questions", ("asked (UTC)", "person", "question", "answer"), map(_question, shown.questions))
-    yield from _section(
-        "Told downstream", ("target", "state", "attempts", "at (UTC)", "why"), map(_hand_off, shown.handoffs)
-    )
-    yield from _section("What happened", ("at (UTC)", "what", "who", "why"), map(_event, shown.timeline))
+    yield from _section("Questions", ("asked", "person", "question", "answer"), map(_question, shown.questions))
+    yield from _section("Told downstream", ("target", "state", "attempts", "at", "why"), map(_hand_off, shown.handoffs))
+    yield from _section("What happened", ("at", "what", "who", "why"), map(_event, shown.timeline))
 
 
 def _notices(shown: RequestShow) -> Iterator[RenderableType]:
     """The ledger; what was planned and lost its purpose is counted, so that the rest is not drowned."""
     told = [line for line in shown.notifications if not is_needless(line)]
-    yield from _section("Notices", ("at (UTC)", "stage", "person", "channel", "outcome"), map(_notice, told))
+    yield from _section("Notices", ("at", "stage", "person", "channel", "outcome"), map(_notice, told))
     if needless := len(shown.notifications) - len(told):
         yield Text(f"and {needless} planned ones that were not needed any more (--json has them)", "dim")
     if shown.earlier:
@@ -108,9 +113,7 @@ def _facts(shown: RequestShow) -> Table:
     return facts
 
 
-def _section(
-    title: str, columns: tuple[str, ...], rows: Iterable[tuple[RenderableType, ...]]
-) -> Iterator[RenderableType]:
+def _section(title: str, columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]) -> Iterator[RenderableType]:
     table = Rows(*columns)
     for row in rows:
         table.add(*row)
@@ -119,31 +122,27 @@ def _section(
         yield table
 
 
-def _signer(line: SignerLine) -> tuple[RenderableType, ...]:
-    return f"{line.order}. {line.person}", line.role, _state(line.state), _day(line.at)
+def _signer(line: SignerLine) -> tuple[Cell, ...]:
+    return f"{line.order}. {line.person}", line.role, _state(line.state), Instant(line.at)
 
 
-def _notice(line: Notification) -> tuple[RenderableType, ...]:
-    return _day(line.at), line.stage, line.person, line.channel, outcome_words(line)
+def _notice(line: Notification) -> tuple[Cell, ...]:
+    return Instant(line.at), line.stage, line.person, line.channel, outcome_words(line)
 
 
-def _question(question: AskedQuestion) -> tuple[RenderableType, ...]:
-    return _day(question.at), question.person, question.text, question.answer or Text("not answered yet", "yellow")
+def _question(question: AskedQuestion) -> tuple[Cell, ...]:
+    return Instant(question.at), question.person, question.text, question.answer or Text("not answered yet", "yellow")
 
 
-def _hand_off(line: HandoffLine) -> tuple[RenderableType, ...]:
-    return line.target, _state(line.state), str(line.attempts), _day(line.at), line.why or ""
+def _hand_off(line: HandoffLine) -> tuple[Cell, ...]:
+    return line.target, _state(line.state), str(line.attempts), Instant(line.at), line.why or ""
 
 
-def _event(entry: TimelineEntry) -> tuple[RenderableType, ...]:
-    return _day(entry.at), entry.what, entry.who or "", entry.why or ""
+def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
+    return Instant(entry.at), entry.what, entry.who or "", entry.why or ""
 
 
 def _state(state: str) -> Text:
     if state in _GOOD:
         return Text(state, "green")
     return Text(state, "red" if state in _BAD else "")
-
-
-def _day(instant: datetime | None) -> Text:
-    return Text(instant.strftime("%d %b %H:%M") if instant else "")

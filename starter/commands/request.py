@@ -1,30 +1,21 @@
-"""`countersign request …`: start, show, list; `plan` is in plan.py, what changes a living request in operations.py."""
-
-import sys
-from functools import partial
+"""`countersign request …`: start and show; the other words are in listing.py, plan.py and operations.py."""
 
 from cyclopts import App
-from rich.progress import Progress
-from rich.text import Text
 
 from starter import requests, tables
-from starter.commands import operations, plan
+from starter.commands import listing, operations, plan
 from starter.commands.files import RequestFile
 from starter.commands.operations import RequestId
-from starter.commands.printing import AsJson, answer, note
-from starter.context import Context, opened
-from starter.doctor import temporal
-from starter.doctor.health import Health, looked
+from starter.commands.printing import AsJson, answer
+from starter.context import opened
 from starter.needs import Need
 from starter.startup import ready
-from starter.terminal import Terminal
 from workflows.names import request_workflow_id
 
 app = App(name="request", help="One signature request: start it, look at it, change it, end it.")
+listing.register(app)
 operations.register(app)
 plan.register(app)
-
-_MANY = 200
 
 
 @app.command
@@ -69,35 +60,3 @@ async def show(id: RequestId, /, *, all: bool = False, json: AsJson = False) -> 
         shown = await requests.show(context, id, whole=all)
         url = context.url(request_workflow_id(shown.id))
     answer(shown, tables.of_request(shown), as_json=json, link=url)
-
-
-@app.command(name="list")
-async def list_(*, attention: bool = False, json: AsJson = False) -> None:
-    """List the requests that Temporal knows, newest first.
-
-    Parameters
-    ----------
-    attention
-        Only those that need a person: with a problem, with an open question or another thing that somebody must see
-        to, stuck, or broken off by somebody who ended the workflow itself. Says so as well when no worker is at work.
-    json
-        Print `[{id, kind, status, problem, attention, due_at, trouble}]`.
-    """
-    async with opened(ready()) as context:
-        lines = await _gathered(context, attention=attention, quiet=json)
-        worker = await looked("worker", partial(temporal.worker, context.client)) if attention else None
-    empty = "Nothing needs attention" if attention else "No requests"
-    answer(lines, tables.of_list(lines) if lines else Text(empty), as_json=json)
-    if worker and worker.state is Health.WRONG:
-        note(f"worker: {worker.says}")
-
-
-async def _gathered(context: Context, *, attention: bool, quiet: bool) -> list[requests.RequestLine]:
-    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
-        total = await requests.count(context, attention=attention)
-        task = bar.add_task("reading the list", total=total, visible=total > _MANY)
-        lines = []
-        async for line in requests.listed(context, attention=attention):
-            lines.append(line)
-            bar.advance(task)
-    return lines

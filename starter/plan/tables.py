@@ -9,7 +9,7 @@ from rich.text import Text
 
 from starter.plan.calendar import Branch, Plan, PlanLine
 from starter.plan.comparison import Change, Difference, What
-from starter.terminal import Rows
+from starter.terminal import Cell, Instant, Rows, ZoneLine
 
 _MARKS: Final = {What.ADDED: ("+", "green"), What.REMOVED: ("-", "red"), What.MOVED: ("~", "yellow")}
 
@@ -68,20 +68,17 @@ def _difference(found: Difference) -> Iterator[RenderableType]:
     if not found.changes:
         yield Text("every notice that is planned stays as it is")
         return
-    table = Rows("", "notice", "before (UTC)", "after (UTC)", "why")
+    table = Rows("", "notice", "before", "after", "why")
     for change in found.changes:
         table.add(*_changed(change))
     yield table
+    yield ZoneLine()
 
 
-def _changed(change: Change) -> tuple[RenderableType, ...]:
+def _changed(change: Change) -> tuple[Cell, ...]:
     mark, colour = _MARKS[change.what]
     notice = f"{change.stage} to {change.to}"
-    return Text(mark, colour), Text(notice, colour), _short(change.before), _short(change.after), change.why
-
-
-def _short(instant: datetime | None) -> str:
-    return f"{instant:%d %b %H:%M}" if instant else ""
+    return Text(mark, colour), Text(notice, colour), Instant(change.before), Instant(change.after), change.why
 
 
 def _utc(instant: datetime) -> str:

@@ -21,10 +21,12 @@ from activities.links import LinkUse
 from activities.reader import Reader
 from starter import clients, lookup, requests, tables, wishes
 from starter.commands.printing import answer
+from starter.listing import pages
+from starter.listing.rows import RequestLine
+from starter.listing.wanted import Wanted
 from starter.page.form_guard import FormGuard
 from starter.page.quick_look import QuickLook
 from starter.pages import Pages
-from starter.requests import RequestLine
 from starter.webhook import make_app
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
@@ -203,6 +205,10 @@ def _line(shown: RequestShow) -> RequestLine:
         problem=problem,
         attention=attention,
         due_at=shown.due_at,
+        document=shown.document,
+        requester=shown.requester,
+        waiting_for=tuple(one.person for one in shown.waiting_for),
+        since=min((one.since for one in shown.waiting_for), default=None),
     )
 
 
@@ -216,7 +222,8 @@ def _stage(shown: RequestShow) -> str:
 
 async def _searchable(town: Town, id: str) -> tuple[RequestLine, str | None]:
     """What the search attributes say."""
-    known = (await town.handle(id).describe()).typed_search_attributes
+    described = await town.handle(id).describe()
+    known = described.typed_search_attributes
     code = known.get(names.PROBLEM)
     line = RequestLine(
         id=id,
@@ -225,15 +232,20 @@ async def _searchable(town: Town, id: str) -> tuple[RequestLine, str | None]:
         problem=None if lookup.needs_attention(code) else code,
         attention=code if lookup.needs_attention(code) else None,
         due_at=known.get(names.DUE_AT),
+        document=await described.memo_value(names.MEMO_DOCUMENT),
+        requester=known.get(names.REQUESTER) or "",
+        waiting_for=tuple(known.get(names.WAITING_FOR) or ()),
+        since=known.get(names.TURN_AT),
     )
     return line, known.get(names.STAGE)
 
 
 async def _listed(town: Town, shown: RequestShow) -> bool:
     """Whether `request list` says so too, and `--attention` names it when it needs a person."""
-    lines = [line async for line in requests.listed(town.context, attention=False) if line.id == shown.id]
-    troubled = [line.id async for line in requests.listed(town.context, attention=True)]
-    return lines == [_line(shown)] and (shown.id in troubled) is bool(shown.problem or shown.attention)
+    lines = [line async for line in pages.everything(town.context, Wanted(attention=False)) if line.id == shown.id]
+    troubled = [line.id async for line in pages.everything(town.context, Wanted(attention=True))]
+    told = [line.replace(open=True, overdue=False, started_at=None, workflow_id="") for line in lines]
+    return told == [_line(shown)] and (shown.id in troubled) is bool(shown.problem or shown.attention)
 
 
 def _printed(value: object, view: RenderableType, *, as_json: bool = False) -> str:

@@ -18,6 +18,9 @@ from starter import requests, wishes
 from starter.context import Context
 from starter.exits import Refusal
 from starter.fast_forward import forward
+from starter.listing import pages
+from starter.listing.rows import RequestLine
+from starter.listing.wanted import Wanted
 from starter.page.quick_look import QuickLook
 from starter.page.standing import standing
 from starter.plan.comparison import compare
@@ -54,11 +57,11 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
         yield it
 
 
-async def listed(context: Context, *, attention: bool) -> dict[str, requests.RequestLine]:
+async def listed(context: Context, *, attention: bool) -> dict[str, RequestLine]:
     """The list, once visibility has heard of the pause."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            lines = {line.id: line async for line in requests.listed(context, attention=attention)}
+            lines = {line.id: line async for line in pages.everything(context, Wanted(attention=attention))}
             if MSA in lines and lines[MSA].trouble:
                 return lines
             await asyncio.sleep(0.05)
@@ -70,7 +73,7 @@ async def test_it_is_named_as_such_and_the_others_are_still_listed(context: Cont
     assert (everything[MSA].trouble, everything["goes-on"].trouble) == ("paused", None)
     assert list(attention) == [MSA]
     assert attention[MSA].attention == "paused"
-    assert await requests.count(context, attention=True) == 1
+    assert await pages.count(context, Wanted(attention=True)) == 1
 
 
 async def test_show_says_so_at_once_and_what_was_known_before(context: Context) -> None:

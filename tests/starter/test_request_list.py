@@ -21,4 +21,4 @@ async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path:
     assert attention.stderr.startswith("worker: nobody works on countersign, countersign-core-signature: start ")
     assert attention.stderr.count("\n") == 1
     assert (as_json.stdout, as_json.stderr) == ("[]\n", attention.stderr)
-    assert (everything.stdout, everything.stderr) == ("No requests\n", "")
+    assert (everything.stdout, everything.stderr) == ("No requests\n", attention.stderr)

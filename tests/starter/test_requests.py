@@ -10,11 +10,14 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities import runs
 from activities.store import Home
 from starter import lookup, requests, wishes
 from starter.context import Context
 from starter.exits import Refusal
+from starter.listing import pages
+from starter.listing.dead import DEAD_AT_ONCE
+from starter.listing.rows import RequestLine
+from starter.listing.wanted import Wanted
 from starter.request_ids import request_id
 from tests.faults.town import eventually
 from tests.starter.living import MSA, SOON, begin, desk_in, shown_when, shown_with
@@ -42,11 +45,11 @@ async def context(tmp_path: Path) -> AsyncIterator[Context]:
         yield it
 
 
-async def listed(context: Context, at_least: int, *, attention: bool) -> list[requests.RequestLine]:
+async def listed(context: Context, at_least: int, *, attention: bool) -> list[RequestLine]:
     """The list, once the server's visibility has caught up."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            lines = [line async for line in requests.listed(context, attention=attention)]
+            lines = [line async for line in pages.everything(context, Wanted(attention=attention))]
             if len(lines) >= at_least:
                 return lines
             await asyncio.sleep(0.05)
@@ -165,8 +168,8 @@ async def test_a_workflow_that_was_reset_is_one_line_and_in_no_trouble(context: 
         await reset(context, (await handle.describe()).run_id)
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Terminated'", 1))
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Running'", 1))
-        assert [line.trouble async for line in requests.listed(context, attention=False)] == [None]
-        assert [line async for line in requests.listed(context, attention=True)] == []
+        assert [line.trouble async for line in pages.everything(context, Wanted(attention=False))] == [None]
+        assert [line async for line in pages.everything(context, Wanted(attention=True))] == []
 
 
 async def reset(context: Context, run_id: str) -> None:
@@ -203,7 +206,7 @@ async def test_attention_lists_only_what_needs_a_person(context: Context) -> Non
         await begin(context, "well")
         everything = await listed(context, 2, attention=False)
         attention = await listed(context, 1, attention=True)
-        counted = await requests.count(context, attention=False)
+        counted = await pages.count(context, Wanted(attention=False))
     assert [(line.id, line.problem) for line in troubled] == [("troubled", "unauthorised")]
     assert {line.id for line in everything} == {"troubled", "well"}
     assert {line.kind for line in everything} == {"customer-contract"}
@@ -211,25 +214,16 @@ async def test_attention_lists_only_what_needs_a_person(context: Context) -> Non
     assert counted == 2
 
 
-async def test_a_list_longer_than_a_page_is_read_page_by_page(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runs, "PAGE", 2)
-    for number in range(21):
-        await begin(context, f"r-{number}")
-    assert len({line.id for line in await listed(context, 21, attention=False)}) == 21
-
-
 async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten_the_request(context: Context) -> None:
-    names_of = [f"old-{number:03}" for number in range(10 * requests.DEAD_AT_ONCE + 1)]
+    names_of = [f"old-{number:03}" for number in range(10 * DEAD_AT_ONCE + 1)]
     lines = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=NOW),)
     for name in names_of:
         dead = DeadHandOffs(id=name, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
         await context.store.note_dead(Home.of_request(name), dead.model_dump_json().encode())
-    found = [line async for line in requests.listed(context, attention=True)]
+    found = [line async for line in pages.everything(context, Wanted(attention=True))]
     assert [line.id for line in found] == names_of
     assert {(line.status, line.attention) for line in found} == {("signed", "handoff_dead")}
-    assert [line async for line in requests.listed(context, attention=False)] == []
+    assert [line async for line in pages.everything(context, Wanted(attention=False))] == []
 
 
 async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_once(context: Context) -> None:
@@ -276,8 +270,8 @@ async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) 
             await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id=f"event-{sent}", type="viewed", at=NOW))
         query = f"WorkflowId = '{handle.id}'"
         assert await eventually(lambda: _counted(context, query, 2))
-        assert [line.id async for line in requests.listed(context, attention=False)] == [MSA]
-        assert await requests.count(context, attention=False) == 1
+        assert [line.id async for line in pages.everything(context, Wanted(attention=False))] == [MSA]
+        assert await pages.count(context, Wanted(attention=False)) == 1
 
 
 async def _counted(context: Context, query: str, at_least: int) -> bool:
@@ -285,5 +279,5 @@ async def _counted(context: Context, query: str, at_least: int) -> bool:
 
 
 def test_the_instants_of_the_answer_are_in_utc() -> None:
-    line = requests.RequestLine(id="a", kind="k", status="sent", due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
+    line = RequestLine(id="a", kind="k", status="sent", due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
     assert '"due_at":"2026-12-11T17:00:00Z"' in line.model_dump_json()

@@ -3,13 +3,15 @@
 import io
 import re
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from rich.console import RenderableType
 
 from starter import tables
 from starter.commands.printing import answer
-from starter.requests import RequestLine
+from starter.listing.rows import RequestLine
 from starter.terminal import Terminal
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.request import Role, SignerState, Status
@@ -29,8 +31,8 @@ def test_questions_and_answers_are_shown(capsys: pytest.CaptureFixture[str]) -> 
     second = first.replace(number=2, text="And when?", answer=None)
     shown = RequestShow(id="msa", kind="nda", status=Status.SENT, question=second, answered=(first,))
     told = printed(shown, capsys)
-    assert "26 Nov 14:00 signer Which annex? B." in told
-    assert "26 Nov 14:00 signer And when? not answered yet" in told
+    assert "2026-11-26T14:00:00Z signer Which annex? B." in told
+    assert "2026-11-26T14:00:00Z signer And when? not answered yet" in told
 
 
 @pytest.mark.parametrize("words", ["[/bold]", "[red]urgent", "price [EUR]", ":warning:"])
@@ -68,12 +70,11 @@ WHOLE = RequestShow(
 )
 
 
-def on(columns: int | None) -> str:
-    """What `show` prints on a terminal of so many columns, or into a pipe."""
+def on(columns: int | None, view: RenderableType | None = None) -> str:
+    """What is printed on a terminal of so many columns, or into a pipe; by default what `show` does."""
     paper = io.StringIO()
-    Terminal(file=paper, force_terminal=columns is not None, width=columns, no_color=True).show(
-        tables.of_request(WHOLE)
-    )
+    terminal = Terminal(file=paper, force_terminal=columns is not None, width=columns, no_color=True, zone=UTC, now=AT)
+    terminal.show(tables.of_request(WHOLE) if view is None else view)
     return re.sub(r"\x1b\[[0-9;]*m", "", paper.getvalue())
 
 
@@ -81,16 +82,60 @@ def on(columns: int | None) -> str:
 def test_a_narrow_terminal_loses_no_character_and_breaks_no_time(columns: int) -> None:
     told = on(columns)
     assert told.count("26 Nov 14:00") == 3
-    assert Counter("".join(told.split())) == Counter("".join(on(None).split()))
+    assert Counter("".join(told.split())) == Counter("".join(on(500).split()))
 
 
-def test_a_pipe_gets_one_line_a_row_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_one_line_a_row_with_tabs_between_the_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    told = [line.rstrip() for line in on(None).splitlines()]
-    assert told[-1].split("  ") == [
-        "26 Nov 14:00", "escalated to chief-executive", "customer-signer", "silent for 12 days again",
+    assert on(None).splitlines()[-1].split("\t") == [
+        "2026-11-26T14:00:00Z", "escalated to chief-executive", "customer-signer", "silent for 12 days again",
     ]  # fmt: skip
-    many = RequestLine(id="r" * 100, kind="k" * 100, status="converting", problem="provider_unsure", due_at=AT)
+
+
+LISTED = RequestLine(
+    id="customer-contract-" + "r" * 40,
+    kind="customer-contract",
+    status="converting",
+    problem="provider_unsure",
+    due_at=AT,
+    document="Master services agreement\twith\nannexes",
+    waiting_for=("customer-signer", "chief-executive", "+more"),
+    since=AT - timedelta(days=3),
+    overdue=True,
+)
+
+
+def test_a_list_for_a_program_has_every_column_and_instants_in_utc() -> None:
+    head, *rows = on(None, tables.of_list([LISTED] * 2)).splitlines()
+    assert head.split("\t") == [
+        "request", "document", "kind", "status", "waiting for", "since", "due", "requester", "problem",
+    ]  # fmt: skip
+    assert rows[0].split("\t") == [
+        LISTED.id, "Master services agreement with annexes", "customer-contract", "converting",
+        "customer-signer,chief-executive,+more", "2026-11-23T14:00:00Z", "2026-11-26T14:00:00Z", "", "provider_unsure",
+    ]  # fmt: skip
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("columns", [30, 40, 80, 120, 200])
+def test_a_list_for_people_breaks_no_id_on_any_terminal(columns: int) -> None:
+    told = on(columns, tables.of_list([LISTED]))
+    assert LISTED.id in told
+    assert "chief-executive" in told and "customer-signer" in told and "+1 more" in told
+    assert "26 Nov 14:00" in told and "3 d" in told
+    assert "requester" not in told, "a column in which nothing stands"
+    assert told.rstrip().endswith("times in UTC")
+
+
+def test_the_year_is_said_where_it_is_another_one() -> None:
+    line = LISTED.replace(due_at=AT + timedelta(days=60))
+    assert "25 Jan 2027 14:00" in on(200, tables.of_list([line]))
+
+
+def test_people_read_the_clock_on_their_wall_and_are_told_which() -> None:
     paper = io.StringIO()
-    Terminal(file=paper).show(tables.of_list([many] * 3))
-    assert [line.split()[0] for line in paper.getvalue().splitlines()] == ["request", *["r" * 100] * 3]
+    there = ZoneInfo("Europe/Amsterdam")
+    Terminal(file=paper, force_terminal=True, width=200, no_color=True, zone=there, now=AT).show(
+        tables.of_list([LISTED])
+    )
+    assert "26 Nov 15:00" in paper.getvalue() and "times in CET (UTC+01:00)" in paper.getvalue()

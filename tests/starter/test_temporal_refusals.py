@@ -14,6 +14,8 @@ from activities.requests.input import Prepared
 from starter import requests, wishes
 from starter.context import Context, opened
 from starter.fast_forward import forward, span
+from starter.listing import pages
+from starter.listing.wanted import Wanted
 from starter.search_attributes import ensure_search_attributes
 from starter.settings import load
 from starter.temporal_refusals import TemporalRefused, refusing
@@ -28,7 +30,7 @@ MSA: Final = "msa-0042"
 NOWHERE: Final = "namespace nowhere does not exist: make it, or set TEMPORAL_NAMESPACE"
 Word = Callable[[Context], Awaitable[object]]
 WORDS: Final[dict[str, Word]] = {
-    "list": lambda context: requests.count(context, attention=False),
+    "list": lambda context: pages.count(context, Wanted(attention=False)),
     "show": lambda context: requests.show(context, MSA),
     "start": lambda context: requests.start(context, prepared()),
     "start, overdue": lambda context: requests.start(context, prepared(FileFaults([]))),

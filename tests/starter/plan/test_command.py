@@ -5,9 +5,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from starter.plan import calendar, tables
+from starter.terminal import Terminal
 from tests.activities.requests.papers import Desk
 from tests.starter.plan.test_calendar import SENT_AT
 from tests.starter.terminal import type_
@@ -92,8 +92,8 @@ async def test_the_table_fits_a_terminal_and_names_nobody(tmp_path: Path) -> Non
     prepared = await desk.prepare()
     signing = calendar.signing(["customer-signer@+2d"])
     found = await calendar.plan(prepared, desk.directory, SENT_AT, signing, calendar.zone_of("Europe/Amsterdam"))
-    console = Console(width=80, file=StringIO())
-    console.print(tables.of_plan(found))
+    console = Terminal(width=80, file=StringIO(), force_terminal=True, color_system=None)
+    console.show(tables.of_plan(found))
     assert isinstance(console.file, StringIO)
     shown = console.file.getvalue()
     assert max(map(len, shown.splitlines())) <= 80

@@ -1,0 +1,102 @@
+"""`countersign request list`: which requests there are, and what each waits for."""
+
+import asyncio
+import sys
+from functools import partial
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+from rich.progress import Progress
+from rich.text import Text
+
+from starter import tables
+from starter.commands.printing import AsJson, answer, note
+from starter.context import Context, opened
+from starter.doctor import temporal
+from starter.doctor.health import Health, looked
+from starter.listing import pages
+from starter.listing.rows import RequestLine
+from starter.listing.wanted import Wanted
+from starter.startup import ready
+from starter.terminal import Terminal
+from workflows.model.request import Status
+
+_MANY = 200
+
+
+async def list_(
+    *,
+    attention: bool = False,
+    status: Annotated[list[Status] | None, Parameter(negative=())] = None,
+    kind: str | None = None,
+    person: str | None = None,
+    requester: str | None = None,
+    overdue: bool = False,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    json: AsJson = False,
+) -> None:
+    """List the requests that Temporal knows: what is overdue first, then by due date, then what has ended.
+
+    Says so when no worker is at work. More than 1,000 come in the order of the server, what is overdue first.
+
+    Parameters
+    ----------
+    attention
+        Only those that need a person: with a problem, with an open question or another thing that somebody must see
+        to, stuck, or broken off by somebody who ended the workflow itself.
+    status
+        Only those that stand there; may be repeated.
+    kind
+        Only those of this kind of the catalogue.
+    person
+        Only those that wait for this person: an id of the directory.
+    requester
+        Only those that this person asked for: an id of the directory.
+    overdue
+        Only those in which somebody still has to act after the due date.
+    limit
+        At most so many.
+    json
+        Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, waiting_for, since,
+        overdue, open, started_at, workflow_id}]`.
+    """
+    wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue)
+    async with opened(ready()) as context:
+        gathering = _gathered(context, wanted, limit, quiet=json)
+        found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
+    answer(found.lines, tables.of_list(found.lines) if found.lines else Text(_empty(wanted)), as_json=json)
+    if left := found.total - len(found.lines) if limit else 0:
+        note(f"{left:,} more; --limit shows others")
+    if not found.in_order:
+        note(f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue")
+    if worker.state is Health.WRONG:
+        note(f"worker: {worker.says}")
+
+
+def register(app: App) -> None:
+    """Add the word to `request`."""
+    app.command(list_, name="list")
+
+
+def _empty(wanted: Wanted) -> str:
+    if wanted.narrowed:
+        return "No such requests"
+    return "Nothing needs attention" if wanted.attention else "No requests"
+
+
+async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.Page:
+    """The pages up to the limit as one."""
+    lines: list[RequestLine] = []
+    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
+        task = bar.add_task("reading the list", total=None, visible=False)
+        found = await pages.page(context, wanted, size=limit or pages.SORTED_AT_MOST)
+        bar.update(task, total=found.total, visible=found.total > _MANY)
+        lines.extend(found.lines)
+        while found.cursor and (limit is None or len(lines) < limit):
+            size = limit - len(lines) if limit else pages.SORTED_AT_MOST
+            following = await pages.page(context, wanted, size=size, cursor=found.cursor)
+            lines.extend(following.lines)
+            found = following.replace(in_order=found.in_order)
+            bar.update(task, completed=len(lines))
+    return found.replace(lines=tuple(lines))

@@ -1,0 +1,116 @@
+"""One line of a list of requests: what search attributes and memo tell, and nobody has to be asked for."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from pydantic import AwareDatetime
+
+from activities.runs import Run, RunStatus
+from starter import lookup
+from starter.codec import CodecError
+from starter.listing.wanted import SETTLED
+from starter.search_attributes import REPORTED
+from workflows import names
+from workflows.model.attention import AttentionCode
+from workflows.model.base import Model
+from workflows.model.records import DeadHandOffs
+from workflows.model.request import Status
+
+
+class RequestLine(Model):
+    """One line of `request list`.
+
+    `status` is where the request stood last, as `request show` has it. `trouble` is what the workflow cannot say of
+    itself: `terminated`, `failed` or `timed out` when it was broken off, `paused` when somebody has it stand still in
+    Temporal, `stuck` when its tasks fail time after time.
+    """
+
+    id: str
+    kind: str
+    status: str
+    problem: str | None = None
+    attention: str | None = None
+    """What most needs somebody where nothing is broken: an `AttentionCode`."""
+    due_at: AwareDatetime | None = None
+    trouble: str | None = None
+    document: str = ""
+    """Empty also when it is encrypted with a key that is not set here."""
+    requester: str = ""
+    waiting_for: tuple[str, ...] = ()
+    """Directory ids of whose turn it is; at most 20, then `+more`."""
+    since: AwareDatetime | None = None
+    """Since when it is the turn of the first of them."""
+    overdue: bool = False
+    """Somebody still has to act, after the due date."""
+    open: bool = True
+    """Whether its workflow goes on."""
+    started_at: AwareDatetime | None = None
+    """None when Temporal has forgotten the request."""
+    workflow_id: str = ""
+
+
+async def line_of(run: Run, now: datetime) -> RequestLine:
+    """The line of a run."""
+    known, paused = run.known, run.status is RunStatus.PAUSED
+    code, due = known.get(names.PROBLEM), known.get(names.DUE_AT)
+    attention = AttentionCode.PAUSED if paused else code if lookup.needs_attention(code) else None
+    return RequestLine(
+        id=run.id.partition(":")[2] or run.id,
+        kind=known.get(names.KIND) or "",
+        status=known.get(names.STATUS) or Status.CONVERTING,
+        problem=None if lookup.needs_attention(code) else code,
+        attention=attention,
+        due_at=due,
+        trouble=_trouble(run),
+        document=await _document(run),
+        requester=known.get(names.REQUESTER) or "",
+        waiting_for=tuple(known.get(names.WAITING_FOR) or ()),
+        since=known.get(names.TURN_AT),
+        overdue=is_overdue(run, now),
+        open=run.status.open,
+        started_at=run.started_at,
+        workflow_id=run.id,
+    )
+
+
+def line_of_dead(dead: DeadHandOffs) -> RequestLine:
+    """The line of a request whose hand-offs died, from the store's index."""
+    return RequestLine(
+        id=dead.id,
+        kind=dead.kind,
+        status=dead.status,
+        attention=AttentionCode.HANDOFF_DEAD,
+        open=False,
+        workflow_id=names.request_workflow_id(dead.id),
+    )
+
+
+def is_overdue(run: Run, now: datetime) -> bool:
+    """Whether somebody still has to act, after the due date."""
+    due, stage = run.known.get(names.DUE_AT), run.known.get(names.STAGE)
+    return run.status.open and due is not None and due < now and stage not in (None, SETTLED)
+
+
+def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
+    """What is overdue, the longest first; what is open, by its due date; then what has ended, as it came."""
+    never = datetime.max.replace(tzinfo=UTC)
+
+    def place(run: Run) -> tuple[bool, bool, datetime]:
+        due = run.known.get(names.DUE_AT) if run.status.open else None
+        return not is_overdue(run, now), not run.status.open, due or never
+
+    return sorted(runs, key=place)
+
+
+async def _document(run: Run) -> str:
+    try:
+        return await run.memo(names.MEMO_DOCUMENT)
+    except CodecError:
+        return ""
+
+
+def _trouble(run: Run) -> str | None:
+    if run.status.broken_off or run.status is RunStatus.PAUSED:
+        return run.status
+    reported = any(pair.key.name == REPORTED.name for pair in run.known)
+    return "stuck" if run.status is RunStatus.RUNNING and reported else None

@@ -1,0 +1,109 @@
+"""Which requests are wanted, and the words in which Temporal's visibility is asked for them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities import runs
+from starter.exits import Refusal
+from starter.request_ids import is_request_id
+from starter.search_attributes import STUCK
+from workflows import names
+from workflows.model.request import Status
+
+_LAST_RUNS: Final = "ExecutionStatus != 'ContinuedAsNew'"
+"""A long life is several runs: the last one speaks for it."""
+_BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
+IN_TROUBLE: Final = f"({runs.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
+_NEWER_WORDS: Final = (STUCK, "ExecutionStatus = 'Paused'")
+"""What an older server does not know: it refuses the whole query."""
+SETTLED: Final = "settled"
+"""The stage in which nobody has to do anything any more."""
+
+
+class Lateness(Enum):
+    """Which part of a set: it is asked for in two, because visibility sorts nothing."""
+
+    ANY = "any"
+    OVERDUE = "overdue"
+    IN_TIME = "in time"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which requests; each field narrows, what is not given does not.
+
+    `person` is somebody who has to act now, `requester` who asked; `attention` those that need somebody of ours.
+    `types` are the names of the workflows that are listed.
+    """
+
+    attention: bool = False
+    statuses: tuple[Status, ...] = ()
+    kind: str | None = None
+    person: str | None = None
+    requester: str | None = None
+    overdue: bool = False
+    types: tuple[str, ...] = (names.SIGNATURE_REQUEST,)
+
+    def __post_init__(self) -> None:
+        for option, id in (("kind", self.kind), ("person", self.person), ("requester", self.requester)):
+            if id is not None and not is_request_id(id):
+                raise Refusal(f"{option}: {id!r} cannot be an id, which has 1-100 characters of A-Z a-z 0-9 . _ -")
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything but attention is asked for."""
+        return self != Wanted(attention=self.attention, types=self.types)
+
+    async def query(self, client: Client, at: datetime, late: Lateness = Lateness.ANY) -> str:
+        """The words for this server, as of an instant."""
+        late = Lateness.OVERDUE if self.overdue else late
+        words = [*self._narrowing(), *_lateness(late, at)]
+        if self.attention:
+            newer = "".join([f" OR ({word})" for word in _NEWER_WORDS if await _understands(client, word)])
+            words.append(f"({IN_TROUBLE} OR {_BROKEN_OFF}{newer})")
+        return " AND ".join(words)
+
+    def _narrowing(self) -> Iterator[str]:
+        yield (
+            f"WorkflowType IN ({_quoted(*self.types)})" if len(self.types) > 1 else f"WorkflowType = '{self.types[0]}'"
+        )
+        yield _LAST_RUNS
+        if self.statuses:
+            yield f"{names.STATUS.name} IN ({_quoted(*self.statuses)})"
+        for key, id in ((names.KIND, self.kind), (names.WAITING_FOR, self.person), (names.REQUESTER, self.requester)):
+            if id is not None:
+                yield f"{key.name} = '{id}'"
+
+
+def among(query: str, ids: tuple[str, ...]) -> str:
+    """The query for those of its workflows that have one of these workflow ids."""
+    return f"{query} AND WorkflowId IN ({_quoted(*ids)})"
+
+
+def _lateness(late: Lateness, at: datetime) -> Iterator[str]:
+    due, stage, now = names.DUE_AT.name, names.STAGE.name, f"'{at.astimezone(UTC).isoformat()}'"
+    if late is Lateness.OVERDUE:
+        yield f"{runs.OPEN} AND {stage} != '{SETTLED}' AND {due} < {now}"
+    if late is Lateness.IN_TIME:
+        unset = f"{stage} IS NULL OR {due} IS NULL"
+        yield f"(CloseTime IS NOT NULL OR {stage} = '{SETTLED}' OR {due} >= {now} OR {unset})"
+
+
+def _quoted(*words: str) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+async def _understands(client: Client, query: str) -> bool:
+    try:
+        await client.count_workflows(query)
+    except RPCError as error:
+        if error.status is RPCStatusCode.INVALID_ARGUMENT:
+            return False
+        raise
+    return True
