@@ -26,8 +26,10 @@ from activities.handoff import Fanout
 from activities.http.pacing import Pacer
 from activities.pace import PacedSlots
 from activities.planner import PolicyPlanner
+from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
+from activities.sign_in.service import SignInMessages
 from activities.store import StoreFailure
 from starter import clients, exits, needs, pace, telemetry
 from starter.clients import Clients
@@ -55,6 +57,7 @@ class NotSetUp(Refusal):
 def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> dict[str, list[Any]]:
     """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py)."""
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
+    limiter = DeviceLimiter()
     push = Notices(
         dialect=open_clients.push,
         directory=open_clients.directory,
@@ -63,6 +66,14 @@ def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> di
         mail=SignerMail(open_clients.signature, open_clients.directory, Asked(open_clients.store)),
         store=open_clients.store,
         messaging=open_clients.messaging,
+        limiter=limiter,
+    )
+    sign_in = SignInMessages(
+        dialect=open_clients.push,
+        directory=open_clients.directory,
+        ways_in=open_clients.ways_in,
+        messaging=open_clients.messaging,
+        limiter=limiter,
     )
     handoff = Fanout(
         push=push,
@@ -75,7 +86,7 @@ def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> di
     )
     planner = PolicyPlanner(open_clients.directory)
     return {
-        WORKFLOW_QUEUE: [*planner.activities(), *push.activities(), *handoff.activities()],
+        WORKFLOW_QUEUE: [*planner.activities(), *push.activities(), *handoff.activities(), *sign_in.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
     }
 

@@ -128,6 +128,20 @@ class FileDirectory:
             raise UnknownGroup(name, did_you_mean(name, groups))
         return groups[name]
 
+    async def named(self, words: str) -> Person | None:
+        """The person of this id or e-mail address; None when there is nobody, or more than one."""
+        index, words = await self._current(), words.strip()
+        id = words if words in index.entries else index.ids_by_address.get(words.casefold())
+        return await self.person(id) if id is not None else None
+
+    async def reports(self, manager: str) -> tuple[str, ...]:
+        """The ids of everybody below somebody, however far, nearest first."""
+        below = (await self._current()).reports
+        found = [*below.get(manager, ())]
+        for id in found:  # It grows meanwhile; the file has no circles.
+            found += below.get(id, ())
+        return tuple(found)
+
     async def devices(self, person: Person) -> tuple[Device, ...]:
         """See `Directory`."""
         try:

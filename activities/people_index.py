@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, Self
@@ -53,6 +54,24 @@ class PeopleIndex:
         except ValidationError:
             # Its text would repeat names and addresses.
             raise ValueError("the kept people cannot be read") from None
+
+    @cached_property
+    def ids_by_address(self) -> Mapping[str, str | None]:
+        """Whose an e-mail address is, in small letters; None for one that several people share."""
+        found: dict[str, str | None] = {}
+        for id, entry in self.entries.items():
+            address = str(entry["email"]).casefold()
+            found[address] = None if address in found else id
+        return found
+
+    @cached_property
+    def reports(self) -> Mapping[str, tuple[str, ...]]:
+        """Whom each manager has right below them, in the order of the file."""
+        found: dict[str, list[str]] = {}
+        for id, entry in self.entries.items():
+            if manager := entry.get("manager"):
+                found.setdefault(manager, []).append(id)
+        return {manager: tuple(below) for manager, below in found.items()}
 
 
 def loaded(dumped: bytes) -> PeopleIndex:

@@ -8,7 +8,7 @@ from cyclopts import App, CycloptsError
 from rich.text import Text
 
 from starter import exits
-from starter.commands import request, setup, stack
+from starter.commands import people, request, setup, stack
 from starter.refusals import REFUSALS
 from starter.terminal import Terminal
 
@@ -35,6 +35,7 @@ app = App(
     error_console=Terminal(stderr=True, soft_wrap=True),
 )
 app.command(request.app)
+app.command(people.app)
 stack.register(app)
 setup.register(app)
 

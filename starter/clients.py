@@ -19,6 +19,7 @@ from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
 from activities.push.dialect import PushDialect
 from activities.push.google import BadServiceAccount, ServiceAccount
+from activities.sign_in.ways_in import WaysIn
 from activities.store import Store
 from starter.exits import Refusal
 from starter.setting_groups import PushSettings, SignatureSettings
@@ -46,6 +47,7 @@ class Clients:
     store: Store
     directory: FileDirectory
     links: Links
+    ways_in: WaysIn
     signature: CoreSignatureClient
     pace: Pacer
     """The one that all calls of `signature` keep to."""
@@ -73,6 +75,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             store=store,
             directory=directory(settings, store),
             links=links(settings),
+            ways_in=ways_in(settings),
             signature=signature,
             pace=pace,
             push=push,
@@ -90,6 +93,11 @@ def directory(settings: Settings, store: Store) -> FileDirectory:
 def links(settings: Settings) -> Links:
     """The signing links; needs `Need.LINKS`."""
     return Links(settings.link_base, settings.link_secret)
+
+
+def ways_in(settings: Settings) -> WaysIn:
+    """The ways in to the desk; needs `Need.LINKS`."""
+    return WaysIn(settings.link_base, settings.link_secret)
 
 
 def signature_config(settings: Settings) -> CoreSignatureConfig:

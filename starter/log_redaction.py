@@ -38,7 +38,7 @@ _PATTERNS: Final = (
     (re.compile(r"\+\d[\d ().-]{6,20}\d"), BLANK),
     # Opaque tokens; hashes have no capitals, and few ids are that long.
     (re.compile(r"(?=[\w+=~-]*[A-Z])(?=[\w+=~-]*[a-z])(?=[\w+=~-]*[0-9])[\w+=~-]{48,}"), BLANK),
-    (re.compile(r"(/(?:open|journey|task|campaign|callbacks/core-signature)/)[\w.~=-]+"), rf"\1{BLANK}"),
+    (re.compile(r"(/(?:open|journey|task|campaign|desk/in|callbacks/core-signature)/)[\w.~=-]+"), rf"\1{BLANK}"),
 )
 _CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
 _MULTI_LINE: Final = frozenset({"exception", "stack"})

@@ -22,9 +22,10 @@ from workflows.names import WORKFLOW_QUEUE
 
 def workflows() -> tuple[type[Any], ...]:
     """The workflows of Countersign; imported only here, for a command needs none of them."""
+    from workflows.sign_in import SignInWorkflow  # noqa: PLC0415
     from workflows.signature.workflow import SignatureRequestWorkflow  # noqa: PLC0415
 
-    return (SignatureRequestWorkflow,)
+    return (SignatureRequestWorkflow, SignInWorkflow)
 
 
 class CountersignPlugin(SimplePlugin):

@@ -8,7 +8,9 @@ from typing import Final
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from starter.exits import Refusal
@@ -17,6 +19,7 @@ from starter.setting_values import Bind
 HEAD_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 5
 _BACKLOG: Final = 1024
+_PEER: Final = "countersign.peer"
 
 
 class CannotListen(Refusal):
@@ -119,17 +122,37 @@ def _config(app: ASGIApp, seconds: float, proxies: Sequence[str]) -> uvicorn.Con
         head_seconds = seconds
 
     return uvicorn.Config(
-        app,
+        with_peer(_believing(app, proxies)),
         http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=list(proxies),
+        proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+
+
+def peer_of(request: Request) -> str:
+    """The address that is really connected, whomever it says that it calls for; empty when there is none."""
+    peer = request.scope.get(_PEER)
+    return peer[0] if peer else ""
+
+
+def _believing(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
+    if not proxies:
+        return app
+    return ProxyHeadersMiddleware(app, trusted_hosts=list(proxies))  # type: ignore[arg-type, return-value]
+
+
+def with_peer(app: ASGIApp) -> ASGIApp:
+    """Remember who is connected before a proxy is believed whom it calls for."""
+
+    async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, _PEER: scope.get("client")}, receive, send)
+
+    return remembering
 
 
 def _bound(bind: Bind) -> socket.socket:

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
+_HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _LINK_SECRET_BYTES: Final = 32
 _PAYLOAD_KEY_BYTES: Final = 32
@@ -102,6 +103,12 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
         raise wrong("must be a comma-separated list of IP addresses or networks like 10.0.0.0/8") from None
 
 
+def _header(text: str) -> str:
+    if text and not _HEADER.fullmatch(text):
+        raise wrong("must be the name of a header such as X-Remote-User")
+    return text
+
+
 def _bind(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -166,6 +173,7 @@ Span = Annotated[timedelta, BeforeValidator(_span)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_hosts)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_networks)]
+HeaderName = Annotated[str, AfterValidator(_header)]
 Listen = Annotated[Bind, BeforeValidator(_bind)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas)]
 Segment = Annotated[SecretStr, AfterValidator(_segment)]

@@ -29,7 +29,16 @@ from starter.setting_groups import (
     SignatureSettings,
     WebhookSettings,
 )
-from starter.setting_values import Address, HandoffSecrets, LinkSecret, PayloadKey, PayloadKeys, Secrets
+from starter.setting_values import (
+    Address,
+    HandoffSecrets,
+    HeaderName,
+    LinkSecret,
+    Networks,
+    PayloadKey,
+    PayloadKeys,
+    Secrets,
+)
 
 RESERVED: Final = frozenset(
     {
@@ -91,6 +100,9 @@ class Settings(BaseSettings):
     mra_url: Address = Field("", description="Host of OpenText cloud messaging: mail and SMS to whom no push reaches")
     mra_user: str = Field("", description="User of cloud messaging")
     mra_password: SecretStr = Field(UNSET, description="Password of cloud messaging")
+    operators: str = Field("", description="Group of the people file whose members may see and do everything")
+    desk_user_header: HeaderName = Field("", description="Header in which your own sign-on says who is at the desk")
+    desk_proxies: Networks = Field((), description="Addresses or networks from which that header is believed")
     around: Surroundings = Surroundings()
 
     @classmethod

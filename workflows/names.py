@@ -17,6 +17,7 @@ URGENT: Final = 1
 """The priority key of what goes first."""
 
 SIGNATURE_REQUEST: Final = "SignatureRequest"
+SIGN_IN: Final = "SignIn"
 ACKNOWLEDGEMENT_CAMPAIGN: Final = "acknowledgement-campaign"
 """What stands before the colon in the workflow id of a campaign."""
 PROVIDER_EVENT: Final = "provider_event"
@@ -53,6 +54,11 @@ SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUES
 def request_workflow_id(request: str) -> str:
     """Workflow id of a signature request; the request's id is its identity, so a second start finds the first."""
     return f"signature-request:{request}"
+
+
+def sign_in_workflow_id(person: str) -> str:
+    """Workflow id of a sign-in: one at a time for each person."""
+    return f"sign-in:{person}"
 
 
 def notice_key(request: str, stage: str, person: str) -> str:

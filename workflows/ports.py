@@ -14,6 +14,7 @@ from workflows.model.planning import Agenda, Planning
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
 from workflows.model.records import HandoffBatch
 from workflows.model.settlement import HandoffReport
+from workflows.model.sign_in import SignInOrder, SignInReport
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -116,4 +117,16 @@ class Handoff(Port):
 
         Raises only when these could not be written, and then nobody was told. The record is the input's, so that a
         repetition is equal to the byte.
+        """
+
+
+class SignInService(Port):
+    """The ways in to the desk."""
+
+    @asks("send_sign_in")
+    @abstractmethod
+    async def send(self, order: SignInOrder) -> SignInReport:
+        """Make link and code and send them to the person's own devices, else by mail; equal on every attempt.
+
+        Raises when nobody could be reached. What is over, or for somebody who left, is sent to nobody.
         """

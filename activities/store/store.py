@@ -7,6 +7,7 @@ it was started.
 
 import asyncio
 import hashlib
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -175,6 +176,22 @@ class Store:
     async def burial(self, person: str, device: str) -> bytes | None:
         """Why a device was given up, None when it was not."""
         return await self._objects.read(_dead(person, device))
+
+    async def use_once(self, day: date, name: str) -> bool:
+        """Use up something that may be used once, ever; whether nobody had. By day, so that old ones can be dropped."""
+        return await self._objects.create(f"desk/used/{day.isoformat()}/{name}.json", b"{}")
+
+    async def session_serial(self, person: str) -> str:
+        """What somebody's sessions at the desk must have in them; empty until they were signed out once."""
+        return (await self._objects.read(_serial(person)) or b"").decode()
+
+    async def replace_session_serial(self, person: str, serial: str) -> None:
+        """From now on none of somebody's sessions at the desk is good any more."""
+        await self._objects.replace(_serial(person), serial.encode())
+
+
+def _serial(person: str) -> str:
+    return f"desk/sessions/{person}"
 
 
 def _dead_hand_offs(kind: str) -> str:

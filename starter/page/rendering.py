@@ -15,7 +15,9 @@ from starter.page.screens import Screen
 from workflows.model.texts import TEXT_AT_MOST
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
-_PRIVATE: Final = {
+STYLE: Final = _TEMPLATES / "page.css"
+"""How all our pages look."""
+PRIVATE: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -23,13 +25,14 @@ _PRIVATE: Final = {
     "x-robots-tag": "noindex, nofollow",
     "cross-origin-opener-policy": "same-origin",
 }
+"""The headers of every page of ours."""
 
 
 class Renderer:
     """Renders screens; `destination` is where a form of ours may lead on to: the address of the signature service."""
 
     def __init__(self, destination: str) -> None:
-        self._style = (_TEMPLATES / "page.css").read_text()
+        self._style = STYLE.read_text()
         environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -38,8 +41,8 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._template = environment.get_template("page.html")
-        self.headers: Final[Mapping[str, str]] = _PRIVATE | {
-            "content-security-policy": _policy(self._style, destination)
+        self.headers: Final[Mapping[str, str]] = PRIVATE | {
+            "content-security-policy": policy(self._style, _destinations(destination))
         }
 
     def page(self, screen: Screen, token: str = "") -> Response:
@@ -60,13 +63,17 @@ class Renderer:
         return Response(status_code=303, headers={**self.headers, "location": url})
 
 
-def _policy(style: str, destination: str) -> str:
+def policy(style: str, destinations: str = "") -> str:
+    """What lets a page have this style and nothing else, and its forms lead to us and to these addresses alone."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    parts = urlsplit(destination)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    below = f" https://*.{parts.netloc}" if parts.scheme == "https" else ""
     # Browsers hold `form-action` against the redirect that answers a form as well.
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self' {origin}{below}; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'{destinations}; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
+
+
+def _destinations(destination: str) -> str:
+    parts = urlsplit(destination)
+    below = f" https://*.{parts.netloc}" if parts.scheme == "https" else ""
+    return f" {parts.scheme}://{parts.netloc}{below}"

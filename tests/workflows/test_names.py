@@ -6,6 +6,7 @@ from workflows.ports import Port
 
 def test_names_are_pinned() -> None:
     assert names.request_workflow_id("msa-0042") == "signature-request:msa-0042"
+    assert (names.sign_in_workflow_id("chair"), names.SIGN_IN) == ("sign-in:chair", "SignIn")
     assert names.notice_key("msa-0042", "reminder-3", "chair") == "msa-0042/reminder-3/chair"
     assert names.handoff_key("msa-0042", "finance") == "msa-0042/handoff/finance"
     assert (names.WORKFLOW_QUEUE, names.SIGNATURE_QUEUE) == ("countersign", "countersign-core-signature")
@@ -32,5 +33,5 @@ def test_activity_names_are_pinned() -> None:
     }
     assert declared == {
         "create_signature_request", "observe_document", "cancel_signature_request", "forward_signer",
-        "deliver_notices", "plan_agenda", "hand_off",
+        "deliver_notices", "plan_agenda", "hand_off", "send_sign_in",
     }  # fmt: skip

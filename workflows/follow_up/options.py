@@ -67,6 +67,7 @@ FORWARD: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 NUDGE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=180))
 NOTIFY: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
 HAND_OFF: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
+SIGN_IN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=30))
 PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
 
 

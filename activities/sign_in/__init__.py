@@ -1,0 +1,1 @@
+"""Ways in to the desk: the link, the code, and how they are sent."""

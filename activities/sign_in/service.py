@@ -1,0 +1,87 @@
+"""Sends somebody their way in: to each of their devices, else by mail. Says who it is for to nobody else."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from temporalio import activity
+
+from activities.failures import passing_failure
+from activities.language import phrase
+from activities.people import Directory, DirectoryFailure, Person, UnknownPerson
+from activities.push.cloud_messaging import CloudMessaging
+from activities.push.dialect import Fate, PushDialect
+from activities.push.fallback import Letters
+from activities.push.limiter import DeviceLimiter
+from activities.push.message import Message, screen_key
+from activities.push.phones import Phones
+from activities.reader import Reader
+from activities.sign_in.ways_in import WayIn, WaysIn
+from workflows.model.notices import Notice, NoticeAction
+from workflows.model.request import Code
+from workflows.model.sign_in import SignInOrder, SignInReport
+from workflows.ports import SignInService
+
+_STAGE: Final = "sign-in"
+_TITLE: Final = phrase("Sign in")
+_BODY: Final = phrase("Tap to come in, or type {code} where you asked for it. Nobody else ever needs this number.")
+
+
+class SignInMessages(SignInService):
+    """Sends in one dialect and by `messaging`; None means that there is no such channel."""
+
+    def __init__(
+        self,
+        *,
+        dialect: PushDialect | None,
+        directory: Directory,
+        ways_in: WaysIn,
+        messaging: CloudMessaging | None = None,
+        limiter: DeviceLimiter | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._phones = Phones(dialect, directory, limiter or DeviceLimiter())
+        self._letters = Letters(messaging)
+        self._directory = directory
+        self._ways_in = ways_in
+        self._clock = clock
+
+    async def send(self, order: SignInOrder) -> SignInReport:
+        """See the port."""
+        if order.until <= self._clock():
+            return SignInReport()
+        try:
+            person = await self._directory.person(order.person)
+            told = await self._tell(person, self._message(person, WayIn.of(order)), order)
+        except UnknownPerson:
+            return SignInReport()
+        except DirectoryFailure as failure:
+            raise passing_failure(Code.DIRECTORY, str(failure)) from failure
+        if not told:
+            raise passing_failure(Code.UNREACHABLE, "neither a device nor an address could be reached")
+        return SignInReport(told=told)
+
+    async def _tell(self, person: Person, message: Message, order: SignInOrder) -> int:
+        devices = await self._phones.living(person)
+        sent = await self._phones.send(person, devices, message)
+        if told := sum(one.fate is Fate.ACCEPTED for _, one in sent):
+            return told
+        if not self._letters.may_reach(person):
+            activity.logger.warning("%s has no device that can be reached, and there is no other channel", person.id)
+            return 0
+        notice = Notice(key=f"{_STAGE}/{order.ask}", stage=_STAGE, person=person.id, action=NoticeAction.OPEN)
+        _, letter = await self._letters.send(person, message, notice, urgent=False)
+        return int(letter.fate is Fate.ACCEPTED)
+
+    def _message(self, person: Person, way: WayIn) -> Message:
+        language = Reader.of(person).language
+        return Message(
+            title=language.say(_TITLE),
+            words=language.say(_BODY, code=self._ways_in.code(way)),
+            document="Countersign",
+            request="",
+            stage=_STAGE,
+            key=screen_key(_STAGE, person.id),
+            link=self._ways_in.link(way),
+            action=NoticeAction.OPEN,
+        )

@@ -1,0 +1,1 @@
+"""The desk: every request on a page, for people without a terminal."""

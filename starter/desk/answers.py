@@ -1,0 +1,129 @@
+"""How every page of the desk is answered: who is here, how often they may, whose form it is, and what is said if not.
+
+What does not answer behind us is a page that says so: never a trace, never a bare error.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from math import ceil
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from temporalio.service import RPCError
+
+from activities.language import Language
+from activities.people import DirectoryFailure
+from activities.store import StoreFailure
+from starter.codec import CodecError
+from starter.desk.cards import AWAY, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE, Card
+from starter.desk.door import Door, Visitor
+from starter.desk.rendering import Frame, Renderer, Tab
+from starter.page.allowances import Allowances, Buckets, Rate
+from starter.page.form_guard import FormGuard
+from starter.page.posted_forms import read_form
+from starter.temporal_refusals import TemporalRefused
+
+LOOKS_OF_A_PERSON: Final = Rate(burst=60, per_second=2)
+PRESSES_OF_A_PERSON: Final = Rate(burst=20, per_second=0.5)
+
+Handle = Callable[[Request], Awaitable[Response]]
+ForVisitor = Callable[[Request, Visitor], Awaitable[Response]]
+WithForm = Callable[[Request, Visitor, dict[str, str]], Awaitable[Response]]
+_LOGGER: Final = structlog.get_logger("countersign.desk")
+
+
+class Answers:
+    """`tabs` are the views of somebody, and which of them is shown."""
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        guard: FormGuard,
+        door: Door,
+        seconds: Callable[[], float],
+        tabs: Callable[[Visitor, str], Awaitable[tuple[Tab, ...]]],
+    ) -> None:
+        self.renderer: Final = renderer
+        self.guard: Final = guard
+        self._door = door
+        self._tabs = tabs
+        self._allowances = Allowances(seconds)
+        self._looks = Buckets(LOOKS_OF_A_PERSON, seconds)
+        self._presses = Buckets(PRESSES_OF_A_PERSON, seconds)
+
+    def anybody(self, handle: Handle) -> Handle:
+        """Whoever comes, as often as one address may."""
+
+        async def answer(request: Request) -> Response:
+            if wait := self._allowances.address(request):
+                return self._too_often(request, wait)
+            try:
+                return await handle(request)
+            except (TemporalRefused, RPCError, TimeoutError, ConnectionError, CodecError) as error:
+                return self._trouble(AWAY, request, error)
+            except RuntimeError as error:  # a lazy client that finds no server
+                return self._trouble(AWAY, request, error)
+            except (DirectoryFailure, StoreFailure) as error:
+                return self._trouble(UNSURE, request, error)
+
+        return answer
+
+    def visitors(self, handle: ForVisitor) -> Handle:
+        """Whoever is in; everybody else is asked who they are."""
+
+        async def answer(request: Request) -> Response:
+            visitor = await self._door.visitor(request)
+            if visitor is None:
+                return self.card(NOBODY, request) if self._door.sent(request) else self.ask_who(request)
+            buckets = self._presses if request.method == "POST" else self._looks
+            if wait := buckets.wait(visitor.id):
+                return self._too_often(request, wait)
+            return await handle(request, visitor)
+
+        return self.anybody(answer)
+
+    def acting(self, handle: WithForm) -> Handle:
+        """Whoever is in and posts a form from a page of theirs."""
+
+        async def answer(request: Request, visitor: Visitor) -> Response:
+            form = await read_form(request)
+            if not self.guard.accepts(visitor.name, form.get("token", ""), request.headers):
+                return self.card(FOREIGN, request)
+            return await handle(request, visitor, form)
+
+        return self.visitors(answer)
+
+    def ask_who(self, request: Request) -> Response:
+        """The page that asks who somebody is, and remembers what they came for."""
+        to = request.path_params.get("id", "")
+        form = replace(SIGN_IN.form, to=f"sign-in?to={to}") if SIGN_IN.form and to else SIGN_IN.form
+        return self.card(replace(SIGN_IN, form=form), request, "sign-in")
+
+    def card(self, card: Card, request: Request, ref: str = "", **values: object) -> Response:
+        """A card in the language that the browser asks for, with a token for its form if `ref` names one."""
+        language = Language.accepted(request.headers.get("accept-language", ""))
+        return self.said(card, language, ref, **values)
+
+    def said(self, card: Card, language: Language, ref: str = "", **values: object) -> Response:
+        """A card in a language."""
+        token = self.guard.token(ref) if ref else ""
+        return self.renderer.card(card.told(language, **values), Frame(language, token=token))
+
+    async def frame(self, visitor: Visitor, here: str = "") -> Frame:
+        """What stands around a page for somebody who is in."""
+        return Frame(
+            visitor.reader.language,
+            visitor.person.name,
+            await self._tabs(visitor, here),
+            self.guard.token(visitor.name),
+            leave=not visitor.sent,
+        )
+
+    def _too_often(self, request: Request, wait: float) -> Response:
+        return self.card(replace(TOO_OFTEN, retry_after=ceil(wait)), request)
+
+    def _trouble(self, card: Card, request: Request, error: Exception) -> Response:
+        _LOGGER.warning("a page of the desk cannot be shown", why=str(error), kind=type(error).__name__)
+        return self.card(card, request)

@@ -1,0 +1,79 @@
+"""The desk put together: who comes in, and what they find."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from temporalio.client import Client
+
+from activities.people import FileDirectory
+from activities.store import Store
+from starter import clients
+from starter.desk.answers import Answers
+from starter.desk.cards import FRONT, HERE
+from starter.desk.door import Door, SignOn, Visitor
+from starter.desk.entrance import Entrance
+from starter.desk.rendering import Renderer, Tab
+from starter.desk.sessions import Cookies
+from starter.desk.sign_in import SignIn, reacher, teller
+from starter.page.form_guard import FormGuard
+from starter.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the desk works with."""
+
+    directory: FileDirectory
+    store: Store
+    guard: FormGuard
+    cookies: Cookies
+    sign_in: SignIn
+    on: SignOn
+
+
+class Desk:
+    """`/desk` and everything below it, and the way to it at `/`."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        door = Door(parts.sign_in, parts.cookies, parts.directory, parts.on, clock)
+        self._answers = Answers(Renderer(parts.cookies.root), parts.guard, door, seconds, self._tabs)
+        self._entrance = Entrance(self._answers, parts.sign_in, parts.cookies, clock)
+
+    def routes(self) -> list[BaseRoute]:
+        """Where everything is."""
+        return [
+            Route("/", self._answers.anybody(self.front), methods=["GET"]),
+            Route("/desk", self._answers.visitors(self.home), methods=["GET"]),
+            *self._entrance.routes(),
+        ]
+
+    async def front(self, request: Request) -> Response:
+        """What this address is, and the way to the desk."""
+        return self._answers.card(FRONT, request)
+
+    async def home(self, request: Request, visitor: Visitor) -> Response:
+        """The first page of somebody who is in."""
+        frame = await self._answers.frame(visitor)
+        return self._answers.renderer.card(HERE.told(frame.language, name=visitor.person.name), frame)
+
+    async def _tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
+        return ()
+
+
+def desk_of(settings: Settings, client: Client, store: Store, directory: FileDirectory, guard: FormGuard) -> Desk:
+    """The desk of a process with these settings."""
+    cookies = Cookies(settings.link_secret, settings.link_base)
+    on = SignOn(settings.desk_user_header, settings.desk_proxies)
+    sign_in = SignIn(store, directory, clients.ways_in(settings), teller(client), reacher(client))
+    return Desk(Parts(directory, store, guard, cookies, sign_in, on))

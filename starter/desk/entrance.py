@@ -1,0 +1,109 @@
+"""The pages on which somebody comes in and goes: a GET changes nothing, since scanners follow links."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.reader import Reader
+from activities.sign_in.ways_in import BadWayIn
+from starter.desk.answers import Answers
+from starter.desk.cards import ASKED, BEHIND_LINK, FOREIGN, NOT_ASKED, SPENT, WRONG_CODE
+from starter.desk.door import Visitor
+from starter.desk.sessions import Ask, Cookies, Session
+from starter.desk.sign_in import SignIn, Wrong
+from starter.page.posted_forms import read_form
+from starter.request_ids import is_request_id
+
+_SIGN_IN = "sign-in"
+
+
+class Entrance:
+    """`/desk/sign-in`, `/desk/code`, `/desk/in/{ref}`, `/desk/sign-out`."""
+
+    def __init__(self, answers: Answers, sign_in: SignIn, cookies: Cookies, clock: Callable[[], datetime]) -> None:
+        self._answers = answers
+        self._sign_in = sign_in
+        self._cookies = cookies
+        self._clock = clock
+
+    def routes(self) -> list[BaseRoute]:
+        """Where these pages are."""
+        anybody, acting = self._answers.anybody, self._answers.acting
+        return [
+            Route("/desk/sign-in", anybody(self.ask), methods=["POST"]),
+            Route("/desk/code", anybody(self.asked), methods=["GET"]),
+            Route("/desk/code", anybody(self.enter), methods=["POST"]),
+            Route("/desk/in/{ref}", anybody(self.behind), methods=["GET"]),
+            Route("/desk/in/{ref}", anybody(self.come_in), methods=["POST"]),
+            Route("/desk/sign-out", acting(self.leave), methods=["POST"]),
+        ]
+
+    async def ask(self, request: Request) -> Response:
+        """Send whoever was named a way in."""
+        form, to = await read_form(request), request.query_params.get("to", "")
+        if not self._answers.guard.accepts(_SIGN_IN, form.get("token", ""), request.headers):
+            return self._answers.card(FOREIGN, request)
+        before = self._cookies.ask(request, self._clock())
+        ask = await self._sign_in.ask(form.get("who", ""), before, to if is_request_id(to) else "")
+        answer = self._answers.renderer.onward("code")
+        self._cookies.keep_ask(answer, ask)
+        return answer
+
+    async def asked(self, request: Request) -> Response:
+        """Say that a message is on its way, if it is, and take its number."""
+        if self._cookies.ask(request, self._clock()) is None:
+            return self._answers.ask_who(request)
+        return self._answers.card(ASKED, request, self._cookies.name_of(request))
+
+    async def enter(self, request: Request) -> Response:
+        """Let in the browser that asked, by its number."""
+        form, ask = await read_form(request), self._cookies.ask(request, self._clock())
+        name = self._cookies.name_of(request)
+        if not self._answers.guard.accepts(name, form.get("token", ""), request.headers):
+            return self._answers.card(FOREIGN, request)
+        if ask is None:
+            return self._answers.card(NOT_ASKED, request)
+        entered = await self._sign_in.by_code(ask, form.get("code", ""))
+        if isinstance(entered, Session):
+            return self._let_in(entered, ask)
+        return self._refused(request, name, entered)
+
+    async def behind(self, request: Request) -> Response:
+        """Say whom the link lets in."""
+        ref = request.path_params["ref"]
+        try:
+            person = await self._sign_in.behind(ref)
+        except BadWayIn:
+            return self._answers.card(SPENT, request)
+        return self._answers.said(BEHIND_LINK, Reader.of(person).language, ref, name=person.name)
+
+    async def come_in(self, request: Request) -> Response:
+        """Let in whoever pressed the button, once."""
+        ref, form = request.path_params["ref"], await read_form(request)
+        if not self._answers.guard.accepts(ref, form.get("token", ""), request.headers):
+            return self._answers.card(FOREIGN, request)
+        try:
+            return self._let_in(await self._sign_in.by_link(ref), self._cookies.ask(request, self._clock()))
+        except BadWayIn:
+            return self._answers.card(SPENT, request)
+
+    async def leave(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
+        """Have this browser forget who came in with it."""
+        answer = self._answers.renderer.onward()
+        self._cookies.end(answer)
+        return answer
+
+    def _let_in(self, session: Session, ask: Ask | None) -> Response:
+        to = ask.to if ask and ask.person == session.person else ""
+        answer = self._answers.renderer.onward(f"requests/{to}" if to else "")
+        self._cookies.keep_session(answer, session)
+        return answer
+
+    def _refused(self, request: Request, name: str, wrong: Wrong) -> Response:
+        if not wrong.left:
+            return self._answers.card(NOT_ASKED, request)
+        return self._answers.card(replace(ASKED, status=403, refusal=WRONG_CODE), request, name, left=wrong.left)

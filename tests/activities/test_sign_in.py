@@ -1,0 +1,106 @@
+"""The message that opens the desk: to whose devices, by which channel, and the same on every attempt."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.people import FileDirectory
+from activities.push.cloud_messaging import CloudMessaging
+from activities.push.dialect import PushDialect
+from activities.sign_in.service import SignInMessages
+from activities.sign_in.ways_in import BadWayIn, WayIn, WaysIn, ask_of
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.push.conftest import directory, fcm, sandbox, store
+from tests.activities.push.stage import EXECUTIVES, entries, mark
+from tests.activities.push.test_cloud_messaging import messaging
+from workflows.model.sign_in import SignInOrder
+
+__all__ = ["directory", "fcm", "sandbox", "store"]
+
+NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+WAYS = WaysIn("https://sign.example", SecretStr("s" * 32))
+
+
+@pytest.fixture
+async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
+    async with messaging(sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+def messages(fcm: PushDialect, directory: FileDirectory, cloud: CloudMessaging) -> SignInMessages:
+    return SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, messaging=cloud, clock=lambda: NOW)
+
+
+def order(person: str, ago: timedelta = timedelta()) -> SignInOrder:
+    return SignInOrder(person=person, ask=ask_of(person), at=NOW - ago)
+
+
+async def send(messages: SignInMessages, one: SignInOrder) -> int:
+    return (await ActivityEnvironment().run(messages.send, one)).told
+
+
+async def test_every_device_of_theirs_gets_the_link_and_the_number(
+    sandbox: RunningSandbox, messages: SignInMessages
+) -> None:
+    one = order("chief-executive")
+    assert await send(messages, one) == 3
+    pushes = entries(sandbox, "push")
+    way = WayIn.of(one)
+    assert [push["token"] for push in pushes] == EXECUTIVES
+    assert {push["link"] for push in pushes} == {WAYS.link(way)}
+    assert all(WAYS.code(way) in push["text"] for push in pushes)
+    assert await send(messages, one) == 3
+    assert [push["text"] for push in entries(sandbox, "push")[3:]] == [push["text"] for push in pushes]
+
+
+async def test_whom_no_device_reaches_gets_a_mail(sandbox: RunningSandbox, messages: SignInMessages) -> None:
+    assert await send(messages, order("archive")) == 1
+    mark(sandbox, "finance-chief~1", "unregistered")
+    assert await send(messages, order("finance-chief")) == 1
+    assert [one["to"] for one in entries(sandbox, "message")] == ["archive@example.test", "cfo@example.test"]
+
+
+async def test_what_is_over_and_who_has_left_are_sent_nothing(
+    sandbox: RunningSandbox, messages: SignInMessages
+) -> None:
+    assert await send(messages, order("chief-executive", timedelta(minutes=10))) == 0
+    assert await send(messages, order("somebody-who-left")) == 0
+    assert entries(sandbox, "push") == []
+
+
+async def test_somebody_whom_nothing_reaches_is_tried_again(fcm: PushDialect, directory: FileDirectory) -> None:
+    alone = SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, clock=lambda: NOW)
+    with pytest.raises(ApplicationError, match="neither a device nor an address"):
+        await send(alone, order("archive"))
+
+
+def test_a_way_in_is_opened_by_our_secret_alone_and_until_its_time_is_over() -> None:
+    way = WayIn.of(order("chair"))
+    ref = WAYS.link(way).rpartition("/")[2]
+    assert WAYS.open(ref, NOW) == way
+    with pytest.raises(BadWayIn):
+        WAYS.open(ref, way.until)
+    with pytest.raises(BadWayIn):
+        WaysIn("https://sign.example", SecretStr("t" * 32)).open(ref, NOW)
+    assert "chair" not in ref
+    assert len(WAYS.code(way)) == 6
+
+
+async def test_people_are_found_by_id_and_by_an_address_that_is_theirs_alone(tmp_path: Path, store: object) -> None:
+    file = tmp_path / "shared.yaml"
+    file.write_text(
+        "people:\n"
+        "  - {id: a, name: A, email: A@x.test, zone: UTC}\n"
+        "  - {id: b, name: B, email: shared@x.test, zone: UTC, manager: a}\n"
+        "  - {id: c, name: C, email: shared@x.test, zone: UTC, manager: b}\n"
+    )
+    people = FileDirectory(file, store)  # type: ignore[arg-type]
+    found = [await people.named(words) for words in ("a", " a@X.test ", "shared@x.test", "c", "d")]
+    assert [one.id if one else None for one in found] == ["a", "a", None, "c", None]
+    assert (await people.reports("a"), await people.reports("c")) == (("b", "c"), ())

@@ -1,0 +1,182 @@
+"""A desk behind which a test stands: browsers before it, and the orders that workers would have got."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from pydantic import SecretStr
+
+from activities.people import FileDirectory
+from activities.sign_in.ways_in import WayIn, WaysIn
+from activities.store import Store
+from starter.desk.desk import Desk, Parts
+from starter.desk.door import SignOn
+from starter.desk.sessions import Cookies
+from starter.desk.sign_in import SignIn
+from starter.page.form_guard import FormGuard
+from starter.serving import with_peer
+from starter.webhook import make_app
+from workflows.model.sign_in import SignInOrder
+
+SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
+PUBLIC: Final = "https://sign.example/people"
+NOW: Final = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+REQUESTER, MANAGER, SIGNER, OPERATOR, DUTCH = "legal-desk", "legal-head", "chair", "operator", "finance-desk"
+PEOPLE: Final = """
+people:
+  - {id: legal-desk, name: Legal Desk, email: Legal@example.test, zone: Europe/Amsterdam, manager: legal-head}
+  - {id: legal-head, name: Head of Legal, email: head@example.test, zone: Europe/Amsterdam}
+  - {id: chair, name: Chair, email: chair@example.test, zone: Asia/Tokyo}
+  - {id: operator, name: Operator, email: ops@example.test, zone: UTC, groups: [operations]}
+  - {id: finance-desk, name: Finance Desk, email: finance@example.test, zone: Europe/Amsterdam, locale: nl}
+"""
+
+
+@dataclass
+class Browser:
+    """One browser with its cookies; `peer` is from where it calls."""
+
+    http: httpx.AsyncClient
+
+    async def get(self, path: str = "/desk", **headers: str) -> httpx.Response:
+        """Open a page, following where it leads."""
+        return await self.http.get(public(path), headers=headers)
+
+    async def press(self, page: httpx.Response, **fields: str) -> httpx.Response:
+        """Send the last form of a page, as a browser would."""
+        action, form = form_of(page.text)
+        return await self.post(action or page.url.path, form | fields)
+
+    async def post(self, path: str, form: dict[str, str]) -> httpx.Response:
+        """Send a form."""
+        headers = {"origin": "null", "sec-fetch-site": "same-origin"}
+        return await self.http.post(public(path), data=form, headers=headers)
+
+
+@dataclass
+class Office:
+    """The desk, its clock, and what was asked of workers."""
+
+    people: Path
+    store: Store
+    ways_in: WaysIn
+    app: Any = None
+    sign_in: Any = None
+    orders: list[SignInOrder] = field(default_factory=list)
+    failure: Exception | None = None
+    now: datetime = NOW
+
+    def browser(self, peer: str = "10.0.0.1") -> Browser:
+        """Another one, without cookies."""
+        transport = httpx.ASGITransport(self.app, client=(peer, 50000))
+        return Browser(httpx.AsyncClient(transport=transport, base_url="https://sign.example", follow_redirects=False))
+
+    async def tell(self, order: SignInOrder) -> None:
+        """What a worker would get."""
+        await self.reach()
+        self.orders.append(order)
+
+    async def reach(self) -> None:
+        """Whether Temporal is there."""
+        if self.failure:
+            raise self.failure
+
+    def clock(self) -> datetime:
+        """What time it is."""
+        return self.now
+
+    def seconds(self) -> float:
+        """How long it has been."""
+        return (self.now - NOW).total_seconds()
+
+    def pass_(self, **span: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**span)
+
+    def link(self) -> str:
+        """The link of the newest message, as the receiver gets it."""
+        return self.ways_in.link(WayIn.of(self.orders[-1])).removeprefix(PUBLIC)
+
+    def code(self) -> str:
+        """The number of the newest message."""
+        return self.ways_in.code(WayIn.of(self.orders[-1]))
+
+    async def ask(self, browser: Browser, who: str) -> httpx.Response:
+        """Ask for a way in; the page that follows."""
+        answer = await browser.press(await browser.get(), who=who)
+        assert answer.status_code == 303, answer.text
+        return await browser.get(inside(answer))
+
+    async def come_in(self, who: str) -> Browser:
+        """A browser in which somebody is in."""
+        browser = self.browser()
+        await self.ask(browser, who)
+        assert (await browser.press(await browser.get(self.link()))).status_code == 303
+        return browser
+
+
+@asynccontextmanager
+async def office(folder: Path, on: SignOn | None = None, **more: Any) -> AsyncIterator[Office]:
+    """A desk for one test."""
+    people, store = folder / "people.yaml", Store((folder / "store").as_uri())
+    people.write_text(PEOPLE)
+    made = Office(people, store, WaysIn(PUBLIC, SECRET))
+    directory = FileDirectory(people, store)
+    made.sign_in = SignIn(
+        store, directory, made.ways_in, made.tell, made.reach, clock=made.clock, seconds=made.seconds, rest=_at_once
+    )
+    parts = Parts(
+        directory=directory,
+        store=store,
+        guard=FormGuard(SECRET, PUBLIC),
+        cookies=Cookies(SECRET, PUBLIC),
+        sign_in=made.sign_in,
+        on=on or SignOn(),
+        **more,
+    )
+    desk = Desk(parts, clock=made.clock, seconds=made.seconds)
+    made.app = with_peer(_below(make_app(desk.routes())))
+    yield made
+
+
+async def _at_once(_: float) -> None:
+    """The answer need not wait in tests."""
+
+
+def _below(app: Any) -> Any:
+    """Cookies are set below the public path, which a proxy takes away: so does this."""
+
+    async def proxied(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "path": scope["path"].removeprefix("/people")}, receive, send)
+
+    return proxied
+
+
+def public(path: str) -> str:
+    """A path as browsers see it, below the one of `PUBLIC`."""
+    return path if path.startswith("/people/") else f"/people{path}"
+
+
+def inside(answer: httpx.Response) -> str:
+    """Where an answer leads."""
+    return answer.headers["location"]
+
+
+def form_of(page: str) -> tuple[str, dict[str, str]]:
+    """Where the last form of a page goes, and what is in it."""
+    form = re.findall(r"<form.*?</form>", page, re.DOTALL)[-1]
+    action = re.search(r'<form[^>]* action="([^"]*)"', form)
+    fields = re.findall(r'<input[^>]* name="([^"]+)" value="([^"]*)"', form)
+    return unescape(action[1]) if action else "", {name: unescape(value) for name, value in fields}
+
+
+def text_of(page: httpx.Response) -> str:
+    """What is to be read on a page."""
+    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.text, flags=re.DOTALL)
+    return " ".join(unescape(body).split())

@@ -1,0 +1,191 @@
+"""Coming in to the desk: what opens it, once, for whom, and that nobody learns who exists."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.sign_in.ways_in import WayIn
+from starter.desk.door import SignOn
+from starter.desk.sessions import LONGEST_SESSION, sign_out_everywhere
+from starter.desk.sign_in import TRIES_AT_MOST
+from tests.starter.desk.office import DUTCH, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
+
+COOKIE = "countersign-desk"
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as made:
+        yield made
+
+
+async def test_the_link_opens_the_desk_where_it_is_tapped_once(desk: Office) -> None:
+    laptop, phone, another = desk.browser(), desk.browser(), desk.browser()
+    assert "Look at your phone" in text_of(await desk.ask(laptop, REQUESTER))
+    button = await phone.get(desk.link())
+    assert "You come in as Legal Desk" in text_of(button)
+    assert "You are in" not in text_of(await phone.get())
+    assert inside(await phone.press(button)) == "/people/desk"
+    assert "Legal Desk" in text_of(await phone.get())
+    late = await another.press(button)
+    assert (late.status_code, "does not work any more" in text_of(late)) == (410, True)
+    assert "Sign in" in text_of(await another.get())
+
+
+async def test_the_number_opens_the_desk_in_the_browser_that_asked_and_in_no_other(desk: Office) -> None:
+    laptop, thief = desk.browser(), desk.browser()
+    asked = await desk.ask(laptop, " legal@EXAMPLE.test ")
+    theirs = await desk.ask(thief, SIGNER)
+    code = desk.ways_in.code
+    number = code(_way(desk, 0))
+    assert (await thief.press(theirs, code=number)).status_code == 403
+    assert inside(await laptop.press(asked, code=f"{number[:3]} {number[3:]}")) == "/people/desk"
+    assert "Legal Desk" in text_of(await laptop.get())
+    assert [order.person for order in desk.orders] == [REQUESTER, SIGNER]
+
+
+async def test_a_number_may_be_tried_five_times(desk: Office) -> None:
+    laptop = desk.browser()
+    page = await desk.ask(laptop, REQUESTER)
+    wrong = f"{(int(desk.code()) + 1) % 10**6:06}"
+    for left in reversed(range(1, TRIES_AT_MOST)):
+        page = await laptop.press(page, code=wrong)
+        assert (page.status_code, f"Tries left: {left}" in text_of(page)) == (403, True)
+    last = await laptop.press(page, code=wrong)
+    assert "ask for a message first" in text_of(last)
+    assert (await laptop.press(page, code=desk.code())).status_code == 403
+    assert COOKIE not in laptop.http.cookies
+
+
+async def test_somebody_who_does_not_exist_gets_the_same_answers(desk: Office) -> None:
+    one, other = desk.browser(), desk.browser()
+    ours, strangers = await desk.ask(one, REQUESTER), await desk.ask(other, "nobody@example.test")
+    assert (ours.status_code, text_of(ours)) == (strangers.status_code, text_of(strangers))
+    cookies = [len(browser.http.cookies["countersign-ask"]) for browser in (one, other)]
+    assert cookies[0] == cookies[1]
+    wrong = f"{(int(desk.code()) + 1) % 10**6:06}"
+    answers = [await browser.press(page, code=wrong) for browser, page in ((one, ours), (other, strangers))]
+    assert text_of(answers[0]) == text_of(answers[1])
+    assert len(desk.orders) == 1
+
+
+async def test_while_temporal_is_away_everybody_is_told_so(desk: Office) -> None:
+    desk.failure = RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+    for who in (REQUESTER, "nobody@example.test"):
+        browser = desk.browser()
+        answer = await browser.press(await browser.get(), who=who)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+        assert "Temporal" in text_of(answer)
+
+
+async def test_ten_thousand_asks_a_minute_are_one_message(desk: Office) -> None:
+    sign_in = desk.sign_in
+    for _ in range(10_000):
+        await sign_in.ask(REQUESTER, None)
+    assert len(desk.orders) == 1
+    desk.pass_(minutes=1)
+    await sign_in.ask(REQUESTER, None)
+    assert len(desk.orders) == 2
+
+
+async def test_who_asks_again_within_the_minute_can_use_the_message_that_came(desk: Office) -> None:
+    laptop = desk.browser()
+    await desk.ask(laptop, REQUESTER)
+    number = desk.code()
+    again = await desk.ask(laptop, REQUESTER)
+    assert len(desk.orders) == 1
+    assert (await laptop.press(again, code=number)).status_code == 303
+
+
+async def test_after_ten_minutes_neither_link_nor_number_opens_anything(desk: Office) -> None:
+    laptop = desk.browser()
+    page = await desk.ask(laptop, REQUESTER)
+    desk.pass_(minutes=10)
+    assert (await laptop.get(desk.link())).status_code == 410
+    assert (await laptop.press(page, code=desk.code())).status_code == 403
+
+
+@pytest.mark.parametrize("at", [0, 30, -1])
+async def test_an_altered_link_or_cookie_opens_nothing(desk: Office, at: int) -> None:
+    browser = await desk.come_in(REQUESTER)
+    link = desk.link()
+    head, ref = link.rsplit("/", 1)
+    assert (await desk.browser().get(f"{head}/{_altered(ref, at)}")).status_code == 410
+    cookie = _altered(browser.http.cookies[COOKIE], at)
+    stolen = desk.browser()
+    stolen.http.cookies.set(COOKIE, cookie, domain="sign.example", path="/people/desk")
+    assert "Sign in" in text_of(await stolen.get())
+
+
+async def test_a_link_of_somebody_who_left_opens_nothing_and_their_session_is_over(desk: Office) -> None:
+    browser = await desk.come_in(SIGNER)
+    assert "Chair" in text_of(await browser.get())
+    text = desk.people.read_text()
+    desk.people.write_text("\n".join(line for line in text.splitlines() if "id: chair" not in line))
+    assert "Sign in" in text_of(await browser.get())
+    assert (await desk.browser().get(desk.link())).status_code == 410
+
+
+async def test_signing_out_ends_this_browser_and_people_sign_out_all_of_them(desk: Office) -> None:
+    one = await desk.come_in(REQUESTER)
+    desk.pass_(minutes=1)
+    other = await desk.come_in(REQUESTER)
+    await one.press(await one.get())
+    assert "Sign in" in text_of(await one.get())
+    assert "Legal Desk" in text_of(await other.get())
+    await sign_out_everywhere(desk.store, REQUESTER)
+    assert "Sign in" in text_of(await other.get())
+    desk.pass_(minutes=1)
+    assert "Legal Desk" in text_of(await (await desk.come_in(REQUESTER)).get())
+
+
+async def test_a_session_lasts_a_working_day(desk: Office) -> None:
+    browser = await desk.come_in(REQUESTER)
+    desk.now += LONGEST_SESSION
+    assert "Sign in" in text_of(await browser.get())
+
+
+async def test_the_cookie_is_for_the_desk_alone_and_no_script_reads_it(desk: Office) -> None:
+    browser = desk.browser()
+    await desk.ask(browser, REQUESTER)
+    answer = await browser.press(await browser.get(desk.link()))
+    [told] = [one for one in answer.headers.get_list("set-cookie") if one.startswith(COOKIE)]
+    assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/people/desk"} <= set(told.split("; "))
+
+
+async def test_a_form_from_elsewhere_changes_nothing(desk: Office) -> None:
+    browser = desk.browser()
+    action, form = form_of((await browser.get()).text)
+    foreign = await browser.http.post(
+        action, data=form | {"who": REQUESTER}, headers={"origin": "https://evil.example"}
+    )
+    made_up = await browser.post(action, {"token": "x.y", "who": REQUESTER})
+    assert (foreign.status_code, made_up.status_code, desk.orders) == (403, 403, [])
+
+
+async def test_who_was_signed_on_by_their_company_is_in_if_a_proxy_of_ours_says_so(tmp_path: Path) -> None:
+    async with office(tmp_path, SignOn("X-Remote-User", ("10.9.0.0/16",))) as desk:
+        inside_, outside = desk.browser("10.9.1.1"), desk.browser("10.0.0.1")
+        assert "Legal Desk" in text_of(await inside_.get(**{"x-remote-user": "legal@example.test"}))
+        assert "Sign in" in text_of(await outside.get(**{"x-remote-user": "legal@example.test"}))
+        forwarded = {"x-remote-user": REQUESTER, "x-forwarded-for": "10.9.1.1"}
+        assert "Sign in" in text_of(await outside.get(**forwarded))
+        nobody = await inside_.get(**{"x-remote-user": "stranger"})
+        assert (nobody.status_code, "not in the directory" in text_of(nobody)) == (403, True)
+
+
+async def test_the_pages_speak_the_language_of_whoever_reads_them(desk: Office) -> None:
+    browser = await desk.come_in(DUTCH)
+    assert 'lang="nl"' in (await browser.get()).text
+    assert 'lang="fr"' in (await desk.browser().get(**{"accept-language": "fr"})).text
+
+
+def _way(desk: Office, number: int) -> WayIn:
+    return WayIn.of(desk.orders[number])
+
+
+def _altered(text: str, at: int) -> str:
+    changed = "A" if text[at] != "A" else "B"
+    return text[:at] + changed + (text[at + 1 :] if at != -1 else "")

@@ -1,0 +1,62 @@
+"""One message a minute to one person, and nothing in a history that opens anything."""
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from tests.servers import time_skipping
+from workflows import names
+from workflows.model.sign_in import SignInOrder, SignInReport
+from workflows.ports import SignInService
+from workflows.sign_in import SignInWorkflow
+
+
+class Messages(SignInService):
+    """Remembers what was sent, unless told to fail."""
+
+    def __init__(self) -> None:
+        self.sent: list[SignInOrder] = []
+        self.fails = False
+
+    async def send(self, order: SignInOrder) -> SignInReport:
+        self.sent.append(order)
+        if self.fails:
+            raise ApplicationError("no", non_retryable=True)
+        return SignInReport(told=1)
+
+
+async def test_who_asks_within_the_minute_finds_the_one_that_was_sent() -> None:
+    messages = Messages()
+    async with time_skipping() as env:
+
+        async def ask(ask: str) -> WorkflowHandle[Any, Any]:
+            return await env.client.start_workflow(
+                SignInWorkflow.run,
+                SignInOrder(person="chair", ask=ask, at=await env.get_current_time()),
+                id=names.sign_in_workflow_id("chair"),
+                task_queue=names.WORKFLOW_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            )
+
+        async with Worker(
+            env.client,
+            task_queue=names.WORKFLOW_QUEUE,
+            workflows=[SignInWorkflow],
+            activities=messages.activities(),
+        ):
+            first = await ask("a")
+            await ask("b")
+            assert await first.result() == SignInReport(told=1)
+            assert [order.ask for order in messages.sent] == ["a"]
+            messages.fails = True
+            third = await ask("c")
+            assert await third.result() == SignInReport()
+            assert [order.ask for order in messages.sent] == ["a", "c"]
+            began, now = messages.sent[1].at, await env.get_current_time()
+            assert now - began >= timedelta(minutes=1)
+            history = (await third.fetch_history()).to_json()
+            assert "/desk/in/" not in history
