@@ -13,6 +13,7 @@ from activities.downstream import Downstream
 from activities.failures import failing_as_application_errors
 from activities.in_turn import Pace, Turns, unbroken
 from activities.ledger_pages import keep
+from activities.own_words import apart
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.rpc_errors import about_the_workflow
 from activities.store import Home, RecordConflict, Store
@@ -84,9 +85,10 @@ class Fanout(Handoff):
         return report
 
     async def _write(self, record: SettledRecord) -> None:
-        content = record.model_dump_json(by_alias=True).encode()
+        home = Home.of_request(record.show.id)
+        kept = record.replace(show=await apart(self._store, home, record.show))
         try:
-            await self._store.write_record(Home.of_request(record.show.id), content)
+            await self._store.write_record(home, kept.model_dump_json(by_alias=True).encode())
         except RecordConflict as conflict:
             # Settled twice, as after a reset: the first record stays the truth, and somebody should look.
             activity.logger.error("settled record conflicts", extra={"says": str(conflict)})

@@ -1,6 +1,7 @@
 """The pages of a ledger: what a request has forgotten, in the store."""
 
 from activities.failures import failing_as_application_errors
+from activities.own_words import apart, together
 from activities.store import Home, Store
 from workflows.model.notices import Page
 
@@ -9,10 +10,14 @@ async def keep(store: Store, request: str, page: Page | None) -> None:
     """Write a page before anything else is done; raises an `ApplicationError` when the store cannot."""
     if page is None:
         return
+    home = Home.of_request(request)
     with failing_as_application_errors():
-        await store.write_page(Home.of_request(request), page.name, page.model_dump_json().encode())
+        kept = await apart(store, home, page)
+        await store.write_page(home, page.name, kept.model_dump_json().encode())
 
 
 async def pages_of(store: Store, request: str) -> list[Page]:
     """All pages of a request in their order; what is in two of them is the same in both."""
-    return [Page.model_validate_json(one) for one in await store.read_pages(Home.of_request(request))]
+    home = Home.of_request(request)
+    pages = [Page.model_validate_json(one) for one in await store.read_pages(home)]
+    return [await together(store, home, page) for page in pages]

@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
 from activities.ledger_pages import pages_of
+from activities.own_words import together
 from activities.rpc_errors import about_the_workflow
 from activities.runs import Description, RunStatus
 from activities.store import Home, Store
@@ -78,12 +79,13 @@ async def _forgotten(store: Store, id: str) -> RequestShow:
 
 async def recorded(store: Store, id: str) -> RequestShow | None:
     """The settled record with all that was added to it, None when the request has not settled."""
-    content = await store.read_record(Home.of_request(id))
+    home = Home.of_request(id)
+    content = await store.read_record(home)
     if content is None:
         return None
-    amendments = [Amendment.model_validate_json(one) for one in await store.read_amendments(Home.of_request(id))]
-    record = SettledRecord.model_validate_json(content)
-    return amended(await complete(store, record.show), amendments)
+    amendments = [Amendment.model_validate_json(one) for one in await store.read_amendments(home)]
+    shown = await together(store, home, SettledRecord.model_validate_json(content).show)
+    return amended(await complete(store, shown), amendments)
 
 
 async def complete(store: Store, shown: RequestShow) -> RequestShow:

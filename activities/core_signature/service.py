@@ -16,9 +16,9 @@ from activities.core_signature.wire import WireDocument
 from activities.failures import again_after, failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.people import Directory
-from activities.person import Person
+from activities.person import Person, stands_in_full
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Home, Store
+from activities.store import Home, Reference, Store
 from workflows.model.planning import EscalationReason
 from workflows.model.provider import (
     CancelOrder,
@@ -56,6 +56,8 @@ class CoreSignatureService(SignatureService):
         """See the port. The look-up comes first on every attempt: after a reset attempt numbers say nothing."""
         brief = order.brief
         with failing_as_application_errors():
+            if any(stands_in_full(signer.person) for signer in brief.signers):
+                await self._store.choose_signers(Home.of_request(brief.id), order.fingerprint)
             document = await self._listed(brief, self._lookup.to_take_over)
             if document is None or _is_unasked(document):
                 document = await self._send(order, document)
@@ -90,13 +92,18 @@ class CoreSignatureService(SignatureService):
 
     async def _send(self, order: CreateOrder, document: WireDocument | None) -> WireDocument:
         """Make what is missing of document and request; who is asked is kept before anything can have been sent."""
-        brief = order.brief
+        brief = order.brief.replace(message=await self._message(order.brief))
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
         reachable = await self._reachable(cast.asked)
         await self._asked.keep(brief.id, cast.places(reachable))
         with again_after(self._client.config.list_lag):
             document = document or await self._make_document(brief)
             return await self._ask(document, cast, reachable) if _is_unasked(document) else document
+
+    async def _message(self, brief: Brief) -> str | None:
+        """What the requester writes to the signers; nothing once that was erased."""
+        reference = Reference.read(brief.message or "")
+        return await self._store.read_text(Home.of_request(brief.id), reference) if reference else brief.message
 
     async def _sent(self, brief: Brief, document: WireDocument) -> DocumentSeen:
         """The document with both the absent and their stand-ins, as they were asked."""

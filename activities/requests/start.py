@@ -4,7 +4,7 @@ An ordinary function, so that commands and activities start by the same way; a r
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -30,7 +30,7 @@ from activities.requests.input import Prepared, prepared
 from activities.requests.policy import RequestPolicy
 from activities.rpc_errors import about_the_workflow
 from activities.runs import RunStatus
-from activities.store import Home, Store
+from activities.store import Home, Store, owner_in
 from workflows import names
 from workflows.model.request import Brief, Status
 
@@ -49,6 +49,15 @@ class IdTaken(Exception):
             f"(countersign request show {id} tells about the one that has it)"
         )
         self.id = id
+
+
+class NotItsOwn(Exception):
+    """A request that is to belong to an onboarding or a campaign, and is not named after it."""
+
+    def __init__(self, id: str, parent: str) -> None:
+        super().__init__(
+            f"{id} cannot belong to {parent}: its id must begin with the parent's, which has no dot, and a dot"
+        )
 
 
 class BrokenOff(Exception):
@@ -108,10 +117,13 @@ async def start(
 ) -> Started:
     """Start the request, or recognise the one that was started from the same content; `IdTaken` for other content.
 
-    `parent` is the workflow id of an onboarding or campaign. May be repeated at any time: it also recognises a
-    request that closed long ago, and one that Temporal has forgotten. One whose workflow was broken off is `BrokenOff`;
-    with `again` a terminated one is started anew, and takes over the document that it has at Core Signature.
+    `parent` is the workflow id of an onboarding or campaign; `NotItsOwn` when the id does not begin with its. May be
+    repeated at any time: it also recognises a request that closed long ago, and one that Temporal has forgotten. One
+    whose workflow was broken off is `BrokenOff`; with `again` a terminated one is started anew, and takes over the
+    document that it has at Core Signature.
     """
+    if parent is not None and owner_in(prepared.id) != parent.partition(":")[2]:
+        raise NotItsOwn(prepared.id, parent)
     if record := await _recorded(store, prepared.id):
         return _recognise(prepared, record)
     before = await _in_temporal(client, prepared.id) if again else None
@@ -121,22 +133,11 @@ async def start(
         return _recognise(prepared, await _in_temporal(client, prepared.id), prepared.overdue)
     if prepared.document is not None:
         await store.put_document(prepared.document)
-    others = None
-    if not await _keep_signers(store, prepared):
-        if known := await _in_temporal(client, prepared.id):
-            return _recognise(prepared, known)
-        others = await store.read_signers(Home.of_request(prepared.id))
-        await _keep_signers(store, prepared, anew=True)
+    prepared = await _kept_beside(store, prepared)
     try:
         handle = await _start_workflow(client, prepared, parent, before)
     except WorkflowAlreadyStartedError:
-        known = await _in_temporal(client, prepared.id) or await _recorded(store, prepared.id)
-        if others is not None and known and known.fingerprint != prepared.request.fingerprint:
-            # The other start was faster, and its signers are those of the request that lives.
-            await store.replace_signers(Home.of_request(prepared.id), others)
-        return _recognise(prepared, known)
-    # Another start with other signers may have written between our writing and our winning: ours are the true ones.
-    await _keep_signers(store, prepared, anew=True)
+        return _recognise(prepared, await _in_temporal(client, prepared.id) or await _recorded(store, prepared.id))
     return Started(prepared.id, handle.id, handle.result_run_id or "", created=True)
 
 
@@ -147,13 +148,15 @@ def _validated(plain: PlainFile, checks: RequestChecks) -> tuple[RequestFile | N
         return None, faults
 
 
-async def _keep_signers(store: Store, prepared: Prepared, *, anew: bool = False) -> bool:
-    """Keep the signers that stand in full; False when other ones are kept under this id."""
-    if prepared.signers is None or await store.create_signers(Home.of_request(prepared.id), prepared.signers):
-        return True
-    if anew:
-        await store.replace_signers(Home.of_request(prepared.id), prepared.signers)
-    return anew
+async def _kept_beside(store: Store, prepared: Prepared) -> Prepared:
+    """What no history is to hold is in the store, under the fingerprint: of starts of one id at most one will live."""
+    home, request = Home.of_request(prepared.id), prepared.request
+    if prepared.signers is not None:
+        await store.keep_signers(home, request.fingerprint, prepared.signers)
+    if request.brief.message is None:
+        return prepared
+    message = await store.keep_text(home, f"message-{request.fingerprint[:16]}", request.brief.message)
+    return replace(prepared, request=request.replace(brief=request.brief.replace(message=str(message))))
 
 
 class _Known(BaseModel):

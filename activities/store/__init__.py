@@ -1,17 +1,21 @@
 """The document and record store: one fsspec URL, shared by starters and workers."""
 
 from activities.store.document import StoredDocument
-from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict, StoreFailure
-from activities.store.home import Home
+from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict, StoreFailure, TextDamaged
+from activities.store.home import Home, owner_in
 from activities.store.store import Store, device_hash
+from activities.store.texts import Reference
 
 __all__ = [
     "DocumentDamaged",
     "DocumentMissing",
     "Home",
     "RecordConflict",
+    "Reference",
     "Store",
     "StoreFailure",
     "StoredDocument",
+    "TextDamaged",
     "device_hash",
+    "owner_in",
 ]

@@ -24,6 +24,13 @@ class DocumentDamaged(StoreFailure):
         )
 
 
+class TextDamaged(StoreFailure):
+    """A text of somebody's is not the one that was kept."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the text {name} in the store does not match its hash")
+
+
 class RecordConflict(StoreFailure):
     """Something else was already recorded under this id."""
 

@@ -11,8 +11,9 @@ _SIGNATURE_REQUEST: Final = "signature-request"
 class Home:
     """The place of one workflow: `<shelf>/<kind>/<owner>/<id>`, the same on every shelf (`records`, `claims`, …).
 
-    `owner` is the onboarding or campaign it belongs to, so that one folder lists all of it; what belongs to nobody is
-    spread over 256 folders by its id. Two kinds of one id never meet.
+    `owner` is the onboarding or campaign it belongs to, so that one folder lists all of it: what stands before the
+    first dot of its id, for neither of them has a dot in its own. What belongs to nobody is spread over 256 folders by
+    its id. Two kinds of one id never meet.
     """
 
     kind: str
@@ -22,7 +23,7 @@ class Home:
     @classmethod
     def of_request(cls, id: str) -> "Home":
         """The place of a signature request."""
-        return cls(_SIGNATURE_REQUEST, hashlib.sha256(id.encode()).hexdigest()[:2], id)
+        return cls(_SIGNATURE_REQUEST, owner_in(id) or hashlib.sha256(id.encode()).hexdigest()[:2], id)
 
     def on(self, shelf: str) -> str:
         """Its folder on a shelf, for what there are several of."""
@@ -31,3 +32,9 @@ class Home:
     def file(self, shelf: str) -> str:
         """Its one file on a shelf."""
         return f"{self.on(shelf)}.json"
+
+
+def owner_in(id: str) -> str | None:
+    """The onboarding or campaign that an id names, None when it names none."""
+    owner, dot, rest = id.partition(".")
+    return owner if owner and dot and rest else None

@@ -52,6 +52,11 @@ class Objects:
         """Write an object unless there is one of this name; whether it was written."""
         return await self._in_thread(self._create_now, name, content)
 
+    async def settle(self, name: str) -> None:
+        """Have the name of an object on the disk: whoever wrote it may have died before it was."""
+        if self.local:
+            await self._in_thread(_sync_folder, Path(self._path(name)).parent)
+
     async def read(self, name: str) -> bytes | None:
         """An object's bytes, None when there is none."""
         return await self._in_thread(self._read_now, name)

@@ -1,8 +1,7 @@
 """What is kept of documents, requests and devices.
 
 Documents are kept under their SHA-256 and verified on the way out. Records are written once: equal content is the same
-record, other content an alarm. Nothing here is ever changed in place, but the signers a request brought along before
-it was started.
+record, other content an alarm; what must be erasable is never in one.
 """
 
 import asyncio
@@ -12,13 +11,19 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from activities.store.document import StoredDocument
-from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict
+from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict, TextDamaged
 from activities.store.home import Home
 from activities.store.objects import Objects
+from activities.store.texts import KeptText, Reference
 
 _DEVICE_HASH_LENGTH: Final = 12
 _ASKED: Final = "asked-"
+_SIGNERS_OF: Final = "signers-"
 _ASKED_NAME_LENGTH: Final = 16
+_OF_A_START: Final = 16
+"""Hex digits of the fingerprint of a start: of one request there are few."""
+REMEMBERED_AT_MOST: Final = 100
+"""Documents of which a process knows that the store has them whole: ten thousand starts have one between them."""
 _PIECE: Final = 1 << 18
 """Bytes of a document that are in memory while it is verified."""
 
@@ -36,6 +41,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._objects = Objects(url)
+        self._whole: dict[str, None] = {}
 
     @property
     def address(self) -> str:
@@ -52,12 +58,30 @@ class Store:
         await self._objects.check()
 
     async def put_document(self, content: bytes) -> str:
-        """Keep a document; returns its SHA-256, under which it is found again. Mends one that was damaged."""
+        """Keep a document; returns its SHA-256, under which it is found again. Mends one that was damaged.
+
+        Written once per content and looked through once per process: what is there is only looked for after that.
+        """
         sha256 = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
         name = f"documents/{sha256}"
-        if not await self._objects.create(name, content) and not await self._is_whole(sha256):
-            await self._objects.replace(name, content)
+        there = await self._objects.size(name) == len(content)
+        if not there or sha256 not in self._whole:
+            await self._put(name, sha256, content, there=there)
+            self._remember_whole(sha256)
         return sha256
+
+    async def _put(self, name: str, sha256: str, content: bytes, *, there: bool) -> None:
+        if there:
+            await self._objects.settle(name)
+        elif await self._objects.create(name, content):
+            return
+        if not await self._is_whole(sha256):
+            await self._objects.replace(name, content)
+
+    def _remember_whole(self, sha256: str) -> None:
+        self._whole[sha256] = None
+        if len(self._whole) > REMEMBERED_AT_MOST:
+            del self._whole[next(iter(self._whole))]
 
     async def document(self, sha256: str) -> StoredDocument:
         """A document to be read piece by piece, verified on the way; `DocumentMissing` when there is none."""
@@ -118,19 +142,51 @@ class Store:
         found = [await self._objects.read(f"{folder}/{name}") for name in names]
         return tuple(content for content in found if content is not None)
 
-    async def create_signers(self, home: Home, content: bytes) -> bool:
-        """Keep the signers that stand in full in a request file, if none are; whether what is kept is `content`."""
-        if await self._objects.create(_signers(home), content):
-            return True
-        return await self.read_signers(home) == content
+    async def keep_text(self, home: Home, name: str, text: str) -> Reference:
+        """Keep a text of somebody's; the same text under the same name is one object, another one has its own."""
+        kept, object, number = KeptText.of(text), name, 1
+        while not await self._objects.create(_text(home, object), kept.content):
+            before = await self._known_text(home, object)
+            if before is not None and before.text == text:
+                return before.reference(object)
+            number += 1
+            object = f"{name}-{number}"
+        return kept.reference(object)
 
-    async def replace_signers(self, home: Home, content: bytes) -> None:
-        """Keep them in place of what a start that never happened left behind."""
-        await self._objects.replace(_signers(home), content)
+    async def read_text(self, home: Home, reference: Reference) -> str | None:
+        """The text that a reference stands for, None when it was erased; `TextDamaged` when it is not that text."""
+        content = await self._objects.read(_text(home, reference.name))
+        if content is None:
+            return None
+        kept = KeptText.read(content)
+        if kept is None or kept.reference(reference.name) != reference:
+            raise TextDamaged(reference.name)
+        return kept.text
+
+    async def _known_text(self, home: Home, name: str) -> KeptText | None:
+        content = await self._objects.read(_text(home, name))
+        return KeptText.read(content) if content is not None else None
+
+    async def keep_signers(self, home: Home, fingerprint: str, content: bytes) -> None:
+        """Keep the signers that stand in full in a request file, for the start of this fingerprint."""
+        await self._objects.create(_signers_of(home, fingerprint), content)
+
+    async def choose_signers(self, home: Home, fingerprint: str) -> None:
+        """Have the signers of this start be those of the request, now that it lives; the first choice stays."""
+        if content := await self._objects.read(_signers_of(home, fingerprint)):
+            await self._objects.create(_signers(home), content)
 
     async def read_signers(self, home: Home) -> bytes | None:
-        """The signers that stand in full in a request file, None when there are none."""
-        return await self._objects.read(_signers(home))
+        """The signers that stand in full in its request file, None when there are none.
+
+        Before they were chosen, those of the only start; of several nobody knows which of them will be.
+        """
+        chosen = await self._objects.read(_signers(home))
+        if chosen is not None:
+            return chosen
+        folder = home.on("people")
+        starts = [name for name in await self._objects.names(folder) if name.startswith(_SIGNERS_OF)]
+        return await self._objects.read(f"{folder}/{starts[0]}") if len(starts) == 1 else None
 
     async def add_asked(self, home: Home, content: bytes) -> None:
         """Remember beside them what is sent to the provider; the same content once, whatever was sent before."""
@@ -204,6 +260,14 @@ def _cover(home: Home) -> str:
 
 def _signers(home: Home) -> str:
     return f"{home.on('people')}/signers.json"
+
+
+def _signers_of(home: Home, fingerprint: str) -> str:
+    return f"{home.on('people')}/{_SIGNERS_OF}{fingerprint[:_OF_A_START]}.json"
+
+
+def _text(home: Home, name: str) -> str:
+    return f"{home.on('texts')}/{name}.json"
 
 
 def _numbers(page: str) -> list[int]:

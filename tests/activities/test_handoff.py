@@ -24,9 +24,11 @@ from activities.people import FileDirectory
 from activities.push.service import Notices
 from activities.store import Home, Store, StoreFailure
 from deploy.sandbox.server import RunningSandbox
+from starter.lookup import recorded
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, brief, entries, pushes, sends
 from tests.servers import time_skipping
+from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.policy import Target
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
@@ -337,6 +339,15 @@ async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetiti
     assert SettledRecord.model_validate_json(first or b"") == record()
     await house.tell(house.hook("finance"), record=record())
     assert await house.store.read_record(Home.of_request("msa-0042")) == first
+
+
+async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: House) -> None:
+    said = TimelineEntry(at=AT, what="declined", who="chair", why="I am getting divorced", said=True)
+    settled = record().replace(show=record().show.replace(timeline=(said,)))
+    for _ in range(2):
+        await house.tell(house.hook("finance"), record=settled)
+    assert b"divorced" not in (await house.store.read_record(Home.of_request("msa-0042")) or b"")
+    assert (await recorded(house.store, "msa-0042") or record().show).timeline[0] == said
 
 
 async def test_nobody_hears_of_an_ending_that_could_not_be_recorded(

@@ -281,7 +281,7 @@ async def test_signers_in_full_are_found_by_their_request_only(tmp_path: Path) -
     store = Store(str(tmp_path / "store"))
     in_full = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
     signers = SignersFile(signers={"signer-1": in_full})
-    await store.create_signers(Home.of_request("r1"), signers.model_dump_json(by_alias=True).encode())
+    await store.keep_signers(Home.of_request("r1"), "a" * 64, signers.model_dump_json(by_alias=True).encode())
     directory = people(tmp_path)
     assert await directory.person("signer-1", "r1") == Person(id="signer-1", **dict(in_full))
     for request in ("r2", None):

@@ -2,13 +2,17 @@
 
 import asyncio
 import errno
+import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec  # type: ignore[import-untyped]
 import pytest
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from activities.store import (
@@ -16,10 +20,13 @@ from activities.store import (
     DocumentMissing,
     Home,
     RecordConflict,
+    Reference,
     Store,
     StoreFailure,
+    TextDamaged,
     device_hash,
 )
+from activities.store.store import REMEMBERED_AT_MOST
 
 MSA = Home.of_request("msa-0042")
 R = Home.of_request("r")
@@ -63,7 +70,7 @@ async def test_damaged_bytes_are_never_given_out_and_are_mended_by_another_start
     (tmp_path / "documents" / sha256).write_bytes(b"%PDF-1.6")
     with pytest.raises(DocumentDamaged, match="does not match its hash"):
         await whole(store, sha256)
-    await store.put_document(b"%PDF-1.7")
+    await Store(str(tmp_path)).put_document(b"%PDF-1.7")
     assert await whole(store, sha256) == b"%PDF-1.7"
 
 
@@ -127,7 +134,7 @@ async def test_amendments_come_in_their_order_also_when_one_is_missing(store: St
     assert await store.read_amendments(R) == ()
     for number in (10, 9, 2):
         await store.write_amendment(R, number, b"%d" % number)
-    await store.write_amendment(Home.of_request("r.1"), 1, b"another request's")
+    await store.write_amendment(Home("signature-request", R.owner, "r.1"), 1, b"another request's")
     assert await store.read_amendments(R) == (b"2", b"9", b"10")
 
 
@@ -141,17 +148,86 @@ async def test_two_kinds_of_one_id_never_meet(store: Store) -> None:
 
 def test_what_belongs_to_nobody_is_spread_by_its_id() -> None:
     assert MSA.file("records") == "records/signature-request/80/msa-0042.json"
-    assert Home("signature-request", "acme-onboarding", "acme-onboarding.1.2").on("amendments") == (
-        "amendments/signature-request/acme-onboarding/acme-onboarding.1.2"
-    )
+    assert Home.of_request(".msa").owner == hashlib.sha256(b".msa").hexdigest()[:2]
 
 
-async def test_signers_are_replaced_only_on_purpose(store: Store) -> None:
-    assert await store.create_signers(R, b"{1}")
-    assert await store.create_signers(R, b"{1}")
-    assert not await store.create_signers(R, b"{2}")
-    await store.replace_signers(R, b"{2}")
-    assert await store.read_signers(Home.of_request("r")) == b"{2}"
+def test_what_belongs_to_an_onboarding_or_a_campaign_is_in_its_folder() -> None:
+    home = Home.of_request("acme-onboarding.1.2")
+    assert home.on("amendments") == "amendments/signature-request/acme-onboarding/acme-onboarding.1.2"
+
+
+async def test_of_the_signers_of_several_starts_those_of_the_one_that_lives_are_the_request_s(store: Store) -> None:
+    await store.keep_signers(R, "a" * 64, b"{1}")
+    assert await store.read_signers(R) == b"{1}"
+    await store.keep_signers(R, "b" * 64, b"{2}")
+    assert await store.read_signers(R) is None
+    await store.choose_signers(R, "c" * 64)
+    assert await store.read_signers(R) is None
+    for fingerprint in ("b" * 64, "a" * 64):
+        await store.choose_signers(R, fingerprint)
+    assert await store.read_signers(R) == b"{2}"
+    await store.keep_signers(R, "b" * 64, b"{3}")
+    assert await store.read_signers(R) == b"{2}"
+
+
+async def test_a_text_comes_back_by_its_reference_and_its_hash_cannot_be_guessed(store: Store) -> None:
+    no = await store.keep_text(R, "answer-1", "no")
+    assert await store.keep_text(R, "answer-1", "no") == no
+    assert (no.name, await store.read_text(R, no)) == ("answer-1", "no")
+    assert hashlib.sha256(b"no").hexdigest() not in str(no)
+    elsewhere = await store.keep_text(MSA, "answer-1", "no")
+    assert elsewhere.sha256 != no.sha256
+    assert Reference.read(str(no)) == no
+
+
+async def test_of_two_texts_under_one_name_each_is_found(store: Store) -> None:
+    texts = ("stop", "go on", "stop")
+    kept = [await store.keep_text(R, "paused", text) for text in texts]
+    assert kept[0] == kept[2]
+    assert [await store.read_text(R, one) for one in kept] == list(texts)
+
+
+async def test_an_erased_text_is_gone_and_a_changed_one_is_an_error(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    no = await store.keep_text(R, "answer-1", "no")
+    file = tmp_path / R.on("texts") / "answer-1.json"
+    file.write_text(file.read_text().replace('"no"', '"yes"'))
+    with pytest.raises(TextDamaged, match="answer-1 in the store does not match"):
+        await store.read_text(R, no)
+    shutil.rmtree(tmp_path / R.on("texts"))
+    assert await store.read_text(R, no) is None
+
+
+async def test_a_document_of_ten_thousand_starts_is_written_and_looked_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    opened: list[object] = []
+    fsync, open_ = os.fsync, LocalFileSystem.open
+
+    def count_syncs(file: int) -> None:
+        synced.append(file)
+        fsync(file)
+
+    def count_reads(*args: Any, **kwargs: Any) -> Any:
+        opened.append(args)
+        return open_(*args, **kwargs)
+
+    monkeypatch.setattr(os, "fsync", count_syncs)
+    monkeypatch.setattr(LocalFileSystem, "open", count_reads)
+    await Store(str(tmp_path)).put_document(b"%PDF-1.7")
+    assert (len(synced) > 0, len(opened)) == (True, 0)
+    synced.clear()
+    campaign = Store(str(tmp_path))
+    for _ in range(100):
+        await campaign.put_document(b"%PDF-1.7")
+    assert (len(synced), len(opened)) == (1, 1)
+
+
+async def test_of_ever_so_many_documents_the_last_are_remembered(store: Store) -> None:
+    for number in range(10 * REMEMBERED_AT_MOST):
+        await store.put_document(b"%d" % number)
+    assert len(store._whole) == REMEMBERED_AT_MOST
 
 
 async def test_a_store_that_cannot_be_used_says_why(tmp_path: Path) -> None:
@@ -240,7 +316,7 @@ async def test_a_store_where_nothing_may_be_removed_will_do(monkeypatch: pytest.
 async def test_contracts_and_addresses_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "above" / "store"))
     await store.put_document(b"%PDF-1.7")
-    await store.create_signers(R, b"{1}")
+    await store.keep_signers(R, "a" * 64, b"{1}")
     await store.write_amendment(R, 1, b"{}")
     for path in (tmp_path / "above", *(tmp_path / "above").rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path

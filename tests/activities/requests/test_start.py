@@ -15,8 +15,8 @@ from temporalio.worker import Worker
 
 from activities.files.reading import FileFaults, FileText
 from activities.people import DirectoryFailure
-from activities.requests.start import IdTaken, prepare, start
-from activities.store import Home, Store
+from activities.requests.start import IdTaken, NotItsOwn, prepare, start
+from activities.store import Home, Reference
 from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, given
 from tests.activities.requests.waiting_request import WaitingRequest
 from tests.activities.test_store import whole
@@ -24,6 +24,7 @@ from tests.servers import real_server
 from workflows import names
 from workflows.model.policy import Reminders
 from workflows.model.request import Document, Role, Signer
+from workflows.signature.inputs import SignatureRequest
 
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo", "locale": "ja"}
 
@@ -78,7 +79,7 @@ async def test_signers_in_full_are_kept_out_of_the_input(desk: Desk) -> None:
     assert prepared.request.brief.signers[1].person == "signer-2"
     assert "buyer@example.org" not in prepared.request.model_dump_json()
     assert prepared.signers is not None
-    await desk.store.create_signers(Home.of_request(prepared.id), prepared.signers)
+    await desk.store.keep_signers(Home.of_request(prepared.id), prepared.request.fingerprint, prepared.signers)
     buyer = await desk.directory.person("signer-2", prepared.id)
     assert (buyer.email, buyer.zone, buyer.locale) == ("buyer@example.org", "Asia/Tokyo", "ja")
 
@@ -305,10 +306,10 @@ async def test_the_same_file_is_the_same_request_while_it_runs_and_after(desk: D
 
 @pytest.mark.real_server
 async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk) -> None:
-    prepared = await desk.prepare()
+    prepared = await desk.prepare(id="acme.1.1")
     async with real_server() as env:
         await start(env.client, desk.store, prepared, parent="customer-onboarding:acme")
-        found = await env.client.get_workflow_handle("signature-request:msa-0042").describe()
+        found = await env.client.get_workflow_handle("signature-request:acme.1.1").describe()
         assert {pair.key.name: pair.value for pair in found.typed_search_attributes.search_attributes} == {
             "CsStatus": "converting",
             "CsKind": "customer-contract",
@@ -327,8 +328,8 @@ async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk) -
 async def test_everybody_s_place_in_temporal_s_queues_is_said_at_the_start(desk: Desk) -> None:
     ours = [
         (await desk.prepare(id="ordinary"), None),
-        (await desk.prepare(id="urgent", policy={"urgent": True}), "customer-onboarding:acme"),
-        (await desk.prepare(id="bulk", policy={"urgent": True}), "acknowledgement-campaign:conduct-2026"),
+        (await desk.prepare(id="acme.1.1", policy={"urgent": True}), "customer-onboarding:acme"),
+        (await desk.prepare(id="conduct-2026.chair", policy={"urgent": True}), "acknowledgement-campaign:conduct-2026"),
     ]
     places = {}
     async with real_server() as env:
@@ -339,8 +340,8 @@ async def test_everybody_s_place_in_temporal_s_queues_is_said_at_the_start(desk:
             places[prepared.id] = (place.priority_key, place.fairness_key)
     assert places == {
         "ordinary": (3, hashlib.sha256(b"customer-contract").hexdigest()[:32]),
-        "urgent": (1, hashlib.sha256(b"acme").hexdigest()[:32]),
-        "bulk": (5, hashlib.sha256(b"conduct-2026").hexdigest()[:32]),
+        "acme.1.1": (1, hashlib.sha256(b"acme").hexdigest()[:32]),
+        "conduct-2026.chair": (5, hashlib.sha256(b"conduct-2026").hexdigest()[:32]),
     }
 
 
@@ -352,41 +353,35 @@ async def test_a_very_long_document_name_can_be_started(desk: Desk) -> None:
 
 
 @pytest.mark.real_server
-async def test_signers_in_full_of_a_start_that_failed_may_be_corrected(desk: Desk) -> None:
-    wrong = await desk.prepare(signers=[{**IN_FULL, "email": "byer@example.org"}])
-    right = await desk.prepare(signers=[IN_FULL])
+async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives(desk: Desk) -> None:
+    """Whatever a start that failed has left, or one that was slower has written."""
+    wrong = await desk.prepare(signers=[{**IN_FULL, "email": "byer@example.org"}], message="Dear Byer")
+    right = await desk.prepare(signers=[IN_FULL], message="Dear Buyer")
+    home = Home.of_request(right.id)
     assert wrong.signers is not None
-    await desk.store.create_signers(Home.of_request(wrong.id), wrong.signers)
+    await desk.store.keep_signers(home, wrong.request.fingerprint, wrong.signers)
     async with real_server() as env:
-        assert (await start(env.client, desk.store, right)).created
+        started = await start(env.client, desk.store, right)
         with pytest.raises(IdTaken):
             await start(env.client, desk.store, wrong)
+        assert not (await start(env.client, desk.store, right)).created
+        begun = await env.client.get_workflow_handle(started.workflow_id).fetch_history()
+    [payload] = begun.events[0].workflow_execution_started_event_attributes.input.payloads
+    assert b"Buyer" not in payload.data
+    request = SignatureRequest.model_validate_json(payload.data)
+    message = Reference.read(request.brief.message or "")
+    assert message is not None
+    assert await desk.store.read_text(home, message) == "Dear Buyer"
+    await desk.store.choose_signers(home, request.fingerprint)
     assert (await desk.directory.person("signer-1", right.id)).email == "buyer@example.org"
 
 
-@pytest.mark.real_server
-async def test_a_start_that_was_slower_leaves_the_signers_of_the_faster_one(desk: Desk) -> None:
-    """Both found what a start that failed had left, and nothing in Temporal."""
-    left = await desk.prepare(signers=[{**IN_FULL, "email": "byer@example.org"}])
-    slow = await desk.prepare(signers=[{**IN_FULL, "email": "seller@example.org"}])
-    fast = await desk.prepare(signers=[IN_FULL])
-    assert left.signers is not None
-    await desk.store.create_signers(Home.of_request(left.id), left.signers)
-
-    class Overtaken(Store):
-        """Another start comes and goes while this one looks."""
-
-        async def read_signers(self, home: Home) -> bytes | None:
-            await start(env.client, desk.store, fast)
-            return await super().read_signers(home)
-
-        async def create_signers(self, home: Home, content: bytes) -> bool:
-            return not content
-
-    async with real_server() as env:
-        with pytest.raises(IdTaken):
-            await start(env.client, Overtaken(desk.store.address), slow)
-    assert (await desk.directory.person("signer-1", fast.id)).email == "buyer@example.org"
+async def test_what_belongs_to_an_onboarding_or_a_campaign_is_named_after_it(desk: Desk) -> None:
+    nowhere = await Client.connect("127.0.0.1:1", lazy=True)
+    for parent in ("customer-onboarding:acme", "acknowledgement-campaign:acme.1"):
+        with pytest.raises(NotItsOwn, match=f"acme.1.1 cannot belong to {parent}" if "." in parent else "cannot"):
+            id = "acme.1.1" if "." in parent else "msa-0042"
+            await start(nowhere, desk.store, await desk.prepare(id=id), parent=parent)
 
 
 @pytest.mark.real_server

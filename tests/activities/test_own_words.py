@@ -1,0 +1,67 @@
+"""People's own words stand beside what is written once, and can be erased."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from activities import ledger_pages
+from activities.own_words import DAMAGED, ERASED, apart, together
+from activities.store import Home, Store
+from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.notices import Page
+from workflows.model.request import Status
+from workflows.model.views import RequestShow
+
+AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
+MSA = Home.of_request("msa-0042")
+ASKED = AskedQuestion(number=1, person="chair", text="Which annex?", at=AT, answer="Annex B")
+OPEN = AskedQuestion(number=2, person="chair", text="Which page?", at=AT)
+PAUSED = TimelineEntry(at=AT, what="paused", who="legal-desk", why="They are on strike", said=True)
+PAUSED_AGAIN = PAUSED.replace(why="They still are")
+SENT = TimelineEntry(at=AT, what="sent", who="core-signature", why="as planned")
+SHOWN = RequestShow(
+    id="msa-0042",
+    kind="customer-contract",
+    status=Status.CANCELLED,
+    question=OPEN,
+    answered=(ASKED,),
+    timeline=(SENT, PAUSED, PAUSED_AGAIN),
+)
+WORDS = ("annex", "Annex", "page", "strike", "still")
+
+
+async def test_words_leave_what_is_written_once_and_come_back_to_whoever_reads_it(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    written = await apart(store, MSA, SHOWN)
+    told = written.model_dump_json()
+    assert [word for word in WORDS if word in told] == []
+    assert "as planned" in told
+    assert await together(store, MSA, written) == SHOWN
+    assert await apart(store, MSA, SHOWN) == written
+
+
+async def test_erased_words_are_shown_as_such_and_so_are_damaged_ones(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    written = await apart(store, MSA, SHOWN)
+    (tmp_path / MSA.on("texts") / "question-2.json").write_text("{}")
+    shown = await together(store, MSA, written)
+    assert shown.question is not None
+    assert (shown.question.text, shown.answered) == (DAMAGED, (ASKED,))
+    shutil.rmtree(tmp_path / MSA.on("texts"))
+    erased = await together(store, MSA, written)
+    assert (erased.answered[0].text, erased.answered[0].answer) == (ERASED, ERASED)
+    assert [entry.why for entry in erased.timeline] == ["as planned", ERASED, ERASED]
+
+
+async def test_pages_of_a_long_life_hold_no_words_either(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    page = Page(number=1, timeline=(SENT, PAUSED))
+    for _ in range(2):
+        await ledger_pages.keep(store, "msa-0042", page)
+    [kept] = await store.read_pages(MSA)
+    assert b"strike" not in kept
+    assert await ledger_pages.pages_of(store, "msa-0042") == [page]
+
+
+async def test_what_was_written_with_its_words_is_shown_with_them(tmp_path: Path) -> None:
+    assert await together(Store(str(tmp_path)), MSA, SHOWN) == SHOWN
