@@ -38,7 +38,7 @@ PACE: Final = Pace(at_once=20, begin=15.0, end=75.0)
 """For the targets of a batch; a group's members have a pace of their own within `end`."""
 
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
-_PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.DIRECTORY)
+_PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH, Reason.DIRECTORY)
 
 
 class Fanout(Handoff):

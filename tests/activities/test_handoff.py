@@ -26,10 +26,11 @@ from activities.store import Home, Store, StoreFailure
 from deploy.sandbox.server import RunningSandbox
 from starter.lookup import recorded
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
-from tests.activities.push.stage import arm, brief, entries, pushes, sends
+from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
 from tests.servers import time_skipping
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Notice, NoticeAction, Outcome
+from workflows.model.planning import Reason
 from workflows.model.policy import Target
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
 from workflows.model.request import Document, SignerState, Status
@@ -262,6 +263,18 @@ async def test_a_push_service_that_is_away_costs_only_those_on_phones(
     person, hook = await house.tell(Target(target="hr", person="legal-desk"), house.hook("finance"))
     assert (person.ok, person.gone, hook.ok) == (False, False, True)
     assert 120 <= person.retry_after < 130
+
+
+async def test_a_phone_of_another_project_is_tried_again_and_told_once_ours_is_the_right_one(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    target = Target(target="finance", person="finance-chief")
+    mark(sandbox, "finance-chief~1", "other_sender")
+    (result,) = await house.tell(target)
+    assert (result.ok, result.gone, result.why) == (False, False, Reason.PUSH_MISMATCH)
+    mark(sandbox, "finance-chief~1", "valid")
+    (result,) = await house.tell(target)
+    assert result.ok
 
 
 async def test_a_system_that_is_away_or_whose_address_is_refused_is_tried_again(

@@ -21,6 +21,7 @@ from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import Code, Signer, SignerState, Status
 from workflows.names import notice_key
 from workflows.signature.progress import Progress
+from workflows.signature.show import show
 
 PAYLOAD_AT_MOST = 256 * 1024
 RUN_AT_MOST = 4 * 1024 * 1024
@@ -116,6 +117,15 @@ def test_ten_times_the_lines_are_remembered_by_their_last_and_all_leave_in_order
     assert f"msa-0042/reminder-{5 * LINES_AT_MOST + 1}/customer-signer" not in progress.ledger.known
 
 
+def test_a_time_that_somebody_chose_before_another_keeps_its_own_line_also_when_the_later_one_was_first() -> None:
+    progress = told(Progress.begin(a_request().brief, AT), "customer-signer", "snooze-2")
+    for number in range(1, LINES_AT_MOST + 1):
+        progress = told(progress, "customer-signer", f"reminder-{number}")
+    assert [mark.stage for mark in progress.ledger.marks] == ["snooze-2", f"reminder-{LINES_AT_MOST // 2}"]
+    snoozes = [f"msa-0042/snooze-{number}/customer-signer" for number in (1, 2, 3)]
+    assert [key in progress.ledger.known for key in snoozes] == [False, True, False]
+
+
 def decisions(people: int) -> float:
     """Seconds of the processor for what is next, when each of so many has a mark, some lines and three moments."""
     names = [f"signer-{number}" for number in range(people)]
@@ -139,6 +149,34 @@ def decisions(people: int) -> float:
 def test_what_is_next_costs_each_signer_the_same_however_many_there_are() -> None:
     few, many = (min(decisions(people) for _ in range(3)) for people in (25, 100))
     assert many < 4 * 3 * few
+
+
+def shown(people: int) -> float:
+    """Seconds of the processor for an answer, when each of so many has ten warnings ahead."""
+    names = [f"signer-{number}" for number in range(people)]
+    request = a_request(*(Signer(person=name, order=1) for name in names))
+    progress = Progress.begin(request.brief, AT)
+    progress = progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), AT)
+    due = AT + timedelta(days=30)
+    moments = tuple(
+        Moment(
+            at=due - timedelta(days=days), kind=MomentKind.WARN, stage=f"warning-{days}d", person=name, to=name, why=""
+        )
+        for name in names
+        for days in range(1, 11)
+    )
+    progress = progress.planned(Agenda(due_at=due, moments=moments), AT)
+    began = time.process_time()
+    for _ in range(5):
+        answer = show(request, progress, AT)
+    took = time.process_time() - began
+    assert {one.snooze_until for one in answer.choices} == {due - timedelta(days=1)}
+    return took
+
+
+def test_what_is_shown_costs_each_signer_the_same_however_many_there_are() -> None:
+    few, many = (min(shown(people) for _ in range(3)) for people in (25, 100))
+    assert many < 4 * 2 * few
 
 
 def test_a_page_that_was_not_kept_comes_again_under_another_name_once_it_has_more() -> None:

@@ -1,7 +1,8 @@
 """The reminder ledger: every planned notice ends in exactly one line, sent or not, with the reason.
 
 All lines are remembered while there are at most `LINES_AT_MOST`. Of older ones a mark stays, the last of each person
-and kind of notice, because decisions rest on them; the whole lines leave for pages in the store with the next delivery.
+and kind of notice and each time that somebody chose, because decisions rest on them; the whole lines leave for pages in
+the store with the next delivery.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import Final, Self, TypeAlias
 
 import workflows.follow_up.stages as stages
-from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG
+from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG, Stage
 from workflows.model.base import Model
 from workflows.model.notices import Channel, Delivered, Notification, Outcome
 from workflows.model.planning import Moment, MomentKind, Reason
@@ -98,7 +99,8 @@ def _series_of(line: Notification) -> _Series:
 
 def _place_of(key: str) -> tuple[_Series, int]:
     _, stage, person, *about = key.split("/")
-    series, number = stages.numbered(stage)
+    # Of the times that somebody chose a later one may have its line first: each is one of its own.
+    series, number = (stage, 1) if stages.kind_of(stage) is Stage.SNOOZE else stages.numbered(stage)
     return (series, person, about[0] if about else ""), number
 
 

@@ -148,13 +148,17 @@ def snoozes_left(progress: FollowUp, policy: Policy, person: str) -> int:
     return max(policy.snooze - used, 0)
 
 
-def latest_snooze(progress: FollowUp, person: str, now: datetime) -> datetime | None:
-    """Until when this signer may say "not now": their last warning, else the due date; after that the closing."""
+def latest_snoozes(progress: FollowUp, now: datetime) -> dict[str, datetime | None]:
+    """Until when each whose turn it is may say "not now".
+
+    Their last warning, else the due date; after that the closing.
+    """
+    people = [one.person for one in progress.awaited.pending]
     if progress.is_overdue(now):
-        return progress.closes_at
+        return dict.fromkeys(people, progress.closes_at)
     moments = progress.agenda.moments if progress.agenda else ()
-    warnings = [m.at for m in moments if m.kind is MomentKind.WARN and m.person == person]
-    return max(warnings, default=progress.due_at)
+    warnings = sorted((moment.at, moment.person) for moment in moments if moment.kind is MomentKind.WARN)
+    return dict.fromkeys(people, progress.due_at) | {person: at for at, person in warnings}
 
 
 def reminded_at(progress: FollowUp, person: str, now: datetime) -> datetime | None:
@@ -171,7 +175,7 @@ def refuse_snooze(progress: FollowUp, policy: Policy, wish: NotNow, now: datetim
         return "there is no later reminder left"
     if wish.until <= now:
         return "that time has passed"
-    latest = latest_snooze(progress, wish.person, now)
+    latest = latest_snoozes(progress, now).get(wish.person)
     if latest is None or wish.until <= latest:
         return None
     return "that is after it closes" if progress.is_overdue(now) else "that is after the last warning"

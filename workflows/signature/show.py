@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from workflows.follow_up.moves import next_moment
-from workflows.follow_up.operations import latest_snooze, open_question, reminded_at, snoozes_left
+from workflows.follow_up.operations import latest_snoozes, open_question, reminded_at, snoozes_left
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Delivered, Notification, Outcome
 from workflows.model.planning import MomentKind, Reason
@@ -158,11 +158,12 @@ def _until(progress: Progress, stop: Stop) -> str:
 def _choices(policy: Policy, progress: Progress, now: datetime) -> tuple[Choices, ...]:
     if progress.status.ended or progress.ending:
         return ()
+    latest = latest_snoozes(progress, now)
     return tuple(
         Choices(
             person=signer.person,
             snoozes_left=snoozes_left(progress, policy, signer.person),
-            snooze_until=latest_snooze(progress, signer.person, now),
+            snooze_until=latest[signer.person],
             hand_over=policy.self_delegate,
             ask=open_question(progress) is None,
             reminded_at=reminded_at(progress, signer.person, now),
