@@ -1,6 +1,5 @@
 """From what Core Signature says of a document to what a workflow believes (docs/core-signature.md, Statuses). Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from activities.core_signature.matching import folded, match, missing
 from activities.core_signature.wire import WireDocument, WireSigner
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import Code, Role, Roster, Signer, SignerState, Status
+from workflows.model.texts import in_one_line
 
 LONGEST_REASON: Final = 500
 FORWARDED: Final = "forwarded"
 """The reason of a signer who gave their place at Core Signature to somebody we do not know."""
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 STATUSES: Final = {
     "co": Status.CONVERTING,
@@ -124,7 +123,7 @@ class _Roll:
 
 def clean(reason: str | None) -> str | None:
     """What a signer wrote, in one line without control or direction characters, at most 500 characters."""
-    line = " ".join(_CONTROLS.sub(" ", reason or "").split())
+    line = " ".join(in_one_line(reason or "").split())
     return line[:LONGEST_REASON] or None
 
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from workflows.model.texts import in_one_line
+
 BLANK: Final = "[redacted]"
 LONGEST_TEXT: Final = 2048
 """The longest text of a provider that is kept: 2 KiB of UTF-8."""
@@ -17,12 +19,11 @@ _PATTERNS: Final = (
     re.compile(r"\+\d[\d\s().-]{6,20}\d"),  # telephone numbers
     re.compile(r"[A-Za-z0-9_~+/=-]{40,}"),  # keys, device tokens, base64
 )
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 def redact(text: str, private: Iterable[str] = ()) -> str:
     """`text` in one printable line of at most 2 KiB, without the `private` strings, addresses, tokens and queries."""
-    line = _CONTROLS.sub(" ", text)
+    line = in_one_line(text)
     for secret in sorted((value for value in private if len(value) > 2), key=len, reverse=True):
         line = re.sub(re.escape(secret), BLANK, line, flags=re.IGNORECASE)
     for pattern in _PATTERNS:

@@ -5,7 +5,7 @@ import pytest
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.model.notices import NoticeAction
-from workflows.model.policy import TellRequester
+from workflows.model.policy import Target, TellRequester
 from workflows.model.provider import SignerSeen
 from workflows.model.request import Code, Role, Signer, SignerState, Status
 from workflows.model.wishes import Cancellation, Delegation
@@ -111,6 +111,26 @@ async def test_of_every_other_ending_they_hear_all_the_same(outcome: Status) -> 
         await it.callback("declined")
         assert (await it.handle.result()).outcome is outcome
     assert "legal-desk" in told_of_the_end(world)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [(Status.DECLINED, {"archive", "ledger"}), (Status.EXPIRED, {"archive"}), (Status.SIGNED, {"erp"})],
+)
+async def test_of_systems_those_hear_of_an_ending_that_asked_for_it(outcome: Status, told: set[str]) -> None:
+    asked_for = {
+        "erp": (Status.SIGNED,),
+        "ledger": (Status.DECLINED,),
+        "archive": (Status.DECLINED, Status.CANCELLED, Status.EXPIRED),
+    }
+    targets = tuple(Target(target=name, url=f"https://{name}.example/", on=on) for name, on in asked_for.items())
+    world = World()
+    async with story(world, a_request(Signer(person="customer-signer", order=1), handoff=targets)) as it:
+        await it.days_pass(0.1)
+        world.signatures.status = outcome
+        await it.callback("declined")
+        await it.handle.result()
+    assert {call.target.target for batch in world.handoff.batches for call in batch.calls if call.target.url} == told
 
 
 @pytest.mark.parametrize(("mails_endings", "told"), [(True, []), (False, ["customer-signer", "auditor"])])

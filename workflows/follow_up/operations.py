@@ -158,7 +158,8 @@ def latest_snoozes(progress: FollowUp, now: datetime) -> dict[str, datetime | No
         return dict.fromkeys(people, progress.closes_at)
     moments = progress.agenda.moments if progress.agenda else ()
     warnings = sorted((moment.at, moment.person) for moment in moments if moment.kind is MomentKind.WARN)
-    return dict.fromkeys(people, progress.due_at) | {person: at for at, person in warnings}
+    last = {person: at for at, person in warnings}
+    return {person: last.get(person, progress.due_at) for person in people}
 
 
 def reminded_at(progress: FollowUp, person: str, now: datetime) -> datetime | None:

@@ -14,6 +14,7 @@ _HIDDEN: Final = frozenset(map(chr, (*_CONTROLS, *_TURNING)))
 """What moves a terminal's cursor, or turns the direction of whatever follows."""
 _LAYOUT: Final = frozenset("\t\n")
 """What a text of several lines may have and a name may not."""
+_TO_LINES: Final = dict.fromkeys(map(ord, _HIDDEN | _LAYOUT), "\n")
 _MORE: Final = "…"
 
 
@@ -36,6 +37,11 @@ def plain(text: str) -> str:
     """The text in NFC, with unix line ends and without what people cannot see."""
     folded = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
     return "".join(char for char in folded if char not in _HIDDEN and not _is_half(char))
+
+
+def in_one_line(text: str) -> str:
+    """The text with a space for every run of line ends and of what people cannot see."""
+    return " ".join(filter(None, text.translate(_TO_LINES).split("\n")))
 
 
 def cleaned(text: str) -> str:
