@@ -24,7 +24,9 @@ def _packed(value: Any, plain: SerializerFunctionWrapHandler, info: Serializatio
     told = plain(value)
     if not told or not (info.context or {}).get(PACKED):
         return told
-    return base64.b85encode(zlib.compress(json.dumps(told, separators=(",", ":")).encode(), 9)).decode()
+    text = json.dumps(told, separators=(",", ":"))
+    packed = base64.b85encode(zlib.compress(text.encode(), 9)).decode()
+    return packed if len(packed) < len(text) else told
 
 
 def _unpacked(told: Any) -> Any:
@@ -32,9 +34,8 @@ def _unpacked(told: Any) -> Any:
 
 
 Packed = Annotated[Part, BeforeValidator(_unpacked), WrapSerializer(_packed, when_used="json")]
-"""What takes most of a history and is read elsewhere (by `show`, in the store): there its JSON, deflated, as base85.
-
-Plain JSON is read as well.
+"""What takes most of a history and is read elsewhere (by `show`, in the store): there its JSON, deflated, as base85
+where that is shorter. Plain JSON is read as well.
 """
 
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
-from workflows.model.base import Model
+from workflows.model.base import Model, Packed
 from workflows.model.notices import Delivered, Notice
 from workflows.model.policy import Target
 from workflows.model.request import SignerState, Status
@@ -89,4 +89,4 @@ class HandoffResult(Model):
 class HandoffReport(Model):
     """A result per call of the batch."""
 
-    results: tuple[HandoffResult, ...]
+    results: Packed[tuple[HandoffResult, ...]]
