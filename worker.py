@@ -54,7 +54,7 @@ class NotSetUp(Refusal):
     """The namespace lacks what every workflow task needs."""
 
 
-def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> dict[str, list[Any]]:
+def activities_of(open_clients: Clients, client: Client, oncall: str = "", company: str = "") -> dict[str, list[Any]]:
     """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py)."""
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
@@ -66,6 +66,7 @@ def activities_of(open_clients: Clients, client: Client, oncall: str = "") -> di
         mail=SignerMail(open_clients.signature, open_clients.directory, Asked(open_clients.store)),
         store=open_clients.store,
         messaging=open_clients.messaging,
+        company=company,
         limiter=limiter,
     )
     sign_in = SignInMessages(
@@ -170,7 +171,7 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
         await open_things.enter_async_context(_paced(client, open_clients.pace, chosen))
-        asked = activities_of(open_clients, client, chosen.oncall)
+        asked = activities_of(open_clients, client, chosen.oncall, chosen.company)
         all_of_them = workers(client, asked, open_clients.pace, chosen)
         await open_things.enter_async_context(at_work(all_of_them))
         yield True

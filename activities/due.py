@@ -10,12 +10,13 @@ _NEAR: Final = timedelta(days=7)
 _DAY: Final = timedelta(days=1)
 
 
-def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None) -> str:
+def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, *, short: bool = False) -> str:
     """`Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam).`, in the reader's language; without `now` only the date.
 
-    The date always stands beside the word: a notice that is read a day late must not be wrong.
+    The date always stands beside the word: a notice that is read a day late must not be wrong. A `short` one leaves out
+    what a phone in the reader's hand says by itself: this year, and their own clock.
     """
-    say, when = reader.language.say, reader.instant(due_at)
+    say, when = reader.language.say, reader.shortly(due_at, now) if short else reader.instant(due_at)
     if now is None:
         return say("Due {when}.", when=when)
     if due_at <= now:

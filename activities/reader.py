@@ -15,6 +15,7 @@ from activities.person import Person
 
 _USUAL_DAYS: Final = "mon-fri"
 _DATE: Final = "yMMMEd"
+_DAY: Final = "MMMEd"
 _CITY: Final = "VVV"
 _OFFSET: Final = "ZZZZ"
 
@@ -43,10 +44,18 @@ class Reader:
 
     def instant(self, instant: datetime) -> str:
         """An instant on their own clock, named by its city: `Fri, 11 Dec 2026, 18:00 (Amsterdam)`."""
+        return f"{self._written(instant, _DATE)} ({self._place(instant)})"
+
+    def shortly(self, instant: datetime, now: datetime | None) -> str:
+        """The same without the city, and in the year of `now` without the year: `Fri, 11 Dec, 18:00`."""
+        same_year = now is not None and self.day(now).year == self.day(instant).year
+        return self._written(instant, _DAY if same_year else _DATE)
+
+    def _written(self, instant: datetime, skeleton: str) -> str:
         locale = self.language.locale
-        day = format_skeleton(_DATE, instant, tzinfo=self.zone, locale=locale)
+        day = format_skeleton(skeleton, instant, tzinfo=self.zone, locale=locale)
         clock = format_time(instant, "short", tzinfo=self.zone, locale=locale)
-        return f"{locale.datetime_formats['medium'].format(clock, day)} ({self._place(instant)})"
+        return f"{locale.datetime_formats['medium'].format(clock, day)}"
 
     def _place(self, instant: datetime) -> str:
         """The city of the clock; the offset where it has none, since `Etc/GMT+5` lies west, not east."""

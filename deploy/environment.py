@@ -16,10 +16,11 @@ _OUTSIDE = ("TEMPORAL_", "COUNTERSIGN_", "SANDBOX_")
 _BUILD = "TEMPORAL_WORKER_BUILD_ID"
 _VERSIONING = (_BUILD, "TEMPORAL_DEPLOYMENT_NAME")
 _FILES_OF_OURS = ("COUNTERSIGN_PEOPLE", "COUNTERSIGN_POLICIES")
-_WORDS_OF_OURS = ("COUNTERSIGN_LOG_LEVEL",)
+_WORDS_OF_OURS = ("COUNTERSIGN_LOG_LEVEL", "COUNTERSIGN_COMPANY")
 _CONVERSION_SECONDS = "0.2"
 _CALLS_A_SECOND = "200"
 _TENANT = "acme"
+_COMPANY = "Acme"
 
 
 def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -48,6 +49,7 @@ def of_countersign(kept: Kept, folder: Path, host: str, shell: Mapping[str, str]
         "TEMPORAL_ADDRESS": authority(host, kept.ports.temporal),
         "TEMPORAL_NAMESPACE": "default",
         "COUNTERSIGN_DATA_DIR": str(folder),
+        "COUNTERSIGN_COMPANY": _COMPANY,
         "COUNTERSIGN_WEB_UI": url(host, kept.ports.web_ui),
         "COUNTERSIGN_PEOPLE": str(folder / "example" / "people.yaml"),
         **_of_signature(kept, sandbox),

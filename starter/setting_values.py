@@ -22,6 +22,8 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _LINK_SECRET_BYTES: Final = 32
+COMPANY_AT_MOST: Final = 60
+"""Characters of a name that every notice carries."""
 _PAYLOAD_KEY_BYTES: Final = 32
 _WEBHOOK_SECRET_BYTES: Final = range(24, 65)
 """Lengths that the Standard Webhooks specification allows."""
@@ -72,6 +74,12 @@ def _address(text: str) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         raise wrong("must begin with https:// (http:// is for loopback only)")
     return text.rstrip("/")
+
+
+def _name(text: str) -> str:
+    if len(text) > COMPANY_AT_MOST or not text.isprintable():
+        raise wrong(f"must be at most {COMPANY_AT_MOST} characters that can be seen")
+    return text.strip()
 
 
 def _span(value: object) -> object:
@@ -169,6 +177,8 @@ def _payload_keys(value: object) -> object:
 
 Address = Annotated[str, AfterValidator(_address)]
 """https everywhere, or http to loopback; no slash at its end; empty is unset."""
+Name = Annotated[str, AfterValidator(_name)]
+"""One line that is shown to people; empty is unset."""
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_hosts)]

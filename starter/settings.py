@@ -34,6 +34,7 @@ from starter.setting_values import (
     HandoffSecrets,
     HeaderName,
     LinkSecret,
+    Name,
     Networks,
     PayloadKey,
     PayloadKeys,
@@ -92,6 +93,7 @@ class Settings(BaseSettings):
     web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     devices_keys: Secrets = Field((), description="Bearer keys of the app back end")
+    company: Name = Field("", description="Name of the company that asks: in notices, and on our pages")
     oncall: str = Field("", description="Person who is told of trouble")
     evidence_key_file: Path | None = Field(None, description="Ed25519 key that signs evidence packs")
     adopt: Literal["off", "on"] = Field("off", description="Whether documents made elsewhere are adopted")

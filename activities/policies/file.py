@@ -12,7 +12,7 @@ from activities.calendars.working_time import clock_hours
 from activities.files.fields import Id, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
 from workflows.model.policy import OVERDUE_AT_MOST, EscalationAction
-from workflows.model.request import Status
+from workflows.model.request import LockScreen, Status
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")
@@ -134,6 +134,7 @@ class PolicyLayer(FileModel):
     grace: SpanOrNone | None = None
     hours: Annotated[str, AfterValidator(_opening_hours)] | None = None
     urgent: bool | None = None
+    lock_screen: LockScreen | None = None
     escalation: EscalationLayer | None = None
     handoff: tuple[TargetEntry, ...] | None = Field(default=None, max_length=50)
     snooze: Annotated[int, Field(ge=0, le=20)] | None = None

@@ -75,7 +75,7 @@ def mail_body(address: str, message: Message) -> Json:
     """The body of one mail: the words of the notice and its link, as plain text."""
     text = f"{message.body}\n\n{message.link}\n"
     return {
-        "options": {"email_options": {"subject": f"{message.title}: {message.document}"}},
+        "options": {"email_options": {"subject": message.title}},
         "destinations": [{"ref": message.key, "email": address}],
         "body": [
             {

@@ -1,6 +1,7 @@
 """One notice as every dialect sends it: words, data, identity on the screen, and its size.
 
-Nothing personal is in it beyond the document's name, the required action, the due date and our link.
+Its title is the action and the document, its body who asks, by the company's name, and until when. Nothing personal is
+in it beyond that and our link; of a kind whose `lock_screen` is `generic` not even the document's name.
 """
 
 import base64
@@ -18,23 +19,25 @@ from activities.links import Links, LinkUse
 from activities.push.words import isolated, unturned, words_for
 from activities.reader import Reader
 from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.request import LockScreen
 
 LIFETIME: Final = timedelta(days=28)
 """The longest FCM keeps a notice for a phone that is off: a newer one replaces it, an ended one is withdrawn."""
 
 _ELLIPSIS: Final = "…"
+_BETWEEN: Final = " · "
 _WIRE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a phone shows and what our app gets; `words` holds `{document}` where the name goes.
+    """What a phone shows and what our app gets; `heading` holds `{document}` where the name goes.
 
     `key` identifies the notice on the screen: a newer message with the same key replaces it, a `withdrawal` removes it.
     """
 
-    title: str
-    words: str
+    heading: str
+    body: str
     document: str
     request: str
     stage: str
@@ -43,9 +46,9 @@ class Message:
     action: NoticeAction
 
     @property
-    def body(self) -> str:
-        """The sentence on the screen."""
-        return self.words.format(document=isolated(self.document))
+    def title(self) -> str:
+        """The line on the screen by which one notice is told from another."""
+        return self.heading.format(document=isolated(self.document))
 
     @property
     def withdrawal(self) -> bool:
@@ -70,13 +73,13 @@ def screen_key(request: str, person: str) -> str:
     return base64.urlsafe_b64encode(digest).decode("ascii")[:22]
 
 
-def compose(delivery: Delivery, notice: Notice, reader: Reader, links: Links) -> Message:
+def compose(delivery: Delivery, notice: Notice, reader: Reader, links: Links, company: str = "") -> Message:
     """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`."""
     use = LinkUse.SIGN if notice.action in (NoticeAction.SIGN, NoticeAction.APPROVE) else LinkUse.VIEW
-    title, words = _texts(delivery, notice, reader)
+    heading, body = _texts(delivery, notice, reader, company)
     return Message(
-        title=title,
-        words=words,
+        heading=heading,
+        body=body,
         document=unturned(delivery.brief.document.name),
         request=delivery.brief.id,
         stage=notice.stage,
@@ -114,7 +117,7 @@ def wire_size(value: object) -> int:
     return len(encoded) - 2 if isinstance(value, str) else len(encoded)
 
 
-def _texts(delivery: Delivery, notice: Notice, reader: Reader) -> tuple[str, str]:
+def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str) -> tuple[str, str]:
     if notice.action is NoticeAction.WITHDRAW:
         return "", ""
     brief, language = delivery.brief, reader.language
@@ -125,8 +128,10 @@ def _texts(delivery: Delivery, notice: Notice, reader: Reader) -> tuple[str, str
         to_requester=notice.person == brief.requester,
         overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
     ).told(language)
-    if words.closing:
-        return words.title, words.body
-    title = language.say("Urgent: {title}", title=words.title) if brief.urgent else words.title
-    due = f" {due_sentence(delivery.due_at, reader, delivery.now)}" if delivery.due_at else ""
-    return title, words.body + due
+    heading = words.title if brief.lock_screen is LockScreen.GENERIC else words.named
+    if brief.urgent and not words.closing:
+        heading = language.say("Urgent · {title}", title=heading)
+    due = delivery.due_at if not words.closing else None
+    until = due_sentence(due, reader, delivery.now, short=True) if due else ""
+    sentences = " ".join(filter(None, (words.body, until))) or language.say("Please open it.")
+    return heading, _BETWEEN.join(filter(None, (isolated(company), sentences)))

@@ -68,6 +68,7 @@ class Notices(PushService):
         mail: SignerMail,
         store: Store,
         messaging: CloudMessaging | None = None,
+        company: str = "",
         limiter: DeviceLimiter | None = None,
         pace: Pace = PACE,
         clock: Callable[[], float] = time.monotonic,
@@ -76,6 +77,7 @@ class Notices(PushService):
         self._letters = Letters(messaging)
         self._directory = directory
         self._links = links
+        self._company = company
         self._read = read
         self._mail = mail
         self._pace = pace
@@ -129,7 +131,7 @@ class Notices(PushService):
             return replace(told, put_off=Reason.ABSENT)
         devices = await self._phones.living(person, delivery.devices)
         if devices or (fallback is Fallback.MESSAGING and self._letters.may_reach(person, delivery.devices)):
-            message = compose(delivery, notice, Reader.of(person), self._links)
+            message = compose(delivery, notice, Reader.of(person), self._links, self._company)
             return Ready(notice, person, devices, message, fallback, delivery.brief.urgent)
         if delivery.devices is not None:
             return None

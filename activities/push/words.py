@@ -1,4 +1,4 @@
-"""The words of notices, by stage and required action: what, until when, one action, and nobody's name.
+"""The words of notices, by stage and required action: the action and what it is about, and nobody's name.
 
 They stand here in English; `Words.told` says them in the reader's language.
 """
@@ -17,160 +17,170 @@ from workflows.model.request import Status
 
 @dataclass(frozen=True)
 class Words:
-    """A title, and a body in which `{document}` stands for the document's name.
+    """What a notice says: `title` names no document and `named` does, by `{document}`; `body` is one sentence.
 
-    `closing` ones ask for nothing more, so they name no due date and are never urgent.
+    Where the title and the due date say it all there is no sentence. `closing` ones ask for nothing more, so they name
+    no due date and are never urgent.
     """
 
     title: str
-    body: str
+    named: str
+    body: str = ""
     closing: bool = False
 
     def told(self, language: Language) -> "Words":
         """The same in a language."""
-        return replace(self, title=language.say(self.title), body=language.say(self.body))
+        body = language.say(self.body) if self.body else ""
+        return replace(self, title=language.say(self.title), named=language.say(self.named), body=body)
 
 
 _ByAction = Mapping[NoticeAction, Words]
+_SIGN: Final = phrase("Sign: {document}")
+_APPROVE: Final = phrase("Approve: {document}")
+_READ: Final = phrase("Read: {document}")
+_ASKED_FIRST: Final = phrase("Question: {document}")
+_MISSES_ONE: Final = phrase("Signature missing: {document}")
+_STILL_WAITS: Final = phrase("It still waits for you.")
+_SOON: Final = phrase("Little time is left.")
+_AS_ASKED: Final = phrase("You asked to be reminded now.")
+_ANSWERED: Final = phrase("The answer to your question is there.")
+_INSTEAD: Final = phrase("You are asked in place of somebody who has not acted.")
+_TOLD_AS_WELL: Final = phrase("Somebody who can act was told. You can still act yourself.")
 
 
 def _alike(words: Words) -> _ByAction:
     return dict.fromkeys(NoticeAction, words)
 
 
-_FIRST: Final[_ByAction] = {
-    NoticeAction.SIGN: Words(phrase("Your signature is needed"), phrase("Please sign {document}.")),
-    NoticeAction.APPROVE: Words(phrase("Your approval is needed"), phrase("Please approve {document}.")),
-    NoticeAction.OPEN: Words(phrase("A document for you"), phrase("Please read {document}.")),
-}
-_AGAIN: Final[_ByAction] = {
-    NoticeAction.SIGN: Words(
-        phrase("Reminder: your signature is needed"), phrase("Please sign {document}; it still waits for you.")
-    ),
-    NoticeAction.APPROVE: Words(
-        phrase("Reminder: your approval is needed"), phrase("Please approve {document}; it still waits for you.")
-    ),
-    NoticeAction.OPEN: Words(phrase("Reminder: a document for you"), phrase("Please read {document}.")),
-}
-_LAST: Final[_ByAction] = {
-    NoticeAction.SIGN: Words(
-        phrase("Due soon: your signature is needed"), phrase("Please sign {document} before it expires.")
-    ),
-    NoticeAction.APPROVE: Words(
-        phrase("Due soon: your approval is needed"), phrase("Please approve {document} before it expires.")
-    ),
-    NoticeAction.OPEN: Words(phrase("Due soon: a document for you"), phrase("Please read {document}.")),
-}
-_OVERDUE: Final[_ByAction] = {
-    NoticeAction.SIGN: Words(
-        phrase("Overdue: your signature is needed"), phrase("Please sign {document}; it still waits for you.")
-    ),
-    NoticeAction.APPROVE: Words(
-        phrase("Overdue: your approval is needed"), phrase("Please approve {document}; it still waits for you.")
-    ),
-    NoticeAction.OPEN: Words(phrase("Overdue: a document for you"), phrase("Please read {document}.")),
-}
-_SNOOZED: Final[_ByAction] = {
-    NoticeAction.SIGN: Words(
-        phrase("As you asked: your signature is needed"),
-        phrase("You asked to be reminded of {document} now. Please sign it."),
-    ),
-    NoticeAction.APPROVE: Words(
-        phrase("As you asked: your approval is needed"),
-        phrase("You asked to be reminded of {document} now. Please approve it."),
-    ),
-    NoticeAction.OPEN: Words(
-        phrase("As you asked: a document for you"),
-        phrase("You asked to be reminded of {document} now. Please read it."),
-    ),
-}
+def _by_action(sign: str, approve: str, read: str, body: str = "") -> _ByAction:
+    """Titles of what is to be signed, approved or read, with one sentence for all of them."""
+    return {
+        NoticeAction.SIGN: Words(sign, _SIGN, body),
+        NoticeAction.APPROVE: Words(approve, _APPROVE, body),
+        NoticeAction.OPEN: Words(read, _READ, body),
+    }
+
+
+_FIRST: Final = _by_action(
+    phrase("Your signature is needed"), phrase("Your approval is needed"), phrase("A document for you")
+)
+_AGAIN: Final = _by_action(
+    phrase("Reminder: your signature is needed"),
+    phrase("Reminder: your approval is needed"),
+    phrase("Reminder: a document for you"),
+    _STILL_WAITS,
+)
+_LAST: Final = _by_action(
+    phrase("Due soon: your signature is needed"),
+    phrase("Due soon: your approval is needed"),
+    phrase("Due soon: a document for you"),
+    _SOON,
+)
+_OVERDUE: Final = _by_action(
+    phrase("Overdue: your signature is needed"),
+    phrase("Overdue: your approval is needed"),
+    phrase("Overdue: a document for you"),
+    _STILL_WAITS,
+)
+_SNOOZED: Final = _by_action(
+    phrase("As you asked: your signature is needed"),
+    phrase("As you asked: your approval is needed"),
+    phrase("As you asked: a document for you"),
+    _AS_ASKED,
+)
 _QUESTION: Final = _alike(
     Words(
         phrase("A signer has a question"),
-        phrase("Before signing {document}, a signer would like to know something. Please answer."),
+        _ASKED_FIRST,
+        phrase("A signer would like to know something first. Please answer."),
     )
 )
 _UNANSWERED: Final = Words(
     phrase("A question still waits for your answer"),
-    phrase("Before signing {document}, a signer would like to know something. Please answer."),
+    _ASKED_FIRST,
+    phrase("A signer still waits for your answer."),
 )
 _UNANSWERED_BY_OTHERS: Final = Words(
     phrase("A signer's question waits for an answer"),
-    phrase("A signer of {document} has asked something that nobody has answered. Please see to it."),
+    _ASKED_FIRST,
+    phrase("Nobody has answered a signer's question. Please see to it."),
 )
 _BOUNCED: Final = _alike(
     Words(
         phrase("A mail to a signer came back"),
-        phrase("The mail that asks for a signature on {document} could not be delivered. Please see to the address."),
+        phrase("Mail came back: {document}"),
+        phrase("The mail to a signer could not be delivered. Please see to the address."),
     )
 )
 _MISSING: Final = _alike(
     Words(
         phrase("A signer cannot be reached"),
-        phrase("{document} waits for somebody who is no longer in the directory. Please decide who is to sign."),
+        phrase("Signer out of reach: {document}"),
+        phrase("It waits for somebody who is no longer in the directory. Please decide who is to sign."),
     )
 )
-_ANSWER: Final[_ByAction] = {
-    NoticeAction.SIGN: Words(
-        phrase("Your question was answered"), phrase("Please read the answer, then sign {document}.")
-    ),
-    NoticeAction.APPROVE: Words(
-        phrase("Your question was answered"), phrase("Please read the answer, then approve {document}.")
-    ),
-    NoticeAction.OPEN: Words(phrase("Your question was answered"), phrase("Please read the answer about {document}.")),
-}
+_ANSWER: Final = _by_action(
+    phrase("Your question was answered"),
+    phrase("Your question was answered"),
+    phrase("Your question was answered"),
+    _ANSWERED,
+)
 _ESCALATION: Final[_ByAction] = {
-    NoticeAction.SIGN: Words(
-        phrase("Your signature is needed instead"), phrase("Please sign {document} in place of somebody who has not.")
-    ),
-    NoticeAction.APPROVE: Words(
-        phrase("Your approval is needed instead"), phrase("Please approve {document} in place of somebody who has not.")
-    ),
+    NoticeAction.SIGN: Words(phrase("Your signature is needed instead"), _SIGN, _INSTEAD),
+    NoticeAction.APPROVE: Words(phrase("Your approval is needed instead"), _APPROVE, _INSTEAD),
     NoticeAction.OPEN: Words(
         phrase("A signature is still missing"),
-        phrase("{document} still waits for a signer, and you can act. Please see to it."),
+        _MISSES_ONE,
+        phrase("It still waits for a signer, and you can act. Please see to it."),
     ),
 }
-_ESCALATED: Final[_ByAction] = {
-    NoticeAction.SIGN: Words(
-        phrase("Escalated: your signature is still missing"),
-        phrase("Somebody who can act was told that {document} still waits. You can still sign it."),
-    ),
-    NoticeAction.APPROVE: Words(
-        phrase("Escalated: your approval is still missing"),
-        phrase("Somebody who can act was told that {document} still waits. You can still approve it."),
-    ),
-    NoticeAction.OPEN: Words(
-        phrase("Escalated: a document still waits for you"),
-        phrase("Somebody who can act was told that {document} still waits. Please read it."),
-    ),
-}
+_ESCALATED: Final = _by_action(
+    phrase("Escalated: your signature is still missing"),
+    phrase("Escalated: your approval is still missing"),
+    phrase("Escalated: a document still waits for you"),
+    _TOLD_AS_WELL,
+)
 _REASSIGNED: Final = _alike(
     Words(
         phrase("Somebody else was asked instead"),
-        phrase("{document} was passed on to somebody else. Nothing is left for you to do."),
+        phrase("Passed on: {document}"),
+        phrase("Somebody else is asked now. Nothing is left for you to do."),
         closing=True,
     )
 )
 _UNDELIVERED: Final = _alike(
     Words(
         phrase("Not everyone could be told"),
-        phrase("{document} has ended, but a system or team will not hear of it. Please see to it."),
+        phrase("Not everyone was told: {document}"),
+        phrase("It has ended, but a system or team will not hear of it. Please see to it."),
     )
 )
 _NOBODY_LEFT: Final = Words(
     phrase("Nobody else can be asked"),
-    phrase("{document} still waits for a signer, and nobody is left who could act instead. Please decide what to do."),
+    phrase("Nobody left to ask: {document}"),
+    phrase("It still waits for a signer, and nobody is left who could act instead. Please decide what to do."),
 )
 _ENDED: Final = {
-    Status.SIGNED: Words(phrase("Signed"), phrase("{document} has been signed by everyone."), closing=True),
-    Status.DECLINED: Words(phrase("Declined"), phrase("{document} was declined by a signer."), closing=True),
-    Status.EXPIRED: Words(phrase("Expired"), phrase("{document} was not signed in time."), closing=True),
+    Status.SIGNED: Words(
+        phrase("Signed"), phrase("Signed: {document}"), phrase("It has been signed by everyone."), closing=True
+    ),
+    Status.DECLINED: Words(
+        phrase("Declined"), phrase("Declined: {document}"), phrase("It was declined by a signer."), closing=True
+    ),
+    Status.EXPIRED: Words(
+        phrase("Expired"), phrase("Expired: {document}"), phrase("It was not signed in time."), closing=True
+    ),
     Status.CANCELLED: Words(
-        phrase("Cancelled"), phrase("{document} was cancelled; nothing is left to do."), closing=True
+        phrase("Cancelled"),
+        phrase("Cancelled: {document}"),
+        phrase("It was cancelled; nothing is left to do."),
+        closing=True,
     ),
     Status.FAILED: Words(
-        phrase("Could not be sent"), phrase("{document} could not be sent for signature."), closing=True
+        phrase("Could not be sent"),
+        phrase("Could not be sent: {document}"),
+        phrase("It could not be sent for signature."),
+        closing=True,
     ),
 }
 _STAGES: Final = {

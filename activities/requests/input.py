@@ -46,6 +46,7 @@ def prepared(file: RequestFile, resolved: Resolved, pdf: bytes | None, overdue: 
         signers=_signers(file),
         message=file.message,
         urgent=resolved.policy.urgent,
+        lock_screen=resolved.policy.lock_screen,
     )
     request = SignatureRequest(
         brief=brief, policy=resolved.policy, due=file.due, fingerprint=digest, subscribers=file.subscribers

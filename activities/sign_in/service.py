@@ -76,8 +76,8 @@ class SignInMessages(SignInService):
     def _message(self, person: Person, way: WayIn) -> Message:
         language = Reader.of(person).language
         return Message(
-            title=language.say(_TITLE),
-            words=language.say(_BODY, code=self._ways_in.code(way)),
+            heading=language.say(_TITLE),
+            body=language.say(_BODY, code=self._ways_in.code(way)),
             document="Countersign",
             request="",
             stage=_STAGE,

@@ -7,7 +7,7 @@ be with anybody: an alternate, a signer who was replaced, a customer.
 from typing import Final
 
 from activities.language import ENGLISH, Language, phrase
-from activities.push.words import isolated, words_for
+from activities.push.words import words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import NoticeAction
@@ -15,13 +15,6 @@ from workflows.model.request import Status
 from workflows.model.settlement import HandoffState
 from workflows.model.views import NextStep, RequestShow
 
-_NAMELESS: Final = {
-    Status.SIGNED: phrase("It has been signed by everyone."),
-    Status.DECLINED: phrase("It was declined by a signer."),
-    Status.EXPIRED: phrase("It was not signed in time."),
-    Status.CANCELLED: phrase("It was cancelled; nothing is left to do."),
-    Status.FAILED: phrase("It could not be sent for signature."),
-}
 _NEXT: Final = {
     NextStep.REMIND: phrase("A reminder follows on {when}."),
     NextStep.WARN: phrase("A last warning follows on {when}."),
@@ -30,13 +23,11 @@ _NEXT: Final = {
 }
 
 
-def ending(outcome: Status | None, language: Language, document: str | None = None) -> tuple[str, ...]:
-    """The sentence about an ending, with the name of the document or without; nothing before there is one."""
-    if outcome not in _NAMELESS:
+def ending(outcome: Status | None, language: Language) -> tuple[str, ...]:
+    """The sentence about an ending, without the name of the document; nothing before there is one."""
+    if outcome is None or not outcome.ended:
         return ()
-    if not document:
-        return (language.say(_NAMELESS[outcome]),)
-    return (language.say(words_for(Stage.SETTLED, NoticeAction.OPEN, outcome).body, document=isolated(document)),)
+    return (language.say(words_for(Stage.SETTLED, NoticeAction.OPEN, outcome).body),)
 
 
 def standing(shown: RequestShow, person: str, reader: Reader) -> tuple[str, ...]:
@@ -49,7 +40,7 @@ def _to_requester(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     if reader.language.code == ENGLISH or shown.trouble:
         return (shown.says,)
     if shown.status.ended:
-        return ending(shown.status, reader.language, shown.document) + _hand_offs(shown, reader.language)
+        return ending(shown.status, reader.language) + _hand_offs(shown, reader.language)
     if shown.problem and _stands_still_until(shown):
         since = reader.instant(shown.problem.since)
         return (reader.language.say("Since {since} something is in the way:", since=since), shown.problem.says)
@@ -62,7 +53,7 @@ def _facts(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     """What anybody may know; never a sentence of ours, which has reasons and people in it."""
     say = reader.language.say
     if shown.status.ended:
-        return ending(shown.status, reader.language, shown.document)
+        return ending(shown.status, reader.language)
     if shown.problem and _stands_still_until(shown):
         since = reader.instant(shown.problem.since)
         return (say("Since {since} something is in the way. Nothing is lost.", since=since),)

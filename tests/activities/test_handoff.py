@@ -172,7 +172,7 @@ async def test_a_person_is_told_of_the_ending(house: House, sandbox: RunningSand
     (result,) = await house.tell(Target(target="finance", person="finance-chief"))
     assert result.ok
     (push,) = pushes(sandbox)
-    assert push["text"] == "Master services agreement has been signed by everyone."
+    assert push["text"] == "It has been signed by everyone."
     (line,) = result.delivered
     assert (line.key, line.stage, line.person) == ("msa-0042/settled/finance-chief", "settled", "finance-chief")
 
@@ -219,7 +219,7 @@ async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
         "msa-0042/undelivered/finance-chief",
     }
     assert {push["person"] for push in pushes(sandbox)} == {"chief-executive", "finance-chief"}
-    assert {push["title"] for push in pushes(sandbox)} >= {"Not everyone could be told"}
+    assert {push["title"] for push in pushes(sandbox)} >= {"Not everyone was told: Master services agreement"}
     reached = call.replace(reached=tuple(line.key for line in result.delivered))
     (again,) = await house.tell(oncall="finance-chief", calls=(reached,))
     assert again.ok and not again.delivered

@@ -77,7 +77,7 @@ def test_a_translation_is_none_of_the_english_text(code: str) -> None:
 
 def test_the_extraction_sees_tables_calls_plurals_and_templates() -> None:
     seen = texts()
-    assert {"Your signature is needed", "Urgent: {title}", "Signers"} <= seen
+    assert {"Your signature is needed", "Urgent · {title}", "Signers"} <= seen
     assert ("Due in {count} working day: {when}.", "Due in {count} working days: {when}.") in seen
 
 

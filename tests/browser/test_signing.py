@@ -17,7 +17,7 @@ async def test_a_notice_arrives_leads_to_the_signature_and_vanishes(phone: Phone
     await phone.inbox(CUSTOMER)
     contract = await Contract.start(laptop, "by-thumb")
     notice = phone.notice(contract.document)
-    await expect(notice).to_contain_text("Your signature is needed")
+    await expect(notice).to_contain_text("Sign: ")
     await expect(notice).to_contain_text("Due ")
     await expect(phone.page.get_by_role("status")).to_contain_text("new message")
 

@@ -122,7 +122,7 @@ async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_
     await expect(phone.notice(contract.document)).to_contain_text(["Somebody else was asked instead"])
 
     await phone.inbox(DEPUTY)
-    await phone.notice(contract.document).filter(has_text="Your signature is needed").tap()
+    await phone.notice(contract.document).filter(has_text="Sign: ").tap()
     await phone.button("Read and sign").tap()
     await expect(phone.heading("Your link is in your mail")).to_be_visible()
     await phone.is_usable()

@@ -188,9 +188,9 @@ def _reasons(shown: RequestShow) -> list[str]:
 
 
 _DUTCH_ENDINGS: Final = {
-    Status.SIGNED: "is door iedereen ondertekend.",
-    Status.DECLINED: "Een ondertekenaar heeft ‘",
-    Status.EXPIRED: "is niet op tijd ondertekend.",
+    Status.SIGNED: "Iedereen heeft ondertekend.",
+    Status.DECLINED: "Een ondertekenaar heeft geweigerd.",
+    Status.EXPIRED: "Er is niet op tijd ondertekend.",
 }
 
 

@@ -277,7 +277,7 @@ async def test_only_the_requester_sees_whom_of_ours_we_tell_of_the_ending(signer
     for onlooker in (CHAIR, FIRST):
         text = text_of((await signer.open(signer.link(onlooker, LinkUse.VIEW))).text)
         assert "finance" not in text
-        assert f"{DOCUMENT} has been signed by everyone." in text
+        assert "It has been signed by everyone." in text
 
 
 async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Phone) -> None:

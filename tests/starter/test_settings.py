@@ -300,8 +300,15 @@ PUSH = "DIALECT URL SEND_PATH PROJECT AUTH TOKEN_URL CLIENT_ID CLIENT_SECRET CRE
 OTHERS = (
     "MRA_URL MRA_USER MRA_PASSWORD WEBHOOK_URL WEBHOOK_BIND WEBHOOK_SECRETS WEBHOOK_MODE WEBHOOK_MAX_AGE "
     "WEBHOOK_SEGMENT HANDOFF_SECRETS HANDOFF_HOSTS PEOPLE POLICIES LINK_BASE LINK_SECRET DATA_DIR STORE DEVICES_KEYS "
-    "ONCALL EVIDENCE_KEY_FILE PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS"
+    "ONCALL EVIDENCE_KEY_FILE PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY"
 )
+
+
+def test_a_company_has_a_name_that_fits_into_a_notice() -> None:
+    assert load(environment=ours(COMPANY=" Aster Works ")).company == "Aster Works"
+    for name in ("x" * 61, "Aster\nWorks", "Aster \u202eWorks"):
+        says = "COUNTERSIGN_COMPANY: must be at most 60 characters that can be seen"
+        assert faults(environment=ours(COMPANY=name)) == (says,)
 
 
 def test_every_name_of_the_contract_is_known_and_described() -> None:

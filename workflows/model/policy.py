@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from workflows.model.base import Model
-from workflows.model.request import Status
+from workflows.model.request import LockScreen, Status
 
 Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
 """`90m`, `4h`, `3d`, `2w`; days and weeks are calendar days in the recipient's zone (docs/files.md, Values)."""
@@ -94,6 +94,8 @@ class Policy(Model):
     """How long the request stays open after its due date; who signs meanwhile is late."""
     hours: str = "any"
     urgent: bool = False
+    lock_screen: LockScreen = LockScreen.FULL
+    """Whether notices name the document."""
     snooze: int = 2
     """How often a signer may say "not now"."""
     self_delegate: bool = False

@@ -75,6 +75,13 @@ class Code(StrEnum):
         return self in (Code.ID_USED_BEFORE, Code.DOCUMENT_DELETED, Code.CONVERT_ERROR, Code.SENDING_ERROR)
 
 
+class LockScreen(StrEnum):
+    """What a notice says to whoever sees the phone: the document's name, or only what is asked for."""
+
+    FULL = "full"
+    GENERIC = "generic"
+
+
 class Document(Model):
     """The document to sign: bytes of the store by their SHA-256, or a template of Core Signature by its URL."""
 
@@ -109,6 +116,7 @@ class Brief(Roster):
     message: str | None = None
     """What the requester writes to the signers, by its reference: the text is in the store."""
     urgent: bool = False
+    lock_screen: LockScreen = LockScreen.FULL
 
     @property
     def in_short(self) -> Self:

@@ -52,7 +52,7 @@ def test_the_body_of_a_mail_has_the_words_and_the_link() -> None:
     shown = message()
     body = mail_body(ADDRESS, shown)
     assert body["destinations"] == [{"ref": shown.key, "email": ADDRESS}]
-    assert body["options"]["email_options"]["subject"] == f"{shown.title}: Agreement"
+    assert body["options"]["email_options"]["subject"] == shown.title
     [part] = body["body"]
     assert base64.b64decode(part["data"]).decode() == f"{shown.body}\n\n{shown.link}\n"
 

@@ -63,8 +63,8 @@ def test_the_body_of_a_notice_is_the_contracts() -> None:
                 "action": "sign",
             },
             "notification": {
-                "title": "Your signature is needed",
-                "body": "Please sign Agreement. Due Fri, 11 Dec 2026, 18:00 (Amsterdam).",
+                "title": "Sign: Agreement",
+                "body": "Due Fri, 11 Dec 2026, 18:00.",
             },
             "android": {"priority": "HIGH", "ttl": "2419200s", "notification": {"tag": shown.key}},
             "apns": {

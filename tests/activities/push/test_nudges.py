@@ -237,7 +237,7 @@ async def test_nobody_is_nudged_after_the_end_but_told_of_it(
     ending = notice("legal-desk", "settled", NoticeAction.OPEN)
     assert only(await notices.deliver(sent.nudge(ending, outcome=Status.SIGNED))).outcome is Outcome.ACCEPTED
     (told,) = pushes(sandbox)
-    assert told["text"] == "Master services agreement has been signed by everyone."
+    assert told["text"] == "It has been signed by everyone."
 
 
 async def test_a_document_that_cannot_be_read_stops_the_nudge(

@@ -142,7 +142,7 @@ async def test_an_urgent_alternate_without_a_phone_is_told_by_text(house: House)
     assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "deputy")]
     [(to, text)] = house.written()
     assert to == "0031205550100"
-    assert text.startswith("Urgent: ")
+    assert text.startswith("Urgent · ")
 
 
 @pytest.mark.parametrize("fault", ["401", "503", "429"])
@@ -175,7 +175,7 @@ async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House
     assert (settled.outcome, shown.status) == (Status.EXPIRED, Status.EXPIRED)
     assert page_as_known(shown, SIGNER).outcome is Status.EXPIRED
     [text] = [text for to, text in house.written() if to == ADDRESS]
-    assert text.startswith("Master services agreement was not signed in time.")
+    assert text.startswith("It was not signed in time.")
     said = [f"{mail.subject} {mail.text}" for mail in house.sandbox.world.memory.mails.where("customer")]
     assert len(said) == (3 if status_mails else 2)
     assert any("cancelled" in text.lower() for text in said) is status_mails
