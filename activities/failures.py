@@ -17,7 +17,7 @@ from activities.http.calling import Cause, ServiceFailure
 from activities.people import DirectoryFailure
 from activities.store import StoreFailure
 from workflows.follow_up.options import LONGEST_WAIT
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, O
 from workflows.model.planning import Reason
 from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch, SettledRecord
-from workflows.model.request import Brief
 from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult, Settled
+from workflows.model.subject import Subject
 from workflows.names import SIGNATURE_SETTLED, handoff_key, notice_key
 from workflows.ports import Handoff, PushService
 from workflows.signature.record import amendment, dead_after
@@ -67,7 +67,7 @@ class Fanout(Handoff):
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
-        await keep(self._store, batch.brief.id, batch.page)
+        await keep(self._store, batch.subject.id, batch.page)
         if batch.record is not None:
             with failing_as_application_errors():
                 await self._write(batch.record)
@@ -78,7 +78,7 @@ class Fanout(Handoff):
 
     async def _hand_off(self, batch: HandoffBatch, settled: Settled, turns: Turns) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
-        told = await turns.each(batch.calls, lambda call: self._result(call, batch.brief, settled))
+        told = await turns.each(batch.calls, lambda call: self._result(call, batch.subject, settled))
         report = HandoffReport(results=tuple(told.results))
         if batch.calls:
             await self._amend_record(batch, report)
@@ -100,15 +100,15 @@ class Fanout(Handoff):
         content = changed.model_dump_json(by_alias=True).encode()
         try:
             if dead is not None:
-                await self._store.note_dead(Home.of_request(batch.brief.id), dead.model_dump_json().encode())
-            await self._store.write_amendment(Home.of_request(batch.brief.id), batch.number, content)
+                await self._store.note_dead(Home.of_request(batch.subject.id), dead.model_dump_json().encode())
+            await self._store.write_amendment(Home.of_request(batch.subject.id), batch.number, content)
         except Exception as failure:  # remote stores raise what they like, and the results must not be lost
             activity.logger.error("hand-off not recorded", extra={"says": type(failure).__name__})
 
-    async def _result(self, call: HandoffCall, brief: Brief, settled: Settled) -> HandoffResult:
+    async def _result(self, call: HandoffCall, subject: Subject, settled: Settled) -> HandoffResult:
         """The result of one target; whatever goes wrong with it must not cost the others theirs."""
         try:
-            return await self._tell(call, brief, settled)
+            return await self._tell(call, subject, settled)
         except UnknownGroup as failure:
             return _not_done(call, str(failure), gone=True)
         except DirectoryFailure as failure:
@@ -119,19 +119,19 @@ class Fanout(Handoff):
             activity.logger.exception("hand-off to %s failed", call.target.target)
             return _not_done(call, f"our fault: {type(bug).__name__}")
 
-    async def _tell(self, call: HandoffCall, brief: Brief, settled: Settled) -> HandoffResult:
+    async def _tell(self, call: HandoffCall, subject: Subject, settled: Settled) -> HandoffResult:
         target = call.target
         if target.workflow:
             return await self._signal(call, target.workflow, settled)
         if target.url:
-            key, data = handoff_key(brief.id, target.target), await self._payload(target, brief, settled)
+            key, data = handoff_key(subject.id, target.target), await self._payload(target, subject, settled)
             return await self._downstream.call(target, key, data)
         if target.group:
-            return await self._push_to_group(call, target.group, brief, settled)
+            return await self._push_to_group(call, target.group, subject, settled)
         notice = call.notice or _notice(settled, target.person or "")
         if notice.stage == Stage.UNDELIVERED:
-            return await self._alert(call, brief, settled, notice)
-        return await self._push_to(call, brief, settled, (notice,))
+            return await self._alert(call, subject, settled, notice)
+        return await self._push_to(call, subject, settled, (notice,))
 
     async def _signal(self, call: HandoffCall, workflow: str, settled: Settled) -> HandoffResult:
         try:
@@ -143,22 +143,22 @@ class Fanout(Handoff):
             return _not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
         return HandoffResult(target=call.target.target, ok=True)
 
-    async def _payload(self, target: Target, brief: Brief, settled: Settled) -> dict[str, Any]:
+    async def _payload(self, target: Target, subject: Subject, settled: Settled) -> dict[str, Any]:
         data = settled.model_dump(mode="json")
         if target.personal:
             data["signers"] = [
-                {**signer, **await self._personal(signer["person"], brief)} for signer in data["signers"]
+                {**signer, **await self._personal(signer["person"], subject)} for signer in data["signers"]
             ]
         return {"type": EVENT_TYPE, "timestamp": data["at"], "data": data}
 
-    async def _personal(self, person: str, brief: Brief) -> dict[str, str]:
+    async def _personal(self, person: str, subject: Subject) -> dict[str, str]:
         try:
-            known = await self._directory.person(person, brief.id)
+            known = await self._directory.person(person, subject.id)
         except UnknownPerson:  # they have left since; the others are still news
             return {}
         return {"name": known.name, "email": known.email}
 
-    async def _push_to_group(self, call: HandoffCall, group: str, brief: Brief, settled: Settled) -> HandoffResult:
+    async def _push_to_group(self, call: HandoffCall, group: str, subject: Subject, settled: Settled) -> HandoffResult:
         """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.
 
         So many in a call: a large group is told in several of one attempt, and judged with the last.
@@ -170,7 +170,7 @@ class Fanout(Handoff):
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
         try:
-            report = await self._push.deliver(Delivery(brief=brief, notices=now, outcome=settled.outcome))
+            report = await self._push.deliver(Delivery(subject=subject, notices=now, outcome=settled.outcome))
             result, left = _pushed(call, report.delivered, report.retry_after), report.open_notices
         except ApplicationError as failure:
             result, left = _refused(call, failure), ()
@@ -179,20 +179,20 @@ class Fanout(Handoff):
         told_before = len(everyone) - len(missing)
         return _in_group(_with_the_missed(call, result), len(everyone), told_before)
 
-    async def _alert(self, call: HandoffCall, brief: Brief, settled: Settled, notice: Notice) -> HandoffResult:
+    async def _alert(self, call: HandoffCall, subject: Subject, settled: Settled, notice: Notice) -> HandoffResult:
         """Tell the requester, and the person on call, that somebody will never hear of the ending."""
         people = dict.fromkeys(filter(None, (notice.person, self._oncall)))
-        everyone = [notice.replace(person=one, key=notice_key(brief.id, notice.stage, one)) for one in people]
+        everyone = [notice.replace(person=one, key=notice_key(subject.id, notice.stage, one)) for one in people]
         missing = tuple(one for one in everyone if one.key not in call.reached)
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
-        return await self._push_to(call, brief, settled, missing)
+        return await self._push_to(call, subject, settled, missing)
 
     async def _push_to(
-        self, call: HandoffCall, brief: Brief, settled: Settled, notices: tuple[Notice, ...]
+        self, call: HandoffCall, subject: Subject, settled: Settled, notices: tuple[Notice, ...]
     ) -> HandoffResult:
         outcome = None if notices[0].stage == Stage.UNDELIVERED else settled.outcome
-        report = await self._push.deliver(Delivery(brief=brief, notices=notices, outcome=outcome))
+        report = await self._push.deliver(Delivery(subject=subject, notices=notices, outcome=outcome))
         return _pushed(call, report.delivered, report.retry_after)
 
 

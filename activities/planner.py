@@ -24,7 +24,7 @@ from activities.follow_up.waiting import Waiting, jitter
 from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Turn
-from workflows.model.request import Code
+from workflows.model.subject import Code
 from workflows.ports import Planner
 
 _ORDER: Final = list(MomentKind)
@@ -56,7 +56,7 @@ class PolicyPlanner(Planner):
 
     async def _plan(self, planning: Planning) -> Agenda:
         people = await self._signers(planning)
-        missing = tuple(one.person for one in planning.brief.signers if one.person not in (*people, *planning.acted))
+        missing = tuple(one.person for one in planning.subject.people if one.person not in (*people, *planning.acted))
         span = await self._span(planning, people)
         moments = [_expiry(planning, span), *await about_question(planning, self._directory)]
         for turn in planning.turns:
@@ -88,7 +88,7 @@ class PolicyPlanner(Planner):
 
     async def _about_missing(self, planning: Planning, turn: Turn, span: _Span) -> list[Moment]:
         """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
-        requester = await self._directory.person(planning.brief.requester, planning.brief.id)
+        requester = await self._directory.person(planning.subject.requester, planning.subject.id)
         waiting = _waiting(planning, turn, span, requester.model_copy(update={"absent": ()}), NOBODY)
         _, alerts = await self._alerts(planning, (waiting, []), (waiting.overdue, []))
         return alerts
@@ -106,16 +106,16 @@ class PolicyPlanner(Planner):
 
     async def _span(self, planning: Planning, people: Mapping[str, Person]) -> _Span:
         """When the request is due, and when it is over."""
-        signers = list(people.values()) or [await self._directory.person(planning.brief.requester)]
+        signers = list(people.values()) or [await self._directory.person(planning.subject.requester)]
         due_at = _due_at(planning, signers)
         return _Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
 
     async def _signers(self, planning: Planning) -> dict[str, Person]:
         """The signers whom the directory knows; whoever has left it does not stop the others."""
         known = {}
-        for signer in planning.brief.signers:
+        for signer in planning.subject.people:
             with suppress(UnknownPerson):
-                known[signer.person] = await self._directory.person(signer.person, planning.brief.id)
+                known[signer.person] = await self._directory.person(signer.person, planning.subject.id)
         return known
 
     async def _mailed_along(self, planning: Planning, person: Person, others: list[Person]) -> Others:
@@ -143,7 +143,7 @@ def _waiting(planning: Planning, turn: Turn, span: _Span, person: Person, others
         now=planning.now,
         policy=planning.policy,
         hours=OpenHours.of(person, planning.policy),
-        jitter=jitter(planning.brief.id, turn.person),
+        jitter=jitter(planning.subject.id, turn.person),
         snoozes=tuple(snooze for snooze in planning.snoozes if snooze.person == turn.person),
         revision=planning.revision,
         others=others,
@@ -156,7 +156,7 @@ def _not_there(missing: tuple[str, ...]) -> str | None:
 
 
 def _expiry(planning: Planning, span: _Span) -> Moment:
-    requester, grace = planning.brief.requester, planning.policy.grace
+    requester, grace = planning.subject.requester, planning.policy.grace
     late = span.closes_at > span.due_at
     why = f"{in_words(grace)} after the due date" if late else "the due date has passed"
     return Moment(at=span.closes_at, kind=MomentKind.EXPIRE, stage="expiry", person=requester, to=requester, why=why)

@@ -21,7 +21,7 @@ from starter.exits import Refusal
 from workflows import names
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.records import Amendment, SettledRecord
-from workflows.model.request import Code, Status
+from workflows.model.subject import Code, Status
 from workflows.model.views import Next, NextStep, RequestShow
 from workflows.model.wishes import Problem
 from workflows.signature.record import amended, completed

@@ -29,7 +29,7 @@ from starter.request_ids import request_id
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
 from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.texts import name_fault
 from workflows.model.views import RequestShow
 from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Wish

@@ -21,7 +21,7 @@ from starter.callback.claim import event_hash
 from starter.doctor.callbacks import EVENTS
 from starter.setting_groups import WebhookSettings
 from tests.markdown import ROOT, headings, table
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 PAGE: Final = (ROOT / "docs" / "core-signature.md").read_text()
 

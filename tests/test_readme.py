@@ -10,7 +10,7 @@ import pytest
 
 from starter.settings import table
 from tests.markdown import ROOT, anchors, citations, headings, rows
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

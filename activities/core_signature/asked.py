@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from activities.store import Home, Store, StoreFailure
-from workflows.model.request import Role
+from workflows.model.subject import Role
 
 
 class Place(BaseModel):

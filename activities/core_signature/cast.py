@@ -2,13 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from activities.core_signature.asked import Place, Places
 from activities.core_signature.matching import folded
 from activities.core_signature.orders import embed_user
 from activities.core_signature.wire import WireSigner
 from activities.person import Person
-from workflows.model.request import Brief, Role, Signer
+from workflows.model.request import Brief
+from workflows.model.subject import Participant, Role, Roster
+
+AnyRoster = TypeVar("AnyRoster", bound=Roster)
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,9 @@ class Cast:
     @property
     def brief_as_asked(self) -> Brief:
         """The request with stand-ins in the places of those they stand in for."""
-        places = [(signer, self.stand_ins.get(signer.person)) for signer in self.brief.signers]
+        places = [(signer, self.stand_ins.get(signer.person)) for signer in self.brief.people]
         return self.brief.replace(
-            signers=tuple(signer.replace(person=other.id) if other else signer for signer, other in places)
+            people=tuple(signer.replace(person=other.id) if other else signer for signer, other in places)
         )
 
     def places(self, reachable: Collection[str]) -> Places:
@@ -41,31 +45,31 @@ class Cast:
                 order=sent.order,
                 role=sent.role,
                 email=self.asked[sent.person].email,
-                embed_user=_page_user(self.brief, sent) if sent.person in reachable else None,
+                embed_user=_page_user(self.brief.id, sent) if sent.person in reachable else None,
                 instead_of=named.person if named.person != sent.person else None,
             )
-            for named, sent in zip(self.brief.signers, self.brief_as_asked.signers, strict=True)
+            for named, sent in zip(self.brief.people, self.brief_as_asked.people, strict=True)
         )
 
 
-def _page_user(brief: Brief, signer: Signer) -> str | None:
-    return None if signer.role is Role.COPY else embed_user(brief.id, signer.person)
+def _page_user(request: str, signer: Participant) -> str | None:
+    return None if signer.role is Role.COPY else embed_user(request, signer.person)
 
 
-def stand_ins_of(brief: Brief, places: Sequence[Place], said: Sequence[WireSigner]) -> dict[str, str]:
+def stand_ins_of(roster: Roster, places: Sequence[Place], said: Sequence[WireSigner]) -> dict[str, str]:
     """Whom Core Signature asked instead of a signer: what was decided when it was sent stays, whoever is back since."""
     addresses = {folded(one.email) for one in said if one.needs_to_sign}
     here = {place.person for place in places if folded(place.email) in addresses}
-    named = {signer.person for signer in brief.signers} - here
+    named = {signer.person for signer in roster.people} - here
     return {place.instead_of: place.person for place in places if place.instead_of in named and place.person in here}
 
 
-def beside(brief: Brief, successors: Mapping[str, str]) -> Brief:
+def beside(roster: AnyRoster, successors: Mapping[str, str]) -> AnyRoster:
     """The request with each successor right after the signer whose place they have: how a workflow knows both."""
-    known = {signer.person for signer in brief.signers}
+    known = {signer.person for signer in roster.people}
 
-    def with_successor(signer: Signer) -> tuple[Signer, ...]:
+    def with_successor(signer: Participant) -> tuple[Participant, ...]:
         other = successors.get(signer.person)
         return (signer,) if other is None or other in known else (signer, signer.replace(person=other))
 
-    return brief.replace(signers=tuple(one for signer in brief.signers for one in with_successor(signer)))
+    return roster.replace(people=tuple(one for signer in roster.people for one in with_successor(signer)))

@@ -13,7 +13,7 @@ from activities.core_signature.wire import WireDocument
 from activities.failures import final_failure, passing_failure
 from activities.http.calling import ServiceFailure
 from workflows.model.provider import DocumentSeen
-from workflows.model.request import Code, Roster
+from workflows.model.subject import Code, Roster
 
 _BOUNCED: Final = "signer_email_bounced"
 _LONGEST_SAYS: Final = 500

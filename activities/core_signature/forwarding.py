@@ -15,7 +15,7 @@ from activities.failures import passing_failure, verdict
 from activities.http.calling import ServiceFailure
 from activities.people import Directory, Person, UnknownPerson
 from workflows.model.provider import ForwardOrder, ForwardReport
-from workflows.model.request import Code, Role
+from workflows.model.subject import Code, Role
 
 _CONFLICT = 409
 
@@ -54,7 +54,7 @@ class Handover:
 
     @property
     def _already_asked(self) -> bool:
-        return any(signer.person == self.order.to for signer in self.order.brief.signers)
+        return any(signer.person == self.order.to for signer in self.order.subject.people)
 
 
 class Forwarding:
@@ -71,7 +71,7 @@ class Forwarding:
         if refused := _senseless(order):
             return ForwardReport(refused=refused)
         try:
-            to = await self._directory.person(order.to, order.brief.id)
+            to = await self._directory.person(order.to, order.subject.id)
         except UnknownPerson as unknown:
             return ForwardReport(refused=str(unknown))
         before = await self._look(order, to.email)
@@ -79,7 +79,7 @@ class Forwarding:
             return await self._handed_over(before)
         if obstacle := before.obstacle or _away(to, order.present_at):
             return await self._refused(before, obstacle)
-        await self._asked.keep(order.brief.id, [_place(order, to.email)])
+        await self._asked.keep(order.subject.id, [_place(order, to.email)])
         return await self._ask(before, to.email)
 
     async def _ask(self, before: Handover, to: str) -> ForwardReport:
@@ -106,21 +106,21 @@ class Forwarding:
         return None
 
     async def _look(self, order: ForwardOrder, to: str) -> Handover:
-        document = await self._documents.existing(order.brief, order.document)
+        document = await self._documents.existing(order.subject, order.document)
         signers = reading.signers_of(document)
-        places = (*await self._asked.of(order.brief.id), _place(order, to))
+        places = (*await self._asked.of(order.subject.id), _place(order, to))
         addresses = {folded(place.email) for place in places if place.person == order.to}
         new = [one for one in signers if one.needs_to_sign and folded(one.email) in addresses]
-        old = match(beside(order.brief, {order.from_: order.to}).signers, places, signers)[order.from_]
+        old = match(beside(order.subject, {order.from_: order.to}).people, places, signers)[order.from_]
         return Handover(order, document, old=old, new=new[-1] if new else None)
 
     async def _handed_over(self, found: Handover) -> ForwardReport:
         order = found.order
-        both = beside(order.brief, {order.from_: order.to})
+        both = beside(order.subject, {order.from_: order.to})
         return ForwardReport(seen=await self._documents.seen(found.document, both, {order.from_: order.reason}))
 
     async def _refused(self, found: Handover, why: str) -> ForwardReport:
-        return ForwardReport(seen=await self._documents.seen(found.document, found.order.brief), refused=why)
+        return ForwardReport(seen=await self._documents.seen(found.document, found.order.subject), refused=why)
 
 
 def _away(person: Person, at: datetime | None) -> str | None:
@@ -129,17 +129,17 @@ def _away(person: Person, at: datetime | None) -> str | None:
 
 
 def _place(order: ForwardOrder, email: str) -> Place:
-    old = next(signer for signer in order.brief.signers if signer.person == order.from_)
+    old = next(signer for signer in order.subject.people if signer.person == order.from_)
     return Place(person=order.to, order=old.order, role=old.role, email=email, instead_of=order.from_)
 
 
 def _senseless(order: ForwardOrder) -> str | None:
     """What no document can change; nothing has to be read for it."""
-    role = next((signer.role for signer in order.brief.signers if signer.person == order.from_), None)
+    role = next((signer.role for signer in order.subject.people if signer.person == order.from_), None)
     if role is None:
         return f"{order.from_} is not a signer of this request"
     if role is Role.COPY:
         return f"{order.from_} only gets a copy, there is nothing to hand over"
-    if order.to == order.brief.requester:
+    if order.to == order.subject.requester:
         return f"{order.to} asked for this request and cannot sign it for somebody else"
     return None

@@ -8,7 +8,7 @@ from activities.core_signature.reading import STATUSES
 from activities.core_signature.wire import WireDocument
 from activities.failures import final_failure
 from activities.store import Home, Store
-from workflows.model.request import Brief, Code, Roster
+from workflows.model.subject import Code, Roster, Subject
 
 
 def has_ended(document: WireDocument) -> bool:
@@ -38,34 +38,34 @@ class Lookup:
         self._client = client
         self._store = store
 
-    async def to_take_over(self, brief: Brief) -> WireDocument | None:
+    async def to_take_over(self, subject: Subject) -> WireDocument | None:
         """The document an earlier attempt made, None when there is none.
 
         It may have ended meanwhile, if the id was found free and claimed by us before; without a claim an ended one is
         somebody's past use of the id, and so is a foreign one.
         """
-        found = await self._listed(brief)
-        if found and not await self._claimed(brief):
-            if not all(_is_called(document, brief.document.name) for document in found):
-                raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {brief.id}")
+        found = await self._listed(subject)
+        if found and not await self._claimed(subject):
+            if not all(_is_called(document, subject.title) for document in found):
+                raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {subject.id}")
             if any(has_ended(document) for document in found):
-                raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {brief.id} has already ended")
-        return self._only(found, brief)
+                raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {subject.id} has already ended")
+        return self._only(found, subject)
 
-    async def to_cancel(self, brief: Brief) -> WireDocument | None:
+    async def to_cancel(self, subject: Subject) -> WireDocument | None:
         """The document of ours that is to be cancelled, None when there is none."""
-        ours = await self._listed(brief)
-        if not await self._claimed(brief):
-            ours = [document for document in ours if _is_called(document, brief.document.name)]
+        ours = await self._listed(subject)
+        if not await self._claimed(subject):
+            ours = [document for document in ours if _is_called(document, subject.title)]
         living = [document for document in ours if not has_ended(document)]
-        return self._only(living or ours[:1], brief)
+        return self._only(living or ours[:1], subject)
 
     async def is_gone(self, roster: Roster, uuid: str) -> bool:
         """Whether the provider, asked in another way, does not know the document either."""
         return all(document.uuid != uuid for document in await self._listed(roster))
 
-    async def _claimed(self, brief: Brief) -> bool:
-        return await self._store.is_claimed(Home.of_request(brief.id))
+    async def _claimed(self, subject: Subject) -> bool:
+        return await self._store.is_claimed(Home.of_request(subject.id))
 
     async def _listed(self, roster: Roster) -> list[WireDocument]:
         found = await self._client.documents_of(roster.id)
@@ -74,10 +74,10 @@ class Lookup:
             raise final_failure(Code.PROVIDER_UNSURE, says)
         return found
 
-    def _only(self, found: list[WireDocument], brief: Brief) -> WireDocument | None:
-        likely = most_likely(found, brief.document.name)
+    def _only(self, found: list[WireDocument], subject: Subject) -> WireDocument | None:
+        likely = most_likely(found, subject.title)
         if found and likely is None:
-            says = f"{len(found)} documents have the id {brief.id}: delete all but one at Core Signature"
+            says = f"{len(found)} documents have the id {subject.id}: delete all but one at Core Signature"
             raise final_failure(Code.PROVIDER_UNSURE, says)
         return likely
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from activities.core_signature.config import CoreSignatureConfig, NameStyle
 from activities.person import Person
-from workflows.model.request import Brief, Role, Signer
+from workflows.model.request import Brief
+from workflows.model.subject import Participant, Role
 
 LANGUAGES: Final = frozenset(
     {"en", "en-gb", "nl", "fr", "de", "he", "da", "fi", "hu", "it", "no", "pl", "pt", "es", "sv", "ru", "ja"}
@@ -20,7 +21,7 @@ def document_body(brief: Brief, config: CoreSignatureConfig) -> dict[str, Any]:
 
     It never expires by itself: the due date is ours to keep and may be moved.
     """
-    body: dict[str, Any] = {"name": brief.document.name, "external_id": brief.id}
+    body: dict[str, Any] = {"name": brief.title, "external_id": brief.id}
     if brief.document.sha256 is None:
         body |= {"template": brief.document.template}
     else:
@@ -43,12 +44,12 @@ def request_body(
     body: dict[str, Any] = {
         "document": document_url,
         "who": "o",
-        "subject": brief.document.name[:_LONGEST_SUBJECT],
+        "subject": brief.title[:_LONGEST_SUBJECT],
         "message": brief.message or "",
         "send_reminders": False,
         "signers": [
             _signer(signer, people[signer.person], brief, signer.person in reachable, config.name_style)
-            for signer in brief.signers
+            for signer in brief.people
         ],
     }
     if not config.status_mails:
@@ -56,7 +57,7 @@ def request_body(
     return body | ({"from_email": config.from_email} if config.from_email else {})
 
 
-def _signer(signer: Signer, person: Person, brief: Brief, reachable: bool, style: NameStyle) -> dict[str, Any]:
+def _signer(signer: Participant, person: Person, brief: Brief, reachable: bool, style: NameStyle) -> dict[str, Any]:
     said: dict[str, Any] = {
         "email": person.email,
         **_name(person.name, style),

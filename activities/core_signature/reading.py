@@ -10,7 +10,8 @@ from activities.core_signature.asked import Place
 from activities.core_signature.matching import folded, match, missing
 from activities.core_signature.wire import WireDocument, WireSigner
 from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import Code, Role, Roster, Signer, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Participant, Role, Roster, Status
 from workflows.model.texts import in_one_line
 
 LONGEST_REASON: Final = 500
@@ -49,13 +50,13 @@ def seen(
     """
     status = STATUSES.get(document.status)
     said = signers_of(document)
-    found = match(roster.signers, places, said)
+    found = match(roster.people, places, said)
     roll = _Roll(status, bounced, frozenset(folded(place.email) for place in places), replaced)
     return DocumentSeen(
         document=document.uuid,
         status=status,
         raw=(clean(document.status) or "")[:20],
-        signers=tuple(roll.seen(signer, found[signer.person]) for signer in roster.signers),
+        signers=tuple(roll.seen(signer, found[signer.person]) for signer in roster.people),
         turn=None if status and status.ended else min((one.order for one in said if one.open), default=None),
         code=_CODES.get(document.status),
     )
@@ -76,7 +77,7 @@ def untold(document: WireDocument, roster: Roster, places: Sequence[Place]) -> t
         return ()
     if document.request is None and status is not Status.SIGNED:
         return ()
-    lost = missing(roster.signers, places, match(roster.signers, places, signers_of(document)))
+    lost = missing(roster.people, places, match(roster.people, places, signers_of(document)))
     return tuple(signer.person for signer in lost if signer.role is not Role.COPY)
 
 
@@ -89,7 +90,7 @@ class _Roll:
     ours: AbstractSet[str]
     replaced: Mapping[str, str]
 
-    def seen(self, signer: Signer, said: WireSigner | None) -> SignerSeen:
+    def seen(self, signer: Participant, said: WireSigner | None) -> SignerSeen:
         if signer.role is Role.COPY:
             state = SignerState.COPIED if self.status is Status.SIGNED else SignerState.WAITING
             return SignerSeen(person=signer.person, state=state)
@@ -103,7 +104,7 @@ class _Roll:
             return self._gone(signer, said)
         return SignerSeen(person=signer.person, state=self._open_state(said))
 
-    def _gone(self, signer: Signer, said: WireSigner | None) -> SignerSeen:
+    def _gone(self, signer: Participant, said: WireSigner | None) -> SignerSeen:
         to = said.forwarded_to_email if said else None
         by_themselves = FORWARDED if to and folded(to) not in self.ours else None
         return SignerSeen(

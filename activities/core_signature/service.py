@@ -29,13 +29,14 @@ from workflows.model.provider import (
     Observation,
     Substitution,
 )
-from workflows.model.request import Brief, Code, Roster
+from workflows.model.request import Brief
+from workflows.model.subject import Code, Roster, Subject
 from workflows.ports import SignatureService
 
 _REFUSED_BY_STATE: Final = (400, 409)
 
 
-Look = Callable[[Brief], Awaitable[WireDocument | None]]
+Look = Callable[[Subject], Awaitable[WireDocument | None]]
 """Looks for our document in the provider's lists."""
 
 
@@ -56,7 +57,7 @@ class CoreSignatureService(SignatureService):
         """See the port. The look-up comes first on every attempt: after a reset attempt numbers say nothing."""
         brief = order.brief
         with failing_as_application_errors():
-            if any(stands_in_full(signer.person) for signer in brief.signers):
+            if any(stands_in_full(signer.person) for signer in brief.people):
                 await self._store.choose_signers(Home.of_request(brief.id), order.fingerprint)
             document = await self._listed(brief, self._lookup.to_take_over)
             if document is None or _is_unasked(document):
@@ -78,7 +79,7 @@ class CoreSignatureService(SignatureService):
                     await self._client.delete_document(document.uuid)
                     return None
                 document = await self._cancelled(document.uuid, document.request.uuid)
-            return await self._documents.seen(document, order.brief)
+            return await self._documents.seen(document, order.subject)
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         """See the port. Refused orders come back with the document too, when it was read: it may tell the reason."""
@@ -105,11 +106,11 @@ class CoreSignatureService(SignatureService):
         reference = Reference.read(brief.message or "")
         return await self._store.read_text(Home.of_request(brief.id), reference) if reference else brief.message
 
-    async def _sent(self, brief: Brief, document: WireDocument) -> DocumentSeen:
+    async def _sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
         """The document with both the absent and their stand-ins, as they were asked."""
-        instead = stand_ins_of(brief, await self._asked.of(brief.id), reading.signers_of(document))
+        instead = stand_ins_of(subject, await self._asked.of(subject.id), reading.signers_of(document))
         replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
-        seen = await self._documents.seen(document, beside(brief, instead), replaced)
+        seen = await self._documents.seen(document, beside(subject, instead), replaced)
         return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
 
     async def _make_document(self, brief: Brief) -> WireDocument:
@@ -141,14 +142,14 @@ class CoreSignatureService(SignatureService):
     async def _to_cancel(self, order: CancelOrder) -> WireDocument | None:
         if order.document is not None:
             return await self._documents.or_none(order.document)
-        return await self._listed(order.brief, self._lookup.to_cancel)
+        return await self._listed(order.subject, self._lookup.to_cancel)
 
-    async def _listed(self, brief: Brief, look: Look) -> WireDocument | None:
-        found = await look(brief)
-        if found is None and await self._store.is_claimed(Home.of_request(brief.id)):
+    async def _listed(self, subject: Subject, look: Look) -> WireDocument | None:
+        found = await look(subject)
+        if found is None and await self._store.is_claimed(Home.of_request(subject.id)):
             # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
             await asyncio.sleep(self._client.config.list_lag)
-            found = await look(brief)
+            found = await look(subject)
         return found
 
     async def _cancelled(self, document: str, request: str) -> WireDocument:
@@ -164,8 +165,8 @@ class CoreSignatureService(SignatureService):
             return again
         raise refusal or passing_failure(Code.UNREACHABLE, "Core Signature has not yet ended the cancelled document")
 
-    async def _people(self, brief: Brief) -> dict[str, Person]:
-        return {signer.person: await self._directory.person(signer.person, brief.id) for signer in brief.signers}
+    async def _people(self, roster: Roster) -> dict[str, Person]:
+        return {signer.person: await self._directory.person(signer.person, roster.id) for signer in roster.people}
 
     async def _reachable(self, people: Mapping[str, Person]) -> frozenset[str]:
         devices = {id: await self._directory.devices(person) for id, person in people.items()}

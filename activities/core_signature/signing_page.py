@@ -15,7 +15,7 @@ from activities.core_signature.lookup import has_ended
 from activities.core_signature.matching import match
 from activities.core_signature.reading import STATUSES
 from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
-from workflows.model.request import Signer, Status
+from workflows.model.subject import Participant, Status
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _PLAIN_URL: Final = re.compile(
@@ -79,7 +79,7 @@ def _page(document: WireDocument, person: str, places: Sequence[Place], provider
 
 
 def _signer(request: WireRequest, person: str, places: Sequence[Place]) -> WireSigner | None:
-    asked = {place.person: Signer(person=place.person, order=place.order, role=place.role) for place in places}
+    asked = {place.person: Participant(person=place.person, order=place.order, role=place.role) for place in places}
     found = match(tuple(asked.values()), places, request.signers).get(person)
     return found if found and found.needs_to_sign else None
 

@@ -12,7 +12,8 @@ from activities.core_signature.cast import Cast
 from activities.core_signature.matching import folded
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
-from workflows.model.request import Brief, Role
+from workflows.model.request import Brief
+from workflows.model.subject import Role
 
 FARTHEST: Final = 3
 """Delegates of delegates: how far the search goes."""
@@ -38,7 +39,7 @@ class StandIns:
         # One address has one place at Core Signature, and by it the signers are told apart.
         taken = {folded(person.email) for person in people.values()}
         found: dict[str, Person] = {}
-        for signer in brief.signers:
+        for signer in brief.people:
             if signer.role is Role.COPY or present(people[signer.person]):
                 continue
             other = await self._first_delegate(people[signer.person], present)

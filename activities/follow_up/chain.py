@@ -45,7 +45,7 @@ class Chain:
                 return Candidate(candidate.person, "; ".join(words))
             skipped[candidate.person] = f"not to {candidate.person}, {why_not}"
         words = ["nobody is left to act, so the requester is told", *skipped.values()]
-        return Candidate(self.planning.brief.requester, "; ".join(words), acts=False)
+        return Candidate(self.planning.subject.requester, "; ".join(words), acts=False)
 
     async def has_stand_in(self) -> bool:
         """Whether the signer is absent and their delegate can act, by a policy that asks delegates."""
@@ -61,7 +61,7 @@ class Chain:
     @property
     def _steps(self) -> int:
         """How many steps up the chain led to this signer: places that were handed over stand one after the other."""
-        signers = self.planning.brief.signers
+        signers = self.planning.subject.people
         position = next((n for n, one in enumerate(signers) if one.person == self.signer), 0)
         steps = 0
         while steps < position:
@@ -106,14 +106,14 @@ class Chain:
             below = person.manager
 
     async def _unsuitable(self, candidate: str) -> str | None:
-        brief = self.planning.brief
+        brief = self.planning.subject
         if candidate == self.signer:
             return "who is the silent signer"
         if candidate == brief.requester:
             return "who is the requester"
         if candidate in self.planning.acted:
             return "who has acted already"
-        if any(candidate == other.person for other in brief.signers):
+        if any(candidate == other.person for other in brief.people):
             return "who is another signer"
         person = await self._known(candidate)
         if person is None:
@@ -123,6 +123,6 @@ class Chain:
     async def _known(self, id: str) -> Person | None:
         """The person, None if they have left the directory since the policy was written."""
         try:
-            return await self.directory.person(id, self.planning.brief.id)
+            return await self.directory.person(id, self.planning.subject.id)
         except UnknownPerson:
             return None

@@ -46,7 +46,7 @@ async def escalation(
     moment = _moment(waiting, _action(planning, waiting, policy, to), trigger, to)
     if (person := await _recipient(to, planning, directory)) is None:
         # The requester, who has left: nobody's request may stand still for that, and the ledger will tell it.
-        person = await directory.person(waiting.person, planning.brief.id)
+        person = await directory.person(waiting.person, planning.subject.id)
         why = f"{moment.why}; {to.person} is not in the directory, so the hours are those of {waiting.person}"
         moment = moment.replace(why=why)
     return [_placed(waiting, trigger, moment, person)]
@@ -54,7 +54,7 @@ async def escalation(
 
 async def _recipient(to: Candidate, planning: Planning, directory: Directory) -> Person | None:
     try:
-        return await directory.person(to.person, planning.brief.id)
+        return await directory.person(to.person, planning.subject.id)
     except UnknownPerson:
         return None
 

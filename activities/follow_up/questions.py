@@ -44,8 +44,8 @@ class _Asked:
 
     @classmethod
     async def of(cls, planning: Planning, question: OpenQuestion, directory: Directory) -> "_Asked":
-        requester = await _known(directory, planning.brief.requester)
-        somebody = requester or await directory.person(question.person, planning.brief.id)
+        requester = await _known(directory, planning.subject.requester)
+        somebody = requester or await directory.person(question.person, planning.subject.id)
         return cls(planning, question, directory, requester, somebody.tz)
 
     def reminder(self) -> Moment:
@@ -90,7 +90,7 @@ class _Asked:
         return after(at, self._each, self.there)
 
     def _moment(self, kind: MomentKind, at: datetime, stage: str, why: str) -> Moment:
-        requester = self.planning.brief.requester
+        requester = self.planning.subject.requester
         return Moment(at=at, kind=kind, stage=stage, person=self.question.person, to=requester, why=why)
 
     def _opened(self, moment: Moment, person: Person) -> Moment:

@@ -12,7 +12,7 @@ from activities.calendars.working_time import clock_hours
 from activities.files.fields import Id, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
 from workflows.model.policy import OVERDUE_AT_MOST, EscalationAction
-from workflows.model.request import LockScreen, Status
+from workflows.model.subject import LockScreen, Status
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from activities.failures import verdict
 from activities.http.calling import Cause, ServiceFailure
 from activities.push.message import Message
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 _WRONG_ADDRESS: Final = (404, 405)
 

@@ -36,7 +36,7 @@ def fallback_of(delivery: Delivery, notice: Notice) -> Fallback:
     Core Signature mails signers only, their first mail by itself and later ones for a document we name. Of endings it
     mails them besides, in words of its own that call our expiry a cancellation: so ours go out as well.
     """
-    signer = any(one.person == notice.person for one in delivery.brief.signers)
+    signer = any(one.person == notice.person for one in delivery.subject.people)
     if signer and notice.action in ASKED and (notice.stage == Stage.READY or delivery.document is not None):
         return Fallback.CORE
     return Fallback.NOBODY if notice.action is NoticeAction.WITHDRAW else Fallback.MESSAGING

@@ -18,7 +18,7 @@ from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
 from activities.store import StoreFailure
 from workflows.model.notices import Delivery
-from workflows.model.request import Brief
+from workflows.model.subject import Subject
 
 NOBODY: Final[tuple[Person, ...]] = ()
 
@@ -40,10 +40,10 @@ class SignerMail:
 
         Returns who is mailed besides; raises `OthersAsleep` when that may not be.
         """
-        found = await self._document(delivery.brief, delivery.document)
+        found = await self._document(delivery.subject, delivery.document)
         if found is None or found.request is None:
             return NOBODY
-        said = await self._entries(delivery.brief, found.request)
+        said = await self._entries(delivery.subject, found.request)
         if any((signer := said.get(person)) and not signer.emailed for person in persons):
             return await self._mail(delivery, found.request, persons)
         return NOBODY
@@ -55,10 +55,10 @@ class SignerMail:
 
     async def _mail(self, delivery: Delivery, request: WireRequest, persons: Collection[str]) -> tuple[Person, ...]:
         """Whom a signer forwarded the request to by themselves is mailed as well: of their hours nothing is known."""
-        people = await self._signers(delivery.brief)
+        people = await self._signers(delivery.subject)
         turn = min((one.order for one in request.signers if one.open), default=0)
         mailed = [one for one in request.signers if one.open and one.order == turn]
-        said = await self._entries(delivery.brief, request)
+        said = await self._entries(delivery.subject, request)
         on_turn = [id for id, signer in said.items() if signer in mailed]
         known = tuple(people[id] for id in on_turn if id in people and id not in persons)
         if not all(_may_hear(other, delivery) for other in known):
@@ -66,26 +66,26 @@ class SignerMail:
         await self._client.resend(request.uuid)
         return known
 
-    async def _document(self, brief: Brief, document: str | None) -> WireDocument | None:
+    async def _document(self, subject: Subject, document: str | None) -> WireDocument | None:
         if document is not None:
             return await self._client.document(document)
-        listed = await self._client.documents_of(brief.id)
-        living = [one for one in listed if one.external_id == brief.id and not has_ended(one)]
-        return most_likely(living, brief.document.name)
+        listed = await self._client.documents_of(subject.id)
+        living = [one for one in listed if one.external_id == subject.id and not has_ended(one)]
+        return most_likely(living, subject.title)
 
-    async def _entries(self, brief: Brief, request: WireRequest) -> Entries:
+    async def _entries(self, subject: Subject, request: WireRequest) -> Entries:
         """The provider's entry of each signer, by what was sent."""
         try:
-            return match(brief.signers, await self._asked.of(brief.id), request.signers)
+            return match(subject.people, await self._asked.of(subject.id), request.signers)
         except StoreFailure as failure:
             raise DirectoryFailure(str(failure)) from failure
 
-    async def _signers(self, brief: Brief) -> dict[str, Person]:
+    async def _signers(self, subject: Subject) -> dict[str, Person]:
         """The signers whom the directory still knows."""
         known: dict[str, Person] = {}
-        for signer in brief.signers:
+        for signer in subject.people:
             try:
-                known[signer.person] = await self._directory.person(signer.person, brief.id)
+                known[signer.person] = await self._directory.person(signer.person, subject.id)
             except UnknownPerson:
                 continue
         return known
@@ -93,6 +93,6 @@ class SignerMail:
 
 def _may_hear(person: Person, delivery: Delivery) -> bool:
     """Whether somebody is told something now anyhow, or is awake; some mails may wake them."""
-    if delivery.brief.urgent or any(one.person == person.id or one.wakes_others for one in delivery.notices):
+    if delivery.subject.urgent or any(one.person == person.id or one.wakes_others for one in delivery.notices):
         return True
     return delivery.now is not None and by_day(person.tz).open_at(delivery.now)

@@ -19,7 +19,7 @@ from activities.links import Links, LinkUse
 from activities.push.words import isolated, unturned, words_for
 from activities.reader import Reader
 from workflows.model.notices import Delivery, Notice, NoticeAction
-from workflows.model.request import LockScreen
+from workflows.model.subject import LockScreen
 
 LIFETIME: Final = timedelta(days=28)
 """The longest FCM keeps a notice for a phone that is off: a newer one replaces it, an ended one is withdrawn."""
@@ -80,11 +80,11 @@ def compose(delivery: Delivery, notice: Notice, reader: Reader, links: Links, co
     return Message(
         heading=heading,
         body=body,
-        document=unturned(delivery.brief.document.name),
-        request=delivery.brief.id,
+        document=unturned(delivery.subject.title),
+        request=delivery.subject.id,
         stage=notice.stage,
-        key=screen_key(delivery.brief.id, notice.person),
-        link=links.link(delivery.brief.id, notice.person, use),
+        key=screen_key(delivery.subject.id, notice.person),
+        link=links.link(delivery.subject.id, notice.person, use),
         action=notice.action,
     )
 
@@ -120,7 +120,7 @@ def wire_size(value: object) -> int:
 def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str) -> tuple[str, str]:
     if notice.action is NoticeAction.WITHDRAW:
         return "", ""
-    brief, language = delivery.brief, reader.language
+    brief, language = delivery.subject, reader.language
     words = words_for(
         notice.stage,
         notice.action,

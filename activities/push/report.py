@@ -27,7 +27,7 @@ from workflows.model.notices import (
 )
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
-from workflows.model.request import Code
+from workflows.model.subject import Code
 from workflows.names import alert_key
 
 

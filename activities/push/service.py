@@ -26,7 +26,8 @@ from workflows.follow_up.stages import Stage, is_warning
 from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
-from workflows.model.request import Code, Roster, SignerState
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Roster
 from workflows.ports import PushService
 
 ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
@@ -90,7 +91,7 @@ class Notices(PushService):
         return await unbroken(self._deliver(delivery, turns), turns.stop)
 
     async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
-        await keep(self._store, delivery.brief.id, delivery.page)
+        await keep(self._store, delivery.subject.id, delivery.page)
         seen = await self._seen(delivery)
         ready = await turns.each(delivery.notices, lambda notice: self._prepare(delivery, notice, seen))
         sent = await turns.each([one for one in ready.results if isinstance(one, Ready)], self._send)
@@ -109,7 +110,7 @@ class Notices(PushService):
     async def _seen(self, delivery: Delivery) -> DocumentSeen | None:
         if delivery.document is None:
             return None
-        return await self._read(delivery.brief, delivery.document)
+        return await self._read(delivery.subject, delivery.document)
 
     async def _prepare(self, delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> "Told | Ready | None":
         """The notice as its phones get it, or what became of it already; None when this call is not for it."""
@@ -125,14 +126,14 @@ class Notices(PushService):
             return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
 
     async def _addressed(self, delivery: Delivery, notice: Notice) -> "Told | Ready | None":
-        person = await self._directory.person(notice.person, delivery.brief.id)
+        person = await self._directory.person(notice.person, delivery.subject.id)
         told, fallback = Told(notice), fallback_of(delivery, notice)
         if _is_away(person, delivery, notice):
             return replace(told, put_off=Reason.ABSENT)
         devices = await self._phones.living(person, delivery.devices)
         if devices or (fallback is Fallback.MESSAGING and self._letters.may_reach(person, delivery.devices)):
             message = compose(delivery, notice, Reader.of(person), self._links, self._company)
-            return Ready(notice, person, devices, message, fallback, delivery.brief.urgent)
+            return Ready(notice, person, devices, message, fallback, delivery.subject.urgent)
         if delivery.devices is not None:
             return None
         return replace(told, mail=_mail_for(person)) if fallback is Fallback.CORE else told
@@ -169,7 +170,7 @@ class Notices(PushService):
         except (ServiceFailure, DirectoryFailure, OthersAsleep) as refused:
             failure = refused
         mailed = [one.mailed(failure if one in asked else None) if one.mail else one for one in told]
-        request, phones = delivery.brief.id, self._phones
+        request, phones = delivery.subject.id, self._phones
         return mailed + [asked[0].along(request, one.id, has_phone=phones.has_one(one)) for one in along]
 
     async def _mail_signers(self, delivery: Delivery, asked: Sequence[Told]) -> tuple[Person, ...]:

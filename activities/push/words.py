@@ -12,7 +12,7 @@ import regex  # type: ignore[import-untyped]
 from activities.language import Language, phrase
 from workflows.follow_up.stages import Stage, kind_of
 from workflows.model.notices import NoticeAction
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Final
 
 from activities.store import Home, Store
 from workflows.model.base import Model
-from workflows.model.request import Brief, Signer, SignerState, Status
+from workflows.model.request import Brief, SignerState
+from workflows.model.subject import Participant, Status
 from workflows.model.views import RequestShow, SignerLine
 
 _NOBODY_SAYS: Final = "Where it stands is not known: neither Temporal nor a worker answers"
@@ -20,7 +21,7 @@ class CoverSheet(Model):
     kind: str
     document: str
     requester: str
-    signers: tuple[Signer, ...]
+    signers: tuple[Participant, ...]
 
     @classmethod
     async def read(cls, store: Store, request: str) -> "CoverSheet | None":
@@ -31,7 +32,7 @@ class CoverSheet(Model):
     @classmethod
     async def keep(cls, store: Store, brief: Brief) -> None:
         """Write it; repeated, it is the same."""
-        made = cls(kind=brief.kind, document=brief.document.name, requester=brief.requester, signers=brief.signers)
+        made = cls(kind=brief.kind, document=brief.title, requester=brief.requester, signers=brief.people)
         await store.keep_cover(Home.of_request(brief.id), made.model_dump_json(by_alias=True).encode())
 
     def shown(self, request: str) -> RequestShow:

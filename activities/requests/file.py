@@ -23,7 +23,7 @@ from activities.files.reading import FileModel
 from activities.person import Device, Reachable
 from activities.policies.file import PolicyLayer
 from activities.requests.checks import RequestChecks
-from workflows.model.request import Role
+from workflows.model.subject import Role
 
 _IN_FULL = ("name", "email", "zone", "locale", "phone", "devices")
 

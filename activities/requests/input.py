@@ -10,7 +10,8 @@ from activities.files.reading import FileFaults
 from activities.person import SignersFile
 from activities.policies.cascade import Resolved
 from activities.requests.file import DocumentEntry, RequestFile
-from workflows.model.request import Brief, Document, Signer
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant
 from workflows.signature.inputs import SignatureRequest
 
 
@@ -41,9 +42,10 @@ def prepared(file: RequestFile, resolved: Resolved, pdf: bytes | None, overdue: 
     brief = Brief(
         id=file.id or f"{file.kind}-{digest[:12]}",
         kind=file.kind,
+        title=_title(file.document),
         document=document,
         requester=file.requester,
-        signers=_signers(file),
+        people=_signers(file),
         message=file.message,
         urgent=resolved.policy.urgent,
         lock_screen=resolved.policy.lock_screen,
@@ -63,18 +65,20 @@ def fingerprint(file: RequestFile, document_sha256: str | None) -> str:
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
 
 
+def _title(entry: DocumentEntry) -> str:
+    return entry.name or PurePosixPath(entry.file or "").stem
+
+
 def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
     if entry.file is None or pdf is None:
-        return Document(name=entry.name or "", template=entry.template)
+        return Document(template=entry.template)
     path = PurePosixPath(entry.file)
-    return Document(
-        name=entry.name or path.stem, sha256=hashlib.sha256(pdf).hexdigest(), size=len(pdf), file_name=path.name
-    )
+    return Document(sha256=hashlib.sha256(pdf).hexdigest(), size=len(pdf), file_name=path.name)
 
 
-def _signers(file: RequestFile) -> tuple[Signer, ...]:
+def _signers(file: RequestFile) -> tuple[Participant, ...]:
     return tuple(
-        Signer(person=entry.person or _signer_id(position), order=entry.order or position, role=entry.role)
+        Participant(person=entry.person or _signer_id(position), order=entry.order or position, role=entry.role)
         for position, entry in enumerate(file.signers, start=1)
     )
 

@@ -32,7 +32,8 @@ from activities.rpc_errors import about_the_workflow
 from activities.runs import RunStatus
 from activities.store import Home, Store, owner_in
 from workflows import names
-from workflows.model.request import Brief, Status
+from workflows.model.request import Brief
+from workflows.model.subject import Status
 
 MAX_UPLOAD_MEGABYTES: Final = 20
 _SUMMARY_BYTES: Final = 160
@@ -218,7 +219,7 @@ async def _start_workflow(
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         memo={
             names.MEMO_FINGERPRINT: prepared.request.fingerprint,
-            names.MEMO_DOCUMENT: brief.document.name,
+            names.MEMO_DOCUMENT: brief.title,
         },
         search_attributes=_search_attributes(brief, parent),
         static_summary=_summary(brief),
@@ -240,4 +241,4 @@ def _search_attributes(brief: Brief, parent: str | None) -> TypedSearchAttribute
 
 def _summary(brief: Brief) -> str:
     """`customer-contract: Master services agreement`; a document's name, but nobody's."""
-    return f"{brief.kind}: {brief.document.name}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")
+    return f"{brief.kind}: {brief.title}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")

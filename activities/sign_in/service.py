@@ -18,8 +18,8 @@ from activities.push.phones import Phones
 from activities.reader import Reader
 from activities.sign_in.ways_in import WayIn, WaysIn
 from workflows.model.notices import Notice, NoticeAction
-from workflows.model.request import Code
 from workflows.model.sign_in import SignInOrder, SignInReport
+from workflows.model.subject import Code
 from workflows.ports import SignInService
 
 _STAGE: Final = "sign-in"

@@ -17,8 +17,8 @@ from activities.store import Home
 from deploy.demo.scene import NotSeen, Scene
 from starter import requests
 from workflows.model.notices import Outcome
-from workflows.model.request import Status
 from workflows.model.settlement import HandoffState
+from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 
 CUSTOMER: Final = "customer-signer"

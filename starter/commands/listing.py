@@ -20,7 +20,7 @@ from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
 from starter.startup import ready
 from starter.terminal import Terminal
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 _MANY = 200
 

@@ -14,7 +14,7 @@ from workflows import names
 from workflows.model.attention import AttentionCode
 from workflows.model.base import Model
 from workflows.model.records import DeadHandOffs
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 
 class RequestLine(Model):

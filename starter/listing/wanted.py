@@ -14,7 +14,7 @@ from starter.exits import Refusal
 from starter.request_ids import is_request_id
 from starter.search_attributes import STUCK
 from workflows import names
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 _LAST_RUNS: Final = "ExecutionStatus != 'ContinuedAsNew'"
 """A long life is several runs: the last one speaks for it."""

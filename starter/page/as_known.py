@@ -1,7 +1,8 @@
 """What a signer's page shows before its button is pressed: their part of the request as our own side knows it. Pure."""
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from workflows.model.request import Role, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow, SignerLine
 
 _STATES = {

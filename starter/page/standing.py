@@ -11,8 +11,8 @@ from activities.push.words import words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import NoticeAction
-from workflows.model.request import Status
 from workflows.model.settlement import HandoffState
+from workflows.model.subject import Status
 from workflows.model.views import NextStep, RequestShow
 
 _NEXT: Final = {

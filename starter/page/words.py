@@ -17,7 +17,8 @@ from starter.page.screens import Act, Button, Draft, Screen, ScreenName, SignerR
 from starter.page.standing import ending, standing
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import NoticeAction
-from workflows.model.request import SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 
 NOT_OURS: Final = Draft(

@@ -20,7 +20,7 @@ from workflows.follow_up import stages
 from workflows.model.base import Model
 from workflows.model.planning import MomentKind, Reason
 from workflows.model.policy import WHEN_DUE, Policy
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 _SIGNING: Final = re.compile(r"([A-Za-z0-9._-]{1,100})@\+([1-9][0-9]{0,3}[mhdw])")
 
@@ -158,7 +158,7 @@ async def plan(
     if prepared.overdue is not None:
         raise prepared.overdue
     brief = prepared.request.brief
-    if strangers := [person for person in signing if person not in {signer.person for signer in brief.signers}]:
+    if strangers := [person for person in signing if person not in {signer.person for signer in brief.people}]:
         raise Refusal(f"{', '.join(strangers)}: not a signer of this request")
     known = PlannedDirectory(directory, prepared.signers)
     branches = [await _branch(prepared, known, at, some, zone) for some in _more_and_more(signing)]
@@ -166,7 +166,7 @@ async def plan(
     return Plan(
         id=brief.id,
         kind=brief.kind,
-        document=brief.document.name,
+        document=brief.title,
         at=at,
         due_at=agenda.due_at,
         closes_at=agenda.over_at,

@@ -75,12 +75,12 @@ async def compare(context: Context, prepared: Prepared, directory: Directory, id
         raise prepared.overdue
     planning = await _planning(context, request_id(id))
     if not planning.turns:
-        raise Refusal(f"{planning.brief.id}: nothing can be compared, it is nobody's turn: not sent yet, or ended")
+        raise Refusal(f"{planning.subject.id}: nothing can be compared, it is nobody's turn: not sent yet, or ended")
     wanted = planning.replace(policy=prepared.request.policy, due=prepared.request.due)
     planner = PolicyPlanner(directory)
     now, then = await planner.calendar(planning), await planner.calendar(wanted)
     return Difference(
-        id=planning.brief.id,
+        id=planning.subject.id,
         due_before=now.due_at,
         due_after=then.due_at,
         policy=tuple(_policy_changes(planning, wanted)),

@@ -18,7 +18,8 @@ from workflows.model.entries import Reassignment
 from workflows.model.notices import Channel, Delivered, Notice, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason
 from workflows.model.provider import DocumentSeen, SignerSeen, Substitution
-from workflows.model.request import Brief, Role, SignerState, Status
+from workflows.model.request import Brief, SignerState
+from workflows.model.subject import Role, Status
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.recipients import announcement
@@ -80,7 +81,7 @@ class DryRun:
 
     async def _send(self) -> None:
         brief = self._request.brief
-        people = {one.person: await self._directory.person(one.person, brief.id) for one in brief.signers}
+        people = {one.person: await self._directory.person(one.person, brief.id) for one in brief.people}
         cast = await StandIns(self._directory).at_sending(brief, people, self._now)
         for who in cast.stand_ins:
             why = f"{who} is absent, so the delegate is asked from the start"
@@ -198,4 +199,4 @@ class DryRun:
 
     @property
     def _brief(self) -> Brief:
-        return self._request.brief.replace(signers=self._progress.signatures.places)
+        return self._request.brief.replace(people=self._progress.signatures.places)

@@ -10,7 +10,8 @@ from activities.person import Person
 from activities.planner import PolicyPlanner
 from workflows.model.planning import Agenda, Planning, Turn
 from workflows.model.policy import Policy
-from workflows.model.request import Brief, Document, Signer
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant
 
 AMSTERDAM: Final = "Europe/Amsterdam"
 NEW_YORK: Final = "America/New_York"
@@ -72,13 +73,14 @@ def planning(
     brief = Brief(
         id="r",
         kind="k",
-        document=Document(name="D"),
+        title="D",
+        document=Document(),
         requester=requester,
-        signers=tuple(Signer(person=person, order=1) for person in signers),
+        people=tuple(Participant(person=person, order=1) for person in signers),
     )
     since = {signers[0]: SINCE} if turns is None else turns
     return Planning(
-        brief=brief,
+        subject=brief,
         policy=policy,
         due=due,
         window_from=SINCE,

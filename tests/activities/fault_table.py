@@ -14,7 +14,7 @@ from activities.failures import to_application_error
 from activities.http.calling import Cause, ServiceFailure
 from deploy.sandbox.faults import CALLBACK_FAULTS, Fault, FaultKind
 from deploy.sandbox.server import RunningSandbox
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 SHORT: Final = 0.25
 """Seconds: the deadline of calls that are to miss it."""

@@ -112,8 +112,8 @@ async def test_places_that_were_handed_over_use_up_the_depth() -> None:
 
 
 async def test_the_steps_of_other_places_do_not_count() -> None:
-    brief = planning(signers=("second", "signer")).brief
-    others = planning().replace(brief=brief, acted=("second",), escalated=0)
+    brief = planning(signers=("second", "signer")).subject
+    others = planning().replace(subject=brief, acted=("second",), escalated=0)
     assert await next_of(others, escalation=Escalation(depth=1)) == "to manager, the manager of signer"
     in_parallel = planning(signers=("second", "signer")).replace(escalated=3)
     assert await next_of(in_parallel, escalation=Escalation(depth=1)) == "to manager, the manager of signer"

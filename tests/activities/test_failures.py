@@ -10,7 +10,7 @@ from activities.http.calling import Cause, ServiceFailure
 from activities.people import UnknownPerson
 from activities.store import DocumentMissing
 from workflows.follow_up.options import LONGEST_WAIT
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 
 def answered(

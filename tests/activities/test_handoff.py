@@ -33,8 +33,9 @@ from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.policy import Target
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
-from workflows.model.request import Document, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffCall, HandoffLine, HandoffResult, HandoffState, Settled, SettledSigner
+from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 from workflows.names import SIGNATURE_SETTLED, notice_key
 
@@ -101,7 +102,7 @@ class House:
             oncall=oncall,
         )
         calls = tuple(HandoffCall(target=target) for target in targets)
-        settled = {"brief": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch}
+        settled = {"subject": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch}
         return (await fanout.hand_off(HandoffBatch(**settled))).results
 
     def hook(self, name: str, **more: Any) -> Target:
@@ -317,8 +318,8 @@ async def test_a_temporal_that_does_not_answer_is_tried_again(house: House, monk
 
 
 async def test_our_own_fault_costs_only_its_target(house: House, sandbox: RunningSandbox) -> None:
-    broken = brief().replace(document=Document(name="\ud800"))
-    person, hook = await house.tell(Target(target="hr", person="legal-desk"), house.hook("finance"), brief=broken)
+    broken = brief().replace(title="\ud800")
+    person, hook = await house.tell(Target(target="hr", person="legal-desk"), house.hook("finance"), subject=broken)
     assert (person.ok, person.gone, person.why) == (False, False, "our fault: UnicodeEncodeError")
     assert hook.ok
     assert not sends(sandbox)

@@ -19,7 +19,8 @@ from activities.store import Store
 from tests.activities.book import somebody
 from workflows.model.planning import Agenda, Planning, Turn
 from workflows.model.policy import Policy, Reminders
-from workflows.model.request import Brief, Document, Signer
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 LARGEST = Policy(
@@ -45,9 +46,9 @@ def planner(folder: Path, people: int, absent: list[dict[str, str]]) -> PolicyPl
 
 def planning(people: int) -> Planning:
     """All of them at once, for two years."""
-    signers = tuple(Signer(person=f"person-{number}", order=1) for number in range(1, people + 1))
+    signers = tuple(Participant(person=f"person-{number}", order=1) for number in range(1, people + 1))
     return Planning(
-        brief=Brief(id="msa", kind="base", document=Document(name="MSA"), requester="person-0", signers=signers),
+        subject=Brief(id="msa", kind="base", title="MSA", document=Document(), requester="person-0", people=signers),
         policy=LARGEST,
         due=None,
         window_from=NOW,

@@ -9,7 +9,7 @@ from activities.own_words import DAMAGED, ERASED, apart, together
 from activities.store import Home, Store
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Page
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)

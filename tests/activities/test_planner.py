@@ -9,7 +9,7 @@ from activities.planner import PolicyPlanner
 from tests.activities.book import BOOK, NEW_YORK, SINCE, Book, dropped, lines, plan, planning, somebody
 from workflows.model.planning import MomentKind
 from workflows.model.policy import Escalation, Policy, Reminders
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 
 async def test_the_default_policy() -> None:

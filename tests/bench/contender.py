@@ -21,7 +21,8 @@ from tests.servers import real_server
 from workflows import names
 from workflows.model.policy import Policy, Target
 from workflows.model.provider import ProviderEvent
-from workflows.model.request import Brief, Document, Signer, Status
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant, Status
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.workflow import SignatureRequestWorkflow
 
@@ -95,7 +96,7 @@ async def start(client: Client, contender: Contender, name: str) -> WorkflowHand
                 SearchAttributePair(names.STAGE, "sending"),
             ]
         ),
-        static_summary=f"{request.brief.kind}: {request.brief.document.name}",
+        static_summary=f"{request.brief.kind}: {request.brief.title}",
     )
 
 
@@ -128,10 +129,10 @@ def _in_small_words(request: SignatureRequest) -> Asked:
     brief = request.brief
     return Asked(
         id=brief.id,
-        title=brief.document.name,
+        title=brief.title,
         sha256=brief.document.sha256 or "",
         requester=brief.requester,
-        signers=tuple(signer.person for signer in brief.signers),
+        signers=tuple(signer.person for signer in brief.people),
         targets=tuple(target.url or target.person or "" for target in request.policy.handoff),
     )
 
@@ -142,9 +143,10 @@ def a_request(name: str) -> SignatureRequest:
         brief=Brief(
             id=name,
             kind="customer-contract",
-            document=Document(name="Master services agreement", sha256="ab" * 32, size=48_211, file_name="msa.pdf"),
+            title="Master services agreement",
+            document=Document(sha256="ab" * 32, size=48_211, file_name="msa.pdf"),
             requester="legal-desk",
-            signers=(Signer(person="customer-signer", order=1), Signer(person="chief-executive", order=1)),
+            people=(Participant(person="customer-signer", order=1), Participant(person="chief-executive", order=1)),
         ),
         policy=Policy(handoff=_HANDOFF),
         fingerprint="5c" * 32,

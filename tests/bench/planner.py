@@ -17,7 +17,8 @@ from activities.planner import PolicyPlanner
 from activities.store import Store
 from workflows.model.planning import Planning, Turn
 from workflows.model.policy import Policy
-from workflows.model.request import Brief, Document, Signer
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant
 
 NAME: Final = "planner"
 AGENDAS: Final = 10_000
@@ -85,12 +86,13 @@ def _planning(number: int) -> Planning:
     brief = Brief(
         id=f"request-{number}",
         kind="base",
-        document=Document(name="Agreement"),
+        title="Agreement",
+        document=Document(),
         requester="person-0",
-        signers=(Signer(person=person, order=1),),
+        people=(Participant(person=person, order=1),),
     )
     turns = (Turn(person=person, since=since),)
-    return Planning(brief=brief, policy=_POLICY, due=None, window_from=since, turns=turns, now=since)
+    return Planning(subject=brief, policy=_POLICY, due=None, window_from=since, turns=turns, now=since)
 
 
 def _directory(folder: Path) -> FileDirectory:

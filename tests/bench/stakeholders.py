@@ -26,8 +26,9 @@ from workflows.model.provider import (
     SignerSeen,
 )
 from workflows.model.records import HandoffBatch
-from workflows.model.request import Signer, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult
+from workflows.model.subject import Participant, Status
 from workflows.ports import Handoff, Planner, PushService, SignatureService
 
 _REMINDERS: Final = 3
@@ -43,19 +44,19 @@ class PromptSignatureService(SignatureService):
 
     async def create(self, order: CreateOrder) -> DocumentSeen:
         """Made and sent."""
-        return _document(order.brief.signers)
+        return _document(order.brief.people)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         """Signed by everyone."""
-        return _document(observation.roster.signers, signed_at=activity.info().scheduled_time)
+        return _document(observation.roster.people, signed_at=activity.info().scheduled_time)
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         """Nobody cancels the measured request."""
-        raise AssertionError(f"{order.brief.id} was cancelled")
+        raise AssertionError(f"{order.subject.id} was cancelled")
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         """Nobody hands their place over in the measured request."""
-        raise AssertionError(f"{order.brief.id} was forwarded")
+        raise AssertionError(f"{order.subject.id} was forwarded")
 
 
 class PromptPushService(PushService):
@@ -65,7 +66,7 @@ class PromptPushService(PushService):
         """Accepted by every phone."""
         return DeliveryReport(
             delivered=tuple(_delivered(notice) for notice in delivery.notices),
-            seen=_document(delivery.brief.signers) if delivery.document else None,
+            seen=_document(delivery.subject.people) if delivery.document else None,
         )
 
 
@@ -76,7 +77,7 @@ class PromptPlanner(Planner):
         """Counted from `planning.now`."""
         due_at = planning.now + timedelta(days=30)
         moments = [moment for turn in planning.turns for moment in _moments(turn, planning.now, due_at)]
-        who = planning.brief.requester
+        who = planning.subject.requester
         expiry = _moment(due_at, MomentKind.EXPIRE, "expiry", who, who, "the due date has passed")
         return Agenda(due_at=due_at, moments=(*sorted(moments, key=lambda moment: moment.at), expiry))
 
@@ -89,7 +90,7 @@ class PromptHandoff(Handoff):
         return HandoffReport(results=tuple(_handed_off(call) for call in batch.calls))
 
 
-def _document(signers: tuple[Signer, ...], signed_at: datetime | None = None) -> DocumentSeen:
+def _document(signers: tuple[Participant, ...], signed_at: datetime | None = None) -> DocumentSeen:
     status, state = (Status.SIGNED, SignerState.SIGNED) if signed_at else (Status.SENT, SignerState.TURN)
     seen = tuple(SignerSeen(person=signer.person, state=state, at=signed_at) for signer in signers)
     return DocumentSeen(document=_DOCUMENT, status=status, raw=_RAW[status], signers=seen)

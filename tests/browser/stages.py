@@ -15,7 +15,8 @@ from tests.starter import paging
 from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
 from workflows.model.entries import AskedQuestion
 from workflows.model.operations import OperationState
-from workflows.model.request import Role, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Role, Status
 from workflows.model.views import Choices, RequestShow, SignerLine
 
 REQUESTER: Final = "legal-desk"

@@ -15,7 +15,7 @@ from tests.browser.phone import Phone, phone_of
 from tests.browser.stages import REQUESTER, STAGES, TYPED, Stage, refused
 from tests.stack.laptop import Laptop
 from tests.starter import paging
-from workflows.model.request import Code, Status
+from workflows.model.subject import Code, Status
 from workflows.model.wishes import Problem
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]

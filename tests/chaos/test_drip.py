@@ -9,7 +9,7 @@ from tests.chaos.conftest import Note
 from tests.faults.population import colleague
 from tests.faults.town import town
 from tests.faults.vendor import DOCUMENTS, between
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(300)]
 DEADLINE = 20

@@ -9,7 +9,8 @@ from tests.chaos.conftest import Note
 from tests.faults.floods import flood, runs_of
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.model.request import Signer, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Participant, Status
 
 pytestmark = pytest.mark.timeout(900)
 MOST_EVENTS = 4_400
@@ -37,7 +38,7 @@ async def test_a_request_of_two_years_reminded_daily_forgets_nothing(note: Note)
     world.planner.warnings, world.planner.escalate_after = (), None
     world.planner.window = timedelta(days=800)
     lengths = []
-    async with story(world, a_request(Signer(person="customer-signer", order=1))) as it:
+    async with story(world, a_request(Participant(person="customer-signer", order=1))) as it:
         await it.days_pass(0.5)  # Then no event comes in the instant of a reminder, whose timer it would take back.
         for month in range(25):
             for event in (month, month - 1):

@@ -14,7 +14,7 @@ from tests.servers import PUNCTUAL_TIMERS, real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, begin, workers
 from tests.workflows.test_largest import DAYS, PAYLOAD_AT_MOST, RUN_AT_MOST, payloads, world
-from workflows.model.request import Signer, Status
+from workflows.model.subject import Participant, Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]
 MANY = 100
@@ -29,7 +29,7 @@ def reminded(town: World) -> list[tuple[str, str]]:
 async def test_a_hundred_signers_with_fifty_reminders_each_live_whole(note: Note) -> None:
     """Before, the first read of the document was 3.3 MB, which no server takes: the request stood still for ever."""
     began, town = time.monotonic(), world()
-    people = tuple(Signer(person=f"signer-{number:03}", order=1) for number in range(MANY))
+    people = tuple(Participant(person=f"signer-{number:03}", order=1) for number in range(MANY))
     async with real_server(*PUNCTUAL_TIMERS, converter=data_converter(())) as env, workers(env.client, town):
         it = await begin(env, town, a_request(*people))
 

@@ -23,7 +23,7 @@ from tests.faults.races import (
     waiting,
 )
 from tests.faults.town import town
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]
 

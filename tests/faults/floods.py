@@ -13,8 +13,8 @@ from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, begin, workers
 from workflows.model.provider import ProviderEvent
-from workflows.model.request import Signer, Status
 from workflows.model.settlement import Settled
+from workflows.model.subject import Participant, Status
 
 _AT_ONCE = 20
 
@@ -33,7 +33,7 @@ class Flooded:
 
 async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
     """Once the signer is told, send `count` different events, many at once; then let the signer sign."""
-    world, request = World(), a_request(Signer(person="customer-signer", order=1))
+    world, request = World(), a_request(Participant(person="customer-signer", order=1))
     async with real_server(*server) as env, workers(env.client, world):
         story = await begin(env, world, request)
         await eventually(lambda: _is_told(world))

@@ -17,7 +17,8 @@ from activities.store import device_hash
 from tests.faults.evidence import Evidence, Life
 from tests.faults.vendor import Entry, instant
 from workflows.model.notices import Channel, Outcome
-from workflows.model.request import Role, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Role, Status
 from workflows.names import handoff_key
 
 _ENDINGS: Final = {"si": Status.SIGNED, "de": Status.DECLINED, "ca": Status.CANCELLED, "xp": Status.EXPIRED}

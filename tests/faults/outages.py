@@ -16,7 +16,8 @@ from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, begin, workers
 from workflows import names
 from workflows.model.operations import OperationState, Receipt
-from workflows.model.request import Code, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Status
 from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Delegation, Extension, ReminderNow
 
 ACTOR: Final = "legal-desk"

@@ -15,7 +15,8 @@ from tests.faults.oracle import judge
 from tests.faults.population import colleague
 from tests.faults.town import WORKER, Town
 from tests.faults.vendor import DOCUMENTS, Entry, Vendor, instant
-from workflows.model.request import Code, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 

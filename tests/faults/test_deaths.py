@@ -6,7 +6,7 @@ from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.races import ended, waiting
 from tests.faults.town import TEMPORAL, Town, eventually
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.floods import flood
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 pytestmark = pytest.mark.real_server
 EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=150")

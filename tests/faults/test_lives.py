@@ -19,7 +19,7 @@ from tests.faults.evidence import gather
 from tests.faults.population import colleague
 from tests.faults.town import RECEIVER, TEMPORAL, WORKER, Town, connect, eventually, ids, town
 from tests.faults.vendor import DOCUMENTS
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.names import SIGNATURE_REQUEST, WORKFLOW_QUEUE, request_workflow_id
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]

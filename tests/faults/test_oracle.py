@@ -14,7 +14,7 @@ from tests.faults.evidence import Call, Evidence, Life
 from tests.faults.oracle import Invariant, judge, repeated_sends
 from tests.faults.vendor import Entry
 from workflows.model.notices import Notice, NoticeAction
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 # The shapes that the show is made of move between rooms; it is read here as other programs read it.
 from workflows.model.views import RequestShow

@@ -20,7 +20,7 @@ from tests.faults.races import (
     waiting,
 )
 from tests.faults.town import Town
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 

@@ -11,8 +11,8 @@ from starter.codec import CodecError, data_converter
 from starter.setting_values import PayloadKey
 from tests.servers import real_server
 from tests.versions.stage import Living, Surroundings, deployed, eventually, living
-from workflows.model.request import Status
 from workflows.model.settlement import Settled
+from workflows.model.subject import Status
 
 pytestmark = pytest.mark.real_server
 

@@ -12,7 +12,7 @@ from tests.faults.population import PATIENT, colleague, tokens
 from tests.faults.town import Town, town
 from tests.faults.vendor import CALLBACK, SENDS
 from tests.stack.everywhere import DUTCH, everywhere, remembered
-from workflows.model.request import Code
+from workflows.model.subject import Code
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Answer, AnyWish, Extension, NotNow, Pause, Question, Resumption
 

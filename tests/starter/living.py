@@ -15,7 +15,7 @@ from starter.context import Context
 from tests.servers import real_server
 from tests.workflows.stage import a_request
 from workflows import names
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 from workflows.signature.workflow import SignatureRequestWorkflow
 
@@ -38,7 +38,7 @@ async def begin(context: Context, name: str = MSA) -> None:
         request,
         id=names.request_workflow_id(name),
         task_queue=names.WORKFLOW_QUEUE,
-        static_summary=f"{request.brief.kind}: {request.brief.document.name}",
+        static_summary=f"{request.brief.kind}: {request.brief.title}",
         search_attributes=TypedSearchAttributes(
             [SearchAttributePair(names.KIND, request.brief.kind), SearchAttributePair(names.STATUS, "converting")]
         ),

@@ -30,7 +30,7 @@ from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app
 from workflows.model.operations import OperationState, Receipt
-from workflows.model.request import Role
+from workflows.model.subject import Role
 from workflows.model.views import RequestShow
 from workflows.model.wishes import AnyWish
 

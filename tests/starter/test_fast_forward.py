@@ -16,7 +16,7 @@ from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, workers
 from workflows import names
 from workflows.model.provider import ProviderEvent
-from workflows.model.request import Code
+from workflows.model.subject import Code
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 pytestmark = pytest.mark.real_server

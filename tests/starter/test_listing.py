@@ -20,7 +20,7 @@ from starter.listing.wanted import Wanted
 from tests.faults.town import eventually
 from tests.starter.living import desk_in
 from workflows import names
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 pytestmark = pytest.mark.real_server
 

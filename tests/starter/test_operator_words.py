@@ -15,7 +15,7 @@ from tests.starter.living import MSA, begin, desk_in, shown_with
 from tests.starter.terminal import type_
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
-from workflows.model.request import Code, Status
+from workflows.model.subject import Code, Status
 from workflows.model.wishes import Question
 
 pytestmark = pytest.mark.real_server

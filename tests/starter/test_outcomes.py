@@ -18,7 +18,7 @@ from tests.starter.living import MSA, begin, desk_in, shown_when, shown_with
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows.model.operations import OTHER_CONTENT, OperationState
-from workflows.model.request import Code, Status
+from workflows.model.subject import Code, Status
 from workflows.model.wishes import Cancellation, Delegation, Extension, Pause, ReminderNow, Wish
 
 pytestmark = pytest.mark.real_server

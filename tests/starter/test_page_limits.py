@@ -15,7 +15,8 @@ from starter.page.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_
 from starter.page.quick_look import QuickLook
 from starter.page.recent_looks import FRESH_SECONDS
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
-from workflows.model.request import Brief, Document, Role, Signer, SignerState, Status
+from workflows.model.request import Brief, Document, SignerState
+from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow, SignerLine
 
 
@@ -47,9 +48,10 @@ async def test_300_looks_are_a_handful_of_queries_and_no_call_of_the_provider(si
 
 async def test_while_temporal_is_down_there_are_document_and_button(tmp_path: Path) -> None:
     store = Store((tmp_path / "store").as_uri())
-    signers = tuple(Signer(person=person, order=order) for order, person in enumerate((FIRST, SECOND), start=1))
-    document = Document(name=DOCUMENT)
-    await CoverSheet.keep(store, Brief(id=REQUEST, kind="nda", document=document, requester=CHAIR, signers=signers))
+    signers = tuple(Participant(person=person, order=order) for order, person in enumerate((FIRST, SECOND), start=1))
+    await CoverSheet.keep(
+        store, Brief(id=REQUEST, kind="nda", title=DOCUMENT, document=Document(), requester=CHAIR, people=signers)
+    )
     nobody = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
     async with phone(tmp_path, asking=QuickLook(nobody, store)) as signer:
         await signer.create()

@@ -30,7 +30,8 @@ from tests.starter.paging import (
 from workflows.model.entries import AskedQuestion
 from workflows.model.notices import Channel, Notification, Outcome
 from workflows.model.operations import OperationState
-from workflows.model.request import Role, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Role, Status
 from workflows.model.views import Choices, RequestShow, SignerLine
 from workflows.model.wishes import Answer, Delegation, NotNow, Question
 

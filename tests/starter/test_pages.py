@@ -11,7 +11,8 @@ import pytest
 from activities.links import LinkUse
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
 from workflows.model.planning import MomentKind
-from workflows.model.request import Role, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Role, Status
 from workflows.model.views import Next, RequestShow, SignerLine, WaitingFor
 
 REQUESTER = "legal-desk"

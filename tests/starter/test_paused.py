@@ -30,7 +30,7 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows import names
 from workflows.model.attention import AttentionCode
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation
 
 pytestmark = pytest.mark.real_server

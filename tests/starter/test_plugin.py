@@ -12,8 +12,8 @@ from starter.setting_values import PayloadKey
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request
-from workflows.model.request import Status
 from workflows.model.settlement import Settled
+from workflows.model.subject import Status
 from workflows.names import SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE, request_workflow_id
 
 pytestmark = pytest.mark.real_server

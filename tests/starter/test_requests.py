@@ -26,8 +26,8 @@ from tests.workflows.stage import workers
 from workflows import names
 from workflows.model.provider import ProviderEvent
 from workflows.model.records import DeadHandOffs, SettledRecord
-from workflows.model.request import Code, Status
 from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Cancellation, Question
 

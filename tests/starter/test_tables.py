@@ -14,8 +14,9 @@ from starter.commands.printing import answer
 from starter.listing.rows import RequestLine
 from starter.terminal import Terminal
 from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.request import Role, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow, SignerLine
 
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)

@@ -22,7 +22,8 @@ from tests.starter.living import MSA, begin, desk_in, shown_when, shown_with
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows import names
-from workflows.model.request import SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Status
 from workflows.model.wishes import (
     Answer,
     Cancellation,

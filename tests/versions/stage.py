@@ -18,8 +18,8 @@ from tests.versions.changed import WorkflowCode
 from tests.workflows.fakes import FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import a_request
 from workflows.model.provider import ProviderEvent
-from workflows.model.request import Code, Status
 from workflows.model.settlement import Settled
+from workflows.model.subject import Code, Status
 from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, request_workflow_id
 from workflows.signature.workflow import SignatureRequestWorkflow
 
@@ -82,7 +82,7 @@ class Living:
 
     async def signed_by_all(self) -> Settled:
         """Everybody signs; how it ends."""
-        for signer in a_request().brief.signers:
+        for signer in a_request().brief.people:
             self.around.signatures.sign(signer.person)
         self.around.signatures.status = Status.SIGNED
         await self.callback()

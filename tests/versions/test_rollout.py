@@ -18,7 +18,7 @@ from tests.versions.changed import (
 )
 from tests.versions.commands import documented, typed
 from tests.versions.stage import Living, Surroundings, deployed, eventually, living
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 pytestmark = pytest.mark.real_server
 

@@ -31,8 +31,9 @@ from workflows.model.provider import (
     Substitution,
 )
 from workflows.model.records import HandoffBatch
-from workflows.model.request import Code, Roster, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffReport, HandoffResult
+from workflows.model.subject import Code, Roster, Status
 from workflows.ports import Handoff, Planner, PushService, SignatureService
 
 DOCUMENT = "d0c0ffee"
@@ -61,7 +62,7 @@ class FakeSignatureService(SignatureService):
 
     def sees(self, roster: Roster) -> DocumentSeen:
         """The document as a read would find it now: of signers only those whom the request names can be told."""
-        named = {signer.person for signer in roster.signers}
+        named = {signer.person for signer in roster.people}
         signers = tuple(one for one in self.signers if one.person in named)
         return DocumentSeen(
             document=DOCUMENT,
@@ -100,16 +101,16 @@ class FakeSignatureService(SignatureService):
             return None
         if not self.status.ended:
             self.status = Status.CANCELLED
-        return self.sees(order.brief)
+        return self.sees(order.subject)
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         self.forwarded.append(order)
         self._fail()
         if self.forward_refusals:
-            return ForwardReport(seen=self.sees(order.brief), refused=self.forward_refusals.pop(0))
+            return ForwardReport(seen=self.sees(order.subject), refused=self.forward_refusals.pop(0))
         if not self.status.ended:
             self.sign(order.from_, SignerState.REASSIGNED)
-        return ForwardReport(seen=self.sees(order.brief))
+        return ForwardReport(seen=self.sees(order.subject))
 
     def _fail(self) -> None:
         if self.failures:
@@ -152,7 +153,7 @@ class FakePushService(PushService):
             raise self.failures.pop(0)
         now, later = delivery.notices[: self.at_most], delivery.notices[self.at_most :]
         delivery = delivery.replace(notices=now)
-        seen = self.signatures.sees(delivery.brief) if delivery.document else None
+        seen = self.signatures.sees(delivery.subject) if delivery.document else None
         acted = {one.person for one in seen.signers if one.state is not SignerState.VIEWED} if seen else set()
         told = [notice for notice in delivery.notices if not (seen and seen.status and seen.status.ended)]
         told = [notice for notice in told if (notice.about or notice.person) not in acted]
@@ -221,7 +222,7 @@ class FakePlanner(Planner):
         return Agenda(due_at=due_at, moments=tuple(moments), doubt=self.doubt)
 
     def _expiry(self, planning: Planning, due_at: datetime) -> Moment:
-        return _moment(due_at, MomentKind.EXPIRE, "expiry", planning.brief.requester)
+        return _moment(due_at, MomentKind.EXPIRE, "expiry", planning.subject.requester)
 
 
 @dataclass

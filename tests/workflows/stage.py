@@ -22,8 +22,9 @@ from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.policy import Policy, Target
 from workflows.model.provider import DocumentSeen, ProviderEvent
-from workflows.model.request import Brief, Document, Role, Signer, Status
+from workflows.model.request import Brief, Document
 from workflows.model.settlement import Settled
+from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow
 from workflows.model.wishes import UPDATES, AnyWish
 from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key, request_workflow_id
@@ -42,17 +43,21 @@ TARGETS = (
 
 
 def a_request(
-    *signers: Signer, subscribers: tuple[str, ...] = (), handoff: tuple[Target, ...] = TARGETS, name: str = "msa-0042"
+    *signers: Participant,
+    subscribers: tuple[str, ...] = (),
+    handoff: tuple[Target, ...] = TARGETS,
+    name: str = "msa-0042",
 ) -> SignatureRequest:
     """A customer contract for the customer, then the chief executive, unless other signers are given."""
-    people = signers or (Signer(person="customer-signer", order=1), Signer(person="chief-executive", order=2))
+    people = signers or (Participant(person="customer-signer", order=1), Participant(person="chief-executive", order=2))
     return SignatureRequest(
         brief=Brief(
             id=name,
             kind="customer-contract",
-            document=Document(name="Master services agreement", sha256="ab" * 32, size=1_000),
+            title="Master services agreement",
+            document=Document(sha256="ab" * 32, size=1_000),
             requester="legal-desk",
-            signers=people,
+            people=people,
         ),
         policy=Policy(handoff=handoff),
         fingerprint="f" * 64,
@@ -60,19 +65,19 @@ def a_request(
     )
 
 
-PARALLEL = (Signer(person="customer-signer", order=1), Signer(person="chief-executive", order=1))
+PARALLEL = (Participant(person="customer-signer", order=1), Participant(person="chief-executive", order=1))
 """Two who are asked at once."""
 
 
-def approver(person: str, order: int) -> Signer:
+def approver(person: str, order: int) -> Participant:
     """Somebody who approves instead of signing."""
-    return Signer(person=person, order=order, role=Role.APPROVE)
+    return Participant(person=person, order=order, role=Role.APPROVE)
 
 
 def silent_for(request: SignatureRequest, silence: timedelta) -> SignatureRequest:
     """A request whose first signer was told `silence` ago, as a continue-as-new would carry it."""
     then = datetime.now(UTC) - silence
-    first = request.brief.signers[0].person
+    first = request.brief.people[0].person
     ready = Delivered(
         key=notice_key(request.brief.id, "ready", first),
         stage="ready",

@@ -13,7 +13,8 @@ from workflows.model.notices import Channel, Delivered, Outcome, PutOff
 from workflows.model.planning import Agenda, Moment, MomentKind
 from workflows.model.policy import EscalationAction
 from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Status
 from workflows.names import notice_key
 from workflows.signature.progress import Progress
 

@@ -7,8 +7,9 @@ from tests.workflows.test_agenda import FIRST, SENT, START
 from workflows.follow_up import operations
 from workflows.model.attention import AttentionCode
 from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import Code, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffResult
+from workflows.model.subject import Code, Status
 from workflows.model.wishes import Answer, Pause, Question
 from workflows.signature.attention import attention_of
 from workflows.signature.legibility import trouble_code

@@ -12,7 +12,8 @@ from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, story
 from workflows.model.notices import Outcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
-from workflows.model.request import Code, Signer, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Participant, Status
 from workflows.model.wishes import Pause, Resumption
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.show import is_needless
@@ -23,7 +24,7 @@ PEOPLE = Book(
     *(somebody(person, zone, calendar="NL") for person, zone in ZONES.items()),
     somebody("deputy", "Europe/London"),
 )
-THREE = tuple(Signer(person=person, order=number) for number, person in enumerate(ZONES, 1))
+THREE = tuple(Participant(person=person, order=number) for number, person in enumerate(ZONES, 1))
 
 
 def world_with(people: Book) -> World:
@@ -52,7 +53,7 @@ def at(day: date, clock: int, minute: int = 0) -> datetime:
 
 def over_easter() -> SignatureRequest:
     """A request for one signer, due on Easter Monday."""
-    request = a_request(Signer(person="chief-executive", order=1))
+    request = a_request(Participant(person="chief-executive", order=1))
     return request.replace(policy=RHYTHM, due=good_friday() + 3 * DAY)
 
 
@@ -98,7 +99,7 @@ async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its
     world, london = world_with(PEOPLE), ZoneInfo("Europe/London")
     wednesday = datetime.now(london).replace(hour=10, minute=0, second=0, microsecond=0)
     wednesday += (14 + 2 - wednesday.weekday()) * DAY
-    request = a_request(Signer(person="deputy", order=1)).replace(policy=RHYTHM)
+    request = a_request(Participant(person="deputy", order=1)).replace(policy=RHYTHM)
     async with story(world, request, begins=wednesday) as it:
         await it.until((wednesday + 2 * DAY).replace(hour=17))
         before = await it.shown()
@@ -154,7 +155,7 @@ async def test_an_urgent_approval_is_reminded_and_handed_over_within_hours_at_an
             after="5h", or_=None, action=EscalationAction.REASSIGN, to=("alternates",), alternates=("deputy",)
         ),
     )
-    request = a_request(Signer(person="chief-executive", order=1)).replace(policy=policy)
+    request = a_request(Participant(person="chief-executive", order=1)).replace(policy=policy)
     async with story(world, request) as it:
         await it.days_pass(5.1 / 24)
         shown = await it.shown()

@@ -6,13 +6,14 @@ from tests.workflows.stage import a_request
 from workflows.follow_up import operations
 from workflows.model.planning import Agenda
 from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import Code, Signer, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Participant, Status
 from workflows.model.wishes import Pause, Question, Resumption, StopKind
 from workflows.signature.progress import Progress
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
-BRIEF = a_request(Signer(person="customer-signer", order=1), Signer(person="chair", order=1)).brief
+BRIEF = a_request(Participant(person="customer-signer", order=1), Participant(person="chair", order=1)).brief
 SENT = DocumentSeen(document="d", status=Status.SENT, raw="se")
 AGENDA = Agenda(due_at=START + 30 * DAY)
 DOUBTED = AGENDA.replace(doubt="people.yaml:3: unknown field")

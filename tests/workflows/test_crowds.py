@@ -9,10 +9,10 @@ from tests.workflows.stage import a_request, story
 from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.handoff import AT_MOST as TARGETS_AT_MOST
 from workflows.model.policy import Target
-from workflows.model.request import Signer, Status
+from workflows.model.subject import Participant, Status
 
 MANY = [f"signer-of-{number:03}" for number in range(100)]
-CROWD = a_request(*(Signer(person=person, order=1) for person in MANY))
+CROWD = a_request(*(Participant(person=person, order=1) for person in MANY))
 
 
 async def test_a_hundred_slow_signers_get_one_push_each_without_a_pause() -> None:
@@ -30,7 +30,7 @@ async def test_a_hundred_slow_signers_get_one_push_each_without_a_pause() -> Non
 
 async def test_no_call_has_more_recipients_than_one_may_have() -> None:
     world = World()
-    crowd = a_request(*(Signer(person=f"signer-of-{n:04}", order=1) for n in range(AT_MOST * 3 + 1)))
+    crowd = a_request(*(Participant(person=f"signer-of-{n:04}", order=1) for n in range(AT_MOST * 3 + 1)))
     async with story(world, crowd) as it:
         await it.days_pass(0.1)
     assert [len(delivery.notices) for delivery in world.push.deliveries] == [AT_MOST, AT_MOST, AT_MOST, 1]

@@ -7,7 +7,8 @@ from tests.workflows.stage import a_request, story
 from workflows.model.notices import NoticeAction
 from workflows.model.policy import Target, TellRequester
 from workflows.model.provider import SignerSeen
-from workflows.model.request import Code, Role, Signer, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Participant, Role, Status
 from workflows.model.wishes import Cancellation, Delegation
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -125,7 +126,7 @@ async def test_of_systems_those_hear_of_an_ending_that_asked_for_it(outcome: Sta
     }
     targets = tuple(Target(target=name, url=f"https://{name}.example/", on=on) for name, on in asked_for.items())
     world = World()
-    async with story(world, a_request(Signer(person="customer-signer", order=1), handoff=targets)) as it:
+    async with story(world, a_request(Participant(person="customer-signer", order=1), handoff=targets)) as it:
         await it.days_pass(0.1)
         world.signatures.status = outcome
         await it.callback("declined")
@@ -139,7 +140,7 @@ async def test_signers_and_copies_hear_of_a_signed_request_from_us_where_core_ma
 ) -> None:
     world = World()
     world.signatures.mails_endings = mails_endings
-    people = (Signer(person="customer-signer", order=1), Signer(person="auditor", order=1, role=Role.COPY))
+    people = (Participant(person="customer-signer", order=1), Participant(person="auditor", order=1, role=Role.COPY))
     async with story(world, a_request(*people, handoff=())) as it:
         await it.days_pass(0.1)
         world.signatures.sign("customer-signer")

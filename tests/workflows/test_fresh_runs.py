@@ -11,7 +11,7 @@ from tests.workflows import corpus
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, begin, workers
 from workflows.model.operations import OperationState
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.wishes import Answer, Question, ReminderNow
 from workflows.signature.workflow import SignatureRequestWorkflow
 

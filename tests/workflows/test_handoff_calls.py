@@ -8,15 +8,21 @@ from workflows.follow_up.batches import hand_off_batch, handed_off
 from workflows.follow_up.handoff import RETRY_AFTER, HandoffLedger
 from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.policy import Target
-from workflows.model.request import Brief, Document, Signer, Status
+from workflows.model.request import Brief, Document
 from workflows.model.settlement import HandoffResult
+from workflows.model.subject import Participant, Status
 from workflows.names import notice_key
 from workflows.signature.progress import Progress
 from workflows.signature.recipients import settled
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 BRIEF = Brief(
-    id="r", kind="k", document=Document(name="D"), requester="legal-desk", signers=(Signer(person="signer", order=1),)
+    id="r",
+    kind="k",
+    title="D",
+    document=Document(),
+    requester="legal-desk",
+    people=(Participant(person="signer", order=1),),
 )
 
 

@@ -18,7 +18,8 @@ from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Reminded, Turn
 from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import Code, Signer, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Participant, Status
 from workflows.names import notice_key
 from workflows.signature.progress import Progress
 from workflows.signature.show import show
@@ -60,7 +61,7 @@ def payloads(event: HistoryEvent) -> int:
 
 @pytest.mark.parametrize("signers", [12])
 async def test_many_signers_with_many_reminders_live_whole(signers: int) -> None:
-    people = tuple(Signer(person=f"signer-{number:03}", order=1) for number in range(signers))
+    people = tuple(Participant(person=f"signer-{number:03}", order=1) for number in range(signers))
     town = world()
     async with story(town, a_request(*people)) as it:
         for _ in range(DAYS // 5 + 1):
@@ -129,7 +130,7 @@ def test_a_time_that_somebody_chose_before_another_keeps_its_own_line_also_when_
 def decisions(people: int) -> float:
     """Seconds of the processor for what is next, when each of so many has a mark, some lines and three moments."""
     names = [f"signer-{number}" for number in range(people)]
-    signers = tuple(Signer(person=name, order=1) for name in names)
+    signers = tuple(Participant(person=name, order=1) for name in names)
     progress = Progress.begin(a_request(*signers).brief, AT)
     progress = progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), AT)
     for number in range(1, 2 + 2 * LINES_AT_MOST // people):
@@ -154,7 +155,7 @@ def test_what_is_next_costs_each_signer_the_same_however_many_there_are() -> Non
 def shown(people: int) -> float:
     """Seconds of the processor for an answer, when each of so many has ten warnings ahead."""
     names = [f"signer-{number}" for number in range(people)]
-    request = a_request(*(Signer(person=name, order=1) for name in names))
+    request = a_request(*(Participant(person=name, order=1) for name in names))
     progress = Progress.begin(request.brief, AT)
     progress = progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), AT)
     due = AT + timedelta(days=30)
@@ -257,7 +258,7 @@ def test_an_agenda_has_the_next_reminders_of_everyone_and_counts_the_rest(
         for number in range(1, forbidden + 1)
     )
     planning = Planning(
-        brief=a_request().brief,
+        subject=a_request().brief,
         policy=Policy(),
         due=None,
         window_from=AT,
@@ -279,7 +280,7 @@ def test_an_agenda_has_the_next_reminders_of_everyone_and_counts_the_rest(
 def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(people: int, reminders: int) -> None:
     """Nobody plans for ever: right after a plan somebody is due, or there is time to wait."""
     names = [f"signer-{number}" for number in range(people)]
-    request = a_request(*(Signer(person=name, order=1) for name in names))
+    request = a_request(*(Participant(person=name, order=1) for name in names))
     signers = tuple(SignerSeen(person=name, state=SignerState.TURN) for name in names)
     seen = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=signers)
     progress = Progress.begin(request.brief, AT).observe(seen, AT)

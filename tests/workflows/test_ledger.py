@@ -20,7 +20,8 @@ from workflows.model.notices import (
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Reason
 from workflows.model.policy import EscalationAction
 from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Status
 from workflows.model.wishes import Extension
 from workflows.signature.progress import Progress
 
@@ -114,7 +115,7 @@ def test_a_phone_that_took_one_of_two_notices_is_given_the_other_alone() -> None
     taken, refused = (_delivered(key, outcome) for key, outcome in (("a", Outcome.ACCEPTED), ("b", Outcome.FAILED)))
     notices = tuple(Notice(key=key, stage="escalation", person="chair", action=NoticeAction.OPEN) for key in ("a", "b"))
     report = DeliveryReport(delivered=(taken, refused), open_devices=("phone",))
-    again = stragglers(Delivery(brief=BRIEF, notices=notices), report)
+    again = stragglers(Delivery(subject=BRIEF, notices=notices), report)
     assert ([notice.key for notice in again.notices], again.devices) == (["b"], ("phone",))
 
 

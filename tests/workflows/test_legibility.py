@@ -6,7 +6,7 @@ from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import PARALLEL, Story, a_request, begin, workers
-from workflows.model.request import Signer, Status
+from workflows.model.subject import Participant, Status
 from workflows.names import TURN_AT, WAITING_FOR
 from workflows.signature.legibility import PEOPLE_AT_MOST
 
@@ -28,7 +28,7 @@ async def waiting(it: Story, count: int) -> tuple[str, ...]:
 
 async def test_a_crowd_is_listed_up_to_the_bound_and_found_by_person() -> None:
     """More than 2,048 bytes would fail every workflow task; ids of 100 characters are allowed."""
-    crowd = tuple(Signer(person=f"{'long-id-' * 11}{number:04}", order=1) for number in range(10 * PEOPLE_AT_MOST))
+    crowd = tuple(Participant(person=f"{'long-id-' * 11}{number:04}", order=1) for number in range(10 * PEOPLE_AT_MOST))
     world = World()
     async with real_server() as env, workers(env.client, world):
         it = await begin(env, world, a_request(*crowd))

@@ -17,8 +17,9 @@ from tests.workflows.lives.world import Sent
 from workflows.follow_up.ledger import key_of
 from workflows.model.notices import Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind
-from workflows.model.request import SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import Settled
+from workflows.model.subject import Status
 from workflows.model.wishes import StopKind
 from workflows.signature.progress import Progress
 

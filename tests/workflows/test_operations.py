@@ -12,7 +12,8 @@ from tests.workflows.stage import PARALLEL, Story, a_request, story
 from workflows.model.notices import Outcome
 from workflows.model.operations import OperationState
 from workflows.model.policy import EscalationAction
-from workflows.model.request import Code, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Status
 from workflows.model.wishes import (
     Answer,
     AnyWish,
@@ -119,7 +120,7 @@ async def test_an_escalation_that_reassigns_gives_the_place_to_the_alternate_who
         world.signatures.status = Status.SIGNED
         await it.callback()
         assert (await it.handle.result()).outcome is Status.SIGNED
-        assert "chair" in [one.person for one in world.signatures.observations[-1].roster.signers]
+        assert "chair" in [one.person for one in world.signatures.observations[-1].roster.people]
 
 
 async def test_an_escalation_core_signature_refuses_is_still_an_alert() -> None:

@@ -11,7 +11,7 @@ from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, story
 from workflows.model.notices import Outcome
 from workflows.model.policy import Escalation, Policy, QuestionPause, Reminders
-from workflows.model.request import Code, Signer, Status
+from workflows.model.subject import Code, Participant, Status
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Answer, Pause, Question, Resumption
 from workflows.signature.inputs import SignatureRequest
@@ -49,7 +49,7 @@ def a_world() -> World:
 
 def one_signer(policy: Policy = POLICY) -> SignatureRequest:
     """A request that waits for one person."""
-    return a_request(Signer(person="customer-signer", order=1)).replace(policy=policy)
+    return a_request(Participant(person="customer-signer", order=1)).replace(policy=policy)
 
 
 def told(shown: RequestShow) -> list[str]:

@@ -12,7 +12,8 @@ from tests.workflows.stage import Story, a_request, story
 from workflows.model.notices import Outcome
 from workflows.model.policy import Escalation, Overdue, Policy
 from workflows.model.provider import SignerSeen
-from workflows.model.request import Signer, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Participant, Status
 from workflows.model.views import NextStep, RequestShow
 from workflows.model.wishes import Extension, NotNow, Pause, Resumption
 from workflows.signature.inputs import SignatureRequest
@@ -40,7 +41,7 @@ def world() -> World:
 
 
 def request(policy: Policy = ACKNOWLEDGEMENT) -> SignatureRequest:
-    return a_request(Signer(person=SIGNER, order=1)).replace(policy=policy)
+    return a_request(Participant(person=SIGNER, order=1)).replace(policy=policy)
 
 
 def days_after_due(shown: RequestShow, *stages: str) -> dict[str, float]:
@@ -151,7 +152,9 @@ async def test_a_due_date_moved_in_the_overdue_phase_moves_the_closing_and_begin
 
 
 async def test_who_signs_late_and_is_given_more_time_is_not_late() -> None:
-    both = a_request(Signer(person=SIGNER, order=1), Signer(person="chief", order=2)).replace(policy=ACKNOWLEDGEMENT)
+    both = a_request(Participant(person=SIGNER, order=1), Participant(person="chief", order=2)).replace(
+        policy=ACKNOWLEDGEMENT
+    )
     async with story(world(), both) as it:
         await it.days_pass(16)
         it.world.signatures.sign(SIGNER)

@@ -8,7 +8,8 @@ from tests.workflows.stage import a_request
 from tests.workflows.test_agenda import FIRST, SENT, START
 from workflows.follow_up import operations
 from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Answer, Cancellation, Pause, Question, Resumption
 from workflows.signature.progress import Progress

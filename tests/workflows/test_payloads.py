@@ -10,7 +10,8 @@ from workflows.model.base import Model
 from workflows.model.notices import Channel, Delivered, DeviceOutcome, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason
 from workflows.model.policy import Policy
-from workflows.model.request import Brief, Document, Signer
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant
 from workflows.names import notice_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
@@ -46,9 +47,10 @@ def _brief() -> Brief:
     return Brief(
         id="r" * 64,
         kind="customer-contract",
-        document=Document(name="n" * 200, sha256="ab" * 32, size=1),
+        title="n" * 200,
+        document=Document(sha256="ab" * 32, size=1),
         requester="legal-desk",
-        signers=tuple(Signer(person=person, order=1) for person in SIGNERS),
+        people=tuple(Participant(person=person, order=1) for person in SIGNERS),
         message="m" * 4_000,
     )
 

@@ -13,7 +13,7 @@ from tests.workflows.stage import Story, a_request, story
 from workflows.model.attention import AttentionCode
 from workflows.model.notices import NoticeAction, Outcome
 from workflows.model.policy import Policy, QuestionPause, Reminders
-from workflows.model.request import Signer, Status
+from workflows.model.subject import Participant, Status
 from workflows.model.views import NextStep, RequestShow
 from workflows.model.wishes import Answer, Pause, Question, Resumption
 from workflows.signature.inputs import SignatureRequest
@@ -22,7 +22,7 @@ from workflows.signature.workflow import SignatureRequestWorkflow as Request
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HERE = ZoneInfo("Europe/Amsterdam")
 SIGNER, DESK, CHIEF, CHAIR = "customer-signer", "legal-desk", "chief-executive", "chair"
-ONE = Signer(person=SIGNER, order=1)
+ONE = Participant(person=SIGNER, order=1)
 CATALOGUE = Catalogue.read(Path(__file__).parents[2] / "starter/policies.yaml")
 CALM = Policy(hours="working", reminders=Reminders(first="5d", every="5d", most=4), escalation=None)
 

@@ -22,7 +22,7 @@ from workflows.model.operations import (
     digest_of,
 )
 from workflows.model.provider import DocumentSeen
-from workflows.model.request import Code, Signer, Status
+from workflows.model.subject import Code, Participant, Status
 from workflows.model.texts import NAME_AT_MOST, TEXT_AT_MOST, cleaned, clipped
 from workflows.model.wishes import Cancellation, Delegation, Extension, Pause, Question, ReminderNow
 from workflows.signature.progress import Progress
@@ -45,7 +45,7 @@ def written(value: object) -> int:
 
 def with_everything_pending(text: str) -> Progress:
     """A request of the longest ids and texts, in trouble, with every kind of wish outstanding many times."""
-    brief = a_request(*(Signer(person=person(n), order=1) for n in range(100)), name=LONGEST_ID).brief
+    brief = a_request(*(Participant(person=person(n), order=1) for n in range(100)), name=LONGEST_ID).brief
     sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
     known = Progress.begin(brief, NOW).observe(sent, NOW).trouble(Code.UNREACHABLE, text, NOW, NOW)
     actor, to = "a" * NAME_AT_MOST, person(777)

@@ -29,7 +29,7 @@ from workflows.follow_up.ledger import Ledger
 from workflows.model.entries import Reassignment
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
 from workflows.model.provider import DocumentSeen
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.views import Next, NextStep
 from workflows.signature.legibility import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people, stage_of
 from workflows.signature.progress import Progress

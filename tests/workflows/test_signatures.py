@@ -8,16 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import Role, Signer, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Participant, Role, Status
 from workflows.signature.progress import Progress
 from workflows.signature.signatures import Signatures
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SIGNERS = (
-    Signer(person="a", order=1),
-    Signer(person="b", order=1, role=Role.APPROVE),
-    Signer(person="c", order=2),
-    Signer(person="d", order=3, role=Role.COPY),
+    Participant(person="a", order=1),
+    Participant(person="b", order=1, role=Role.APPROVE),
+    Participant(person="c", order=2),
+    Participant(person="d", order=3, role=Role.COPY),
 )
 
 

@@ -16,8 +16,9 @@ from workflows.model.attention import AttentionCode
 from workflows.model.notices import NoticeAction, Outcome
 from workflows.model.operations import OperationState
 from workflows.model.provider import SignerSeen
-from workflows.model.request import Code, Signer, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
+from workflows.model.subject import Code, Participant, Status
 from workflows.model.wishes import Cancellation, Pause, Resumption
 
 
@@ -66,7 +67,7 @@ async def test_a_silent_signer_is_reminded_warned_escalated_and_finally_expires(
 
 async def test_parallel_signers_are_told_at_once_and_the_last_one_completes() -> None:
     world = World()
-    request = a_request(Signer(person="a", order=1), approver("b", 1), Signer(person="c", order=2))
+    request = a_request(Participant(person="a", order=1), approver("b", 1), Participant(person="c", order=2))
     async with story(world, request, record="signed-in-parallel") as it:
         await it.days_pass(1)
         assert world.push.stages() == [("ready", "a"), ("ready", "b")]
@@ -433,7 +434,7 @@ async def test_a_lost_callback_is_noticed_within_a_week_when_nobody_is_to_be_nud
     world = World()
     world.planner.reminders, world.planner.escalate_after = (), None
     world.planner.window = timedelta(days=90)
-    async with story(world, a_request(Signer(person="customer-signer", order=1))) as it:
+    async with story(world, a_request(Participant(person="customer-signer", order=1))) as it:
         began = await it.env.get_current_time()
         await it.days_pass(40)
         world.signatures.sign("customer-signer")

@@ -28,7 +28,7 @@ def hand_off_batch(brief: Brief, settled: Settled, memory: FollowUp, now: dateti
     )
     return HandoffBatch(
         page=memory.page,
-        brief=brief.in_short,
+        subject=brief.subject,
         settled=settled,
         calls=calls,
         document=memory.document,
@@ -40,7 +40,7 @@ def hand_off_batch(brief: Brief, settled: Settled, memory: FollowUp, now: dateti
 
 def page_batch(brief: Brief, settled: Settled, memory: FollowUp) -> HandoffBatch:
     """A batch that tells nobody, and brings the next page to the store."""
-    return HandoffBatch(brief=brief.in_short, settled=settled, calls=(), page=memory.page)
+    return HandoffBatch(subject=brief.subject, settled=settled, calls=(), page=memory.page)
 
 
 def handed_off(brief: Brief, memory: Memory, results: tuple[HandoffResult, ...], now: datetime) -> Memory:

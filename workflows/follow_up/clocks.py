@@ -15,7 +15,7 @@ from workflows.model.base import Model
 from workflows.model.entries import Held, TimelineEntry
 from workflows.model.notices import PutOff
 from workflows.model.planning import Agenda
-from workflows.model.request import Code
+from workflows.model.subject import Code
 from workflows.model.wishes import Problem, Stop, StopKind
 
 _LOOKED_AT_AGAIN = timedelta(minutes=15)

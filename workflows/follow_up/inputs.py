@@ -29,7 +29,7 @@ class FollowUpInput(Model):
 def planning_of(request: FollowUpInput, progress: FollowUp, now: datetime) -> Planning:
     """The planner's input at `now`; `request` has whoever is asked now."""
     return Planning(
-        brief=request.brief.in_short,
+        subject=request.brief.subject,
         policy=request.policy,
         due=progress.due or request.due,
         window_from=progress.window_from or now,

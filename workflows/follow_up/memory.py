@@ -20,8 +20,8 @@ from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntr
 from workflows.model.notices import NoticeAction
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason, Snooze
 from workflows.model.policy import Target
-from workflows.model.request import Code, Status
 from workflows.model.settlement import HandoffResult
+from workflows.model.subject import Code, Status
 from workflows.model.wishes import Ending, Problem, StopKind
 from workflows.names import DELEGATE, EXTEND, REMIND
 

@@ -4,7 +4,7 @@ from typing import Final, Self
 
 from workflows.model.base import Model
 from workflows.model.operations import Operation, OperationState
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.texts import clipped
 from workflows.names import CANCEL
 

@@ -8,7 +8,7 @@ from workflows.model.entries import AskedQuestion, AskedReminder, Reassignment
 from workflows.model.notices import Outcome
 from workflows.model.planning import EscalationReason, MomentKind, Reason, Snooze
 from workflows.model.policy import Policy
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.texts import name_fault, reason_fault, text_fault
 from workflows.model.wishes import (
     Answer,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError
 
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 _SAYS_AT_MOST = 500
 

@@ -33,8 +33,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.planning import Agenda, Moment
     from workflows.model.provider import DocumentSeen
     from workflows.model.records import HandoffBatch, SettledRecord
-    from workflows.model.request import Code
     from workflows.model.settlement import Settled
+    from workflows.model.subject import Code
     from workflows.model.wishes import StopKind
     from workflows.ports import Handoff, Planner, PushService
 
@@ -181,7 +181,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
         """Deliver one stage to everyone, and again to phones left open, until none is or news takes priority."""
         told: DeliveryReport | None = DeliveryReport()
         delivery = Delivery(
-            brief=self.brief.in_short,
+            subject=self.brief.subject,
             notices=notices,
             due_at=self._progress.due_at,
             document=self._progress.document if planned else None,

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime
 from workflows.model.base import Model, Packed
 from workflows.model.entries import TimelineEntry
 from workflows.model.provider import DocumentSeen
-from workflows.model.request import Brief, Status
+from workflows.model.subject import Status, Subject
 
 
 class NoticeAction(StrEnum):
@@ -92,7 +92,7 @@ class Page(Model):
 class Delivery(Model):
     """One stage for all its recipients. With `document` set it is read again first and nobody who acted is told."""
 
-    brief: Brief
+    subject: Subject
     notices: tuple[Notice, ...]
     due_at: AwareDatetime | None = None
     document: str | None = None

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.views import Next
 
 ID_AT_MOST: Final = 64

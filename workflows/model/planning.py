@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from workflows.model.base import Model, Packed
 from workflows.model.policy import EscalationAction, Policy
-from workflows.model.request import Brief
+from workflows.model.subject import Subject
 
 
 class MomentKind(StrEnum):
@@ -168,7 +168,7 @@ class OpenQuestion(Model):
 class Planning(Model):
     """Input of the planner: never the clock, `now` comes from the workflow."""
 
-    brief: Brief
+    subject: Subject
     policy: Policy
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")]
     window_from: AwareDatetime

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from workflows.model.base import Model
-from workflows.model.request import LockScreen, Status
+from workflows.model.subject import LockScreen, Status
 
 Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
 """`90m`, `4h`, `3d`, `2w`; days and weeks are calendar days in the recipient's zone (docs/files.md, Values)."""

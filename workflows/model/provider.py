@@ -3,7 +3,8 @@
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
-from workflows.model.request import Brief, Code, Roster, SignerState, Status
+from workflows.model.request import Brief, SignerState
+from workflows.model.subject import Code, Roster, Status, Subject
 
 
 class SignerSeen(Model):
@@ -68,7 +69,7 @@ class Observation(Model):
 class CancelOrder(Model):
     """Cancel whatever the provider has under this request; `document` is None when the creation is in doubt."""
 
-    brief: Brief
+    subject: Subject
     document: str | None
 
 
@@ -78,7 +79,7 @@ class ForwardOrder(Model):
     Refused when `to` is away at this instant; None asks nobody's calendar.
     """
 
-    brief: Brief
+    subject: Subject
     document: str
     from_: str
     to: str

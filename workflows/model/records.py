@@ -4,8 +4,8 @@ from pydantic import AwareDatetime
 
 from workflows.model.base import Model, Packed
 from workflows.model.notices import Notification, Page
-from workflows.model.request import Brief, Status
 from workflows.model.settlement import HandoffCall, HandoffLine, Settled
+from workflows.model.subject import Status, Subject
 from workflows.model.views import RequestShow
 
 
@@ -40,7 +40,7 @@ class DeadHandOffs(Model):
 class HandoffBatch(Model):
     """All open targets of a settled request; `document` is the provider's uuid for the link."""
 
-    brief: Brief
+    subject: Subject
     settled: Settled
     calls: Packed[tuple[HandoffCall, ...]]
     document: str | None = None

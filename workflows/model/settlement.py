@@ -7,7 +7,8 @@ from pydantic import AwareDatetime
 from workflows.model.base import Model, Packed
 from workflows.model.notices import Delivered, Notice
 from workflows.model.policy import Target
-from workflows.model.request import SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Status
 
 
 class HandoffState(StrEnum):

@@ -8,8 +8,9 @@ from workflows.model.attention import Attention
 from workflows.model.base import Model
 from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
 from workflows.model.notices import Notification
-from workflows.model.request import Role, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine
+from workflows.model.subject import Role, Status
 from workflows.model.wishes import Problem
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import AwareDatetime, Field
 
 from workflows.model.base import Model
-from workflows.model.request import Code, Status
+from workflows.model.subject import Code, Status
 from workflows.names import ANSWER, ASK, CANCEL, DELEGATE, EXTEND, PAUSE, REMIND, RESUME, SNOOZE
 
 

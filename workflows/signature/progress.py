@@ -11,7 +11,8 @@ from workflows.model.entries import Reassignment, TimelineEntry
 from workflows.model.notices import NoticeAction
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.provider import DocumentSeen, ProviderEvent
-from workflows.model.request import Brief, Code, Role, SignerState, Status
+from workflows.model.request import Brief, SignerState
+from workflows.model.subject import Code, Role, Status
 from workflows.model.wishes import Problem
 from workflows.signature.signatures import Signatures, SignerProgress
 
@@ -88,7 +89,7 @@ class Progress(FollowUp):
         return cls(
             request=brief.id,
             started_at=now,
-            signatures=Signatures.expect(brief.signers),
+            signatures=Signatures.expect(brief.people),
             timeline=(TimelineEntry(at=now, what="started", who=brief.requester),),
         )
 

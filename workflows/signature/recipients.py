@@ -5,8 +5,9 @@ from workflows.follow_up.notices import notice_to
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Notice, NoticeAction, Notification, Outcome
 from workflows.model.policy import Target
-from workflows.model.request import Brief, Role, SignerState, Status
+from workflows.model.request import Brief, SignerState
 from workflows.model.settlement import Settled, SettledSigner
+from workflows.model.subject import Role, Status
 from workflows.names import alert_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress

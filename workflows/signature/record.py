@@ -51,7 +51,7 @@ def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOff
     if not dead:
         return None
     everyone = {line.target: line for line in (*batch.dead, *dead)}
-    brief = batch.brief
+    brief = batch.subject
     return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=tuple(everyone.values()))
 
 

@@ -13,8 +13,9 @@ from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Delivered, Notification, Outcome
 from workflows.model.planning import MomentKind, Reason
 from workflows.model.policy import Policy
-from workflows.model.request import Code, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.subject import Code, Status
 from workflows.model.views import Choices, Next, NextStep, RequestShow, SignerLine, WaitingFor
 from workflows.model.wishes import Stop, StopKind
 from workflows.signature.attention import attention_of
@@ -29,7 +30,7 @@ def show(request: SignatureRequest, progress: Progress, now: datetime) -> Reques
     return RequestShow(
         id=brief.id,
         kind=brief.kind,
-        document=brief.document.name,
+        document=brief.title,
         requester=brief.requester,
         status=progress.status,
         problem=progress.problem,

@@ -7,7 +7,8 @@ from pydantic import AwareDatetime
 
 from workflows.follow_up.awaited import Awaited, Place
 from workflows.model.provider import SignerSeen
-from workflows.model.request import Role, Signer, SignerState
+from workflows.model.request import SignerState
+from workflows.model.subject import Participant, Role
 
 _RANK = {
     SignerState.WAITING: 0,
@@ -67,7 +68,7 @@ class Signatures(Awaited[SignerProgress]):
         return self.signers
 
     @classmethod
-    def expect(cls, signers: tuple[Signer, ...]) -> Self:
+    def expect(cls, signers: tuple[Participant, ...]) -> Self:
         """Nobody's turn yet: the request has not been sent."""
         return cls(signers=tuple(SignerProgress(person=s.person, order=s.order, role=s.role) for s in signers))
 
@@ -111,9 +112,9 @@ class Signatures(Awaited[SignerProgress]):
         return self.replace(signers=tuple(signer.shifted(since, now) for signer in self.signers))
 
     @property
-    def places(self) -> tuple[Signer, ...]:
+    def places(self) -> tuple[Participant, ...]:
         """The signers as a request names them: who was asked instead of somebody stands right after them."""
-        return tuple(Signer(person=one.person, order=one.order, role=one.role) for one in self.signers)
+        return tuple(Participant(person=one.person, order=one.order, role=one.role) for one in self.signers)
 
     @property
     def complete(self) -> bool:

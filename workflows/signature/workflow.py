@@ -95,7 +95,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
 
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
-        order = CancelOrder(brief=self.brief.in_short, document=self._progress.document)
+        order = CancelOrder(subject=self.brief.subject, document=self._progress.document)
         seen = await self.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
         if seen is not None:
             self._progress = self._progress.replace(document=seen.document, unread=True)
@@ -112,7 +112,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
     async def hand_over(self, wanted: Reassignment) -> None:
         """Hand a place over at Core Signature; what it says afterwards decides, for a signature may be faster."""
         order = ForwardOrder(
-            brief=self.brief.in_short,
+            subject=self.brief.subject,
             document=self._progress.document or "",
             from_=wanted.from_,
             to=wanted.to,
@@ -147,7 +147,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
     @property
     def brief(self) -> Brief:
         """The request with the signers it has now."""
-        return self._request.brief.replace(signers=self._progress.signatures.places)
+        return self._request.brief.replace(people=self._progress.signatures.places)
 
     def with_hand_off(self) -> Progress:
         """The policy's targets, the subscribers, everyone who must know."""

@@ -11,7 +11,8 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials
 from deploy.sandbox.server import RunningSandbox
-from workflows.model.request import Brief, Document, Role, Signer
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant, Role
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 
@@ -21,11 +22,12 @@ def brief(sha256: str | None = None, **changes: object) -> Brief:
     made = Brief(
         id="msa-0042",
         kind="customer-contract",
-        document=Document(name="Master services agreement", sha256=sha256, size=len(PDF), file_name="msa.pdf"),
+        title="Master services agreement",
+        document=Document(sha256=sha256, size=len(PDF), file_name="msa.pdf"),
         requester="legal-desk",
-        signers=(
-            Signer(person="customer-signer", order=1),
-            Signer(person="chief-executive", order=2, role=Role.APPROVE),
+        people=(
+            Participant(person="customer-signer", order=1),
+            Participant(person="chief-executive", order=2, role=Role.APPROVE),
         ),
     )
     return made.replace(**changes)

@@ -15,7 +15,8 @@ from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, deed, uploaded
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen
-from workflows.model.request import Brief, Code, Status
+from workflows.model.request import Brief
+from workflows.model.subject import Code, Status
 
 
 async def failure_of(act: Acting, service: CoreSignatureService, order: CancelOrder) -> ApplicationError:
@@ -29,7 +30,7 @@ async def failure_of(act: Acting, service: CoreSignatureService, order: CancelOr
 async def order(service: CoreSignatureService, request_brief: Brief, act: Acting) -> CancelOrder:
     """The wish to cancel a document that has been sent."""
     seen: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
-    return CancelOrder(brief=request_brief, document=seen.document)
+    return CancelOrder(subject=request_brief, document=seen.document)
 
 
 async def test_cancelled_is_read_again(service: CoreSignatureService, order: CancelOrder, act: Acting) -> None:
@@ -93,7 +94,7 @@ async def test_a_creation_in_doubt_that_the_list_does_not_show_yet_is_waited_for
         arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
         with pytest.raises(ApplicationError):
             await act(service.create, CreateOrder(brief=asked))
-        seen = await act(service.cancel, CancelOrder(brief=asked, document=None))
+        seen = await act(service.cancel, CancelOrder(subject=asked, document=None))
         await client.aclose()
     assert seen.status is Status.CANCELLED
 
@@ -101,7 +102,7 @@ async def test_a_creation_in_doubt_that_the_list_does_not_show_yet_is_waited_for
 async def test_what_the_provider_never_had_is_none(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
-    assert await act(service.cancel, CancelOrder(brief=request_brief, document=None)) is None
+    assert await act(service.cancel, CancelOrder(subject=request_brief, document=None)) is None
     assert len(calls(sandbox, "/documents/")) == 1
 
 
@@ -113,7 +114,7 @@ async def test_a_document_nobody_was_asked_to_sign_is_deleted(
     act: Acting,
 ) -> None:
     await client.create_document(uploaded(request_brief, client.config))
-    assert await act(service.cancel, CancelOrder(brief=request_brief, document=None)) is None
+    assert await act(service.cancel, CancelOrder(subject=request_brief, document=None)) is None
     assert len(entries(sandbox, "document_deleted")) == 1
 
 
@@ -124,7 +125,7 @@ async def test_the_next_path_is_tried_and_remembered(directory: FileDirectory, s
         for id in ("one", "two"):
             asked = brief(await store.put_document(PDF), id=id)
             made = await act(service.create, CreateOrder(brief=asked))
-            order = CancelOrder(brief=asked, document=made.document)
+            order = CancelOrder(subject=asked, document=made.document)
             assert (await act(service.cancel, order)).status is Status.CANCELLED
         await client.aclose()
         assert len(calls(sandbox, "/cancel_signature_request/")) == 1

@@ -18,7 +18,8 @@ from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, uploaded
 from workflows.model.provider import CreateOrder, DocumentSeen
-from workflows.model.request import Brief, Code, Document, Role, Signer, SignerState, Status
+from workflows.model.request import Brief, Document, SignerState
+from workflows.model.subject import Code, Participant, Role, Status
 
 
 async def failure_of(act: Acting, service: CoreSignatureService, request: Brief) -> ApplicationError:
@@ -51,8 +52,8 @@ async def test_a_document_and_its_request_are_made(
 async def test_the_request_says_what_is_asked_of_each(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
-    copy = Signer(person="archive", order=3, role=Role.COPY)
-    await act(service.create, CreateOrder(brief=request_brief.replace(signers=(*request_brief.signers, copy))))
+    copy = Participant(person="archive", order=3, role=Role.COPY)
+    await act(service.create, CreateOrder(brief=request_brief.replace(people=(*request_brief.people, copy))))
     [call] = calls(sandbox, "/signature-requests/", "POST")
     body: dict[str, Any] = call["body"]
     assert body["who"] == "o"
@@ -94,13 +95,13 @@ async def test_what_a_page_says_while_nobody_can_be_asked_is_kept_at_creation(
     await act(service.create, CreateOrder(brief=request_brief))
     cover = await CoverSheet.read(store, request_brief.id)
     assert cover is not None
-    assert (cover.document, cover.requester) == (request_brief.document.name, request_brief.requester)
-    assert cover.signers == request_brief.signers
+    assert (cover.document, cover.requester) == (request_brief.title, request_brief.requester)
+    assert cover.signers == request_brief.people
 
 
 async def test_a_template_needs_no_bytes(sandbox: RunningSandbox, service: CoreSignatureService, act: Acting) -> None:
     template = f"{sandbox.url}/api/v1/templates/contract/"
-    await act(service.create, CreateOrder(brief=brief(document=Document(name="NDA", template=template))))
+    await act(service.create, CreateOrder(brief=brief(title="NDA", document=Document(template=template))))
     [call] = calls(sandbox, "/documents/", "POST")
     assert call["body"]["template"] == template
     assert "file_from_content" not in call["body"]
@@ -178,7 +179,7 @@ async def test_a_foreign_document_with_our_id_ends_it(
     sandbox: RunningSandbox, client: CoreSignatureClient, service: CoreSignatureService, act: Acting, store: Store
 ) -> None:
     await client.create_document(uploaded(brief(), client.config))
-    other = brief(await store.put_document(PDF), document=Document(name="Another contract", template="https://t.test"))
+    other = brief(await store.put_document(PDF), title="Another contract", document=Document(template="https://t.test"))
     failure = await failure_of(act, service, other)
     assert (failure.type, failure.non_retryable) == (Code.ID_USED_BEFORE, True)
     assert len(entries(sandbox, "document_created")) == 1
@@ -243,7 +244,7 @@ async def test_missing_bytes_say_what_would_help(service: CoreSignatureService, 
 async def test_an_unknown_signer_is_a_problem_of_the_directory(
     sandbox: RunningSandbox, service: CoreSignatureService, act: Acting
 ) -> None:
-    failure = await failure_of(act, service, brief(signers=(Signer(person="nobody", order=1),)))
+    failure = await failure_of(act, service, brief(people=(Participant(person="nobody", order=1),)))
     assert (failure.type, failure.non_retryable) == (Code.DIRECTORY, True)
     assert calls(sandbox, "/api/v1/", "POST") == []
 

@@ -20,7 +20,8 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import answering, deed
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
-from workflows.model.request import Brief, Code, Role, Signer, SignerState, Status
+from workflows.model.request import Brief, SignerState
+from workflows.model.subject import Code, Participant, Role, Status
 
 CUSTOMER, EXECUTIVE, REVIEWER = "customer@acme.test", "ceo@example.test", "reviewer@example.test"
 
@@ -28,11 +29,11 @@ CUSTOMER, EXECUTIVE, REVIEWER = "customer@acme.test", "ceo@example.test", "revie
 @pytest.fixture
 async def order(service: CoreSignatureService, request_brief: Brief, act: Acting) -> ForwardOrder:
     """A document that has been sent, and the wish that the reviewer signs instead of the customer."""
-    copy = Signer(person="archive", order=3, role=Role.COPY)
-    brief = request_brief.replace(signers=(*request_brief.signers, copy))
+    copy = Participant(person="archive", order=3, role=Role.COPY)
+    brief = request_brief.replace(people=(*request_brief.people, copy))
     made: DocumentSeen = await act(service.create, CreateOrder(brief=brief))
     return ForwardOrder(
-        brief=brief, document=made.document, from_="customer-signer", to="reviewer", reason="escalation"
+        subject=brief, document=made.document, from_="customer-signer", to="reviewer", reason="escalation"
     )
 
 
@@ -106,8 +107,8 @@ async def test_the_new_signer_signs_and_may_be_replaced_as_well(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
 ) -> None:
     await act(service.forward, order)
-    both = beside(order.brief, {"customer-signer": "reviewer"})
-    again = order.replace(brief=both, from_="reviewer", to="bouncing", reason="manual")
+    both = beside(order.subject, {"customer-signer": "reviewer"})
+    again = order.replace(subject=both, from_="reviewer", to="bouncing", reason="manual")
     assert states(await act(service.forward, again))["reviewer"] is SignerState.REASSIGNED
     await deed(sandbox, "bounce-here@example.test", "sign")
     await deed(sandbox, EXECUTIVE, "sign")
@@ -129,7 +130,7 @@ async def test_somebody_is_replaced_before_their_turn(
     assert [mail["to"] for mail in entries(sandbox, "mail") if mail["to"] == REVIEWER] == []
     await deed(sandbox, CUSTOMER, "sign")
     await deed(sandbox, REVIEWER, "sign")
-    seen: DocumentSeen = await act(service.read, beside(order.brief, {"chief-executive": "reviewer"}), order.document)
+    seen: DocumentSeen = await act(service.read, beside(order.subject, {"chief-executive": "reviewer"}), order.document)
     assert [one.state for one in seen.signers] == [
         SignerState.SIGNED,
         SignerState.REASSIGNED,
@@ -143,8 +144,8 @@ async def test_twice_is_once(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting, knows_both: bool
 ) -> None:
     first = await act(service.forward, order)
-    brief = beside(order.brief, {"customer-signer": "reviewer"}) if knows_both else order.brief
-    assert await act(service.forward, order.replace(brief=brief)) == first
+    brief = beside(order.subject, {"customer-signer": "reviewer"}) if knows_both else order.subject
+    assert await act(service.forward, order.replace(subject=brief)) == first
     assert asked(sandbox) == 1
 
 
@@ -286,7 +287,7 @@ async def test_an_ended_request_has_no_places(
     if ends == "decline":
         await deed(sandbox, CUSTOMER, "decline")
     else:
-        await act(service.cancel, CancelOrder(brief=order.brief, document=order.document))
+        await act(service.cancel, CancelOrder(subject=order.subject, document=order.document))
     report: ForwardReport = await act(service.forward, order)
     assert report.refused == refused
     assert report.seen is not None

@@ -15,7 +15,8 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls
 from tests.activities.core_signature.requests import deed
 from workflows.model.provider import CreateOrder, DocumentSeen, Observation
-from workflows.model.request import Brief, Code, Role, Signer, SignerState, Status
+from workflows.model.request import Brief, SignerState
+from workflows.model.subject import Code, Participant, Role, Status
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 
@@ -111,7 +112,7 @@ async def test_a_document_of_somebody_else_is_not_believed(
 async def test_a_bounced_mail_is_seen(
     service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
 ) -> None:
-    brief = request_brief.replace(signers=(Signer(person="bouncing", order=1),))
+    brief = request_brief.replace(people=(Participant(person="bouncing", order=1),))
     made = await act(service.create, CreateOrder(brief=brief))
     seen = await act(service.observe, observation(brief, made.document))
     assert states(seen) == {"bouncing": SignerState.BOUNCED}
@@ -121,7 +122,7 @@ async def test_a_bounced_mail_is_seen(
 async def test_events_are_not_read_for_signers_with_a_device(
     service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
 ) -> None:
-    brief = request_brief.replace(signers=(Signer(person="chief-executive", order=1),))
+    brief = request_brief.replace(people=(Participant(person="chief-executive", order=1),))
     made = await act(service.create, CreateOrder(brief=brief))
     await act(service.observe, observation(brief, made.document))
     assert calls(sandbox, "/events/") == []
@@ -153,8 +154,8 @@ async def test_a_signer_who_left_the_directory_is_found_by_order(
 async def test_a_copy_is_never_waited_for_and_copied_at_the_end(
     service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
 ) -> None:
-    signers = (Signer(person="customer-signer", order=1), Signer(person="archive", order=2, role=Role.COPY))
-    brief = request_brief.replace(signers=signers)
+    signers = (Participant(person="customer-signer", order=1), Participant(person="archive", order=2, role=Role.COPY))
+    brief = request_brief.replace(people=signers)
     made = await act(service.create, CreateOrder(brief=brief))
     asked = observation(brief, made.document)
     assert states(await act(service.observe, asked))["archive"] is SignerState.WAITING

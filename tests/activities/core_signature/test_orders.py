@@ -10,7 +10,8 @@ from activities.core_signature.orders import document_body, embed_user, request_
 from activities.http.oauth import Credentials
 from activities.person import Person
 from tests.activities.core_signature.requests import brief
-from workflows.model.request import Document, Role, Signer
+from workflows.model.request import Document
+from workflows.model.subject import Participant, Role
 
 CONFIG = CoreSignatureConfig("https://sign.test", Credentials("https://login.test", "id", SecretStr("secret")))
 
@@ -22,7 +23,7 @@ def person(name: str = "Ada Example", locale: str = "en") -> Person:
 
 def signer_said(person: Person, *, role: Role = Role.SIGN, reachable: bool = False, style: str = "full_name") -> object:
     """What is said of one signer."""
-    asked = brief(signers=(Signer(person="customer-signer", order=1, role=role),))
+    asked = brief(people=(Participant(person="customer-signer", order=1, role=role),))
     config = replace(CONFIG, name_style=NameStyle(style))
     people, devices = {"customer-signer": person}, {"customer-signer"} if reachable else set()
     return request_body("https://sign.test/d", asked, people, devices, config)["signers"][0]
@@ -38,12 +39,12 @@ def test_a_file_goes_by_the_name_it_has() -> None:
 
 @pytest.mark.parametrize(("named", "sent"), [("msa", "msa.pdf"), ("MSA.PDF", "MSA.PDF"), ("msa.v2", "msa.v2.pdf")])
 def test_the_name_of_a_file_tells_what_it_is(named: str, sent: str) -> None:
-    asked = brief(document=Document(name="MSA", sha256="0" * 64, file_name=named))
+    asked = brief(title="MSA", document=Document(sha256="0" * 64, file_name=named))
     assert document_body(asked, CONFIG)["file_from_content_name"] == sent
 
 
 def test_a_template_goes_by_its_address() -> None:
-    asked = brief(document=Document(name="NDA", template="https://sign.test/t/1"))
+    asked = brief(title="NDA", document=Document(template="https://sign.test/t/1"))
     body = document_body(asked, replace(CONFIG, callback_url="https://app.test/callbacks/x"))
     assert body == {
         "name": "NDA",

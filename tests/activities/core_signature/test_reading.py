@@ -13,7 +13,8 @@ from activities.core_signature.matching import match
 from activities.core_signature.reading import LONGEST_REASON, STATUSES, clean, seen, signers_of, untold
 from activities.core_signature.wire import WireDocument, WireSigner
 from tests.activities.core_signature.requests import brief
-from workflows.model.request import Code, Role, Signer, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Participant, Role, Status
 
 EMAILS = {"customer-signer": "customer@acme.test", "chief-executive": "ceo@example.test"}
 AT = "2026-11-25T10:00:00Z"
@@ -105,19 +106,19 @@ def test_a_sender_who_also_signs_is_the_entry_that_signs() -> None:
 def test_whose_address_the_provider_changed_is_found_by_order_if_only_one_can_be_meant() -> None:
     changed = {**EMAILS, "customer-signer": "new@acme.test"}
     signers = signers_of(document(said("customer@acme.test", 1, signed=True), said("ceo@example.test", 2)))
-    found = match(brief().signers, asked(changed), signers)["customer-signer"]
+    found = match(brief().people, asked(changed), signers)["customer-signer"]
     assert found is not None
     assert found.signed
 
 
 def test_of_two_in_parallel_with_other_addresses_neither_is_guessed() -> None:
-    parallel = brief(signers=(Signer(person="one", order=1), Signer(person="two", order=1)))
+    parallel = brief(people=(Participant(person="one", order=1), Participant(person="two", order=1)))
     signers = [WireSigner(email="a@x.test", order=1, signed=True), WireSigner(email="b@x.test", order=1)]
-    assert match(parallel.signers, (), signers) == {"one": None, "two": None}
+    assert match(parallel.people, (), signers) == {"one": None, "two": None}
 
 
 def test_a_signing_page_s_user_tells_whose_entry_it_is_when_the_address_does_not() -> None:
-    parallel = brief(signers=(Signer(person="one", order=1), Signer(person="two", order=1)))
+    parallel = brief(people=(Participant(person="one", order=1), Participant(person="two", order=1)))
     places = [
         Place(person=person, order=1, role=Role.SIGN, email=f"{person}@x.test", embed_user=f"user-{person}")
         for person in ("one", "two")
@@ -126,7 +127,7 @@ def test_a_signing_page_s_user_tells_whose_entry_it_is_when_the_address_does_not
         WireSigner(email="b@x.test", order=1, embed_url_user_id="user-two", signed=True),
         WireSigner(email="a@x.test", order=1, embed_url_user_id="user-one"),
     ]
-    found = match(parallel.signers, places, signers)
+    found = match(parallel.people, places, signers)
     assert {person: one.email if one else None for person, one in found.items()} == {
         "one": "a@x.test",
         "two": "b@x.test",
@@ -149,10 +150,10 @@ def test_of_whom_an_ended_document_does_not_tell(
     status: str, signers: list[dict[str, Any]], lost: tuple[str, ...]
 ) -> None:
     parallel = brief(
-        signers=(
-            Signer(person="one", order=1),
-            Signer(person="two", order=1),
-            Signer(person="archive", order=2, role=Role.COPY),
+        people=(
+            Participant(person="one", order=1),
+            Participant(person="two", order=1),
+            Participant(person="archive", order=2, role=Role.COPY),
         )
     )
     places = asked({"one": "one@x.test", "two": "two@x.test", "archive": "archive@x.test"})
@@ -166,7 +167,7 @@ def test_only_a_signature_needs_a_request_to_be_told_of(status: str, lost: tuple
 
 
 def test_a_provider_that_forgets_who_was_replaced_leaves_nothing_untold() -> None:
-    three = brief(signers=tuple(Signer(person=person, order=1) for person in ("absent", "deputy", "second")))
+    three = brief(people=tuple(Participant(person=person, order=1) for person in ("absent", "deputy", "second")))
     emails = {"deputy": "deputy@x.test", "second": "second@x.test"}
     places = asked(emails, deputy="absent", second="deputy")
     assert untold(document(said("second@x.test", signed=True), status="si"), three, places) == ()
@@ -191,7 +192,7 @@ def test_who_forwarded_it_to_a_stranger_by_themselves_is_told_so_and_the_strange
 
 
 def test_who_handed_over_to_one_of_ours_needs_no_explanation() -> None:
-    both = brief(signers=(Signer(person="customer-signer", order=1), Signer(person="deputy", order=1)))
+    both = brief(people=(Participant(person="customer-signer", order=1), Participant(person="deputy", order=1)))
     emails = {"customer-signer": "customer@acme.test", "deputy": "deputy@acme.test"}
     gone = said("customer@acme.test", 1, forwarded=True, forwarded_to_email="Deputy@acme.test")
     read = seen(document(gone, said("deputy@acme.test", 1, viewed=True)), both, asked(emails))
@@ -202,7 +203,7 @@ def test_who_handed_over_to_one_of_ours_needs_no_explanation() -> None:
 
 
 def test_who_was_replaced_is_told_so_even_by_a_provider_that_forgets_them() -> None:
-    both = brief(signers=(Signer(person="absent", order=1), Signer(person="customer-signer", order=1)))
+    both = brief(people=(Participant(person="absent", order=1), Participant(person="customer-signer", order=1)))
     emails = {"absent": "absent@acme.test", **EMAILS}
     read = seen(document(said("customer@acme.test", 1)), both, asked(emails), replaced={"absent": "absence"})
     assert [(one.state, one.reason) for one in read.signers] == [
@@ -219,7 +220,7 @@ def test_who_signed_before_they_were_replaced_has_signed() -> None:
 
 
 def test_a_stand_in_who_changed_their_address_is_not_taken_for_the_absent_one() -> None:
-    both = brief(signers=(Signer(person="absent", order=1), Signer(person="stand-in", order=1)))
+    both = brief(people=(Participant(person="absent", order=1), Participant(person="stand-in", order=1)))
     places = asked({"stand-in": "new@acme.test"}, **{"stand-in": "absent"})
     read = seen(document(said("old@acme.test", 1, signed=True)), both, places)
     assert [one.state for one in read.signers] == [SignerState.WAITING, SignerState.SIGNED]
@@ -258,7 +259,7 @@ def test_a_document_without_a_request_has_waiting_signers() -> None:
 
 
 def test_a_copy_is_copied_when_all_is_signed() -> None:
-    copied = brief(signers=(Signer(person="archive", order=1, role=Role.COPY),))
+    copied = brief(people=(Participant(person="archive", order=1, role=Role.COPY),))
     assert seen(document(status="vi"), copied, ()).signers[0].state is SignerState.WAITING
     assert seen(document(status="si"), copied, ()).signers[0].state is SignerState.COPIED
 

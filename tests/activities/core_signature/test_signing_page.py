@@ -10,7 +10,8 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting
 from tests.activities.core_signature.requests import answering, deed, uploaded
 from workflows.model.provider import CancelOrder, CreateOrder
-from workflows.model.request import Brief, Role, Signer, Status
+from workflows.model.request import Brief
+from workflows.model.subject import Participant, Role, Status
 
 CEO = "ceo@example.test"
 CHIEF, CUSTOMER = "chief-executive", "customer-signer"
@@ -24,8 +25,8 @@ PLACES = (
 @pytest.fixture
 async def document(service: CoreSignatureService, request_brief: Brief, act: Acting) -> str:
     """A document for the executive, who has a device, and the customer, who has none."""
-    signers = (Signer(person="chief-executive", order=1), Signer(person="customer-signer", order=1))
-    made = await act(service.create, CreateOrder(brief=request_brief.replace(signers=signers)))
+    signers = (Participant(person="chief-executive", order=1), Participant(person="customer-signer", order=1))
+    made = await act(service.create, CreateOrder(brief=request_brief.replace(people=signers)))
     return str(made.document)
 
 
@@ -72,7 +73,7 @@ async def test_a_replaced_signer_has_nothing_to_do_and_the_new_one_a_mail(
 async def test_an_ended_request_says_so(
     client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
 ) -> None:
-    await act(service.cancel, CancelOrder(brief=request_brief, document=document))
+    await act(service.cancel, CancelOrder(subject=request_brief, document=document))
     page = await signing_page(client, "msa-0042", CHIEF, PLACES)
     assert page == SigningPage(SigningState.ENDED, "Master services agreement", outcome=Status.CANCELLED)
 

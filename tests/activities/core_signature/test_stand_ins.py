@@ -24,7 +24,8 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import brief
 from workflows.model.provider import CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Substitution
-from workflows.model.request import Brief, Role, Signer, SignerState
+from workflows.model.request import Brief, SignerState
+from workflows.model.subject import Participant, Role
 
 PEOPLE = """
 people:
@@ -58,7 +59,7 @@ def directory(tmp_path: Path, store: Store) -> FileDirectory:
 
 def asking(request: Brief, *people: str) -> Brief:
     """The request with these signers, one after the other."""
-    return request.replace(signers=tuple(Signer(person=person, order=n) for n, person in enumerate(people, 1)))
+    return request.replace(people=tuple(Participant(person=person, order=n) for n, person in enumerate(people, 1)))
 
 
 def addresses(sandbox: RunningSandbox) -> list[str]:
@@ -94,8 +95,8 @@ async def test_the_first_delegate_who_is_there_is_asked_from_the_start(
 async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
-    signers = (Signer(person="chair", order=1, role=Role.APPROVE), Signer(person="stayer", order=2))
-    order = CreateOrder(brief=request_brief.replace(signers=signers), now=FIRST_DAY)
+    signers = (Participant(person="chair", order=1, role=Role.APPROVE), Participant(person="stayer", order=2))
+    order = CreateOrder(brief=request_brief.replace(people=signers), now=FIRST_DAY)
     seen: DocumentSeen = await act(service.create, order)
     assert seen.substituted == (Substitution(from_="chair", to="deputy"),)
     assert [(one.person, one.state, one.reason) for one in seen.signers] == [
@@ -142,8 +143,8 @@ async def test_who_may_not_stand_in_leaves_the_absent_signer_asked(
 async def test_nobody_stands_in_for_who_only_gets_a_copy(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
-    signers = (Signer(person="stayer", order=1), Signer(person="chair", order=2, role=Role.COPY))
-    await act(service.create, CreateOrder(brief=request_brief.replace(signers=signers), now=FIRST_DAY))
+    signers = (Participant(person="stayer", order=1), Participant(person="chair", order=2, role=Role.COPY))
+    await act(service.create, CreateOrder(brief=request_brief.replace(people=signers), now=FIRST_DAY))
     assert addresses(sandbox) == ["stayer@x.test", "chair@x.test"]
 
 
@@ -202,8 +203,8 @@ async def test_a_stand_in_can_be_replaced_but_not_by_the_one_they_stand_in_for(
 ) -> None:
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
     seen: DocumentSeen = await act(service.create, order)
-    both = request_brief.replace(signers=(Signer(person="chair", order=1), Signer(person="deputy", order=1)))
-    back = ForwardOrder(brief=both, document=seen.document, from_="deputy", to="chair", reason="manual")
+    both = request_brief.replace(people=(Participant(person="chair", order=1), Participant(person="deputy", order=1)))
+    back = ForwardOrder(subject=both, document=seen.document, from_="deputy", to="chair", reason="manual")
     report: ForwardReport = await act(service.forward, back)
     assert report.refused == "chair is a signer of this request already"
     report = await act(service.forward, back.replace(to="stayer"))

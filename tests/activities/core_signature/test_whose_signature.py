@@ -17,7 +17,8 @@ from tests.activities.core_signature.conftest import PEOPLE, Acting, arm, entrie
 from tests.activities.core_signature.requests import deed
 from tests.activities.core_signature.test_observe import observation, states
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
-from workflows.model.request import Brief, Code, Role, Signer, SignerState, Status
+from workflows.model.request import Brief, SignerState
+from workflows.model.subject import Code, Participant, Role, Status
 
 CUSTOMER, REVIEWER = "customer@acme.test", "reviewer@example.test"
 RENAMED = PEOPLE.replace(CUSTOMER, "c.signer@acme.test").replace(REVIEWER, "re.viewer@example.test")
@@ -26,8 +27,8 @@ RENAMED = PEOPLE.replace(CUSTOMER, "c.signer@acme.test").replace(REVIEWER, "re.v
 @pytest.fixture
 def two(request_brief: Brief) -> Brief:
     """Two who sign in parallel, neither with a phone."""
-    signers = (Signer(person="customer-signer", order=1), Signer(person="reviewer", order=1))
-    return request_brief.replace(signers=signers)
+    signers = (Participant(person="customer-signer", order=1), Participant(person="reviewer", order=1))
+    return request_brief.replace(people=signers)
 
 
 @pytest.fixture
@@ -60,11 +61,11 @@ async def test_who_was_renamed_can_hand_their_place_over_and_the_new_one_may_be_
     sandbox: RunningSandbox, service: CoreSignatureService, two: Brief, document: str, act: Acting, tmp_path: Path
 ) -> None:
     (tmp_path / "people.yaml").write_text(RENAMED)
-    order = ForwardOrder(brief=two, document=document, from_="reviewer", to="archive", reason="manual")
+    order = ForwardOrder(subject=two, document=document, from_="reviewer", to="archive", reason="manual")
     report: ForwardReport = await act(service.forward, order)
     assert report.refused is None
     (tmp_path / "people.yaml").write_text(RENAMED.replace("archive@example.test", "attic@example.test"))
-    three = two.replace(signers=(*two.signers, Signer(person="archive", order=1)))
+    three = two.replace(people=(*two.people, Participant(person="archive", order=1)))
     await deed(sandbox, "archive@example.test", "sign")
     await deed(sandbox, CUSTOMER, "sign")
     seen = await act(service.observe, observation(three, document))
@@ -157,7 +158,7 @@ async def test_a_name_that_the_provider_changes_leaves_the_document_ours(
     kept.name = unicodedata.normalize("NFC", " ".join(name.split()))
     seen: DocumentSeen = await act(service.create, CreateOrder(brief=ours))
     assert len(entries(sandbox, "document_created")) == 1
-    cancelled = await act(service.cancel, CancelOrder(brief=ours, document=None))
+    cancelled = await act(service.cancel, CancelOrder(subject=ours, document=None))
     assert (cancelled.document, cancelled.status) == (seen.document, Status.CANCELLED)
 
 
@@ -167,7 +168,7 @@ async def test_our_claim_comes_before_a_name_that_is_quite_another(
     [kept] = sandbox.world.memory.documents.where("msa-0042")
     kept.name = "Vertrag"
     assert (await act(service.create, CreateOrder(brief=two))).document == document
-    cancelled = await act(service.cancel, CancelOrder(brief=two, document=None))
+    cancelled = await act(service.cancel, CancelOrder(subject=two, document=None))
     assert cancelled.status is Status.CANCELLED
 
 
@@ -177,7 +178,7 @@ async def test_between_ours_and_a_stranger_s_under_our_id_the_name_decides(
     made: DocumentSeen = await act(service.create, CreateOrder(brief=two))
     await client.create_document({"name": "Other", "external_id": "msa-0042", "template": f"{sandbox.url}/t/"})
     assert (await act(service.create, CreateOrder(brief=two))).document == made.document
-    cancelled = await act(service.cancel, CancelOrder(brief=two, document=None))
+    cancelled = await act(service.cancel, CancelOrder(subject=two, document=None))
     assert (cancelled.document, cancelled.status) == (made.document, Status.CANCELLED)
 
 

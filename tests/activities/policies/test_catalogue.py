@@ -8,7 +8,7 @@ from activities.files.reading import FileFaults
 from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.policies.file import PolicyLayer
 from workflows.model.policy import Escalation, EscalationAction, Overdue, Policy, Reminders, Target
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 _SHIPPED = Path(__file__).parents[3] / "starter" / "policies.yaml"
 _KINDS = {

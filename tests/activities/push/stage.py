@@ -8,7 +8,8 @@ from deploy.sandbox.push.phones import DeviceState
 from deploy.sandbox.records import Device
 from deploy.sandbox.server import RunningSandbox
 from workflows.model.notices import Delivered, Delivery, DeliveryReport, Notice, NoticeAction, Outcome
-from workflows.model.request import Brief, Document, Role, Signer
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant, Role
 from workflows.names import notice_key
 
 SEND = "*/messages:send"
@@ -30,7 +31,7 @@ people:
     zone: America/New_York
     groups: [directors]
     devices: [{token: finance-chief~1, platform: android}]
-  - {id: customer-signer, name: Customer Signer, email: customer@acme.test, zone: UTC}
+  - {id: customer-signer, name: Customer Participant, email: customer@acme.test, zone: UTC}
   - {id: archive, name: Archive, email: archive@example.test, zone: UTC, groups: [phoneless]}
   - id: legal-desk
     name: Legal Desk
@@ -45,9 +46,10 @@ def brief(*signers: str, sha256: str | None = None) -> Brief:
     return Brief(
         id="msa-0042",
         kind="customer-contract",
-        document=Document(name="Master services agreement", sha256=sha256),
+        title="Master services agreement",
+        document=Document(sha256=sha256),
         requester="legal-desk",
-        signers=tuple(Signer(person=person, order=1, role=Role.SIGN) for person in signers or ("chief-executive",)),
+        people=tuple(Participant(person=person, order=1, role=Role.SIGN) for person in signers or ("chief-executive",)),
     )
 
 
@@ -61,7 +63,7 @@ def notice(
 def delivery(*notices: Notice, **more: Any) -> Delivery:
     """These notices about a contract that all of their recipients sign."""
     signers = [one.person for one in notices if one.action is not NoticeAction.OPEN]
-    return Delivery(**{"brief": brief(*signers), "notices": notices, **more})
+    return Delivery(**{"subject": brief(*signers), "notices": notices, **more})
 
 
 def arm(sandbox: RunningSandbox, **fault: Any) -> None:

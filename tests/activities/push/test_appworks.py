@@ -14,14 +14,11 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import brief, delivery, notice, pushes
 from tests.activities.reading import reading
 from workflows.model.notices import NoticeAction
-from workflows.model.request import Document
 
 
 def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -> Message:
     one = notice("chief-executive", action=action)
-    about = delivery(
-        one, brief=brief().replace(document=Document(name=name)), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC)
-    )
+    about = delivery(one, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
     return compose(about, one, reading("en", "UTC"), Links("https://sign.example", SecretStr("s" * 32)))
 
 

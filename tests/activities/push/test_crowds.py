@@ -92,7 +92,7 @@ def crowd(
 
 
 STAGE = Delivery(
-    brief=brief(), notices=tuple(notice(one, "escalation", NoticeAction.OPEN) for one in CROWD), others_told=False
+    subject=brief(), notices=tuple(notice(one, "escalation", NoticeAction.OPEN) for one in CROWD), others_told=False
 )
 
 

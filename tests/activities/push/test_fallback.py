@@ -25,7 +25,7 @@ from tests.activities.push.stage import delivery, entries, mark, notice, only, o
 from tests.activities.push.test_cloud_messaging import messaging
 from workflows.follow_up.deliveries import stragglers
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
-from workflows.model.request import Code, Status
+from workflows.model.subject import Code, Status
 
 PHONE, NUMBER = "+31 20 555 0100", "0031205550100"
 PEOPLE = f"""
@@ -86,7 +86,7 @@ def arm(sandbox: RunningSandbox, fault: str, **more: object) -> None:
 def urgent(*notices: Notice) -> Delivery:
     """The same about something that cannot wait."""
     ordinary = delivery(*notices)
-    return ordinary.replace(brief=ordinary.brief.replace(urgent=True))
+    return ordinary.replace(subject=ordinary.subject.replace(urgent=True))
 
 
 @pytest.mark.parametrize(

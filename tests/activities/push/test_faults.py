@@ -39,7 +39,7 @@ from tests.activities.push.conftest import fcm_config
 from tests.activities.push.stage import entries, pushes
 from tests.activities.push.test_fcm import TOKEN, message
 from tests.activities.push.test_google import account_file
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 FATES: Final[Mapping[str, Fate]] = {
     "refuse": Fate.LATER,

@@ -19,7 +19,6 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, brief, delivery, mark, notice, pushes
 from tests.activities.reading import reading
 from workflows.model.notices import NoticeAction
-from workflows.model.request import Document
 
 TOKEN = "chief-executive~1"
 
@@ -28,8 +27,7 @@ def message(
     action: NoticeAction = NoticeAction.SIGN, *, base: str = "https://sign.example", name: str = "Agreement"
 ) -> Message:
     one = notice("chief-executive", action=action)
-    document = Document(name=name)
-    about = delivery(one, brief=brief().replace(document=document), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
+    about = delivery(one, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
     return compose(about, one, reading(), Links(base, SecretStr("s" * 32)))
 
 

@@ -16,7 +16,8 @@ from activities.push.message import Message, compose, fitted, screen_key, shorte
 from activities.reader import Reader
 from tests.activities.reading import reading
 from workflows.model.notices import Delivery, Notice, NoticeAction
-from workflows.model.request import Brief, Document, LockScreen, Role, Signer, Status
+from workflows.model.request import Brief, Document
+from workflows.model.subject import LockScreen, Participant, Role, Status
 from workflows.names import notice_key
 
 LINKS = Links("https://sign.example", SecretStr("s" * 32))
@@ -58,14 +59,15 @@ def composed(
     brief = Brief(
         id="msa-0042",
         kind="customer-contract",
-        document=Document(name=name),
+        title=name,
+        document=Document(),
         requester="legal-desk",
-        signers=(Signer(person="chief-executive", order=1, role=Role.SIGN),),
+        people=(Participant(person="chief-executive", order=1, role=Role.SIGN),),
         urgent=urgent,
         lock_screen=lock_screen,
     )
     notice = Notice(key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action)
-    delivery = Delivery(brief=brief, notices=(notice,), due_at=due_at, outcome=outcome, now=now)
+    delivery = Delivery(subject=brief, notices=(notice,), due_at=due_at, outcome=outcome, now=now)
     return compose(delivery, notice, reader, LINKS, company)
 
 

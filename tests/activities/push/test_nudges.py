@@ -34,7 +34,8 @@ from tests.activities.push.stage import (
 )
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.provider import CreateOrder, DocumentSeen
-from workflows.model.request import Brief, Code, Status
+from workflows.model.request import Brief
+from workflows.model.subject import Code, Status
 
 PDF = b"%PDF-1.7\n%%EOF\n"
 AT_WORK = datetime(2026, 11, 4, 15, tzinfo=UTC)
@@ -71,7 +72,7 @@ class Sent:
 
     def nudge(self, *nudged: Notice, **more: Any) -> Delivery:
         """A delivery that reads the document first."""
-        return Delivery(**{"brief": self.brief, "notices": nudged, "document": self.document, "now": AT_WORK, **more})
+        return Delivery(**{"subject": self.brief, "notices": nudged, "document": self.document, "now": AT_WORK, **more})
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ async def sent(sandbox: RunningSandbox, signatures: CoreSignatureService, store:
 async def test_a_signer_without_a_phone_is_mailed_by_core_when_it_is_sent(
     sandbox: RunningSandbox, notices: Notices, sent: Sent
 ) -> None:
-    report = await notices.deliver(delivery(notice("customer-signer"), brief=sent.brief))
+    report = await notices.deliver(delivery(notice("customer-signer"), subject=sent.brief))
     line = only(report)
     assert (line.channel, line.outcome, line.why, line.devices) == (Channel.MAIL, Outcome.ACCEPTED, None, ())
     assert [mail["to"] for mail in entries(sandbox, "mail")] == ["customer@acme.test"]
@@ -97,7 +98,7 @@ async def test_a_signer_whose_phone_died_after_creation_gets_the_mail_core_was_a
     sandbox: RunningSandbox, notices: Notices, sent: Sent
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
-    line, *along = (await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief, now=AT_WORK))).delivered
+    line, *along = (await notices.deliver(delivery(notice("finance-chief"), subject=sent.brief, now=AT_WORK))).delivered
     assert [(one.person, one.stage) for one in along] == [
         ("chief-executive", "mail-along"),
         ("customer-signer", "reminder-along"),
@@ -167,7 +168,7 @@ async def test_an_urgent_mail_may_go_to_all_whose_turn_it_is_at_any_hour(
     sandbox: RunningSandbox, notices: Notices, sent: Sent
 ) -> None:
     urgent = sent.brief.replace(urgent=True)
-    await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), brief=urgent, now=AT_NIGHT))
+    await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), subject=urgent, now=AT_NIGHT))
     assert len(resent(sandbox)) == 3
 
 
@@ -194,7 +195,7 @@ async def test_a_first_mail_that_core_was_asked_not_to_send_goes_to_no_sleeping_
     sandbox: RunningSandbox, notices: Notices, sent: Sent
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
-    stage = delivery(notice("finance-chief"), notice("customer-signer"), brief=sent.brief, now=AT_NIGHT)
+    stage = delivery(notice("finance-chief"), notice("customer-signer"), subject=sent.brief, now=AT_NIGHT)
     finance, customer = (await notices.deliver(stage)).delivered
     assert (finance.outcome, finance.why) == (Outcome.FAILED, "others_asleep")
     assert (customer.channel, customer.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
@@ -291,7 +292,7 @@ async def test_with_push_off_signers_are_told_by_mail(
         mail=SignerMail(core, directory, Asked(store)),
         store=store,
     )
-    line, *along = (await notices.deliver(delivery(notice("finance-chief"), brief=sent.brief, now=AT_WORK))).delivered
+    line, *along = (await notices.deliver(delivery(notice("finance-chief"), subject=sent.brief, now=AT_WORK))).delivered
     assert {one.stage for one in along} == {"reminder-along"}
     assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
     assert "cfo@example.test" in [mail["to"] for mail in entries(sandbox, "mail")]

@@ -18,7 +18,7 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.model.notices import Channel, Notification, Outcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
-from workflows.model.request import Code, Signer
+from workflows.model.subject import Code, Participant
 from workflows.signature.inputs import SignatureRequest
 
 PDF = b"%PDF-1.7\n%%EOF\n"
@@ -48,7 +48,7 @@ def person(id: str, zone: str, more: str = "") -> str:
 
 
 async def request(store: Store, policy: Policy, *signers: str) -> SignatureRequest:
-    asked = a_request(*(Signer(person=one, order=1) for one in signers), handoff=()).replace(policy=policy)
+    asked = a_request(*(Participant(person=one, order=1) for one in signers), handoff=()).replace(policy=policy)
     document = asked.brief.document.replace(sha256=await store.put_document(PDF))
     return asked.replace(brief=asked.brief.replace(document=document))
 

@@ -32,7 +32,7 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.model.notices import Channel, Outcome
 from workflows.model.policy import Escalation, EscalationAction, Policy
-from workflows.model.request import Signer, Status
+from workflows.model.subject import Participant, Status
 from workflows.signature.inputs import SignatureRequest
 
 SIGNER, ADDRESS = "customer-signer", "customer@acme.test"
@@ -78,7 +78,7 @@ class House:
         return world
 
     async def request(self, policy: Policy) -> SignatureRequest:
-        asked = a_request(Signer(person=SIGNER, order=1), handoff=()).replace(policy=policy)
+        asked = a_request(Participant(person=SIGNER, order=1), handoff=()).replace(policy=policy)
         document = asked.brief.document.replace(sha256=await self.store.put_document(PDF))
         return asked.replace(brief=asked.brief.replace(document=document, urgent=policy.urgent))
 

@@ -31,7 +31,7 @@ from tests.activities.push.stage import (
     sends,
 )
 from workflows.model.notices import Channel, NoticeAction, Outcome
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 
 async def buried_of(store: Store, token: str) -> Burial | None:

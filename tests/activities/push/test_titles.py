@@ -46,7 +46,7 @@ def _title(chance: random.Random) -> str:
 def longest_notice(language: str) -> Message:
     """The notice with the most words around the name."""
     one = notice("legal-desk", "escalation")
-    about = delivery(one, brief=brief().replace(urgent=True), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
+    about = delivery(one, subject=brief().replace(urgent=True), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
     return compose(about, one, reading(language), Links("https://sign.example", SecretStr("s" * 32)))
 
 

@@ -23,7 +23,8 @@ from tests.activities.test_store import whole
 from tests.servers import real_server
 from workflows import names
 from workflows.model.policy import Reminders
-from workflows.model.request import Document, Role, Signer
+from workflows.model.request import Document
+from workflows.model.subject import Participant, Role
 from workflows.signature.inputs import SignatureRequest
 
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo", "locale": "ja"}
@@ -49,7 +50,10 @@ async def test_a_file_becomes_the_workflows_input(desk: Desk) -> None:
         size=len(PDF),
         file_name="msa.pdf",
     )
-    assert brief.signers == (Signer(person="customer-signer", order=1), Signer(person="chief-executive", order=2))
+    assert brief.people == (
+        Participant(person="customer-signer", order=1),
+        Participant(person="chief-executive", order=2),
+    )
     assert (brief.id, brief.requester, brief.message) == ("msa-0042", "legal-desk", "Please sign.")
     assert (request.due, request.policy.window) == (date(2026, 12, 11), "90d")
     assert request.subscribers == ("customer-onboarding:acme",)
@@ -65,18 +69,18 @@ async def test_defaults(desk: Desk) -> None:
     ]
     prepared = await desk.prepare(id=None, due=None, document=document, signers=signers)
     brief = prepared.request.brief
-    assert [(signer.order, signer.role) for signer in brief.signers] == [
+    assert [(signer.order, signer.role) for signer in brief.people] == [
         (1, Role.APPROVE),
         (2, Role.SIGN),
         (1, Role.COPY),
     ]
-    assert brief.document.name == "msa"
+    assert brief.title == "msa"
     assert prepared.id == f"customer-contract-{prepared.request.fingerprint[:12]}"
 
 
 async def test_signers_in_full_are_kept_out_of_the_input(desk: Desk) -> None:
     prepared = await desk.prepare(signers=[{"person": "chief-executive"}, IN_FULL])
-    assert prepared.request.brief.signers[1].person == "signer-2"
+    assert prepared.request.brief.people[1].person == "signer-2"
     assert "buyer@example.org" not in prepared.request.model_dump_json()
     assert prepared.signers is not None
     await desk.store.keep_signers(Home.of_request(prepared.id), prepared.request.fingerprint, prepared.signers)

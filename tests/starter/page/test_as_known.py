@@ -4,7 +4,8 @@ import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
 from starter.page.as_known import page_as_known
-from workflows.model.request import Role, SignerState, Status
+from workflows.model.request import SignerState
+from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow, SignerLine
 
 STATES = {

@@ -7,7 +7,7 @@ from tests.workflows.stage import a_request
 from workflows.follow_up import operations
 from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.wishes import Answer, NotNow, Question
 from workflows.signature.progress import Progress
 

@@ -9,7 +9,7 @@ from activities.person import Person
 from activities.reader import Reader
 from starter.page.offers import NOTHING, Offers, to_signer
 from starter.page.screens import Act
-from workflows.model.request import Status
+from workflows.model.subject import Status
 from workflows.model.texts import plain
 from workflows.model.views import Choices, RequestShow
 

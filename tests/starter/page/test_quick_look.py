@@ -20,9 +20,11 @@ from starter.setting_values import PayloadKey
 from tests.servers import real_server
 from workflows import names
 from workflows.model.records import SettledRecord
-from workflows.model.request import Brief, Document, Role, Signer, Status
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow
 
+TITLE = "Master services agreement"
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 
 
@@ -49,13 +51,18 @@ async def test_the_record_answers_while_temporal_does_not(store: Store) -> None:
 async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_nothing_of_where_it_stands(
     store: Store,
 ) -> None:
-    document = Document(name="Master services agreement")
-    signers = (Signer(person="chair", order=1, role=Role.APPROVE),)
-    await CoverSheet.keep(store, Brief(id="msa", kind="nda", document=document, requester="legal", signers=signers))
+    signers = (Participant(person="chair", order=1, role=Role.APPROVE),)
+    brief = Brief(id="msa", kind="nda", title=TITLE, document=Document(), requester="legal", people=signers)
+    await CoverSheet.keep(store, brief)
     known = await QuickLook(await unreachable(), store)("msa")
     assert known is not None
-    assert (known.document, known.requester, known.partial, known.due_at) == (document.name, "legal", True, None)
-    assert page_as_known(known, "chair") == SigningPage(SigningState.OPEN, document.name, approves=True)
+    assert (known.document, known.requester, known.partial, known.due_at) == (
+        TITLE,
+        "legal",
+        True,
+        None,
+    )
+    assert page_as_known(known, "chair") == SigningPage(SigningState.OPEN, TITLE, approves=True)
 
 
 async def test_a_record_that_a_newer_worker_wrote_is_no_answer(store: Store) -> None:

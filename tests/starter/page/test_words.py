@@ -19,8 +19,9 @@ from starter.page.words import (
     status_screen,
 )
 from tests.activities.reading import reading
-from workflows.model.request import Code, Role, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.subject import Code, Role, Status
 from workflows.model.views import Next, NextStep, RequestShow, SignerLine, WaitingFor
 from workflows.model.wishes import Problem
 

@@ -16,7 +16,7 @@ from starter.plan.calendar import Branch, Plan
 from starter.plan.tables import of_plan
 from tests.activities.requests.papers import PEOPLE, Desk
 from workflows.model.planning import Reason
-from workflows.model.request import Status
+from workflows.model.subject import Status
 
 SENT_AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo"}

@@ -17,8 +17,9 @@ from tests.workflows.lives.virtual_time import START, VirtualTime
 from tests.workflows.lives.world import World
 from workflows.model.policy import Escalation, EscalationAction, Overdue, Policy, Reminders
 from workflows.model.provider import ProviderEvent
-from workflows.model.request import Brief, Document, Signer, SignerState
+from workflows.model.request import Brief, Document, SignerState
 from workflows.model.settlement import Settled
+from workflows.model.subject import Participant
 from workflows.model.wishes import (
     Answer,
     Cancellation,
@@ -82,7 +83,7 @@ class Life:
             is_away=lambda name: any(begin <= self.loop.time() < end for begin, end in self._away[name]),
             phones={id: len(person.devices) for id, person in self.people.items()},
             deafness=self.random.choice([0, 0, 0.2]),
-            signers={one.person: (SignerState.TURN, one.order) for one in self.request.brief.signers},
+            signers={one.person: (SignerState.TURN, one.order) for one in self.request.brief.people},
         )
         self.runtime = Runtime(self.loop, self.random, self.world)
 
@@ -112,7 +113,7 @@ class Life:
 
     def _let_things_happen(self) -> None:
         chance = self.random
-        for signer in self.request.brief.signers:
+        for signer in self.request.brief.people:
             for state in (SignerState.VIEWED, chance.choice([SignerState.SIGNED] * 9 + [SignerState.DECLINED])):
                 if chance.random() < 0.6:
                     self._at(self._sometime(), self.world.act, signer.person, state)
@@ -247,15 +248,16 @@ class Life:
         chance, together = self.random, self.random.random() < 0.4
         due = START + timedelta(days=chance.randint(2, 40), hours=chance.randint(0, 23))
         signers = tuple(
-            Signer(person=f"s{number}", order=1 if together else number)
+            Participant(person=f"s{number}", order=1 if together else number)
             for number in range(1, chance.randint(1, 3) + 1)
         )
         brief = Brief(
             id=f"r{seed}",
             kind="k",
-            document=Document(name="D", sha256="a" * 64),
+            title="D",
+            document=Document(sha256="a" * 64),
             requester="requester",
-            signers=signers,
+            people=signers,
             urgent=self.policy.urgent,
         )
         return SignatureRequest(brief=brief, policy=self.policy, due=chance.choice([None, None, due, due.date()]))

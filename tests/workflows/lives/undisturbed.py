@@ -32,7 +32,7 @@ class Undisturbed(Life):
 
     def _let_things_happen(self) -> None:
         self.runtime.renewals = []
-        signers, turn = self.request.brief.signers, 0
+        signers, turn = self.request.brief.people, 0
         in_order = len({signer.order for signer in signers}) > 1
         for signer in signers:
             hours = 24 * self.random.randint(1, 20) + 5

@@ -30,8 +30,9 @@ from workflows.model.provider import (
     SignerSeen,
 )
 from workflows.model.records import HandoffBatch
-from workflows.model.request import Code, Roster, SignerState, Status
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffReport, HandoffResult
+from workflows.model.subject import Code, Roster, Status
 
 OPEN = (SignerState.WAITING, SignerState.TURN, SignerState.VIEWED)
 _NEEDLESS = {SignerState.REASSIGNED: "reassigned", SignerState.DECLINED: "settled"}
@@ -111,16 +112,16 @@ class World:
         if self.status is None:
             return None
         self.status = self.status if self.status.ended else Status.CANCELLED
-        return self._seen(order.brief)
+        return self._seen(order.subject)
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         self._reach("core")
         state, number = self.signers[order.from_]
         if self._ended or state not in OPEN or order.to in self.signers or self.random.random() < 0.1:
-            return ForwardReport(seen=self._seen(order.brief), refused="not like this")
+            return ForwardReport(seen=self._seen(order.subject), refused="not like this")
         self.signers |= {order.from_: (SignerState.REASSIGNED, number), order.to: (SignerState.TURN, number)}
         self.acted_at[order.from_] = self.now()
-        return ForwardReport(seen=self._seen(order.brief))
+        return ForwardReport(seen=self._seen(order.subject))
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         if delivery.document:
@@ -131,7 +132,7 @@ class World:
         reached = any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines)
         if open_ and not reached and delivery.devices is None:
             raise ApplicationError("no phone", type=Code.UNREACHABLE)
-        seen = self._seen(delivery.brief) if delivery.document else None
+        seen = self._seen(delivery.subject) if delivery.document else None
         return DeliveryReport(delivered=lines, open_devices=open_, seen=seen)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
@@ -150,7 +151,7 @@ class World:
         return self.status is not None and self.status.ended
 
     def _seen(self, roster: Roster) -> DocumentSeen:
-        asked = [signer.person for signer in roster.signers if signer.person in self.signers]
+        asked = [signer.person for signer in roster.people if signer.person in self.signers]
         signers = tuple(SignerSeen(person=person, state=self.signers[person][0]) for person in asked)
         turn = min((order for state, order in self.signers.values() if state in OPEN), default=None)
         return DocumentSeen(

@@ -1,0 +1,97 @@
+"""What is followed up: what it is about, who takes part, and where it stands."""
+
+from enum import StrEnum
+
+from workflows.model.base import Model
+
+
+class Status(StrEnum):
+    """Where a request stands; the order of `rank` is never walked backwards (docs/core-signature.md, Statuses)."""
+
+    CONVERTING = "converting"
+    SENT = "sent"
+    VIEWED = "viewed"
+    SIGNED = "signed"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether this status is final."""
+        return self.rank == len(_LIVING)
+
+    @property
+    def rank(self) -> int:
+        """Position on the way from `converting` to an ending; all endings rank alike."""
+        return _LIVING.index(self) if self in _LIVING else len(_LIVING)
+
+
+_LIVING = (Status.CONVERTING, Status.SENT, Status.VIEWED)
+
+
+class Role(StrEnum):
+    """What somebody is asked to do; `copy` only receives the result."""
+
+    SIGN = "sign"
+    APPROVE = "approve"
+    COPY = "copy"
+
+
+class Code(StrEnum):
+    """Why a request waits for a person of ours, or why it failed; also the `type` of our `ApplicationError`s."""
+
+    UNAUTHORISED = "unauthorised"
+    PROVIDER_UNSURE = "provider_unsure"
+    PLANNING = "planning"
+    DIRECTORY = "directory"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    PUSH_MISMATCH = "push_mismatch"
+    ID_USED_BEFORE = "id_used_before"
+    DOCUMENT_DELETED = "document_deleted"
+    CONVERT_ERROR = "convert_error"
+    SENDING_ERROR = "sending_error"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether no mending helps: the request ends `failed`."""
+        return self in (Code.ID_USED_BEFORE, Code.DOCUMENT_DELETED, Code.CONVERT_ERROR, Code.SENDING_ERROR)
+
+
+class LockScreen(StrEnum):
+    """What a notice says to whoever sees the phone: the document's name, or only what is asked for."""
+
+    FULL = "full"
+    GENERIC = "generic"
+
+
+class Participant(Model):
+    """Somebody who is asked: a directory id, or `signer-<position>` of an inline entry kept beside a request."""
+
+    person: str
+    order: int = 1
+    role: Role = Role.SIGN
+
+
+class Roster(Model):
+    """Who takes part: what reading a document takes."""
+
+    id: str
+    people: tuple[Participant, ...]
+
+
+class Subject(Roster):
+    """What everyone needs to know of it who plans for people or tells them about it."""
+
+    kind: str
+    title: str
+    requester: str
+    urgent: bool = False
+    lock_screen: LockScreen = LockScreen.FULL
+
+    @property
+    def roster(self) -> Roster:
+        """Who takes part, without the rest."""
+        return Roster(id=self.id, people=self.people)
