@@ -150,7 +150,7 @@ async def test_an_address_that_was_corrected_between_two_attempts_is_known_in_bo
 async def test_a_name_that_the_provider_changes_leaves_the_document_ours(
     sandbox: RunningSandbox, service: CoreSignatureService, two: Brief, act: Acting, name: str
 ) -> None:
-    ours = two.replace(document=two.document.replace(name=name))
+    ours = two.replace(title=name)
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
     with pytest.raises(ApplicationError):
         await act(service.create, CreateOrder(brief=ours))
