@@ -111,6 +111,10 @@ class Answers:
         token = self.guard.token(ref) if ref else ""
         return self.renderer.card(card.told(language, **values), Frame(language, token=token))
 
+    async def inside(self, card: Card, visitor: Visitor, **values: object) -> Response:
+        """A card for somebody who is in, with everything around it."""
+        return self.renderer.card(card.told(visitor.reader.language, **values), await self.frame(visitor))
+
     async def frame(self, visitor: Visitor, here: str = "") -> Frame:
         """What stands around a page for somebody who is in."""
         return Frame(

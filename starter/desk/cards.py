@@ -143,4 +143,3 @@ FRONT: Final = Card(
     ),
     home=True,
 )
-HERE: Final = Card("here", 200, phrase("You are in"), (phrase("You came in as {name}."),))

@@ -13,13 +13,18 @@ from temporalio.client import Client
 from activities.people import FileDirectory
 from activities.store import Store
 from starter import clients
+from starter.context import Context
 from starter.desk.answers import Answers
-from starter.desk.cards import FRONT, HERE
+from starter.desk.cards import FRONT
 from starter.desk.door import Door, SignOn, Visitor
 from starter.desk.entrance import Entrance
+from starter.desk.kinds import Kinds
+from starter.desk.lists import Lists
 from starter.desk.rendering import Renderer, Tab
+from starter.desk.room import Room
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn, reacher, teller
+from starter.desk.views import Standings
 from starter.page.form_guard import FormGuard
 from starter.settings import Settings
 
@@ -34,6 +39,9 @@ class Parts:
     cookies: Cookies
     sign_in: SignIn
     on: SignOn
+    context: Context
+    kinds: Kinds
+    operators: str = ""
 
 
 class Desk:
@@ -47,14 +55,17 @@ class Desk:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         door = Door(parts.sign_in, parts.cookies, parts.directory, parts.on, clock)
+        standings = Standings(parts.directory, parts.operators)
         self._answers = Answers(Renderer(parts.cookies.root), parts.guard, door, seconds, self._tabs)
+        room = Room(self._answers, parts.context, parts.directory, standings, parts.kinds, clock)
+        self._lists = Lists(room)
         self._entrance = Entrance(self._answers, parts.sign_in, parts.cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
         """Where everything is."""
         return [
             Route("/", self._answers.anybody(self.front), methods=["GET"]),
-            Route("/desk", self._answers.visitors(self.home), methods=["GET"]),
+            *self._lists.routes(),
             *self._entrance.routes(),
         ]
 
@@ -62,13 +73,8 @@ class Desk:
         """What this address is, and the way to the desk."""
         return self._answers.card(FRONT, request)
 
-    async def home(self, request: Request, visitor: Visitor) -> Response:
-        """The first page of somebody who is in."""
-        frame = await self._answers.frame(visitor)
-        return self._answers.renderer.card(HERE.told(frame.language, name=visitor.person.name), frame)
-
     async def _tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
-        return ()
+        return await self._lists.tabs(visitor, here)
 
 
 def desk_of(settings: Settings, client: Client, store: Store, directory: FileDirectory, guard: FormGuard) -> Desk:
@@ -76,4 +82,5 @@ def desk_of(settings: Settings, client: Client, store: Store, directory: FileDir
     cookies = Cookies(settings.link_secret, settings.link_base)
     on = SignOn(settings.desk_user_header, settings.desk_proxies)
     sign_in = SignIn(store, directory, clients.ways_in(settings), teller(client), reacher(client))
-    return Desk(Parts(directory, store, guard, cookies, sign_in, on))
+    context, kinds = Context(client, store), Kinds(settings.policies)
+    return Desk(Parts(directory, store, guard, cookies, sign_in, on, context, kinds, settings.operators))

@@ -64,7 +64,8 @@ class Renderer:
         self, template: str, frame: Frame, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
     ) -> Response:
         """A page of one of the templates."""
-        html = self._environment.get_template(template).render(frame=frame, say=frame.language.say, **values)
+        told = {"frame": frame, "say": frame.language.say, "say_count": frame.language.say_count}
+        html = self._environment.get_template(template).render(**told, **values)
         return HTMLResponse(html, status, {**self.headers, **(headers or {})})
 
     def onward(self, path: str = "") -> Response:

@@ -19,7 +19,7 @@ DEAD_AT_ONCE: Final = 20
 
 async def dead_ids(store: Store, wanted: Wanted) -> list[str]:
     """The ids of the index, if they are wanted at all: in them nobody has to act, and who asked is not known."""
-    if not wanted.attention or wanted.person or wanted.requester or wanted.overdue:
+    if not wanted.attention or wanted.person or wanted.requester or wanted.people or wanted.overdue:
         return []
     return list(await store.dead_hand_offs(Home.of_request("").kind))
 

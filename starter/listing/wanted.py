@@ -38,7 +38,8 @@ class Lateness(Enum):
 class Wanted:
     """Which requests; each field narrows, what is not given does not.
 
-    `person` is somebody who has to act now, `requester` who asked; `attention` those that need somebody of ours.
+    `person` is somebody who has to act now, `requester` who asked; `people` those of whom one has to act, or asked;
+    `attention` those that need somebody of ours.
     `types` are the names of the workflows that are listed.
     """
 
@@ -48,10 +49,12 @@ class Wanted:
     person: str | None = None
     requester: str | None = None
     overdue: bool = False
+    people: tuple[str, ...] = ()
     types: tuple[str, ...] = (names.SIGNATURE_REQUEST,)
 
     def __post_init__(self) -> None:
-        for option, id in (("kind", self.kind), ("person", self.person), ("requester", self.requester)):
+        named = (("kind", self.kind), ("person", self.person), ("requester", self.requester))
+        for option, id in (*named, *(("people", one) for one in self.people)):
             if id is not None and not is_request_id(id):
                 raise Refusal(f"{option}: {id!r} cannot be an id, which has 1-100 characters of A-Z a-z 0-9 . _ -")
 
@@ -79,6 +82,9 @@ class Wanted:
         for key, id in ((names.KIND, self.kind), (names.WAITING_FOR, self.person), (names.REQUESTER, self.requester)):
             if id is not None:
                 yield f"{key.name} = '{id}'"
+        if self.people:
+            who = _quoted(*self.people)
+            yield f"({names.WAITING_FOR.name} IN ({who}) OR {names.REQUESTER.name} IN ({who}))"
 
 
 def among(query: str, ids: tuple[str, ...]) -> str:

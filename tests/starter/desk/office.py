@@ -12,11 +12,14 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
+import starter
 from activities.people import FileDirectory
 from activities.sign_in.ways_in import WayIn, WaysIn
 from activities.store import Store
+from starter.context import Context
 from starter.desk.desk import Desk, Parts
 from starter.desk.door import SignOn
+from starter.desk.kinds import Kinds
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn
 from starter.page.form_guard import FormGuard
@@ -27,6 +30,11 @@ from workflows.model.sign_in import SignInOrder
 SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
 PUBLIC: Final = "https://sign.example/people"
 NOW: Final = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+CATALOGUE: Final = Path(starter.__file__).with_name("policies.yaml")
+_NOWHERE: Final[Any] = None
+"""The client of a desk at which nobody looks at requests."""
+NEEDS_NOBODY: Final = "/desk/people"
+"""A page that says who is in and asks nobody behind the desk: of most people there are none."""
 REQUESTER, MANAGER, SIGNER, OPERATOR, DUTCH = "legal-desk", "legal-head", "chair", "operator", "finance-desk"
 PEOPLE: Final = """
 people:
@@ -44,7 +52,7 @@ class Browser:
 
     http: httpx.AsyncClient
 
-    async def get(self, path: str = "/desk", **headers: str) -> httpx.Response:
+    async def get(self, path: str = NEEDS_NOBODY, **headers: str) -> httpx.Response:
         """Open a page, following where it leads."""
         return await self.http.get(public(path), headers=headers)
 
@@ -122,7 +130,7 @@ class Office:
 
 
 @asynccontextmanager
-async def office(folder: Path, on: SignOn | None = None, **more: Any) -> AsyncIterator[Office]:
+async def office(folder: Path, on: SignOn | None = None, context: Context | None = None) -> AsyncIterator[Office]:
     """A desk for one test."""
     people, store = folder / "people.yaml", Store((folder / "store").as_uri())
     people.write_text(PEOPLE)
@@ -138,7 +146,9 @@ async def office(folder: Path, on: SignOn | None = None, **more: Any) -> AsyncIt
         cookies=Cookies(SECRET, PUBLIC),
         sign_in=made.sign_in,
         on=on or SignOn(),
-        **more,
+        context=context or Context(_NOWHERE, store),
+        kinds=Kinds(CATALOGUE),
+        operators="operations",
     )
     desk = Desk(parts, clock=made.clock, seconds=made.seconds)
     made.app = with_peer(_below(make_app(desk.routes())))

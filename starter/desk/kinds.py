@@ -1,0 +1,51 @@
+"""The kinds of the catalogue, as the desk needs them: their names, and whose titles a manager may read."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from activities.files.reading import FileFaults
+from activities.policies.catalogue import Catalogue, UnknownKind
+
+_LOGGER = structlog.get_logger("countersign.desk")
+
+
+class Kinds:
+    """Reads the catalogue again when its file has changed; of one that cannot be read nothing is known."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._version: float | None = None
+        self._catalogue = Catalogue({})
+
+    async def names(self) -> tuple[str, ...]:
+        """The names of all kinds."""
+        return (await self._read()).kinds
+
+    async def lets_titles_be_read(self, kind: str) -> bool:
+        """Whether a document of this kind may be named to others than those it concerns (`lock_screen: full`)."""
+        try:
+            policy = (await self._read()).resolve(kind).policy
+        except UnknownKind:
+            return False
+        return getattr(policy, "lock_screen", "full") == "full"
+
+    async def _read(self) -> Catalogue:
+        version = await asyncio.to_thread(partial(_version, self._file))
+        if version != self._version:
+            self._version = version
+            try:
+                self._catalogue = await asyncio.to_thread(Catalogue.read, self._file)
+            except FileFaults as faults:
+                _LOGGER.warning("the desk cannot read the catalogue", says=faults.in_short)
+                self._catalogue = Catalogue({})
+        return self._catalogue
+
+
+def _version(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0

@@ -1,0 +1,148 @@
+"""The lists of the desk, a page at a time, and the same as a file for a spreadsheet."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from starter.desk.cards import NOT_THERE
+from starter.desk.door import Visitor
+from starter.desk.names import Names
+from starter.desk.rendering import Tab
+from starter.desk.room import Room
+from starter.desk.rows import Row, Telling
+from starter.desk.spreadsheet import HEAD, written
+from starter.desk.views import ANY, LABELS, OPEN, PEOPLE_AT_MOST, Filters, Standing, View, wanted
+from starter.desk.words import STATUSES
+from starter.exits import Refusal
+from starter.listing import pages
+from starter.listing.rows import RequestLine
+from starter.listing.wanted import Wanted
+
+PAGE_SIZE: Final = 50
+CSV_AT_MOST: Final = 50_000
+"""Rows of one file; what is beyond can be had by narrowing the list."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of a list as a template has it."""
+
+    rows: tuple[Row, ...]
+    total: int
+    more: str
+    sorted: bool
+
+
+class Lists:
+    """`/desk`, `/desk/<view>` and `/desk/<view>/csv`."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._answers = room.answers
+
+    def routes(self) -> list[BaseRoute]:
+        """Where the lists are."""
+        visitors = self._answers.visitors
+        views = "|".join(View)
+        return [
+            Route("/desk", visitors(self.list), methods=["GET"]),
+            *(Route(f"/desk/{view}", visitors(self.list), methods=["GET"], name=view) for view in views.split("|")),
+            *(Route(f"/desk/{view}/csv", visitors(self.csv), methods=["GET"], name=view) for view in View),
+        ]
+
+    async def list(self, request: Request, visitor: Visitor) -> Response:
+        """A page of a view."""
+        view, standing = _view(request), await self._room.standings.of(visitor)
+        if view not in standing.views:
+            return await self._answers.inside(NOT_THERE, visitor)
+        filters, say = Filters.of(request.query_params, view), visitor.reader.language.say
+        found, refusal = Found((), 0, "", sorted=True), ""
+        try:
+            found = await self._found(view, visitor, standing, filters, request.query_params.get("from"))
+        except Refusal as refused:
+            refusal = say(str(refused))
+        return self._answers.renderer.page(
+            "list.html",
+            await self._answers.frame(visitor, view),
+            status=400 if refusal else 200,
+            view=view.value,
+            heading=say(LABELS[view]),
+            found=found,
+            filters=filters,
+            refusal=refusal,
+            statuses=_statuses(visitor),
+            kinds=await self._room.kinds.names(),
+            standing=standing,
+            people_at_most=PEOPLE_AT_MOST,
+            sorted_at_most=pages.SORTED_AT_MOST,
+        )
+
+    async def csv(self, request: Request, visitor: Visitor) -> Response:
+        """The whole list, as far as it is narrowed, for a spreadsheet."""
+        view, standing = _view(request), await self._room.standings.of(visitor)
+        if view not in standing.views:
+            return await self._answers.inside(NOT_THERE, visitor)
+        try:
+            asked = wanted(view, visitor, standing, Filters.of(request.query_params, view))
+        except Refusal:
+            return self._answers.renderer.onward(f"{view}?{request.url.query}")
+        # The first page is read before anything is sent: what does not answer is told as a page.
+        first = await pages.page(self._room.context, asked, size=pages.SORTED_AT_MOST, now=self._room.clock())
+        name = f"countersign-{view}-{self._room.clock():%Y-%m-%d}.csv"
+        headers = {**self._answers.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
+        body = self._spreadsheet(view, visitor, asked, first)
+        return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
+        """The views of somebody."""
+        say = visitor.reader.language.say
+        return tuple(
+            Tab(view, say(LABELS[view]), view == here) for view in (await self._room.standings.of(visitor)).views
+        )
+
+    async def _found(
+        self, view: View, visitor: Visitor, standing: Standing, filters: Filters, cursor: str | None
+    ) -> Found:
+        now = self._room.clock()
+        asked = wanted(view, visitor, standing, filters)
+        page = await pages.page(self._room.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
+        telling = Telling(visitor.reader, Names(self._room.directory).of, now)
+        rows = [await telling.row(line, titled=await self._titled(view, line)) for line in page.lines]
+        more = filters.query(**{"from": page.cursor}) if page.cursor else ""
+        return Found(tuple(rows), page.total, more, page.in_order)
+
+    async def _titled(self, view: View, line: RequestLine) -> bool:
+        """Whether a document may be named here: what waits for or is asked by my people is not mine."""
+        return view is not View.PEOPLE or await self._room.kinds.lets_titles_be_read(line.kind)
+
+    async def _spreadsheet(self, view: View, visitor: Visitor, asked: Wanted, page: pages.Page) -> AsyncIterator[str]:
+        telling, left = Telling(visitor.reader, Names(self._room.directory).of, self._room.clock()), CSV_AT_MOST
+        yield written([visitor.reader.language.say(one) for one in HEAD], first=True)
+        while True:
+            for line in page.lines[:left]:
+                row = await telling.row(line, titled=await self._titled(view, line))
+                yield written([line.id, row.title, row.kind, row.status, row.asked_by, row.waiting_for,
+                               *map(_instant, (line.since, line.due_at)), " ".join(row.problems)])  # fmt: skip
+            left -= len(page.lines)
+            if page.cursor is None or left <= 0:
+                return
+            page = await pages.page(self._room.context, asked, size=pages.SORTED_AT_MOST, cursor=page.cursor)
+
+
+def _view(request: Request) -> View:
+    return View(request.url.path.removesuffix("/csv").rpartition("/")[2].replace("desk", View.WAITING))
+
+
+def _statuses(visitor: Visitor) -> list[tuple[str, str]]:
+    say = visitor.reader.language.say
+    told = [(status, say(words)) for status, words in STATUSES.items()]
+    return [(OPEN, say("open")), (ANY, say("all")), *told]
+
+
+def _instant(instant: datetime | None) -> str:
+    return instant.isoformat(timespec="minutes") if instant else ""

@@ -1,0 +1,23 @@
+"""What every page of the desk that shows requests works with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.people import FileDirectory
+from starter.context import Context
+from starter.desk.answers import Answers
+from starter.desk.kinds import Kinds
+from starter.desk.views import Standings
+
+
+@dataclass(frozen=True)
+class Room:
+    """One desk's."""
+
+    answers: Answers
+    context: Context
+    directory: FileDirectory
+    standings: Standings
+    kinds: Kinds
+    clock: Callable[[], datetime]

@@ -1,0 +1,77 @@
+"""One row of a list as somebody reads it: in their language, on their clock, and no more than concerns them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from babel.dates import format_timedelta
+
+from activities.reader import Reader
+from starter.desk.words import problems_of, status_of
+from starter.listing.rows import RequestLine
+from workflows.names import request_workflow_id
+
+MORE: Final = "+more"
+_REQUEST: Final = request_workflow_id("")
+
+Name = Callable[[str], Awaitable[str]]
+"""What people call somebody: their name in the directory, else their id."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What stands in a list; `path` leads to its page, empty where there is none."""
+
+    path: str
+    title: str
+    kind: str
+    asked_by: str
+    status: str
+    waiting_for: str
+    since: str
+    due: str
+    near: str
+    overdue: bool
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How rows are told to one reader."""
+
+    reader: Reader
+    name: Name
+    now: datetime
+
+    async def row(self, line: RequestLine, *, titled: bool = True) -> Row:
+        """The row of a line; one that is not `titled` does not say what the document is called."""
+        language = self.reader.language
+        return Row(
+            path=path_of(line),
+            title=(line.document or line.id) if titled else language.say("A document of kind {kind}", kind=line.kind),
+            kind=line.kind,
+            asked_by=await self.name(line.requester) if line.requester else "",
+            status=status_of(line.status, language),
+            waiting_for=await self._people(line.waiting_for) if line.open else "",
+            since=self.near(line.since) if line.since and line.open and line.waiting_for else "",
+            due=self.reader.instant(line.due_at) if line.due_at else "",
+            near=self.near(line.due_at) if line.due_at and line.open else "",
+            overdue=line.overdue,
+            problems=problems_of(language, line.problem, line.attention, line.trouble),
+        )
+
+    def near(self, instant: datetime) -> str:
+        """How far away it is, as seen from now: `in 3 days`, `2 hours ago`."""
+        span = instant - self.now
+        rounded = span if abs(span) >= timedelta(minutes=1) else timedelta(minutes=1)
+        return format_timedelta(rounded, add_direction=True, locale=self.reader.language.locale)
+
+    async def _people(self, ids: tuple[str, ...]) -> str:
+        more = self.reader.language.say("others")
+        return self.reader.language.enumerate([more if id == MORE else await self.name(id) for id in ids])
+
+
+def path_of(line: RequestLine) -> str:
+    """Where its page is, below the desk; the one place that asks what kind of thing a row is."""
+    return f"requests/{line.id}" if line.workflow_id.startswith(_REQUEST) else ""

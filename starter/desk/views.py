@@ -1,0 +1,129 @@
+"""Which requests a view has, for whom, and how it is narrowed: everything that stands in the address of a list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlencode
+
+from activities.language import phrase
+from activities.people import FileDirectory, UnknownGroup
+from starter.desk.door import Visitor
+from starter.exits import Refusal
+from starter.listing.wanted import Wanted
+from workflows.model.subject import Status
+
+OPEN: Final = "open"
+ANY: Final = "any"
+LIVING: Final = tuple(status for status in Status if not status.ended)
+PEOPLE_AT_MOST: Final = 200
+"""Of somebody's people that one query names; those nearest below them."""
+
+
+class View(StrEnum):
+    """The lists of the desk; a name is the last part of its address."""
+
+    WAITING = "waiting"
+    ASKED = "asked"
+    PEOPLE = "people"
+    ATTENTION = "attention"
+
+
+LABELS: Final = {
+    View.WAITING: phrase("Waiting for me"),
+    View.ASKED: phrase("Asked by me"),
+    View.PEOPLE: phrase("My people"),
+    View.ATTENTION: phrase("Needs attention"),
+}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """How a list is narrowed, as its address says it; `status` is `open`, `any` or one status."""
+
+    status: str = OPEN
+    kind: str = ""
+    person: str = ""
+    overdue: bool = False
+
+    @classmethod
+    def of(cls, query: Mapping[str, str], view: View) -> "Filters":
+        """What an address asks for; what it cannot ask for is left out."""
+        usual = ANY if view is View.ATTENTION else OPEN
+        status = query.get("status", usual)
+        known = (OPEN, ANY, *Status)
+        return cls(
+            status if status in known else usual,
+            query.get("kind", "").strip(),
+            query.get("person", "").strip(),
+            query.get("overdue") == "1",
+        )
+
+    def query(self, **more: str) -> str:
+        """The same as a part of an address."""
+        said = {"status": self.status, "kind": self.kind, "person": self.person, "overdue": "1" if self.overdue else ""}
+        return urlencode({name: value for name, value in {**said, **more}.items() if value})
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """Those that are wanted, none for all."""
+        if self.status == ANY:
+            return ()
+        return LIVING if self.status == OPEN else (Status(self.status),)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What somebody may do at the desk beside their own: whose manager they are, and whether they may do everything."""
+
+    reports: tuple[str, ...] = ()
+    operator: bool = False
+    more_reports: bool = False
+    """Whether there are more of them than one query may name."""
+    views: tuple[View, ...] = field(default=(View.WAITING, View.ASKED))
+
+
+class Standings:
+    """Looks up who somebody is to others; `operators` is the group whose members may do everything."""
+
+    def __init__(self, directory: FileDirectory, operators: str) -> None:
+        self._directory = directory
+        self._operators = operators
+
+    async def of(self, visitor: Visitor) -> Standing:
+        """Where somebody stands; raises `DirectoryFailure`."""
+        reports = await self._directory.reports(visitor.id)
+        operator = await self._is_operator(visitor.id)
+        views = [View.WAITING, View.ASKED]
+        views += [View.PEOPLE] if reports else []
+        views += [View.ATTENTION] if operator else []
+        return Standing(reports, operator, len(reports) > PEOPLE_AT_MOST, tuple(views))
+
+    async def _is_operator(self, person: str) -> bool:
+        if not self._operators:
+            return False
+        try:
+            return person in await self._directory.group(self._operators)
+        except UnknownGroup:
+            return False
+
+
+def wanted(view: View, visitor: Visitor, standing: Standing, filters: Filters) -> Wanted:
+    """The requests of a view; `Refusal` for a filter that cannot be an id."""
+    base = Wanted(
+        statuses=filters.statuses,
+        kind=filters.kind or None,
+        overdue=filters.overdue,
+        person=filters.person or None,
+    )
+    match view:
+        case View.WAITING:
+            if base.person not in (None, visitor.id):
+                raise Refusal(phrase("Here everything waits for you: there is nobody else to look for."))
+            return replace(base, person=visitor.id)
+        case View.ASKED:
+            return replace(base, requester=visitor.id)
+        case View.PEOPLE:
+            return replace(base, people=standing.reports[:PEOPLE_AT_MOST])
+        case View.ATTENTION:
+            return replace(base, attention=True)

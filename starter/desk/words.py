@@ -1,0 +1,67 @@
+"""What the desk calls things, in English until a reader's language says it; problems are told with what to do."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from activities.language import Language, phrase
+from workflows.model.attention import AttentionCode
+from workflows.model.request import SignerState
+from workflows.model.subject import Code, Status
+
+STATUSES: Final[Mapping[str, str]] = {
+    Status.CONVERTING: phrase("being prepared"),
+    Status.SENT: phrase("sent"),
+    Status.VIEWED: phrase("opened"),
+    Status.SIGNED: phrase("signed"),
+    Status.DECLINED: phrase("declined"),
+    Status.CANCELLED: phrase("cancelled"),
+    Status.EXPIRED: phrase("expired"),
+    Status.FAILED: phrase("failed"),
+}
+SIGNERS: Final[Mapping[SignerState, str]] = {
+    SignerState.WAITING: phrase("not asked yet"),
+    SignerState.TURN: phrase("asked"),
+    SignerState.VIEWED: phrase("has opened it"),
+    SignerState.SIGNED: phrase("signed"),
+    SignerState.APPROVED: phrase("approved"),
+    SignerState.DECLINED: phrase("declined"),
+    SignerState.REASSIGNED: phrase("handed over"),
+    SignerState.BOUNCED: phrase("mail came back"),
+    SignerState.COPIED: phrase("has a copy"),
+}
+_PROBLEMS: Final[Mapping[str, str]] = {
+    Code.UNAUTHORISED: phrase("A service does not let us in; the operators are needed."),
+    Code.PROVIDER_UNSURE: phrase("Core Signature gave no clear answer; it is looked at again."),
+    Code.PLANNING: phrase("The reminders could not be planned; the operators are needed."),
+    Code.DIRECTORY: phrase("Somebody is missing in the directory, or it cannot be read."),
+    Code.UNREACHABLE: phrase("A service does not answer; it is tried again by itself."),
+    Code.REFUSED: phrase("A service refuses what it is asked; the operators are needed."),
+    Code.PUSH_MISMATCH: phrase("The phones belong to another push service; the operators are needed."),
+    Code.ID_USED_BEFORE: phrase("Its id was used before at Core Signature."),
+    Code.DOCUMENT_DELETED: phrase("The document was deleted at Core Signature."),
+    Code.CONVERT_ERROR: phrase("Core Signature could not convert the document."),
+    Code.SENDING_ERROR: phrase("Core Signature could not send the document."),
+    AttentionCode.MAIL_BOUNCED: phrase("A signer's mail came back."),
+    AttentionCode.QUESTION_OPEN: phrase("A signer waits for an answer."),
+    AttentionCode.PAUSED: phrase("It is paused."),
+    AttentionCode.HANDOFF_DEAD: phrase("Somebody downstream will not hear of its end."),
+    "terminated": phrase("Somebody ended its workflow in Temporal."),
+    "timed out": phrase("Its workflow ran out of time in Temporal."),
+    "stuck": phrase("Its workflow fails time after time; the operators are needed."),
+}
+_SOMETHING: Final = phrase("Something is in the way; the operators are needed.")
+_BROKEN: Final = phrase("Its workflow was broken off in Temporal.")
+_OVERRULED: Final = {"failed": _BROKEN, "paused": _PROBLEMS[AttentionCode.PAUSED]}
+"""Of what the workflow cannot say of itself: `failed` is not the status of that name."""
+
+
+def status_of(status: str, language: Language) -> str:
+    """A status in words; one that this code does not know stands as it is."""
+    return language.say(STATUSES[status]) if status in STATUSES else status
+
+
+def problems_of(language: Language, problem: str | None, attention: str | None, trouble: str | None) -> tuple[str, ...]:
+    """What needs somebody, each once, the most pressing first."""
+    told = [_OVERRULED.get(trouble, _PROBLEMS.get(trouble, _SOMETHING))] if trouble else []
+    told += [_PROBLEMS.get(code, _SOMETHING) for code in (problem, attention) if code]
+    return tuple(dict.fromkeys(map(language.say, told)))

@@ -1,0 +1,128 @@
+"""What stands in the lists of the desk: for whom, in which order, how narrowed, and the same as a file."""
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from temporalio.service import RPCError, RPCStatusCode
+
+from starter.context import Context
+from starter.listing import pages
+from starter.listing.wanted import Wanted
+from tests.faults.town import eventually
+from tests.starter.desk.office import MANAGER, NOW, OPERATOR, REQUESTER, SIGNER, Office, office, text_of
+from tests.starter.living import desk_in
+from tests.starter.test_listing import open_request
+from workflows.model.subject import Status
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
+
+MANY: Final = 55
+KNOWN: Final[dict[str, dict[str, Any]]] = {
+    "overdue": {"due": NOW - timedelta(days=2), "person": (SIGNER,), "requester": REQUESTER},
+    "soon": {"due": NOW + timedelta(days=3), "person": (SIGNER, "customer"), "requester": REQUESTER, "kind": "nda"},
+    "mine": {"due": NOW + timedelta(days=4), "person": (REQUESTER,), "requester": "sales"},
+    "signed": {"requester": REQUESTER, "status": Status.SIGNED, "stage": "settled"},
+}
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def context(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Context]:
+    """Requests of some people, and many of one."""
+    many: dict[str, dict[str, Any]] = {f"bulk-{n}": {"requester": "finance-desk"} for n in range(MANY)}
+    async with desk_in(tmp_path_factory.mktemp("desk")) as made:
+        await asyncio.gather(*(open_request(made, name, **known) for name, known in {**KNOWN, **many}.items()))
+
+        async def seen() -> bool:
+            return await pages.count(made, Wanted(), now=NOW) == len(KNOWN) + MANY
+
+        assert await eventually(seen)
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(tmp_path: Path, context: Context) -> AsyncIterator[Office]:
+    async with office(tmp_path, context=context) as made:
+        yield made
+
+
+async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Office) -> None:
+    chair = await desk.come_in(SIGNER)
+    page = await chair.get("/desk")
+    text = text_of(page)
+    assert titles(page.text) == ["The document of overdue", "The document of soon"]
+    assert "2 requests" in text
+    assert "Asked by Legal Desk" in text
+    assert "Waiting for Chair and customer 3 days ago" in text
+    assert "2 days ago Tue, 24 Nov 2026, 23:00 (Tokyo)" in text
+    assert "in 3 days" in text
+
+
+async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    assert titles((await legal.get("/desk/asked")).text) == ["The document of overdue", "The document of soon"]
+    assert titles((await legal.get("/desk/asked?status=signed")).text) == ["The document of signed"]
+    assert len(titles((await legal.get("/desk/asked?status=any")).text)) == 3
+    assert titles((await legal.get("/desk/asked?kind=nda")).text) == ["The document of soon"]
+    assert titles((await legal.get("/desk/asked?overdue=1")).text) == ["The document of overdue"]
+    assert titles((await legal.get("/desk/asked?person=customer")).text) == ["The document of soon"]
+
+
+@pytest.mark.parametrize("nonsense", ["person=a'b", "kind=%00", "from=x", f"person={'x' * 101}"])
+async def test_nonsense_in_an_address_is_told_and_nothing_breaks(desk: Office, nonsense: str) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.get(f"/desk/asked?{nonsense}")
+    assert (page.status_code, 'role="alert"' in page.text) == (400, True)
+
+
+async def test_a_manager_sees_what_waits_for_or_was_asked_by_their_people_and_no_title_of_an_unknown_kind(
+    desk: Office,
+) -> None:
+    head = await desk.come_in(MANAGER)
+    page = await head.get("/desk/people")
+    assert titles(page.text) == ["The document of overdue", "A document of kind nda", "The document of mine"]
+    assert titles((await head.get("/desk/asked")).text) == []
+    assert (await head.get("/desk/attention")).status_code == 404
+
+
+async def test_only_operators_see_what_needs_attention(desk: Office) -> None:
+    assert (await (await desk.come_in(REQUESTER)).get("/desk/attention")).status_code == 404
+    page = await (await desk.come_in(OPERATOR)).get("/desk/attention")
+    assert "Nothing needs attention." in text_of(page)
+
+
+async def test_a_long_list_goes_on_where_it_ended_and_its_file_has_the_same(desk: Office) -> None:
+    finance = await desk.come_in("finance-desk")
+    first = await finance.get("/desk/asked")
+    assert len(titles(first.text)) == 50
+    [more] = re.findall(r'class="again more" href="([^"]+)"', first.text)
+    second = await finance.get(more.replace("&amp;", "&"))
+    assert len({*titles(first.text), *titles(second.text)}) == MANY
+    file = await finance.get("/desk/asked/csv")
+    rows = list(csv.reader(io.StringIO(file.text.removeprefix("\ufeff"))))
+    assert {row[0] for row in rows[1:]} == {f"bulk-{n}" for n in range(MANY)}
+    assert file.headers["content-disposition"] == 'attachment; filename="countersign-asked-2026-11-26.csv"'
+
+
+async def test_a_server_that_is_away_is_a_page_that_says_so(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    legal = await desk.come_in(REQUESTER)
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+
+    monkeypatch.setattr(pages, "page", away)
+    for path in ("/desk", "/desk/asked", "/desk/asked/csv"):
+        answer = await legal.get(path)
+        assert (answer.status_code, "Temporal" in text_of(answer)) == (503, True)
+
+
+def titles(page: str) -> list[str]:
+    """The documents of a list, in its order."""
+    return re.findall(r'<div class="what">\s*<(?:a|b)[^>]*>(?:<bdi>)?(.*?)</', page)

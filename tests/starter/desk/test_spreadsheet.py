@@ -1,0 +1,15 @@
+"""A file for a spreadsheet: what begins like a formula is none."""
+
+import csv
+import io
+
+from starter.desk.spreadsheet import written
+
+
+def test_a_stranger_s_text_is_no_formula() -> None:
+    line = written(["=1+1", "+31", "-2", "@x", "\tx", 'plain "quoted", text'])
+    assert next(csv.reader(io.StringIO(line))) == ["'=1+1", "'+31", "'-2", "'@x", "'\tx", 'plain "quoted", text']
+
+
+def test_the_file_says_that_it_is_unicode() -> None:
+    assert written(["x"], first=True).encode().startswith(b"\xef\xbb\xbf")
