@@ -216,4 +216,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exits.run(main, refusals=(StoreFailure,), service=True)
+    exits.run(main, refusals=lambda: (StoreFailure,), service=True)

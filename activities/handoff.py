@@ -67,9 +67,9 @@ class Fanout(Handoff):
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
-        await keep(self._store, batch.subject.id, batch.page)
-        if batch.record is not None:
-            with failing_as_application_errors():
+        with failing_as_application_errors():
+            await keep(self._store, batch.subject.id, batch.page)
+            if batch.record is not None:
                 await self._write(batch.record)
         link = self._document_url(batch.document) if batch.document else None
         settled = batch.settled if batch.settled.link else batch.settled.replace(link=link)

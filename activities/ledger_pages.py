@@ -1,19 +1,17 @@
 """The pages of a ledger: what a request has forgotten, in the store."""
 
-from activities.failures import failing_as_application_errors
 from activities.own_words import apart, together
 from activities.store import Home, Store
 from workflows.model.notices import Page
 
 
 async def keep(store: Store, request: str, page: Page | None) -> None:
-    """Write a page before anything else is done; raises an `ApplicationError` when the store cannot."""
+    """Write a page before anything else is done; raises `StoreFailure`."""
     if page is None:
         return
     home = Home.of_request(request)
-    with failing_as_application_errors():
-        kept = await apart(store, home, page)
-        await store.write_page(home, page.name, kept.model_dump_json().encode())
+    kept = await apart(store, home, page)
+    await store.write_page(home, page.name, kept.model_dump_json().encode())
 
 
 async def pages_of(store: Store, request: str) -> list[Page]:

@@ -14,7 +14,6 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, Validation
 from activities.calendars.wall_clock import start_of_day
 from activities.calendars.working_time import clock_hours, weekdays
 from activities.files.fields import (
-    ID_PATTERN,
     CalendarCode,
     DayOrInstant,
     DeviceToken,
@@ -26,7 +25,7 @@ from activities.files.fields import (
     Zone,
 )
 from activities.files.reading import FileModel, FileText, PlainFile
-from activities.spelling import did_you_mean
+from activities.spelling import ID_PATTERN, did_you_mean
 
 USUAL_HOURS: Final = "09:00-18:00"
 _AGES_AGO: Final = date(1900, 1, 1)

@@ -1,9 +1,11 @@
-"""Which known word was meant by one that is not known."""
+"""How ids are spelled, and which known word was meant by one that is not known."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
 from typing import Final
+
+ID_PATTERN: Final = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
 
 _COMPARED_AT_MOST: Final = 2_000
 """Words that are looked at closely, about 10 ms; of more only those that begin alike and are about as long."""

@@ -4,12 +4,11 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import CycloptsError
 from rich.text import Text
 
 from starter import exits
-from starter.commands import people, request, setup, stack
-from starter.refusals import REFUSALS
+from starter.commands import words
 from starter.terminal import Terminal
 
 
@@ -24,7 +23,7 @@ def _in_one_line(error: CycloptsError) -> Text:
     return Text(f"{error}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
 
 
-app = App(
+app = words.Words(
     name="countersign",
     help="Every signature request is one durable Temporal workflow: sent, announced, reminded, escalated, settled.",
     version=_version,
@@ -34,16 +33,19 @@ app = App(
     console=Terminal(),
     error_console=Terminal(stderr=True, soft_wrap=True),
 )
-app.command(request.app)
-app.command(people.app)
-stack.register(app)
-setup.register(app)
+words.register(app)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from starter.refusals import REFUSALS  # noqa: PLC0415  of all words: those of the one that failed are there by now
+
+    return REFUSALS
 
 
 def main() -> NoReturn:
     """Run what was typed and end the process with its code."""
-    words = sys.argv[1:]
-    exits.run(lambda: app(words), refusals=REFUSALS, usage=(CycloptsError,), service=words[:1] == ["webhook"])
+    typed = sys.argv[1:]
+    exits.run(lambda: app(typed), refusals=_refusals, usage=(CycloptsError,), service=typed[:1] == ["webhook"])
 
 
 if __name__ == "__main__":

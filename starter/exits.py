@@ -18,6 +18,8 @@ from typing import Final, NoReturn
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LOGGER: Final = logging.getLogger("countersign.exits")
 
+Refusals = Callable[[], tuple[type[Exception], ...]]
+
 
 class Exit(IntEnum):
     """What a process ends with; those above 128 are the shell's words for a signal."""
@@ -45,18 +47,18 @@ class Terminated(SystemExit):
 def run(
     main: Callable[[], object],
     *,
-    refusals: tuple[type[Exception], ...] = (),
+    refusals: Refusals = tuple,
     usage: tuple[type[Exception], ...] = (),
     service: bool = False,
 ) -> NoReturn:
     """Call `main` and end the process with its true code: its own integer, else 0.
 
-    A `Refusal` or one of `refusals` is its own message on stderr and 1. One of `usage` is 2; it has been printed by
-    whoever raised it. Anything else is a fault of ours: one line and 1. Tracebacks go to the log, at debug; those of a
-    `service`, which has no person at its terminal, as errors.
+    A `Refusal` or one of `refusals`, which are asked for when something failed, is its own message on stderr and 1. One
+    of `usage` is 2; it has been printed by whoever raised it. Anything else is a fault of ours: one line and 1.
+    Tracebacks go to the log, at debug; those of a `service`, which has no person at its terminal, as errors.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    code = _code_of(main, (Refusal, *refusals), usage, logging.ERROR if service else logging.DEBUG)
+    code = _code_of(main, refusals, usage, logging.ERROR if service else logging.DEBUG)
     leave(_flushed(code))
 
 
@@ -75,7 +77,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def _code_of(
     main: Callable[[], object],
-    refusals: tuple[type[Exception], ...],
+    refusals: Refusals,
     usage: tuple[type[Exception], ...],
     trace_level: int,
 ) -> int:
@@ -106,14 +108,12 @@ def _alone(error: Exception) -> Exception:
     return error
 
 
-def _explained(
-    error: Exception, refusals: tuple[type[Exception], ...], usage: tuple[type[Exception], ...], trace_level: int
-) -> int:
+def _explained(error: Exception, refusals: Refusals, usage: tuple[type[Exception], ...], trace_level: int) -> int:
     if isinstance(error, usage):
         return Exit.USAGE
     if isinstance(error, OSError) and error.errno in _FULL:
         return _unwritten(error)
-    if isinstance(error, refusals):
+    if isinstance(error, Refusal) or any(isinstance(error, expected) for expected in refusals()):
         _LOGGER.debug("refused", exc_info=error)
         _say(str(error))
         return Exit.REFUSED

@@ -17,7 +17,9 @@ from activities.own_words import together
 from activities.rpc_errors import about_the_workflow
 from activities.runs import Description, RunStatus
 from activities.store import Home, Store
+from starter.context import Context
 from starter.exits import Refusal
+from starter.request_ids import request_id
 from workflows import names
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.records import Amendment, SettledRecord
@@ -36,6 +38,12 @@ _NO_WORKER: Final = (
     RPCStatusCode.UNAVAILABLE,
 )
 _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
+
+
+async def show(context: Context, typed: str, *, whole: bool = False) -> RequestShow:
+    """Everything known of a request; `partial` when no worker answers. `Refusal` for an unknown id."""
+    shown = await look(context.client, context.store, request_id(typed))
+    return await complete(context.store, shown) if whole else shown
 
 
 async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from activities.files.fields import ID_PATTERN
+from activities.spelling import ID_PATTERN
 from starter.exits import Refusal
 from workflows.names import request_workflow_id
 

@@ -9,12 +9,13 @@ from activities.policies.catalogue import Catalogue
 from activities.requests import start as start_path
 from activities.requests.input import Prepared
 from activities.store import Store
-from starter import clients, lookup
+from starter import clients
 from starter.context import Context
-from starter.request_ids import request_id
+from starter.lookup import show
 from starter.settings import Settings
 from workflows.model.base import Model
-from workflows.model.views import RequestShow
+
+__all__ = ["StartAnswer", "read", "show", "start"]
 
 
 class StartAnswer(Model):
@@ -58,9 +59,3 @@ async def start(context: Context, prepared: Prepared, *, again: bool = False) ->
         created=started.created,
         url=context.url(started.workflow_id, started.run_id),
     )
-
-
-async def show(context: Context, id: str, *, whole: bool = False) -> RequestShow:
-    """Everything known of a request; `partial` when no worker answers. `Refusal` for an unknown id."""
-    shown = await lookup.look(context.client, context.store, request_id(id))
-    return await lookup.complete(context.store, shown) if whole else shown

@@ -1,17 +1,12 @@
 """What people read on a terminal of 80 columns: one request for the person on call, or a list."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from starter.doctor.health import Examination, Health
-from starter.fast_forward import Forwarded
-from starter.listing.rows import RequestLine
-from starter.requests import StartAnswer
-from starter.search_attributes import SearchAttributeResult
 from starter.terminal import Cell, Instant, Rows, ZoneLine
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
@@ -19,7 +14,10 @@ from workflows.model.settlement import HandoffLine
 from workflows.model.views import RequestShow, SignerLine
 from workflows.signature.show import deadlines, is_needless, outcome_words, stamp
 
-_MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
+if TYPE_CHECKING:  # Whoever shows one request does not wait for what starts and lists them.
+    from starter.listing.rows import RequestLine
+    from starter.requests import StartAnswer
+
 _GOOD: Final = ("signed", "approved", "done", "accepted")
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
 
@@ -29,13 +27,13 @@ def of_request(shown: RequestShow) -> Group:
     return Group(*_request(shown))
 
 
-def of_start(started: StartAnswer) -> Group:
+def of_start(started: "StartAnswer") -> Group:
     """Whether it was started or found, and how to look at it."""
     what = "started" if started.created else "was there before: the same request, not started again"
     return Group(Text(f"{started.id} {what}", "bold"), Text(f"countersign request show {started.id}", "dim"))
 
 
-def of_list(lines: Iterable[RequestLine]) -> Group:
+def of_list(lines: "Iterable[RequestLine]") -> Group:
     """One line a request."""
     table = Rows(
         "request", "document", "kind", "status", "waiting for", "since", "due", "requester", "problem",
@@ -48,28 +46,6 @@ def of_list(lines: Iterable[RequestLine]) -> Group:
         waiting, status = line.waiting_for, _state(line.status)
         table.add(line.id, line.document, line.kind, status, waiting, since, due, line.requester, problem)
     return Group(table, ZoneLine())
-
-
-def of_forwarded(forwarded: Forwarded) -> Text:
-    """Where the clock stands."""
-    reached = "" if forwarded.reached else "; it ended on the way"
-    return Text(f"{forwarded.id}: its clock is at {stamp(forwarded.now)}{reached}")
-
-
-def of_search_attributes(results: Iterable[SearchAttributeResult]) -> Rows:
-    """One line a search attribute."""
-    table = Rows("search attribute", "", "")
-    for result in results:
-        table.add(result.name, Text(result.made, "" if result.made.usable else "red"), result.says)
-    return table
-
-
-def of_examination(examined: Examination) -> Rows:
-    """One line a part."""
-    table = Rows("", "part", "")
-    for part in examined.parts:
-        table.add(Text(*_MARKS[part.state]), part.part, part.says)
-    return table
 
 
 def _request(shown: RequestShow) -> Iterator[RenderableType]:

@@ -1,24 +1,16 @@
 """Traces and metrics, off unless `OTEL_*` says so, and Core's own log lines sent through ours.
 
-Names as OpenTelemetry defines them. Spans come from `TracingInterceptor` (the newer plugin shows a workflow's spans
-only when it ends, weeks later here) and from httpx; metrics are exported by Temporal's Core itself.
+Spans are in spans.py; metrics are exported by Temporal's Core itself.
 """
 
 import logging
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
-from urllib.parse import unquote
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from temporalio.client import Interceptor
-from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
@@ -29,14 +21,7 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
-from starter.exits import Refusal
-from starter.http_spans import traced_http
-
-_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
-
-
-class TelemetryError(Refusal):
-    """`OTEL_*` asks for something that is not there."""
+from starter.otel import TelemetryError, endpoint_of, headers_of, wanted
 
 
 @dataclass(frozen=True)
@@ -56,60 +41,14 @@ def started(otel: Mapping[str, str], *, service: str, metrics: bool = False) -> 
     """
     otel = {} if otel.get("OTEL_SDK_DISABLED", "").lower() == "true" else otel
     service = otel.get("OTEL_SERVICE_NAME", service)
-    runtime = _runtime(otel, service, metrics=metrics)
-    exporter = _span_exporter(otel)
-    if exporter is None:
+    runtime, traces = _runtime(otel, service, metrics=metrics), wanted(otel, "TRACES")
+    if traces == "none":
         yield Telemetry(runtime)
         return
-    provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    try:
-        with traced_http(provider):
-            yield Telemetry(runtime, (TracingInterceptor(provider.get_tracer("countersign")),))
-    finally:
-        provider.shutdown()
+    from starter.spans import exported  # noqa: PLC0415  OpenTelemetry, for which nobody waits who did not ask for it
 
-
-def _wanted(otel: Mapping[str, str], signal: str) -> str:
-    """The exporter that `OTEL_<signal>_EXPORTER` names; an endpoint alone means `otlp`."""
-    endpoints = (_ENDPOINT, f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
-    return otel.get(f"OTEL_{signal}_EXPORTER", "otlp" if any(name in otel for name in endpoints) else "none")
-
-
-def _span_exporter(otel: Mapping[str, str]) -> SpanExporter | None:
-    match _wanted(otel, "TRACES"):
-        case "none":
-            return None
-        case "console":
-            return ConsoleSpanExporter(out=sys.stderr)
-        case "otlp":
-            return _otlp_exporter(otel)
-        case other:
-            raise TelemetryError(f"OTEL_TRACES_EXPORTER: must be otlp, console or none, not {other!r}")
-
-
-def _otlp_exporter(otel: Mapping[str, str]) -> SpanExporter:
-    protocol = otel.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", otel.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"))
-    if protocol != "http/protobuf":
-        raise TelemetryError(f"OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, not {protocol!r}")
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  extra
-    except ImportError:
-        raise TelemetryError(
-            "OTEL_* asks for traces; install the extra for it: pip install 'countersign[otel]'"
-        ) from None
-    return OTLPSpanExporter(endpoint=_signal_endpoint(otel, "TRACES"), headers=_headers(otel, "TRACES"))
-
-
-def _signal_endpoint(otel: Mapping[str, str], signal: str) -> str:
-    base = otel.get(_ENDPOINT, "http://localhost:4318").rstrip("/")
-    return otel.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", f"{base}/v1/{signal.lower()}")
-
-
-def _headers(otel: Mapping[str, str], signal: str) -> dict[str, str]:
-    text = otel.get(f"OTEL_EXPORTER_OTLP_{signal}_HEADERS", otel.get("OTEL_EXPORTER_OTLP_HEADERS", ""))
-    pairs = (part.partition("=") for part in text.split(",") if "=" in part)
-    return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
+    with exported(otel, traces, service) as interceptor:
+        yield Telemetry(runtime, (interceptor,))
 
 
 def _runtime(otel: Mapping[str, str], service: str, *, metrics: bool) -> Runtime:
@@ -129,7 +68,7 @@ def _runtime(otel: Mapping[str, str], service: str, *, metrics: bool) -> Runtime
 
 
 def _metrics(otel: Mapping[str, str]) -> OpenTelemetryConfig | PrometheusConfig | None:
-    match _wanted(otel, "METRICS"):
+    match wanted(otel, "METRICS"):
         case "none":
             return None
         case "prometheus":
@@ -137,8 +76,8 @@ def _metrics(otel: Mapping[str, str]) -> OpenTelemetryConfig | PrometheusConfig 
             return PrometheusConfig(bind_address=f"{host}:{otel.get('OTEL_EXPORTER_PROMETHEUS_PORT', '9464')}")
         case "otlp":
             return OpenTelemetryConfig(
-                url=_signal_endpoint(otel, "METRICS"),
-                headers=_headers(otel, "METRICS"),
+                url=endpoint_of(otel, "METRICS"),
+                headers=headers_of(otel, "METRICS"),
                 http=True,
                 metric_periodicity=_interval(otel),
             )

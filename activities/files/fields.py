@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from activities.calendars.public_holidays import known_calendar
 from activities.calendars.wall_clock import longer_than_days
 from activities.files.quoting import quotable
-from activities.spelling import did_you_mean
+from activities.spelling import ID_PATTERN, did_you_mean
 from workflows.follow_up.agenda import HORIZON
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -115,7 +115,6 @@ _DURATIONS: Final = "must be a duration such as 90m, 4h, 3d or 2w"
 _IDS: Final = "must be 1-100 characters of A-Z a-z 0-9 . _ -, not only dots"
 _KINDS: Final = "must be 1-87 characters of A-Z a-z 0-9 . _ -, not only dots (the ids of its requests begin with it)"
 
-ID_PATTERN: Final = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
 
 Id: TypeAlias = Annotated[str, _matching(ID_PATTERN, _IDS)]
 KindId: TypeAlias = Annotated[str, _matching(r"(?!\.+$)[A-Za-z0-9._-]{1,87}", _KINDS)]

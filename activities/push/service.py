@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from activities.failures import passing_failure
+from activities.failures import failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.in_turn import PACE, Pace, Turns, unbroken
 from activities.ledger_pages import keep
@@ -91,7 +91,8 @@ class Notices(PushService):
         return await unbroken(self._deliver(delivery, turns), turns.stop)
 
     async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
-        await keep(self._store, delivery.subject.id, delivery.page)
+        with failing_as_application_errors():
+            await keep(self._store, delivery.subject.id, delivery.page)
         seen = await self._seen(delivery)
         ready = await turns.each(delivery.notices, lambda notice: self._prepare(delivery, notice, seen))
         sent = await turns.each([one for one in ready.results if isinstance(one, Ready)], self._send)

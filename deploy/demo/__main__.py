@@ -29,4 +29,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    exits.run(main, refusals=REFUSALS)
+    exits.run(main, refusals=lambda: REFUSALS)

@@ -5,13 +5,14 @@ import sys
 from functools import partial
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.progress import Progress
 from rich.text import Text
 
 from starter import tables
-from starter.commands.printing import AsJson, answer, note
+from starter.commands.arguments import AsJson
+from starter.commands.printing import answer, note
 from starter.context import Context, opened
 from starter.doctor import temporal
 from starter.doctor.health import Health, looked
@@ -72,11 +73,6 @@ async def list_(
         note(f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue")
     if worker.state is Health.WRONG:
         note(f"worker: {worker.says}")
-
-
-def register(app: App) -> None:
-    """Add the word to `request`."""
-    app.command(list_, name="list")
 
 
 def _empty(wanted: Wanted) -> str:

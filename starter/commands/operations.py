@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 
-from cyclopts import App, Parameter, Token
+from cyclopts import Parameter, Token
 from pydantic import TypeAdapter, ValidationError
 
 from activities.files.fields import DayOrInstant
 from starter import wishes
+from starter.commands.arguments import RequestId
 from starter.commands.printing import answer
 from starter.context import opened
 from starter.startup import ready
@@ -19,7 +20,6 @@ from starter.terminal import Terminal
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.wishes import Answer, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption, Wish
 
-RequestId = Annotated[str, Parameter(help="The request's id, or its whole workflow id.")]
 _DUE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
 
 
@@ -135,12 +135,6 @@ async def cancel(id: RequestId, /, *, reason: str, manner: Manner = _PLAIN) -> N
         Why; it stands in the timeline.
     """
     await _carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
-
-
-def register(app: App) -> None:
-    """Add these words to `request`."""
-    for word in (remind, delegate, extend, pause, resume, answer_, cancel):
-        app.command(word, name=word.__name__.rstrip("_"))
 
 
 async def _carry_out(id: str, wish_of: Callable[[str], Wish], manner: Manner) -> None:

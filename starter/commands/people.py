@@ -2,18 +2,17 @@
 
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.text import Text
 
 from activities.store import Store
 from starter import clients
-from starter.commands.printing import AsJson, answer
+from starter.commands.arguments import AsJson
+from starter.commands.printing import answer
 from starter.desk.sessions import sign_out_everywhere
 from starter.needs import Need
 from starter.startup import ready
 from workflows.model.base import Model
-
-app = App(name="people", help="The people of the directory.")
 
 
 class SignedOut(Model):
@@ -23,7 +22,6 @@ class SignedOut(Model):
     signed_out: bool = True
 
 
-@app.command
 async def sign_out(
     person: Annotated[str, Parameter(help="An id of the directory.")], /, *, json: AsJson = False
 ) -> None:

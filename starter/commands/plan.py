@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter, Token
+from cyclopts import Parameter, Token
 
 from activities.store import Store
 from starter import clients, requests
-from starter.commands.files import RequestFile
-from starter.commands.printing import AsJson, answer
+from starter.commands.arguments import AsJson, RequestFile
+from starter.commands.printing import answer
 from starter.context import opened
 from starter.needs import Need
 from starter.plan import calendar, comparison, tables
@@ -41,11 +41,6 @@ def _instant(text: str) -> datetime:
 At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
 Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
 Signs = Annotated[tuple[str, ...], Parameter(converter=_signing, negative=())]
-
-
-def register(app: App) -> None:
-    """Add the word to `request`."""
-    app.command(plan)
 
 
 async def plan(

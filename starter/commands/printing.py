@@ -2,17 +2,12 @@
 
 import json
 import sys
-from typing import Annotated
 
-from cyclopts import Parameter
 from pydantic_core import to_jsonable_python
 from rich.console import RenderableType
 from rich.text import Text
 
 from starter.terminal import Terminal
-
-AsJson = Annotated[bool, Parameter(name="--json", negative=())]
-"""The parameter `--json` that every command takes."""
 
 
 def note(says: str) -> None:

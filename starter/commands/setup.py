@@ -1,11 +1,10 @@
 """`countersign init` and `doctor`: make what is missing, and say what is set up and what is not."""
 
-from cyclopts import App
-
-from starter import doctor as checks
-from starter import tables
-from starter.commands.printing import AsJson, answer
+from starter.commands.arguments import AsJson
+from starter.commands.printing import answer
 from starter.context import connected
+from starter.doctor import tables
+from starter.doctor.examination import examine
 from starter.exits import Exit
 from starter.search_attributes import ensure_search_attributes
 from starter.startup import ready
@@ -35,12 +34,6 @@ async def doctor(*, json: AsJson = False) -> Exit:
     json
         Print `{ok, parts[{part, state, says}]}`; `state` is ok, warning or wrong.
     """
-    examined = await checks.examine(ready())
+    examined = await examine(ready())
     answer(examined, tables.of_examination(examined), as_json=json)
     return Exit.DONE if examined.ok else Exit.REFUSED
-
-
-def register(app: App) -> None:
-    """Add these words to the command."""
-    app.command(init)
-    app.command(doctor)

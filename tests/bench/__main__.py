@@ -64,4 +64,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    exits.run(main, refusals=(NotAsAsked,), service=True)
+    exits.run(main, refusals=lambda: (NotAsAsked,), service=True)

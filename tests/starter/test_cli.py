@@ -1,6 +1,8 @@
 """The words of the command: help that a newcomer can act on, JSON everywhere, exit codes 0, 1 and 2, no traceback."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from cyclopts import App
 from rich.console import Console
 
+from starter import modules
 from starter.__main__ import app
 from starter.exits import Exit
 from tests.starter.terminal import complete, type_, type_before_nobody
@@ -45,6 +48,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "doctor",
         "fast-forward",
         "init",
+        "people sign-out",
         "request answer",
         "request cancel",
         "request delegate",
@@ -144,6 +148,44 @@ def test_a_setting_that_nothing_reads_yet_is_named_in_one_line(tmp_path: Path) -
                 and "has no effect yet" in warned
             )
             assert refused.startswith(("nowhere.yaml", "cannot listen"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "unneeded"),
+    [
+        (("--version",), ("asyncio", "httpx", "pydantic", "temporalio")),
+        (("dev", "--help"), ("asyncio", "httpx", "pydantic", "temporalio")),
+        (
+            ("request", "show", "msa-0042"),
+            ("authlib", "babel", "holidays", "httpx", "jinja2", "opentelemetry.sdk", "regex", "ruamel", "starlette"),
+        ),
+        (("request", "remind", "msa-0042"), ("authlib", "httpx", "jinja2", "opentelemetry.sdk", "starlette")),
+        (("request", "plan", "nowhere.yaml"), ("jinja2", "opentelemetry.sdk", "starlette")),
+    ],
+    ids=" ".join,
+)
+def test_a_word_waits_for_no_import_that_only_others_need(
+    typed: tuple[str, ...], unneeded: tuple[str, ...], tmp_path: Path
+) -> None:
+    script = f"""
+import os, sys
+from starter import exits
+exits.os._exit = lambda code: os.write(2, " ".join(sys.modules).encode())
+from starter.__main__ import main
+sys.argv = ["countersign", *{typed!r}]
+main()
+"""
+    ended = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", script],
+        env={**modules.environment(), **complete(tmp_path), **NOBODY},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    imported = set(ended.stderr.split())
+    assert "starter.__main__" in imported
+    assert sorted(imported.intersection(unneeded)) == []
 
 
 def test_the_version_is_told() -> None:

@@ -7,7 +7,7 @@ from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 from temporalio.client import Client
 
 from activities.pace import fairness_key, priority
-from starter.doctor import Health, Part
+from starter.doctor.health import Health, Part
 from starter.doctor.queues import in_one_line, overrides, urgency
 from tests.faults.town import eventually
 from tests.servers import real_server

@@ -17,7 +17,7 @@ class Bad(Exception): pass
 class Usage(Exception): pass
 def main():
 """
-TAIL = "\nrun(main, refusals=(Bad,), usage=(Usage,))"
+TAIL = "\nrun(main, refusals=lambda: (Bad,), usage=(Usage,))"
 
 
 def process(body: str, tail: str = TAIL, stdout: IO[str] | int = subprocess.PIPE) -> "subprocess.CompletedProcess[str]":

@@ -15,7 +15,8 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
 from starter.http_spans import SpansUnavailable
-from starter.telemetry import TelemetryError, started
+from starter.otel import TelemetryError
+from starter.telemetry import started
 
 ROOT = Path(__file__).parents[2]
 

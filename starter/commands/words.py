@@ -1,0 +1,53 @@
+"""Which module has which word: a word is imported when it is typed, so that none waits for what another needs."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from cyclopts import App
+from rich.console import Console
+
+_OF_COUNTERSIGN: Final = {
+    "worker": "stack:worker",
+    "webhook": "receiver:webhook",
+    "dev": "stack:dev",
+    "demo": "stack:demo",
+    "fast-forward": "clock:fast_forward",
+    "init": "setup:init",
+    "doctor": "setup:doctor",
+}
+"""Each as `module:function` of this room."""
+_OF_PEOPLE: Final = {"sign-out": "people:sign_out"}
+_OF_REQUEST: Final = {
+    "start": "start:start",
+    "show": "show:show",
+    "list": "listing:list_",
+    "remind": "operations:remind",
+    "delegate": "operations:delegate",
+    "extend": "operations:extend",
+    "pause": "operations:pause",
+    "resume": "operations:resume",
+    "answer": "operations:answer_",
+    "cancel": "operations:cancel",
+    "plan": "plan:plan",
+}
+
+
+class Words(App):
+    """Words that are imported when they are typed, and all of them for the help that lists them."""
+
+    def help_print(self, tokens: str | Iterable[str] | None = None, *, console: Console | None = None) -> None:
+        """See `App`: what is not imported has no explanation."""
+        _, asked, _ = self.parse_commands(tokens)
+        asked[-1].resolved_commands()
+        super().help_print(tokens, console=console)
+
+
+def register(app: App) -> None:
+    """Add all words to the command."""
+    request = Words(name="request", help="One signature request: start it, look at it, change it, end it.")
+    people = Words(name="people", help="The people of the directory.")
+    for of, words in ((app, _OF_COUNTERSIGN), (request, _OF_REQUEST), (people, _OF_PEOPLE)):
+        for name, place in words.items():
+            of.command(f"{__package__}.{place}", name=name)
+    app.command(request)
+    app.command(people)

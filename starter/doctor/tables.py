@@ -1,0 +1,28 @@
+"""What people read of the set-up: a line a part, a line a search attribute."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich.text import Text
+
+from starter.doctor.health import Examination, Health
+from starter.search_attributes import SearchAttributeResult
+from starter.terminal import Rows
+
+_MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
+
+
+def of_search_attributes(results: Iterable[SearchAttributeResult]) -> Rows:
+    """One line a search attribute."""
+    table = Rows("search attribute", "", "")
+    for result in results:
+        table.add(result.name, Text(result.made, "" if result.made.usable else "red"), result.says)
+    return table
+
+
+def of_examination(examined: Examination) -> Rows:
+    """One line a part."""
+    table = Rows("", "part", "")
+    for part in examined.parts:
+        table.add(Text(*_MARKS[part.state]), part.part, part.says)
+    return table
