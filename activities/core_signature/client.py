@@ -13,6 +13,7 @@ from activities.core_signature.wire import Page, Wire, WireDocument, WireEvent, 
 from activities.http.calling import DEADLINE, Cause, Query, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer
 from activities.http.pacing import Pacer
+from activities.lease import StillOurs, nobody_else
 
 NAME: Final = "Core Signature"
 UPLOAD_DEADLINE: Final = 40.0
@@ -81,12 +82,17 @@ class CoreSignatureClient:
         """The document as it is now, with its request; 404 when it was deleted."""
         return read(WireDocument, await self._service.call("GET", f"/documents/{uuid}/"))
 
-    async def create_document(self, body: Mapping[str, object], content: Content | None = None) -> WireDocument:
-        """Make a document, of `content` if there is any; no second call makes the same one again."""
+    async def create_document(
+        self, body: Mapping[str, object], content: Content | None = None, still_ours: StillOurs = nobody_else
+    ) -> WireDocument:
+        """Make a document, of `content` if there is any; no second call makes the same one again.
+
+        `still_ours` is asked while it is sent, and what it raises breaks it off.
+        """
         deadline = UPLOAD_DEADLINE
         if content is None:
             return read(WireDocument, await self._service.call("POST", "/documents/", json=body, deadline=deadline))
-        upload = Upload(body, content)
+        upload = Upload(body, content, still_ours)
         return read(
             WireDocument,
             await self._service.call("POST", "/documents/", content=upload, headers=upload.headers, deadline=deadline),

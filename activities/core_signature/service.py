@@ -15,6 +15,7 @@ from activities.core_signature.stand_ins import StandIns
 from activities.core_signature.wire import WireDocument
 from activities.failures import again_after, failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
+from activities.lease import Lease, StillOurs
 from activities.people import Directory
 from activities.person import Person, stands_in_full
 from activities.requests.cover_sheet import CoverSheet
@@ -97,9 +98,10 @@ class CoreSignatureService(SignatureService):
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
         reachable = await self._reachable(cast.asked)
         await self._asked.keep(brief.id, cast.places(reachable))
+        still_ours = Lease.of_this_attempt()
         with again_after(self._client.config.list_lag):
-            document = document or await self._make_document(brief)
-            return await self._ask(document, cast, reachable) if _is_unasked(document) else document
+            document = document or await self._make_document(brief, still_ours)
+            return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document
 
     async def _message(self, brief: Brief) -> str | None:
         """What the requester writes to the signers; nothing once that was erased."""
@@ -113,18 +115,22 @@ class CoreSignatureService(SignatureService):
         seen = await self._documents.seen(document, beside(subject, instead), replaced)
         return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
 
-    async def _make_document(self, brief: Brief) -> WireDocument:
+    async def _make_document(self, brief: Brief, still_ours: StillOurs) -> WireDocument:
         sha256 = brief.document.sha256
         content = await self._store.document(sha256) if sha256 else None
         await CoverSheet.keep(self._store, brief)
         await self._store.claim(Home.of_request(brief.id))
-        return await self._client.create_document(orders.document_body(brief, self._client.config), content)
+        body = orders.document_body(brief, self._client.config)
+        return await self._client.create_document(body, content, still_ours)
 
-    async def _ask(self, document: WireDocument, cast: Cast, reachable: Collection[str]) -> WireDocument:
+    async def _ask(
+        self, document: WireDocument, cast: Cast, reachable: Collection[str], still_ours: StillOurs
+    ) -> WireDocument:
         people = cast.asked
         url = self._client.document_url(document.uuid)
         body = orders.request_body(url, cast.brief_as_asked, people, reachable, self._client.config)
         private = [text for person in people.values() for text in (person.email, person.name)]
+        await still_ours()
         try:
             request = await self._client.create_request(body, private)
         except ServiceFailure as failure:

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Final, Protocol
 
+from activities.lease import StillOurs, nobody_else
+
 PIECE: Final = 3 << 16
 """Bytes of a document that are in memory at a time; of three bytes base64 makes four characters, without a rest."""
 _FIELD: Final = "file_from_content"
@@ -24,12 +26,17 @@ class Content(Protocol):
 
 
 class Upload:
-    """The body of a request; read anew each time it is sent, as when a token was refused."""
+    """The body of a request; read anew each time it is sent, as when a token was refused.
 
-    def __init__(self, fields: Mapping[str, object], content: Content) -> None:
+    Before each piece it is asked whether it is `still_ours` to send: what that raises breaks it off, and nothing that
+    is broken off is made.
+    """
+
+    def __init__(self, fields: Mapping[str, object], content: Content, still_ours: StillOurs = nobody_else) -> None:
         others = json.dumps(fields).removesuffix("}")
         self._head = f'{others}, "{_FIELD}": "'.encode()
         self._content = content
+        self._still_ours = still_ours
 
     @property
     def headers(self) -> dict[str, str]:
@@ -42,5 +49,7 @@ class Upload:
         yield self._head
         async with aclosing(self._content.pieces(PIECE, base64.b64encode)) as pieces:
             async for piece in pieces:
+                await self._still_ours()
                 yield piece
+        await self._still_ours()
         yield _TAIL

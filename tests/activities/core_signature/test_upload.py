@@ -6,13 +6,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.upload import PIECE, Upload
+from activities.failures import passing_failure
 from activities.store import DocumentDamaged, Store
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.core_signature.conftest import config_for, entries
 from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
-from tests.activities.core_signature.requests import brief, mock_config
+from tests.activities.core_signature.requests import PDF, brief, mock_config
+from workflows.model.request import Code
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 2])
@@ -63,3 +68,23 @@ def test_uploads_at_once_cost_hardly_any_memory_and_hold_up_nobody() -> None:
     assert seen.received == 8
     assert seen.megabytes < 80
     assert seen.longest_turn < 0.05
+
+
+async def test_an_upload_that_is_ours_no_longer_is_broken_off_and_makes_nothing(
+    sandbox: RunningSandbox, store: Store
+) -> None:
+    client, asked = CoreSignatureClient(config_for(sandbox)), 0
+
+    async def still_ours() -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 3:
+            raise passing_failure(Code.UNREACHABLE, "another attempt has begun")
+
+    content = await store.document(await store.put_document(PDF + b"0" * 4 * PIECE))
+    fields = orders.document_body(brief(content.sha256), client.config)
+    with pytest.raises(ApplicationError, match="another attempt has begun"):
+        await client.create_document(fields, content, still_ours)
+    assert await client.documents_of("msa-0042") == []
+    await client.aclose()
+    assert entries(sandbox, "document_created") == []
