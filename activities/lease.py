@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.failures import passing_failure
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 StillOurs = Callable[[], Awaitable[None]]
 """Returns while no other attempt can have begun, else raises an `ApplicationError`."""

@@ -58,6 +58,9 @@ async def test_a_thousand_targets_are_called_batch_by_batch_once_each() -> None:
         world.signatures.status = Status.SIGNED
         await it.callback("signed")
         await it.handle.result()
+    first, *others = world.handoff.batches
+    assert first.record is not None
+    assert [batch.record for batch in others] == [None] * len(others), "the record travels once"
     assert {len(batch.calls) for batch in world.handoff.batches} <= {TARGETS_AT_MOST, 1}
     assert set(world.handoff.calls.values()) == {1}
     assert len(world.handoff.calls) == len(targets) + 1

@@ -4,10 +4,12 @@ Red here means: a workflow that is open in production would get stuck on a worke
 `workflow.patched()` (workflows/patches.py) or take it back; never delete or re-record a history.
 """
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.worker._workflow_instance import _WorkflowLogicFlag
@@ -15,6 +17,7 @@ from temporalio.workflow import NondeterminismError
 
 from starter.plugin import CountersignPlugin
 from tests.workflows import corpus
+from workflows.model.wishes import UPDATES
 
 GOOD = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
 BAD = sorted(corpus.FOLDER.glob("bad-*.json.gz"))
@@ -57,3 +60,21 @@ async def test_a_history_of_other_code_fails_so_the_guard_is_known_to_bite(path:
 def test_the_corpus_has_good_and_bad_histories() -> None:
     assert len(GOOD) >= 8
     assert BAD
+
+
+def test_the_corpus_has_what_requests_of_years_depend_on() -> None:
+    """Fresh runs, what they begin from, and everything that people may wish."""
+    seen = {fact for path in GOOD for fact in _facts(corpus.load(path))}
+    assert seen >= {"goes on in a fresh run", "begun from what was carried over", *UPDATES.values()}
+
+
+def _facts(history: WorkflowHistory) -> Iterator[str]:
+    for event in history.events:
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+            yield "goes on in a fresh run"
+        elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+            [given] = event.workflow_execution_started_event_attributes.input.payloads
+            if json.loads(given.data).get("carried"):
+                yield "begun from what was carried over"
+        elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+            yield event.workflow_execution_update_accepted_event_attributes.accepted_request.input.name

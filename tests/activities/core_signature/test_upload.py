@@ -17,7 +17,7 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import config_for, entries
 from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
 from tests.activities.core_signature.requests import PDF, brief, mock_config
-from workflows.model.request import Code
+from workflows.model.subject import Code
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 2])
