@@ -57,6 +57,14 @@ class Reader:
         clock = format_time(instant, "short", tzinfo=self.zone, locale=locale)
         return f"{locale.datetime_formats['medium'].format(clock, day)}"
 
+    def moment(self, instant: datetime) -> str:
+        """The same for a list of many, whose clock is named once: `Fri, 11 Dec 2026, 18:00`."""
+        return self.instant(instant).rpartition(" (")[0]
+
+    def place(self, instant: datetime) -> str:
+        """The city of their clock."""
+        return self._place(instant)
+
     def _place(self, instant: datetime) -> str:
         """The city of the clock; the offset where it has none, since `Etc/GMT+5` lies west, not east."""
         pattern = _OFFSET if self.zone.key.removeprefix("Etc/").startswith("GMT") else _CITY

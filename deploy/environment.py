@@ -61,6 +61,7 @@ def of_countersign(kept: Kept, folder: Path, host: str, shell: Mapping[str, str]
         "COUNTERSIGN_WEBHOOK_SEGMENT": kept.secrets.segment,
         "COUNTERSIGN_LINK_BASE": receiver,
         "COUNTERSIGN_LINK_SECRET": kept.secrets.link,
+        "COUNTERSIGN_OPERATORS": "directors",
         "COUNTERSIGN_HANDOFF_HOSTS": authority(host, kept.ports.sandbox),
         "COUNTERSIGN_HANDOFF_SECRETS": f"finance={finance_secret(kept)}",
         **_respected(shell),

@@ -28,6 +28,7 @@ from starter import clients, needs, pace, telemetry, temporal, wishes
 from starter.callback.claim import CallbackRules
 from starter.callback.receiver import HEADERS, Receiver, Tally
 from starter.callback.signals import SignalPort, TemporalSignals
+from starter.context import Context
 from starter.desk.desk import desk_of
 from starter.page.form_guard import FormGuard
 from starter.page.quick_look import QuickLook
@@ -76,7 +77,7 @@ def routes_of(
     look, asked = QuickLook(client, store), Asked(store)
     pages = Pages(clients.links(settings), people, signatures, guard, asked=asked, look=look, send=send)
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
-    desk = desk_of(settings, client, store, people, guard)
+    desk = desk_of(settings, Context(client, store), people, guard, send)
     return [*receiver_routes(receiver, signals), *pages.routes(), *desk.routes()]
 
 

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from temporalio.client import Client
 
+from activities.links import Links
 from activities.people import FileDirectory
-from activities.store import Store
 from starter import clients
 from starter.context import Context
 from starter.desk.answers import Answers
@@ -21,11 +20,14 @@ from starter.desk.entrance import Entrance
 from starter.desk.kinds import Kinds
 from starter.desk.lists import Lists
 from starter.desk.rendering import Renderer, Tab
+from starter.desk.requests import Requests, looker
 from starter.desk.room import Room
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn, reacher, teller
 from starter.desk.views import Standings
 from starter.page.form_guard import FormGuard
+from starter.page.recent_looks import Look
+from starter.pages import Send
 from starter.settings import Settings
 
 
@@ -34,13 +36,15 @@ class Parts:
     """What the desk works with."""
 
     directory: FileDirectory
-    store: Store
     guard: FormGuard
     cookies: Cookies
     sign_in: SignIn
     on: SignOn
     context: Context
     kinds: Kinds
+    links: Links
+    look: Look
+    send: Send
     operators: str = ""
 
 
@@ -59,6 +63,7 @@ class Desk:
         self._answers = Answers(Renderer(parts.cookies.root), parts.guard, door, seconds, self._tabs)
         room = Room(self._answers, parts.context, parts.directory, standings, parts.kinds, clock)
         self._lists = Lists(room)
+        self._requests = Requests(room, parts.links, parts.look, parts.send)
         self._entrance = Entrance(self._answers, parts.sign_in, parts.cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
@@ -66,6 +71,7 @@ class Desk:
         return [
             Route("/", self._answers.anybody(self.front), methods=["GET"]),
             *self._lists.routes(),
+            *self._requests.routes(),
             *self._entrance.routes(),
         ]
 
@@ -77,10 +83,23 @@ class Desk:
         return await self._lists.tabs(visitor, here)
 
 
-def desk_of(settings: Settings, client: Client, store: Store, directory: FileDirectory, guard: FormGuard) -> Desk:
+def desk_of(settings: Settings, context: Context, directory: FileDirectory, guard: FormGuard, send: Send) -> Desk:
     """The desk of a process with these settings."""
+    client, store = context.client, context.store
     cookies = Cookies(settings.link_secret, settings.link_base)
-    on = SignOn(settings.desk_user_header, settings.desk_proxies)
     sign_in = SignIn(store, directory, clients.ways_in(settings), teller(client), reacher(client))
-    context, kinds = Context(client, store), Kinds(settings.policies)
-    return Desk(Parts(directory, store, guard, cookies, sign_in, on, context, kinds, settings.operators))
+    return Desk(
+        Parts(
+            directory=directory,
+            guard=guard,
+            cookies=cookies,
+            sign_in=sign_in,
+            on=SignOn(settings.desk_user_header, settings.desk_proxies),
+            context=context,
+            kinds=Kinds(settings.policies),
+            links=clients.links(settings),
+            look=looker(context),
+            send=send,
+            operators=settings.operators,
+        )
+    )

@@ -8,6 +8,7 @@ import structlog
 
 from activities.files.reading import FileFaults
 from activities.policies.catalogue import Catalogue, UnknownKind
+from workflows.model.subject import LockScreen
 
 _LOGGER = structlog.get_logger("countersign.desk")
 
@@ -30,7 +31,7 @@ class Kinds:
             policy = (await self._read()).resolve(kind).policy
         except UnknownKind:
             return False
-        return getattr(policy, "lock_screen", "full") == "full"
+        return policy.lock_screen is LockScreen.FULL
 
     async def _read(self) -> Catalogue:
         version = await asyncio.to_thread(partial(_version, self._file))

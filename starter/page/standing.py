@@ -32,7 +32,7 @@ def ending(outcome: Status | None, language: Language) -> tuple[str, ...]:
 
 def standing(shown: RequestShow, person: str, reader: Reader) -> tuple[str, ...]:
     """What the requester is told of a request, and what anybody else is."""
-    return _to_requester(shown, reader) if person == shown.requester else _facts(shown, reader)
+    return _to_requester(shown, reader) if person == shown.requester else facts(shown, reader)
 
 
 def _to_requester(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
@@ -40,16 +40,16 @@ def _to_requester(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     if reader.language.code == ENGLISH or shown.trouble:
         return (shown.says,)
     if shown.status.ended:
-        return ending(shown.status, reader.language) + _hand_offs(shown, reader.language)
+        return ending(shown.status, reader.language) + hand_offs(shown, reader.language)
     if shown.problem and _stands_still_until(shown):
         since = reader.instant(shown.problem.since)
         return (reader.language.say("Since {since} something is in the way:", since=since), shown.problem.says)
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
-    return _waiting(shown, reader) if shown.waiting_for and _following(shown, reader) else (shown.says,)
+    return _waiting(shown, reader) if shown.waiting_for and following(shown, reader) else (shown.says,)
 
 
-def _facts(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+def facts(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     """What anybody may know; never a sentence of ours, which has reasons and people in it."""
     say = reader.language.say
     if shown.status.ended:
@@ -64,7 +64,7 @@ def _facts(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
     undecided = (say("When it goes on is not known at the moment."),)
-    return _waiting(shown, reader) + (() if _following(shown, reader) else undecided)
+    return _waiting(shown, reader) + (() if following(shown, reader) else undecided)
 
 
 def _preparing(language: Language) -> str:
@@ -73,11 +73,12 @@ def _preparing(language: Language) -> str:
 
 def _stands_still_until(shown: RequestShow) -> bool:
     """Whether something is tried again at a known time: a fault of the people file is a problem that stops no clock."""
-    following = shown.next
-    return following is not None and following.what is NextStep.WAIT and following.at is not None
+    step = shown.next
+    return step is not None and step.what is NextStep.WAIT and step.at is not None
 
 
-def _hand_offs(shown: RequestShow, language: Language) -> tuple[str, ...]:
+def hand_offs(shown: RequestShow, language: Language) -> tuple[str, ...]:
+    """Who is still to be told of the ending, else who could not be."""
     waiting = [line.target for line in shown.handoffs if line.state in (HandoffState.PENDING, HandoffState.FAILED)]
     dead = [line.target for line in shown.handoffs if line.state is HandoffState.DEAD]
     if waiting:
@@ -89,11 +90,12 @@ def _waiting(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     """Whom it waits for, if for anybody of the directory, and the next step, if it is one of the agenda."""
     people = reader.language.enumerate(one.person for one in shown.waiting_for)
     waiting = (reader.language.say("Waiting for {people}.", people=people),) if people else ()
-    return waiting + _following(shown, reader)
+    return waiting + following(shown, reader)
 
 
-def _following(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
-    following = shown.next
-    if following is None or following.at is None or following.what not in _NEXT:
+def following(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+    """The next step and when, if it is one of the agenda."""
+    step = shown.next
+    if step is None or step.at is None or step.what not in _NEXT:
         return ()
-    return (reader.language.say(_NEXT[following.what], when=reader.instant(following.at)),)
+    return (reader.language.say(_NEXT[step.what], when=reader.instant(step.at)),)

@@ -11,6 +11,8 @@ from playwright.async_api import Browser, Locator, Page, expect
 from starter.page.screens import ScreenName
 
 WIDTH, HEIGHT = 390, 844
+DESK_WIDTH: Final = 1440
+"""A page may lie otherwise on a screen as wide as a desk's."""
 NARROWEST: Final = 320
 """Where WCAG 2.2 (1.4.10) still wants everything readable without scrolling sideways."""
 
@@ -124,6 +126,9 @@ class Phone:
         for scheme in await self._schemes():
             await self.page.emulate_media(color_scheme=scheme)
             assert await self._violations(_ONLY_COLOURS) == [], scheme
+        await self._fits(DESK_WIDTH)
+        assert await self._violations(_AXE_OPTIONS) == []
+        await self._fits(WIDTH)
         await self.page.emulate_media(color_scheme="light")
 
     async def _fits(self, width: int) -> None:

@@ -13,6 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 import starter
+from activities.links import Links
 from activities.people import FileDirectory
 from activities.sign_in.ways_in import WayIn, WaysIn
 from activities.store import Store
@@ -25,7 +26,11 @@ from starter.desk.sign_in import SignIn
 from starter.page.form_guard import FormGuard
 from starter.serving import with_peer
 from starter.webhook import make_app
+from workflows.model.operations import OperationState, Receipt
 from workflows.model.sign_in import SignInOrder
+from workflows.model.subject import Status
+from workflows.model.views import RequestShow
+from workflows.model.wishes import AnyWish
 
 SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
 PUBLIC: Final = "https://sign.example/people"
@@ -78,6 +83,9 @@ class Office:
     sign_in: Any = None
     orders: list[SignInOrder] = field(default_factory=list)
     failure: Exception | None = None
+    wished: list[tuple[str, AnyWish, str]] = field(default_factory=list)
+    answer: Receipt | Exception | None = None
+    known: dict[str, RequestShow] = field(default_factory=dict)
     now: datetime = NOW
 
     def browser(self, peer: str = "10.0.0.1") -> Browser:
@@ -94,6 +102,19 @@ class Office:
         """Whether Temporal is there."""
         if self.failure:
             raise self.failure
+
+    async def look(self, request: str) -> RequestShow | None:
+        """What is known of a request."""
+        await self.reach()
+        return self.known.get(request)
+
+    async def send(self, request: str, wish: AnyWish, op: str) -> Receipt:
+        """What a request would get."""
+        self.wished.append((request, wish, op))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        done = Receipt(id=request, status=Status.SENT, op=op, says="", state=OperationState.DONE)
+        return self.answer or done
 
     def clock(self) -> datetime:
         """What time it is."""
@@ -141,13 +162,15 @@ async def office(folder: Path, on: SignOn | None = None, context: Context | None
     )
     parts = Parts(
         directory=directory,
-        store=store,
         guard=FormGuard(SECRET, PUBLIC),
         cookies=Cookies(SECRET, PUBLIC),
         sign_in=made.sign_in,
         on=on or SignOn(),
         context=context or Context(_NOWHERE, store),
         kinds=Kinds(CATALOGUE),
+        links=Links(PUBLIC, SECRET),
+        look=made.look,
+        send=made.send,
         operators="operations",
     )
     desk = Desk(parts, clock=made.clock, seconds=made.seconds)
@@ -182,7 +205,7 @@ def form_of(page: str) -> tuple[str, dict[str, str]]:
     """Where the last form of a page goes, and what is in it."""
     form = re.findall(r"<form.*?</form>", page, re.DOTALL)[-1]
     action = re.search(r'<form[^>]* action="([^"]*)"', form)
-    fields = re.findall(r'<input[^>]* name="([^"]+)" value="([^"]*)"', form)
+    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
     return unescape(action[1]) if action else "", {name: unescape(value) for name, value in fields}
 
 

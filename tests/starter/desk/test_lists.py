@@ -27,7 +27,12 @@ pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 MANY: Final = 55
 KNOWN: Final[dict[str, dict[str, Any]]] = {
     "overdue": {"due": NOW - timedelta(days=2), "person": (SIGNER,), "requester": REQUESTER},
-    "soon": {"due": NOW + timedelta(days=3), "person": (SIGNER, "customer"), "requester": REQUESTER, "kind": "nda"},
+    "soon": {
+        "due": NOW + timedelta(days=3),
+        "person": (SIGNER, "customer"),
+        "requester": REQUESTER,
+        "kind": "offer-letter",
+    },
     "mine": {"due": NOW + timedelta(days=4), "person": (REQUESTER,), "requester": "sales"},
     "signed": {"requester": REQUESTER, "status": Status.SIGNED, "stage": "settled"},
 }
@@ -70,7 +75,7 @@ async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Offi
     assert titles((await legal.get("/desk/asked")).text) == ["The document of overdue", "The document of soon"]
     assert titles((await legal.get("/desk/asked?status=signed")).text) == ["The document of signed"]
     assert len(titles((await legal.get("/desk/asked?status=any")).text)) == 3
-    assert titles((await legal.get("/desk/asked?kind=nda")).text) == ["The document of soon"]
+    assert titles((await legal.get("/desk/asked?kind=offer-letter")).text) == ["The document of soon"]
     assert titles((await legal.get("/desk/asked?overdue=1")).text) == ["The document of overdue"]
     assert titles((await legal.get("/desk/asked?person=customer")).text) == ["The document of soon"]
 
@@ -82,12 +87,12 @@ async def test_nonsense_in_an_address_is_told_and_nothing_breaks(desk: Office, n
     assert (page.status_code, 'role="alert"' in page.text) == (400, True)
 
 
-async def test_a_manager_sees_what_waits_for_or_was_asked_by_their_people_and_no_title_of_an_unknown_kind(
+async def test_a_manager_sees_what_waits_for_or_was_asked_by_their_people_and_no_title_that_is_for_no_locked_screen(
     desk: Office,
 ) -> None:
     head = await desk.come_in(MANAGER)
     page = await head.get("/desk/people")
-    assert titles(page.text) == ["The document of overdue", "A document of kind nda", "The document of mine"]
+    assert titles(page.text) == ["The document of overdue", "A document of kind offer-letter", "The document of mine"]
     assert titles((await head.get("/desk/asked")).text) == []
     assert (await head.get("/desk/attention")).status_code == 404
 

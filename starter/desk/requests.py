@@ -1,0 +1,204 @@
+"""The page of one request: where it stands, what happened, and what somebody may do about it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.language import phrase
+from activities.links import Links, LinkUse
+from starter import lookup
+from starter.context import Context
+from starter.desk.acts import ASKING, Deed, possible, takers, wish_of
+from starter.desk.cards import NOT_THERE
+from starter.desk.door import Visitor
+from starter.desk.names import Names
+from starter.desk.request_words import Told, told
+from starter.desk.rights import Right, right_of
+from starter.desk.room import Room
+from starter.exits import Refusal
+from starter.page.recent_looks import Look
+from starter.pages import Send
+from starter.request_ids import is_request_id
+from starter.temporal_refusals import TemporalRefused
+from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
+from workflows.model.operations import OperationState
+from workflows.model.views import RequestShow
+
+_WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
+_LOOK_SECONDS: Final = 8.0
+_UNSURE: Final = phrase("It is not certain that this was done. Send it again: it is done once.")
+_NOT_DONE: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
+_REFUSED: Final = 409
+_UNCONFIRMED: Final = 503
+_UNDER_WAY: Final = "under-way"
+_LATE: Final = "late"
+_NEWS: Final = {
+    _UNDER_WAY: phrase("Your request was taken. It is carried out as soon as Core Signature allows."),
+    _LATE: phrase("It was too late: the request has ended."),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request before somebody, and what they may with it."""
+
+    shown: RequestShow
+    right: Right
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A form that was sent and not carried out, why, and the status of the answer."""
+
+    form: dict[str, str] = field(default_factory=dict)
+    refusal: str = ""
+    status: int = 200
+
+
+class Requests:
+    """`/desk/requests/{id}` and what can be done there."""
+
+    def __init__(self, room: Room, links: Links, look: Look, send: Send) -> None:
+        self._room = room
+        self._answers = room.answers
+        self._links = links
+        self._look = look
+        self._send = send
+
+    def routes(self) -> list[BaseRoute]:
+        """Where these pages are."""
+        visitors, acting = self._answers.visitors, self._answers.acting
+        return [
+            Route("/desk/requests/{id}", visitors(self.show), methods=["GET"]),
+            Route("/desk/requests/{id}/{deed}", visitors(self.ask), methods=["GET"]),
+            Route("/desk/requests/{id}/{deed}", acting(self.act), methods=["POST"]),
+        ]
+
+    async def show(self, request: Request, visitor: Visitor) -> Response:
+        """Everything that somebody may know of it."""
+        seen = await self._seen(request, visitor)
+        if seen is None:
+            return await self._answers.inside(NOT_THERE, visitor)
+        done = request.query_params.get("done", "")
+        return self._answers.renderer.page(
+            "request.html",
+            await self._answers.frame(visitor),
+            it=await self._told(seen, visitor),
+            deeds=[(deed, self._say(visitor, ASKING[deed].label), ASKING[deed].grave) for deed in _deeds(seen)],
+            sign=self._sign_link(seen, visitor),
+            done=self._done(done, visitor),
+        )
+
+    async def ask(self, request: Request, visitor: Visitor) -> Response:
+        """Ask whether it is meant, and for what else is needed."""
+        seen, deed = await self._seen(request, visitor), _deed(request)
+        if seen is None or deed is None or seen.right is not Right.EVERYTHING:
+            return await self._answers.inside(NOT_THERE, visitor)
+        if deed not in _deeds(seen):
+            return self._answers.renderer.onward(f"requests/{seen.shown.id}")
+        return await self._asking(deed, seen, visitor)
+
+    async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
+        """Do it, once for each form however often it is sent."""
+        seen, deed = await self._seen(request, visitor), _deed(request)
+        if seen is None or deed is None or seen.right is not Right.EVERYTHING:
+            return await self._answers.inside(NOT_THERE, visitor)
+        id, op = seen.shown.id, self._answers.guard.op(visitor.name, form)
+        try:
+            taker = await self._room.directory.named(form.get("to", "")) if deed is Deed.DELEGATE else None
+            wish = wish_of(deed, visitor.id, form, taker.id if taker else None)
+            receipt = await self._send(id, wish.replace(op=op), op)
+        except Refused as refused:
+            return await self._asking(deed, seen, visitor, Sent(form, str(refused), _REFUSED))
+        except NotConfirmed:
+            return await self._asking(deed, seen, visitor, Sent(form, _UNSURE, _UNCONFIRMED))
+        except (NotAdmitted, TemporalRefused):
+            return await self._asking(deed, seen, visitor, Sent(form, _NOT_DONE, _UNCONFIRMED))
+        except NotLiving:
+            return self._answers.renderer.onward(f"requests/{id}?done={_LATE}")
+        done = _UNDER_WAY if receipt.state is OperationState.OPEN else deed.value
+        return self._answers.renderer.onward(f"requests/{id}?done={done}")
+
+    async def _seen(self, request: Request, visitor: Visitor) -> Seen | None:
+        """The request if there is one and it concerns them; raises what does not answer behind us."""
+        id = request.path_params["id"]
+        if not is_request_id(id):
+            return None
+        shown = await self._look(id)
+        if shown is None:
+            return None
+        right = right_of(visitor, await self._room.standings.of(visitor), shown)
+        return Seen(shown, right) if right is not Right.NOTHING else None
+
+    async def _told(self, seen: Seen, visitor: Visitor) -> Told:
+        names = Names(self._room.directory, seen.shown.id)
+        titled = seen.right is not Right.LOOK or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
+        everything = seen.right is Right.EVERYTHING
+        return await told(seen.shown, visitor, names.of, self._room.clock(), everything=everything, titled=titled)
+
+    async def _asking(self, deed: Deed, seen: Seen, visitor: Visitor, sent: Sent | None = None) -> Response:
+        sent = sent or Sent()
+        asking, say, names = ASKING[deed], visitor.reader.language.say, Names(self._room.directory, seen.shown.id)
+        frame = await self._answers.frame(visitor)
+        why = say(sent.refusal) if sent.refusal else ""
+        if sent.status == _REFUSED:
+            why = say("This was not done: {why}.", why=why)
+        return self._answers.renderer.page(
+            "act.html",
+            frame,
+            status=sent.status,
+            it=await self._told(seen, visitor),
+            deed=deed.value,
+            label=say(asking.label),
+            hint=say(asking.hint),
+            force=say(asking.force) if asking.force else "",
+            grave=asking.grave,
+            question=seen.shown.question,
+            takers=[(person, await names.of(person)) for person in takers(seen.shown)],
+            form=sent.form,
+            # What was not confirmed is sent again as the same change.
+            token=sent.form["token"] if sent.status == _UNCONFIRMED else frame.token,
+            refusal=why,
+        )
+
+    def _done(self, done: str, visitor: Visitor) -> str:
+        say = visitor.reader.language.say
+        if done in (_UNDER_WAY, _LATE):
+            return say(_NEWS[done])
+        return say(ASKING[Deed(done)].done) if done in list(Deed) else ""
+
+    def _sign_link(self, seen: Seen, visitor: Visitor) -> str:
+        """The way to their own page, for whoever is asked to sign now."""
+        if visitor.id not in takers(seen.shown) or seen.shown.status.ended:
+            return ""
+        return self._links.link(seen.shown.id, visitor.id, LinkUse.SIGN)
+
+    def _say(self, visitor: Visitor, text: str) -> str:
+        return visitor.reader.language.say(text)
+
+
+def looker(context: Context) -> Look:
+    """Asks the workflow, else what Temporal and the store have; raises what does not answer."""
+
+    async def look(id: str) -> RequestShow | None:
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                return await lookup.look(context.client, context.store, id, within=_WORKER_ANSWERS_WITHIN)
+        except Refusal:
+            return None
+
+    return look
+
+
+def _deed(request: Request) -> Deed | None:
+    found = request.path_params["deed"]
+    return Deed(found) if found in list(Deed) else None
+
+
+def _deeds(seen: Seen) -> tuple[Deed, ...]:
+    return possible(seen.shown) if seen.right is Right.EVERYTHING else ()

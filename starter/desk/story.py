@@ -1,0 +1,153 @@
+"""What happened to a request, in words and in the order in which it did: events and notices as one column. Pure.
+
+The timeline says it in English for people who run the system (workflows/signature/show.py); here each of its lines is a
+sentence in the reader's language. A line that this code does not know stands as it is.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from activities.language import phrase
+from activities.reader import Reader
+from starter.desk.rows import Name
+from workflows.follow_up.stages import Stage, kind_of
+from workflows.model.entries import TimelineEntry
+from workflows.model.planning import EscalationReason, Reason
+from workflows.model.request import SignerState
+from workflows.model.subject import Status
+from workflows.model.views import RequestShow
+
+EVENTS_AT_MOST: Final = 500
+"""Lines of one page: the newest; the whole is what `request show --all` has."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line: when, what, and why; `said` are somebody's own words, `notice` is one that told somebody something."""
+
+    at: str
+    what: str
+    why: str = ""
+    said: bool = False
+    notice: bool = False
+
+
+_HAPPENED: Final = {
+    "started": phrase("{who} asked for it"),
+    Status.SENT.value: phrase("The document was sent"),
+    Status.CANCELLED.value: phrase("It was cancelled ({who})"),
+    Status.EXPIRED.value: phrase("It expired"),
+    Status.FAILED.value: phrase("It failed"),
+    Status.DECLINED.value: phrase("{who} declined"),
+    Status.SIGNED.value: phrase("{who} signed"),
+    SignerState.VIEWED.value: phrase("{who} opened it"),
+    SignerState.APPROVED.value: phrase("{who} approved"),
+    SignerState.BOUNCED.value: phrase("The mail to {who} came back"),
+    SignerState.COPIED.value: phrase("{who} got a copy"),
+    "cancellation asked for": phrase("{who} asked to cancel it"),
+    "reminder asked for": phrase("{who} asked for a reminder"),
+    "paused": phrase("{who} paused it"),
+    "resumed": phrase("{who} let it go on"),
+    "the clocks go on": phrase("The clocks go on"),
+    "problem mended": phrase("What was in the way is mended"),
+    "notice taken off the phone": phrase("A notice was taken off the phone of {who}"),
+    "hand-off done": phrase("{who} was told of the ending"),
+    "hand-off failed": phrase("{who} could not be told of the ending yet"),
+    "hand-off dead": phrase("{who} could not be told of the ending"),
+    "hand-off pending": phrase("{who} is being told of the ending"),
+}
+_SETTLED_BY_ALL: Final = phrase("Everybody has signed")
+_PATTERNS: Final = (
+    (re.compile(r"to be handed over to (?P<to>\S+)"), phrase("The place of {who} is to be handed over to {to}")),
+    (re.compile(r"not handed over to (?P<to>\S+)"), phrase("The place of {who} was not handed over to {to}")),
+    (re.compile(r"handed over to (?P<to>\S+)"), phrase("The place of {who} was handed over to {to}")),
+    (re.compile(r"escalated to (?P<to>\S+)"), phrase("{to} was asked to see to it, because {who} is silent")),
+    (re.compile(r"due date moved to (?P<when>.+)"), phrase("{who} moved the due date to {when}")),
+    (re.compile(r"not now, but (?P<when>.+)"), phrase("{who} wants to be reminded on {when}")),
+    (re.compile(r"question \d+ asked"), phrase("{who} asked a question")),
+    (re.compile(r"question \d+ answered"), phrase("{who} answered the question")),
+    (re.compile(r"problem (?P<code>\S+)"), phrase("Something is in the way ({code})")),
+    (re.compile(r"(?P<stage>\S+) put off"), phrase("A notice to {who} was put off")),
+    (re.compile(r"(?P<stage>\S+) suppressed"), phrase("{who} was not told")),
+    (re.compile(r"(?P<stage>\S+) failed"), phrase("{who} could not be told")),
+)
+_TOLD: Final = {
+    Stage.READY: phrase("{who} was asked"),
+    Stage.REMINDER: phrase("{who} was reminded"),
+    Stage.SNOOZE: phrase("{who} was reminded at the time they wished"),
+    Stage.WARNING: phrase("{who} was warned that it is due soon"),
+    Stage.OVERDUE: phrase("{who} was told that it is overdue"),
+    Stage.ESCALATION: phrase("{who} was told that somebody is silent"),
+    Stage.ESCALATED: phrase("{who} was told that somebody else was asked to see to it"),
+    Stage.QUESTION: phrase("{who} was told of a question"),
+    Stage.UNANSWERED: phrase("{who} was told that a question is open"),
+    Stage.ANSWER: phrase("{who} was told the answer"),
+    Stage.BOUNCED: phrase("{who} was told that a mail came back"),
+    Stage.MISSING: phrase("{who} was told that somebody is missing in the directory"),
+    Stage.REASSIGNED: phrase("{who} was told that somebody else is asked"),
+    Stage.SETTLED: phrase("{who} was told how it ended"),
+    Stage.UNDELIVERED: phrase("{who} was told that somebody could not be told"),
+    Stage.MAIL: phrase("{who} got a mail of Core Signature"),
+}
+_REASONS: Final[Mapping[str, str]] = {
+    Reason.QUIET_HOURS: phrase("outside their hours"),
+    Reason.TOO_SOON: phrase("they had heard of it shortly before"),
+    Reason.ABSENT: phrase("they are away"),
+    Reason.PAUSED: phrase("it is paused"),
+    Reason.SNOOZED: phrase("they wished to be reminded later"),
+    Reason.ANSWERED: phrase("the question was answered"),
+    Reason.NO_DEVICE: phrase("they have no device"),
+    Reason.CAUGHT_UP: phrase("a later one said the same"),
+    Reason.UNKNOWN_PERSON: phrase("they are not in the directory"),
+    Reason.DIRECTORY: phrase("the directory gave no answer"),
+    Reason.REFUSED: phrase("the service refused it"),
+    Reason.UNREACHABLE: phrase("the service did not answer"),
+    EscalationReason.MANUAL: phrase("by hand"),
+    EscalationReason.ABSENCE: phrase("they are away"),
+}
+_SYSTEMS: Final = ("core-signature", "countersign")
+
+
+async def story(shown: RequestShow, reader: Reader, name: Name) -> tuple[Event, ...]:
+    """Everything that happened, the newest first."""
+    entries = list(reversed(shown.timeline))[:EVENTS_AT_MOST]
+    return tuple([await _event(entry, reader, name) for entry in entries])
+
+
+async def _event(entry: TimelineEntry, reader: Reader, name: Name) -> Event:
+    words, values, notice = _words(entry)
+    say = reader.language.say
+    people = {key: await name(id) for key, id in values.items() if key in ("who", "to")}
+    why = entry.why or ""
+    if not entry.said and why in _REASONS:
+        why = say(_REASONS[why])
+    return Event(
+        at=reader.moment(entry.at),
+        what=say(words, **{**values, **people}) if words else " ".join(filter(None, (entry.what, people.get("who")))),
+        why=why,
+        said=entry.said,
+        notice=notice,
+    )
+
+
+def _words(entry: TimelineEntry) -> tuple[str, dict[str, str], bool]:
+    """The sentence of a line, empty for one that this code does not know, and what is put into it."""
+    values = {"who": entry.who} if entry.who else {}
+    if entry.what == Status.SIGNED and (not entry.who or entry.who in _SYSTEMS):
+        return _SETTLED_BY_ALL, {}, False
+    if entry.what in _HAPPENED:
+        return _complete(_HAPPENED[entry.what], values), values, False
+    for pattern, words in _PATTERNS:
+        if match := pattern.fullmatch(entry.what):
+            told = {**values, **match.groupdict()}
+            return _complete(words, told), told, "stage" in told
+    stage = kind_of(entry.what)
+    return (_complete(_TOLD[stage], values), values, True) if stage in _TOLD else ("", values, False)
+
+
+def _complete(words: str, values: dict[str, str]) -> str:
+    """The sentence if everything is there that it speaks of."""
+    wanted = re.findall(r"\{(\w+)\}", words)
+    return words if all(one in values for one in wanted) else ""

@@ -1,0 +1,152 @@
+"""The desk in a browser: coming in, finding a request, reading why it was declined, and doing something about it."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.contract import CUSTOMER, CUSTOMER_MAIL, EXECUTIVE, LEGAL, Contract, state_of
+from tests.browser.phone import Phone, phone_of
+from tests.stack.laptop import Laptop
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+WHY = "Clause 4 was never agreed."
+
+
+COOKIES: dict[str, Any] = {}
+"""Who has come in already: a second link within the minute there is not."""
+
+
+@asynccontextmanager
+async def at_the_desk(browser: Browser, laptop: Laptop, person: str) -> AsyncIterator[Phone]:
+    """A browser in which somebody has come in by the link in their inbox."""
+    async with phone_of(browser, laptop.addresses["sandbox"]) as phone:
+        if person in COOKIES:
+            await phone.page.context.add_cookies(COOKIES[person])
+        else:
+            await come_in(phone, laptop, person)
+            COOKIES[person] = await phone.page.context.cookies()
+        await phone.open(f"{laptop.addresses['receiver']}/desk")
+        await expect(phone.heading("Waiting for me")).to_be_visible()
+        yield phone
+
+
+async def come_in(phone: Phone, laptop: Laptop, person: str) -> None:
+    """Ask for a way in, and take the link."""
+    await ask(phone, laptop, person)
+    await phone.inbox(person)
+    notice = phone.page.get_by_role("link").filter(has_text="Sign in").first
+    await phone.again_until(notice)
+    await notice.tap()
+    await phone.button("Come in").tap()
+    await expect(phone.heading("Waiting for me")).to_be_visible()
+
+
+async def ask(phone: Phone, laptop: Laptop, person: str) -> None:
+    """Ask for a way in, from the first page there is."""
+    await phone.open(laptop.addresses["receiver"])
+    await phone.page.get_by_role("link", name="To the desk").tap()
+    await phone.page.get_by_label("Your id or e-mail address").fill(person)
+    await phone.button("Send me a link").tap()
+    await expect(phone.heading("Look at your phone")).to_be_visible()
+
+
+async def test_a_laptop_is_let_in_by_the_number_on_the_phone(browser: Browser, laptop: Laptop, phone: Phone) -> None:
+    async with phone_of(browser, laptop.addresses["sandbox"]) as another:
+        await another.open(laptop.addresses["receiver"])
+        await another.is_usable()
+        await ask(another, laptop, "hr-desk")
+        await another.is_usable()
+        await phone.inbox("hr-desk")
+        notice = phone.page.get_by_role("link").filter(has_text="Sign in").first
+        await phone.again_until(notice)
+        code = re.search(r"\b\d{6}\b", await notice.inner_text())
+        assert code
+        await another.page.get_by_label("Number of six digits").fill(code[0])
+        await another.button("Come in").tap()
+        await expect(another.heading("Waiting for me")).to_be_visible()
+        await another.is_usable()
+        await another.button("Sign out").tap()
+        await expect(another.heading("Sign in")).to_be_visible()
+
+
+async def test_who_asked_finds_moves_pauses_and_cancels_a_request(browser: Browser, laptop: Laptop) -> None:
+    contract = await Contract.start(laptop, "desk-moved")
+    await contract.shown(lambda it: it["waiting_for"])
+    async with at_the_desk(browser, laptop, LEGAL) as desk:
+        await desk.page.get_by_role("link", name="Asked by me").tap()
+        await expect(desk.heading("Asked by me")).to_be_visible()
+        row = desk.page.get_by_role("link", name=contract.document)
+        await desk.again_until(row)
+        await desk.is_usable()
+        await desk.page.get_by_text("Filter", exact=True).tap()
+        await desk.page.get_by_label("Waiting for (id)").fill(EXECUTIVE)
+        await desk.button("Show").tap()
+        await expect(row).to_have_count(0)
+        await desk.page.get_by_label("Waiting for (id)").fill(CUSTOMER)
+        await desk.button("Show").tap()
+        await desk.is_usable()
+        await row.tap()
+        await expect(desk.page.get_by_text("Waiting for Customer signer.")).to_be_visible()
+        await desk.is_usable()
+
+        await desk.page.get_by_role("link", name="Move the due date").tap()
+        due = (datetime.now(UTC) + timedelta(days=60)).date()
+        await desk.page.get_by_label("New due date").fill(due.isoformat())
+        await desk.is_usable()
+        await desk.button("Move the due date").tap()
+        await expect(desk.page.get_by_role("status")).to_have_text("The due date was moved.")
+        await expect(desk.page.get_by_text(f"Legal desk moved the due date to {due}")).to_be_visible()
+
+        await desk.page.get_by_role("link", name="Cancel the request").tap()
+        await desk.page.get_by_label("Why").fill("no longer needed")
+        await desk.is_usable()
+        await desk.button("Cancel the request").tap()
+        await expect(desk.page.get_by_role("status")).to_be_visible()
+        await desk.again_until(desk.page.get_by_text("It was cancelled (Legal desk)"))
+        await expect(desk.page.get_by_role("link", name="Cancel the request")).to_have_count(0)
+        await desk.is_usable()
+    assert (await contract.shown(lambda it: it["status"] == "cancelled"))["timeline"]
+
+
+async def test_a_question_is_answered_and_a_reason_to_decline_is_read(
+    browser: Browser, laptop: Laptop, phone: Phone
+) -> None:
+    contract = await Contract.start(laptop, "desk-declined")
+    await contract.shown(lambda it: it["choices"])
+    await phone.open(contract.link(CUSTOMER))
+    await phone.page.get_by_text("Ask a question").tap()
+    await phone.page.get_by_label("What would you like to know?").fill("Which annex is meant?")
+    await phone.button("Send the question").tap()
+    async with at_the_desk(browser, laptop, LEGAL) as desk:
+        await desk.open(f"{laptop.addresses['receiver']}/desk/requests/{contract.id}")
+        await desk.again_until(desk.page.get_by_text("Which annex is meant?"))
+        await desk.page.get_by_role("link", name="Answer", exact=True).tap()
+        await desk.page.get_by_label("Your answer").fill("Annex B.")
+        await desk.is_usable()
+        await desk.button("Answer").tap()
+        await expect(desk.page.get_by_text("Annex B.")).to_be_visible()
+
+        await phone.open(await contract.signing_page(CUSTOMER_MAIL))
+        await phone.page.get_by_text("Decline instead").tap()
+        await phone.page.get_by_role("textbox").fill(WHY)
+        await phone.button("Decline").tap()
+        await contract.shown(lambda it: state_of(it, CUSTOMER) == "declined")
+        await desk.again_until(desk.page.get_by_text("Customer signer declined, with these words:"))
+        await expect(desk.page.get_by_text(WHY).first).to_be_visible()
+        await desk.is_usable()
+
+
+async def test_a_manager_sees_what_waits_for_their_people(browser: Browser, laptop: Laptop, waiting: Contract) -> None:
+    async with at_the_desk(browser, laptop, "chair") as desk:
+        await desk.page.get_by_role("link", name="My people").tap()
+        await desk.page.get_by_role("link", name=waiting.document, exact=True).tap()
+        await expect(desk.page.get_by_role("heading", name="What happened")).to_be_visible()
+        await desk.page.get_by_role("link", name="Needs attention").tap()
+        await expect(desk.heading("Needs attention")).to_be_visible()
+        await desk.is_usable()

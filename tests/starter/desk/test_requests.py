@@ -1,0 +1,242 @@
+"""The page of a request: who may see what of it, what happened in words, and what can be done about it."""
+
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
+
+from starter.desk.acts import Deed
+from starter.wishes import NotConfirmed, NotLiving, Refused
+from tests.starter.desk.office import (
+    MANAGER,
+    NOW,
+    OPERATOR,
+    REQUESTER,
+    SIGNER,
+    Office,
+    form_of,
+    inside,
+    office,
+    text_of,
+)
+from workflows.model.attention import Attention, AttentionCode
+from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.operations import OperationState, Receipt
+from workflows.model.request import SignerState
+from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.subject import Role, Status
+from workflows.model.views import Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.wishes import Answer, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption, Wish
+
+ID = "msa-0042"
+PAGE = f"/desk/requests/{ID}"
+REASON = "We do not agree to =clause 4 <b>at all</b>."
+TIMELINE = (
+    TimelineEntry(at=NOW - timedelta(days=4), what="started", who=REQUESTER),
+    TimelineEntry(at=NOW - timedelta(days=4), what="sent", who="core-signature"),
+    TimelineEntry(at=NOW - timedelta(days=4), what="ready", who=SIGNER),
+    TimelineEntry(at=NOW - timedelta(days=2), what="reminder-1 suppressed", who=SIGNER, why="absent"),
+    TimelineEntry(at=NOW - timedelta(days=1), what="due date moved to 2026-12-11", who=MANAGER),
+    TimelineEntry(at=NOW - timedelta(hours=1), what="something newer", who=SIGNER, why="as it is"),
+)
+
+
+def shown(**changes: Any) -> RequestShow:
+    """What a request says that waits for the chair."""
+    signers = (
+        SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.TURN),
+        SignerLine(person="customer", order=2, role=Role.SIGN, state=SignerState.WAITING),
+    )
+    known = RequestShow(
+        id=ID,
+        kind="nda",
+        document="Master services agreement",
+        requester=REQUESTER,
+        status=Status.SENT,
+        waiting_for=(WaitingFor(person=SIGNER, since=NOW - timedelta(days=4)),),
+        next=Next(what=NextStep.REMIND, at=NOW + timedelta(days=1), why="x"),
+        due_at=NOW + timedelta(days=14),
+        signers=signers,
+        timeline=TIMELINE,
+        says="Waiting for chair",
+    )
+    return known.replace(**changes)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as made:
+        made.known[ID] = shown()
+        yield made
+
+
+async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: Office) -> None:
+    text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
+    for said in (
+        "Waiting for Chair. A reminder follows on Fri, 27 Nov 2026, 15:00 (Amsterdam).",
+        "0 of 2 have signed",
+        "Sun, 22 Nov 2026, 15:00 Legal Desk asked for it",
+        "The document was sent",
+        "Chair was asked",
+        "Chair was not told (they are away)",
+        "Head of Legal moved the due date to 2026-12-11",
+        "something newer Chair (as it is)",
+    ):
+        assert said in text
+
+
+async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_promised(desk: Office) -> None:
+    declined = TimelineEntry(at=NOW, what="declined", who=SIGNER, why=REASON, said=True)
+    ended = shown(status=Status.DECLINED, waiting_for=(), next=None, timeline=(*TIMELINE, declined))
+    desk.known[ID] = ended
+    text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
+    assert f"Chair declined, with these words: {REASON}" in text
+    assert REASON not in text_of(await (await desk.come_in(SIGNER)).get(PAGE))
+
+
+@pytest.mark.parametrize("person", [REQUESTER, MANAGER, OPERATOR])
+async def test_who_asked_their_managers_and_operators_may_do_everything(desk: Office, person: str) -> None:
+    text = text_of(await (await desk.come_in(person)).get(PAGE))
+    assert "What happened" in text
+    assert "Cancel the request" in text
+
+
+async def test_a_signer_sees_their_own_and_the_way_to_their_page(desk: Office) -> None:
+    chair = await desk.come_in(SIGNER)
+    page = await chair.get(PAGE)
+    assert "/people/open/" in page.text
+    assert "What happened" not in page.text
+    assert "Cancel the request" not in page.text
+    assert (await chair.get(f"{PAGE}/cancel")).status_code == 404
+    form = form_of((await chair.get(PAGE)).text)[1]
+    assert (await chair.post(f"{PAGE}/cancel", form | {"text": "no"})).status_code == 404
+    assert desk.wished == []
+
+
+async def test_a_manager_of_a_signer_sees_where_it_stands_and_no_quiet_title(desk: Office) -> None:
+    text = desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}")
+    desk.people.write_text(text)
+    page = text_of(await (await desk.come_in("finance-desk")).get(PAGE))
+    assert "Chair" in page
+    assert "Master services agreement" not in page
+
+
+async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: Office) -> None:
+    stranger = await desk.come_in("finance-desk")
+    pages = [await stranger.get(path) for path in (PAGE, "/desk/requests/nothing", "/desk/requests/..%2f..%2fx")]
+    assert {page.status_code for page in pages} == {404}
+    assert text_of(pages[0]) == text_of(pages[1])
+
+
+@pytest.mark.parametrize(
+    ("deed", "fields", "wish"),
+    [
+        (Deed.REMIND, {"force": "1"}, ReminderNow(actor=REQUESTER, force=True)),
+        (Deed.EXTEND, {"due": "2026-12-24"}, Extension(actor=REQUESTER, due=date(2026, 12, 24))),
+        (
+            Deed.DELEGATE,
+            {"signer": SIGNER, "to": "head@example.test"},
+            Delegation(actor=REQUESTER, signer=SIGNER, to=MANAGER),
+        ),
+        (Deed.PAUSE, {"text": "until they are back"}, Pause(actor=REQUESTER, reason="until they are back")),
+        (Deed.CANCEL, {"text": "no longer needed"}, Cancellation(actor=REQUESTER, reason="no longer needed")),
+    ],
+)
+async def test_each_deed_is_asked_for_again_and_then_done_once(
+    desk: Office, deed: Deed, fields: dict[str, str], wish: Wish
+) -> None:
+    legal = await desk.come_in(REQUESTER)
+    assert f"{PAGE}/{deed}" in (await legal.get(PAGE)).text
+    asking = await legal.get(f"{PAGE}/{deed}")
+    assert desk.wished == []
+    answers = [await legal.press(asking, **fields) for _ in range(2)]
+    assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={deed}"}
+    assert {op for _, _, op in desk.wished} == {desk.wished[0][2]}
+    assert desk.wished[0][1] == wish.replace(op=desk.wished[0][2])
+    assert 'role="status"' in (await legal.get(f"{PAGE}?done={deed}")).text
+
+
+async def test_a_question_is_answered_and_a_pause_ended(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.known[ID] = shown(question=AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW))
+    assert "Which annex? Answer Not answered yet." in text_of(await legal.get(PAGE))
+    await legal.press(await legal.get(f"{PAGE}/answer"), text="Annex B.")
+    desk.known[ID] = shown(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
+    await legal.press(await legal.get(f"{PAGE}/resume"))
+    assert [type(wish) for _, wish, _ in desk.wished] == [Answer, Resumption]
+
+
+async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.answer = Refused("a cancellation needs a reason")
+    page = await legal.press(await legal.get(f"{PAGE}/cancel"), text="  because  ")
+    assert page.status_code == 409
+    assert "This was not done: a cancellation needs a reason." in text_of(page)
+    assert "because" in page.text
+
+
+@pytest.mark.parametrize(
+    ("deed", "fields", "says"),
+    [
+        (Deed.EXTEND, {"due": "soon"}, "a date such as 2026-12-11 is needed"),
+        (Deed.DELEGATE, {"signer": SIGNER, "to": "stranger"}, "nobody in the directory has this id or address"),
+    ],
+)
+async def test_nonsense_in_a_form_reaches_nobody(desk: Office, deed: Deed, fields: dict[str, str], says: str) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.press(await legal.get(f"{PAGE}/{deed}"), **fields)
+    assert (page.status_code, desk.wished) == (409, [])
+    assert says in text_of(page)
+
+
+async def test_what_nobody_confirmed_is_sent_again_as_the_same_change(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.answer = NotConfirmed("x")
+    page = await legal.press(await legal.get(f"{PAGE}/pause"), text="a while")
+    assert (page.status_code, "done once" in text_of(page)) == (503, True)
+    await legal.press(page, text="a while")
+    assert desk.wished[0][2] == desk.wished[1][2]
+
+
+async def test_what_came_too_late_or_is_under_way_is_said(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.answer = NotLiving(ID)
+    late = await legal.press(await legal.get(f"{PAGE}/cancel"), text="x")
+    assert "too late" in text_of(await legal.get(inside(late)))
+    desk.answer = Receipt(id=ID, status=Status.SENT, op="x", says="", state=OperationState.OPEN)
+    open_ = await legal.press(await legal.get(f"{PAGE}/cancel"), text="y")
+    assert "as soon as Core Signature allows" in text_of(await legal.get(inside(open_)))
+
+
+async def test_a_form_of_another_session_changes_nothing(desk: Office) -> None:
+    legal, head = await desk.come_in(REQUESTER), await desk.come_in(MANAGER)
+    foreign = form_of((await head.get(f"{PAGE}/cancel")).text)[1]
+    assert (await legal.post(f"{PAGE}/cancel", foreign | {"text": "x"})).status_code == 403
+    assert desk.wished == []
+
+
+async def test_what_has_ended_can_only_be_read_and_says_who_was_told(desk: Office) -> None:
+    handoffs = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=9, at=NOW),)
+    desk.known[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=handoffs)
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.get(PAGE)
+    assert "finance could not be told" in text_of(page)
+    assert "Cancel the request" not in page.text
+    assert inside(await legal.get(f"{PAGE}/cancel")) == f"/people{PAGE}"
+
+
+async def test_while_temporal_is_away_the_page_says_so(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.failure = RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+    for path in (PAGE, f"{PAGE}/cancel"):
+        assert (await legal.get(path)).status_code == 503
+
+
+async def test_who_was_asked_to_come_in_lands_where_they_wanted_to_go(desk: Office) -> None:
+    laptop = desk.browser()
+    asked = await laptop.press(await laptop.get(PAGE), who=REQUESTER)
+    entered = await laptop.press(await laptop.get(inside(asked)), code=desk.code())
+    assert inside(entered) == f"/people{PAGE}"
