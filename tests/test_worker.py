@@ -1,4 +1,4 @@
-"""The end of a worker process: both workers stop taking work at once, and share one grace."""
+"""The workers of a process: none is paced by the server, and at the end they stop at once and share one grace."""
 
 import asyncio
 from datetime import timedelta
@@ -7,8 +7,11 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.worker import Worker
 
+from activities.http.pacing import Pacer
+from starter.settings import load
 from tests.servers import real_server
-from worker import at_work
+from worker import at_work, workers
+from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 pytestmark = pytest.mark.real_server
 
@@ -55,3 +58,17 @@ async def test_the_workers_drain_together() -> None:
             await env.client.start_workflow(OneOnEach.run, id="one-on-each", task_queue=QUEUES[0])
             await begun.wait()
     assert [one.is_shutdown for one in both] == [True, True]
+
+
+async def test_no_queue_is_paced_by_the_server() -> None:
+    """It would split the rate over the queue's partitions: a start on an idle stack would wait for seconds."""
+
+    @activity.defn
+    async def nothing() -> None:
+        """Do nothing."""
+
+    async with real_server() as env:
+        settings = load(environment={"TEMPORAL_ADDRESS": env.client.service_client.config.target_host})
+        asked = {WORKFLOW_QUEUE: [nothing], SIGNATURE_QUEUE: [nothing]}
+        them = workers(env.client, asked, Pacer(5), settings)
+        assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None, None, None]

@@ -3,13 +3,17 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityCancellationType
 
+from activities import handoff, in_turn
 from activities.heartbeat import HeartbeatInterceptor
-from activities.in_turn import Turns, unbroken
+from activities.in_turn import Pace, Turns, unbroken
 from tests.servers import time_skipping
+from workflows.follow_up import options
+from workflows.follow_up.options import ActivityOptions
 
 
 @activity.defn
@@ -60,3 +64,13 @@ async def test_what_was_done_before_a_cancellation_is_the_result() -> None:
         )
         async with worker:
             assert await env.client.execute_workflow(Changes.run, id="w", task_queue="q") == 20
+
+
+@pytest.mark.parametrize(
+    ("pace", "rounds", "how"),
+    [(in_turn.PACE, 2, options.NUDGE), (in_turn.PACE, 2, options.NOTIFY), (handoff.PACE, 1, options.HAND_OFF)],
+    ids=["nudge", "notify", "hand off"],
+)
+def test_an_attempt_ends_itself_long_before_it_would_be_torn_off(pace: Pace, rounds: int, how: ActivityOptions) -> None:
+    """A delivery prepares and sends, each at this pace; a mail and the store take a while beside."""
+    assert rounds * pace.end <= how["start_to_close_timeout"].total_seconds() / 2
