@@ -13,9 +13,14 @@ _COMPARED_AT_MOST: Final = 2_000
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`, did you mean order?`, or nothing when no known word is close."""
+    close = nearest(word, known, most=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def nearest(word: str, known: Iterable[str], *, most: int) -> list[str]:
+    """The known words that are close to this one, the closest first."""
     words = list(known)
     if len(words) > _COMPARED_AT_MOST:
         alike = (one for one in words if one[:1] == word[:1] and abs(len(one) - len(word)) <= 2)
         words = list(islice(alike, _COMPARED_AT_MOST))
-    close = get_close_matches(word, words, n=1, cutoff=0.6)
-    return f", did you mean {close[0]}?" if close else ""
+    return get_close_matches(word, words, n=most, cutoff=0.6)

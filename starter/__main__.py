@@ -1,10 +1,11 @@
 """The `countersign` command: its words, its help, and its true exit codes (0 done, 1 refused, 2 usage)."""
 
 import sys
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, Parameter
 from rich.text import Text
 
 from starter import exits
@@ -23,11 +24,19 @@ def _in_one_line(error: CycloptsError) -> Text:
     return Text(f"{error}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
 
 
+def _default(value: object) -> str | None:
+    """What help says of a default: nothing of what is off or left out."""
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    return str(value) if value else None
+
+
 app = words.Words(
     name="countersign",
     help="Every signature request is one durable Temporal workflow: sent, announced, reminded, escalated, settled.",
     version=_version,
     result_action="return_value",
+    default_parameter=Parameter(show_default=_default),
     exit_on_error=False,
     error_formatter=_in_one_line,
     console=Terminal(),

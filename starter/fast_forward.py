@@ -26,10 +26,12 @@ from activities.runs import Description, RunStatus
 from starter.exits import Refusal
 from starter.request_ids import request_id
 from workflows.model.base import Model
-from workflows.names import request_workflow_id
+from workflows.model.views import RequestShow
+from workflows.names import SHOW, request_workflow_id
 
 WITHIN: Final = timedelta(seconds=60)
 _GLANCE: Final = 0.2
+_JUST_AFTER: Final = timedelta(seconds=1)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 Handle = WorkflowHandle[Any, Any]
@@ -66,6 +68,20 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
         return Forwarded(id=id, now=await skipper.get_current_time(handle), reached=reached)
     except RPCError as error:
         raise _in_words(error, id) from error
+
+
+async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN) -> Forwarded:
+    """Move the request's clock to what happens next; `Refusal` when that has no time, and what `forward` refuses."""
+    id = request_id(id)
+    handle = client.get_workflow_handle(request_workflow_id(id))
+    try:
+        shown: RequestShow = await handle.query(SHOW, result_type=RequestShow)
+        now = await TimeSkipper(client).get_current_time(handle)
+    except RPCError as error:
+        raise _in_words(error, id) from error
+    if shown.next is None or shown.next.at is None:
+        raise Refusal(f"{id}: nothing is to come at a time of its own ({shown.next.why if shown.next else shown.says})")
+    return await forward(client, id, max(shown.next.at - now, timedelta(0)) + _JUST_AFTER, within=within)
 
 
 async def _moved(skipper: TimeSkipper, handle: Handle, id: str, by: timedelta, within: timedelta) -> bool:

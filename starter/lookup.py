@@ -4,6 +4,8 @@ The workflow knows everything, but somebody has to run it. Without a worker ther
 and the settled record; when Temporal has forgotten the run, the record alone is the lasting truth.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -40,14 +42,34 @@ _NO_WORKER: Final = (
 _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
 
 
+class UnknownRequest(Refusal):
+    """Neither Temporal nor the records know the request."""
+
+    def __init__(self, id: str, hint: str = "") -> None:
+        super().__init__(f"no request {id}: neither Temporal nor the records know it{hint}")
+        self.id = id
+
+
+@asynccontextmanager
+async def suggesting(client: Client) -> AsyncIterator[None]:
+    """Add the ids that are near to what is said of one that nobody knows."""
+    try:
+        yield
+    except UnknownRequest as unknown:
+        from starter.listing.near import hint  # noqa: PLC0415  a list is what hardly any word needs
+
+        raise UnknownRequest(unknown.id, await hint(client, unknown.id)) from None
+
+
 async def show(context: Context, typed: str, *, whole: bool = False) -> RequestShow:
     """Everything known of a request; `partial` when no worker answers. `Refusal` for an unknown id."""
-    shown = await look(context.client, context.store, request_id(typed))
+    async with suggesting(context.client):
+        shown = await look(context.client, context.store, request_id(typed))
     return await complete(context.store, shown) if whole else shown
 
 
 async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
-    """The best answer there is; `Refusal` when neither Temporal nor the records know the request."""
+    """The best answer there is; `UnknownRequest` when neither Temporal nor the records know the request."""
     try:
         described = await runs.described(client, names.request_workflow_id(id))
     except RPCError as error:
@@ -81,7 +103,7 @@ async def _asked(client: Client, id: str, within: timedelta) -> RequestShow | No
 async def _forgotten(store: Store, id: str) -> RequestShow:
     record = await recorded(store, id)
     if record is None:
-        raise Refusal(f"no request {id}: neither Temporal nor the records know it")
+        raise UnknownRequest(id)
     return record
 
 

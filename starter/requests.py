@@ -1,12 +1,16 @@
 """What the words of `countersign request …` do: typed, without argv and without a terminal."""
 
 import asyncio
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from activities.files.reading import FileText
 from activities.people import UnusablePeople
 from activities.policies.catalogue import Catalogue
 from activities.requests import start as start_path
+from activities.requests.documents import Documents
 from activities.requests.input import Prepared
 from activities.store import Store
 from starter import clients
@@ -15,7 +19,7 @@ from starter.lookup import show
 from starter.settings import Settings
 from workflows.model.base import Model
 
-__all__ = ["StartAnswer", "read", "show", "start"]
+__all__ = ["StartAnswer", "checked", "read", "show", "start"]
 
 
 class StartAnswer(Model):
@@ -33,21 +37,36 @@ async def read(settings: Settings, file: str, *, now: datetime | None = None) ->
 
     Raises `FileFaults` with everything that is wrong with the file, or with the catalogue, or with the people file.
     """
-    written = await asyncio.to_thread(FileText.read, file)
+    return await _prepared(settings, await asyncio.to_thread(FileText.read, file), now)
+
+
+async def checked(settings: Settings, content: Mapping[str, object], *, folder: Path) -> Prepared:
+    """Check a request that a program has made, with the keys of a request file; its document is looked for in `folder`.
+
+    Raises `FileFaults` as `read` does; the request has no lines, so each fault has only its field.
+    """
+    return await _prepared(settings, FileText("request", folder, json.dumps(content, ensure_ascii=False)), None)
+
+
+async def _prepared(settings: Settings, written: FileText, now: datetime | None) -> Prepared:
     try:
         return await start_path.prepare(
             written,
             catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
             directory=clients.directory(settings, Store(settings.store_url)),
             now=now or datetime.now(UTC),
-            max_upload_megabytes=settings.signature.max_upload_mb,
+            documents=Documents(settings.signature.max_upload_mb, below=Path.cwd()),
         )
     except UnusablePeople as unusable:
         raise unusable.faults from None
 
 
 async def start(context: Context, prepared: Prepared, *, again: bool = False) -> StartAnswer:
-    """Start the request, or recognise the one that the same file started before; `IdTaken` for another file's id.
+    """Start the request, or recognise the one that the same content started before; `IdTaken` for another one's id.
+
+    This is what the command does, for programs as well: `starter/examples/start_from_orders.py` is one. What it is
+    given comes from `read` or `checked`, the context from `starter.context.opened`. May be repeated at any time, and
+    side by side for different requests. Nobody is told anything yet when it returns: the worker goes on from there.
 
     `BrokenOff` for one whose workflow was broken off, unless it was terminated and is to be taken up `again`.
     """

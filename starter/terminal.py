@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -21,6 +22,7 @@ _NAMED: Final = 2
 """Ids of a cell that stand on lines of their own; of more only how many."""
 _LEAST: Final = 8
 """Columns that a text needs so that it can be read."""
+_STAMP: Final = re.compile(r"\b[A-Z][a-z]{2} \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d UTC\b")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,38 @@ class Terminal(Console):
         if minutes < 60:
             return f"{minutes} min"
         return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} d"
+
+
+class Sentence:
+    """A text with instants in it: people read them on their clock, programs as they are, in UTC."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        self._text, self._style = text, style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(_localised(console, self._text), self._style)
+
+
+class Facts:
+    """Names, each with what there is to say of it."""
+
+    def __init__(self) -> None:
+        self._facts: list[tuple[str, str, str]] = []
+
+    def add(self, name: str, says: str, style: str = "") -> None:
+        """Add a fact; a name may have several."""
+        self._facts.append((name, says, style))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not console.is_terminal:
+            yield from _with_tabs((name, says) for name, says, _ in self._facts)
+            return
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim")
+        table.add_column(overflow="fold")
+        for name, says, style in self._facts:
+            table.add_row(name, Text(_localised(console, says), style))
+        yield table
 
 
 class ZoneLine:
@@ -156,6 +190,18 @@ def _plain(cell: Cell) -> str:
     if isinstance(cell, tuple):
         return ",".join(cell)
     return " ".join((cell if isinstance(cell, str) else cell.plain).split())
+
+
+def _localised(console: Console, text: str) -> str:
+    """A text whose instants, as `workflows.signature.show.stamp` writes them, are told on the reader's clock."""
+    if not console.is_terminal or not isinstance(console, Terminal):
+        return text
+
+    def local(found: re.Match[str]) -> str:
+        instant = datetime.strptime(found[0], "%a %d %b %Y %H:%M UTC").replace(tzinfo=UTC)
+        return f"{instant.astimezone(console.zone):%a} {console.local(instant)}"
+
+    return _STAMP.sub(local, text)
 
 
 def _lines(console: Console, cell: Cell) -> Text:

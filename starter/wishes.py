@@ -132,7 +132,8 @@ async def make(
     except NotAdmitted as refused:
         raise Refusal(f"{id}: {refused}") from None
     except NotLiving:
-        shown = await _ended(context, id, wish)
+        async with lookup.suggesting(context.client):
+            shown = await _ended(context, id, wish)
     says, digest = shown.says, digest_of(wish)
     return Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
 

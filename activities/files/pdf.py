@@ -8,10 +8,13 @@ MEGABYTE: Final = 1024 * 1024
 _MAGIC: Final = b"%PDF-"
 
 
-def read_pdf(folder: Path, file: str, max_megabytes: int) -> bytes:
-    """The bytes of a PDF inside `folder`; `ValueError` says why it cannot be sent."""
+def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = None) -> bytes:
+    """The bytes of a PDF inside `folder`, or `below` another one; `ValueError` says why it cannot be sent.
+
+    A path starts from `folder`; what is not there is looked for from `below`.
+    """
     try:
-        content = _content(_inside(folder, file), file, max_megabytes)
+        content = _content(_found(folder, file, below), file, max_megabytes)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     if not content:
@@ -44,14 +47,17 @@ def _namesake(folder: Path, name: str) -> str:
     return next((one.name for one in beside if normalize("NFC", one.name) == wanted), name)
 
 
-def _inside(folder: Path, file: str) -> Path:
+def _found(folder: Path, file: str, below: Path | None) -> Path:
     if "://" in file:
         raise ValueError(
             "is a URL, a file beside this one is expected (a template of Core Signature stands under template)"
         )
     if Path(file).is_absolute():
         raise ValueError("must be a path relative to this file")
-    path = (folder / _as_spelled(folder, Path(file))).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise ValueError("leads out of the folder of this file; put the document beside it")
-    return path
+    roots = [root.resolve() for root in (folder, below) if root is not None]
+    paths = [(root / _as_spelled(root, Path(file))).resolve() for root in roots]
+    inside = [path for path in paths if any(map(path.is_relative_to, roots))]
+    there = next(filter(Path.is_file, inside), None)
+    if there is None and len(inside) < len(paths):
+        raise ValueError("leads out of the folder of this file; put it beside it, or below the working folder")
+    return there or paths[0]

@@ -5,9 +5,10 @@ or tokens. What a file says about the world (does this person exist?) is checked
 knowledge in the pydantic context, so that all faults of a file come out in one go.
 """
 
+import re
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -17,7 +18,13 @@ from activities.files.words import in_words, written_path
 from activities.files.yaml_lines import FieldPath, Parsed, parse
 
 MAX_FILE_BYTES: Final = 1024 * 1024
+DOCUMENTS_AT_MOST: Final = 1_000
+"""Documents of one file."""
+TOLD_AT_MOST: Final = 100
+"""Faults that are told one by one."""
 STDIN: Final = "-"
+_DIVIDER: Final = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
+_NO_DOCUMENT: Final = re.compile(r"^(?:#.*|%.*|---(?=\s|$)|\.\.\.(?=\s|$))", re.MULTILINE)
 
 
 class FileModel(BaseModel):
@@ -47,8 +54,10 @@ class FileFaults(Exception):
     """Everything that is wrong with one file; the text has a line per fault."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: fault.line or 0))
-        super().__init__("\n".join(map(str, self.faults)))
+        self.faults = tuple(sorted(faults, key=lambda fault: (fault.file, fault.line or 0)))
+        told = list(map(str, self.faults[:TOLD_AT_MOST]))
+        more = len(self.faults) - len(told)
+        super().__init__("\n".join([*told, *([f"and {more:,} more"] if more else [])]))
 
     def __add__(self, other: "FileFaults") -> "FileFaults":
         return FileFaults((*self.faults, *other.faults))
@@ -67,6 +76,7 @@ class FileText:
     name: str
     folder: Path
     text: str
+    first_line: int = 1
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
@@ -92,7 +102,22 @@ class FileText:
 
     def parse(self) -> "PlainFile":
         """Read the text as YAML or JSON; faults come out at validation, together with all others."""
-        return PlainFile(self.name, parse(self.text))
+        return PlainFile(self.name, self.folder, parse(self.text, self.first_line))
+
+    def documents(self) -> Iterator["FileText"]:
+        """The documents that `---` divides the text into, each with the lines that it has in the whole; one at least.
+
+        `FileFaults` for more than `DOCUMENTS_AT_MOST`. Comments before a document, and after the last, are no document.
+        """
+        parts = _DIVIDER.split(self.text)
+        if len(parts) > DOCUMENTS_AT_MOST + 1:
+            raise _unreadable(self.name, f"has more than {DOCUMENTS_AT_MOST:,} documents: divide it")
+        line, found = self.first_line, False
+        for number, part in enumerate(parts):
+            if _NO_DOCUMENT.sub("", part).strip() or (number == len(parts) - 1 and not found):
+                found = True
+                yield replace(self, text=part, first_line=line)
+            line += part.count("\n")
 
 
 @dataclass(frozen=True)
@@ -100,6 +125,7 @@ class PlainFile:
     """A file that was read but not yet validated: nothing is known of `plain` but that it is plain values."""
 
     name: str
+    folder: Path
     parsed: Parsed
 
     @property

@@ -73,20 +73,31 @@ class Parsed:
         return self.marks[path].line if path in self.marks else 1
 
 
-def parse(text: str) -> Parsed:
-    """Read one document; never raises, what is wrong is in `flaws` (then `value` may be incomplete)."""
+def parse(text: str, first_line: int = 1) -> Parsed:
+    """Read one document; never raises, what is wrong is in `flaws` (then `value` may be incomplete).
+
+    `first_line` is the line of its file that it begins on.
+    """
     forbidden = list(_forbidden(text, _ALLOWED_CONTROLS))
     text = _replaced(text, forbidden)
-    walk = _Walk(budget=len(text) + 100)
+    walk = _Walk(budget=len(text) + 100, before=first_line - 1)
     value = None
     try:
         value = walk.value(_compose(text), ())
     except _Unreadable as unreadable:
-        walk.flaws.append(Flaw(unreadable.line, (), str(unreadable)))
+        walk.flaws.append(Flaw(unreadable.line + walk.before, (), str(unreadable)))
     except RecursionError:
-        walk.flaws.append(Flaw(1, (), "is nested too deeply"))
-    flaws = [Flaw(text.count("\n", 0, at) + 1, walk.path_at(at), refusal(what)) for at, what in forbidden[:_ENOUGH]]
+        walk.flaws.append(Flaw(first_line, (), "is nested too deeply"))
+    flaws = [
+        Flaw(text.count("\n", 0, at) + first_line, walk.path_at(at), refusal(what)) for at, what in forbidden[:_ENOUGH]
+    ]
     return Parsed(value, walk.marks, (*flaws, *walk.flaws))
+
+
+def cleaned(text: str) -> tuple[str, str]:
+    """The text in NFC, and why it is refused, empty when it is fine: what holds for the texts of every file."""
+    text = unicodedata.normalize("NFC", text)
+    return text, next((refusal(character) for _, character in _forbidden(text, "\t\n")), "")
 
 
 def refusal(character: str) -> str:
@@ -128,6 +139,8 @@ class _Walk:
     """One walk over the node graph, collecting marks and flaws."""
 
     budget: int
+    before: int = 0
+    """Lines of the file before this document."""
     marks: dict[FieldPath, Mark] = field(default_factory=dict)
     flaws: list[Flaw] = field(default_factory=list)
 
@@ -142,7 +155,7 @@ class _Walk:
             raise _Unreadable("unfolds through its aliases into far more than was written; write the parts out")
         if node is None:
             return None
-        self.marks.setdefault(path, _mark(node))
+        self.marks.setdefault(path, self._mark(node))
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
@@ -160,7 +173,7 @@ class _Walk:
                 first = self.marks[*path, name].line
                 self._refuse(key, (*path, name), f"is given twice, first on line {first}")
             else:
-                self.marks[*path, name] = _mark(key)
+                self.marks[*path, name] = self._mark(key)
                 found[name] = self.value(item, (*path, name))
         return found
 
@@ -184,15 +197,14 @@ class _Walk:
         return _replaced(text, forbidden)
 
     def _refuse(self, node: Node, path: FieldPath, says: str) -> None:
-        self.flaws.append(Flaw(_mark(node).line, path, says))
+        self.flaws.append(Flaw(self._mark(node).line, path, says))
+
+    def _mark(self, node: Node) -> Mark:
+        return Mark(node.start_mark.line + 1 + self.before, node.start_mark.index)
 
 
 def _written_tag(tag: str) -> str:
     return f"!!{word(tag.removeprefix(_TAG))}" if tag.startswith(_TAG) else f"!{HIDDEN}"
-
-
-def _mark(node: Node) -> Mark:
-    return Mark(node.start_mark.line + 1, node.start_mark.index)
 
 
 def _paired(text: str) -> str:

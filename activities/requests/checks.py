@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 from activities.calendars.wall_clock import latest_end_of_day
 from activities.calendars.working_time import clock_hours
 from activities.files.fields import zones
-from activities.files.pdf import read_pdf
 from activities.files.yaml_lines import FieldPath
 from activities.people import Directory, UnknownGroup, UnknownPerson
 from activities.person import USUAL_HOURS, Person
 from activities.policies.catalogue import Catalogue
+from activities.requests.documents import Documents
 from workflows.follow_up.agenda import HORIZON
 from workflows.model.policy import Policy
 
@@ -50,7 +50,7 @@ class RequestChecks:
     its due date is over, who signs, and the values of the fields that are right."""
 
     folder: Path
-    max_upload_megabytes: int
+    documents: Documents
     catalogue: Catalogue
     found: Found
     closing: tuple[tuple[ZoneInfo, time], ...]
@@ -81,7 +81,7 @@ class RequestChecks:
 
     def document(self, file: str) -> None:
         """Read the document that is named, keeping its bytes."""
-        self.pdf = read_pdf(self.folder, file, self.max_upload_megabytes)
+        self.pdf = self.documents.read(self.folder, file)
 
     def due(self, due: date | datetime) -> None:
         """Refuse a due date too far away to be meant, and remember one that is over.

@@ -25,6 +25,7 @@ from activities.pace import priority
 from activities.people import Directory
 from activities.policies.catalogue import Catalogue
 from activities.requests.checks import Found, RequestChecks, closing_times, persons_named
+from activities.requests.documents import Documents
 from activities.requests.file import RequestFile
 from activities.requests.input import Prepared, prepared
 from activities.requests.policy import RequestPolicy
@@ -82,23 +83,23 @@ class Started:
 
 
 async def prepare(
-    written: FileText,
+    written: FileText | PlainFile,
     *,
     catalogue: Catalogue,
     directory: Directory,
     now: datetime,
-    max_upload_megabytes: int = MAX_UPLOAD_MEGABYTES,
+    documents: Documents | None = None,
 ) -> Prepared:
-    """Check a request file in full, without starting anything.
+    """Check a request file in full, without starting anything; `documents` are read once for many files.
 
     Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
     over stands in `overdue` when nothing else is wrong: the request may have been started in time.
     """
-    plain = await asyncio.to_thread(written.parse)
+    plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
     found = await Found.look_up(directory, persons_named(plain.plain))
     checks = RequestChecks(
-        folder=written.folder,
-        max_upload_megabytes=max_upload_megabytes,
+        folder=plain.folder,
+        documents=documents or Documents(MAX_UPLOAD_MEGABYTES),
         catalogue=catalogue,
         found=found,
         closing=closing_times(plain.plain, found),

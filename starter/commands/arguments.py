@@ -21,3 +21,18 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 
 ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once the process does its work.")]
 JsonLog = Annotated[bool, Parameter(name="--json", negative=(), help="Log in JSON on a terminal, too.")]
+
+
+def files_or_rows(**typed: object) -> None:
+    """Refuse what does not go together of `request start`."""
+    rows = [typed.get("template"), typed.get("csv")]
+    if any(rows) and not all(rows):
+        raise ValueError("--template and --csv go together")
+    if bool(typed.get("files")) == any(rows):
+        raise ValueError("either one or more files, or --template with --csv")
+
+
+def one_target(**typed: object) -> None:
+    """Refuse what does not go together of `fast-forward`."""
+    if (typed.get("duration") is None) is not bool(typed.get("to_next")):
+        raise ValueError("either a duration such as 3d, or --to-next")

@@ -3,22 +3,28 @@
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.text import Text
 
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer
+from starter.commands.printing import answer, patience
 from starter.context import opened
-from starter.fast_forward import Forwarded, forward, span
+from starter.fast_forward import Forwarded, forward, forward_to_next, span
 from starter.startup import ready
+from starter.terminal import Sentence
 from workflows.signature.show import stamp
 
 
-def _is_span(_: object, value: str) -> None:
-    span(value)
+def _is_span(_: object, value: str | None) -> None:
+    if value is not None:
+        span(value)
 
 
 async def fast_forward(
-    id: str, duration: Annotated[str, Parameter(validator=_is_span)], /, *, json: AsJson = False
+    id: str,
+    duration: Annotated[str | None, Parameter(validator=_is_span)] = None,
+    /,
+    *,
+    to_next: Annotated[bool, Parameter(negative=())] = False,
+    json: AsJson = False,
 ) -> None:
     """Move one request's clock, on a dev server only: a policy of weeks is rehearsed in seconds.
 
@@ -28,15 +34,18 @@ async def fast_forward(
         The request's id, or its whole workflow id.
     duration
         How far, such as 4h, 3d or 2w.
+    to_next
+        Instead of a duration: to the next reminder, or whatever else happens next.
     json
         Print `{id, now, reached}`.
     """
-    async with opened(ready()) as context:
-        forwarded = await forward(context.client, id, span(duration))
+    async with opened(ready()) as context, patience("moving the clock", quiet=json):
+        move = forward_to_next(context.client, id) if to_next else forward(context.client, id, span(duration or ""))
+        forwarded = await move
     answer(forwarded, _told(forwarded), as_json=json)
 
 
-def _told(forwarded: Forwarded) -> Text:
+def _told(forwarded: Forwarded) -> Sentence:
     """Where the clock stands."""
     reached = "" if forwarded.reached else "; it ended on the way"
-    return Text(f"{forwarded.id}: its clock is at {stamp(forwarded.now)}{reached}")
+    return Sentence(f"{forwarded.id}: its clock is at {stamp(forwarded.now)}{reached}")

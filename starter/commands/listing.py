@@ -44,8 +44,8 @@ async def list_(
     Parameters
     ----------
     attention
-        Only those that need a person: with a problem, with an open question or another thing that somebody must see
-        to, stuck, or broken off by somebody who ended the workflow itself.
+        Only those that need a person: with a problem, an open question or a mail that came back, paused, stuck, or
+        broken off by somebody who ended the workflow itself.
     status
         Only those that stand there; may be repeated.
     kind

@@ -2,25 +2,22 @@
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 
 from cyclopts import Parameter, Token
-from pydantic import TypeAdapter, ValidationError
+from rich.console import Group
 
-from activities.files.fields import DayOrInstant
 from starter import wishes
 from starter.commands.arguments import RequestId
-from starter.commands.printing import answer
+from starter.commands.printing import answer, patience
 from starter.context import opened
+from starter.due_words import due_of
 from starter.startup import ready
-from starter.terminal import Terminal
+from starter.terminal import Sentence
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.wishes import Answer, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption, Wish
-
-_DUE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
 
 
 def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
@@ -54,10 +51,7 @@ _PLAIN: Final = Manner()
 
 
 def _due(_: type, tokens: Sequence[Token]) -> datetime | date:
-    try:
-        return _DUE.validate_python(tokens[0].value)
-    except ValidationError as error:
-        raise ValueError(str(error.errors()[0]["ctx"]["error"])) from None
+    return due_of(tokens[0].value, datetime.now(UTC))
 
 
 async def remind(id: RequestId, /, *, force: bool = False, manner: Manner = _PLAIN) -> None:
@@ -94,7 +88,8 @@ async def extend(
     Parameters
     ----------
     due
-        A date such as 2026-12-11 (the end of that working day) or an instant with its offset.
+        A date such as 2026-12-11 (the end of that working day), an instant with its offset, or counted from now:
+        +7d, +4h, tomorrow, "friday 17:00".
     """
     await _carry_out(id, lambda actor: Extension(actor=actor, due=due), manner)
 
@@ -140,19 +135,14 @@ async def cancel(id: RequestId, /, *, reason: str, manner: Manner = _PLAIN) -> N
 async def _carry_out(id: str, wish_of: Callable[[str], Wish], manner: Manner) -> None:
     settings = ready()
     wish = wish_of(manner.as_ or settings.acting).replace(op=manner.op)
-    async with opened(settings) as context:
-        with _waiting(manner):
-            receipt = await wishes.make(context, id, wish, wait=manner.wait)
+    async with opened(settings) as context, patience("taken down, now being done", quiet=manner.json):
+        receipt = await wishes.make(context, id, wish, wait=manner.wait)
     answer(receipt, _told(receipt), as_json=manner.json)
 
 
-def _waiting(manner: Manner) -> AbstractContextManager[object]:
-    """Something that moves while somebody at a terminal waits."""
-    console = Terminal(stderr=True)
-    return console.status("taken down, now being done") if console.is_terminal and not manner.json else nullcontext()
-
-
-def _told(receipt: Receipt) -> str:
-    """What came of it, then where the request stands."""
-    told = f"asked for, still to be done: {receipt.detail}" if receipt.state is OperationState.OPEN else receipt.detail
-    return f"{told}\n{receipt.says}" if told else receipt.says
+def _told(receipt: Receipt) -> Group:
+    """What came of it, then where the request stands: not before it is done, for until then that changes."""
+    if receipt.state is OperationState.OPEN:
+        return Group(Sentence(f"asked for, still to be done: {receipt.detail}", "yellow"))
+    done = [Sentence(f"✓ {receipt.detail}", "green")] if receipt.detail else []
+    return Group(*done, Sentence(receipt.says))

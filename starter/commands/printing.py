@@ -1,13 +1,36 @@
 """The two ways a command answers: JSON for programs, tables for people. Both go to standard output."""
 
+import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from pydantic_core import to_jsonable_python
 from rich.console import RenderableType
 from rich.text import Text
 
 from starter.terminal import Terminal
+
+_PATIENCE: Final = 1.0
+"""Seconds after which somebody at a terminal sees that something is still going on."""
+
+
+@asynccontextmanager
+async def patience(says: str, *, quiet: bool = False) -> AsyncIterator[None]:
+    """Something that moves when the block takes longer than a second, for whoever waits at a terminal."""
+    console = Terminal(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    status = console.status(says)
+    starting = asyncio.get_running_loop().call_later(_PATIENCE, status.start)
+    try:
+        yield
+    finally:
+        starting.cancel()
+        status.stop()
 
 
 def note(says: str) -> None:

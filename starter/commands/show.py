@@ -1,8 +1,10 @@
 """`countersign request show`: all that is known of one request."""
 
-from starter import lookup, tables
+import sys
+
+from starter import lookup, showing
 from starter.commands.arguments import AsJson, RequestId
-from starter.commands.printing import answer
+from starter.commands.printing import answer, patience
 from starter.context import opened
 from starter.startup import ready
 from workflows.names import request_workflow_id
@@ -19,11 +21,12 @@ async def show(id: RequestId, /, *, all: bool = False, json: AsJson = False) -> 
     id
         The request's id, or its whole workflow id.
     all
-        Also the notices and events of long ago, which only the store has.
+        Everything that happened, also what is older than the screen is high, and what only the store has.
     json
         Print everything as JSON.
     """
     async with opened(ready()) as context:
-        shown = await lookup.show(context, id, whole=all)
+        async with patience("asking the request", quiet=json):
+            shown = await lookup.show(context, id, whole=all)
         url = context.url(request_workflow_id(shown.id))
-    answer(shown, tables.of_request(shown), as_json=json, link=url)
+    answer(shown, showing.of_request(shown, whole=all or not sys.stdout.isatty()), as_json=json, link=url)

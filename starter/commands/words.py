@@ -6,6 +6,8 @@ from typing import Final
 from cyclopts import App
 from rich.console import Console
 
+from starter.commands.arguments import files_or_rows, one_target
+
 _OF_COUNTERSIGN: Final = {
     "worker": "stack:worker",
     "webhook": "receiver:webhook",
@@ -32,6 +34,10 @@ _OF_REQUEST: Final = {
 }
 
 
+_CHECKED: Final = {"fast-forward": one_target, "start": files_or_rows}
+"""What is looked at whole before the word does anything."""
+
+
 class Words(App):
     """Words that are imported when they are typed, and all of them for the help that lists them."""
 
@@ -48,6 +54,6 @@ def register(app: App) -> None:
     people = Words(name="people", help="The people of the directory.")
     for of, words in ((app, _OF_COUNTERSIGN), (request, _OF_REQUEST), (people, _OF_PEOPLE)):
         for name, place in words.items():
-            of.command(f"{__package__}.{place}", name=name)
+            of.command(f"{__package__}.{place}", name=name, validator=_CHECKED.get(name))
     app.command(request)
     app.command(people)

@@ -19,7 +19,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.language import Language
 from activities.links import LinkUse
 from activities.reader import Reader
-from starter import clients, lookup, requests, tables, wishes
+from starter import clients, lookup, requests, showing, wishes
 from starter.commands.printing import answer
 from starter.listing import pages
 from starter.listing.rows import RequestLine
@@ -75,13 +75,13 @@ class Answer:
 
     @classmethod
     def of_terminal(cls, text: str) -> "Answer":
-        """What `request show` prints on a terminal that is wide enough."""
-        waiting = re.findall(r"^waiting for +(.+), since (.+?) *$", text, re.MULTILINE)
-        [(what, at, why)] = re.findall(r"^next +(\S+) ?(.*?) ?\((.+)\) *$", text, re.MULTILINE) or [("", "", "")]
+        """What `request show` prints for a program."""
+        waiting = re.findall(r"^waiting for\t(.+), since (.+?)$", text, re.MULTILINE)
+        [(what, at, why)] = re.findall(r"^next\t(\S+) ?(.*?) ?\((.+)\)$", text, re.MULTILINE) or [("", "", "")]
         return cls(
             says=text.partition("\n")[0].strip(),
             waiting_for=tuple(f"{person} since {since}" for person, since in waiting),
-            due=_only(r"^due +(.+?) *$", text),
+            due=_only(r"^due\t(.+?)$", text),
             next=f"{what} {at}: {why}" if what else "",
         )
 
@@ -103,7 +103,7 @@ async def by_command_and_page(town: Town, shown: RequestShow) -> None:
     """Hold what `request show` and the pages say of a request against what is known of it."""
     found = await requests.show(town.context, shown.id)
     assert RequestShow.model_validate_json(_printed(found, "", as_json=True)) == found
-    assert Answer.of_terminal(_printed(found, tables.of_request(found))) == Answer.of(shown)
+    assert Answer.of_terminal(_printed(found, showing.of_request(found))) == Answer.of(shown)
     assert (found.status, found.problem, found.signers) == (shown.status, shown.problem, shown.signers)
     assert (found.handoffs, found.escalations, found.partial) == (shown.handoffs, shown.escalations, False)
     async with browsing(town) as browser:

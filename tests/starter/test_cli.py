@@ -74,9 +74,17 @@ def test_every_word_explains_itself_and_speaks_json(command: tuple[str, ...]) ->
     assert not unexplained
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_says_no_default_of_what_is_off_or_left_out(command: tuple[str, ...]) -> None:
+    told = " ".join(help_of(*command).split())
+    assert not any(word in told for word in ("[default: ]", "[default: ()]", "[default: False]", "[default: None]"))
+
+
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
+        (("fast-forward", "msa-0042"), "either a duration such as 3d, or --to-next"),
+        (("fast-forward", "msa-0042", "3d", "--to-next"), "either a duration such as 3d, or --to-next"),
         (("bogus",), 'Unknown command "bogus"'),
         (("request", "cancel", "msa-0042"), "--reason requires an argument"),
         (("request", "answer", "msa-0042"), "--text requires an argument"),

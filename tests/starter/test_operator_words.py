@@ -77,6 +77,6 @@ async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_r
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == f"{MSA}: customer-deputy is away: insist with --force\n"
     assert (open_.returncode, open_.stderr) == (0, "")
-    assert open_.stdout.startswith("asked for, still to be done: hand over from customer-signer to customer-deputy\n")
+    assert open_.stdout == "asked for, still to be done: hand over from customer-signer to customer-deputy\n"
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("paused\n")
+    assert done.stdout.startswith("✓ paused\n")

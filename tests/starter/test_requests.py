@@ -113,6 +113,17 @@ async def test_a_request_that_temporal_has_forgotten_is_told_from_its_record(con
     assert await requests.show(context, "old") == shown
 
 
+async def test_of_an_unknown_request_the_near_ones_are_named(context: Context) -> None:
+    for name in ("msa-0042", "msa-0043", "offer-7"):
+        await begin(context, name)
+    assert await eventually(lambda: _counted(context, "WorkflowType = 'SignatureRequest'", 3))
+    says = "no request msa-42: neither Temporal nor the records know it, did you mean msa-00"
+    with pytest.raises(Refusal, match=f"{says}4[23] or msa-004[23]\\?$"):
+        await lookup.show(context, "msa-42")
+    with pytest.raises(Refusal, match=f"{says}4[23] or msa-004[23]\\?$"):
+        await wishes.make(context, "msa-42", Cancellation(reason="not needed", actor="legal-desk"))
+
+
 async def test_an_unknown_request_is_one_clear_line(context: Context) -> None:
     with pytest.raises(Refusal, match="no request nowhere: neither Temporal nor the records know it"):
         await requests.show(context, "nowhere")

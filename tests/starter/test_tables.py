@@ -9,21 +9,22 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import RenderableType
 
-from starter import tables
+from starter import showing, tables
 from starter.commands.printing import answer
 from starter.listing.rows import RequestLine
 from starter.terminal import Terminal
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.notices import Channel, Notification
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.views import Next, NextStep, RequestShow, SignerLine, WaitingFor
 
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 
 
 def printed(shown: RequestShow, capsys: pytest.CaptureFixture[str]) -> str:
-    answer(shown, tables.of_request(shown), as_json=False)
+    answer(shown, showing.of_request(shown), as_json=False)
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -75,14 +76,14 @@ def on(columns: int | None, view: RenderableType | None = None) -> str:
     """What is printed on a terminal of so many columns, or into a pipe; by default what `show` does."""
     paper = io.StringIO()
     terminal = Terminal(file=paper, force_terminal=columns is not None, width=columns, no_color=True, zone=UTC, now=AT)
-    terminal.show(tables.of_request(WHOLE) if view is None else view)
+    terminal.show(showing.of_request(WHOLE) if view is None else view)
     return re.sub(r"\x1b\[[0-9;]*m", "", paper.getvalue())
 
 
 @pytest.mark.parametrize("columns", [20, 30, 39, 40, 50, 60, 80, 200])
 def test_a_narrow_terminal_loses_no_character_and_breaks_no_time(columns: int) -> None:
     told = on(columns)
-    assert told.count("26 Nov 14:00") == 3
+    assert told.count("26 Nov 14:00") >= 3
     assert Counter("".join(told.split())) == Counter("".join(on(500).split()))
 
 
@@ -140,3 +141,63 @@ def test_people_read_the_clock_on_their_wall_and_are_told_which() -> None:
         tables.of_list([LISTED])
     )
     assert "26 Nov 15:00" in paper.getvalue() and "times in CET (UTC+01:00)" in paper.getvalue()
+
+
+def in_the_middle_of_its_life() -> RequestShow:
+    """An ordinary request: two signers, three reminders, an escalation."""
+    days = [AT - timedelta(days=number) for number in range(12, 0, -1)]
+    stages = ("ready", "reminder-1", "reminder-2", "reminder-3", "escalation", "ready")
+    notices = [
+        Notification(
+            key=str(at), stage=stage, person="chief-executive", channel=Channel.PUSH, at=at, outcome="accepted"
+        )
+        for at, stage in zip(days, stages, strict=False)
+    ]
+    events = [TimelineEntry(at=at, what="viewed", who="chief-executive") for at in days]
+    signers = [SignerLine(person=f"signer-{n}", order=n, role=Role.SIGN, state=SignerState.TURN) for n in (1, 2)]
+    return WHOLE.replace(
+        document="Master services agreement",
+        waiting_for=(WaitingFor(person="chief-executive", since=AT),),
+        next=Next(what=NextStep.REMIND, at=AT, why="every 3 days, in the working hours of chief-executive"),
+        due_at=AT,
+        signers=tuple(signers),
+        notifications=tuple(notices),
+        timeline=tuple(events),
+        handoffs=(),
+    )
+
+
+def test_an_ordinary_request_is_one_screen_with_one_list_of_what_happened_and_the_rest_is_counted() -> None:
+    told = on(80, showing.of_request(in_the_middle_of_its_life(), whole=False)).splitlines()
+    assert len(told) <= showing.SCREEN
+    assert told[-1] == "and 10 earlier (--all has them)"
+    instants = [line[:12] for line in told if re.match(r"\d\d Nov", line)]
+    assert instants == sorted(instants) and len(instants) == 8
+
+
+def test_whoever_wants_it_all_has_the_notices_among_the_events_in_the_order_of_time() -> None:
+    told = [line.split("\t") for line in on(None, showing.of_request(in_the_middle_of_its_life())).splitlines()]
+    happened = [line for line in told if re.match(r"\d{4}-", line[0])]
+    assert [line[0] for line in happened] == sorted(line[0] for line in happened)
+    assert len(happened) == 18
+    assert ["2026-11-15T14:00:00Z", "reminder-1", "chief-executive", "push: accepted"] in happened
+
+
+def test_of_a_crowd_those_who_have_not_signed_are_shown_first() -> None:
+    crowd = tuple(
+        SignerLine(person=f"p{n}", order=1, role=Role.SIGN, state=SignerState.SIGNED if n < 90 else SignerState.TURN)
+        for n in range(100)
+    )
+    told = on(80, showing.of_request(WHOLE.replace(signers=crowd), whole=False))
+    assert "p90" in told and "p95" in told and "p1 " not in told
+    assert "and 94 more signers (--all has them)" in told
+
+
+def test_the_sentence_is_told_on_the_clock_of_whoever_reads() -> None:
+    paper = io.StringIO()
+    there = ZoneInfo("Europe/Amsterdam")
+    Terminal(file=paper, force_terminal=True, width=80, color_system=None, zone=there, now=AT).show(
+        showing.of_request(WHOLE)
+    )
+    assert paper.getvalue().startswith("Waiting for customer-signer until Thu 26 Nov 15:00\n")
+    assert on(None).startswith("Waiting for customer-signer until Thu 26 Nov 2026 14:00 UTC\n")

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from activities.files.fields import Message, Name
-from activities.files.reading import MAX_FILE_BYTES, FileFaults, FileModel, FileText
+from activities.files.reading import (
+    DOCUMENTS_AT_MOST,
+    MAX_FILE_BYTES,
+    TOLD_AT_MOST,
+    Fault,
+    FileFaults,
+    FileModel,
+    FileText,
+)
 from activities.files.yaml_lines import parse
 
 
@@ -163,3 +172,21 @@ def test_no_text_makes_the_reader_raise(text: str) -> None:
 @given(st.recursive(st.none() | st.booleans() | st.text("abc é😀", max_size=5), lambda s: st.lists(s, max_size=3)))
 def test_json_comes_out_as_it_was_written(value: object) -> None:
     assert parse(json.dumps(value)).value == value
+
+
+def test_a_thousand_documents_of_one_file_are_read_and_ten_times_as_many_refused(tmp_path: Path) -> None:
+    whole = FileText("many.yaml", tmp_path, "---\nid: a\n" * DOCUMENTS_AT_MOST)
+    lines = [document.first_line for document in whole.documents()]
+    assert (len(lines), lines[-1]) == (DOCUMENTS_AT_MOST, 2 * DOCUMENTS_AT_MOST - 1)
+    with pytest.raises(FileFaults, match=r"^many.yaml: has more than 1,000 documents: divide it$"):
+        list(replace(whole, text="---\nid: a\n" * 10 * DOCUMENTS_AT_MOST).documents())
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "{}", "a: |\n  x\n ---\n"])
+def test_whatever_it_says_a_file_is_one_document_at_least(text: str, tmp_path: Path) -> None:
+    assert len(list(FileText("one.yaml", tmp_path, text).documents())) == 1
+
+
+def test_of_a_thousand_faults_the_first_hundred_are_told_and_the_others_counted() -> None:
+    told = str(FileFaults(Fault("a.yaml", line, "", "is wrong") for line in range(1, 1_001))).splitlines()
+    assert (len(told), told[0], told[-1]) == (TOLD_AT_MOST + 1, "a.yaml:1: is wrong", "and 900 more")

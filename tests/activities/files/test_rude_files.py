@@ -14,6 +14,7 @@ from activities.files.reading import FileFaults, FileText
 from activities.person import PeopleFile, PeopleKnown
 from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
 from activities.requests.checks import Found, RequestChecks, closing_times, persons_named
+from activities.requests.documents import Documents
 from activities.requests.file import RequestFile
 from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
 
@@ -57,7 +58,7 @@ def refusals(text: FileText) -> list[str]:
     found_here = Found(PERSONS, {id: f"{id!r} is nobody" for id in persons_named(file.plain) if id not in PERSONS})
     checks = RequestChecks(
         folder=text.folder,
-        max_upload_megabytes=1,
+        documents=Documents(1),
         catalogue=Catalogue(CatalogueFile.model_validate(CATALOGUE_PLAIN).kinds),
         found=found_here,
         closing=closing_times(file.plain, found_here),

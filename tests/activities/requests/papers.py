@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from activities.files.reading import FileText
 from activities.people import FileDirectory
 from activities.policies.catalogue import Catalogue
+from activities.requests.documents import Documents
 from activities.requests.input import Prepared
 from activities.requests.start import prepare
 from activities.store import Store
@@ -78,7 +79,7 @@ class Desk:
             with path.open("w", encoding="utf-8") as stream:
                 YAML().dump(given(request, **changes), stream)
         return await prepare(
-            FileText.read(path), catalogue=self.catalogue, directory=self.directory, now=NOW, max_upload_megabytes=1
+            FileText.read(path), catalogue=self.catalogue, directory=self.directory, now=NOW, documents=Documents(1)
         )
 
 

@@ -1,0 +1,158 @@
+"""Tables that people export from a spreadsheet: whatever it wrote, and nothing it could be made to run.
+
+Read are UTF-8 and UTF-16, with or without a byte order mark, divided by commas, semicolons or tabs. Written are tables
+in which a cell that a spreadsheet would take for a formula begins with an apostrophe.
+"""
+
+import csv
+import io
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from activities.files.reading import Fault, FileFaults, bytes_of
+from activities.files.yaml_lines import cleaned
+
+ROWS_AT_MOST: Final = 10_000
+TABLE_BYTES_AT_MOST: Final = 16 * 1024 * 1024
+_CELL_AT_MOST: Final = 10_000
+_DELIMITERS: Final = ",;\t"
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
+_BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: the line it begins on, and its cells by the names of their columns."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that was read whole."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    delimiter: str = ","
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The table of a file, at most `ROWS_AT_MOST` rows; else `FileFaults` with everything that is wrong with it."""
+        return cls.of(str(path), bytes_of(path, at_most=TABLE_BYTES_AT_MOST))
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> Self:
+        """The table of these bytes."""
+        if len(content) > TABLE_BYTES_AT_MOST:
+            raise _fault(name, None, f"is larger than {TABLE_BYTES_AT_MOST // (1024 * 1024)} MiB: divide it")
+        text, delimiter = _divided(_decoded(name, content))
+        lines = _records(name, text, delimiter)
+        first, header = next(lines, (1, []))
+        columns = _columns(name, first, header)
+        rows: list[Row] = []
+        faults: list[Fault] = []
+        for line, cells in lines:
+            if len(rows) + len(faults) == ROWS_AT_MOST:
+                raise _fault(name, line, f"has more than {ROWS_AT_MOST:,} rows: divide it")
+            row = _row(name, line, columns, cells)
+            if isinstance(row, Row):
+                rows.append(row)
+            else:
+                faults.append(row)
+        if faults:
+            raise FileFaults(faults)
+        if not rows:
+            raise _fault(name, None, "has no rows")
+        return cls(name, columns, tuple(rows), delimiter)
+
+
+def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]], *, delimiter: str = ",") -> None:
+    """Write a table that a spreadsheet opens as it is, with its formulas disarmed; the file is there whole, or not."""
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as stream:
+            writer = csv.writer(stream, delimiter=delimiter)
+            writer.writerows([guarded(cell) for cell in row] for row in (columns, *rows))
+        Path(unfinished).replace(path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+def guarded(cell: str) -> str:
+    """The cell as text, also where a spreadsheet would take it for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULAS) else cell
+
+
+def _decoded(name: str, content: bytes) -> str:
+    wide = content.startswith(_BYTE_ORDER_MARKS) or b"\0" in content[:2]
+    encoding = "utf-8-sig"
+    if wide:
+        encoding = "utf-16" if content.startswith(_BYTE_ORDER_MARKS) else f"utf-16-{'be' if content[0] == 0 else 'le'}"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _fault(name, line, "is neither UTF-8 nor UTF-16 text: save it as “CSV UTF-8”") from error
+
+
+def _divided(text: str) -> tuple[str, str]:
+    """The text, and what divides its cells: told in a first line `sep=;`, else what its header has most of."""
+    if told := re.match(r"sep=(.)\r?\n", text):
+        return "\n" + text[told.end() :], told[1]
+    header = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
+    return text, max(_DELIMITERS, key=header.count)
+
+
+def _records(name: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Every row that is not empty, with the line it begins on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _fault(name, line, f"is not a row of a table: {error}") from error
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+        line = reader.line_num + 1
+
+
+def _columns(name: str, line: int, header: list[str]) -> tuple[str, ...]:
+    columns = tuple(cell.strip() for cell in header)
+    while columns and not columns[-1]:
+        columns = columns[:-1]
+    if not columns:
+        raise _fault(name, line, "is empty; its first line names the columns")
+    if len(set(columns)) < len(columns) or "" in columns:
+        raise _fault(name, line, "needs a name for each column, each once")
+    return columns
+
+
+def _row(name: str, line: int, columns: tuple[str, ...], cells: list[str]) -> Row | Fault:
+    while len(cells) > len(columns) and not cells[-1].strip():
+        cells = cells[:-1]
+    if len(cells) != len(columns):
+        return Fault(name, line, "", f"has {len(cells)} cells, the first line has {len(columns)} columns")
+    told = {}
+    for column, cell in zip(columns, cells, strict=True):
+        text, refused = cleaned(cell.strip())
+        if len(text) > _CELL_AT_MOST:
+            refused = f"is longer than {_CELL_AT_MOST:,} characters"
+        if refused:
+            return Fault(name, line, column, refused)
+        told[column] = text
+    return Row(line, told)
+
+
+def _fault(name: str, line: int | None, says: str) -> FileFaults:
+    return FileFaults((Fault(name, line, "", says),))

@@ -1,0 +1,42 @@
+"""Start a signature request for every order of a JSON file: `python -m starter.examples.start_from_orders orders.json`.
+
+An order is `{"number": "4711", "name": …, "email": …}`; the document lies beside the file, `order-4711.pdf`. Repeated,
+the same orders are the same requests. The environment says which server, people and catalogue, as for the command.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from starter import exits, requests
+from starter.context import opened
+from starter.needs import Need
+from starter.refusals import REFUSALS
+from starter.startup import ready
+
+
+async def main(folder: Path, orders: list[dict[str, str]]) -> None:
+    """Check all orders first, so that nothing is started when one is wrong."""
+    settings = ready(Need.PEOPLE)
+    prepared = [await requests.checked(settings, request_of(order), folder=folder) for order in orders]
+    async with opened(settings) as context:
+        for one in prepared:
+            started = await requests.start(context, one)
+            print(started.id, "started" if started.created else "was there before")  # noqa: T201  its whole answer
+
+
+def request_of(order: dict[str, str]) -> dict[str, object]:
+    """The request of an order, as it would stand in a request file."""
+    return {
+        "id": f"order-{order['number']}",
+        "kind": "customer-contract",
+        "document": {"file": f"order-{order['number']}.pdf", "name": f"Order {order['number']}"},
+        "requester": "legal-desk",
+        "signers": [{"name": order["name"], "email": order["email"], "zone": "Europe/Amsterdam"}],
+    }
+
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1])
+    exits.run(lambda: asyncio.run(main(file.parent, json.loads(file.read_text("utf-8")))), refusals=lambda: REFUSALS)

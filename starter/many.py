@@ -1,0 +1,189 @@
+"""Many requests at once: all of them are checked before the first is started, and a second start is harmless."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from temporalio.service import RPCError
+
+from activities.files.reading import FileFaults, FileText, PlainFile
+from activities.files.table import Table, write
+from activities.people import UnusablePeople
+from activities.policies.catalogue import Catalogue
+from activities.requests import start as start_path
+from activities.requests.documents import Documents
+from activities.requests.input import Prepared
+from activities.requests.template import Template
+from activities.store import Store
+from starter import clients, requests
+from starter.context import Context
+from starter.exits import Refusal
+from starter.refusals import REFUSALS
+from starter.requests import StartAnswer
+from starter.settings import Settings
+from starter.temporal_refusals import TemporalRefused
+from workflows.model.base import Model
+from workflows.names import request_workflow_id
+
+AT_ONCE: Final = 32
+"""Requests that are being started at the same time."""
+FILES_AT_MOST: Final = 10_000
+"""Requests of one start, however many files they come from."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one request of many; `started` is None when it was not, and `says` why."""
+
+    prepared: Prepared
+    started: StartAnswer | None = None
+    says: str = "not started: start again"
+
+    @property
+    def words(self) -> str:
+        """What became of it, in words."""
+        if self.started is None:
+            return self.says
+        return "started" if self.started.created else "was there before"
+
+    @property
+    def answer(self) -> "ManyAnswer":
+        """The same for programs."""
+        if self.started is None:
+            id = self.prepared.id
+            return ManyAnswer(id=id, workflow_id=request_workflow_id(id), says=self.says)
+        return ManyAnswer(**dict(self.started), says=self.words)
+
+
+class DryRun(Model):
+    """The answer of `request start --dry-run` for one request: what would be started."""
+
+    id: str
+    kind: str
+    document: str
+    requester: str
+    signers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> "DryRun":
+        """What is known of it before it is started."""
+        brief = prepared.request.brief
+        people = tuple(one.person for one in brief.people)
+        return cls(id=brief.id, kind=brief.kind, document=brief.title, requester=brief.requester, signers=people)
+
+
+class ManyAnswer(Model):
+    """The answer of `request start` for one of many; `run_id` is None for one that was not started."""
+
+    id: str
+    workflow_id: str
+    run_id: str | None = None
+    created: bool = False
+    url: str | None = None
+    says: str
+
+
+async def read(settings: Settings, files: Iterable[str], *, now: datetime | None = None) -> list[Prepared]:
+    """Check every request of some files, each of which may have several documents.
+
+    Raises `FileFaults` with everything that is wrong with any of them.
+    """
+    plain = [text.parse() for file in files for text in await asyncio.to_thread(_documents, file)]
+    if len(plain) > FILES_AT_MOST:
+        raise Refusal(f"{len(plain):,} requests at once are more than {FILES_AT_MOST:,}: divide them")
+    prepared, faults = await _checked(settings, plain, now)
+    if faults:
+        raise FileFaults(fault for each in faults for fault in each.faults)
+    return prepared
+
+
+async def read_table(settings: Settings, template: str, table: Table, *, now: datetime | None = None) -> list[Prepared]:
+    """Check the request of every row of a table, in the order of the rows.
+
+    Raises `FileFaults` with everything that is wrong with the template or any row.
+    """
+    written = await asyncio.to_thread(FileText.read, template)
+    filled = Template.of(written, table)
+    prepared, faults = await _checked(settings, filled.requests(), now)
+    if faults:
+        raise filled.common(faults)
+    return prepared
+
+
+async def start(
+    context: Context,
+    prepared: Sequence[Prepared],
+    *,
+    again: bool = False,
+    done: Callable[[int, Outcome], None],
+) -> None:
+    """Start them, or recognise those that were started before; what becomes of each is told with its position.
+
+    One that is refused holds up no other. When Temporal is gone the rest is left: start them again.
+    """
+    waiting = iter(range(len(prepared)))
+    gone = asyncio.Event()
+
+    async def one_by_one() -> None:
+        for number in waiting:
+            if gone.is_set():
+                return
+            done(number, await _started(context, prepared[number], again=again, gone=gone))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(AT_ONCE, len(prepared))):
+            group.create_task(one_by_one())
+
+
+def write_results(path: Path, table: Table, outcomes: Sequence[Outcome]) -> None:
+    """Write what became of every row beside its own cells: id, link, what was done."""
+    own = ("request", "link", "result")
+    rows = (
+        (one.prepared.id, one.started.url or "" if one.started else "", one.words, *row.cells.values())
+        for row, one in zip(table.rows, outcomes, strict=True)
+    )
+    write(path, (*own, *table.columns), rows, delimiter=table.delimiter)
+
+
+async def _started(context: Context, prepared: Prepared, *, again: bool, gone: asyncio.Event) -> Outcome:
+    try:
+        return Outcome(prepared, await requests.start(context, prepared, again=again))
+    except RPCError as error:
+        gone.set()
+        return Outcome(prepared, None, f"not started: {TemporalRefused(error, context.client.namespace)}")
+    except (Refusal, *REFUSALS) as refused:
+        return Outcome(prepared, None, " ".join(str(refused).split()))
+
+
+def _documents(file: str) -> list[FileText]:
+    return list(FileText.read(file).documents())
+
+
+async def _checked(
+    settings: Settings, plain: Iterable[PlainFile], now: datetime | None
+) -> tuple[list[Prepared], list[FileFaults]]:
+    """What is right, and what is wrong with the others; two requests of one id that differ are wrong, too."""
+    catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
+    directory = clients.directory(settings, Store(settings.store_url))
+    documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
+    prepared: list[Prepared] = []
+    faults: list[FileFaults] = []
+    ids: dict[str, str] = {}
+    for file in plain:
+        try:
+            one = await start_path.prepare(
+                file, catalogue=catalogue, directory=directory, now=now or datetime.now(UTC), documents=documents
+            )
+        except FileFaults as found:
+            faults.append(found)
+        except UnusablePeople as unusable:
+            raise unusable.faults from None
+        else:
+            fingerprint = one.request.fingerprint
+            if ids.setdefault(one.id, fingerprint) != fingerprint:
+                faults.append(file.faults([(("id",), f"{one.id} is the id of another request of this start, too")]))
+            prepared.append(one)
+    return prepared, faults

@@ -1,0 +1,131 @@
+"""What people read of one request: the answer first, then who, then what happened as one list, on one screen.
+
+An ordinary request takes at most `SCREEN` lines of 80 columns; what is older is counted. Programs read all of it.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from starter.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
+from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.notices import Notification
+from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.views import RequestShow, SignerLine
+from workflows.signature.show import deadlines, is_needless, outcome_words, stamp
+
+SCREEN: Final = 25
+"""Lines of an ordinary request."""
+_NEWEST: Final = 8
+"""Lines of what happened that people are shown unless they want them all."""
+_SIGNERS: Final = 6
+_GOOD: Final = ("signed", "approved", "done", "accepted")
+_BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
+
+
+def of_request(shown: RequestShow, *, whole: bool = True) -> Group:
+    """The answer in one sentence, then everything; without `whole` only the newest of what happened."""
+    return Group(*_request(shown, whole=whole))
+
+
+def state_of(state: str) -> Text:
+    """A state in its colour."""
+    if state in _GOOD:
+        return Text(state, "green")
+    return Text(state, "red" if state in _BAD else "")
+
+
+def _request(shown: RequestShow, *, whole: bool) -> Iterator[RenderableType]:
+    yield Sentence(shown.says, "bold")
+    yield ZoneLine()
+    yield _facts(shown)
+    signers = shown.signers if whole else _pressing(shown.signers)
+    yield from _section(("signer", "role", "state", "at"), map(_signer, signers))
+    if len(signers) < len(shown.signers):
+        yield Text(f"and {len(shown.signers) - len(signers)} more signers (--all has them)", "dim")
+    yield from _section(("asked", "person", "question", "answer"), map(_question, shown.questions))
+    yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(shown)))
+    happened = list(_happened(shown))
+    newest = happened if whole else happened[-_NEWEST:]
+    yield from _section(("at", "what", "who", "why"), newest)
+    yield from _left_out(shown, len(happened) - len(newest))
+
+
+def _facts(shown: RequestShow) -> Facts:
+    facts = Facts()
+    facts.add("request", f"{shown.id}  {shown.kind}")
+    if shown.document:
+        facts.add("document", shown.document)
+    for waiting in shown.waiting_for:
+        facts.add("waiting for", f"{waiting.person}, since {stamp(waiting.since)}")
+    if shown.next:
+        facts.add("next", " ".join(filter(None, (shown.next.what, stamp(shown.next.at), f"({shown.next.why})"))))
+    for what, at in deadlines(shown):
+        facts.add(what, stamp(at))
+    if shown.problem:
+        facts.add("problem", f"{shown.problem.code}: {shown.problem.says}", "red")
+    for one in shown.attention:
+        facts.add("attention", f"{one.code}, since {stamp(one.since)}: {one.says}", "yellow")
+    return facts
+
+
+def _pressing(signers: tuple[SignerLine, ...]) -> tuple[SignerLine, ...]:
+    """Of a crowd those who have not signed yet come first."""
+    if len(signers) <= _SIGNERS:
+        return signers
+    return tuple(sorted(signers, key=lambda line: line.state in _GOOD)[:_SIGNERS])
+
+
+def _happened(shown: RequestShow) -> Iterator[tuple[Cell, ...]]:
+    """Everything that has an instant, as one list, oldest first."""
+    notices = (line for line in shown.notifications if not is_needless(line))
+    told = (line for line in shown.handoffs if line.state is HandoffState.DONE)
+    entries: list[tuple[datetime, tuple[Cell, ...]]] = [
+        *((entry.at, _event(entry)) for entry in shown.timeline),
+        *((line.at, _notice(line)) for line in notices),
+        *((line.at, (Instant(line.at), "told downstream", line.target, "")) for line in told),
+    ]
+    return (row for _, row in sorted(entries, key=lambda entry: entry[0]))
+
+
+def _untold(shown: RequestShow) -> Iterator[HandoffLine]:
+    return (line for line in shown.handoffs if line.state is not HandoffState.DONE)
+
+
+def _left_out(shown: RequestShow, older: int) -> Iterator[RenderableType]:
+    if older + shown.earlier > 0:
+        yield Text(f"and {older + shown.earlier} earlier (--all has them)", "dim")
+    if needless := sum(map(is_needless, shown.notifications)):
+        yield Text(f"and {needless} planned ones that were not needed any more (--json has them)", "dim")
+
+
+def _section(columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]) -> Iterator[RenderableType]:
+    table = Rows(*columns)
+    for row in rows:
+        table.add(*row)
+    if table:
+        yield Text("")
+        yield table
+
+
+def _signer(line: SignerLine) -> tuple[Cell, ...]:
+    return f"{line.order}. {line.person}", line.role, state_of(line.state), Instant(line.at)
+
+
+def _notice(line: Notification) -> tuple[Cell, ...]:
+    return Instant(line.at), line.stage, line.person, f"{line.channel}: {outcome_words(line)}"
+
+
+def _question(question: AskedQuestion) -> tuple[Cell, ...]:
+    return Instant(question.at), question.person, question.text, question.answer or Text("not answered yet", "yellow")
+
+
+def _hand_off(line: HandoffLine) -> tuple[Cell, ...]:
+    return line.target, state_of(line.state), str(line.attempts), Instant(line.at), line.why or ""
+
+
+def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
+    return Instant(entry.at), entry.what, entry.who or "", entry.why or ""

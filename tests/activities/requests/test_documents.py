@@ -1,0 +1,56 @@
+"""Where the documents of requests are found, and what they cost together."""
+
+from pathlib import Path
+
+import pytest
+
+from activities.files.pdf import MEGABYTE
+from activities.requests import documents
+from activities.requests.documents import Documents
+from tests.activities.requests.papers import PDF
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Path:
+    """A working folder with a document in one place and request files in another."""
+    for name in ("papers", "requests", "elsewhere"):
+        (tmp_path / "office" / name).mkdir(parents=True)
+    (tmp_path / "office" / "papers" / "nda.pdf").write_bytes(PDF)
+    (tmp_path / "secret.pdf").write_bytes(PDF)
+    return tmp_path / "office"
+
+
+@pytest.mark.parametrize("file", ["papers/nda.pdf", "../papers/nda.pdf"])
+def test_a_document_may_lie_anywhere_below_the_working_folder(office: Path, file: str) -> None:
+    assert Documents(1, below=office).read(office / "requests", file) == PDF
+
+
+@pytest.mark.parametrize("file", ["../../secret.pdf", "papers/../../secret.pdf"])
+def test_no_document_lies_above_it(office: Path, file: str) -> None:
+    with pytest.raises(ValueError, match="leads out of the folder of this file"):
+        Documents(1, below=office).read(office / "requests", file)
+
+
+def test_a_link_leads_nowhere_else(office: Path) -> None:
+    (office / "papers" / "link.pdf").symlink_to(office.parent / "secret.pdf")
+    with pytest.raises(ValueError, match="leads out of the folder of this file"):
+        Documents(1, below=office).read(office / "requests", "papers/link.pdf")
+
+
+def test_without_a_working_folder_it_lies_beside_its_file(office: Path) -> None:
+    with pytest.raises(ValueError, match="leads out of the folder of this file"):
+        Documents(1).read(office / "requests", "../papers/nda.pdf")
+
+
+def test_all_documents_of_one_start_are_bounded_and_each_is_read_once(
+    office: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MEGABYTES_AT_ONCE", 1)
+    large = PDF + b"x" * (MEGABYTE // 2)
+    for name in ("a.pdf", "b.pdf"):
+        (office / name).write_bytes(large)
+    found = Documents(1)
+    for _ in range(10):
+        assert found.read(office, "a.pdf") == large
+    with pytest.raises(ValueError, match="its documents may be 1 MB together"):
+        found.read(office, "b.pdf")
