@@ -8,19 +8,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from activities.calendars.wall_clock import after, in_words, latest_end_of_day
 from activities.failures import passing_failure
 from activities.follow_up.escalation import escalation
 from activities.follow_up.last_warnings import last_warnings
 from activities.follow_up.nearest import nearest
-from activities.follow_up.open_hours import OpenHours
 from activities.follow_up.others import NOBODY, Others
 from activities.follow_up.questions import about_question
 from activities.follow_up.reminders import reminders
+from activities.follow_up.silence import Silence, Span
 from activities.follow_up.told_signers import told_of
-from activities.follow_up.waiting import Waiting, jitter
 from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Turn
@@ -28,11 +27,6 @@ from workflows.model.subject import Code
 from workflows.ports import Planner
 
 _ORDER: Final = list(MomentKind)
-
-
-class _Span(NamedTuple):
-    due_at: datetime
-    closes_at: datetime
 
 
 class PolicyPlanner(Planner):
@@ -76,39 +70,30 @@ class PolicyPlanner(Planner):
             missing=missing,
         )
 
-    async def _about(self, planning: Planning, turn: Turn, span: _Span, people: Mapping[str, Person]) -> list[Moment]:
+    async def _about(self, planning: Planning, turn: Turn, span: Span, people: Mapping[str, Person]) -> list[Moment]:
         person = people[turn.person]
         others = [people[other.person] for other in planning.turns if other is not turn and other.person in people]
-        waiting = _waiting(planning, turn, span, person, await self._mailed_along(planning, person, others))
-        warnings = last_warnings(waiting)
-        nudges, overdue = reminders(waiting, warnings), waiting.overdue
+        mailed_along = await self._mailed_along(planning, person, others)
+        silence = Silence.of(planning, self._directory, turn, span, there=person, others=mailed_along)
+        warnings = last_warnings(silence)
+        nudges, overdue = reminders(silence, warnings), silence.overdue
         late = reminders(overdue, [*warnings, *nudges]) if overdue else []
-        wait, alerts = await self._alerts(planning, (waiting, nudges), (overdue, late))
+        wait, alerts = await _alerts((silence, nudges), (overdue, late))
         return [*warnings, *nudges, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
 
-    async def _about_missing(self, planning: Planning, turn: Turn, span: _Span) -> list[Moment]:
+    async def _about_missing(self, planning: Planning, turn: Turn, span: Span) -> list[Moment]:
         """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
         requester = await self._directory.person(planning.subject.requester, planning.subject.id)
-        waiting = _waiting(planning, turn, span, requester.model_copy(update={"absent": ()}), NOBODY)
-        _, alerts = await self._alerts(planning, (waiting, []), (waiting.overdue, []))
+        there = requester.model_copy(update={"absent": ()})
+        silence = Silence.of(planning, self._directory, turn, span, there=there)
+        _, alerts = await _alerts((silence, []), (silence.overdue, []))
         return alerts
 
-    async def _alerts(
-        self, planning: Planning, in_time: tuple[Waiting, list[Moment]], too_late: tuple[Waiting | None, list[Moment]]
-    ) -> tuple[Waiting, list[Moment]]:
-        """The escalation of a signer and the wait it comes in: what cannot come in time may come after the due date."""
-        (waiting, nudges), (overdue, late) = in_time, too_late
-        begins_late = overdue is not None and waiting.since >= waiting.due
-        alerts = [] if begins_late else await escalation(planning, waiting, nudges, self._directory)
-        if overdue is None or any(alert.suppressed is None for alert in alerts):
-            return waiting, alerts
-        return overdue, await escalation(planning, overdue, late, self._directory) or alerts
-
-    async def _span(self, planning: Planning, people: Mapping[str, Person]) -> _Span:
+    async def _span(self, planning: Planning, people: Mapping[str, Person]) -> Span:
         """When the request is due, and when it is over."""
         signers = list(people.values()) or [await self._directory.person(planning.subject.requester)]
         due_at = _due_at(planning, signers)
-        return _Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
+        return Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
 
     async def _signers(self, planning: Planning) -> dict[str, Person]:
         """The signers whom the directory knows; whoever has left it does not stop the others."""
@@ -125,6 +110,18 @@ class PolicyPlanner(Planner):
         return Others.of(others, planning.policy)
 
 
+async def _alerts(
+    in_time: tuple[Silence, list[Moment]], too_late: tuple[Silence | None, list[Moment]]
+) -> tuple[Silence, list[Moment]]:
+    """The escalation of a signer and the wait it comes in: what cannot come in time may come after the due date."""
+    (silence, nudges), (overdue, late) = in_time, too_late
+    begins_late = overdue is not None and silence.since >= silence.due
+    alerts = [] if begins_late else await escalation(silence, nudges)
+    if overdue is None or any(alert.suppressed is None for alert in alerts):
+        return silence, alerts
+    return overdue, await escalation(overdue, late) or alerts
+
+
 def _due_at(planning: Planning, signers: Sequence[Person]) -> datetime:
     if isinstance(planning.due, datetime):
         return planning.due.astimezone(UTC)
@@ -133,29 +130,11 @@ def _due_at(planning: Planning, signers: Sequence[Person]) -> datetime:
     return after(planning.window_from, planning.policy.window, signers[0].tz)
 
 
-def _waiting(planning: Planning, turn: Turn, span: _Span, person: Person, others: Others) -> Waiting:
-    return Waiting(
-        person=turn.person,
-        since=turn.since,
-        came_at=turn.came_at or turn.since,
-        due=span.due_at,
-        closes=span.closes_at,
-        now=planning.now,
-        policy=planning.policy,
-        hours=OpenHours.of(person, planning.policy),
-        jitter=jitter(planning.subject.id, turn.person),
-        snoozes=tuple(snooze for snooze in planning.snoozes if snooze.person == turn.person),
-        revision=planning.revision,
-        others=others,
-        heard_at=turn.heard_at,
-    )
-
-
 def _not_there(missing: tuple[str, ...]) -> str | None:
     return f"{', '.join(missing)}: not in the directory" if missing else None
 
 
-def _expiry(planning: Planning, span: _Span) -> Moment:
+def _expiry(planning: Planning, span: Span) -> Moment:
     requester, grace = planning.subject.requester, planning.policy.grace
     late = span.closes_at > span.due_at
     why = f"{in_words(grace)} after the due date" if late else "the due date has passed"

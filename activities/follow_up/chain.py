@@ -8,9 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from activities.people import Directory, UnknownPerson
-from activities.person import Person
-from workflows.model.planning import Planning
+from activities.follow_up.silence import Silence
 from workflows.model.policy import Escalation
 
 
@@ -25,13 +23,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Chain:
-    """The chain of one silent signer, as it stands at an instant."""
+    """The chain of one silent signer by their policy, as it stands at an instant."""
 
-    planning: Planning
+    silence: Silence
     escalation: Escalation
-    signer: str
     at: datetime
-    directory: Directory
 
     async def next(self) -> Candidate:
         """The first who can act, with the reasons why others were skipped; else the requester, who is told."""
@@ -45,11 +41,11 @@ class Chain:
                 return Candidate(candidate.person, "; ".join(words))
             skipped[candidate.person] = f"not to {candidate.person}, {why_not}"
         words = ["nobody is left to act, so the requester is told", *skipped.values()]
-        return Candidate(self.planning.subject.requester, "; ".join(words), acts=False)
+        return Candidate(self.silence.requester, "; ".join(words), acts=False)
 
     async def has_stand_in(self) -> bool:
         """Whether the signer is absent and their delegate can act, by a policy that asks delegates."""
-        signer = await self._known(self.signer)
+        signer = await self.silence.known(self.silence.person)
         if signer is None or "delegate" not in self._links or not signer.delegate or not signer.absent_at(self.at):
             return False
         return await self._unsuitable(signer.delegate) is None
@@ -61,15 +57,15 @@ class Chain:
     @property
     def _steps(self) -> int:
         """How many steps up the chain led to this signer: places that were handed over stand one after the other."""
-        signers = self.planning.subject.people
-        position = next((n for n, one in enumerate(signers) if one.person == self.signer), 0)
+        signers = self.silence.planning.subject.people
+        position = next((n for n, one in enumerate(signers) if one.person == self.silence.person), 0)
         steps = 0
         while steps < position:
             earlier = signers[position - steps - 1]
-            if earlier.order != signers[position].order or earlier.person not in self.planning.acted:
+            if earlier.order != signers[position].order or earlier.person not in self.silence.planning.acted:
                 break
             steps += 1
-        return min(steps, self.planning.escalated)
+        return min(steps, self.silence.planning.escalated)
 
     async def _candidates(self) -> AsyncIterator[Candidate]:
         for link in self._links:
@@ -85,44 +81,37 @@ class Chain:
             for id in self.escalation.alternates:
                 yield Candidate(id, "the named alternate")
         elif link == "delegate":
-            async for delegate in self._delegate(self.signer):
+            async for delegate in self._delegate(self.silence.person):
                 yield delegate
         else:
             async for manager in self._managers():
                 yield manager
 
     async def _delegate(self, id: str) -> AsyncIterator[Candidate]:
-        person = await self._known(id)
+        person = await self.silence.known(id)
         if person and "delegate" in self._links and person.delegate is not None and person.absent_at(self.at):
             yield Candidate(person.delegate, f"the delegate of {id}, who is absent")
 
     async def _managers(self) -> AsyncIterator[Candidate]:
-        below = self.signer
+        below = self.silence.person
         for _ in range(self.escalation.depth - self._steps):
-            person = await self._known(below)
+            person = await self.silence.known(below)
             if person is None or person.manager is None:
                 return
             yield Candidate(person.manager, f"the manager of {below}")
             below = person.manager
 
     async def _unsuitable(self, candidate: str) -> str | None:
-        brief = self.planning.subject
-        if candidate == self.signer:
+        planning = self.silence.planning
+        if candidate == self.silence.person:
             return "who is the silent signer"
-        if candidate == brief.requester:
+        if candidate == self.silence.requester:
             return "who is the requester"
-        if candidate in self.planning.acted:
+        if candidate in planning.acted:
             return "who has acted already"
-        if any(candidate == other.person for other in brief.people):
+        if any(candidate == other.person for other in planning.subject.people):
             return "who is another signer"
-        person = await self._known(candidate)
+        person = await self.silence.known(candidate)
         if person is None:
             return "who is not in the directory"
         return "who is absent" if person.absent_at(self.at) else None
-
-    async def _known(self, id: str) -> Person | None:
-        """The person, None if they have left the directory since the policy was written."""
-        try:
-            return await self.directory.person(id, self.planning.subject.id)
-        except UnknownPerson:
-            return None

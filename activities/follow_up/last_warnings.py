@@ -10,8 +10,9 @@ from typing import Final
 
 from activities.calendars.wall_clock import before, in_words, start_of_day
 from activities.follow_up.mailed import warned
+from activities.follow_up.moments import dropped, moved
 from activities.follow_up.open_hours import Slot
-from activities.follow_up.waiting import Waiting, dropped, moved
+from activities.follow_up.silence import Silence
 from workflows.follow_up import stages
 from workflows.follow_up.agenda import APART
 from workflows.model.planning import Moment, MomentKind, Reason
@@ -20,34 +21,34 @@ ON_THE_DAY: Final = "0d"
 _AN_INSTANT: Final = timedelta(microseconds=1)
 
 
-def last_warnings(waiting: Waiting) -> list[Moment]:
+def last_warnings(silence: Silence) -> list[Moment]:
     """Every warning of the policy, latest first; those that are dropped carry their reason."""
     found: list[Moment] = []
-    for warning in sorted((_nominal(waiting, ahead) for ahead in waiting.policy.warnings), key=_at, reverse=True):
-        placed = warned(waiting, _placed(waiting, warning))
+    for warning in sorted((_nominal(silence, ahead) for ahead in silence.policy.warnings), key=_at, reverse=True):
+        placed = warned(silence, _placed(silence, warning))
         kept = [other.at for other in found if other.suppressed is None]
         if placed.suppressed is None and any(placed.at > at - APART for at in kept):
             placed = dropped(placed, Reason.TOO_SOON, "the warning after it comes within the hour")
-        found.append(waiting.held(placed))
+        found.append(silence.held(placed))
     return found
 
 
-def _nominal(waiting: Waiting, ahead: str) -> Moment:
-    at, why = _on_the_day(waiting) if ahead == ON_THE_DAY else _ahead(waiting, ahead)
-    return waiting.moment(MomentKind.WARN, at, stages.warning(ahead, waiting.revision), why)
+def _nominal(silence: Silence, ahead: str) -> Moment:
+    at, why = _on_the_day(silence) if ahead == ON_THE_DAY else _ahead(silence, ahead)
+    return silence.moment(MomentKind.WARN, at, stages.warning(ahead, silence.planning.revision), why)
 
 
-def _ahead(waiting: Waiting, ahead: str) -> tuple[datetime, str]:
-    return before(waiting.until, ahead, waiting.hours.zone), f"{in_words(ahead)} before the due date"
+def _ahead(silence: Silence, ahead: str) -> tuple[datetime, str]:
+    return before(silence.until, ahead, silence.hours.zone), f"{in_words(ahead)} before the due date"
 
 
-def _on_the_day(waiting: Waiting) -> tuple[datetime, str]:
+def _on_the_day(silence: Silence) -> tuple[datetime, str]:
     """When their hours open on that day; those of the last day that has any, when it has none before the due date."""
-    hours, day = waiting.hours, waiting.hours.local_day(waiting.until - _AN_INSTANT)
+    hours, day = silence.hours, silence.hours.local_day(silence.until - _AN_INSTANT)
     slots = hours.slots(day)
-    if slots and slots[0].opens < waiting.until:
+    if slots and slots[0].opens < silence.until:
         return slots[0].opens, "on the day of the due date"
-    if earlier := hours.last_day(day, waiting.came_at):
+    if earlier := hours.last_day(day, silence.came_at):
         return earlier.opens, "on the last working day before the due date"
     return start_of_day(day, hours.zone), "on the day of the due date"
 
@@ -56,32 +57,32 @@ def _at(moment: Moment) -> datetime:
     return moment.at
 
 
-def _placed(waiting: Waiting, warning: Moment) -> Moment:
-    if warning.at <= waiting.came_at:
+def _placed(silence: Silence, warning: Moment) -> Moment:
+    if warning.at <= silence.came_at:
         return dropped(warning, Reason.NOT_THEIR_TURN, "their turn came later than that")
-    if waiting.policy.urgent:
+    if silence.policy.urgent:
         return warning
-    slots = waiting.hours.slots(waiting.hours.local_day(warning.at))
+    slots = silence.hours.slots(silence.hours.local_day(warning.at))
     if not slots:
-        return _on_the_last_working_day(waiting, warning)
-    return _on_its_day(waiting, warning, Slot(slots[0].opens, slots[-1].closes))
+        return _on_the_last_working_day(silence, warning)
+    return _on_its_day(silence, warning, Slot(slots[0].opens, slots[-1].closes))
 
 
-def _on_its_day(waiting: Waiting, warning: Moment, day: Slot) -> Moment:
+def _on_its_day(silence: Silence, warning: Moment, day: Slot) -> Moment:
     # Ahead of its instant, because a day before the end of the working day is the end of a working day.
     if day.opens <= warning.at <= day.closes:
-        return warning.replace(at=waiting.spread(warning.at, day, ahead=True))
-    if warning.at > day.closes > waiting.came_at:
-        return moved(warning, waiting.spread(day.closes, day, ahead=True), "moved into working hours")
-    if warning.at < day.opens < waiting.until:
-        return moved(warning, waiting.spread(day.opens, day), "moved into working hours")
+        return warning.replace(at=silence.spread(warning.at, day, ahead=True))
+    if warning.at > day.closes > silence.came_at:
+        return moved(warning, silence.spread(day.closes, day, ahead=True), "moved into working hours")
+    if warning.at < day.opens < silence.until:
+        return moved(warning, silence.spread(day.opens, day), "moved into working hours")
     return warning
 
 
-def _on_the_last_working_day(waiting: Waiting, warning: Moment) -> Moment:
-    hours = waiting.hours
-    slot = hours.last_day(hours.local_day(warning.at), waiting.came_at)
+def _on_the_last_working_day(silence: Silence, warning: Moment) -> Moment:
+    hours = silence.hours
+    slot = hours.last_day(hours.local_day(warning.at), silence.came_at)
     if slot is None:
-        return warning.replace(at=waiting.spread(warning.at, None, ahead=True))
-    because = f"moved earlier from {waiting.local(warning.at)}: {hours.why_closed(warning.at)}"
-    return moved(warning, waiting.spread(slot.opens, slot), because)
+        return warning.replace(at=silence.spread(warning.at, None, ahead=True))
+    because = f"moved earlier from {silence.local(warning.at)}: {hours.why_closed(warning.at)}"
+    return moved(warning, silence.spread(slot.opens, slot), because)

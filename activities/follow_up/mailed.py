@@ -9,63 +9,64 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from activities.calendars.wall_clock import after
+from activities.follow_up.moments import dropped, moved
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.others import by_day
-from activities.follow_up.waiting import Waiting, dropped, moved
+from activities.follow_up.silence import Silence
 from workflows.model.planning import Moment, Reason
 
 _A_DAY: Final = timedelta(days=1)
 _A_MINUTE: Final = timedelta(minutes=1)
 
 
-def mailed(waiting: Waiting, moment: Moment, heard_at: datetime | None) -> Moment:
+def mailed(silence: Silence, moment: Moment, heard_at: datetime | None) -> Moment:
     """A nudge at the time of its mail; `heard_at` is when the nudge before it comes."""
-    if moment.suppressed is not None or waiting.others.awake_at(moment.at):
+    if moment.suppressed is not None or silence.others.awake_at(moment.at):
         return moment
-    if best := _best(waiting, _next_day(waiting, moment.at)):
+    if best := _best(silence, _next_day(silence, moment.at)):
         slot = best[0]
-        return moved(moment, waiting.spread(max(slot.opens, moment.at), slot), _together(waiting))
-    return _all_the_same(waiting, moment, heard_at)
+        return moved(moment, silence.spread(max(slot.opens, moment.at), slot), _together(silence))
+    return _all_the_same(silence, moment, heard_at)
 
 
-def warned(waiting: Waiting, warning: Moment) -> Moment:
+def warned(silence: Silence, warning: Moment) -> Moment:
     """A last warning at the time of its mail, never later than planned: it is never left out."""
-    if warning.suppressed is not None or waiting.others.awake_at(warning.at):
+    if warning.suppressed is not None or silence.others.awake_at(warning.at):
         return warning
-    day = Slot(max(waiting.came_at, warning.at - _A_DAY), warning.at)
-    if best := _best(waiting, waiting.hours.within(day)):
+    day = Slot(max(silence.came_at, warning.at - _A_DAY), warning.at)
+    if best := _best(silence, silence.hours.within(day)):
         slot = best[-1]
         latest = max(slot.opens, slot.closes - _A_MINUTE)
-        return moved(warning, waiting.spread(latest, slot, ahead=True), _together(waiting))
-    return _waking(waiting, warning, "there is no better time")
+        return moved(warning, silence.spread(latest, slot, ahead=True), _together(silence))
+    return _waking(silence, warning, "there is no better time")
 
 
-def _best(waiting: Waiting, own: Iterable[Slot]) -> list[Slot]:
-    return waiting.others.best(own, by_day(waiting.hours.zone))
+def _best(silence: Silence, own: Iterable[Slot]) -> list[Slot]:
+    return silence.others.best(own, by_day(silence.hours.zone))
 
 
-def _next_day(waiting: Waiting, at: datetime) -> list[Slot]:
+def _next_day(silence: Silence, at: datetime) -> list[Slot]:
     """What is left of the signer's hours today, and those of their next day."""
-    today = waiting.hours.next_slot(at, waiting.until)
+    today = silence.hours.next_slot(at, silence.until)
     if today is None:
         return []
-    tomorrow = waiting.hours.next_slot(today.closes, waiting.until)
+    tomorrow = silence.hours.next_slot(today.closes, silence.until)
     days = [today, tomorrow] if tomorrow else [today]
-    return [Slot(max(day.opens, at), min(day.closes, waiting.until)) for day in days]
+    return [Slot(max(day.opens, at), min(day.closes, silence.until)) for day in days]
 
 
-def _all_the_same(waiting: Waiting, moment: Moment, heard_at: datetime | None) -> Moment:
-    rhythm = waiting.policy.reminders
-    heard = max((at for at in (heard_at, waiting.heard_at) if at is not None), default=None)
-    if rhythm is None or heard is None or after(heard, rhythm.every, waiting.hours.zone) > moment.at:
-        return dropped(moment, Reason.OTHERS_ASLEEP, f"at no time of theirs is it day for {waiting.others}")
-    return _waking(waiting, moment, "nothing has reached them for as long as the policy says")
+def _all_the_same(silence: Silence, moment: Moment, heard_at: datetime | None) -> Moment:
+    rhythm = silence.policy.reminders
+    heard = max((at for at in (heard_at, silence.heard_at) if at is not None), default=None)
+    if rhythm is None or heard is None or after(heard, rhythm.every, silence.hours.zone) > moment.at:
+        return dropped(moment, Reason.OTHERS_ASLEEP, f"at no time of theirs is it day for {silence.others}")
+    return _waking(silence, moment, "nothing has reached them for as long as the policy says")
 
 
-def _waking(waiting: Waiting, moment: Moment, because: str) -> Moment:
-    why = f"{moment.why}; although it may wake {waiting.others}: {because}"
+def _waking(silence: Silence, moment: Moment, because: str) -> Moment:
+    why = f"{moment.why}; although it may wake {silence.others}: {because}"
     return moment.replace(wakes_others=True, why=why)
 
 
-def _together(waiting: Waiting) -> str:
-    return f"moved to where it is day for {waiting.others}, whom Core Signature mails as well"
+def _together(silence: Silence) -> str:
+    return f"moved to where it is day for {silence.others}, whom Core Signature mails as well"

@@ -10,48 +10,49 @@ from datetime import datetime
 
 from activities.calendars.wall_clock import after, in_words
 from activities.follow_up.mailed import mailed
-from activities.follow_up.waiting import Waiting, dropped, moved
+from activities.follow_up.moments import dropped, moved
+from activities.follow_up.silence import Silence
 from workflows.follow_up import stages
 from workflows.follow_up.agenda import APART
 from workflows.model.planning import Moment, MomentKind, Reason
 from workflows.model.policy import Reminders
 
 
-def reminders(waiting: Waiting, others: list[Moment]) -> list[Moment]:
+def reminders(silence: Silence, others: list[Moment]) -> list[Moment]:
     """Every reminder of the policy and every snooze of the signer; those that are dropped carry their reason.
 
     `others` are the nudges that are planned already: the last warnings, and before what is late all that is not.
     """
-    planned = [waiting.held(mailed(waiting, snooze, None)) for snooze in _snoozes(waiting, others)]
-    warned = [] if waiting.late else [one.at for one in others if one.suppressed is None]
-    last_word = min(warned, default=waiting.until)
+    planned = [silence.held(mailed(silence, snooze, None)) for snooze in _snoozes(silence, others)]
+    warned = [] if silence.late else [one.at for one in others if one.suppressed is None]
+    last_word = min(warned, default=silence.until)
     nudges = [moment.at for moment in (*others, *planned) if moment.suppressed is None]
-    for reminder in _series(waiting):
-        opened = _opened(waiting, reminder)
+    for reminder in _series(silence):
+        opened = _opened(silence, reminder)
         heard_at = max((at for at in nudges if at < opened.at), default=None)
-        placed = _uncrowded(mailed(waiting, opened, heard_at), nudges, last_word)
+        placed = _uncrowded(mailed(silence, opened, heard_at), nudges, last_word)
         if placed.suppressed is None:
             nudges.append(placed.at)
-        elif placed.suppressed is Reason.TOO_SOON and waiting.hours.absent_at(reminder.at):
+        elif placed.suppressed is Reason.TOO_SOON and silence.hours.absent_at(reminder.at):
             placed = placed.replace(suppressed=Reason.ABSENT)
-        planned.append(waiting.held(placed))
+        planned.append(silence.held(placed))
     return planned
 
 
-def _series(waiting: Waiting) -> Iterator[Moment]:
-    rhythm = waiting.policy.reminders
+def _series(silence: Silence) -> Iterator[Moment]:
+    rhythm = silence.policy.reminders
     if rhythm is None:
         return
     for number in range(1, rhythm.most + 1):
-        at = after(waiting.since, rhythm.first, waiting.hours.zone, then=rhythm.every, times=number - 1)
-        if not waiting.late:
+        at = after(silence.since, rhythm.first, silence.hours.zone, then=rhythm.every, times=number - 1)
+        if not silence.late:
             why = f"reminder {number} of {rhythm.most}, {_rhythm(number, rhythm)}"
-            yield waiting.moment(MomentKind.REMIND, at, stages.reminder(number), why)
-        elif at >= waiting.until:
+            yield silence.moment(MomentKind.REMIND, at, stages.reminder(number), why)
+        elif at >= silence.until:
             return
         else:
-            why = f"overdue since {waiting.local(waiting.due)}, every {in_words(rhythm.every)}"
-            yield waiting.moment(MomentKind.OVERDUE, at, stages.overdue(number, waiting.revision), why)
+            why = f"overdue since {silence.local(silence.due)}, every {in_words(rhythm.every)}"
+            yield silence.moment(MomentKind.OVERDUE, at, stages.overdue(number, silence.planning.revision), why)
 
 
 def _rhythm(number: int, rhythm: Reminders) -> str:
@@ -59,33 +60,33 @@ def _rhythm(number: int, rhythm: Reminders) -> str:
     return first if number == 1 else f"every {in_words(rhythm.every)}"
 
 
-def _snoozes(waiting: Waiting, others: list[Moment]) -> Iterator[Moment]:
+def _snoozes(silence: Silence, others: list[Moment]) -> Iterator[Moment]:
     planned = [other.at for other in others if other.suppressed is None]
-    for snooze in filter(waiting.has, waiting.snoozes):
-        why = f"not now, they said: at {waiting.local(snooze.until)}"
-        moment = waiting.moment(MomentKind.REMIND, snooze.until, stages.snooze(snooze.number), why)
-        if snooze != waiting.snoozes[-1]:
+    for snooze in filter(silence.has, silence.snoozes):
+        why = f"not now, they said: at {silence.local(snooze.until)}"
+        moment = silence.moment(MomentKind.REMIND, snooze.until, stages.snooze(snooze.number), why)
+        if snooze != silence.snoozes[-1]:
             moment = dropped(moment, Reason.SNOOZED, "they chose another time since")
-        elif snooze.until >= waiting.until:
-            moment = dropped(moment, Reason.SUPERSEDED, f"after {waiting.end}")
+        elif snooze.until >= silence.until:
+            moment = dropped(moment, Reason.SUPERSEDED, f"after {silence.end}")
         elif any(abs(snooze.until - at) < APART for at in planned):
             moment = dropped(moment, Reason.TOO_SOON, "a last warning comes within the hour")
         yield moment
 
 
-def _opened(waiting: Waiting, reminder: Moment) -> Moment:
-    hours, nominal = waiting.hours, reminder.at
-    if nominal >= waiting.until:
+def _opened(silence: Silence, reminder: Moment) -> Moment:
+    hours, nominal = silence.hours, reminder.at
+    if nominal >= silence.until:
         return dropped(reminder, Reason.SUPERSEDED, "after the due date")
-    if waiting.snoozes and nominal < waiting.snoozes[-1].until:
+    if silence.snoozes and nominal < silence.snoozes[-1].until:
         return dropped(reminder, Reason.SNOOZED, "they said not now")
-    slot = hours.next_slot(nominal, waiting.until)
+    slot = hours.next_slot(nominal, silence.until)
     if slot is None:
-        return waiting.closed(reminder, nominal)
+        return silence.closed(reminder, nominal)
     if nominal in slot:
-        return reminder.replace(at=waiting.spread(nominal, slot))
-    because = f"moved from {waiting.local(nominal)}: {hours.why_closed(nominal)}"
-    return moved(reminder, waiting.spread(slot.opens, slot), because)
+        return reminder.replace(at=silence.spread(nominal, slot))
+    because = f"moved from {silence.local(nominal)}: {hours.why_closed(nominal)}"
+    return moved(reminder, silence.spread(slot.opens, slot), because)
 
 
 def _uncrowded(reminder: Moment, nudges: list[datetime], last_word: datetime) -> Moment:

@@ -1,17 +1,26 @@
-"""One signer who is waited for, on their clock, in their hours: up to the due date, and from there to the closing."""
+"""One signer who is silent, on their clock, in their hours: up to the due date, and from there to the closing."""
 
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple, Self
 
+from activities.follow_up.moments import closed, kept_to
 from activities.follow_up.open_hours import OpenHours, Slot
 from activities.follow_up.others import NOBODY, Others
-from workflows.model.planning import Moment, MomentKind, Reason, Snooze
+from activities.people import Directory, UnknownPerson
+from activities.person import Person
+from workflows.model.planning import Moment, MomentKind, Planning, Snooze, Turn
 from workflows.model.policy import OVERDUE_AT_MOST, Policy, Reminders
 
 MOST_JITTER: Final = timedelta(minutes=15)
-_AN_INSTANT: Final = timedelta(seconds=1)
+
+
+class Span(NamedTuple):
+    """When a request is due, and when it is over."""
+
+    due_at: datetime
+    closes_at: datetime
 
 
 def jitter(request: str, person: str) -> timedelta:
@@ -21,8 +30,8 @@ def jitter(request: str, person: str) -> timedelta:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """What the rules need to know of one signer; they read no clock, `now` tells what was missed.
+class Silence:
+    """All that the rules need to know of one silent signer; they read no clock, `now` tells what was missed.
 
     Offsets count from `since`, which every pause moves; `came_at` is when their turn really came. The rules of all that
     comes in time are those of all that is `late` as well, from the due date to the closing.
@@ -34,17 +43,62 @@ class Waiting:
     due: datetime
     closes: datetime
     """When the request is over: nobody is told of it any more."""
-    now: datetime
     policy: Policy
     hours: OpenHours
+    planning: Planning
+    directory: Directory
     jitter: timedelta
     snoozes: tuple[Snooze, ...] = ()
-    revision: int = 0
     others: Others = NOBODY
     """Whom a nudge of this signer reaches as well, because it is a mail to everybody."""
     heard_at: datetime | None = None
     """When something last reached them."""
     late: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        planning: Planning,
+        directory: Directory,
+        turn: Turn,
+        span: Span,
+        *,
+        there: Person,
+        others: Others = NOBODY,
+    ) -> Self:
+        """Of whose turn it is, in the hours of `there`: themselves, or whose calendar counts when they have left."""
+        return cls(
+            person=turn.person,
+            since=turn.since,
+            came_at=turn.came_at or turn.since,
+            due=span.due_at,
+            closes=span.closes_at,
+            policy=planning.policy,
+            hours=OpenHours.of(there, planning.policy),
+            planning=planning,
+            directory=directory,
+            jitter=jitter(planning.subject.id, turn.person),
+            snoozes=tuple(snooze for snooze in planning.snoozes if snooze.person == turn.person),
+            others=others,
+            heard_at=turn.heard_at,
+        )
+
+    @property
+    def now(self) -> datetime:
+        """When it is planned."""
+        return self.planning.now
+
+    @property
+    def requester(self) -> str:
+        """Who asked for the signature."""
+        return self.planning.subject.requester
+
+    async def known(self, id: str) -> Person | None:
+        """Somebody of the directory, or who came with the request; None if they have left."""
+        try:
+            return await self.directory.person(id, self.planning.subject.id)
+        except UnknownPerson:
+            return None
 
     @property
     def until(self) -> datetime:
@@ -52,7 +106,7 @@ class Waiting:
         return self.closes if self.late else self.due
 
     @property
-    def overdue(self) -> "Waiting | None":
+    def overdue(self) -> Self | None:
         """The wait after the due date, or a turn that comes later; None where the request closes when it is due."""
         if self.closes <= self.due:
             return None
@@ -98,40 +152,6 @@ class Waiting:
     def local(self, at: datetime) -> str:
         """An instant on the signer's clock, for reasons in words."""
         return f"{at.astimezone(self.hours.zone):%a %d %b %H:%M}"
-
-
-def kept_to(hours: OpenHours, moment: Moment, now: datetime, due: datetime) -> Moment:
-    """The moment kept to its recipient's hours, if there are any before it is over.
-
-    A missed one waits for the next ones, and one that cannot be sent in its own is not tried beyond them: an outage
-    that ends at night wakes nobody. Where none are left only a last warning is made up for.
-    """
-    # Once the due date has passed, the hours that are open now are the last.
-    slot = hours.next_slot(max(moment.at, now), max(due, now + _AN_INSTANT))
-    if slot is None:
-        needless = moment.kind is not MomentKind.WARN and moment.at < now
-        return closed(hours, moment, now, due) if needless else moment
-    again = moment.kind is not MomentKind.WARN or hours.next_slot(slot.closes, due)
-    ends = again and not hours.open_at(slot.closes)
-    return moment.replace(
-        held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if ends else None
-    )
-
-
-def closed(hours: OpenHours, moment: Moment, at: datetime, before: datetime, end: str = "the due date") -> Moment:
-    """The moment as one for which its recipient has no open hours between an instant and the `end` of the wait."""
-    reason = Reason.ABSENT if hours.absence_matters(at, before) else Reason.QUIET_HOURS
-    return dropped(moment, reason, f"no open hours before {end}")
-
-
-def dropped(moment: Moment, reason: Reason, because: str) -> Moment:
-    """The moment as one that will not be sent, with the reason."""
-    return moment.replace(suppressed=reason, why=f"{moment.why}; {because}")
-
-
-def moved(moment: Moment, at: datetime, because: str) -> Moment:
-    """The moment at another instant, with the reason."""
-    return moment.replace(at=at, why=f"{moment.why}, {because}")
 
 
 def _when_overdue(policy: Policy) -> Policy:

@@ -4,40 +4,41 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from activities.follow_up.mailed import mailed
+from activities.follow_up.moments import moved
 from activities.follow_up.open_hours import Slot
-from activities.follow_up.waiting import Waiting, moved
+from activities.follow_up.silence import Silence
 from workflows.follow_up.agenda import APART
 from workflows.follow_up.stages import Stage
 from workflows.model.planning import Moment, MomentKind
 from workflows.model.policy import EscalationAction
 
 
-def told_of(escalations: Iterable[Moment], nudges: Iterable[Moment], waiting: Waiting) -> list[Moment]:
+def told_of(escalations: Iterable[Moment], nudges: Iterable[Moment], silence: Silence) -> list[Moment]:
     """A moment for each alert that will be sent; whoever is replaced is told of that instead."""
     alerts = [one for one in escalations if one.suppressed is None and one.action is EscalationAction.NOTIFY]
     others = sorted(nudge.at for nudge in nudges if nudge.suppressed is None)
-    return [waiting.held(mailed(waiting, _told(alert, others, waiting), max(others, default=None))) for alert in alerts]
+    return [silence.held(mailed(silence, _told(alert, others, silence), max(others, default=None))) for alert in alerts]
 
 
-def _told(alert: Moment, others: list[datetime], waiting: Waiting) -> Moment:
-    told = waiting.moment(MomentKind.ESCALATED, alert.at, Stage.ESCALATED, f"{alert.to} was alerted")
+def _told(alert: Moment, others: list[datetime], silence: Silence) -> Moment:
+    told = silence.moment(MomentKind.ESCALATED, alert.at, Stage.ESCALATED, f"{alert.to} was alerted")
     first = None
-    for at, slot in _occasions(alert.at, waiting):
+    for at, slot in _occasions(alert.at, silence):
         first = first or at
         apart = _apart(at, others)
-        if apart in slot and apart < waiting.until:
+        if apart in slot and apart < silence.until:
             return _moved(told, apart)
-    return _moved(told, first) if first else waiting.closed(told, alert.at)
+    return _moved(told, first) if first else silence.closed(told, alert.at)
 
 
 def _moved(told: Moment, at: datetime) -> Moment:
     return told if at == told.at else moved(told, at, "moved into working hours, apart from other notices")
 
 
-def _occasions(since: datetime, waiting: Waiting) -> Iterator[tuple[datetime, Slot]]:
+def _occasions(since: datetime, silence: Silence) -> Iterator[tuple[datetime, Slot]]:
     """The earliest instant of each stretch of open hours between an instant and the end of the wait."""
-    while slot := waiting.hours.next_slot(since, waiting.until):
-        yield (since if since in slot else waiting.spread(slot.opens, slot)), slot
+    while slot := silence.hours.next_slot(since, silence.until):
+        yield (since if since in slot else silence.spread(slot.opens, slot)), slot
         since = slot.closes
 
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from activities.follow_up.chain import Chain
+from activities.follow_up.silence import Silence, Span
 from activities.person import Absence
 from tests.activities.book import BOOK, SINCE, Book, plan, planning, somebody
-from workflows.model.planning import MomentKind, Planning
+from workflows.model.planning import MomentKind, Planning, Turn
 from workflows.model.policy import Escalation, Policy
 
 DEFAULT = Escalation()
@@ -59,8 +60,14 @@ async def test_the_delegate_stands_in_for_the_absent_only() -> None:
 AWAY = (Absence.model_validate({"from": "2026-11-01", "until": "2026-12-31"}),)
 
 
+def chain_of(planned: Planning, book: Book, escalation: Escalation, signer: str = "signer") -> Chain:
+    turn, span = Turn(person=signer, since=SINCE), Span(SINCE, SINCE)
+    silence = Silence.of(planned, book, turn, span, there=somebody(signer))
+    return Chain(silence, escalation, SINCE)
+
+
 async def next_of(chain: Planning, book: Book = BOOK, escalation: Escalation = DEFAULT, signer: str = "signer") -> str:
-    found = await Chain(chain, escalation, signer, SINCE, book).next()
+    found = await chain_of(chain, book, escalation, signer).next()
     return found.as_
 
 
@@ -130,7 +137,7 @@ async def test_who_has_left_the_directory_is_skipped_with_the_reason() -> None:
         "to fallback, the fallback of this kind; not to gone-alternate, who is not in the directory; "
         "not to gone-delegate, who is not in the directory; not to gone-manager, who is not in the directory"
     )
-    assert not await Chain(planning(), escalation, "signer", SINCE, book).has_stand_in()
+    assert not await chain_of(planning(), book, escalation).has_stand_in()
 
 
 async def test_a_fallback_who_has_left_is_no_end_of_the_plan() -> None:

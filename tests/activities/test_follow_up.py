@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from activities.follow_up.waiting import MOST_JITTER, jitter
+from activities.follow_up.silence import MOST_JITTER, jitter
 from activities.person import Absence
 from activities.planner import PolicyPlanner
 from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
