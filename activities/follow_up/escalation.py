@@ -11,7 +11,6 @@ from typing import Final
 
 from activities.calendars.wall_clock import after, in_words, share
 from activities.follow_up.chain import Candidate, Chain
-from activities.follow_up.moments import dropped, moved
 from activities.follow_up.open_hours import ANY, WORKING, OpenHours, Slot
 from activities.follow_up.silence import Silence
 from activities.person import Person
@@ -103,7 +102,7 @@ def _placed(silence: Silence, trigger: _Trigger, moment: Moment, person: Person)
     slot = hours.next_slot(moment.at, silence.until)
     day = None if silence.policy.urgent else _last_working_day(person, silence)
     if day is not None and (slot is None or max(moment.at, slot.opens) > day.opens):
-        ahead = moved(moment, silence.spread(day.opens, day), "moved earlier, so that a working day is left to act")
+        ahead = moment.moved(silence.spread(day.opens, day), "moved earlier, so that a working day is left to act")
         return silence.kept_to(hours, ahead)
     if slot is None:
         return _at_the_last_occasion(silence, moment, hours)
@@ -122,9 +121,9 @@ def _last_working_day(person: Person, silence: Silence) -> Slot | None:
 
 def _at_the_last_occasion(silence: Silence, moment: Moment, hours: OpenHours) -> Moment:
     if moment.at >= silence.until:
-        return dropped(moment, Reason.SUPERSEDED, f"after {silence.end}")
+        return moment.dropped(Reason.SUPERSEDED, f"after {silence.end}")
     slot = hours.last_slot(moment.at, silence.since)
     at = max(slot.opens, slot.closes - _TO_ACT) if slot else silence.since
     if at <= silence.since:
-        return dropped(moment, Reason.QUIET_HOURS, f"no open hours before {silence.end}")
-    return silence.kept_to(hours, moved(moment, at, "moved earlier, into working hours"))
+        return moment.dropped(Reason.QUIET_HOURS, f"no open hours before {silence.end}")
+    return silence.kept_to(hours, moment.moved(at, "moved earlier, into working hours"))

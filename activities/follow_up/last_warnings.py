@@ -10,7 +10,6 @@ from typing import Final
 
 from activities.calendars.wall_clock import before, in_words, start_of_day
 from activities.follow_up.mailed import warned
-from activities.follow_up.moments import dropped, moved
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.silence import Silence
 from workflows.follow_up import stages
@@ -28,7 +27,7 @@ def last_warnings(silence: Silence) -> list[Moment]:
         placed = warned(silence, _placed(silence, warning))
         kept = [other.at for other in found if other.suppressed is None]
         if placed.suppressed is None and any(placed.at > at - APART for at in kept):
-            placed = dropped(placed, Reason.TOO_SOON, "the warning after it comes within the hour")
+            placed = placed.dropped(Reason.TOO_SOON, "the warning after it comes within the hour")
         found.append(silence.held(placed))
     return found
 
@@ -59,7 +58,7 @@ def _at(moment: Moment) -> datetime:
 
 def _placed(silence: Silence, warning: Moment) -> Moment:
     if warning.at <= silence.came_at:
-        return dropped(warning, Reason.NOT_THEIR_TURN, "their turn came later than that")
+        return warning.dropped(Reason.NOT_THEIR_TURN, "their turn came later than that")
     if silence.policy.urgent:
         return warning
     slots = silence.hours.slots(silence.hours.local_day(warning.at))
@@ -73,9 +72,9 @@ def _on_its_day(silence: Silence, warning: Moment, day: Slot) -> Moment:
     if day.opens <= warning.at <= day.closes:
         return warning.replace(at=silence.spread(warning.at, day, ahead=True))
     if warning.at > day.closes > silence.came_at:
-        return moved(warning, silence.spread(day.closes, day, ahead=True), "moved into working hours")
+        return warning.moved(silence.spread(day.closes, day, ahead=True), "moved into working hours")
     if warning.at < day.opens < silence.until:
-        return moved(warning, silence.spread(day.opens, day), "moved into working hours")
+        return warning.moved(silence.spread(day.opens, day), "moved into working hours")
     return warning
 
 
@@ -85,4 +84,4 @@ def _on_the_last_working_day(silence: Silence, warning: Moment) -> Moment:
     if slot is None:
         return warning.replace(at=silence.spread(warning.at, None, ahead=True))
     because = f"moved earlier from {silence.local(warning.at)}: {hours.why_closed(warning.at)}"
-    return moved(warning, silence.spread(slot.opens, slot), because)
+    return warning.moved(silence.spread(slot.opens, slot), because)

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from activities.calendars.wall_clock import after
-from activities.follow_up.moments import dropped, moved
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.others import by_day
 from activities.follow_up.silence import Silence
@@ -25,7 +24,7 @@ def mailed(silence: Silence, moment: Moment, heard_at: datetime | None) -> Momen
         return moment
     if best := _best(silence, _next_day(silence, moment.at)):
         slot = best[0]
-        return moved(moment, silence.spread(max(slot.opens, moment.at), slot), _together(silence))
+        return moment.moved(silence.spread(max(slot.opens, moment.at), slot), _together(silence))
     return _all_the_same(silence, moment, heard_at)
 
 
@@ -37,7 +36,7 @@ def warned(silence: Silence, warning: Moment) -> Moment:
     if best := _best(silence, silence.hours.within(day)):
         slot = best[-1]
         latest = max(slot.opens, slot.closes - _A_MINUTE)
-        return moved(warning, silence.spread(latest, slot, ahead=True), _together(silence))
+        return warning.moved(silence.spread(latest, slot, ahead=True), _together(silence))
     return _waking(silence, warning, "there is no better time")
 
 
@@ -59,7 +58,7 @@ def _all_the_same(silence: Silence, moment: Moment, heard_at: datetime | None) -
     rhythm = silence.policy.reminders
     heard = max((at for at in (heard_at, silence.heard_at) if at is not None), default=None)
     if rhythm is None or heard is None or after(heard, rhythm.every, silence.hours.zone) > moment.at:
-        return dropped(moment, Reason.OTHERS_ASLEEP, f"at no time of theirs is it day for {silence.others}")
+        return moment.dropped(Reason.OTHERS_ASLEEP, f"at no time of theirs is it day for {silence.others}")
     return _waking(silence, moment, "nothing has reached them for as long as the policy says")
 
 

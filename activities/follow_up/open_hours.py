@@ -15,9 +15,11 @@ from activities.calendars.public_holidays import public_holidays
 from activities.calendars.wall_clock import at_clock, start_of_day
 from activities.calendars.working_time import clock_hours
 from activities.person import Person
+from workflows.model.planning import Moment, MomentKind, Reason
 from workflows.model.policy import Policy
 
 _DAY: Final = timedelta(days=1)
+_A_SECOND: Final = timedelta(seconds=1)
 _AN_INSTANT: Final = timedelta(microseconds=1)
 DAYS_REMEMBERED: Final = 50_000
 """Working days of places that are remembered: two years of some seventy places."""
@@ -141,6 +143,28 @@ class OpenHours:
             return "not a working day"
         opens, closes = self.clock or (time(), time())
         return f"outside {opens:%H:%M}-{closes:%H:%M}"
+
+    def keep(self, moment: Moment, now: datetime, before: datetime) -> Moment:
+        """The moment kept to these hours of its recipient, if there are any before it is over.
+
+        A missed one waits for the next ones, and one that cannot be sent in its own is not tried beyond them: an outage
+        that ends at night wakes nobody. Where none are left only a last warning is made up for.
+        """
+        # Once it is over, the hours that are open now are the last.
+        slot = self.next_slot(max(moment.at, now), max(before, now + _A_SECOND))
+        last_word = moment.kind is MomentKind.WARN
+        if slot is None:
+            return self.drop(moment, now, before) if moment.at < now and not last_word else moment
+        again = not last_word or self.next_slot(slot.closes, before)
+        ends = again and not self.open_at(slot.closes)
+        return moment.replace(
+            held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if ends else None
+        )
+
+    def drop(self, moment: Moment, at: datetime, before: datetime, end: str = "the due date") -> Moment:
+        """The moment as one for which there are no open hours between an instant and the `end` of the wait."""
+        reason = Reason.ABSENT if self.absence_matters(at, before) else Reason.QUIET_HOURS
+        return moment.dropped(reason, f"no open hours before {end}")
 
     @cached_property
     def _away(self) -> tuple[Slot, ...]:

@@ -10,7 +10,6 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from activities.calendars.wall_clock import after, in_words
-from activities.follow_up.moments import closed, dropped, kept_to, moved
 from activities.follow_up.open_hours import OpenHours
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
@@ -54,9 +53,9 @@ class _Asked:
         stage = stages.unanswered(self.question.number)
         reminder = self._moment(MomentKind.QUESTION, self._later(self.question.at), stage, why)
         if self.requester is None:
-            return dropped(reminder, Reason.UNKNOWN_PERSON, "they are not in the directory")
+            return reminder.dropped(Reason.UNKNOWN_PERSON, "they are not in the directory")
         if self.requester.absent_at(reminder.at):
-            return dropped(reminder, Reason.ABSENT, "they are absent")
+            return reminder.dropped(Reason.ABSENT, "they are absent")
         return self._opened(reminder, self.requester)
 
     async def somebody_else(self, reminder: Moment) -> Moment:
@@ -74,7 +73,7 @@ class _Asked:
         why = "; ".join([f"question {self.question.number} is still open: to {to}, {as_}", *skipped])
         stage = stages.unanswered(self.question.number, again=True)
         moment = self._moment(MomentKind.QUESTION, at, stage, why).replace(to=to)
-        return self._opened(moment, found) if found else dropped(moment, Reason.UNKNOWN_PERSON, "nobody is known")
+        return self._opened(moment, found) if found else moment.dropped(Reason.UNKNOWN_PERSON, "nobody is known")
 
     def end(self) -> Moment:
         """Of the time for which the clocks stand."""
@@ -98,10 +97,10 @@ class _Asked:
         before = after(max(moment.at, now), _AT_MOST, person.tz)
         slot = hours.next_slot(moment.at, before)
         if slot is None:
-            return closed(hours, moment, moment.at, before)
+            return hours.drop(moment, moment.at, before)
         if moment.at not in slot:
-            moment = moved(moment, slot.opens, f"moved into the hours of {person.id}")
-        return kept_to(hours, moment, now, before)
+            moment = moment.moved(slot.opens, f"moved into the hours of {person.id}")
+        return hours.keep(moment, now, before)
 
     def _candidates(self) -> Iterator[tuple[str, str]]:
         """Whom it may concern beside the requester, and as what."""

@@ -10,10 +10,9 @@ from datetime import datetime
 
 from activities.calendars.wall_clock import after, in_words
 from activities.follow_up.mailed import mailed
-from activities.follow_up.moments import dropped, moved
 from activities.follow_up.silence import Silence
 from workflows.follow_up import stages
-from workflows.follow_up.agenda import APART
+from workflows.follow_up.agenda import too_close
 from workflows.model.planning import Moment, MomentKind, Reason
 from workflows.model.policy import Reminders
 
@@ -66,34 +65,34 @@ def _snoozes(silence: Silence, others: list[Moment]) -> Iterator[Moment]:
         why = f"not now, they said: at {silence.local(snooze.until)}"
         moment = silence.moment(MomentKind.REMIND, snooze.until, stages.snooze(snooze.number), why)
         if snooze != silence.snoozes[-1]:
-            moment = dropped(moment, Reason.SNOOZED, "they chose another time since")
+            moment = moment.dropped(Reason.SNOOZED, "they chose another time since")
         elif snooze.until >= silence.until:
-            moment = dropped(moment, Reason.SUPERSEDED, f"after {silence.end}")
-        elif any(abs(snooze.until - at) < APART for at in planned):
-            moment = dropped(moment, Reason.TOO_SOON, "a last warning comes within the hour")
+            moment = moment.dropped(Reason.SUPERSEDED, f"after {silence.end}")
+        elif too_close(snooze.until, planned):
+            moment = moment.dropped(Reason.TOO_SOON, "a last warning comes within the hour")
         yield moment
 
 
 def _opened(silence: Silence, reminder: Moment) -> Moment:
     hours, nominal = silence.hours, reminder.at
     if nominal >= silence.until:
-        return dropped(reminder, Reason.SUPERSEDED, "after the due date")
+        return reminder.dropped(Reason.SUPERSEDED, "after the due date")
     if silence.snoozes and nominal < silence.snoozes[-1].until:
-        return dropped(reminder, Reason.SNOOZED, "they said not now")
+        return reminder.dropped(Reason.SNOOZED, "they said not now")
     slot = hours.next_slot(nominal, silence.until)
     if slot is None:
         return silence.closed(reminder, nominal)
     if nominal in slot:
         return reminder.replace(at=silence.spread(nominal, slot))
     because = f"moved from {silence.local(nominal)}: {hours.why_closed(nominal)}"
-    return moved(reminder, silence.spread(slot.opens, slot), because)
+    return reminder.moved(silence.spread(slot.opens, slot), because)
 
 
 def _uncrowded(reminder: Moment, nudges: list[datetime], last_word: datetime) -> Moment:
     if reminder.suppressed is not None:
         return reminder
-    if any(abs(reminder.at - nudge) < APART for nudge in nudges):
-        return dropped(reminder, Reason.TOO_SOON, "another notice comes within the hour")
+    if too_close(reminder.at, nudges):
+        return reminder.dropped(Reason.TOO_SOON, "another notice comes within the hour")
     if reminder.at > last_word:
-        return dropped(reminder, Reason.SUPERSEDED, "the last warnings have begun")
+        return reminder.dropped(Reason.SUPERSEDED, "the last warnings have begun")
     return reminder

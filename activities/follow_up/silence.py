@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Self
 
-from activities.follow_up.moments import closed, kept_to
 from activities.follow_up.open_hours import OpenHours, Slot
 from activities.follow_up.others import NOBODY, Others
 from activities.people import Directory, UnknownPerson
@@ -134,7 +133,7 @@ class Silence:
     def kept_to(self, hours: OpenHours, moment: Moment) -> Moment:
         """The moment kept to hours until the request is over; a last warning until what it warns of."""
         timely = moment.kind is MomentKind.WARN and self.now < self.due
-        return kept_to(hours, moment, self.now, self.due if timely else self.closes)
+        return hours.keep(moment, self.now, self.due if timely else self.closes)
 
     def has(self, snooze: Snooze) -> bool:
         """Whether a snooze ends in this wait; what ends after all of them is dropped in the first."""
@@ -142,7 +141,7 @@ class Silence:
 
     def closed(self, moment: Moment, at: datetime) -> Moment:
         """The moment as one for which the signer has no open hours from an instant on; see `closed`."""
-        return closed(self.hours, moment, at, self.until, self.end)
+        return self.hours.drop(moment, at, self.until, self.end)
 
     @property
     def end(self) -> str:

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from activities.follow_up.mailed import mailed
-from activities.follow_up.moments import moved
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.silence import Silence
-from workflows.follow_up.agenda import APART
+from workflows.follow_up.agenda import APART, too_close
 from workflows.follow_up.stages import Stage
 from workflows.model.planning import Moment, MomentKind
 from workflows.model.policy import EscalationAction
@@ -32,7 +31,7 @@ def _told(alert: Moment, others: list[datetime], silence: Silence) -> Moment:
 
 
 def _moved(told: Moment, at: datetime) -> Moment:
-    return told if at == told.at else moved(told, at, "moved into working hours, apart from other notices")
+    return told if at == told.at else told.moved(at, "moved into working hours, apart from other notices")
 
 
 def _occasions(since: datetime, silence: Silence) -> Iterator[tuple[datetime, Slot]]:
@@ -45,5 +44,5 @@ def _occasions(since: datetime, silence: Silence) -> Iterator[tuple[datetime, Sl
 def _apart(at: datetime, others: list[datetime]) -> datetime:
     """The instant, or an hour after the nudges that would come together with it."""
     for other in others:
-        at = other + APART if abs(at - other) < APART else at
+        at = other + APART if too_close(at, (other,)) else at
     return at

@@ -8,12 +8,11 @@ from typing import Final
 from activities.calendars.wall_clock import at_clock
 from activities.language import phrase
 from activities.reader import Reader
+from workflows.follow_up.agenda import APART
 
 _EVENING: Final = time(18)
 _MORNING: Final = time(9)
 _DAY: Final = timedelta(days=1)
-_APART: Final = timedelta(hours=1)
-"""Who is reminded any sooner has not been left alone."""
 _LOOK_AHEAD: Final = 31
 
 
@@ -27,7 +26,7 @@ class Later:
 
 def times(reader: Reader, now: datetime, latest: datetime | None) -> tuple[Later, ...]:
     """The times that lie on the reader's clock at least an hour after `now` and not after `latest`; earliest first."""
-    return tuple(later for later in _times(reader, now) if now + _APART <= later.at <= (latest or later.at))
+    return tuple(later for later in _times(reader, now) if now + APART <= later.at <= (latest or later.at))
 
 
 def _times(reader: Reader, now: datetime) -> Iterator[Later]:

@@ -134,8 +134,8 @@ class DryRun:
             self._happened.append(Happening(self._now, Stage.SETTLED, requester, requester, "everybody has signed"))
 
     def _escalate(self, moments: tuple[Moment, ...]) -> None:
-        handed = tuple(moment for moment in moments if moment.hands_over)
-        alerted = tuple(moment for moment in moments if not moment.hands_over)
+        handed = tuple(filter(self._progress.hands_over, moments))
+        alerted = tuple(moment for moment in moments if moment not in handed)
         self._leave_out(lambda moment: moment.at < self._now)
         self._handed |= {moment.person: moment for moment in handed}
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]

@@ -1,5 +1,6 @@
 """The pure decision: given what was planned, what has happened and the time, what is to be done next."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +22,11 @@ APART = timedelta(hours=1)
 """Nobody is nudged twice within this time, neither by plan nor by hand."""
 _LATE = timedelta(hours=1)
 """What is due for longer was missed in an outage."""
+
+
+def too_close(at: datetime, nudges: Iterable[datetime]) -> bool:
+    """Whether an instant is nearer to one of these than nudges of one person may be."""
+    return any(abs(at - nudge) < APART for nudge in nudges)
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def next_step(agenda: Agenda, progress: FollowUp, now: datetime) -> Step:
         and key_of(progress.request, moment) not in known
     ]
     due = [moment for moment in ahead if moment.at <= now]
-    leaving = frozenset(one.person for one in due if one.hands_over and one.person not in progress.not_handed_over)
+    leaving = frozenset(one.person for one in due if progress.hands_over(one))
     if nudges := [moment for moment in due if moment.kind in _NUDGES and moment.person not in leaving]:
         return _nudge(nudges, ahead, progress, now, is_over=now >= agenda.over_at)
     if heard := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATED):

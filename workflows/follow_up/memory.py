@@ -156,6 +156,10 @@ class FollowUp(Noted):
         answered = known.replan().answering_themselves(done.from_, now)
         return answered.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
 
+    def hands_over(self, moment: Moment) -> bool:
+        """Whether an escalation is to hand a place over, and it may yet be done."""
+        return moment.hands_over and moment.person not in self.not_handed_over
+
     def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
         """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
         left = tuple(one for one in self.reassigning if one != refused)

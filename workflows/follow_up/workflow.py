@@ -168,8 +168,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
 
     async def _escalate(self, moments: tuple[Moment, ...]) -> None:
         """Hand over the places that the policy wants handed over, and alert somebody about the others."""
-        stay = self._progress.not_handed_over
-        handed = tuple(moment for moment in moments if moment.hands_over and moment.person not in stay)
+        handed = tuple(filter(self._progress.hands_over, moments))
         staying = tuple(moment for moment in moments if moment not in handed)
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
         self._progress = self._progress.to_reassign(*wanted)

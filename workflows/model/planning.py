@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -98,6 +98,14 @@ class Moment(Model):
     def hands_over(self) -> bool:
         """Whether it is an escalation that hands the signer's place over."""
         return self.kind is MomentKind.ESCALATE and self.action is EscalationAction.REASSIGN
+
+    def dropped(self, reason: Reason, because: str) -> Self:
+        """The moment as one that will not be sent, with the reason."""
+        return self.replace(suppressed=reason, why=f"{self.why}; {because}")
+
+    def moved(self, at: datetime, because: str) -> Self:
+        """The moment at another instant, with the reason."""
+        return self.replace(at=at, why=f"{self.why}, {because}")
 
 
 class More(Model):
