@@ -4,26 +4,20 @@ import asyncio
 import contextlib
 import hashlib
 import threading
-from typing import Any, Final
+from typing import Final
 
-from temporalio import activity
 from temporalio.common import Priority
 from temporalio.worker import (
-    ActivityInboundInterceptor,
     CustomSlotSupplier,
-    ExecuteActivityInput,
-    Interceptor,
     SlotMarkUsedContext,
     SlotPermit,
     SlotReleaseContext,
     SlotReserveContext,
 )
 
-from activities.http.pacing import CALLER, Caller, Pacer, Urgency
+from activities.http.pacing import Pacer, Urgency
 from workflows.names import ACKNOWLEDGEMENT_CAMPAIGN
 
-FOR_THE_CALL: Final = 10.0
-"""Seconds of an attempt that are kept for the call itself; so long before its end waiting for a turn is given up."""
 SECONDS_AHEAD: Final = 3.0
 """So many seconds of calls are taken from the queue at a time: a call then waits no longer than that for its turn."""
 MOST_AT_ONCE: Final = 50
@@ -52,28 +46,6 @@ def _urgency(parent: str, *, urgent: bool) -> Urgency:
     if parent == ACKNOWLEDGEMENT_CAMPAIGN:
         return Urgency.BULK
     return Urgency.URGENT if urgent else Urgency.ORDINARY
-
-
-class PaceInterceptor(Interceptor):
-    """Give it to the `Worker`: calls know how urgent they are, and when their activity's time is over."""
-
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Wrap each activity."""
-        return _Calling(super().intercept_activity(next))
-
-
-class _Calling(ActivityInboundInterceptor):
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
-        CALLER.set(_caller(activity.info()))
-        return await super().execute_activity(input)
-
-
-def _caller(info: activity.Info) -> Caller:
-    urgency = info.priority.priority_key or Urgency.ORDINARY
-    if info.start_to_close_timeout is None:
-        return Caller(urgency)
-    seconds = info.start_to_close_timeout.total_seconds() - FOR_THE_CALL
-    return Caller(urgency, asyncio.get_running_loop().time() + seconds)
 
 
 class PacedSlots(CustomSlotSupplier):

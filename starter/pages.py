@@ -28,14 +28,13 @@ from activities.people import Directory, DirectoryFailure, Person
 from activities.reader import Reader
 from activities.store import StoreFailure
 from starter.page import form_answers, offers, options
-from starter.page.allowances import Allowances
-from starter.page.as_known import page_as_known
+from starter.page.allowances import Allowances, MailPause
 from starter.page.form_guard import FormGuard
-from starter.page.mail_pause import MailPause
 from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import Renderer
 from starter.page.screens import Act, Draft, Screen
+from starter.page.standing import page_as_known
 from starter.page.words import (
     FOREIGN_FORM,
     MAIL_SENT,

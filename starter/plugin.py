@@ -13,8 +13,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.worker import ReplayerConfig, WorkerConfig
 
-from activities.heartbeat import HeartbeatInterceptor
-from activities.pace import PaceInterceptor
+from activities.interceptors import HeartbeatInterceptor, PaceInterceptor
 from starter.codec import data_converter
 from starter.setting_values import PayloadKey
 from workflows.names import WORKFLOW_QUEUE

@@ -18,7 +18,7 @@ from activities.push.limiter import PER_MINUTE
 from activities.push.message import LIFETIME
 from deploy.sandbox.callbacks import FIBONACCI
 from starter.callback.claim import event_hash
-from starter.doctor.callbacks import EVENTS
+from starter.doctor.own import EVENTS
 from starter.setting_groups import WebhookSettings
 from tests.markdown import ROOT, headings, table
 from workflows.model.subject import Code

@@ -11,9 +11,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.push.config import open_dialect, open_messaging
 from starter import clients
 from starter.context import connected
-from starter.doctor import files, queues, temporal, vendors
-from starter.doctor.callbacks import callbacks
-from starter.doctor.hand_off import hand_off
+from starter.doctor import own, queues, temporal, vendors
 from starter.doctor.health import Examination, Health, Part, fine, looked, wrong
 from starter.exits import Refusal
 from starter.needs import OF_RECEIVER, OF_WORKER, Need
@@ -68,11 +66,11 @@ async def _own(settings: Settings) -> list[Part]:
         await looked("push", partial(_push, settings)),
         await looked("cloud messaging", partial(_messaging, settings)),
         await looked("receiver", partial(vendors.receiver, settings.webhook.url)),
-        callbacks(settings),
-        await looked("hand-off", partial(hand_off, settings)),
-        await looked("store", partial(files.store, settings.store_url)),
-        await looked("people", partial(files.people, settings.people, settings.oncall)),
-        await looked("policies", partial(files.policies, settings.policies)),
+        own.callbacks(settings),
+        await looked("hand-off", partial(own.hand_off, settings)),
+        await looked("store", partial(own.store, settings.store_url)),
+        await looked("people", partial(own.people, settings.people, settings.oncall)),
+        await looked("policies", partial(own.policies, settings.policies)),
     ]
 
 

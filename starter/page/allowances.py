@@ -1,11 +1,14 @@
 """How often a page may be opened and its button pressed: by link and by address, each from a bucket that refills.
 
-Remembered by this process alone: a restart, or another receiver beside it, fills every bucket again.
+And how often a mail may be asked for. Remembered by this process alone: a restart, or another receiver beside it, fills
+every bucket again, and costs one mail more.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
@@ -95,3 +98,30 @@ def _holder(request: Request) -> str:
     if isinstance(address, IPv6Address):
         return str(ip_network((address, _OF_ONE_HOLDER), strict=False))
     return str(address)
+
+
+PAUSE: Final = timedelta(hours=1)
+"""Between two mails that somebody asks for on their page: a double click is one mail."""
+
+
+class MailPause:
+    """Knows when the mail of a request was last asked for."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._asked: dict[str, datetime] = {}
+
+    @contextmanager
+    def asking(self, request: str) -> Iterator[bool]:
+        """Whether the mail may be asked for now; when the block fails it was not, and may be at once."""
+        now = self._clock()
+        self._asked = {one: at for one, at in self._asked.items() if now - at < PAUSE}
+        if request in self._asked:
+            yield False
+            return
+        self._asked[request] = now
+        try:
+            yield True
+        except BaseException:
+            self._asked.pop(request, None)
+            raise

@@ -1,19 +1,22 @@
 """Where a request stands, in the reader's language: everything for whoever asked for it, the bare facts for others.
 
 Why it stands still, who paused it, what is wrong and whom of ours we tell is confidential. A link may
-be with anybody: an alternate, a signer who was replaced, a customer.
+be with anybody: an alternate, a signer who was replaced, a customer. What a signer's page shows before its button is
+pressed is their part of it, as our own side knows it.
 """
 
 from typing import Final
 
+from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.language import ENGLISH, Language, phrase
 from activities.push.words import words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import NoticeAction
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
-from workflows.model.subject import Status
-from workflows.model.views import NextStep, RequestShow
+from workflows.model.subject import Role, Status
+from workflows.model.views import NextStep, RequestShow, SignerLine
 
 _NEXT: Final = {
     NextStep.REMIND: phrase("A reminder follows on {when}."),
@@ -99,3 +102,37 @@ def following(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     if step is None or step.at is None or step.what not in _NEXT:
         return ()
     return (reader.language.say(_NEXT[step.what], when=reader.instant(step.at)),)
+
+
+_STATES = {
+    SignerState.WAITING: SigningState.EARLY,
+    SignerState.SIGNED: SigningState.ACTED,
+    SignerState.APPROVED: SigningState.ACTED,
+    SignerState.DECLINED: SigningState.ACTED,
+    SignerState.COPIED: SigningState.ACTED,
+    SignerState.REASSIGNED: SigningState.HANDED_OVER,
+}
+"""Everybody else may try: the provider, which is asked then, is the truth."""
+
+
+def page_as_known(shown: RequestShow | None, person: str) -> SigningPage:
+    """The page of a genuine link; while nobody says where the request stands, there is the button all the same."""
+    if shown is None:
+        return SigningPage(SigningState.OPEN)
+    if shown.status.ended:
+        return SigningPage(SigningState.ENDED, outcome=shown.status)
+    line = _line(shown, person)
+    approves = line is not None and line.role is Role.APPROVE
+    return SigningPage(_state(shown, line), shown.document or None, approves=approves)
+
+
+def _state(shown: RequestShow, line: SignerLine | None) -> SigningState:
+    if shown.partial or shown.status is Status.CONVERTING:
+        # Who has a link was asked, so Core Signature may be further than we know.
+        return SigningState.OPEN
+    return _STATES.get(line.state, SigningState.OPEN) if line else SigningState.STRANGER
+
+
+def _line(shown: RequestShow, person: str) -> SignerLine | None:
+    mine = [line for line in shown.signers if line.person == person]
+    return next((line for line in mine if line.state is not SignerState.REASSIGNED), mine[0] if mine else None)

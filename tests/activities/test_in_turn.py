@@ -9,8 +9,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityCancellationType
 
 from activities import handoff, in_turn
-from activities.heartbeat import HeartbeatInterceptor
 from activities.in_turn import Pace, Turns, unbroken
+from activities.interceptors import HeartbeatInterceptor
 from tests.servers import time_skipping
 from workflows.follow_up import options
 from workflows.follow_up.options import ActivityOptions

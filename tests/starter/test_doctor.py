@@ -11,10 +11,9 @@ from temporalio.worker import Worker
 from deploy.sandbox.core.webhooks import EVENT_TYPES
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
-from starter.doctor.callbacks import EVENTS
 from starter.doctor.examination import examine
-from starter.doctor.files import store
 from starter.doctor.health import Health, Part
+from starter.doctor.own import EVENTS, store
 from starter.doctor.temporal import worker
 from starter.settings import load
 from tests.servers import real_server

@@ -14,7 +14,8 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.http.pacing import CALLER, Pacer, Urgency
-from activities.pace import PaceInterceptor, priority
+from activities.interceptors import PaceInterceptor
+from activities.pace import priority
 from starter import pace
 from starter.pace import Part, Record
 from tests.activities.http.test_pacing import called, lived

@@ -24,7 +24,7 @@ from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
-from starter.page.as_known import page_as_known
+from starter.page.standing import page_as_known
 from tests.activities.core_signature.requests import PDF, deed
 from tests.activities.push.stage import entries
 from tests.activities.push.test_cloud_messaging import messaging

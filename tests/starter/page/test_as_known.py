@@ -3,7 +3,7 @@
 import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from starter.page.as_known import page_as_known
+from starter.page.standing import page_as_known
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow, SignerLine

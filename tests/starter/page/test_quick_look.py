@@ -14,8 +14,8 @@ from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Store
 from starter.codec import data_converter
-from starter.page.as_known import page_as_known
 from starter.page.quick_look import QuickLook
+from starter.page.standing import page_as_known
 from starter.setting_values import PayloadKey
 from tests.servers import real_server
 from workflows import names

@@ -9,7 +9,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.heartbeat import HeartbeatInterceptor
+from activities.interceptors import HeartbeatInterceptor
 
 
 class Working(ActivityInboundInterceptor):

@@ -1,4 +1,4 @@
-"""Heartbeats for every activity with a heartbeat timeout: a lost worker is noticed, a cancellation arrives."""
+"""What surrounds every activity: a lost worker is noticed, a cancellation arrives, calls know how urgent they are."""
 
 import asyncio
 from datetime import timedelta
@@ -7,6 +7,10 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from activities.http.pacing import CALLER, Caller, Urgency
+
+FOR_THE_CALL: Final = 10.0
+"""Seconds of an attempt that are kept for the call itself; so long before its end waiting for a turn is given up."""
 _BEATS_PER_TIMEOUT: Final = 3
 
 
@@ -35,3 +39,25 @@ async def _beat(pause: timedelta) -> None:
     while True:
         await asyncio.sleep(pause.total_seconds())
         activity.heartbeat()
+
+
+class PaceInterceptor(Interceptor):
+    """Give it to the `Worker`: calls know how urgent they are, and when their activity's time is over."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap each activity."""
+        return _Calls(super().intercept_activity(next))
+
+
+class _Calls(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        CALLER.set(_caller(activity.info()))
+        return await super().execute_activity(input)
+
+
+def _caller(info: activity.Info) -> Caller:
+    urgency = info.priority.priority_key or Urgency.ORDINARY
+    if info.start_to_close_timeout is None:
+        return Caller(urgency)
+    seconds = info.start_to_close_timeout.total_seconds() - FOR_THE_CALL
+    return Caller(urgency, asyncio.get_running_loop().time() + seconds)

@@ -1,0 +1,108 @@
+"""What we bring ourselves: the files people write, the store, that callbacks are asked for and calls are signed."""
+
+import asyncio
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from activities.person import PeopleFile
+from activities.policies.catalogue import Catalogue
+from activities.store import Store
+from starter.clients import CALLBACKS
+from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.settings import Settings
+
+
+async def people(path: Path | None, oncall: str = "") -> Part:
+    """Whether the people file can be used, has the person on call, and whether all in it can be reached by push."""
+    if path is None:
+        return wrong("people", "set COUNTERSIGN_PEOPLE to the people file")
+    file = await asyncio.to_thread(PeopleFile.read, path)
+    if oncall and oncall not in {person.id for person in file.people}:
+        return wrong("people", f"{path} has no {oncall}, who is to be told of trouble (COUNTERSIGN_ONCALL)")
+    without = sum(1 for person in file.people if not person.devices)
+    says = f"{path}: {len(file.people)} people"
+    return (
+        doubtful("people", f"{says}, {without} without a device (they get mail only)")
+        if without
+        else fine("people", says)
+    )
+
+
+async def store(url: str) -> Part:
+    """Whether documents and records can be kept, and who can see them."""
+    kept = Store(url)
+    await kept.check()
+    shared = "; processes on other machines need a shared one" if kept.local else ""
+    return fine("store", f"{kept.address} is written, read and listed{shared}")
+
+
+async def policies(path: Path) -> Part:
+    """Whether the catalogue can be used."""
+    catalogue = await asyncio.to_thread(Catalogue.read, path)
+    return fine("policies", f"{path}: {len(catalogue.kinds)} kinds")
+
+
+RETRIED_FOR: Final = timedelta(hours=2, minutes=30)
+"""How long Core Signature repeats a callback, which keeps the time of its event (docs/core-signature.md, Callbacks)."""
+EVENTS: Final = (
+    *("convert_error", "sending_error", "sent", "viewed", "signed", "declined", "cancelled", "expired"),
+    *("signer_viewed", "signer_signed", "signer_forwarded", "signer_email_bounced"),
+)
+"""The types of events that a request takes for a hint to read its document; of the others it makes nothing."""
+
+
+def callbacks(settings: Settings) -> Part:
+    """Whether callbacks are asked for without anybody's doing, and whether one that is repeated is still believed."""
+    worries = (*_nobody_asks(settings), *_repeats_are_refused(settings))
+    if worries:
+        return doubtful("callbacks", "; ".join(worries))
+    return fine("callbacks", "believed for as long as Core Signature repeats them")
+
+
+def _nobody_asks(settings: Settings) -> Iterator[str]:
+    if settings.signature.callback_style == "subscription":
+        # The segment is a secret, and what a doctor says is passed around.
+        address = f"{settings.webhook.url or '<COUNTERSIGN_WEBHOOK_URL>'}{CALLBACKS}<COUNTERSIGN_WEBHOOK_SEGMENT>"
+        yield (
+            f"nobody subscribes for you: have Core Signature (POST /api/v1/webhooks/, once for each event_type) call "
+            f"{address} on {', '.join(EVENTS)}; without it what signers do is seen at the next nudge, or once a week"
+        )
+
+
+def _repeats_are_refused(settings: Settings) -> Iterator[str]:
+    if settings.webhook.max_age < RETRIED_FOR:
+        yield (
+            "COUNTERSIGN_WEBHOOK_MAX_AGE is shorter than the 2.5 h for which Core Signature repeats a callback: "
+            "the last repeats are refused"
+        )
+
+
+_SECRETS: Final = "COUNTERSIGN_HANDOFF_SECRETS"
+
+
+async def hand_off(settings: Settings) -> Part:
+    """Whether each target with a `url` has a secret; a secret without a target may be for one of a request file."""
+    called = await asyncio.to_thread(_called, settings.policies)
+    signed = settings.handoff.secrets.keys()
+    if not signed:
+        whose = _names(called) or "other systems"
+        return doubtful("hand-off", f"{_SECRETS} is empty: calls to {whose} go unsigned")
+    unknown = _names(signed - called)
+    aside = f"; no kind of the catalogue calls {unknown}, only a request file may" if unknown else ""
+    if unsigned := _names(called - signed):
+        return doubtful("hand-off", f"{_SECRETS} has no secret for {unsigned}: calls to it go unsigned{aside}")
+    return fine("hand-off", f"calls are signed for {_names(signed)}{aside}")
+
+
+def _called(policies: Path) -> set[str]:
+    """The names of all targets of the catalogue that are told by a call to their address."""
+    catalogue = Catalogue.read(policies)
+    resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
+    return {target.target for policy in resolved for target in policy.handoff if target.url}
+
+
+def _names(targets: AbstractSet[str]) -> str:
+    return ", ".join(sorted(targets))
