@@ -30,6 +30,11 @@ class Group(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Its settings that whoever needs it cannot do without, as the others are set."""
+        return ()
+
 
 class SignatureSettings(Group):
     """Core Signature (docs/core-signature.md)."""
@@ -68,8 +73,12 @@ class SignatureSettings(Group):
     )
     max_upload_mb: int = Field(20, ge=1, le=100, description="Largest document in MB")
     page_size: int = Field(100, ge=1, le=100, description="Page size of lists")
-    download_hosts: Hosts = Field((), description="Hosts that downloads may come from")
-    link_ttl: Span = Field(timedelta(minutes=5), description="Life of a download link")
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """See `Group`."""
+        client = ("url", "token_url", "client_id", "client_secret")
+        return (*client, "username", "password") if self.grant == "password" else client
 
     @field_validator("url")
     @classmethod
@@ -105,6 +114,17 @@ class PushSettings(Group):
     app: str = Field("", description="App name at the AppWorks gateway")
     app_key: SecretStr = Field(UNSET, description="Shared secret of the service at the AppWorks gateway")
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """See `Group`."""
+        if self.dialect == "off":
+            return ()
+        if self.dialect == "appworks":
+            return ("url", "app", "app_key")
+        if self.auth == "google_service_account":
+            return ("url", "project", "credentials_file")
+        return ("url", "project", "token_url", "client_id", "client_secret")
+
 
 class WebhookSettings(Group):
     """The receiver of Core Signature's callbacks and the pages beside it."""
@@ -116,6 +136,11 @@ class WebhookSettings(Group):
     mode: Literal["hmac", "none"] = Field("hmac", description="`none` only when the tenant sends no usable hash")
     max_age: Span = Field(timedelta(hours=24), description="Oldest callback that is believed; repeats come for 2.5 h")
     segment: Segment = Field(UNSET, description="Unguessable last part of the callback path")
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """See `Group`; what the receiver needs."""
+        return ("segment", "secrets") if self.mode == "hmac" else ("segment",)
 
 
 class HandoffSettings(Group):

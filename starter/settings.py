@@ -7,7 +7,7 @@ Empty means unset. Which settings a process cannot do without is said by its `Ne
 import getpass
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from starter.environment import DATA_DIR, PREFIX, Surroundings, gather
+from starter.environment import DATA_DIR, PREFIX, Surroundings, Variables, gather
 from starter.exits import Refusal
 from starter.needs import Need, missing
 from starter.setting_groups import (
@@ -31,14 +31,12 @@ from starter.setting_groups import (
 )
 from starter.setting_values import (
     Address,
-    HandoffSecrets,
     HeaderName,
     LinkSecret,
     Name,
     Networks,
     PayloadKey,
     PayloadKeys,
-    Secrets,
 )
 
 RESERVED: Final = frozenset(
@@ -52,7 +50,8 @@ RESERVED: Final = frozenset(
         "HOOK_MAPPINGS",
     }
 )
-"""Names that are known and checked, and that nothing reads yet."""
+"""Names that may be set although nothing reads them yet: each becomes a setting together with its feature."""
+_NO_SETTINGS: Final = ("around", "idle")
 
 
 class SettingsError(Refusal):
@@ -92,13 +91,8 @@ class Settings(BaseSettings):
     actor: str = Field("", description="Who acts on the command line; default: user@host")
     web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
-    devices_keys: Secrets = Field((), description="Bearer keys of the app back end")
     company: Name = Field("", description="Name of the company that asks: in notices, and on our pages")
     oncall: str = Field("", description="Person who is told of trouble")
-    evidence_key_file: Path | None = Field(None, description="Ed25519 key that signs evidence packs")
-    adopt: Literal["off", "on"] = Field("off", description="Whether documents made elsewhere are adopted")
-    hook_secrets: HandoffSecrets = Field({}, description="`source=whsec_…` pairs of CRM hooks")
-    hook_mappings: Path | None = Field(None, description="How CRM hooks become onboardings")
     mra_url: Address = Field("", description="Host of OpenText cloud messaging: mail and SMS to whom no push reaches")
     mra_user: str = Field("", description="User of cloud messaging")
     mra_password: SecretStr = Field(UNSET, description="Password of cloud messaging")
@@ -106,6 +100,8 @@ class Settings(BaseSettings):
     desk_user_header: HeaderName = Field("", description="Header in which your own sign-on says who is at the desk")
     desk_proxies: Networks = Field((), description="Addresses or networks from which that header is believed")
     around: Surroundings = Surroundings()
+    idle: tuple[str, ...] = ()
+    """Names that are set although nothing reads them yet, for a warning."""
 
     @classmethod
     def settings_customise_sources(
@@ -140,20 +136,13 @@ class Settings(BaseSettings):
         return self.around.temporal.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
 
     @property
-    def idle(self) -> tuple[str, ...]:
-        """Names that are set although nothing reads them yet, for a warning."""
-        defaults = {name: field.get_default() for name, field in _fields()}
-        changed = (name for name, value in _values(self) if name in RESERVED and value != defaults[name])
-        return tuple(f"{PREFIX}{name}" for name in changed)
-
-    @property
     def told(self) -> dict[str, object]:
         """Every setting that has a value, by its name without the prefix."""
         return {name: value for name, value in _values(self) if value}
 
     def require(self, *needs: Need) -> None:
         """Raise `SettingsError` with a line for each setting that `needs` ask for and that is not set."""
-        faults = tuple(_missing_lines(needs, self.told))
+        faults = tuple(_missing_lines(needs, self))
         if faults:
             raise SettingsError(faults)
 
@@ -165,7 +154,6 @@ class SettingLine:
     name: str
     default: str
     secret: bool
-    reserved: bool
     sentence: str
 
 
@@ -176,18 +164,29 @@ def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings
     """
     fields = dict(_fields())
     secret = {name for name, field in fields.items() if _is_secret(field.annotation)}
-    variables = gather(os.environ if environment is None else environment, fields, secret)
-    faults = [*variables.faults]
-    settings = None
-    try:
-        settings = Settings(**_nested(variables.ours), around=variables.surroundings)
-    except ValidationError as error:
-        faults += [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
-    # A text that was read may hold nothing, such as a list of no secrets.
-    faults += _missing_lines(needs, variables.ours if faults or settings is None else settings.told)
-    if faults or settings is None:
-        raise SettingsError(tuple(faults))
+    variables = gather(os.environ if environment is None else environment, fields, secret, RESERVED)
+    settings, wrong = _validated(variables)
+    # What is malformed is not missing; else a text that was read may hold nothing, such as a list of no secrets.
+    malformed = variables.ours if variables.faults or wrong else ()
+    lines = _missing_lines(needs, settings, but=malformed)
+    faults = (*variables.faults, *wrong.values(), *lines)
+    if faults:
+        raise SettingsError(faults)
     return settings
+
+
+def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
+    """The settings, and a line for each that is malformed: those have their defaults."""
+    wrong: dict[str, str] = {}
+    while True:
+        ours = {name: text for name, text in variables.ours.items() if name not in wrong}
+        try:
+            settings = Settings(**_nested(ours), around=variables.surroundings, idle=variables.idle)
+        except ValidationError as error:
+            found = [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
+            wrong |= {line.partition(":")[0].removeprefix(PREFIX): line for line in found}
+        else:
+            return settings, wrong
 
 
 def table() -> tuple[SettingLine, ...]:
@@ -197,7 +196,6 @@ def table() -> tuple[SettingLine, ...]:
             name=f"{PREFIX}{name}",
             default=_default_text(field.get_default()),
             secret=_is_secret(field.annotation),
-            reserved=name in RESERVED,
             sentence=field.description or "",
         )
         for name, field in _fields()
@@ -210,7 +208,7 @@ def _fields() -> Iterator[tuple[str, FieldInfo]]:
         group = field.annotation
         if isinstance(group, type) and issubclass(group, Group):
             yield from ((f"{name}_{part}".upper(), inner) for part, inner in group.model_fields.items())
-        elif name != "around":
+        elif name not in _NO_SETTINGS:
             yield name.upper(), field
 
 
@@ -234,10 +232,11 @@ def _nested(ours: Mapping[str, str]) -> dict[str, Any]:
     return source()
 
 
-def _missing_lines(needs: tuple[Need, ...], told: Mapping[str, object]) -> Iterator[str]:
+def _missing_lines(needs: tuple[Need, ...], settings: Settings, but: Collection[str] = ()) -> Iterator[str]:
     fields = dict(_fields())
-    for name in missing(needs, told):
-        yield f"{PREFIX}{name}: is missing ({fields[name].description})"
+    for name in missing(needs, settings):
+        if name not in but:
+            yield f"{PREFIX}{name}: is missing ({fields[name].description})"
 
 
 def _line(fault: ErrorDetails) -> str:

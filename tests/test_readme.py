@@ -26,7 +26,6 @@ def settings_table() -> str:
         f"| `{line.name}`{' (secret)' if line.secret else ''} | {f'`{line.default}`' if line.default else ''} "
         f"| {line.sentence} |"
         for line in table()
-        if not line.reserved
     ]
     return "\n".join(["| Setting | Default | |", "| --- | --- | --- |", *rows])
 
