@@ -22,7 +22,7 @@ def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, 
     if due_at <= now:
         return say("Overdue since {when}.", when=when)
     days = reader.day(due_at) - reader.day(now)
-    if not days:
+    if is_due_on_the_day_of(now, due_at, reader):
         return say("Due today: {when}.", when=when)
     if days == _DAY:
         return say("Due tomorrow: {when}.", when=when)
@@ -32,6 +32,11 @@ def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, 
             "Due in {count} working day: {when}.", "Due in {count} working days: {when}.", count, when=when
         )
     return say("Due {when}.", when=when)
+
+
+def is_due_on_the_day_of(now: datetime, due_at: datetime, reader: Reader) -> bool:
+    """Whether it is due today, where the reader is."""
+    return reader.day(due_at) == reader.day(now)
 
 
 def _working_days_left(due_at: datetime, reader: Reader, now: datetime) -> int:

@@ -109,6 +109,7 @@ def signature_config(settings: Settings) -> CoreSignatureConfig:
         credentials=_signature_credentials(ours),
         callback_url=callback_url(settings),
         dialect=Dialect(ours.dialect),
+        from_requester=ours.from_ == "requester",
         from_email=ours.from_email or None,
         name_style=NameStyle(ours.signer_name_style),
         list_lag=ours.list_lag.total_seconds(),

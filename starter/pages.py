@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import quote
 
 import structlog
 from starlette.requests import Request
@@ -29,12 +30,15 @@ from activities.reader import Reader
 from activities.store import StoreFailure
 from starter.page import form_answers, offers, options
 from starter.page.allowances import Allowances, MailPause
+from starter.page.brand import OURS, Brand
+from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard
 from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import Renderer
 from starter.page.screens import Act, Draft, Screen
 from starter.page.standing import page_as_known
+from starter.page.who_asks import WhoAsks
 from starter.page.words import (
     FOREIGN_FORM,
     MAIL_SENT,
@@ -42,6 +46,8 @@ from starter.page.words import (
     NOT_KNOWN_NOW,
     NOT_OURS,
     TOO_OFTEN,
+    WAITING,
+    how_many_have_signed,
     signing_screen,
     status_screen,
 )
@@ -56,6 +62,8 @@ Send = Callable[[str, AnyWish, str], Awaitable[Receipt]]
 
 PROVIDER_SECONDS: Final = 8.0
 _SENT: Final = "sent"
+_PICTURE: Final = "first-page"
+_DONE: Final = "done"
 _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
@@ -68,6 +76,8 @@ class Visit:
     claim: LinkClaim
     person: Person | None
     reader: Reader
+    done: str = ""
+    """The act that has just led them here, as their address says."""
 
 
 class Pages:
@@ -83,6 +93,9 @@ class Pages:
         asked: Asked,
         look: Look,
         send: Send,
+        who: WhoAsks,
+        brand: Brand = OURS,
+        first_pages: FirstPages | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -92,15 +105,30 @@ class Pages:
         self._asked = asked
         self._look = RecentLooks(look, seconds)
         self._send = send
+        self._who = who
+        self._first_pages = first_pages
         self._guard = guard
         self._clock = clock
         self._allowances = Allowances(seconds)
         self._mail_pause = MailPause(clock)
-        self._renderer = Renderer(signatures.config.url)
+        self._renderer = Renderer(signatures.config.url, brand)
 
     def routes(self) -> list[BaseRoute]:
-        """`GET` and `POST /open/{ref}`."""
-        return [Route("/open/{ref}", self.open, methods=["GET"]), Route("/open/{ref}", self.act, methods=["POST"])]
+        """`GET` and `POST /open/{ref}`, and the picture on it."""
+        return [
+            Route("/open/{ref}", self.open, methods=["GET"]),
+            Route("/open/{ref}", self.act, methods=["POST"]),
+            Route(f"/open/{{ref}}/{_PICTURE}", self.picture, methods=["GET"]),
+        ]
+
+    async def picture(self, request: Request) -> Response:
+        """The first page of the document, for a signer before whom it lies."""
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
+        screen = await self._screen(visit)
+        content = await self._first_pages.of(visit.claim.request) if self._first_pages and screen.picture else None
+        return self._renderer.picture(content)
 
     async def open(self, request: Request) -> Response:
         """Show what the link is for."""
@@ -167,7 +195,7 @@ class Pages:
             return self._shown(form_answers.refused(await self._screen(visit), str(refused), form), visit)
         except NotLiving:
             _LOGGER.info("wish for what has ended", request=request)
-        return self._renderer.onward(visit.ref)
+        return self._renderer.onward(f"{visit.ref}?{_DONE}={quote(form.get('act', ''))}")
 
     async def _screen(self, visit: Visit) -> Screen:
         return await (self._status if visit.claim.use is LinkUse.VIEW else self._signing)(visit)
@@ -180,37 +208,49 @@ class Pages:
             page = known
         else:
             # What we are waiting for at Core Signature is only not listed yet.
-            page = replace(found, state=SigningState.PREPARING) if shown and _is_unknown(found) else found
+            page = (
+                replace(found, state=SigningState.PREPARING) if shown and found.state is SigningState.UNKNOWN else found
+            )
         screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self._clock())
-        offering = shown is not None and not shown.partial and page.state in _CAN_SIGN
-        return await self._with_more(screen, visit, shown) if shown and offering else screen
+        return await self._with_more(screen, page.state, visit, shown) if shown else screen
 
-    async def _with_more(self, screen: Screen, visit: Visit, shown: RequestShow) -> Screen:
-        """A signer's screen with what they wished so far, and what else they may."""
-        wished = options.with_wishes_of(screen, shown, visit.claim.person, visit.reader)
+    async def _with_more(self, screen: Screen, state: SigningState, visit: Visit, shown: RequestShow) -> Screen:
+        """A signer's screen with who asks them, what they wished so far, and what else they may."""
+        if state is SigningState.HANDED_OVER:
+            delegate = await self._who.stands_in_for(visit.person)
+            return options.with_successor(screen, shown, visit.claim.person, delegate)
+        if state not in WAITING:
+            return screen
+        screen = replace(screen, progress=how_many_have_signed(shown, visit.reader.language))
+        screen = await self._with_asker(screen, visit, shown)
+        if shown.partial or state not in _CAN_SIGN:
+            return screen
+        told = options.with_banner(screen, visit.done, shown, visit.claim.person, visit.reader)
+        wished = options.with_wishes_of(told, shown, visit.claim.person, visit.reader)
         return options.with_offers(wished, await self._offers(visit, shown), visit.reader)
+
+    async def _with_asker(self, screen: Screen, visit: Visit, shown: RequestShow) -> Screen:
+        if visit.claim.person == shown.requester:
+            return screen
+        asker = await self._who(shown.id, shown.requester)
+        signing = visit.claim.use is LinkUse.SIGN and self._first_pages is not None and asker.has_file
+        return replace(screen, asker=asker, picture=f"{visit.ref}/{_PICTURE}" if signing else None)
 
     async def _status(self, visit: Visit) -> Screen:
         shown = await self._look(visit.ref, visit.claim.request)
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         screen = status_screen(shown, visit.claim.person, visit.reader, self._clock())
+        screen = await self._with_asker(screen, visit, shown)
         asked = options.with_questions(screen, shown, visit.claim.person)
+        asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
         return options.with_offers(asked, await self._offers(visit, shown), visit.reader)
 
     async def _offers(self, visit: Visit, shown: RequestShow) -> offers.Offers:
         if visit.claim.use is LinkUse.VIEW:
             return offers.to_onlooker(shown, visit.claim.person)
-        delegate = await self._delegate(visit.person)
+        delegate = await self._who.stands_in_for(visit.person)
         return offers.to_signer(shown, visit.claim.person, delegate, visit.reader, self._clock())
-
-    async def _delegate(self, person: Person | None) -> Person | None:
-        if person is None or person.delegate is None:
-            return None
-        try:
-            return await self._directory.person(person.delegate)
-        except DirectoryFailure:
-            return None
 
     async def _page_of(self, claim: LinkClaim) -> SigningPage:
         """What Core Signature has for this signer now; raises when it, or the store, does not say."""
@@ -223,7 +263,10 @@ class Pages:
 
         While the directory does not know somebody, their browser says the language.
         """
-        ref, stranger = request.path_params["ref"], Reader.unknown(_asked_language(request))
+        ref, stranger = (
+            request.path_params["ref"],
+            Reader.unknown(Language.accepted(request.headers.get("accept-language", ""))),
+        )
         if wait := self._allowances.address(request):
             return self._too_often(wait, stranger)
         try:
@@ -232,7 +275,7 @@ class Pages:
             return self._renderer.page(NOT_OURS.told(stranger.language))
         try:
             person = await self._directory.person(claim.person, claim.request)
-            visit = Visit(ref, claim, person, Reader.of(person))
+            visit = Visit(ref, claim, person, Reader.of(person), request.query_params.get(_DONE, ""))
         except DirectoryFailure:
             visit = Visit(ref, claim, None, stranger)
         wait = self._allowances.link(request, ref)
@@ -252,13 +295,5 @@ class Pages:
         return self._renderer.page(draft.told(visit.reader.language))
 
 
-def _asked_language(request: Request) -> Language:
-    return Language.accepted(request.headers.get("accept-language", ""))
-
-
 def _no_answer(failure: Exception) -> Draft:
     return NOT_KNOWN_NOW if isinstance(failure, StoreFailure) else NO_ANSWER
-
-
-def _is_unknown(page: SigningPage) -> bool:
-    return page.state is SigningState.UNKNOWN

@@ -49,6 +49,11 @@ class SignatureSettings(Group):
     password: SecretStr = Field(UNSET, description="Password of the grant `password`")
     scope: str = Field("", description="Extra `scope` of the token request")
     subscription: str = Field("", description="Extra `subscription` of the token request")
+    from_: Literal["fixed", "requester"] = Field(
+        "fixed",
+        alias="from",
+        description="Whose address the requests come from: `SIGNATURE_FROM_EMAIL`, or each requester's own",
+    )
     from_email: str = Field("", description="Sender of the requests, when the token does not say it")
     dialect: Literal["core", "signrequest"] = Field("core", description="Paths and names of the API")
     signer_name_style: Literal["full_name", "first_last"] = Field(

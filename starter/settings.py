@@ -92,6 +92,10 @@ class Settings(BaseSettings):
     web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     company: Name = Field("", description="Name of the company that asks: in notices, and on our pages")
+    company_logo: Path | None = Field(None, description="Its logo on our pages: a PNG, JPEG or SVG file")
+    preview: Literal["off", "on"] = Field(
+        "off", description="The first page of a document as a picture on its page: whoever holds a link sees it"
+    )
     oncall: str = Field("", description="Person who is told of trouble")
     mra_url: Address = Field("", description="Host of OpenText cloud messaging: mail and SMS to whom no push reaches")
     mra_user: str = Field("", description="User of cloud messaging")
@@ -207,15 +211,20 @@ def _fields() -> Iterator[tuple[str, FieldInfo]]:
     for name, field in Settings.model_fields.items():
         group = field.annotation
         if isinstance(group, type) and issubclass(group, Group):
-            yield from ((f"{name}_{part}".upper(), inner) for part, inner in group.model_fields.items())
+            yield from ((_joined(name, part), inner) for part, inner in group.model_fields.items())
         elif name not in _NO_SETTINGS:
             yield name.upper(), field
+
+
+def _joined(group: str, part: str) -> str:
+    """Without the underscore that keeps a field from being a word of the language."""
+    return f"{group}_{part.rstrip('_')}".upper()
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
     for name, value in settings:
         if isinstance(value, Group):
-            yield from ((f"{name}_{part}".upper(), inner) for part, inner in value)
+            yield from ((_joined(name, part), inner) for part, inner in value)
         else:
             yield name.upper(), value
 

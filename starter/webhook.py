@@ -30,8 +30,11 @@ from starter.callback.receiver import HEADERS, Receiver, Tally
 from starter.callback.signals import SignalPort, TemporalSignals
 from starter.context import Context
 from starter.desk.desk import desk_of
+from starter.page.brand import Brand
+from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard
 from starter.page.quick_look import QuickLook
+from starter.page.who_asks import WhoAsks
 from starter.pages import Pages
 from starter.serving import listening
 from starter.settings import Settings
@@ -75,10 +78,24 @@ def routes_of(
     people = clients.directory(settings, store)
     send = partial(wishes.carry_out, client, within=_WISH_WITHIN, wait=_HANDED_OVER_WITHIN)
     look, asked = QuickLook(client, store), Asked(store)
-    pages = Pages(clients.links(settings), people, signatures, guard, asked=asked, look=look, send=send)
+    who = WhoAsks(people, store, settings.company)
+    brand = Brand.of(settings.company, settings.company_logo)
+    links = clients.links(settings)
+    pages = Pages(
+        links,
+        people,
+        signatures,
+        guard,
+        asked=asked,
+        look=look,
+        send=send,
+        who=who,
+        brand=brand,
+        first_pages=FirstPages(store) if settings.preview == "on" else None,
+    )
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
     desk = desk_of(settings, Context(client, store), people, guard, send)
-    return [*receiver_routes(receiver, signals), *pages.routes(), *desk.routes()]
+    return [*receiver_routes(receiver, signals), *pages.routes(), *brand.routes(), *desk.routes()]
 
 
 def rules_of(settings: Settings) -> CallbackRules:

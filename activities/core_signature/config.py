@@ -31,6 +31,7 @@ class CoreSignatureConfig:
 
     `url` is the host; `callback_url` the address each document's events go to, None when a subscription tells them;
     `list_lag` the seconds a new document may be missing from lists. Of an action path only the last part counts.
+    Requests come from the requester's own address, else `from_email`, else whom the token says; under their name.
     Without `status_mails` it mails nobody of endings: we tell them.
     """
 
@@ -39,6 +40,7 @@ class CoreSignatureConfig:
     callback_url: str | None = None
     dialect: Dialect = Dialect.CORE
     from_email: str | None = None
+    from_requester: bool = False
     name_style: NameStyle = NameStyle.FULL_NAME
     list_lag: float = 10.0
     page_size: int = 100

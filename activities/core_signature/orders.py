@@ -35,6 +35,8 @@ def request_body(
     people: Mapping[str, Person],
     reachable: Collection[str],
     config: CoreSignatureConfig,
+    *,
+    requester: Person | None = None,
 ) -> dict[str, Any]:
     """A request to `people`, by our ids; `reachable` are those whom we tell ourselves, on a living device.
 
@@ -54,7 +56,16 @@ def request_body(
     }
     if not config.status_mails:
         body["disable_emails"] = True
-    return body | ({"from_email": config.from_email} if config.from_email else {})
+    return body | _sender(requester, people, config)
+
+
+def _sender(requester: Person | None, people: Mapping[str, Person], config: CoreSignatureConfig) -> dict[str, str]:
+    """Who signs is never the sender as well: signers are told apart by their addresses."""
+    signing = {person.email.casefold() for person in people.values()}
+    own = requester.email if requester and config.from_requester else None
+    address = own if own and own.casefold() not in signing else config.from_email
+    named = {"from_email_name": requester.name} if requester else {}
+    return named | ({"from_email": address} if address else {})
 
 
 def _signer(signer: Participant, person: Person, brief: Brief, reachable: bool, style: NameStyle) -> dict[str, Any]:

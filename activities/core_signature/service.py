@@ -16,7 +16,7 @@ from activities.core_signature.wire import WireDocument
 from activities.failures import again_after, failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.lease import Lease, StillOurs
-from activities.people import Directory
+from activities.people import Directory, UnknownPerson
 from activities.person import Person, stands_in_full
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Reference, Store
@@ -100,7 +100,7 @@ class CoreSignatureService(SignatureService):
         await self._asked.keep(brief.id, cast.places(reachable))
         still_ours = Lease.of_this_attempt()
         with again_after(self._client.config.list_lag):
-            document = document or await self._make_document(brief, still_ours)
+            document = document or await self._make_document(order.brief, still_ours)
             return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document
 
     async def _message(self, brief: Brief) -> str | None:
@@ -128,8 +128,12 @@ class CoreSignatureService(SignatureService):
     ) -> WireDocument:
         people = cast.asked
         url = self._client.document_url(document.uuid)
-        body = orders.request_body(url, cast.brief_as_asked, people, reachable, self._client.config)
-        private = [text for person in people.values() for text in (person.email, person.name)]
+        requester = await self._requester(cast.brief_as_asked)
+        body = orders.request_body(
+            url, cast.brief_as_asked, people, reachable, self._client.config, requester=requester
+        )
+        named = [*people.values(), *([requester] if requester else [])]
+        private = [text for person in named for text in (person.email, person.name)]
         await still_ours()
         try:
             request = await self._client.create_request(body, private)
@@ -173,6 +177,12 @@ class CoreSignatureService(SignatureService):
 
     async def _people(self, roster: Roster) -> dict[str, Person]:
         return {signer.person: await self._directory.person(signer.person, roster.id) for signer in roster.people}
+
+    async def _requester(self, brief: Brief) -> Person | None:
+        try:
+            return await self._directory.person(brief.requester)
+        except UnknownPerson:
+            return None
 
     async def _reachable(self, people: Mapping[str, Person]) -> frozenset[str]:
         devices = {id: await self._directory.devices(person) for id, person in people.items()}

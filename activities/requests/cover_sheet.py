@@ -22,6 +22,10 @@ class CoverSheet(Model):
     document: str
     requester: str
     signers: tuple[Participant, ...]
+    message: str | None = None
+    """What the requester says to the signers, by its reference: the text is in the store."""
+    sha256: str | None = None
+    """Of the document, None for a template."""
 
     @classmethod
     async def read(cls, store: Store, request: str) -> "CoverSheet | None":
@@ -32,7 +36,14 @@ class CoverSheet(Model):
     @classmethod
     async def keep(cls, store: Store, brief: Brief) -> None:
         """Write it; repeated, it is the same."""
-        made = cls(kind=brief.kind, document=brief.title, requester=brief.requester, signers=brief.people)
+        made = cls(
+            kind=brief.kind,
+            document=brief.title,
+            requester=brief.requester,
+            signers=brief.people,
+            message=brief.message,
+            sha256=brief.document.sha256,
+        )
         await store.keep_cover(Home.of_request(brief.id), made.model_dump_json(by_alias=True).encode())
 
     def shown(self, request: str) -> RequestShow:

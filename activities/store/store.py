@@ -208,6 +208,14 @@ class Store:
         """That cover sheet, None when nothing was created."""
         return await self._objects.read(_cover(home))
 
+    async def keep_first_page(self, home: Home, content: bytes) -> None:
+        """Keep, beside who was asked, what the document's first page looks like."""
+        await self._objects.replace(_first_page(home), content)
+
+    async def read_first_page(self, home: Home) -> bytes | None:
+        """That picture, None when it was not drawn yet."""
+        return await self._objects.read(_first_page(home))
+
     async def claim(self, home: Home) -> None:
         """Remember for ever that the provider had nothing under this id before we created something under it."""
         await self._objects.create(home.file("claims"), b"{}")
@@ -256,6 +264,10 @@ def _dead_hand_offs(kind: str) -> str:
 
 def _cover(home: Home) -> str:
     return f"{home.on('people')}/cover.json"
+
+
+def _first_page(home: Home) -> str:
+    return f"{home.on('people')}/first-page.png"
 
 
 def _signers(home: Home) -> str:

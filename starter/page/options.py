@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from activities.language import Language, phrase
+from activities.person import Person
 from activities.push.words import isolated
 from activities.reader import Reader
 from starter.page.offers import Offers, choices_of, may_answer
@@ -33,10 +34,37 @@ def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
 def with_wishes_of(screen: Screen, shown: RequestShow, person: str, reader: Reader) -> Screen:
     """The signer's screen with what they have wished so far: when they are reminded, and what they asked."""
     choices = choices_of(shown, person)
-    at = choices.reminded_at if choices else None
+    at = choices.reminded_at if choices and screen.banner is None else None
     reminded = (reader.language.say("You will be reminded on {when}.", when=reader.instant(at)),) if at else ()
     asked = tuple(_exchange(one, screen.language, mine=True) for one in shown.questions if one.person == person)
     return replace(screen, sentences=(*screen.sentences, *reminded), exchanges=asked)
+
+
+def with_banner(screen: Screen, done: str, shown: RequestShow, person: str, reader: Reader) -> Screen:
+    """The screen with a line about what was just done there, by its act; an address that says so is no proof."""
+    return replace(screen, banner=_done(done, shown, person, reader))
+
+
+def with_successor(screen: Screen, shown: RequestShow, person: str, delegate: Person | None) -> Screen:
+    """The screen of somebody whose place was given away: of whoever is asked now only their own delegate is named."""
+    given = ((one.from_, one.to) for one in shown.escalations)
+    if delegate is None or (person, delegate.id) not in given:
+        return screen
+    say = screen.language.say
+    named = say("{name} is asked instead of you.", name=isolated(delegate.name))
+    return replace(screen, sentences=(named, say("Nothing is left for you to do here.")))
+
+
+def _done(done: str, shown: RequestShow, person: str, reader: Reader) -> str | None:
+    say, choices = reader.language.say, choices_of(shown, person)
+    match done:
+        case Act.LATER if choices and choices.reminded_at:
+            return say("Put off. You will be reminded on {when}.", when=reader.instant(choices.reminded_at))
+        case Act.ASK if any(one.person == person and one.answer is None for one in shown.questions):
+            return say("Your question was sent. We will tell you when it is answered.")
+        case Act.ANSWER if shown.answered and may_answer(shown, person):
+            return say("Your answer was sent.")
+    return None
 
 
 def with_questions(screen: Screen, shown: RequestShow, person: str) -> Screen:

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from starter.page.brand import OURS, Brand
 from starter.page.screens import Screen
 from workflows.model.texts import TEXT_AT_MOST
 
@@ -31,7 +32,8 @@ PRIVATE: Final = {
 class Renderer:
     """Renders screens; `destination` is where a form of ours may lead on to: the address of the signature service."""
 
-    def __init__(self, destination: str) -> None:
+    def __init__(self, destination: str, brand: Brand = OURS) -> None:
+        self._brand = brand
         self._style = STYLE.read_text()
         environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
@@ -52,11 +54,17 @@ class Renderer:
             screen=screen,
             say=screen.language.say,
             token=token,
+            brand=self._brand,
             longest_text=TEXT_AT_MOST,
             style=Markup(self._style),  # noqa: S704
         )
         wait = {"retry-after": str(screen.retry_after)} if screen.retry_after else {}
         return HTMLResponse(html, screen.status, {**self.headers, **wait})
+
+    def picture(self, content: bytes | None) -> Response:
+        """A picture of ours, or that there is none."""
+        status = 404 if content is None else 200
+        return Response(content or b"", status, media_type="image/png", headers=dict(self.headers))
 
     def onward(self, url: str) -> Response:
         """Send the browser on, by a GET."""
@@ -64,11 +72,11 @@ class Renderer:
 
 
 def policy(style: str, destinations: str = "") -> str:
-    """What lets a page have this style and nothing else, and its forms lead to us and to these addresses alone."""
+    """What lets a page have this style and pictures of ours alone, and its forms lead to us and these addresses."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     # Browsers hold `form-action` against the redirect that answers a form as well.
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'{destinations}; "
+        f"default-src 'none'; img-src 'self'; style-src 'sha256-{digest}'; form-action 'self'{destinations}; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from activities.language import Language
+from starter.page.who_asks import NOBODY, Asker
 
 
 class ScreenName(StrEnum):
@@ -106,11 +107,19 @@ class SignerRow:
     good: bool
 
 
+class Nearness(StrEnum):
+    """How near the due date is, for its colour."""
+
+    AHEAD = "ahead"
+    TODAY = "today"
+    PAST = "past"
+
+
 @dataclass(frozen=True)
 class Screen:
-    """Everything that is on a page; `document` is a stranger's text, `retry_after` the seconds to wait.
+    """Everything that is on a page; `document` and the asker's message are strangers' texts.
 
-    `refusal` says why what was just wished for was not done.
+    `retry_after` are the seconds to wait, `banner` says what was just done, `refusal` why it was not.
     """
 
     language: Language
@@ -121,6 +130,12 @@ class Screen:
     sentences: tuple[str, ...] = ()
     document: str | None = None
     due: str | None = None
+    nearness: Nearness = Nearness.AHEAD
+    asker: Asker = NOBODY
+    picture: str | None = None
+    """Where the first page of the document is shown."""
+    progress: str | None = None
+    banner: str | None = None
     refusal: str | None = None
     button: Button | None = None
     options: tuple[Option, ...] = ()

@@ -9,16 +9,16 @@ from datetime import datetime
 from typing import Final
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from activities.due import due_sentence
+from activities.due import due_sentence, is_due_on_the_day_of
 from activities.language import Language, phrase
 from activities.push.words import words_for
 from activities.reader import Reader
-from starter.page.screens import Act, Button, Draft, Screen, ScreenName, SignerRow, Tone
+from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenName, SignerRow, Tone
 from starter.page.standing import ending, standing
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
-from workflows.model.subject import Status
+from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow
 
 NOT_OURS: Final = Draft(
@@ -155,7 +155,8 @@ _ASKING: Final = {
         (NoticeAction.APPROVE, ScreenName.APPROVE, phrase("Read and approve")),
     )
 }
-_WITH_DUE_DATE: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)
+WAITING: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)
+"""Where a signer still has something before them: they are told until when, and who asks."""
 
 _STATE_WORDS: Final[Mapping[SignerState, str]] = {
     SignerState.WAITING: phrase("not asked yet"),
@@ -168,6 +169,7 @@ _STATE_WORDS: Final[Mapping[SignerState, str]] = {
     SignerState.BOUNCED: phrase("mail came back"),
     SignerState.COPIED: phrase("has a copy"),
 }
+_SEVERAL: Final = 2
 _GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED)
 
 
@@ -176,8 +178,8 @@ def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, n
     if page.state is SigningState.ENDED:
         return ended_screen(page.outcome, reader.language)
     screen = _draft(page).told(reader.language)
-    due = due_sentence(due_at, reader, now) if due_at and page.state in _WITH_DUE_DATE else None
-    return replace(screen, document=page.document, due=due)
+    named = replace(screen, document=page.document)
+    return _due(named, due_at, reader, now) if due_at and page.state in WAITING else named
 
 
 def ended_screen(outcome: Status | None, language: Language) -> Screen:
@@ -192,7 +194,7 @@ def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime
     Only the requester gets reasons; to everybody else they are none of their business.
     """
     language = reader.language
-    return Screen(
+    screen = Screen(
         language,
         ScreenName.STANDING,
         200,
@@ -200,12 +202,31 @@ def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime
         _status_heading(shown.status, language),
         standing(shown, person, reader),
         document=shown.document or None,
-        due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else None,
         signers=tuple(
             SignerRow(line.person, language.say(_STATE_WORDS[line.state]), line.state in _GOOD)
             for line in (() if shown.partial and not shown.status.ended else shown.signers)
         ),
     )
+    return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
+
+
+def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
+    """How far others are, by number alone; nothing for a single signer, before the first and where nobody knows."""
+    asked = [one for one in shown.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
+    done = sum(one.state in _GOOD for one in asked)
+    if shown.partial or len(asked) < _SEVERAL or not done:
+        return None
+    return language.say_count("{count} of {all} has signed.", "{count} of {all} have signed.", done, all=len(asked))
+
+
+def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:
+    """The screen with its due date on the reader's clock, in the colour of how near it is."""
+    nearness = Nearness.AHEAD
+    if due_at <= now:
+        nearness = Nearness.PAST
+    elif is_due_on_the_day_of(now, due_at, reader):
+        nearness = Nearness.TODAY
+    return replace(screen, due=due_sentence(due_at, reader, now), nearness=nearness)
 
 
 def _draft(page: SigningPage) -> Draft:

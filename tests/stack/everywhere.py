@@ -26,6 +26,7 @@ from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
 from starter.page.form_guard import FormGuard
 from starter.page.quick_look import QuickLook
+from starter.page.who_asks import WhoAsks
 from starter.pages import Pages
 from starter.webhook import make_app
 from tests.faults.population import REQUESTER
@@ -124,6 +125,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             asked=Asked(store),
             look=QuickLook(client, store),
             send=partial(wishes.carry_out, client),
+            who=WhoAsks(town.directory, store, ours.company),
         )
         transport = httpx.ASGITransport(make_app(pages.routes()))
         async with httpx.AsyncClient(transport=transport) as browser:

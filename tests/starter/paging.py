@@ -22,9 +22,12 @@ from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
+from starter.page.brand import Brand
+from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard
 from starter.page.recent_looks import FRESH_SECONDS, Look
 from starter.page.screens import Act
+from starter.page.who_asks import WhoAsks
 from starter.pages import Pages
 from starter.serving import listening
 from starter.setting_values import Bind
@@ -48,6 +51,7 @@ people:
      delegate: customer-deputy}
   - {id: customer-deputy, name: Customer Deputy, email: deputy@acme.test, zone: America/New_York}
   - {id: chief-executive, name: Chief Executive, email: ceo@example.test, zone: Europe/Amsterdam}
+  - {id: legal-desk, name: Legal desk, email: legal@example.test, zone: Europe/Amsterdam}
   - {id: chair, name: Chair, email: chair@example.test, zone: Asia/Tokyo}
   - {id: finance-desk, name: Finance Desk, email: finance@example.test, zone: Europe/Amsterdam, locale: nl}
 """
@@ -96,6 +100,7 @@ class Phone:
     wishes: Wishes
     asked: Asked
     known: dict[str, RequestShow] = field(default_factory=dict)
+    store: Store = field(kw_only=True)
     looks: list[str] = field(default_factory=list)
     """The requests that our own side was asked about."""
     watch: Watch = field(default_factory=Watch)
@@ -210,7 +215,9 @@ def text_of(page: str) -> str:
 
 
 @asynccontextmanager
-async def phone(folder: Path, proxies: Sequence[str] = (), asking: Look | None = None) -> AsyncIterator[Phone]:
+async def phone(
+    folder: Path, proxies: Sequence[str] = (), asking: Look | None = None, *, drawing: bool = False
+) -> AsyncIterator[Phone]:
     """Pages and sandbox for one test; our own side says what the test knows, unless `asking` is to be asked."""
     people = folder / "people.yaml"
     people.write_text(PEOPLE)
@@ -237,6 +244,9 @@ async def phone(folder: Path, proxies: Sequence[str] = (), asking: Look | None =
             asked=asked,
             look=asking or look,
             send=wishes.send,
+            who=WhoAsks(directory, store, "Acme"),
+            brand=Brand("Acme"),
+            first_pages=FirstPages(store) if drawing else None,
             clock=lambda: NOW,
             seconds=watch,
         )
@@ -244,7 +254,7 @@ async def phone(folder: Path, proxies: Sequence[str] = (), asking: Look | None =
             listening(make_app(pages.routes()), Bind("127.0.0.1", 0), proxies=proxies) as url,
             httpx.AsyncClient(base_url=url, trust_env=False) as browser,
         ):
-            yield Phone(browser, pages, links, sandbox, wishes, asked, known, looks, watch)
+            yield Phone(browser, pages, links, sandbox, wishes, asked, known, looks, watch, store=store)
         await signatures.aclose()
 
 

@@ -86,7 +86,7 @@ async def test_beside_signing_there_is_not_now_handing_over_and_a_question(signe
 
 async def test_not_now_is_wished_for_the_time_on_the_button(signer: Phone) -> None:
     answer = await signer.wish(signer.link(), Act.LATER, EVENING)
-    assert (answer.status_code, answer.headers["location"]) == (303, signer.link().rpartition("/")[2])
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{signer.link().rpartition('/')[2]}?done=later")
     [(wish, op)] = signer.wishes.taken
     assert wish == NotNow(person=FIRST, until=datetime.fromisoformat(EVENING))
     assert op.startswith("page-")

@@ -112,3 +112,22 @@ def test_the_provider_s_mail_is_withheld_only_where_ours_arrives(role: Role, rea
 def test_whom_a_page_is_for_is_the_same_on_every_attempt_and_differs_between_requests() -> None:
     assert embed_user("a", "customer-signer") == embed_user("a", "customer-signer")
     assert embed_user("a", "customer-signer") != embed_user("b", "customer-signer")
+
+
+@pytest.mark.parametrize(
+    ("own", "address", "from_email"),
+    [
+        (False, "desk@acme.test", "fixed@acme.test"),
+        (True, "desk@acme.test", "desk@acme.test"),
+        # Core Signature puts the sender among the signers, who are told apart by their addresses.
+        (True, "Customer@acme.test", "fixed@acme.test"),
+    ],
+)
+def test_requests_come_under_the_requesters_name_and_where_the_tenant_allows_it_from_their_own_address(
+    own: bool, address: str, from_email: str
+) -> None:
+    desk = Person(id="legal-desk", name="Legal desk", email=address, zone="UTC")
+    people = {"customer-signer": person(), "chief-executive": person()}
+    config = replace(CONFIG, from_email="fixed@acme.test", from_requester=own)
+    body = request_body("https://sign.test/d", brief(), people, set(), config, requester=desk)
+    assert (body["from_email_name"], body["from_email"]) == ("Legal desk", from_email)

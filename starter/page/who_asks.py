@@ -1,0 +1,69 @@
+"""The people beside a reader: who asks them, in whose company's name and what for, and who stands in for them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from activities.people import Directory, DirectoryFailure
+from activities.person import Person
+from activities.requests.cover_sheet import CoverSheet
+from activities.store import Home, Reference, Store, StoreFailure
+
+
+@dataclass(frozen=True)
+class Asker:
+    """What a page says of whoever asks, each part empty where it is not known; `message` is a stranger's text."""
+
+    name: str = ""
+    company: str = ""
+    message: str = ""
+    has_file: bool = False
+    """Whether there is a document of ours to draw."""
+
+
+NOBODY: Final = Asker()
+
+
+class WhoAsks:
+    """Looks up, for the page of a request, the people beside its reader; what cannot be looked up is left out."""
+
+    def __init__(self, directory: Directory, store: Store, company: str = "") -> None:
+        self._directory = directory
+        self._store = store
+        self._company = company
+
+    async def __call__(self, request: str, requester: str) -> Asker:
+        """The asker of a request, by the requester's id."""
+        cover = await self._cover(request)
+        message = await self._message(request, cover) if cover else ""
+        return Asker(await self._name(requester), self._company, message, bool(cover and cover.sha256))
+
+    async def stands_in_for(self, person: Person | None) -> Person | None:
+        """Whom the directory names as somebody's delegate, None when it names nobody or does not answer."""
+        if person is None or person.delegate is None:
+            return None
+        try:
+            return await self._directory.person(person.delegate)
+        except DirectoryFailure:
+            return None
+
+    async def _name(self, requester: str) -> str:
+        try:
+            return (await self._directory.person(requester)).name
+        except DirectoryFailure:
+            return ""
+
+    async def _message(self, request: str, cover: CoverSheet) -> str:
+        """Nothing once it was erased."""
+        reference = Reference.read(cover.message or "")
+        if reference is None:
+            return cover.message or ""
+        try:
+            return await self._store.read_text(Home.of_request(request), reference) or ""
+        except StoreFailure:
+            return ""
+
+    async def _cover(self, request: str) -> CoverSheet | None:
+        try:
+            return await CoverSheet.read(self._store, request)
+        except (StoreFailure, ValueError):
+            return None

@@ -1,0 +1,48 @@
+"""The company's logo: shown by us, and refused in words before a page would show a broken one."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from starter.page.brand import LOGO_AT_MOST, LOGO_PATH, OURS, Brand, UnusableLogo
+from starter.webhook import make_app
+
+SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(SVG, "image/svg+xml"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg")],
+)
+async def test_a_logo_is_served_as_what_it_is_and_can_run_nothing(tmp_path: Path, content: bytes, kind: str) -> None:
+    file = tmp_path / "logo"
+    file.write_bytes(content)
+    app = make_app(Brand.of("Acme", file).routes())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as browser:
+        answer = await browser.get(LOGO_PATH)
+    assert (answer.content, answer.headers["content-type"]) == (content, kind)
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"<html>", "must be a PNG, JPEG or SVG file"),
+        (b"", "must be a PNG, JPEG or SVG file"),
+        (SVG + b" " * 10 * LOGO_AT_MOST, "is larger than 256 KiB"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_what_is_no_logo_is_refused_in_words(tmp_path: Path, content: bytes | None, says: str) -> None:
+    file = tmp_path / "logo"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UnusableLogo) as refused:
+        Brand.of("Acme", file)
+    assert str(refused.value) == f"COUNTERSIGN_COMPANY_LOGO: {says}"
+
+
+def test_without_a_logo_there_is_no_address_for_one() -> None:
+    assert OURS.routes() == []
