@@ -49,7 +49,7 @@ async def serve(data: Path, host: str, *, as_json: bool) -> None:
 async def _live(stack: RunningStack, say: Say, *, as_json: bool) -> None:
     async with stack.up(say):
         _tell(stack.plan, as_json=as_json)
-        raise await stack.until_one_ends()
+        raise await stack.until_one_ends(say)
 
 
 def _tell(stack: Stack, *, as_json: bool) -> None:
@@ -73,9 +73,9 @@ def _tell(stack: Stack, *, as_json: bool) -> None:
 def start_words(data: Path) -> str:
     """What is typed to start the example request on the stack of this folder: any but the usual one has to be named."""
     if data == DATA_DIR.absolute():
-        return f", from this folder: countersign request start {DATA_DIR / example.REQUEST}"
+        return f", from this folder or below: countersign request start {DATA_DIR / example.REQUEST}"
     named, file = (shlex.quote(str(path)) for path in (data, data / example.REQUEST))
-    return f": COUNTERSIGN_DATA_DIR={named} countersign request start {file}"
+    return f": countersign --dev {named} request start {file}"
 
 
 def usual_data(shell: Mapping[str, str] = os.environ) -> Path:

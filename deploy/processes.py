@@ -32,6 +32,10 @@ class Program:
     ready: Probe
     address: str
     grace: float
+    ready_file: Path | None = None
+    """What it writes once it is ready; one of an earlier start says nothing of this one."""
+    revived: bool = False
+    """Whether it may be started again when it ends by itself."""
 
 
 class RunningProgram:
@@ -46,6 +50,8 @@ class RunningProgram:
     async def start(cls, program: Program, logs: Path) -> Self:
         """Start it in a session of its own, so that Ctrl-C reaches this process alone and the order is ours."""
         log = logs / f"{program.name}.log"
+        if program.ready_file:
+            program.ready_file.unlink(missing_ok=True)
         with _opened(log) as stream:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *program.command),
@@ -75,7 +81,7 @@ class RunningProgram:
 
     def failure(self) -> StackFailure:
         """That it ended although nobody asked it to, with the last words of its log."""
-        return StackFailure(f"{self.program.title} ended by itself ({self._ending()}){self._see_log()}")
+        return StackFailure(f"{self.program.title} ended by itself ({self.ending}){self._see_log()}")
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL when its grace is over."""
@@ -102,7 +108,9 @@ class RunningProgram:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _ending(self) -> str:
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
         code = self._process.returncode or 0
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 

@@ -20,8 +20,7 @@ def answers(url: str) -> Probe:
 
 
 def written(file: Path) -> Probe:
-    """Ready when `file` exists; one of an earlier run is removed now."""
-    file.unlink(missing_ok=True)
+    """Ready when `file` exists."""
 
     async def probe() -> bool:
         return await asyncio.to_thread(file.is_file)

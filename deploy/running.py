@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ Say = Callable[[str], None]
 
 _OWNER_ONLY: Final = 0o077
 _READY_WITHIN: Final = 30.0
+REVIVED_AT_MOST: Final = 3
+"""How often, in a minute, something that ends by itself is started again: more of it is a fault to look at."""
+_WITHIN: Final = 60.0
 
 
 class RunningStack:
@@ -38,12 +42,27 @@ class RunningStack:
         with self.plan.folder.announced(self.plan.addresses):
             yield
 
-    async def until_one_ends(self) -> StackFailure:
-        """Wait until a process ends by itself; what to say about it."""
-        ends = [asyncio.ensure_future(program.ended()) for program in self._started]
+    async def until_one_ends(self, say: Say | None = None) -> StackFailure:
+        """Wait until a process ends by itself that is not started again; what to say about it.
+
+        Without `say` none is. Worker and receiver may be, at most `REVIVED_AT_MOST` times in a minute.
+        """
+        revivals: deque[float] = deque(maxlen=REVIVED_AT_MOST)
+        while True:
+            ended = await self._one_that_ends()
+            often = len(revivals) == REVIVED_AT_MOST and monotonic() - revivals[0] < _WITHIN
+            if say is None or not ended.program.revived or often:
+                return ended.failure()
+            revivals.append(monotonic())
+            say(f"{ended.program.title} ended by itself ({ended.ending}): it is started again")
+            self._started.remove(ended)
+            await self._start(ended.program, say)
+
+    async def _one_that_ends(self) -> RunningProgram:
+        ends = {asyncio.ensure_future(program.ended()): program for program in self._started}
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
+            return ends[done.pop()]
         finally:
             for end in ends:
                 end.cancel()
@@ -52,6 +71,12 @@ class RunningStack:
     def failures(self) -> tuple[StackFailure, ...]:
         """What to say about the processes that have ended by themselves so far."""
         return tuple(program.failure() for program in self._started if program.exit_code is not None)
+
+    def kill(self, name: str) -> None:
+        """End one process at once, as a machine does that has no memory left."""
+        for program in self._started:
+            if program.program.name == name:
+                program.kill()
 
     async def tear_down(self) -> None:
         """End the worker first and the server last, so that nobody works against something that is gone."""

@@ -126,6 +126,7 @@ def _receiver(kept: Kept, host: str, environment: Mapping[str, str]) -> Program:
         ready=answers(f"{address}/readyz"),
         address=address,
         grace=1.5,
+        revived=True,
     )
 
 
@@ -139,6 +140,8 @@ def _worker(folder: DataFolder, environment: Mapping[str, str]) -> Program:
         ready=written(ready_file),
         address="",
         grace=3.5,
+        ready_file=ready_file,
+        revived=True,
     )
 
 

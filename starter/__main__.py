@@ -3,7 +3,8 @@
 import sys
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn
+from pathlib import Path
+from typing import Final, NoReturn
 
 from cyclopts import CycloptsError, Parameter
 from rich.text import Text
@@ -11,6 +12,8 @@ from rich.text import Text
 from starter import exits
 from starter.commands import words
 from starter.terminal import Terminal
+
+_DEV: Final = "--dev"
 
 
 def _version() -> str:
@@ -33,7 +36,11 @@ def _default(value: object) -> str | None:
 
 app = words.Words(
     name="countersign",
-    help="Every signature request is one durable Temporal workflow: sent, announced, reminded, escalated, settled.",
+    help=(
+        "Every signature request is one durable Temporal workflow: sent, announced, reminded, escalated, settled.\n\n"
+        "`countersign --dev DIR …` works with the stack of `countersign dev` in that folder; without it, with the one "
+        "of this folder or the nearest above."
+    ),
     version=_version,
     result_action="return_value",
     default_parameter=Parameter(show_default=_default),
@@ -54,7 +61,19 @@ def _refusals() -> tuple[type[Exception], ...]:
 def main() -> NoReturn:
     """Run what was typed and end the process with its code."""
     typed = sys.argv[1:]
-    exits.run(lambda: app(typed), refusals=_refusals, usage=(CycloptsError,), service=typed[:1] == ["webhook"])
+    exits.run(
+        lambda: app(_for_stack(typed)), refusals=_refusals, usage=(CycloptsError,), service=typed[:1] == ["webhook"]
+    )
+
+
+def _for_stack(typed: list[str]) -> list[str]:
+    """The words behind `--dev DIR`, for the stack of that folder; raises `Refusal` when there is none."""
+    if typed[:1] != [_DEV] or len(typed) == 1:
+        return typed
+    from starter import settings  # noqa: PLC0415  no other word of the command waits for them
+
+    settings.choose_stack(Path(typed[1]))
+    return typed[2:]
 
 
 if __name__ == "__main__":

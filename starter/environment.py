@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,8 +72,8 @@ def _named(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _dev_stack(given: Mapping[str, str], faults: list[str]) -> DevStack | None:
-    path = Path(given.get(f"{PREFIX}DATA_DIR", DATA_DIR)) / DEV_FILE
-    if any(name in given for name in _ELSEWHERE) or not path.is_file():
+    path = _dev_file(given)
+    if path is None or any(name in given for name in _ELSEWHERE):
         return None
     try:
         said = json.loads(path.read_text())
@@ -81,6 +82,24 @@ def _dev_stack(given: Mapping[str, str], faults: list[str]) -> DevStack | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         faults.append(f"{path}: cannot be read; delete it, or start `countersign dev` again")
         return None
+
+
+def _dev_file(given: Mapping[str, str]) -> Path | None:
+    """The note of the stack of the folder that is named, else of this folder or the nearest one above it.
+
+    One that somebody else left in a folder above is not ours to follow.
+    """
+    if named := given.get(f"{PREFIX}DATA_DIR"):
+        return note if (note := Path(named) / DEV_FILE).is_file() else None
+    here = Path.cwd()
+    notes = (folder / DATA_DIR / DEV_FILE for folder in (here, *here.parents))
+    return next((note for note in notes if note.is_file() and note.stat().st_uid == os.getuid()), None)
+
+
+def dev_folder(folder: Path) -> Path:
+    """The data folder of the stack that is meant by `--dev FOLDER`: itself, or the usual one in it."""
+    usual = folder / DATA_DIR
+    return usual if (usual / DEV_FILE).is_file() else folder
 
 
 def _with_defaults(given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:

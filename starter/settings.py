@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from starter.environment import DATA_DIR, PREFIX, Surroundings, Variables, gather
+from starter.environment import DATA_DIR, DEV_FILE, PREFIX, Surroundings, Variables, dev_folder, gather
 from starter.exits import Refusal
 from starter.needs import Need, missing
 from starter.setting_groups import (
@@ -191,6 +191,14 @@ def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
             wrong |= {line.partition(":")[0].removeprefix(PREFIX): line for line in found}
         else:
             return settings, wrong
+
+
+def choose_stack(folder: Path) -> None:
+    """Have this process, and what it starts, speak to the stack in that folder; `Refusal` when there is none."""
+    data = dev_folder(folder.absolute())
+    if not (data / DEV_FILE).is_file():
+        raise Refusal(f"--dev {folder}: no stack of `countersign dev` runs on this folder")
+    os.environ[f"{PREFIX}DATA_DIR"] = str(data)
 
 
 def table() -> tuple[SettingLine, ...]:

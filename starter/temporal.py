@@ -118,10 +118,14 @@ def web_ui(settings: Settings) -> str | None:
     return "http://localhost:8233" if host in ("localhost", "127.0.0.1", "::1") else None
 
 
+_ANSWER: Final = "user-metadata"
+"""Where the Web UI shows the details that a workflow writes of itself."""
+
+
 def web_ui_link(base: str, namespace: str, workflow_id: str, run_id: str | None = None) -> str:
-    """Address of one workflow in the Web UI; ids are percent-encoded whole."""
+    """Address of one workflow in the Web UI, of a run that is known the page with the answer; ids are encoded whole."""
     parts = ["namespaces", quote(namespace, safe=""), "workflows", quote(workflow_id, safe="")]
-    return "/".join([base.rstrip("/"), *parts, *([quote(run_id, safe="")] if run_id else [])])
+    return "/".join([base.rstrip("/"), *parts, *([quote(run_id, safe=""), _ANSWER] if run_id else [])])
 
 
 def _reason(error: Exception) -> str:

@@ -20,9 +20,28 @@ from starter.settings import Settings, SettingsError
 
 async def examine(settings: Settings) -> Examination:
     """Look at everything; takes seconds, raises nothing that a part can say, changes nothing but the store's probe."""
+    if nowhere := await _nowhere(settings):
+        return Examination(ok=False, parts=(nowhere,))
     groups = await asyncio.gather(_temporal(settings), _signature(settings), _own(settings))
     parts = (_set(settings), *(part for group in groups for part in group))
     return Examination(ok=all(part.state is not Health.WRONG for part in parts), parts=parts)
+
+
+async def _nowhere(settings: Settings) -> Part | None:
+    """The one cause of everything: nothing is set and no stack runs here, or the stack that ran here is gone."""
+    if settings.around.dev:
+        temporal_side = (await _temporal(settings))[0]
+        if temporal_side.state is Health.WRONG:
+            return wrong("stack", f"{temporal_side.says}: the stack of `countersign dev` is gone; start it again")
+        return None
+    told = settings.signature.url or settings.push.url or settings.people or settings.link_base
+    if told or settings.around.temporal:
+        return None
+    return wrong(
+        "stack",
+        "nothing is set, and no `countersign dev` runs in this folder or above it: start it, name its folder with "
+        "`countersign --dev DIR doctor`, or set what the settings table lists (docs/settings.md)",
+    )
 
 
 def _set(settings: Settings) -> Part:

@@ -1,7 +1,9 @@
 """A stack is brought up in order, found while it works, and torn down the other way round; here of small programs."""
 
+import asyncio
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from deploy.folder import DataFolder
 from deploy.processes import Program, StackFailure
 from deploy.readiness import written
-from deploy.running import RunningStack, in_one_line
+from deploy.running import REVIVED_AT_MOST, RunningStack, in_one_line
 from deploy.stack import Stack
 from starter.exits import Refusal
 
@@ -80,6 +82,51 @@ async def test_one_that_ends_while_all_work_is_named(diary: Path, folder: Path) 
         failure = await running.until_one_ends()
         assert str(failure).startswith("Worker ended by itself (exit code 1)")
         assert [str(one) for one in running.failures] == [str(failure)]
+    await running.tear_down()
+
+
+DYING = """
+import os, pathlib, signal, sys
+pathlib.Path(sys.argv[2]).touch()
+pathlib.Path(sys.argv[3]).open("a").write("born ")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def reviving(diary: Path, folder: Path, body: str) -> RunningStack:
+    first = (program("server", diary),)
+    worker = replace(program("worker", diary, body), revived=True, ready_file=diary.with_name("worker.up"))
+    return RunningStack(Stack(DataFolder(folder), first, worker, addresses={"web_ui": "here"}))
+
+
+async def test_a_worker_that_is_killed_is_started_again_with_a_line(diary: Path, folder: Path) -> None:
+    running = reviving(diary, folder, DILIGENT)
+    said: asyncio.Queue[str] = asyncio.Queue()
+    async with running.up(lambda _: None):
+        watching = asyncio.create_task(running.until_one_ends(said.put_nowait))
+        running.kill("worker")
+        assert await said.get() == "Worker ended by itself (signal SIGKILL): it is started again"
+        assert (await said.get()).startswith("Worker           ready after")
+        watching.cancel()
+    await running.tear_down()
+
+
+async def test_a_worker_that_dies_time_after_time_ends_the_stack(diary: Path, folder: Path) -> None:
+    running = reviving(diary, folder, DYING)
+    said: list[str] = []
+    async with running.up(lambda _: None):
+        failure = await running.until_one_ends(said.append)
+    assert str(failure).startswith("Worker ended by itself (signal SIGKILL)")
+    assert len([line for line in said if "started again" in line]) == REVIVED_AT_MOST
+    assert endings(diary) == ["born"] * (1 + REVIVED_AT_MOST)
+    await running.tear_down()
+
+
+async def test_the_server_is_not_started_again_behind_everybodys_back(diary: Path, folder: Path) -> None:
+    running = reviving(diary, folder, DILIGENT)
+    async with running.up(lambda _: None):
+        running.kill("server")
+        assert str(await running.until_one_ends(lambda _: None)).startswith("Server ended by itself")
     await running.tear_down()
 
 

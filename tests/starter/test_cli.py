@@ -200,3 +200,9 @@ def test_the_version_is_told() -> None:
     ended = type_("--version")
     assert ended.returncode == 0
     assert ended.stdout.strip()
+
+
+def test_the_stack_of_another_folder_is_named_before_the_word(tmp_path: Path) -> None:
+    ended = type_before_nobody("--dev", str(tmp_path), "request", "list")
+    assert ended.returncode == Exit.REFUSED
+    assert ended.stderr == f"--dev {tmp_path}: no stack of `countersign dev` runs on this folder\n"

@@ -1,6 +1,7 @@
 """What `doctor` says of settings, store and workers; the parts that need the whole stack are in tests/stack."""
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +34,22 @@ async def part_of(environment: dict[str, str], name: str) -> Part:
     examined = await examine(load(environment={"TEMPORAL_ADDRESS": "127.0.0.1:1", **environment}))
     [part] = [one for one in examined.parts if one.part == name]
     return part
+
+
+async def test_where_nothing_is_set_there_is_one_cause_and_not_a_line_for_each_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [only] = (await examine(load(environment={}))).parts
+    assert (only.part, only.state) == ("stack", Health.WRONG)
+    assert "no `countersign dev` runs in this folder or above it" in only.says
+
+
+async def test_a_stack_that_is_gone_is_one_cause_as_well(tmp_path: Path) -> None:
+    note = {"temporal": "127.0.0.1:1", "web_ui": "", "sandbox": "", "receiver": "", "env": {}}
+    (tmp_path / "dev.json").write_text(json.dumps({**note, "env": {"TEMPORAL_ADDRESS": "127.0.0.1:1"}}))
+    [only] = (await examine(load(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path)}))).parts
+    assert "the stack of `countersign dev` is gone; start it again" in only.says
 
 
 async def test_a_store_that_works_says_who_can_see_it(tmp_path: Path) -> None:

@@ -251,6 +251,25 @@ def test_the_laptop_stack_is_the_default(data_dir: Path) -> None:
     assert settings.signature.url == "http://127.0.0.1:40003"
 
 
+def test_a_folder_below_the_projects_finds_its_stack(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = data_dir / ".countersign"
+    usual.mkdir()
+    (data_dir / "dev.json").rename(usual / "dev.json")
+    deep = data_dir / "docs" / "contracts"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert load(environment={}).signature.url == "http://127.0.0.1:40003"
+
+
+def test_a_note_that_somebody_else_left_above_is_not_followed(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = data_dir / ".countersign"
+    usual.mkdir()
+    (data_dir / "dev.json").rename(usual / "dev.json")
+    monkeypatch.chdir(data_dir)
+    monkeypatch.setattr("os.getuid", lambda: usual.stat().st_uid + 1)
+    assert load(environment={}).around.dev is None
+
+
 def test_the_process_environment_wins_over_the_laptop_stack(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("p" * 32)
     settings = load(

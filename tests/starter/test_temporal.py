@@ -140,7 +140,10 @@ def test_the_web_ui_is_found_where_it_can_be_known(address: str, base: str | Non
 
 def test_a_link_to_the_web_ui_is_encoded_whole() -> None:
     link = web_ui_link("http://localhost:8233/", "our ns", "signature-request:msa/42?x", "run#1")
-    assert link == "http://localhost:8233/namespaces/our%20ns/workflows/signature-request%3Amsa%2F42%3Fx/run%231"
+    assert (
+        link
+        == "http://localhost:8233/namespaces/our%20ns/workflows/signature-request%3Amsa%2F42%3Fx/run%231/user-metadata"
+    )
 
 
 # --- search attributes -------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
         """The planner's input as it is now."""
         return planning_of(self._request.replace(brief=self.brief), self._progress, workflow.now())
 
-    @workflow.update
+    @workflow.update(description="End it. What people have done by then stays done")
     def cancel(self, wish: Cancellation) -> Receipt:
         """End it. What people have done by then stays done."""
         return self._take_down(operations.cancel, wish)
@@ -71,7 +71,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     def _may_cancel(self, wish: Cancellation) -> None:
         self._allow(wish, operations.refuse_cancel(self._progress, wish))
 
-    @workflow.update
+    @workflow.update(description="Tell everyone whose turn it is")
     def remind(self, wish: ReminderNow) -> Receipt:
         """Tell everyone whose turn it is."""
         return self._take_down(operations.remind, wish)
@@ -80,7 +80,9 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     def _may_remind(self, wish: ReminderNow) -> None:
         self._allow(wish, operations.refuse_remind(self._progress, wish, workflow.now()))
 
-    @workflow.update
+    @workflow.update(
+        description="Ask somebody else instead of a signer, unless whoever decides has something against it"
+    )
     def delegate(self, wish: Delegation) -> Receipt:
         """Ask somebody else instead of a signer, unless whoever decides has something against it."""
         return self._take_down(operations.delegate, wish)
@@ -89,7 +91,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     def _may_delegate(self, wish: Delegation) -> None:
         self._allow(wish, operations.refuse_delegate(self._progress, wish, self.brief.requester))
 
-    @workflow.update
+    @workflow.update(description="Move the due date, and plan everything anew")
     def extend(self, wish: Extension) -> Receipt:
         """Move the due date, and plan everything anew."""
         return self._take_down(operations.extend, wish)
@@ -98,7 +100,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     def _may_extend(self, wish: Extension) -> None:
         self._allow(wish, operations.refuse_extend(self._progress, wish, workflow.now()))
 
-    @workflow.update
+    @workflow.update(description="Let the clocks stand and tell nobody anything")
     def pause(self, wish: Pause) -> Receipt:
         """Let the clocks stand and tell nobody anything."""
         return self._take_down(operations.pause, wish)
@@ -107,7 +109,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     def _may_pause(self, wish: Pause) -> None:
         self._allow(wish, operations.refuse_pause(self._progress, wish))
 
-    @workflow.update
+    @workflow.update(description="Let the clocks go on")
     def resume(self, wish: Resumption) -> Receipt:
         """Let the clocks go on."""
         return self._take_down(operations.resume, wish)
@@ -116,7 +118,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     def _may_resume(self, wish: Resumption) -> None:
         self._allow(wish, operations.refuse_resume(self._progress, wish))
 
-    @workflow.update
+    @workflow.update(description="Remind a signer at a time of their own")
     def snooze(self, wish: NotNow) -> Receipt:
         """Remind a signer at a time of their own."""
         return self._take_down(operations.snooze, wish)
@@ -125,7 +127,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     def _may_snooze(self, wish: NotNow) -> None:
         self._allow(wish, operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
 
-    @workflow.update
+    @workflow.update(description="Ask the requester something; the clocks stand until it is answered")
     def ask(self, wish: Question) -> Receipt:
         """Ask the requester something; the clocks stand until it is answered."""
         return self._take_down(operations.ask, wish)
@@ -134,7 +136,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     def _may_ask(self, wish: Question) -> None:
         self._allow(wish, operations.refuse_ask(self._progress, wish))
 
-    @workflow.update
+    @workflow.update(description="Answer the open question")
     def answer(self, wish: Answer) -> Receipt:
         """Answer the open question."""
         return self._take_down(operations.answer, wish)

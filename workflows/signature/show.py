@@ -64,14 +64,15 @@ def details(shown: RequestShow) -> str:
     if shown.next:
         lines.append(f"- next: **{shown.next.what}** {stamp(shown.next.at)} – {shown.next.why}")
     if shown.notifications:
-        lines += ["", "| when | stage | person | channel | outcome |", "| --- | --- | --- | --- | --- |"]
+        # No tables: the Web UI lets their cells touch.
+        lines += ["", "**Told**", ""]
         lines += [
-            f"| {n.at:%d %b %H:%M} | {n.stage} | {n.person} | {n.channel} | {outcome_words(n)} |"
+            f"- {n.at:%d %b %H:%M} · {n.stage} · **{n.person}** · {n.channel} · {outcome_words(n)}"
             for n in [line for line in shown.notifications if not is_needless(line)][-20:]
         ]
     if shown.handoffs:
-        lines += ["", "| target | state | attempts |", "| --- | --- | --- |"]
-        lines += [f"| {h.target} | {h.state} | {h.attempts} |" for h in shown.handoffs]
+        lines += ["", "**Handed off**", ""]
+        lines += [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in shown.handoffs]
     return "\n".join(lines)
 
 

@@ -1,0 +1,31 @@
+"""docs/web-ui.md is true: the server takes every query, and the columns are attributes that requests have."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.servers import real_server
+from workflows.names import SEARCH_ATTRIBUTES
+from workflows.signature.workflow import SignatureRequestWorkflow
+
+PAGE = (Path(__file__).parents[1] / "docs" / "web-ui.md").read_text()
+QUERIES = re.findall(r"^\| [^|]+ \| `(.* [=<].*|.* IS .*)` \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.real_server
+async def test_the_server_takes_every_query_of_the_page() -> None:
+    assert len(QUERIES) == 8
+    async with real_server() as env:
+        assert [(await env.client.count_workflows(query)).count for query in QUERIES] == [0] * len(QUERIES)
+
+
+def test_every_column_is_an_attribute_of_ours() -> None:
+    named = set(re.findall(r"\bCs[A-Z]\w+", PAGE))
+    assert named <= {key.name for key in SEARCH_ATTRIBUTES}
+    assert {"CsStatus", "CsWaitingFor", "CsDueAt", "CsProblem"} <= named
+
+
+def test_every_update_says_in_the_web_ui_what_it_does() -> None:
+    definition = SignatureRequestWorkflow.__temporal_workflow_definition  # type: ignore[attr-defined]
+    assert {name: one.description for name, one in definition.updates.items() if not one.description} == {}
