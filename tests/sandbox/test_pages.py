@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.sandbox.pages.index import MOST_SHOWN
+from deploy.sandbox.pages.switches import SWITCHES
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from tests.sandbox.clocks import HandClock
@@ -62,7 +64,7 @@ async def test_the_inbox_shows_pushes_and_mails_as_received(hands: Hands) -> Non
     assert "To sign: &lt;b&gt;MSA&lt;/b&gt;" in page.text
     assert "Please &lt;sign&gt;" in page.text
     signer = await hands.signer("ada@x.test")
-    assert page.links()[1:] == ["https://app.test/open/x", f"/sign/{signer['uuid']}?from=mail"]
+    assert page.links()[2:] == ["https://app.test/open/x", f"/sign/{signer['uuid']}?from=mail"]
     part = await hands.http.get("/inbox/ada/screen")
     assert part.text.strip() in page.text
 
@@ -193,10 +195,39 @@ async def test_the_index_leads_to_inboxes_and_signing_pages(hands: Hands) -> Non
     assert f"/sign/{(await hands.signer('ada@x.test'))['uuid']}" in page.links()
 
 
+async def test_the_index_has_every_document_by_the_id_of_its_request(hands: Hands) -> None:
+    for number in range(MOST_SHOWN + 1):
+        await hands.document(name=f"Paper {number}", external_id=f"paper-{number}")
+    first, second = Page(await hands.http.get("/")), Page(await hands.http.get("/?page=2"))
+    assert f"paper-{MOST_SHOWN}" in first.text and "paper-0<" not in first.text
+    assert "paper-0<" in second.text
+    assert "/?page=2" in first.links() and "/?page=1" in second.links()
+
+
+async def test_a_fault_is_a_switch_on_a_page(hands: Hands) -> None:
+    await hands.http.post("/faults", data={"fault": "Core Signature is down", "times": "until it is mended"})
+    assert (await hands.api("GET", "/documents/")).status_code == 503
+    assert "503 · * /api/v1/*" in (await hands.http.get("/faults")).text
+    await hands.http.post("/faults", data={"mend": "yes"})
+    assert (await hands.api("GET", "/documents/")).status_code == 200
+    await hands.http.post("/faults", data={"fault": "the moon falls", "times": "once"})
+    assert "Nothing: every call" in (await hands.http.get("/faults")).text
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+async def test_every_switch_can_be_pressed(hands: Hands, name: str) -> None:
+    await hands.http.post("/faults", data={"fault": name, "times": "once"})
+    assert "Mend everything" in (await hands.http.get("/faults")).text
+
+
+async def test_an_inbox_leads_back_to_all_phones(hands: Hands) -> None:
+    assert "/" in Page(await hands.http.get("/inbox/ada")).links()
+
+
 async def test_pages_can_be_used_by_everyone_and_load_nothing_foreign(hands: Hands) -> None:
     await hands.request(ADA)
     signer = (await hands.signer("ada@x.test"))["uuid"]
-    for path in ("/", "/inbox/ada", f"/sign/{signer}", "/sign/nothing"):
+    for path in ("/", "/faults", "/inbox/ada", f"/sign/{signer}", "/sign/nothing"):
         answer = await hands.http.get(path)
         page = Page(answer)
         assert page.all("html") == [{"lang": "en"}]

@@ -34,15 +34,25 @@ class IndexPage:
         """Relative to the root."""
         return [Route("/", self.page)]
 
-    async def page(self, _: Request) -> Response:
-        """GET the lists, the newest documents first."""
+    async def page(self, request: Request) -> Response:
+        """GET the lists, the newest documents first, `MOST_SHOWN` on a `page`."""
         memory = self._world.memory
         persons = sorted({str(person) for person in [*memory.pushes.values(), *memory.mails.values()]})
-        newest = list(reversed(list(memory.documents)))[:MOST_SHOWN]
-        documents = [self._row(document) for document in newest]
-        return render("index.html", persons=persons, documents=documents, total=len(memory.documents))
+        number = _number(request.query_params.get("page", ""))
+        newest = list(reversed(list(memory.documents)))
+        shown = newest[(number - 1) * MOST_SHOWN : number * MOST_SHOWN]
+        older = number + 1 if len(newest) > number * MOST_SHOWN else None
+        documents = [self._row(document) for document in shown]
+        return render(
+            "index.html", persons=persons, documents=documents, total=len(newest), newer=number - 1, older=older
+        )
 
     def _row(self, document: Document) -> dict[str, object]:
         request = self._world.memory.request_of(document)
         signers = roll(request, document) if request else []
-        return {"name": document.name, "status": STATUS_WORDS[document.status], "signers": signers}
+        words = STATUS_WORDS[document.status]
+        return {"name": document.name, "id": document.external_id, "status": words, "signers": signers}
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 7 and int(text) else 1
