@@ -6,8 +6,12 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 
+# Targets whose sentence stands behind so many #.
+said = grep -hE '^[a-z-]+:[^\#]* $(1) ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^\#]*$(1) /  make \1\t/' | expand -t 18
+
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@echo "To use it:"; $(call said,##)
+	@echo "To change it:"; $(call said,###)
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Countersign needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=…") if sys.version_info < (3, 11) else None'
@@ -28,31 +32,31 @@ dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 test: $(STAMP) ## all tests; REQUIRE_BROWSER=1 makes a missing browser a failure
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q $(PYTEST)
 
-chaos: $(STAMP) ## the long runs of tests/chaos (a quarter of an hour); SEED=7 repeats a run
+chaos: $(STAMP) ### the long runs of tests/chaos (a quarter of an hour); SEED=7 repeats a run
 	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)
 
-bench: $(STAMP) ## a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
+bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
 	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)" $(if $(WAITING),--waiting $(WAITING))
 
-check: $(STAMP) ## format, lint, types
+check: $(STAMP) ### format, lint, types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-fix: $(STAMP) ## format and mend what a machine can mend
+fix: $(STAMP) ### format and mend what a machine can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-pictures: $(STAMP) ## the README's pictures anew, of a life that is really lived (needs Chromium)
+pictures: $(STAMP) ### the README's pictures anew, of a life that is really lived (needs Chromium)
 	@$(BIN)/python -m tests.browser.pictures
 
-histories: $(STAMP) ## keep the histories of stories that are not in the replay corpus yet
+histories: $(STAMP) ### keep the histories of stories that are not in the replay corpus yet
 	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -q tests/workflows -k "stories or operations or questions or fresh_runs or endings or overdue"
 
-golden: $(STAMP) ## add new models, fields and words to the wire samples; nothing in them is changed
+golden: $(STAMP) ### add new models, fields and words to the wire samples; nothing in them is changed
 	@$(BIN)/python -m tests.golden
 
-lock: $(STAMP) ## requirements.lock anew from pyproject.toml
+lock: $(STAMP) ### requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 
 .PHONY: help install demo dev test chaos bench check fix pictures histories golden lock

@@ -202,7 +202,7 @@ def choose_stack(folder: Path) -> None:
 
 
 def table() -> tuple[SettingLine, ...]:
-    """Every setting, for the README and `doctor`, in the order of the groups."""
+    """Every setting, for docs/settings.md and `doctor`, in the order of the groups."""
     return tuple(
         SettingLine(
             name=f"{PREFIX}{name}",

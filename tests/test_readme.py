@@ -1,4 +1,4 @@
-"""The README says nothing that is not so: its settings, its words, its files; and what cites a page finds it."""
+"""README and docs say nothing that is not so: settings, words, files; and what cites a page finds it."""
 
 import re
 import subprocess
@@ -13,6 +13,9 @@ from tests.markdown import ROOT, anchors, citations, headings, rows
 from workflows.model.subject import Code
 
 README = (ROOT / "README.md").read_text()
+SETTINGS = ROOT / "docs" / "settings.md"
+TROUBLE = (ROOT / "docs" / "trouble.md").read_text()
+_README_LINES_AT_MOST = 130
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 _OF_REQUEST = "start|show|list|cancel|plan|remind|pause|resume|delegate|extend|answer"
 _ROOMS = ("workflows", "activities", "starter", "deploy", "tests", "docs")
@@ -21,7 +24,7 @@ WORDS = sorted({tuple(w.split()) for w in re.findall(rf"`countersign ([a-z-]+(?:
 
 
 def settings_table() -> str:
-    """The settings as the README shows them."""
+    """The settings as their page shows them."""
     rows = [
         f"| `{line.name}`{' (secret)' if line.secret else ''} | {f'`{line.default}`' if line.default else ''} "
         f"| {line.sentence} |"
@@ -31,8 +34,18 @@ def settings_table() -> str:
 
 
 def test_the_settings_table_is_the_settings() -> None:
-    written = README.partition("<!-- settings -->\n")[2].partition("\n<!-- /settings -->")[0]
+    written = SETTINGS.read_text().partition("<!-- settings -->\n")[2].partition("\n<!-- /settings -->")[0]
     assert written == settings_table(), "run: python -m tests.test_readme"
+
+
+def test_the_first_page_is_read_in_two_minutes() -> None:
+    assert len(README.splitlines()) <= _README_LINES_AT_MOST, "what is for later belongs to a page of docs/"
+
+
+def test_the_index_has_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", index, re.MULTILINE)) == pages
 
 
 def test_every_setting_that_is_named_exists() -> None:
@@ -52,7 +65,7 @@ def test_every_word_of_the_command_exists(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("code", [code for code in Code if not code.terminal])
 def test_every_problem_has_a_row_that_says_what_to_do(code: Code) -> None:
-    assert f"| `problem {code}` |" in README
+    assert f"| `problem {code}` |" in TROUBLE
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -104,6 +117,6 @@ def test_every_make_target_that_is_named_exists(target: str) -> None:
 
 
 if __name__ == "__main__":
-    before, _, rest = README.partition("<!-- settings -->\n")
+    before, _, rest = SETTINGS.read_text().partition("<!-- settings -->\n")
     _, end, after = rest.partition("<!-- /settings -->")
-    (ROOT / "README.md").write_text(f"{before}<!-- settings -->\n{settings_table()}\n{end}{after}")
+    SETTINGS.write_text(f"{before}<!-- settings -->\n{settings_table()}\n{end}{after}")

@@ -1,4 +1,4 @@
-"""One signature request: send → wait → follow up → settle → hand off (README.md, How a request lives)."""
+"""One signature request: send → wait → follow up → settle → hand off (docs/life.md)."""
 
 from datetime import datetime
 
