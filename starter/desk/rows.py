@@ -13,6 +13,7 @@ from starter.listing.rows import RequestLine
 from workflows.names import request_workflow_id
 
 MORE: Final = "+more"
+_MINUTE: Final = timedelta(minutes=1)
 _REQUEST: Final = request_workflow_id("")
 
 Name = Callable[[str], Awaitable[str]]
@@ -64,7 +65,8 @@ class Telling:
     def near(self, instant: datetime) -> str:
         """How far away it is, as seen from now: `in 3 days`, `2 hours ago`."""
         span = instant - self.now
-        rounded = span if abs(span) >= timedelta(minutes=1) else timedelta(minutes=1)
+        least = _MINUTE if span > timedelta() else -_MINUTE
+        rounded = span if abs(span) >= _MINUTE else least
         return format_timedelta(rounded, add_direction=True, locale=self.reader.language.locale)
 
     async def _people(self, ids: tuple[str, ...]) -> str:

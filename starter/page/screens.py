@@ -142,6 +142,8 @@ class Screen:
     exchanges: tuple[Exchange, ...] = ()
     signers: tuple[SignerRow, ...] = ()
     retry_after: int | None = None
+    more: str | None = None
+    """Where everything about it is and can be done, for whoever asked: its page at the desk."""
 
 
 @dataclass(frozen=True)

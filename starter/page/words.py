@@ -206,6 +206,8 @@ def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime
             SignerRow(line.person, language.say(_STATE_WORDS[line.state]), line.state in _GOOD)
             for line in (() if shown.partial and not shown.status.ended else shown.signers)
         ),
+        # Relative, so that a proxy may put our pages below any path.
+        more=f"../desk/requests/{shown.id}" if person == shown.requester else None,
     )
     return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
 

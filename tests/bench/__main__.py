@@ -1,6 +1,7 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
-`BENCH=planner` and `BENCH=urgent [WAITING=200]` measure something else, and are not part of the whole.
+`BENCH=planner`, `BENCH=urgent [WAITING=200]` and `BENCH=desk [WAITING=2000]` measure something else, and are not part
+of the whole.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from rich.console import Console
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter import exits
-from tests.bench import planner, table, urgent
+from tests.bench import desk, planner, table, urgent
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
 from tests.bench.run import measure
@@ -25,9 +26,10 @@ def main() -> None:
     """Measure, show, and write the file if one is asked for."""
     parser = _parser()
     asked, console = parser.parse_args(), Console()
-    elsewhere: dict[str, Callable[[], Coroutine[Any, Any, planner.Planned | urgent.Course]]] = {
+    elsewhere: dict[str, Callable[[], Coroutine[Any, Any, planner.Planned | urgent.Course | desk.Page]]] = {
         planner.NAME: planner.measure,
-        urgent.NAME: partial(urgent.measure, asked.waiting),
+        urgent.NAME: partial(urgent.measure, asked.waiting or urgent.WAITING),
+        desk.NAME: partial(desk.measure, asked.waiting or desk.OPEN),
     }
     if measure_it := elsewhere.get(asked.only):
         found = asyncio.run(measure_it())
@@ -54,11 +56,9 @@ def _write(file: str, figures: dict[str, dict[str, float]]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
-        "--only", default="", metavar="NAME", help="a figure, the group before its dot, planner or urgent"
+        "--only", default="", metavar="NAME", help="a figure, the group before its dot, planner, urgent or desk"
     )
-    parser.add_argument(
-        "--waiting", type=int, default=urgent.WAITING, metavar="N", help="requests that wait, of urgent"
-    )
+    parser.add_argument("--waiting", type=int, default=0, metavar="N", help="requests that wait, of urgent and desk")
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")
     return parser
 

@@ -101,6 +101,7 @@ def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]
         ("WEBHOOK_BIND", "canary", "must be host:port, for example 0.0.0.0:8080"),
         ("WEBHOOK_PROXIES", "canary", "must be a comma-separated list of IP addresses or networks like 10.0.0.0/8"),
         ("WEBHOOK_PROXIES", "*", "must be a comma-separated list of IP addresses or networks like 10.0.0.0/8"),
+        ("DESK_USER_HEADER", "canary: x", "must be the name of a header such as X-Remote-User"),
         ("WEBHOOK_BIND", "canary:70000", "must be host:port, for example 0.0.0.0:8080"),
         (
             "WEBHOOK_SEGMENT",

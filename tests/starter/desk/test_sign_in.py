@@ -4,13 +4,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.sign_in.ways_in import WayIn
+from activities.store import Store
+from starter.context import Context
 from starter.desk.door import SignOn
 from starter.desk.sessions import LONGEST_SESSION, sign_out_everywhere
-from starter.desk.sign_in import TRIES_AT_MOST
+from starter.desk.sign_in import TRIES_AT_MOST, reacher, teller
+from starter.temporal_refusals import TemporalRefused
 from tests.starter.desk.office import DUTCH, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
+from workflows.model.sign_in import SignInOrder
 
 COOKIE = "countersign-desk"
 
@@ -78,6 +84,20 @@ async def test_while_temporal_is_away_everybody_is_told_so(desk: Office) -> None
         answer = await browser.press(await browser.get(), who=who)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
         assert "Temporal" in text_of(answer)
+
+
+async def test_a_server_that_is_nowhere_is_a_page_that_says_so(tmp_path: Path) -> None:
+    nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    async with office(tmp_path, context=Context(nowhere, Store(tmp_path.as_uri()))) as desk:
+        browser = await desk.come_in(REQUESTER)
+        for path in ("/desk", "/desk/asked", "/desk/asked/csv"):
+            answer = await browser.get(path)
+            assert (answer.status_code, "Temporal" in text_of(answer)) == (503, True)
+        order = SignInOrder(person=REQUESTER, ask="x", at=desk.now)
+        with pytest.raises((TemporalRefused, RuntimeError)):
+            await teller(nowhere)(order)
+        with pytest.raises((TemporalRefused, RuntimeError)):
+            await reacher(nowhere)()
 
 
 async def test_ten_thousand_asks_a_minute_are_one_message(desk: Office) -> None:
