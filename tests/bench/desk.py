@@ -32,7 +32,9 @@ OPEN: Final = 20_000
 AIM_MS: Final = 300.0
 AIM_RATIO: Final = 2.0
 _LOOKS: Final = 15
-_STARTS_AT_ONCE: Final = 20
+_STARTS_AT_ONCE: Final = 10
+_NEVER: Final = timedelta(days=365)
+"""Until then nobody is asked to work, which would keep the server busier than the starts themselves."""
 _ALL: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}'"
 
 
@@ -112,6 +114,7 @@ async def _fill(client: Client, open_: int) -> None:
                 names.SIGNATURE_REQUEST,
                 id=names.request_workflow_id(f"bench-{number}"),
                 task_queue=names.WORKFLOW_QUEUE,
+                start_delay=_NEVER,
                 memo={names.MEMO_DOCUMENT: f"Framework agreement {number}"},
                 search_attributes=_known(due + timedelta(hours=number % 1_000)),
             )

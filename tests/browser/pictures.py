@@ -15,8 +15,9 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
-from tests.browser.contract import CUSTOMER, EXECUTIVE, Contract
+from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract
 from tests.browser.phone import Phone
+from tests.browser.test_desk import come_in
 from tests.stack.laptop import running
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
@@ -24,6 +25,7 @@ OFFICER: Final = "operating-officer"
 _PHONE: Final = (390, 640)
 _DESK: Final = (1700, 1900)
 _WIDE_DESK: Final = (1900, 1000)
+_SCREEN: Final = (1440, 700)
 _TERMINAL: Final = (760, 900)
 _COLUMNS: Final = 80
 _SHARP: Final = 2
@@ -46,6 +48,7 @@ async def take(contract: Contract, browser: Browser) -> None:
     await contract.shown(lambda it: it["waiting_for"][0]["person"] == EXECUTIVE)
     await pass_days(contract, 3, 3)
     await in_between(contract, browser)
+    await at_the_desk(contract, browser)
     await pass_days_until_somebody_else_is_asked(contract)
     await sign_from_the_mail(contract, browser, OFFICER)
     await contract.shown(lambda it: it["handoffs"] and all(one["state"] == "done" for one in it["handoffs"]))
@@ -99,6 +102,22 @@ async def in_between(contract: Contract, browser: Browser) -> None:
         await expect(page.frame_locator("iframe").last.get_by_role("heading", name="Waiting for")).to_be_visible()
         details = page.get_by_role("heading", name="Current Details").locator("xpath=../../..")
         await details.screenshot(path=FOLDER / "web-ui-details.png")
+
+
+async def at_the_desk(contract: Contract, browser: Browser) -> None:
+    """What whoever asked finds at the desk: the list on a screen, the request there and on a phone by night."""
+    receiver = contract.laptop.addresses["receiver"]
+    async with screen(browser, _SCREEN) as page:
+        await come_in(Phone(page, contract.laptop.addresses["sandbox"]), contract.laptop, LEGAL)
+        await page.goto(f"{receiver}/desk/asked")
+        await expect(page.get_by_role("link", name=contract.document)).to_be_visible()
+        await page.screenshot(path=FOLDER / "desk.png")
+        await page.goto(f"{receiver}/desk/requests/{contract.id}")
+        await expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+        await page.screenshot(path=FOLDER / "desk-request.png")
+        await page.set_viewport_size({"width": _PHONE[0], "height": _PHONE[1]})
+        await page.emulate_media(color_scheme="dark")
+        await page.screenshot(path=FOLDER / "desk-phone.png")
 
 
 async def timeline(contract: Contract, browser: Browser) -> None:

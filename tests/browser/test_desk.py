@@ -42,17 +42,17 @@ async def come_in(phone: Phone, laptop: Laptop, person: str) -> None:
     await phone.inbox(person)
     notice = phone.page.get_by_role("link").filter(has_text="Sign in").first
     await phone.again_until(notice)
-    await notice.tap()
-    await phone.button("Come in").tap()
+    await notice.click()
+    await phone.button("Come in").click()
     await expect(phone.heading("Waiting for me")).to_be_visible()
 
 
 async def ask(phone: Phone, laptop: Laptop, person: str) -> None:
     """Ask for a way in, from the first page there is."""
     await phone.open(laptop.addresses["receiver"])
-    await phone.page.get_by_role("link", name="To the desk").tap()
+    await phone.page.get_by_role("link", name="To the desk").click()
     await phone.page.get_by_label("Your id or e-mail address").fill(person)
-    await phone.button("Send me a link").tap()
+    await phone.button("Send me a link").click()
     await expect(phone.heading("Look at your phone")).to_be_visible()
 
 

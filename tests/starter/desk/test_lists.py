@@ -116,6 +116,17 @@ async def test_a_long_list_goes_on_where_it_ended_and_its_file_has_the_same(desk
     assert file.headers["content-disposition"] == 'attachment; filename="countersign-asked-2026-11-26.csv"'
 
 
+async def test_more_rows_than_are_sorted_come_all_the_same_and_the_page_says_how(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "SORTED_AT_MOST", MANY // 10)
+    finance = await desk.come_in("finance-desk")
+    assert f"meer dan {MANY // 10}: nieuwste eerst, na wat te laat is" in text_of(await finance.get("/desk/asked"))
+    file = await finance.get("/desk/asked/csv")
+    rows = list(csv.reader(io.StringIO(file.text.removeprefix("\ufeff"))))
+    assert {row[0] for row in rows[1:]} == {f"bulk-{n}" for n in range(MANY)}
+
+
 async def test_a_server_that_is_away_is_a_page_that_says_so(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     legal = await desk.come_in(REQUESTER)
 
