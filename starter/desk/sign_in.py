@@ -85,8 +85,15 @@ class SignIn:
         if person is None or self._messages.wait(id):
             await self._reach()
         else:
-            await self._tell(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
+            await self._send(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
         return ask
+
+    async def _send(self, order: SignInOrder) -> None:
+        try:
+            await self._tell(order)
+        except BaseException:
+            self._messages.give_back(order.person)
+            raise
 
     async def by_code(self, ask: Ask, code: str) -> Session | Wrong:
         """Let in the browser that asked; raises `StoreFailure` and `DirectoryFailure`."""

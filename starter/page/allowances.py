@@ -64,6 +64,10 @@ class Buckets:
         self._forget(now)
         return 0.0 if taken else (1 - left) / self._rate.per_second
 
+    def give_back(self, name: str) -> None:
+        """Fill a bucket again: what was to be had for it was not."""
+        self._left.pop(name, None)
+
     def _forget(self, now: float) -> None:
         full = now - self._rate.full_after
         while len(self._left) > self._at_most or next(iter(self._left.values()))[1] < full:

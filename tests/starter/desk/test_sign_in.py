@@ -84,6 +84,9 @@ async def test_while_temporal_is_away_everybody_is_told_so(desk: Office) -> None
         answer = await browser.press(await browser.get(), who=who)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
         assert "Temporal" in text_of(answer)
+    desk.failure = None
+    assert "Look at your phone" in text_of(await desk.ask(desk.browser(), REQUESTER))
+    assert len(desk.orders) == 1
 
 
 async def test_a_server_that_is_nowhere_is_a_page_that_says_so(tmp_path: Path) -> None:
