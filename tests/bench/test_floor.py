@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
@@ -58,6 +58,8 @@ async def test_a_request_takes_at_most_sixteen_and_a_half_kilobytes_and_twice_th
     assert len(both.ours.events) <= 75  # how many tasks there are is a matter of chance
     assert max(event.ByteSize() for event in both.ours.events) <= 2_500
     assert ours <= 2 * floor
+    [reading] = [one for one in _scheduled(both.ours) if one.activity_type.name == "observe_document"]
+    assert len(reading.input.payloads[0].data) <= 250, "a reading asks with ids"
 
 
 async def test_a_request_costs_at_most_sixteen_actions_of_which_two_are_for_being_legible(both: Both) -> None:
@@ -85,15 +87,18 @@ async def _lived(env: WorkflowEnvironment, contender: Contender) -> WorkflowHist
 
 
 def _calls(history: WorkflowHistory) -> list[tuple[str, str]]:
-    scheduled = _of(history, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
-    calls = [event.activity_task_scheduled_event_attributes for event in scheduled]
     return [
         (
             call.task_queue.name,
             f"{call.start_to_close_timeout}{call.schedule_to_close_timeout}{call.heartbeat_timeout}{call.retry_policy}",
         )
-        for call in calls
+        for call in _scheduled(history)
     ]
+
+
+def _scheduled(history: WorkflowHistory) -> list[ActivityTaskScheduledEventAttributes]:
+    scheduled = _of(history, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+    return [event.activity_task_scheduled_event_attributes for event in scheduled]
 
 
 def _timers(history: WorkflowHistory) -> list[str]:

@@ -14,7 +14,7 @@ from tests.workflows.stage import Story, a_request, story
 from workflows.follow_up.agenda import Nudge, Wait, is_used_up, next_step
 from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.ledger import LINES_AT_MOST
-from workflows.model.notices import Channel, Delivered, Outcome
+from workflows.model.notices import Channel, Delivered, Outcome, Page
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Reminded, Turn
 from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen, SignerSeen
@@ -22,6 +22,7 @@ from workflows.model.request import SignerState
 from workflows.model.subject import Code, Participant, Status
 from workflows.names import notice_key
 from workflows.signature.progress import Progress
+from workflows.signature.record import completed
 from workflows.signature.show import show
 
 PAYLOAD_AT_MOST = 256 * 1024
@@ -192,6 +193,20 @@ def test_a_page_that_was_not_kept_comes_again_under_another_name_once_it_has_mor
     assert again is not None
     assert (first.number, first.lines) == (again.number, again.lines[: len(first.lines)])
     assert first.name != again.name
+
+
+def test_what_was_forgotten_is_shown_in_its_place_and_once() -> None:
+    progress, pages = Progress.begin(a_request().brief, AT), list[Page]()
+    for number in range(1, 3 * LINES_AT_MOST):
+        progress = told(progress, "customer-signer", f"reminder-{number}")
+        if page := progress.page:
+            pages.append(page)
+            progress = progress.paged(page)
+    shown = show(a_request(), progress, AT)
+    whole = completed(shown, [*pages, pages[-1]])
+    assert len(shown.notifications) <= LINES_AT_MOST
+    assert [line.stage for line in whole.notifications] == [f"reminder-{n}" for n in range(1, 3 * LINES_AT_MOST)]
+    assert (shown.earlier, whole.earlier) == (3 * LINES_AT_MOST - 1 - len(shown.notifications), 0)
 
 
 def test_ten_times_the_timeline_stays_within_its_bound() -> None:

@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.ledger_pages import pages_of
 from activities.links import Links
 from activities.people import Device, DirectoryFailure, FileDirectory, Person, device_hash
 from activities.person import Burial
@@ -16,7 +17,7 @@ from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
-from activities.store import Store
+from activities.store import Store, StoreFailure
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import (
     EXECUTIVES,
@@ -30,7 +31,7 @@ from tests.activities.push.stage import (
     pushes,
     sends,
 )
-from workflows.model.notices import Channel, NoticeAction, Outcome
+from workflows.model.notices import Channel, NoticeAction, Notification, Outcome, Page
 from workflows.model.subject import Code
 
 
@@ -295,3 +296,27 @@ async def test_nothing_personal_is_in_a_push_and_no_token_in_a_report_or_a_log(
     (push,) = sandbox.world.memory.pushes.where("chief-executive")
     shown = push.model_dump_json(include={"message"})
     assert not any(word in shown for word in ("Chief Executive", "ceo@example.test", "Legal Desk", "legal-desk"))
+
+
+async def test_what_a_request_forgets_is_in_the_store_before_anybody_is_told(
+    sandbox: RunningSandbox, notices: Notices, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreFailure("the store cannot be used: away")
+
+    forgotten = Notification(
+        key="msa-0042/ready/chief-executive",
+        stage="ready",
+        person="chief-executive",
+        channel=Channel.PUSH,
+        outcome=Outcome.ACCEPTED,
+        at=datetime(2026, 11, 2, 9, tzinfo=UTC),
+    )
+    page = Page(number=1, lines=(forgotten,))
+    stage = delivery(notice("chief-executive", "reminder-1"), page=page)
+    with monkeypatch.context() as broken, pytest.raises(ApplicationError, match="cannot be used"):
+        broken.setattr(store, "write_page", away)
+        await notices.deliver(stage)
+    assert sends(sandbox) == []
+    await notices.deliver(stage)
+    assert await pages_of(store, "msa-0042") == [page]
