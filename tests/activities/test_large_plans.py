@@ -95,8 +95,10 @@ async def test_a_crowd_leaves_the_loop_to_others_after_each_signer(tmp_path: Pat
             turns += 1
             await asyncio.sleep(0)
 
+    one = planner(tmp_path, 100, [])
+    await one.calendar(planning(1))  # The people file is read: others have the loop to themselves meanwhile.
     waiting = asyncio.ensure_future(others())
-    plan: Agenda = await planner(tmp_path, 100, []).calendar(planning(100))
+    plan: Agenda = await one.calendar(planning(100))
     waiting.cancel()
     assert len(plan.moments) + len(plan.dropped) > 6_000
     assert turns >= 100
