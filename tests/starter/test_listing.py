@@ -4,7 +4,6 @@ Nobody works here, so whatever is told is told without asking a workflow.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ from starter.exits import Refusal
 from starter.listing import pages
 from starter.listing.wanted import Wanted
 from tests.faults.town import eventually
-from tests.starter.living import desk_in
+from tests.starter.living import desk_at
 from workflows import names
 from workflows.model.subject import Status
 
@@ -69,18 +68,18 @@ async def open_request(
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Context]:
+async def desk(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> Context:
     """A desk before six open requests."""
     folder: Path = tmp_path_factory.mktemp("desk")
-    async with desk_in(folder) as context:
-        for name, known in OPEN.items():
-            await open_request(context, name, **known)
+    context = await desk_at(dev_server, folder)
+    for name, known in OPEN.items():
+        await open_request(context, name, **known)
 
-        async def seen() -> bool:
-            return await pages.count(context, Wanted(), now=NOW) == len(OPEN)
+    async def seen() -> bool:
+        return await pages.count(context, Wanted(), now=NOW) == len(OPEN)
 
-        assert await eventually(seen)
-        yield context
+    assert await eventually(seen)
+    return context
 
 
 async def ids(desk: Context, wanted: Wanted) -> list[str]:

@@ -11,11 +11,11 @@ import pytest
 
 from starter import wishes
 from starter.context import Context
-from tests.starter.living import MSA, begin, desk_in, shown_with
+from tests.starter.living import MSA, begin, shown_to_signer
 from tests.starter.terminal import type_
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
-from workflows.model.subject import Code, Status
+from workflows.model.subject import Code
 from workflows.model.wishes import Question
 
 pytestmark = pytest.mark.real_server
@@ -26,8 +26,9 @@ DUE = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
 
 async def ended(context: Context, folder: Path, *words: str) -> "CompletedProcess[str]":
     """What came of `countersign request …`."""
-    address = context.client.service_client.config.target_host
-    return await asyncio.to_thread(type_, "request", *words, TEMPORAL_ADDRESS=address, COUNTERSIGN_DATA_DIR=str(folder))
+    client = context.client
+    there = {"TEMPORAL_ADDRESS": client.service_client.config.target_host, "TEMPORAL_NAMESPACE": client.namespace}
+    return await asyncio.to_thread(type_, "request", *words, **there, COUNTERSIGN_DATA_DIR=str(folder))
 
 
 async def typed(context: Context, folder: Path, *words: str) -> Any:
@@ -37,10 +38,10 @@ async def typed(context: Context, folder: Path, *words: str) -> Any:
     return json.loads(answered.stdout)
 
 
-async def test_the_words_do_what_they_say(tmp_path: Path) -> None:
-    async with desk_in(tmp_path) as context, workers(context.client, World()):
+async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> None:
+    async with workers(context.client, World()):
         await begin(context)
-        await shown_with(context, Status.SENT)
+        await shown_to_signer(context)
         paused = await typed(context, tmp_path, "pause", MSA, "--reason", "prices", "--op", "op-1", *LEGAL)
         await typed(context, tmp_path, "resume", MSA, *LEGAL)
         await typed(context, tmp_path, "remind", MSA, "--force", *LEGAL)
@@ -63,12 +64,14 @@ async def test_the_words_do_what_they_say(tmp_path: Path) -> None:
     assert cancelled["status"] == "cancelled"
 
 
-async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_refused(tmp_path: Path) -> None:
+async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_refused(
+    context: Context, tmp_path: Path
+) -> None:
     hand_over = ("delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", "--as", "legal-desk")
     world = World()
-    async with desk_in(tmp_path) as context, workers(context.client, world):
+    async with workers(context.client, world):
         await begin(context)
-        await shown_with(context, Status.SENT)
+        await shown_to_signer(context)
         world.signatures.forward_refusals = ["customer-deputy is away: insist with --force"]
         refused = await ended(context, tmp_path, *hand_over)
         world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]

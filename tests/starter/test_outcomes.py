@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from temporalio.client import Client
@@ -14,11 +13,11 @@ from starter import wishes
 from starter.context import Context
 from starter.exits import Refusal
 from starter.wishes import NotAdmitted, Refused
-from tests.starter.living import MSA, begin, desk_in, shown_when, shown_with
+from tests.starter.living import MSA, begin, shown_to_signer, shown_when
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows.model.operations import OTHER_CONTENT, OperationState
-from workflows.model.subject import Code, Status
+from workflows.model.subject import Code
 from workflows.model.wishes import Cancellation, Delegation, Extension, Pause, ReminderNow, Wish
 
 pytestmark = pytest.mark.real_server
@@ -31,18 +30,12 @@ IN_FLIGHT = 10
 
 
 @pytest.fixture
-async def context(tmp_path: Path) -> AsyncIterator[Context]:
-    async with desk_in(tmp_path) as it:
-        yield it
-
-
-@pytest.fixture
 async def world(context: Context) -> AsyncIterator[World]:
     """Where the first signer was asked."""
     made = World()
     async with workers(context.client, made):
         await begin(context)
-        await shown_with(context, Status.SENT)
+        await shown_to_signer(context)
         yield made
 
 
@@ -87,6 +80,7 @@ async def test_what_the_server_does_not_admit_was_not_done_and_what_it_holds_may
     await begin(context)
     impatient = await Client.connect(
         context.client.service_client.config.target_host,
+        namespace=context.client.namespace,
         data_converter=pydantic_data_converter,
         retry_config=RetryConfig(max_elapsed_time_millis=1, max_retries=1),
     )

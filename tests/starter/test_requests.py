@@ -1,7 +1,6 @@
 """The words about requests on a real server: the same story with a worker, without one, and after Temporal."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
 from starter.request_ids import request_id
 from tests.faults.town import eventually
-from tests.starter.living import MSA, SOON, begin, desk_in, shown_when, shown_with
+from tests.starter.living import MSA, SOON, begin, desk_in, shown_to_signer, shown_when
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows import names
@@ -37,12 +36,6 @@ NOW = datetime(2026, 11, 26, 14, tzinfo=UTC)
 EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=30")
 AT_ONCE = ("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1")
 NO_WORKER = timedelta(seconds=0.5)
-
-
-@pytest.fixture
-async def context(tmp_path: Path) -> AsyncIterator[Context]:
-    async with desk_in(tmp_path) as it:
-        yield it
 
 
 async def listed(context: Context, at_least: int, *, attention: bool) -> list[RequestLine]:
@@ -63,7 +56,7 @@ async def record(context: Context, shown: RequestShow) -> None:
 async def test_a_living_request_says_whom_it_waits_for(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        shown = await shown_with(context, Status.SENT)
+        shown = await shown_to_signer(context)
     assert [waiting.person for waiting in shown.waiting_for] == ["customer-signer"]
     assert not shown.partial
 
@@ -71,7 +64,7 @@ async def test_a_living_request_says_whom_it_waits_for(context: Context) -> None
 async def test_an_id_and_a_whole_workflow_id_are_the_same_request(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        await shown_with(context, Status.SENT)
+        await shown_to_signer(context)
         by_workflow_id = await requests.show(context, "signature-request:msa-0042")
     assert by_workflow_id.id == "msa-0042"
 
@@ -174,7 +167,7 @@ async def test_a_workflow_that_somebody_started_under_another_id_hides_no_other(
 async def test_a_workflow_that_was_reset_is_one_line_and_in_no_trouble(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        await shown_with(context, Status.SENT)
+        await shown_to_signer(context)
         handle = context.client.get_workflow_handle(names.request_workflow_id(MSA))
         await reset(context, (await handle.describe()).run_id)
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Terminated'", 1))
@@ -242,7 +235,7 @@ async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_o
     world.handoff.gone, world.handoff.down = {"hr"}, {"finance"}
     async with workers(context.client, world):
         await begin(context)
-        await shown_with(context, Status.SENT)
+        await shown_to_signer(context)
         lines = (HandoffLine(target="hr", state=HandoffState.DEAD, attempts=1, at=NOW),)
         dead = DeadHandOffs(id=MSA, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
         await context.store.note_dead(Home.of_request(MSA), dead.model_dump_json().encode())
@@ -258,7 +251,7 @@ async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_o
 async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
-        await shown_with(context, Status.SENT)
+        await shown_to_signer(context)
         question = Question(person="customer-signer", text="Which annex?")
         await wishes.send(context.client, MSA, question, "q")
         [line] = await listed(context, 1, attention=True)
@@ -272,7 +265,7 @@ async def test_an_open_question_is_found_by_the_list_and_told_without_a_worker(c
 async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) -> None:
     async with desk_in(tmp_path, *EARLY) as context, workers(context.client, World()):
         await begin(context)
-        await shown_with(context, Status.SENT)
+        await shown_to_signer(context)
         handle = context.client.get_workflow_handle(names.request_workflow_id(MSA))
         first = (await handle.describe()).run_id
         sent = 0

@@ -1,11 +1,10 @@
 """What Temporal answers when it does not do what it was asked: one line for the terminal, never an internal error."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
-import pytest_asyncio
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import FileFaults
@@ -19,7 +18,6 @@ from starter.listing.wanted import Wanted
 from starter.search_attributes import ensure_search_attributes
 from starter.settings import load
 from starter.temporal_refusals import TemporalRefused, refusing
-from tests.servers import real_server
 from tests.starter.terminal import complete, type_
 from tests.workflows.stage import a_request
 from workflows.model.wishes import Pause
@@ -46,16 +44,12 @@ def prepared(overdue: FileFaults | None = None) -> Prepared:
     return Prepared(request, Resolved(request.policy, (), {}), None, None, overdue)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def address() -> AsyncIterator[str]:
-    async with real_server() as env:
-        yield env.client.service_client.config.target_host
-
-
 @pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
-async def test_a_namespace_that_does_not_exist_is_named_by_every_word(word: Word, address: str, tmp_path: Path) -> None:
+async def test_a_namespace_that_does_not_exist_is_named_by_every_word(
+    word: Word, dev_server: str, tmp_path: Path
+) -> None:
     """For a request it reads as if nobody knew it, though it may live next door."""
-    nowhere = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": "nowhere", "COUNTERSIGN_DATA_DIR": str(tmp_path)}
+    nowhere = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": "nowhere", "COUNTERSIGN_DATA_DIR": str(tmp_path)}
     with pytest.raises(TemporalRefused, match=f"^{NOWHERE}$"):
         async with opened(load(environment=nowhere)) as context:
             await word(context)
@@ -63,9 +57,9 @@ async def test_a_namespace_that_does_not_exist_is_named_by_every_word(word: Word
 
 @pytest.mark.parametrize("typed", [("request", "list"), ("worker",)], ids=" ".join)
 async def test_that_is_the_one_line_of_command_and_process(
-    typed: tuple[str, ...], address: str, tmp_path: Path
+    typed: tuple[str, ...], dev_server: str, tmp_path: Path
 ) -> None:
-    ended = type_(*typed, TEMPORAL_ADDRESS=address, TEMPORAL_NAMESPACE="nowhere", **complete(tmp_path))
+    ended = type_(*typed, TEMPORAL_ADDRESS=dev_server, TEMPORAL_NAMESPACE="nowhere", **complete(tmp_path))
     assert (ended.returncode, ended.stderr) == (1, f"{NOWHERE}\n")
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
@@ -18,7 +17,7 @@ from starter.context import Context
 from starter.exits import Refusal
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotConfirmed, NotLiving, Refused
-from tests.starter.living import MSA, begin, desk_in, shown_when, shown_with
+from tests.starter.living import MSA, begin, shown_to_signer, shown_with
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows import names
@@ -44,19 +43,13 @@ CANCELLATION = Cancellation(reason="not needed", actor=LEGAL)
 AT_ONCE = timedelta(seconds=0.3)
 
 
-@pytest.fixture
-async def context(tmp_path: Path) -> AsyncIterator[Context]:
-    async with desk_in(tmp_path) as it:
-        yield it
-
-
 @asynccontextmanager
 async def sent(context: Context, world: World | None = None) -> AsyncIterator[World]:
     """A request whose first signer was asked."""
     world = world or World()
     async with workers(context.client, world):
         await begin(context)
-        await shown_when(context, lambda shown: shown.notifications)
+        await shown_to_signer(context)
         yield world
 
 

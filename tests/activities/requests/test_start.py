@@ -20,7 +20,7 @@ from activities.store import Home, Reference
 from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, given
 from tests.activities.requests.waiting_request import WaitingRequest
 from tests.activities.test_store import whole
-from tests.servers import real_server
+from tests.servers import own_namespace
 from workflows import names
 from workflows.model.policy import Reminders
 from workflows.model.request import Document
@@ -286,62 +286,64 @@ async def close(client: Client, id: str) -> str:
         return ended
 
 
+@pytest.fixture
+async def temporal(dev_server: str) -> Client:
+    return await own_namespace(dev_server)
+
+
 @pytest.mark.real_server
-async def test_the_same_file_is_the_same_request_while_it_runs_and_after(desk: Desk) -> None:
+async def test_the_same_file_is_the_same_request_while_it_runs_and_after(desk: Desk, temporal: Client) -> None:
     prepared = await desk.prepare()
-    async with real_server() as env:
-        starts = await asyncio.gather(*(start(env.client, desk.store, prepared) for _ in range(50)))
-        assert sum(started.created for started in starts) == 1
-        assert len({(started.workflow_id, started.run_id) for started in starts}) == 1
-        assert starts[0].workflow_id == "signature-request:msa-0042"
-        assert await whole(desk.store, prepared.request.brief.document.sha256 or "") == PDF
+    starts = await asyncio.gather(*(start(temporal, desk.store, prepared) for _ in range(50)))
+    assert sum(started.created for started in starts) == 1
+    assert len({(started.workflow_id, started.run_id) for started in starts}) == 1
+    assert starts[0].workflow_id == "signature-request:msa-0042"
+    assert await whole(desk.store, prepared.request.brief.document.sha256 or "") == PDF
 
-        other = await desk.prepare(message="other")
-        with pytest.raises(IdTaken, match="msa-0042 is the id of another request") as caught:
-            await start(env.client, desk.store, other)
-        assert "\n" not in str(caught.value)
+    other = await desk.prepare(message="other")
+    with pytest.raises(IdTaken, match="msa-0042 is the id of another request") as caught:
+        await start(temporal, desk.store, other)
+    assert "\n" not in str(caught.value)
 
-        assert await close(env.client, "msa-0042") == "msa-0042"
-        again = await start(env.client, desk.store, prepared)
-        assert (again.created, again.run_id) == (False, starts[0].run_id)
-        with pytest.raises(IdTaken):
-            await start(env.client, desk.store, other)
+    assert await close(temporal, "msa-0042") == "msa-0042"
+    again = await start(temporal, desk.store, prepared)
+    assert (again.created, again.run_id) == (False, starts[0].run_id)
+    with pytest.raises(IdTaken):
+        await start(temporal, desk.store, other)
 
 
 @pytest.mark.real_server
-async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk) -> None:
+async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk, temporal: Client) -> None:
     prepared = await desk.prepare(id="acme.1.1")
-    async with real_server() as env:
-        await start(env.client, desk.store, prepared, parent="customer-onboarding:acme")
-        found = await env.client.get_workflow_handle("signature-request:acme.1.1").describe()
-        assert {pair.key.name: pair.value for pair in found.typed_search_attributes.search_attributes} == {
-            "CsStatus": "converting",
-            "CsKind": "customer-contract",
-            "CsStage": "sending",
-            "CsParent": "customer-onboarding:acme",
-            "CsRequester": "legal-desk",
-        }
-        assert await found.memo() == {
-            "fingerprint": prepared.request.fingerprint,
-            "document": "Master services agreement",
-        }
-        assert await found.static_summary() == "customer-contract: Master services agreement"
+    await start(temporal, desk.store, prepared, parent="customer-onboarding:acme")
+    found = await temporal.get_workflow_handle("signature-request:acme.1.1").describe()
+    assert {pair.key.name: pair.value for pair in found.typed_search_attributes.search_attributes} == {
+        "CsStatus": "converting",
+        "CsKind": "customer-contract",
+        "CsStage": "sending",
+        "CsParent": "customer-onboarding:acme",
+        "CsRequester": "legal-desk",
+    }
+    assert await found.memo() == {
+        "fingerprint": prepared.request.fingerprint,
+        "document": "Master services agreement",
+    }
+    assert await found.static_summary() == "customer-contract: Master services agreement"
 
 
 @pytest.mark.real_server
-async def test_everybody_s_place_in_temporal_s_queues_is_said_at_the_start(desk: Desk) -> None:
+async def test_everybody_s_place_in_temporal_s_queues_is_said_at_the_start(desk: Desk, temporal: Client) -> None:
     ours = [
         (await desk.prepare(id="ordinary"), None),
         (await desk.prepare(id="acme.1.1", policy={"urgent": True}), "customer-onboarding:acme"),
         (await desk.prepare(id="conduct-2026.chair", policy={"urgent": True}), "acknowledgement-campaign:conduct-2026"),
     ]
     places = {}
-    async with real_server() as env:
-        for prepared, parent in ours:
-            id = (await start(env.client, desk.store, prepared, parent=parent)).workflow_id
-            described = await env.client.get_workflow_handle(id).describe()
-            place = described.raw_description.workflow_execution_info.priority
-            places[prepared.id] = (place.priority_key, place.fairness_key)
+    for prepared, parent in ours:
+        id = (await start(temporal, desk.store, prepared, parent=parent)).workflow_id
+        described = await temporal.get_workflow_handle(id).describe()
+        place = described.raw_description.workflow_execution_info.priority
+        places[prepared.id] = (place.priority_key, place.fairness_key)
     assert places == {
         "ordinary": (3, hashlib.sha256(b"customer-contract").hexdigest()[:32]),
         "acme.1.1": (1, hashlib.sha256(b"acme").hexdigest()[:32]),
@@ -350,26 +352,24 @@ async def test_everybody_s_place_in_temporal_s_queues_is_said_at_the_start(desk:
 
 
 @pytest.mark.real_server
-async def test_a_very_long_document_name_can_be_started(desk: Desk) -> None:
+async def test_a_very_long_document_name_can_be_started(desk: Desk, temporal: Client) -> None:
     prepared = await desk.prepare(document={"file": "msa.pdf", "name": "契約" * 100})
-    async with real_server() as env:
-        assert (await start(env.client, desk.store, prepared)).created
+    assert (await start(temporal, desk.store, prepared)).created
 
 
 @pytest.mark.real_server
-async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives(desk: Desk) -> None:
+async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives(desk: Desk, temporal: Client) -> None:
     """Whatever a start that failed has left, or one that was slower has written."""
     wrong = await desk.prepare(signers=[{**IN_FULL, "email": "byer@example.org"}], message="Dear Byer")
     right = await desk.prepare(signers=[IN_FULL], message="Dear Buyer")
     home = Home.of_request(right.id)
     assert wrong.signers is not None
     await desk.store.keep_signers(home, wrong.request.fingerprint, wrong.signers)
-    async with real_server() as env:
-        started = await start(env.client, desk.store, right)
-        with pytest.raises(IdTaken):
-            await start(env.client, desk.store, wrong)
-        assert not (await start(env.client, desk.store, right)).created
-        begun = await env.client.get_workflow_handle(started.workflow_id).fetch_history()
+    started = await start(temporal, desk.store, right)
+    with pytest.raises(IdTaken):
+        await start(temporal, desk.store, wrong)
+    assert not (await start(temporal, desk.store, right)).created
+    begun = await temporal.get_workflow_handle(started.workflow_id).fetch_history()
     [payload] = begun.events[0].workflow_execution_started_event_attributes.input.payloads
     assert b"Buyer" not in payload.data
     request = SignatureRequest.model_validate_json(payload.data)
@@ -389,7 +389,7 @@ async def test_what_belongs_to_an_onboarding_or_a_campaign_is_named_after_it(des
 
 
 @pytest.mark.real_server
-async def test_a_file_whose_due_date_is_over_is_recognised_but_never_started(desk: Desk) -> None:
+async def test_a_file_whose_due_date_is_over_is_recognised_but_never_started(desk: Desk, temporal: Client) -> None:
     in_time = await desk.prepare()
     late = await prepare(
         FileText.read(desk.folder / "request.yaml"),
@@ -397,11 +397,10 @@ async def test_a_file_whose_due_date_is_over_is_recognised_but_never_started(des
         directory=desk.directory,
         now=datetime(2027, 1, 1, tzinfo=UTC),
     )
-    async with real_server() as env:
-        with pytest.raises(FileFaults, match="due: lies in the past"):
-            await start(env.client, desk.store, late)
-        first = await start(env.client, desk.store, in_time)
-        again = await start(env.client, desk.store, late)
+    with pytest.raises(FileFaults, match="due: lies in the past"):
+        await start(temporal, desk.store, late)
+    first = await start(temporal, desk.store, in_time)
+    again = await start(temporal, desk.store, late)
     assert (again.created, again.run_id) == (False, first.run_id)
 
 

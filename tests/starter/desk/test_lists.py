@@ -18,7 +18,7 @@ from starter.listing import pages
 from starter.listing.wanted import Wanted
 from tests.faults.town import eventually
 from tests.starter.desk.office import MANAGER, NOW, OPERATOR, REQUESTER, SIGNER, Office, office, text_of
-from tests.starter.living import desk_in
+from tests.starter.living import desk_at
 from tests.starter.test_listing import open_request
 from workflows.model.subject import Status
 
@@ -39,17 +39,17 @@ KNOWN: Final[dict[str, dict[str, Any]]] = {
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def context(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Context]:
+async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> Context:
     """Requests of some people, and many of one."""
     many: dict[str, dict[str, Any]] = {f"bulk-{n}": {"requester": "finance-desk"} for n in range(MANY)}
-    async with desk_in(tmp_path_factory.mktemp("desk")) as made:
-        await asyncio.gather(*(open_request(made, name, **known) for name, known in {**KNOWN, **many}.items()))
+    made = await desk_at(dev_server, tmp_path_factory.mktemp("desk"))
+    await asyncio.gather(*(open_request(made, name, **known) for name, known in {**KNOWN, **many}.items()))
 
-        async def seen() -> bool:
-            return await pages.count(made, Wanted(), now=NOW) == len(KNOWN) + MANY
+    async def seen() -> bool:
+        return await pages.count(made, Wanted(), now=NOW) == len(KNOWN) + MANY
 
-        assert await eventually(seen)
-        yield made
+    assert await eventually(seen)
+    return made
 
 
 @pytest_asyncio.fixture(loop_scope="module")
