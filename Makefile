@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Tests start hundreds of processes: without bytecode each of them would compile the house anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 # Targets whose sentence stands behind so many #.
@@ -30,7 +33,7 @@ dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 	@$(BIN)/countersign dev
 
 test: $(STAMP) ## all tests; REQUIRE_BROWSER=1 makes a missing browser a failure
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -q $(PYTEST)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -q $(PYTEST)
 
 chaos: $(STAMP) ### the long runs of tests/chaos (a quarter of an hour); SEED=7 repeats a run
 	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)

@@ -1,6 +1,7 @@
 """Who runs what first, so that a stack for many tests is started by one worker of pytest-xdist and not by each.
 
-`--dist worksteal` cuts the list of tests in two, and lets whoever is done have the end of what the other has left.
+`--dist worksteal` cuts the list of tests into as many parts as there are workers, and lets whoever is done have the end
+of what another has left. There is a worker more than processors (Makefile): much of what is tested is waited for.
 """
 
 from collections.abc import Sequence
@@ -10,23 +11,28 @@ from typing import Final
 import pytest
 
 STACKS: Final = ("laptop", "shared")
-"""The fixtures that keep processes for a whole session; each begins one half of the list."""
+"""The fixtures that keep processes for a whole session; each begins a part of the list."""
 
 
-def laid_out(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The tests of one stack at the head of each half, then those with a server of their own, then the quick ones.
+def laid_out(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The tests of one stack at the head of each part, then those with a server of their own, then the quick ones.
 
-    Apart from that they stay in the order they had, which is a random one; modules stay whole.
+    Parts without a stack have more of the servers. Apart from that tests stay in the order they had, which is a random
+    one; modules stay whole.
     """
-    halves = [[item for item in items if stack in _fixtures(item)] for stack in STACKS]
+    stacked = [[item for item in items if stack in _fixtures(item)] for stack in STACKS]
+    parts: list[list[pytest.Item]] = [*stacked, *([] for _ in range(workers - len(STACKS)))]
     others = [item for item in items if not _fixtures(item).intersection(STACKS)]
     slow = [item for item in others if item.get_closest_marker("real_server")]
-    for number, (_, module) in enumerate(groupby(slow, key=lambda item: item.path)):
-        halves[number % 2].extend(module)
+    for _, module in groupby(slow, key=lambda item: item.path):
+        min(parts, key=len).extend(module)
     quick = [item for item in others if not item.get_closest_marker("real_server")]
-    first, second = halves
-    room = max(0, len(items) // 2 - len(first))
-    return [*first, *quick[:room], *second, *quick[room:]]
+    room = -(-len(items) // len(parts))
+    for part in parts:
+        more = max(0, room - len(part))
+        part.extend(quick[:more])
+        del quick[:more]
+    return [item for part in parts for item in part] + quick
 
 
 def _fixtures(item: pytest.Item) -> set[str]:
