@@ -11,7 +11,7 @@ from typing import Any
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
-_STOPS_AT_MOST = 12
+_STOPS_AT_MOST = 8
 FOLDER = Path(__file__).parents[1] / "histories"
 
 
