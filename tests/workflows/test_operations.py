@@ -369,7 +369,7 @@ async def test_months_of_refused_credentials_do_not_fill_the_history() -> None:
     world = World()
     world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(1_000)]
     async with story(world) as it:
-        for _ in range(10):
+        for _ in range(5):
             await it.days_pass(1)
         description = await it.env.client.get_workflow_handle(it.handle.id).describe()
         assert description.history_length < 4_300
