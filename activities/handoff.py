@@ -18,18 +18,17 @@ from activities.people import Directory, DirectoryFailure, UnknownGroup, Unknown
 from activities.rpc_errors import about_the_workflow
 from activities.store import Home, RecordConflict, Store
 from workflows.follow_up.deliveries import AT_MOST
+from workflows.follow_up.record import amendment, dead_after
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch, SettledRecord
-from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult, Settled
+from workflows.model.settlement import AnyEnded, HandoffCall, HandoffReport, HandoffResult
 from workflows.model.subject import Subject
-from workflows.names import SIGNATURE_SETTLED, handoff_key, notice_key
+from workflows.names import handoff_key, notice_key
 from workflows.ports import Handoff, PushService
-from workflows.signature.record import amendment, dead_after
 
-EVENT_TYPE: Final = "signature.settled"
 WORKFLOW_CLOSED: Final = "workflow_closed"
 NOBODY: Final = "nobody_to_tell"
 SEE_LEDGER: Final = "the notifications say why"
@@ -68,15 +67,15 @@ class Fanout(Handoff):
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
         with failing_as_application_errors():
-            await keep(self._store, batch.subject.id, batch.page)
+            await keep(self._store, batch.subject.workflow_id, batch.page)
             if batch.record is not None:
-                await self._write(batch.record)
+                await self._write(Home.of(batch.subject.workflow_id), batch.record)
         link = self._document_url(batch.document) if batch.document else None
         settled = batch.settled if batch.settled.link else batch.settled.replace(link=link)
         turns = Turns(self._pace)
         return await unbroken(self._hand_off(batch, settled, turns), turns.stop)
 
-    async def _hand_off(self, batch: HandoffBatch, settled: Settled, turns: Turns) -> HandoffReport:
+    async def _hand_off(self, batch: HandoffBatch, settled: AnyEnded, turns: Turns) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
         told = await turns.each(batch.calls, lambda call: self._result(call, batch.subject, settled))
         report = HandoffReport(results=tuple(told.results))
@@ -84,8 +83,7 @@ class Fanout(Handoff):
             await self._amend_record(batch, report)
         return report
 
-    async def _write(self, record: SettledRecord) -> None:
-        home = Home.of_request(record.show.id)
+    async def _write(self, home: Home, record: SettledRecord) -> None:
         kept = record.replace(show=await apart(self._store, home, record.show))
         try:
             await self._store.write_record(home, kept.model_dump_json(by_alias=True).encode())
@@ -98,14 +96,15 @@ class Fanout(Handoff):
         changed = amendment(batch, report, batch.at or batch.settled.at)
         dead = dead_after(batch, changed.handoffs)
         content = changed.model_dump_json(by_alias=True).encode()
+        home = Home.of(batch.subject.workflow_id)
         try:
             if dead is not None:
-                await self._store.note_dead(Home.of_request(batch.subject.id), dead.model_dump_json().encode())
-            await self._store.write_amendment(Home.of_request(batch.subject.id), batch.number, content)
+                await self._store.note_dead(home, dead.model_dump_json().encode())
+            await self._store.write_amendment(home, batch.number, content)
         except Exception as failure:  # remote stores raise what they like, and the results must not be lost
             activity.logger.error("hand-off not recorded", extra={"says": type(failure).__name__})
 
-    async def _result(self, call: HandoffCall, subject: Subject, settled: Settled) -> HandoffResult:
+    async def _result(self, call: HandoffCall, subject: Subject, settled: AnyEnded) -> HandoffResult:
         """The result of one target; whatever goes wrong with it must not cost the others theirs."""
         try:
             return await self._tell(call, subject, settled)
@@ -119,51 +118,50 @@ class Fanout(Handoff):
             activity.logger.exception("hand-off to %s failed", call.target.target)
             return _not_done(call, f"our fault: {type(bug).__name__}")
 
-    async def _tell(self, call: HandoffCall, subject: Subject, settled: Settled) -> HandoffResult:
+    async def _tell(self, call: HandoffCall, subject: Subject, settled: AnyEnded) -> HandoffResult:
         target = call.target
         if target.workflow:
-            return await self._signal(call, target.workflow, settled)
+            return await self._signal(call, target.workflow, subject.type.names.settled, settled)
         if target.url:
-            key, data = handoff_key(subject.id, target.target), await self._payload(target, subject, settled)
+            key, data = handoff_key(subject.reference, target.target), await self._payload(target, subject, settled)
             return await self._downstream.call(target, key, data)
         if target.group:
             return await self._push_to_group(call, target.group, subject, settled)
-        notice = call.notice or _notice(settled, target.person or "")
+        notice = call.notice or _notice(subject, target.person or "")
         if notice.stage == Stage.UNDELIVERED:
             return await self._alert(call, subject, settled, notice)
         return await self._push_to(call, subject, settled, (notice,))
 
-    async def _signal(self, call: HandoffCall, workflow: str, settled: Settled) -> HandoffResult:
+    async def _signal(self, call: HandoffCall, workflow: str, signal: str, settled: AnyEnded) -> HandoffResult:
         try:
             handle = self._temporal.get_workflow_handle(workflow)
-            await handle.signal(SIGNATURE_SETTLED, settled.model_dump(mode="json"), rpc_timeout=SIGNAL_DEADLINE)
+            await handle.signal(signal, settled.model_dump(mode="json"), rpc_timeout=SIGNAL_DEADLINE)
         except RPCError as error:
             if about_the_workflow(error):
                 return _not_done(call, WORKFLOW_CLOSED, gone=True)
             return _not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
         return HandoffResult(target=call.target.target, ok=True)
 
-    async def _payload(self, target: Target, subject: Subject, settled: Settled) -> dict[str, Any]:
+    async def _payload(self, target: Target, subject: Subject, settled: AnyEnded) -> dict[str, Any]:
         data = settled.model_dump(mode="json")
         if target.personal:
-            data["signers"] = [
-                {**signer, **await self._personal(signer["person"], subject)} for signer in data["signers"]
-            ]
-        return {"type": EVENT_TYPE, "timestamp": data["at"], "data": data}
+            asked = "signers" if "signers" in data else "people"
+            data[asked] = [{**one, **await self._personal(one["person"], subject)} for one in data[asked]]
+        return {"type": subject.type.names.event, "timestamp": data["at"], "data": data}
 
     async def _personal(self, person: str, subject: Subject) -> dict[str, str]:
         try:
-            known = await self._directory.person(person, subject.id)
+            known = await self._directory.person(person, subject.inline_of)
         except UnknownPerson:  # they have left since; the others are still news
             return {}
         return {"name": known.name, "email": known.email}
 
-    async def _push_to_group(self, call: HandoffCall, group: str, subject: Subject, settled: Settled) -> HandoffResult:
+    async def _push_to_group(self, call: HandoffCall, group: str, subject: Subject, settled: AnyEnded) -> HandoffResult:
         """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.
 
         So many in a call: a large group is told in several of one attempt, and judged with the last.
         """
-        everyone = tuple(_notice(settled, person) for person in await self._directory.group(group))
+        everyone = tuple(_notice(subject, person) for person in await self._directory.group(group))
         missing = tuple(notice for notice in everyone if notice.key not in call.reached)
         untried = tuple(notice for notice in missing if notice.person not in call.missed)
         now = untried[:AT_MOST]
@@ -179,7 +177,7 @@ class Fanout(Handoff):
         told_before = len(everyone) - len(missing)
         return _in_group(_with_the_missed(call, result), len(everyone), told_before)
 
-    async def _alert(self, call: HandoffCall, subject: Subject, settled: Settled, notice: Notice) -> HandoffResult:
+    async def _alert(self, call: HandoffCall, subject: Subject, settled: AnyEnded, notice: Notice) -> HandoffResult:
         """Tell the requester, and the person on call, that somebody will never hear of the ending."""
         people = dict.fromkeys(filter(None, (notice.person, self._oncall)))
         everyone = [notice.replace(person=one, key=notice_key(subject.id, notice.stage, one)) for one in people]
@@ -189,15 +187,15 @@ class Fanout(Handoff):
         return await self._push_to(call, subject, settled, missing)
 
     async def _push_to(
-        self, call: HandoffCall, subject: Subject, settled: Settled, notices: tuple[Notice, ...]
+        self, call: HandoffCall, subject: Subject, settled: AnyEnded, notices: tuple[Notice, ...]
     ) -> HandoffResult:
         outcome = None if notices[0].stage == Stage.UNDELIVERED else settled.outcome
         report = await self._push.deliver(Delivery(subject=subject, notices=notices, outcome=outcome))
         return _pushed(call, report.delivered, report.retry_after)
 
 
-def _notice(settled: Settled, person: str) -> Notice:
-    key = notice_key(settled.request, Stage.SETTLED, person)
+def _notice(subject: Subject, person: str) -> Notice:
+    key = notice_key(subject.id, Stage.SETTLED, person)
     return Notice(key=key, stage=Stage.SETTLED, person=person, action=NoticeAction.OPEN)
 
 

@@ -5,17 +5,17 @@ from activities.store import Home, Store
 from workflows.model.notices import Page
 
 
-async def keep(store: Store, request: str, page: Page | None) -> None:
+async def keep(store: Store, workflow_id: str, page: Page | None) -> None:
     """Write a page before anything else is done; raises `StoreFailure`."""
     if page is None:
         return
-    home = Home.of_request(request)
+    home = Home.of(workflow_id)
     kept = await apart(store, home, page)
     await store.write_page(home, page.name, kept.model_dump_json().encode())
 
 
-async def pages_of(store: Store, request: str) -> list[Page]:
-    """All pages of a request in their order; what is in two of them is the same in both."""
-    home = Home.of_request(request)
+async def pages_of(store: Store, workflow_id: str) -> list[Page]:
+    """All pages of a workflow in their order; what is in two of them is the same in both."""
+    home = Home.of(workflow_id)
     pages = [Page.model_validate_json(one) for one in await store.read_pages(home)]
     return [await together(store, home, page) for page in pages]

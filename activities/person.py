@@ -196,6 +196,10 @@ class Person(Reachable):
         """Whether they are absent at that instant."""
         return any(begin <= at < end for begin, end in self.absences)
 
+    def absence_refusal(self, at: datetime) -> str | None:
+        """That somebody who is to be present at an instant is not; until when is theirs to say."""
+        return f"{self.id} is away: insist with --force" if self.absent_at(at) else None
+
     @field_validator("id")
     @classmethod
     def _unique(cls, id: str, info: ValidationInfo) -> str:

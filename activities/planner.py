@@ -22,14 +22,15 @@ from activities.follow_up.silence import Silence, Span
 from activities.follow_up.told_signers import told_of
 from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Turn
+from workflows.follow_up.agenda import HORIZON
+from workflows.model.planning import Agenda, Moment, MomentKind, Planning, StandIn, StandInReport, Turn
 from workflows.model.subject import Code
-from workflows.ports import Planner
+from workflows.ports import Planner, StandIns
 
 _ORDER: Final = list(MomentKind)
 
 
-class PolicyPlanner(Planner):
+class PolicyPlanner(Planner, StandIns):
     """Plans from the policy and the directory; reads no clock."""
 
     def __init__(self, directory: Directory) -> None:
@@ -38,6 +39,16 @@ class PolicyPlanner(Planner):
     async def plan(self, planning: Planning) -> Agenda:
         """See `Planner`; fails with `directory` when people cannot be looked up, with `planning` otherwise."""
         return nearest(await self.calendar(planning), planning)
+
+    async def look_at(self, stand_in: StandIn) -> StandInReport:
+        """See `StandIns`; fails with `directory` when nobody can be looked up."""
+        try:
+            person = await self._directory.person(stand_in.person)
+        except UnknownPerson as stranger:
+            return StandInReport(refused=str(stranger))
+        except DirectoryFailure as failure:
+            raise passing_failure(Code.DIRECTORY, str(failure)) from failure
+        return StandInReport(refused=None if stand_in.force else person.absence_refusal(stand_in.at))
 
     async def calendar(self, planning: Planning) -> Agenda:
         """The whole agenda, however far ahead; fails like `plan`."""
@@ -52,7 +63,8 @@ class PolicyPlanner(Planner):
         people = await self._signers(planning)
         missing = tuple(one.person for one in planning.subject.people if one.person not in (*people, *planning.acted))
         span = await self._span(planning, people)
-        moments = [_expiry(planning, span), *await about_question(planning, self._directory)]
+        closing = [_expiry(planning, span)] if planning.policy.expires else []
+        moments = [*closing, *await about_question(planning, self._directory)]
         for turn in planning.turns:
             moments += await (
                 self._about_missing(planning, turn, span)
@@ -64,6 +76,7 @@ class PolicyPlanner(Planner):
         return Agenda(
             due_at=span.due_at,
             closes_at=span.closes_at,
+            closes=planning.policy.expires,
             moments=tuple(moment for moment in moments if moment.suppressed is None),
             dropped=tuple(moment for moment in moments if moment.suppressed is not None),
             doubt=self._directory.warning or _not_there(missing),
@@ -83,7 +96,7 @@ class PolicyPlanner(Planner):
 
     async def _about_missing(self, planning: Planning, turn: Turn, span: Span) -> list[Moment]:
         """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
-        requester = await self._directory.person(planning.subject.requester, planning.subject.id)
+        requester = await self._directory.person(planning.subject.requester, planning.subject.inline_of)
         there = requester.model_copy(update={"absent": ()})
         silence = Silence.of(planning, self._directory, turn, span, there=there)
         _, alerts = await _alerts((silence, []), (silence.overdue, []))
@@ -93,6 +106,8 @@ class PolicyPlanner(Planner):
         """When the request is due, and when it is over."""
         signers = list(people.values()) or [await self._directory.person(planning.subject.requester)]
         due_at = _due_at(planning, signers)
+        if not planning.policy.expires:
+            return Span(due_at, due_at + HORIZON)
         return Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
 
     async def _signers(self, planning: Planning) -> dict[str, Person]:
@@ -100,7 +115,7 @@ class PolicyPlanner(Planner):
         known = {}
         for signer in planning.subject.people:
             with suppress(UnknownPerson):
-                known[signer.person] = await self._directory.person(signer.person, planning.subject.id)
+                known[signer.person] = await self._directory.person(signer.person, planning.subject.inline_of)
         return known
 
     async def _mailed_along(self, planning: Planning, person: Person, others: list[Person]) -> Others:

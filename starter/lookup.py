@@ -4,7 +4,7 @@ The workflow knows everything, but somebody has to run it. Without a worker ther
 and the settled record; when Temporal has forgotten the run, the record alone is the lasting truth.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -23,13 +23,14 @@ from starter.context import Context
 from starter.exits import Refusal
 from starter.request_ids import request_id
 from workflows import names
+from workflows.follow_up.record import amended, completed
+from workflows.follow_up.show import stamp
+from workflows.kinds import Kind, Named
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.records import Amendment, SettledRecord
 from workflows.model.subject import Code, Status
-from workflows.model.views import Next, NextStep, RequestShow
+from workflows.model.views import AnyShow, FollowUpShow, Next, NextStep, RequestShow, TaskShow
 from workflows.model.wishes import Problem
-from workflows.signature.record import amended, completed
-from workflows.signature.show import stamp
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _KNOWS_MORE: Final = "no worker answers that knows more"
@@ -39,15 +40,16 @@ _NO_WORKER: Final = (
     RPCStatusCode.FAILED_PRECONDITION,
     RPCStatusCode.UNAVAILABLE,
 )
+_SHOWN: Final[Mapping[Kind, type[RequestShow | TaskShow]]] = {Kind.REQUEST: RequestShow, Kind.TASK: TaskShow}
 _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
 
 
-class UnknownRequest(Refusal):
-    """Neither Temporal nor the records know the request."""
+class Unknown(Refusal):
+    """Neither Temporal nor the records know it."""
 
-    def __init__(self, id: str, hint: str = "") -> None:
-        super().__init__(f"no request {id}: neither Temporal nor the records know it{hint}")
-        self.id = id
+    def __init__(self, what: Named, hint: str = "") -> None:
+        super().__init__(f"no {what.kind} {what.id}: neither Temporal nor the records know it{hint}")
+        self.what = what
 
 
 @asynccontextmanager
@@ -55,10 +57,10 @@ async def suggesting(client: Client) -> AsyncIterator[None]:
     """Add the ids that are near to what is said of one that nobody knows."""
     try:
         yield
-    except UnknownRequest as unknown:
+    except Unknown as unknown:
         from starter.listing.near import hint  # noqa: PLC0415  a list is what hardly any word needs
 
-        raise UnknownRequest(unknown.id, await hint(client, unknown.id)) from None
+        raise Unknown(unknown.what, await hint(client, unknown.what.id)) from None
 
 
 async def show(context: Context, typed: str, *, whole: bool = False) -> RequestShow:
@@ -69,24 +71,33 @@ async def show(context: Context, typed: str, *, whole: bool = False) -> RequestS
 
 
 async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
-    """The best answer there is; `UnknownRequest` when neither Temporal nor the records know the request."""
+    """The best answer there is about a request; `Unknown` when neither Temporal nor the records know it."""
+    return _of_type(RequestShow, await look_at(client, store, Named(Kind.REQUEST, id), within=within))
+
+
+async def look_at(
+    client: Client, store: Store, what: Named, *, within: timedelta = _WORKER_ANSWERS_WITHIN
+) -> RequestShow | TaskShow:
+    """The best answer there is; `Unknown` when neither Temporal nor the records know it."""
     try:
-        described = await runs.described(client, names.request_workflow_id(id))
+        described = await runs.described(client, what.workflow_id)
     except RPCError as error:
         if not about_the_workflow(error):
             raise
-        return await _forgotten(store, id)
+        return await _forgotten(store, what)
     if described.status is RunStatus.PAUSED:
-        return _paused(await _outside(store, id, described), described)
-    shown = await _asked(client, id, within) or await _outside(store, id, described)
+        return _paused(await _outside(store, what, described), described)
+    shown = await _asked(client, what, within) or await _outside(store, what, described)
     return _marked(shown, described.status) if described.status.broken_off else shown
 
 
-async def _asked(client: Client, id: str, within: timedelta) -> RequestShow | None:
+async def _asked(client: Client, what: Named, within: timedelta) -> RequestShow | TaskShow | None:
     """What the workflow says, None when no worker answers for it."""
-    handle = client.get_workflow_handle(names.request_workflow_id(id))
+    handle = client.get_workflow_handle(what.workflow_id)
     try:
-        shown: RequestShow = await handle.query(names.SHOW, result_type=RequestShow, rpc_timeout=within)
+        shown: RequestShow | TaskShow = await handle.query(
+            names.SHOW, result_type=_SHOWN[what.kind], rpc_timeout=within
+        )
     except WorkflowQueryFailedError:
         return None
     except ValidationError:
@@ -100,16 +111,21 @@ async def _asked(client: Client, id: str, within: timedelta) -> RequestShow | No
     return shown
 
 
-async def _forgotten(store: Store, id: str) -> RequestShow:
-    record = await recorded(store, id)
+async def _forgotten(store: Store, what: Named) -> RequestShow | TaskShow:
+    record = await _recorded(store, what)
     if record is None:
-        raise UnknownRequest(id)
+        raise Unknown(what)
     return record
 
 
 async def recorded(store: Store, id: str) -> RequestShow | None:
-    """The settled record with all that was added to it, None when the request has not settled."""
-    home = Home.of_request(id)
+    """The settled record of a request with all that was added to it, None when it has not settled."""
+    record = await _recorded(store, Named(Kind.REQUEST, id))
+    return _of_type(RequestShow, record) if record is not None else None
+
+
+async def _recorded(store: Store, what: Named) -> RequestShow | TaskShow | None:
+    home = Home.of(what.workflow_id)
     content = await store.read_record(home)
     if content is None:
         return None
@@ -118,29 +134,40 @@ async def recorded(store: Store, id: str) -> RequestShow | None:
     return amended(await complete(store, shown), amendments)
 
 
-async def complete(store: Store, shown: RequestShow) -> RequestShow:
-    """The answer with the notices and events that the request no longer remembers."""
-    return completed(shown, await pages_of(store, shown.id)) if shown.earlier else shown
+async def complete(store: Store, shown: AnyShow) -> AnyShow:
+    """The answer with the notices and events that are no longer remembered."""
+    kind = Kind.TASK if isinstance(shown, TaskShow) else Kind.REQUEST
+    return completed(shown, await pages_of(store, kind.workflow_id(shown.id))) if shown.earlier else shown
 
 
-async def _outside(store: Store, id: str, described: Description) -> RequestShow:
+def _of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
+    if not isinstance(shown, expected):
+        raise TypeError(f"{type(shown).__name__} where {expected.__name__} was asked for")
+    return shown
+
+
+async def _outside(store: Store, what: Named, described: Description) -> RequestShow | TaskShow:
     """What is known without a worker."""
-    if record := await recorded(store, id):
+    if record := await _recorded(store, what):
         return record.replace(partial=True)
     known = described.known
-    status, kind = Status(known.get(names.STATUS) or Status.CONVERTING), known.get(names.KIND) or ""
-    return RequestShow(
-        id=id,
+    kind = known.get(names.KIND) or ""
+    status = Status(known.get(names.STATUS) or (Status.OPEN if what.kind is Kind.TASK else Status.CONVERTING))
+    facts = FollowUpShow(
+        id=what.id,
         kind=kind,
-        document=(await described.summary()).removeprefix(f"{kind}: "),
         status=status,
         problem=_problem(known.get(names.PROBLEM), described),
         attention=_attention(known.get(names.PROBLEM), described),
         next=Next(what=NextStep.WAIT, at=None, why="no worker answers: start `countersign worker`"),
         due_at=known.get(names.DUE_AT),
-        says=f"No worker answers; when one last did, the request was {status}",
+        says=f"No worker answers; when one last did, the {what.kind} was {status}",
         partial=True,
     )
+    title = (await described.summary()).removeprefix(f"{kind}: ")
+    if what.kind is Kind.TASK:
+        return TaskShow(**dict(facts), title=title, people=())
+    return RequestShow(**dict(facts), document=title)
 
 
 def _problem(code: str | None, described: Description) -> Problem | None:
@@ -160,13 +187,13 @@ def needs_attention(code: str | None) -> bool:
     return code in list(AttentionCode)
 
 
-def _marked(shown: RequestShow, how: RunStatus) -> RequestShow:
+def _marked(shown: AnyShow, how: RunStatus) -> AnyShow:
     """What the workflow said last would otherwise read as if it went on."""
     says = f"The workflow was {how} and does nothing more; before that: {shown.says}"
     return shown.replace(next=None, waiting_for=(), choices=(), says=says, trouble=how)
 
 
-def _paused(shown: RequestShow, described: Description) -> RequestShow:
+def _paused(shown: AnyShow, described: Description) -> AnyShow:
     """A paused workflow answers no query; what is known outside of it is told, and that nothing happens meanwhile."""
     since = described.paused_at or described.started_at
     says = f"The workflow is paused in Temporal since {stamp(since)}, so nobody is told anything; it was {shown.status}"

@@ -23,8 +23,9 @@ def workflows() -> tuple[type[Any], ...]:
     """The workflows of Countersign; imported only here, for a command needs none of them."""
     from workflows.sign_in import SignInWorkflow  # noqa: PLC0415
     from workflows.signature.workflow import SignatureRequestWorkflow  # noqa: PLC0415
+    from workflows.task.workflow import TaskWorkflow  # noqa: PLC0415
 
-    return (SignatureRequestWorkflow, SignInWorkflow)
+    return (SignatureRequestWorkflow, TaskWorkflow, SignInWorkflow)
 
 
 class CountersignPlugin(SimplePlugin):

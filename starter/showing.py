@@ -11,11 +11,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from starter.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
+from workflows.follow_up.show import deadlines, is_needless, outcome_words, stamp
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.views import RequestShow, SignerLine
-from workflows.signature.show import deadlines, is_needless, outcome_words, stamp
 
 SCREEN: Final = 25
 """Lines of an ordinary request."""

@@ -15,10 +15,10 @@ ARROW = {
     "deploy": {"workflows", "activities", "starter", "deploy"},
 }
 FLOORS = {
-    "workflows/model": {"model", "names"},
-    "workflows/ports.py": {"model", "names"},
-    "workflows/follow_up": {"model", "names", "ports", "follow_up"},
-    "workflows/signature": {"model", "names", "ports", "follow_up", "signature"},
+    "workflows/model": {"model", "names", "kinds"},
+    "workflows/ports.py": {"model", "names", "kinds"},
+    "workflows/follow_up": {"model", "names", "kinds", "ports", "follow_up"},
+    "workflows/signature": {"model", "names", "kinds", "ports", "follow_up", "signature"},
 }
 """The arrow inside the first room: what is promised of whatever waits for people knows nothing of signatures."""
 ROOMS = {"workflows", "activities", "starter", "worker", "deploy", "tests"}

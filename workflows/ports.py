@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from temporalio import activity
 
 from workflows.model.notices import Delivery, DeliveryReport
-from workflows.model.planning import Agenda, Planning
+from workflows.model.planning import Agenda, Planning, StandIn, StandInReport
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
 from workflows.model.records import HandoffBatch
 from workflows.model.settlement import HandoffReport
@@ -105,6 +105,15 @@ class Planner(Port):
     @abstractmethod
     async def plan(self, planning: Planning) -> Agenda:
         """The agenda of those whose turn it is, past instants included, from this input and the directory alone."""
+
+
+class StandIns(Port):
+    """Those who could be asked instead of somebody else."""
+
+    @asks("look_at_stand_in")
+    @abstractmethod
+    async def look_at(self, stand_in: StandIn) -> StandInReport:
+        """Whether somebody can be asked: whoever is not in the directory, or away then, is refused in words."""
 
 
 class Handoff(Port):

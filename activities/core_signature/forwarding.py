@@ -1,7 +1,6 @@
 """A signer's place handed over at Core Signature: what stands in the way, the asking, and whether it is done."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from activities.core_signature import reading
 from activities.core_signature.asked import Asked, Place
@@ -13,7 +12,7 @@ from activities.core_signature.matching import folded, match
 from activities.core_signature.wire import WireDocument, WireSigner
 from activities.failures import passing_failure, verdict
 from activities.http.calling import ServiceFailure
-from activities.people import Directory, Person, UnknownPerson
+from activities.people import Directory, UnknownPerson
 from workflows.model.provider import ForwardOrder, ForwardReport
 from workflows.model.subject import Code, Role
 
@@ -77,7 +76,7 @@ class Forwarding:
         before = await self._look(order, to.email)
         if before.done:
             return await self._handed_over(before)
-        if obstacle := before.obstacle or _away(to, order.present_at):
+        if obstacle := before.obstacle or (order.present_at and to.absence_refusal(order.present_at)):
             return await self._refused(before, obstacle)
         await self._asked.keep(order.subject.id, [_place(order, to.email)])
         return await self._ask(before, to.email)
@@ -121,11 +120,6 @@ class Forwarding:
 
     async def _refused(self, found: Handover, why: str) -> ForwardReport:
         return ForwardReport(seen=await self._documents.seen(found.document, found.order.subject), refused=why)
-
-
-def _away(person: Person, at: datetime | None) -> str | None:
-    """That somebody who is to be present at this instant is not; until when is theirs to say."""
-    return f"{person.id} is away: insist with --force" if at is not None and person.absent_at(at) else None
 
 
 def _place(order: ForwardOrder, email: str) -> Place:

@@ -53,7 +53,15 @@ def _known_telling(written: object) -> object:
 NotYet: TypeAlias = Annotated[None, BeforeValidator(_not_yet)]
 Trigger: TypeAlias = Annotated[str, AfterValidator(_trigger)]
 Occasion: TypeAlias = Annotated[
-    Literal[Status.SIGNED, Status.DECLINED, Status.EXPIRED, Status.CANCELLED], BeforeValidator(_known_occasion)
+    Literal[
+        Status.SIGNED,
+        Status.DONE,
+        Status.WAIVED,
+        Status.DECLINED,
+        Status.EXPIRED,
+        Status.CANCELLED,
+    ],
+    BeforeValidator(_known_occasion),
 ]
 ChainLink: TypeAlias = Literal["alternates", "delegate", "manager"]
 
@@ -107,7 +115,7 @@ class TargetEntry(FileModel):
     url: Url | None = None
     workflow: WorkflowId | None = None
     start: NotYet = None
-    on: tuple[Occasion, ...] = Field(default=(Status.SIGNED,), min_length=1)
+    on: tuple[Occasion, ...] = Field(default=(Status.SIGNED, Status.DONE), min_length=1)
     personal: bool = False
 
     @field_validator("personal")
@@ -132,6 +140,7 @@ class PolicyLayer(FileModel):
     warnings: tuple[SpanOrNone, ...] | None = Field(default=None, max_length=10)
     overdue: OverdueLayer | None = None
     grace: SpanOrNone | None = None
+    expires: bool | None = None
     hours: Annotated[str, AfterValidator(_opening_hours)] | None = None
     urgent: bool | None = None
     lock_screen: LockScreen | None = None

@@ -59,7 +59,7 @@ def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
 def _after_closing(resolved: Resolved) -> Senseless:
     """Overdue reminders need a grace to come in, and one that no layer fills with more than anybody reads."""
     overdue, grace = resolved.policy.overdue, resolved.policy.grace
-    if overdue is None:
+    if overdue is None or not resolved.policy.expires:
         return
     most, closing = length(grace) // length(overdue.every), f"it closes {in_words(grace)} after the due date"
     asked = max(resolved.rank(resolved.layer(part)) for part in ("overdue.every", "overdue.most"))

@@ -85,7 +85,7 @@ class SignerMail:
         known: dict[str, Person] = {}
         for signer in subject.people:
             try:
-                known[signer.person] = await self._directory.person(signer.person, subject.id)
+                known[signer.person] = await self._directory.person(signer.person, subject.inline_of)
             except UnknownPerson:
                 continue
         return known

@@ -83,8 +83,8 @@ def compose(delivery: Delivery, notice: Notice, reader: Reader, links: Links, co
         document=unturned(delivery.subject.title),
         request=delivery.subject.id,
         stage=notice.stage,
-        key=screen_key(delivery.subject.id, notice.person),
-        link=links.link(delivery.subject.id, notice.person, use),
+        key=screen_key(delivery.subject.reference, notice.person),
+        link=links.link(delivery.subject.reference, notice.person, use),
         action=notice.action,
     )
 

@@ -92,7 +92,7 @@ class Notices(PushService):
 
     async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
         with failing_as_application_errors():
-            await keep(self._store, delivery.subject.id, delivery.page)
+            await keep(self._store, delivery.subject.workflow_id, delivery.page)
         seen = await self._seen(delivery)
         ready = await turns.each(delivery.notices, lambda notice: self._prepare(delivery, notice, seen))
         sent = await turns.each([one for one in ready.results if isinstance(one, Ready)], self._send)
@@ -127,7 +127,7 @@ class Notices(PushService):
             return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
 
     async def _addressed(self, delivery: Delivery, notice: Notice) -> "Told | Ready | None":
-        person = await self._directory.person(notice.person, delivery.subject.id)
+        person = await self._directory.person(notice.person, delivery.subject.inline_of)
         told, fallback = Told(notice), fallback_of(delivery, notice)
         if _is_away(person, delivery, notice):
             return replace(told, put_off=Reason.ABSENT)

@@ -2,9 +2,8 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
 
-_SIGNATURE_REQUEST: Final = "signature-request"
+from workflows.names import request_workflow_id
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,13 @@ class Home:
     @classmethod
     def of_request(cls, id: str) -> "Home":
         """The place of a signature request."""
-        return cls(_SIGNATURE_REQUEST, owner_in(id) or hashlib.sha256(id.encode()).hexdigest()[:2], id)
+        return cls.of(request_workflow_id(id))
+
+    @classmethod
+    def of(cls, workflow_id: str) -> "Home":
+        """The place of the workflow with this id, `<kind>:<id>`."""
+        kind, _, id = workflow_id.partition(":")
+        return cls(kind, owner_in(id) or hashlib.sha256(id.encode()).hexdigest()[:2], id)
 
     def on(self, shelf: str) -> str:
         """Its folder on a shelf, for what there are several of."""

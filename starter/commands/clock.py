@@ -10,7 +10,7 @@ from starter.context import opened
 from starter.fast_forward import Forwarded, forward, forward_to_next, span
 from starter.startup import ready
 from starter.terminal import Sentence
-from workflows.signature.show import stamp
+from workflows.follow_up.show import stamp
 
 
 def _is_span(_: object, value: str | None) -> None:

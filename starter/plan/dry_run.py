@@ -13,6 +13,7 @@ from workflows.follow_up.agenda import Escalate, Expire, Nudge, Wait, was_away
 from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.moves import Announce, HandOver, Plan, next_move
 from workflows.follow_up.notices import alerts, nudges
+from workflows.follow_up.recipients import announcement
 from workflows.follow_up.stages import Stage
 from workflows.model.entries import Reassignment
 from workflows.model.notices import Channel, Delivered, Notice, Outcome
@@ -22,7 +23,6 @@ from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Role, Status
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
-from workflows.signature.recipients import announcement
 
 SIGNED: Final = "signed"
 _DOCUMENT: Final = "not sent"
@@ -181,8 +181,8 @@ class DryRun:
         )
 
     async def _agenda(self) -> Agenda:
-        request = self._request.replace(brief=self._brief)
-        return await PolicyPlanner(self._directory).calendar(planning_of(request, self._progress, self._now))
+        planning = planning_of(self._request, self._brief.subject, self._progress, self._now)
+        return await PolicyPlanner(self._directory).calendar(planning)
 
     async def _signing_next(self) -> dict[str, datetime]:
         """When those whose turn it is sign, of those who do."""

@@ -33,11 +33,11 @@ from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
 from tests.starter.paging import form_of, text_of
 from workflows import names
+from workflows.follow_up.show import stamp
 from workflows.model.planning import EscalationReason
 from workflows.model.settlement import HandoffLine
 from workflows.model.subject import Status
 from workflows.model.views import NextStep, RequestShow
-from workflows.signature.show import stamp
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 DUTCH: Final = "hr-desk"

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from tests.workflows.stage import a_request
 from tests.workflows.test_agenda import FIRST, SENT, START
 from workflows.follow_up import operations
+from workflows.follow_up.attention import attention_of
+from workflows.follow_up.legibility import trouble_code
+from workflows.follow_up.recipients import open_hand_off
 from workflows.model.attention import AttentionCode
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffResult
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import Answer, Pause, Question
-from workflows.signature.attention import attention_of
-from workflows.signature.legibility import trouble_code
 from workflows.signature.progress import Progress
-from workflows.signature.recipients import open_hand_off
 from workflows.signature.show import show
 
 REQUEST = a_request()

@@ -10,13 +10,13 @@ from activities.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, story
+from workflows.follow_up.show import is_needless
 from workflows.model.notices import Outcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Participant, Status
 from workflows.model.wishes import Pause, Resumption
 from workflows.signature.inputs import SignatureRequest
-from workflows.signature.show import is_needless
 
 ZONES = {"customer-signer": "America/New_York", "chief-executive": "Europe/Amsterdam", "auditor": "Asia/Tokyo"}
 PEOPLE = Book(

@@ -13,7 +13,7 @@ from workflows.model.settlement import HandoffResult
 from workflows.model.subject import Participant, Status
 from workflows.names import notice_key
 from workflows.signature.progress import Progress
-from workflows.signature.recipients import settled
+from workflows.signature.show import settled
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 BRIEF = Brief(

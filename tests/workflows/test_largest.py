@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
+from workflows.signature.record import completed
 
 from activities.follow_up.nearest import AT_LEAST, REMINDERS_AT_ONCE, nearest
 from tests.workflows.fakes import FakePlanner, World
@@ -22,7 +23,6 @@ from workflows.model.request import SignerState
 from workflows.model.subject import Code, Participant, Status
 from workflows.names import notice_key
 from workflows.signature.progress import Progress
-from workflows.signature.record import completed
 from workflows.signature.show import show
 
 PAYLOAD_AT_MOST = 256 * 1024
@@ -303,7 +303,7 @@ def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(peop
     now, plans, told_of = AT, 0, 0
     while told_of < people * reminders:
         if progress.agenda is None or is_used_up(progress.agenda, progress):
-            progress = progress.planned(nearest(whole, planning_of(request, progress, now)), now)
+            progress = progress.planned(nearest(whole, planning_of(request, request.subject, progress, now)), now)
             assert progress.agenda is not None
             assert not is_used_up(progress.agenda, progress)
             plans += 1

@@ -9,6 +9,7 @@ from activities.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, story
+from workflows.follow_up.show import stamp
 from workflows.model.notices import Outcome
 from workflows.model.policy import Escalation, Overdue, Policy
 from workflows.model.provider import SignerSeen
@@ -17,7 +18,6 @@ from workflows.model.subject import Participant, Status
 from workflows.model.views import NextStep, RequestShow
 from workflows.model.wishes import Extension, NotNow, Pause, Resumption
 from workflows.signature.inputs import SignatureRequest
-from workflows.signature.show import stamp
 
 SIGNER: Final = "customer-signer"
 DAY: Final = timedelta(days=1)

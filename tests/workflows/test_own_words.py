@@ -1,5 +1,6 @@
 """What of a settled record are people's own words: nothing but what is told apart as such."""
 
+from functools import partial
 from typing import Final
 
 import pytest
@@ -7,13 +8,14 @@ import pytest
 from tests.workflows.stage import a_request
 from tests.workflows.test_agenda import FIRST, SENT, START
 from workflows.follow_up import operations
+from workflows.follow_up.record import settled_record
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Answer, Cancellation, Pause, Question, Resumption
 from workflows.signature.progress import Progress
-from workflows.signature.record import settled_record
+from workflows.signature.show import show
 
 WORDS: Final = "Grandmother's maiden name"
 
@@ -48,7 +50,11 @@ def without_own_words(shown: RequestShow) -> RequestShow:
 
 @pytest.mark.parametrize("ended", [cancelled(), declined()], ids=["cancelled", "declined"])
 def test_no_words_of_people_stand_anywhere_else_in_a_record(ended: Progress) -> None:
-    shown = settled_record(a_request(), ended, "run-1", START).show
+    request = a_request()
+    record = settled_record(request, ended, "run-1", partial(show, request))
+    assert record is not None
+    shown = record.show
+    assert isinstance(shown, RequestShow)
     assert shown.model_dump_json().count(WORDS) >= 4
     assert WORDS not in without_own_words(shown).model_dump_json()
 

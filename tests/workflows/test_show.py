@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -26,16 +27,17 @@ from tests.workflows.test_agenda import (
 )
 from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.ledger import Ledger
+from workflows.follow_up.legibility import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people, stage_of
+from workflows.follow_up.recipients import open_hand_off
+from workflows.follow_up.record import settled_record
+from workflows.follow_up.show import details, stamp
 from workflows.model.entries import Reassignment
 from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Status
 from workflows.model.views import Next, NextStep
-from workflows.signature.legibility import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people, stage_of
 from workflows.signature.progress import Progress
-from workflows.signature.recipients import open_hand_off
-from workflows.signature.record import settled_record
-from workflows.signature.show import details, show, stamp
+from workflows.signature.show import show
 
 REQUEST = a_request()
 
@@ -93,7 +95,7 @@ def test_only_silence_is_an_escalation_to_lists_and_counts_as_a_step_up(
 ) -> None:
     progress = handed_over(reason)
     assert stage_of(progress) == stage
-    assert planning_of(REQUEST, progress, START).escalated == steps
+    assert planning_of(REQUEST, REQUEST.subject, progress, START).escalated == steps
 
 
 def test_an_alert_about_somebody_absent_says_so() -> None:
@@ -119,7 +121,8 @@ def test_a_list_of_people_stays_within_what_a_search_attribute_takes(people: tup
 
 def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_told() -> None:
     signed = SENT.observe(DocumentSeen(document="d", status=Status.SIGNED, raw="si"), START)
-    record = settled_record(REQUEST, open_hand_off(REQUEST, signed), "run", START)
+    record = settled_record(REQUEST, open_hand_off(REQUEST, signed), "run", partial(show, REQUEST))
+    assert record is not None
     assert (record.show.next, record.show.says) == (None, f"Signed {stamp(START)}")
 
 

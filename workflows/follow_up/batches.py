@@ -8,16 +8,16 @@ from workflows.follow_up.notices import notice_to
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.records import HandoffBatch
-from workflows.model.request import Brief
-from workflows.model.settlement import HandoffCall, HandoffResult, Settled
+from workflows.model.settlement import AnyEnded, HandoffCall, HandoffResult
+from workflows.model.subject import Subject
 
 
-def hand_off_batch(brief: Brief, settled: Settled, memory: FollowUp, now: datetime) -> HandoffBatch:
+def hand_off_batch(subject: Subject, settled: AnyEnded, memory: FollowUp, now: datetime) -> HandoffBatch:
     """The calls that are due now."""
     calls = tuple(
         HandoffCall(
             target=entry.target,
-            notice=_notice_of(entry, brief),
+            notice=_notice_of(entry, subject),
             attempt=entry.attempts + 1,
             missed=entry.missed,
             passing=entry.passing,
@@ -28,7 +28,7 @@ def hand_off_batch(brief: Brief, settled: Settled, memory: FollowUp, now: dateti
     )
     return HandoffBatch(
         page=memory.page,
-        subject=brief.subject,
+        subject=subject,
         settled=settled,
         calls=calls,
         document=memory.document,
@@ -38,15 +38,15 @@ def hand_off_batch(brief: Brief, settled: Settled, memory: FollowUp, now: dateti
     )
 
 
-def page_batch(brief: Brief, settled: Settled, memory: FollowUp) -> HandoffBatch:
+def page_batch(subject: Subject, settled: AnyEnded, memory: FollowUp) -> HandoffBatch:
     """A batch that tells nobody, and brings the next page to the store."""
-    return HandoffBatch(subject=brief.subject, settled=settled, calls=(), page=memory.page)
+    return HandoffBatch(subject=subject, settled=settled, calls=(), page=memory.page)
 
 
-def handed_off(brief: Brief, memory: Memory, results: tuple[HandoffResult, ...], now: datetime) -> Memory:
+def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, ...], now: datetime) -> Memory:
     """What became of targets, written down; the requester is to be told, once, that one is dead."""
     known = memory.handed_off(results, now)
-    return known.replace(handoff=known.handoff.alerting(brief.requester, now))
+    return known.replace(handoff=known.handoff.alerting(subject.requester, now))
 
 
 def _reached(memory: FollowUp, entry: HandoffEntry) -> tuple[str, ...]:
@@ -58,10 +58,10 @@ def _reached(memory: FollowUp, entry: HandoffEntry) -> tuple[str, ...]:
     return tuple(line.key for line in lines if line.outcome is Outcome.ACCEPTED)
 
 
-def _notice_of(entry: HandoffEntry, brief: Brief) -> Notice | None:
+def _notice_of(entry: HandoffEntry, subject: Subject) -> Notice | None:
     if entry.target.person is None:
         return None
     if entry.alert:
-        return notice_to(brief, Stage.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
+        return notice_to(subject, Stage.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
     stage, action = (Stage.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (Stage.SETTLED, NoticeAction.OPEN)
-    return notice_to(brief, stage, entry.target.person, action)
+    return notice_to(subject, stage, entry.target.person, action)

@@ -1,5 +1,6 @@
 """What the workflow is started with, and what it hands to others: the planner's input."""
 
+from abc import abstractmethod
 from datetime import date, datetime
 from typing import Annotated
 
@@ -12,24 +13,28 @@ from workflows.model.base import Model
 from workflows.model.notices import Outcome
 from workflows.model.planning import EscalationReason, OpenQuestion, Planning, Reminded
 from workflows.model.policy import Policy
-from workflows.model.request import Brief
+from workflows.model.subject import Subject
 from workflows.model.wishes import StopKind
 
 
 class FollowUpInput(Model):
-    """What is followed up, and how; each kind adds the memory that continue-as-new carries over."""
+    """How something is followed up; each kind adds what it is, and the memory that continue-as-new carries over."""
 
-    brief: Brief
     policy: Policy
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
     fingerprint: str = ""
     subscribers: tuple[str, ...] = ()
 
+    @property
+    @abstractmethod
+    def subject(self) -> Subject:
+        """What is followed up, as it was asked for."""
 
-def planning_of(request: FollowUpInput, progress: FollowUp, now: datetime) -> Planning:
-    """The planner's input at `now`; `request` has whoever is asked now."""
+
+def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUp, now: datetime) -> Planning:
+    """The planner's input at `now`; `subject` has whoever is asked now."""
     return Planning(
-        subject=request.brief.subject,
+        subject=subject,
         policy=request.policy,
         due=progress.due or request.due,
         window_from=progress.window_from or now,

@@ -5,7 +5,8 @@ Each kind of follow-up adds what only it knows. What people do to it is in opera
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import Enum, auto
 from typing import Annotated, ClassVar, Self, TypeVar
@@ -16,6 +17,8 @@ from workflows.follow_up.awaited import Awaited, Place
 from workflows.follow_up.handoff import HandoffLedger
 from workflows.follow_up.noted import Noted
 from workflows.follow_up.operation_ledger import OperationLedger
+from workflows.follow_up.stages import Stage
+from workflows.model.attention import Attention
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment
 from workflows.model.notices import NoticeAction
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason, Snooze
@@ -40,6 +43,14 @@ class Words:
     """Why whoever asked for it cannot be asked."""
     cancelling: str
     """What is still to be done once somebody wants it cancelled."""
+    closing: str = ""
+    """Where it is ended, if not by the memory itself."""
+    preparing: str = ""
+    """What is waited for before people can be asked."""
+    decides: str = "countersign"
+    """Who says how it ended, where nobody meant it to."""
+    failures: Mapping[Code, str] = field(default_factory=dict)
+    """Why it failed, in words."""
 
 
 class First(Enum):
@@ -94,6 +105,33 @@ class FollowUp(Noted):
     def give_place(self, person: str, to: str, now: datetime) -> Self:
         """Ask `to` instead of `person`; repeated, it changes nothing."""
 
+    @property
+    @abstractmethod
+    def phase(self) -> str:
+        """Where it is while it lives, in a word for lists."""
+
+    def acted_late(self, place: Place) -> bool:
+        """Whether somebody acted after the due date."""
+        return False
+
+    def to_report(self) -> Iterator[tuple[str, str]]:
+        """Stages of news that whoever asked for it is to hear, each with the person whom it is about."""
+        for person in self.agenda.missing if self.agenda else ():
+            yield Stage.MISSING, person
+
+    def attention(self) -> Iterator[Attention]:
+        """What only this kind knows to need somebody although nothing is broken."""
+        yield from ()
+
+    @property
+    def tells_of_success(self) -> bool:
+        """Whether those who were asked are told that it has been done; else their phones only lose what they show."""
+        return False
+
+    def was_asked(self, place: Place) -> bool:
+        """Whether somebody hears of the ending because it was their turn at some time."""
+        return place.turn_at is not None
+
     def is_overdue(self, now: datetime) -> bool:
         """Whether somebody is still waited for although the due date has passed."""
         return not self.status.ended and self.due_at is not None and now >= self.due_at
@@ -101,11 +139,12 @@ class FollowUp(Noted):
     def late_at(self, now: datetime) -> datetime | None:
         """When it will be overdue; None if it is, or closes when it is due."""
         due_at, closes_at = self.due_at, self.closes_at
-        return due_at if due_at and closes_at and now < due_at < closes_at else None
+        return due_at if due_at and now < due_at and due_at != closes_at else None
 
-    def first(self) -> First | None:
-        """What comes before anybody is told anything."""
-        return First.CLOSE if self.ending else None
+    def firsts(self) -> Iterator[First]:
+        """What comes before anybody is told anything, in its order."""
+        if self.ending:
+            yield First.CLOSE
 
     def look_at(self, now: datetime) -> datetime | None:
         """When it is looked how things stand although nothing was heard; None where nobody knows better."""
@@ -121,7 +160,9 @@ class FollowUp(Noted):
 
     def planned(self, agenda: Agenda, now: datetime) -> Self:
         """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
-        known = self.replace(agenda=agenda, due_at=agenda.due_at, closes_at=agenda.over_at, planned_at=now)
+        known = self.replace(
+            agenda=agenda, due_at=agenda.due_at, closes_at=agenda.over_at if agenda.closes else None, planned_at=now
+        )
         planned = self.operations.done(EXTEND, f"due {agenda.due_at:%Y-%m-%d %H:%M} UTC")
         known = known.replace(planned_once=self.no_longer_planned(agenda), operations=planned)
         if self.stop(StopKind.PROBLEM):
@@ -142,7 +183,7 @@ class FollowUp(Noted):
         return self.replace(reassigning=self.reassigning + wanted)
 
     def reassigned(self, done: Reassignment, now: datetime) -> Self:
-        """A place was handed over: the old signer's planned notices are superseded, the new one's clock begins."""
+        """A place was handed over: the old one's planned notices are superseded, the new one's clock begins."""
         entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
         left = tuple(one for one in self.reassigning if one != done and (one.by_hand or one.to != done.to))
         # An escalation that hands the place over has happened: it is no notice that was left out.
@@ -172,11 +213,13 @@ class FollowUp(Noted):
         """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
         return self.replace(reminder=None, operations=self.operations.done(REMIND, says))
 
-    def expire(self, moment: Moment) -> Self:
-        """Remember that the time is over; a wish that came before keeps its outcome."""
-        if self.ending:
-            return self
-        return self.replace(ending=Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why))
+    def expire(self, moment: Moment, now: datetime) -> Self:
+        """Mean it to end, because the time is over; a wish that came before keeps its outcome."""
+        return self.close(Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why), now)
+
+    def close(self, ending: Ending, now: datetime) -> Self:
+        """Mean it to end like this; the first who does so counts. Where nobody else has a say, it ends."""
+        return self if self.ending or self.status.ended else self.replace(ending=ending)
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
         """End as `by` says, or who meant it: what was planned is settled, what was wished is done or too late."""
@@ -190,6 +233,12 @@ class FollowUp(Noted):
         if meant:
             return ended.note(now, status, meant.who, meant.why, said=status is Status.CANCELLED)
         return ended.note(now, status, by, problem.code if problem else None)
+
+    def fail(self, code: Code, says: str, now: datetime) -> Self:
+        """End because of something that nobody could mend. What has ended stays as it ended."""
+        if self.status.ended:
+            return self
+        return self.end(Status.FAILED, now, by=self.words.decides, problem=Problem(code=code, since=now, says=says))
 
     def hand_off(
         self, targets: tuple[Target, ...], notices: tuple[Target, ...], quiet: frozenset[str] = frozenset()

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.receipts import Shown, receipt, recorded
     from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, Receipt, digest_of
     from workflows.model.planning import Planning
-    from workflows.model.request import Brief
+    from workflows.model.subject import Subject
     from workflows.model.texts import cleaned
     from workflows.model.wishes import (
         Answer,
@@ -44,8 +44,8 @@ class FollowUpMessages(PatientWorkflow[Memory]):
 
     @property
     @abstractmethod
-    def brief(self) -> Brief:
-        """The subject, with whoever is asked now."""
+    def subject(self) -> Subject:
+        """What is followed up, with whoever is asked now."""
 
     @abstractmethod
     def show(self) -> Shown:
@@ -60,7 +60,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
     def planning(self) -> Planning:
         """The planner's input as it is now."""
-        return planning_of(self._request.replace(brief=self.brief), self._progress, workflow.now())
+        return planning_of(self._request, self.subject, self._progress, workflow.now())
 
     @workflow.update(description="End it. What people have done by then stays done")
     def cancel(self, wish: Cancellation) -> Receipt:
@@ -84,12 +84,12 @@ class FollowUpMessages(PatientWorkflow[Memory]):
         description="Ask somebody else instead of a signer, unless whoever decides has something against it"
     )
     def delegate(self, wish: Delegation) -> Receipt:
-        """Ask somebody else instead of a signer, unless whoever decides has something against it."""
+        """Ask somebody else instead of whose turn it is, unless whoever decides has something against it."""
         return self._take_down(operations.delegate, wish)
 
     @delegate.validator
     def _may_delegate(self, wish: Delegation) -> None:
-        self._allow(wish, operations.refuse_delegate(self._progress, wish, self.brief.requester))
+        self._allow(wish, operations.refuse_delegate(self._progress, wish, self.subject.requester))
 
     @workflow.update(description="Move the due date, and plan everything anew")
     def extend(self, wish: Extension) -> Receipt:
@@ -120,7 +120,7 @@ class FollowUpMessages(PatientWorkflow[Memory]):
 
     @workflow.update(description="Remind a signer at a time of their own")
     def snooze(self, wish: NotNow) -> Receipt:
-        """Remind a signer at a time of their own."""
+        """Remind somebody at a time of their own."""
         return self._take_down(operations.snooze, wish)
 
     @snooze.validator

@@ -1,5 +1,6 @@
 """The one order of everything that can be next, for the workflow and whoever plays it out before. Pure, total."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,25 +47,28 @@ Move = First | HandOver | Plan | Stand | Announce | RemindNow | Step
 
 
 def next_move(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> Move:
-    """What to do at `now`: first act on what is known already, then tell what has happened, then follow the agenda.
+    """What to do at `now`; total: there is always something, be it to wait."""
+    return next(moves(memory, announcement, now))
 
-    `announcement` is what has happened and whoever is concerned was not told yet.
+
+def moves(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> Iterator[Move]:
+    """Everything that wants to be done at `now`, in the one order.
+
+    First what is known already is acted on, then people are told what has happened, then the agenda is followed, as far
+    as there is one. `announcement` is what has happened and whoever is concerned was not told yet.
     """
-    if first := memory.first():
-        return first
-    if memory.reassigning:
-        return HandOver(memory.reassigning[0])
+    yield from memory.firsts()
+    yield from map(HandOver, memory.reassigning)
     if memory.agenda is None or is_used_up(memory.agenda, memory):
-        return Plan()
+        yield Plan()
     if stop := memory.stop(StopKind.PAUSE):
-        return Stand(stop)
-    return _telling(memory, announcement) or next_step(memory.agenda, memory, now)
-
-
-def _telling(memory: FollowUp, announcement: tuple[Notice, ...]) -> Announce | RemindNow | None:
+        yield Stand(stop)
     if announcement:
-        return Announce(announcement)
-    return RemindNow() if memory.reminder else None
+        yield Announce(announcement)
+    if memory.reminder:
+        yield RemindNow()
+    if memory.agenda is not None:
+        yield next_step(memory.agenda, memory, now)
 
 
 def next_moment(memory: FollowUp, now: datetime) -> Moment | None:

@@ -7,7 +7,7 @@ from workflows.follow_up.ledger import key_of
 from workflows.follow_up.memory import FollowUp
 from workflows.model.notices import Delivered, Notice, NoticeAction, Outcome
 from workflows.model.planning import Moment, MomentKind
-from workflows.model.request import Brief
+from workflows.model.subject import Subject
 from workflows.names import notice_key
 
 
@@ -81,6 +81,6 @@ def _planned(memory: FollowUp, moment: Moment, action: NoticeAction) -> Notice:
     )
 
 
-def notice_to(brief: Brief, stage: str, person: str, action: NoticeAction) -> Notice:
+def notice_to(subject: Subject, stage: str, person: str, action: NoticeAction) -> Notice:
     """A notice to one person that no plan asks for."""
-    return Notice(key=notice_key(brief.id, stage, person), stage=stage, person=person, action=action)
+    return Notice(key=notice_key(subject.id, stage, person), stage=stage, person=person, action=action)

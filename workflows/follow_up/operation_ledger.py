@@ -6,10 +6,12 @@ from workflows.model.base import Model
 from workflows.model.operations import Operation, OperationState
 from workflows.model.subject import Status
 from workflows.model.texts import clipped
-from workflows.names import CANCEL
+from workflows.names import CANCEL, DONE, WAIVE
 
 OPERATIONS_REMEMBERED: Final = 100
 """Enough to recognise a change that is repeated because its answer was lost."""
+_WISHED: Final = {Status.CANCELLED: CANCEL, Status.DONE: DONE, Status.WAIVED: WAIVE}
+"""The endings that somebody wishes for, and by which word."""
 _SAYS_AT_MOST: Final = 160
 """Bytes."""
 
@@ -51,7 +53,7 @@ class OperationLedger(Model):
         """The subject has ended: that was wished, or it is too late for whatever was."""
         if not self.open:
             return self
-        known = self.done(CANCEL, str(status)) if status is Status.CANCELLED else self
+        known = self.done(_WISHED[status], str(status)) if status in _WISHED else self
         late = f"too late: the {subject} is {status}"
         return known.replace(entries=tuple(_closed(one, OperationState.REFUSED, late) for one in known.entries))
 

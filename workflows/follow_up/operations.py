@@ -41,13 +41,13 @@ def cancel(progress: Memory, wish: Cancellation, now: datetime) -> Memory:
     """Remember who wants the request ended; the first wish counts."""
     if progress.ending or progress.status.ended:
         return progress
-    ending = Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason)
-    return progress.replace(ending=ending).note(now, "cancellation asked for", wish.actor, wish.reason, said=True)
+    asked = progress.note(now, "cancellation asked for", wish.actor, wish.reason, said=True)
+    return asked.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason), now)
 
 
 def refuse_remind(progress: FollowUp, wish: ReminderNow, now: datetime) -> str | None:
     """Why nobody can be reminded now."""
-    if why := _not_living(progress) or _unfit(wish.actor):
+    if why := living_refusal(progress) or _unfit(wish.actor):
         return why
     if not progress.awaited.pending:
         return "it is nobody's turn yet"
@@ -72,7 +72,7 @@ def remind(progress: Memory, wish: ReminderNow, now: datetime) -> Memory:
 
 def refuse_delegate(progress: FollowUp, wish: Delegation, requester: str) -> str | None:
     """Why `to` cannot be asked instead of `signer`, as far as the request itself knows."""
-    if why := _not_living(progress) or _unfit(wish.actor):
+    if why := living_refusal(progress) or _unfit(wish.actor):
         return why
     return _cannot_give(progress, wish.signer) or _cannot_take(progress, wish.to, requester)
 
@@ -92,7 +92,7 @@ def delegate(progress: Memory, wish: Delegation, now: datetime) -> Memory:
 
 def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | None:
     """Why the due date cannot be moved there."""
-    if why := _not_living(progress) or _unfit(wish.actor):
+    if why := living_refusal(progress) or _unfit(wish.actor):
         return why
     day = wish.due.date() if isinstance(wish.due, datetime) else wish.due
     if day > (now + HORIZON).date():
@@ -118,7 +118,7 @@ def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
 
 def refuse_pause(progress: FollowUp, wish: Pause) -> str | None:
     """Why the request cannot be paused."""
-    if why := _not_living(progress) or _unfit(wish.actor, wish.reason):
+    if why := living_refusal(progress) or _unfit(wish.actor, wish.reason):
         return why
     stop = progress.stop(StopKind.PAUSE)
     return f"it was paused by {stop.who} already" if stop else None
@@ -132,7 +132,7 @@ def pause(progress: Memory, wish: Pause, now: datetime) -> Memory:
 
 def refuse_resume(progress: FollowUp, wish: Resumption) -> str | None:
     """Why the request cannot be resumed."""
-    if why := _not_living(progress) or _unfit(wish.actor):
+    if why := living_refusal(progress) or _unfit(wish.actor):
         return why
     return None if progress.stop(StopKind.PAUSE) else "it is not paused"
 
@@ -218,11 +218,21 @@ def open_question(progress: FollowUp) -> AskedQuestion | None:
     return next(filter(waits, progress.questions), None)
 
 
-def refuse_answer(progress: FollowUp, wish: Answer) -> str | None:
-    """Why there is nothing to answer."""
-    if why := _not_living(progress) or _unfit(wish.actor):
+def question_words(question: AskedQuestion) -> str:
+    """What stands in the way, as people read it."""
+    if question.blocks:
+        return f"blocked by {question.person}"
+    return f"question {question.number} of {question.person} waits for an answer"
+
+
+def refuse_answer(progress: FollowUp, wish: Answer, *, blocks: bool = False) -> str | None:
+    """Why there is nothing to answer, or nothing that `blocks`."""
+    if why := living_refusal(progress) or _unfit(wish.actor):
         return why
-    return text_fault(wish.text, "the answer") if open_question(progress) else "no question is open"
+    question = open_question(progress)
+    if question is None or question.blocks is not blocks:
+        return f"the {progress.words.subject} is not blocked" if blocks else "no question is open"
+    return reason_fault(wish.text, "the note") if blocks else text_fault(wish.text, "the answer")
 
 
 def answer(progress: Memory, wish: Answer, now: datetime) -> Memory:
@@ -236,10 +246,12 @@ def answer(progress: Memory, wish: Answer, now: datetime) -> Memory:
     reminders = tuple(moment for moment in progress.unsent if moment.kind is MomentKind.QUESTION)
     known = progress.suppress(reminders, Reason.ANSWERED, now).replace(questions=answered).replan()
     known = known.go_on(StopKind.QUESTION, now)
-    return known.note(now, f"question {question.number} answered", wish.actor, None)
+    told = "unblocked" if question.blocks else f"question {question.number} answered"
+    return known.note(now, told, wish.actor, None)
 
 
-def _not_living(progress: FollowUp) -> str | None:
+def living_refusal(progress: FollowUp) -> str | None:
+    """Why nothing can be done to it any more."""
     if progress.status.ended:
         return f"too late: the {progress.words.subject} is {progress.status}"
     return f"too late: the {progress.words.subject} is being {progress.ending.outcome}" if progress.ending else None
@@ -266,7 +278,7 @@ def _cannot_take(progress: FollowUp, person: str, requester: str) -> str | None:
 
 
 def _not_asked(progress: FollowUp, person: str) -> str | None:
-    if why := _not_living(progress):
+    if why := living_refusal(progress):
         return why
     pending = any(signer.person == person for signer in progress.awaited.pending)
     return None if pending else f"it is not {person}'s turn"

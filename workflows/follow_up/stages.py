@@ -19,6 +19,7 @@ class Stage(StrEnum):
     ESCALATION = "escalation"
     ESCALATED = "escalated"
     QUESTION = "question"
+    BLOCKED = "blocked"
     UNANSWERED = "unanswered"
     ANSWER = "answer"
     BOUNCED = "bounced"
@@ -91,9 +92,9 @@ def overdue(number: int, revision: int) -> str:
     return f"overdue-{number}{_of_due_date(revision)}"
 
 
-def question(number: int) -> str:
-    """A signer's question, to the requester."""
-    return f"question-{number}"
+def question(number: int, *, blocks: bool = False) -> str:
+    """A question to whoever asked for it all, or why somebody cannot go on."""
+    return f"blocked-{number}" if blocks else f"question-{number}"
 
 
 def unanswered(number: int, *, again: bool = False) -> str:
@@ -108,7 +109,7 @@ def answer(number: int) -> str:
 
 def of_question(number: int) -> tuple[str, ...]:
     """All that says that a question is open."""
-    return question(number), unanswered(number), unanswered(number, again=True)
+    return question(number), question(number, blocks=True), unanswered(number), unanswered(number, again=True)
 
 
 def question_gone(number: int) -> str:

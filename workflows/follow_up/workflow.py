@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
     from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch
     from workflows.follow_up.ledger import LINES_AT_MOST, key_of
+    from workflows.follow_up.legibility import publish
     from workflows.follow_up.memory import First, Memory
     from workflows.follow_up.messages import FollowUpMessages
     from workflows.follow_up.moves import Announce, HandOver, Plan, RemindNow, Stand, next_move
@@ -27,14 +28,17 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.follow_up.options import wait_asked_for
     from workflows.follow_up.patience import Condition, Wake, nothing
-    from workflows.follow_up.trouble import trouble_of
+    from workflows.follow_up.recipients import announcement, open_hand_off
+    from workflows.follow_up.record import settled_record
+    from workflows.follow_up.trouble import Trouble, trouble_of
     from workflows.model.entries import Reassignment
     from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.planning import Agenda, Moment
     from workflows.model.provider import DocumentSeen
     from workflows.model.records import HandoffBatch, SettledRecord
-    from workflows.model.settlement import Settled
+    from workflows.model.settlement import AnyEnded
     from workflows.model.subject import Code
+    from workflows.model.views import Shown
     from workflows.model.wishes import StopKind
     from workflows.ports import Handoff, Planner, PushService
 
@@ -51,20 +55,12 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
         """Give somebody's place to somebody else, or remember why it cannot be done."""
 
     @abstractmethod
-    def announcement(self) -> tuple[Notice, ...]:
-        """Notices of everything that has happened, to those concerned who have no line of it in the ledger yet."""
-
-    @abstractmethod
-    def with_hand_off(self) -> Memory:
-        """The memory with its fan-out ledger open: who must know of the ending."""
-
-    @abstractmethod
-    def settled(self) -> Settled:
+    def settled(self) -> AnyEnded:
         """The facts that are handed off."""
 
     @abstractmethod
-    def record(self) -> SettledRecord | None:
-        """The settled record, until it has been written."""
+    def shown(self, memory: Memory, now: datetime) -> Shown:
+        """Everything there is to know of it, by this memory at that instant."""
 
     def heed(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
         """Whether what was read before people were told, at `asked_at`, has news."""
@@ -78,7 +74,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
 
     async def _follow_up(self) -> None:
         """Make one move."""
-        match next_move(self._progress, self.announcement(), workflow.now()):
+        match next_move(self._progress, announcement(self.subject, self._progress), workflow.now()):
             case First() as first:
                 await self.act_first(first)
             case HandOver(wanted):
@@ -110,7 +106,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
                 known = self._progress.go_on(StopKind.QUESTION, workflow.now())
                 self._progress = known.note(workflow.now(), "the clocks go on", None, moment.why)
             case Expire(moment):
-                self._progress = self._progress.expire(moment)
+                self._progress = self._progress.expire(moment, workflow.now())
             case Wait(moment):
                 await self._wait_for(moment)
 
@@ -180,7 +176,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
         """Deliver one stage to everyone, and again to phones left open, until none is or news takes priority."""
         told: DeliveryReport | None = DeliveryReport()
         delivery = Delivery(
-            subject=self.brief.subject,
+            subject=self.subject,
             notices=notices,
             due_at=self._progress.due_at,
             document=self._progress.document if planned else None,
@@ -250,24 +246,35 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
 
         The first batch brings the settled record with it: nobody hears of an ending that is not on record.
         """
-        self._progress = self.with_hand_off()
+        self._progress = open_hand_off(self._request, self._progress)
         await self._empty_the_memory()
         while (due_at := self._progress.handoff.next_at) is not None:
             await self.until(due_at, "hand-off again", unless=nothing)
             now = workflow.now()
-            batch = hand_off_batch(self.brief, self.settled(), self._progress, now).replace(record=self.record())
+            batch = hand_off_batch(self.subject, self.settled(), self._progress, now).replace(record=self._record())
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, _targets_words(batch))
             if report is not None:
                 # The instant that the amendment of the record says as well.
-                known = handed_off(self.brief, self._progress, report.results, now)
+                known = handed_off(self.subject, self._progress, report.results, now)
                 self._progress = known.replace(recorded=True).paged(batch.page)
             self.continue_as_new_if_suggested()
         self.publish()
 
+    def _record(self) -> SettledRecord | None:
+        return settled_record(self._request, self._progress, workflow.info().first_execution_run_id, self.shown)
+
+    def publish(self) -> None:
+        """Search attributes and the Web UI's details."""
+        publish(self._progress, self.shown(self._progress, workflow.now()))
+
+    def failed(self, trouble: Trouble) -> None:
+        """End it: nobody can fix this."""
+        self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
+
     async def _empty_the_memory(self) -> None:
         """Of the largest requests: what the batch with the record could not take along as well."""
         while len(self._progress.ledger.leaving) > LINES_AT_MOST:
-            batch = page_batch(self.brief, self.settled(), self._progress)
+            batch = page_batch(self.subject, self.settled(), self._progress)
             if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
                 self._progress = self._progress.paged(batch.page)
 

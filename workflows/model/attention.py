@@ -12,6 +12,7 @@ class AttentionCode(StrEnum):
 
     MAIL_BOUNCED = "mail_bounced"
     QUESTION_OPEN = "question_open"
+    BLOCKED = "blocked"
     PUSH_MISMATCH = "push_mismatch"
     PAUSED = "paused"
     HANDOFF_DEAD = "handoff_dead"

@@ -60,6 +60,8 @@ class AskedQuestion(Model):
     text: str
     at: AwareDatetime
     answer: str | None = None
+    blocks: bool = False
+    """It is no question but why they cannot go on; the answer is what they were told when it was cleared."""
 
 
 class Held(Model):

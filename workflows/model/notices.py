@@ -15,6 +15,7 @@ class NoticeAction(StrEnum):
 
     SIGN = "sign"
     APPROVE = "approve"
+    DO = "do"
     OPEN = "open"
     WITHDRAW = "withdraw"
 

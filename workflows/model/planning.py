@@ -129,6 +129,8 @@ class Agenda(Model):
     """Whoever signs from then on is late."""
     closes_at: AwareDatetime | None = None
     """When the request is over; None is when it is due."""
+    closes: bool = True
+    """Whether it closes at all: `closes_at` else only bounds what is planned."""
     moments: Packed[tuple[Moment, ...]] = ()
     dropped: Packed[tuple[Moment, ...]] = ()
     """What the policy asks for and the calendar forbids, each with its reason; the ledger tells of it in the end."""
@@ -171,6 +173,20 @@ class OpenQuestion(Model):
     person: str
     at: AwareDatetime
     stands: bool
+
+
+class StandIn(Model):
+    """Somebody who is to be asked instead of somebody else; with `force` although they are away at `at`."""
+
+    person: str
+    at: AwareDatetime
+    force: bool = False
+
+
+class StandInReport(Model):
+    """Whether they can be asked: `refused` says in words why not."""
+
+    refused: str | None = None
 
 
 class Planning(Model):

@@ -73,7 +73,7 @@ class Target(Model):
     group: str | None = None
     url: str | None = None
     workflow: str | None = None
-    on: tuple[Status, ...] = (Status.SIGNED,)
+    on: tuple[Status, ...] = (Status.SIGNED, Status.DONE)
     personal: bool = False
 
 
@@ -92,6 +92,8 @@ class Policy(Model):
     overdue: Overdue | None = None
     grace: Grace = WHEN_DUE
     """How long the request stays open after its due date; who signs meanwhile is late."""
+    expires: bool = True
+    """Whether it closes at all; else it stays open, overdue and followed up, until somebody has acted."""
     hours: str = "any"
     urgent: bool = False
     lock_screen: LockScreen = LockScreen.FULL

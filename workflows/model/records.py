@@ -4,9 +4,9 @@ from pydantic import AwareDatetime
 
 from workflows.model.base import Model, Packed
 from workflows.model.notices import Notification, Page
-from workflows.model.settlement import HandoffCall, HandoffLine, Settled
+from workflows.model.settlement import AnyEnded, HandoffCall, HandoffLine
 from workflows.model.subject import Status, Subject
-from workflows.model.views import RequestShow
+from workflows.model.views import Shown
 
 
 class SettledRecord(Model):
@@ -15,7 +15,7 @@ class SettledRecord(Model):
     version: int = 1
     fingerprint: str
     run_id: str
-    show: RequestShow
+    show: Shown
 
 
 class Amendment(Model):
@@ -41,7 +41,7 @@ class HandoffBatch(Model):
     """All open targets of a settled request; `document` is the provider's uuid for the link."""
 
     subject: Subject
-    settled: Settled
+    settled: AnyEnded
     calls: Packed[tuple[HandoffCall, ...]]
     document: str | None = None
     number: int = 1

@@ -38,19 +38,43 @@ class SettledSigner(Model):
     at: AwareDatetime | None = None
 
 
-class Settled(Model):
-    """The facts of a settled request; the `data` of the HTTP hand-off and the argument of `signature_settled`."""
+class Ended(Model):
+    """How something ended: the `data` of the HTTP hand-off, and the argument of the signal to whoever subscribed."""
 
-    request: str
     kind: str
     outcome: Status
     at: AwareDatetime
+    link: str | None = None
+    late: bool = False
+    """Somebody acted after the due date."""
+
+
+class Settled(Ended):
+    """The facts of a settled request, as `signature_settled` tells them."""
+
+    request: str
     external_id: str
     document_sha256: str | None = None
     signers: tuple[SettledSigner, ...] = ()
-    link: str | None = None
-    late: bool = False
-    """Somebody signed after the due date."""
+
+
+class SettledPerson(Model):
+    """How somebody stood when a task ended, in a word."""
+
+    person: str
+    state: str
+    at: AwareDatetime | None = None
+
+
+class SettledTask(Ended):
+    """The facts of a task that has ended, as `task_settled` tells them; `by` is who ended it."""
+
+    task: str
+    by: str
+    people: tuple[SettledPerson, ...] = ()
+
+
+AnyEnded = Settled | SettledTask
 
 
 class HandoffCall(Model):

@@ -2,16 +2,23 @@
 
 from enum import StrEnum
 
+from workflows.kinds import Kind
 from workflows.model.base import Model
 
 
 class Status(StrEnum):
-    """Where a request stands; the order of `rank` is never walked backwards (docs/core-signature.md, Statuses)."""
+    """Where it stands; the order of `rank` is never walked backwards (docs/core-signature.md, Statuses).
 
+    A task is `open` until it is `done`, `waived`, cancelled or expired.
+    """
+
+    OPEN = "open"
     CONVERTING = "converting"
     SENT = "sent"
     VIEWED = "viewed"
     SIGNED = "signed"
+    DONE = "done"
+    WAIVED = "waived"
     DECLINED = "declined"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
@@ -23,12 +30,17 @@ class Status(StrEnum):
         return self.rank == len(_LIVING)
 
     @property
+    def fulfilled(self) -> bool:
+        """Whether it ended as whoever asked for it wanted."""
+        return self in (Status.SIGNED, Status.DONE)
+
+    @property
     def rank(self) -> int:
-        """Position on the way from `converting` to an ending; all endings rank alike."""
+        """Position on the way to an ending; all endings rank alike."""
         return _LIVING.index(self) if self in _LIVING else len(_LIVING)
 
 
-_LIVING = (Status.CONVERTING, Status.SENT, Status.VIEWED)
+_LIVING = (Status.OPEN, Status.CONVERTING, Status.SENT, Status.VIEWED)
 
 
 class Role(StrEnum):
@@ -36,6 +48,7 @@ class Role(StrEnum):
 
     SIGN = "sign"
     APPROVE = "approve"
+    DO = "do"
     COPY = "copy"
 
 
@@ -85,11 +98,28 @@ class Roster(Model):
 class Subject(Roster):
     """What everyone needs to know of it who plans for people or tells them about it."""
 
+    type: Kind = Kind.REQUEST
     kind: str
+    """Of which kind of the catalogue it is."""
     title: str
     requester: str
     urgent: bool = False
     lock_screen: LockScreen = LockScreen.FULL
+
+    @property
+    def workflow_id(self) -> str:
+        """Its workflow id, which tells it from everything else that is followed up."""
+        return self.type.workflow_id(self.id)
+
+    @property
+    def reference(self) -> str:
+        """What outside systems know it by: a request by its id, anything else by its workflow id."""
+        return self.id if self.type is Kind.REQUEST else self.workflow_id
+
+    @property
+    def inline_of(self) -> str | None:
+        """The request beside which people are kept who are not in the directory."""
+        return self.id if self.type is Kind.REQUEST else None
 
     @property
     def roster(self) -> Roster:

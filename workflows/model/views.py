@@ -1,8 +1,9 @@
-"""What is shown of a request: the shape of every answer to "what is it waiting for?" (the outside contract)."""
+"""What is shown of whatever is followed up: every answer to "what is it waiting for?" (outside contract)."""
 
 from enum import StrEnum
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Discriminator, Tag
 
 from workflows.model.attention import Attention
 from workflows.model.base import Model
@@ -15,14 +16,14 @@ from workflows.model.wishes import Problem
 
 
 class WaitingFor(Model):
-    """Somebody the request waits for, and since when it is their turn."""
+    """Somebody it waits for, and since when it is their turn."""
 
     person: str
     since: AwareDatetime
 
 
 class NextStep(StrEnum):
-    """What a request does next."""
+    """What is done next."""
 
     REMIND = "remind"
     WARN = "warn"
@@ -53,7 +54,7 @@ class SignerLine(Model):
 
 
 class Choices(Model):
-    """What a signer whose turn it is may do on the page beside signing."""
+    """What somebody whose turn it is may do on the page beside what they are asked for."""
 
     person: str
     snoozes_left: int
@@ -65,12 +66,11 @@ class Choices(Model):
     """When they asked to be reminded, if that is still to come."""
 
 
-class RequestShow(Model):
-    """The answer of `request show`."""
+class FollowUpShow(Model):
+    """What is said of everything that is followed up."""
 
     id: str
     kind: str
-    document: str = ""
     requester: str = ""
     status: Status
     problem: Problem | None = None
@@ -81,8 +81,7 @@ class RequestShow(Model):
     due_at: AwareDatetime | None = None
     closes_at: AwareDatetime | None = None
     late: bool = False
-    """Somebody signed after the due date, or it has passed and somebody still has to."""
-    signers: tuple[SignerLine, ...] = ()
+    """Somebody acted after the due date, or it has passed and somebody still has to."""
     notifications: tuple[Notification, ...] = ()
     earlier: int = 0
     """How many older notifications there are beside these: `show --all` has them from the store."""
@@ -105,5 +104,41 @@ class RequestShow(Model):
 
     @property
     def questions(self) -> tuple[AskedQuestion, ...]:
-        """Everything that signers asked, oldest first."""
+        """Everything that was asked, oldest first."""
         return self.answered + ((self.question,) if self.question else ())
+
+
+class RequestShow(FollowUpShow):
+    """The answer of `request show`."""
+
+    document: str = ""
+    signers: tuple[SignerLine, ...] = ()
+
+
+class AssigneeLine(Model):
+    """Somebody who was asked to do a task, as shown."""
+
+    person: str
+    state: str
+    at: AwareDatetime | None = None
+
+
+class TaskShow(FollowUpShow):
+    """The answer of `task show`."""
+
+    title: str
+    text: str = ""
+    people: tuple[AssigneeLine, ...]
+    done_by: str | None = None
+
+
+AnyShow = TypeVar("AnyShow", bound=FollowUpShow)
+
+
+def _which(shown: Any) -> str:
+    asked = shown.get("people") if isinstance(shown, dict) else isinstance(shown, TaskShow) or None
+    return "request" if asked is None else "task"
+
+
+Shown = Annotated[Annotated[RequestShow, Tag("request")] | Annotated[TaskShow, Tag("task")], Discriminator(_which)]
+"""What `show` says of any of them."""

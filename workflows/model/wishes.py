@@ -9,7 +9,21 @@ from pydantic import AwareDatetime, Field
 
 from workflows.model.base import Model
 from workflows.model.subject import Code, Status
-from workflows.names import ANSWER, ASK, CANCEL, DELEGATE, EXTEND, PAUSE, REMIND, RESUME, SNOOZE
+from workflows.names import (
+    ANSWER,
+    ASK,
+    BLOCK,
+    CANCEL,
+    DELEGATE,
+    DONE,
+    EXTEND,
+    PAUSE,
+    REMIND,
+    RESUME,
+    SNOOZE,
+    UNBLOCK,
+    WAIVE,
+)
 
 
 class Wish(Model):
@@ -75,7 +89,30 @@ class Answer(Wish):
     text: str
 
 
-AnyWish: TypeAlias = Wish | NotNow | Question
+class Done(Wish):
+    """Update `done`: the task is done, and what there is to say about it."""
+
+    note: str = ""
+
+
+class Waiver(Wish):
+    """Update `waive`: nobody needs to do the task any more, and why."""
+
+    reason: str
+
+
+class Block(Model):
+    """Update `block`: somebody who was asked cannot go on; the clocks stand until the owner has cleared the way."""
+
+    person: str
+    because: str
+
+
+class Unblock(Answer):
+    """Update `unblock`: what stood in the way is gone, and what there is to say about it."""
+
+
+AnyWish: TypeAlias = Wish | NotNow | Question | Block
 UPDATES: Final[Mapping[type[AnyWish], str]] = {
     Cancellation: CANCEL,
     ReminderNow: REMIND,
@@ -86,6 +123,10 @@ UPDATES: Final[Mapping[type[AnyWish], str]] = {
     NotNow: SNOOZE,
     Question: ASK,
     Answer: ANSWER,
+    Done: DONE,
+    Waiver: WAIVE,
+    Block: BLOCK,
+    Unblock: UNBLOCK,
 }
 """The update that takes each."""
 

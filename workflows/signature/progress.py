@@ -1,12 +1,16 @@
 """How far one request has come: what the provider's document says and does to the memory of a follow-up."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Self
 
 from pydantic import AwareDatetime
 
+from workflows.follow_up.awaited import Place
 from workflows.follow_up.memory import First, FollowUp, Words
 from workflows.follow_up.options import LOOK_AGAIN
+from workflows.follow_up.stages import Stage
+from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import Reassignment, TimelineEntry
 from workflows.model.notices import NoticeAction
 from workflows.model.planning import EscalationReason, Reason
@@ -14,7 +18,7 @@ from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.model.wishes import Problem
-from workflows.signature.signatures import Signatures, SignerProgress
+from workflows.signature.signatures import Signatures
 
 _EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
@@ -34,6 +38,15 @@ class Progress(FollowUp):
         wanted="a signature",
         not_the_owner="asked for the signature and cannot give it",
         cancelling="cancel it at Core Signature",
+        closing=" at Core Signature",
+        decides="core-signature",
+        preparing="Core Signature is preparing the document",
+        failures={
+            Code.ID_USED_BEFORE: "the id was used before at Core Signature",
+            Code.DOCUMENT_DELETED: "the document was deleted at Core Signature",
+            Code.CONVERT_ERROR: "Core Signature could not convert the document",
+            Code.SENDING_ERROR: "Core Signature could not send the document",
+        },
     )
 
     signatures: Signatures
@@ -57,11 +70,46 @@ class Progress(FollowUp):
         signer = self.signatures.of(person)
         return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
 
-    def first(self) -> First | None:
+    @property
+    def phase(self) -> str:
+        """`sending` until the signers are asked, then `signing`."""
+        return "signing" if self.sent_at else "sending"
+
+    def firsts(self) -> Iterator[First]:
         """Act on what is known already: read what a callback has hinted at, end, await the conversion."""
         if self.unread and self.document:
-            return First.LOOK
-        return super().first() or (First.PREPARE if self.status is Status.CONVERTING else None)
+            yield First.LOOK
+        yield from super().firsts()
+        if self.status is Status.CONVERTING:
+            yield First.PREPARE
+
+    def to_report(self) -> Iterator[tuple[str, str]]:
+        """Of a signer whose mail came back as well: nobody else can know the right address."""
+        for signer in self.signatures.pending:
+            if signer.state is SignerState.BOUNCED:
+                yield Stage.BOUNCED, signer.person
+        yield from super().to_report()
+
+    def attention(self) -> Iterator[Attention]:
+        """Mail of Core Signature that came back."""
+        bounced = [signer for signer in self.signatures.pending if signer.state is SignerState.BOUNCED]
+        if bounced:
+            yield Attention(
+                code=AttentionCode.MAIL_BOUNCED,
+                since=min(signer.at or self.started_at for signer in bounced),
+                says=f"Core Signature's mail to {', '.join(signer.person for signer in bounced)} came back",
+            )
+
+    @property
+    def tells_of_success(self) -> bool:
+        """Core Signature mails signers of it, with the copy, unless that is switched off."""
+        return not self.mails_endings
+
+    def was_asked(self, place: Place) -> bool:
+        """Whoever only gets a copy is asked nothing, and hears of what was signed."""
+        signer = self.signatures.of(place.person)
+        is_copied = signer is not None and signer.role is Role.COPY and self.status is Status.SIGNED
+        return super().was_asked(place) or is_copied
 
     def look_at(self, now: datetime) -> datetime:
         """A week after the document was read much may be unknown."""
@@ -99,9 +147,12 @@ class Progress(FollowUp):
             return self
         return self.replace(events_seen=(*self.events_seen, event.id)[-_EVENTS_REMEMBERED:], unread=True)
 
-    def is_late(self, signer: SignerProgress) -> bool:
+    def acted_late(self, place: Place) -> bool:
         """Whether somebody signed, and did so after the due date."""
-        return signer.signed_at is not None and self.due_at is not None and signer.signed_at > self.due_at
+        signer = self.signatures.of(place.person)
+        if signer is None or signer.signed_at is None or self.due_at is None:
+            return False
+        return signer.signed_at > self.due_at
 
     def observe(self, seen: DocumentSeen, now: datetime, asked_at: datetime | None = None) -> Self:
         """What the provider's document says, believed; never backwards, and an ending stays.
@@ -128,12 +179,6 @@ class Progress(FollowUp):
         """Whether believing this document would change where the request or a signer stands."""
         after = self.observe(seen, self.started_at)
         return (after.status, _states(after)) != (self.status, _states(self))
-
-    def fail(self, code: Code, says: str, now: datetime) -> Self:
-        """End without the provider: nothing that anybody could mend. What has ended stays as it ended."""
-        if self.status.ended:
-            return self
-        return self.replace(problem=Problem(code=code, since=now, says=says))._end(Status.FAILED, now, code)
 
     def end_unseen(self, now: datetime) -> Self:
         """End with the outcome that was asked for, because the provider never had the request."""
@@ -178,7 +223,7 @@ class Progress(FollowUp):
         problem = self.problem if self.problem and self.problem.code is code else None
         if code is not None and problem is None:
             problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
-        return self.end(status, now, by="core-signature", problem=problem)
+        return self.end(status, now, by=self.words.decides, problem=problem)
 
     def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
         if seen.status is not None or seen.raw == self.raw:

@@ -6,13 +6,10 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    import workflows.signature.recipients as recipients
     from workflows.follow_up.memory import First
     from workflows.follow_up.patience import Condition, Wake, despite_cancellation
-    from workflows.follow_up.trouble import Trouble
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.entries import Reassignment
-    from workflows.model.notices import Notice
     from workflows.model.provider import (
         CancelOrder,
         CreateOrder,
@@ -21,17 +18,15 @@ with workflow.unsafe.imports_passed_through():
         Observation,
         ProviderEvent,
     )
-    from workflows.model.records import SettledRecord
     from workflows.model.request import Brief
     from workflows.model.settlement import Settled
+    from workflows.model.subject import Subject
     from workflows.model.views import RequestShow
     from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
     from workflows.signature.inputs import SignatureRequest
-    from workflows.signature.legibility import publish
     from workflows.signature.progress import Progress
-    from workflows.signature.record import settled_record
-    from workflows.signature.show import show
+    from workflows.signature.show import settled, show
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
@@ -61,7 +56,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
     @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
     def show(self) -> RequestShow:
         """The answer of `request show`."""
-        return show(self._request, self._progress, workflow.now())
+        return self.shown(self._progress, workflow.now())
 
     async def _send(self) -> None:
         """Create the document and its request, unless an earlier run of this workflow did."""
@@ -95,7 +90,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
 
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
-        order = CancelOrder(subject=self.brief.subject, document=self._progress.document)
+        order = CancelOrder(subject=self.subject, document=self._progress.document)
         seen = await self.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
         if seen is not None:
             self._progress = self._progress.replace(document=seen.document, unread=True)
@@ -112,7 +107,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
     async def hand_over(self, wanted: Reassignment) -> None:
         """Hand a place over at Core Signature; what it says afterwards decides, for a signature may be faster."""
         order = ForwardOrder(
-            subject=self.brief.subject,
+            subject=self.subject,
             document=self._progress.document or "",
             from_=wanted.from_,
             to=wanted.to,
@@ -131,10 +126,6 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
         if report.seen is not None:
             self.heed(report.seen)
 
-    def announcement(self) -> tuple[Notice, ...]:
-        """What signers and the requester are to hear."""
-        return recipients.announcement(self.brief, self._progress)
-
     def heed(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
         """Whether a document that was read on the way has news; it is then read once more, for the record."""
         news = self._progress.would_change(seen)
@@ -146,34 +137,21 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
 
     @property
     def brief(self) -> Brief:
-        """The request with the signers it has now."""
+        """The request as Core Signature is to have it, with the signers it has now."""
         return self._request.brief.replace(people=self._progress.signatures.places)
 
-    def with_hand_off(self) -> Progress:
-        """The policy's targets, the subscribers, everyone who must know."""
-        return recipients.open_hand_off(self._request, self._progress)
+    @property
+    def subject(self) -> Subject:
+        """The request with the signers it has now."""
+        return self.brief.subject
 
     def settled(self) -> Settled:
         """How it ended, and who signed."""
-        return recipients.settled(self.brief, self._progress)
+        return settled(self.brief, self._progress)
 
-    def record(self) -> SettledRecord | None:
-        """The record of what is remembered now, until it has been written."""
-        settled_at = self._progress.settled_at
-        if self._progress.recorded or settled_at is None:
-            return None
-        request = self._request.replace(brief=self.brief)
-        return settled_record(
-            request, self._progress.paged(self._progress.page), workflow.info().first_execution_run_id, settled_at
-        )
-
-    def publish(self) -> None:
-        """Search attributes and the Web UI's details."""
-        publish(self._progress, self.show())
-
-    def failed(self, trouble: Trouble) -> None:
-        """End the request: nobody can fix this."""
-        self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
+    def shown(self, memory: Progress, now: datetime) -> RequestShow:
+        """The answer of `request show` by this memory."""
+        return show(self._request.replace(brief=self.brief), memory, now)
 
     def _unwanted(self) -> Condition:
         return lambda: self._progress.ending is not None

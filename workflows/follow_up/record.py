@@ -1,27 +1,34 @@
-"""What is kept of a request beyond Temporal's memory: the settled record, and an amendment for each hand-off batch.
+"""What is kept beyond Temporal's memory: the settled record, an amendment for each hand-off batch, and pages.
 
-Both are made by activities from their input alone, so that a repetition is equal to the byte.
+They are made from their input alone, so that a repetition is equal to the byte.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from workflows.follow_up.attention import dead_hand_offs
 from workflows.follow_up.handoff import HandoffLedger, state_after
+from workflows.follow_up.inputs import FollowUpInput
+from workflows.follow_up.memory import Memory
+from workflows.follow_up.show import handed_off_entry, is_needless, told_entry, with_dead_targets
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Notification, Page
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
 from workflows.model.settlement import HandoffLine, HandoffReport, HandoffState
-from workflows.model.views import RequestShow
-from workflows.signature.attention import dead_hand_offs
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
-from workflows.signature.show import handed_off_entry, is_needless, show, told_entry, with_dead_targets
+from workflows.model.views import AnyShow, Shown
 
 
-def settled_record(request: SignatureRequest, progress: Progress, run_id: str, at: datetime) -> SettledRecord:
-    """The record of what is remembered at settlement; `at` is that instant, so that making it again changes nothing."""
-    settled = progress.replace(handoff=HandoffLedger())  # What becomes of the hand-off is in the amendments.
-    return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(request, settled, at))
+def settled_record(
+    request: FollowUpInput, memory: Memory, run_id: str, show: Callable[[Memory, datetime], Shown]
+) -> SettledRecord | None:
+    """The record of what is remembered at settlement, until it has been written.
+
+    Shown at that instant, so that making it again changes nothing; what becomes of the hand-off is in the amendments.
+    """
+    if memory.recorded or memory.settled_at is None:
+        return None
+    settled = memory.paged(memory.page).replace(handoff=HandoffLedger())
+    return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(settled, memory.settled_at))
 
 
 def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amendment:
@@ -55,7 +62,7 @@ def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOff
     return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=tuple(everyone.values()))
 
 
-def completed(shown: RequestShow, pages: Iterable[Page]) -> RequestShow:
+def completed(shown: AnyShow, pages: Iterable[Page]) -> AnyShow:
     """The answer with all that the request had forgotten."""
     remembered = {line.key for line in shown.notifications}
     lines: dict[str, Notification] = {}
@@ -72,7 +79,7 @@ def completed(shown: RequestShow, pages: Iterable[Page]) -> RequestShow:
     )
 
 
-def amended(shown: RequestShow, amendments: Iterable[Amendment]) -> RequestShow:
+def amended(shown: AnyShow, amendments: Iterable[Amendment]) -> AnyShow:
     """The settled record's answer with everything that happened after settlement."""
     handoffs = {line.target: line for line in shown.handoffs}
     notifications = {line.key: line for line in shown.notifications}

@@ -1,4 +1,4 @@
-"""What the Web UI shows of a living request: search attributes and live details, written only when they change."""
+"""What the Web UI shows of whatever lives: search attributes and live details, written only when they change."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,11 +7,11 @@ from typing import Final
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
+from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.show import details
 from workflows.model.planning import EscalationReason
-from workflows.model.views import RequestShow, WaitingFor
+from workflows.model.views import FollowUpShow, WaitingFor
 from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
-from workflows.signature.progress import Progress
-from workflows.signature.show import details
 
 PEOPLE_AT_MOST: Final = 20
 """Directory ids in `CsWaitingFor`."""
@@ -20,16 +20,16 @@ PEOPLE_BYTES_AT_MOST: Final = 1_500
 _MORE: Final = "+more"
 
 
-def stage_of(progress: Progress) -> str:
-    """The coarse stage for lists: sending, signing, escalated (somebody kept silent), settled."""
-    if progress.status.ended:
+def stage_of(memory: FollowUp) -> str:
+    """The coarse stage for lists: `escalated` when somebody kept silent, `settled`, else what each kind calls it."""
+    if memory.status.ended:
         return "settled"
-    if any(entry.reason is EscalationReason.ESCALATION for entry in progress.escalations):
+    if any(entry.reason is EscalationReason.ESCALATION for entry in memory.escalations):
         return "escalated"
-    return "signing" if progress.sent_at else "sending"
+    return memory.phase
 
 
-def trouble_code(shown: RequestShow) -> str | None:
+def trouble_code(shown: FollowUpShow) -> str | None:
     """The one word for lists: the problem, else what most needs somebody."""
     if shown.problem:
         return shown.problem.code
@@ -51,14 +51,14 @@ def _as_json(ids: Iterable[str]) -> int:
     return sum(len(f'"{id}", ') for id in ids)
 
 
-def publish(progress: Progress, shown: RequestShow) -> None:
+def publish(memory: FollowUp, shown: FollowUpShow) -> None:
     """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
     workflow.set_current_details(details(shown))
     updates = [
-        *_keyword(STATUS, progress.status),
-        *_keyword(STAGE, stage_of(progress)),
+        *_keyword(STATUS, memory.status),
+        *_keyword(STAGE, stage_of(memory)),
         *_keyword(PROBLEM, trouble_code(shown)),
-        *_due(progress.due_at),
+        *_due(memory.due_at),
         *_turn(shown.waiting_for),
     ]
     if updates:

@@ -1,0 +1,35 @@
+"""What needs somebody's attention although nothing is broken: one list, made from the memory alone."""
+
+from collections.abc import Iterable, Iterator
+
+from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.operations import open_question, question_words
+from workflows.model.attention import Attention, AttentionCode
+from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.wishes import StopKind
+
+
+def attention_of(memory: FollowUp) -> tuple[Attention, ...]:
+    """Everything that needs somebody, at most one entry a code, the most pressing first."""
+    if memory.status.ended:
+        return dead_hand_offs(memory.handoff.lines)
+    urgency = list(AttentionCode)
+    return tuple(sorted(_while_it_lives(memory), key=lambda one: urgency.index(one.code)))
+
+
+def dead_hand_offs(lines: Iterable[HandoffLine]) -> tuple[Attention, ...]:
+    """What the targets that will never hear of the ending mean to somebody: nothing when there are none."""
+    dead = [line for line in lines if line.state is HandoffState.DEAD]
+    if not dead:
+        return ()
+    says = f"could not tell {', '.join(line.target for line in dead)}"
+    return (Attention(code=AttentionCode.HANDOFF_DEAD, since=min(line.at for line in dead), says=says),)
+
+
+def _while_it_lives(memory: FollowUp) -> Iterator[Attention]:
+    yield from memory.attention()
+    if question := open_question(memory):
+        code = AttentionCode.BLOCKED if question.blocks else AttentionCode.QUESTION_OPEN
+        yield Attention(code=code, since=question.at, says=question_words(question))
+    if pause := memory.stop(StopKind.PAUSE):
+        yield Attention(code=AttentionCode.PAUSED, since=pause.since, says=pause.words)

@@ -1,0 +1,133 @@
+"""Who is told what: the notices of everything that happens, and the targets of the hand-off, from the memory alone."""
+
+import workflows.follow_up.stages as stages
+from workflows.follow_up.awaited import Place
+from workflows.follow_up.inputs import FollowUpInput
+from workflows.follow_up.memory import FollowUp, Memory
+from workflows.follow_up.notices import notice_to
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import Notice, NoticeAction, Notification, Outcome
+from workflows.model.policy import Target
+from workflows.model.subject import Subject
+from workflows.names import alert_key
+
+
+def announcement(subject: Subject, memory: FollowUp) -> tuple[Notice, ...]:
+    """Notices of everything that has happened, to those concerned who have no line of it in the ledger yet."""
+    wanted = [
+        *_ready(subject, memory),
+        *_taken_away(subject, memory),
+        *_questions(subject, memory),
+        *_questions_gone(subject, memory),
+        *_reports(subject, memory),
+    ]
+    known = memory.ledger.known
+    return tuple(notice for notice in wanted if notice.key not in known)
+
+
+def open_hand_off(request: FollowUpInput, memory: Memory) -> Memory:
+    """The memory with its fan-out ledger open: the policy's targets, the subscribers, everyone who must know."""
+    targets = [target for target in request.policy.handoff if memory.status in target.on]
+    targets += [Target(target=workflow_id, workflow=workflow_id) for workflow_id in request.subscribers]
+    concerned = _concerned(request, memory)
+    people = [Target(target=f"notice:{person}", person=person) for person in concerned]
+    quiet = frozenset(person for person in concerned if _is_no_news(request, memory, person))
+    return memory.hand_off(tuple(targets), tuple(people), quiet)
+
+
+def _ready(subject: Subject, memory: FollowUp) -> list[Notice]:
+    return [notice_to(subject, Stage.READY, one.person, memory.action_of(one.person)) for one in memory.awaited.pending]
+
+
+def _taken_away(subject: Subject, memory: FollowUp) -> list[Notice]:
+    """Who has acted gets their notice withdrawn; who was replaced is told so, which replaces it as well."""
+    told = memory.told_stages
+    acted = [one for one in memory.awaited.everyone if one.acted and (Stage.READY, one.person) in told]
+    return [
+        notice_to(subject, Stage.REASSIGNED, one.person, NoticeAction.OPEN)
+        if one.replaced
+        else notice_to(subject, Stage.WITHDRAWAL, one.person, NoticeAction.WITHDRAW)
+        for one in acted
+    ]
+
+
+def _questions(subject: Subject, memory: FollowUp) -> list[Notice]:
+    """A question goes to the requester, an answer to the asker, as long as the asker has not acted."""
+    pending = frozenset(place.person for place in memory.awaited.pending)
+    return [
+        notice_to(subject, stages.question(one.number, blocks=one.blocks), subject.requester, NoticeAction.OPEN)
+        if one.answer is None
+        else notice_to(subject, stages.answer(one.number), one.person, memory.action_of(one.person))
+        for one in memory.questions
+        if one.person in pending
+    ]
+
+
+def _questions_gone(subject: Subject, memory: FollowUp) -> list[Notice]:
+    """A question that needs no answer any more leaves the phones on which it is what they show of this."""
+    pending = frozenset(place.person for place in memory.awaited.pending)
+    return [
+        notice_to(subject, stages.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
+        for question in memory.questions
+        if question.answer is not None or question.person not in pending
+        for line in _shown(memory)
+        if line.stage in stages.of_question(question.number)
+    ]
+
+
+def _reports(subject: Subject, memory: FollowUp) -> list[Notice]:
+    """The requester hears of somebody, once: it takes a decision of theirs."""
+    notices = []
+    for stage, person in memory.to_report():
+        notice = notice_to(subject, stage, subject.requester, NoticeAction.OPEN)
+        key = alert_key(subject.id, stage, subject.requester, person)
+        notices.append(notice.replace(key=key, about=person))
+    return notices
+
+
+def _still_shown(place: Place, memory: FollowUp) -> bool:
+    told = memory.told_stages
+    gone = any((stage, place.person) in told for stage in (Stage.WITHDRAWAL, Stage.REASSIGNED))
+    return place.acted and (Stage.READY, place.person) in told and not gone
+
+
+def _is_no_news(request: FollowUpInput, memory: FollowUp, person: str) -> bool:
+    """Whether it is enough that somebody's phone loses what it shows, as after a success."""
+    if not memory.status.fulfilled:
+        return False
+    if person == request.subject.requester:
+        return not request.policy.tell_requester.signed
+    return not memory.tells_of_success and memory.awaited.of(person) is not None
+
+
+def _concerned(request: FollowUpInput, memory: FollowUp) -> tuple[str, ...]:
+    """Who hears of the ending: the requester, and of the others those who were ever asked or alerted.
+
+    So does whoever's phone still says that a question is unanswered; a requester to whom it is no news only if their
+    phone shows anything.
+    """
+    requester, shown = request.subject.requester, _shown(memory)
+    concerned = _still_shown if memory.status.fulfilled and not memory.tells_of_success else _asked
+    told = [place.person for place in memory.awaited.everyone if concerned(place, memory)]
+    # Whom a place was handed over to is one of them like any other: perhaps it never was their turn.
+    alerted = [entry.to for entry in memory.escalations if memory.awaited.of(entry.to) is None]
+    unanswered = [line.person for line in shown if stages.kind_of(line.stage) is Stage.UNANSWERED]
+    if _is_no_news(request, memory, requester):
+        told = [*told, *(line.person for line in shown if line.person == requester)]
+    else:
+        told = [requester, *told]
+    return tuple(dict.fromkeys([*told, *alerted, *unanswered]))
+
+
+def _asked(place: Place, memory: FollowUp) -> bool:
+    """Whether it was their turn at some time; who was told that somebody else was asked instead is done with it."""
+    told = memory.told_stages
+    was_asked = memory.was_asked(place) or (Stage.READY, place.person) in told
+    return was_asked and (Stage.REASSIGNED, place.person) not in told
+
+
+def _shown(memory: FollowUp) -> list[Notification]:
+    """What phones show of it: the last notice that each person's took, unless it was withdrawn."""
+    done = (Outcome.ACCEPTED, Outcome.WITHDRAWN)
+    last = {line.person: line for line in memory.notifications if line.outcome in done}
+    return [line for line in last.values() if line.outcome is Outcome.ACCEPTED]

@@ -1,0 +1,256 @@
+"""One answer everywhere: waiting for whom, since when, until when, what happens next and why.
+
+The query, the Web UI's details, `request show`, the settled record (record.py) and the page all speak from `facts`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from workflows.follow_up.attention import attention_of
+from workflows.follow_up.memory import First, FollowUp
+from workflows.follow_up.moves import Stand, moves, next_moment
+from workflows.follow_up.operations import latest_snoozes, open_question, question_words, reminded_at, snoozes_left
+from workflows.model.entries import TimelineEntry
+from workflows.model.notices import Delivered, Notification, Outcome
+from workflows.model.planning import MomentKind, Reason
+from workflows.model.policy import Policy
+from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.subject import Status, Subject
+from workflows.model.views import Choices, FollowUpShow, Next, NextStep, WaitingFor
+from workflows.model.wishes import Stop, StopKind
+
+
+def facts(subject: Subject, policy: Policy, memory: FollowUp, now: datetime) -> FollowUpShow:
+    """What is said at `now` of everything that is followed up; each kind adds what only it knows."""
+    standstill = None if memory.status.ended else _standstill(memory, now)
+    following = _next(memory, standstill, now)
+    return FollowUpShow(
+        id=subject.id,
+        kind=subject.kind,
+        requester=subject.requester,
+        status=memory.status,
+        problem=memory.problem,
+        attention=attention_of(memory),
+        waiting_for=() if memory.status.ended else _waiting_for(memory),
+        next=following,
+        due_at=memory.due_at,
+        closes_at=memory.closes_at,
+        late=memory.is_overdue(now) or any(map(memory.acted_late, memory.awaited.everyone)),
+        notifications=memory.ledger.leaving + memory.ledger.lines,
+        earlier=memory.ledger.paged,
+        escalations=memory.escalations,
+        handoffs=memory.handoff.lines,
+        timeline=_timeline(memory),
+        question=open_question(memory),
+        answered=tuple(question for question in memory.questions if question.answer is not None),
+        choices=_choices(policy, memory, now),
+        says=_sentence(memory, standstill, following, now),
+    )
+
+
+def details(shown: FollowUpShow) -> str:
+    """The Web UI's live details in Markdown."""
+    lines = [f"### {shown.says}", ""]
+    lines += [f"- waiting for **{w.person}** since {stamp(w.since)}" for w in shown.waiting_for]
+    lines += [f"- {what} {stamp(at)}" for what, at in deadlines(shown)]
+    if shown.next:
+        lines.append(f"- next: **{shown.next.what}** {stamp(shown.next.at)} – {shown.next.why}")
+    if shown.notifications:
+        # No tables: the Web UI lets their cells touch.
+        lines += ["", "**Told**", ""]
+        lines += [
+            f"- {n.at:%d %b %H:%M} · {n.stage} · **{n.person}** · {n.channel} · {outcome_words(n)}"
+            for n in [line for line in shown.notifications if not is_needless(line)][-20:]
+        ]
+    if shown.handoffs:
+        lines += ["", "**Handed off**", ""]
+        lines += [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in shown.handoffs]
+    return "\n".join(lines)
+
+
+def deadlines(shown: FollowUpShow) -> Iterator[tuple[str, datetime]]:
+    """What is said of the due date, and of the closing where that is another."""
+    if shown.due_at:
+        yield "overdue since" if shown.overdue else "due", shown.due_at
+    if shown.closes_at and shown.closes_at != shown.due_at:
+        yield "closes", shown.closes_at
+
+
+def stamp(instant: datetime | None) -> str:
+    """An instant for people who run the system: UTC, to the minute."""
+    return instant.strftime("%a %d %b %Y %H:%M UTC") if instant else ""
+
+
+def outcome_words(line: Delivered) -> str:
+    """What became of a notice, with the reason when it was not simply accepted."""
+    devices = f" on {len(line.devices)} device{'s' if len(line.devices) > 1 else ''}" if line.devices else ""
+    return f"{line.outcome}{devices}" + (f" ({line.why})" if line.why else "")
+
+
+def is_needless(line: Delivered) -> bool:
+    """Whether a planned notice was left out because its purpose was reached: the ledger has it, nobody looks for it."""
+    return line.outcome is Outcome.SUPPRESSED and line.why in (Reason.SIGNED, Reason.SETTLED, Reason.SUPERSEDED)
+
+
+def _waiting_for(memory: FollowUp) -> tuple[WaitingFor, ...]:
+    return tuple(WaitingFor(person=one.person, since=one.turn_at) for one in memory.awaited.pending if one.turn_at)
+
+
+def _people(memory: FollowUp) -> str:
+    return ", ".join(one.person for one in _waiting_for(memory)) or "nobody of the directory"
+
+
+@dataclass(frozen=True)
+class _Standstill:
+    """Why no step of the agenda is next, as the sentence says it and as `next` does."""
+
+    says: str
+    why: str
+    at: datetime | None = None
+    for_a_question: bool = False
+    """The agenda has what is done about that."""
+
+    @property
+    def next(self) -> Next:
+        return Next(what=NextStep.WAIT, at=self.at, why=self.why)
+
+
+def _next(memory: FollowUp, standstill: _Standstill | None, now: datetime) -> Next | None:
+    if memory.status.ended:
+        return _next_handoff(memory)
+    if standstill and not standstill.for_a_question:
+        return standstill.next
+    if memory.agenda is None:
+        return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
+    moment = next_moment(memory, now)
+    if moment is None:
+        return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
+    return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why)
+
+
+def _standstill(memory: FollowUp, now: datetime) -> _Standstill | None:
+    """The first of the moves that takes more than a moment, if it is not to wait for the agenda."""
+    if (problem := memory.problem) and memory.stop(StopKind.PROBLEM):
+        says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
+        return _Standstill(says, f"trying again: {problem.says}", memory.probe_at)
+    for move in moves(memory, (), now):
+        match move:
+            case First.CLOSE if memory.ending:
+                says = f"Being {memory.ending.outcome}{memory.words.closing}"
+                return _Standstill(says, says)
+            case First.PREPARE:
+                return _Standstill(memory.words.preparing, memory.words.preparing, memory.probe_at)
+            case Stand(stop):
+                return _stopped(memory, stop)
+    question = memory.stop(StopKind.QUESTION)
+    return _stopped(memory, question) if question else None
+
+
+def _stopped(memory: FollowUp, stop: Stop) -> _Standstill:
+    question = open_question(memory) if stop.kind is StopKind.QUESTION else None
+    words = question_words(question) if question and question.blocks else stop.words
+    says = f"Waiting for {_people(memory)}; the clocks stand{_until(memory, stop)}: {words}"
+    return _Standstill(says, words, for_a_question=stop.kind is StopKind.QUESTION)
+
+
+def _until(memory: FollowUp, stop: Stop) -> str:
+    moments = memory.agenda.moments if memory.agenda and stop.kind is StopKind.QUESTION else ()
+    return next((f" until {stamp(moment.at)}" for moment in moments if moment.kind is MomentKind.GO_ON), "")
+
+
+def _choices(policy: Policy, memory: FollowUp, now: datetime) -> tuple[Choices, ...]:
+    if memory.status.ended or memory.ending:
+        return ()
+    latest = latest_snoozes(memory, now)
+    return tuple(
+        Choices(
+            person=signer.person,
+            snoozes_left=snoozes_left(memory, policy, signer.person),
+            snooze_until=latest[signer.person],
+            hand_over=policy.self_delegate,
+            ask=open_question(memory) is None,
+            reminded_at=reminded_at(memory, signer.person, now),
+        )
+        for signer in memory.awaited.pending
+    )
+
+
+def _next_handoff(memory: FollowUp) -> Next | None:
+    at = memory.handoff.next_at
+    if at is None:
+        return None
+    open_targets = [e.target.person if e.notice else e.target.target for e in memory.handoff.entries if e.due_at]
+    return Next(what=NextStep.HAND_OFF, at=at, why=f"telling {', '.join(filter(None, open_targets))}")
+
+
+def _timeline(memory: FollowUp) -> tuple[TimelineEntry, ...]:
+    told = [told_entry(line) for line in memory.ledger.leaving + memory.ledger.lines if not is_needless(line)]
+    handed_over = tuple(place.person for place in memory.awaited.everyone if place.replaced)
+    escalated = [
+        TimelineEntry(at=entry.at, what=f"escalated to {entry.to}", who=entry.from_, why=entry.reason)
+        for entry in memory.escalations
+        if entry.from_ not in handed_over
+    ]
+    handed = [handed_off_entry(line) for line in memory.handoff.lines if line.attempts]
+    return tuple(sorted([*memory.past, *memory.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
+
+
+def told_entry(line: Notification) -> TimelineEntry:
+    """A line of the reminder ledger as the timeline shows it."""
+    words = {Outcome.ACCEPTED: line.stage, Outcome.WITHDRAWN: "notice taken off the phone"}
+    what = words.get(line.outcome, f"{line.stage} {line.outcome}")
+    return TimelineEntry(at=line.at, what=what, who=line.person, why=line.why)
+
+
+def handed_off_entry(line: HandoffLine) -> TimelineEntry:
+    """A line of the hand-off as the timeline shows it."""
+    return TimelineEntry(at=line.at, what=f"hand-off {line.state}", who=line.target, why=line.why)
+
+
+_NEXT_STEPS = {
+    MomentKind.REMIND: NextStep.REMIND,
+    MomentKind.WARN: NextStep.WARN,
+    MomentKind.OVERDUE: NextStep.REMIND,
+    MomentKind.ESCALATE: NextStep.ESCALATE,
+    # To the signer it is one more nudge; `why` says who was alerted.
+    MomentKind.ESCALATED: NextStep.REMIND,
+    MomentKind.QUESTION: NextStep.REMIND,
+    MomentKind.GO_ON: NextStep.WAIT,
+    MomentKind.EXPIRE: NextStep.EXPIRE,
+}
+_NEXT_WORDS = {
+    NextStep.REMIND: "a reminder follows",
+    NextStep.WARN: "a last warning follows",
+    NextStep.ESCALATE: "it is escalated",
+    NextStep.EXPIRE: "it expires",
+}
+
+
+def _sentence(memory: FollowUp, standstill: _Standstill | None, following: Next | None, now: datetime) -> str:
+    if memory.status.ended:
+        return _ended_sentence(memory, following)
+    if standstill:
+        return standstill.says
+    until = f" until {stamp(memory.due_at)}" if memory.due_at else ""
+    if memory.is_overdue(now):
+        until = f", overdue since {stamp(memory.due_at)}"
+    then = ""
+    if following and following.at and following.what in _NEXT_WORDS:
+        then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
+    return f"Waiting for {_people(memory)}{until}{then}"
+
+
+def _ended_sentence(memory: FollowUp, following: Next | None) -> str:
+    ending = f"{memory.status.capitalize()} {stamp(memory.settled_at)}"
+    if memory.status is Status.FAILED and memory.problem:
+        ending += f": {memory.words.failures.get(memory.problem.code, memory.problem.says)}"
+    if following:
+        return f"{ending}; {following.why}"
+    return with_dead_targets(ending, memory.handoff.lines)
+
+
+def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
+    """The sentence about an ending, with the targets that will never hear of it."""
+    dead = [line.target for line in lines if line.state is HandoffState.DEAD]
+    return f"{ending}; could not tell {', '.join(dead)}" if dead else ending

@@ -1,0 +1,61 @@
+"""The kinds of workflow that follow something up: what each is called in ids, words and messages, in one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from workflows.names import SIGNATURE_REQUEST, SIGNATURE_SETTLED, TASK, TASK_SETTLED
+
+
+class Kind(StrEnum):
+    """The word that people say for it, as in `countersign task show`."""
+
+    REQUEST = "request"
+    TASK = "task"
+
+    @property
+    def names(self) -> "Names":
+        """What it is called elsewhere."""
+        return _NAMES[self]
+
+    def workflow_id(self, id: str) -> str:
+        """The workflow id; its own id is its identity, so that a second start finds the first."""
+        return f"{self.names.prefix}:{id}"
+
+
+@dataclass(frozen=True)
+class Names:
+    """`workflow` is its type, `prefix` what stands before the colon of its id, `settled` the signal of its end.
+
+    `event` is the type of the call that hands its end to other systems.
+    """
+
+    workflow: str
+    prefix: str
+    settled: str
+    event: str
+
+
+_NAMES: Final[Mapping[Kind, Names]] = {
+    Kind.REQUEST: Names(SIGNATURE_REQUEST, "signature-request", SIGNATURE_SETTLED, "signature.settled"),
+    Kind.TASK: Names(TASK, "task", TASK_SETTLED, "task.settled"),
+}
+
+
+class Named(NamedTuple):
+    """One of them: its kind, and the id that people know it by."""
+
+    kind: Kind
+    id: str
+
+    @property
+    def workflow_id(self) -> str:
+        """Its workflow id."""
+        return self.kind.workflow_id(self.id)
+
+
+def named(workflow_id: str) -> Named | None:
+    """What has this workflow id; None when it is nothing that we follow up."""
+    prefix, _, id = workflow_id.partition(":")
+    return next((Named(kind, id) for kind in Kind if kind.names.prefix == prefix), None)

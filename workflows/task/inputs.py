@@ -1,0 +1,19 @@
+"""What the workflow of a task is started with."""
+
+from workflows.follow_up.inputs import FollowUpInput
+from workflows.model.base import Packed
+from workflows.model.subject import Subject
+from workflows.model.task import Task
+from workflows.task.progress import TaskProgress
+
+
+class TaskInput(FollowUpInput):
+    """Input of the workflow; `carried` is set by continue-as-new only."""
+
+    task: Task
+    carried: Packed[TaskProgress | None] = None
+
+    @property
+    def subject(self) -> Subject:
+        """The task, with the people it was given to."""
+        return self.task.subject

@@ -1,0 +1,121 @@
+"""How far one task has come. Nobody outside knows better: what people say here is so."""
+
+from datetime import datetime
+from typing import Self
+
+from workflows.follow_up.awaited import Place
+from workflows.follow_up.memory import FollowUp, Words
+from workflows.follow_up.operations import living_refusal, open_question
+from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.notices import NoticeAction
+from workflows.model.subject import Status
+from workflows.model.task import Task
+from workflows.model.texts import name_fault, reason_fault, text_fault
+from workflows.model.wishes import Block, Done, Ending, Problem, Stop, StopKind, Waiver
+from workflows.task.assignees import Assignees
+
+
+class TaskProgress(FollowUp):
+    """The memory of one task."""
+
+    words = Words(
+        subject="task",
+        awaited="assignee",
+        wanted="somebody to do it",
+        not_the_owner="asked for it and cannot be asked to do it",
+        cancelling="end it",
+    )
+
+    assignees: Assignees
+    status: Status = Status.OPEN
+    ended_by: str | None = None
+
+    @classmethod
+    def begin(cls, task: Task, now: datetime) -> Self:
+        """Everybody is asked at once."""
+        people = tuple(one.person for one in task.people)
+        return cls(
+            request=task.id,
+            started_at=now,
+            window_from=now,
+            assignees=Assignees.ask(people, now),
+            timeline=(TimelineEntry(at=now, what="started", who=task.requester),),
+        )
+
+    @property
+    def awaited(self) -> Assignees:
+        """Who is asked to do it."""
+        return self.assignees
+
+    @property
+    def phase(self) -> str:
+        """`blocked` while somebody cannot go on, else `open`."""
+        question = open_question(self)
+        return "blocked" if question and question.blocks else "open"
+
+    def action_of(self, person: str) -> NoticeAction:
+        """To do it."""
+        return NoticeAction.DO
+
+    def give_place(self, person: str, to: str, now: datetime) -> Self:
+        """Ask `to` instead of `person`."""
+        return self.replace(assignees=self.assignees.reassign(person, to, now))
+
+    def shift_turns(self, since: datetime, now: datetime) -> Self:
+        """Move everybody's clock."""
+        return self.replace(assignees=self.assignees.shift(since, now))
+
+    def acted_late(self, place: Place) -> bool:
+        """Whether it was done after the due date."""
+        late = self.due_at is not None and self.settled_at is not None and self.settled_at > self.due_at
+        return late and self.status is Status.DONE and place.person == self.ended_by
+
+    def close(self, ending: Ending, now: datetime) -> Self:
+        """End at once: nobody else has a say."""
+        return self if self.status.ended else self.replace(ending=ending).end(ending.outcome, now, by=ending.who)
+
+    def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
+        """Expect nothing more of anybody."""
+        doer = by if status is Status.DONE else None
+        ended = super().end(status, now, by, problem)
+        return ended.replace(assignees=ended.assignees.end(doer, now), ended_by=by)
+
+
+def refuse_done(progress: TaskProgress, wish: Done) -> str | None:
+    """Why it cannot be said to be done; whoever says so need not have been asked."""
+    return living_refusal(progress) or name_fault(wish.actor) or reason_fault(wish.note, "the note")
+
+
+def done(progress: TaskProgress, wish: Done, now: datetime) -> TaskProgress:
+    """The first to do it ends it for all."""
+    return progress.close(Ending(outcome=Status.DONE, who=wish.actor, why=wish.note), now)
+
+
+def refuse_waive(progress: TaskProgress, wish: Waiver) -> str | None:
+    """Why it cannot be waived."""
+    return living_refusal(progress) or name_fault(wish.actor) or text_fault(wish.reason, "the reason")
+
+
+def waive(progress: TaskProgress, wish: Waiver, now: datetime) -> TaskProgress:
+    """Nobody needs to do it any more."""
+    return progress.close(Ending(outcome=Status.WAIVED, who=wish.actor, why=wish.reason), now)
+
+
+def refuse_block(progress: TaskProgress, wish: Block) -> str | None:
+    """Why it cannot be called blocked."""
+    if why := living_refusal(progress):
+        return why
+    if all(one.person != wish.person for one in progress.assignees.pending):
+        return f"it is not {wish.person}'s turn"
+    if question := open_question(progress):
+        return "it is blocked already" if question.blocks else "a question is open already"
+    return text_fault(wish.because, "the reason")
+
+
+def block(progress: TaskProgress, wish: Block, now: datetime) -> TaskProgress:
+    """The owner is asked to clear the way, as somebody is asked a question: followed up, and for so long."""
+    number = len(progress.questions) + 1
+    asked = AskedQuestion(number=number, person=wish.person, text=wish.because.strip(), at=now, blocks=True)
+    stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
+    known = progress.replace(questions=(*progress.questions, asked)).replan().stand(stop)
+    return known.note(now, "blocked", wish.person, wish.because.strip(), said=True)

@@ -1,0 +1,39 @@
+"""The answer of `task show`, and the facts of a task that has ended."""
+
+from datetime import datetime
+
+from workflows.follow_up.show import facts
+from workflows.model.settlement import SettledPerson, SettledTask
+from workflows.model.subject import Status
+from workflows.model.task import Task
+from workflows.model.views import AssigneeLine, TaskShow
+from workflows.task.inputs import TaskInput
+from workflows.task.progress import TaskProgress
+
+
+def show(given: TaskInput, progress: TaskProgress, now: datetime) -> TaskShow:
+    """Everything there is to know of a task at `now`."""
+    people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in progress.assignees.people)
+    return TaskShow(
+        **dict(facts(given.subject, given.policy, progress, now)),
+        title=given.task.title,
+        text=given.task.text,
+        people=tuple(people),
+        done_by=progress.ended_by if progress.status is Status.DONE else None,
+    )
+
+
+def settled(task: Task, progress: TaskProgress) -> SettledTask:
+    """The facts that are handed off."""
+    if progress.settled_at is None or progress.ended_by is None:
+        raise ValueError("the task has not ended")
+    people = progress.assignees.people
+    return SettledTask(
+        task=task.id,
+        kind=task.kind,
+        outcome=progress.status,
+        at=progress.settled_at,
+        by=progress.ended_by,
+        people=tuple(SettledPerson(person=one.person, state=one.state, at=one.at) for one in people),
+        late=any(map(progress.acted_late, people)),
+    )

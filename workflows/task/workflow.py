@@ -1,0 +1,114 @@
+"""One task: ask → follow up → hand off (docs/tasks.md)."""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.operations as operations
+    import workflows.follow_up.options as options
+    import workflows.task.progress as progress
+    from workflows.follow_up.memory import First
+    from workflows.follow_up.patience import despite_cancellation
+    from workflows.follow_up.workflow import FollowUpWorkflow
+    from workflows.model.entries import Reassignment
+    from workflows.model.operations import Receipt
+    from workflows.model.planning import StandIn
+    from workflows.model.settlement import SettledTask
+    from workflows.model.subject import Subject
+    from workflows.model.views import TaskShow
+    from workflows.model.wishes import Block, Done, Unblock, Waiver
+    from workflows.names import BLOCK, DONE, SHOW, TASK, UNBLOCK, WAIVE
+    from workflows.ports import StandIns
+    from workflows.task.inputs import TaskInput
+    from workflows.task.progress import TaskProgress
+    from workflows.task.show import settled, show
+
+
+@workflow.defn(name=TASK)
+class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
+    """Has something done by then, and runs until everyone concerned has been told how it ended."""
+
+    _request: TaskInput
+
+    @workflow.init
+    def __init__(self, given: TaskInput) -> None:
+        super().__init__(given, given.carried or TaskProgress.begin(given.task, workflow.now()))
+
+    @workflow.run
+    @despite_cancellation
+    async def run(self, given: TaskInput) -> SettledTask:
+        """Run the task to its end; a cancellation of the run is treated like the update `cancel`."""
+        await self.follow_up()
+        await self.hand_off()
+        return self.settled()
+
+    @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
+    def show(self) -> TaskShow:
+        """The answer of `task show`."""
+        return self.shown(self._progress, workflow.now())
+
+    @workflow.update(name=DONE, description="Somebody has done it, which ends it for everybody")
+    def done(self, wish: Done) -> Receipt:
+        """End it; the first to do it counts."""
+        return self._take_down(progress.done, wish)
+
+    @done.validator
+    def _may_be_done(self, wish: Done) -> None:
+        self._allow(wish, progress.refuse_done(self._progress, wish))
+
+    @workflow.update(name=WAIVE, description="Nobody needs to do it any more, and why")
+    def waive(self, wish: Waiver) -> Receipt:
+        """End it undone."""
+        return self._take_down(progress.waive, wish)
+
+    @waive.validator
+    def _may_waive(self, wish: Waiver) -> None:
+        self._allow(wish, progress.refuse_waive(self._progress, wish))
+
+    @workflow.update(name=BLOCK, description="Somebody cannot go on: the owner hears why, and the clocks stand")
+    def block(self, wish: Block) -> Receipt:
+        """Have the owner clear the way."""
+        return self._take_down(progress.block, wish)
+
+    @block.validator
+    def _may_block(self, wish: Block) -> None:
+        self._allow(wish, progress.refuse_block(self._progress, wish))
+
+    @workflow.update(name=UNBLOCK, description="What stood in the way is gone, and the clocks go on")
+    def unblock(self, wish: Unblock) -> Receipt:
+        """Tell whoever could not go on."""
+        return self._take_down(operations.answer, wish)
+
+    @unblock.validator
+    def _may_unblock(self, wish: Unblock) -> None:
+        self._allow(wish, operations.refuse_answer(self._progress, wish, blocks=True))
+
+    async def act_first(self, first: First) -> None:
+        """Nothing comes first: everybody was asked when it began, and whoever ends it has ended it."""
+        raise RuntimeError(f"a task has no {first}")
+
+    async def hand_over(self, wanted: Reassignment) -> None:
+        """Give a place to somebody else who is there."""
+        stand_in = StandIn(person=wanted.to, at=workflow.now(), force=not wanted.by_hand or wanted.force)
+        report = await self.call(StandIns.look_at, stand_in, options.PLAN, f"hand over to {wanted.to}")
+        if report is None or self._progress.status.ended:
+            return
+        if report.refused is not None:
+            self._progress = self._progress.not_reassigned(wanted, report.refused, workflow.now())
+        else:
+            self._progress = self._progress.reassigned(wanted, workflow.now())
+
+    @property
+    def subject(self) -> Subject:
+        """The task, with everybody who was asked."""
+        people = tuple(one.participant for one in self._progress.assignees.people)
+        return self._request.subject.replace(people=people)
+
+    def settled(self) -> SettledTask:
+        """How it ended, and by whom."""
+        return settled(self._request.task, self._progress)
+
+    def shown(self, memory: TaskProgress, now: datetime) -> TaskShow:
+        """The answer of `task show` by this memory."""
+        return show(self._request, memory, now)
