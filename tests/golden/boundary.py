@@ -11,6 +11,7 @@ from workflows import ports
 from workflows.model.records import SettledRecord
 from workflows.ports import Port
 from workflows.signature.workflow import SignatureRequestWorkflow
+from workflows.task.workflow import TaskWorkflow
 
 _ACTIVITY_NAME = "__port_activity_name__"
 ELSEWHERE = (SettledRecord,)
@@ -64,10 +65,11 @@ def _types(annotation: Any) -> Iterator[type[Any]]:
 
 
 def _methods() -> Iterator[Any]:
-    messages = workflow._Definition.must_from_class(SignatureRequestWorkflow)
-    yield messages.run_fn
-    for kind in (messages.signals, messages.queries, messages.updates):
-        yield from (message.fn for message in kind.values() if message.name)
+    for followed_up in (SignatureRequestWorkflow, TaskWorkflow):
+        messages = workflow._Definition.must_from_class(followed_up)
+        yield messages.run_fn
+        for kind in (messages.signals, messages.queries, messages.updates):
+            yield from (message.fn for message in kind.values() if message.name)
     yield from (method for _, method in _activities())
 
 

@@ -18,7 +18,7 @@ from workflows.model.notices import (
     NoticeAction,
     Outcome,
 )
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Snooze
+from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Snooze, StandIn, StandInReport
 from workflows.model.policy import EscalationAction
 from workflows.model.provider import (
     CancelOrder,
@@ -34,7 +34,7 @@ from workflows.model.records import HandoffBatch
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffReport, HandoffResult
 from workflows.model.subject import Code, Roster, Status
-from workflows.ports import Handoff, Planner, PushService, SignatureService
+from workflows.ports import Handoff, Planner, PushService, SignatureService, StandIns
 
 DOCUMENT = "d0c0ffee"
 
@@ -186,8 +186,8 @@ class FakePushService(PushService):
 
 
 @dataclass
-class FakePlanner(Planner):
-    """Offsets from the signer's turn, in order of stages; no calendar."""
+class FakePlanner(Planner, StandIns):
+    """Offsets from somebody's turn, in order of stages; no calendar but who is `away`."""
 
     reminders: tuple[timedelta, ...] = (timedelta(days=3), timedelta(days=6), timedelta(days=9))
     warnings: tuple[timedelta, ...] = (timedelta(days=2), timedelta(days=1))
@@ -196,6 +196,8 @@ class FakePlanner(Planner):
     alternate: str = "chair"
     action: EscalationAction = EscalationAction.NOTIFY
     doubt: str | None = None
+    overdue: timedelta | None = None
+    away: set[str] = field(default_factory=set)
     planned: list[Planning] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
@@ -204,7 +206,7 @@ class FakePlanner(Planner):
         if self.failures:
             raise self.failures.pop(0)
         due_at = planning.due if isinstance(planning.due, datetime) else planning.window_from + self.window
-        moments = [self._expiry(planning, due_at)]
+        moments = [self._expiry(planning, due_at)] if planning.policy.expires else []
         for turn in planning.turns:
             for number, offset in enumerate(self.reminders, 1):
                 moments.append(_moment(turn.since + offset, MomentKind.REMIND, f"reminder-{number}", turn.person))
@@ -217,9 +219,20 @@ class FakePlanner(Planner):
                 moments.append(escalation.replace(action=action))
                 if action is EscalationAction.NOTIFY:
                     moments.append(_moment(at, MomentKind.ESCALATED, "escalated", turn.person))
+            if self.overdue:
+                moments += [
+                    _moment(due_at + number * self.overdue, MomentKind.OVERDUE, f"overdue-{number}", turn.person)
+                    for number in range(1, 4)
+                ]
             moments = _snoozed(moments, [one for one in planning.snoozes if one.person == turn.person])
         moments.sort(key=lambda moment: moment.at)
-        return Agenda(due_at=due_at, moments=tuple(moments), doubt=self.doubt)
+        closes = planning.policy.expires
+        closes_at = None if closes else due_at + timedelta(days=730)
+        return Agenda(due_at=due_at, closes_at=closes_at, closes=closes, moments=tuple(moments), doubt=self.doubt)
+
+    async def look_at(self, stand_in: StandIn) -> StandInReport:
+        is_away = stand_in.person in self.away and not stand_in.force
+        return StandInReport(refused=f"{stand_in.person} is away: insist with --force" if is_away else None)
 
     def _expiry(self, planning: Planning, due_at: datetime) -> Moment:
         return _moment(due_at, MomentKind.EXPIRE, "expiry", planning.subject.requester)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -31,6 +32,7 @@ from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, not
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.workflow import SignatureRequestWorkflow
+from workflows.task.workflow import TaskWorkflow
 
 _GLANCES, _GLANCE = 60, 0.005
 
@@ -97,7 +99,7 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
             Worker(
                 client,
                 task_queue=WORKFLOW_QUEUE,
-                workflows=[RememberingWorkflow],
+                workflows=[RememberingWorkflow, TaskWorkflow],
                 activities=[*world.planner.activities(), *world.push.activities(), *world.handoff.activities()],
                 **options,  # type: ignore[arg-type]
             )
@@ -115,9 +117,14 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
 def _is_at_work(described: Description) -> bool:
     """Of the search attributes nothing is read: this server says that an unset date is null, which the SDK cannot."""
     raw = described.raw
-    started = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
     task = raw.HasField("pending_workflow_task")
-    return described.status.open and (task or any(activity.state == started for activity in raw.pending_activities))
+    return described.status.open and (task or any(map(_is_on_its_way, raw.pending_activities)))
+
+
+def _is_on_its_way(pending: PendingActivityInfo) -> bool:
+    """Begun, or about to be: not waiting for another attempt."""
+    begun = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    return begun or pending.attempt <= 1
 
 
 @dataclass
@@ -127,6 +134,7 @@ class Story:
     env: WorkflowEnvironment
     world: World
     handle: WorkflowHandle[SignatureRequestWorkflow, Settled]
+    glances: int = _GLANCES
 
     async def shown(self) -> RequestShow:
         """What `request show` would say now."""
@@ -163,7 +171,7 @@ class Story:
 
     async def at_rest(self) -> None:
         """Until no task and no activity of the request is at work; not for long, for a gate may hold one up."""
-        for _ in range(_GLANCES):
+        for _ in range(self.glances):
             if not _is_at_work(await runs.described(self.env.client, self.handle.id)):
                 return
             await asyncio.sleep(_GLANCE)

@@ -1,0 +1,224 @@
+"""The life of a task: everybody is asked at once, and the first to do it ends it for all."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+
+from tests.servers import time_skipping
+from tests.workflows import corpus
+from tests.workflows.fakes import World
+from tests.workflows.stage import Story, workers
+from workflows.kinds import Kind
+from workflows.model.attention import AttentionCode
+from workflows.model.operations import OperationState
+from workflows.model.policy import Policy, Target
+from workflows.model.settlement import SettledTask
+from workflows.model.subject import Participant, Role, Status
+from workflows.model.task import Task
+from workflows.model.views import TaskShow
+from workflows.model.wishes import (
+    Answer,
+    AnyWish,
+    Block,
+    Cancellation,
+    Delegation,
+    Done,
+    Extension,
+    NotNow,
+    Pause,
+    Question,
+    ReminderNow,
+    Resumption,
+    Unblock,
+    Waiver,
+)
+from workflows.names import SHOW, WORKFLOW_QUEUE
+from workflows.task.inputs import TaskInput
+from workflows.task.workflow import TaskWorkflow
+
+ADA, BEN, OWNER = "ada", "ben", "account-executive"
+_NO_GATES = 5_000
+"""Nothing holds a task up here, so it is waited for however slow the machine is."""
+OPEN_END = Policy(expires=False, handoff=(Target(target="crm", url="https://crm.example/hooks"),))
+
+
+def a_task(*people: str, policy: Policy = OPEN_END, subscribers: tuple[str, ...] = ()) -> TaskInput:
+    """Creating an account, for a team of two unless others are given."""
+    asked = tuple(Participant(person=person, role=Role.DO) for person in people or (ADA, BEN))
+    task = Task(id="acme.account", kind="team-task", title="Create the account", requester=OWNER, people=asked)
+    return TaskInput(task=task, policy=policy, fingerprint="f" * 64, subscribers=subscribers)
+
+
+class TaskStory(Story):
+    """One task on the stage."""
+
+    handle: WorkflowHandle[TaskWorkflow, SettledTask]  # type: ignore[assignment]
+
+    async def task(self) -> TaskShow:
+        """What `task show` would say now."""
+        shown: TaskShow = await self.handle.query(SHOW, result_type=TaskShow)
+        return shown
+
+    async def refused(self, wish: AnyWish) -> str:
+        """Why a wish is not taken."""
+        with pytest.raises(WorkflowUpdateFailedError) as refusal:
+            await self.wish(wish)
+        return str(refusal.value.cause)
+
+
+@asynccontextmanager
+async def task(world: World, given: TaskInput | None = None, record: str = "") -> AsyncIterator[TaskStory]:
+    """A task that has just been started on a fresh clock."""
+    given = given or a_task()
+    async with time_skipping() as env, workers(env.client, world):
+        handle = await env.client.start_workflow(
+            TaskWorkflow.run, given, id=Kind.TASK.workflow_id(given.task.id), task_queue=WORKFLOW_QUEUE
+        )
+        it = TaskStory(env, world, handle, glances=_NO_GATES)  # type: ignore[arg-type]
+        await it.at_rest()
+        yield it
+        await corpus.record(record, handle)
+
+
+def told(world: World) -> list[tuple[str, str]]:
+    """What was sent to whom, in order."""
+    return world.push.stages()
+
+
+async def test_all_are_asked_and_the_first_to_do_it_ends_it_for_all() -> None:
+    world = World()
+    async with task(world, record="task-done") as it:
+        assert set(told(world)) == {("ready", ADA), ("ready", BEN)}
+        assert (await it.task()).status is Status.OPEN
+        receipt = await it.wish(Done(actor=BEN, note="It was there already."))
+        assert (receipt.status, receipt.state, receipt.detail) == (Status.DONE, OperationState.DONE, "done")
+        ended = await it.handle.result()
+        assert (ended.outcome, ended.by, ended.late) == (Status.DONE, BEN, False)
+        assert {one.person: one.state for one in ended.people} == {ADA: "spared", BEN: "done"}
+        shown = await it.task()
+        assert shown.done_by == BEN
+        assert ("done", BEN, "It was there already.") in [(one.what, one.who, one.why) for one in shown.timeline]
+    (batch, *_) = world.handoff.batches
+    taken_off = {call.notice.person for call in batch.calls if call.notice and call.notice.action == "withdraw"}
+    assert taken_off == {ADA, BEN}
+    assert {call.target.target for call in batch.calls} >= {"crm", f"notice:{OWNER}"}
+
+
+async def test_a_task_stays_open_after_its_due_date_and_is_followed_up() -> None:
+    world = World()
+    world.planner.overdue = timedelta(days=2)
+    async with task(world, a_task(ADA), record="task-overdue") as it:
+        await it.days_pass(37)
+        shown = await it.task()
+        assert (shown.status, shown.overdue, shown.closes_at) == (Status.OPEN, True, None)
+        assert [stage for stage, _ in told(world) if stage.startswith("overdue")] == [
+            "overdue-1",
+            "overdue-2",
+            "overdue-3",
+        ]
+        await it.wish(Done(actor=ADA))
+        assert (await it.handle.result()).late
+
+
+async def test_a_task_expires_only_where_its_policy_says_so() -> None:
+    async with task(World(), a_task(ADA, policy=Policy())) as it:
+        await it.days_pass(31)
+        assert (await it.handle.result()).outcome is Status.EXPIRED
+
+
+async def test_who_cannot_go_on_is_heard_and_the_clocks_stand_until_the_way_is_clear() -> None:
+    world = World()
+    async with task(world, a_task(ADA), record="task-blocked") as it:
+        await it.days_pass(1)
+        await it.wish(Block(person=ADA, because="There is no order form."))
+        await it.at_rest()
+        assert told(world)[-1] == ("blocked-1", OWNER)
+        shown = await it.task()
+        assert [one.code for one in shown.attention] == [AttentionCode.BLOCKED]
+        assert f"blocked by {ADA}" in shown.says
+        assert shown.question is not None and shown.question.text == "There is no order form."
+        assert await it.refused(Block(person=ADA, because="Still none.")) == "it is blocked already"
+        due_before = shown.due_at
+        await it.days_pass(2)
+        assert [stage for stage, _ in told(world) if stage.startswith("reminder")] == []
+        await it.wish(Unblock(actor=OWNER, text="It is in the folder now."))
+        await it.at_rest()
+        after = await it.task()
+        assert due_before is not None and after.due_at is not None
+        assert timedelta(days=1.9) < after.due_at - due_before < timedelta(days=2.1)
+        assert ("answer-1", ADA) in told(world)
+        assert await it.refused(Unblock(actor=OWNER, text="")) == "the task is not blocked"
+
+
+async def test_a_question_is_answered_and_is_no_block() -> None:
+    world = World()
+    async with task(world, a_task(ADA)) as it:
+        await it.wish(Question(person=ADA, text="Which plan?"))
+        assert await it.refused(Unblock(actor=OWNER, text="")) == "the task is not blocked"
+        await it.wish(Answer(actor=OWNER, text="The large one."))
+        await it.at_rest()
+        assert (await it.task()).question is None
+
+
+async def test_what_is_waived_or_cancelled_is_over_at_once() -> None:
+    for wish, outcome in (
+        (Waiver(actor=OWNER, reason="not needed"), Status.WAIVED),
+        (Cancellation(actor=OWNER, reason="the deal is off"), Status.CANCELLED),
+    ):
+        world = World()
+        async with task(world) as it:
+            receipt = await it.wish(wish)
+            assert receipt.state is OperationState.DONE
+            assert (await it.handle.result()).outcome is outcome
+        heard = {call.notice.person for batch in world.handoff.batches for call in batch.calls if call.notice}
+        assert heard == {OWNER, ADA, BEN}
+
+
+async def test_a_place_is_handed_over_to_who_is_there() -> None:
+    world = World()
+    world.planner.away = {"carl"}
+    async with task(world, a_task(ADA), record="task-handed-over") as it:
+        refused = await it.wish(Delegation(actor=ADA, signer=ADA, to="carl"))
+        assert (refused.state, refused.detail) == (OperationState.REFUSED, "carl is away: insist with --force")
+        taken = await it.wish(Delegation(actor=ADA, signer=ADA, to="dora"))
+        assert (taken.state, taken.detail) == (OperationState.DONE, "handed over to dora")
+        await it.at_rest()
+        assert ("ready", "dora") in told(world) and ("reassigned", ADA) in told(world)
+        await it.wish(Done(actor="dora"))
+        ended = await it.handle.result()
+        assert {one.person: one.state for one in ended.people} == {ADA: "reassigned", "dora": "done"}
+
+
+async def test_a_silent_assignee_is_escalated_as_a_signer_is() -> None:
+    world = World()
+    async with task(world, a_task(ADA)) as it:
+        await it.days_pass(13)
+        assert ("escalation", "chair") in told(world)
+        assert ("reminder-1", ADA) in told(world)
+
+
+async def test_it_can_be_paused_extended_reminded_and_put_off() -> None:
+    world = World()
+    async with task(world, a_task(ADA), record="task-wishes") as it:
+        await it.wish(Pause(actor=OWNER, reason="holidays"))
+        assert "paused" in (await it.task()).says
+        await it.wish(Resumption(actor=OWNER))
+        await it.wish(ReminderNow(actor=OWNER, force=True))
+        await it.at_rest()
+        assert ("reminder-manual-1", ADA) in told(world)
+        later = datetime.now(UTC) + timedelta(days=60)
+        await it.wish(Extension(actor=OWNER, due=later))
+        await it.at_rest()
+        assert (await it.task()).due_at == later
+        await it.wish(NotNow(person=ADA, until=datetime.now(UTC) + timedelta(days=2)))
+        await it.at_rest()
+        assert (await it.task()).choices[0].snoozes_left == 1
+
+
+async def test_who_cancels_the_run_itself_cancels_the_task() -> None:
+    async with task(World()) as it:
+        await it.handle.cancel()
+        assert (await it.handle.result()).outcome is Status.CANCELLED
