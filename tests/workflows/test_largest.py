@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
-from workflows.signature.record import completed
 
 from activities.follow_up.nearest import AT_LEAST, REMINDERS_AT_ONCE, nearest
 from tests.workflows.fakes import FakePlanner, World
@@ -15,6 +14,7 @@ from tests.workflows.stage import Story, a_request, story
 from workflows.follow_up.agenda import Nudge, Wait, is_used_up, next_step
 from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.ledger import LINES_AT_MOST
+from workflows.follow_up.record import completed
 from workflows.model.notices import Channel, Delivered, Outcome, Page
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Reminded, Turn
 from workflows.model.policy import Policy

@@ -1,0 +1,123 @@
+"""`make bench BENCH=task`: what one task writes beside the least workflow that asks the same of the world.
+
+Two people are asked, reminded three times, one of them says that it is done, and three are told of the end.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.text import Text
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.worker import Worker
+
+from starter.codec import data_converter
+from tests.bench import clock
+from tests.bench.floor import PROMPT
+from tests.bench.history import NotAsAsked, actions
+from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService
+from tests.bench.task_floor import FLOOR, PEOPLE, TaskFloor
+from tests.servers import real_server
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.policy import Policy, Target
+from workflows.model.subject import Participant, Role
+from workflows.model.task import Task
+from workflows.model.wishes import Done
+from workflows.task.inputs import TaskInput
+from workflows.task.workflow import TaskWorkflow
+
+NAME: Final = "task"
+AIM: Final = 1.2
+_AT_MOST: Final = 60
+_OF_MOVED_CLOCKS: Final = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIME_SKIPPING_TRANSITIONED
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one of the two left behind."""
+
+    actions: int
+    events: int
+
+    @classmethod
+    def of(cls, history: WorkflowHistory) -> "Written":
+        """Of a closed one; `NotAsAsked` when a reminder is missing in it."""
+        count = Counter(event.event_type for event in history.events)
+        timers = count[EventType.EVENT_TYPE_TIMER_STARTED]
+        calls = count[EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED]
+        if (timers, calls) != (4, 5):
+            raise NotAsAsked(f"{history.workflow_id}: {timers} timers and {calls} activities instead of 4 and 5")
+        return cls(actions(history), len(history.events) - count[_OF_MOVED_CLOCKS])
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Ours beside the floor."""
+
+    ours: Written
+    floor: Written
+
+    def as_json(self) -> dict[str, dict[str, float]]:
+        """The shape of BENCH_JSON."""
+        return {
+            f"{NAME}.actions": _compared(self.ours.actions, self.floor.actions),
+            f"{NAME}.events": _compared(self.ours.events, self.floor.events),
+        }
+
+    def in_words(self) -> Text:
+        """A line a figure, green when the aim was met."""
+        lines = Text()
+        for name, one in self.as_json().items():
+            met = one["ratio"] <= AIM
+            says = f"{name}: {one['ours']:.0f} beside {one['floor']:.0f}, {one['ratio']:.2f} × (aim ≤ {AIM} ×)\n"
+            lines.append(says, style="green" if met else "red")
+        return lines
+
+
+async def measure() -> Beside:
+    """Some seconds on a fresh server."""
+    quiet = ("--output", "none", "--log-level", "never")
+    prompt: list[Callable[..., Any]] = [
+        *PromptPlanner().activities(),
+        *PromptPushService().activities(),
+        *PromptHandoff().activities(),
+        *PROMPT,
+    ]
+    async with AsyncExitStack() as stack, asyncio.timeout(_AT_MOST):
+        env = await stack.enter_async_context(real_server(*quiet, converter=data_converter(())))
+        worker = Worker(
+            env.client, task_queue=names.WORKFLOW_QUEUE, workflows=[TaskWorkflow, TaskFloor], activities=prompt
+        )
+        await stack.enter_async_context(worker)
+        hurried = clock.hurried(env.client)
+        ours = await _ours(hurried)
+        floor = await hurried.start_workflow(
+            FLOOR, "t-floor", id="task:floor", task_queue=names.WORKFLOW_QUEUE, memo={names.MEMO_FINGERPRINT: "f"}
+        )
+        await asyncio.gather(*(clock.reminded(env.client, handle) for handle in (ours, floor)))
+        await ours.execute_update(names.DONE, Done(actor=PEOPLE[0]), id="done-1")
+        await floor.execute_update("done", PEOPLE[0], id="done-1")
+        await asyncio.gather(ours.result(), floor.result())
+        return Beside(Written.of(await ours.fetch_history()), Written.of(await floor.fetch_history()))
+
+
+async def _ours(client: Client) -> WorkflowHandle[Any, Any]:
+    people = tuple(Participant(person=person, role=Role.DO) for person in PEOPLE)
+    task = Task(id="ours", kind="team-task", title="Create the account", requester="legal-desk", people=people)
+    policy = Policy(expires=False, handoff=(Target(target="crm", url="https://crm.example/hooks"),))
+    return await client.start_workflow(
+        names.TASK,
+        TaskInput(task=task, policy=policy, fingerprint="5c" * 32),
+        id=Kind.TASK.workflow_id(task.id),
+        task_queue=names.WORKFLOW_QUEUE,
+        memo={names.MEMO_FINGERPRINT: "5c" * 32},
+    )
+
+
+def _compared(ours: int, floor: int) -> dict[str, float]:
+    return {"ours": ours, "floor": floor, "ratio": round(ours / floor, 3)}

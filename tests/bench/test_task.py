@@ -1,0 +1,11 @@
+"""What a task costs in the server's books: a rule of the engine, not of this machine."""
+
+from tests.bench import task
+
+
+async def test_a_task_writes_at_most_a_fifth_more_than_the_least_workflow() -> None:
+    found = await task.measure()
+    assert {name: one["ratio"] <= task.AIM for name, one in found.as_json().items()} == {
+        "task.actions": True,
+        "task.events": True,
+    }, found
