@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from temporalio.runtime import Runtime, TelemetryConfig
@@ -20,6 +20,8 @@ from tests.bench import desk, planner, table, task, urgent
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
 from tests.bench.run import measure
+
+Found: TypeAlias = planner.Planned | urgent.Course | desk.Page | task.Beside
 
 
 def main() -> None:

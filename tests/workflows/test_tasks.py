@@ -174,12 +174,12 @@ async def test_a_question_is_answered_and_is_no_block() -> None:
 
 
 async def test_what_is_waived_or_cancelled_is_over_at_once() -> None:
-    for wish, outcome in (
-        (Waiver(actor=OWNER, reason="not needed"), Status.WAIVED),
-        (Cancellation(actor=OWNER, reason="the deal is off"), Status.CANCELLED),
+    for wish, outcome, record in (
+        (Waiver(actor=OWNER, reason="not needed"), Status.WAIVED, "task-waived"),
+        (Cancellation(actor=OWNER, reason="the deal is off"), Status.CANCELLED, ""),
     ):
         world = World()
-        async with task(world) as it:
+        async with task(world, record=record) as it:
             receipt = await it.wish(wish)
             assert receipt.state is OperationState.DONE
             assert (await it.handle.result()).outcome is outcome
