@@ -1,4 +1,4 @@
-"""`countersign fast-forward`: moves one request's clock, so that a policy of weeks is rehearsed in seconds.
+"""`countersign fast-forward`: moves one clock, so that a policy of weeks is rehearsed in seconds.
 
 Only a server with workflow time skipping can do it, as `countersign dev` starts one. Real work is never hurried: the
 clock stands while an activity runs, and a retried one ends the rehearsal, for each second of its pauses would be a
@@ -24,10 +24,11 @@ from activities import runs
 from activities.rpc_errors import about_the_workflow
 from activities.runs import Description, RunStatus
 from starter.exits import Refusal
-from starter.request_ids import request_id
+from starter.request_ids import followed_up
+from workflows.kinds import Named
 from workflows.model.base import Model
-from workflows.model.views import RequestShow
-from workflows.names import SHOW, request_workflow_id
+from workflows.model.views import FollowUpShow
+from workflows.names import SHOW
 
 WITHIN: Final = timedelta(seconds=60)
 _GLANCE: Final = 0.2
@@ -38,7 +39,7 @@ Handle = WorkflowHandle[Any, Any]
 
 
 class Forwarded(Model):
-    """Where the request's clock stands now; `reached` is False when the request ended before the target."""
+    """Where the clock of a request or a task stands now; `reached` is False when it ended before the target."""
 
     id: str
     now: AwareDatetime
@@ -54,46 +55,49 @@ def span(text: str) -> timedelta:
 
 
 async def forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
-    """Move the request's clock `by` this much; returns when it is there and everything on the way was done.
+    """Move one clock `by` this much; returns when it is there and everything on the way was done.
 
-    `Refusal` when the server moves no clocks, the request is unknown or closed, an activity is being retried, or it is
+    `id` is a request's, or the workflow id of a request or a task.
+
+    `Refusal` when the server moves no clocks, it is unknown or closed, an activity is being retried, or it is
     not there `within` this much real time; the clock is then left where it is, and runs on as clocks do.
     """
-    id = request_id(id)
-    handle = client.get_workflow_handle(request_workflow_id(id))
+    what = followed_up(id)
+    handle = client.get_workflow_handle(what.workflow_id)
     skipper = TimeSkipper(client)
     try:
-        _refuse_to_hurry(await runs.described(client, handle.id), id)
-        reached = await _moved(skipper, handle, id, by, within)
-        return Forwarded(id=id, now=await skipper.get_current_time(handle), reached=reached)
+        _refuse_to_hurry(await runs.described(client, handle.id), what)
+        reached = await _moved(skipper, handle, what, by, within)
+        return Forwarded(id=what.id, now=await skipper.get_current_time(handle), reached=reached)
     except RPCError as error:
-        raise _in_words(error, id) from error
+        raise _in_words(error, what) from error
 
 
 async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN) -> Forwarded:
-    """Move the request's clock to what happens next; `Refusal` when that has no time, and what `forward` refuses."""
-    id = request_id(id)
-    handle = client.get_workflow_handle(request_workflow_id(id))
+    """Move one clock to what happens next; `Refusal` when that has no time, and what `forward` refuses."""
+    what = followed_up(id)
+    handle = client.get_workflow_handle(what.workflow_id)
     try:
-        shown: RequestShow = await handle.query(SHOW, result_type=RequestShow)
+        shown: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
         now = await TimeSkipper(client).get_current_time(handle)
     except RPCError as error:
-        raise _in_words(error, id) from error
+        raise _in_words(error, what) from error
     if shown.next is None or shown.next.at is None:
-        raise Refusal(f"{id}: nothing is to come at a time of its own ({shown.next.why if shown.next else shown.says})")
+        why = shown.next.why if shown.next else shown.says
+        raise Refusal(f"{what.id}: nothing is to come at a time of its own ({why})")
     return await forward(client, id, max(shown.next.at - now, timedelta(0)) + _JUST_AFTER, within=within)
 
 
-async def _moved(skipper: TimeSkipper, handle: Handle, id: str, by: timedelta, within: timedelta) -> bool:
+async def _moved(skipper: TimeSkipper, handle: Handle, what: Named, by: timedelta, within: timedelta) -> bool:
     move = asyncio.create_task(skipper.fast_forward(handle, by))
     try:
         async with asyncio.timeout(within.total_seconds()):
             while not move.done():
                 await asyncio.wait([move], timeout=_GLANCE)
-                _refuse_to_hurry(await runs.described(skipper.client, handle.id), id)
+                _refuse_to_hurry(await runs.described(skipper.client, handle.id), what)
             return await move
     except TimeoutError:
-        raise await _too_slow(skipper, handle, id, within) from None
+        raise await _too_slow(skipper, handle, what, within) from None
     finally:
         if not move.done() or move.cancelled() or move.exception():
             await _disarm(skipper.client, handle)
@@ -115,22 +119,24 @@ async def _disarm(client: Client, handle: Handle) -> None:
         )
 
 
-def _refuse_to_hurry(described: Description, id: str) -> None:
+def _refuse_to_hurry(described: Description, what: Named) -> None:
     if described.status is RunStatus.PAUSED:
-        raise Refusal(f"{id}: the workflow is paused in Temporal, so its clock moves nothing; unpause it there first")
+        raise Refusal(
+            f"{what.id}: the workflow is paused in Temporal, so its clock moves nothing; unpause it there first"
+        )
     for pending in described.raw.pending_activities:
         if pending.attempt > 1:
             raise Refusal(
-                f"{id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), so its clock is not "
-                f"moved any further; fix that first (countersign request show {id})"
+                f"{what.id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), so its clock "
+                f"is not moved any further; fix that first (countersign {what.kind} show {what.id})"
             )
 
 
-async def _too_slow(skipper: TimeSkipper, handle: Handle, id: str, within: timedelta) -> Refusal:
+async def _too_slow(skipper: TimeSkipper, handle: Handle, what: Named, within: timedelta) -> Refusal:
     now: datetime = await skipper.get_current_time(handle)
     waits = _waits_for(await runs.described(skipper.client, handle.id))
     return Refusal(
-        f"{id}: not there within {within.total_seconds():.0f} s, its clock is at {now:%d %b %H:%M} UTC{waits}"
+        f"{what.id}: not there within {within.total_seconds():.0f} s, its clock is at {now:%d %b %H:%M} UTC{waits}"
     )
 
 
@@ -141,11 +147,11 @@ def _waits_for(described: Description) -> str:
     return f"; it waits for {', '.join(busy)}" if busy else ""
 
 
-def _in_words(error: RPCError, id: str) -> Exception:
+def _in_words(error: RPCError, what: Named) -> Exception:
     if error.status is RPCStatusCode.UNIMPLEMENTED:
         return Refusal(
             "this Temporal server moves no clocks: fast-forward works on the one that `countersign dev` starts"
         )
     if about_the_workflow(error):
-        return Refusal(f"{id}: no such request is open, so there is no clock to move")
+        return Refusal(f"{what.id}: no such {what.kind} is open, so there is no clock to move")
     return error

@@ -21,14 +21,14 @@ from activities.runs import Description, RunStatus
 from activities.store import Home, Store
 from starter.context import Context
 from starter.exits import Refusal
-from starter.request_ids import request_id
+from starter.request_ids import id_of
 from workflows import names
 from workflows.follow_up.record import amended, completed
 from workflows.follow_up.show import stamp
 from workflows.kinds import Kind, Named
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.records import Amendment, SettledRecord
-from workflows.model.subject import Code, Status
+from workflows.model.subject import BEGINS, Code, Status
 from workflows.model.views import AnyShow, FollowUpShow, Next, NextStep, RequestShow, TaskShow
 from workflows.model.wishes import Problem
 
@@ -60,13 +60,18 @@ async def suggesting(client: Client) -> AsyncIterator[None]:
     except Unknown as unknown:
         from starter.listing.near import hint  # noqa: PLC0415  a list is what hardly any word needs
 
-        raise Unknown(unknown.what, await hint(client, unknown.what.id)) from None
+        raise Unknown(unknown.what, await hint(client, unknown.what)) from None
 
 
 async def show(context: Context, typed: str, *, whole: bool = False) -> RequestShow:
     """Everything known of a request; `partial` when no worker answers. `Refusal` for an unknown id."""
+    return _of_type(RequestShow, await show_of(Kind.REQUEST, context, typed, whole=whole))
+
+
+async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = False) -> RequestShow | TaskShow:
+    """Everything known of one of this kind; see `show`."""
     async with suggesting(context.client):
-        shown = await look(context.client, context.store, request_id(typed))
+        shown = await look_at(context.client, context.store, Named(kind, id_of(kind, typed)))
     return await complete(context.store, shown) if whole else shown
 
 
@@ -152,7 +157,7 @@ async def _outside(store: Store, what: Named, described: Description) -> Request
         return record.replace(partial=True)
     known = described.known
     kind = known.get(names.KIND) or ""
-    status = Status(known.get(names.STATUS) or (Status.OPEN if what.kind is Kind.TASK else Status.CONVERTING))
+    status = Status(known.get(names.STATUS) or BEGINS[what.kind])
     facts = FollowUpShow(
         id=what.id,
         kind=kind,

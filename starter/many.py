@@ -13,9 +13,8 @@ from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.files.table import Table, write
 from activities.people import UnusablePeople
 from activities.policies.catalogue import Catalogue
-from activities.requests import start as start_path
 from activities.requests.documents import Documents
-from activities.requests.input import Prepared
+from activities.requests.input import Prepared, prepare
 from activities.requests.template import Template
 from activities.store import Store
 from starter import clients, requests
@@ -174,7 +173,7 @@ async def _checked(
     ids: dict[str, str] = {}
     for file in plain:
         try:
-            one = await start_path.prepare(
+            one = await prepare(
                 file, catalogue=catalogue, directory=directory, now=now or datetime.now(UTC), documents=documents
             )
         except FileFaults as found:

@@ -5,7 +5,7 @@ from typing import Final
 from activities.files.reading import FileFaults
 from activities.http.calling import ServiceFailure
 from activities.people import DirectoryFailure
-from activities.requests.start import BrokenOff, IdTaken
+from activities.starting.path import BrokenOff, IdTaken
 from activities.store import StoreFailure
 from starter.codec import CodecError
 

@@ -1,13 +1,10 @@
-"""Ids as people type them: the request's own, or its whole workflow id."""
+"""Ids as people type them: the own one of a request or a task, or its whole workflow id."""
 
 import re
-from typing import Final
 
 from activities.spelling import ID_PATTERN
 from starter.exits import Refusal
-from workflows.names import request_workflow_id
-
-_PREFIX: Final = request_workflow_id("")
+from workflows.kinds import Kind, Named, named
 
 
 def is_request_id(text: str) -> bool:
@@ -16,10 +13,22 @@ def is_request_id(text: str) -> bool:
 
 
 def request_id(typed: str) -> str:
-    """The request's id; `Refusal` for the workflow id of something else, and for what cannot be an id."""
-    id = typed.removeprefix(_PREFIX)
+    """The request's id; see `id_of`."""
+    return id_of(Kind.REQUEST, typed)
+
+
+def id_of(kind: Kind, typed: str) -> str:
+    """The id of one of this kind; `Refusal` for the workflow id of something else, and for what cannot be an id."""
+    prefix = kind.workflow_id("")
+    id = typed.removeprefix(prefix)
     if not is_request_id(id):
         raise Refusal(
-            f"{typed} is not a request: expected an id of 1-100 characters of A-Z a-z 0-9 . _ -, or {_PREFIX}<id>"
+            f"{typed} is not a {kind}: expected an id of 1-100 characters of A-Z a-z 0-9 . _ -, or {prefix}<id>"
         )
     return id
+
+
+def followed_up(typed: str) -> Named:
+    """What has this workflow id, or the request of this id; `Refusal` for what is neither."""
+    kind = known.kind if (known := named(typed)) else Kind.REQUEST
+    return Named(kind, id_of(kind, typed))

@@ -1,4 +1,4 @@
-"""What the words of `countersign request …` do: typed, without argv and without a terminal."""
+"""What the words of `countersign request …`, and `start` of a task, do: typed, without argv and without a terminal."""
 
 import asyncio
 import json
@@ -9,9 +9,9 @@ from pathlib import Path
 from activities.files.reading import FileText
 from activities.people import UnusablePeople
 from activities.policies.catalogue import Catalogue
-from activities.requests import start as start_path
 from activities.requests.documents import Documents
-from activities.requests.input import Prepared
+from activities.requests.input import Prepared, prepare
+from activities.starting import path
 from activities.store import Store
 from starter import clients
 from starter.context import Context
@@ -23,7 +23,7 @@ __all__ = ["StartAnswer", "checked", "read", "show", "start"]
 
 
 class StartAnswer(Model):
-    """The answer of `request start`; `created` is False when the request was there before."""
+    """The answer of `start`; `created` is False when it was there before."""
 
     id: str
     workflow_id: str
@@ -50,7 +50,7 @@ async def checked(settings: Settings, content: Mapping[str, object], *, folder: 
 
 async def _prepared(settings: Settings, written: FileText, now: datetime | None) -> Prepared:
     try:
-        return await start_path.prepare(
+        return await prepare(
             written,
             catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
             directory=clients.directory(settings, Store(settings.store_url)),
@@ -61,8 +61,8 @@ async def _prepared(settings: Settings, written: FileText, now: datetime | None)
         raise unusable.faults from None
 
 
-async def start(context: Context, prepared: Prepared, *, again: bool = False) -> StartAnswer:
-    """Start the request, or recognise the one that the same content started before; `IdTaken` for another one's id.
+async def start(context: Context, prepared: path.Prepared, *, again: bool = False) -> StartAnswer:
+    """Start it, or recognise the one that the same content started before; `IdTaken` for another one's id.
 
     This is what the command does, for programs as well: `starter/examples/start_from_orders.py` is one. What it is
     given comes from `read` or `checked`, the context from `starter.context.opened`. May be repeated at any time, and
@@ -70,7 +70,7 @@ async def start(context: Context, prepared: Prepared, *, again: bool = False) ->
 
     `BrokenOff` for one whose workflow was broken off, unless it was terminated and is to be taken up `again`.
     """
-    started = await start_path.start(context.client, context.store, prepared, again=again)
+    started = await path.start(context.client, context.store, prepared, again=again)
     return StartAnswer(
         id=started.id,
         workflow_id=started.workflow_id,

@@ -1,11 +1,11 @@
-"""What people read of one request: the answer first, then who, then what happened as one list, on one screen.
+"""What people read of one request or task: the answer first, then who, then what happened as one list, on one screen.
 
 An ordinary request takes at most `SCREEN` lines of 80 columns; what is older is counted. Programs read all of it.
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -15,7 +15,7 @@ from workflows.follow_up.show import deadlines, is_needless, outcome_words, stam
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine, HandoffState
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.views import AssigneeLine, FollowUpShow, RequestShow, SignerLine, TaskShow
 
 SCREEN: Final = 25
 """Lines of an ordinary request."""
@@ -23,12 +23,13 @@ _NEWEST: Final = 8
 """Lines of what happened that people are shown unless they want them all."""
 _SIGNERS: Final = 6
 _GOOD: Final = ("signed", "approved", "done", "accepted")
+Line = TypeVar("Line", SignerLine, AssigneeLine)
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
 
 
-def of_request(shown: RequestShow, *, whole: bool = True) -> Group:
+def of_shown(shown: RequestShow | TaskShow, *, whole: bool = True) -> Group:
     """The answer in one sentence, then everything; without `whole` only the newest of what happened."""
-    return Group(*_request(shown, whole=whole))
+    return Group(*_shown(shown, whole=whole))
 
 
 def state_of(state: str) -> Text:
@@ -38,14 +39,11 @@ def state_of(state: str) -> Text:
     return Text(state, "red" if state in _BAD else "")
 
 
-def _request(shown: RequestShow, *, whole: bool) -> Iterator[RenderableType]:
+def _shown(shown: RequestShow | TaskShow, *, whole: bool) -> Iterator[RenderableType]:
     yield Sentence(shown.says, "bold")
     yield ZoneLine()
     yield _facts(shown)
-    signers = shown.signers if whole else _pressing(shown.signers)
-    yield from _section(("signer", "role", "state", "at"), map(_signer, signers))
-    if len(signers) < len(shown.signers):
-        yield Text(f"and {len(shown.signers) - len(signers)} more signers (--all has them)", "dim")
+    yield from _people(shown, whole=whole)
     yield from _section(("asked", "person", "question", "answer"), map(_question, shown.questions))
     yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(shown)))
     happened = list(_happened(shown))
@@ -54,11 +52,27 @@ def _request(shown: RequestShow, *, whole: bool) -> Iterator[RenderableType]:
     yield from _left_out(shown, len(happened) - len(newest))
 
 
-def _facts(shown: RequestShow) -> Facts:
+def _people(shown: RequestShow | TaskShow, *, whole: bool) -> Iterator[RenderableType]:
+    if isinstance(shown, TaskShow):
+        people = shown.people if whole else _pressing(shown.people)
+        yield from _section(("asked", "state", "at"), map(_assignee, people))
+        yield from _beyond(len(shown.people) - len(people), "people")
+    else:
+        signers = shown.signers if whole else _pressing(shown.signers)
+        yield from _section(("signer", "role", "state", "at"), map(_signer, signers))
+        yield from _beyond(len(shown.signers) - len(signers), "signers")
+
+
+def _beyond(left: int, who: str) -> Iterator[RenderableType]:
+    if left:
+        yield Text(f"and {left} more {who} (--all has them)", "dim")
+
+
+def _facts(shown: RequestShow | TaskShow) -> Facts:
     facts = Facts()
-    facts.add("request", f"{shown.id}  {shown.kind}")
-    if shown.document:
-        facts.add("document", shown.document)
+    for what, says in _about(shown):
+        if says:
+            facts.add(what, says)
     for waiting in shown.waiting_for:
         facts.add("waiting for", f"{waiting.person}, since {stamp(waiting.since)}")
     if shown.next:
@@ -72,14 +86,21 @@ def _facts(shown: RequestShow) -> Facts:
     return facts
 
 
-def _pressing(signers: tuple[SignerLine, ...]) -> tuple[SignerLine, ...]:
-    """Of a crowd those who have not signed yet come first."""
+def _about(shown: RequestShow | TaskShow) -> tuple[tuple[str, str], ...]:
+    name = f"{shown.id}  {shown.kind}"
+    if isinstance(shown, TaskShow):
+        return ("task", name), ("title", shown.title), ("text", shown.text)
+    return ("request", name), ("document", shown.document)
+
+
+def _pressing(signers: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Of a crowd those who have not acted yet come first."""
     if len(signers) <= _SIGNERS:
         return signers
     return tuple(sorted(signers, key=lambda line: line.state in _GOOD)[:_SIGNERS])
 
 
-def _happened(shown: RequestShow) -> Iterator[tuple[Cell, ...]]:
+def _happened(shown: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
     """Everything that has an instant, as one list, oldest first."""
     notices = (line for line in shown.notifications if not is_needless(line))
     told = (line for line in shown.handoffs if line.state is HandoffState.DONE)
@@ -91,11 +112,11 @@ def _happened(shown: RequestShow) -> Iterator[tuple[Cell, ...]]:
     return (row for _, row in sorted(entries, key=lambda entry: entry[0]))
 
 
-def _untold(shown: RequestShow) -> Iterator[HandoffLine]:
+def _untold(shown: FollowUpShow) -> Iterator[HandoffLine]:
     return (line for line in shown.handoffs if line.state is not HandoffState.DONE)
 
 
-def _left_out(shown: RequestShow, older: int) -> Iterator[RenderableType]:
+def _left_out(shown: FollowUpShow, older: int) -> Iterator[RenderableType]:
     if older + shown.earlier > 0:
         yield Text(f"and {older + shown.earlier} earlier (--all has them)", "dim")
     if needless := sum(map(is_needless, shown.notifications)):
@@ -113,6 +134,10 @@ def _section(columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]) -> Iter
 
 def _signer(line: SignerLine) -> tuple[Cell, ...]:
     return f"{line.order}. {line.person}", line.role, state_of(line.state), Instant(line.at)
+
+
+def _assignee(line: AssigneeLine) -> tuple[Cell, ...]:
+    return line.person, state_of(line.state), Instant(line.at)
 
 
 def _notice(line: Notification) -> tuple[Cell, ...]:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from starter.showing import state_of
 from starter.terminal import Instant, Rows, ZoneLine
+from workflows.kinds import Kind, named
 
 if TYPE_CHECKING:  # Whoever lists requests does not wait for what starts them.
     from activities.requests.input import Prepared
@@ -16,14 +17,17 @@ if TYPE_CHECKING:  # Whoever lists requests does not wait for what starts them.
     from starter.many import Outcome
     from starter.requests import StartAnswer
 
+_HEADS: Final = {Kind.REQUEST: ("document", "requester"), Kind.TASK: ("title", "owner")}
+"""What a list calls what each is about, and who asked for it."""
 _FAILED_AT_MOST: Final = 100
 """Requests of many that are named because they were not started; the result file has all."""
 
 
 def of_start(started: "StartAnswer") -> Group:
     """Whether it was started or found, and how to look at it."""
-    what = "started" if started.created else "was there before: the same request, not started again"
-    return Group(Text(f"{started.id} {what}", "bold"), Text(f"countersign request show {started.id}", "dim"))
+    kind = known.kind if (known := named(started.workflow_id)) else Kind.REQUEST
+    what = "started" if started.created else f"was there before: the same {kind}, not started again"
+    return Group(Text(f"{started.id} {what}", "bold"), Text(f"countersign {kind} show {started.id}", "dim"))
 
 
 def of_dry_run(prepared: "Sequence[Prepared]") -> Group:
@@ -52,11 +56,12 @@ def of_many(outcomes: "Sequence[Outcome]") -> Group:
     return Group(Text(", ".join(counts), "bold"), *([table] if failed else []))
 
 
-def of_list(lines: "Iterable[RequestLine]") -> Group:
-    """One line a request."""
+def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
+    """One line each of those of a kind."""
+    title, asking = _HEADS[kind]
     table = Rows(
-        "request", "document", "kind", "status", "waiting for", "since", "due", "requester", "problem",
-        whole=("request", "status"),
+        kind, title, "kind", "status", "waiting for", "since", "due", asking, "problem",
+        whole=(kind, "status"),
     )  # fmt: skip
     for line in lines:
         problem = Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")

@@ -1,4 +1,4 @@
-"""What people wish of a living request: one way in for the command and the pages, and harmless to repeat.
+"""What people wish of a living request or task: one way in for the command and the pages, and harmless to repeat.
 
 A wish is an update of the workflow, which is answered as soon as it is recorded. Its id is its word and the `op`: the
 same word with the same `op` is taken once, however often it is sent. What becomes of it is asked for afterwards.
@@ -25,14 +25,15 @@ from activities.rpc_errors import about_a_pause, about_the_limit_in_flight, abou
 from starter import lookup
 from starter.context import Context
 from starter.exits import Refusal
-from starter.request_ids import request_id
+from starter.request_ids import id_of
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
+from workflows.kinds import Kind, Named
 from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
 from workflows.model.subject import Status
 from workflows.model.texts import name_fault
-from workflows.model.views import RequestShow
-from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Wish
+from workflows.model.views import RequestShow, TaskShow
+from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done, Waiver, Wish
 
 RECORDED_WITHIN: Final = timedelta(seconds=20)
 CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
@@ -50,15 +51,15 @@ _NO_ANSWER: Final = (
 
 
 class Refused(Refusal):
-    """The request does not take the wish; the text is the workflow's sentence for whoever wished it."""
+    """It does not take the wish; the text is the workflow's sentence for whoever wished it."""
 
 
 class NotLiving(Refusal):
-    """No such request is running: it has ended, or never was."""
+    """Nothing of this id is running: it has ended, or never was."""
 
 
 class NotAdmitted(Refusal):
-    """Temporal has refused the change before the request could hear of it."""
+    """Temporal has refused the change before the workflow could hear of it."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"nothing was changed: {why}")
@@ -72,23 +73,32 @@ class NotConfirmed(Refusal):
         self.op = op
 
 
-async def send(client: Client, request: str, wish: AnyWish, op: str, *, within: timedelta = RECORDED_WITHIN) -> Receipt:
-    """The receipt of a wish that the request has taken, now or under the same `op` before.
+async def send(
+    client: Client,
+    id: str,
+    wish: AnyWish,
+    op: str,
+    *,
+    kind: Kind = Kind.REQUEST,
+    within: timedelta = RECORDED_WITHIN,
+) -> Receipt:
+    """The receipt of a wish that was taken by the one of this id, now or under the same `op` before.
 
     Raises `Refused`, `NotLiving`, `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` when no answer came `within`.
     """
-    handle, word = client.get_workflow_handle(names.request_workflow_id(request)), UPDATES[type(wish)]
+    what, word = Named(kind, id), UPDATES[type(wish)]
+    handle = client.get_workflow_handle(what.workflow_id)
     try:
         async with asyncio.timeout(within.total_seconds()):
             taken: Receipt = await handle.execute_update(word, wish, id=f"{word}-{op}", result_type=Receipt)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
-        raise Refused(_why(failure)) from None
+        raise Refused(_why(failure, kind)) from None
     except RuntimeError as error:  # a lazy client that finds no server
         raise NotConfirmed(op) from error
     except RPCError as error:
-        raise _not_taken(error, request, op, client.namespace) from error
+        raise _not_taken(error, what, op, client.namespace) from error
     # The server answers for an update that it knows without asking the workflow.
     if taken.digest != digest_of(wish):
         raise Refused(OTHER_CONTENT)
@@ -97,16 +107,17 @@ async def send(client: Client, request: str, wish: AnyWish, op: str, *, within: 
 
 async def carry_out(
     client: Client,
-    request: str,
+    id: str,
     wish: AnyWish,
     op: str,
     *,
+    kind: Kind = Kind.REQUEST,
     within: timedelta = RECORDED_WITHIN,
     wait: timedelta = CARRIED_OUT_WITHIN,
 ) -> Receipt:
     """Have a wish taken, and watch up to `wait` what becomes of it: done, or open still. Raises what `send` does."""
-    taken = await send(client, request, wish, op, within=within)
-    handle = client.get_workflow_handle(names.request_workflow_id(request))
+    taken = await send(client, id, wish, op, kind=kind, within=within)
+    handle = client.get_workflow_handle(kind.workflow_id(id))
     known = await _outcome(handle, f"{UPDATES[type(wish)]}-{op}", taken, wait)
     if known.state is OperationState.REFUSED:
         raise Refused(known.detail)
@@ -116,24 +127,29 @@ async def carry_out(
 async def make(
     context: Context,
     id: str,
-    wish: Wish,
+    wish: AnyWish,
     *,
+    op: str | None = None,
+    kind: Kind = Kind.REQUEST,
     within: timedelta = RECORDED_WITHIN,
     wait: timedelta = CARRIED_OUT_WITHIN,
 ) -> Receipt:
-    """Have a request carry out an operator's wish, once for each `op` of it; see `carry_out`."""
-    id, op = request_id(id), wish.op or secrets.token_hex(6)
-    if fault := _unnamed(wish.actor, op):
+    """Have what an operator wishes carried out, once for each `op`, by default the wish's own; see `carry_out`."""
+    by_hand = wish if isinstance(wish, Wish) else None
+    id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
+    if fault := _unnamed(by_hand, op):
         raise Refusal(fault)
+    if by_hand:
+        wish = by_hand.replace(op=op)
     try:
-        return await carry_out(context.client, id, wish.replace(op=op), op, within=within, wait=wait)
+        return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait)
     except Refused as refused:
         raise Refused(f"{id}: {refused}") from None
     except NotAdmitted as refused:
         raise Refusal(f"{id}: {refused}") from None
     except NotLiving:
         async with lookup.suggesting(context.client):
-            shown = await _ended(context, id, wish)
+            shown = await _ended(context, Named(kind, id), wish)
     says, digest = shown.says, digest_of(wish)
     return Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
 
@@ -152,32 +168,40 @@ async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wa
     return known
 
 
-def _unnamed(actor: str, op: str) -> str | None:
+def _unnamed(wish: Wish | None, op: str) -> str | None:
     """Why who wants it, or the name of the change, cannot be sent."""
     if len(op) > OP_AT_MOST:
         return f"--op is longer than {OP_AT_MOST} characters"
-    return name_fault(actor, "--as") or name_fault(op, "--op")
+    return (name_fault(wish.actor, "--as") if wish else None) or name_fault(op, "--op")
 
 
-async def _ended(context: Context, id: str, wish: Wish) -> RequestShow:
-    """A request whose workflow is closed: fine when it was cancelled, whoever asked for it; else too late."""
-    shown = await lookup.look(context.client, context.store, id)
-    if isinstance(wish, Cancellation) and shown.status is Status.CANCELLED:
+async def _ended(context: Context, what: Named, wish: AnyWish) -> RequestShow | TaskShow:
+    """One whose workflow is closed: fine when it ended as is wished; else too late."""
+    shown = await lookup.look_at(context.client, context.store, what)
+    if _has_come_about(shown, wish):
         return shown
-    raise NotLiving(f"{id}: too late, the request is {shown.status}" if shown.status.ended else f"{id}: {shown.says}")
+    ended = f"too late, the {what.kind} is {shown.status}"
+    raise NotLiving(f"{what.id}: {ended if shown.status.ended else shown.says}")
 
 
-def _not_taken(error: RPCError, request: str, op: str, namespace: str) -> Refusal:
+def _has_come_about(shown: RequestShow | TaskShow, wish: AnyWish) -> bool:
+    """Who wants it over may not have been the first; who says that it is done must be."""
+    if isinstance(wish, Done):
+        return isinstance(shown, TaskShow) and shown.done_by == wish.actor
+    return (type(wish), shown.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))
+
+
+def _not_taken(error: RPCError, what: Named, op: str, namespace: str) -> Refusal:
     if about_the_limit_in_flight(error):
-        return NotAdmitted("too many changes of this request wait for a worker already")
+        return NotAdmitted(f"too many changes of this {what.kind} wait for a worker already")
     if about_a_pause(error):
         return NotAdmitted("the workflow is paused in Temporal; unpause it there first")
     if error.status is RPCStatusCode.FAILED_PRECONDITION:  # code that does not fit fails its tasks; another may not
         return NotConfirmed(op, f"Temporal: {error.message}")
     if error.status in _NO_ANSWER:
         return NotConfirmed(op)
-    return NotLiving(request) if about_the_workflow(error) else TemporalRefused(error, namespace)
+    return NotLiving(what.id) if about_the_workflow(error) else TemporalRefused(error, namespace)
 
 
-def _why(failure: WorkflowUpdateFailedError) -> str:
-    return failure.cause.message if isinstance(failure.cause, ApplicationError) else "the request could not do it"
+def _why(failure: WorkflowUpdateFailedError, kind: Kind) -> str:
+    return failure.cause.message if isinstance(failure.cause, ApplicationError) else f"the {kind} could not do it"

@@ -26,8 +26,10 @@ from activities.policies.file import (
     Trigger,
 )
 from activities.requests.file import DocumentEntry, RequestFile, SignerEntry
-from activities.requests.start import prepare
+from activities.requests.input import prepare
 from activities.store import Store
+from activities.tasks.file import TaskFile, WhoEntry
+from activities.tasks.input import prepare as prepare_task
 from tests.activities.requests.papers import NOW, PDF
 from tests.markdown import ROOT, Block, Row, blocks, table
 from workflows.model.policy import Overdue
@@ -48,6 +50,7 @@ def first(key: str) -> str:
 PEOPLE: Final = first("people")
 KINDS: Final = first("kinds")
 REQUEST: Final = first("signers")
+TASK: Final = first("who")
 
 
 def person(example: Plain) -> Plain:
@@ -86,6 +89,11 @@ def signer(example: Plain) -> Plain:
     in_full = {"name": "Notary", "email": "notary@notary.example", "zone": "Europe/Paris"}
     tried = example if "person" in example else in_full | example
     return request({"signers": [{"person": "customer-signer"}, tried]})
+
+
+def task(example: Plain) -> Plain:
+    plain: Plain = parse(TASK).value | example
+    return {key: value for key, value in plain.items() if key != "due" or "within" not in example}
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,8 @@ TABLES: Final = (
     Table("A request", RequestFile, request),
     Table("A document", DocumentEntry, document),
     Table("A signer", SignerEntry, signer),
+    Table("A task", TaskFile, task),
+    Table("Who is asked", WhoEntry, lambda example: task({"who": example})),
 )
 ROWS: Final = [pytest.param(each, row, id=f"{each.heading}: {row['Key']}") for each in TABLES for row in each.rows]
 
@@ -173,7 +183,11 @@ class Context:
     async def _prepare(self, path: Path) -> None:
         directory = FileDirectory(self._folder / "people.yaml", Store(str(self._folder / "store")))
         catalogue = Catalogue.read(self._folder / "catalogue.yaml")
-        await prepare(FileText.read(path), catalogue=catalogue, directory=directory, now=NOW)
+        written = FileText.read(path)
+        if "who" in written.parse().plain:
+            await prepare_task(written, catalogue=catalogue, directory=directory, now=NOW)
+        else:
+            await prepare(written, catalogue=catalogue, directory=directory, now=NOW)
 
 
 @pytest.fixture

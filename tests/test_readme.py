@@ -21,7 +21,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 _OF_REQUEST = "start|show|list|cancel|plan|remind|pause|resume|delegate|extend|answer"
 _ROOMS = ("workflows", "activities", "starter", "deploy", "tests", "docs")
 _CITING = (".py", ".md", ".yaml", ".toml", ".po", ".cfg")
-WORDS = sorted({tuple(w.split()) for w in re.findall(rf"`countersign ([a-z-]+(?: (?:{_OF_REQUEST}))?)", README)})
+_OF_TASK = f"{_OF_REQUEST}|done|waive|block|unblock|ask"
+_TOLD = README + (ROOT / "docs" / "tasks.md").read_text()
+WORDS = sorted({tuple(w.split()) for w in re.findall(rf"`countersign ([a-z-]+(?: (?:{_OF_TASK})\b)?)", _TOLD)})
 
 
 def settings_table() -> str:

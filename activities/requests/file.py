@@ -1,28 +1,14 @@
 """The request file as people write it (docs/files.md, The request file)."""
 
-from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from activities.files.fields import (
-    DayOrInstant,
-    Email,
-    FileName,
-    Id,
-    KindId,
-    LocaleTag,
-    Message,
-    Name,
-    Phone,
-    Url,
-    WorkflowId,
-    Zone,
-)
+from activities.files.fields import Email, FileName, Id, LocaleTag, Message, Name, Phone, Url, Zone
 from activities.files.reading import FileModel
 from activities.person import Device, Reachable
-from activities.policies.file import PolicyLayer
 from activities.requests.checks import RequestChecks
+from activities.starting.file import AskingFile, PersonId, right
 from workflows.model.subject import Role
 
 _IN_FULL = ("name", "email", "zone", "locale", "phone", "devices")
@@ -32,13 +18,6 @@ def _checks(info: ValidationInfo) -> RequestChecks:
     if not isinstance(info.context, RequestChecks):
         raise TypeError("a request file is validated with RequestChecks")
     return info.context
-
-
-def _in_directory(id: str, info: ValidationInfo) -> str:
-    return _checks(info).person(id).id
-
-
-PersonId = Annotated[Id, AfterValidator(_in_directory)]
 
 
 class DocumentEntry(FileModel):
@@ -113,25 +92,13 @@ class SignerEntry(FileModel):
         return self
 
 
-class RequestFile(FileModel):
+class RequestFile(AskingFile):
     """A request: what is to be signed, by whom, until when."""
 
-    model_config = ConfigDict(validate_default=True)
-
-    id: Id | None = None
-    kind: KindId
     document: DocumentEntry
     requester: PersonId
     signers: tuple[SignerEntry, ...] = Field(min_length=1, max_length=100)
-    due: DayOrInstant | None = None
     message: Message | None = None
-    policy: PolicyLayer | None = None
-    subscribers: tuple[WorkflowId, ...] = Field(default=(), max_length=50)
-
-    @field_validator("kind")
-    @classmethod
-    def _in_catalogue(cls, kind: str, info: ValidationInfo) -> str:
-        return _checks(info).kind(kind)
 
     @field_validator("signers")
     @classmethod
@@ -140,16 +107,4 @@ class RequestFile(FileModel):
             raise ValueError("needs at least one who signs or approves")
         return signers
 
-    @field_validator("due")
-    @classmethod
-    def _still_to_come(cls, due: date | datetime | None, info: ValidationInfo) -> date | datetime | None:
-        if due is not None:
-            _checks(info).due(due)
-        return due
-
-    @field_validator("kind", "requester", "signers", "due", "policy", "subscribers")
-    @classmethod
-    def _right(cls, value: object, info: ValidationInfo) -> object:
-        """Kept for the checks of the policy, which come even when other fields are faulty."""
-        _checks(info).right[str(info.field_name)] = value
-        return value
+    _right_people = field_validator("requester", "signers")(right)

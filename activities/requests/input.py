@@ -1,18 +1,29 @@
 """What a checked request file becomes: the workflow's input, the bytes to keep, the fingerprint it is recognised by."""
 
+import asyncio
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Final
 
-import rfc8785
-
-from activities.files.reading import FileFaults
+from activities.files.reading import FileFaults, FileText, PlainFile
+from activities.people import Directory
 from activities.person import SignersFile
 from activities.policies.cascade import Resolved
+from activities.policies.catalogue import Catalogue
+from activities.requests.checks import RequestChecks, closing_times, persons_named
+from activities.requests.documents import Documents
 from activities.requests.file import DocumentEntry, RequestFile
+from activities.starting import path
+from activities.starting.checks import Found
+from activities.starting.policy import Checked, checked
+from activities.store import Home, Store
 from workflows.model.request import Brief, Document
 from workflows.model.subject import Participant
 from workflows.signature.inputs import SignatureRequest
+
+MAX_UPLOAD_MEGABYTES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -34,26 +45,70 @@ class Prepared:
         """The request's id."""
         return self.request.brief.id
 
+    @property
+    def given(self) -> SignatureRequest:
+        """See `path.Prepared`."""
+        return self.request
 
-def prepared(file: RequestFile, resolved: Resolved, pdf: bytes | None, overdue: FileFaults | None) -> Prepared:
+    async def kept(self, store: Store) -> SignatureRequest:
+        """See `path.Prepared`: document, signers and message, under the fingerprint; of starts of one id at most one
+        will live."""
+        home, request = Home.of_request(self.id), self.request
+        if self.document is not None:
+            await store.put_document(self.document)
+        if self.signers is not None:
+            await store.keep_signers(home, request.fingerprint, self.signers)
+        if request.brief.message is None:
+            return request
+        message = await store.keep_text(home, f"message-{request.fingerprint[:16]}", request.brief.message)
+        return request.replace(brief=request.brief.replace(message=str(message)))
+
+
+async def prepare(
+    written: FileText | PlainFile,
+    *,
+    catalogue: Catalogue,
+    directory: Directory,
+    now: datetime,
+    documents: Documents | None = None,
+) -> Prepared:
+    """Check a request file in full, without starting anything; `documents` are read once for many files.
+
+    Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
+    over stands in `overdue` when nothing else is wrong: the request may have been started in time.
+    """
+    plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
+    found = await Found.look_up(directory, persons_named(plain.plain))
+    checks = RequestChecks(
+        folder=plain.folder,
+        documents=documents or Documents(MAX_UPLOAD_MEGABYTES),
+        catalogue=catalogue,
+        found=found,
+        closing=closing_times(plain.plain, found),
+        now=now,
+    )
+    return _prepared(*await checked(plain, RequestFile, checks, directory), checks.pdf)
+
+
+def _prepared(file: RequestFile, found: Checked, pdf: bytes | None) -> Prepared:
     """The request of a file that is right, with its resolved policy and the bytes of its document."""
-    document = _document(file.document, pdf)
+    document, policy = _document(file.document, pdf), found.resolved.policy
     digest = fingerprint(file, document.sha256)
     brief = Brief(
-        id=file.id or f"{file.kind}-{digest[:12]}",
+        id=path.own_id(file, digest),
         kind=file.kind,
         title=_title(file.document),
         document=document,
         requester=file.requester,
         people=_signers(file),
         message=file.message,
-        urgent=resolved.policy.urgent,
-        lock_screen=resolved.policy.lock_screen,
+        urgent=policy.urgent,
+        lock_screen=policy.lock_screen,
     )
     request = SignatureRequest(
-        brief=brief, policy=resolved.policy, due=file.due, fingerprint=digest, subscribers=file.subscribers
+        brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers
     )
-    return Prepared(request, resolved, pdf, _in_full(file), overdue)
+    return Prepared(request, found.resolved, pdf, _in_full(file), found.overdue)
 
 
 def fingerprint(file: RequestFile, document_sha256: str | None) -> str:
@@ -62,7 +117,7 @@ def fingerprint(file: RequestFile, document_sha256: str | None) -> str:
     if document_sha256 is not None:
         content["document"] = {**content["document"], "sha256": document_sha256}
         del content["document"]["file"]
-    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+    return path.fingerprint(content)
 
 
 def _title(entry: DocumentEntry) -> str:
@@ -72,8 +127,8 @@ def _title(entry: DocumentEntry) -> str:
 def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
     if entry.file is None or pdf is None:
         return Document(template=entry.template)
-    path = PurePosixPath(entry.file)
-    return Document(sha256=hashlib.sha256(pdf).hexdigest(), size=len(pdf), file_name=path.name)
+    digest = hashlib.sha256(pdf).hexdigest()
+    return Document(sha256=digest, size=len(pdf), file_name=PurePosixPath(entry.file).name)
 
 
 def _signers(file: RequestFile) -> tuple[Participant, ...]:

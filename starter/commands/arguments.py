@@ -14,7 +14,7 @@ def _known_option(_: object, value: str) -> None:
 RequestFile = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_known_option)]
 """`-` is standard input, and a mistyped option is not taken for a file."""
 
-RequestId = Annotated[str, Parameter(help="The request's id, or its whole workflow id.")]
+Id = Annotated[str, Parameter(help="Its id, or its whole workflow id.")]
 
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 """The parameter `--json` that every command takes."""

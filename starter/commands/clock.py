@@ -1,4 +1,4 @@
-"""`countersign fast-forward`: the clock of one request on a dev server."""
+"""`countersign fast-forward`: the clock of one request or task on a dev server."""
 
 from typing import Annotated
 
@@ -26,12 +26,12 @@ async def fast_forward(
     to_next: Annotated[bool, Parameter(negative=())] = False,
     json: AsJson = False,
 ) -> None:
-    """Move one request's clock, on a dev server only: a policy of weeks is rehearsed in seconds.
+    """Move the clock of one request or task, on a dev server only: a policy of weeks is rehearsed in seconds.
 
     Parameters
     ----------
     id
-        The request's id, or its whole workflow id.
+        A request's id, or the whole workflow id, such as task:<id>.
     duration
         How far, such as 4h, 3d or 2w.
     to_next

@@ -1,7 +1,8 @@
-"""`countersign request list`: which requests there are, and what each waits for."""
+"""`countersign request list` and `countersign task list`: which there are, and what each waits for."""
 
 import asyncio
 import sys
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -21,64 +22,78 @@ from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
 from starter.startup import ready
 from starter.terminal import Terminal
+from workflows.kinds import Kind
 from workflows.model.subject import Status
 
 _MANY = 200
 
 
-async def list_(
-    *,
-    attention: bool = False,
-    status: Annotated[list[Status] | None, Parameter(negative=())] = None,
-    kind: str | None = None,
-    person: str | None = None,
-    requester: str | None = None,
-    overdue: bool = False,
-    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    json: AsJson = False,
-) -> None:
-    """List the requests that Temporal knows: what is overdue first, then by due date, then what has ended.
+@dataclass(frozen=True)
+class _Listing:
+    kind: Kind
 
-    Says so when no worker is at work. More than 1,000 come in the order of the server, what is overdue first.
+    async def list_(
+        self,
+        *,
+        attention: bool = False,
+        status: Annotated[list[Status] | None, Parameter(negative=())] = None,
+        kind: str | None = None,
+        person: str | None = None,
+        requester: str | None = None,
+        overdue: bool = False,
+        limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+        json: AsJson = False,
+    ) -> None:
+        """List those that Temporal knows: what is overdue first, then by due date, then what has ended.
 
-    Parameters
-    ----------
-    attention
-        Only those that need a person: with a problem, an open question or a mail that came back, paused, stuck, or
-        broken off by somebody who ended the workflow itself.
-    status
-        Only those that stand there; may be repeated.
-    kind
-        Only those of this kind of the catalogue.
-    person
-        Only those that wait for this person: an id of the directory.
-    requester
-        Only those that this person asked for: an id of the directory.
-    overdue
-        Only those in which somebody still has to act after the due date.
-    limit
-        At most so many.
-    json
-        Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, waiting_for, since,
-        overdue, open, started_at, workflow_id}]`.
-    """
-    wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue)
-    async with opened(ready()) as context:
-        gathering = _gathered(context, wanted, limit, quiet=json)
-        found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
-    answer(found.lines, tables.of_list(found.lines) if found.lines else Text(_empty(wanted)), as_json=json)
-    if left := found.total - len(found.lines) if limit else 0:
-        note(f"{left:,} more; --limit shows others")
-    if not found.in_order:
-        note(f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue")
-    if worker.state is Health.WRONG:
-        note(f"worker: {worker.says}")
+        Says so when no worker is at work. More than 1,000 come in the order of the server, what is overdue first.
+
+        Parameters
+        ----------
+        attention
+            Only those that need a person: with a problem, an open question or a mail that came back, paused, stuck, or
+            broken off by somebody who ended the workflow itself.
+        status
+            Only those that stand there; may be repeated.
+        kind
+            Only those of this kind of the catalogue.
+        person
+            Only those that wait for this person: an id of the directory.
+        requester
+            Only those that this person asked for: an id of the directory.
+        overdue
+            Only those in which somebody still has to act after the due date.
+        limit
+            At most so many.
+        json
+            Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, waiting_for, since,
+            overdue, open, started_at, workflow_id}]`.
+        """
+        types = (self.kind.names.workflow,)
+        wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue, types=types)
+        async with opened(ready()) as context:
+            gathering = _gathered(context, wanted, limit, quiet=json)
+            found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
+        answer(
+            found.lines,
+            tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted)),
+            as_json=json,
+        )
+        if left := found.total - len(found.lines) if limit else 0:
+            note(f"{left:,} more; --limit shows others")
+        if not found.in_order:
+            note(f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue")
+        if worker.state is Health.WRONG:
+            note(f"worker: {worker.says}")
+
+    def _empty(self, wanted: Wanted) -> str:
+        if wanted.narrowed:
+            return f"No such {self.kind}s"
+        return "Nothing needs attention" if wanted.attention else f"No {self.kind}s"
 
 
-def _empty(wanted: Wanted) -> str:
-    if wanted.narrowed:
-        return "No such requests"
-    return "Nothing needs attention" if wanted.attention else "No requests"
+requests = _Listing(Kind.REQUEST).list_
+tasks = _Listing(Kind.TASK).list_
 
 
 async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.Page:

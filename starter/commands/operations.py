@@ -1,4 +1,4 @@
-"""`countersign request …`: what an operator does to a living request; every word goes the same way (wishes.py)."""
+"""What an operator does to a living request or task; every word goes the same way (wishes.py)."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,14 +10,16 @@ from cyclopts import Parameter, Token
 from rich.console import Group
 
 from starter import wishes
-from starter.commands.arguments import RequestId
-from starter.commands.printing import answer, patience
+from starter.commands import printing
+from starter.commands.arguments import Id
+from starter.commands.printing import patience
 from starter.context import opened
 from starter.due_words import due_of
 from starter.startup import ready
 from starter.terminal import Sentence
+from workflows.kinds import Kind
 from workflows.model.operations import OperationState, Receipt
-from workflows.model.wishes import Answer, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption, Wish
+from workflows.model.wishes import Answer, AnyWish, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption
 
 
 def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
@@ -30,7 +32,7 @@ def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Manner:
-    """Who changes a request, under what name, and how the answer is told: the options that all these commands share."""
+    """Who changes it, under what name, and how the answer is told: the options that all these commands share."""
 
     as_: Annotated[str | None, Parameter("--as", help="Who wants it; default: COUNTERSIGN_ACTOR, else user@host.")] = (
         None
@@ -47,97 +49,101 @@ class Manner:
     ] = False
 
 
-_PLAIN: Final = Manner()
+PLAIN: Final = Manner()
+Person = Annotated[str, Parameter(("--signer", "--person"))]
+"""Somebody who is asked."""
 
 
 def _due(_: type, tokens: Sequence[Token]) -> datetime | date:
     return due_of(tokens[0].value, datetime.now(UTC))
 
 
-async def remind(id: RequestId, /, *, force: bool = False, manner: Manner = _PLAIN) -> None:
-    """Tell everyone whose turn it is, now.
+@dataclass(frozen=True)
+class Operations:
+    """The words that change what lives, of one kind."""
 
-    Parameters
-    ----------
-    force
-        Even if they were told within the hour.
-    """
-    await _carry_out(id, lambda actor: ReminderNow(actor=actor, force=force), manner)
+    kind: Kind
 
+    async def remind(self, id: Id, /, *, force: bool = False, manner: Manner = PLAIN) -> None:
+        """Tell everyone whose turn it is, now.
 
-async def delegate(id: RequestId, /, *, signer: str, to: str, force: bool = False, manner: Manner = _PLAIN) -> None:
-    """Have somebody else asked instead of a signer, at Core Signature too: the old link dies.
+        Parameters
+        ----------
+        force
+            Even if they were told within the hour.
+        """
+        await self.carry_out(id, lambda actor: ReminderNow(actor=actor, force=force), manner)
 
-    Parameters
-    ----------
-    signer
-        The signer who hands over: an id of the directory.
-    to
-        Who is asked instead: an id of the directory.
-    force
-        Even if they are away.
-    """
-    await _carry_out(id, lambda actor: Delegation(actor=actor, signer=signer, to=to, force=force), manner)
+    async def delegate(
+        self, id: Id, /, *, person: Person, to: str, force: bool = False, manner: Manner = PLAIN
+    ) -> None:
+        """Have somebody else asked instead; of a request at Core Signature too: the old link dies.
 
+        Parameters
+        ----------
+        person
+            Who hands over: an id of the directory.
+        to
+            Who is asked instead: an id of the directory.
+        force
+            Even if they are away.
+        """
+        await self.carry_out(id, lambda actor: Delegation(actor=actor, signer=person, to=to, force=force), manner)
 
-async def extend(
-    id: RequestId, /, *, due: Annotated[datetime | date, Parameter(converter=_due)], manner: Manner = _PLAIN
-) -> None:
-    """Move the due date; warnings and reminders are planned anew.
+    async def extend(
+        self, id: Id, /, *, due: Annotated[datetime | date, Parameter(converter=_due)], manner: Manner = PLAIN
+    ) -> None:
+        """Move the due date; warnings and reminders are planned anew.
 
-    Parameters
-    ----------
-    due
-        A date such as 2026-12-11 (the end of that working day), an instant with its offset, or counted from now:
-        +7d, +4h, tomorrow, "friday 17:00".
-    """
-    await _carry_out(id, lambda actor: Extension(actor=actor, due=due), manner)
+        Parameters
+        ----------
+        due
+            A date such as 2026-12-11 (the end of that working day), an instant with its offset, or counted from now:
+            +7d, +4h, tomorrow, "friday 17:00".
+        """
+        await self.carry_out(id, lambda actor: Extension(actor=actor, due=due), manner)
 
+    async def pause(self, id: Id, /, *, reason: str = "", manner: Manner = PLAIN) -> None:
+        """Let the clocks stand: nobody is told anything until it is resumed.
 
-async def pause(id: RequestId, /, *, reason: str = "", manner: Manner = _PLAIN) -> None:
-    """Let the clocks of a request stand: nobody is told anything until it is resumed.
+        Parameters
+        ----------
+        reason
+            Why; it stands in the timeline.
+        """
+        await self.carry_out(id, lambda actor: Pause(actor=actor, reason=reason), manner)
 
-    Parameters
-    ----------
-    reason
-        Why; it stands in the timeline.
-    """
-    await _carry_out(id, lambda actor: Pause(actor=actor, reason=reason), manner)
+    async def resume(self, id: Id, /, *, manner: Manner = PLAIN) -> None:
+        """Let the clocks go on."""
+        await self.carry_out(id, lambda actor: Resumption(actor=actor), manner)
 
+    async def answer(self, id: Id, /, *, text: str, manner: Manner = PLAIN) -> None:
+        """Answer the question that it waits for; the clocks go on.
 
-async def resume(id: RequestId, /, *, manner: Manner = _PLAIN) -> None:
-    """Let the clocks of a paused request go on."""
-    await _carry_out(id, lambda actor: Resumption(actor=actor), manner)
+        Parameters
+        ----------
+        text
+            What whoever asked is told, at most 1,000 characters.
+        """
+        await self.carry_out(id, lambda actor: Answer(actor=actor, text=text), manner)
 
+    async def cancel(self, id: Id, /, *, reason: str, manner: Manner = PLAIN) -> None:
+        """End it: everyone concerned is told, a request is cancelled at Core Signature. What is signed stays signed.
 
-async def answer_(id: RequestId, /, *, text: str, manner: Manner = _PLAIN) -> None:
-    """Answer the signer's question that a request waits for; the clocks go on.
+        Parameters
+        ----------
+        reason
+            Why; it stands in the timeline.
+        """
+        await self.carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
 
-    Parameters
-    ----------
-    text
-        What the signer is told, at most 1,000 characters.
-    """
-    await _carry_out(id, lambda actor: Answer(actor=actor, text=text), manner)
-
-
-async def cancel(id: RequestId, /, *, reason: str, manner: Manner = _PLAIN) -> None:
-    """End a request: it is cancelled at Core Signature and everyone concerned is told. What is signed stays signed.
-
-    Parameters
-    ----------
-    reason
-        Why; it stands in the timeline.
-    """
-    await _carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
-
-
-async def _carry_out(id: str, wish_of: Callable[[str], Wish], manner: Manner) -> None:
-    settings = ready()
-    wish = wish_of(manner.as_ or settings.acting).replace(op=manner.op)
-    async with opened(settings) as context, patience("taken down, now being done", quiet=manner.json):
-        receipt = await wishes.make(context, id, wish, wait=manner.wait)
-    answer(receipt, _told(receipt), as_json=manner.json)
+    async def carry_out(self, id: str, wish_of: Callable[[str], AnyWish], manner: Manner) -> None:
+        """Have it carried out, and tell what came of it; `wish_of` makes the wish of who wants it."""
+        settings = ready()
+        wish = wish_of(manner.as_ or settings.acting)
+        async with opened(settings) as context, patience("taken down, now being done", quiet=manner.json):
+            receipt = await wishes.make(context, id, wish, op=manner.op, kind=self.kind, wait=manner.wait)
+        printing.answer(receipt, _told(receipt), as_json=manner.json)
 
 
 def _told(receipt: Receipt) -> Group:

@@ -1,32 +1,39 @@
-"""`countersign request show`: all that is known of one request."""
+"""`countersign request show` and `countersign task show`: all that is known of one."""
 
 import sys
+from dataclasses import dataclass
 
 from starter import lookup, showing
-from starter.commands.arguments import AsJson, RequestId
+from starter.commands.arguments import AsJson, Id
 from starter.commands.printing import answer, patience
 from starter.context import opened
 from starter.startup import ready
-from workflows.names import request_workflow_id
+from workflows.kinds import Kind
 
 
-async def show(id: RequestId, /, *, all: bool = False, json: AsJson = False) -> None:
-    """Say what a request waits for, until when, what happens next, and all that was done.
+@dataclass(frozen=True)
+class _Show:
+    kind: Kind
 
-    Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten the
-    request (from its settled record).
+    async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
+        """Say what it waits for, until when, what happens next, and all that was done.
 
-    Parameters
-    ----------
-    id
-        The request's id, or its whole workflow id.
-    all
-        Everything that happened, also what is older than the screen is high, and what only the store has.
-    json
-        Print everything as JSON.
-    """
-    async with opened(ready()) as context:
-        async with patience("asking the request", quiet=json):
-            shown = await lookup.show(context, id, whole=all)
-        url = context.url(request_workflow_id(shown.id))
-    answer(shown, showing.of_request(shown, whole=all or not sys.stdout.isatty()), as_json=json, link=url)
+        Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten it
+        (from its settled record).
+
+        Parameters
+        ----------
+        all
+            Everything that happened, also what is older than the screen is high, and what only the store has.
+        json
+            Print everything as JSON.
+        """
+        async with opened(ready()) as context:
+            async with patience(f"asking the {self.kind}", quiet=json):
+                shown = await lookup.show_of(self.kind, context, id, whole=all)
+            url = context.url(self.kind.workflow_id(shown.id))
+        answer(shown, showing.of_shown(shown, whole=all or not sys.stdout.isatty()), as_json=json, link=url)
+
+
+request = _Show(Kind.REQUEST).show
+task = _Show(Kind.TASK).show

@@ -1,4 +1,4 @@
-"""`countersign request start`: one request, several, or one for each row of a table."""
+"""`countersign request start`: one request, several, or one for each row of a table; `task start`: one task."""
 
 import sys
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from rich.progress import Progress
 
 from activities.files.table import Table
 from activities.requests.input import Prepared
-from starter import many, requests, tables
+from activities.starting import path
+from starter import many, requests, tables, tasks
 from starter.commands.arguments import AsJson, RequestFile
 from starter.commands.printing import answer, note
 from starter.context import opened
@@ -22,7 +23,7 @@ from starter.startup import ready
 from starter.terminal import Terminal
 
 
-async def start(
+async def request(
     *files: RequestFile,
     template: Path | None = None,
     csv: Path | None = None,
@@ -69,14 +70,30 @@ async def start(
         await _start_all(settings, prepared, outcomes, again=again, quiet=json)
     finally:
         if table is not None and csv is not None:
-            path = result or csv.with_suffix(".started.csv")
-            many.write_results(path, table, outcomes)
-            note(f"each row, its id and its link: {path}")
+            written = result or csv.with_suffix(".started.csv")
+            many.write_results(written, table, outcomes)
+            note(f"each row, its id and its link: {written}")
     answer([one.answer for one in outcomes], tables.of_many(outcomes), as_json=json)
     return Exit.DONE if all(one.started for one in outcomes) else Exit.REFUSED
 
 
-async def _start_one(settings: Settings, prepared: Prepared, *, again: bool, json: bool) -> Exit:
+async def task(file: RequestFile, /, *, json: AsJson = False) -> None:
+    """Start the task of a file, or recognise the one that the same file started before.
+
+    Nobody is asked unless the whole file is right; all that is wrong is said at once, with line numbers.
+
+    Parameters
+    ----------
+    file
+        A task in YAML or JSON; `-` reads standard input.
+    json
+        Print `{id, workflow_id, run_id, created, url}`.
+    """
+    settings = ready(Need.PEOPLE)
+    await _start_one(settings, await tasks.read(settings, file), again=False, json=json)
+
+
+async def _start_one(settings: Settings, prepared: path.Prepared, *, again: bool, json: bool) -> Exit:
     async with opened(settings) as context:
         started = await requests.start(context, prepared, again=again)
     answer(started, tables.of_start(started), as_json=json, link=started.url)

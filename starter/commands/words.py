@@ -19,22 +19,23 @@ _OF_COUNTERSIGN: Final = {
 }
 """Each as `module:function` of this room."""
 _OF_PEOPLE: Final = {"sign-out": "people:sign_out"}
+_OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel")
 _OF_REQUEST: Final = {
-    "start": "start:start",
-    "show": "show:show",
-    "list": "listing:list_",
-    "remind": "operations:remind",
-    "delegate": "operations:delegate",
-    "extend": "operations:extend",
-    "pause": "operations:pause",
-    "resume": "operations:resume",
-    "answer": "operations:answer_",
-    "cancel": "operations:cancel",
+    "start": "start:request",
+    "show": "show:request",
+    "list": "listing:requests",
+    **{word: f"request:{word}" for word in _OPERATIONS},
     "plan": "plan:plan",
+}
+_OF_TASK: Final = {
+    "start": "start:task",
+    "show": "show:task",
+    "list": "listing:tasks",
+    **{word: f"task:{word}" for word in ("done", "waive", "block", "unblock", "ask", *_OPERATIONS)},
 }
 
 
-_CHECKED: Final = {"fast-forward": one_target, "start": files_or_rows}
+_CHECKED: Final = {"clock:fast_forward": one_target, "start:request": files_or_rows}
 """What is looked at whole before the word does anything."""
 
 
@@ -51,9 +52,11 @@ class Words(App):
 def register(app: App) -> None:
     """Add all words to the command."""
     request = Words(name="request", help="One signature request: start it, look at it, change it, end it.")
+    task = Words(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
     people = Words(name="people", help="The people of the directory.")
-    for of, words in ((app, _OF_COUNTERSIGN), (request, _OF_REQUEST), (people, _OF_PEOPLE)):
+    for of, words in ((app, _OF_COUNTERSIGN), (request, _OF_REQUEST), (task, _OF_TASK), (people, _OF_PEOPLE)):
         for name, place in words.items():
-            of.command(f"{__package__}.{place}", name=name, validator=_CHECKED.get(name))
+            of.command(f"{__package__}.{place}", name=name, validator=_CHECKED.get(place))
     app.command(request)
+    app.command(task)
     app.command(people)

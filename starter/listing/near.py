@@ -1,4 +1,4 @@
-"""Which request was meant by an id that nobody knows."""
+"""Which one was meant by an id that nobody knows."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -8,14 +8,17 @@ from temporalio.client import Client
 from activities import runs
 from activities.spelling import nearest
 from starter.listing.wanted import Wanted
+from workflows.kinds import Named
 
 _LOOKED_AT: Final = 1_000
-"""The newest requests, among which the one that was meant is looked for."""
+"""The newest of its kind, among which the one that was meant is looked for."""
 _NAMED: Final = 3
 
 
-async def hint(client: Client, id: str) -> str:
+async def hint(client: Client, what: Named) -> str:
     """`, did you mean msa-0042?`, or nothing when none is near."""
-    found, _ = await runs.page_of(client, await Wanted().query(client, datetime.now(UTC)), size=_LOOKED_AT)
-    near = nearest(id, (run.id.partition(":")[2] for run in found), most=_NAMED)
+    found, _ = await runs.page_of(
+        client, await Wanted(types=(what.kind.names.workflow,)).query(client, datetime.now(UTC)), size=_LOOKED_AT
+    )
+    near = nearest(what.id, (run.id.partition(":")[2] for run in found), most=_NAMED)
     return f", did you mean {' or '.join(near)}?" if near else ""

@@ -119,8 +119,8 @@ async def _start(client: Client, wanted: Wanted, now: datetime) -> _Cursor:
 async def _sorted(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
     found, _ = await runs.page_of(context.client, await wanted.query(context.client, at.at), size=SORTED_AT_MOST)
     living = by_urgency(await _last_runs(context.client, found), at.at)
-    named = {run.id.partition(":")[2] for run in living}
-    dead = [id for id in await dead_ids(context.store, wanted) if id not in named]
+    named = {run.id for run in living}
+    dead = [one for one in await dead_ids(context.store, wanted) if one.workflow_id not in named]
     end = at.offset + size
     lines = [await line_of(run, at.at) for run in living[at.offset : end]]
     lines += await dead_lines(context.store, wanted, dead[max(0, at.offset - len(living)) : max(0, end - len(living))])
@@ -146,7 +146,7 @@ async def _dead(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Re
     ids, end = await dead_ids(context.store, wanted), at.offset + size
     here = ids[at.offset : end]
     named = await still_open(context.client, here)
-    lines = await dead_lines(context.store, wanted, [id for id in here if id not in named])
+    lines = await dead_lines(context.store, wanted, [one for one in here if one.workflow_id not in named])
     return lines, at.replace(offset=end) if end < len(ids) else None
 
 

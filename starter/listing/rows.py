@@ -11,16 +11,17 @@ from starter.codec import CodecError
 from starter.listing.wanted import SETTLED
 from starter.search_attributes import REPORTED
 from workflows import names
+from workflows.kinds import Kind, Named, named
 from workflows.model.attention import AttentionCode
 from workflows.model.base import Model
 from workflows.model.records import DeadHandOffs
-from workflows.model.subject import Status
+from workflows.model.subject import BEGINS
 
 
 class RequestLine(Model):
-    """One line of `request list`.
+    """One line of `request list` or `task list`.
 
-    `status` is where the request stood last, as `request show` has it. `trouble` is what the workflow cannot say of
+    `status` is where it stood last, as `show` has it. `trouble` is what the workflow cannot say of
     itself: `terminated`, `failed` or `timed out` when it was broken off, `paused` when somebody has it stand still in
     Temporal, `stuck` when its tasks fail time after time.
     """
@@ -34,7 +35,7 @@ class RequestLine(Model):
     due_at: AwareDatetime | None = None
     trouble: str | None = None
     document: str = ""
-    """Empty also when it is encrypted with a key that is not set here."""
+    """Empty also when it is encrypted with a key that is not set here; of a task its title."""
     requester: str = ""
     waiting_for: tuple[str, ...] = ()
     """Directory ids of whose turn it is; at most 20, then `+more`."""
@@ -53,11 +54,12 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
     """The line of a run."""
     known, paused = run.known, run.status is RunStatus.PAUSED
     code, due = known.get(names.PROBLEM), known.get(names.DUE_AT)
+    what = named(run.id)
     attention = AttentionCode.PAUSED if paused else code if lookup.needs_attention(code) else None
     return RequestLine(
         id=run.id.partition(":")[2] or run.id,
         kind=known.get(names.KIND) or "",
-        status=known.get(names.STATUS) or Status.CONVERTING,
+        status=known.get(names.STATUS) or BEGINS[what.kind if what else Kind.REQUEST],
         problem=None if lookup.needs_attention(code) else code,
         attention=attention,
         due_at=due,
@@ -73,15 +75,15 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
     )
 
 
-def line_of_dead(dead: DeadHandOffs) -> RequestLine:
-    """The line of a request whose hand-offs died, from the store's index."""
+def line_of_dead(dead: DeadHandOffs, what: Named) -> RequestLine:
+    """The line of one whose hand-offs died, from the store's index."""
     return RequestLine(
         id=dead.id,
         kind=dead.kind,
         status=dead.status,
         attention=AttentionCode.HANDOFF_DEAD,
         open=False,
-        workflow_id=names.request_workflow_id(dead.id),
+        workflow_id=what.workflow_id,
     )
 
 

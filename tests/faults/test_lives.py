@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from activities.requests.start import BrokenOff, IdTaken
+from activities.starting.path import BrokenOff, IdTaken
 from starter import requests
 from starter.doctor.health import Health, Part
 from starter.doctor.temporal import progress, worker

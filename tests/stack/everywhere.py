@@ -104,7 +104,7 @@ async def by_command_and_page(town: Town, shown: RequestShow) -> None:
     """Hold what `request show` and the pages say of a request against what is known of it."""
     found = await requests.show(town.context, shown.id)
     assert RequestShow.model_validate_json(_printed(found, "", as_json=True)) == found
-    assert Answer.of_terminal(_printed(found, showing.of_request(found))) == Answer.of(shown)
+    assert Answer.of_terminal(_printed(found, showing.of_shown(found))) == Answer.of(shown)
     assert (found.status, found.problem, found.signers) == (shown.status, shown.problem, shown.signers)
     assert (found.handoffs, found.escalations, found.partial) == (shown.handoffs, shown.escalations, False)
     async with browsing(town) as browser:

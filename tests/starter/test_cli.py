@@ -32,6 +32,10 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = sorted(words(app))
+OF_TASK = (
+    *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "list"),
+    *("pause", "remind", "resume", "show", "start", "unblock", "waive"),
+)
 
 
 def help_of(*typed: str) -> str:
@@ -60,6 +64,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "request resume",
         "request show",
         "request start",
+        *(f"task {word}" for word in OF_TASK),
         "webhook",
         "worker",
     ]

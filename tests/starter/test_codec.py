@@ -13,7 +13,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
-from activities.requests.start import start
+from activities.starting.path import start
 from starter.codec import AesGcmCodec, CodecError, data_converter
 from starter.setting_values import PayloadKey
 from tests.activities.requests.papers import Desk

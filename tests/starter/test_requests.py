@@ -17,12 +17,13 @@ from starter.listing import pages
 from starter.listing.dead import DEAD_AT_ONCE
 from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
-from starter.request_ids import request_id
+from starter.request_ids import followed_up, request_id
 from tests.faults.town import eventually
 from tests.starter.living import MSA, SOON, begin, desk_in, shown_to_signer, shown_when
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows import names
+from workflows.kinds import Kind, Named
 from workflows.model.provider import ProviderEvent
 from workflows.model.records import DeadHandOffs, SettledRecord
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -72,6 +73,24 @@ async def test_an_id_and_a_whole_workflow_id_are_the_same_request(context: Conte
 def test_the_workflow_id_of_something_else_is_refused() -> None:
     with pytest.raises(Refusal, match="customer-onboarding:acme is not a request"):
         request_id("customer-onboarding:acme")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("msa-0042", Named(Kind.REQUEST, "msa-0042")),
+        ("signature-request:msa-0042", Named(Kind.REQUEST, "msa-0042")),
+        ("task:acme.account", Named(Kind.TASK, "acme.account")),
+    ],
+)
+def test_a_clock_is_named_by_a_request_s_id_or_any_workflow_id(typed: str, meant: Named) -> None:
+    assert followed_up(typed) == meant
+
+
+@pytest.mark.parametrize("typed", ["customer-onboarding:acme", "task:", "task:a/b"])
+def test_what_has_no_clock_is_refused(typed: str) -> None:
+    with pytest.raises(Refusal, match="expected an id of 1-100 characters"):
+        followed_up(typed)
 
 
 @pytest.mark.parametrize("typed", ["../claims/msa-0042", "signature-request:a/b", "", "a" * 101, "a\n", "*"])

@@ -13,18 +13,19 @@ from starter import showing, tables
 from starter.commands.printing import answer
 from starter.listing.rows import RequestLine
 from starter.terminal import Terminal
+from workflows.kinds import Kind
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Channel, Notification
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Role, Status
-from workflows.model.views import Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.views import AssigneeLine, Next, NextStep, RequestShow, SignerLine, TaskShow, WaitingFor
 
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 
 
 def printed(shown: RequestShow, capsys: pytest.CaptureFixture[str]) -> str:
-    answer(shown, showing.of_request(shown), as_json=False)
+    answer(shown, showing.of_shown(shown), as_json=False)
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -76,7 +77,7 @@ def on(columns: int | None, view: RenderableType | None = None) -> str:
     """What is printed on a terminal of so many columns, or into a pipe; by default what `show` does."""
     paper = io.StringIO()
     terminal = Terminal(file=paper, force_terminal=columns is not None, width=columns, no_color=True, zone=UTC, now=AT)
-    terminal.show(showing.of_request(WHOLE) if view is None else view)
+    terminal.show(showing.of_shown(WHOLE) if view is None else view)
     return re.sub(r"\x1b\[[0-9;]*m", "", paper.getvalue())
 
 
@@ -91,6 +92,32 @@ def test_a_pipe_gets_one_line_a_row_with_tabs_between_the_cells(monkeypatch: pyt
     monkeypatch.setenv("COLUMNS", "40")
     assert on(None).splitlines()[-1].split("\t") == [
         "2026-11-26T14:00:00Z", "escalated to chief-executive", "customer-signer", "silent for 12 days again",
+    ]  # fmt: skip
+
+
+def test_a_task_says_what_is_to_be_done_and_who_was_asked() -> None:
+    task = TaskShow(
+        id="acme.account",
+        kind="team-task",
+        status=Status.DONE,
+        title="Create the account",
+        text="With the data of the order form.",
+        people=(
+            AssigneeLine(person="operations-desk", state="done", at=AT),
+            AssigneeLine(person="operating-officer", state="spared", at=AT),
+        ),
+        done_by="operations-desk",
+    )
+    told = on(80, showing.of_shown(task))
+    for words in ("acme.account  team-task", "Create the account", "With the data of the order form."):
+        assert words in told
+    assert told.index("operations-desk") < told.index("done") < told.index("operating-officer") < told.index("spared")
+
+
+def test_a_list_of_tasks_has_titles_and_owners() -> None:
+    head, *_ = on(None, tables.of_list([LISTED], Kind.TASK)).splitlines()
+    assert head.split("\t") == [
+        "task", "title", "kind", "status", "waiting for", "since", "due", "owner", "problem",
     ]  # fmt: skip
 
 
@@ -168,7 +195,7 @@ def in_the_middle_of_its_life() -> RequestShow:
 
 
 def test_an_ordinary_request_is_one_screen_with_one_list_of_what_happened_and_the_rest_is_counted() -> None:
-    told = on(80, showing.of_request(in_the_middle_of_its_life(), whole=False)).splitlines()
+    told = on(80, showing.of_shown(in_the_middle_of_its_life(), whole=False)).splitlines()
     assert len(told) <= showing.SCREEN
     assert told[-1] == "and 10 earlier (--all has them)"
     instants = [line[:12] for line in told if re.match(r"\d\d Nov", line)]
@@ -176,7 +203,7 @@ def test_an_ordinary_request_is_one_screen_with_one_list_of_what_happened_and_th
 
 
 def test_whoever_wants_it_all_has_the_notices_among_the_events_in_the_order_of_time() -> None:
-    told = [line.split("\t") for line in on(None, showing.of_request(in_the_middle_of_its_life())).splitlines()]
+    told = [line.split("\t") for line in on(None, showing.of_shown(in_the_middle_of_its_life())).splitlines()]
     happened = [line for line in told if re.match(r"\d{4}-", line[0])]
     assert [line[0] for line in happened] == sorted(line[0] for line in happened)
     assert len(happened) == 18
@@ -188,7 +215,7 @@ def test_of_a_crowd_those_who_have_not_signed_are_shown_first() -> None:
         SignerLine(person=f"p{n}", order=1, role=Role.SIGN, state=SignerState.SIGNED if n < 90 else SignerState.TURN)
         for n in range(100)
     )
-    told = on(80, showing.of_request(WHOLE.replace(signers=crowd), whole=False))
+    told = on(80, showing.of_shown(WHOLE.replace(signers=crowd), whole=False))
     assert "p90" in told and "p95" in told and "p1 " not in told
     assert "and 94 more signers (--all has them)" in told
 
@@ -197,7 +224,7 @@ def test_the_sentence_is_told_on_the_clock_of_whoever_reads() -> None:
     paper = io.StringIO()
     there = ZoneInfo("Europe/Amsterdam")
     Terminal(file=paper, force_terminal=True, width=80, color_system=None, zone=there, now=AT).show(
-        showing.of_request(WHOLE)
+        showing.of_shown(WHOLE)
     )
     assert paper.getvalue().startswith("Waiting for customer-signer until Thu 26 Nov 15:00\n")
     assert on(None).startswith("Waiting for customer-signer until Thu 26 Nov 2026 14:00 UTC\n")

@@ -1,6 +1,8 @@
 """What is followed up: what it is about, who takes part, and where it stands."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from workflows.kinds import Kind
 from workflows.model.base import Model
@@ -41,6 +43,8 @@ class Status(StrEnum):
 
 
 _LIVING = (Status.OPEN, Status.CONVERTING, Status.SENT, Status.VIEWED)
+BEGINS: Final[Mapping[Kind, Status]] = {Kind.REQUEST: Status.CONVERTING, Kind.TASK: Status.OPEN}
+"""Where each kind stands when it is started."""
 
 
 class Role(StrEnum):

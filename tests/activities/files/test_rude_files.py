@@ -13,9 +13,10 @@ from ruamel.yaml import YAML
 from activities.files.reading import FileFaults, FileText
 from activities.person import PeopleFile, PeopleKnown
 from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
-from activities.requests.checks import Found, RequestChecks, closing_times, persons_named
+from activities.requests.checks import RequestChecks, closing_times, persons_named
 from activities.requests.documents import Documents
 from activities.requests.file import RequestFile
+from activities.starting.checks import Found
 from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
 
 PEOPLE_PLAIN: Any = YAML(typ="safe").load(

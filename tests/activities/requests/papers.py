@@ -12,8 +12,7 @@ from activities.files.reading import FileText
 from activities.people import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
-from activities.requests.input import Prepared
-from activities.requests.start import prepare
+from activities.requests.input import Prepared, prepare
 from activities.store import Store
 
 NOW: Final = datetime(2026, 11, 2, 9, tzinfo=UTC)

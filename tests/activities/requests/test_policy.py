@@ -51,6 +51,10 @@ def let_the_catalogue_be(desk: Desk, text: str) -> None:
             "policy.escalation: has nobody to escalate to: name alternates or a fallback",
         ),
         (
+            {"policy": {"expires": False}},
+            "policy.expires: a request closes some day; grace says how long after its due date",
+        ),
+        (
             {"policy": {"handoff": [{"target": "hr", "person": "chair", "personal": True}]}},
             "policy.handoff[0].personal: goes with url only",
         ),

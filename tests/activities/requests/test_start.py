@@ -15,7 +15,8 @@ from temporalio.worker import Worker
 
 from activities.files.reading import FileFaults, FileText
 from activities.people import DirectoryFailure
-from activities.requests.start import IdTaken, NotItsOwn, prepare, start
+from activities.requests.input import prepare
+from activities.starting.path import IdTaken, NotItsOwn, start
 from activities.store import Home, Reference
 from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, given
 from tests.activities.requests.waiting_request import WaitingRequest

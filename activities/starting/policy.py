@@ -1,40 +1,66 @@
-"""The policy of one request: that of its kind, with what the file says otherwise; and all that cannot work about it."""
+"""The policy of a file: that of its kind, with what the file says otherwise; and all that cannot work about it."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import NamedTuple, Self, TypeVar
 
+from activities.files.reading import FileFaults, PlainFile
 from activities.files.words import written_path
 from activities.files.yaml_lines import FieldPath
 from activities.people import Directory
 from activities.policies.cascade import REQUEST, Resolved
 from activities.policies.sense import self_serving
-from activities.requests.checks import RequestChecks, strangers
+from activities.starting.checks import Checks, strangers
+from activities.starting.file import AskingFile
 
-_MADE_OF: Final = frozenset({"kind", "policy", "due"})
+File = TypeVar("File", bound=AskingFile)
+
+
+class Checked(NamedTuple):
+    """The policy of a file that is right, and why it can be recognised but not started any more, None when it can."""
+
+    resolved: Resolved
+    overdue: FileFaults | None
+
+
+async def checked(plain: PlainFile, model: type[File], checks: Checks, directory: Directory) -> tuple[File, Checked]:
+    """The file in full; `FileFaults` with all that is wrong, `DirectoryFailure` when nobody can be looked up."""
+    file, faults = await asyncio.to_thread(_validated, plain, model, checks)
+    overdue = plain.faults([(("due",), "lies in the past")] if checks.overdue else ())
+    if (policy := FilePolicy.of(checks)) is not None:
+        faults += plain.faults(await policy.faults(directory))
+    if file is None or policy is None or faults.faults:
+        raise faults + overdue
+    return file, Checked(policy.resolved, overdue if overdue.faults else None)
+
+
+def _validated(plain: PlainFile, model: type[File], checks: Checks) -> tuple[File | None, FileFaults]:
+    try:
+        return plain.validate(model, checks), FileFaults(())
+    except FileFaults as faults:
+        return None, faults
 
 
 @dataclass(frozen=True)
-class RequestPolicy:
-    """What follows from a request file whose kind, policy and due date are right, whatever else is wrong with it."""
+class FilePolicy:
+    """What follows from a file whose kind, policy and due date are right, whatever else is wrong with it."""
 
-    checks: RequestChecks
+    checks: Checks
     resolved: Resolved
 
     @classmethod
-    def of(cls, checks: RequestChecks) -> Self | None:
+    def of(cls, checks: Checks) -> Self | None:
         """The policy of the file that was checked, None when it cannot be known."""
-        right = checks.right
-        if not right.keys() >= _MADE_OF:
+        if not checks.right.keys() >= checks.made_of:
             return None
-        return cls(checks, checks.catalogue.resolve(right["kind"], right["policy"]))
+        return cls(checks, checks.catalogue.resolve(checks.right["kind"], checks.layer))
 
     async def faults(self, directory: Directory) -> list[tuple[FieldPath, str]]:
         """Fields of the file, each with why its policy cannot work; `DirectoryFailure` when nobody can be looked up."""
-        right = self.checks.right
-        signers = frozenset(signer.person for signer in right.get("signers", ()) if signer.person)
         of_the_whole = [
-            *self_serving(self.resolved, right.get("requester"), signers),
+            *self._open_for_ever(),
+            *self_serving(self.resolved, *self.checks.concerned),
             *await strangers(self.resolved.policy, directory),
         ]
         return [*self._senseless(), *(self._placed(at, why) for at, why in of_the_whole), *self._told_twice()]
@@ -43,8 +69,12 @@ class RequestPolicy:
         """What the file makes impossible: the kind by itself was checked with its catalogue."""
         right, due = self.checks.right, self.checks.right["due"]
         within = None if due is None or self.checks.overdue else self.checks.time_until(due)
-        for at, why in self.checks.catalogue.faults(right["kind"], right["policy"], within):
+        for at, why in self.checks.catalogue.faults(right["kind"], self.checks.layer, within):
             yield ("policy", *at), why
+
+    def _open_for_ever(self) -> Iterator[tuple[FieldPath, str]]:
+        if self.checks.closes and not self.resolved.policy.expires:
+            yield ("expires",), "a request closes some day; grace says how long after its due date"
 
     def _placed(self, at: FieldPath, why: str) -> tuple[FieldPath, str]:
         """A fault at the field of the file that brings it about: of its policy, or its kind."""

@@ -1,0 +1,224 @@
+"""The one start path of whatever is followed up: keep what no history is to hold, start the workflow or recognise it.
+
+An ordinary function, so that commands and activities start by the same way; nothing of it is a child workflow.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import rfc8785
+from pydantic import BaseModel
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from activities import runs
+from activities.files.reading import FileFaults
+from activities.pace import priority
+from activities.rpc_errors import about_the_workflow
+from activities.runs import RunStatus
+from activities.starting.file import AskingFile
+from activities.store import Home, Store, owner_in
+from workflows import names
+from workflows.follow_up.inputs import FollowUpInput
+from workflows.kinds import Kind, Named
+from workflows.model.subject import BEGINS, Subject
+
+_SUMMARY_BYTES: Final = 160
+"""The server keeps 400 bytes of a summary, after the codec has encrypted it."""
+_FIRST_STAGE: Final[Mapping[Kind, str]] = {Kind.REQUEST: "sending", Kind.TASK: "open"}
+
+
+class Prepared(Protocol):
+    """What was checked in full; nothing is stored or started yet."""
+
+    @property
+    def given(self) -> FollowUpInput:
+        """The workflow's input."""
+        ...
+
+    @property
+    def overdue(self) -> FileFaults | None:
+        """Why it can be recognised, but not started any more."""
+        ...
+
+    async def kept(self, store: Store) -> FollowUpInput:
+        """Keep beside it what no history is to hold, and give the input that goes without; may be repeated."""
+        ...
+
+
+class IdTaken(Exception):
+    """Another one has this id already."""
+
+    def __init__(self, what: Named) -> None:
+        super().__init__(
+            f"{what.id} is the id of another {what.kind} with other content; leave the id out of the file or choose a "
+            f"new one (countersign {what.kind} show {what.id} tells about the one that has it)"
+        )
+        self.id = what.id
+
+
+class NotItsOwn(Exception):
+    """What is to belong to an onboarding or a campaign, and is not named after it."""
+
+    def __init__(self, id: str, parent: str) -> None:
+        super().__init__(
+            f"{id} cannot belong to {parent}: its id must begin with the parent's, which has no dot, and a dot"
+        )
+
+
+class BrokenOff(Exception):
+    """Its workflow was broken off, and nobody goes on with it."""
+
+    def __init__(self, what: Named, how: RunStatus) -> None:
+        helps = f"countersign {what.kind} show {what.id} tells how far it came"
+        if what.kind is Kind.REQUEST and how is RunStatus.TERMINATED:
+            helps = "start it with --again to take its living document up again"
+        super().__init__(f"{what.id}: its workflow was {how} and nobody goes on with it; {helps}")
+        self.id = what.id
+
+
+@dataclass(frozen=True)
+class Started:
+    """What lives, or once lived, under the id; `created` when it was this start that made it."""
+
+    id: str
+    workflow_id: str
+    run_id: str
+    created: bool
+
+
+def fingerprint(content: Mapping[str, Any]) -> str:
+    """SHA-256 of what a file says, as canonical JSON."""
+    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+
+
+def own_id(file: AskingFile, digest: str) -> str:
+    """The id that stands in the file, else one that the same content always gets."""
+    return file.id or f"{file.kind}-{digest[:12]}"
+
+
+async def start(
+    client: Client, store: Store, prepared: Prepared, *, parent: str | None = None, again: bool = False
+) -> Started:
+    """Start it, or recognise the one that was started from the same content; `IdTaken` for other content.
+
+    `parent` is the workflow id of an onboarding or campaign; `NotItsOwn` when the id does not begin with its. May be
+    repeated at any time: it also recognises one that closed long ago, and one that Temporal has forgotten. One whose
+    workflow was broken off is `BrokenOff`; with `again` a terminated one is started anew, and a request takes over the
+    document that it has at Core Signature.
+    """
+    what = _name_of(prepared)
+    if parent is not None and owner_in(what.id) != parent.partition(":")[2]:
+        raise NotItsOwn(what.id, parent)
+    if record := await _recorded(store, what):
+        return _recognise(prepared, record)
+    before = await _in_temporal(client, what) if again else None
+    if before is not None and not before.can_be_taken_up_by(prepared):
+        return _recognise(prepared, before)
+    if prepared.overdue is not None:
+        return _recognise(prepared, await _in_temporal(client, what), prepared.overdue)
+    given = await prepared.kept(store)
+    try:
+        handle = await _start_workflow(client, what, given, parent, before)
+    except WorkflowAlreadyStartedError:
+        return _recognise(prepared, await _in_temporal(client, what) or await _recorded(store, what))
+    return Started(what.id, handle.id, handle.result_run_id or "", created=True)
+
+
+def _name_of(prepared: Prepared) -> Named:
+    subject = prepared.given.subject
+    return Named(subject.type, subject.id)
+
+
+class _Known(BaseModel):
+    """What is known of an earlier start, by its settled record or by Temporal."""
+
+    fingerprint: str
+    run_id: str
+    status: RunStatus = RunStatus.COMPLETED
+    parent: str | None = None
+
+    def can_be_taken_up_by(self, prepared: Prepared) -> bool:
+        return self.status is RunStatus.TERMINATED and self.fingerprint == prepared.given.fingerprint
+
+
+async def _recorded(store: Store, what: Named) -> _Known | None:
+    record = await store.read_record(Home.of(what.workflow_id))
+    return _Known.model_validate_json(record) if record is not None else None
+
+
+async def _in_temporal(client: Client, what: Named) -> _Known | None:
+    try:
+        found = await runs.described(client, what.workflow_id)
+    except RPCError as error:
+        if about_the_workflow(error):
+            return None
+        raise
+    return _Known(
+        fingerprint=await found.memo(names.MEMO_FINGERPRINT),
+        run_id=found.run_id,
+        status=found.status,
+        parent=found.known.get(names.PARENT),
+    )
+
+
+def _recognise(prepared: Prepared, known: _Known | None, unknown: Exception | None = None) -> Started:
+    what = _name_of(prepared)
+    if known is None and unknown is not None:
+        raise unknown
+    if known is None or known.fingerprint != prepared.given.fingerprint:
+        raise IdTaken(what)
+    if known.status.broken_off:
+        raise BrokenOff(what, known.status)
+    return Started(what.id, what.workflow_id, known.run_id, created=False)
+
+
+async def _start_workflow(
+    client: Client, what: Named, given: FollowUpInput, parent: str | None, before: _Known | None
+) -> WorkflowHandle[object, object]:
+    subject, parent = given.subject, parent or (before.parent if before else None)
+    # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
+    # start that made the workflow can say `created` (the SDK does not tell whether an existing one was used).
+    return await client.start_workflow(
+        what.kind.names.workflow,
+        given,
+        id=what.workflow_id,
+        task_queue=names.WORKFLOW_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+        if before
+        else WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        memo={
+            names.MEMO_FINGERPRINT: given.fingerprint,
+            names.MEMO_DOCUMENT: subject.title,
+        },
+        search_attributes=_search_attributes(subject, parent),
+        static_summary=_summary(subject),
+        priority=priority(subject.kind, urgent=subject.urgent, parent=parent),
+    )
+
+
+def _search_attributes(subject: Subject, parent: str | None) -> TypedSearchAttributes:
+    pairs = [
+        SearchAttributePair(names.STATUS, BEGINS[subject.type].value),
+        SearchAttributePair(names.KIND, subject.kind),
+        SearchAttributePair(names.STAGE, _FIRST_STAGE[subject.type]),
+        SearchAttributePair(names.REQUESTER, subject.requester),
+    ]
+    if parent is not None:
+        pairs.append(SearchAttributePair(names.PARENT, parent))
+    return TypedSearchAttributes(pairs)
+
+
+def _summary(subject: Subject) -> str:
+    """`customer-contract: Master services agreement`; a title, but nobody's name."""
+    return f"{subject.kind}: {subject.title}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")

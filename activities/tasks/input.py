@@ -1,0 +1,61 @@
+"""What a checked task file becomes: the workflow's input, and the fingerprint it is recognised by."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.files.reading import FileFaults, FileText
+from activities.people import Directory
+from activities.policies.cascade import Resolved
+from activities.policies.catalogue import Catalogue
+from activities.starting import path
+from activities.starting.policy import Checked, checked
+from activities.store import Store
+from activities.tasks.file import TaskChecks, TaskFile
+from workflows.model.subject import Participant, Role
+from workflows.model.task import Task
+from workflows.task.inputs import TaskInput
+
+
+@dataclass(frozen=True)
+class PreparedTask:
+    """A task whose file was checked in full; nothing is started yet."""
+
+    given: TaskInput
+    resolved: Resolved
+    """Its policy, and the layer each value comes from."""
+    overdue: FileFaults | None = None
+    """Why it can be recognised, but not started any more."""
+
+    async def kept(self, store: Store) -> TaskInput:
+        """See `path.Prepared`: nothing of a task is kept outside of its workflow."""
+        return self.given
+
+
+async def prepare(written: FileText, *, catalogue: Catalogue, directory: Directory, now: datetime) -> PreparedTask:
+    """Check a task file in full, without starting anything; those of a group who are asked are its people as of now.
+
+    Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
+    over stands in `overdue` when nothing else is wrong: the task may have been started in time.
+    """
+    plain = await asyncio.to_thread(written.parse)
+    checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)
+    file, found = await checked(plain, TaskFile, checks, directory)
+    return _prepared(file, found, checks.asked(file.who))
+
+
+def _prepared(file: TaskFile, found: Checked, asked: tuple[str, ...]) -> PreparedTask:
+    policy = found.resolved.policy
+    digest = path.fingerprint(file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id"}))
+    task = Task(
+        id=path.own_id(file, digest),
+        kind=file.kind,
+        title=file.title,
+        text=file.text,
+        requester=file.owner,
+        people=tuple(Participant(person=id, role=Role.DO) for id in asked),
+        urgent=policy.urgent,
+        lock_screen=policy.lock_screen,
+    )
+    given = TaskInput(task=task, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
+    return PreparedTask(given, found.resolved, found.overdue)

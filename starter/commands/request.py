@@ -1,0 +1,8 @@
+"""`countersign request …`: what an operator does to a living request."""
+
+from starter.commands.operations import Operations
+from workflows.kinds import Kind
+
+_WORDS = Operations(Kind.REQUEST)
+remind, delegate, extend = _WORDS.remind, _WORDS.delegate, _WORDS.extend
+pause, resume, answer, cancel = _WORDS.pause, _WORDS.resume, _WORDS.answer, _WORDS.cancel

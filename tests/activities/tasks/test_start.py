@@ -1,0 +1,132 @@
+"""The task file in full: who is asked, by when, its faults, and how it is recognised."""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from ruamel.yaml import YAML
+from temporalio.client import Client
+
+from activities.files.reading import FileFaults, FileText
+from activities.policies.catalogue import Catalogue
+from activities.starting.path import IdTaken, start
+from activities.store import Home
+from activities.tasks.input import PreparedTask, prepare
+from tests.activities.requests.papers import NOW, PEOPLE, Desk, given
+from tests.markdown import ROOT
+from workflows.model.subject import Participant, Role
+
+CATALOGUE: Final = Catalogue.read(ROOT / "starter" / "policies.yaml")
+TASK: Final[Mapping[str, Any]] = {
+    "id": "acme.account",
+    "title": "Create the account",
+    "text": "With the data of the order form.",
+    "who": {"group": "all-staff"},
+    "owner": "legal-desk",
+    "kind": "team-task",
+    "due": "2026-12-11",
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+async def prepared(desk: Desk, **changes: Any) -> PreparedTask:
+    """Write a task file with a line per field, and check it."""
+    path = desk.folder / "task.yaml"
+    with path.open("w", encoding="utf-8") as stream:
+        YAML().dump(given(TASK, **changes), stream)
+    return await prepare(FileText.read(path), catalogue=CATALOGUE, directory=desk.directory, now=NOW)
+
+
+async def faults(desk: Desk, **changes: Any) -> str:
+    with pytest.raises(FileFaults) as caught:
+        await prepared(desk, **changes)
+    return str(caught.value).replace(f"{desk.folder}/", "")
+
+
+async def test_a_team_is_its_people_but_for_the_owner_and_a_task_never_expires_by_itself(desk: Desk) -> None:
+    given = (await prepared(desk, subscribers=["customer-onboarding:acme"])).given
+    task = given.task
+    assert (task.id, task.kind, task.title, task.requester) == (
+        "acme.account",
+        "team-task",
+        "Create the account",
+        "legal-desk",
+    )
+    assert task.text == "With the data of the order form."
+    assert task.people == (Participant(person="chief-executive", role=Role.DO),)
+    assert (given.due, given.policy.expires) == (date(2026, 12, 11), False)
+    assert given.policy.overdue is not None
+    assert given.subscribers == ("customer-onboarding:acme",)
+    assert task.workflow_id == "task:acme.account"
+
+
+async def test_without_an_id_the_same_content_is_the_same_task_whoever_has_joined_the_team(desk: Desk) -> None:
+    first = await prepared(desk, id=None)
+    joiner = "  - {id: joiner, name: J, email: j@example.com, zone: Europe/Paris, groups: [all-staff]}\n"
+    (desk.folder / "people.yaml").write_text(PEOPLE + joiner)
+    again = await prepared(desk, id=None)
+    assert first.given.task.id == again.given.task.id == f"team-task-{first.given.fingerprint[:12]}"
+    assert len(again.given.task.people) == 2
+
+
+async def test_the_time_that_a_file_gives_is_the_window_of_its_policy(desk: Desk) -> None:
+    found = await prepared(desk, due=None, within="3d", policy={"reminders": {"first": "4h"}})
+    assert (found.given.due, found.given.policy.window) == (None, "3d")
+    assert found.given.policy.reminders is not None
+    assert found.given.policy.reminders.first == "4h"
+    assert "the last of 2 comes after 3 days" in await faults(
+        desk, due=None, within="2d", policy={"reminders": {"every": "2d"}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"title": None}, "title: is missing"),
+        ({"titel": "x"}, "titel: unknown, did you mean title?"),
+        ({"kind": "team-tsk"}, "kind: team-tsk is not a kind of the catalogue, did you mean team-task?"),
+        ({"owner": "legal-dsk"}, "task.yaml:6: owner: legal-dsk is not in the directory, did you mean legal-desk?"),
+        ({"who": None}, "who: is missing"),
+        ({"who": {}}, "who: needs exactly one of group, person"),
+        ({"who": {"group": "all-staff", "person": "chair"}}, "who: needs exactly one of group, person"),
+        ({"who": "chair"}, "who: "),
+        ({"who": {"group": ["all-staff"]}}, "who.group: "),
+        ({"who": {"group": "al-staff"}}, "task.yaml:5: who.group: the group al-staff is not in the directory"),
+        ({"who": {"group": "directors"}, "owner": "chief-executive"}, "in the group directors is nobody but the owner"),
+        ({"who": {"person": "legal-desk"}}, "who.person: legal-desk is the owner and cannot be asked"),
+        ({"who": {"person": "chiar"}}, "who.person: chiar is not in the directory, did you mean chair?"),
+        ({"within": "5d"}, "has due and within, but only one of them can be given"),
+        ({"within": "5 d", "due": None}, "within: must be a duration"),
+        ({"within": "5d", "due": None, "policy": {"window": "4d"}}, "only one of them can be given"),
+        ({"policy": {"escalation": {"alternates": ["chiar"]}}}, "policy.escalation.alternates[0]: chiar is not in"),
+    ],
+)
+async def test_what_is_wrong_is_told_at_its_field(desk: Desk, changes: dict[str, Any], fault: str) -> None:
+    assert fault in await faults(desk, **changes)
+
+
+async def test_a_team_of_more_than_a_hundred_is_refused(desk: Desk) -> None:
+    crowd = "".join(
+        f"  - {{id: p{n}, name: P, email: p{n}@example.com, zone: Europe/Paris, groups: [crowd]}}\n" for n in range(101)
+    )
+    (desk.folder / "people.yaml").write_text(PEOPLE + crowd)
+    assert "the group crowd has 101 people: at most 100 can be asked" in await faults(desk, who={"group": "crowd"})
+    assert len((await prepared(desk, who={"group": "crowd"}, owner="p7")).given.task.people) == 100
+
+
+async def test_a_task_that_has_ended_is_known_by_its_record_alone(desk: Desk) -> None:
+    ended, other = await prepared(desk), await prepared(desk, title="Create another")
+    record = {"version": 1, "fingerprint": ended.given.fingerprint, "run_id": "run-1", "show": {}}
+    await desk.store.write_record(Home.of("task:acme.account"), json.dumps(record).encode())
+    nowhere = await Client.connect("127.0.0.1:1", lazy=True)
+    started = await start(nowhere, desk.store, ended)
+    assert (started.created, started.workflow_id, started.run_id) == (False, "task:acme.account", "run-1")
+    with pytest.raises(IdTaken, match=r"acme.account is the id of another task .*countersign task show acme.account"):
+        await start(nowhere, desk.store, other)
