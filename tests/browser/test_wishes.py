@@ -77,7 +77,7 @@ async def test_a_question_is_asked_answered_and_read_with_nothing_but_a_keyboard
     await phone.is_usable()
 
     await phone.inbox(LEGAL)
-    await phone.notice(contract.document).filter(has_text="A signer has a question").tap()
+    await phone.notice(contract.document).filter(has_text="Question: ").tap()
     await expect(phone.page.get_by_text("Which annex is meant?")).to_be_visible()
     await phone.is_usable()
     await phone.page.get_by_label("Your answer").fill("Annex B.")
@@ -86,7 +86,7 @@ async def test_a_question_is_asked_answered_and_read_with_nothing_but_a_keyboard
     assert await phone.page.get_by_role("button").count() == 0
 
     await phone.inbox(CUSTOMER)
-    await phone.notice(contract.document).filter(has_text="Your question was answered").tap()
+    await phone.notice(contract.document).filter(has_text="The answer to your question is there.").tap()
     await expect(phone.button("Read and sign")).to_be_visible()
     await phone.again_until(phone.page.get_by_text("Annex B."))
     assert (await contract.shown())["question"] is None
@@ -112,14 +112,14 @@ async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_
     await phone.choose(phone.page.get_by_text("Hand over", exact=True))
     await phone.is_usable()
     await phone.choose(phone.button("Hand over to Deputy head of sales"))
-    await expect(phone.screen(ScreenName.HANDED_OVER)).to_contain_text("Somebody else is asked instead of you.")
+    await expect(phone.screen(ScreenName.HANDED_OVER)).to_contain_text("Deputy head of sales is asked instead of you.")
     await phone.is_usable()
 
     await phone.open(contract.link(HEAD))
     await expect(phone.heading("It was handed over")).to_be_visible()
     assert await phone.page.get_by_role("button").count() == 0
     await phone.inbox(HEAD)
-    await expect(phone.notice(contract.document)).to_contain_text(["Somebody else was asked instead"])
+    await expect(phone.notice(contract.document)).to_contain_text(["Somebody else is asked now."])
 
     await phone.inbox(DEPUTY)
     await phone.notice(contract.document).filter(has_text="Sign: ").tap()
