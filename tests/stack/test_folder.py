@@ -153,9 +153,9 @@ def test_receiver_and_worker_offer_their_metrics_side_by_side(folder: Path) -> N
 def test_a_stack_elsewhere_has_to_be_named_in_a_second_terminal(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.chdir(folder_of(folder))
     usual = "countersign request start .countersign/example/msa.yaml"
-    assert local.start_words(folder / ".countersign") == f", from this folder: {usual}"
+    assert local.start_words(folder / ".countersign") == f", from this folder or below: {usual}"
     assert local.start_words(Path("/data of ours")) == (
-        ": COUNTERSIGN_DATA_DIR='/data of ours' countersign request start '/data of ours/example/msa.yaml'"
+        ": countersign --dev '/data of ours' request start '/data of ours/example/msa.yaml'"
     )
 
 

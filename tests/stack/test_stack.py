@@ -149,15 +149,14 @@ def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_goes_on(folder:
         assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
-def test_a_process_that_dies_ends_the_stack_and_is_named(folder: Path) -> None:
+def test_a_server_that_dies_ends_the_stack_and_is_named(folder: Path) -> None:
     with running(folder) as stack:
-        worker = max(stack.children())
-        assert "worker" in Path(f"/proc/{worker}/cmdline").read_text()
-        os.kill(worker, signal.SIGKILL)
+        [server] = [pid for pid in stack.children() if "start-dev" in Path(f"/proc/{pid}/cmdline").read_text()]
+        os.kill(server, signal.SIGKILL)
         assert stack.process.wait(ENDS_WITHIN) == 1
         said = stack.process.stderr.read() if stack.process.stderr else ""
-    assert said.startswith("countersign dev: Worker ended by itself (signal SIGKILL)")
-    assert str(folder / "logs" / "worker.log") in said
+    assert said.startswith("countersign dev: Temporal server ended by itself (signal SIGKILL)")
+    assert str(folder / "logs" / "temporal.log") in said
 
 
 @pytest.mark.parametrize("taken", ["example", "kept.json", "logs"])
