@@ -1,4 +1,4 @@
-"""One task: ask → follow up → hand off (docs/tasks.md)."""
+"""One task: ask → follow up → hand off (CONTRIBUTING.md, Something people must do)."""
 
 from datetime import datetime
 
