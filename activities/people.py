@@ -7,6 +7,7 @@ One that became faulty keeps the last good state, and `warning` says so.
 
 import asyncio
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -54,16 +55,16 @@ class UnusablePeople(DirectoryFailure):
 class UnknownPerson(DirectoryFailure):
     """Nobody of this id."""
 
-    def __init__(self, id: str, hint: str = "") -> None:
-        super().__init__(f"{id} is not in the directory{hint}")
+    def __init__(self, id: str, hint: str = "", where: str = "the directory") -> None:
+        super().__init__(f'"{id}" is not in {where}{hint}')
         self.id = id
 
 
 class UnknownGroup(DirectoryFailure):
     """No group of this name."""
 
-    def __init__(self, name: str, hint: str = "") -> None:
-        super().__init__(f"the group {name} is not in the directory{hint}")
+    def __init__(self, name: str, hint: str = "", where: str = "the directory") -> None:
+        super().__init__(f'the group "{name}" is not in {where}{hint}')
         self.name = name
 
 
@@ -118,14 +119,18 @@ class FileDirectory:
         except ValueError as error:
             raise DirectoryFailure(str(error)) from None
         if person is None:
-            raise UnknownPerson(id, did_you_mean(id, index.entries))
+            raise UnknownPerson(id, did_you_mean(id, index.entries), self._file.name)
         return person
+
+    async def some(self, most: int) -> list[str]:
+        """The ids of the first people of the file."""
+        return list(islice((await self._current()).entries, most))
 
     async def group(self, name: str) -> tuple[str, ...]:
         """See `Directory`; `UnknownGroup` when there is none."""
         groups = (await self._current()).groups
         if name not in groups:
-            raise UnknownGroup(name, did_you_mean(name, groups))
+            raise UnknownGroup(name, did_you_mean(name, groups), self._file.name)
         return groups[name]
 
     async def named(self, words: str) -> Person | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, NoReturn, TypeAlias
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, OverflowMethod, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
@@ -32,6 +32,9 @@ class Instant:
     at: datetime | None
     style: str = ""
     ago: bool = False
+    weekday: bool = False
+    zone: tzinfo | None = None
+    """Another zone than that of the terminal."""
 
 
 Cell: TypeAlias = "str | Text | Instant | tuple[str, ...]"
@@ -64,10 +67,10 @@ class Terminal(Console):
             self.width = UNBROKEN
         self.print(view, crop=False)
 
-    def local(self, instant: datetime) -> str:
-        """An instant on the clock of whoever reads, with the year where it is another one."""
-        there = instant.astimezone(self.zone)
-        year = "" if there.year == self.now.astimezone(self.zone).year else " %Y"
+    def local(self, instant: datetime, zone: tzinfo | None = None) -> str:
+        """An instant on the clock of whoever reads, or of a zone, with the year where it is another one."""
+        there = instant.astimezone(zone or self.zone)
+        year = "" if there.year == self.now.astimezone(zone or self.zone).year else " %Y"
         return there.strftime(f"%d %b{year} %H:%M")
 
     def ago(self, instant: datetime) -> str:
@@ -81,11 +84,11 @@ class Terminal(Console):
 class Sentence:
     """A text with instants in it: people read them on their clock, programs as they are, in UTC."""
 
-    def __init__(self, text: str, style: str = "") -> None:
-        self._text, self._style = text, style
+    def __init__(self, text: str, style: str = "", *, zone: tzinfo | None = None) -> None:
+        self._text, self._style, self._zone = text, style, zone
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text(_localised(console, self._text), self._style)
+        yield Text(_localised(console, self._text, self._zone), self._style)
 
 
 class Facts:
@@ -111,11 +114,14 @@ class Facts:
 
 
 class ZoneLine:
-    """In which zone the instants are told; for people only, programs have them in UTC."""
+    """In which zone the instants are told, by default the terminal's; for people, programs have them in UTC."""
+
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        self._zone = zone
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if console.is_terminal and isinstance(console, Terminal):
-            there = console.now.astimezone(console.zone)
+            there = console.now.astimezone(self._zone or console.zone)
             offset = there.strftime("%z")
             yield Text(
                 f"times in {there:%Z} (UTC{offset[:3]}:{offset[3:]})" if offset != "+0000" else "times in UTC", "dim"
@@ -123,10 +129,14 @@ class ZoneLine:
 
 
 class Rows:
-    """A table of which no id and no instant is broken; a column in which nothing stands is left out for people."""
+    """A table of which no id and no instant is broken; a column in which nothing stands is left out for people.
 
-    def __init__(self, *columns: str, whole: Sequence[str] = ()) -> None:
+    Of the column that is `clipped` a narrow terminal shows the beginning: its table has one line a row all the same.
+    """
+
+    def __init__(self, *columns: str, whole: Sequence[str] = (), clipped: str | None = None) -> None:
         self._columns = columns
+        self._clipped = clipped
         self._whole = whole
         self._rows: list[tuple[Cell, ...]] = []
 
@@ -141,9 +151,9 @@ class Rows:
         if not console.is_terminal:
             yield from _with_tabs([self._columns, *self._rows])
             return
-        table = self._table(console, unbroken=options.max_width >= UNBROKEN)
+        table = self._table(console, options.max_width)
         if self._least(console) > options.max_width:
-            table = self._table(console, unbroken=True)
+            table = self._table(console, UNBROKEN)
             options = options.update(max_width=UNBROKEN)
         yield from console.render(table, options)
 
@@ -159,6 +169,12 @@ class Rows:
         longest = max((line.cell_len for cell in cells for line in cell.split()), default=0)
         return max(longest, len(self._columns[column])) if self._is_whole(column) else min(longest, _LEAST)
 
+    def _beside(self, console: Console, column: int) -> int:
+        """What the other columns take when nothing of them is broken."""
+        others = [other for other in self._shown() if other != column]
+        longest = (max(_lines(console, row[other]).cell_len for row in self._rows) for other in others)
+        return sum(max(cell, len(self._columns[other])) + 2 for cell, other in zip(longest, others, strict=True))
+
     def _is_whole(self, column: int) -> bool:
         kinds = (Instant, tuple)
         return self._columns[column] in self._whole or any(isinstance(row[column], kinds) for row in self._rows)
@@ -167,10 +183,15 @@ class Rows:
         columns = range(len(self._columns))
         return [n for n in columns if not self._rows or any(_plain(row[n]) for row in self._rows)]
 
-    def _table(self, console: Console, *, unbroken: bool) -> Table:
+    def _table(self, console: Console, width: int) -> Table:
+        unbroken = width >= UNBROKEN
         table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
         for column in self._shown():
-            table.add_column(self._columns[column], overflow="fold", no_wrap=self._is_whole(column))
+            clipped = self._columns[column] == self._clipped and not unbroken
+            overflow: OverflowMethod = "ellipsis" if clipped else "fold"
+            most = max(_LEAST, width - self._beside(console, column)) if clipped else None
+            no_wrap = clipped or self._is_whole(column)
+            table.add_column(self._columns[column], overflow=overflow, no_wrap=no_wrap, max_width=most)
         for row in self._rows:
             cells = (_lines(console, row[column]) for column in self._shown())
             table.add_row(*(map(_in_one_line, cells) if unbroken else cells))
@@ -192,14 +213,14 @@ def _plain(cell: Cell) -> str:
     return " ".join((cell if isinstance(cell, str) else cell.plain).split())
 
 
-def _localised(console: Console, text: str) -> str:
+def _localised(console: Console, text: str, zone: tzinfo | None = None) -> str:
     """A text whose instants, as `workflows.signature.show.stamp` writes them, are told on the reader's clock."""
     if not console.is_terminal or not isinstance(console, Terminal):
         return text
 
     def local(found: re.Match[str]) -> str:
         instant = datetime.strptime(found[0], "%a %d %b %Y %H:%M UTC").replace(tzinfo=UTC)
-        return f"{instant.astimezone(console.zone):%a} {console.local(instant)}"
+        return f"{instant.astimezone(zone or console.zone):%a} {console.local(instant, zone)}"
 
     return _STAMP.sub(local, text)
 
@@ -209,7 +230,8 @@ def _lines(console: Console, cell: Cell) -> Text:
     if isinstance(cell, Instant):
         if cell.at is None or not isinstance(console, Terminal):
             return Text()
-        return Text(console.ago(cell.at) if cell.ago else console.local(cell.at), cell.style)
+        day = f"{cell.at.astimezone(cell.zone or console.zone):%a} " if cell.weekday else ""
+        return Text(console.ago(cell.at) if cell.ago else f"{day}{console.local(cell.at, cell.zone)}", cell.style)
     if isinstance(cell, tuple):
         rest = len(cell) - _NAMED
         return Text("\n".join([*cell[:_NAMED], *([f"+{rest} more"] if rest > 0 else [])]))

@@ -69,7 +69,8 @@ def _too_short_for_faulty_items(detail: ErrorDetails, details: list[ErrorDetails
 def _sentence(detail: ErrorDetails, path: FieldPath, model: type[BaseModel]) -> str:
     kind, given = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        return "unknown" + _close_key(path, model)
+        cut_off = " (if it is the rest of a text with a comma in it, put that in quotes)" if given is None else ""
+        return f"unknown{_close_key(path, model)}{cut_off}"
     if kind in _EXPECTED:
         return f"must be {_EXPECTED[kind]}, not {_kind_of(given)}{_quotes_help(_EXPECTED[kind], given)}"
     if kind in _SENTENCES:

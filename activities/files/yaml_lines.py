@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from ruamel.yaml import YAML
@@ -131,7 +132,17 @@ def _compose(text: str) -> Node | None:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         says = without_quotes(error.problem or error.context or "")
-        raise _Unreadable(f"is not valid YAML: {says}", line) from error
+        raise _Unreadable(f"is not valid YAML: {says}{_way_out(text, line)}", line) from error
+
+
+def _way_out(text: str, line: int) -> str:
+    """What mostly helps against what is on the line: a sign in a text that means something in YAML."""
+    written = next(islice(text.split("\n"), line - 1, None), "")
+    if "\t" in written:
+        return " (there is a tab on the line: indent with spaces, and put a text with a tab in quotes)"
+    if "," in written or ": " in written.partition(":")[2]:
+        return " (a text with a comma or a colon in it needs quotes)"
+    return ""
 
 
 @dataclass

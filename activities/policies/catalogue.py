@@ -25,8 +25,8 @@ _DEEPEST: Final = 20
 class UnknownKind(LookupError):
     """No kind of this name in the catalogue."""
 
-    def __init__(self, kind: str, known: Mapping[str, object]) -> None:
-        super().__init__(f"{kind} is not a kind of the catalogue{did_you_mean(kind, known)}")
+    def __init__(self, kind: str, known: Mapping[str, object], file: str = "the catalogue") -> None:
+        super().__init__(f'"{kind}" is not a kind of {file}{did_you_mean(kind, known)}')
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ class CatalogueFile(FileModel):
 class Catalogue:
     """The kinds of documents that may be sent, and what happens to each."""
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], file: str = "the catalogue") -> None:
         self._kinds = dict(kinds)
+        self._file = file
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
@@ -105,7 +106,7 @@ class Catalogue:
         file = FileText.read(path).parse()
         known, found = KindsKnown.of(file.plain), FileFaults(())
         try:
-            catalogue = cls(file.validate(CatalogueFile, known).kinds)
+            catalogue = cls(file.validate(CatalogueFile, known).kinds, Path(path).name)
         except FileFaults as faults:
             catalogue, found = cls(CatalogueFile.right_kinds(known)), faults
         found += file.faults(
@@ -123,7 +124,7 @@ class Catalogue:
     def known(self, kind: str) -> str:
         """The kind's name, or `UnknownKind`."""
         if kind not in self._kinds:
-            raise UnknownKind(kind, self._kinds)
+            raise UnknownKind(kind, self._kinds, self._file)
         return kind
 
     def faults(self, kind: str, override: PolicyLayer | None = None, within: timedelta | None = None) -> Senseless:

@@ -1,7 +1,9 @@
 """`countersign request plan`: the calendar of a request before it is sent, or changes of a living one."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
@@ -9,10 +11,11 @@ from cyclopts import Parameter, Token
 from activities.store import Store
 from starter import clients, requests
 from starter.commands.arguments import AsJson, RequestFile
-from starter.commands.printing import answer
+from starter.commands.printing import answer, note
 from starter.context import opened
 from starter.needs import Need
 from starter.plan import calendar, comparison, tables
+from starter.plan import ics as calendar_file
 from starter.settings import Settings
 from starter.startup import ready
 
@@ -51,6 +54,7 @@ async def plan(
     zone: Zone = None,
     signs: Signs = (),
     against: str | None = None,
+    ics: Path | None = None,
     json: AsJson = False,
 ) -> None:
     """Show everything that would happen, when and why, before anything is sent. Needs no server.
@@ -62,11 +66,13 @@ async def plan(
     at
         When it would be sent: `2026-11-02`, or `2026-11-02T09:00` on the clock of the zone; default: now.
     zone
-        The zone in which local times are shown; default: that of whoever is told.
+        The zone in which times are shown; default: that of this machine (with --json, of whoever is told).
     signs
         Who signs how long after their turn came, such as `customer-signer@+2d`; may be repeated.
     against
         The id of a running request: show only what the due date and the policy of the file would change in it.
+    ics
+        Write the plan as a calendar file, too, to be laid over other calendars.
     json
         Print the whole plan as JSON.
     """
@@ -79,7 +85,10 @@ async def plan(
     prepared = await requests.read(settings, file, now=sent_at)
     directory = clients.directory(settings, Store(settings.store_url))
     found = await calendar.plan(prepared, directory, sent_at, calendar.signing(signs), there)
-    answer(found, tables.of_plan(found), as_json=json)
+    if ics is not None:
+        await asyncio.to_thread(calendar_file.write, ics, found)
+        note(f"calendar: {ics}")
+    answer(found, tables.of_plan(found, there), as_json=json)
 
 
 async def _compare(settings: Settings, file: str, against: str, *, as_json: bool) -> None:

@@ -1,6 +1,5 @@
 """`countersign request show` and `countersign task show`: all that is known of one."""
 
-import sys
 from dataclasses import dataclass
 
 from starter import lookup, showing
@@ -8,6 +7,7 @@ from starter.commands.arguments import AsJson, Id
 from starter.commands.printing import answer, patience
 from starter.context import opened
 from starter.startup import ready
+from starter.terminal import Terminal
 from workflows.kinds import Kind
 
 
@@ -32,7 +32,7 @@ class _Show:
             async with patience(f"asking the {self.kind}", quiet=json):
                 shown = await lookup.show_of(self.kind, context, id, whole=all)
             url = context.url(self.kind.workflow_id(shown.id))
-        answer(shown, showing.of_shown(shown, whole=all or not sys.stdout.isatty()), as_json=json, link=url)
+        answer(shown, showing.of_shown(shown, whole=all or not Terminal().is_terminal), as_json=json, link=url)
 
 
 request = _Show(Kind.REQUEST).show

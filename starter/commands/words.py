@@ -16,12 +16,15 @@ _OF_COUNTERSIGN: Final = {
     "fast-forward": "clock:fast_forward",
     "init": "setup:init",
     "doctor": "setup:doctor",
+    "completion": "completion:completion",
 }
 """Each as `module:function` of this room."""
 _OF_PEOPLE: Final = {"sign-out": "people:sign_out"}
+_OF_PERSON: Final = {"show": "person:show"}
 _OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel")
 _OF_REQUEST: Final = {
     "start": "start:request",
+    "new": "new:new",
     "show": "show:request",
     "list": "listing:requests",
     **{word: f"request:{word}" for word in _OPERATIONS},
@@ -54,9 +57,12 @@ def register(app: App) -> None:
     request = Words(name="request", help="One signature request: start it, look at it, change it, end it.")
     task = Words(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
     people = Words(name="people", help="The people of the directory.")
-    for of, words in ((app, _OF_COUNTERSIGN), (request, _OF_REQUEST), (task, _OF_TASK), (people, _OF_PEOPLE)):
+    person = Words(name="person", help="Somebody of the directory.")
+    rooms = (request, _OF_REQUEST), (task, _OF_TASK), (people, _OF_PEOPLE), (person, _OF_PERSON)
+    for of, words in ((app, _OF_COUNTERSIGN), *rooms):
         for name, place in words.items():
             of.command(f"{__package__}.{place}", name=name, validator=_CHECKED.get(place))
     app.command(request)
     app.command(task)
     app.command(people)
+    app.command(person)

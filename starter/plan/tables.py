@@ -1,22 +1,23 @@
 """What people read of a plan on a terminal of 80 columns: the calendar of each branch, the policy with its layers."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from starter.plan.calendar import Branch, Plan, PlanLine
+from starter.plan.calendar import Branch, Plan
 from starter.plan.comparison import Change, Difference, What
-from starter.terminal import Cell, Instant, Rows, ZoneLine
+from starter.plan.weeks import Picture
+from starter.terminal import Cell, Instant, Rows, Sentence, ZoneLine
 
 _MARKS: Final = {What.ADDED: ("+", "green"), What.REMOVED: ("-", "red"), What.MOVED: ("~", "yellow")}
 
 
-def of_plan(plan: Plan) -> Group:
-    """Every branch, then the policy."""
-    return Group(*_plan(plan))
+def of_plan(plan: Plan, zone: tzinfo | None = None) -> Group:
+    """Every branch with its picture, then the policy; all on one clock, by default that of whoever reads."""
+    return Group(*_plan(plan, zone))
 
 
 def of_difference(found: Difference) -> Group:
@@ -24,13 +25,15 @@ def of_difference(found: Difference) -> Group:
     return Group(*_difference(found))
 
 
-def _plan(plan: Plan) -> Iterator[RenderableType]:
+def _plan(plan: Plan, zone: tzinfo | None) -> Iterator[RenderableType]:
     yield Text(f"{plan.id}: {plan.document} ({plan.kind})", "bold")
     closes = f", closing {_utc(plan.closes_at)}" if plan.closes_at != plan.due_at else ""
-    yield Text(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}{closes}")
+    yield Sentence(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}{closes}", zone=zone)
+    yield ZoneLine(zone)
     for branch in plan.branches:
         yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")
-        yield _calendar(branch)
+        yield _calendar(branch, zone)
+        yield Picture(branch, zone)
     yield Text("\nPolicy", "bold")
     policy = Rows("value", "is", "from")
     for one in plan.policy:
@@ -38,25 +41,17 @@ def _plan(plan: Plan) -> Iterator[RenderableType]:
     yield policy
 
 
-def _calendar(branch: Branch) -> Rows:
-    table = Rows("local", "UTC", "what, to whom, why")
+def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:
+    """A line a step."""
+    table = Rows("when", "what", "to", "why", whole=("what", "to"), clipped="why")
     for line in branch.lines:
-        style = "dim" if line.suppressed else ""
-        table.add(
-            Text(f"{datetime.fromisoformat(line.local):%a %d %b %H:%M}\n{line.zone}", style),
-            Text(f"{line.at:%Y-%m-%d\n%H:%M}", style),
-            _what(line),
-        )
+        style = "dim strike" if line.suppressed else ""
+        why = f"not sent: {line.suppressed}; {line.why}" if line.suppressed else line.why
+        about = f", about {line.person}" if line.person != line.to else ""
+        layer = f" [{line.layer}]" if line.layer else ""
+        when = Instant(line.at, style, weekday=True, zone=zone)
+        table.add(when, Text(line.stage, style), line.to, Text(f"{why}{about}{layer}", "dim"))
     return table
-
-
-def _what(line: PlanLine) -> Text:
-    about = f" about {line.person}" if line.person != line.to else ""
-    what = Text(f"{line.stage} to {line.to}{about}", "strike dim" if line.suppressed else "")
-    if line.suppressed:
-        what.append(f" not sent: {line.suppressed}", "yellow not strike")
-    layer = f" [{line.layer}]" if line.layer else ""
-    return what.append(f"\n{line.why}{layer}", "dim not strike")
 
 
 def _difference(found: Difference) -> Iterator[RenderableType]:

@@ -192,7 +192,7 @@ async def test_a_dead_target_is_in_the_index_with_those_that_were_dead_before(
     assert (entry.id, entry.status) == ("msa-0042", Status.SIGNED)
     assert [(one.target, one.why) for one in entry.handoffs] == [
         ("archive", "no answer"),
-        ("board", "the group no-such-group is not in the directory"),
+        ("board", 'the group "no-such-group" is not in people.yaml'),
     ]
     assert len(content) < 1_000
 
@@ -239,7 +239,7 @@ async def test_every_member_of_a_group_is_told(house: House, sandbox: RunningSan
         (Target(target="archive", person="archive"), "no_device"),
         (Target(target="nobody", person="nobody"), "unknown_person"),
         (Target(target="phoneless", group="phoneless"), "no_device"),
-        (Target(target="unknown", group="no-such-group"), "the group no-such-group is not in the directory"),
+        (Target(target="unknown", group="no-such-group"), 'the group "no-such-group" is not in people.yaml'),
     ],
 )
 async def test_who_cannot_be_told_is_a_dead_target_with_its_reason(house: House, target: Target, why: str) -> None:

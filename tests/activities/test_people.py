@@ -88,9 +88,9 @@ async def test_people_may_be_away_for_good(
 
 async def test_who_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
     directory = people(tmp_path)
-    with pytest.raises(UnknownPerson, match="cheif-executive is not in the directory, did you mean chief-executive"):
+    with pytest.raises(UnknownPerson, match=r'"cheif-executive" is not in people.yaml, did you mean chief-executive'):
         await directory.person("cheif-executive")
-    with pytest.raises(UnknownGroup, match="director is not in the directory, did you mean directors"):
+    with pytest.raises(UnknownGroup, match=r'"director" is not in people.yaml, did you mean directors'):
         await directory.group("director")
 
 

@@ -153,7 +153,7 @@ async def test_an_unknown_signer_is_a_doubt_about_the_directory_and_stops_nobody
 
 
 async def test_nobody_is_planned_for_when_requester_and_signer_are_unknown() -> None:
-    with pytest.raises(ApplicationError, match="nobody is not in the directory") as caught:
+    with pytest.raises(ApplicationError, match=r'"nobody" is not in the directory') as caught:
         await plan(signers=("nobody",), requester="nobody")
     assert caught.value.type == Code.DIRECTORY
     assert not caught.value.non_retryable

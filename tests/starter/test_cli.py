@@ -1,5 +1,6 @@
 """The words of the command: help that a newcomer can act on, JSON everywhere, exit codes 0, 1 and 2, no traceback."""
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -47,17 +48,20 @@ def help_of(*typed: str) -> str:
 
 def test_the_words_are_those_of_the_contract() -> None:
     assert [" ".join(command) for command in COMMANDS] == [
+        "completion",
         "demo",
         "dev",
         "doctor",
         "fast-forward",
         "init",
         "people sign-out",
+        "person show",
         "request answer",
         "request cancel",
         "request delegate",
         "request extend",
         "request list",
+        "request new",
         "request pause",
         "request plan",
         "request remind",
@@ -119,7 +123,7 @@ def test_a_faulty_file_is_refused_before_any_server_is_asked(tmp_path: Path) -> 
     people.write_text("people: [{id: a, name: A, email: a@example.com, zone: Europe/Amsterdam}]\n")
     ended = type_("request", "start", "-", stdin="kind: contract\n", COUNTERSIGN_PEOPLE=str(people), **NOBODY)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert "stdin:1: kind: contract is not a kind of the catalogue" in ended.stderr
+    assert 'stdin:1: kind: "contract" is not a kind of policies.yaml' in ended.stderr
     assert "document: " in ended.stderr
     assert "Temporal" not in ended.stderr
 
@@ -211,3 +215,18 @@ def test_the_stack_of_another_folder_is_named_before_the_word(tmp_path: Path) ->
     ended = type_before_nobody("--dev", str(tmp_path), "request", "list")
     assert ended.returncode == Exit.REFUSED
     assert ended.stderr == f"--dev {tmp_path}: no stack of `countersign dev` runs on this folder\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_every_word_and_option(shell: str) -> None:
+    ended = type_("completion", shell)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [word for command in COMMANDS for word in command if word not in ended.stdout] == []
+    assert "--requester" in ended.stdout or "-l requester" in ended.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
+def test_bash_takes_the_script() -> None:
+    script = type_("completion", "bash").stdout
+    taken = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)  # noqa: S607
+    assert (taken.returncode, taken.stderr) == (0, "")

@@ -136,7 +136,7 @@ async def test_files_may_have_several_documents_each_with_its_lines(office: Path
     prepared = await many.read(load(), ["two.yaml", "three.yaml"])
     assert [each.id for each in prepared] == ["a", "b", "c"]
     (office / "two.yaml").write_text(f"id: a\n{one}---\nid: b\n{one.replace('chair', 'chiar')}")
-    with pytest.raises(FileFaults, match=r"^two.yaml:11: signers\[0\].person: chiar is not in the directory, did you "):
+    with pytest.raises(FileFaults, match=r'^two.yaml:11: signers\[0\].person: "chiar" is not in people.yaml, did you '):
         await many.read(load(), ["two.yaml", "three.yaml"])
 
 

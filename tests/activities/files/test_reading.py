@@ -190,3 +190,23 @@ def test_whatever_it_says_a_file_is_one_document_at_least(text: str, tmp_path: P
 def test_of_a_thousand_faults_the_first_hundred_are_told_and_the_others_counted() -> None:
     told = str(FileFaults(Fault("a.yaml", line, "", "is wrong") for line in range(1, 1_001))).splitlines()
     assert (len(told), told[0], told[-1]) == (TOLD_AT_MOST + 1, "a.yaml:1: is wrong", "and 900 more")
+
+
+@pytest.mark.parametrize(
+    ("text", "helps"),
+    [
+        ("name: Terms: and conditions\n", "(a text with a comma or a colon in it needs quotes)"),
+        ("parts: [{title: 'a' b, c}]\n", "(a text with a comma or a colon in it needs quotes)"),
+        ("name: x\n\tparts: []\n", "indent with spaces, and put a text with a tab in quotes)"),
+    ],
+)  # fmt: skip
+def test_a_sign_that_yaml_takes_for_its_own_has_a_hint_to_quote(text: str, helps: str) -> None:
+    with pytest.raises(FileFaults, match="is not valid YAML") as refused:
+        FileText("a.yaml", Path(), text).parse().validate(Whole)
+    assert str(refused.value).splitlines()[0].endswith(helps)
+
+
+def test_the_rest_of_a_text_that_a_comma_cut_off_is_a_key_with_a_hint_to_quote() -> None:
+    with pytest.raises(FileFaults) as refused:
+        FileText("a.yaml", Path(), "{name: Terms, and conditions}").parse().validate(Whole)
+    assert str(refused.value).endswith("(if it is the rest of a text with a comma in it, put that in quotes)")

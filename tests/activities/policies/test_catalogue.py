@@ -232,7 +232,7 @@ def test_a_kind_that_cannot_work_is_told_beside_one_that_cannot_be_read(tmp_path
 
 
 def test_an_unknown_kind_comes_with_a_hint(tmp_path: Path) -> None:
-    with pytest.raises(UnknownKind, match="basis is not a kind of the catalogue, did you mean base"):
+    with pytest.raises(UnknownKind, match=r'"basis" is not a kind of catalogue.yaml, did you mean base'):
         catalogue(tmp_path, "base: {}").resolve("basis")
 
 

@@ -72,10 +72,10 @@ async def test_strangers_are_told_at_their_line(desk: Desk) -> None:
         "handoff": [{"target": "hr", "group": "hr"}, {"target": "legal", "person": "legal-dsk"}],
     }
     assert await faults(desk, policy=policy) == [
-        "request.yaml:16: policy.escalation.alternates[1]: nobody is not in the directory",
-        "request.yaml:17: policy.escalation.fallback: chiar is not in the directory, did you mean chair?",
-        "request.yaml:20: policy.handoff[0].group: the group hr is not in the directory",
-        "request.yaml:22: policy.handoff[1].person: legal-dsk is not in the directory, did you mean legal-desk?",
+        'request.yaml:16: policy.escalation.alternates[1]: "nobody" is not in people.yaml',
+        'request.yaml:17: policy.escalation.fallback: "chiar" is not in people.yaml, did you mean chair?',
+        'request.yaml:20: policy.handoff[0].group: the group "hr" is not in people.yaml',
+        'request.yaml:22: policy.handoff[1].person: "legal-dsk" is not in people.yaml, did you mean legal-desk?',
     ]
 
 
@@ -87,8 +87,8 @@ async def test_strangers_of_the_catalogue_are_told_at_the_kind(desk: Desk) -> No
     )
     told = "request.yaml:2: kind: customer-contract cannot be used: "
     assert await faults(desk) == [
-        f"{told}escalation.fallback: nobody is not in the directory",
-        f"{told}handoff[0].person of base: legal-dsk is not in the directory, did you mean legal-desk?",
+        f'{told}escalation.fallback: "nobody" is not in people.yaml',
+        f'{told}handoff[0].person of base: "legal-dsk" is not in people.yaml, did you mean legal-desk?',
     ]
     assert await faults(desk, policy={"warnings": ["1d"]}) == await faults(desk)
 
@@ -104,7 +104,7 @@ async def test_alternates_of_the_catalogue_who_all_sign_are_told_at_the_kind(des
 
 
 async def test_a_changed_people_file_counts_at_once(desk: Desk) -> None:
-    assert "hr-desk is not in the directory" in (await faults(desk, policy=HANDOFF))[0]
+    assert '"hr-desk" is not in people.yaml' in (await faults(desk, policy=HANDOFF))[0]
     hr_desk = "  - {id: hr-desk, name: HR, email: hr@example.com, zone: UTC}\n"
     (desk.folder / "people.yaml").write_text(PEOPLE + hr_desk, "utf-8")
     assert (await desk.prepare(policy=HANDOFF)).request.policy.handoff[0].person == "hr-desk"
@@ -126,11 +126,11 @@ policy:
     assert await faults(desk, text) == [
         "request.yaml:2: mesage: unknown, did you mean message?",
         "request.yaml:3: document.file: other.pdf is not a file in the folder of this file",
-        "request.yaml:4: requester: nobody is not in the directory",
+        'request.yaml:4: requester: "nobody" is not in people.yaml',
         "request.yaml:5: signers: needs at least 1",
         "request.yaml:6: subscribers[1]: x is given twice",
         "request.yaml:9: policy.reminders: the last of 4 comes after 15 days, but the window is 5 days",
-        "request.yaml:10: policy.escalation.alternates[0]: somebody is not in the directory",
+        'request.yaml:10: policy.escalation.alternates[0]: "somebody" is not in people.yaml',
     ]
 
 

@@ -115,12 +115,12 @@ async def test_a_near_due_date_only_leaves_late_reminders_out(desk: Desk) -> Non
         ({"id": "a b"}, "request.yaml:1: id: must be 1-100 characters"),
         (
             {"kind": "customer-contrct"},
-            "kind: customer-contrct is not a kind of the catalogue, did you mean customer-contract?",
+            'kind: "customer-contrct" is not a kind of catalogue.yaml, did you mean customer-contract?',
         ),
         ({"kind": None}, "kind: is missing"),
-        ({"requester": "legal-dsk"}, "requester: legal-dsk is not in the directory, did you mean legal-desk?"),
+        ({"requester": "legal-dsk"}, 'requester: "legal-dsk" is not in people.yaml, did you mean legal-desk?'),
         ({"signers": []}, "signers: needs at least 1"),
-        ({"signers": [{"person": "nobody"}]}, "signers[0].person: nobody is not in the directory"),
+        ({"signers": [{"person": "nobody"}]}, 'signers[0].person: "nobody" is not in people.yaml'),
         (
             {"signers": [{"person": "chair"}, {"person": "chair"}]},
             "signers[1].person: chair is a signer of this request already",
@@ -199,8 +199,8 @@ policy: {hours: always}
         "request.yaml:2: knd: unknown, did you mean kind?",
         "request.yaml:4: document.file: is a URL, a file beside this one is expected "
         "(a template of Core Signature stands under template)",
-        "request.yaml:5: requester: nobody is not in the directory",
-        "request.yaml:8: signers[1].person: somebody is not in the directory",
+        'request.yaml:5: requester: "nobody" is not in people.yaml',
+        'request.yaml:8: signers[1].person: "somebody" is not in people.yaml',
         "request.yaml:9: signers[1].ordr: unknown, did you mean order?",
         "request.yaml:10: signers[2].person: chair is a signer of this request already",
         "request.yaml:11: due: lies in the past",

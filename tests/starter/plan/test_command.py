@@ -92,11 +92,13 @@ async def test_the_table_fits_a_terminal_and_names_nobody(tmp_path: Path) -> Non
     prepared = await desk.prepare()
     signing = calendar.signing(["customer-signer@+2d"])
     found = await calendar.plan(prepared, desk.directory, SENT_AT, signing, calendar.zone_of("Europe/Amsterdam"))
-    console = Terminal(width=80, file=StringIO(), force_terminal=True, color_system=None)
-    console.show(tables.of_plan(found))
+    console = Terminal(width=80, file=StringIO(), force_terminal=True, color_system=None, now=SENT_AT)
+    console.show(tables.of_plan(found, calendar.zone_of("Europe/Amsterdam")))
     assert isinstance(console.file, StringIO)
     shown = console.file.getvalue()
     assert max(map(len, shown.splitlines())) <= 80
     assert "If customer-signer signs after 2 days, then nobody acts: expired" in shown
-    assert "reminder-1 to customer-signer" in shown
+    steps = [line.split() for line in shown.splitlines() if "reminder-1" in line]
+    assert [step[4:6] for step in steps] == [["reminder-1", "customer-signer"], ["reminder-1", "chief-executive"]]
+    assert "times in CET (UTC+01:00)" in shown
     assert not any(personal in shown for personal in ("@example", "Chief executive", "Customer signer"))

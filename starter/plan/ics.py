@@ -1,0 +1,69 @@
+"""A plan as a calendar file (RFC 5545), so that it can be laid over other calendars."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from starter.exits import Refusal
+from starter.plan.calendar import Plan, PlanLine
+
+_LONGEST_LINE: Final = 75
+"""Octets of a line; what is longer goes on in the next, behind a blank."""
+_ESCAPED: Final = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n", "\r": None})
+
+
+def write(path: Path, plan: Plan) -> None:
+    """Write the branch in which most of the signers sign, else nobody; what would not be sent is left out."""
+    try:
+        path.write_bytes(calendar_of(plan))
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written: {error.strerror}") from error
+
+
+def calendar_of(plan: Plan) -> bytes:
+    """The calendar: an event for each notice, and one for the due date."""
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//countersign//request plan//EN"]
+    for line in plan.branches[-1].lines:
+        if not line.suppressed:
+            lines += _event(plan, line.at, f"{line.stage}: {line.to}", line.why, _uid(plan, line))
+    lines += _event(plan, plan.due_at, "due", plan.document, f"{plan.id}-due")
+    return b"".join(map(_folded, [*lines, "END:VCALENDAR"]))
+
+
+def _event(plan: Plan, at: datetime, says: str, why: str, uid: str) -> Iterator[str]:
+    yield "BEGIN:VEVENT"
+    yield f"UID:{uid}@countersign"
+    yield f"DTSTAMP:{_utc(plan.at)}"
+    yield f"DTSTART:{_utc(at)}"
+    yield "DURATION:PT15M"
+    yield "TRANSP:TRANSPARENT"
+    yield f"SUMMARY:{_text(f'{plan.id} {says}')}"
+    yield f"DESCRIPTION:{_text(why)}"
+    yield "END:VEVENT"
+
+
+def _uid(plan: Plan, line: PlanLine) -> str:
+    """The same for the same notice, so that a plan that is imported again replaces the earlier one."""
+    return f"{plan.id}-{hashlib.sha256(f'{line.stage}/{line.person}/{line.to}'.encode()).hexdigest()[:16]}"
+
+
+def _utc(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _text(text: str) -> str:
+    return text.translate(_ESCAPED)
+
+
+def _folded(line: str) -> bytes:
+    """The line with its end, divided between characters so that no part is too long."""
+    parts, part = [], b""
+    for character in line:
+        encoded = character.encode()
+        if len(part) + len(encoded) > _LONGEST_LINE:
+            parts.append(part)
+            part = b" "
+        part += encoded
+    return b"\r\n".join([*parts, part]) + b"\r\n"
