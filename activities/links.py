@@ -7,7 +7,10 @@ from typing import Final
 from pydantic import SecretStr
 
 from activities.sealing import BadSeal, Seal
+from workflows.kinds import Kind, referred
 
+PAGES: Final = {Kind.REQUEST: "open", Kind.TASK: "task"}
+"""What stands before the reference in the address of a page."""
 _CONTEXT: Final = b"countersign/link/v1"
 _SEPARATOR: Final = "\n"
 """Ids never contain it (docs/files.md, Values)."""
@@ -17,16 +20,22 @@ class LinkUse(StrEnum):
     """What the page behind the link is for."""
 
     SIGN = "sign"
+    DO = "do"
     VIEW = "view"
 
 
 @dataclass(frozen=True)
 class LinkClaim:
-    """What a genuine link says: this person may do this with this request."""
+    """What a genuine link says: this person may do this with what outside systems know as `request`."""
 
     request: str
     person: str
     use: LinkUse
+
+    @property
+    def inline_of(self) -> str | None:
+        """The request beside which people are kept who are not in the directory."""
+        return self.request if referred(self.request).kind is Kind.REQUEST else None
 
 
 class BadLink(ValueError):
@@ -41,8 +50,9 @@ class Links:
         self._seal = Seal(secret, _CONTEXT)
 
     def link(self, request: str, person: str, use: LinkUse) -> str:
-        """The address of our page for this person: `LINK_BASE/open/<ref>`, byte-equal each time."""
-        return f"{self._base}/open/{self._seal.seal(_SEPARATOR.join((use, request, person)))}"
+        """The address of our page for this person: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own."""
+        page = PAGES[referred(request).kind]
+        return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join((use, request, person)))}"
 
     def open(self, ref: str) -> LinkClaim:
         """What `ref` stands for; raises `BadLink` unless it was sealed with our secret and is unchanged."""

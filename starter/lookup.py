@@ -117,19 +117,14 @@ async def _asked(client: Client, what: Named, within: timedelta) -> RequestShow 
 
 
 async def _forgotten(store: Store, what: Named) -> RequestShow | TaskShow:
-    record = await _recorded(store, what)
+    record = await recorded(store, what)
     if record is None:
         raise Unknown(what)
     return record
 
 
-async def recorded(store: Store, id: str) -> RequestShow | None:
-    """The settled record of a request with all that was added to it, None when it has not settled."""
-    record = await _recorded(store, Named(Kind.REQUEST, id))
-    return _of_type(RequestShow, record) if record is not None else None
-
-
-async def _recorded(store: Store, what: Named) -> RequestShow | TaskShow | None:
+async def recorded(store: Store, what: Named) -> RequestShow | TaskShow | None:
+    """The settled record with all that was added to it, None when it has not settled."""
     home = Home.of(what.workflow_id)
     content = await store.read_record(home)
     if content is None:
@@ -153,7 +148,7 @@ def _of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
 
 async def _outside(store: Store, what: Named, described: Description) -> RequestShow | TaskShow:
     """What is known without a worker."""
-    if record := await _recorded(store, what):
+    if record := await recorded(store, what):
         return record.replace(partial=True)
     known = described.known
     kind = known.get(names.KIND) or ""

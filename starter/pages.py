@@ -1,4 +1,4 @@
-"""What opens on the phone behind a link of ours: the signing link, and where a request stands.
+"""What opens on the phone behind a link of ours: the signing link, a task, and where either stands.
 
 A GET shows what our own side knows and changes nothing, since scanners follow links. The form's POST asks Core
 Signature and sends the browser on to the signer's live signing page, which is kept nowhere: signing works while
@@ -6,10 +6,9 @@ Temporal is down. What else somebody may wish is told to the workflow; while nob
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
@@ -23,65 +22,50 @@ from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
 from activities.http.calling import ServiceFailure
-from activities.language import Language
-from activities.links import BadLink, LinkClaim, Links, LinkUse
-from activities.people import Directory, DirectoryFailure, Person
-from activities.reader import Reader
+from activities.links import PAGES, LinkClaim, Links, LinkUse
+from activities.people import Directory
 from activities.store import StoreFailure
 from starter.page import form_answers, offers, options
-from starter.page.allowances import Allowances, MailPause
+from starter.page.allowances import MailPause
 from starter.page.brand import OURS, Brand
 from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard
 from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import Renderer
-from starter.page.screens import Act, Draft, Screen
+from starter.page.screens import Act, Draft, Screen, ScreenName
 from starter.page.standing import page_as_known
+from starter.page.visits import DONE, Visit, Visits
 from starter.page.who_asks import WhoAsks
 from starter.page.words import (
     FOREIGN_FORM,
     MAIL_SENT,
     NO_ANSWER,
     NOT_KNOWN_NOW,
-    NOT_OURS,
-    TOO_OFTEN,
     WAITING,
     how_many_have_signed,
     signing_screen,
     status_screen,
+    task_screen,
 )
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.model.operations import OperationState, Receipt
-from workflows.model.views import RequestShow
+from workflows.model.views import RequestShow, Shown, TaskShow
 from workflows.model.wishes import AnyWish
 
 Send = Callable[[str, AnyWish, str], Awaitable[Receipt]]
-"""Has a request take a wish, once for each op; soon says what came of it, or raises as `wishes.carry_out` does."""
+"""Has a request or a task take a wish, once for each op; soon says what came of it, or raises as `carry_out` does."""
 
 PROVIDER_SECONDS: Final = 8.0
 _SENT: Final = "sent"
 _PICTURE: Final = "first-page"
-_DONE: Final = "done"
 _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
-@dataclass(frozen=True)
-class Visit:
-    """Somebody before a page: what their link says, who they are if the directory says so, and how they read."""
-
-    ref: str
-    claim: LinkClaim
-    person: Person | None
-    reader: Reader
-    done: str = ""
-    """The act that has just led them here, as their address says."""
-
-
 class Pages:
-    """The pages behind signing links."""
+    """The pages behind links."""
 
     def __init__(
         self,
@@ -99,8 +83,7 @@ class Pages:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._links = links
-        self._directory = directory
+        self._visits = Visits(links, directory, seconds)
         self._signatures = signatures
         self._asked = asked
         self._look = RecentLooks(look, seconds)
@@ -109,15 +92,14 @@ class Pages:
         self._first_pages = first_pages
         self._guard = guard
         self._clock = clock
-        self._allowances = Allowances(seconds)
         self._mail_pause = MailPause(clock)
         self._renderer = Renderer(signatures.config.url, brand)
 
     def routes(self) -> list[BaseRoute]:
-        """`GET` and `POST /open/{ref}`, and the picture on it."""
+        """`GET` and `POST` of `/open/{ref}` and `/task/{ref}`, and the picture on the former."""
+        ways = (("GET", self.open), ("POST", self.act))
         return [
-            Route("/open/{ref}", self.open, methods=["GET"]),
-            Route("/open/{ref}", self.act, methods=["POST"]),
+            *(Route(f"/{page}/{{ref}}", do, methods=[word]) for page in PAGES.values() for word, do in ways),
             Route(f"/open/{{ref}}/{_PICTURE}", self.picture, methods=["GET"]),
         ]
 
@@ -192,17 +174,24 @@ class Pages:
             _LOGGER.warning("wish not taken", request=request, why=str(refused))
             return self._kept(form_answers.NOT_DONE, visit, form)
         except Refused as refused:
+            self._look.forget(visit.ref)
             return self._shown(form_answers.refused(await self._screen(visit), str(refused), form), visit)
         except NotLiving:
             _LOGGER.info("wish for what has ended", request=request)
-        return self._renderer.onward(f"{visit.ref}?{_DONE}={quote(form.get('act', ''))}")
+        return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
 
     async def _screen(self, visit: Visit) -> Screen:
-        return await (self._status if visit.claim.use is LinkUse.VIEW else self._signing)(visit)
+        match visit.claim.use:
+            case LinkUse.VIEW:
+                return await self._status(visit)
+            case LinkUse.DO:
+                return await self._doing(visit)
+        return await self._signing(visit)
 
     async def _signing(self, visit: Visit, found: SigningPage | None = None) -> Screen:
         """The signer's screen: by what Core Signature has just said, if it was asked, else as we know it."""
-        shown = await (self._look.anew if found else self._look)(visit.ref, visit.claim.request)
+        seen = await (self._look.anew if found else self._look)(visit.ref, visit.claim.request)
+        shown = seen if isinstance(seen, RequestShow) else None
         known = page_as_known(shown, visit.claim.person)
         if known.state is SigningState.ENDED or found is None:
             page = known
@@ -214,6 +203,17 @@ class Pages:
         screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self._clock())
         return await self._with_more(screen, page.state, visit, shown) if shown else screen
 
+    async def _doing(self, visit: Visit) -> Screen:
+        """The screen of somebody who is asked to do a task, of which nobody knows more than we."""
+        shown = await self._look(visit.ref, visit.claim.request)
+        if not isinstance(shown, TaskShow):
+            return NOT_KNOWN_NOW.told(visit.reader.language)
+        screen = task_screen(shown, visit.claim.person, visit.reader, self._clock())
+        if screen.name is ScreenName.HANDED_OVER:
+            delegate = await self._who.stands_in_for(visit.person)
+            return options.with_successor(screen, shown, visit.claim.person, delegate)
+        return await self._with_offers(screen, visit, shown) if screen.button else screen
+
     async def _with_more(self, screen: Screen, state: SigningState, visit: Visit, shown: RequestShow) -> Screen:
         """A signer's screen with who asks them, what they wished so far, and what else they may."""
         if state is SigningState.HANDED_OVER:
@@ -222,17 +222,21 @@ class Pages:
         if state not in WAITING:
             return screen
         screen = replace(screen, progress=how_many_have_signed(shown, visit.reader.language))
-        screen = await self._with_asker(screen, visit, shown)
         if shown.partial or state not in _CAN_SIGN:
-            return screen
+            return await self._with_asker(screen, visit, shown)
+        return await self._with_offers(screen, visit, shown)
+
+    async def _with_offers(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
+        """The screen of somebody whose turn it is with who asks them, what they wished so far, and what they may."""
+        screen = await self._with_asker(screen, visit, shown)
         told = options.with_banner(screen, visit.done, shown, visit.claim.person, visit.reader)
         wished = options.with_wishes_of(told, shown, visit.claim.person, visit.reader)
         return options.with_offers(wished, await self._offers(visit, shown), visit.reader)
 
-    async def _with_asker(self, screen: Screen, visit: Visit, shown: RequestShow) -> Screen:
+    async def _with_asker(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
         if visit.claim.person == shown.requester:
             return screen
-        asker = await self._who(shown.id, shown.requester)
+        asker = await self._who(visit.claim.inline_of, shown.requester)
         signing = visit.claim.use is LinkUse.SIGN and self._first_pages is not None and asker.has_file
         return replace(screen, asker=asker, picture=f"{visit.ref}/{_PICTURE}" if signing else None)
 
@@ -246,11 +250,11 @@ class Pages:
         asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
         return options.with_offers(asked, await self._offers(visit, shown), visit.reader)
 
-    async def _offers(self, visit: Visit, shown: RequestShow) -> offers.Offers:
+    async def _offers(self, visit: Visit, shown: Shown) -> offers.Offers:
         if visit.claim.use is LinkUse.VIEW:
             return offers.to_onlooker(shown, visit.claim.person)
         delegate = await self._who.stands_in_for(visit.person)
-        return offers.to_signer(shown, visit.claim.person, delegate, visit.reader, self._clock())
+        return offers.to_awaited(shown, visit.claim.person, delegate, visit.reader, self._clock())
 
     async def _page_of(self, claim: LinkClaim) -> SigningPage:
         """What Core Signature has for this signer now; raises when it, or the store, does not say."""
@@ -259,30 +263,8 @@ class Pages:
             return await signing_page(self._signatures, claim.request, claim.person, places)
 
     async def _visit(self, request: Request) -> Visit | Response:
-        """Who is here, or what they are told who may not be.
-
-        While the directory does not know somebody, their browser says the language.
-        """
-        ref, stranger = (
-            request.path_params["ref"],
-            Reader.unknown(Language.accepted(request.headers.get("accept-language", ""))),
-        )
-        if wait := self._allowances.address(request):
-            return self._too_often(wait, stranger)
-        try:
-            claim = self._links.open(ref)
-        except BadLink:
-            return self._renderer.page(NOT_OURS.told(stranger.language))
-        try:
-            person = await self._directory.person(claim.person, claim.request)
-            visit = Visit(ref, claim, person, Reader.of(person), request.query_params.get(_DONE, ""))
-        except DirectoryFailure:
-            visit = Visit(ref, claim, None, stranger)
-        wait = self._allowances.link(request, ref)
-        return self._too_often(wait, visit.reader) if wait else visit
-
-    def _too_often(self, wait: float, reader: Reader) -> Response:
-        return self._renderer.page(replace(TOO_OFTEN.told(reader.language), retry_after=math.ceil(wait)))
+        visit = await self._visits.of(request)
+        return self._renderer.page(visit) if isinstance(visit, Screen) else visit
 
     def _shown(self, screen: Screen, visit: Visit) -> Response:
         return self._renderer.page(screen, self._guard.token(visit.ref))

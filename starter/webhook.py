@@ -8,7 +8,6 @@ import json
 import signal
 from contextlib import aclosing
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +37,9 @@ from starter.page.who_asks import WhoAsks
 from starter.pages import Pages
 from starter.serving import listening
 from starter.settings import Settings
+from workflows.kinds import referred
+from workflows.model.operations import Receipt
+from workflows.model.wishes import AnyWish
 
 NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{clients.CALLBACKS}{{segment}}"
@@ -76,7 +78,12 @@ def routes_of(
     signals = TemporalSignals(client)
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
-    send = partial(wishes.carry_out, client, within=_WISH_WITHIN, wait=_HANDED_OVER_WITHIN)
+
+    async def send(reference: str, wish: AnyWish, op: str) -> Receipt:
+        kind, id = referred(reference)
+        within, wait = _WISH_WITHIN, _HANDED_OVER_WITHIN
+        return await wishes.carry_out(client, id, wish, op, kind=kind, within=within, wait=wait)
+
     look, asked = QuickLook(client, store), Asked(store)
     who = WhoAsks(people, store, settings.company)
     brand = Brand.of(settings.company, settings.company_logo)

@@ -59,3 +59,8 @@ def named(workflow_id: str) -> Named | None:
     """What has this workflow id; None when it is nothing that we follow up."""
     prefix, _, id = workflow_id.partition(":")
     return next((Named(kind, id) for kind in Kind if kind.names.prefix == prefix), None)
+
+
+def referred(reference: str) -> Named:
+    """What outside systems know by this (`Subject.reference`): a request by its bare id."""
+    return named(reference) or Named(Kind.REQUEST, reference)

@@ -26,6 +26,7 @@ LIFETIME: Final = timedelta(days=28)
 
 _ELLIPSIS: Final = "…"
 _BETWEEN: Final = " · "
+_USES: Final = {NoticeAction.SIGN: LinkUse.SIGN, NoticeAction.APPROVE: LinkUse.SIGN, NoticeAction.DO: LinkUse.DO}
 _WIRE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -75,7 +76,7 @@ def screen_key(request: str, person: str) -> str:
 
 def compose(delivery: Delivery, notice: Notice, reader: Reader, links: Links, company: str = "") -> Message:
     """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`."""
-    use = LinkUse.SIGN if notice.action in (NoticeAction.SIGN, NoticeAction.APPROVE) else LinkUse.VIEW
+    use = _USES.get(notice.action, LinkUse.VIEW)
     heading, body = _texts(delivery, notice, reader, company)
     return Message(
         heading=heading,
@@ -125,6 +126,7 @@ def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str) -> 
         notice.stage,
         notice.action,
         delivery.outcome,
+        of=brief.type,
         to_requester=notice.person == brief.requester,
         overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
     ).told(language)

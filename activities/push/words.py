@@ -4,37 +4,18 @@ They stand here in English; `Words.told` says them in the reader's language.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 import regex  # type: ignore[import-untyped]
 
-from activities.language import Language, phrase
-from workflows.follow_up.stages import Stage, kind_of
+from activities.language import phrase
+from activities.push.task_words import TASKS
+from activities.push.vocabulary import CANCELLED, REASSIGNED, UNDELIVERED, ByAction, Vocabulary, Words, alike
+from workflows.follow_up.stages import Stage
+from workflows.kinds import Kind
 from workflows.model.notices import NoticeAction
 from workflows.model.subject import Status
 
-
-@dataclass(frozen=True)
-class Words:
-    """What a notice says: `title` names no document and `named` does, by `{document}`; `body` is one sentence.
-
-    Where the title and the due date say it all there is no sentence. `closing` ones ask for nothing more, so they name
-    no due date and are never urgent.
-    """
-
-    title: str
-    named: str
-    body: str = ""
-    closing: bool = False
-
-    def told(self, language: Language) -> "Words":
-        """The same in a language."""
-        body = language.say(self.body) if self.body else ""
-        return replace(self, title=language.say(self.title), named=language.say(self.named), body=body)
-
-
-_ByAction = Mapping[NoticeAction, Words]
 _SIGN: Final = phrase("Sign: {document}")
 _APPROVE: Final = phrase("Approve: {document}")
 _READ: Final = phrase("Read: {document}")
@@ -48,11 +29,7 @@ _INSTEAD: Final = phrase("You are asked in place of somebody who has not acted."
 _TOLD_AS_WELL: Final = phrase("Somebody who can act was told. You can still act yourself.")
 
 
-def _alike(words: Words) -> _ByAction:
-    return dict.fromkeys(NoticeAction, words)
-
-
-def _by_action(sign: str, approve: str, read: str, body: str = "") -> _ByAction:
+def _by_action(sign: str, approve: str, read: str, body: str = "") -> ByAction:
     """Titles of what is to be signed, approved or read, with one sentence for all of them."""
     return {
         NoticeAction.SIGN: Words(sign, _SIGN, body),
@@ -88,7 +65,7 @@ _SNOOZED: Final = _by_action(
     phrase("As you asked: a document for you"),
     _AS_ASKED,
 )
-_QUESTION: Final = _alike(
+_QUESTION: Final = alike(
     Words(
         phrase("A signer has a question"),
         _ASKED_FIRST,
@@ -105,14 +82,14 @@ _UNANSWERED_BY_OTHERS: Final = Words(
     _ASKED_FIRST,
     phrase("Nobody has answered a signer's question. Please see to it."),
 )
-_BOUNCED: Final = _alike(
+_BOUNCED: Final = alike(
     Words(
         phrase("A mail to a signer came back"),
         phrase("Mail came back: {document}"),
         phrase("The mail to a signer could not be delivered. Please see to the address."),
     )
 )
-_MISSING: Final = _alike(
+_MISSING: Final = alike(
     Words(
         phrase("A signer cannot be reached"),
         phrase("Signer out of reach: {document}"),
@@ -125,7 +102,7 @@ _ANSWER: Final = _by_action(
     phrase("Your question was answered"),
     _ANSWERED,
 )
-_ESCALATION: Final[_ByAction] = {
+_ESCALATION: Final[ByAction] = {
     NoticeAction.SIGN: Words(phrase("Your signature is needed instead"), _SIGN, _INSTEAD),
     NoticeAction.APPROVE: Words(phrase("Your approval is needed instead"), _APPROVE, _INSTEAD),
     NoticeAction.OPEN: Words(
@@ -139,21 +116,6 @@ _ESCALATED: Final = _by_action(
     phrase("Escalated: your approval is still missing"),
     phrase("Escalated: a document still waits for you"),
     _TOLD_AS_WELL,
-)
-_REASSIGNED: Final = _alike(
-    Words(
-        phrase("Somebody else was asked instead"),
-        phrase("Passed on: {document}"),
-        phrase("Somebody else is asked now. Nothing is left for you to do."),
-        closing=True,
-    )
-)
-_UNDELIVERED: Final = _alike(
-    Words(
-        phrase("Not everyone could be told"),
-        phrase("Not everyone was told: {document}"),
-        phrase("It has ended, but a system or team will not hear of it. Please see to it."),
-    )
 )
 _NOBODY_LEFT: Final = Words(
     phrase("Nobody else can be asked"),
@@ -170,12 +132,7 @@ _ENDED: Final = {
     Status.EXPIRED: Words(
         phrase("Expired"), phrase("Expired: {document}"), phrase("It was not signed in time."), closing=True
     ),
-    Status.CANCELLED: Words(
-        phrase("Cancelled"),
-        phrase("Cancelled: {document}"),
-        phrase("It was cancelled; nothing is left to do."),
-        closing=True,
-    ),
+    Status.CANCELLED: CANCELLED,
     Status.FAILED: Words(
         phrase("Could not be sent"),
         phrase("Could not be sent: {document}"),
@@ -194,8 +151,12 @@ _STAGES: Final = {
     Stage.MISSING: _MISSING,
     Stage.ESCALATION: _ESCALATION,
     Stage.ESCALATED: _ESCALATED,
-    Stage.REASSIGNED: _REASSIGNED,
-    Stage.UNDELIVERED: _UNDELIVERED,
+    Stage.REASSIGNED: REASSIGNED,
+    Stage.UNDELIVERED: UNDELIVERED,
+}
+_VOCABULARIES: Final[Mapping[Kind, Vocabulary]] = {
+    Kind.REQUEST: Vocabulary(_FIRST, _STAGES, _NOBODY_LEFT, _UNANSWERED, _UNANSWERED_BY_OTHERS, _ENDED),
+    Kind.TASK: TASKS,
 }
 
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
@@ -204,23 +165,23 @@ _RIGHT_TO_LEFT: Final = regex.compile(r"[\p{Bidi_Class=R}\p{Bidi_Class=AL}\p{Bid
 
 
 def words_for(
-    stage: str, action: NoticeAction, outcome: Status | None, *, to_requester: bool = False, overdue: bool = False
+    stage: str,
+    action: NoticeAction,
+    outcome: Status | None,
+    *,
+    of: Kind = Kind.REQUEST,
+    to_requester: bool = False,
+    overdue: bool = False,
 ) -> Words:
-    """The words of one notice; an outcome speaks of the ending, whatever the stage is called.
+    """The words of one notice of a request, or of what else it is; an outcome speaks of the ending, whatever the stage.
 
     A stage may carry a number or more (`reminder-2`, `warning-2d.2`); one that is not known speaks as the first notice.
     An escalation that comes back to the requester says that nobody is left. Once it is `overdue` nothing is due soon.
     """
-    if outcome in _ENDED:
-        return _ENDED[outcome]
-    kind = kind_of(stage)
-    if kind is Stage.WARNING and overdue:
-        kind = Stage.OVERDUE
-    if kind is Stage.ESCALATION and to_requester:
-        return _NOBODY_LEFT
-    if kind is Stage.UNANSWERED:
-        return _UNANSWERED if to_requester else _UNANSWERED_BY_OTHERS
-    return _FIRST[action] if kind not in _STAGES else _STAGES[kind][action]
+    known = _VOCABULARIES[of]
+    if outcome and (ending := known.endings.get(outcome)):
+        return ending
+    return known.words(stage, action, to_requester=to_requester, overdue=overdue)
 
 
 def unturned(name: str) -> str:

@@ -130,7 +130,7 @@ class Requests:
         if not is_request_id(id):
             return None
         shown = await self._look(id)
-        if shown is None:
+        if not isinstance(shown, RequestShow):
             return None
         right = right_of(visitor, await self._room.standings.of(visitor), shown)
         return Seen(shown, right) if right is not Right.NOTHING else None

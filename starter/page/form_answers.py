@@ -46,6 +46,8 @@ REFUSALS: Final = (
     phrase("a question is open already"),
     phrase("the question is empty"),
     phrase("the answer is empty"),
+    phrase("it is blocked already"),
+    phrase("the reason is empty"),
 )
 """What a request has against a wish, as far as it is said in the reader's language; the rest stays English."""
 

@@ -1,4 +1,4 @@
-"""What somebody may do on their page beside signing, as far as request, policy and directory allow it. Pure."""
+"""What somebody may do on their page beside signing, as far as request or task, policy and directory allow it. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from starter.page.not_now import Later, times
 from starter.page.screens import Act
 from starter.wishes import Refused
 from workflows.follow_up.stages import Stage, kind_of
+from workflows.kinds import Kind
 from workflows.model.entries import AskedQuestion
 from workflows.model.texts import plain
-from workflows.model.views import Choices, RequestShow
-from workflows.model.wishes import Answer, AnyWish, Delegation, NotNow, Question
+from workflows.model.views import Choices, Shown
+from workflows.model.wishes import Answer, AnyWish, Block, Delegation, Done, NotNow, Question, Unblock
 
 CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
 
@@ -25,11 +26,13 @@ class Offers:
     """What the forms of one page may wish; by default nothing."""
 
     turn: bool = False
-    """Whether a signer may wish for something: what is not on offer any more is then refused in words."""
+    """Whether they may wish for something: what is not on offer any more is then refused in words."""
     snoozes_left: int = 0
     times: tuple[Later, ...] = ()
     delegate: Person | None = None
     ask: bool = False
+    does: bool = False
+    """Whether it is a task, that they may say is done, or stuck."""
     question: AskedQuestion | None = None
     """The one to answer."""
 
@@ -43,27 +46,32 @@ class Offers:
         match form.get("act"):
             case Act.LATER if self.turn:
                 return _not_now(person, value)
-            case Act.HAND_OVER if self.delegate and value == self.delegate.id:
-                return Delegation(actor=person, signer=person, to=value)
             case Act.HAND_OVER if self.turn:
-                raise Refused(CANNOT_TAKE)
+                return self._handing_over(person, value)
             case Act.ASK if self.turn:
                 return Question(person=person, text=text)
-            case Act.ANSWER if self.question and value == str(self.question.number):
-                return Answer(actor=person, text=text)
+            case (Act.DONE | Act.BLOCK) as act if self.does:
+                return Done(actor=person, note=text) if act == Act.DONE else Block(person=person, because=text)
+            case Act.ANSWER | Act.UNBLOCK if self.question and value == str(self.question.number):
+                return (Unblock if self.question.blocks else Answer)(actor=person, text=text)
         return None
+
+    def _handing_over(self, person: str, to: str) -> Delegation:
+        if self.delegate is None or to != self.delegate.id:
+            raise Refused(CANNOT_TAKE)
+        return Delegation(actor=person, signer=person, to=to)
 
 
 NOTHING: Final = Offers()
 
 
-def choices_of(shown: RequestShow, person: str) -> Choices | None:
-    """What the request itself lets a signer choose; None when it is not their turn, or when nobody knows."""
+def choices_of(shown: Shown, person: str) -> Choices | None:
+    """What it lets somebody choose who was asked; None when it is not their turn, or when nobody knows."""
     return next((one for one in shown.choices if one.person == person), None)
 
 
-def to_signer(shown: RequestShow, person: str, delegate: Person | None, reader: Reader, now: datetime) -> Offers:
-    """What a signer may do; `delegate` is whom the directory names for them."""
+def to_awaited(shown: Shown, person: str, delegate: Person | None, reader: Reader, now: datetime) -> Offers:
+    """What somebody whose turn it is may do; `delegate` is whom the directory names for them."""
     choices = choices_of(shown, person)
     if choices is None:
         return NOTHING
@@ -73,22 +81,23 @@ def to_signer(shown: RequestShow, person: str, delegate: Person | None, reader: 
         times=times(reader, now, choices.snooze_until) if choices.snoozes_left else (),
         delegate=delegate if choices.hand_over and delegate and _can_take(shown, delegate, now) else None,
         ask=choices.ask,
+        does=shown.type is Kind.TASK,
     )
 
 
-def to_onlooker(shown: RequestShow, person: str) -> Offers:
+def to_onlooker(shown: Shown, person: str) -> Offers:
     """What an onlooker may do: answer the question that is open, if it was put to them."""
     return Offers(question=shown.question) if may_answer(shown, person) else NOTHING
 
 
-def may_answer(shown: RequestShow, person: str) -> bool:
+def may_answer(shown: Shown, person: str) -> bool:
     """Whether questions are for somebody to read and answer: the requester, and who was told that one is unanswered."""
     told = (line.person for line in shown.notifications if kind_of(line.stage) is Stage.UNANSWERED)
     return person == shown.requester or person in told
 
 
-def _can_take(shown: RequestShow, delegate: Person, now: datetime) -> bool:
-    concerned = (shown.requester, *(line.person for line in shown.signers))
+def _can_take(shown: Shown, delegate: Person, now: datetime) -> bool:
+    concerned = (shown.requester, *(line.person for line in shown.lines))
     return delegate.id not in concerned and not delegate.absent_at(now)
 
 

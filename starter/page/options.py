@@ -1,4 +1,4 @@
-"""The words of what somebody may do beside signing, and of what came of it. Pure."""
+"""The words of what somebody may do beside signing, or of a task, and of what came of it. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +11,7 @@ from activities.reader import Reader
 from starter.page.offers import Offers, choices_of, may_answer
 from starter.page.screens import Act, Choice, Exchange, Option, Screen
 from workflows.model.entries import AskedQuestion
-from workflows.model.views import RequestShow
+from workflows.model.views import Shown
 
 _CALENDAR_HINT: Final = phrase("The due date stays as it is, and you will still get a last warning.")
 _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")
@@ -19,11 +19,26 @@ _ASK_HINT: Final = phrase(
     "Whoever asked for this gets your question. Reminders wait for the answer, for a limited time."
 )
 _ANSWER_HINT: Final = phrase("Whoever asked gets your answer, and reminders go on.")
+DONE_HINT: Final = phrase("It is then done for everybody who was asked. This cannot be taken back.")
 WRITING: Final = {
     Act.ASK: (phrase("Ask a question"), phrase("What would you like to know?"), phrase("Send the question"), _ASK_HINT),
     Act.ANSWER: (phrase("Answer the question"), phrase("Your answer"), phrase("Send the answer"), _ANSWER_HINT),
+    Act.DONE: (phrase("Mark as done, with a note"), phrase("Your note"), phrase("Mark as done"), DONE_HINT),
+    Act.BLOCK: (
+        phrase("I cannot go on, because …"),
+        phrase("What stands in your way?"),
+        phrase("Send this"),
+        phrase("Whoever asked for this hears why. Reminders wait until the way is clear, for a limited time."),
+    ),
+    Act.UNBLOCK: (
+        phrase("Clear the way"),
+        phrase("How can it go on?"),
+        phrase("It can go on"),
+        phrase("Whoever could not go on gets your words, and reminders go on."),
+    ),
 }
 """What a form with a text says: its title, the text's label, the button and the hint."""
+_TO_BE_ANSWERED: Final = (Act.ANSWER, Act.UNBLOCK)
 
 
 def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
@@ -31,7 +46,7 @@ def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
     return replace(screen, options=tuple(_options(offers, reader)))
 
 
-def with_wishes_of(screen: Screen, shown: RequestShow, person: str, reader: Reader) -> Screen:
+def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader) -> Screen:
     """The signer's screen with what they have wished so far: when they are reminded, and what they asked."""
     choices = choices_of(shown, person)
     at = choices.reminded_at if choices and screen.banner is None else None
@@ -40,12 +55,12 @@ def with_wishes_of(screen: Screen, shown: RequestShow, person: str, reader: Read
     return replace(screen, sentences=(*screen.sentences, *reminded), exchanges=asked)
 
 
-def with_banner(screen: Screen, done: str, shown: RequestShow, person: str, reader: Reader) -> Screen:
+def with_banner(screen: Screen, done: str, shown: Shown, person: str, reader: Reader) -> Screen:
     """The screen with a line about what was just done there, by its act; an address that says so is no proof."""
     return replace(screen, banner=_done(done, shown, person, reader))
 
 
-def with_successor(screen: Screen, shown: RequestShow, person: str, delegate: Person | None) -> Screen:
+def with_successor(screen: Screen, shown: Shown, person: str, delegate: Person | None) -> Screen:
     """The screen of somebody whose place was given away: of whoever is asked now only their own delegate is named."""
     given = ((one.from_, one.to) for one in shown.escalations)
     if delegate is None or (person, delegate.id) not in given:
@@ -55,19 +70,19 @@ def with_successor(screen: Screen, shown: RequestShow, person: str, delegate: Pe
     return replace(screen, sentences=(named, say("Nothing is left for you to do here.")))
 
 
-def _done(done: str, shown: RequestShow, person: str, reader: Reader) -> str | None:
+def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
     say, choices = reader.language.say, choices_of(shown, person)
     match done:
         case Act.LATER if choices and choices.reminded_at:
             return say("Put off. You will be reminded on {when}.", when=reader.instant(choices.reminded_at))
         case Act.ASK if any(one.person == person and one.answer is None for one in shown.questions):
             return say("Your question was sent. We will tell you when it is answered.")
-        case Act.ANSWER if shown.answered and may_answer(shown, person):
+        case Act.ANSWER | Act.UNBLOCK if shown.answered and may_answer(shown, person):
             return say("Your answer was sent.")
     return None
 
 
-def with_questions(screen: Screen, shown: RequestShow, person: str) -> Screen:
+def with_questions(screen: Screen, shown: Shown, person: str) -> Screen:
     """The onlooker's screen with what signers have asked: for whoever is to answer."""
     if not may_answer(shown, person):
         return screen
@@ -77,19 +92,25 @@ def with_questions(screen: Screen, shown: RequestShow, person: str) -> Screen:
 def writing(act: Act, value: str, language: Language) -> Option:
     """The form of a question or an answer; raises `KeyError` for an act without a text."""
     title, field, label, hint = (language.say(text) for text in WRITING[act])
-    return Option(act, title, hint, (Choice(value, label),), field, unfolded=act is Act.ANSWER)
+    needed = act is not Act.DONE
+    return Option(act, title, hint, (Choice(value, label),), field, needed=needed, unfolded=act in _TO_BE_ANSWERED)
 
 
 def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
     language = reader.language
     if offers.question:
-        yield writing(Act.ANSWER, str(offers.question.number), language)
+        act = Act.UNBLOCK if offers.question.blocks else Act.ANSWER
+        yield writing(act, str(offers.question.number), language)
+    if offers.does:
+        yield writing(Act.DONE, "", language)
     if offers.times:
         yield _later(offers, reader)
     if offers.delegate:
         label = language.say("Hand over to {name}", name=isolated(offers.delegate.name))
         choices = (Choice(offers.delegate.id, label),)
         yield Option(Act.HAND_OVER, language.say("Hand over"), language.say(_HAND_OVER_HINT), choices)
+    if offers.does and offers.ask:
+        yield writing(Act.BLOCK, "", language)
     if offers.ask:
         yield writing(Act.ASK, "", language)
 
@@ -104,5 +125,9 @@ def _later(offers: Offers, reader: Reader) -> Option:
 
 
 def _exchange(question: AskedQuestion, language: Language, *, mine: bool = False) -> Exchange:
-    asker = language.say("You") if mine else question.person
+    if question.blocks:
+        stuck = language.say("{person} cannot go on", person=isolated(question.person))
+        asker = language.say("You cannot go on") if mine else stuck
+    else:
+        asker = language.say("You") if mine else question.person
     return Exchange(asker, question.text, question.answer or language.say("Not answered yet."))

@@ -11,8 +11,9 @@ from activities.requests.cover_sheet import CoverSheet
 from activities.store import Store, StoreFailure
 from starter.codec import CodecError
 from starter.exits import Refusal
-from starter.lookup import look, recorded
-from workflows.model.views import RequestShow
+from starter.lookup import look_at, recorded
+from workflows.kinds import Kind, Named, referred
+from workflows.model.views import Shown
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
 _SECONDS: Final = 5.0
@@ -35,20 +36,21 @@ class QuickLook:
         self._store = store
         self._seconds = seconds
 
-    async def __call__(self, request: str) -> RequestShow | None:
-        """Where the request stands; None when nobody says it in time, and the store does not even know of it."""
+    async def __call__(self, reference: str) -> Shown | None:
+        """Where a request or a task stands; None when nobody says it in time, and the store does not know of it."""
+        what = referred(reference)
         try:
             async with asyncio.timeout(self._seconds):
-                return await look(self._client, self._store, request, within=_WORKER_ANSWERS_WITHIN)
+                return await look_at(self._client, self._store, what, within=_WORKER_ANSWERS_WITHIN)
         except _NOT_SAID:
-            return await self._kept(request)
+            return await self._kept(what)
 
-    async def _kept(self, request: str) -> RequestShow | None:
+    async def _kept(self, what: Named) -> Shown | None:
         try:
             async with asyncio.timeout(self._seconds):
-                if settled := await recorded(self._store, request):
+                if settled := await recorded(self._store, what):
                     return settled
-                cover = await CoverSheet.read(self._store, request)
-                return cover.shown(request) if cover else None
+                cover = await CoverSheet.read(self._store, what.id) if what.kind is Kind.REQUEST else None
+                return cover.shown(what.id) if cover else None
         except _NOT_SAID:
             return None

@@ -8,10 +8,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from workflows.model.views import RequestShow
+from workflows.model.views import Shown
 
-Look = Callable[[str], Awaitable[RequestShow | None]]
-"""What is known of a request by our own side, None when nobody says; answers soon and never raises."""
+Look = Callable[[str], Awaitable[Shown | None]]
+"""What is known of a request or a task by our own side, None when nobody says; answers soon and never raises."""
 
 FRESH_SECONDS: Final = 5.0
 RECENT_AT_MOST: Final = 500
@@ -25,12 +25,12 @@ class RecentLooks:
         self._look = look
         self._clock = clock
         self._at_most = at_most
-        self._recent: OrderedDict[str, tuple[float, asyncio.Future[RequestShow | None]]] = OrderedDict()
+        self._recent: OrderedDict[str, tuple[float, asyncio.Future[Shown | None]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._recent)
 
-    async def __call__(self, link: str, request: str) -> RequestShow | None:
+    async def __call__(self, link: str, request: str) -> Shown | None:
         """Where the request stands, as of some seconds ago."""
         now = self._clock()
         while self._recent and next(iter(self._recent.values()))[0] <= now - FRESH_SECONDS:
@@ -43,7 +43,7 @@ class RecentLooks:
         # Shielded: whoever hangs up takes nothing from the others who wait for the same answer.
         return await asyncio.shield(seen)
 
-    async def anew(self, link: str, request: str) -> RequestShow | None:
+    async def anew(self, link: str, request: str) -> Shown | None:
         """Where the request stands now, for whoever acts on it."""
         self.forget(link)
         return await self(link, request)

@@ -23,6 +23,7 @@ class ScreenName(StrEnum):
     EARLY = "early"
     SIGN = "sign"
     APPROVE = "approve"
+    DO = "do"
     BY_MAIL = "by-mail"
     MAIL_SENT = "mail-sent"
     ACTED = "acted"
@@ -49,6 +50,9 @@ class Act(StrEnum):
     HAND_OVER = "hand-over"
     ASK = "ask"
     ANSWER = "answer"
+    DONE = "done"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class Choice:
 class Option:
     """Something else that can be done, folded away below its title.
 
-    `field` is the label of a text to write, `text` what was written into it before.
+    `field` is the label of a text to write, which may be left empty unless it is `needed`; `text` is what was written
+    into it before.
     """
 
     act: Act
@@ -86,6 +91,7 @@ class Option:
     choices: tuple[Choice, ...]
     field: str | None = None
     text: str = ""
+    needed: bool = True
     unfolded: bool = False
 
 
@@ -100,7 +106,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class SignerRow:
-    """A signer as an onlooker sees them: by id, in words."""
+    """Somebody who was asked, as an onlooker sees them: by id, in words."""
 
     person: str
     state: str
@@ -117,7 +123,7 @@ class Nearness(StrEnum):
 
 @dataclass(frozen=True)
 class Screen:
-    """Everything that is on a page; `document` and the asker's message are strangers' texts.
+    """Everything that is on a page; `document`, `text` and the asker's message are strangers' texts.
 
     `retry_after` are the seconds to wait, `banner` says what was just done, `refusal` why it was not.
     """
@@ -129,6 +135,7 @@ class Screen:
     heading: str
     sentences: tuple[str, ...] = ()
     document: str | None = None
+    text: str = ""
     due: str | None = None
     nearness: Nearness = Nearness.AHEAD
     asker: Asker = NOBODY
@@ -141,6 +148,7 @@ class Screen:
     options: tuple[Option, ...] = ()
     exchanges: tuple[Exchange, ...] = ()
     signers: tuple[SignerRow, ...] = ()
+    signers_are: str = ""
     retry_after: int | None = None
     more: str | None = None
     """Where everything about it is and can be done, for whoever asked: its page at the desk."""

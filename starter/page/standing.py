@@ -12,11 +12,12 @@ from activities.language import ENGLISH, Language, phrase
 from activities.push.words import words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import Stage
+from workflows.kinds import Kind
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Role, Status
-from workflows.model.views import NextStep, RequestShow, SignerLine
+from workflows.model.views import NextStep, RequestShow, Shown, SignerLine
 
 _NEXT: Final = {
     NextStep.REMIND: phrase("A reminder follows on {when}."),
@@ -26,24 +27,24 @@ _NEXT: Final = {
 }
 
 
-def ending(outcome: Status | None, language: Language) -> tuple[str, ...]:
+def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> tuple[str, ...]:
     """The sentence about an ending, without the name of the document; nothing before there is one."""
     if outcome is None or not outcome.ended:
         return ()
-    return (language.say(words_for(Stage.SETTLED, NoticeAction.OPEN, outcome).body),)
+    return (language.say(words_for(Stage.SETTLED, NoticeAction.OPEN, outcome, of=of).body),)
 
 
-def standing(shown: RequestShow, person: str, reader: Reader) -> tuple[str, ...]:
-    """What the requester is told of a request, and what anybody else is."""
+def standing(shown: Shown, person: str, reader: Reader) -> tuple[str, ...]:
+    """What the requester is told of a request or a task, and what anybody else is."""
     return _to_requester(shown, reader) if person == shown.requester else facts(shown, reader)
 
 
-def _to_requester(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+def _to_requester(shown: Shown, reader: Reader) -> tuple[str, ...]:
     """In English `request show`'s own sentence, else the same facts; where they alone do not tell, that sentence."""
     if reader.language.code == ENGLISH or shown.trouble:
         return (shown.says,)
     if shown.status.ended:
-        return ending(shown.status, reader.language) + hand_offs(shown, reader.language)
+        return ending(shown.status, reader.language, shown.type) + hand_offs(shown, reader.language)
     if shown.problem and _stands_still_until(shown):
         since = reader.instant(shown.problem.since)
         return (reader.language.say("Since {since} something is in the way:", since=since), shown.problem.says)
@@ -52,11 +53,11 @@ def _to_requester(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
     return _waiting(shown, reader) if shown.waiting_for and following(shown, reader) else (shown.says,)
 
 
-def facts(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+def facts(shown: Shown, reader: Reader) -> tuple[str, ...]:
     """What anybody may know; never a sentence of ours, which has reasons and people in it."""
     say = reader.language.say
     if shown.status.ended:
-        return ending(shown.status, reader.language)
+        return ending(shown.status, reader.language, shown.type)
     if shown.problem and _stands_still_until(shown):
         since = reader.instant(shown.problem.since)
         return (say("Since {since} something is in the way. Nothing is lost.", since=since),)
@@ -74,13 +75,13 @@ def _preparing(language: Language) -> str:
     return language.say("Core Signature is preparing the document.")
 
 
-def _stands_still_until(shown: RequestShow) -> bool:
+def _stands_still_until(shown: Shown) -> bool:
     """Whether something is tried again at a known time: a fault of the people file is a problem that stops no clock."""
     step = shown.next
     return step is not None and step.what is NextStep.WAIT and step.at is not None
 
 
-def hand_offs(shown: RequestShow, language: Language) -> tuple[str, ...]:
+def hand_offs(shown: Shown, language: Language) -> tuple[str, ...]:
     """Who is still to be told of the ending, else who could not be."""
     waiting = [line.target for line in shown.handoffs if line.state in (HandoffState.PENDING, HandoffState.FAILED)]
     dead = [line.target for line in shown.handoffs if line.state is HandoffState.DEAD]
@@ -89,14 +90,14 @@ def hand_offs(shown: RequestShow, language: Language) -> tuple[str, ...]:
     return (language.say("Could not be told: {targets}.", targets=language.enumerate(dead)),) if dead else ()
 
 
-def _waiting(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+def _waiting(shown: Shown, reader: Reader) -> tuple[str, ...]:
     """Whom it waits for, if for anybody of the directory, and the next step, if it is one of the agenda."""
     people = reader.language.enumerate(one.person for one in shown.waiting_for)
     waiting = (reader.language.say("Waiting for {people}.", people=people),) if people else ()
     return waiting + following(shown, reader)
 
 
-def following(shown: RequestShow, reader: Reader) -> tuple[str, ...]:
+def following(shown: Shown, reader: Reader) -> tuple[str, ...]:
     """The next step and when, if it is one of the agenda."""
     step = shown.next
     if step is None or step.at is None or step.what not in _NEXT:

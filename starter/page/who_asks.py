@@ -31,10 +31,10 @@ class WhoAsks:
         self._store = store
         self._company = company
 
-    async def __call__(self, request: str, requester: str) -> Asker:
-        """The asker of a request, by the requester's id."""
-        cover = await self._cover(request)
-        message = await self._message(request, cover) if cover else ""
+    async def __call__(self, request: str | None, requester: str) -> Asker:
+        """Who asks, by the requester's id; what else there is to say of it stands beside a request alone."""
+        cover = await self._cover(request) if request else None
+        message = await self._message(request, cover) if request and cover else ""
         return Asker(await self._name(requester), self._company, message, bool(cover and cover.sha256))
 
     async def stands_in_for(self, person: Person | None) -> Person | None:

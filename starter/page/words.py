@@ -13,13 +13,17 @@ from activities.due import due_sentence, is_due_on_the_day_of
 from activities.language import Language, phrase
 from activities.push.words import words_for
 from activities.reader import Reader
+from starter.page.offers import choices_of
+from starter.page.options import DONE_HINT
 from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenName, SignerRow, Tone
 from starter.page.standing import ending, standing
 from workflows.follow_up.stages import Stage
+from workflows.kinds import Kind
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow
+from workflows.model.views import RequestShow, Shown, TaskShow
+from workflows.task.assignees import AssigneeState
 
 NOT_OURS: Final = Draft(
     ScreenName.NOT_OURS,
@@ -157,8 +161,15 @@ _ASKING: Final = {
 }
 WAITING: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)
 """Where a signer still has something before them: they are told until when, and who asks."""
+_DOING: Final = Draft(
+    ScreenName.DO,
+    200,
+    Tone.ASK,
+    words_for(Stage.READY, NoticeAction.DO, None, of=Kind.TASK).title,
+    button=Button(Act.DONE, phrase("Mark as done"), DONE_HINT),
+)
 
-_STATE_WORDS: Final[Mapping[SignerState, str]] = {
+_STATE_WORDS: Final[Mapping[str, str]] = {
     SignerState.WAITING: phrase("not asked yet"),
     SignerState.TURN: phrase("asked"),
     SignerState.VIEWED: phrase("has opened it"),
@@ -168,9 +179,17 @@ _STATE_WORDS: Final[Mapping[SignerState, str]] = {
     SignerState.REASSIGNED: phrase("handed over"),
     SignerState.BOUNCED: phrase("mail came back"),
     SignerState.COPIED: phrase("has a copy"),
+    AssigneeState.ASKED: phrase("asked"),
+    AssigneeState.DONE: phrase("has done it"),
+    AssigneeState.SPARED: phrase("no longer needed"),
 }
 _SEVERAL: Final = 2
-_GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED)
+_ENDED: Final[Mapping[Kind, str]] = {
+    Kind.REQUEST: phrase("This request has ended"),
+    Kind.TASK: phrase("This task has ended"),
+}
+_PEOPLE: Final[Mapping[Kind, str]] = {Kind.REQUEST: phrase("Signers"), Kind.TASK: phrase("Who was asked")}
+_GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED, AssigneeState.DONE)
 
 
 def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, now: datetime) -> Screen:
@@ -182,13 +201,33 @@ def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, n
     return _due(named, due_at, reader, now) if due_at and page.state in WAITING else named
 
 
-def ended_screen(outcome: Status | None, language: Language) -> Screen:
+def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> Screen:
     """What is behind a link that died with its request: how it ended, and not even the document's name."""
-    told = (*ending(outcome, language), language.say("Nothing is left for you to do."))
-    return Screen(language, ScreenName.ENDED, 410, Tone.CALM, language.say("This request has ended"), told)
+    told = (*ending(outcome, language, of), language.say("Nothing is left for you to do."))
+    return Screen(language, ScreenName.ENDED, 410, Tone.CALM, language.say(_ENDED[of]), told)
 
 
-def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime) -> Screen:
+def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime) -> Screen:
+    """What somebody finds who was asked to do something: what it is, or that it is theirs no more."""
+    language = reader.language
+    if shown.status.ended:
+        return _over(shown, person, language)
+    if any(line.person == person and line.state == AssigneeState.REASSIGNED for line in shown.people):
+        return _HANDED_OVER.told(language)
+    if choices_of(shown, person) is None:
+        return status_screen(shown, person, reader, now)
+    screen = replace(_DOING.told(language), document=shown.title, text=shown.text)
+    return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
+
+
+def _over(shown: TaskShow, person: str, language: Language) -> Screen:
+    if shown.done_by == person:
+        return replace(_ACTED.told(language), document=shown.title)
+    ended = ended_screen(shown.status, language, Kind.TASK)
+    return replace(ended, heading=language.say("Somebody else has done it")) if shown.done_by else ended
+
+
+def status_screen(shown: Shown, person: str, reader: Reader, now: datetime) -> Screen:
     """What the onlooker `person` finds: where the request stands, and who has signed.
 
     Only the requester gets reasons; to everybody else they are none of their business.
@@ -199,15 +238,17 @@ def status_screen(shown: RequestShow, person: str, reader: Reader, now: datetime
         ScreenName.STANDING,
         200,
         _tone(shown),
-        _status_heading(shown.status, language),
+        _status_heading(shown, language),
         standing(shown, person, reader),
-        document=shown.document or None,
+        document=shown.title or None,
+        text=shown.text if isinstance(shown, TaskShow) else "",
         signers=tuple(
             SignerRow(line.person, language.say(_STATE_WORDS[line.state]), line.state in _GOOD)
-            for line in (() if shown.partial and not shown.status.ended else shown.signers)
+            for line in (() if shown.partial and not shown.status.ended else shown.lines)
         ),
+        signers_are=language.say(_PEOPLE[shown.type]),
         # Relative, so that a proxy may put our pages below any path.
-        more=f"../desk/requests/{shown.id}" if person == shown.requester else None,
+        more=f"../desk/requests/{shown.id}" if person == shown.requester and shown.type is Kind.REQUEST else None,
     )
     return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
 
@@ -243,13 +284,17 @@ def _asking(page: SigningPage) -> Draft:
     return _ASKING[NoticeAction.APPROVE if page.approves else NoticeAction.SIGN]
 
 
-def _status_heading(status: Status, language: Language) -> str:
-    if status.ended:
-        return words_for(Stage.SETTLED, NoticeAction.OPEN, status).told(language).title
-    return language.say("Being prepared") if status is Status.CONVERTING else language.say("Waiting for signatures")
+def _status_heading(shown: Shown, language: Language) -> str:
+    if shown.status.ended:
+        return words_for(Stage.SETTLED, NoticeAction.OPEN, shown.status, of=shown.type).told(language).title
+    if shown.type is Kind.TASK:
+        stuck = shown.question is not None and shown.question.blocks
+        return language.say("Somebody cannot go on with a task") if stuck else language.say("Waiting to be done")
+    converting = shown.status is Status.CONVERTING
+    return language.say("Being prepared") if converting else language.say("Waiting for signatures")
 
 
-def _tone(shown: RequestShow) -> Tone:
-    if shown.status is Status.SIGNED:
+def _tone(shown: Shown) -> Tone:
+    if shown.status.fulfilled:
         return Tone.DONE
     return Tone.TROUBLE if shown.problem or shown.trouble or shown.status is Status.FAILED else Tone.CALM

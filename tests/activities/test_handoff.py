@@ -28,6 +28,7 @@ from starter.lookup import recorded
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
 from tests.servers import time_skipping
+from workflows.kinds import referred
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
@@ -361,7 +362,7 @@ async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: H
     for _ in range(2):
         await house.tell(house.hook("finance"), record=settled)
     assert b"divorced" not in (await house.store.read_record(Home.of_request("msa-0042")) or b"")
-    assert (await recorded(house.store, "msa-0042") or record().show).timeline[0] == said
+    assert (await recorded(house.store, referred("msa-0042")) or record().show).timeline[0] == said
 
 
 async def test_nobody_hears_of_an_ending_that_could_not_be_recorded(

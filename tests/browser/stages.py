@@ -17,9 +17,11 @@ from workflows.model.entries import AskedQuestion
 from workflows.model.operations import OperationState
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import Choices, RequestShow, SignerLine
+from workflows.model.views import AssigneeLine, Choices, RequestShow, SignerLine, TaskShow
+from workflows.task.assignees import AssigneeState
 
 REQUESTER: Final = "legal-desk"
+TASK: Final = "task:keys"
 TYPED: Final = "Which annex is meant by “as agreed”?\nOurs has two."
 _FIRST_MAIL: Final = "customer@acme.test"
 _CHAIR_MAIL: Final = "chair@example.test"
@@ -65,6 +67,13 @@ class Stage:
         known = RequestShow(id=REQUEST, kind="nda", document=paging.DOCUMENT, status=Status.SENT, requester=REQUESTER)
         says = "Waiting for customer-signer since Mon 23 Nov 2026 09:00 UTC."
         self.pages.known[REQUEST] = known.replace(due_at=_DUE, signers=signers, says=says).replace(**changes)
+
+    def know_task(self, **changes: Any) -> None:
+        """Let a task be known to our own side."""
+        people = tuple(AssigneeLine(person=one, state=AssigneeState.ASKED) for one in (FIRST, SECOND))
+        known = TaskShow(id="keys", kind="task", title="Hand out the keys", status=Status.OPEN, people=people)
+        text = "Everybody who starts on Monday gets one.\nPlease have each of them sign the list."
+        self.pages.known[TASK] = known.replace(due_at=_DUE, requester=REQUESTER, text=text).replace(**changes)
 
 
 async def _not_ours(stage: Stage) -> None:
@@ -145,6 +154,17 @@ async def _approve(stage: Stage) -> None:
     await stage.open(stage.pages.link())
 
 
+async def _do(stage: Stage) -> None:
+    stage.know_task(choices=(_CHOICES,), answered=(_ANSWERED,))
+    await stage.open(stage.pages.link(FIRST, LinkUse.DO, TASK))
+
+
+async def blocked(stage: Stage) -> None:
+    """Where a task stands that somebody cannot go on with, for whoever asked for it."""
+    stage.know_task(question=_OPEN.replace(blocks=True))
+    await stage.open(stage.pages.link(REQUESTER, LinkUse.VIEW, TASK))
+
+
 async def _by_mail(stage: Stage) -> None:
     await stage.pages.create()
     await stage.pages.forward(_FIRST_MAIL, _CHAIR_MAIL)
@@ -195,6 +215,7 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.EARLY: _early,
     ScreenName.SIGN: _sign,
     ScreenName.APPROVE: _approve,
+    ScreenName.DO: _do,
     ScreenName.BY_MAIL: _by_mail,
     ScreenName.MAIL_SENT: _mail_sent,
     ScreenName.ACTED: _acted,

@@ -12,7 +12,7 @@ from starter.page.recent_looks import FRESH_SECONDS
 from starter.page.screens import Act, ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
 from tests.browser.phone import Phone, phone_of
-from tests.browser.stages import REQUESTER, STAGES, TYPED, Stage, refused
+from tests.browser.stages import REQUESTER, STAGES, TYPED, Stage, blocked, refused
 from tests.stack.laptop import Laptop
 from tests.starter import paging
 from workflows.model.subject import Code, Status
@@ -24,6 +24,7 @@ LONG = ("Donaudampfschifffahrtsgesellschaftskapitänsmützenvertrag" * 3)[:150] 
 ACTS: Mapping[ScreenName, set[Act]] = {
     ScreenName.SIGN: {Act.SIGN, Act.LATER, Act.HAND_OVER, Act.ASK},
     ScreenName.APPROVE: {Act.SIGN},
+    ScreenName.DO: {Act.DONE, Act.LATER, Act.HAND_OVER, Act.BLOCK, Act.ASK},
     ScreenName.BY_MAIL: {Act.RESEND, Act.LATER, Act.ASK},
     ScreenName.STANDING: {Act.ANSWER},
     ScreenName.NOT_DONE: {Act.ASK},
@@ -49,7 +50,14 @@ async def test_a_screen_of_ours(stage: Stage, name: ScreenName) -> None:
 
 
 async def test_everything_that_can_be_done_is_on_one_of_these_screens() -> None:
-    assert set().union(*ACTS.values()) == set(Act)
+    assert set().union(*ACTS.values()) | {Act.UNBLOCK} == set(Act)
+
+
+async def test_whoever_asked_for_a_task_clears_the_way_where_it_stands(stage: Stage) -> None:
+    await blocked(stage)
+    await expect(stage.phone.screen(ScreenName.STANDING)).to_be_visible()
+    assert await stage.phone.acts() == {Act.UNBLOCK}
+    await stage.phone.is_usable()
 
 
 async def test_where_a_request_stands(stage: Stage) -> None:

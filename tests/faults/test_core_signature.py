@@ -15,6 +15,7 @@ from tests.faults.oracle import judge
 from tests.faults.population import colleague
 from tests.faults.town import WORKER, Town
 from tests.faults.vendor import DOCUMENTS, Entry, Vendor, instant
+from workflows.kinds import referred
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Status
 
@@ -113,7 +114,7 @@ async def test_an_ended_document_whose_signers_nobody_can_match_settles_nothing_
         shown = await shared.shown("unmatched")
         assert (shown.status, shown.handoffs) == (Status.SENT, ())
         assert shown.problem and shown.problem.code is Code.PROVIDER_UNSURE
-        assert await lookup.recorded(shared.context.store, "unmatched") is None
+        assert await lookup.recorded(shared.context.store, referred("unmatched")) is None
         assert await shared.vendor.pushes("unmatched", "settled") == []
     await shared.forward("unmatched", timedelta(seconds=61))
     shown = await shared.until_shown("unmatched", lambda it: it.status is Status.SIGNED)
@@ -122,7 +123,7 @@ async def test_an_ended_document_whose_signers_nobody_can_match_settles_nothing_
         (colleague(22), SignerState.SIGNED),
     ]
     await shared.handle("unmatched").result()
-    assert await lookup.recorded(shared.context.store, "unmatched") is not None
+    assert await lookup.recorded(shared.context.store, referred("unmatched")) is not None
     assert judge(await gather(shared, {}, "unmatched")) == []
 
 

@@ -34,6 +34,7 @@ from tests.faults.town import Town, eventually
 from tests.starter.paging import form_of, text_of
 from workflows import names
 from workflows.follow_up.show import stamp
+from workflows.kinds import referred
 from workflows.model.planning import EscalationReason
 from workflows.model.settlement import HandoffLine
 from workflows.model.subject import Status
@@ -134,8 +135,8 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
 
 async def remembered(town: Town, shown: RequestShow) -> None:
     """Hold what is left of a closed request, once Temporal has forgotten it, against what was said before."""
-    left = await lookup.recorded(town.context.store, shown.id)
-    assert left is not None
+    left = await lookup.recorded(town.context.store, referred(shown.id))
+    assert isinstance(left, RequestShow)
     assert Answer.of(left) == Answer.of(shown)
     assert (left.status, left.problem, left.signers) == (shown.status, shown.problem, shown.signers)
     assert left.escalations == shown.escalations

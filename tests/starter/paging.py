@@ -34,7 +34,7 @@ from starter.setting_values import Bind
 from starter.webhook import make_app
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.subject import Role
-from workflows.model.views import RequestShow
+from workflows.model.views import Shown
 from workflows.model.wishes import AnyWish
 
 REQUEST: Final = "msa-0042"
@@ -75,7 +75,7 @@ _FORM: Final = re.compile(r"<form.*?</form>", re.DOTALL)
 class Wishes:
     """A recorder in the place of the workflow: takes every wish, unless told to fail with the next one."""
 
-    known: dict[str, RequestShow]
+    known: dict[str, Shown]
     taken: list[tuple[AnyWish, str]] = field(default_factory=list)
     failure: Exception | None = None
     state: OperationState = OperationState.DONE
@@ -99,7 +99,7 @@ class Phone:
     sandbox: RunningSandbox
     wishes: Wishes
     asked: Asked
-    known: dict[str, RequestShow] = field(default_factory=dict)
+    known: dict[str, Shown] = field(default_factory=dict)
     store: Store = field(kw_only=True)
     looks: list[str] = field(default_factory=list)
     """The requests that our own side was asked about."""
@@ -189,7 +189,7 @@ class Phone:
 
 def form_of(page: str) -> dict[str, str]:
     """What a browser would post by the main button; nothing without one."""
-    return next((form for form in _forms_of(page) if form["act"] in (Act.SIGN, Act.RESEND)), {})
+    return next((form for form in _forms_of(page) if form["act"] in (Act.SIGN, Act.RESEND, Act.DONE)), {})
 
 
 def option_of(page: str, act: Act) -> dict[str, str]:
@@ -223,11 +223,11 @@ async def phone(
     people.write_text(PEOPLE)
     async with running(SandboxSettings(conversion_delay=0)) as sandbox:
         signatures = CoreSignatureClient(_config(sandbox))
-        known: dict[str, RequestShow] = {}
+        known: dict[str, Shown] = {}
         looks: list[str] = []
         watch = Watch()
 
-        async def look(request: str) -> RequestShow | None:
+        async def look(request: str) -> Shown | None:
             looks.append(request)
             return known.get(request)
 

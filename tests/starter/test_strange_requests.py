@@ -20,7 +20,15 @@ GENUINE: Final = encoded(said())
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "get")
 NOWHERE: Final = (
     *("", "*", "/", "//", "/%", "/%zz", "/%00", "/%FF%FE", "/open", "/open/", "/open/%00", "/open/..%2F..", "/.env"),
-    *("/open/" + "A" * 60, "/open/" + "A" * 5000, "/open/%F0%9F%98%80", "//healthz", "/healthz/", "/readyz"),
+    *(
+        "/open/" + "A" * 60,
+        "/open/" + "A" * 5000,
+        "/task/%00",
+        "/open/%F0%9F%98%80",
+        "//healthz",
+        "/healthz/",
+        "/readyz",
+    ),
     *(
         f"{PATH}/",
         f"/{PATH}",

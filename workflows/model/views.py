@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AwareDatetime, Discriminator, Tag
 
+from workflows.kinds import Kind
 from workflows.model.attention import Attention
 from workflows.model.base import Model
 from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
@@ -114,6 +115,21 @@ class RequestShow(FollowUpShow):
     document: str = ""
     signers: tuple[SignerLine, ...] = ()
 
+    @property
+    def type(self) -> Kind:
+        """What is shown."""
+        return Kind.REQUEST
+
+    @property
+    def title(self) -> str:
+        """What it is called: as its document."""
+        return self.document
+
+    @property
+    def lines(self) -> tuple[SignerLine, ...]:
+        """Everybody who was asked."""
+        return self.signers
+
 
 class AssigneeLine(Model):
     """Somebody who was asked to do a task, as shown."""
@@ -130,6 +146,16 @@ class TaskShow(FollowUpShow):
     text: str = ""
     people: tuple[AssigneeLine, ...]
     done_by: str | None = None
+
+    @property
+    def type(self) -> Kind:
+        """What is shown."""
+        return Kind.TASK
+
+    @property
+    def lines(self) -> tuple[AssigneeLine, ...]:
+        """Everybody who was asked."""
+        return self.people
 
 
 AnyShow = TypeVar("AnyShow", bound=FollowUpShow)

@@ -25,7 +25,8 @@ from tests.activities.push.stage import delivery, entries, mark, notice, only, o
 from tests.activities.push.test_cloud_messaging import messaging
 from workflows.follow_up.deliveries import stragglers
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
-from workflows.model.subject import Code, Status
+from workflows.model.subject import Code, Participant, Role, Status
+from workflows.model.task import Task
 
 PHONE, NUMBER = "+31 20 555 0100", "0031205550100"
 PEOPLE = f"""
@@ -127,6 +128,20 @@ async def test_a_withdrawal_sends_nothing(sandbox: RunningSandbox, reaching: Not
     line = only(await reaching.deliver(delivery(gone, outcome=outcome)))
     assert (line.channel, line.outcome, line.why) == (Channel.PUSH, Outcome.SUPPRESSED, "no_device")
     assert told(sandbox) == []
+
+
+async def test_a_task_is_nothing_that_core_signature_knows_of_so_we_write_ourselves(
+    sandbox: RunningSandbox, reaching: Notices
+) -> None:
+    asked = notice("deputy", action=NoticeAction.DO)
+    people = (Participant(person="deputy", role=Role.DO),)
+    task = Task(id="keys", kind="task", title="Hand out the keys", requester="requester", people=people)
+    line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
+    assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    [mail] = sandbox.world.memory.mails.where("deputy")
+    assert mail.subject == "To do: Hand out the keys"
+    assert mail.path is not None and mail.path.startswith("https://sign.example/task/")
+    assert entries(sandbox, "mail") == []
 
 
 async def test_a_first_notice_stays_core_signatures_own_mail(sandbox: RunningSandbox, reaching: Notices) -> None:

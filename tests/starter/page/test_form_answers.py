@@ -7,14 +7,20 @@ from tests.workflows.stage import a_request
 from workflows.follow_up import operations
 from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen
-from workflows.model.subject import Status
-from workflows.model.wishes import Answer, NotNow, Question
+from workflows.model.subject import Participant, Status
+from workflows.model.task import Task
+from workflows.model.wishes import Answer, Block, NotNow, Question
 from workflows.signature.progress import Progress
+from workflows.task import progress as tasks
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER = "customer-signer"
 SEEN = DocumentSeen(document="d", status=Status.SENT, raw="se")
 SENT = Progress.begin(a_request().brief, NOW).observe(SEEN, NOW).replace(due_at=NOW + timedelta(days=30))
+
+TASK = tasks.TaskProgress.begin(
+    Task(id="keys", kind="task", title="Keys", requester="legal-desk", people=(Participant(person=SIGNER),)), NOW
+)
 
 
 def not_now(until: datetime, snooze: int = 2) -> str | None:
@@ -24,12 +30,17 @@ def not_now(until: datetime, snooze: int = 2) -> str | None:
 def test_what_is_translated_is_what_the_request_says() -> None:
     question = Question(person=SIGNER, text="Which annex?")
     asked = operations.ask(SENT, question, NOW)
-    said = (
+    said: tuple[str | None, ...] = (
         not_now(NOW + timedelta(days=1), snooze=0),
         not_now(NOW),
         not_now(NOW + timedelta(days=31)),
         operations.refuse_ask(asked, question),
         operations.refuse_ask(SENT, Question(person=SIGNER, text=" ")),
         operations.refuse_answer(asked, Answer(actor="legal-desk", text="\n")),
+    )
+    stuck = tasks.block(TASK, Block(person=SIGNER, because="no key"), NOW)
+    said += (
+        tasks.refuse_block(stuck, Block(person=SIGNER, because="no key")),
+        tasks.refuse_block(TASK, Block(person=SIGNER, because=" ")),
     )
     assert said == REFUSALS

@@ -7,7 +7,7 @@ import pytest
 
 from activities.person import Person
 from activities.reader import Reader
-from starter.page.offers import NOTHING, Offers, to_signer
+from starter.page.offers import NOTHING, Offers, to_awaited
 from starter.page.screens import Act
 from workflows.model.subject import Status
 from workflows.model.texts import plain
@@ -28,7 +28,7 @@ def shown(**changes: Any) -> RequestShow:
 
 
 def offered(delegate: Person | None, **changes: Any) -> Offers:
-    return to_signer(shown(**changes), SIGNER, delegate, Reader.of(person()), NOW)
+    return to_awaited(shown(**changes), SIGNER, delegate, Reader.of(person()), NOW)
 
 
 def test_a_delegate_is_offered_unless_absent() -> None:
@@ -41,7 +41,7 @@ def test_a_delegate_is_offered_unless_absent() -> None:
 
 
 def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
-    assert to_signer(shown(), "somebody-else", person(), Reader.of(person()), NOW) == NOTHING
+    assert to_awaited(shown(), "somebody-else", person(), Reader.of(person()), NOW) == NOTHING
 
 
 @pytest.mark.parametrize("act", [*Act, "", "nonsense"])

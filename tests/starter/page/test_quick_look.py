@@ -55,7 +55,7 @@ async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_noth
     brief = Brief(id="msa", kind="nda", title=TITLE, document=Document(), requester="legal", people=signers)
     await CoverSheet.keep(store, brief)
     known = await QuickLook(await unreachable(), store)("msa")
-    assert known is not None
+    assert isinstance(known, RequestShow)
     assert (known.document, known.requester, known.partial, known.due_at) == (
         TITLE,
         "legal",

@@ -17,13 +17,15 @@ from starter.page.words import (
     ended_screen,
     signing_screen,
     status_screen,
+    task_screen,
 )
 from tests.activities.reading import reading
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Code, Role, Status
-from workflows.model.views import Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.views import AssigneeLine, Choices, Next, NextStep, RequestShow, SignerLine, TaskShow, WaitingFor
 from workflows.model.wishes import Problem
+from workflows.task.assignees import AssigneeState
 
 NOW = datetime(2026, 12, 10, 9, 0, tzinfo=UTC)
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
@@ -60,10 +62,28 @@ def told_outside(language: str = "nl", **changes: Any) -> tuple[str, ...]:
     return status_screen(shown(**changes), "customer-deputy", reading(language), NOW).sentences
 
 
+_TASK = TaskShow(id="keys", kind="task", title="Keys", status=Status.OPEN, requester="office", due_at=DUE, people=())
+_MINE = Choices(person="porter", snoozes_left=1, snooze_until=None, hand_over=True, ask=True)
+_ENDINGS = (Status.DONE, Status.WAIVED, Status.CANCELLED, Status.EXPIRED)
+TASKS = (
+    _TASK.replace(choices=(_MINE,)),
+    _TASK.replace(people=(AssigneeLine(person="porter", state=AssigneeState.REASSIGNED),)),
+    *(_TASK.replace(people=(AssigneeLine(person="caretaker", state=state),)) for state in AssigneeState),
+    *(_TASK.replace(status=status, done_by=by) for status in _ENDINGS for by in ("porter", "caretaker", None)),
+)
+
+
 def words_of(screen: Screen) -> list[str]:
     button = [screen.button.label, screen.button.hint] if screen.button else []
     rows = [row.state for row in screen.signers]
-    return [screen.heading, *screen.sentences, *([screen.due] if screen.due else []), *button, *rows]
+    return [
+        screen.heading,
+        *filter(None, [screen.signers_are]),
+        *screen.sentences,
+        *([screen.due] if screen.due else []),
+        *button,
+        *rows,
+    ]
 
 
 def every_screen(code: str) -> list[Screen]:
@@ -84,6 +104,8 @@ def every_screen(code: str) -> list[Screen]:
         *(status_screen(shown(status=status), "legal-desk", reader, NOW) for status in Status),
         *(status_screen(shown(status=status), "signer-1", reader, NOW) for status in Status),
         *(status_screen(shown(**changes), "customer-deputy", reader, NOW) for _, changes, _ in OUTSIDE),
+        *(task_screen(task, "porter", reader, NOW) for task in TASKS),
+        *(status_screen(task, "customer-deputy", reader, NOW) for task in TASKS),
     ]
 
 

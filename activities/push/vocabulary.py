@@ -1,0 +1,84 @@
+"""What notices can say of one kind of follow-up: the words of each stage, by what is asked, and of each ending."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from activities.language import Language, phrase
+from workflows.follow_up.stages import Stage, kind_of
+from workflows.model.notices import NoticeAction
+from workflows.model.subject import Status
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a notice says: `title` names no document and `named` does, by `{document}`; `body` is one sentence.
+
+    Where the title and the due date say it all there is no sentence. `closing` ones ask for nothing more, so they name
+    no due date and are never urgent.
+    """
+
+    title: str
+    named: str
+    body: str = ""
+    closing: bool = False
+
+    def told(self, language: Language) -> "Words":
+        """The same in a language."""
+        body = language.say(self.body) if self.body else ""
+        return replace(self, title=language.say(self.title), named=language.say(self.named), body=body)
+
+
+ByAction = Mapping[NoticeAction, Words]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words of one kind; `first` is also said of a stage that is not known here."""
+
+    first: ByAction
+    stages: Mapping[Stage, ByAction]
+    nobody_left: Words
+    unanswered: Words
+    unanswered_by_others: Words
+    endings: Mapping[Status, Words]
+
+    def words(self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool) -> Words:
+        """The words of a notice before there is an ending."""
+        kind = kind_of(stage)
+        if kind is Stage.WARNING and overdue:
+            kind = Stage.OVERDUE
+        if kind is Stage.ESCALATION and to_requester:
+            return self.nobody_left
+        if kind is Stage.UNANSWERED:
+            return self.unanswered if to_requester else self.unanswered_by_others
+        known = self.stages.get(kind, self.first) if kind else self.first
+        return known[action]
+
+
+def alike(words: Words) -> ByAction:
+    """The same words whatever is asked."""
+    return dict.fromkeys(NoticeAction, words)
+
+
+REASSIGNED: Final = alike(
+    Words(
+        phrase("Somebody else was asked instead"),
+        phrase("Passed on: {document}"),
+        phrase("Somebody else is asked now. Nothing is left for you to do."),
+        closing=True,
+    )
+)
+UNDELIVERED: Final = alike(
+    Words(
+        phrase("Not everyone could be told"),
+        phrase("Not everyone was told: {document}"),
+        phrase("It has ended, but a system or team will not hear of it. Please see to it."),
+    )
+)
+CANCELLED: Final = Words(
+    phrase("Cancelled"),
+    phrase("Cancelled: {document}"),
+    phrase("It was cancelled; nothing is left to do."),
+    closing=True,
+)

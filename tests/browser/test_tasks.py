@@ -1,0 +1,72 @@
+"""A task on two phones: from the notice to its page, and off the other phone once it is done."""
+
+import pytest
+from playwright.async_api import expect
+
+from starter import settings
+from starter.context import opened
+from starter.needs import Need
+from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL
+from tests.browser.phone import Phone
+from tests.stack.laptop import Laptop
+from workflows.model.policy import Policy
+from workflows.model.subject import Participant, Role
+from workflows.model.task import Task
+from workflows.names import WORKFLOW_QUEUE
+from workflows.task.inputs import TaskInput
+from workflows.task.workflow import TaskWorkflow
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+TITLE = "Hand out the keys"
+STUCK, WAY = "The cabinet is locked.", "The porter has the key."
+
+
+async def start(laptop: Laptop, id: str) -> None:
+    """Ask two people to do it."""
+    people = tuple(Participant(person=person, role=Role.DO) for person in (CUSTOMER, EXECUTIVE))
+    task = Task(id=id, kind="task", title=TITLE, requester=LEGAL, people=people, text="One for everybody.")
+    async with opened(settings.load(Need.PEOPLE, environment=laptop.addresses["env"])) as context:
+        given = TaskInput(task=task, policy=Policy(expires=False), fingerprint="f" * 64)
+        await context.client.start_workflow(
+            TaskWorkflow.run, given, id=task.subject.workflow_id, task_queue=WORKFLOW_QUEUE
+        )
+
+
+async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanishes(
+    phone: Phone, laptop: Laptop
+) -> None:
+    await start(laptop, "keys")
+    await phone.inbox(EXECUTIVE)
+    others = phone.notice(TITLE)
+    await expect(others).not_to_have_count(0)
+    theirs = await others.last.get_attribute("href") or ""
+
+    await phone.inbox(CUSTOMER)
+    await phone.notice(TITLE).filter(has_text="To do: ").tap()
+    await expect(phone.heading("A task for you")).to_be_visible()
+    await phone.page.get_by_text("I cannot go on, because …").tap()
+    await phone.page.get_by_label("What stands in your way?").fill(STUCK)
+    await phone.button("Send this").tap()
+    await expect(phone.page.get_by_text("Not answered yet.")).to_be_visible()
+
+    await phone.inbox(LEGAL)
+    await phone.notice(TITLE).filter(has_text="Please clear the way.").tap()
+    await expect(phone.page.get_by_text(STUCK)).to_be_visible()
+    await phone.page.get_by_label("How can it go on?").fill(WAY)
+    await phone.button("It can go on").tap()
+    await expect(phone.page.get_by_text(WAY)).to_be_visible()
+
+    await phone.inbox(CUSTOMER)
+    await phone.notice(TITLE).filter(has_text="has answered you").tap()
+    await phone.again_until(phone.page.get_by_text(WAY))
+    await phone.button("Mark as done").first.tap()
+    await expect(phone.heading("Your part is done")).to_be_visible()
+    await phone.is_usable()
+
+    await phone.inbox(EXECUTIVE)
+    await expect(others).to_have_count(0)
+    await phone.finds(theirs, "Somebody else has done it")
+    await phone.is_usable()
+    await phone.inbox(LEGAL)
+    await expect(phone.notice(TITLE)).to_contain_text(["Done: "])

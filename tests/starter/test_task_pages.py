@@ -1,0 +1,233 @@
+"""What somebody finds behind the link of a task, and what its forms have the task take: by a POST, once, as theirs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.links import LinkUse
+from starter.page.screens import Act
+from starter.wishes import Refused
+from tests.starter.paging import DUTCH, FIRST, NOW, SECOND, Phone, form_of, option_of, phone, text_of
+from workflows.model.entries import AskedQuestion
+from workflows.model.subject import Status
+from workflows.model.views import AssigneeLine, Choices, TaskShow
+from workflows.model.wishes import Answer, Block, Delegation, Done, NotNow, Question, Unblock
+
+TASK, OWNER = "task:keys", "legal-desk"
+TITLE, TEXT = "Hand out the keys <b>2</b>", "To everybody new.\nBefore noon."
+DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
+OPTIONS = (Act.DONE, Act.LATER, Act.HAND_OVER, Act.BLOCK, Act.ASK, Act.ANSWER, Act.UNBLOCK)
+
+
+def choices(person: str = FIRST, **changes: Any) -> Choices:
+    every = Choices(person=person, snoozes_left=2, snooze_until=None, hand_over=True, ask=True)
+    return every.replace(**changes)
+
+
+def shown(*offered: Choices, **changes: Any) -> TaskShow:
+    """The task as its workflow knows it."""
+    people = tuple(AssigneeLine(person=one, state="asked") for one in (FIRST, SECOND, DUTCH))
+    known = TaskShow(id="keys", kind="task", title=TITLE, text=TEXT, people=people, status=Status.OPEN)
+    return known.replace(**{"requester": OWNER, "due_at": DUE, "choices": offered or (choices(),)} | changes)
+
+
+def ended(outcome: Status, by: str = FIRST) -> TaskShow:
+    people = tuple(
+        AssigneeLine(person=one, state="done" if outcome is Status.DONE and one == by else "spared")
+        for one in (FIRST, SECOND)
+    )
+    doer = by if outcome is Status.DONE else None
+    return shown().replace(status=outcome, choices=(), people=people, done_by=doer)
+
+
+def stuck(blocks: bool = True) -> AskedQuestion:
+    return AskedQuestion(number=1, person=FIRST, text="No <key> fits.", at=NOW, blocks=blocks)
+
+
+@pytest.fixture
+async def doer(tmp_path: Path) -> AsyncIterator[Phone]:
+    async with phone(tmp_path) as made:
+        made.known[TASK] = shown()
+        yield made
+
+
+def link(doer: Phone, person: str = FIRST, use: LinkUse = LinkUse.DO) -> str:
+    return doer.link(person, use, TASK)
+
+
+async def offered(doer: Phone, path: str) -> list[Act]:
+    page = (await doer.open(path)).text
+    return [act for act in OPTIONS if option_of(page, act)]
+
+
+async def test_the_page_says_what_is_to_be_done_for_whom_and_by_when(doer: Phone) -> None:
+    assert link(doer).startswith("/task/")
+    answer = await doer.open(link(doer))
+    text = text_of(answer.text)
+    assert answer.status_code == 200
+    for said in ("A task for you", TITLE, "To everybody new. Before noon.", "Asked by Legal desk , Acme"):
+        assert said in text
+    assert "Due Fri, 11 Dec 2026, 12:00 (New York)." in text
+    assert "&lt;b&gt;2&lt;/b&gt;" in answer.text
+
+
+async def test_the_page_offers_to_say_that_it_is_done_put_it_off_hand_it_over_or_say_what_is_in_the_way(
+    doer: Phone,
+) -> None:
+    page = (await doer.open(link(doer))).text
+    assert await offered(doer, link(doer)) == [Act.DONE, Act.LATER, Act.HAND_OVER, Act.BLOCK, Act.ASK]
+    assert form_of(page)["act"] == Act.DONE
+    for said in ("Mark as done", "Mark as done, with a note", "Not now", "I cannot go on, because …"):
+        assert said in text_of(page)
+
+
+async def test_a_get_changes_nothing(doer: Phone) -> None:
+    for _ in range(3):
+        await doer.open(link(doer))
+    assert (await doer.browser.head(link(doer))).status_code == 200
+    assert doer.wishes.taken == []
+
+
+async def test_one_tap_says_that_it_is_done_once_however_often_it_is_tapped(doer: Phone) -> None:
+    form = form_of((await doer.open(link(doer))).text)
+    answers = await asyncio.gather(*(doer.post(link(doer), form) for _ in range(3)))
+    assert {answer.headers["location"] for answer in answers} == {f"{link(doer).rpartition('/')[2]}?done=done"}
+    assert {wish for wish, _ in doer.wishes.taken} == {Done(actor=FIRST)}
+    assert len({op for _, op in doer.wishes.taken}) == 1
+
+
+@pytest.mark.parametrize(
+    ("act", "text", "wish"),
+    [
+        (Act.DONE, "Two are left.\u202e", Done(actor=FIRST, note="Two are left.")),
+        (Act.BLOCK, "No key fits.", Block(person=FIRST, because="No key fits.")),
+        (Act.ASK, "Which door?", Question(person=FIRST, text="Which door?")),
+        (Act.HAND_OVER, "", Delegation(actor=FIRST, signer=FIRST, to="customer-deputy")),
+        (Act.LATER, "", NotNow(person=FIRST, until=datetime(2026, 11, 27, 14, 0, tzinfo=UTC))),
+    ],
+)
+async def test_each_form_is_one_wish_of_whoever_was_asked(doer: Phone, act: Act, text: str, wish: object) -> None:
+    answer = await doer.wish(link(doer), act, text=text)
+    assert (answer.status_code, [one for one, _ in doer.wishes.taken]) == (303, [wish])
+
+
+async def test_the_note_is_not_needed_the_reason_is(doer: Phone) -> None:
+    page = (await doer.open(link(doer))).text
+    needed = {act: f'id="{act}-text" name="text" dir="auto" rows="4" maxlength="1000" required' for act in OPTIONS}
+    assert (needed[Act.DONE] in page, needed[Act.BLOCK] in page) == (False, True)
+
+
+async def test_who_has_done_it_is_thanked_and_the_others_read_that_somebody_else_has(doer: Phone) -> None:
+    doer.known[TASK] = ended(Status.DONE)
+    mine, others = await doer.open(link(doer)), await doer.open(link(doer, SECOND))
+    assert "Your part is done" in text_of(mine.text)
+    assert "Somebody else has done it" in text_of(others.text)
+    assert (mine.status_code, others.status_code) == (200, 410)
+    assert "Hand out" not in text_of(others.text)
+    assert await offered(doer, link(doer)) == await offered(doer, link(doer, SECOND)) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        (Status.WAIVED, "Nobody needs to do it any more."),
+        (Status.CANCELLED, "It was cancelled; nothing is left to do."),
+        (Status.EXPIRED, "It was not done in time."),
+    ],
+)
+async def test_what_ended_undone_says_how(doer: Phone, outcome: Status, says: str) -> None:
+    doer.known[TASK] = ended(outcome)
+    answer = await doer.open(link(doer))
+    assert answer.status_code == 410
+    assert f"This task has ended {says}" in text_of(answer.text)
+
+
+async def test_who_comes_second_reads_that_it_is_done_already(doer: Phone) -> None:
+    form = form_of((await doer.open(link(doer))).text)
+    doer.known[TASK] = ended(Status.DONE, by=SECOND)
+    answer = await doer.post(link(doer), form)
+    assert (answer.status_code, doer.wishes.taken) == (303, [])
+    assert "Somebody else has done it" in text_of((await doer.open(link(doer))).text)
+
+
+async def test_who_hands_it_over_reads_that_they_did(doer: Phone) -> None:
+    doer.known[TASK] = shown(choices("customer-deputy")).replace(
+        people=(AssigneeLine(person=FIRST, state="reassigned"), AssigneeLine(person="customer-deputy", state="asked"))
+    )
+    assert "It was handed over" in text_of((await doer.open(link(doer))).text)
+    assert await offered(doer, link(doer)) == []
+
+
+async def test_who_is_stuck_may_still_be_done_with_it_and_reads_what_they_wrote(doer: Phone) -> None:
+    doer.known[TASK] = shown(choices(ask=False)).replace(question=stuck())
+    page = (await doer.open(link(doer))).text
+    assert "You cannot go on No <key> fits. Answer Not answered yet." in text_of(page)
+    assert await offered(doer, link(doer)) == [Act.DONE, Act.LATER, Act.HAND_OVER]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "act", "wish"),
+    [
+        (True, Act.UNBLOCK, Unblock(actor=OWNER, text="Take mine.")),
+        (False, Act.ANSWER, Answer(actor=OWNER, text="Take mine.")),
+    ],
+)
+async def test_the_owner_clears_the_way_or_answers(doer: Phone, blocks: bool, act: Act, wish: object) -> None:
+    doer.known[TASK] = shown().replace(question=stuck(blocks))
+    owner = link(doer, OWNER, LinkUse.VIEW)
+    text = text_of((await doer.open(owner)).text)
+    assert (f"{FIRST} cannot go on" in text) is blocks
+    assert await offered(doer, owner) == [act]
+    await doer.wish(owner, act, text="Take mine.")
+    assert [one for one, _ in doer.wishes.taken] == [wish]
+
+
+async def test_an_onlooker_reads_who_was_asked_and_can_do_nothing(doer: Phone) -> None:
+    doer.known[TASK] = ended(Status.DONE)
+    text = text_of((await doer.open(link(doer, "chair", LinkUse.VIEW))).text)
+    assert "Done" in text and "It has been done." in text
+    assert f"Who was asked {FIRST} has done it {SECOND} no longer needed" in text
+    assert await offered(doer, link(doer, "chair", LinkUse.VIEW)) == []
+
+
+async def test_while_nobody_answers_the_link_still_works_and_nothing_is_offered(doer: Phone) -> None:
+    form = form_of((await doer.open(link(doer))).text)
+    for known in (None, shown().replace(partial=True, people=(), choices=())):
+        doer.known.clear()
+        if known:
+            doer.known[TASK] = known
+        answer = await doer.open(link(doer))
+        assert (answer.status_code, TITLE in text_of(answer.text)) == ((200, True) if known else (503, False))
+        assert await offered(doer, link(doer)) == []
+        pressed = await doer.post(link(doer), form | {"text": "Two are left."})
+        assert pressed.status_code == 503
+        assert "Two are left.</textarea>" in pressed.text
+        again = option_of(pressed.text, Act.DONE)
+        assert again == form | {"value": ""}
+    assert doer.wishes.taken == []
+
+
+async def test_a_refusal_stands_above_what_holds_by_now(doer: Phone) -> None:
+    doer.wishes.failure = Refused("it is blocked already")
+    answer = await doer.wish(link(doer), Act.BLOCK, text="No key fits.")
+    assert answer.status_code == 409
+    assert "This was not done: it is blocked already." in text_of(answer.text)
+    assert "No key fits.</textarea>" in answer.text
+
+
+@pytest.mark.parametrize("changes", [{"token": "x.y"}, {"act": Act.SIGN}, {"act": Act.RESEND}, {"act": "sing"}])
+async def test_what_no_form_of_the_page_posts_changes_nothing(doer: Phone, changes: dict[str, str]) -> None:
+    form = form_of((await doer.open(link(doer))).text)
+    answer = await doer.post(link(doer), form | changes)
+    assert (answer.status_code, doer.wishes.taken) == (403 if "token" in changes else 303, [])
+
+
+async def test_the_page_speaks_the_language_of_its_reader(doer: Phone) -> None:
+    doer.known[TASK] = shown(choices(DUTCH))
+    text = text_of((await doer.open(link(doer, DUTCH))).text)
+    for said in ("Een taak voor u", "Legal desk", "Als gedaan melden", "Ik kan niet verder"):
+        assert said in text
