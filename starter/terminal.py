@@ -214,7 +214,7 @@ def _plain(cell: Cell) -> str:
 
 
 def _localised(console: Console, text: str, zone: tzinfo | None = None) -> str:
-    """A text whose instants, as `workflows.signature.show.stamp` writes them, are told on the reader's clock."""
+    """A text whose instants, as `workflows.follow_up.show.stamp` writes them, are told on the reader's clock."""
     if not console.is_terminal or not isinstance(console, Terminal):
         return text
 

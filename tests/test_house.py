@@ -18,6 +18,7 @@ FLOORS = {
     "workflows/model": {"model", "names", "kinds"},
     "workflows/ports.py": {"model", "names", "kinds"},
     "workflows/follow_up": {"model", "names", "kinds", "ports", "follow_up"},
+    "workflows/task": {"model", "names", "kinds", "ports", "follow_up", "task"},
     "workflows/signature": {"model", "names", "kinds", "ports", "follow_up", "signature"},
 }
 """The arrow inside the first room: what is promised of whatever waits for people knows nothing of signatures."""

@@ -1,6 +1,6 @@
 """What happened to a request, in words and in the order in which it did: events and notices as one column. Pure.
 
-The timeline says it in English for people who run the system (workflows/signature/show.py); here each of its lines is a
+The timeline says it in English for people who run the system (workflows/follow_up/show.py); here each of its lines is a
 sentence in the reader's language. A line that this code does not know stands as it is.
 """
 
