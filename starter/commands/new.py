@@ -59,6 +59,8 @@ async def new(
         resolved = catalogue.resolve(catalogue.known(kind))
     except LookupError as unknown:
         raise Refusal(str(unknown)) from None
+    if not resolved.policy.expires:
+        raise Refusal(f'"{kind}" is a kind of tasks: it never expires, and a request closes some day')
     directory = clients.directory(settings, Store(settings.store_url))
     some = await directory.some(3)
     for named in (*(signer or ()), *((requester,) if requester else ())):
