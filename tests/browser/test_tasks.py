@@ -59,7 +59,6 @@ async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanish
 
     await phone.inbox(CUSTOMER)
     await phone.notice(TITLE).filter(has_text="has answered you").tap()
-    await phone.again_until(phone.page.get_by_text(WAY))
     await phone.button("Mark as done").first.tap()
     await expect(phone.heading("Your part is done")).to_be_visible()
     await phone.is_usable()
