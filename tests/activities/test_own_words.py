@@ -57,10 +57,10 @@ async def test_pages_of_a_long_life_hold_no_words_either(tmp_path: Path) -> None
     store = Store(str(tmp_path))
     page = Page(number=1, timeline=(SENT, PAUSED))
     for _ in range(2):
-        await ledger_pages.keep(store, "msa-0042", page)
+        await ledger_pages.keep(store, "signature-request:msa-0042", page)
     [kept] = await store.read_pages(MSA)
     assert b"strike" not in kept
-    assert await ledger_pages.pages_of(store, "msa-0042") == [page]
+    assert await ledger_pages.pages_of(store, "signature-request:msa-0042") == [page]
 
 
 async def test_what_was_written_with_its_words_is_shown_with_them(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,13 @@ async def test_one_that_does_not_listen_is_killed_when_its_grace_is_over(tmp_pat
 
 
 async def test_a_ready_file_of_an_earlier_run_does_not_count(tmp_path: Path) -> None:
-    (tmp_path / "ready").touch()
-    assert not await written(tmp_path / "ready")()
+    up = tmp_path / "ready"
+    up.touch()
+    sleeping = replace(program("import time; time.sleep(60)", ready=written(up)), ready_file=up)
+    running = await RunningProgram.start(sleeping, tmp_path)
+    with pytest.raises(StackFailure, match="One was not ready"):
+        await running.until_ready(0.2)
+    await running.stop()
 
 
 async def test_only_an_answer_of_200_is_ready() -> None:

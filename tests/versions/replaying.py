@@ -8,6 +8,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from deploy.rollout import replays
 from tests.versions.changed import WorkflowCode
 from tests.workflows import corpus
+from workflows.names import SIGNATURE_REQUEST
 
 
 async def refused_by(code: WorkflowCode) -> list[Exception]:
@@ -18,5 +19,11 @@ async def refused_by(code: WorkflowCode) -> list[Exception]:
 
 async def _histories() -> AsyncIterator[WorkflowHistory]:
     for path in sorted(corpus.FOLDER.glob("*.json.gz")):
-        if not path.name.startswith("bad-"):
-            yield corpus.load(path)
+        if not path.name.startswith("bad-") and _is_of_a_request(history := corpus.load(path)):
+            yield history
+
+
+def _is_of_a_request(history: WorkflowHistory) -> bool:
+    """The changed code of these tests is that of requests."""
+    started = history.events[0].workflow_execution_started_event_attributes
+    return started.workflow_type.name == SIGNATURE_REQUEST

@@ -15,10 +15,12 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
 from workflows.model.provider import ProviderEvent
-from workflows.names import PROVIDER_EVENT
+from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST, TASK
 from workflows.signature.inputs import SignatureRequest
+from workflows.task.inputs import TaskInput
 
 QUESTIONS, ANSWERS = questions(), answers()
+INPUTS = {SIGNATURE_REQUEST: SignatureRequest, TASK: TaskInput}
 SIGNALS = {PROVIDER_EVENT: ProviderEvent}
 RELEASED = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
 
@@ -37,7 +39,8 @@ def _payloads(history: WorkflowHistory) -> Iterator[tuple[Payloads, Any]]:
     asked: dict[int, str] = {}
     for event in history.events:
         if event.HasField("workflow_execution_started_event_attributes"):
-            yield event.workflow_execution_started_event_attributes.input, SignatureRequest
+            started = event.workflow_execution_started_event_attributes
+            yield started.input, INPUTS[started.workflow_type.name]
         elif event.HasField("workflow_execution_signaled_event_attributes"):
             signal = event.workflow_execution_signaled_event_attributes
             yield signal.input, SIGNALS[signal.signal_name]

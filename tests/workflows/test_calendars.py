@@ -136,7 +136,10 @@ async def test_three_signers_in_three_zones_are_reminded_in_their_own_working_ho
     assert {n.person for n in reminders} == set(ZONES)
     assert len(reminders) == 3 * 4
     off = holidays.country_holidays("NL")
-    for reminder in reminders:
+    told = [line for line in reminders if line.outcome is Outcome.ACCEPTED]
+    # Days off may bring two together, and then one of them is left out.
+    assert len(told) >= 3 * 3
+    for reminder in told:
         there = reminder.at.astimezone(ZoneInfo(ZONES[reminder.person]))
         assert 9 <= there.hour < 18, (reminder.person, there)
         assert there.weekday() < 5, (reminder.person, there)

@@ -28,6 +28,7 @@ _KINDS = {
     "code-of-conduct",
     "policy-acknowledgement",
     "annual-certification",
+    "team-task",
 }
 
 
@@ -124,7 +125,7 @@ def test_hand_off_targets(tmp_path: Path) -> None:
         ("kind: {handoff: [{target: t, person: p, on: [escalated]}]}", "on[0]: escalated is not yet supported"),
         (
             "kind: {handoff: [{target: t, person: p, on: [failed]}]}",
-            "on[0]: must be one of 'signed', 'declined', 'expired' or 'cancelled'",
+            "on[0]: must be one of 'signed', 'done', 'waived', 'declined', 'expired' or 'cancelled'",
         ),
         ("kind: {handoff: [{target: t, person: p, personal: true}]}", "handoff[0].personal: goes with url only"),
         ("kind: {handoff: [{target: t, group: g, personal: true}]}", "handoff[0].personal: goes with url only"),

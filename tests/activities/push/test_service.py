@@ -319,4 +319,4 @@ async def test_what_a_request_forgets_is_in_the_store_before_anybody_is_told(
         await notices.deliver(stage)
     assert sends(sandbox) == []
     await notices.deliver(stage)
-    assert await pages_of(store, "msa-0042") == [page]
+    assert await pages_of(store, "signature-request:msa-0042") == [page]
