@@ -20,7 +20,7 @@ from workflows.signature.inputs import SignatureRequest
 from workflows.task.inputs import TaskInput
 
 QUESTIONS, ANSWERS = questions(), answers()
-INPUTS = {SIGNATURE_REQUEST: SignatureRequest, TASK: TaskInput}
+INPUTS: dict[str, Any] = {SIGNATURE_REQUEST: SignatureRequest, TASK: TaskInput}
 SIGNALS = {PROVIDER_EVENT: ProviderEvent}
 RELEASED = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
 
