@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from starter.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
-from workflows.follow_up.show import deadlines, is_needless, outcome_words, stamp
+from workflows.follow_up.show import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -101,11 +101,12 @@ def _pressing(signers: tuple[Line, ...]) -> tuple[Line, ...]:
 
 
 def _happened(shown: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
-    """Everything that has an instant, as one list, oldest first."""
-    notices = (line for line in shown.notifications if not is_needless(line))
-    told = (line for line in shown.handoffs if line.state is HandoffState.DONE)
+    """Everything that has an instant, as one list, oldest first; what the timeline has of a notice is said with it."""
+    notices = [line for line in shown.notifications if not is_needless(line)]
+    told = [line for line in shown.handoffs if line.state is HandoffState.DONE]
+    said = {*map(told_entry, notices), *map(handed_off_entry, told)}
     entries: list[tuple[datetime, tuple[Cell, ...]]] = [
-        *((entry.at, _event(entry)) for entry in shown.timeline),
+        *((entry.at, _event(entry)) for entry in shown.timeline if entry not in said),
         *((line.at, _notice(line)) for line in notices),
         *((line.at, (Instant(line.at), "told downstream", line.target, "")) for line in told),
     ]

@@ -13,6 +13,7 @@ from starter import showing, tables
 from starter.commands.printing import answer
 from starter.listing.rows import RequestLine
 from starter.terminal import Terminal
+from workflows.follow_up.show import handed_off_entry, told_entry
 from workflows.kinds import Kind
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Channel, Notification
@@ -208,6 +209,16 @@ def test_whoever_wants_it_all_has_the_notices_among_the_events_in_the_order_of_t
     assert [line[0] for line in happened] == sorted(line[0] for line in happened)
     assert len(happened) == 18
     assert ["2026-11-15T14:00:00Z", "reminder-1", "chief-executive", "push: accepted"] in happened
+
+
+def test_what_the_timeline_has_of_a_notice_or_a_hand_off_is_said_once() -> None:
+    shown = in_the_middle_of_its_life()
+    done = HandoffLine(target="hr", state=HandoffState.DONE, attempts=1, at=AT)
+    twice = shown.replace(
+        handoffs=(done,),
+        timeline=(*shown.timeline, *map(told_entry, shown.notifications), handed_off_entry(done)),
+    )
+    assert on(None, showing.of_shown(twice)) == on(None, showing.of_shown(shown.replace(handoffs=(done,))))
 
 
 def test_of_a_crowd_those_who_have_not_signed_are_shown_first() -> None:
