@@ -57,6 +57,13 @@ def moves(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> 
     First what is known already is acted on, then people are told what has happened, then the agenda is followed, as far
     as there is one. `announcement` is what has happened and whoever is concerned was not told yet.
     """
+    yield from before_the_agenda(memory, announcement)
+    if memory.agenda is not None:
+        yield next_step(memory.agenda, memory, now)
+
+
+def before_the_agenda(memory: FollowUp, announcement: tuple[Notice, ...] = ()) -> Iterator[Move]:
+    """The moves that come before any step of the agenda: none of them waits for an instant of it."""
     yield from memory.firsts()
     yield from map(HandOver, memory.reassigning)
     if memory.agenda is None or is_used_up(memory.agenda, memory):
@@ -67,8 +74,6 @@ def moves(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> 
         yield Announce(announcement)
     if memory.reminder:
         yield RemindNow()
-    if memory.agenda is not None:
-        yield next_step(memory.agenda, memory, now)
 
 
 def next_moment(memory: FollowUp, now: datetime) -> Moment | None:

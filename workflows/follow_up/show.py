@@ -9,7 +9,7 @@ from datetime import datetime
 
 from workflows.follow_up.attention import attention_of
 from workflows.follow_up.memory import First, FollowUp
-from workflows.follow_up.moves import Stand, moves, next_moment
+from workflows.follow_up.moves import Stand, before_the_agenda, next_moment
 from workflows.follow_up.operations import latest_snoozes, open_question, question_words, reminded_at, snoozes_left
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Delivered, Notification, Outcome
@@ -23,7 +23,7 @@ from workflows.model.wishes import Stop, StopKind
 
 def facts(subject: Subject, policy: Policy, memory: FollowUp, now: datetime) -> FollowUpShow:
     """What is said at `now` of everything that is followed up; each kind adds what only it knows."""
-    standstill = None if memory.status.ended else _standstill(memory, now)
+    standstill = None if memory.status.ended else _standstill(memory)
     following = _next(memory, standstill, now)
     return FollowUpShow(
         id=subject.id,
@@ -129,12 +129,12 @@ def _next(memory: FollowUp, standstill: _Standstill | None, now: datetime) -> Ne
     return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why)
 
 
-def _standstill(memory: FollowUp, now: datetime) -> _Standstill | None:
+def _standstill(memory: FollowUp) -> _Standstill | None:
     """The first of the moves that takes more than a moment, if it is not to wait for the agenda."""
     if (problem := memory.problem) and memory.stop(StopKind.PROBLEM):
         says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
         return _Standstill(says, f"trying again: {problem.says}", memory.probe_at)
-    for move in moves(memory, (), now):
+    for move in before_the_agenda(memory):
         match move:
             case First.CLOSE if memory.ending:
                 says = f"Being {memory.ending.outcome}{memory.words.closing}"
