@@ -43,7 +43,7 @@ class _Words(Operations):
         """
         await self.carry_out(id, lambda _: Block(person=person, because=because), manner)
 
-    async def unblock(self, id: Id, /, *, text: str, manner: Manner = PLAIN) -> None:
+    async def unblock(self, id: Id, /, *, text: str = "", manner: Manner = PLAIN) -> None:
         """Say that nothing stands in the way any more; the clocks go on.
 
         Parameters

@@ -1,4 +1,4 @@
-"""One task: ask → follow up → hand off (CONTRIBUTING.md, Something people must do)."""
+"""One task: ask → follow up → hand off (docs/tasks.md)."""
 
 from datetime import datetime
 
