@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from activities.files.reading import FileText
 from activities.people import UnusablePeople
@@ -19,7 +21,9 @@ from starter.lookup import show
 from starter.settings import Settings
 from workflows.model.base import Model
 
-__all__ = ["StartAnswer", "checked", "read", "show", "start"]
+__all__ = ["StartAnswer", "against_our_files", "checked", "read", "show", "start"]
+
+Checked = TypeVar("Checked")
 
 
 class StartAnswer(Model):
@@ -49,13 +53,22 @@ async def checked(settings: Settings, content: Mapping[str, object], *, folder: 
 
 
 async def _prepared(settings: Settings, written: FileText, now: datetime | None) -> Prepared:
+    documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
+    return await against_our_files(settings, partial(prepare, written, documents=documents), now)
+
+
+async def against_our_files(
+    settings: Settings, check: Callable[..., Awaitable[Checked]], now: datetime | None
+) -> Checked:
+    """Have `check` look at something with our catalogue and our people, as of now or of another instant.
+
+    Raises `FileFaults` when the catalogue or the people file is faulty, and what `check` raises.
+    """
     try:
-        return await prepare(
-            written,
+        return await check(
             catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
             directory=clients.directory(settings, Store(settings.store_url)),
             now=now or datetime.now(UTC),
-            documents=Documents(settings.signature.max_upload_mb, below=Path.cwd()),
         )
     except UnusablePeople as unusable:
         raise unusable.faults from None
