@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from workflows.names import SIGNATURE_REQUEST, SIGNATURE_SETTLED, TASK, TASK_SETTLED
+from workflows.names import REQUEST_PREFIX, SIGNATURE_REQUEST, SIGNATURE_SETTLED, TASK, TASK_SETTLED
 
 
 class Kind(StrEnum):
@@ -38,7 +38,7 @@ class Names:
 
 
 _NAMES: Final[Mapping[Kind, Names]] = {
-    Kind.REQUEST: Names(SIGNATURE_REQUEST, "signature-request", SIGNATURE_SETTLED, "signature.settled"),
+    Kind.REQUEST: Names(SIGNATURE_REQUEST, REQUEST_PREFIX, SIGNATURE_SETTLED, "signature.settled"),
     Kind.TASK: Names(TASK, "task", TASK_SETTLED, "task.settled"),
 }
 

@@ -17,6 +17,8 @@ URGENT: Final = 1
 """The priority key of what goes first."""
 
 SIGNATURE_REQUEST: Final = "SignatureRequest"
+REQUEST_PREFIX: Final = "signature-request"
+"""What stands before the colon in the workflow id of a request."""
 TASK: Final = "Task"
 SIGN_IN: Final = "SignIn"
 ACKNOWLEDGEMENT_CAMPAIGN: Final = "acknowledgement-campaign"
@@ -59,7 +61,7 @@ SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUES
 
 def request_workflow_id(request: str) -> str:
     """Workflow id of a signature request; the request's id is its identity, so a second start finds the first."""
-    return f"signature-request:{request}"
+    return f"{REQUEST_PREFIX}:{request}"
 
 
 def sign_in_workflow_id(person: str) -> str:

@@ -49,6 +49,11 @@ def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, .
     return known.replace(handoff=known.handoff.alerting(subject.requester, now))
 
 
+def targets_in_words(batch: HandoffBatch) -> str:
+    """Which targets are called, for the Web UI; about 200 characters at most."""
+    return "tell " + ", ".join(call.target.target for call in batch.calls)[:190]
+
+
 def _reached(memory: FollowUp, entry: HandoffEntry) -> tuple[str, ...]:
     """The keys of the notices that have arrived, for an entry that tells several people."""
     if not entry.target.group and not entry.alert:

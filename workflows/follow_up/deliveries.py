@@ -43,3 +43,10 @@ def stragglers(delivery: Delivery, report: DeliveryReport) -> Delivery:
 
 def _taken(line: Delivered, open_devices: tuple[str, ...]) -> bool:
     return any(one.device in open_devices and one.outcome is not Outcome.FAILED for one in line.devices)
+
+
+def in_words(delivery: Delivery) -> str:
+    """Who is told what, for the Web UI; at most 200 characters."""
+    stages = dict.fromkeys(notice.stage for notice in delivery.notices)
+    told = {stage: [notice.person for notice in delivery.notices if notice.stage == stage] for stage in stages}
+    return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in told.items())[:200]

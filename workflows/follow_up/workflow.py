@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.deliveries as deliveries
     import workflows.follow_up.options as options
     from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
-    from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch
+    from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch, targets_in_words
     from workflows.follow_up.ledger import LINES_AT_MOST, key_of
     from workflows.follow_up.legibility import publish
     from workflows.follow_up.memory import First, Memory
@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.planning import Agenda, Moment
     from workflows.model.provider import DocumentSeen
-    from workflows.model.records import HandoffBatch, SettledRecord
+    from workflows.model.records import SettledRecord
     from workflows.model.settlement import AnyEnded
     from workflows.model.subject import Code
     from workflows.model.views import Shown
@@ -223,7 +223,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
             news = self.news()
             return lambda: news() or bool(_closed(planned))
 
-        return await self.call(PushService.deliver, delivery, how, _stage_words(delivery), unless=news_or_night)
+        return await self.call(PushService.deliver, delivery, how, deliveries.in_words(delivery), unless=news_or_night)
 
     def _put_off(self, planned: tuple[Moment, ...]) -> None:
         """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
@@ -252,7 +252,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
             await self.until(due_at, "hand-off again", unless=nothing)
             now = workflow.now()
             batch = hand_off_batch(self.subject, self.settled(), self._progress, now).replace(record=self._record())
-            report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, _targets_words(batch))
+            report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
             if report is not None:
                 # The instant that the amendment of the record says as well.
                 known = handed_off(self.subject, self._progress, report.results, now)
@@ -289,15 +289,5 @@ def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:
     return tuple(moment for moment in planned if moment.open_until and moment.open_until <= workflow.now())
 
 
-def _stage_words(delivery: Delivery) -> str:
-    stages = dict.fromkeys(notice.stage for notice in delivery.notices)
-    told = {stage: [notice.person for notice in delivery.notices if notice.stage == stage] for stage in stages}
-    return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in told.items())[:200]
-
-
 def _wait_words(moment: Moment | None, wanted: str) -> str:
     return f"{moment.stage} for {moment.person}: {moment.why}"[:200] if moment else f"for {wanted}"
-
-
-def _targets_words(batch: HandoffBatch) -> str:
-    return "tell " + ", ".join(call.target.target for call in batch.calls)[:190]
