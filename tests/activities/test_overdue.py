@@ -48,6 +48,14 @@ async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> 
     )
 
 
+async def test_what_never_expires_is_planned_without_an_end_and_reminded_of_as_often_as_anything_may_be() -> None:
+    agenda = await plan(Policy(expires=False, overdue=Overdue(every="2d"), warnings=()))
+    assert not agenda.closes
+    assert [one for one in (*agenda.moments, *agenda.dropped) if one.kind is MomentKind.EXPIRE] == []
+    overdue = [one for one in (*agenda.moments, *agenda.dropped) if one.kind is MomentKind.OVERDUE]
+    assert 90 <= len(overdue) <= OVERDUE_AT_MOST
+
+
 async def test_no_more_than_the_policy_says_and_none_without_a_rhythm() -> None:
     once = await plan(LATE.replace(overdue=Overdue(every="1d", most=1)), due=FRIDAY)
     assert [moment.stage for moment in once.moments] == ["overdue-1", "expiry"]
