@@ -36,3 +36,9 @@ def one_target(**typed: object) -> None:
     """Refuse what does not go together of `fast-forward`."""
     if (typed.get("duration") is None) is not bool(typed.get("to_next")):
         raise ValueError("either a duration such as 3d, or --to-next")
+
+
+def plan_or_changes(**typed: object) -> None:
+    """Refuse what does not go together of `request plan`."""
+    if typed.get("against") is not None and (typed.get("ics") or typed.get("picture")):
+        raise ValueError("--against shows changes: they have neither --ics nor --picture")

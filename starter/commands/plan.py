@@ -13,11 +13,13 @@ from starter import clients, requests
 from starter.commands.arguments import AsJson, RequestFile
 from starter.commands.printing import answer, note
 from starter.context import opened
+from starter.exits import Refusal
 from starter.needs import Need
-from starter.plan import calendar, comparison, tables
+from starter.plan import calendar, comparison, svg, tables
 from starter.plan import ics as calendar_file
 from starter.settings import Settings
 from starter.startup import ready
+from starter.terminal import Terminal
 
 
 def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
@@ -43,6 +45,13 @@ def _instant(text: str) -> datetime:
 
 At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
 Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
+
+
+def _is_svg(_: object, picture: Path | None) -> None:
+    if picture is not None and picture.suffix != ".svg":
+        raise ValueError(f"{picture} does not end in .svg, and SVG is what is drawn")
+
+
 Signs = Annotated[tuple[str, ...], Parameter(converter=_signing, negative=())]
 
 
@@ -55,6 +64,7 @@ async def plan(
     signs: Signs = (),
     against: str | None = None,
     ics: Path | None = None,
+    picture: Annotated[Path | None, Parameter(validator=_is_svg)] = None,
     json: AsJson = False,
 ) -> None:
     """Show everything that would happen, when and why, before anything is sent. Needs no server.
@@ -73,6 +83,8 @@ async def plan(
         The id of a running request: show only what the due date and the policy of the file would change in it.
     ics
         Write the plan as a calendar file, too, to be laid over other calendars.
+    picture
+        Write its weeks as a picture, too: an SVG file, light or dark as its reader likes it.
     json
         Print the whole plan as JSON.
     """
@@ -85,10 +97,21 @@ async def plan(
     prepared = await requests.read(settings, file, now=sent_at)
     directory = clients.directory(settings, Store(settings.store_url))
     found = await calendar.plan(prepared, directory, sent_at, calendar.signing(signs), there)
-    if ics is not None:
-        await asyncio.to_thread(calendar_file.write, ics, found)
-        note(f"calendar: {ics}")
     answer(found, tables.of_plan(found, there), as_json=json)
+    if ics is not None:
+        await _write("calendar", ics, calendar_file.calendar_of(found))
+    if picture is not None:
+        await _write("picture", picture, svg.picture_of(found, there))
+    elif not json and Terminal().is_terminal:
+        note("--picture weeks.svg draws these weeks for people without a terminal")
+
+
+async def _write(what: str, path: Path, content: bytes) -> None:
+    try:
+        await asyncio.to_thread(path.write_bytes, content)
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written: {error.strerror}") from error
+    note(f"{what}: {path}")
 
 
 async def _compare(settings: Settings, file: str, against: str, *, as_json: bool) -> None:

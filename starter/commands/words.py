@@ -6,7 +6,7 @@ from typing import Final
 from cyclopts import App
 from rich.console import Console
 
-from starter.commands.arguments import files_or_rows, one_target
+from starter.commands.arguments import files_or_rows, one_target, plan_or_changes
 
 _OF_COUNTERSIGN: Final = {
     "worker": "stack:worker",
@@ -38,7 +38,11 @@ _OF_TASK: Final = {
 }
 
 
-_CHECKED: Final = {"clock:fast_forward": one_target, "start:request": files_or_rows}
+_CHECKED: Final = {
+    "clock:fast_forward": one_target,
+    "start:request": files_or_rows,
+    "plan:plan": plan_or_changes,
+}
 """What is looked at whole before the word does anything."""
 
 

@@ -3,10 +3,8 @@
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
-from starter.exits import Refusal
 from starter.plan.calendar import Plan, PlanLine
 
 _LONGEST_LINE: Final = 75
@@ -14,16 +12,11 @@ _LONGEST_LINE: Final = 75
 _ESCAPED: Final = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n", "\r": None})
 
 
-def write(path: Path, plan: Plan) -> None:
-    """Write the branch in which most of the signers sign, else nobody; what would not be sent is left out."""
-    try:
-        path.write_bytes(calendar_of(plan))
-    except OSError as error:
-        raise Refusal(f"{path} cannot be written: {error.strerror}") from error
-
-
 def calendar_of(plan: Plan) -> bytes:
-    """The calendar: an event for each notice, and one for the due date."""
+    """The branch in which most of the signers sign, else nobody: an event for each notice, and one for the due date.
+
+    What would not be sent is left out.
+    """
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//countersign//request plan//EN"]
     for line in plan.branches[-1].lines:
         if not line.suppressed:

@@ -1,6 +1,6 @@
-"""A plan as a picture: a line a week, a cell a day, and in it who is told what."""
+"""A plan as weeks of days, and in each day who is told what: for a terminal a line a week."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 from string import ascii_lowercase
@@ -12,11 +12,40 @@ from rich.text import Text
 from starter.plan.calendar import Branch, PlanLine
 
 WEEKS_AT_MOST: Final = 20
-"""Lines of a picture; a longer plan is cut off there and says so."""
+"""Weeks of a picture; a longer plan is cut off there and says so."""
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+SORTS: Final[Mapping[str, str]] = {
+    "ready": "!",
+    "reminder": "r",
+    "last warning": "w",
+    "overdue": "o",
+    "escalation": "e",
+    "told": "•",
+}
+"""What somebody is told, in words, and its sign in a cell."""
+_STAGES: Final[Mapping[str, str]] = {"warning": "last warning"}
 _WIDE: Final = 8
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_SIGNS: Final = {"ready": "!", "reminder": "r", "warning": "w", "overdue": "o", "escalation": "e"}
-_OTHER: Final = "•"
+
+
+def days_of(branch: Branch, zone: tzinfo | None) -> dict[date, list[PlanLine]]:
+    """What people are told on each day of one clock, in the order of time; what would not be sent is left out."""
+    days: dict[date, list[PlanLine]] = {}
+    for line in branch.lines:
+        if not line.suppressed:
+            days.setdefault(line.at.astimezone(zone).date(), []).append(line)
+    return days
+
+
+def mondays_of(days: Iterable[date]) -> list[date]:
+    """The weeks in which these days lie, each by its Monday."""
+    return sorted({day - timedelta(days=day.weekday()) for day in days})
+
+
+def sort_of(stage: str) -> str:
+    """Of which of `SORTS` a notice of this stage is."""
+    word = stage.partition("-")[0]
+    sort = _STAGES.get(word, word)
+    return sort if sort in SORTS else "told"
 
 
 @dataclass(frozen=True)
@@ -32,28 +61,24 @@ class Picture:
             yield from self._lines()
 
     def _lines(self) -> Iterator[Text]:
-        told = [line for line in self.branch.lines if not line.suppressed]
-        letters = _letters(told)
-        days: dict[date, list[str]] = {}
-        for line in told:
-            sign = f"{letters[line.to]}{_sign(line.stage)}"
-            cell = days.setdefault(line.at.astimezone(self.zone).date(), [])
-            if sign not in cell:
-                cell.append(sign)
-        mondays = sorted({day - timedelta(days=day.weekday()) for day in days})
-        yield Text("        " + "".join(f"{name:<{_WIDE}}" for name in _DAYS), "dim")
+        days = days_of(self.branch, self.zone)
+        letters = _letters(line for told in days.values() for line in told)
+        mondays = mondays_of(days)
+        yield Text("        " + "".join(f"{name:<{_WIDE}}" for name in DAYS), "dim")
         for monday in mondays[:WEEKS_AT_MOST]:
-            yield _week(monday, days)
+            yield _week(monday, days, letters)
         if len(mondays) > WEEKS_AT_MOST:
             yield Text(f"and {len(mondays) - WEEKS_AT_MOST} more weeks", "dim")
         people = "  ".join(f"{letter} {person}" for person, letter in letters.items())
-        yield Text(f"{people}\n! ready  r reminder  w last warning  o overdue  e escalation  {_OTHER} told", "dim")
+        signs = "  ".join(f"{sign} {sort}" for sort, sign in SORTS.items())
+        yield Text(f"{people}\n{signs}", "dim")
 
 
-def _week(monday: date, days: dict[date, list[str]]) -> Text:
+def _week(monday: date, days: Mapping[date, list[PlanLine]], letters: Mapping[str, str]) -> Text:
     line = Text(f"{monday:%d %b}  ", "dim")
-    for number in range(len(_DAYS)):
-        cell = " ".join(days.get(monday + timedelta(days=number), []))
+    for number in range(len(DAYS)):
+        told = days.get(monday + timedelta(days=number), [])
+        cell = " ".join(dict.fromkeys(f"{letters[one.to]}{SORTS[sort_of(one.stage)]}" for one in told))
         shown = cell if len(cell) < _WIDE else f"{cell[: _WIDE - 2]}…"
         line.append(f"{shown or '·':<{_WIDE}}", "" if cell else "dim")
     return line
@@ -63,7 +88,3 @@ def _letters(lines: Iterable[PlanLine]) -> dict[str, str]:
     """A letter for everybody who is told something, in the order of their first notice."""
     people = list(dict.fromkeys(line.to for line in lines))
     return {person: ascii_lowercase[number] if number < 26 else str(number) for number, person in enumerate(people)}
-
-
-def _sign(stage: str) -> str:
-    return next((sign for name, sign in _SIGNS.items() if stage.startswith(name)), _OTHER)

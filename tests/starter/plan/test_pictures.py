@@ -1,11 +1,17 @@
-"""A plan to look at: a line a week for people, a calendar file for other calendars."""
+"""A plan to look at: a line a week on a terminal, weeks of days as a picture, a calendar file for other calendars."""
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
+import pytest
+from cyclopts import CycloptsError
+
+from starter.__main__ import app
 from starter.plan.calendar import Branch, Plan, PlanLine
 from starter.plan.ics import calendar_of
+from starter.plan.svg import NOTICES_AT_MOST, picture_of
 from starter.plan.weeks import WEEKS_AT_MOST, Picture
 from starter.terminal import Terminal
 from workflows.model.planning import Reason
@@ -13,6 +19,7 @@ from workflows.model.subject import Status
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def step(days: float, stage: str, to: str, why: str = "because", suppressed: Reason | None = None) -> PlanLine:
@@ -29,13 +36,13 @@ def drawn(*steps: PlanLine, terminal: bool = True) -> list[str]:
     return [line.rstrip() for line in paper.getvalue().splitlines()]
 
 
-def plan(*steps: PlanLine) -> Plan:
+def plan(*steps: PlanLine, document: str = "NDA; a, b") -> Plan:
     branch = Branch(says="nobody acts", outcome=Status.EXPIRED, lines=steps)
     due = NOW + timedelta(days=30)
     return Plan(
         id="msa-0042",
         kind="nda",
-        document="NDA; a, b",
+        document=document,
         at=NOW,
         due_at=due,
         closes_at=due,
@@ -70,6 +77,72 @@ def test_of_two_hundred_weeks_twenty_are_drawn_and_the_others_counted() -> None:
     told = drawn(*(step(7 * week, "reminder-1", "anna") for week in range(10 * WEEKS_AT_MOST)))
     assert len([line for line in told if "ar" in line[:12]]) == WEEKS_AT_MOST
     assert "and 180 more weeks" in told
+
+
+def picture(*steps: PlanLine, document: str = "NDA") -> ElementTree.Element:
+    return ElementTree.fromstring(picture_of(plan(*steps, document=document), AMSTERDAM))  # noqa: S314  our own
+
+
+def words(of: ElementTree.Element) -> list[str]:
+    return [one.text or "" for one in of.iter(f"{SVG}text")]
+
+
+def test_a_picture_says_on_each_day_who_is_told_what_and_when() -> None:
+    steps = (
+        step(0, "ready", "anna"),
+        step(3, "reminder-1", "anna"),
+        step(4, "reminder-2", "anna", "no", Reason.SIGNED),
+    )
+    said = words(picture(*steps))
+    assert said[:3] == [
+        "msa-0042: NDA (nda)",
+        "if it were sent Mon 02 Nov 2026 10:00, due Wed 02 Dec 2026 10:00, times in CET",
+        "If nobody acts: expired",
+    ]
+    monday, thursday = said.index("02 Nov"), said.index("05 Nov")
+    assert said[monday + 2 : monday + 4] == ["10:00 ready", "anna"]
+    assert said[thursday + 2 : thursday + 4] == ["10:00 reminder-1", "anna"]
+    assert "due 10:00" in said and "3 quiet weeks" in said
+    assert not any("reminder-2" in text for text in said)
+
+
+def test_whoever_cannot_see_the_picture_hears_all_of_it() -> None:
+    found = picture(step(0, "ready", "anna"))
+    assert (found.get("role"), found.get("aria-labelledby")) == ("img", "title says")
+    assert found.findtext(f"{SVG}title") == "msa-0042: NDA (nda)"
+    assert (found.findtext(f"{SVG}desc") or "").splitlines() == [
+        "if it were sent Mon 02 Nov 2026 10:00, due Wed 02 Dec 2026 10:00, times in CET",
+        "If nobody acts: expired",
+        "Mon 02 Nov 2026 10:00 ready to anna",
+    ]
+
+
+def test_a_title_is_no_markup_of_the_picture() -> None:
+    found = picture(document='</text><script>alert("1")</script>&')
+    assert not list(found.iter(f"{SVG}script"))
+    assert words(found)[0] == 'msa-0042: </text><script>alert("1")</script>& (nda)'
+
+
+def test_of_a_crowded_day_and_of_a_plan_of_years_a_picture_counts_what_it_has_no_room_for() -> None:
+    crowd = [step(0, "ready", f"person-{number}") for number in range(10 * NOTICES_AT_MOST)]
+    years = [step(7 * week, "reminder-1", "anna") for week in range(1, 10 * WEEKS_AT_MOST)]
+    said = words(picture(*crowd, *years))
+    assert len([text for text in said if text.startswith("person-")]) == NOTICES_AT_MOST
+    assert f"and {9 * NOTICES_AT_MOST} more" in said
+    assert len([text for text in said if "reminder-1" in text]) == WEEKS_AT_MOST - 1
+    assert f"and {9 * WEEKS_AT_MOST} more weeks" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (("--picture", "weeks.png"), "weeks.png does not end in .svg, and SVG is what is drawn"),
+        (("--picture", "weeks.svg", "--against", "msa-0042"), "they have neither --ics nor --picture"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_anything_is_read(typed: tuple[str, ...], says: str) -> None:
+    with pytest.raises(CycloptsError, match=says):
+        app.parse_args(["request", "plan", "nowhere.yaml", *typed], print_error=False)
 
 
 def test_a_calendar_has_an_event_for_each_notice_and_one_for_the_due_date() -> None:
