@@ -34,12 +34,17 @@ async def apart(store: Store, home: Home, told: Told) -> Told:
 
 
 async def together(store: Store, home: Home, told: Told) -> Told:
-    """With the words in their places again, as far as they were not erased. Raises `StoreFailure`."""
+    """With the words in their places again, as far as they were not erased. So is a task's text, apart from the start.
+
+    Raises `StoreFailure`.
+    """
 
     async def found(_: str, word: str) -> str:
         return await words_of(store, home, word)
 
-    return await _changed(told, found)
+    changed = await _changed(told, found)
+    alone = {name: value for name, value in vars(changed).items() if isinstance(value, str) and Reference.read(value)}
+    return changed.replace(**{name: await words_of(store, home, value) for name, value in alone.items()})
 
 
 async def words_of(store: Store, home: Home, word: str) -> str:

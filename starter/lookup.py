@@ -83,7 +83,14 @@ async def look(client: Client, store: Store, id: str, *, within: timedelta = _WO
 async def look_at(
     client: Client, store: Store, what: Named, *, within: timedelta = _WORKER_ANSWERS_WITHIN
 ) -> RequestShow | TaskShow:
-    """The best answer there is; `Unknown` when neither Temporal nor the records know it."""
+    """The best answer there is; `Unknown` when neither Temporal nor the records know it.
+
+    Raises `StoreFailure` where words that are kept apart cannot be read.
+    """
+    return await together(store, Home.of(what.workflow_id), await _found(client, store, what, within))
+
+
+async def _found(client: Client, store: Store, what: Named, within: timedelta) -> RequestShow | TaskShow:
     try:
         described = await runs.described(client, what.workflow_id)
     except RPCError as error:

@@ -10,8 +10,9 @@ from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.starting.policy import Checked, checked
-from activities.store import Store
+from activities.store import Home, Store
 from activities.tasks.file import TaskChecks, TaskFile
+from workflows.kinds import Kind
 from workflows.model.subject import Participant, Role
 from workflows.model.task import Task
 from workflows.task.inputs import TaskInput
@@ -28,8 +29,13 @@ class PreparedTask:
     """Why it can be recognised, but not started any more."""
 
     async def kept(self, store: Store) -> TaskInput:
-        """See `path.Prepared`: nothing of a task is kept outside of its workflow."""
-        return self.given
+        """See `path.Prepared`: the text, under the fingerprint; of starts of one id at most one will live."""
+        task = self.given.task
+        if not task.text:
+            return self.given
+        home = Home.of(Kind.TASK.workflow_id(task.id))
+        text = await store.keep_text(home, f"text-{self.given.fingerprint[:16]}", task.text)
+        return self.given.replace(task=task.replace(text=str(text)))
 
 
 async def prepare(written: FileText, *, catalogue: Catalogue, directory: Directory, now: datetime) -> PreparedTask:

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from temporalio.worker import Worker
 
+from activities.own_words import ERASED
 from activities.starting.path import IdTaken
+from activities.store import Home
 from starter import lookup, requests, wishes
 from starter.context import Context
 from starter.exits import Refusal
@@ -17,7 +20,7 @@ from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
 from starter.wishes import NotLiving
 from tests.activities.requests.papers import Desk
-from tests.activities.tasks.test_start import prepared
+from tests.activities.tasks.test_start import TASK, prepared
 from tests.starter.living import SOON, desk_at
 from tests.starter.terminal import type_
 from tests.workflows.fakes import World
@@ -59,7 +62,11 @@ async def typed(context: Context, folder: Path, *words: str) -> Any:
     """The answer of `countersign task …` as JSON."""
     address = context.client.service_client.config.target_host
     given = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": context.client.namespace}
-    given |= {"COUNTERSIGN_DATA_DIR": str(folder), "COUNTERSIGN_PEOPLE": str(folder / "people.yaml")}
+    given |= {
+        "COUNTERSIGN_DATA_DIR": str(folder),
+        "COUNTERSIGN_STORE": folder.as_uri(),
+        "COUNTERSIGN_PEOPLE": str(folder / "people.yaml"),
+    }
     answered = await asyncio.to_thread(type_, "task", *words, "--json", **given)
     assert answered.returncode == 0, answered.stderr
     return json.loads(answered.stdout)
@@ -95,6 +102,9 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
         with pytest.raises(Refusal, match="signature-request:msa is not a task"):
             await wishes.make(context, "signature-request:msa", Pause(actor="legal-desk"), kind=Kind.TASK)
         ended = await shown(context)
+        history = await client.get_workflow_handle(f"task:{ID}").fetch_history()
+        shutil.rmtree(tmp_path / Home.of(f"task:{ID}").on("texts"))
+        erased = await shown(context)
     assert (started["created"], started["workflow_id"]) == (True, f"task:{ID}")
     assert (again.created, again.run_id) == (False, started["run_id"])
     assert (unworked.id, unworked.status, unworked.document) == (ID, "open", "Create the account")
@@ -103,3 +113,7 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
     assert (line["id"], line["waiting_for"], line["requester"]) == (ID, [CHIEF], "legal-desk")
     assert (done["status"], done["op"], repeated) == ("done", "op-1", Status.DONE)
     assert (ended.status, ended.done_by) == (Status.DONE, CHIEF)
+    # What is to be done is told by whoever looks; the history and what is written once have its reference alone.
+    assert blocked.text == ended.text == TASK["text"]
+    assert TASK["text"] not in history.to_json()
+    assert erased.text == ERASED

@@ -9,7 +9,7 @@ class Task(Subject):
 
     type: Kind = Kind.TASK
     text: str = ""
-    """What is to be done, in the owner's words."""
+    """What is to be done in the owner's words, by its reference: the text is in the store."""
 
     @property
     def subject(self) -> Subject:
