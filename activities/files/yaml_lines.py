@@ -26,7 +26,13 @@ _KEYS_THAT_ARE_NONE: Final = {
     _TAG + "null": "has an empty key (~)",
 }
 _ALLOWED_CONTROLS: Final = "\t\n\r"
-_OVERRIDES: Final = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+_CONTROLS: Final = r"\x00-\x1f\x7f-\x9f"
+_SURROGATES: Final = r"\ud800-\udfff"
+_LINES: Final = r"\u2028\u2029"
+"""Separators of lines and paragraphs, which an editor may take for the end of a line."""
+_OVERRIDES: Final = r"\u202a-\u202e\u2066-\u2069"
+"""They turn the direction that text is read in."""
+_FORBIDDEN: Final = re.compile(f"[{_CONTROLS}{_SURROGATES}{_LINES}{_OVERRIDES}]")
 _NAMELESS: Final = {
     "\0": "NULL",
     "\a": "BELL",
@@ -109,11 +115,9 @@ def refusal(character: str) -> str:
 
 
 def _forbidden(text: str, allowed: str) -> Iterator[tuple[int, str]]:
-    for index, character in enumerate(text):
-        if (character in _OVERRIDES or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")) and (
-            character not in allowed
-        ):
-            yield index, character
+    for found in _FORBIDDEN.finditer(text):
+        if found.group() not in allowed:
+            yield found.start(), found.group()
 
 
 def _replaced(text: str, forbidden: Iterable[tuple[int, str]]) -> str:

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Final
 
 import httpx
@@ -20,8 +21,16 @@ def capped_transport(
 ) -> httpx.AsyncBaseTransport:
     """The transport below every client: no answer grows beyond `MOST_BYTES`, no error beyond `MOST_ERROR_BYTES`."""
     limits = httpx.Limits(max_connections=max_connections, keepalive_expiry=_KEEP_ALIVE)
-    network = transport or httpx.AsyncHTTPTransport(verify=trust or True, limits=limits, retries=0, trust_env=False)
+    network = transport or httpx.AsyncHTTPTransport(
+        verify=trust or _public_authorities(), limits=limits, retries=0, trust_env=False
+    )
     return _CappedTransport(network)
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    # Read once: a hundred certificates take longer than many a call, and a client is made for each token.
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _CappedTransport(httpx.AsyncBaseTransport):

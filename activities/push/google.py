@@ -75,6 +75,7 @@ class ServiceAccountBearer(Bearer):
             clock=clock,
         )
         self._account = account
+        self._key = _key(account.private_key)
         self._name = f"{service} token"
         self._network = transport
         self._now = clock
@@ -97,7 +98,7 @@ class ServiceAccountBearer(Bearer):
     def _assertion(self) -> str:
         account = self._account
         assertion: str = sign_jwt_bearer_assertion(
-            key=_key(account.private_key),
+            key=self._key,
             issuer=account.client_email,
             audience=account.token_uri,
             claims={"scope": SCOPE},

@@ -7,7 +7,6 @@ snapshot of the moment of delivery; its hash covers time and type of the event o
 
 import asyncio
 from collections.abc import Coroutine
-from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +40,7 @@ class Callbacks:
         self._lanes = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
         self._held: list[tuple[Event, Delivery]] = []
+        self._client: httpx.AsyncClient | None = None
 
     def announce(self, event_type: str, document: Document, signer: Signer | None = None, *, ok: bool = True) -> None:
         """Make the event and start telling it."""
@@ -66,16 +66,13 @@ class Callbacks:
         for event in self._memory.events:
             self._deliver_all(event)
 
-    @cached_property
-    def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=self._settings.callback_timeout, trust_env=False)
-
     async def close(self) -> None:
         """Stop delivering; what is open is continued by the next run on the same data."""
         for task in list(self._running):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
     def _deliver_all(self, event: Event) -> None:
         for delivery in event.deliveries:
@@ -129,8 +126,11 @@ class Callbacks:
         self._write(event, delivery, status=status, error=error, fault=fault.fault if fault else None)
 
     async def _post(self, url: str, body: Json) -> tuple[int | None, str | None]:
+        limit = self._settings.callback_timeout
+        # Made with the first callback: most sandboxes live for a few requests and never call anybody.
+        self._client = self._client or httpx.AsyncClient(timeout=limit, trust_env=False)
         try:
-            async with asyncio.timeout(self._settings.callback_timeout):
+            async with asyncio.timeout(limit):
                 answer = await self._client.post(url, json=body)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as trouble:
             return None, type(trouble).__name__

@@ -5,13 +5,15 @@
 
 import gzip
 import os
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
-_STOPS_AT_MOST = 8
+STOPS: Final = 3
+"""Of each history in every run of the tests; `tests/chaos/test_replay.py` stops at all waits."""
 FOLDER = Path(__file__).parents[1] / "histories"
 
 
@@ -24,20 +26,23 @@ async def record(name: str, handle: WorkflowHandle[Any, Any]) -> None:
     path.write_bytes(gzip.compress(history.to_json().encode(), mtime=0))
 
 
+@cache
 def load(path: Path) -> WorkflowHistory:
-    """A history of the corpus."""
+    """A history of the corpus; read once, for many replay it and none changes it."""
     return WorkflowHistory.from_json(path.name.removesuffix(".json.gz"), gzip.decompress(path.read_bytes()).decode())
 
 
-def stops(history: WorkflowHistory) -> list[WorkflowHistory]:
-    """The history as it was while the workflow was waiting: what an open run looks like to a new worker.
-
-    Of a history with many waits, `_STOPS_AT_MOST` spread over its length.
-    """
+def waits(history: WorkflowHistory) -> list[WorkflowHistory]:
+    """The history as it was at each wait of the workflow: what an open run looks like to a new worker."""
     cuts = [
         index
         for index, event in enumerate(history.events)
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED and index > 2
     ]
-    spread = cuts[:: max(1, len(cuts) // _STOPS_AT_MOST)]
-    return [WorkflowHistory(history.workflow_id, history.events[:cut]) for cut in spread]
+    return [WorkflowHistory(history.workflow_id, history.events[:cut]) for cut in cuts]
+
+
+def stops(history: WorkflowHistory) -> list[WorkflowHistory]:
+    """At most `STOPS` of its waits, the last one among them and the others spread before it."""
+    all_ = waits(history)
+    return [all_[len(all_) * number // STOPS - 1] for number in range(1, STOPS + 1)] if len(all_) > STOPS else all_

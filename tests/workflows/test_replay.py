@@ -1,4 +1,4 @@
-"""Every released history must replay with today's code, whole and stopped at each wait.
+"""Every released history must replay with today's code, whole and stopped in waits.
 
 Red here means: a workflow that is open in production would get stuck on a worker with this code. Put the change behind
 `workflow.patched()` (workflows/patches.py) or take it back; never delete or re-record a history.
@@ -54,7 +54,7 @@ async def test_the_sdk_s_coming_logic_would_get_no_open_run_stuck(path: Path) ->
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name.removesuffix(".json.gz"))
-async def test_released_histories_replay_whole_and_stopped_at_each_wait(path: Path) -> None:
+async def test_released_histories_replay_whole_and_stopped_in_waits(path: Path) -> None:
     whole = corpus.load(path)
     failures = await replay([whole, *corpus.stops(whole)])
     assert not failures, f"{path.name}: {failures}"
