@@ -7,10 +7,11 @@ from typing import Final
 from pydantic import SecretStr
 
 from activities.sealing import BadSeal, Seal
-from workflows.kinds import Kind, referred
+from workflows.kinds import Kind, Named, referred
 
 PAGES: Final = {Kind.REQUEST: "open", Kind.TASK: "task"}
 """What stands before the reference in the address of a page."""
+_AT_DESK: Final = {Kind.REQUEST: "requests", Kind.TASK: "tasks"}
 _CONTEXT: Final = b"countersign/link/v1"
 _SEPARATOR: Final = "\n"
 """Ids never contain it (docs/files.md, Values)."""
@@ -61,3 +62,14 @@ class Links:
             return LinkClaim(request, person, LinkUse(use))
         except (BadSeal, ValueError):
             raise BadLink("not a link of ours") from None
+
+
+def at_desk(what: Named) -> str:
+    """Where the page of a request or a task is, below `/desk`."""
+    return f"{_AT_DESK[what.kind]}/{what.id}"
+
+
+def named_at_desk(path: str) -> Named | None:
+    """What has its page there below `/desk`, or something of its page; None for any other page."""
+    place, _, rest = path.partition("/")
+    return next((Named(kind, rest.partition("/")[0]) for kind, one in _AT_DESK.items() if one == place), None)

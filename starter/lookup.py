@@ -163,6 +163,7 @@ async def _outside(store: Store, what: Named, described: Description) -> Request
     facts = FollowUpShow(
         id=what.id,
         kind=kind,
+        requester=known.get(names.REQUESTER) or "",
         status=status,
         problem=_problem(known.get(names.PROBLEM), described),
         attention=_attention(known.get(names.PROBLEM), described),

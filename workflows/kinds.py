@@ -54,6 +54,11 @@ class Named(NamedTuple):
         """Its workflow id."""
         return self.kind.workflow_id(self.id)
 
+    @property
+    def reference(self) -> str:
+        """What outside systems know it by: a request by its id, anything else by its workflow id."""
+        return self.id if self.kind is Kind.REQUEST else self.workflow_id
+
 
 def named(workflow_id: str) -> Named | None:
     """What has this workflow id; None when it is nothing that we follow up."""
@@ -62,5 +67,5 @@ def named(workflow_id: str) -> Named | None:
 
 
 def referred(reference: str) -> Named:
-    """What outside systems know by this (`Subject.reference`): a request by its bare id."""
+    """What outside systems know by this (`Named.reference`)."""
     return named(reference) or Named(Kind.REQUEST, reference)

@@ -1,27 +1,33 @@
-"""What can be done to a request at the desk: each is the wish of a command, with the same refusals. Pure."""
+"""What can be done at the desk to a request or a task: each is the wish of a command, with the same refusals. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Final
 
 from activities.language import phrase
+from starter.page.options import ANSWER_HINT, DONE_HINT, UNBLOCK_HINT
 from starter.wishes import Refused
+from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.request import SignerState
 from workflows.model.texts import plain
-from workflows.model.views import RequestShow
+from workflows.model.views import Shown
 from workflows.model.wishes import (
     Answer,
     Cancellation,
     Delegation,
+    Done,
     Extension,
     Pause,
     ReminderNow,
     Resumption,
+    Unblock,
+    Waiver,
     Wish,
 )
+from workflows.task.assignees import AssigneeState
 
 
 class Deed(StrEnum):
@@ -34,6 +40,9 @@ class Deed(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     ANSWER = "answer"
+    UNBLOCK = "unblock"
+    DONE = "done"
+    WAIVE = "waive"
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Asking:
     grave: bool = False
 
 
-ASKING: Final[Mapping[Deed, Asking]] = {
+_ASKING: Final[Mapping[Deed, Asking]] = {
     Deed.REMIND: Asking(
         phrase("Remind now"),
         phrase("Everybody whose turn it is gets a reminder at once."),
@@ -83,31 +92,58 @@ ASKING: Final[Mapping[Deed, Asking]] = {
     ),
     Deed.ANSWER: Asking(
         phrase("Answer"),
-        phrase("The signer is told the answer, and the clocks go on."),
+        ANSWER_HINT,
         phrase("The answer is on its way."),
     ),
+    Deed.UNBLOCK: Asking(phrase("Clear the way"), UNBLOCK_HINT, phrase("The way is clear.")),
+    Deed.DONE: Asking(phrase("Mark as done"), DONE_HINT, phrase("It is done.")),
+    Deed.WAIVE: Asking(
+        phrase("Waive the task"),
+        phrase("It ends undone: nobody needs to do it any more, and everybody concerned is told."),
+        phrase("It is waived."),
+        grave=True,
+    ),
 }
+_ASKING_OF_TASKS: Final[Mapping[Deed, Asking]] = {
+    Deed.DELEGATE: replace(_ASKING[Deed.DELEGATE], hint=phrase("Somebody else is asked instead: the old link dies.")),
+    Deed.CANCEL: replace(
+        _ASKING[Deed.CANCEL],
+        label=phrase("Cancel the task"),
+        hint=phrase("It ends for good, and everybody concerned is told."),
+        done=phrase("It was cancelled."),
+    ),
+}
+"""Where Core Signature has no part in it."""
+_THEIR_TURN: Final = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED, AssigneeState.ASKED)
 NOBODY_OF_THAT_NAME: Final = phrase("nobody in the directory has this id or address")
 NO_DATE: Final = phrase("a date such as 2026-12-11 is needed")
 
 
-def possible(shown: RequestShow) -> tuple[Deed, ...]:
-    """What can be done now, as far as the request itself shows it; while no worker answers, nothing."""
+def asking(deed: Deed, kind: Kind) -> Asking:
+    """How it is asked whether it is meant."""
+    return _ASKING_OF_TASKS.get(deed, _ASKING[deed]) if kind is Kind.TASK else _ASKING[deed]
+
+
+def possible(shown: Shown) -> tuple[Deed, ...]:
+    """What can be done now, as far as what is shown says it; while no worker answers, nothing."""
     if shown.partial or shown.trouble or shown.status.ended:
         return ()
     paused = any(one.code is AttentionCode.PAUSED for one in shown.attention)
-    deeds = [Deed.ANSWER] if shown.question else []
+    task = shown.type is Kind.TASK
+    deeds = [Deed.DONE] if task else []
+    if shown.question:
+        deeds += [Deed.UNBLOCK if shown.question.blocks else Deed.ANSWER]
     deeds += [Deed.RESUME] if paused else [Deed.REMIND] if shown.waiting_for else []
     deeds += [Deed.EXTEND] if shown.due_at else []
     deeds += [Deed.DELEGATE] if takers(shown) else []
     deeds += [] if paused else [Deed.PAUSE]
+    deeds += [Deed.WAIVE] if task else []
     return (*deeds, Deed.CANCEL)
 
 
-def takers(shown: RequestShow) -> tuple[str, ...]:
+def takers(shown: Shown) -> tuple[str, ...]:
     """Whose place can be handed over: those whose turn it is."""
-    open_ = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED)
-    return tuple(line.person for line in shown.signers if line.state in open_)
+    return tuple(line.person for line in shown.lines if line.state in _THEIR_TURN)
 
 
 def wish_of(deed: Deed, actor: str, form: Mapping[str, str], to: str | None) -> Wish:
@@ -148,4 +184,7 @@ _WISHES: Final[Mapping[Deed, Callable[[str, Mapping[str, str], str | None], Wish
     Deed.RESUME: lambda actor, _, __: Resumption(actor=actor),
     Deed.CANCEL: lambda actor, form, _: Cancellation(actor=actor, reason=_text(form)),
     Deed.ANSWER: lambda actor, form, _: Answer(actor=actor, text=_text(form)),
+    Deed.UNBLOCK: lambda actor, form, _: Unblock(actor=actor, text=_text(form)),
+    Deed.DONE: lambda actor, form, _: Done(actor=actor, note=_text(form)),
+    Deed.WAIVE: lambda actor, form, _: Waiver(actor=actor, reason=_text(form)),
 }

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from temporalio.service import RPCError
 
 from activities.language import Language
+from activities.links import at_desk, named_at_desk
 from activities.people import DirectoryFailure
 from activities.store import StoreFailure
 from starter.codec import CodecError
@@ -97,8 +98,8 @@ class Answers:
 
     def ask_who(self, request: Request) -> Response:
         """The page that asks who somebody is, and remembers what they came for."""
-        to = request.path_params.get("id", "")
-        form = replace(SIGN_IN.form, to=f"sign-in?to={to}") if SIGN_IN.form and to else SIGN_IN.form
+        what = named_at_desk(request.url.path.removeprefix("/desk/"))
+        form = replace(SIGN_IN.form, to=f"sign-in?to={at_desk(what)}") if SIGN_IN.form and what else SIGN_IN.form
         return self.card(replace(SIGN_IN, form=form), request, "sign-in")
 
     def card(self, card: Card, request: Request, ref: str = "", **values: object) -> Response:

@@ -17,10 +17,10 @@ from starter.desk.answers import Answers
 from starter.desk.cards import FRONT
 from starter.desk.door import Door, SignOn, Visitor
 from starter.desk.entrance import Entrance
+from starter.desk.follow_ups import FollowUps, looker
 from starter.desk.kinds import Kinds
 from starter.desk.lists import Lists
 from starter.desk.rendering import Renderer, Tab
-from starter.desk.requests import Requests, looker
 from starter.desk.room import Room
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn, reacher, teller
@@ -63,7 +63,7 @@ class Desk:
         self._answers = Answers(Renderer(parts.cookies.root), parts.guard, door, seconds, self._tabs)
         room = Room(self._answers, parts.context, parts.directory, standings, parts.kinds, clock)
         self._lists = Lists(room)
-        self._requests = Requests(room, parts.links, parts.look, parts.send)
+        self._follow_ups = FollowUps(room, parts.links, parts.look, parts.send)
         self._entrance = Entrance(self._answers, parts.sign_in, parts.cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
@@ -71,7 +71,7 @@ class Desk:
         return [
             Route("/", self._answers.anybody(self.front), methods=["GET"]),
             *self._lists.routes(),
-            *self._requests.routes(),
+            *self._follow_ups.routes(),
             *self._entrance.routes(),
         ]
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from activities.links import at_desk, named_at_desk
 from activities.reader import Reader
 from activities.sign_in.ways_in import BadWayIn
 from starter.desk.answers import Answers
@@ -48,7 +49,7 @@ class Entrance:
         if not self._answers.guard.accepts(_SIGN_IN, form.get("token", ""), request.headers):
             return self._answers.card(FOREIGN, request)
         before = self._cookies.ask(request, self._clock())
-        ask = await self._sign_in.ask(form.get("who", ""), before, to if is_request_id(to) else "")
+        ask = await self._sign_in.ask(form.get("who", ""), before, to if _is_page(to) else "")
         answer = self._answers.renderer.onward("code")
         self._cookies.keep_ask(answer, ask)
         return answer
@@ -99,7 +100,7 @@ class Entrance:
 
     def _let_in(self, session: Session, ask: Ask | None) -> Response:
         to = ask.to if ask and ask.person == session.person else ""
-        answer = self._answers.renderer.onward(f"requests/{to}" if to else "")
+        answer = self._answers.renderer.onward(to)
         self._cookies.keep_session(answer, session)
         return answer
 
@@ -107,3 +108,9 @@ class Entrance:
         if not wrong.left:
             return self._answers.card(NOT_ASKED, request)
         return self._answers.card(replace(ASKED, status=403, refusal=WRONG_CODE), request, name, left=wrong.left)
+
+
+def _is_page(path: str) -> bool:
+    """Whether it is the page of a request or a task, and nothing else: an address may say anything."""
+    what = named_at_desk(path)
+    return what is not None and is_request_id(what.id) and path == at_desk(what)

@@ -22,6 +22,7 @@ from starter.exits import Refusal
 from starter.listing import pages
 from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
+from workflows.kinds import named
 
 PAGE_SIZE: Final = 50
 CSV_AT_MOST: Final = 50_000
@@ -126,7 +127,7 @@ class Lists:
         while True:
             for line in page.lines[:left]:
                 row = await telling.row(line, titled=await self._titled(view, line))
-                yield written([line.id, row.title, row.kind, row.status, row.asked_by, row.waiting_for,
+                yield written([_reference(line), row.title, row.kind, row.status, row.asked_by, row.waiting_for,
                                *map(_instant, (line.since, line.due_at)), " ".join(row.problems)])  # fmt: skip
             left -= len(page.lines)
             if page.cursor is None or left <= 0:
@@ -140,8 +141,13 @@ def _view(request: Request) -> View:
 
 def _statuses(visitor: Visitor) -> list[tuple[str, str]]:
     say = visitor.reader.language.say
-    told = [(status, say(words)) for status, words in STATUSES.items()]
+    told = [(status, say(words)) for status, words in STATUSES.items() if status != OPEN]
     return [(OPEN, say("open")), (ANY, say("all")), *told]
+
+
+def _reference(line: RequestLine) -> str:
+    what = named(line.workflow_id)
+    return what.reference if what else line.id
 
 
 def _instant(instant: datetime | None) -> str:

@@ -1,10 +1,10 @@
-"""Who may see and do what with a request: who asked and whoever is above them everything, signers their own. Pure."""
+"""Who may see and do what: who asked for it and whoever is above them everything, who was asked their own. Pure."""
 
 from enum import Enum, auto
 
 from starter.desk.door import Visitor
 from starter.desk.views import Standing
-from workflows.model.views import RequestShow
+from workflows.model.views import Shown
 
 
 class Right(Enum):
@@ -12,17 +12,17 @@ class Right(Enum):
 
     NOTHING = auto()
     LOOK = auto()
-    """Where it stands and who has signed, no reasons: whoever is above a signer."""
-    SIGN = auto()
+    """Where it stands and who has acted, no reasons: whoever is above somebody who was asked."""
+    OWN = auto()
     """The same, and the way to their own page."""
     EVERYTHING = auto()
 
 
-def right_of(visitor: Visitor, standing: Standing, shown: RequestShow) -> Right:
-    """What somebody may with this request."""
+def right_of(visitor: Visitor, standing: Standing, shown: Shown) -> Right:
+    """What somebody may with this request or task."""
     if standing.operator or shown.requester == visitor.id or shown.requester in standing.reports:
         return Right.EVERYTHING
-    signers = [line.person for line in shown.signers]
-    if visitor.id in signers:
-        return Right.SIGN
-    return Right.LOOK if any(person in standing.reports for person in signers) else Right.NOTHING
+    asked = [line.person for line in shown.lines]
+    if visitor.id in asked:
+        return Right.OWN
+    return Right.LOOK if any(person in standing.reports for person in asked) else Right.NOTHING

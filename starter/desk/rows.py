@@ -7,14 +7,17 @@ from typing import Final
 
 from babel.dates import format_timedelta
 
+from activities.language import phrase
+from activities.links import at_desk
 from activities.reader import Reader
 from starter.desk.words import problems_of, status_of
 from starter.listing.rows import RequestLine
-from workflows.names import request_workflow_id
+from workflows.kinds import Kind, named
 
 MORE: Final = "+more"
 _MINUTE: Final = timedelta(minutes=1)
-_REQUEST: Final = request_workflow_id("")
+UNTITLED: Final = {Kind.REQUEST: phrase("A document of kind {kind}"), Kind.TASK: phrase("A task of kind {kind}")}
+"""What something is called before those who may not know its name."""
 
 Name = Callable[[str], Awaitable[str]]
 """What people call somebody: their name in the directory, else their id."""
@@ -47,10 +50,11 @@ class Telling:
 
     async def row(self, line: RequestLine, *, titled: bool = True) -> Row:
         """The row of a line; one that is not `titled` does not say what the document is called."""
-        language = self.reader.language
+        language, what = self.reader.language, named(line.workflow_id)
+        untitled = UNTITLED[what.kind if what else Kind.REQUEST]
         return Row(
-            path=path_of(line),
-            title=(line.document or line.id) if titled else language.say("A document of kind {kind}", kind=line.kind),
+            path=at_desk(what) if what else "",
+            title=(line.document or line.id) if titled else language.say(untitled, kind=line.kind),
             kind=line.kind,
             asked_by=await self.name(line.requester) if line.requester else "",
             status=status_of(line.status, language),
@@ -72,8 +76,3 @@ class Telling:
     async def _people(self, ids: tuple[str, ...]) -> str:
         more = self.reader.language.say("others")
         return self.reader.language.enumerate([more if id == MORE else await self.name(id) for id in ids])
-
-
-def path_of(line: RequestLine) -> str:
-    """Where its page is, below the desk; the one place that asks what kind of thing a row is."""
-    return f"requests/{line.id}" if line.workflow_id.startswith(_REQUEST) else ""

@@ -8,8 +8,8 @@ from typing import Final
 from activities.language import phrase
 
 HEAD: Final = (
-    phrase("Request"),
-    phrase("Document"),
+    phrase("Reference"),
+    phrase("Document or task"),
     phrase("Kind"),
     phrase("Status"),
     phrase("Asked by"),

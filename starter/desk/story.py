@@ -1,4 +1,4 @@
-"""What happened to a request, in words and in the order in which it did: events and notices as one column. Pure.
+"""What happened to a request or a task, in words and in the order in which it did: events and notices as one. Pure.
 
 The timeline says it in English for people who run the system (workflows/follow_up/show.py); here each of its lines is a
 sentence in the reader's language. A line that this code does not know stands as it is.
@@ -17,7 +17,7 @@ from workflows.model.entries import TimelineEntry
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
-from workflows.model.views import RequestShow
+from workflows.model.views import Shown
 
 EVENTS_AT_MOST: Final = 500
 """Lines of one page: the newest; the whole is what `request show --all` has."""
@@ -42,6 +42,8 @@ _HAPPENED: Final = {
     Status.FAILED.value: phrase("It failed"),
     Status.DECLINED.value: phrase("{who} declined"),
     Status.SIGNED.value: phrase("{who} signed"),
+    Status.DONE.value: phrase("{who} has done it"),
+    Status.WAIVED.value: phrase("{who} waived it"),
     SignerState.VIEWED.value: phrase("{who} opened it"),
     SignerState.APPROVED.value: phrase("{who} approved"),
     SignerState.BOUNCED.value: phrase("The mail to {who} came back"),
@@ -50,6 +52,8 @@ _HAPPENED: Final = {
     "reminder asked for": phrase("{who} asked for a reminder"),
     "paused": phrase("{who} paused it"),
     "resumed": phrase("{who} let it go on"),
+    "blocked": phrase("{who} cannot go on"),
+    "unblocked": phrase("{who} cleared the way"),
     "the clocks go on": phrase("The clocks go on"),
     "problem mended": phrase("What was in the way is mended"),
     "notice taken off the phone": phrase("A notice was taken off the phone of {who}"),
@@ -58,6 +62,8 @@ _HAPPENED: Final = {
     "hand-off dead": phrase("{who} could not be told of the ending"),
     "hand-off pending": phrase("{who} is being told of the ending"),
 }
+_ENDED_WITH_WORDS: Final = (Status.DONE, Status.WAIVED)
+"""What stands behind is a note, or a reason, of whoever ended it."""
 _SETTLED_BY_ALL: Final = phrase("Everybody has signed")
 _PATTERNS: Final = (
     (re.compile(r"to be handed over to (?P<to>\S+)"), phrase("The place of {who} is to be handed over to {to}")),
@@ -82,6 +88,7 @@ _TOLD: Final = {
     Stage.ESCALATION: phrase("{who} was told that somebody is silent"),
     Stage.ESCALATED: phrase("{who} was told that somebody else was asked to see to it"),
     Stage.QUESTION: phrase("{who} was told of a question"),
+    Stage.BLOCKED: phrase("{who} was told that somebody cannot go on"),
     Stage.UNANSWERED: phrase("{who} was told that a question is open"),
     Stage.ANSWER: phrase("{who} was told the answer"),
     Stage.BOUNCED: phrase("{who} was told that a mail came back"),
@@ -110,7 +117,7 @@ _REASONS: Final[Mapping[str, str]] = {
 _SYSTEMS: Final = ("core-signature", "countersign")
 
 
-async def story(shown: RequestShow, reader: Reader, name: Name) -> tuple[Event, ...]:
+async def story(shown: Shown, reader: Reader, name: Name) -> tuple[Event, ...]:
     """Everything that happened, the newest first."""
     entries = list(reversed(shown.timeline))[:EVENTS_AT_MOST]
     return tuple([await _event(entry, reader, name) for entry in entries])
@@ -127,7 +134,7 @@ async def _event(entry: TimelineEntry, reader: Reader, name: Name) -> Event:
         at=reader.moment(entry.at),
         what=say(words, **{**values, **people}) if words else " ".join(filter(None, (entry.what, people.get("who")))),
         why=why,
-        said=entry.said,
+        said=entry.said or entry.what in _ENDED_WITH_WORDS,
         notice=notice,
     )
 

@@ -1,4 +1,4 @@
-"""Which requests a view has, for whom, and how it is narrowed: everything that stands in the address of a list."""
+"""Which requests and tasks a view has, for whom, and how narrowed: everything that stands in the address of a list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +11,7 @@ from activities.people import FileDirectory, UnknownGroup
 from starter.desk.door import Visitor
 from starter.exits import Refusal
 from starter.listing.wanted import Wanted
+from workflows.kinds import Kind
 from workflows.model.subject import Status
 
 OPEN: Final = "open"
@@ -42,6 +43,8 @@ class Filters:
     """How a list is narrowed, as its address says it; `status` is `open`, `any` or one status."""
 
     status: str = OPEN
+    what: Kind | None = None
+    """Only requests, or only tasks."""
     kind: str = ""
     person: str = ""
     overdue: bool = False
@@ -51,9 +54,10 @@ class Filters:
         """What an address asks for; what it cannot ask for is left out."""
         usual = ANY if view is View.ATTENTION else OPEN
         status = query.get("status", usual)
-        known = (OPEN, ANY, *Status)
+        known, what = (OPEN, ANY, *Status), query.get("what", "")
         return cls(
             status if status in known else usual,
+            Kind(what) if what in list(Kind) else None,
             query.get("kind", "").strip(),
             query.get("person", "").strip(),
             query.get("overdue") == "1",
@@ -61,7 +65,13 @@ class Filters:
 
     def query(self, **more: str) -> str:
         """The same as a part of an address."""
-        said = {"status": self.status, "kind": self.kind, "person": self.person, "overdue": "1" if self.overdue else ""}
+        said = {
+            "status": self.status,
+            "what": self.what or "",
+            "kind": self.kind,
+            "person": self.person,
+            "overdue": "1" if self.overdue else "",
+        }
         return urlencode({name: value for name, value in {**said, **more}.items() if value})
 
     @property
@@ -109,12 +119,13 @@ class Standings:
 
 
 def wanted(view: View, visitor: Visitor, standing: Standing, filters: Filters) -> Wanted:
-    """The requests of a view; `Refusal` for a filter that cannot be an id."""
+    """What a view has; `Refusal` for a filter that cannot be an id."""
     base = Wanted(
         statuses=filters.statuses,
         kind=filters.kind or None,
         overdue=filters.overdue,
         person=filters.person or None,
+        types=tuple(kind.names.workflow for kind in Kind if filters.what in (None, kind)),
     )
     match view:
         case View.WAITING:

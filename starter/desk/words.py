@@ -5,29 +5,20 @@ from typing import Final
 
 from activities.language import Language, phrase
 from workflows.model.attention import AttentionCode
-from workflows.model.request import SignerState
 from workflows.model.subject import Code, Status
 
 STATUSES: Final[Mapping[str, str]] = {
+    Status.OPEN: phrase("to be done"),
     Status.CONVERTING: phrase("being prepared"),
     Status.SENT: phrase("sent"),
     Status.VIEWED: phrase("opened"),
     Status.SIGNED: phrase("signed"),
+    Status.DONE: phrase("done"),
+    Status.WAIVED: phrase("no longer needed"),
     Status.DECLINED: phrase("declined"),
     Status.CANCELLED: phrase("cancelled"),
     Status.EXPIRED: phrase("expired"),
     Status.FAILED: phrase("failed"),
-}
-SIGNERS: Final[Mapping[SignerState, str]] = {
-    SignerState.WAITING: phrase("not asked yet"),
-    SignerState.TURN: phrase("asked"),
-    SignerState.VIEWED: phrase("has opened it"),
-    SignerState.SIGNED: phrase("signed"),
-    SignerState.APPROVED: phrase("approved"),
-    SignerState.DECLINED: phrase("declined"),
-    SignerState.REASSIGNED: phrase("handed over"),
-    SignerState.BOUNCED: phrase("mail came back"),
-    SignerState.COPIED: phrase("has a copy"),
 }
 _PROBLEMS: Final[Mapping[str, str]] = {
     Code.UNAUTHORISED: phrase("A service does not let us in; the operators are needed."),
@@ -42,7 +33,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     Code.CONVERT_ERROR: phrase("Core Signature could not convert the document."),
     Code.SENDING_ERROR: phrase("Core Signature could not send the document."),
     AttentionCode.MAIL_BOUNCED: phrase("A signer's mail came back."),
-    AttentionCode.QUESTION_OPEN: phrase("A signer waits for an answer."),
+    AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
     AttentionCode.PAUSED: phrase("It is paused."),
     AttentionCode.HANDOFF_DEAD: phrase("Somebody downstream will not hear of its end."),
     "terminated": phrase("Somebody ended its workflow in Temporal."),

@@ -18,11 +18,12 @@ _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot b
 _ASK_HINT: Final = phrase(
     "Whoever asked for this gets your question. Reminders wait for the answer, for a limited time."
 )
-_ANSWER_HINT: Final = phrase("Whoever asked gets your answer, and reminders go on.")
+ANSWER_HINT: Final = phrase("Whoever asked gets your answer, and reminders go on.")
+UNBLOCK_HINT: Final = phrase("Whoever could not go on gets your words, and reminders go on.")
 DONE_HINT: Final = phrase("It is then done for everybody who was asked. This cannot be taken back.")
 WRITING: Final = {
     Act.ASK: (phrase("Ask a question"), phrase("What would you like to know?"), phrase("Send the question"), _ASK_HINT),
-    Act.ANSWER: (phrase("Answer the question"), phrase("Your answer"), phrase("Send the answer"), _ANSWER_HINT),
+    Act.ANSWER: (phrase("Answer the question"), phrase("Your answer"), phrase("Send the answer"), ANSWER_HINT),
     Act.DONE: (phrase("Mark as done, with a note"), phrase("Your note"), phrase("Mark as done"), DONE_HINT),
     Act.BLOCK: (
         phrase("I cannot go on, because …"),
@@ -34,7 +35,7 @@ WRITING: Final = {
         phrase("Clear the way"),
         phrase("How can it go on?"),
         phrase("It can go on"),
-        phrase("Whoever could not go on gets your words, and reminders go on."),
+        UNBLOCK_HINT,
     ),
 }
 """What a form with a text says: its title, the text's label, the button and the hint."""

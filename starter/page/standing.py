@@ -5,6 +5,7 @@ be with anybody: an alternate, a signer who was replaced, a customer. What a sig
 pressed is their part of it, as our own side knows it.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from activities.core_signature.signing_page import SigningPage, SigningState
@@ -18,6 +19,7 @@ from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Role, Status
 from workflows.model.views import NextStep, RequestShow, Shown, SignerLine
+from workflows.task.assignees import AssigneeState
 
 _NEXT: Final = {
     NextStep.REMIND: phrase("A reminder follows on {when}."),
@@ -25,6 +27,24 @@ _NEXT: Final = {
     NextStep.ESCALATE: phrase("Somebody else will be told on {when}."),
     NextStep.EXPIRE: phrase("It expires on {when}."),
 }
+
+STATES: Final[Mapping[str, str]] = {
+    SignerState.WAITING: phrase("not asked yet"),
+    SignerState.TURN: phrase("asked"),
+    SignerState.VIEWED: phrase("has opened it"),
+    SignerState.SIGNED: phrase("signed"),
+    SignerState.APPROVED: phrase("approved"),
+    SignerState.DECLINED: phrase("declined"),
+    SignerState.REASSIGNED: phrase("handed over"),
+    SignerState.BOUNCED: phrase("mail came back"),
+    SignerState.COPIED: phrase("has a copy"),
+    AssigneeState.ASKED: phrase("asked"),
+    AssigneeState.DONE: phrase("has done it"),
+    AssigneeState.SPARED: phrase("no longer needed"),
+}
+"""How far somebody is who was asked."""
+GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED, AssigneeState.DONE)
+WHO_WAS_ASKED: Final[Mapping[Kind, str]] = {Kind.REQUEST: phrase("Signers"), Kind.TASK: phrase("Who was asked")}
 
 
 def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> tuple[str, ...]:
@@ -105,7 +125,7 @@ def following(shown: Shown, reader: Reader) -> tuple[str, ...]:
     return (reader.language.say(_NEXT[step.what], when=reader.instant(step.at)),)
 
 
-_STATES = {
+_PAGES = {
     SignerState.WAITING: SigningState.EARLY,
     SignerState.SIGNED: SigningState.ACTED,
     SignerState.APPROVED: SigningState.ACTED,
@@ -131,7 +151,7 @@ def _state(shown: RequestShow, line: SignerLine | None) -> SigningState:
     if shown.partial or shown.status is Status.CONVERTING:
         # Who has a link was asked, so Core Signature may be further than we know.
         return SigningState.OPEN
-    return _STATES.get(line.state, SigningState.OPEN) if line else SigningState.STRANGER
+    return _PAGES.get(line.state, SigningState.OPEN) if line else SigningState.STRANGER
 
 
 def _line(shown: RequestShow, person: str) -> SignerLine | None:

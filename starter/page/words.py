@@ -11,14 +11,15 @@ from typing import Final
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.due import due_sentence, is_due_on_the_day_of
 from activities.language import Language, phrase
+from activities.links import at_desk
 from activities.push.words import words_for
 from activities.reader import Reader
 from starter.page.offers import choices_of
 from starter.page.options import DONE_HINT
 from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenName, SignerRow, Tone
-from starter.page.standing import ending, standing
+from starter.page.standing import GOOD, STATES, WHO_WAS_ASKED, ending, standing
 from workflows.follow_up.stages import Stage
-from workflows.kinds import Kind
+from workflows.kinds import Kind, Named
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
@@ -169,27 +170,11 @@ _DOING: Final = Draft(
     button=Button(Act.DONE, phrase("Mark as done"), DONE_HINT),
 )
 
-_STATE_WORDS: Final[Mapping[str, str]] = {
-    SignerState.WAITING: phrase("not asked yet"),
-    SignerState.TURN: phrase("asked"),
-    SignerState.VIEWED: phrase("has opened it"),
-    SignerState.SIGNED: phrase("signed"),
-    SignerState.APPROVED: phrase("approved"),
-    SignerState.DECLINED: phrase("declined"),
-    SignerState.REASSIGNED: phrase("handed over"),
-    SignerState.BOUNCED: phrase("mail came back"),
-    SignerState.COPIED: phrase("has a copy"),
-    AssigneeState.ASKED: phrase("asked"),
-    AssigneeState.DONE: phrase("has done it"),
-    AssigneeState.SPARED: phrase("no longer needed"),
-}
 _SEVERAL: Final = 2
 _ENDED: Final[Mapping[Kind, str]] = {
     Kind.REQUEST: phrase("This request has ended"),
     Kind.TASK: phrase("This task has ended"),
 }
-_PEOPLE: Final[Mapping[Kind, str]] = {Kind.REQUEST: phrase("Signers"), Kind.TASK: phrase("Who was asked")}
-_GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED, AssigneeState.DONE)
 
 
 def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, now: datetime) -> Screen:
@@ -243,12 +228,12 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime) -> S
         document=shown.title or None,
         text=shown.text if isinstance(shown, TaskShow) else "",
         signers=tuple(
-            SignerRow(line.person, language.say(_STATE_WORDS[line.state]), line.state in _GOOD)
+            SignerRow(line.person, language.say(STATES[line.state]), line.state in GOOD)
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
         ),
-        signers_are=language.say(_PEOPLE[shown.type]),
+        signers_are=language.say(WHO_WAS_ASKED[shown.type]),
         # Relative, so that a proxy may put our pages below any path.
-        more=f"../desk/requests/{shown.id}" if person == shown.requester and shown.type is Kind.REQUEST else None,
+        more=f"../desk/{at_desk(Named(shown.type, shown.id))}" if person == shown.requester else None,
     )
     return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
 
@@ -256,7 +241,7 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime) -> S
 def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
     """How far others are, by number alone; nothing for a single signer, before the first and where nobody knows."""
     asked = [one for one in shown.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
-    done = sum(one.state in _GOOD for one in asked)
+    done = sum(one.state in GOOD for one in asked)
     if shown.partial or len(asked) < _SEVERAL or not done:
         return None
     return language.say_count("{count} of {all} has signed.", "{count} of {all} have signed.", done, all=len(asked))

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.contract import CUSTOMER, CUSTOMER_MAIL, EXECUTIVE, LEGAL, Contract, state_of
 from tests.browser.phone import Phone, phone_of
+from tests.browser.test_tasks import start as start_task
 from tests.stack.laptop import Laptop
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
@@ -141,6 +142,24 @@ async def test_a_question_is_answered_and_a_reason_to_decline_is_read(
         await desk.again_until(desk.page.get_by_text("Customer signer declined, with these words:"))
         await expect(desk.page.get_by_text(WHY).first).to_be_visible()
         await desk.is_usable()
+
+
+async def test_a_task_is_found_beside_requests_and_waived(browser: Browser, laptop: Laptop) -> None:
+    await start_task(laptop, "desk-badges", "Print the badges")
+    async with at_the_desk(browser, laptop, LEGAL) as desk:
+        await desk.open(f"{laptop.addresses['receiver']}/desk/asked?what=task")
+        row = desk.page.get_by_role("link", name="Print the badges")
+        await desk.again_until(row)
+        await desk.is_usable()
+        await row.tap()
+        await expect(desk.page.get_by_text("One for everybody.")).to_be_visible()
+        await desk.is_usable()
+        await desk.page.get_by_role("link", name="Waive the task").tap()
+        await desk.page.get_by_label("Why").fill("Nobody moves in.")
+        await desk.is_usable()
+        await desk.button("Waive the task").tap()
+        await expect(desk.page.get_by_text("Legal desk waived it")).to_be_visible()
+        await expect(desk.page.get_by_text("Nobody moves in.")).to_be_visible()
 
 
 async def test_a_manager_sees_what_waits_for_their_people(browser: Browser, laptop: Laptop, waiting: Contract) -> None:

@@ -3,7 +3,9 @@
 import pytest
 from playwright.async_api import expect
 
-from starter import settings
+from activities.policies.catalogue import Catalogue
+from activities.tasks.input import PreparedTask
+from starter import requests, settings
 from starter.context import opened
 from starter.needs import Need
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL
@@ -12,9 +14,7 @@ from tests.stack.laptop import Laptop
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role
 from workflows.model.task import Task
-from workflows.names import WORKFLOW_QUEUE
 from workflows.task.inputs import TaskInput
-from workflows.task.workflow import TaskWorkflow
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
@@ -22,15 +22,14 @@ TITLE = "Hand out the keys"
 STUCK, WAY = "The cabinet is locked.", "The porter has the key."
 
 
-async def start(laptop: Laptop, id: str) -> None:
+async def start(laptop: Laptop, id: str, title: str = TITLE) -> None:
     """Ask two people to do it."""
     people = tuple(Participant(person=person, role=Role.DO) for person in (CUSTOMER, EXECUTIVE))
-    task = Task(id=id, kind="task", title=TITLE, requester=LEGAL, people=people, text="One for everybody.")
-    async with opened(settings.load(Need.PEOPLE, environment=laptop.addresses["env"])) as context:
-        given = TaskInput(task=task, policy=Policy(expires=False), fingerprint="f" * 64)
-        await context.client.start_workflow(
-            TaskWorkflow.run, given, id=task.subject.workflow_id, task_queue=WORKFLOW_QUEUE
-        )
+    task = Task(id=id, kind="task", title=title, requester=LEGAL, people=people, text="One for everybody.")
+    ours = settings.load(Need.PEOPLE, environment=laptop.addresses["env"])
+    given = TaskInput(task=task, policy=Policy(expires=False), fingerprint="f" * 64)
+    async with opened(ours) as context:
+        await requests.start(context, PreparedTask(given, Catalogue.read(ours.policies).resolve("team-task")))
 
 
 async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanishes(

@@ -19,6 +19,7 @@ from starter.listing.wanted import Wanted
 from tests.faults.town import eventually
 from tests.starter.living import desk_at
 from workflows import names
+from workflows.kinds import Kind
 from workflows.model.subject import Status
 
 pytestmark = pytest.mark.real_server
@@ -45,8 +46,9 @@ async def open_request(
     requester: str = "legal-desk",
     status: Status = Status.SENT,
     stage: str = "signing",
+    what: Kind = Kind.REQUEST,
 ) -> None:
-    """A workflow with the attributes that a request would have by now."""
+    """A workflow with the attributes that a request, or what else it is, would have by now."""
     known: list[SearchAttributePair[Any]] = [
         SearchAttributePair(names.STATUS, status.value),
         SearchAttributePair(names.KIND, kind),
@@ -59,8 +61,8 @@ async def open_request(
         since = SearchAttributePair(names.TURN_AT, NOW - timedelta(days=3))
         known += [SearchAttributePair(names.WAITING_FOR, list(person)), since]
     await context.client.start_workflow(
-        names.SIGNATURE_REQUEST,
-        id=names.request_workflow_id(name),
+        what.names.workflow,
+        id=what.workflow_id(name),
         task_queue=names.WORKFLOW_QUEUE,
         memo={names.MEMO_DOCUMENT: f"The document of {name}"},
         search_attributes=TypedSearchAttributes(known),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from workflows.kinds import Kind
+from workflows.kinds import Kind, Named
 from workflows.model.base import Model
 
 
@@ -117,8 +117,8 @@ class Subject(Roster):
 
     @property
     def reference(self) -> str:
-        """What outside systems know it by: a request by its id, anything else by its workflow id."""
-        return self.id if self.type is Kind.REQUEST else self.workflow_id
+        """What outside systems know it by."""
+        return Named(self.type, self.id).reference
 
     @property
     def inline_of(self) -> str | None:

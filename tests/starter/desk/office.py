@@ -29,7 +29,7 @@ from starter.webhook import make_app
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.sign_in import SignInOrder
 from workflows.model.subject import Status
-from workflows.model.views import RequestShow
+from workflows.model.views import Shown
 from workflows.model.wishes import AnyWish
 
 SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
@@ -41,6 +41,8 @@ _NOWHERE: Final[Any] = None
 NEEDS_NOBODY: Final = "/desk/people"
 """A page that says who is in and asks nobody behind the desk: of most people there are none."""
 REQUESTER, MANAGER, SIGNER, OPERATOR, DUTCH = "legal-desk", "legal-head", "chair", "operator", "finance-desk"
+OWNER, ENGINEER, LEAD = "owner", "engineer", "lead"
+"""Who asks for tasks, who does them, and whose manager that is."""
 PEOPLE: Final = """
 people:
   - {id: legal-desk, name: Legal Desk, email: Legal@example.test, zone: Europe/Amsterdam, manager: legal-head}
@@ -48,6 +50,9 @@ people:
   - {id: chair, name: Chair, email: chair@example.test, zone: Asia/Tokyo}
   - {id: operator, name: Operator, email: ops@example.test, zone: UTC, groups: [operations]}
   - {id: finance-desk, name: Finance Desk, email: finance@example.test, zone: Europe/Amsterdam, locale: nl}
+  - {id: owner, name: Owner, email: owner@example.test, zone: Europe/Amsterdam}
+  - {id: engineer, name: Engineer, email: engineer@example.test, zone: Europe/Amsterdam, manager: lead}
+  - {id: lead, name: Lead, email: lead@example.test, zone: Europe/Amsterdam}
 """
 
 
@@ -85,7 +90,7 @@ class Office:
     failure: Exception | None = None
     wished: list[tuple[str, AnyWish, str]] = field(default_factory=list)
     answer: Receipt | Exception | None = None
-    known: dict[str, RequestShow] = field(default_factory=dict)
+    known: dict[str, Shown] = field(default_factory=dict)
     now: datetime = NOW
 
     def browser(self, peer: str = "10.0.0.1") -> Browser:
@@ -103,7 +108,7 @@ class Office:
         if self.failure:
             raise self.failure
 
-    async def look(self, request: str) -> RequestShow | None:
+    async def look(self, request: str) -> Shown | None:
         """What is known of a request."""
         await self.reach()
         return self.known.get(request)

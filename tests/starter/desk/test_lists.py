@@ -17,9 +17,22 @@ from starter.context import Context
 from starter.listing import pages
 from starter.listing.wanted import Wanted
 from tests.faults.town import eventually
-from tests.starter.desk.office import MANAGER, NOW, OPERATOR, REQUESTER, SIGNER, Office, office, text_of
+from tests.starter.desk.office import (
+    ENGINEER,
+    LEAD,
+    MANAGER,
+    NOW,
+    OPERATOR,
+    OWNER,
+    REQUESTER,
+    SIGNER,
+    Office,
+    office,
+    text_of,
+)
 from tests.starter.living import desk_at
 from tests.starter.test_listing import open_request
+from workflows.kinds import Kind
 from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
@@ -36,6 +49,11 @@ KNOWN: Final[dict[str, dict[str, Any]]] = {
     "mine": {"due": NOW + timedelta(days=4), "person": (REQUESTER,), "requester": "sales"},
     "signed": {"requester": REQUESTER, "status": Status.SIGNED, "stage": "settled"},
 }
+TASKS: Final[dict[str, dict[str, Any]]] = {
+    "keys": {"due": NOW + timedelta(days=1), "person": ("engineer",), "requester": "owner", "status": Status.OPEN},
+    "desk": {"person": ("engineer",), "requester": "owner", "status": Status.OPEN, "kind": "offer-letter"},
+    "badge": {"requester": "owner", "status": Status.DONE, "stage": "settled"},
+}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -43,10 +61,15 @@ async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """Requests of some people, and many of one."""
     many: dict[str, dict[str, Any]] = {f"bulk-{n}": {"requester": "finance-desk"} for n in range(MANY)}
     made = await desk_at(dev_server, tmp_path_factory.mktemp("desk"))
-    await asyncio.gather(*(open_request(made, name, **known) for name, known in {**KNOWN, **many}.items()))
+    await asyncio.gather(
+        *(open_request(made, name, **known) for name, known in {**KNOWN, **many}.items()),
+        *(open_request(made, name, what=Kind.TASK, **known) for name, known in TASKS.items()),
+        open_request(made, "order", person=("engineer",), requester="owner", due=NOW - timedelta(days=1)),
+    )
 
     async def seen() -> bool:
-        return await pages.count(made, Wanted(), now=NOW) == len(KNOWN) + MANY
+        everything = Wanted(types=tuple(kind.names.workflow for kind in Kind))
+        return await pages.count(made, everything, now=NOW) == len(KNOWN) + MANY + len(TASKS) + 1
 
     assert await eventually(seen)
     return made
@@ -63,7 +86,7 @@ async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Off
     page = await chair.get("/desk")
     text = text_of(page)
     assert titles(page.text) == ["The document of overdue", "The document of soon"]
-    assert "2 requests" in text
+    assert "2 entries" in text
     assert "Asked by Legal Desk" in text
     assert "Waiting for Chair and customer 3 days ago" in text
     assert "2 days ago Tue, 24 Nov 2026, 23:00 (Tokyo)" in text
@@ -78,6 +101,39 @@ async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Offi
     assert titles((await legal.get("/desk/asked?kind=offer-letter")).text) == ["The document of soon"]
     assert titles((await legal.get("/desk/asked?overdue=1")).text) == ["The document of overdue"]
     assert titles((await legal.get("/desk/asked?person=customer")).text) == ["The document of soon"]
+
+
+async def test_tasks_stand_beside_requests_in_one_order_and_lead_to_pages_of_their_own(desk: Office) -> None:
+    engineer = await desk.come_in(ENGINEER)
+    page = await engineer.get("/desk")
+    assert titles(page.text) == ["The document of order", "The document of keys", "The document of desk"]
+    assert re.findall(r'class="what">\s*<a href="/people/desk/([^"]+)', page.text) == [
+        "requests/order",
+        "tasks/keys",
+        "tasks/desk",
+    ]
+    assert "3 entries" in text_of(page)
+    assert titles((await engineer.get("/desk/waiting?what=task&kind=offer-letter")).text) == ["The document of desk"]
+    rows = list(csv.reader(io.StringIO((await engineer.get("/desk/waiting/csv")).text)))
+    assert [row[0] for row in rows[1:]] == ["order", "task:keys", "task:desk"]
+    assert [row[3] for row in rows[1:]] == ["sent", "to be done", "to be done"]
+
+
+async def test_a_view_has_the_numbers_of_the_lists_of_requests_and_of_tasks(desk: Office, context: Context) -> None:
+    owner = await desk.come_in(OWNER)
+    for what in Kind:
+        counted = await pages.count(context, Wanted(requester=OWNER, types=(what.names.workflow,)), now=NOW)
+        assert len(titles((await owner.get(f"/desk/asked?status=any&what={what}")).text)) == counted
+    assert len(titles((await owner.get("/desk/asked?status=any")).text)) == len(TASKS) + 1
+    assert titles((await owner.get("/desk/asked?status=done")).text) == ["The document of badge"]
+
+
+async def test_a_manager_reads_no_title_of_a_task_either_that_is_for_no_locked_screen(desk: Office) -> None:
+    lead = await desk.come_in(LEAD)
+    assert titles((await lead.get("/desk/people?what=task")).text) == [
+        "The document of keys",
+        "A task of kind offer-letter",
+    ]
 
 
 @pytest.mark.parametrize("nonsense", ["person=a'b", "kind=%00", "from=x", f"person={'x' * 101}"])

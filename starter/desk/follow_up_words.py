@@ -1,25 +1,26 @@
-"""What stands on the page of a request, in its reader's words and on their clock."""
+"""What stands on the page of a request or a task, in its reader's words and on their clock."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from activities.due import due_sentence
-from activities.language import phrase
+from activities.language import Language, phrase
+from activities.links import at_desk
 from activities.reader import Reader
 from starter.desk.door import Visitor
-from starter.desk.rows import Name
+from starter.desk.rows import UNTITLED, Name
 from starter.desk.story import Event, story
-from starter.desk.words import SIGNERS, problems_of, status_of
-from starter.page.standing import ending, facts, following, hand_offs
+from starter.desk.words import problems_of, status_of
+from starter.page.standing import GOOD, STATES, WHO_WAS_ASKED, ending, facts, following, hand_offs
+from workflows.kinds import Named
+from workflows.model.entries import AskedQuestion
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
-from workflows.model.subject import Status
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.subject import Role, Status
+from workflows.model.views import AssigneeLine, Shown, SignerLine, TaskShow
 
-_GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED)
 _DECLINED: Final = phrase("{who} declined, with these words:")
-
 _HAND_OFFS: Final = {
     HandoffState.PENDING: phrase("to be told"),
     HandoffState.DONE: phrase("told"),
@@ -29,8 +30,8 @@ _HAND_OFFS: Final = {
 
 
 @dataclass(frozen=True)
-class SignerRow:
-    """A signer, how far they are, and since when."""
+class PersonRow:
+    """Somebody who was asked, how far they are, and since when."""
 
     name: str
     state: str
@@ -40,7 +41,7 @@ class SignerRow:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question in a signer's own words, and the answer, empty while there is none."""
+    """A question, or what stands in the way, in somebody's own words, and the answer, empty while there is none."""
 
     asker: str
     question: str
@@ -59,6 +60,8 @@ class Target:
 class Told:
     """Everything that one reader is told; what they may not know is empty."""
 
+    path: str
+    """Where its page is, below the desk."""
     id: str
     title: str
     kind: str
@@ -68,8 +71,11 @@ class Told:
     overdue: bool
     asked_by: str
     place: str
-    signers: tuple[SignerRow, ...]
-    signed: str
+    people_are: str
+    """What those who were asked are called, and how many of them have signed."""
+    people: tuple[PersonRow, ...]
+    text: str = ""
+    """What is to be done, in the words of whoever asked."""
     problems: tuple[str, ...] = ()
     declined: str = ""
     reason: str = ""
@@ -79,14 +85,12 @@ class Told:
     events: tuple[Event, ...] = ()
 
 
-async def told(
-    shown: RequestShow, visitor: Visitor, name: Name, now: datetime, *, everything: bool, titled: bool
-) -> Told:
-    """What somebody is told of a request: `everything`, or where it stands; `titled`: what it is called."""
-    reader, say = visitor.reader, visitor.reader.language.say
-    title = shown.document or shown.id if titled else say("A document of kind {kind}", kind=shown.kind)
-    signing = [line for line in shown.signers if line.state is not SignerState.REASSIGNED and line.role != "copy"]
+async def told(shown: Shown, visitor: Visitor, name: Name, now: datetime, *, everything: bool, titled: bool) -> Told:
+    """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called."""
+    reader, what = visitor.reader, Named(shown.type, shown.id)
+    title = shown.title or shown.id if titled else reader.language.say(UNTITLED[what.kind], kind=shown.kind)
     base = Told(
+        path=at_desk(what),
         id=shown.id,
         title=title,
         kind=shown.kind,
@@ -96,24 +100,34 @@ async def told(
         overdue=shown.overdue,
         asked_by=await name(shown.requester) if shown.requester else "",
         place=reader.place(now),
-        signers=tuple([await _signer(line, reader, name) for line in shown.signers]),
-        signed=say("{done} of {all} have signed", done=sum(one.state in _GOOD for one in signing), all=len(signing)),
+        people_are=_people_are(shown, reader.language),
+        people=tuple([await _person(line, reader, name) for line in shown.lines]),
+        text=shown.text if isinstance(shown, TaskShow) and titled else "",
     )
     return await _with_everything(base, shown, reader, name) if everything else base
 
 
-async def _sentences(shown: RequestShow, reader: Reader, name: Name) -> tuple[str, ...]:
+def _people_are(shown: Shown, language: Language) -> str:
+    words = language.say(WHO_WAS_ASKED[shown.type])
+    if isinstance(shown, TaskShow):
+        return words
+    asked = [one for one in shown.signers if one.state is not SignerState.REASSIGNED and one.role is not Role.COPY]
+    done = sum(one.state in GOOD for one in asked)
+    return f"{words} · {language.say('{done} of {all} have signed', done=done, all=len(asked))}"
+
+
+async def _sentences(shown: Shown, reader: Reader, name: Name) -> tuple[str, ...]:
     """Where it stands, for whoever may know everything; what only the workflow can say is said in its words."""
     language = reader.language
     if shown.status.ended:
-        return ending(shown.status, language) + hand_offs(shown, language)
+        return ending(shown.status, language, shown.type) + hand_offs(shown, language)
     if shown.trouble or shown.partial or not shown.waiting_for:
         return (shown.says,)
     people = language.enumerate([await name(one.person) for one in shown.waiting_for])
     return (language.say("Waiting for {people}.", people=people), *following(shown, reader))
 
 
-async def _with_everything(base: Told, shown: RequestShow, reader: Reader, name: Name) -> Told:
+async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name) -> Told:
     who, reason = _declined(shown)
     attention = [one.code for one in shown.attention]
     problem = shown.problem.code if shown.problem else None
@@ -124,7 +138,7 @@ async def _with_everything(base: Told, shown: RequestShow, reader: Reader, name:
             "problems": problems,
             "declined": reader.language.say(_DECLINED, who=await name(who)) if reason else "",
             "reason": reason,
-            "exchanges": tuple([Exchange(await name(q.person), q.text, q.answer or "") for q in shown.questions]),
+            "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
             "targets": tuple(
                 Target(line.target, reader.language.say(_HAND_OFFS[line.state])) for line in shown.handoffs
             ),
@@ -133,12 +147,18 @@ async def _with_everything(base: Told, shown: RequestShow, reader: Reader, name:
     )
 
 
-async def _signer(line: SignerLine, reader: Reader, name: Name) -> SignerRow:
+async def _exchange(asked: AskedQuestion, language: Language, name: Name) -> Exchange:
+    person = await name(asked.person)
+    asker = language.say("{person} cannot go on", person=person) if asked.blocks else person
+    return Exchange(asker, asked.text, asked.answer or "")
+
+
+async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: Name) -> PersonRow:
     at = reader.moment(line.at) if line.at else ""
-    return SignerRow(await name(line.person), reader.language.say(SIGNERS[line.state]), at, line.state in _GOOD)
+    return PersonRow(await name(line.person), reader.language.say(STATES[line.state]), at, line.state in GOOD)
 
 
-def _declined(shown: RequestShow) -> tuple[str, str]:
+def _declined(shown: Shown) -> tuple[str, str]:
     """Who declined, and what they said: the signer was promised that whoever asked is told."""
     if shown.status is not Status.DECLINED:
         return "", ""

@@ -1,4 +1,4 @@
-"""The page of one request: where it stands, what happened, and what somebody may do about it."""
+"""The page of one request or task: where it stands, what happened, and what somebody may do about it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.language import phrase
-from activities.links import Links, LinkUse
+from activities.links import Links, LinkUse, at_desk, named_at_desk
 from starter import lookup
 from starter.context import Context
-from starter.desk.acts import ASKING, Deed, possible, takers, wish_of
+from starter.desk.acts import Deed, asking, possible, takers, wish_of
 from starter.desk.cards import NOT_THERE
 from starter.desk.door import Visitor
+from starter.desk.follow_up_words import Told, told
 from starter.desk.names import Names
-from starter.desk.request_words import Told, told
 from starter.desk.rights import Right, right_of
 from starter.desk.room import Room
 from starter.exits import Refusal
@@ -26,8 +26,9 @@ from starter.pages import Send
 from starter.request_ids import is_request_id
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
+from workflows.kinds import Kind, Named, referred
 from workflows.model.operations import OperationState
-from workflows.model.views import RequestShow
+from workflows.model.views import Shown
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
@@ -35,6 +36,8 @@ _UNSURE: Final = phrase("It is not certain that this was done. Send it again: it
 _NOT_DONE: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
 _REFUSED: Final = 409
 _UNCONFIRMED: Final = 503
+_USES: Final = {Kind.REQUEST: LinkUse.SIGN, Kind.TASK: LinkUse.DO}
+_TO_OWN_PAGE: Final = {Kind.REQUEST: phrase("Open the document"), Kind.TASK: phrase("Open the task")}
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"
 _NEWS: Final = {
@@ -45,9 +48,10 @@ _NEWS: Final = {
 
 @dataclass(frozen=True)
 class Seen:
-    """A request before somebody, and what they may with it."""
+    """A request or a task before somebody, and what they may with it."""
 
-    shown: RequestShow
+    what: Named
+    shown: Shown
     right: Right
 
 
@@ -60,8 +64,8 @@ class Sent:
     status: int = 200
 
 
-class Requests:
-    """`/desk/requests/{id}` and what can be done there."""
+class FollowUps:
+    """`/desk/requests/{id}`, `/desk/tasks/{id}` and what can be done there."""
 
     def __init__(self, room: Room, links: Links, look: Look, send: Send) -> None:
         self._room = room
@@ -73,10 +77,11 @@ class Requests:
     def routes(self) -> list[BaseRoute]:
         """Where these pages are."""
         visitors, acting = self._answers.visitors, self._answers.acting
+        page = [f"/desk/{at_desk(Named(kind, '{id}'))}" for kind in Kind]
         return [
-            Route("/desk/requests/{id}", visitors(self.show), methods=["GET"]),
-            Route("/desk/requests/{id}/{deed}", visitors(self.ask), methods=["GET"]),
-            Route("/desk/requests/{id}/{deed}", acting(self.act), methods=["POST"]),
+            *(Route(path, visitors(self.show), methods=["GET"]) for path in page),
+            *(Route(f"{path}/{{deed}}", visitors(self.ask), methods=["GET"]) for path in page),
+            *(Route(f"{path}/{{deed}}", acting(self.act), methods=["POST"]) for path in page),
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
@@ -84,14 +89,15 @@ class Requests:
         seen = await self._seen(request, visitor)
         if seen is None:
             return await self._answers.inside(NOT_THERE, visitor)
-        done = request.query_params.get("done", "")
+        deeds = [(deed, asking(deed, seen.what.kind)) for deed in _deeds(seen)]
         return self._answers.renderer.page(
-            "request.html",
+            "follow_up.html",
             await self._answers.frame(visitor),
             it=await self._told(seen, visitor),
-            deeds=[(deed, self._say(visitor, ASKING[deed].label), ASKING[deed].grave) for deed in _deeds(seen)],
-            sign=self._sign_link(seen, visitor),
-            done=self._done(done, visitor),
+            deeds=[(deed, self._say(visitor, words.label), words.grave) for deed, words in deeds],
+            own=self._own_page(seen, visitor),
+            own_says=self._say(visitor, _TO_OWN_PAGE[seen.what.kind]),
+            done=self._done(request.query_params.get("done", ""), seen.what.kind, visitor),
         )
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
@@ -100,7 +106,7 @@ class Requests:
         if seen is None or deed is None or seen.right is not Right.EVERYTHING:
             return await self._answers.inside(NOT_THERE, visitor)
         if deed not in _deeds(seen):
-            return self._answers.renderer.onward(f"requests/{seen.shown.id}")
+            return self._answers.renderer.onward(at_desk(seen.what))
         return await self._asking(deed, seen, visitor)
 
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
@@ -108,11 +114,11 @@ class Requests:
         seen, deed = await self._seen(request, visitor), _deed(request)
         if seen is None or deed is None or seen.right is not Right.EVERYTHING:
             return await self._answers.inside(NOT_THERE, visitor)
-        id, op = seen.shown.id, self._answers.guard.op(visitor.name, form)
+        page, op = at_desk(seen.what), self._answers.guard.op(visitor.name, form)
         try:
             taker = await self._room.directory.named(form.get("to", "")) if deed is Deed.DELEGATE else None
             wish = wish_of(deed, visitor.id, form, taker.id if taker else None)
-            receipt = await self._send(id, wish.replace(op=op), op)
+            receipt = await self._send(seen.what.reference, wish.replace(op=op), op)
         except Refused as refused:
             return await self._asking(deed, seen, visitor, Sent(form, str(refused), _REFUSED))
         except NotConfirmed:
@@ -120,30 +126,28 @@ class Requests:
         except (NotAdmitted, TemporalRefused):
             return await self._asking(deed, seen, visitor, Sent(form, _NOT_DONE, _UNCONFIRMED))
         except NotLiving:
-            return self._answers.renderer.onward(f"requests/{id}?done={_LATE}")
+            return self._answers.renderer.onward(f"{page}?done={_LATE}")
         done = _UNDER_WAY if receipt.state is OperationState.OPEN else deed.value
-        return self._answers.renderer.onward(f"requests/{id}?done={done}")
+        return self._answers.renderer.onward(f"{page}?done={done}")
 
     async def _seen(self, request: Request, visitor: Visitor) -> Seen | None:
-        """The request if there is one and it concerns them; raises what does not answer behind us."""
-        id = request.path_params["id"]
-        if not is_request_id(id):
-            return None
-        shown = await self._look(id)
-        if not isinstance(shown, RequestShow):
+        """What is there, if it concerns them; raises what does not answer behind us."""
+        what = _what(request)
+        shown = await self._look(what.reference) if what and is_request_id(what.id) else None
+        if what is None or shown is None:
             return None
         right = right_of(visitor, await self._room.standings.of(visitor), shown)
-        return Seen(shown, right) if right is not Right.NOTHING else None
+        return Seen(what, shown, right) if right is not Right.NOTHING else None
 
     async def _told(self, seen: Seen, visitor: Visitor) -> Told:
-        names = Names(self._room.directory, seen.shown.id)
+        names = self._names(seen)
         titled = seen.right is not Right.LOOK or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
         everything = seen.right is Right.EVERYTHING
         return await told(seen.shown, visitor, names.of, self._room.clock(), everything=everything, titled=titled)
 
     async def _asking(self, deed: Deed, seen: Seen, visitor: Visitor, sent: Sent | None = None) -> Response:
         sent = sent or Sent()
-        asking, say, names = ASKING[deed], visitor.reader.language.say, Names(self._room.directory, seen.shown.id)
+        asked, say, names = asking(deed, seen.what.kind), visitor.reader.language.say, self._names(seen)
         frame = await self._answers.frame(visitor)
         why = say(sent.refusal) if sent.refusal else ""
         if sent.status == _REFUSED:
@@ -154,10 +158,10 @@ class Requests:
             status=sent.status,
             it=await self._told(seen, visitor),
             deed=deed.value,
-            label=say(asking.label),
-            hint=say(asking.hint),
-            force=say(asking.force) if asking.force else "",
-            grave=asking.grave,
+            label=say(asked.label),
+            hint=say(asked.hint),
+            force=say(asked.force) if asked.force else "",
+            grave=asked.grave,
             question=seen.shown.question,
             takers=[(person, await names.of(person)) for person in takers(seen.shown)],
             form=sent.form,
@@ -166,17 +170,20 @@ class Requests:
             refusal=why,
         )
 
-    def _done(self, done: str, visitor: Visitor) -> str:
+    def _names(self, seen: Seen) -> Names:
+        return Names(self._room.directory, seen.what.id if seen.what.kind is Kind.REQUEST else None)
+
+    def _done(self, done: str, kind: Kind, visitor: Visitor) -> str:
         say = visitor.reader.language.say
         if done in (_UNDER_WAY, _LATE):
             return say(_NEWS[done])
-        return say(ASKING[Deed(done)].done) if done in list(Deed) else ""
+        return say(asking(Deed(done), kind).done) if done in list(Deed) else ""
 
-    def _sign_link(self, seen: Seen, visitor: Visitor) -> str:
-        """The way to their own page, for whoever is asked to sign now."""
+    def _own_page(self, seen: Seen, visitor: Visitor) -> str:
+        """The way to their own page, for whoever is asked now."""
         if visitor.id not in takers(seen.shown) or seen.shown.status.ended:
             return ""
-        return self._links.link(seen.shown.id, visitor.id, LinkUse.SIGN)
+        return self._links.link(seen.what.reference, visitor.id, _USES[seen.what.kind])
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)
@@ -185,14 +192,20 @@ class Requests:
 def looker(context: Context) -> Look:
     """Asks the workflow, else what Temporal and the store have; raises what does not answer."""
 
-    async def look(id: str) -> RequestShow | None:
+    async def look(reference: str) -> Shown | None:
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
-                return await lookup.look(context.client, context.store, id, within=_WORKER_ANSWERS_WITHIN)
+                return await lookup.look_at(
+                    context.client, context.store, referred(reference), within=_WORKER_ANSWERS_WITHIN
+                )
         except Refusal:
             return None
 
     return look
+
+
+def _what(request: Request) -> Named | None:
+    return named_at_desk(request.url.path.removeprefix("/desk/"))
 
 
 def _deed(request: Request) -> Deed | None:

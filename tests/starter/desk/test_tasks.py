@@ -1,0 +1,185 @@
+"""The page of a task at the desk: what it is, who is stuck and why, and what can be done about it by whom."""
+
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from starter.desk.acts import Deed
+from starter.wishes import NotLiving, Refused
+from tests.starter.desk.office import (
+    ENGINEER,
+    LEAD,
+    NOW,
+    OPERATOR,
+    OWNER,
+    REQUESTER,
+    Office,
+    form_of,
+    inside,
+    office,
+    text_of,
+)
+from workflows.model.attention import Attention, AttentionCode
+from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.subject import Status
+from workflows.model.views import AssigneeLine, Next, NextStep, TaskShow, WaitingFor
+from workflows.model.wishes import Answer, Cancellation, Delegation, Done, Extension, Pause, Unblock, Waiver, Wish
+
+PAGE = "/desk/tasks/keys"
+STUCK = AskedQuestion(number=1, person=ENGINEER, text="No <key> fits.", at=NOW, blocks=True)
+TIMELINE = (
+    TimelineEntry(at=NOW - timedelta(days=4), what="started", who=OWNER),
+    TimelineEntry(at=NOW - timedelta(days=4), what="ready", who=ENGINEER),
+    TimelineEntry(at=NOW - timedelta(days=2), what="blocked", who=ENGINEER, why="No <key> fits.", said=True),
+    TimelineEntry(at=NOW - timedelta(days=2), what="blocked-1", who=OWNER),
+    TimelineEntry(at=NOW - timedelta(days=1), what="unblocked", who=OWNER),
+)
+
+
+def shown(**changes: Any) -> TaskShow:
+    """What a task says that waits for the engineer."""
+    known = TaskShow(
+        id="keys",
+        kind="team-task",
+        title="Hand out the keys",
+        text="Two for everybody.",
+        requester=OWNER,
+        status=Status.OPEN,
+        waiting_for=(WaitingFor(person=ENGINEER, since=NOW - timedelta(days=4)),),
+        next=Next(what=NextStep.REMIND, at=NOW + timedelta(days=1), why="x"),
+        due_at=NOW + timedelta(days=14),
+        people=(AssigneeLine(person=ENGINEER, state="asked"), AssigneeLine(person="chair", state="reassigned", at=NOW)),
+        timeline=TIMELINE,
+        says="Waiting for engineer",
+    )
+    return known.replace(**changes)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as made:
+        made.known["task:keys"] = shown()
+        yield made
+
+
+async def test_who_asked_reads_what_it_is_where_it_stands_and_what_happened_in_words(desk: Office) -> None:
+    text = text_of(await (await desk.come_in(OWNER)).get(PAGE))
+    for said in (
+        "Hand out the keys team-task · to be done · asked by Owner · keys Two for everybody.",
+        "Waiting for Engineer. A reminder follows on Fri, 27 Nov 2026, 15:00 (Amsterdam).",
+        "Who was asked Engineer asked Chair handed over",
+        "Owner asked for it",
+        "Engineer cannot go on No <key> fits.",
+        "Owner was told that somebody cannot go on",
+        "Owner cleared the way",
+    ):
+        assert said in text
+    assert "have signed" not in text
+
+
+@pytest.mark.parametrize("person", [OWNER, OPERATOR])
+async def test_the_owner_and_operators_may_do_everything(desk: Office, person: str) -> None:
+    page = (await (await desk.come_in(person)).get(PAGE)).text
+    offered = [deed for deed in Deed if f'href="/people{PAGE}/{deed}"' in page]
+    assert offered == [
+        Deed.REMIND, Deed.EXTEND, Deed.DELEGATE, Deed.PAUSE, Deed.CANCEL, Deed.DONE, Deed.WAIVE,
+    ]  # fmt: skip
+
+
+async def test_who_was_asked_is_led_to_their_own_page_and_their_manager_only_looks(desk: Office) -> None:
+    engineer = await desk.come_in(ENGINEER)
+    page = await engineer.get(PAGE)
+    assert ("/people/task/" in page.text, "Open the task" in page.text) == (True, True)
+    assert "Two for everybody." in page.text
+    assert "What happened" not in page.text
+    assert (await engineer.get(f"{PAGE}/done")).status_code == 404
+    looked = await (await desk.come_in(LEAD)).get(PAGE)
+    assert ("Engineer" in looked.text, "/people/task/" in looked.text) == (True, False)
+    assert (await (await desk.come_in(REQUESTER)).get(PAGE)).status_code == 404
+
+
+async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_screen(desk: Office) -> None:
+    desk.known["task:keys"] = shown(kind="offer-letter")
+    text = text_of(await (await desk.come_in(LEAD)).get(PAGE))
+    assert "A task of kind offer-letter" in text
+    assert not any(said in text for said in ("Hand out the keys", "Two for everybody."))
+
+
+@pytest.mark.parametrize(
+    ("deed", "fields", "wish"),
+    [
+        (Deed.DONE, {"text": "Three are left."}, Done(actor=OWNER, note="Three are left.")),
+        (Deed.WAIVE, {"text": "Nobody moves in."}, Waiver(actor=OWNER, reason="Nobody moves in.")),
+        (Deed.CANCEL, {"text": "by mistake"}, Cancellation(actor=OWNER, reason="by mistake")),
+        (Deed.PAUSE, {"text": ""}, Pause(actor=OWNER)),
+        (Deed.EXTEND, {"due": "2026-12-24"}, Extension(actor=OWNER, due=date(2026, 12, 24))),
+        (Deed.DELEGATE, {"signer": ENGINEER, "to": "lead"}, Delegation(actor=OWNER, signer=ENGINEER, to=LEAD)),
+    ],
+)
+async def test_each_deed_is_asked_for_again_and_then_done_once(
+    desk: Office, deed: Deed, fields: dict[str, str], wish: Wish
+) -> None:
+    owner = await desk.come_in(OWNER)
+    asking = await owner.get(f"{PAGE}/{deed}")
+    assert ("Core Signature" in asking.text, desk.wished) == (False, [])
+    answers = [await owner.press(asking, **fields) for _ in range(2)]
+    assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={deed}"}
+    assert {(id, taken) for id, taken, _ in desk.wished} == {("task:keys", wish.replace(op=desk.wished[0][2]))}
+    assert 'role="status"' in (await owner.get(f"{PAGE}?done={deed}")).text
+
+
+async def test_what_is_in_the_way_is_read_and_cleared_and_a_question_answered(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    desk.known["task:keys"] = shown(question=STUCK)
+    assert "Engineer cannot go on No <key> fits. Answer Not answered yet." in text_of(await owner.get(PAGE))
+    asking = await owner.get(f"{PAGE}/unblock")
+    assert "No &lt;key&gt; fits." in asking.text
+    await owner.press(asking, text="Take mine.")
+    desk.known["task:keys"] = shown(question=STUCK.replace(blocks=False))
+    await owner.press(await owner.get(f"{PAGE}/answer"), text="The blue one.")
+    assert [type(wish) for _, wish, _ in desk.wished] == [Unblock, Answer]
+
+
+async def test_while_it_is_paused_it_is_let_go_on_and_what_has_ended_is_only_read(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    desk.known["task:keys"] = shown(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
+    page = (await owner.get(PAGE)).text
+    assert (f"{PAGE}/resume" in page, f"{PAGE}/pause" in page, f"{PAGE}/done" in page) == (True, False, True)
+    done = TimelineEntry(at=NOW, what="done", who=ENGINEER, why="Three are left.")
+    people = (AssigneeLine(person=ENGINEER, state="done", at=NOW), AssigneeLine(person="chair", state="spared", at=NOW))
+    desk.known["task:keys"] = shown(
+        status=Status.DONE, waiting_for=(), next=None, people=people, timeline=(*TIMELINE, done), done_by=ENGINEER
+    )
+    text = text_of(await owner.get(PAGE))
+    for said in ("It has been done.", "Engineer has done it Three are left.", "Chair no longer needed"):
+        assert said in text
+    assert "Waive the task" not in text
+
+
+async def test_a_refusal_and_what_came_too_late_are_said(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    desk.answer = Refused("the reason is empty")
+    page = await owner.press(await owner.get(f"{PAGE}/waive"), text=" ")
+    assert (page.status_code, "This was not done: the reason is empty." in text_of(page)) == (409, True)
+    desk.answer = NotLiving("keys")
+    late = await owner.press(await owner.get(f"{PAGE}/done"), text="")
+    assert "too late" in text_of(await owner.get(inside(late)))
+
+
+async def test_who_was_asked_to_come_in_lands_at_the_task_and_nowhere_else(desk: Office) -> None:
+    laptop = desk.browser()
+    asked = await laptop.press(await laptop.get(PAGE), who=OWNER)
+    entered = await laptop.press(await laptop.get(inside(asked)), code=desk.code())
+    assert inside(entered) == f"/people{PAGE}"
+
+
+@pytest.mark.parametrize("to", ["tasks/keys/done", "tasks/..", "//elsewhere.example", "asked", "tasks/a%0ab"])
+async def test_an_address_leads_to_no_other_page(desk: Office, to: str) -> None:
+    laptop = desk.browser()
+    form = form_of((await laptop.get(PAGE)).text)[1]
+    asked = await laptop.post(f"/desk/sign-in?to={to}", form | {"who": OWNER})
+    entered = await laptop.press(await laptop.get(inside(asked)), code=desk.code())
+    assert inside(entered) == "/people/desk"
