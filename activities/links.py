@@ -9,8 +9,6 @@ from pydantic import SecretStr
 from activities.sealing import BadSeal, Seal
 from workflows.kinds import Kind, Named, referred
 
-PAGES: Final = {Kind.REQUEST: "open", Kind.TASK: "task"}
-"""What stands before the reference in the address of a page."""
 _AT_DESK: Final = {Kind.REQUEST: "requests", Kind.TASK: "tasks"}
 _CONTEXT: Final = b"countersign/link/v1"
 _SEPARATOR: Final = "\n"
@@ -52,7 +50,7 @@ class Links:
 
     def link(self, request: str, person: str, use: LinkUse) -> str:
         """The address of our page for this person: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own."""
-        page = PAGES[referred(request).kind]
+        page = referred(request).kind.names.page
         return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join((use, request, person)))}"
 
     def open(self, ref: str) -> LinkClaim:

@@ -22,7 +22,7 @@ from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
 from activities.http.calling import ServiceFailure
-from activities.links import PAGES, LinkClaim, Links, LinkUse
+from activities.links import LinkClaim, Links, LinkUse
 from activities.people import Directory
 from activities.store import StoreFailure
 from starter.page import form_answers, offers, options
@@ -50,6 +50,7 @@ from starter.page.words import (
 )
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
+from workflows.kinds import Kind
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.views import RequestShow, Shown, TaskShow
 from workflows.model.wishes import AnyWish
@@ -99,7 +100,7 @@ class Pages:
         """`GET` and `POST` of `/open/{ref}` and `/task/{ref}`, and the picture on the former."""
         ways = (("GET", self.open), ("POST", self.act))
         return [
-            *(Route(f"/{page}/{{ref}}", do, methods=[word]) for page in PAGES.values() for word, do in ways),
+            *(Route(f"/{kind.names.page}/{{ref}}", do, methods=[word]) for kind in Kind for word, do in ways),
             Route(f"/open/{{ref}}/{_PICTURE}", self.picture, methods=["GET"]),
         ]
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from workflows.kinds import Kind
+
 ROOT = Path(__file__).parents[1]
 ARROW = {
     "workflows": {"workflows"},
@@ -22,6 +24,8 @@ FLOORS = {
     "workflows/signature": {"model", "names", "kinds", "ports", "follow_up", "signature"},
 }
 """The arrow inside the first room: what is promised of whatever waits for people knows nothing of signatures."""
+KNOWING = ("workflows", "activities", "starter")
+"""The rooms that know what is followed up; the sandbox has kinds of its own."""
 ROOMS = {"workflows", "activities", "starter", "worker", "deploy", "tests"}
 PLACES = {"workflows", "activities", "starter", "worker.py", "deploy", "tests"}
 
@@ -80,3 +84,26 @@ def test_the_guards_bite() -> None:
     assert reached(ast.parse('Path("deploy/launcher.py")')) == {"deploy"}
     assert floors(ast.parse("import workflows.signature.show as show")) == {"signature"}
     assert reached(ast.parse('modules.become("deploy.local")')) == set()
+
+
+def tables_of_kinds(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
+    """The line and the rows of each table that has a row for a kind of follow-up."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            rows = {
+                key.attr for key in node.keys if isinstance(key, ast.Attribute) and ast.unparse(key.value) == "Kind"
+            }
+            if rows:
+                yield node.lineno, rows
+
+
+def test_a_kind_has_a_row_in_every_table_of_kinds() -> None:
+    found = [
+        (f"{file}:{line}", rows)
+        for room in KNOWING
+        for file, tree in sources(room)
+        for line, rows in tables_of_kinds(tree)
+    ]
+    kinds = {kind.name for kind in Kind}
+    assert len(found) > 1
+    assert {place: kinds - rows for place, rows in found if rows != kinds} == {}

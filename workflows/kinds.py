@@ -28,18 +28,21 @@ class Kind(StrEnum):
 class Names:
     """`workflow` is its type, `prefix` what stands before the colon of its id, `settled` the signal of its end.
 
-    `event` is the type of the call that hands its end to other systems.
+    `event` is the type of the call that hands its end to other systems, `page` where its links lead, `stage` what
+    `CsStage` says from its start until the workflow says it itself.
     """
 
     workflow: str
     prefix: str
     settled: str
     event: str
+    page: str
+    stage: str
 
 
 _NAMES: Final[Mapping[Kind, Names]] = {
-    Kind.REQUEST: Names(SIGNATURE_REQUEST, REQUEST_PREFIX, SIGNATURE_SETTLED, "signature.settled"),
-    Kind.TASK: Names(TASK, "task", TASK_SETTLED, "task.settled"),
+    Kind.REQUEST: Names(SIGNATURE_REQUEST, REQUEST_PREFIX, SIGNATURE_SETTLED, "signature.settled", "open", "sending"),
+    Kind.TASK: Names(TASK, "task", TASK_SETTLED, "task.settled", "task", "open"),
 }
 
 

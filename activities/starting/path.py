@@ -34,7 +34,6 @@ from workflows.model.subject import BEGINS, Subject
 
 _SUMMARY_BYTES: Final = 160
 """The server keeps 400 bytes of a summary, after the codec has encrypted it."""
-_FIRST_STAGE: Final[Mapping[Kind, str]] = {Kind.REQUEST: "sending", Kind.TASK: "open"}
 
 
 class Prepared(Protocol):
@@ -211,7 +210,7 @@ def _search_attributes(subject: Subject, parent: str | None) -> TypedSearchAttri
     pairs = [
         SearchAttributePair(names.STATUS, BEGINS[subject.type].value),
         SearchAttributePair(names.KIND, subject.kind),
-        SearchAttributePair(names.STAGE, _FIRST_STAGE[subject.type]),
+        SearchAttributePair(names.STAGE, subject.type.names.stage),
         SearchAttributePair(names.REQUESTER, subject.requester),
     ]
     if parent is not None:

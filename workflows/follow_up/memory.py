@@ -182,6 +182,10 @@ class FollowUp(Noted):
         """Remember places that are to be handed over."""
         return self.replace(reassigning=self.reassigning + wanted)
 
+    def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
+        """Remember what became of it: a place was handed over, or why it could not be."""
+        return self.reassigned(wanted, now) if refused is None else self.not_reassigned(wanted, refused, now)
+
     def reassigned(self, done: Reassignment, now: datetime) -> Self:
         """A place was handed over: the old one's planned notices are superseded, the new one's clock begins."""
         entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)

@@ -119,10 +119,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
         )
         if report is None:
             return
-        if report.refused is not None:
-            self._progress = self._progress.not_reassigned(wanted, report.refused, workflow.now())
-        else:
-            self._progress = self._progress.reassigned(wanted, workflow.now())
+        self._progress = self._progress.handed_over(wanted, report.refused, workflow.now())
         if report.seen is not None:
             self.heed(report.seen)
 

@@ -92,12 +92,8 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
         """Give a place to somebody else who is there."""
         stand_in = StandIn(person=wanted.to, at=workflow.now(), force=not wanted.by_hand or wanted.force)
         report = await self.call(StandIns.look_at, stand_in, options.PLAN, f"hand over to {wanted.to}")
-        if report is None or self._progress.status.ended:
-            return
-        if report.refused is not None:
-            self._progress = self._progress.not_reassigned(wanted, report.refused, workflow.now())
-        else:
-            self._progress = self._progress.reassigned(wanted, workflow.now())
+        if report is not None and not self._progress.status.ended:
+            self._progress = self._progress.handed_over(wanted, report.refused, workflow.now())
 
     @property
     def subject(self) -> Subject:
