@@ -101,7 +101,7 @@ def routes_of(
         first_pages=FirstPages(store) if settings.preview == "on" else None,
     )
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
-    desk = desk_of(settings, Context(client, store), people, guard, send)
+    desk = desk_of(settings, Context(client, store), people, guard, send, brand=brand)
     return [*receiver_routes(receiver, signals), *pages.routes(), *brand.routes(), *desk.routes()]
 
 

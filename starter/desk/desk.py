@@ -25,6 +25,7 @@ from starter.desk.room import Room
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn, reacher, teller
 from starter.desk.views import Standings
+from starter.page.brand import OURS, Brand
 from starter.page.form_guard import FormGuard
 from starter.page.recent_looks import Look
 from starter.pages import Send
@@ -46,6 +47,7 @@ class Parts:
     look: Look
     send: Send
     operators: str = ""
+    brand: Brand = OURS
 
 
 class Desk:
@@ -60,7 +62,7 @@ class Desk:
     ) -> None:
         door = Door(parts.sign_in, parts.cookies, parts.directory, parts.on, clock)
         standings = Standings(parts.directory, parts.operators)
-        self._answers = Answers(Renderer(parts.cookies.root), parts.guard, door, seconds, self._tabs)
+        self._answers = Answers(Renderer(parts.cookies.root, parts.brand), parts.guard, door, seconds, self._tabs)
         room = Room(self._answers, parts.context, parts.directory, standings, parts.kinds, clock)
         self._lists = Lists(room)
         self._follow_ups = FollowUps(room, parts.links, parts.look, parts.send)
@@ -83,7 +85,9 @@ class Desk:
         return await self._lists.tabs(visitor, here)
 
 
-def desk_of(settings: Settings, context: Context, directory: FileDirectory, guard: FormGuard, send: Send) -> Desk:
+def desk_of(
+    settings: Settings, context: Context, directory: FileDirectory, guard: FormGuard, send: Send, *, brand: Brand
+) -> Desk:
     """The desk of a process with these settings."""
     client, store = context.client, context.store
     cookies = Cookies(settings.link_secret, settings.link_base)
@@ -101,5 +105,6 @@ def desk_of(settings: Settings, context: Context, directory: FileDirectory, guar
             look=looker(context),
             send=send,
             operators=settings.operators,
+            brand=brand,
         )
     )

@@ -11,7 +11,8 @@ from starlette.responses import HTMLResponse, Response
 
 from activities.language import Language
 from starter.desk.cards import Card
-from starter.page.rendering import PRIVATE, STYLE, policy
+from starter.page.brand import LOGO_PATH, OURS, Brand
+from starter.page.rendering import PRIVATE, STYLE, TEMPLATES, policy
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 
@@ -41,17 +42,19 @@ class Tab:
 class Renderer:
     """Renders the pages below `root`, the path of the desk as browsers see it."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, brand: Brand = OURS) -> None:
         self._style = STYLE.read_text() + (_TEMPLATES / "desk.css").read_text()
         self._environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
+            loader=FileSystemLoader((_TEMPLATES, TEMPLATES)),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        logo = f"{root.removesuffix('/desk')}{LOGO_PATH}"
+        self._environment.globals |= {"root": root, "brand": brand, "logo": logo}
         # The style is ours and hashed in the policy as it is, so it must not be escaped.
-        self._environment.globals |= {"root": root, "style": Markup(self._style)}  # noqa: S704
+        self._environment.globals |= {"style": Markup(self._style)}  # noqa: S704
         self._root = root
         self.headers: Final[Mapping[str, str]] = PRIVATE | {"content-security-policy": policy(self._style)}
 

@@ -11,12 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from starter.page.brand import OURS, Brand
+from starter.page.brand import LOGO_PATH, OURS, Brand
 from starter.page.screens import Screen
 from workflows.model.texts import TEXT_AT_MOST
 
-_TEMPLATES: Final = Path(__file__).with_name("templates")
-STYLE: Final = _TEMPLATES / "page.css"
+TEMPLATES: Final = Path(__file__).with_name("templates")
+"""What our pages are made of; the head of all of them is `brand.html`."""
+STYLE: Final = TEMPLATES / "page.css"
 """How all our pages look."""
 PRIVATE: Final = {
     "cache-control": "no-store",
@@ -36,7 +37,7 @@ class Renderer:
         self._brand = brand
         self._style = STYLE.read_text()
         environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
+            loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -55,6 +56,8 @@ class Renderer:
             say=screen.language.say,
             token=token,
             brand=self._brand,
+            # Relative, so that a proxy may put our pages below any path.
+            logo=f"..{LOGO_PATH}",
             longest_text=TEXT_AT_MOST,
             style=Markup(self._style),  # noqa: S704
         )

@@ -23,6 +23,7 @@ from starter.desk.door import SignOn
 from starter.desk.kinds import Kinds
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn
+from starter.page.brand import OURS, Brand
 from starter.page.form_guard import FormGuard
 from starter.serving import with_peer
 from starter.webhook import make_app
@@ -156,7 +157,9 @@ class Office:
 
 
 @asynccontextmanager
-async def office(folder: Path, on: SignOn | None = None, context: Context | None = None) -> AsyncIterator[Office]:
+async def office(
+    folder: Path, on: SignOn | None = None, context: Context | None = None, brand: Brand = OURS
+) -> AsyncIterator[Office]:
     """A desk for one test."""
     people, store = folder / "people.yaml", Store((folder / "store").as_uri())
     people.write_text(PEOPLE)
@@ -177,6 +180,7 @@ async def office(folder: Path, on: SignOn | None = None, context: Context | None
         look=made.look,
         send=made.send,
         operators="operations",
+        brand=brand,
     )
     desk = Desk(parts, clock=made.clock, seconds=made.seconds)
     made.app = with_peer(_below(make_app(desk.routes())))

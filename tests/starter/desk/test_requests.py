@@ -9,6 +9,7 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from starter.desk.acts import Deed
+from starter.page.brand import Brand, Logo
 from starter.wishes import NotConfirmed, NotLiving, Refused
 from tests.starter.desk.office import (
     MANAGER,
@@ -226,6 +227,17 @@ async def test_what_has_ended_can_only_be_read_and_says_who_was_told(desk: Offic
     assert "finance could not be told" in text_of(page)
     assert "Cancel the request" not in page.text
     assert inside(await legal.get(f"{PAGE}/cancel")) == f"/people{PAGE}"
+
+
+async def test_the_company_stands_above_every_page_before_and_after_coming_in(tmp_path: Path) -> None:
+    async with office(tmp_path, brand=Brand("Acme & Sons", Logo(b"<svg", "image/svg+xml"))) as desk:
+        desk.known[ID] = shown()
+        legal = await desk.come_in(REQUESTER)
+        pages = [await desk.browser().get("/"), *[await legal.get(path) for path in (PAGE, f"{PAGE}/cancel")]]
+        for page in pages:
+            assert '<img src="/people/company-logo" alt="">' in page.text
+            assert "Acme &amp; Sons</title>" in page.text
+            assert "Countersign" not in text_of(page)
 
 
 async def test_while_temporal_is_away_the_page_says_so(desk: Office) -> None:
