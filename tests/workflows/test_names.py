@@ -17,6 +17,8 @@ def test_names_are_pinned() -> None:
     assert (names.CANCEL, names.REMIND, names.DELEGATE, names.EXTEND) == ("cancel", "remind", "delegate", "extend")
     assert (names.PAUSE, names.RESUME, names.SNOOZE) == ("pause", "resume", "snooze")
     assert (names.ASK, names.ANSWER, names.OPERATION) == ("ask", "answer", "operation")
+    assert (names.DONE, names.WAIVE, names.BLOCK, names.UNBLOCK) == ("done", "waive", "block", "unblock")
+    assert names.SUBSCRIBE == "subscribe"
     assert [key.name for key in names.SEARCH_ATTRIBUTES] == [
         "CsStatus", "CsKind", "CsParent", "CsStage", "CsProblem", "CsDueAt",
         "CsRequester", "CsWaitingFor", "CsTurnAt",

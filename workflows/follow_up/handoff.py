@@ -88,6 +88,10 @@ class HandoffLedger(Model):
         entry = HandoffEntry(target=target, notice=True, alert=True, at=now, due_at=now)
         return self.replace(entries=(*self.entries, entry))
 
+    def joined_by(self, target: Target, now: datetime) -> Self:
+        """The ledger with one more target, due at once."""
+        return self.replace(entries=(*self.entries, HandoffEntry(target=target, at=now, due_at=now)))
+
     @property
     def next_at(self) -> datetime | None:
         """When the next attempt is due; None when every target is done or dead."""

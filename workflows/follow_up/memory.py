@@ -88,6 +88,8 @@ class FollowUp(Noted):
     reminders_asked: int = 0
     reminder: AskedReminder | None = None
     escalations: tuple[EscalationEntry, ...] = ()
+    subscribers: tuple[str, ...] = ()
+    """Workflows that came to be told of the ending after it was started."""
     handoff: HandoffLedger = HandoffLedger()
     operations: OperationLedger = OperationLedger()
     recorded: bool = False

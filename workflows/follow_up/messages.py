@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.operations as operations
+    import workflows.follow_up.recipients as recipients
     from workflows.follow_up.inputs import FollowUpInput, planning_of
     from workflows.follow_up.memory import Memory
     from workflows.follow_up.patience import PatientWorkflow
@@ -29,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         Question,
         ReminderNow,
         Resumption,
+        Subscription,
     )
     from workflows.names import OPERATION, PLANNING
 
@@ -144,6 +146,15 @@ class FollowUpMessages(PatientWorkflow[Memory]):
     @answer.validator
     def _may_answer(self, wish: Answer) -> None:
         self._allow(wish, operations.refuse_answer(self._progress, wish))
+
+    @workflow.update(description="Tell another workflow too how it ended")
+    def subscribe(self, wish: Subscription) -> Receipt:
+        """Tell another workflow too how it ended, at once if that has come."""
+        return self._take_down(recipients.subscribe, wish)
+
+    @subscribe.validator
+    def _may_subscribe(self, wish: Subscription) -> None:
+        self._allow(wish, recipients.refuse_subscribe(self._request, self._progress, wish))
 
     def _take_down(self, carry_out: Callable[[Memory, Wished, datetime], Memory], wish: Wished) -> Receipt:
         """Take a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""

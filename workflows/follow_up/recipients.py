@@ -1,5 +1,8 @@
 """Who is told what: the notices of everything that happens, and the targets of the hand-off, from the memory alone."""
 
+from datetime import datetime
+from typing import Final
+
 import workflows.follow_up.stages as stages
 from workflows.follow_up.awaited import Place
 from workflows.follow_up.inputs import FollowUpInput
@@ -9,7 +12,12 @@ from workflows.follow_up.stages import Stage
 from workflows.model.notices import Notice, NoticeAction, Notification, Outcome
 from workflows.model.policy import Target
 from workflows.model.subject import Subject
+from workflows.model.texts import name_fault
+from workflows.model.wishes import Subscription
 from workflows.names import alert_key
+
+SUBSCRIBERS_AT_MOST: Final = 50
+"""Beside those that its file names, which are as many."""
 
 
 def announcement(subject: Subject, memory: FollowUp) -> tuple[Notice, ...]:
@@ -28,11 +36,36 @@ def announcement(subject: Subject, memory: FollowUp) -> tuple[Notice, ...]:
 def open_hand_off(request: FollowUpInput, memory: Memory) -> Memory:
     """The memory with its fan-out ledger open: the policy's targets, the subscribers, everyone who must know."""
     targets = [target for target in request.policy.handoff if memory.status in target.on]
-    targets += [Target(target=workflow_id, workflow=workflow_id) for workflow_id in request.subscribers]
+    targets += map(_subscriber, dict.fromkeys((*request.subscribers, *memory.subscribers)))
     concerned = _concerned(request, memory)
     people = [Target(target=f"notice:{person}", person=person) for person in concerned]
     quiet = frozenset(person for person in concerned if _is_no_news(request, memory, person))
     return memory.hand_off(tuple(targets), tuple(people), quiet)
+
+
+def refuse_subscribe(request: FollowUpInput, memory: FollowUp, wish: Subscription) -> str | None:
+    """Why this workflow cannot be told of the ending as well."""
+    if why := name_fault(wish.actor) or name_fault(wish.workflow, "the workflow's id"):
+        return why
+    if any(target.target == wish.workflow for target in request.policy.handoff):
+        return f"{wish.workflow} is the name of a target of the hand-off"
+    known = wish.workflow in memory.subscribers
+    return None if known or len(memory.subscribers) < SUBSCRIBERS_AT_MOST else "too many have subscribed already"
+
+
+def subscribe(memory: Memory, wish: Subscription, now: datetime) -> Memory:
+    """Tell it of the ending, or at once where that has come; who is told already is not told twice."""
+    told = (entry.target.target for entry in memory.handoff.entries)
+    if wish.workflow in memory.subscribers or wish.workflow in told:
+        return memory
+    known = memory.replace(subscribers=(*memory.subscribers, wish.workflow))
+    if known.handoff.entries:
+        known = known.replace(handoff=known.handoff.joined_by(_subscriber(wish.workflow), now))
+    return known.note(now, "subscribed", wish.workflow, None)
+
+
+def _subscriber(workflow_id: str) -> Target:
+    return Target(target=workflow_id, workflow=workflow_id)
 
 
 def _ready(subject: Subject, memory: FollowUp) -> list[Notice]:

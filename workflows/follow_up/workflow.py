@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
         reminded_words,
     )
     from workflows.follow_up.options import wait_asked_for
-    from workflows.follow_up.patience import Condition, Wake, nothing
+    from workflows.follow_up.patience import Condition, Wake
     from workflows.follow_up.recipients import announcement, open_hand_off
     from workflows.follow_up.record import settled_record
     from workflows.follow_up.trouble import Trouble, trouble_of
@@ -249,7 +249,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
         self._progress = open_hand_off(self._request, self._progress)
         await self._empty_the_memory()
         while (due_at := self._progress.handoff.next_at) is not None:
-            await self.until(due_at, "hand-off again", unless=nothing)
+            await self.until(due_at, "hand-off again", unless=self._more_to_tell)
             now = workflow.now()
             batch = hand_off_batch(self.subject, self.settled(), self._progress, now).replace(record=self._record())
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
@@ -259,6 +259,10 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
                 self._progress = known.replace(recorded=True).paged(batch.page)
             self.continue_as_new_if_suggested()
         self.publish()
+
+    def _more_to_tell(self) -> Condition:
+        before = len(self._progress.handoff.entries)
+        return lambda: len(self._progress.handoff.entries) > before
 
     def _record(self) -> SettledRecord | None:
         return settled_record(self._request, self._progress, workflow.info().first_execution_run_id, self.shown)

@@ -21,6 +21,7 @@ from workflows.names import (
     REMIND,
     RESUME,
     SNOOZE,
+    SUBSCRIBE,
     UNBLOCK,
     WAIVE,
 )
@@ -89,6 +90,12 @@ class Answer(Wish):
     text: str
 
 
+class Subscription(Wish):
+    """Update `subscribe`: tell another workflow too how it ended, by the same signal as those that the file names."""
+
+    workflow: str
+
+
 class Done(Wish):
     """Update `done`: the task is done, and what there is to say about it."""
 
@@ -123,6 +130,7 @@ UPDATES: Final[Mapping[type[AnyWish], str]] = {
     NotNow: SNOOZE,
     Question: ASK,
     Answer: ANSWER,
+    Subscription: SUBSCRIBE,
     Done: DONE,
     Waiver: WAIVE,
     Block: BLOCK,

@@ -1,0 +1,64 @@
+"""Workflows that are told how a request ended: those of its file, and those that come later."""
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from tests.workflows.fakes import World
+from tests.workflows.stage import Story, a_request, story
+from workflows.follow_up.recipients import SUBSCRIBERS_AT_MOST
+from workflows.model.settlement import HandoffState
+from workflows.model.subject import Status
+from workflows.model.wishes import Subscription
+from workflows.signature.workflow import SignatureRequestWorkflow
+
+ACME, OTHER = "customer-onboarding:acme", "customer-onboarding:other"
+
+
+async def subscribe(it: Story, workflow: str) -> None:
+    wish = Subscription(actor="account-executive", workflow=workflow)
+    await it.handle.execute_update(SignatureRequestWorkflow.subscribe, wish)
+
+
+async def test_who_subscribes_while_it_waits_is_told_of_the_end_once() -> None:
+    world = World()
+    async with story(world, a_request(subscribers=(OTHER,)), record="subscribed") as it:
+        await it.days_pass(0.1)
+        for workflow in (ACME, ACME, OTHER):
+            await subscribe(it, workflow)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.handle.result()
+    assert (world.handoff.calls[ACME], world.handoff.calls[OTHER]) == (1, 1)
+
+
+async def test_who_subscribes_while_others_are_still_to_be_told_is_told_at_once() -> None:
+    world = World()
+    world.handoff.down = {"finance"}
+    async with story(world) as it:
+        await it.days_pass(0.1)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.days_pass(1)
+        before = {line.target: line.attempts for line in (await it.shown()).handoffs}
+        await subscribe(it, ACME)
+        await it.days_pass(0.0001)
+        shown = await it.shown()
+        world.handoff.down = set()
+        await it.handle.result()
+    lines = {line.target: line for line in shown.handoffs}
+    assert (lines[ACME].state, lines[ACME].attempts) == (HandoffState.DONE, 1)
+    assert lines["finance"].attempts == before["finance"]
+
+
+async def test_neither_too_many_nor_the_name_of_a_target_are_taken() -> None:
+    async with story(World()) as it:
+        await it.days_pass(0.1)
+        with pytest.raises(WorkflowUpdateFailedError) as taken:
+            await subscribe(it, "finance")
+        for number in range(SUBSCRIBERS_AT_MOST):
+            await subscribe(it, f"customer-onboarding:{number}")
+        await subscribe(it, "customer-onboarding:7")
+        with pytest.raises(WorkflowUpdateFailedError) as full:
+            await subscribe(it, ACME)
+    assert str(taken.value.cause) == "refused: finance is the name of a target of the hand-off"
+    assert str(full.value.cause) == "refused: too many have subscribed already"
