@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,20 +44,9 @@ class Renderer:
     """Renders the pages below `root`, the path of the desk as browsers see it."""
 
     def __init__(self, root: str, brand: Brand = OURS) -> None:
-        self._style = STYLE.read_text() + (_TEMPLATES / "desk.css").read_text()
-        self._environment = Environment(
-            loader=FileSystemLoader((_TEMPLATES, TEMPLATES)),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        logo = f"{root.removesuffix('/desk')}{LOGO_PATH}"
-        self._environment.globals |= {"root": root, "brand": brand, "logo": logo}
-        # The style is ours and hashed in the policy as it is, so it must not be escaped.
-        self._environment.globals |= {"style": Markup(self._style)}  # noqa: S704
+        self._environment = _environment(root, brand)
         self._root = root
-        self.headers: Final[Mapping[str, str]] = PRIVATE | {"content-security-policy": policy(self._style)}
+        self.headers: Final[Mapping[str, str]] = PRIVATE | {"content-security-policy": policy(_style())}
 
     def card(self, card: Card, frame: Frame) -> Response:
         """The page of a card that was told."""
@@ -75,3 +65,25 @@ class Renderer:
         """Send the browser on to a page of the desk, by a GET."""
         location = f"{self._root}/{path}" if path else self._root
         return Response(status_code=303, headers={**self.headers, "location": location})
+
+
+@cache
+def _environment(root: str, brand: Brand) -> Environment:
+    """Compiles each template once, however many desks there are at this path."""
+    environment = Environment(
+        loader=FileSystemLoader((_TEMPLATES, TEMPLATES)),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    logo = f"{root.removesuffix('/desk')}{LOGO_PATH}"
+    environment.globals |= {"root": root, "brand": brand, "logo": logo}
+    # The style is ours and hashed in the policy as it is, so it must not be escaped.
+    environment.globals |= {"style": Markup(_style())}  # noqa: S704
+    return environment
+
+
+@cache
+def _style() -> str:
+    return STYLE.read_text() + (_TEMPLATES / "desk.css").read_text()

@@ -30,20 +30,22 @@ PRIVATE: Final = {
 """The headers of every page of ours."""
 
 
+_environment: Final = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
 class Renderer:
     """Renders screens; `destination` is where a form of ours may lead on to: the address of the signature service."""
 
     def __init__(self, destination: str, brand: Brand = OURS) -> None:
         self._brand = brand
         self._style = STYLE.read_text()
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._template = environment.get_template("page.html")
+        self._template = _environment.get_template("page.html")
         self.headers: Final[Mapping[str, str]] = PRIVATE | {
             "content-security-policy": policy(self._style, _destinations(destination))
         }

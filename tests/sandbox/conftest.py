@@ -11,6 +11,7 @@ import pytest
 from deploy.sandbox import pdf
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
+from tests.plain_http import plain_client
 
 Json = dict[str, Any]
 
@@ -99,5 +100,5 @@ def settings() -> SandboxSettings:
 @pytest.fixture
 async def hands(settings: SandboxSettings) -> AsyncIterator[Hands]:
     """A sandbox with these settings, and a client of it."""
-    async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         yield Hands(sandbox, http)

@@ -5,11 +5,11 @@ import hashlib
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
+from tests.plain_http import plain_client
 from tests.sandbox.clocks import HandClock
 from tests.sandbox.conftest import PDF, Hands
 
@@ -22,7 +22,7 @@ async def test_a_document_converts_in_its_time() -> None:
     clock = HandClock()
     async with (
         running(SandboxSettings(conversion_delay=5, clock=clock)) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.url) as http,
+        plain_client(sandbox.url) as http,
     ):
         hands = Hands(sandbox, http)
         created = await hands.document()
@@ -35,7 +35,7 @@ async def test_a_request_made_while_converting_goes_out_afterwards() -> None:
     clock = HandClock()
     async with (
         running(SandboxSettings(conversion_delay=5, clock=clock)) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.url) as http,
+        plain_client(sandbox.url) as http,
     ):
         hands = Hands(sandbox, http)
         await hands.request(SIGNER)
@@ -50,7 +50,7 @@ async def test_a_new_document_is_missing_from_lists_for_a_while() -> None:
     clock = HandClock()
     async with (
         running(SandboxSettings(list_lag=5, clock=clock)) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.url) as http,
+        plain_client(sandbox.url) as http,
     ):
         hands = Hands(sandbox, http)
         created = await hands.document()
@@ -161,7 +161,7 @@ async def test_downloads_are_true_short_lived_and_without_bearer() -> None:
     clock = HandClock()
     async with (
         running(SandboxSettings(conversion_delay=0, clock=clock)) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.url) as http,
+        plain_client(sandbox.url) as http,
     ):
         hands = Hands(sandbox, http)
         await hands.request(SIGNER)
@@ -192,7 +192,7 @@ async def test_downloads_are_true_short_lived_and_without_bearer() -> None:
     ],
 )
 async def test_addresses_take_the_form_of_the_settings(settings: SandboxSettings, starts: set[str]) -> None:
-    async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         hands = Hands(sandbox, http)
         seen = {(await hands.document(external_id=f"c{number}"))["url"][:4] for number in range(6)}
         await hands.request(SIGNER)
@@ -201,7 +201,7 @@ async def test_addresses_take_the_form_of_the_settings(settings: SandboxSettings
 
 async def test_the_embedded_request_goes_by_either_name() -> None:
     settings = SandboxSettings(conversion_delay=0, embedded_key="signature_request")
-    async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         hands = Hands(sandbox, http)
         request = await hands.request(SIGNER)
         document = await hands.read()
@@ -213,7 +213,7 @@ async def test_an_unfinished_document_expires_by_itself() -> None:
     clock = HandClock()
     async with (
         running(SandboxSettings(conversion_delay=0, clock=clock)) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.url) as http,
+        plain_client(sandbox.url) as http,
     ):
         hands = Hands(sandbox, http)
         await hands.request(SIGNER, document=await hands.document(auto_expire_days=2))

@@ -11,6 +11,7 @@ from deploy.sandbox.pages.index import MOST_SHOWN
 from deploy.sandbox.pages.switches import SWITCHES
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
+from tests.plain_http import plain_client
 from tests.sandbox.clocks import HandClock
 from tests.sandbox.conftest import Hands
 
@@ -180,7 +181,7 @@ async def test_a_document_that_is_still_converted_is_not_shown_for_signing() -> 
     clock = HandClock()
     async with (
         running(SandboxSettings(conversion_delay=5, clock=clock)) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.url) as http,
+        plain_client(sandbox.url) as http,
     ):
         hands = Hands(sandbox, http)
         await hands.request(ADA)

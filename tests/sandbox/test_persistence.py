@@ -3,10 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
-
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
+from tests.plain_http import plain_client
 from tests.sandbox.clocks import HandClock
 from tests.sandbox.conftest import Hands
 from tests.sandbox.receivers import receiving
@@ -17,7 +16,7 @@ BOB = {"email": "bob@x.test", "order": 2}
 
 async def test_documents_requests_tokens_and_ledger_are_kept(tmp_path: Path) -> None:
     settings = SandboxSettings(conversion_delay=0, data=tmp_path / "deep")
-    async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         first = Hands(sandbox, http)
         await first.request(ADA, BOB)
         await first.act("ada@x.test", "sign")
@@ -25,7 +24,7 @@ async def test_documents_requests_tokens_and_ledger_are_kept(tmp_path: Path) -> 
         await http.post("/_sandbox/devices", json={"token": "bob~1", "state": "unregistered"})
         before, shown = await first.ledger(), await first.read()
         token = sandbox.world.signature_tokens.issue()
-    async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         second = Hands(sandbox, http)
         assert (await second.ledger())[: len(before)] == before
         bearer = {"authorization": f"Bearer {token}"}
@@ -44,15 +43,15 @@ async def test_documents_requests_tokens_and_ledger_are_kept(tmp_path: Path) -> 
 async def test_what_was_in_the_middle_goes_on(tmp_path: Path) -> None:
     clock = HandClock()
     settings = SandboxSettings(conversion_delay=10, data=tmp_path, clock=clock)
-    async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         hands = Hands(sandbox, http)
         await hands.request(ADA, document=await hands.document(auto_expire_days=1))
     clock.now += 10
-    async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         assert (await Hands(sandbox, http).read())["status"] == "se"
         assert len(await Hands(sandbox, http).ledger("mail")) == 1
     clock.now += 86_400
-    async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         assert (await Hands(sandbox, http).read())["status"] == "xp"
 
 
@@ -60,12 +59,12 @@ async def test_open_callbacks_are_delivered_by_the_next_run(tmp_path: Path) -> N
     clock = HandClock()
     settings = SandboxSettings(conversion_delay=0, data=tmp_path, clock=clock)
     async with receiving(500) as receiver:
-        async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+        async with running(settings) as sandbox, plain_client(sandbox.url) as http:
             hands = Hands(sandbox, http)
             await hands.document(events_callback_url=receiver.url)
             await hands.until("callback")
         clock.now += settings.retry_unit
-        async with running(replace(settings)) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+        async with running(replace(settings)) as sandbox, plain_client(sandbox.url) as http:
             attempts = await Hands(sandbox, http).until("callback", 2)
     assert [(entry["attempt"], entry["status"]) for entry in attempts] == [(1, 500), (2, 200)]
     assert receiver.bodies[0]["uuid"] == receiver.bodies[1]["uuid"]

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from deploy.sandbox.settings import SandboxSettings
+from tests.plain_http import plain_client
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +55,7 @@ async def hanging_call(http: httpx.AsyncClient) -> asyncio.Task[httpx.Response]:
 
 
 async def test_it_becomes_ready_keeps_its_data_and_ends_quickly(tmp_path: Path) -> None:
-    async with process(tmp_path, SANDBOX_TENANT="zeta") as (first, url), httpx.AsyncClient(base_url=url) as http:
+    async with process(tmp_path, SANDBOX_TENANT="zeta") as (first, url), plain_client(url) as http:
         grant = {"grant_type": "client_credentials"}
         client = ("countersign", "sandbox-signature-secret")
         assert (await http.post("/tenants/zeta/oauth2/token", data=grant, auth=client)).status_code == 200
@@ -65,7 +66,7 @@ async def test_it_becomes_ready_keeps_its_data_and_ends_quickly(tmp_path: Path) 
         assert time.monotonic() - before < 3
         with pytest.raises(httpx.HTTPError):
             await hanging
-    async with process(tmp_path) as (_, url), httpx.AsyncClient(base_url=url) as http:
+    async with process(tmp_path) as (_, url), plain_client(url) as http:
         assert [entry["type"] for entry in (await http.get("/_sandbox/ledger")).json()][:1] == ["token_issued"]
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
+from tests.plain_http import plain_client
 from tests.sandbox.conftest import PDF, Hands
 from tests.sandbox.test_documents import UPLOAD
 
@@ -140,7 +140,7 @@ async def test_cancel_comes_too_late_when_all_have_signed(hands: Hands) -> None:
 
 async def test_the_actions_can_go_by_the_names_of_the_lineage() -> None:
     settings = SandboxSettings(conversion_delay=0, action_names="signrequest")
-    async with running(settings) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         hands = Hands(sandbox, http)
         item = f"/signature-requests/{(await hands.request(ADA))['uuid']}"
         assert (await hands.api("POST", f"{item}/resend_signature_request_email/")).status_code == 404

@@ -3,11 +3,11 @@
 from base64 import urlsafe_b64decode
 from typing import Any
 
-import httpx
 import pytest
 
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
+from tests.plain_http import plain_client
 from tests.sandbox.clocks import HandClock
 from tests.sandbox.conftest import Hands
 
@@ -51,7 +51,7 @@ async def test_an_unknown_tenant_is_refused_by_the_gateway(hands: Hands) -> None
 
 async def test_a_token_expires() -> None:
     clock = HandClock()
-    async with running(SandboxSettings(token_lifetime=10, clock=clock)) as sandbox, httpx.AsyncClient() as http:
+    async with running(SandboxSettings(token_lifetime=10, clock=clock)) as sandbox, plain_client() as http:
         bearer = {"authorization": f"Bearer {sandbox.world.signature_tokens.issue()}"}
         clock.now += 9.9
         assert (await http.get(f"{sandbox.url}/api/v1/events/", headers=bearer)).status_code == 200

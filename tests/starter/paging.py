@@ -32,6 +32,7 @@ from starter.pages import Pages
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app
+from tests.plain_http import plain_client
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.subject import Role
 from workflows.model.views import Shown
@@ -159,7 +160,7 @@ class Phone:
 
     async def signers(self) -> list[dict[str, Any]]:
         """The signers as the sandbox shows them."""
-        async with httpx.AsyncClient(base_url=self.sandbox.url, trust_env=False) as client:
+        async with plain_client(self.sandbox.url) as client:
             return [one for found in (await client.get("/_sandbox/documents")).json() for one in found["signers"]]
 
     def arm(self, **fault: Any) -> None:
@@ -173,7 +174,7 @@ class Phone:
     async def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         settings = self.sandbox.world.settings
         token_path = f"/tenants/{settings.tenant}/oauth2/token"
-        async with httpx.AsyncClient(base_url=self.sandbox.url, trust_env=False) as client:
+        async with plain_client(self.sandbox.url) as client:
             login = (settings.client_id, settings.client_secret)
             token = await client.post(token_path, data={"grant_type": "client_credentials"}, auth=login)
             headers = {"authorization": f"Bearer {token.json()['access_token']}"}
@@ -183,7 +184,7 @@ class Phone:
             return found
 
     async def _post(self, path: str, body: dict[str, str]) -> None:
-        async with httpx.AsyncClient(base_url=self.sandbox.url, trust_env=False) as client:
+        async with plain_client(self.sandbox.url) as client:
             (await client.post(path, json=body)).raise_for_status()
 
 
@@ -252,7 +253,7 @@ async def phone(
         )
         async with (
             listening(make_app(pages.routes()), Bind("127.0.0.1", 0), proxies=proxies) as url,
-            httpx.AsyncClient(base_url=url, trust_env=False) as browser,
+            plain_client(url) as browser,
         ):
             yield Phone(browser, pages, links, sandbox, wishes, asked, known, looks, watch, store=store)
         await signatures.aclose()

@@ -1,6 +1,5 @@
 """Who is really connected is known, whomever a proxy says that it calls for."""
 
-import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -8,6 +7,7 @@ from starlette.routing import Route
 
 from starter.serving import listening, peer_of
 from starter.setting_values import Bind
+from tests.plain_http import plain_client
 
 
 async def test_a_proxy_is_believed_whom_it_calls_for_and_is_known_itself() -> None:
@@ -16,7 +16,7 @@ async def test_a_proxy_is_believed_whom_it_calls_for_and_is_known_itself() -> No
 
     async with (
         listening(Starlette(routes=[Route("/", who)]), Bind("127.0.0.1", 0), proxies=("127.0.0.1",)) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        plain_client(url) as client,
     ):
         answer = await client.get("/", headers={"x-forwarded-for": "10.9.1.1"})
     assert answer.json() == ["10.9.1.1", "127.0.0.1"]

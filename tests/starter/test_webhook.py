@@ -16,6 +16,7 @@ from starter.exits import Refusal
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app, receiver_routes
+from tests.plain_http import plain_client
 from tests.starter.paging import REQUEST, phone
 from tests.starter.receiving import JSON, PATH, RecordingSignals, encoded, receiver, said
 
@@ -29,7 +30,7 @@ async def running(
     app = make_app(receiver_routes(receiver(signals, body_seconds=body_seconds), signals))
     async with (
         listening(app, ANYWHERE, head_seconds=head_seconds) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        plain_client(url) as client,
     ):
         yield client
 

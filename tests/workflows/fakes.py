@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError
 
+from activities.follow_up.nearest import nearest
 from workflows.model.notices import (
     Channel,
     Delivered,
@@ -236,6 +237,13 @@ class FakePlanner(Planner, StandIns):
 
     def _expiry(self, planning: Planning, due_at: datetime) -> Moment:
         return _moment(due_at, MomentKind.EXPIRE, "expiry", planning.subject.requester)
+
+
+class ManyReminders(FakePlanner):
+    """Cuts its plans as the real one does: of many reminders to the next ones."""
+
+    async def plan(self, planning: Planning) -> Agenda:
+        return nearest(await super().plan(planning), planning)
 
 
 @dataclass

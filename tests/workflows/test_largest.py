@@ -9,7 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from activities.follow_up.nearest import AT_LEAST, REMINDERS_AT_ONCE, nearest
-from tests.workflows.fakes import FakePlanner, World
+from tests.workflows.fakes import ManyReminders, World
 from tests.workflows.stage import Story, a_request, story
 from workflows.follow_up.agenda import Nudge, Wait, is_used_up, next_step
 from workflows.follow_up.inputs import planning_of
@@ -28,14 +28,6 @@ from workflows.signature.show import show
 PAYLOAD_AT_MOST = 256 * 1024
 RUN_AT_MOST = 4 * 1024 * 1024
 DAYS = 50
-
-
-class ManyReminders(FakePlanner):
-    """As the real one, plans the next of many reminders."""
-
-    async def plan(self, planning: Planning) -> Agenda:
-        """Cut like the real one's."""
-        return nearest(await super().plan(planning), planning)
 
 
 def world() -> World:

@@ -221,12 +221,12 @@ async def test_the_turn_that_comes_while_core_signature_is_away_begins_when_it_i
     async with story(world, a_request().replace(policy=POLICY), begins=start) as it:
         await until(it, start + DAY, 10)
         world.signatures.sign("customer-signer")
-        world.signatures.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        world.signatures.failures = [refusal(Code.UNREACHABLE, wait=timedelta(hours=1)) for _ in range(1_000)]
         await it.callback()
-        await until(it, start + 3 * DAY, 9, 30)
+        await until(it, start + 2 * DAY, 9, 30)
         world.signatures.failures = []
-        await until(it, start + 3 * DAY, 10)
+        await until(it, start + 2 * DAY, 10, 30)
         [waiting] = (await it.shown()).waiting_for
         planned = await it.handle.query(Request.planning)
     assert waiting.person == "chief-executive"
-    assert [turn.since >= start + 3 * DAY - timedelta(minutes=30) for turn in planned.turns] == [True]
+    assert [turn.since >= start + 2 * DAY - timedelta(minutes=30) for turn in planned.turns] == [True]

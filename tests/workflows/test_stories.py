@@ -9,8 +9,9 @@ from temporalio.client import WorkflowUpdateFailedError
 from activities import runs
 from activities.runs import RunStatus
 from tests.servers import time_skipping
-from tests.workflows.fakes import World, refusal
+from tests.workflows.fakes import ManyReminders, World, refusal
 from tests.workflows.stage import PARALLEL, a_request, approver, begin, silent_for, story, workers
+from workflows.follow_up import options
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.attention import AttentionCode
 from workflows.model.notices import NoticeAction, Outcome
@@ -371,15 +372,19 @@ async def test_after_an_outage_beyond_the_due_date_the_last_warning_comes_before
     assert [stage for stage, _ in world.push.stages()] == ["warning-1d", "escalation", "escalated"]
 
 
-async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried() -> None:
+async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of runs an eighth as long as they may be; `tests/chaos/test_histories.py` has the longest."""
+    monkeypatch.setattr(options, "RUN_AT_MOST", options.RUN_AT_MOST // 8)
     world = World()
-    world.planner.reminders = tuple(timedelta(hours=12 * number) for number in range(1, 450))
-    world.planner.window = timedelta(days=400)
+    twice_a_day = tuple(timedelta(hours=12 * number) for number in range(1, LINES_AT_MOST + 20))
+    world.planner = ManyReminders(reminders=twice_a_day, window=timedelta(days=400))
     async with story(world) as it:
         await it.callback("viewed", event="early")
         await it.wish(Pause(actor="legal-desk"), op="op-1")
         await it.wish(Resumption(actor="legal-desk"), op="op-2")
-        for _ in range(8):
+        for _ in range(4):
             await it.days_pass(30)
         reads = len(world.signatures.observations)
         await it.callback("viewed", event="early")
@@ -389,12 +394,12 @@ async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried()
         description = await it.env.client.get_workflow_handle(it.handle.id).describe()
         assert len(world.signatures.observations) == reads
         assert description.run_id != it.handle.first_execution_run_id
-        assert description.history_length < 4_200
+        assert description.history_length < 1_000
         world.signatures.status = Status.SIGNED
         await it.callback("signed")
         assert (await it.handle.result()).outcome is Status.SIGNED
     assert [stage for stage, _ in world.push.stages()].count("ready") == 1
-    assert shown.earlier + len(shown.notifications) > 440
+    assert shown.earlier + len(shown.notifications) > LINES_AT_MOST + 10
     assert len(shown.notifications) <= LINES_AT_MOST
     assert [e.what for e in shown.timeline].count("paused") == 1, (
         "an update that was repeated in a later run was made again"
@@ -416,8 +421,9 @@ async def test_a_callback_that_comes_while_the_creation_runs_is_not_lost() -> No
 async def test_a_faulty_people_file_is_a_problem_that_stops_no_clock_and_mends_itself() -> None:
     world = World()
     world.planner.doubt = "people.yaml:7: zone: unknown"
+    world.planner.reminders = (timedelta(hours=12), timedelta(hours=24))
     async with story(world) as it:
-        await it.days_pass(3.1)
+        await it.days_pass(0.6)
         shown = await it.shown()
         assert shown.problem is not None
         assert (shown.problem.code, shown.problem.says) == (Code.DIRECTORY, "people.yaml:7: zone: unknown")

@@ -11,6 +11,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials
 from deploy.sandbox.server import RunningSandbox
+from tests.plain_http import plain_client
 from workflows.model.request import Brief, Document
 from workflows.model.subject import Participant, Role
 
@@ -42,7 +43,7 @@ def uploaded(asked: Brief, config: CoreSignatureConfig, content: bytes = PDF) ->
 
 async def deed(sandbox: RunningSandbox, email: str, what: str, **body: str) -> None:
     """Let a signer act."""
-    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as browser:
+    async with plain_client(sandbox.url) as browser:
         [document] = (await browser.get("/_sandbox/documents")).json()
         [signer] = [one for one in document["signers"] if one["email"] == email]
         (await browser.post(f"/_sandbox/signers/{signer['uuid']}/{what}", json=body)).raise_for_status()

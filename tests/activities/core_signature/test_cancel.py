@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
@@ -14,6 +13,7 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, deed, uploaded
+from tests.plain_http import plain_client
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen
 from workflows.model.request import Brief
 from workflows.model.subject import Code, Status
@@ -74,7 +74,7 @@ async def test_signed_stays_signed(
 async def test_what_was_deleted_need_not_be_cancelled(
     sandbox: RunningSandbox, service: CoreSignatureService, order: CancelOrder, act: Acting
 ) -> None:
-    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as operator:
+    async with plain_client(sandbox.url) as operator:
         await operator.post(f"/_sandbox/documents/{order.document}/delete")
     assert await act(service.cancel, order) is None
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
@@ -19,6 +18,7 @@ from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import answering, deed
+from tests.plain_http import plain_client
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
@@ -354,6 +354,6 @@ async def test_a_provider_that_forgets_who_was_replaced_is_believed_about_the_ne
 async def test_a_deleted_document_ends_the_request(
     sandbox: RunningSandbox, service: CoreSignatureService, order: ForwardOrder, act: Acting
 ) -> None:
-    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as operator:
+    async with plain_client(sandbox.url) as operator:
         await operator.post(f"/_sandbox/documents/{order.document}/delete")
     assert (await failure_of(act, service, order)).type == Code.DOCUMENT_DELETED

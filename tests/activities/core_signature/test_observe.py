@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
@@ -14,6 +13,7 @@ from activities.store import Home, Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls
 from tests.activities.core_signature.requests import deed
+from tests.plain_http import plain_client
 from workflows.model.provider import CreateOrder, DocumentSeen, Observation
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
@@ -80,7 +80,7 @@ async def test_an_ending_is_read_and_nothing_is_recorded_of_it(
 async def test_a_document_deleted_at_the_provider_is_final(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
 ) -> None:
-    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as operator:
+    async with plain_client(sandbox.url) as operator:
         await operator.post(f"/_sandbox/documents/{document}/delete")
     failure = await failure_of(act, service, observation(request_brief, document))
     assert (failure.type, failure.non_retryable) == (Code.DOCUMENT_DELETED, True)

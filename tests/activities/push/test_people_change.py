@@ -143,7 +143,7 @@ async def test_a_signer_who_leaves_is_a_problem_that_the_requester_hears_of_and_
     async with story(world, await request(store, EVERY_TWO_DAYS, "west", "east"), begins=start) as it:
         await it.days_pass(1)
         people(tmp_path, east)
-        await it.until(start + 3 * DAY)
+        await it.until(start + 2.5 * DAY)
         gone = await it.shown()
         people(tmp_path, west, east)
         await it.until(start + 4 * DAY)
@@ -175,7 +175,7 @@ async def test_who_leaves_while_nothing_is_planned_is_missed_within_a_week(
 async def test_of_whoever_has_left_somebody_who_can_act_is_told_as_the_policy_says(
     world: World, store: Store, tmp_path: Path
 ) -> None:
-    escalation = Escalation(after="4d", or_=None, to=("alternates",), alternates=("deputy",))
+    escalation = Escalation(after="2d", or_=None, to=("alternates",), alternates=("deputy",))
     deputy = person("deputy", WEST.key, ", devices: [{token: d~1, platform: ios}]")
     people(tmp_path, person("west", WEST.key), deputy)
     start = monday(9)
@@ -183,6 +183,6 @@ async def test_of_whoever_has_left_somebody_who_can_act_is_told_as_the_policy_sa
     async with story(world, await request(store, policy, "west"), begins=start) as it:
         await it.days_pass(1)
         people(tmp_path, deputy)
-        await it.until(start + 5 * DAY)
+        await it.until(start + 2.1 * DAY)
         shown = await it.shown()
     assert [(one.from_, one.to, one.reason) for one in shown.escalations] == [("west", "deputy", "escalation")]
