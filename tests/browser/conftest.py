@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
 from tests.browser.contract import Contract
-from tests.browser.phone import Phone, phone_of
+from tests.browser.phone import Phone, fresh, page_of
 from tests.stack.laptop import Laptop
 
 
@@ -23,15 +23,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """The browser; each story has a phone of its own in it."""
+    """The browser, which has the screen that the stories share, and for some of them another one."""
     async with chromium(executable() or "") as it:
         yield it
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def screen(browser: Browser) -> AsyncIterator[Page]:
+    """One screen for all stories: a new one costs a browser more than most pages do."""
+    async with page_of(browser) as it:
+        yield it
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def phone(browser: Browser, laptop: Laptop) -> AsyncIterator[Phone]:
+async def phone(screen: Page, laptop: Laptop) -> AsyncIterator[Phone]:
     """A phone without a history."""
-    async with phone_of(browser, laptop.addresses["sandbox"]) as it:
+    async with fresh(screen, laptop.addresses["sandbox"]) as it:
         yield it
 
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, expect
 
 from starter.page.screens import ScreenName
 
@@ -23,10 +23,19 @@ _AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text()
 _AXE_OPTIONS: Final = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 _ONLY_COLOURS: Final = {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}
 """What else there is to find once the same page was looked at in other colours."""
-_Scheme = Literal["dark", "light"]
-_SCHEMES: Final[tuple[_Scheme, ...]] = ("dark", "light")
+_ONLY_PLACES: Final = {
+    "resultTypes": ["violations"],
+    "runOnly": ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"],
+}
+"""What else there is to find once the same page was looked at where it lies otherwise, and shows the same."""
+_SHOWN: Final = "() => [...document.body.querySelectorAll('*')].map(one => one.checkVisibility()).join()"
 _PATIENCE: Final = 20.0
+_GLANCE: Final = 0.2
+"""Between two looks at the same page: a browser has much to do for each."""
 _MOST_STOPS: Final = 25
+_MADE_OF: Final = """() => [...document.querySelectorAll("*")]
+  .map(one => [one.tagName, ...[...one.attributes].filter(it => it.name != "value").map(it => it.value)].join(" "))
+  .join()"""
 _FOCUS: Final = """() => {
   const element = document.activeElement;
   const {outlineStyle, outlineWidth} = getComputedStyle(element);
@@ -66,12 +75,14 @@ class Phone:
         async with asyncio.timeout(_PATIENCE):
             await self.open(url)
             while not await self.heading(heading).is_visible():
+                await asyncio.sleep(_GLANCE)
                 await self.open(url)
 
     async def again_until(self, wanted: Locator) -> None:
         """Look at this page again until it has this."""
         async with asyncio.timeout(_PATIENCE):
             while not await wanted.is_visible():
+                await asyncio.sleep(_GLANCE)
                 await self.page.reload()
 
     def notice(self, document: str) -> Locator:
@@ -118,27 +129,38 @@ class Phone:
 
     async def is_usable(self) -> None:
         """Nothing lies outside the screen, a thumb hits every button, and axe finds nothing, by day and by night."""
+        await self.fits()
+        assert await self.page.evaluate(_SMALL, THUMB) == []
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(_AXE)
+        assert await self._violations(_AXE_OPTIONS) == []
+        if await self._knows_the_dark():
+            await self.page.emulate_media(color_scheme="dark")
+            assert await self._violations(_ONLY_COLOURS) == [], "in the dark"
+            await self.page.emulate_media(color_scheme="light")
+        shown = await self.page.evaluate(_SHOWN)
+        await self._fits(DESK_WIDTH)
+        same = await self.page.evaluate(_SHOWN) == shown
+        assert await self._violations(_ONLY_PLACES if same else _AXE_OPTIONS) == []
+        await self._fits(WIDTH)
+
+    async def looks(self) -> str:
+        """What the page is made of, without its words."""
+        return str(await self.page.evaluate(_MADE_OF))
+
+    async def fits(self) -> None:
+        """Nothing lies outside the narrowest screen and the usual one."""
         await self._fits(NARROWEST)
         await self._fits(WIDTH)
-        assert await self.page.evaluate(_SMALL, THUMB) == []
-        await self.page.evaluate(_AXE)
-        assert await self._violations(_AXE_OPTIONS) == []
-        for scheme in await self._schemes():
-            await self.page.emulate_media(color_scheme=scheme)
-            assert await self._violations(_ONLY_COLOURS) == [], scheme
-        await self._fits(DESK_WIDTH)
-        assert await self._violations(_AXE_OPTIONS) == []
-        await self._fits(WIDTH)
-        await self.page.emulate_media(color_scheme="light")
 
     async def _fits(self, width: int) -> None:
         await self.page.set_viewport_size({"width": width, "height": HEIGHT})
         wide = await self.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{self.page.url} is {wide} wide on a screen of {width}"
 
-    async def _schemes(self) -> list[_Scheme]:
+    async def _knows_the_dark(self) -> bool:
         known = await self.page.locator("meta[name=color-scheme]").get_attribute("content") or ""
-        return [scheme for scheme in _SCHEMES if scheme in known.split()]
+        return "dark" in known.split()
 
     async def _violations(self, options: dict[str, Any]) -> list[str]:
         found: Any = await self.page.evaluate("options => axe.run(options)", options)
@@ -146,17 +168,45 @@ class Phone:
 
 
 @asynccontextmanager
-async def phone_of(browser: Browser, sandbox: str, *, scripts: bool = True) -> AsyncIterator[Phone]:
-    """A fresh phone; nothing of its page may go wrong in silence."""
+async def page_of(browser: Browser, *, scripts: bool = True) -> AsyncIterator[Page]:
+    """The screen of a phone, and nothing on it."""
     context = await browser.new_context(
         viewport={"width": WIDTH, "height": HEIGHT}, has_touch=True, is_mobile=True, java_script_enabled=scripts
     )
-    page = await context.new_page()
+    try:
+        yield await context.new_page()
+    finally:
+        await context.close()
+
+
+@asynccontextmanager
+async def fresh(page: Page, sandbox: str) -> AsyncIterator[Phone]:
+    """A phone without a history, on a screen that others had before; nothing of its page may go wrong in silence."""
+    await page.context.clear_cookies()
+    await page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    await page.emulate_media(color_scheme="light")
     complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+
+    def hear_error(error: Error) -> None:
+        complaints.append(str(error))
+
+    def hear_console(said: ConsoleMessage) -> None:
+        if "Content Security" in said.text:
+            complaints.append(said.text)
+
+    page.on("pageerror", hear_error)
+    page.on("console", hear_console)
     try:
         yield Phone(page, sandbox)
     finally:
-        await context.close()
+        await page.goto("about:blank")
+        page.remove_listener("pageerror", hear_error)
+        page.remove_listener("console", hear_console)
     assert complaints == []
+
+
+@asynccontextmanager
+async def phone_of(browser: Browser, sandbox: str, *, scripts: bool = True) -> AsyncIterator[Phone]:
+    """A phone beside the one that the stories share."""
+    async with page_of(browser, scripts=scripts) as page, fresh(page, sandbox) as phone:
+        yield phone
