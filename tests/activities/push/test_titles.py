@@ -1,4 +1,4 @@
-"""Ten thousand titles in every language: no service ever gets more bytes than it takes, whatever the name is."""
+"""Ten thousand titles, a share in each language: no service ever gets more bytes than it takes, whatever the name."""
 
 import random
 from collections.abc import Callable
@@ -63,7 +63,8 @@ def through_appworks(message: Message) -> int:
 @pytest.mark.parametrize(("size", "limit"), [(through_fcm, fcm.LIMIT), (through_appworks, appworks.LIMIT)])
 def test_every_title_fits(language: str, size: Callable[[Message], int], limit: int) -> None:
     message = longest_notice(language)
-    sizes = [size(replace(message, document=title)) for title in titles()]
+    share = titles()[LANGUAGES.index(language) :: len(LANGUAGES)]
+    sizes = [size(replace(message, document=title)) for title in share]
     assert max(sizes) <= limit
     # Else no title was so long that it had to be cut.
     assert max(sizes) > limit - 40
