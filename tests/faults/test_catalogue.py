@@ -20,10 +20,14 @@ OURS = ("faults", "chaos")
 _NOT_OF_A_FAULT = ("faults/test_oracle.py", "faults/test_catalogue.py")
 
 
+def table() -> list[tuple[str, str]]:
+    """The number of each row, and its last cell."""
+    return re.findall(r"^\| ([A-Z]\d+) \|.*\| ([^|]*) \|$", PAGE.read_text(), re.MULTILINE)
+
+
 def rows() -> dict[str, set[str]]:
     """The tests that each row names."""
-    table = re.findall(r"^\| ([A-Z]\d+) \|.*\| ([^|]*) \|$", PAGE.read_text(), re.MULTILINE)
-    return {number: set(re.findall(r"`(\S+::test_\w+)`", shown)) for number, shown in table}
+    return {number: set(re.findall(r"`(\S+::test_\w+)`", shown)) for number, shown in table()}
 
 
 def defined(file: Path) -> set[str]:
@@ -31,6 +35,11 @@ def defined(file: Path) -> set[str]:
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     names = [node.name for node in ast.parse(file.read_text()).body if isinstance(node, functions)]
     return {f"{file.relative_to(TESTS)}::{name}" for name in names if name.startswith("test_")}
+
+
+def test_a_row_is_known_by_its_number() -> None:
+    numbers = [number for number, _ in table()]
+    assert [number for number in numbers if numbers.count(number) > 1] == []
 
 
 def test_every_promised_row_names_a_test() -> None:
