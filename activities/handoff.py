@@ -13,10 +13,10 @@ from activities.downstream import Downstream
 from activities.failures import failing_as_application_errors
 from activities.in_turn import Pace, Turns, unbroken
 from activities.ledger_pages import keep
-from activities.own_words import apart
+from activities.own_words import DAMAGED, ERASED, apart, words_of
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.rpc_errors import about_the_workflow
-from activities.store import Home, RecordConflict, Store
+from activities.store import Home, RecordConflict, Store, StoreFailure
 from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.record import amendment, dead_after
 from workflows.follow_up.stages import Stage
@@ -26,6 +26,7 @@ from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch, SettledRecord
 from workflows.model.settlement import AnyEnded, HandoffCall, HandoffReport, HandoffResult
 from workflows.model.subject import Subject
+from workflows.model.views import RequestShow
 from workflows.names import handoff_key, notice_key
 from workflows.ports import Handoff, PushService
 
@@ -110,7 +111,7 @@ class Fanout(Handoff):
             return await self._tell(call, subject, settled)
         except UnknownGroup as failure:
             return _not_done(call, str(failure), gone=True)
-        except DirectoryFailure as failure:
+        except (DirectoryFailure, StoreFailure) as failure:
             return _not_done(call, str(failure))
         except ApplicationError as failure:
             return _refused(call, failure)
@@ -146,15 +147,31 @@ class Fanout(Handoff):
         data = settled.model_dump(mode="json")
         if target.personal:
             asked = "signers" if "signers" in data else "people"
-            data[asked] = [{**one, **await self._personal(one["person"], subject)} for one in data[asked]]
+            data[asked] = await self._personal(data[asked], subject)
         return {"type": subject.type.names.event, "timestamp": data["at"], "data": data}
 
-    async def _personal(self, person: str, subject: Subject) -> dict[str, str]:
+    async def _personal(self, people: list[dict[str, Any]], subject: Subject) -> list[dict[str, Any]]:
+        reasons = await self._reasons(subject)
+        return [
+            {**one, **await self._address(one["person"], subject), **reasons.get(one["person"], {})} for one in people
+        ]
+
+    async def _address(self, person: str, subject: Subject) -> dict[str, str]:
         try:
             known = await self._directory.person(person, subject.inline_of)
         except UnknownPerson:  # they have left since; the others are still news
             return {}
         return {"name": known.name, "email": known.email}
+
+    async def _reasons(self, subject: Subject) -> dict[str, dict[str, str]]:
+        """What those who declined have said, as far as it was not erased."""
+        home = Home.of(subject.workflow_id)
+        content = await self._store.read_record(home)
+        shown = SettledRecord.model_validate_json(content).show if content else None
+        if not isinstance(shown, RequestShow):
+            return {}
+        told = {line.person: await words_of(self._store, home, line.reason) for line in shown.signers if line.reason}
+        return {person: {"reason": reason} for person, reason in told.items() if reason not in (ERASED, DAMAGED)}
 
     async def _push_to_group(self, call: HandoffCall, group: str, subject: Subject, settled: AnyEnded) -> HandoffResult:
         """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.

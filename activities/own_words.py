@@ -1,7 +1,7 @@
 """People's own words beside what is written once: objects of their own, which can be erased while a record stays.
 
-Questions, answers and the reasons that people give are in `texts/<kind>/<owner>/<id>`; records and pages have
-a reference in the place of each.
+Questions, answers and the reasons that people give, also to decline, are in `texts/<kind>/<owner>/<id>`; records and
+pages have a reference in the place of each.
 """
 
 import asyncio
@@ -13,13 +13,14 @@ from typing import Any, Final, TypeAlias, TypeVar
 from activities.store import Home, Reference, Store, TextDamaged
 from workflows.model.base import Model
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.views import SignerLine
 
 ERASED: Final = "(erased)"
 DAMAGED: Final = "(damaged)"
 """What is shown instead of words that are not what was kept."""
 
 Told = TypeVar("Told", bound=Model)
-_SPOKEN: Final = (AskedQuestion, TimelineEntry)
+_SPOKEN: Final = (AskedQuestion, TimelineEntry, SignerLine)
 _Change: TypeAlias = Callable[[str, str], Awaitable[str]]
 """From the name of a text and what stands in its place to what is to stand there."""
 
@@ -72,13 +73,23 @@ def _has_words(value: object) -> bool:
 async def _within(value: Any, change: _Change) -> Any:
     if isinstance(value, tuple):
         return tuple(await asyncio.gather(*(_within(one, change) for one in value)))
-    return await (_asked if isinstance(value, AskedQuestion) else _happened)(value, change)
+    match value:
+        case AskedQuestion():
+            return await _asked(value, change)
+        case SignerLine():
+            return await _declined(value, change)
+        case _:
+            return await _happened(value, change)
 
 
 async def _asked(question: AskedQuestion, change: _Change) -> AskedQuestion:
     text = await change(f"question-{question.number}", question.text)
     answer = question.answer
     return question.replace(text=text, answer=answer and await change(f"answer-{question.number}", answer))
+
+
+async def _declined(line: SignerLine, change: _Change) -> SignerLine:
+    return line.replace(reason=line.reason and await change(f"reason-{line.order}", line.reason))
 
 
 async def _happened(entry: TimelineEntry, change: _Change) -> TimelineEntry:

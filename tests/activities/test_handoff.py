@@ -1,5 +1,6 @@
 """The fan-out of a settled request: every target told in its own way, each with its own result."""
 
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,8 +37,8 @@ from workflows.model.policy import Target
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffCall, HandoffLine, HandoffResult, HandoffState, Settled, SettledSigner
-from workflows.model.subject import Status
-from workflows.model.views import RequestShow
+from workflows.model.subject import Role, Status
+from workflows.model.views import RequestShow, SignerLine
 from workflows.names import SIGNATURE_SETTLED, notice_key
 
 __all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
@@ -168,6 +169,25 @@ async def test_names_and_addresses_go_only_where_they_are_asked_for(
     known, unknown = called(sandbox, "archive")["body"]["data"]["signers"]
     assert (known["name"], known["email"]) == ("Chief Executive", "ceo@example.test")
     assert unknown.keys() == {"person", "state", "at"}
+
+
+async def test_why_somebody_declined_goes_only_where_it_is_asked_for_and_no_more_once_it_is_erased(
+    house: House, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    line = SignerLine(
+        person="chief-executive", order=1, role=Role.SIGN, state=SignerState.DECLINED, reason="We have no such annex."
+    )
+    said = record(Status.DECLINED).show
+    assert isinstance(said, RequestShow)
+    declined = record(Status.DECLINED).replace(show=said.replace(signers=(line,)))
+    await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=declined)
+    kept = await house.store.read_record(Home.of_request("msa-0042"))
+    assert b"annex" not in (kept or b"")
+    assert "annex" not in called(sandbox, "finance")["raw"]
+    assert called(sandbox, "archive")["body"]["data"]["signers"][0]["reason"] == "We have no such annex."
+    shutil.rmtree(tmp_path / "kept" / "texts")
+    await house.tell(house.hook("audit", personal=True))
+    assert "reason" not in called(sandbox, "audit")["body"]["data"]["signers"][0]
 
 
 async def test_a_person_is_told_of_the_ending(house: House, sandbox: RunningSandbox) -> None:

@@ -9,8 +9,9 @@ from activities.own_words import DAMAGED, ERASED, apart, together
 from activities.store import Home, Store
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Page
-from workflows.model.subject import Status
-from workflows.model.views import RequestShow
+from workflows.model.request import SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.views import RequestShow, SignerLine
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MSA = Home.of_request("msa-0042")
@@ -19,12 +20,14 @@ OPEN = AskedQuestion(number=2, person="chair", text="Which page?", at=AT)
 PAUSED = TimelineEntry(at=AT, what="paused", who="legal-desk", why="They are on strike", said=True)
 PAUSED_AGAIN = PAUSED.replace(why="They still are")
 SENT = TimelineEntry(at=AT, what="sent", who="core-signature", why="as planned")
+DECLINED = SignerLine(person="chair", order=1, role=Role.SIGN, state=SignerState.DECLINED, reason="No annexation")
 SHOWN = RequestShow(
     id="msa-0042",
     kind="customer-contract",
     status=Status.CANCELLED,
     question=OPEN,
     answered=(ASKED,),
+    signers=(DECLINED,),
     timeline=(SENT, PAUSED, PAUSED_AGAIN),
 )
 WORDS = ("annex", "Annex", "page", "strike", "still")

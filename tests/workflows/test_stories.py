@@ -109,6 +109,7 @@ async def test_declined_tells_the_requester_and_earlier_signers_with_the_reason_
     called = {call.target.target for batch in world.handoff.batches for call in batch.calls}
     assert called == {"notice:legal-desk", "notice:customer-signer", "notice:chief-executive"}
     assert ("declined", "chief-executive", "Clause 7 is missing") in [(e.what, e.who, e.why) for e in shown.timeline]
+    assert [line.reason for line in shown.signers] == [None, "Clause 7 is missing"]
 
 
 async def test_an_operator_cancels_with_an_update() -> None:

@@ -52,6 +52,8 @@ class SignerLine(Model):
     at: AwareDatetime | None = None
     late: bool = False
     """They signed after the due date."""
+    reason: str | None = None
+    """Why they declined, in their own words."""
 
 
 class Choices(Model):

@@ -8,16 +8,26 @@ from workflows.model.settlement import Settled, SettledSigner
 from workflows.model.views import RequestShow, SignerLine
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
+from workflows.signature.signatures import SignerProgress
 
 
 def show(request: SignatureRequest, progress: Progress, now: datetime) -> RequestShow:
     """Everything there is to know of a request at `now`; `request` has the signers of now."""
-    lines = (
-        SignerLine(person=s.person, order=s.order, role=s.role, state=s.state, at=s.at, late=progress.acted_late(s))
-        for s in progress.signatures.signers
-    )
     known = dict(facts(request.subject, request.policy, progress, now))
-    return RequestShow(**known, document=request.brief.title, signers=tuple(lines))
+    lines = tuple(_line(progress, signer) for signer in progress.signatures.signers)
+    return RequestShow(**known, document=request.brief.title, signers=lines)
+
+
+def _line(progress: Progress, signer: SignerProgress) -> SignerLine:
+    return SignerLine(
+        person=signer.person,
+        order=signer.order,
+        role=signer.role,
+        state=signer.state,
+        at=signer.at,
+        late=progress.acted_late(signer),
+        reason=signer.reason,
+    )
 
 
 def settled(brief: Brief, progress: Progress) -> Settled:
