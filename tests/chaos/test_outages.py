@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]
 
 
 async def test_three_thousand_events_of_trouble_with_every_kind_of_update_pending(note: Note) -> None:
-    """D24: both limits of a history lowered to 100 and 700 events; nothing may hold a request in one run."""
+    """D25: both limits of a history lowered to 100 and 700 events; nothing may hold a request in one run."""
     survived = await outage(events=3_000)
     note(f"outage: {survived.events} events in {len(survived.endings)} runs, the longest of {survived.longest}")
     assert survived.events >= 3_000
