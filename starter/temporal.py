@@ -1,20 +1,19 @@
 """The way to Temporal: configured as the `temporal` command is, with our converter, and failing in one clear line."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-import structlog
-from temporalio.client import Client
+from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError
 
+from starter.codec import data_converter
 from starter.environment import DEV_FILE
 from starter.exits import Refusal
-from starter.plugin import CountersignPlugin
 from starter.settings import Settings
 from starter.telemetry import Telemetry
 
@@ -22,7 +21,6 @@ _LOCAL: Final = "localhost:7233"
 _PATIENCE: Final = timedelta(seconds=5)
 _PAUSES: Final = (1, 2, 4, 8, 15)
 _REFUSED: Final = ("Unauthenticated", "PermissionDenied")
-_LOGGER: Final = structlog.get_logger("countersign.temporal")
 
 
 class TemporalUnreachable(Refusal):
@@ -44,6 +42,7 @@ async def connect(
     telemetry: Telemetry | None = None,
     lazy: bool = False,
     patience: timedelta = _PATIENCE,
+    plugins: Sequence[Plugin] = (),
 ) -> Client:
     """A client of the configured server and namespace; `identity` says in the Web UI who acted.
 
@@ -59,7 +58,9 @@ async def connect(
                 **config,
                 identity=identity,
                 lazy=lazy,
-                plugins=[CountersignPlugin(settings.payload_keys, interceptors=interceptors)],
+                data_converter=data_converter(settings.payload_keys),
+                interceptors=interceptors,
+                plugins=plugins,
                 runtime=telemetry.runtime if telemetry else None,
             )
     except TimeoutError:
@@ -75,14 +76,20 @@ async def connect(
 
 
 async def connect_patiently(settings: Settings, *, identity: str, telemetry: Telemetry | None = None) -> Client:
-    """Like `connect`, but waits for a server that is not there yet, saying so in the log; cancel it to give up."""
+    """A client for workers: waits for a server that is not there yet, saying so in the log; cancel it to give up."""
+    import structlog  # noqa: PLC0415  no command waits for what only workers need
+
+    from starter.plugin import CountersignPlugin  # noqa: PLC0415
+
+    logger = structlog.get_logger("countersign.temporal")
+    plugins = [CountersignPlugin(settings.payload_keys)]
     attempt = 0
     while True:
         try:
-            return await connect(settings, identity=identity, telemetry=telemetry)
+            return await connect(settings, identity=identity, telemetry=telemetry, plugins=plugins)
         except TemporalUnreachable as error:
             pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
-            _LOGGER.warning("waiting for temporal", why=str(error), next_attempt_in=f"{pause}s")
+            logger.warning("waiting for temporal", why=str(error), next_attempt_in=f"{pause}s")
         attempt += 1
         await asyncio.sleep(pause)
 
