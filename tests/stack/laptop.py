@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from starter import modules
+from tests import prompt
 
 READY_WITHIN = 30.0
 ENDS_WITHIN = 10.0
@@ -74,14 +75,7 @@ class Laptop:
 
 def countersign(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """The command in a process of its own, without the environment of whoever runs the tests."""
-    return subprocess.run(  # noqa: S603  our own command
-        modules.command("starter", *words),
-        env={**clean(), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return prompt.run("starter", *words, environment={**clean(), **environment})
 
 
 @contextmanager

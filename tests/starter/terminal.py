@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starter import modules
+from tests import prompt
 
 
 def complete(folder: Path) -> dict[str, str]:
@@ -30,30 +30,29 @@ def complete(folder: Path) -> dict[str, str]:
 
 def type_(*typed: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
     """What came of a command; of this process's environment it has nothing that is ours or Temporal's."""
-    return _run(typed, environment, subprocess.PIPE, stdin)
+    return prompt.run("starter", *typed, stdin=stdin, environment={**_shell(), **environment})
 
 
 def type_before_nobody(*typed: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """What came of a command whose output nobody reads, as before `| true`."""
+    """What came of a command whose output nobody reads, as before `| true`; its process is really a fresh one."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        return _run(typed, environment, writer)
+        return subprocess.run(  # noqa: S603  our own command
+            modules.command("starter", *typed),
+            env={**_shell(), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
     finally:
         os.close(writer)
 
 
-def _run(
-    typed: Sequence[str], environment: Mapping[str, str], stdout: int, stdin: str = ""
-) -> "subprocess.CompletedProcess[str]":
-    shell = {name: text for name, text in os.environ.items() if not name.startswith(("COUNTERSIGN_", "TEMPORAL_"))}
-    return subprocess.run(  # noqa: S603  our own command
-        modules.command("starter", *typed),
-        env={**modules.environment(shell), **environment},
-        input=stdin,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=60,
+def _shell() -> dict[str, str]:
+    return modules.environment(
+        {name: text for name, text in os.environ.items() if not name.startswith(("COUNTERSIGN_", "TEMPORAL_"))}
     )

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from subprocess import CompletedProcess, run
+from subprocess import CompletedProcess
 
 import pytest
 import pytest_asyncio
@@ -15,6 +15,7 @@ from activities.files.reading import FileFaults
 from activities.files.table import Table
 from starter import many, modules
 from starter.settings import load
+from tests import prompt
 from tests.activities.requests.papers import CATALOGUE, PDF, PEOPLE
 from tests.servers import real_server
 from tests.starter.terminal import complete, type_
@@ -35,13 +36,7 @@ def rows(number: int) -> str:
 
 def ran(module: str, *arguments: str, **environment: str) -> "CompletedProcess[str]":
     """What came of a program in the environment of the test."""
-    return run(  # noqa: S603  our own example
-        modules.command(module, *arguments),
-        env={**modules.environment(), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return prompt.run(module, *arguments, environment={**modules.environment(), **environment})
 
 
 @pytest.fixture

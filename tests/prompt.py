@@ -1,0 +1,141 @@
+"""A prompt at which commands are typed: each runs in a process of its own, forked from one that has imported our house.
+
+What a command costs is for the most part its imports; that they are few is what tests/starter/test_cli.py sees to, in
+processes that are really fresh.
+"""
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from starter import modules
+
+_MUST_END_WITHIN: Final = 60.0
+_CHUNK: Final = 65536
+_NOT_IMPORTED: Final = ("starter.__main__", "starter.examples")
+_ONE_AT_A_TIME: Final = threading.Lock()
+
+
+def run(
+    module: str, *typed: str, environment: Mapping[str, str], stdin: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """What came of `python -m module …` in exactly this environment, as `subprocess.run` tells it."""
+    order = {"module": module, "typed": typed, "environment": dict(environment), "cwd": str(Path.cwd())}
+    with contextlib.ExitStack() as closing:
+        given, said, complained = (closing.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+        given.write(stdin.encode())
+        given.seek(0)
+        code = _code(order, [given.fileno(), said.fileno(), complained.fileno()])
+        told = [(stream.seek(0), stream.read().decode())[1] for stream in (said, complained)]
+    return subprocess.CompletedProcess([module, *typed], code, *told)
+
+
+def _code(order: dict[str, Any], streams: Sequence[int]) -> int:
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as answers:
+        try:
+            with _ONE_AT_A_TIME:
+                socket.send_fds(_prompt(), [json.dumps(order).encode() + b"\n"], [*streams, writing])
+        finally:
+            os.close(writing)
+        pid = int(answers.readline())
+        late = threading.Timer(_MUST_END_WITHIN, os.kill, (pid, signal.SIGKILL))
+        late.start()
+        try:
+            return int(answers.readline())
+        finally:
+            late.cancel()
+
+
+@cache
+def _prompt() -> socket.socket:
+    """Where orders go; the process behind it ends with this one."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603  our own module
+            modules.command("tests.prompt", str(theirs.fileno())),
+            env=modules.environment(),
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+
+    @atexit.register
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    return ours
+
+
+def _serve(orders: socket.socket) -> None:
+    """Fork for every order; returns in a process that is to carry one out, and else ends with the last order."""
+    for found in pkgutil.walk_packages(importlib.import_module("starter").__path__, "starter."):
+        if not found.name.startswith(_NOT_IMPORTED):
+            importlib.import_module(found.name)
+    gc.collect()
+    gc.freeze()
+    while True:
+        order, descriptors = _next(orders)
+        if os.fork() == 0:
+            orders.close()
+            _run(order, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _bury()
+
+
+def _next(orders: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    text, descriptors, _, _ = socket.recv_fds(orders, _CHUNK, 4)
+    while not text.endswith(b"\n"):
+        if not (more := orders.recv(_CHUNK)):
+            sys.exit()
+        text += more
+    return json.loads(text), descriptors
+
+
+def _bury() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _run(order: dict[str, Any], descriptors: Sequence[int]) -> None:
+    """Carry an order out in one process, and tell of it from another."""
+    *streams, answer = descriptors
+    if pid := os.fork():
+        for stream in streams:
+            os.close(stream)
+        os.write(answer, f"{pid}\n".encode())
+        _, status = os.waitpid(pid, 0)
+        os.write(answer, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        os._exit(0)
+    for standard, stream in enumerate(streams):
+        os.dup2(stream, standard)
+    os.closerange(3, max(descriptors) + 1)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    time.tzset()
+    os.chdir(order["cwd"])
+    sys.argv = [order["module"], *order["typed"]]
+    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
