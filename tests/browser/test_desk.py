@@ -91,7 +91,8 @@ async def test_who_asked_finds_moves_pauses_and_cancels_a_request(browser: Brows
         await expect(row).to_have_count(0)
         await desk.page.get_by_label("Waiting for (id)").fill(CUSTOMER)
         await desk.button("Show").tap()
-        await expect(row).to_be_visible()
+        # A row is there before the index knows whom it waits for.
+        await desk.again_until(row)
         await desk.is_usable()
         await row.tap()
         await expect(desk.page.get_by_text("Waiting for Customer signer.")).to_be_visible()
