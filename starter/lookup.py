@@ -103,6 +103,18 @@ async def _found(client: Client, store: Store, what: Named, within: timedelta) -
     return _marked(shown, described.status) if described.status.broken_off else shown
 
 
+async def web_ui_page(context: Context, what: Named) -> str | None:
+    """Where the Web UI has the answer about its present run; None when it has none, or nobody knows where it is."""
+    if context.web_ui is None:
+        return None
+    try:
+        return context.url(what.workflow_id, (await runs.described(context.client, what.workflow_id)).run_id)
+    except RPCError as error:
+        if not about_the_workflow(error):
+            raise
+        return None
+
+
 async def _asked(client: Client, what: Named, within: timedelta) -> RequestShow | TaskShow | None:
     """What the workflow says, None when no worker answers for it."""
     handle = client.get_workflow_handle(what.workflow_id)

@@ -15,13 +15,14 @@ from activities.requests.documents import Documents
 from activities.requests.input import Prepared, prepare
 from activities.starting import path
 from activities.store import Store
+from activities.tasks import input as tasks
 from starter import clients
 from starter.context import Context
 from starter.lookup import show
 from starter.settings import Settings
 from workflows.model.base import Model
 
-__all__ = ["StartAnswer", "against_our_files", "checked", "read", "show", "start"]
+__all__ = ["StartAnswer", "checked", "read", "read_task", "show", "start"]
 
 Checked = TypeVar("Checked")
 
@@ -44,6 +45,13 @@ async def read(settings: Settings, file: str, *, now: datetime | None = None) ->
     return await _prepared(settings, await asyncio.to_thread(FileText.read, file), now)
 
 
+async def read_task(settings: Settings, file: str) -> tasks.PreparedTask:
+    """Check a task file in full as `read` does a request file."""
+    return await _against_our_files(
+        settings, partial(tasks.prepare, await asyncio.to_thread(FileText.read, file)), None
+    )
+
+
 async def checked(settings: Settings, content: Mapping[str, object], *, folder: Path) -> Prepared:
     """Check a request that a program has made, with the keys of a request file; its document is looked for in `folder`.
 
@@ -54,10 +62,10 @@ async def checked(settings: Settings, content: Mapping[str, object], *, folder: 
 
 async def _prepared(settings: Settings, written: FileText, now: datetime | None) -> Prepared:
     documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
-    return await against_our_files(settings, partial(prepare, written, documents=documents), now)
+    return await _against_our_files(settings, partial(prepare, written, documents=documents), now)
 
 
-async def against_our_files(
+async def _against_our_files(
     settings: Settings, check: Callable[..., Awaitable[Checked]], now: datetime | None
 ) -> Checked:
     """Have `check` look at something with our catalogue and our people, as of now or of another instant.

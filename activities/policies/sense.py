@@ -30,15 +30,15 @@ def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
         yield ("escalation",), "has nobody to escalate to: name alternates or a fallback, or ask manager or delegate"
 
 
-def self_serving(resolved: Resolved, requester: str | None, signers: frozenset[str]) -> Senseless:
-    """What cannot work for this requester and these signers: nobody is the alternate of themselves."""
+def self_serving(resolved: Resolved, asking: str | None, asked: frozenset[str]) -> Senseless:
+    """What cannot work for who asks and those who are asked: nobody is the alternate of themselves."""
     escalation = resolved.policy.escalation
     if escalation is None:
         return
-    if requester in escalation.alternates and resolved.layer("escalation.alternates") == REQUEST:
-        yield ("escalation", "alternates"), f"{requester} is the requester and cannot be the alternate"
-    elif set(escalation.to) == {"alternates"} and escalation.alternates and _named(escalation) <= {requester, *signers}:
-        yield ("escalation", "alternates"), "are the requester or signers themselves, and nobody else is to be asked"
+    if asking in escalation.alternates and resolved.layer("escalation.alternates") == REQUEST:
+        yield ("escalation", "alternates"), f"{asking} asks for it and cannot be the alternate"
+    elif set(escalation.to) == {"alternates"} and escalation.alternates and _named(escalation) <= {asking, *asked}:
+        yield ("escalation", "alternates"), "ask for it or are asked themselves, and nobody else is to be asked"
 
 
 def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:

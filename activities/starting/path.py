@@ -34,6 +34,10 @@ from workflows.model.subject import BEGINS, Subject
 
 _SUMMARY_BYTES: Final = 160
 """The server keeps 400 bytes of a summary, after the codec has encrypted it."""
+_TAKEN_UP: Final[Mapping[Kind, str]] = {
+    Kind.REQUEST: "take its living document up again",
+    Kind.TASK: "ask everybody anew",
+}
 
 
 class Prepared(Protocol):
@@ -79,8 +83,8 @@ class BrokenOff(Exception):
 
     def __init__(self, what: Named, how: RunStatus) -> None:
         helps = f"countersign {what.kind} show {what.id} tells how far it came"
-        if what.kind is Kind.REQUEST and how is RunStatus.TERMINATED:
-            helps = "start it with --again to take its living document up again"
+        if how is RunStatus.TERMINATED:
+            helps = f"start it with --again to {_TAKEN_UP[what.kind]}"
         super().__init__(f"{what.id}: its workflow was {how} and nobody goes on with it; {helps}")
         self.id = what.id
 

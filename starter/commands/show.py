@@ -8,7 +8,7 @@ from starter.commands.printing import answer, patience
 from starter.context import opened
 from starter.startup import ready
 from starter.terminal import Terminal
-from workflows.kinds import Kind
+from workflows.kinds import Kind, Named
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Show:
         async with opened(ready()) as context:
             async with patience(f"asking the {self.kind}", quiet=json):
                 shown = await lookup.show_of(self.kind, context, id, whole=all)
-            url = context.url(self.kind.workflow_id(shown.id))
+            url = await lookup.web_ui_page(context, Named(self.kind, shown.id))
         answer(shown, showing.of_shown(shown, whole=all or not Terminal().is_terminal), as_json=json, link=url)
 
 

@@ -11,7 +11,7 @@ from rich.progress import Progress
 from activities.files.table import Table
 from activities.requests.input import Prepared
 from activities.starting import path
-from starter import many, requests, tables, tasks
+from starter import many, requests, tables
 from starter.commands.arguments import AsJson, RequestFile
 from starter.commands.printing import answer, note
 from starter.context import opened
@@ -22,6 +22,8 @@ from starter.settings import Settings
 from starter.startup import ready
 from starter.terminal import Terminal
 
+Again = Annotated[bool, Parameter(negative=())]
+
 
 async def request(
     *files: RequestFile,
@@ -29,7 +31,7 @@ async def request(
     csv: Path | None = None,
     result: Path | None = None,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
-    again: Annotated[bool, Parameter(negative=())] = False,
+    again: Again = False,
     json: AsJson = False,
 ) -> Exit:
     """Start the requests of files, or recognise those that the same files started before.
@@ -77,7 +79,7 @@ async def request(
     return Exit.DONE if all(one.started for one in outcomes) else Exit.REFUSED
 
 
-async def task(file: RequestFile, /, *, json: AsJson = False) -> None:
+async def task(file: RequestFile, /, *, again: Again = False, json: AsJson = False) -> Exit:
     """Start the task of a file, or recognise the one that the same file started before.
 
     Nobody is asked unless the whole file is right; all that is wrong is said at once, with line numbers.
@@ -86,11 +88,13 @@ async def task(file: RequestFile, /, *, json: AsJson = False) -> None:
     ----------
     file
         A task in YAML or JSON; `-` reads standard input.
+    again
+        Ask everybody anew if somebody terminated its workflow.
     json
         Print `{id, workflow_id, run_id, created, url}`.
     """
     settings = ready(Need.PEOPLE)
-    await _start_one(settings, await tasks.read(settings, file), again=False, json=json)
+    return await _start_one(settings, await requests.read_task(settings, file), again=again, json=json)
 
 
 async def _start_one(settings: Settings, prepared: path.Prepared, *, again: bool, json: bool) -> Exit:

@@ -41,7 +41,7 @@ _TO_OWN_PAGE: Final = {Kind.REQUEST: phrase("Open the document"), Kind.TASK: phr
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"
 _NEWS: Final = {
-    _UNDER_WAY: phrase("Your request was taken. It is carried out as soon as Core Signature allows."),
+    _UNDER_WAY: phrase("Your request was taken. It is carried out as soon as possible."),
     _LATE: phrase("It was too late: the request has ended."),
 }
 

@@ -34,7 +34,7 @@ UNDER_WAY: Final = Draft(
     Tone.CALM,
     phrase("It is under way"),
     (
-        phrase("Your request was taken. It is carried out as soon as Core Signature allows."),
+        phrase("Your request was taken. It is carried out as soon as possible."),
         phrase("Please open your link again in a minute: it shows what holds."),
     ),
 )

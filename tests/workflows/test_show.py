@@ -1,7 +1,7 @@
 """What is shown of a request: the outside contract's words, whatever was planned and happened."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from functools import partial
 
 import pytest
@@ -25,9 +25,11 @@ from tests.workflows.test_agenda import (
     moments,
     told,
 )
+from workflows.follow_up import operations
 from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.ledger import Ledger
 from workflows.follow_up.legibility import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people, stage_of
+from workflows.follow_up.receipts import recorded
 from workflows.follow_up.recipients import open_hand_off
 from workflows.follow_up.record import settled_record
 from workflows.follow_up.show import details, stamp
@@ -36,6 +38,7 @@ from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKin
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Status
 from workflows.model.views import Next, NextStep
+from workflows.model.wishes import Extension
 from workflows.signature.progress import Progress
 from workflows.signature.show import show
 
@@ -136,3 +139,17 @@ def test_the_details_say_since_when_it_is_overdue_and_when_it_closes(hours: int,
     said = details(shown).splitlines()
     assert {line, f"- closes {stamp(closing.at)}"} <= set(said)
     assert (f", overdue since {stamp(EXPIRY.at)}" in shown.says) is shown.overdue is (hours > 0)
+
+
+@pytest.mark.parametrize(
+    ("due", "until"),
+    [
+        (date(2026, 12, 24), "Thu 24 Dec 2026"),
+        (datetime(2026, 12, 24, 17, tzinfo=timezone(timedelta(hours=1))), "Thu 24 Dec 2026 16:00 UTC"),
+    ],
+)
+def test_a_due_date_that_was_moved_is_told_before_anything_is_planned_for_it(due: date, until: str) -> None:
+    planned, wish = SENT.planned(AGENDA, START), Extension(actor="legal-desk", due=due)
+    assert "until" in show(REQUEST, planned, START).says
+    moved = recorded(operations.extend(planned, wish, START), "extend-1", wish, START)
+    assert show(REQUEST, moved, START).says == f"Waiting for {SENT.awaited.pending[0].person} until {until}"

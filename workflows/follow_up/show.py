@@ -5,12 +5,18 @@ The query, the Web UI's details, `request show`, the settled record (record.py) 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from workflows.follow_up.attention import attention_of
 from workflows.follow_up.memory import First, FollowUp
 from workflows.follow_up.moves import Stand, before_the_agenda, next_moment
-from workflows.follow_up.operations import latest_snoozes, open_question, question_words, reminded_at, snoozes_left
+from workflows.follow_up.operations import (
+    latest_snoozes,
+    open_question,
+    question_words,
+    reminded_at,
+    snoozes_left,
+)
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Delivered, Notification, Outcome
 from workflows.model.planning import MomentKind, Reason
@@ -19,6 +25,7 @@ from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Status, Subject
 from workflows.model.views import Choices, FollowUpShow, Next, NextStep, WaitingFor
 from workflows.model.wishes import Stop, StopKind
+from workflows.names import EXTEND
 
 
 def facts(subject: Subject, policy: Policy, memory: FollowUp, now: datetime) -> FollowUpShow:
@@ -232,13 +239,20 @@ def _sentence(memory: FollowUp, standstill: _Standstill | None, following: Next 
         return _ended_sentence(memory, following)
     if standstill:
         return standstill.says
-    until = f" until {stamp(memory.due_at)}" if memory.due_at else ""
-    if memory.is_overdue(now):
-        until = f", overdue since {stamp(memory.due_at)}"
     then = ""
     if following and following.at and following.what in _NEXT_WORDS:
         then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
-    return f"Waiting for {_people(memory)}{until}{then}"
+    return f"Waiting for {_people(memory)}{_until_due(memory, now)}{then}"
+
+
+def _until_due(memory: FollowUp, now: datetime) -> str:
+    if memory.due is not None and any(one.what == EXTEND for one in memory.operations.open):
+        # What was planned for the day before it was moved holds no more.
+        due = memory.due
+        return f" until {stamp(due.astimezone(UTC)) if isinstance(due, datetime) else f'{due:%a %d %b %Y}'}"
+    if memory.is_overdue(now):
+        return f", overdue since {stamp(memory.due_at)}"
+    return f" until {stamp(memory.due_at)}" if memory.due_at else ""
 
 
 def _ended_sentence(memory: FollowUp, following: Next | None) -> str:

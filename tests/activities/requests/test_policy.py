@@ -36,11 +36,11 @@ def let_the_catalogue_be(desk: Desk, text: str) -> None:
         ({"policy": {"escalation": {"after": None, "or": None}}}, "policy.escalation: needs after or or"),
         (
             {"policy": {"escalation": {"alternates": ["chair", "legal-desk"]}}},
-            "policy.escalation.alternates: legal-desk is the requester and cannot be the alternate",
+            "policy.escalation.alternates: legal-desk asks for it and cannot be the alternate",
         ),
         (
             {"policy": {"escalation": {"to": ["alternates"], "alternates": ["chief-executive"]}}},
-            "policy.escalation.alternates: are the requester or signers themselves, and nobody else is to be asked",
+            "policy.escalation.alternates: ask for it or are asked themselves, and nobody else is to be asked",
         ),
         (
             {"due": "2026-11-10", "policy": {"reminders": {"most": 4}}},
@@ -99,7 +99,7 @@ async def test_alternates_of_the_catalogue_who_all_sign_are_told_at_the_kind(des
     )
     assert await faults(desk) == [
         "request.yaml:2: kind: customer-contract cannot be used: escalation.alternates: "
-        "are the requester or signers themselves, and nobody else is to be asked"
+        "ask for it or are asked themselves, and nobody else is to be asked"
     ]
 
 

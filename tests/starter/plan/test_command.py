@@ -74,7 +74,7 @@ def test_a_policy_that_cannot_work_is_1_in_one_line(tmp_path: Path, environment:
     typed = type_("request", "plan", str(file), **environment)
     assert (typed.returncode, typed.stdout) == (1, "")
     assert typed.stderr == (
-        f"{file}:6: policy.escalation.alternates: legal-desk is the requester and cannot be the alternate\n"
+        f"{file}:6: policy.escalation.alternates: legal-desk asks for it and cannot be the alternate\n"
     )
 
 

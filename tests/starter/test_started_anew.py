@@ -1,0 +1,28 @@
+"""A task whose workflow somebody terminated is started anew, and the Web UI's page about it is that of the new run."""
+
+from pathlib import Path
+
+import pytest
+
+from activities.starting.path import BrokenOff
+from starter import lookup, requests
+from tests.activities.requests.papers import Desk
+from tests.activities.tasks.test_start import prepared
+from tests.starter.living import desk_at
+from workflows.kinds import Kind, Named
+
+
+@pytest.mark.real_server
+async def test_a_terminated_task_asks_everybody_anew_and_is_shown_where_the_answer_is(
+    dev_server: str, tmp_path: Path
+) -> None:
+    context, task = await desk_at(dev_server, tmp_path), await prepared(Desk(tmp_path))
+    first = await requests.start(context, task)
+    await context.client.get_workflow_handle(first.workflow_id).terminate()
+    with pytest.raises(BrokenOff, match="start it with --again to ask everybody anew"):
+        await requests.start(context, task)
+    second = await requests.start(context, task, again=True)
+    assert (second.created, second.run_id != first.run_id) == (True, True)
+    page = await lookup.web_ui_page(context, Named(Kind.TASK, second.id))
+    assert page == second.url and page is not None and page.endswith(f"/{second.run_id}/user-metadata")
+    assert await lookup.web_ui_page(context, Named(Kind.TASK, "nobody.knows")) is None
