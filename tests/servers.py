@@ -75,6 +75,8 @@ async def real_server(
             "history.transferProcessorMaxPollRPS=1000",
             "--dynamic-config-value",
             "frontend.WorkflowTimeSkippingEnabled=true",
+            "--dynamic-config-value",
+            "frontend.WorkflowPauseEnabled=true",
             *arguments,
         ],
         search_attributes=SEARCH_ATTRIBUTES,

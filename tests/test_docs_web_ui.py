@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import real_server
+from tests.servers import own_namespace
 from workflows.names import SEARCH_ATTRIBUTES
 from workflows.signature.workflow import SignatureRequestWorkflow
 
@@ -14,10 +14,10 @@ QUERIES = re.findall(r"^\| [^|]+ \| `(.* [=<].*|.* IS .*)` \|$", PAGE, re.MULTIL
 
 
 @pytest.mark.real_server
-async def test_the_server_takes_every_query_of_the_page() -> None:
+async def test_the_server_takes_every_query_of_the_page(dev_server: str) -> None:
     assert len(QUERIES) == 8
-    async with real_server() as env:
-        assert [(await env.client.count_workflows(query)).count for query in QUERIES] == [0] * len(QUERIES)
+    client = await own_namespace(dev_server)
+    assert [(await client.count_workflows(query)).count for query in QUERIES] == [0] * len(QUERIES)
 
 
 def test_every_column_is_an_attribute_of_ours() -> None:

@@ -9,7 +9,7 @@ from temporalio.worker import Worker
 
 from activities.http.pacing import Pacer
 from starter.settings import load
-from tests.servers import real_server
+from tests.servers import own_namespace
 from worker import at_work, workers
 from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
@@ -33,7 +33,7 @@ class OneOnEach:
         )
 
 
-async def test_the_workers_drain_together() -> None:
+async def test_the_workers_drain_together(dev_server: str) -> None:
     begun, told = asyncio.Barrier(3), asyncio.Barrier(2)
 
     @activity.defn
@@ -43,10 +43,11 @@ async def test_the_workers_drain_together() -> None:
         await told.wait()
 
     grace = timedelta(minutes=1)
-    async with real_server() as env, asyncio.timeout(20):
+    client = await own_namespace(dev_server)
+    async with asyncio.timeout(20):
         both = [
             Worker(
-                env.client,
+                client,
                 task_queue=queue,
                 workflows=[OneOnEach],
                 activities=[last_one],
@@ -55,20 +56,20 @@ async def test_the_workers_drain_together() -> None:
             for queue in QUEUES
         ]
         async with at_work(both):
-            await env.client.start_workflow(OneOnEach.run, id="one-on-each", task_queue=QUEUES[0])
+            await client.start_workflow(OneOnEach.run, id="one-on-each", task_queue=QUEUES[0])
             await begun.wait()
     assert [one.is_shutdown for one in both] == [True, True]
 
 
-async def test_no_queue_is_paced_by_the_server() -> None:
+async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
     """It would split the rate over the queue's partitions: a start on an idle stack would wait for seconds."""
 
     @activity.defn
     async def nothing() -> None:
         """Do nothing."""
 
-    async with real_server() as env:
-        settings = load(environment={"TEMPORAL_ADDRESS": env.client.service_client.config.target_host})
-        asked = {WORKFLOW_QUEUE: [nothing], SIGNATURE_QUEUE: [nothing]}
-        them = workers(env.client, asked, Pacer(5), settings)
-        assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None, None, None]
+    client = await own_namespace(dev_server)
+    settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
+    asked = {WORKFLOW_QUEUE: [nothing], SIGNATURE_QUEUE: [nothing]}
+    them = workers(client, asked, Pacer(5), settings)
+    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None, None, None]

@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.lease import Lease, nobody_else
-from tests.servers import real_server
+from tests.servers import own_namespace
 
 LIFE = timedelta(seconds=12)
 
@@ -94,7 +94,7 @@ class Twice:
 
 
 @pytest.mark.real_server
-async def test_on_a_server_the_attempt_that_was_given_up_knows_it_and_the_next_one_goes_on() -> None:
+async def test_on_a_server_the_attempt_that_was_given_up_knows_it_and_the_next_one_goes_on(dev_server: str) -> None:
     second, said = asyncio.Event(), asyncio.Queue[str]()
 
     @activity.defn
@@ -113,15 +113,13 @@ async def test_on_a_server_the_attempt_that_was_given_up_knows_it_and_the_next_o
         await lease()
         return "only one"
 
-    async with (
-        real_server() as env,
-        Worker(
-            env.client,
-            task_queue="lease",
-            workflows=[Twice],
-            activities=[overlap],
-            workflow_runner=UnsandboxedWorkflowRunner(),
-        ),
+    client = await own_namespace(dev_server)
+    async with Worker(
+        client,
+        task_queue="lease",
+        workflows=[Twice],
+        activities=[overlap],
+        workflow_runner=UnsandboxedWorkflowRunner(),
     ):
-        outcome = await env.client.execute_workflow(Twice.run, id="lease", task_queue="lease")
+        outcome = await client.execute_workflow(Twice.run, id="lease", task_queue="lease")
     assert (outcome, said.get_nowait()) == ("only one", "Temporal does not hear this attempt any more")

@@ -9,7 +9,7 @@ from temporalio.client import Client, WorkflowHistory
 from deploy.rollout import replays
 from starter.codec import CodecError, data_converter
 from starter.setting_values import PayloadKey
-from tests.servers import real_server
+from tests.servers import own_namespace
 from tests.versions.stage import Living, Surroundings, deployed, eventually, living
 from workflows.model.settlement import Settled
 from workflows.model.subject import Status
@@ -19,21 +19,21 @@ pytestmark = pytest.mark.real_server
 FIRST, SECOND = (PayloadKey(id, SecretBytes(bytes([number] * 32))) for number, id in enumerate(("2026-a", "2026-b")))
 
 
-async def test_keys_come_and_turn_in_mid_life_and_nothing_is_lost_before_a_key_is_removed() -> None:
+async def test_keys_come_and_turn_in_mid_life_and_nothing_is_lost_before_a_key_is_removed(dev_server: str) -> None:
     around = Surroundings()
-    async with real_server() as env:
-        async with deployed(env.client, around):
-            request = await living(env.client, around)
-            await told(around, "customer-signer")
-        async with deployed(with_keys(env.client, FIRST), around):
-            around.signatures.sign("customer-signer")
-            await request.callback()
-            await told(around, "chief-executive")
-        later = with_keys(env.client, SECOND, FIRST)
-        async with deployed(later, around):
-            handle = later.get_workflow_handle(request.handle.id, result_type=Settled)
-            assert (await Living(handle, around).signed_by_all()).outcome is Status.SIGNED
-        history = await handle.fetch_history()
+    client = await own_namespace(dev_server)
+    async with deployed(client, around):
+        request = await living(client, around)
+        await told(around, "customer-signer")
+    async with deployed(with_keys(client, FIRST), around):
+        around.signatures.sign("customer-signer")
+        await request.callback()
+        await told(around, "chief-executive")
+    later = with_keys(client, SECOND, FIRST)
+    async with deployed(later, around):
+        handle = later.get_workflow_handle(request.handle.id, result_type=Settled)
+        assert (await Living(handle, around).signed_by_all()).outcome is Status.SIGNED
+    history = await handle.fetch_history()
 
     assert [b"2026-a" in raw(history), b"2026-b" in raw(history)] == [True, True]
     assert await read_with(history, SECOND, FIRST) is None

@@ -17,7 +17,7 @@ from activities.starting.path import start
 from starter.codec import AesGcmCodec, CodecError, data_converter
 from starter.setting_values import PayloadKey
 from tests.activities.requests.papers import Desk
-from tests.servers import real_server
+from tests.servers import own_namespace
 from workflows.model.request import Document
 from workflows.names import MEMO_DOCUMENT
 
@@ -105,14 +105,14 @@ async def test_a_payload_cannot_be_moved_to_another_key_id() -> None:
 
 
 @pytest.mark.real_server
-async def test_with_keys_the_server_cannot_read_what_a_document_is_called(tmp_path: Path) -> None:
+async def test_with_keys_the_server_cannot_read_what_a_document_is_called(tmp_path: Path, dev_server: str) -> None:
     desk = Desk(tmp_path)
     prepared = await desk.prepare(document={"file": "msa.pdf", "name": "Project Nightingale"})
-    async with real_server(converter=data_converter([OLD])) as env:
-        started = await start(env.client, desk.store, prepared)
-        handle = env.client.get_workflow_handle(started.workflow_id)
-        described, history = await handle.describe(), await handle.fetch_history()
-        assert (await described.memo())[MEMO_DOCUMENT] == "Project Nightingale"
+    client = await own_namespace(dev_server, data_converter([OLD]))
+    started = await start(client, desk.store, prepared)
+    handle = client.get_workflow_handle(started.workflow_id)
+    described, history = await handle.describe(), await handle.fetch_history()
+    assert (await described.memo())[MEMO_DOCUMENT] == "Project Nightingale"
     kept = [described.raw_description, *history.events]
     assert [one for one in kept if b"Nightingale" in one.SerializeToString()] == []
 

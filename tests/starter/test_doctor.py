@@ -17,7 +17,7 @@ from starter.doctor.health import Health, Part
 from starter.doctor.own import EVENTS, store
 from starter.doctor.temporal import worker
 from starter.settings import load
-from tests.servers import real_server
+from tests.servers import own_namespace
 from tests.starter.terminal import complete
 from tests.versions.stage import eventually
 from tests.workflows.fakes import World
@@ -194,23 +194,22 @@ async def test_a_person_on_call_whom_nobody_knows_would_hear_of_nothing(
 
 
 @pytest.mark.real_server
-async def test_a_worker_that_asks_no_more_is_not_at_work() -> None:
-    async with real_server() as env, workers(env.client, World()):
-        assert await eventually(lambda: fine_with(env.client)) == "1 at work"
-        later = await worker(env.client, datetime.now(UTC) + timedelta(minutes=2))
+async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> None:
+    client = await own_namespace(dev_server)
+    async with workers(client, World()):
+        assert await eventually(lambda: fine_with(client)) == "1 at work"
+        later = await worker(client, datetime.now(UTC) + timedelta(minutes=2))
     assert later.state is Health.WRONG
     assert later.says.startswith("nobody works on countersign, countersign-core-signature: start")
 
 
 @pytest.mark.real_server
-async def test_a_queue_on_which_nobody_works_is_named() -> None:
-    async with (
-        real_server() as env,
-        Worker(env.client, task_queue=WORKFLOW_QUEUE, workflows=[SignatureRequestWorkflow]),
-    ):
+async def test_a_queue_on_which_nobody_works_is_named(dev_server: str) -> None:
+    client = await own_namespace(dev_server)
+    async with Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[SignatureRequestWorkflow]):
 
         async def says_half() -> bool:
-            return f"nobody works on {SIGNATURE_QUEUE}:" in (await worker(env.client)).says
+            return f"nobody works on {SIGNATURE_QUEUE}:" in (await worker(client)).says
 
         assert await eventually(says_half)
 

@@ -10,7 +10,7 @@ from activities.pace import fairness_key, priority
 from starter.doctor.health import Health, Part
 from starter.doctor.queues import in_one_line, overrides, urgency
 from tests.faults.town import eventually
-from tests.servers import real_server
+from tests.servers import own_namespace, real_server
 from tests.starter.test_pace import limit
 from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
@@ -54,22 +54,22 @@ async def test_a_server_that_lets_nobody_go_first_is_named(flag: str, state: Hea
 
 
 @pytest.mark.real_server
-async def test_what_is_set_at_a_queue_is_told_with_its_reason() -> None:
+async def test_what_is_set_at_a_queue_is_told_with_its_reason(dev_server: str) -> None:
     key = fairness_key("conduct-2026")
-    async with real_server() as env:
-        assert (await overrides(env.client)).says == "nothing is set at them"
-        await weigh(env.client, key, 2.5)
-        await limit(env.client, 2)
-        part = await overrides(env.client)
-        assert part.state is Health.OK
-        assert part.says.split("; ") == [
-            "countersign (activity): 4 a second for each fairness key (until Monday)",
-            f"countersign (activity): fairness key {key} weighs 2.5",
-            "countersign-core-signature (activity): 2 a second",
-        ]
-        await limit(env.client, 0)
-        assert (await overrides(env.client)).state is Health.WRONG
-        assert SIGNATURE_QUEUE in part.says
+    client = await own_namespace(dev_server)
+    assert (await overrides(client)).says == "nothing is set at them"
+    await weigh(client, key, 2.5)
+    await limit(client, 2)
+    part = await overrides(client)
+    assert part.state is Health.OK
+    assert part.says.split("; ") == [
+        "countersign (activity): 4 a second for each fairness key (until Monday)",
+        f"countersign (activity): fairness key {key} weighs 2.5",
+        "countersign-core-signature (activity): 2 a second",
+    ]
+    await limit(client, 0)
+    assert (await overrides(client)).state is Health.WRONG
+    assert SIGNATURE_QUEUE in part.says
 
 
 async def weigh(client: Client, key: str, weight: float) -> None:

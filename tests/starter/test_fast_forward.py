@@ -1,7 +1,7 @@
 """A request's clock is moved on the real server: days pass in a second, and never while real work is in trouble."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from temporalio.testing import TimeSkipper
 
 from starter.exits import Refusal
 from starter.fast_forward import forward, span
-from tests.servers import PUNCTUAL_TIMERS, real_server
+from tests.servers import PUNCTUAL_TIMERS, own_namespace, real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, workers
 from workflows import names
@@ -23,9 +23,8 @@ pytestmark = pytest.mark.real_server
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    async with real_server() as env:
-        yield env.client
+async def client(dev_server: str) -> Client:
+    return await own_namespace(dev_server)
 
 
 async def begin(client: Client, world: World) -> None:

@@ -20,7 +20,7 @@ from starter import pace
 from starter.pace import Part, Record
 from tests.activities.http.test_pacing import called, lived
 from tests.faults.town import eventually
-from tests.servers import real_server
+from tests.servers import own_namespace, real_server
 from workflows.names import SIGNATURE_QUEUE
 
 HALF_A_MINUTE = 30.0
@@ -102,7 +102,7 @@ class Asking:
 
 
 @pytest.mark.real_server
-async def test_the_urgency_of_a_request_reaches_the_line_and_so_does_the_end_of_the_attempt() -> None:
+async def test_the_urgency_of_a_request_reaches_the_line_and_so_does_the_end_of_the_attempt(dev_server: str) -> None:
     left: list[float] = []
 
     @activity.defn
@@ -113,15 +113,13 @@ async def test_the_urgency_of_a_request_reaches_the_line_and_so_does_the_end_of_
         left.append(caller.gives_up_at - asyncio.get_running_loop().time())
         return int(caller.urgency)
 
-    async with real_server() as env:
-        interceptors = [PaceInterceptor()]
-        async with Worker(
-            env.client, task_queue="q", workflows=[Asking], activities=[urgency], interceptors=interceptors
-        ):
-            urgent = priority("executive-approval", urgent=True)
-            first = await env.client.execute_workflow(Asking.run, id="urgent", task_queue="q", priority=urgent)
-            second = await env.client.execute_workflow(Asking.run, id="ordinary", task_queue="q")
-            asked = await _asked_for(env.client, "urgent")
+    client = await own_namespace(dev_server)
+    interceptors = [PaceInterceptor()]
+    async with Worker(client, task_queue="q", workflows=[Asking], activities=[urgency], interceptors=interceptors):
+        urgent = priority("executive-approval", urgent=True)
+        first = await client.execute_workflow(Asking.run, id="urgent", task_queue="q", priority=urgent)
+        second = await client.execute_workflow(Asking.run, id="ordinary", task_queue="q")
+        asked = await _asked_for(client, "urgent")
     assert (first, second) == (Urgency.URGENT, Urgency.ORDINARY)
     assert (asked.priority_key, asked.fairness_key) == (urgent.priority_key, urgent.fairness_key), "shares as well"
     assert all(19 < one <= 20 for one in left)

@@ -25,7 +25,7 @@ from starter.page.quick_look import QuickLook
 from starter.page.standing import standing
 from starter.plan.comparison import compare
 from tests.activities.requests.papers import Desk
-from tests.starter.living import MSA, SOON, begin, desk_in, shown_when
+from tests.starter.living import MSA, SOON, begin, desk_at, shown_when
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows import names
@@ -35,13 +35,12 @@ from workflows.model.wishes import Cancellation
 
 pytestmark = pytest.mark.real_server
 
-PAUSES = ("--dynamic-config-value", "frontend.WorkflowPauseEnabled=true")
-
 
 @pytest.fixture
-async def context(tmp_path: Path) -> AsyncIterator[Context]:
+async def context(dev_server: str, tmp_path: Path) -> AsyncIterator[Context]:
     """A desk before two requests that were told; the first one's workflow is paused."""
-    async with desk_in(tmp_path, *PAUSES) as it, workers(it.client, World()):
+    it = await desk_at(dev_server, tmp_path)
+    async with workers(it.client, World()):
         await begin(it)
         await begin(it, "goes-on")
         await shown_when(it, lambda shown: shown.notifications)

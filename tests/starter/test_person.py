@@ -11,7 +11,7 @@ from starter.listing import pages
 from starter.listing.wanted import Wanted
 from starter.person import person_show
 from tests.faults.town import eventually
-from tests.starter.living import MSA, begin, desk_in, shown_when
+from tests.starter.living import MSA, begin, shown_when
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 
@@ -29,9 +29,11 @@ people:
 
 
 @pytest.mark.real_server
-async def test_a_person_is_shown_with_what_waits_for_them_and_what_they_were_told(tmp_path: Path) -> None:
+async def test_a_person_is_shown_with_what_waits_for_them_and_what_they_were_told(
+    context: Context, tmp_path: Path
+) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
-    async with desk_in(tmp_path) as context, workers(context.client, World()):
+    async with workers(context.client, World()):
         directory = FileDirectory(tmp_path / "people.yaml", context.store)
         person = await directory.person("customer-signer")
         await directory.bury(person, person.devices[1], "unregistered")

@@ -9,7 +9,7 @@ from temporalio.worker import Replayer, Worker
 
 from starter.plugin import CountersignPlugin
 from starter.setting_values import PayloadKey
-from tests.servers import real_server
+from tests.servers import own_namespace
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request
 from workflows.model.settlement import Settled
@@ -19,25 +19,25 @@ from workflows.names import SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE, 
 pytestmark = pytest.mark.real_server
 
 
-async def test_another_application_runs_reads_and_replays_a_request_with_the_plugin_alone() -> None:
+async def test_another_application_runs_reads_and_replays_a_request_with_the_plugin_alone(dev_server: str) -> None:
     world, plugin = World(), CountersignPlugin([PayloadKey("2026-a", SecretBytes(os.urandom(32)))])
     world.signatures.status = Status.SIGNED
-    async with real_server() as env:
-        client = await Client.connect(env.client.service_client.config.target_host, plugins=[plugin])
-        ours = [*world.planner.activities(), *world.push.activities(), *world.handoff.activities()]
-        theirs = [*world.signatures.activities(), *world.push.activities()]
-        async with (
-            Worker(client, task_queue=WORKFLOW_QUEUE, activities=ours),
-            Worker(client, task_queue=SIGNATURE_QUEUE, activities=theirs),
-        ):
-            handle = await client.start_workflow(
-                SIGNATURE_REQUEST,
-                a_request(),
-                id=request_workflow_id("msa-0042"),
-                task_queue=WORKFLOW_QUEUE,
-                result_type=Settled,
-            )
-            assert (await handle.result()).outcome is Status.SIGNED
-        history = await handle.fetch_history()
+    namespace = (await own_namespace(dev_server)).namespace
+    client = await Client.connect(dev_server, namespace=namespace, plugins=[plugin])
+    ours = [*world.planner.activities(), *world.push.activities(), *world.handoff.activities()]
+    theirs = [*world.signatures.activities(), *world.push.activities()]
+    async with (
+        Worker(client, task_queue=WORKFLOW_QUEUE, activities=ours),
+        Worker(client, task_queue=SIGNATURE_QUEUE, activities=theirs),
+    ):
+        handle = await client.start_workflow(
+            SIGNATURE_REQUEST,
+            a_request(),
+            id=request_workflow_id("msa-0042"),
+            task_queue=WORKFLOW_QUEUE,
+            result_type=Settled,
+        )
+        assert (await handle.result()).outcome is Status.SIGNED
+    history = await handle.fetch_history()
     assert b"customer-contract" not in b"".join(event.SerializeToString() for event in history.events)
     assert (await Replayer(workflows=(), plugins=[plugin]).replay_workflow(history)).replay_failure is None

@@ -1,13 +1,11 @@
 """The receiver's way to Temporal: what is confirmed, what is dropped for good, and what should be sent again."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from starter.callback.signals import NotTaken, Receipt, TemporalSignals
-from tests.servers import real_server
+from tests.servers import own_namespace
 from workflows.model.provider import ProviderEvent
 from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST, request_workflow_id
 
@@ -19,9 +17,8 @@ async def lazy(address: str, namespace: str = "default") -> Client:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    async with real_server() as server:
-        yield server.client
+async def client(dev_server: str) -> Client:
+    return await own_namespace(dev_server)
 
 
 @pytest.mark.real_server

@@ -17,7 +17,7 @@ from starter.codec import data_converter
 from starter.page.quick_look import QuickLook
 from starter.page.standing import page_as_known
 from starter.setting_values import PayloadKey
-from tests.servers import real_server
+from tests.servers import own_namespace
 from workflows import names
 from workflows.model.records import SettledRecord
 from workflows.model.request import Brief, Document
@@ -84,36 +84,36 @@ async def test_a_store_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_server
-async def test_what_this_process_has_no_key_for_is_no_answer(store: Store) -> None:
+async def test_what_this_process_has_no_key_for_is_no_answer(store: Store, dev_server: str) -> None:
     key = PayloadKey("2026-a", SecretBytes(bytes(32)))
-    async with real_server(converter=data_converter((key,))) as server:
-        await server.client.start_workflow(
-            names.SIGNATURE_REQUEST,
-            id=names.request_workflow_id("msa"),
-            task_queue="nobody",
-            static_summary="nda: NDA",
-        )
-        keyless = await Client.connect(
-            server.client.service_client.config.target_host,
-            namespace=server.client.namespace,
-            data_converter=data_converter(()),
-        )
-        assert await QuickLook(keyless, store)("msa") is None
+    client = await own_namespace(dev_server, data_converter((key,)))
+    await client.start_workflow(
+        names.SIGNATURE_REQUEST,
+        id=names.request_workflow_id("msa"),
+        task_queue="nobody",
+        static_summary="nda: NDA",
+    )
+    keyless = await Client.connect(
+        dev_server,
+        namespace=client.namespace,
+        data_converter=data_converter(()),
+    )
+    assert await QuickLook(keyless, store)("msa") is None
 
 
 @pytest.mark.real_server
-async def test_without_a_worker_the_due_date_is_known_all_the_same(store: Store) -> None:
-    async with real_server() as server:
-        await server.client.start_workflow(
-            names.SIGNATURE_REQUEST,
-            id=names.request_workflow_id("msa"),
-            task_queue="nobody",
-            search_attributes=TypedSearchAttributes(
-                [SearchAttributePair(names.STATUS, Status.SENT), SearchAttributePair(names.DUE_AT, DUE)]
-            ),
-        )
-        look = QuickLook(server.client, store)
-        shown = await look("msa")
-        assert await look("never-started") is None
+async def test_without_a_worker_the_due_date_is_known_all_the_same(store: Store, dev_server: str) -> None:
+    client = await own_namespace(dev_server)
+    await client.start_workflow(
+        names.SIGNATURE_REQUEST,
+        id=names.request_workflow_id("msa"),
+        task_queue="nobody",
+        search_attributes=TypedSearchAttributes(
+            [SearchAttributePair(names.STATUS, Status.SENT), SearchAttributePair(names.DUE_AT, DUE)]
+        ),
+    )
+    look = QuickLook(client, store)
+    shown = await look("msa")
+    assert await look("never-started") is None
     assert shown is not None
     assert (shown.due_at, shown.status, shown.partial) == (DUE, Status.SENT, True)
