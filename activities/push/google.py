@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final, Self
 from urllib.parse import urlencode
@@ -23,7 +24,9 @@ class BadServiceAccount(ValueError):
     """The credentials file cannot be used; the text says why without its content."""
 
 
+@lru_cache(maxsize=1)
 def _key(pem: SecretStr) -> RSAKey:
+    # To check a key takes longer than to sign with it, and whoever reads an account signs with it next.
     return RSAKey.import_key(pem.get_secret_value())
 
 
