@@ -86,6 +86,7 @@ async def _own(settings: Settings) -> list[Part]:
         await looked("cloud messaging", partial(_messaging, settings)),
         await looked("receiver", partial(vendors.receiver, settings.webhook.url)),
         own.callbacks(settings),
+        own.desk(settings),
         await looked("hand-off", partial(own.hand_off, settings)),
         await looked("store", partial(own.store, settings.store_url)),
         await looked("people", partial(own.people, settings.people, settings.oncall)),

@@ -1,4 +1,4 @@
-"""What we bring ourselves: the files people write, the store, that callbacks are asked for and calls are signed."""
+"""What we bring ourselves: the files people write, the store, the desk's door, callbacks and signed calls."""
 
 import asyncio
 from collections.abc import Iterator
@@ -106,3 +106,21 @@ def _called(policies: Path) -> set[str]:
 
 def _names(targets: AbstractSet[str]) -> str:
     return ", ".join(sorted(targets))
+
+
+def desk(settings: Settings) -> Part:
+    """Who says who somebody at the desk is: a sign-on of the company's own is believed of its proxies alone."""
+    header, proxies = settings.desk_user_header, settings.desk_proxies
+    if header and not proxies:
+        return doubtful(
+            "desk",
+            f"COUNTERSIGN_DESK_USER_HEADER is {header}, and nobody is believed: name the proxy that writes it in "
+            "COUNTERSIGN_DESK_PROXIES; until then people sign in by a link",
+        )
+    if proxies and not header:
+        return doubtful(
+            "desk", "COUNTERSIGN_DESK_PROXIES says whose header is believed: COUNTERSIGN_DESK_USER_HEADER is empty"
+        )
+    return fine(
+        "desk", f"{header} of {', '.join(proxies)} says who somebody is" if header else "people sign in by a link"
+    )

@@ -18,13 +18,14 @@ from activities import runs
 from starter import pace
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.search_attributes import STUCK, missing_search_attributes
-from workflows.names import SHOW, SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE
+from workflows.names import SHOW, SIGNATURE_QUEUE, SIGNATURE_REQUEST, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
 _QUEUES: Final = {
     WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     SIGNATURE_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    URGENT_SIGNATURE_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
 }
 
 
@@ -52,7 +53,7 @@ async def search_attributes(client: Client) -> Part:
 
 
 async def worker(client: Client, now: datetime | None = None) -> Part:
-    """Whether anybody works on both queues: without a worker requests wait, and nothing is lost."""
+    """Whether anybody works on each queue, also that of what is urgent: until then requests wait, nothing is lost."""
     since = (now or datetime.now(UTC)) - pace.FRESH
     try:
         at_work = [await _heard_of(client, queue, type_, since) for queue, type_ in _QUEUES.items()]

@@ -14,7 +14,7 @@ from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from starter.doctor.examination import examine
 from starter.doctor.health import Health, Part
-from starter.doctor.own import EVENTS, store
+from starter.doctor.own import EVENTS, desk, store
 from starter.doctor.temporal import worker
 from starter.settings import load
 from tests.servers import own_namespace
@@ -23,7 +23,7 @@ from tests.versions.stage import eventually
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.model.provider import ProviderEvent
-from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.progress import Progress
 from workflows.signature.signatures import Signatures
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -92,6 +92,27 @@ async def test_without_cloud_messaging_it_is_said_who_is_told_nothing(tmp_path: 
     part = await part_of(complete(tmp_path) | {"COUNTERSIGN_SIGNATURE_STATUS_MAILS": mails}, "cloud messaging")
     assert part.state is Health.WARNING
     assert part.says.endswith(untold)
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "says"),
+    [
+        ({}, Health.OK, "people sign in by a link"),
+        ({"USER_HEADER": "X-Remote-User"}, Health.WARNING, "name the proxy that writes it in COUNTERSIGN_DESK_PROXIES"),
+        ({"PROXIES": "10.0.0.1"}, Health.WARNING, "COUNTERSIGN_DESK_USER_HEADER is empty"),
+        (
+            {"USER_HEADER": "X-Remote-User", "PROXIES": "10.0.0.0/8"},
+            Health.OK,
+            "X-Remote-User of 10.0.0.0/8 says who somebody is",
+        ),
+    ],
+)
+def test_a_header_of_the_own_sign_on_needs_a_proxy_that_is_believed(
+    given: dict[str, str], state: Health, says: str
+) -> None:
+    part = desk(load(environment={f"COUNTERSIGN_DESK_{name}": text for name, text in given.items()}))
+    assert part.state is state
+    assert says in part.says
 
 
 async def test_half_an_account_of_cloud_messaging_is_wrong(tmp_path: Path) -> None:
@@ -195,25 +216,25 @@ async def test_a_person_on_call_whom_nobody_knows_would_hear_of_nothing(
 
 @pytest.mark.real_server
 async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> None:
-    client = await own_namespace(dev_server)
+    client, activities = await own_namespace(dev_server), World().signatures.activities()
     async with workers(client, World()):
-        assert await eventually(lambda: fine_with(client)) == "1 at work"
+        assert await eventually(lambda: says(client, f"nobody works on {URGENT_SIGNATURE_QUEUE}:"))
+        async with Worker(client, task_queue=URGENT_SIGNATURE_QUEUE, activities=activities):
+            assert await eventually(lambda: says(client, "1 at work"))
         later = await worker(client, datetime.now(UTC) + timedelta(minutes=2))
     assert later.state is Health.WRONG
-    assert later.says.startswith("nobody works on countersign, countersign-core-signature: start")
+    assert later.says.startswith(
+        "nobody works on countersign, countersign-core-signature, countersign-core-signature-u"
+    )
 
 
 @pytest.mark.real_server
 async def test_a_queue_on_which_nobody_works_is_named(dev_server: str) -> None:
     client = await own_namespace(dev_server)
     async with Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[SignatureRequestWorkflow]):
-
-        async def says_half() -> bool:
-            return f"nobody works on {SIGNATURE_QUEUE}:" in (await worker(client)).says
-
-        assert await eventually(says_half)
+        idle = f"nobody works on {SIGNATURE_QUEUE}, {URGENT_SIGNATURE_QUEUE}:"
+        assert await eventually(lambda: says(client, idle))
 
 
-async def fine_with(client: Client) -> str | None:
-    part = await worker(client)
-    return part.says if part.state is Health.OK else None
+async def says(client: Client, words: str) -> bool:
+    return (await worker(client)).says.startswith(words)

@@ -17,7 +17,9 @@ async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path:
     as_json = type_("request", "list", "--attention", "--json", **there)
     everything = type_("request", "list", **there)
     assert (attention.returncode, attention.stdout) == (0, "Nothing needs attention\n")
-    assert attention.stderr.startswith("worker: nobody works on countersign, countersign-core-signature: start ")
+    assert attention.stderr.startswith(
+        "worker: nobody works on countersign, countersign-core-signature, countersign-core-signature-urgent: "
+    )
     assert attention.stderr.count("\n") == 1
     assert (as_json.stdout, as_json.stderr) == ("[]\n", attention.stderr)
     assert (everything.stdout, everything.stderr) == ("No requests\n", attention.stderr)
