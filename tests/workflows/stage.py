@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities import runs
 from activities.runs import Description
@@ -35,6 +37,7 @@ from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow
 
 _GLANCES, _GLANCE = 60, 0.005
+_TRIED: Final[set[type]] = set()
 
 TARGETS = (
     Target(target="hr", person="hr-desk"),
@@ -91,6 +94,16 @@ def silent_for(request: SignatureRequest, silence: timedelta) -> SignatureReques
     return request.replace(carried=Progress.begin(request.brief, then).observe(sent, then).told((ready,), then))
 
 
+class _TriesOnce(SandboxedWorkflowRunner):
+    """A worker imports its workflows to see whether they can be: for all stories that is seen once."""
+
+    def prepare_workflow(self, defn: Any) -> None:
+        """See `WorkflowRunner`."""
+        if defn.cls not in _TRIED:
+            super().prepare_workflow(defn)
+            _TRIED.add(defn.cls)
+
+
 @asynccontextmanager
 async def workers(client: Client, world: World, **options: object) -> AsyncIterator[None]:
     """A worker per queue, as `worker.py` runs them."""
@@ -101,6 +114,7 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
                 task_queue=WORKFLOW_QUEUE,
                 workflows=[RememberingWorkflow, TaskWorkflow],
                 activities=[*world.planner.activities(), *world.push.activities(), *world.handoff.activities()],
+                workflow_runner=_TriesOnce(),
                 **options,  # type: ignore[arg-type]
             )
         )

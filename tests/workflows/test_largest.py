@@ -283,7 +283,7 @@ def test_an_agenda_has_the_next_reminders_of_everyone_and_counts_the_rest(
         assert sum(one.reminders for one in agenda.more) == people * max(0, reminders - told - few)
 
 
-@pytest.mark.parametrize(("people", "reminders"), [(1, 450), (3, 210), (120, 7)])
+@pytest.mark.parametrize(("people", "reminders"), [(1, 250), (3, 140), (120, 7)])
 def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(people: int, reminders: int) -> None:
     """Nobody plans for ever: right after a plan somebody is due, or there is time to wait."""
     names = [f"signer-{number}" for number in range(people)]
