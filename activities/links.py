@@ -53,6 +53,10 @@ class Links:
         page = referred(request).kind.names.page
         return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join((use, request, person)))}"
 
+    def desk(self, reference: str) -> str:
+        """The address of its page at the desk, where whoever comes says first who they are."""
+        return f"{self._base}/desk/{at_desk(referred(reference))}"
+
     def open(self, ref: str) -> LinkClaim:
         """What `ref` stands for; raises `BadLink` unless it was sealed with our secret and is unchanged."""
         try:

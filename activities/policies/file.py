@@ -101,8 +101,9 @@ class QuestionLayer(FileModel):
 
 
 class TellRequesterLayer(FileModel):
-    """Of which endings the requester hears."""
+    """What the requester hears of."""
 
+    started: bool | None = None
     signed: Annotated[bool | None, BeforeValidator(_known_telling)] = None
 
 

@@ -74,7 +74,8 @@ def request_body(user: str, message: Message, app: str, created: int) -> Json:
 def _body(user: str, message: Message, app: str, created: int) -> Json:
     shown = {} if message.withdrawal else {"title": message.title, "summary": message.body}
     tag = {} if message.withdrawal else {"notification": {"tag": message.key}}
-    priority = "5" if message.withdrawal else "10"
+    apple = "5" if message.withdrawal or message.quiet else "10"
+    android = "NORMAL" if message.quiet else "HIGH"
     return {
         "users": [user],
         "clientIds": [],
@@ -84,7 +85,7 @@ def _body(user: str, message: Message, app: str, created: int) -> Json:
         **shown,
         "data": {"target": app, "created": created, app: message.data},
         "collapseKey": message.key,
-        "androidConfig": {"priority": "HIGH", "ttl": f"{_TTL}s", **tag},
-        "apnsConfig": {"headers": {"apns-priority": priority, "apns-collapse-id": message.key}},
+        "androidConfig": {"priority": android, "ttl": f"{_TTL}s", **tag},
+        "apnsConfig": {"headers": {"apns-priority": apple, "apns-collapse-id": message.key}},
         "webpushConfig": {"headers": {"TTL": _TTL, "Topic": message.key}},
     }

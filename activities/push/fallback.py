@@ -12,7 +12,7 @@ from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import Sent
 from activities.push.limiter import Places
 from activities.push.message import Message
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import Stage, is_quiet
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction
 
 ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
@@ -27,7 +27,7 @@ class Fallback(StrEnum):
     MESSAGING = "messaging"
     """Cloud messaging, in our words."""
     NOBODY = "nobody"
-    """There is nothing to be said: a mail that was read cannot be taken back."""
+    """There is nothing to be said that is worth a mail: one that was read cannot be taken back."""
 
 
 def fallback_of(delivery: Delivery, notice: Notice) -> Fallback:
@@ -39,7 +39,8 @@ def fallback_of(delivery: Delivery, notice: Notice) -> Fallback:
     signer = any(one.person == notice.person for one in delivery.subject.people)
     if signer and notice.action in ASKED and (notice.stage == Stage.READY or delivery.document is not None):
         return Fallback.CORE
-    return Fallback.NOBODY if notice.action is NoticeAction.WITHDRAW else Fallback.MESSAGING
+    nothing = notice.action is NoticeAction.WITHDRAW or is_quiet(notice.stage)
+    return Fallback.NOBODY if nothing else Fallback.MESSAGING
 
 
 class Letters:

@@ -59,6 +59,8 @@ def _message(token: str, message: Message) -> Json:
 
 
 def _visible(message: Message) -> Json:
+    if message.quiet:
+        return _quiet(message)
     web: Json = {"headers": {"TTL": _TTL, "Urgency": "high", "Topic": message.key}}
     if message.link.startswith("https://"):
         web["fcm_options"] = {"link": message.link}
@@ -67,6 +69,28 @@ def _visible(message: Message) -> Json:
         "apns": {
             "headers": {"apns-priority": "10", "apns-collapse-id": message.key},
             "payload": {"aps": {"sound": "default"}},
+        },
+        "webpush": web,
+    }
+
+
+def _quiet(message: Message) -> Json:
+    """Shown when the phone is looked at: it does not light up, nor make a sound."""
+    web: Json = {
+        "headers": {"TTL": _TTL, "Urgency": "very-low", "Topic": message.key},
+        "notification": {"silent": True},
+    }
+    if message.link.startswith("https://"):
+        web["fcm_options"] = {"link": message.link}
+    return {
+        "android": {
+            "priority": "NORMAL",
+            "ttl": f"{_TTL}s",
+            "notification": {"tag": message.key, "notification_priority": "PRIORITY_LOW"},
+        },
+        "apns": {
+            "headers": {"apns-priority": "5", "apns-collapse-id": message.key},
+            "payload": {"aps": {"interruption-level": "passive"}},
         },
         "webpush": web,
     }

@@ -18,6 +18,7 @@ from activities.due import due_sentence
 from activities.links import Links, LinkUse
 from activities.push.words import isolated, unturned, words_for
 from activities.reader import Reader
+from workflows.follow_up.stages import is_quiet
 from workflows.model.notices import Delivery, Notice, NoticeAction
 from workflows.model.subject import LockScreen
 
@@ -57,6 +58,11 @@ class Message:
         return self.action is NoticeAction.WITHDRAW
 
     @property
+    def quiet(self) -> bool:
+        """Whether the phone is to make no sound, and to be woken by nothing."""
+        return is_quiet(self.stage)
+
+    @property
     def data(self) -> dict[str, str]:
         """What our app reads; none of these keys is reserved by FCM."""
         return {
@@ -76,7 +82,7 @@ def screen_key(request: str, person: str) -> str:
 
 def compose(delivery: Delivery, notice: Notice, reader: Reader, links: Links, company: str = "") -> Message:
     """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`."""
-    use = _USES.get(notice.action, LinkUse.VIEW)
+    use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
     heading, body = _texts(delivery, notice, reader, company)
     return Message(
         heading=heading,
@@ -84,8 +90,8 @@ def compose(delivery: Delivery, notice: Notice, reader: Reader, links: Links, co
         document=unturned(delivery.subject.title),
         request=delivery.subject.id,
         stage=notice.stage,
-        key=screen_key(delivery.subject.reference, notice.person),
-        link=links.link(delivery.subject.reference, notice.person, use),
+        key=screen_key(reference, notice.person),
+        link=links.desk(reference) if is_quiet(notice.stage) else links.link(reference, notice.person, use),
         action=notice.action,
     )
 

@@ -22,7 +22,7 @@ from activities.push.phones import Phones
 from activities.push.report import Mail, Told, report
 from activities.reader import Reader
 from activities.store import Store
-from workflows.follow_up.stages import Stage, is_warning
+from workflows.follow_up.stages import Stage, is_quiet, is_warning
 from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
@@ -94,10 +94,9 @@ class Notices(PushService):
         with failing_as_application_errors():
             await keep(self._store, delivery.subject.workflow_id, delivery.page)
         seen = await self._seen(delivery)
-        ready = await turns.each(delivery.notices, lambda notice: self._prepare(delivery, notice, seen))
-        sent = await turns.each([one for one in ready.results if isinstance(one, Ready)], self._send)
-        told = [one for one in ready.results if isinstance(one, Told)] + sent.results
-        left = ready.left + [one.notice for one in sent.left]
+        told, left = await self._each(
+            delivery, [one for one in delivery.notices if not is_quiet(one.stage)], seen, turns
+        )
         if turns.stopped:
             # A mail takes a while, and perhaps nobody needs it any more.
             left += [one.notice for one in told if one.mail and not _mailed_by_itself(one)]
@@ -106,7 +105,27 @@ class Notices(PushService):
             raise passing_failure(Code.UNREACHABLE, "nobody could be told in time")
         lines = await self._mail_the_rest(delivery, _in_order(told, delivery.notices))
         bold = delivery.devices is not None or delivery.others_told or turns.stopped
-        return report(lines, seen, left, stragglers=bold)
+        return await self._offered(delivery, report(lines, seen, left, stragglers=bold), turns)
+
+    async def _each(
+        self, delivery: Delivery, notices: Sequence[Notice], seen: DocumentSeen | None, turns: Turns
+    ) -> tuple[list[Told], list[Notice]]:
+        """What became of these notices, and which were not begun in time."""
+        ready = await turns.each(notices, lambda notice: self._prepare(delivery, notice, seen))
+        sent = await turns.each([one for one in ready.results if isinstance(one, Ready)], self._send)
+        told = [one for one in ready.results if isinstance(one, Told)] + sent.results
+        return told, ready.left + [one.notice for one in sent.left]
+
+    async def _offered(self, delivery: Delivery, known: DeliveryReport, turns: Turns) -> DeliveryReport:
+        """The report with the notices that only offer something: sent last, once, and nothing waits for them.
+
+        Somebody who is not in the directory has not even a line: it is no matter of theirs.
+        """
+        told, left = await self._each(delivery, [one for one in delivery.notices if is_quiet(one.stage)], None, turns)
+        lines = tuple(one.line for one in told if one.why is not Reason.UNKNOWN_PERSON)
+        return known.replace(
+            delivered=(*known.delivered, *lines), open_notices=(*known.open_notices, *(one.key for one in left))
+        )
 
     async def _seen(self, delivery: Delivery) -> DocumentSeen | None:
         if delivery.document is None:

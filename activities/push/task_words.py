@@ -19,6 +19,14 @@ def _to_do(title: str, body: str = "") -> ByAction:
 TASKS: Final = Vocabulary(
     first=_to_do(phrase("A task for you")),
     stages={
+        Stage.FOLLOW: alike(
+            Words(
+                phrase("A task is under way"),
+                phrase("Under way: {document}"),
+                phrase("You can follow it at the desk."),
+                closing=True,
+            )
+        ),
         Stage.REMINDER: _to_do(phrase("Reminder: a task for you"), phrase("It still waits for you.")),
         Stage.WARNING: _to_do(phrase("Due soon: a task for you"), phrase("Little time is left.")),
         Stage.OVERDUE: _to_do(phrase("Overdue: a task for you"), phrase("It still waits for you.")),

@@ -96,6 +96,11 @@ _MISSING: Final = alike(
         phrase("It waits for somebody who is no longer in the directory. Please decide who is to sign."),
     )
 )
+_FOLLOW: Final = alike(
+    Words(
+        phrase("Sent for signature"), phrase("Sent: {document}"), phrase("You can follow it at the desk."), closing=True
+    )
+)
 _ANSWER: Final = _by_action(
     phrase("Your question was answered"),
     phrase("Your question was answered"),
@@ -141,6 +146,7 @@ _ENDED: Final = {
     ),
 }
 _STAGES: Final = {
+    Stage.FOLLOW: _FOLLOW,
     Stage.REMINDER: _AGAIN,
     Stage.WARNING: _LAST,
     Stage.OVERDUE: _OVERDUE,

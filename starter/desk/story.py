@@ -81,6 +81,7 @@ _PATTERNS: Final = (
 )
 _TOLD: Final = {
     Stage.READY: phrase("{who} was asked"),
+    Stage.FOLLOW: phrase("{who} was told where to follow it"),
     Stage.REMINDER: phrase("{who} was reminded"),
     Stage.SNOOZE: phrase("{who} was reminded at the time they wished"),
     Stage.WARNING: phrase("{who} was warned that it is due soon"),

@@ -26,6 +26,10 @@ from workflows.signature.progress import Progress
 
 SIGNED: Final = "signed"
 _DOCUMENT: Final = "not sent"
+_UNPLANNED: Final[Mapping[str, str]] = {
+    Stage.READY: "it is their turn",
+    Stage.FOLLOW: "they can follow it at the desk",
+}
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class DryRun:
 
     async def _follow_up(self) -> None:
         """One move: the same that the workflow would make."""
-        match next_move(self._progress, announcement(self._brief, self._progress), self._now):
+        match next_move(self._progress, announcement(self._request, self._brief, self._progress), self._now):
             case HandOver(wanted):
                 self._hand_over(wanted)
             case Plan():
@@ -156,7 +160,7 @@ class DryRun:
         """The reason of a notice that the agenda does not plan; None for one that nobody reads."""
         if notice.stage == Stage.REASSIGNED:
             return f"handed over to {self._handed[notice.person].to}"
-        return "it is their turn" if notice.stage == Stage.READY else None
+        return _UNPLANNED.get(notice.stage)
 
     def _tell(self, moments: tuple[Moment, ...], notices: tuple[Notice, ...]) -> None:
         self._happened += [Happening.planned(moment, self._now) for moment in moments]

@@ -103,7 +103,7 @@ async def test_an_ended_document_whose_signers_nobody_can_match_settles_nothing_
 ) -> None:
     """B20: signed there, yet nobody is told and nothing is on record while it is not known who has signed."""
     await shared.ask("unmatched", colleague(21), colleague(22), at_once=True)
-    await shared.until_shown("unmatched", lambda it: len(it.notifications) == 2)
+    await shared.until_shown("unmatched", lambda it: len(it.notifications) == 3)
     await shared.until_idle("unmatched")
     with _who_was_asked_is_lost(shared, "unmatched"):
         for one in await shared.vendor.waiting("unmatched"):

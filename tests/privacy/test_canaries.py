@@ -41,7 +41,7 @@ async def ended(home: Household) -> bool:
 
 async def made(home: Household) -> dict[str, str]:
     """The signing links and embed_urls of this life."""
-    links = {one["link"].rsplit("/", 1)[-1] for one in await home.ledger("push") if one["link"]}
+    links = {one["link"].rsplit("/", 1)[-1] for one in await home.ledger("push") if "/open/" in one["link"]}
     signers = [signer["uuid"] for document in await home.documents() for signer in document["signers"]]
     refs = {f"signing link {number}": ref for number, ref in enumerate(sorted(links))}
     return refs | {f"embed_url {number}": f"/sign/{uuid}" for number, uuid in enumerate(signers)}

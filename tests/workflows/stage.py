@@ -23,7 +23,7 @@ from tests.workflows.fakes import DOCUMENT, World
 from tests.workflows.remembering import RememberingWorkflow
 from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.operations import OperationState, Receipt
-from workflows.model.policy import Policy, Target
+from workflows.model.policy import Policy, Target, TellRequester
 from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, Document
 from workflows.model.settlement import Settled
@@ -46,6 +46,9 @@ TARGETS = (
     Target(target="customer-success", person="success-desk"),
 )
 
+NO_OFFER = TellRequester(started=False)
+"""What the requester is offered at the start is the matter of stories of its own (test_offers.py)."""
+
 
 def a_request(
     *signers: Participant,
@@ -64,7 +67,7 @@ def a_request(
             requester="legal-desk",
             people=people,
         ),
-        policy=Policy(handoff=handoff),
+        policy=Policy(handoff=handoff, tell_requester=NO_OFFER),
         fingerprint="f" * 64,
         subscribers=subscribers,
     )

@@ -9,7 +9,7 @@ from activities.calendars.public_holidays import public_holidays
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
 from tests.workflows.fakes import World, refusal
-from tests.workflows.stage import a_request, story
+from tests.workflows.stage import NO_OFFER, a_request, story
 from workflows.follow_up.show import is_needless
 from workflows.model.notices import Outcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
@@ -36,7 +36,9 @@ def world_with(people: Book) -> World:
 
 HERE = ZoneInfo("Europe/Amsterdam")
 DAY = timedelta(days=1)
-RHYTHM = Policy(hours="working", reminders=Reminders(first="3d", every="3d", most=4), escalation=None)
+RHYTHM = Policy(
+    tell_requester=NO_OFFER, hours="working", reminders=Reminders(first="3d", every="3d", most=4), escalation=None
+)
 
 
 def good_friday() -> date:
@@ -122,7 +124,7 @@ async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its
 
 async def test_three_signers_in_three_zones_are_reminded_in_their_own_working_hours_and_on_no_holiday() -> None:
     world = world_with(PEOPLE)
-    policy = Policy(window="90d", hours="working", escalation=None, warnings=())
+    policy = Policy(tell_requester=NO_OFFER, window="90d", hours="working", escalation=None, warnings=())
     async with story(world, a_request(*THREE).replace(policy=policy)) as it:
         for person in ZONES:
             await it.days_pass(25)

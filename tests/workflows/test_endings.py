@@ -14,7 +14,7 @@ from workflows.signature.inputs import SignatureRequest
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 CANCEL = Cancellation(actor="legal-desk", reason="no longer needed")
-BY_THE_THOUSAND = TellRequester(signed=False)
+BY_THE_THOUSAND = TellRequester(signed=False, started=False)
 """Of a requester who wants to hear of no signature."""
 
 

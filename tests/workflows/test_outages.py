@@ -8,7 +8,7 @@ import pytest
 from activities.planner import PolicyPlanner
 from tests.activities.book import AMSTERDAM, Book, somebody
 from tests.workflows.fakes import World, refusal
-from tests.workflows.stage import Story, a_request, story
+from tests.workflows.stage import NO_OFFER, Story, a_request, story
 from workflows.model.notices import Outcome
 from workflows.model.policy import Escalation, Policy, QuestionPause, Reminders
 from workflows.model.subject import Code, Participant, Status
@@ -20,6 +20,7 @@ from workflows.signature.workflow import SignatureRequestWorkflow as Request
 HERE = ZoneInfo(AMSTERDAM)
 PEOPLE = Book(*(somebody(person) for person in ("legal-desk", "customer-signer", "chief-executive")))
 POLICY = Policy(
+    tell_requester=NO_OFFER,
     window="10d",
     hours="working",
     reminders=Reminders(first="2d", every="2d", most=3),

@@ -8,7 +8,7 @@ import pytest
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
 from tests.workflows.fakes import World
-from tests.workflows.stage import Story, a_request, story
+from tests.workflows.stage import NO_OFFER, Story, a_request, story
 from workflows.follow_up.show import stamp
 from workflows.model.notices import Outcome
 from workflows.model.policy import Escalation, Overdue, Policy
@@ -23,6 +23,7 @@ SIGNER: Final = "customer-signer"
 DAY: Final = timedelta(days=1)
 SECONDS: Final = timedelta(seconds=30)
 ACKNOWLEDGEMENT: Final = Policy(
+    tell_requester=NO_OFFER,
     window="14d",
     reminders=None,
     warnings=("1d",),

@@ -9,7 +9,7 @@ from activities.planner import PolicyPlanner
 from activities.policies.catalogue import Catalogue
 from tests.activities.book import Book, somebody
 from tests.workflows.fakes import World
-from tests.workflows.stage import Story, a_request, story
+from tests.workflows.stage import NO_OFFER, Story, a_request, story
 from workflows.model.attention import AttentionCode
 from workflows.model.notices import NoticeAction, Outcome
 from workflows.model.policy import Policy, QuestionPause, Reminders
@@ -24,7 +24,9 @@ HERE = ZoneInfo("Europe/Amsterdam")
 SIGNER, DESK, CHIEF, CHAIR = "customer-signer", "legal-desk", "chief-executive", "chair"
 ONE = Participant(person=SIGNER, order=1)
 CATALOGUE = Catalogue.read(Path(__file__).parents[2] / "starter/policies.yaml")
-CALM = Policy(hours="working", reminders=Reminders(first="5d", every="5d", most=4), escalation=None)
+CALM = Policy(
+    tell_requester=NO_OFFER, hours="working", reminders=Reminders(first="5d", every="5d", most=4), escalation=None
+)
 
 
 def people(desk: Person | None = None, *more: Person) -> Book:

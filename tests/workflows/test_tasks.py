@@ -11,7 +11,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import World
-from tests.workflows.stage import Story, workers
+from tests.workflows.stage import NO_OFFER, Story, workers
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.operations import OperationState
@@ -44,7 +44,8 @@ ADA, BEN, OWNER = "ada", "ben", "account-executive"
 _GLANCE = 0.005
 _NO_GATES = 5_000
 """Nothing holds a task up here, so it is waited for however slow the machine is."""
-OPEN_END = Policy(expires=False, handoff=(Target(target="crm", url="https://crm.example/hooks"),))
+CRM = Target(target="crm", url="https://crm.example/hooks")
+OPEN_END = Policy(expires=False, handoff=(CRM,), tell_requester=NO_OFFER)
 
 
 def a_task(*people: str, policy: Policy = OPEN_END, subscribers: tuple[str, ...] = ()) -> TaskInput:

@@ -20,14 +20,18 @@ SUBSCRIBERS_AT_MOST: Final = 50
 """Beside those that its file names, which are as many."""
 
 
-def announcement(subject: Subject, memory: FollowUp) -> tuple[Notice, ...]:
-    """Notices of everything that has happened, to those concerned who have no line of it in the ledger yet."""
+def announcement(request: FollowUpInput, subject: Subject, memory: FollowUp) -> tuple[Notice, ...]:
+    """Notices of everything that has happened, to those concerned who have no line of it in the ledger yet.
+
+    `subject` has the people of `memory`.
+    """
     wanted = [
         *_ready(subject, memory),
         *_taken_away(subject, memory),
         *_questions(subject, memory),
         *_questions_gone(subject, memory),
         *_reports(subject, memory),
+        *_offered(request, subject, memory),
     ]
     known = memory.ledger.known
     return tuple(notice for notice in wanted if notice.key not in known)
@@ -116,6 +120,14 @@ def _reports(subject: Subject, memory: FollowUp) -> list[Notice]:
         key = alert_key(subject.id, stage, subject.requester, person)
         notices.append(notice.replace(key=key, about=person))
     return notices
+
+
+def _offered(request: FollowUpInput, subject: Subject, memory: FollowUp) -> list[Notice]:
+    """With the first notice of all the requester is told where it can be followed, unless they are asked themselves."""
+    first = bool(memory.awaited.pending) and not memory.notifications
+    if not (first and request.policy.tell_requester.started) or memory.awaited.of(subject.requester):
+        return []
+    return [notice_to(subject, Stage.FOLLOW, subject.requester, NoticeAction.OPEN)]
 
 
 def _still_shown(place: Place, memory: FollowUp) -> bool:

@@ -12,6 +12,7 @@ class Stage(StrEnum):
     """The first word of every stage, and the whole of those of which there is one only."""
 
     READY = "ready"
+    FOLLOW = "follow"
     REMINDER = "reminder"
     SNOOZE = "snooze"
     WARNING = "warning"
@@ -120,6 +121,11 @@ def question_gone(number: int) -> str:
 def kind_of(stage: str) -> Stage | None:
     """What a stage is; None for one of newer code."""
     return _BY_WORD.get(stage.partition("-")[0])
+
+
+def is_quiet(stage: str) -> bool:
+    """Whether it only offers something: it makes no sound, and whom no phone takes it to is told by no other way."""
+    return kind_of(stage) is Stage.FOLLOW
 
 
 def is_nudge(stage: str) -> bool:

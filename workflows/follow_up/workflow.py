@@ -74,7 +74,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
 
     async def _follow_up(self) -> None:
         """Make one move."""
-        match next_move(self._progress, announcement(self.subject, self._progress), workflow.now()):
+        match next_move(self._progress, announcement(self._request, self.subject, self._progress), workflow.now()):
             case First() as first:
                 await self.act_first(first)
             case HandOver(wanted):

@@ -78,8 +78,10 @@ class Target(Model):
 
 
 class TellRequester(Model):
-    """Of which endings the requester hears; of those that need somebody they hear in any case."""
+    """What the requester hears of; of endings that need somebody they hear in any case."""
 
+    started: bool = True
+    """That people were asked, without a sound, and where it can be followed."""
     signed: bool = True
 
 

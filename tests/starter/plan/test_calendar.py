@@ -41,6 +41,7 @@ async def test_nobody_acts(tmp_path: Path) -> None:
     assert (branch.says, branch.outcome) == ("nobody acts", Status.EXPIRED)
     assert stages(branch) == [
         "ready customer-signer",
+        "follow legal-desk",
         "reminder-1 customer-signer",
         "reminder-2 customer-signer",
         "reminder-3 customer-signer",
@@ -92,14 +93,16 @@ async def test_who_signs_opens_a_branch_and_gives_the_turn_to_the_next(tmp_path:
         ("customer-signer signs after 2 days, then nobody acts", Status.EXPIRED),
         ("customer-signer signs after 2 days, chief-executive signs after 1 day", Status.SIGNED),
     ]
-    assert stages(found.branches[1])[:4] == [
+    assert stages(found.branches[1])[:5] == [
         "ready customer-signer",
+        "follow legal-desk",
         "signed legal-desk",
         "ready chief-executive",
         "reminder-1 chief-executive",
     ]
     assert stages(found.branches[2]) == [
         "ready customer-signer",
+        "follow legal-desk",
         "signed legal-desk",
         "ready chief-executive",
         "signed legal-desk",
@@ -117,7 +120,8 @@ async def test_handing_over_goes_on_with_the_alternate(tmp_path: Path) -> None:
     policy = {"escalation": {"action": "reassign", "after": "5d"}}
     (branch,) = (await plan(tmp_path, policy=policy)).branches
     told = stages(branch)
-    assert told[1:6] == [
+    assert told[1:7] == [
+        "follow legal-desk",
         "reminder-1 customer-signer",
         "escalation customer-director",
         "reassigned customer-signer",
@@ -144,7 +148,7 @@ async def test_who_is_absent_at_sending_is_not_asked(tmp_path: Path, absent: str
 
 async def test_signers_in_full_are_planned_without_being_stored(tmp_path: Path) -> None:
     (branch,) = (await plan(tmp_path, signers=[IN_FULL])).branches
-    assert stages(branch)[:2] == ["ready signer-1", "reminder-1 signer-1"]
+    assert stages(branch)[:3] == ["ready signer-1", "follow legal-desk", "reminder-1 signer-1"]
     assert not (tmp_path / "store").exists()
 
 
@@ -190,13 +194,14 @@ async def test_the_overdue_phase_is_planned_with_its_layers_and_what_is_signed_i
     nobody, late = found.branches
     assert stages(nobody) == [
         "ready customer-signer",
+        "follow legal-desk",
         "warning-0d customer-signer",
         "overdue-1 customer-signer",
         "overdue-2 customer-signer",
         "overdue-3 customer-signer",
         "expiry legal-desk",
     ]
-    assert {line.stage: line.layer for line in nobody.lines[1:]} == dict.fromkeys(
+    assert {line.stage: line.layer for line in nobody.lines[2:]} == dict.fromkeys(
         ["warning-0d", "overdue-1", "overdue-2", "overdue-3", "expiry"], "request"
     )
     assert nobody.lines[-1].why == "7 days after the due date"

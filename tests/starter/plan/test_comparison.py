@@ -14,6 +14,9 @@ from tests.activities.requests.papers import Desk
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, story
 
+ALIKE: dict[str, Any] = {"hours": "any", "tell_requester": {"started": False}}
+"""In what the policy of a file is the one of the living request."""
+
 
 @pytest.fixture
 async def living() -> AsyncIterator[Story]:
@@ -24,7 +27,7 @@ async def living() -> AsyncIterator[Story]:
 
 async def against(it: Story, folder: Path, id: str = "msa-0042", **changes: Any) -> Difference:
     papers = Desk(folder)
-    prepared = await papers.prepare(**{"due": None, "policy": {"window": "30d", "hours": "any"}, **changes})
+    prepared = await papers.prepare(**{"due": None, "policy": {"window": "30d", **ALIKE}, **changes})
     return await compare(context.Context(it.env.client, Store(str(folder / "store"))), prepared, papers.directory, id)
 
 
@@ -36,7 +39,7 @@ async def test_the_same_file_changes_nothing(living: Story, tmp_path: Path) -> N
 
 
 async def test_a_later_due_date_moves_what_depends_on_it(living: Story, tmp_path: Path) -> None:
-    found = await against(living, tmp_path, policy={"window": "40d", "hours": "any"})
+    found = await against(living, tmp_path, policy={"window": "40d", **ALIKE})
     moved = {change.stage: change for change in found.changes}
     assert set(moved) == {"warning-2d", "warning-1d", "expiry"}
     assert {change.what for change in found.changes} == {What.MOVED}
