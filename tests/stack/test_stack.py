@@ -117,14 +117,6 @@ def test_what_the_stack_writes_is_for_its_owner_only(laptop: Laptop) -> None:
     assert [file for file in written if stat.S_IMODE(file.stat().st_mode) & 0o077] == []
 
 
-def test_receiver_and_worker_both_offer_their_metrics(folder: Path) -> None:
-    with running(folder, OTEL_METRICS_EXPORTER="prometheus"):
-        ports = json.loads((folder / "kept.json").read_text())["ports"]
-        for process in ("receiver", "worker"):
-            with urlopen(f"http://127.0.0.1:{ports[f'{process}_metrics']}/metrics") as answer:
-                assert answer.status == 200
-
-
 def test_a_second_stack_on_the_same_folder_is_refused(laptop: Laptop) -> None:
     typed = countersign("dev", "--data", str(laptop.folder))
     assert typed.returncode == 1
@@ -132,7 +124,8 @@ def test_a_second_stack_on_the_same_folder_is_refused(laptop: Laptop) -> None:
 
 
 def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_goes_on(folder: Path) -> None:
-    with running(folder) as first:
+    with running(folder, OTEL_METRICS_EXPORTER="prometheus") as first:
+        receiver_and_worker_offer_their_metrics(first)
         first.answer("request", "start", str(first.example))
         addresses, children = first.addresses, first.children()
         first.end(signal.SIGKILL)
@@ -147,6 +140,13 @@ def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_goes_on(folder:
         assert second.process.returncode == 0
         assert not (folder / "dev.json").exists()
         assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def receiver_and_worker_offer_their_metrics(stack: Laptop) -> None:
+    ports = json.loads((stack.folder / "kept.json").read_text())["ports"]
+    for process in ("receiver", "worker"):
+        with urlopen(f"http://127.0.0.1:{ports[f'{process}_metrics']}/metrics") as answer:
+            assert answer.status == 200
 
 
 def test_a_server_that_dies_ends_the_stack_and_is_named(folder: Path) -> None:

@@ -1,15 +1,17 @@
 """docs/deploying.md on the real server: versions come, ramp, become current, drain and go; the requests live on."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from deploy import rollout
 from deploy.rollout import Rehearsal, rehearse
 from starter.exits import Exit
-from tests.servers import real_server
+from tests.servers import own_namespace, real_server
 from tests.versions.changed import (
     Unchanged,
     WithAFaultAfterSending,
@@ -35,12 +37,25 @@ SOON = tuple(
 """What takes the server minutes by default, in seconds."""
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[str]:
+    """Address of one server for all stories of this file."""
+    async with real_server(*SOON) as env:
+        yield env.client.service_client.config.target_host
+
+
+@pytest.fixture
+async def client(server: str) -> Client:
+    """A client of a namespace that no other story has."""
+    return await own_namespace(server)
+
+
 async def run(client: Client, name: str) -> str:
     """Run a command of the page until the server takes it: it knows a version only once its workers have asked."""
-    address = client.service_client.config.target_host
+    address, namespace = client.service_client.config.target_host, client.namespace
 
     async def done() -> str | None:
-        code, said = await typed(name, address, OLD=OLD, NEW=NEW)
+        code, said = await typed(name, address, OLD=OLD, NEW=NEW, TEMPORAL_NAMESPACE=namespace)
         return said if code == 0 else None
 
     return await eventually(done)
@@ -53,47 +68,44 @@ async def is_told(around: Surroundings, stage: str = "ready", times: int = 1) ->
     await eventually(told)
 
 
-async def test_an_open_request_lives_on_when_versioning_is_switched_on_and_off() -> None:
+async def test_an_open_request_lives_on_when_versioning_is_switched_on_and_off(client: Client) -> None:
     around = Surroundings()
-    async with real_server() as env:
-        async with deployed(env.client, around):
-            request = await living(env.client, around)
-            await is_told(around)
-            async with deployed(env.client, around, OLD):
-                await run(env.client, "back")
-                await request.reaches(OLD)
-        async with deployed(env.client, around, OLD), deployed(env.client, around):
-            await run(env.client, "unversioned")
-            await request.reaches("")
-        async with deployed(env.client, around):
-            assert (await request.signed_by_all()).outcome is Status.SIGNED
+    async with deployed(client, around):
+        request = await living(client, around)
+        await is_told(around)
+        async with deployed(client, around, OLD):
+            await run(client, "back")
+            await request.reaches(OLD)
+    async with deployed(client, around, OLD), deployed(client, around):
+        await run(client, "unversioned")
+        await request.reaches("")
+    async with deployed(client, around):
+        assert (await request.signed_by_all()).outcome is Status.SIGNED
     assert around.told("ready", "customer-signer") == 1
 
 
-async def test_a_new_version_comes_ramps_is_current_and_the_old_one_drains_and_comes_back() -> None:
+async def test_a_new_version_comes_ramps_is_current_and_the_old_one_drains_and_comes_back(client: Client) -> None:
     around = Surroundings()
-    async with real_server(*SOON) as env:
-        client = env.client
-        async with deployed(client, around, OLD):
-            request = await living(client, around)
-            await run(client, "back")
-            await is_told(around)
-            async with deployed(client, around, NEW, Unchanged):
-                await run(client, "ramp")
-                assert await versions(await some(client, around)) == {OLD, NEW}
-                await run(client, "no-ramp")
-                await run(client, "current")
-                await request.reaches(NEW)
-                await eventually(lambda: drained(client))
+    async with deployed(client, around, OLD):
+        request = await living(client, around)
+        await run(client, "back")
+        await is_told(around)
         async with deployed(client, around, NEW, Unchanged):
+            await run(client, "ramp")
+            assert await versions(await some(client, around)) == {OLD, NEW}
+            await run(client, "no-ramp")
+            await run(client, "current")
             await request.reaches(NEW)
-            async with deployed(client, around, OLD):
-                await run(client, "back")
-                await request.reaches(OLD)
+            await eventually(lambda: drained(client))
+    async with deployed(client, around, NEW, Unchanged):
+        await request.reaches(NEW)
         async with deployed(client, around, OLD):
-            assert (await request.signed_by_all()).outcome is Status.SIGNED
-        for code in (Unchanged, WithOneMoreActivityBehindAPatch):
-            assert await rehearse(client, code=(code,)) == Rehearsal(REQUESTS, REQUESTS, {})
+            await run(client, "back")
+            await request.reaches(OLD)
+    async with deployed(client, around, OLD):
+        assert (await request.signed_by_all()).outcome is Status.SIGNED
+    for code in (Unchanged, WithOneMoreActivityBehindAPatch):
+        assert await rehearse(client, code=(code,)) == Rehearsal(REQUESTS, REQUESTS, {})
     assert around.told("ready", "customer-signer") == 1 + REQUESTS
 
 
@@ -115,21 +127,19 @@ async def drained(client: Client) -> bool:
     return "drained" in await run(client, "drained")
 
 
-async def test_a_version_that_does_not_fit_is_seen_taken_back_and_nothing_has_failed() -> None:
+async def test_a_version_that_does_not_fit_is_seen_taken_back_and_nothing_has_failed(client: Client) -> None:
     around = Surroundings()
-    async with real_server(*SOON) as env:
-        client = env.client
-        async with deployed(client, around, OLD):
-            request = await living(client, around)
+    async with deployed(client, around, OLD):
+        request = await living(client, around)
+        await run(client, "back")
+        await is_told(around)
+        assert list((await rehearse(client, code=(WithOneMoreActivity,))).stuck) == [request.handle.id]
+        async with deployed(client, around, NEW, WithOneMoreActivity):
+            await run(client, "current")
+            await request.reaches(NEW)
+            await eventually(lambda: stuck(client, request))
             await run(client, "back")
-            await is_told(around)
-            assert list((await rehearse(client, code=(WithOneMoreActivity,))).stuck) == [request.handle.id]
-            async with deployed(client, around, NEW, WithOneMoreActivity):
-                await run(client, "current")
-                await request.reaches(NEW)
-                await eventually(lambda: stuck(client, request))
-                await run(client, "back")
-                assert (await request.signed_by_all()).outcome is Status.SIGNED
+            assert (await request.signed_by_all()).outcome is Status.SIGNED
     assert around.told("ready", "customer-signer") == 1
     assert around.signatures.cancelled == []
 
@@ -138,36 +148,34 @@ async def stuck(client: Client, request: Living) -> bool:
     return request.handle.id in await run(client, "stuck")
 
 
-async def test_a_patch_is_rolled_forward_and_waits_for_code_that_knows_it() -> None:
+async def test_a_patch_is_rolled_forward_and_waits_for_code_that_knows_it(client: Client) -> None:
     around = Surroundings()
-    async with real_server(*SOON) as env:
-        client = env.client
-        async with deployed(client, around, NEW, WithOneMoreActivityBehindAPatch), deployed(client, around, OLD):
-            await run(client, "current")
-            request = await living(client, around)
-            await is_told(around)
-            await run(client, "back")
-            await request.reaches(OLD)
-            await eventually(lambda: stuck(client, request))
-            address = client.service_client.config.target_host
-            code, said = await typed("rehearse", address)
-            assert code == 1
-            assert said.splitlines()[-1] == f"1 of 1 open requests on {address}/default replayed, 1 would get stuck"
-            assert said.startswith(f"{request.handle.id}: Nondeterminism error: ")
-            assert (await request.handle.describe()).status is WorkflowExecutionStatus.RUNNING
-            await run(client, "current")
-            assert (await request.signed_by_all()).outcome is Status.SIGNED
+    async with deployed(client, around, NEW, WithOneMoreActivityBehindAPatch), deployed(client, around, OLD):
+        await run(client, "current")
+        request = await living(client, around)
+        await is_told(around)
+        await run(client, "back")
+        await request.reaches(OLD)
+        await eventually(lambda: stuck(client, request))
+        address, namespace = client.service_client.config.target_host, client.namespace
+        code, said = await typed("rehearse", address, TEMPORAL_NAMESPACE=namespace)
+        assert code == 1
+        assert said.splitlines()[-1] == f"1 of 1 open requests on {address}/{namespace} replayed, 1 would get stuck"
+        assert said.startswith(f"{request.handle.id}: Nondeterminism error: ")
+        assert (await request.handle.describe()).status is WorkflowExecutionStatus.RUNNING
+        await run(client, "current")
+        assert (await request.signed_by_all()).outcome is Status.SIGNED
 
 
-async def test_a_request_that_fails_in_the_task_nobody_has_completed_is_seen() -> None:
+async def test_a_request_that_fails_in_the_task_nobody_has_completed_is_seen(client: Client) -> None:
     """Nothing of that task is recorded, so there is nothing that a replay could find different."""
     around = Surroundings()
-    async with real_server() as env, deployed(env.client, around, code=WithAFaultAfterSending):
-        request = await living(env.client, around)
+    async with deployed(client, around, code=WithAFaultAfterSending):
+        request = await living(client, around)
         await eventually(lambda: failed_a_task(request))
-        rehearsal = await rehearse(env.client, code=(WithAFaultAfterSending,))
+        rehearsal = await rehearse(client, code=(WithAFaultAfterSending,))
         assert rehearsal.stuck == {request.handle.id: "OverflowError: date value out of range"}
-        assert (await rehearse(env.client)).fits
+        assert (await rehearse(client)).fits
 
 
 async def failed_a_task(request: Living) -> bool:
@@ -176,19 +184,20 @@ async def failed_a_task(request: Living) -> bool:
 
 
 async def test_a_request_that_was_not_looked_at_is_told_and_is_no_fit(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     around = Surroundings()
-    async with real_server() as env, deployed(env.client, around):
-        address = env.client.service_client.config.target_host
+    async with deployed(client, around):
+        address = client.service_client.config.target_host
         monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+        monkeypatch.setenv("TEMPORAL_NAMESPACE", client.namespace)
         for name in ("msa-0042", "nda-0001"):
-            await living(env.client, around, name)
+            await living(client, around, name)
         await is_told(around, times=2)
-        await eventually(lambda: known(env.client, 2))
+        await eventually(lambda: known(client, 2))
         assert [await rollout.run(1), await rollout.run()] == [1, 0]
     assert capsys.readouterr().out.splitlines() == [
-        f"{number} of 2 open requests on {address}/default replayed, 0 would get stuck" for number in (1, 2)
+        f"{number} of 2 open requests on {address}/{client.namespace} replayed, 0 would get stuck" for number in (1, 2)
     ]
 
 
