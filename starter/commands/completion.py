@@ -1,7 +1,7 @@
 """`countersign completion`: what a shell needs to complete the words of the command."""
 
 import sys
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from rich.text import Text
 
@@ -9,6 +9,8 @@ from starter.commands import words
 from starter.commands.arguments import AsJson
 from starter.commands.printing import answer
 from workflows.model.base import Model
+
+Shell: TypeAlias = Literal["bash", "zsh", "fish"]
 
 
 class Completion(Model):
@@ -18,11 +20,19 @@ class Completion(Model):
     script: str
 
 
-def completion(shell: Literal["bash", "zsh", "fish"], /, *, json: AsJson = False) -> None:
+def script_of(shell: Shell) -> str:
+    """What the shell is to read; it names every word and option."""
+    app = words.Words(name="countersign")
+    words.register(app)
+    return app.generate_completion(shell=shell)
+
+
+def completion(shell: Shell, /, *, json: AsJson = False) -> None:
     """Print the script with which a shell completes words and options.
 
-    bash: `countersign completion bash > ~/.local/share/bash-completion/completions/countersign`; zsh: the file
-    `_countersign` in a folder of `$fpath`; fish: `~/.config/fish/completions/countersign.fish`.
+    bash: `countersign completion bash > ~/.local/share/bash-completion/completions/countersign`; zsh: a file named
+    `_cyclopts_countersign` and not otherwise, in a folder of `$fpath`; fish:
+    `~/.config/fish/completions/countersign.fish`.
 
     Parameters
     ----------
@@ -31,9 +41,7 @@ def completion(shell: Literal["bash", "zsh", "fish"], /, *, json: AsJson = False
     json
         Print `{shell, script}`.
     """
-    app = words.Words(name="countersign")
-    words.register(app)
-    script = app.generate_completion(shell=shell)
+    script = script_of(shell)
     if json:
         answer(Completion(shell=shell, script=script), Text(), as_json=True)
     else:
