@@ -166,7 +166,7 @@ async def test_who_leaves_while_nothing_is_planned_is_missed_within_a_week(
     async with story(world, await request(store, silent, "west"), begins=start) as it:
         await it.days_pass(1)
         people(tmp_path, person("east", EAST.key))
-        await it.until(start + 8 * DAY)
+        await it.until(start + 7.2 * DAY)
         shown = await it.shown()
     assert shown.problem is not None and shown.problem.code is Code.DIRECTORY
     assert [line.person for line in shown.notifications if line.stage == "missing"] == ["legal-desk"]
