@@ -19,6 +19,7 @@ from activities.starting import path
 from activities.starting.checks import Found
 from activities.starting.policy import Checked, checked
 from activities.store import Home, Store
+from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.request import Brief, Document
 from workflows.model.subject import Participant
 from workflows.signature.inputs import SignatureRequest
@@ -62,6 +63,9 @@ class Prepared:
             return request
         message = await store.keep_text(home, f"message-{request.fingerprint[:16]}", request.brief.message)
         return request.replace(brief=request.brief.replace(message=str(message)))
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: nothing yet; its cover sheet is kept when the document is created at the provider."""
 
 
 async def prepare(

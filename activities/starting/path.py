@@ -57,6 +57,10 @@ class Prepared(Protocol):
         """Keep beside it what no history is to hold, and give the input that goes without; may be repeated."""
         ...
 
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """Keep what its pages say while nobody else can be asked; may be repeated. `given` is what `kept` gave."""
+        ...
+
 
 class IdTaken(Exception):
     """Another one has this id already."""
@@ -133,8 +137,11 @@ async def start(
     try:
         handle = await _start_workflow(client, what, given, parent, before)
     except WorkflowAlreadyStartedError:
-        return _recognise(prepared, await _in_temporal(client, what) or await _recorded(store, what))
-    return Started(what.id, handle.id, handle.result_run_id or "", created=True)
+        known = _recognise(prepared, await _in_temporal(client, what) or await _recorded(store, what))
+    else:
+        known = Started(what.id, handle.id, handle.result_run_id or "", created=True)
+    await prepared.lives(store, given)
+    return known
 
 
 def _name_of(prepared: Prepared) -> Named:

@@ -11,7 +11,9 @@ from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.starting.policy import Checked, checked
 from activities.store import Home, Store
+from activities.tasks.cover_sheet import TaskCover
 from activities.tasks.file import TaskChecks, TaskFile
+from workflows.follow_up.inputs import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.subject import Participant, Role
 from workflows.model.task import Task
@@ -36,6 +38,11 @@ class PreparedTask:
         home = Home.of(Kind.TASK.workflow_id(task.id))
         text = await store.keep_text(home, f"text-{self.given.fingerprint[:16]}", task.text)
         return self.given.replace(task=task.replace(text=str(text)))
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: its cover sheet, which no worker writes, for nothing of a task is created elsewhere."""
+        if isinstance(given, TaskInput):
+            await TaskCover.keep(store, given.task)
 
 
 async def prepare(written: FileText, *, catalogue: Catalogue, directory: Directory, now: datetime) -> PreparedTask:

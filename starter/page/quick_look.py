@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Store, StoreFailure
+from activities.tasks.cover_sheet import TaskCover
 from starter.codec import CodecError
 from starter.exits import Refusal
 from starter.lookup import look_at, recorded
@@ -26,7 +27,7 @@ _NOT_SAID: Final = (
 
 
 class QuickLook:
-    """Asks the workflow, else the settled record, else the request's cover sheet; never fails for what they answer.
+    """Asks the workflow, else the settled record, else the cover sheet; never fails for what they answer.
 
     `seconds` are the most for the workflow, and again for what the store has.
     """
@@ -50,7 +51,9 @@ class QuickLook:
             async with asyncio.timeout(self._seconds):
                 if settled := await recorded(self._store, what):
                     return settled
-                cover = await CoverSheet.read(self._store, what.id) if what.kind is Kind.REQUEST else None
+                if what.kind is Kind.TASK:
+                    return await TaskCover.shown(self._store, what.id)
+                cover = await CoverSheet.read(self._store, what.id)
                 return cover.shown(what.id) if cover else None
         except _NOT_SAID:
             return None

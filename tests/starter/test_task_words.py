@@ -12,6 +12,7 @@ from temporalio.worker import Worker
 from activities.own_words import ERASED
 from activities.starting.path import IdTaken
 from activities.store import Home
+from activities.tasks.cover_sheet import TaskCover
 from starter import lookup, requests, wishes
 from starter.context import Context
 from starter.exits import Refusal
@@ -83,6 +84,7 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
     again = await requests.start(context, task)
     with pytest.raises(IdTaken):
         await requests.start(context, other)
+    cover = await TaskCover.shown(context.store, ID)
     unworked = await listed(context)
     async with Worker(client, task_queue=queue, workflows=[TaskWorkflow], activities=activities):
         assert (await shown(context)).waiting_for[0].person == CHIEF
@@ -106,6 +108,7 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
         shutil.rmtree(tmp_path / Home.of(f"task:{ID}").on("texts"))
         erased = await shown(context)
     assert (started["created"], started["workflow_id"]) == (True, f"task:{ID}")
+    assert cover and (cover.title, cover.partial) == ("Create the account", True)
     assert (again.created, again.run_id) == (False, started["run_id"])
     assert (unworked.id, unworked.status, unworked.document) == (ID, "open", "Create the account")
     assert blocked.question is not None

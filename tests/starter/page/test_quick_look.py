@@ -10,20 +10,27 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+import starter
 from activities.core_signature.signing_page import SigningPage, SigningState
+from activities.policies.catalogue import Catalogue
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Store
+from activities.tasks.input import PreparedTask
 from starter.codec import data_converter
 from starter.page.quick_look import QuickLook
 from starter.page.standing import page_as_known
 from starter.setting_values import PayloadKey
 from tests.servers import own_namespace
 from workflows import names
+from workflows.model.policy import Policy
 from workflows.model.records import SettledRecord
 from workflows.model.request import Brief, Document
 from workflows.model.subject import Participant, Role, Status
-from workflows.model.views import RequestShow
+from workflows.model.task import Task
+from workflows.model.views import RequestShow, TaskShow
+from workflows.task.inputs import TaskInput
 
+CATALOGUE = Catalogue.read(Path(starter.__file__).with_name("policies.yaml"))
 TITLE = "Master services agreement"
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 
@@ -63,6 +70,21 @@ async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_noth
         None,
     )
     assert page_as_known(known, "chair") == SigningPage(SigningState.OPEN, TITLE, approves=True)
+
+
+async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the_text_itself(store: Store) -> None:
+    home, people = Home.of("task:keys"), (Participant(person="engineer", role=Role.DO),)
+    task = Task(id="keys", kind="task", title="Hand out the keys", requester="owner", people=people, text="Two each.")
+    prepared = PreparedTask(TaskInput(task=task, policy=Policy(), fingerprint="f" * 64), CATALOGUE.resolve("team-task"))
+    look = QuickLook(await unreachable(), store)
+    given = await prepared.kept(store)
+    assert await look("task:keys") is None, "nobody knows yet whether it is this one that lives"
+    await prepared.lives(store, given)
+    known = await look("task:keys")
+    assert isinstance(known, TaskShow)
+    assert (known.title, known.text, known.requester, known.partial) == (task.title, "Two each.", "owner", True)
+    assert ([one.person for one in known.people], known.due_at) == (["engineer"], None)
+    assert b"Two each." not in (await store.read_cover(home) or b"")
 
 
 async def test_a_record_that_a_newer_worker_wrote_is_no_answer(store: Store) -> None:

@@ -1,0 +1,59 @@
+"""The cover sheet of a task: what its page says of it while nobody else can be asked, as that of a request does.
+
+Written once its workflow lives, by the start. It holds nothing that changes: no due date, since an extension would make
+it a wrong one, and no state.
+"""
+
+from typing import Final
+
+from activities.own_words import together
+from activities.store import Home, Store
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.subject import Status
+from workflows.model.task import Task
+from workflows.model.views import AssigneeLine, TaskShow
+from workflows.task.assignees import AssigneeState
+
+_NOBODY_SAYS: Final = "Where it stands is not known: neither Temporal nor a worker answers"
+
+
+class TaskCover(Model):
+    """What is to be done, who asked for it, and whom; persons by their ids, the text by its reference."""
+
+    kind: str
+    title: str
+    text: str
+    requester: str
+    people: tuple[str, ...]
+
+    @classmethod
+    async def keep(cls, store: Store, task: Task) -> None:
+        """Write it; repeated, it is the same. `task` is as its workflow has it, so that its text lies elsewhere."""
+        people = tuple(one.person for one in task.people)
+        made = cls(kind=task.kind, title=task.title, text=task.text, requester=task.requester, people=people)
+        await store.keep_cover(Home.of(task.workflow_id), made.model_dump_json(by_alias=True).encode())
+
+    @classmethod
+    async def shown(cls, store: Store, id: str) -> TaskShow | None:
+        """As far as it goes, what `task show` would say: `partial`, and no word of it about states is to be told.
+
+        None for a task that was never started; `ValueError` for a sheet of newer code.
+        """
+        home = Home.of(Kind.TASK.workflow_id(id))
+        content = await store.read_cover(home)
+        if content is None:
+            return None
+        cover = cls.model_validate_json(content)
+        shown = TaskShow(
+            id=id,
+            kind=cover.kind,
+            title=cover.title,
+            text=cover.text,
+            requester=cover.requester,
+            status=Status.OPEN,
+            people=tuple(AssigneeLine(person=one, state=AssigneeState.ASKED) for one in cover.people),
+            says=_NOBODY_SAYS,
+            partial=True,
+        )
+        return await together(store, home, shown)
