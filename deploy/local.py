@@ -10,8 +10,10 @@ import asyncio
 import json
 import os
 import shlex
+import shutil
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,6 +67,7 @@ def _tell(stack: Stack, *, as_json: bool) -> None:
         *(f"  Metrics           {page}" for page in stack.metrics),
         "",
         f"In a second terminal{start_words(stack.folder.path)}",
+        *activation(),
         "Ctrl-C ends everything; the data stays for the next start.",
     ):
         _say(line)
@@ -76,6 +79,13 @@ def start_words(data: Path) -> str:
         return f", from this folder or below: countersign request start {DATA_DIR / example.REQUEST}"
     named, file = (shlex.quote(str(path)) for path in (data, data / example.REQUEST))
     return f": countersign --dev {named} request start {file}"
+
+
+def activation(path: str | None = None) -> Iterator[str]:
+    """What is typed there first, where a shell of this `PATH` would not find the command."""
+    activate = Path(sys.prefix, "bin", "activate")
+    if shutil.which("countersign", path=path) is None and activate.is_file():
+        yield f"(first, for the command to be found there: . {shlex.quote(str(activate))})"
 
 
 def usual_data(shell: Mapping[str, str] = os.environ) -> Path:

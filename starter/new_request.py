@@ -9,12 +9,12 @@ _FILE: Final = """\
 #   countersign request plan {name}
 #   countersign request start {name}
 
-# id: {kind}-0042              # left out, the same content is the same request
+{id:<30} # left out, the same content is the same request
 kind: {kind}
 document:
   file: document.pdf           # a PDF beside this file, or below the folder in which the command is typed
-  name: "{title}"              # what people see
-requester: {requester}         # who asks, and is told of every ending: an id of the people file
+{title:<30} # what people see
+{requester:<30} # who asks, and is told of every ending: an id of the people file
 signers:                       # one after the other; those with the same "order: 1" side by side
 {signers}
   # - {{person: somebody, role: approve}}          # sign, approve, or copy for who only receives the result
@@ -34,8 +34,9 @@ def written(kind: str, resolved: Resolved, *, name: str, requester: str, signers
     return _FILE.format(
         kind=kind,
         name=name,
-        title=kind.replace("-", " ").replace("_", " ").capitalize(),
-        requester=requester,
+        id=f"# id: {kind}-0042",
+        title=f'  name: "{kind.replace("-", " ").replace("_", " ").capitalize()}"',
+        requester=f"requester: {requester}",
         signers="\n".join(f"  - person: {signer}" for signer in signers),
         window=policy["window"],
         policy="\n".join(f"#   {field}: {_flow(value)}" for field, value in policy.items()),

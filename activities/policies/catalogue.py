@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -22,11 +23,22 @@ from activities.spelling import did_you_mean
 _DEEPEST: Final = 20
 
 
+_NAMED_AT_MOST: Final = 20
+"""Kinds that are named to somebody who knows none."""
+
+
 class UnknownKind(LookupError):
     """No kind of this name in the catalogue."""
 
     def __init__(self, kind: str, known: Mapping[str, object], file: str = "the catalogue") -> None:
-        super().__init__(f'"{kind}" is not a kind of {file}{did_you_mean(kind, known)}')
+        helps = did_you_mean(kind, known) or f"; it has {', '.join(_some(known))}"
+        super().__init__(f'"{kind}" is not a kind of {file}{helps}')
+
+
+def _some(known: Mapping[str, object]) -> Iterator[str]:
+    yield from islice(known, _NAMED_AT_MOST)
+    if (more := len(known) - _NAMED_AT_MOST) > 0:
+        yield f"and {more} more"
 
 
 @dataclass(frozen=True)

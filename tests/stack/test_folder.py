@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -157,6 +158,12 @@ def test_a_stack_elsewhere_has_to_be_named_in_a_second_terminal(monkeypatch: pyt
     assert local.start_words(Path("/data of ours")) == (
         ": countersign --dev '/data of ours' request start '/data of ours/example/msa.yaml'"
     )
+
+
+def test_a_shell_that_would_not_find_the_command_is_told_what_to_type_first(tmp_path: Path) -> None:
+    [first] = local.activation(path=str(tmp_path))
+    assert f"{sys.prefix}/bin/activate" in first
+    assert list(local.activation(path=f"{sys.prefix}/bin")) == []
 
 
 @pytest.mark.parametrize(

@@ -51,3 +51,6 @@ def test_the_word_writes_it_once_and_the_command_plans_it(tmp_path: Path, monkey
     )  # fmt: skip
     unknown = type_("request", "new", "customer-contrat", **there)
     assert unknown.stderr == '"customer-contrat" is not a kind of policies.yaml, did you mean customer-contract?\n'
+    strange = type_("request", "new", "nda", "--json", **there)
+    assert strange.stderr.startswith('"nda" is not a kind of policies.yaml; it has ')
+    assert "customer-contract" in strange.stderr

@@ -298,3 +298,10 @@ def test_nothing_else_of_the_catalogue_stays_open_after_its_due_date() -> None:
     shipped = Catalogue.read(_SHIPPED)
     late = {kind for kind in shipped.kinds if shipped.resolve(kind).policy.grace != "0d"}
     assert late == {"compliance-acknowledgement", "code-of-conduct", "policy-acknowledgement", "annual-certification"}
+
+
+def test_whoever_knows_no_kind_is_told_twenty_of_two_hundred() -> None:
+    kinds = {f"kind-{number:03}": None for number in range(200)}
+    told = str(UnknownKind("quite-another", kinds, "policies.yaml"))
+    assert told.startswith('"quite-another" is not a kind of policies.yaml; it has kind-000, kind-001, ')
+    assert told.endswith(", kind-019, and 180 more")
