@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -16,7 +17,7 @@ from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, note
 from starter.context import Context, opened
 from starter.doctor import temporal
-from starter.doctor.health import Health, looked
+from starter.doctor.health import Health, Part, looked
 from starter.listing import pages
 from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
@@ -74,22 +75,25 @@ class _Listing:
         async with opened(ready()) as context:
             gathering = _gathered(context, wanted, limit, quiet=json)
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
-        answer(
-            found.lines,
-            tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted)),
-            as_json=json,
-        )
-        if left := found.total - len(found.lines) if limit else 0:
-            note(f"{left:,} more; --limit shows others")
-        if not found.in_order:
-            note(f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue")
-        if worker.state is Health.WRONG:
-            note(f"worker: {worker.says}")
+        view = tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted))
+        answer(found.lines, view, as_json=json)
+        for aside in _asides(found, worker, limit):
+            note(aside)
 
     def _empty(self, wanted: Wanted) -> str:
         if wanted.narrowed:
             return f"No such {self.kind}s"
         return "Nothing needs attention" if wanted.attention else f"No {self.kind}s"
+
+
+def _asides(found: pages.Page, worker: Part, limit: int | None) -> Iterator[str]:
+    """What there is to know beside the rows."""
+    if left := found.total - len(found.lines) if limit else 0:
+        yield f"{left:,} more; --limit shows others"
+    if not found.in_order:
+        yield f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue"
+    if worker.state is Health.WRONG:
+        yield f"worker: {worker.says}"
 
 
 requests = _Listing(Kind.REQUEST).list_

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
+from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.store import Store
 from starter import clients
@@ -54,13 +55,7 @@ async def new(
         Print `{file, kind}`.
     """
     settings = ready(Need.PEOPLE)
-    catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
-    try:
-        resolved = catalogue.resolve(catalogue.known(kind))
-    except LookupError as unknown:
-        raise Refusal(str(unknown)) from None
-    if not resolved.policy.expires:
-        raise Refusal(f'"{kind}" is a kind of tasks: it never expires, and a request closes some day')
+    resolved = _of_requests(await asyncio.to_thread(Catalogue.read, settings.policies), kind)
     directory = clients.directory(settings, Store(settings.store_url))
     some = await directory.some(3)
     for named in (*(signer or ()), *((requester,) if requester else ())):
@@ -75,6 +70,16 @@ async def new(
     _keep(Path(name), text)
     next_step = f"put the document beside it, then: countersign request plan {name}"
     answer(Written(file=name, kind=kind), Text(f"✓ {name}\n{next_step}"), as_json=json)
+
+
+def _of_requests(catalogue: Catalogue, kind: str) -> Resolved:
+    try:
+        resolved = catalogue.resolve(catalogue.known(kind))
+    except LookupError as unknown:
+        raise Refusal(str(unknown)) from None
+    if not resolved.policy.expires:
+        raise Refusal(f'"{kind}" is a kind of tasks: it never expires, and a request closes some day')
+    return resolved
 
 
 def _keep(path: Path, text: str) -> None:

@@ -72,9 +72,7 @@ async def request(
         await _start_all(settings, prepared, outcomes, again=again, quiet=json)
     finally:
         if table is not None and csv is not None:
-            written = result or csv.with_suffix(".started.csv")
-            many.write_results(written, table, outcomes)
-            note(f"each row, its id and its link: {written}")
+            _write_results(result or csv.with_suffix(".started.csv"), table, outcomes)
     answer([one.answer for one in outcomes], tables.of_many(outcomes), as_json=json)
     return Exit.DONE if all(one.started for one in outcomes) else Exit.REFUSED
 
@@ -95,6 +93,11 @@ async def task(file: RequestFile, /, *, again: Again = False, json: AsJson = Fal
     """
     settings = ready(Need.PEOPLE)
     return await _start_one(settings, await requests.read_task(settings, file), again=again, json=json)
+
+
+def _write_results(path: Path, table: Table, outcomes: Sequence[Outcome]) -> None:
+    many.write_results(path, table, outcomes)
+    note(f"each row, its id and its link: {path}")
 
 
 async def _start_one(settings: Settings, prepared: path.Prepared, *, again: bool, json: bool) -> Exit:
