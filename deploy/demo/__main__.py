@@ -2,8 +2,9 @@
 
 import argparse
 import asyncio
+import signal
 
-from deploy.demo.report import verdict
+from deploy.demo.report import DemoTold, verdict
 from deploy.demo.telling import run
 from deploy.running import in_one_line
 from starter import exits, logs
@@ -16,9 +17,21 @@ def main() -> int:
     logs.configure("error")
     options = _parser().parse_args()
     with in_one_line("countersign demo"):
-        told = asyncio.run(run(keep=options.keep, quiet=options.json))
+        told = asyncio.run(_told(keep=options.keep, quiet=options.json))
     answer(told, verdict(told), as_json=options.json)
     return exits.Exit.DONE if told.ok else exits.Exit.REFUSED
+
+
+async def _told(*, keep: bool, quiet: bool) -> DemoTold:
+    """The story; SIGTERM cancels it as Ctrl-C does: an exception in the midst of starting a process would never end."""
+    story = asyncio.ensure_future(run(keep=keep, quiet=quiet))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, story.cancel)
+    try:
+        return await story
+    except asyncio.CancelledError:
+        if (here := asyncio.current_task()) and here.cancelling():
+            raise
+        raise exits.Terminated(exits.Exit.TERMINATED) from None
 
 
 def _parser() -> argparse.ArgumentParser:
