@@ -209,7 +209,8 @@ class Pages:
         shown = await self._look(visit.ref, visit.claim.request)
         if not isinstance(shown, TaskShow):
             return NOT_KNOWN_NOW.told(visit.reader.language)
-        screen = task_screen(shown, visit.claim.person, visit.reader, self._clock())
+        called = await self._who.names_of(shown)
+        screen = task_screen(shown, visit.claim.person, visit.reader, self._clock(), called)
         if screen.name is ScreenName.HANDED_OVER:
             delegate = await self._who.stands_in_for(visit.person)
             return options.with_successor(screen, shown, visit.claim.person, delegate)
@@ -245,9 +246,10 @@ class Pages:
         shown = await self._look(visit.ref, visit.claim.request)
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
-        screen = status_screen(shown, visit.claim.person, visit.reader, self._clock())
+        called = await self._who.names_of(shown)
+        screen = status_screen(shown, visit.claim.person, visit.reader, self._clock(), called)
         screen = await self._with_asker(screen, visit, shown)
-        asked = options.with_questions(screen, shown, visit.claim.person)
+        asked = options.with_questions(screen, shown, visit.claim.person, called)
         asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
         return options.with_offers(asked, await self._offers(visit, shown), visit.reader)
 

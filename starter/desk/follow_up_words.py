@@ -89,13 +89,14 @@ async def told(shown: Shown, visitor: Visitor, name: Name, now: datetime, *, eve
     """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called."""
     reader, what = visitor.reader, Named(shown.type, shown.id)
     title = shown.title or shown.id if titled else reader.language.say(UNTITLED[what.kind], kind=shown.kind)
+    called = {one.person: await name(one.person) for one in shown.waiting_for}
     base = Told(
         path=at_desk(what),
         id=shown.id,
         title=title,
         kind=shown.kind,
         status=status_of(shown.status, reader.language),
-        sentences=await _sentences(shown, reader, name) if everything else facts(shown, reader),
+        sentences=await _sentences(shown, reader, name) if everything else facts(shown, reader, called),
         due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else "",
         overdue=shown.overdue,
         asked_by=await name(shown.requester) if shown.requester else "",

@@ -10,6 +10,7 @@ from activities.push.words import isolated
 from activities.reader import Reader
 from starter.page.offers import Offers, choices_of, may_answer
 from starter.page.screens import Act, Choice, Exchange, Option, Screen
+from starter.page.standing import UNNAMED, Called
 from workflows.model.entries import AskedQuestion
 from workflows.model.views import Shown
 
@@ -52,7 +53,7 @@ def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader) ->
     choices = choices_of(shown, person)
     at = choices.reminded_at if choices and screen.banner is None else None
     reminded = (reader.language.say("You will be reminded on {when}.", when=reader.instant(at)),) if at else ()
-    asked = tuple(_exchange(one, screen.language, mine=True) for one in shown.questions if one.person == person)
+    asked = tuple(_exchange(one, screen.language) for one in shown.questions if one.person == person)
     return replace(screen, sentences=(*screen.sentences, *reminded), exchanges=asked)
 
 
@@ -78,16 +79,21 @@ def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
             return say("Put off. You will be reminded on {when}.", when=reader.instant(choices.reminded_at))
         case Act.ASK if any(one.person == person and one.answer is None for one in shown.questions):
             return say("Your question was sent. We will tell you when it is answered.")
+        case Act.BLOCK if any(one.person == person and one.blocks and one.answer is None for one in shown.questions):
+            return say("Sent. Whoever asked for this hears why, and the clocks stand.")
         case Act.ANSWER | Act.UNBLOCK if shown.answered and may_answer(shown, person):
             return say("Your answer was sent.")
     return None
 
 
-def with_questions(screen: Screen, shown: Shown, person: str) -> Screen:
+def with_questions(screen: Screen, shown: Shown, person: str, called: Called = UNNAMED) -> Screen:
     """The onlooker's screen with what signers have asked: for whoever is to answer."""
     if not may_answer(shown, person):
         return screen
-    return replace(screen, exchanges=tuple(_exchange(one, screen.language) for one in shown.questions))
+    return replace(
+        screen,
+        exchanges=tuple(_exchange(one, screen.language, called.get(one.person, one.person)) for one in shown.questions),
+    )
 
 
 def writing(act: Act, value: str, language: Language) -> Option:
@@ -125,10 +131,11 @@ def _later(offers: Offers, reader: Reader) -> Option:
     return Option(Act.LATER, say("Not now"), f"{left} {say(_CALENDAR_HINT)}", choices)
 
 
-def _exchange(question: AskedQuestion, language: Language, *, mine: bool = False) -> Exchange:
+def _exchange(question: AskedQuestion, language: Language, by: str = "") -> Exchange:
+    """`by` is what whoever asked is called, empty for the reader."""
     if question.blocks:
-        stuck = language.say("{person} cannot go on", person=isolated(question.person))
-        asker = language.say("You cannot go on") if mine else stuck
+        stuck = language.say("{person} cannot go on", person=isolated(by))
+        asker = stuck if by else language.say("You cannot go on")
     else:
-        asker = language.say("You") if mine else question.person
+        asker = by or language.say("You")
     return Exchange(asker, question.text, question.answer or language.say("Not answered yet."))

@@ -97,7 +97,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question in a signer's own words, who put it (by id), and the answer once there is one."""
+    """A question in a signer's own words, who put it, and the answer once there is one."""
 
     asker: str
     question: str
@@ -106,7 +106,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class SignerRow:
-    """Somebody who was asked, as an onlooker sees them: by id, in words."""
+    """Somebody who was asked, as an onlooker sees them: by name, and how far they are in words."""
 
     person: str
     state: str

@@ -6,11 +6,12 @@ pressed is their part of it, as our own side knows it.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.language import ENGLISH, Language, phrase
-from activities.push.words import words_for
+from activities.push.words import isolated, words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
@@ -21,6 +22,9 @@ from workflows.model.subject import Role, Status
 from workflows.model.views import NextStep, RequestShow, Shown, SignerLine
 from workflows.task.assignees import AssigneeState
 
+Called = Mapping[str, str]
+"""What people are called, by their ids; whoever is not in it is named by the id."""
+UNNAMED: Final[Called] = MappingProxyType({})
 _NEXT: Final = {
     NextStep.REMIND: phrase("A reminder follows on {when}."),
     NextStep.WARN: phrase("A last warning follows on {when}."),
@@ -54,12 +58,12 @@ def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) 
     return (language.say(words_for(Stage.SETTLED, NoticeAction.OPEN, outcome, of=of).body),)
 
 
-def standing(shown: Shown, person: str, reader: Reader) -> tuple[str, ...]:
+def standing(shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
     """What the requester is told of a request or a task, and what anybody else is."""
-    return _to_requester(shown, reader) if person == shown.requester else facts(shown, reader)
+    return _to_requester(shown, reader, called) if person == shown.requester else facts(shown, reader, called)
 
 
-def _to_requester(shown: Shown, reader: Reader) -> tuple[str, ...]:
+def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
     """In English `request show`'s own sentence, else the same facts; where they alone do not tell, that sentence."""
     if reader.language.code == ENGLISH or shown.trouble:
         return (shown.says,)
@@ -70,10 +74,10 @@ def _to_requester(shown: Shown, reader: Reader) -> tuple[str, ...]:
         return (reader.language.say("Since {since} something is in the way:", since=since), shown.problem.says)
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
-    return _waiting(shown, reader) if shown.waiting_for and following(shown, reader) else (shown.says,)
+    return _waiting(shown, reader, called) if shown.waiting_for and following(shown, reader) else (shown.says,)
 
 
-def facts(shown: Shown, reader: Reader) -> tuple[str, ...]:
+def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
     """What anybody may know; never a sentence of ours, which has reasons and people in it."""
     say = reader.language.say
     if shown.status.ended:
@@ -88,7 +92,7 @@ def facts(shown: Shown, reader: Reader) -> tuple[str, ...]:
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
     undecided = (say("When it goes on is not known at the moment."),)
-    return _waiting(shown, reader) + (() if following(shown, reader) else undecided)
+    return _waiting(shown, reader, called) + (() if following(shown, reader) else undecided)
 
 
 def _preparing(language: Language) -> str:
@@ -110,9 +114,9 @@ def hand_offs(shown: Shown, language: Language) -> tuple[str, ...]:
     return (language.say("Could not be told: {targets}.", targets=language.enumerate(dead)),) if dead else ()
 
 
-def _waiting(shown: Shown, reader: Reader) -> tuple[str, ...]:
+def _waiting(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
     """Whom it waits for, if for anybody of the directory, and the next step, if it is one of the agenda."""
-    people = reader.language.enumerate(one.person for one in shown.waiting_for)
+    people = reader.language.enumerate(isolated(called.get(one.person, one.person)) for one in shown.waiting_for)
     waiting = (reader.language.say("Waiting for {people}.", people=people),) if people else ()
     return waiting + following(shown, reader)
 

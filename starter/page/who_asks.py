@@ -7,6 +7,8 @@ from activities.people import Directory, DirectoryFailure
 from activities.person import Person
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Reference, Store, StoreFailure
+from workflows.kinds import Kind
+from workflows.model.views import Shown
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,17 @@ class WhoAsks:
         except DirectoryFailure:
             return None
 
-    async def _name(self, requester: str) -> str:
+    async def names_of(self, shown: Shown) -> dict[str, str]:
+        """What those who were asked are called, by their ids, as far as the directory says it."""
+        inline_of = shown.id if shown.type is Kind.REQUEST else None
+        ids = {line.person for line in shown.lines}
+        ids |= {one.person for one in shown.waiting_for} | {one.person for one in shown.questions}
+        found = {id: await self._name(id, inline_of) for id in ids}
+        return {id: name for id, name in found.items() if name}
+
+    async def _name(self, person: str, inline_of: str | None = None) -> str:
         try:
-            return (await self._directory.person(requester)).name
+            return (await self._directory.person(person, inline_of)).name
         except DirectoryFailure:
             return ""
 

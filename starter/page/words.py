@@ -17,7 +17,7 @@ from activities.reader import Reader
 from starter.page.offers import choices_of
 from starter.page.options import DONE_HINT
 from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenName, SignerRow, Tone
-from starter.page.standing import GOOD, STATES, WHO_WAS_ASKED, ending, standing
+from starter.page.standing import GOOD, STATES, UNNAMED, WHO_WAS_ASKED, Called, ending, standing
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, Named
 from workflows.model.notices import NoticeAction
@@ -192,7 +192,7 @@ def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQ
     return Screen(language, ScreenName.ENDED, 410, Tone.CALM, language.say(_ENDED[of]), told)
 
 
-def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime) -> Screen:
+def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
     """What somebody finds who was asked to do something: what it is, or that it is theirs no more."""
     language = reader.language
     if shown.status.ended:
@@ -200,7 +200,7 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime) -> 
     if any(line.person == person and line.state == AssigneeState.REASSIGNED for line in shown.people):
         return _HANDED_OVER.told(language)
     if choices_of(shown, person) is None:
-        return status_screen(shown, person, reader, now)
+        return status_screen(shown, person, reader, now, called)
     screen = replace(_DOING.told(language), document=shown.title, text=shown.text)
     return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
 
@@ -212,7 +212,7 @@ def _over(shown: TaskShow, person: str, language: Language) -> Screen:
     return replace(ended, heading=language.say("Somebody else has done it")) if shown.done_by else ended
 
 
-def status_screen(shown: Shown, person: str, reader: Reader, now: datetime) -> Screen:
+def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
     """What the onlooker `person` finds: where the request stands, and who has signed.
 
     Only the requester gets reasons; to everybody else they are none of their business.
@@ -224,11 +224,11 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime) -> S
         200,
         _tone(shown),
         _status_heading(shown, language),
-        standing(shown, person, reader),
+        standing(shown, person, reader, called),
         document=shown.title or None,
         text=shown.text if isinstance(shown, TaskShow) else "",
         signers=tuple(
-            SignerRow(line.person, language.say(STATES[line.state]), line.state in GOOD)
+            SignerRow(called.get(line.person, line.person), language.say(STATES[line.state]), line.state in GOOD)
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
         ),
         signers_are=language.say(WHO_WAS_ASKED[shown.type]),

@@ -157,7 +157,8 @@ async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -
     assert shown.says in english
     assert ("Due" in english) is (shown.due_at is not None and not shown.status.ended)
     dutch = text_of((await page(DUTCH, LinkUse.VIEW)).text)
-    assert [fact for fact in _facts(shown) if fact not in dutch] == []
+    called = {one.person: (await town.directory.person(one.person, shown.id)).name for one in shown.waiting_for}
+    assert [fact for fact in _facts(shown, called) if fact not in dutch] == []
     assert [reason for reason in _reasons(shown) if reason in dutch] == []
     opened = {line.person: await page(line.person, LinkUse.SIGN) for line in shown.signers}
     assert {one.status_code == httpx.codes.GONE for one in opened.values()} == {shown.status.ended}
@@ -166,7 +167,7 @@ async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -
         assert asked == {one.person for one in shown.waiting_for}
 
 
-def _facts(shown: RequestShow) -> list[str]:
+def _facts(shown: RequestShow, called: dict[str, str]) -> list[str]:
     """What the Dutch page tells in its own words: people and instants, and nothing of why."""
     reader = Reader(Language.of("nl"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
     if shown.status.ended:
@@ -174,12 +175,12 @@ def _facts(shown: RequestShow) -> list[str]:
     due = [reader.instant(shown.due_at)] if shown.due_at else []
     following = shown.next
     if following and following.at and following.what is not NextStep.WAIT:
-        return [*due, reader.instant(following.at), *(one.person for one in shown.waiting_for)]
+        return [*due, reader.instant(following.at), *called.values()]
     if shown.problem and shown.says.startswith("Problem"):
         return [*due, reader.instant(shown.problem.since), "is er een belemmering"]
     if shown.status is Status.CONVERTING:
         return [*due, "Core Signature bereidt het document voor."]
-    return [*due, *(one.person for one in shown.waiting_for), "Wanneer het verdergaat"]
+    return [*due, *called.values(), "Wanneer het verdergaat"]
 
 
 def _reasons(shown: RequestShow) -> list[str]:

@@ -166,6 +166,9 @@ async def test_who_is_stuck_may_still_be_done_with_it_and_reads_what_they_wrote(
     doer.known[TASK] = shown(choices(ask=False)).replace(question=stuck())
     page = (await doer.open(link(doer))).text
     assert "You cannot go on No <key> fits. Answer Not answered yet." in text_of(page)
+    sent = "Sent. Whoever asked for this hears why, and the clocks stand."
+    assert sent not in text_of(page)
+    assert sent in text_of((await doer.open(f"{link(doer)}?done=block")).text)
     assert await offered(doer, link(doer)) == [Act.DONE, Act.LATER, Act.HAND_OVER]
 
 
@@ -180,7 +183,7 @@ async def test_the_owner_clears_the_way_or_answers(doer: Phone, blocks: bool, ac
     doer.known[TASK] = shown().replace(question=stuck(blocks))
     owner = link(doer, OWNER, LinkUse.VIEW)
     text = text_of((await doer.open(owner)).text)
-    assert (f"{FIRST} cannot go on" in text) is blocks
+    assert ("Customer cannot go on" in text) is blocks
     assert await offered(doer, owner) == [act]
     await doer.wish(owner, act, text="Take mine.")
     assert [one for one, _ in doer.wishes.taken] == [wish]
@@ -190,7 +193,7 @@ async def test_an_onlooker_reads_who_was_asked_and_can_do_nothing(doer: Phone) -
     doer.known[TASK] = ended(Status.DONE)
     text = text_of((await doer.open(link(doer, "chair", LinkUse.VIEW))).text)
     assert "Done" in text and "It has been done." in text
-    assert f"Who was asked {FIRST} has done it {SECOND} no longer needed" in text
+    assert "Who was asked Customer has done it Chief Executive no longer needed" in text
     assert await offered(doer, link(doer, "chair", LinkUse.VIEW)) == []
 
 
