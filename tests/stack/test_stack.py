@@ -69,7 +69,7 @@ def test_days_pass_on_demand_and_a_cancelled_request_is_over(laptop: Laptop) -> 
     assert laptop.answer("fast-forward", "cancelled", "1w")["reached"] is True
     shown = laptop.answer("request", "show", "signature-request:cancelled")
     # In working hours the first reminder comes after three days, or when the weekend after them is over.
-    assert [one["stage"] for one in shown["notifications"]][:2] == ["ready", "reminder-1"]
+    assert [one["stage"] for one in shown["notifications"]][:3] == ["ready", "follow", "reminder-1"]
 
     words = ("request", "cancel", "cancelled", "--reason", "not needed", "--as", "legal-desk", "--op", "op-1")
     assert laptop.answer(*words)["status"] == "cancelled"
