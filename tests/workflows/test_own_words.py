@@ -44,6 +44,7 @@ def without_own_words(shown: RequestShow) -> RequestShow:
     return shown.replace(
         question=None,
         answered=tuple(questions),
+        signers=tuple(line.replace(reason=None) for line in shown.signers),
         timeline=tuple(entry.replace(why=None) if entry.said else entry for entry in shown.timeline),
     )
 

@@ -127,7 +127,8 @@ async def test_a_requester_without_a_phone_hears_of_a_decline_by_mail(house: Hou
         settled = await it.handle.result()
         shown = await it.shown()
     assert settled.outcome is Status.DECLINED
-    [line] = [line for line in shown.notifications if line.person == "legal-desk"]
+    follow, line = [line for line in shown.notifications if line.person == "legal-desk"]
+    assert (follow.stage, follow.outcome) == ("follow", Outcome.SUPPRESSED)
     assert (line.stage, line.channel, line.outcome) == ("settled", Channel.MAIL, Outcome.ACCEPTED)
     [text] = [text for to, text in house.written() if to == "desk@example.test"]
     assert "was declined by a signer" in text
