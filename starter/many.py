@@ -24,8 +24,8 @@ from starter.refusals import REFUSALS
 from starter.requests import StartAnswer
 from starter.settings import Settings
 from starter.temporal_refusals import TemporalRefused
+from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.names import request_workflow_id
 
 AT_ONCE: Final = 32
 """Requests that are being started at the same time."""
@@ -53,7 +53,7 @@ class Outcome:
         """The same for programs."""
         if self.started is None:
             id = self.prepared.id
-            return ManyAnswer(id=id, workflow_id=request_workflow_id(id), says=self.says)
+            return ManyAnswer(id=id, workflow_id=Kind.REQUEST.workflow_id(id), says=self.says)
         return ManyAnswer(**dict(self.started), says=self.words)
 
 

@@ -60,11 +60,6 @@ TURN_AT: Final = SearchAttributeKey.for_datetime("CsTurnAt")
 SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUESTER, WAITING_FOR, TURN_AT)
 
 
-def request_workflow_id(request: str) -> str:
-    """Workflow id of a signature request; the request's id is its identity, so a second start finds the first."""
-    return f"{REQUEST_PREFIX}:{request}"
-
-
 def sign_in_workflow_id(person: str) -> str:
     """Workflow id of a sign-in: one at a time for each person."""
     return f"sign-in:{person}"

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from workflows.names import request_workflow_id
+from workflows.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Home:
     @classmethod
     def of_request(cls, id: str) -> "Home":
         """The place of a signature request."""
-        return cls.of(request_workflow_id(id))
+        return cls.of(Kind.REQUEST.workflow_id(id))
 
     @classmethod
     def of(cls, workflow_id: str) -> "Home":

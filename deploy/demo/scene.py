@@ -15,8 +15,8 @@ from starter.context import Context
 from starter.exits import Refusal
 from starter.fast_forward import forward
 from starter.settings import Settings
+from workflows.kinds import Kind
 from workflows.model.views import RequestShow
-from workflows.names import request_workflow_id
 
 _SEEN_WITHIN: Final = 15.0
 _GLANCE: Final = 0.1
@@ -62,7 +62,7 @@ class Scene:
         """The request's own date; today before there is one."""
         if not self.request:
             return datetime.now(UTC)
-        handle = self.context.client.get_workflow_handle(request_workflow_id(self.request))
+        handle = self.context.client.get_workflow_handle(Kind.REQUEST.workflow_id(self.request))
         return await TimeSkipper(self.context.client).get_current_time(handle)
 
     async def forward(self, span: timedelta) -> None:

@@ -18,7 +18,7 @@ from starter import settings
 from starter.context import opened
 from starter.exits import Refusal
 from starter.needs import Need
-from workflows.names import request_workflow_id
+from workflows.kinds import Kind
 
 
 async def run(*, keep: bool, quiet: bool) -> DemoTold:
@@ -74,7 +74,7 @@ async def _played(step: Step, scene: Scene) -> StepTold:
 
 def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str], ...]:
     phones = [(f"phone, {who}", f"{scene.addresses.sandbox}/inbox/{who}") for who in (CUSTOMER, EXECUTIVE)]
-    web_ui = scene.context.url(request_workflow_id(scene.request)) or scene.addresses.web_ui
+    web_ui = scene.context.url(Kind.REQUEST.workflow_id(scene.request)) or scene.addresses.web_ui
     living = (("Web UI", web_ui), *phones)
     kept = (
         ("record", str(folder / "store" / Home.of_request(scene.request).file("records"))),

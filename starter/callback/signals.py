@@ -12,8 +12,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.rpc_errors import about_the_workflow
+from workflows.kinds import Kind
 from workflows.model.provider import ProviderEvent
-from workflows.names import PROVIDER_EVENT, request_workflow_id
+from workflows.names import PROVIDER_EVENT
 
 SIGNAL_SECONDS: Final = 3.0
 """Well below the time-out of the shortest-tempered caller."""
@@ -54,7 +55,7 @@ class TemporalSignals:
 
     async def signal(self, request: str, event: ProviderEvent) -> Receipt:
         """See `SignalPort`."""
-        handle = self._client.get_workflow_handle(request_workflow_id(request))
+        handle = self._client.get_workflow_handle(Kind.REQUEST.workflow_id(request))
         try:
             # The client's own deadline does not cover the connecting of a lazy one.
             async with asyncio.timeout(self._seconds):

@@ -22,6 +22,7 @@ from starter.exits import Refusal
 from starter.plan.calendar import policy_fields
 from starter.request_ids import request_id
 from workflows import names
+from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.planning import Agenda, Moment, Planning
 
@@ -89,7 +90,7 @@ async def compare(context: Context, prepared: Prepared, directory: Directory, id
 
 
 async def _planning(context: Context, id: str) -> Planning:
-    handle = context.client.get_workflow_handle(names.request_workflow_id(id))
+    handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(id))
     try:
         if (await runs.described(context.client, handle.id)).status is RunStatus.PAUSED:
             raise Refusal(f"{id}: the workflow is paused in Temporal, so nothing can be compared: unpause it")

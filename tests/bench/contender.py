@@ -19,6 +19,7 @@ from tests.bench.floor import CALLING, FLOOR, PROMPT, Asked, FloorWorkflow
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
 from tests.servers import real_server
 from workflows import names
+from workflows.kinds import Kind
 from workflows.model.policy import Policy, Target
 from workflows.model.provider import ProviderEvent
 from workflows.model.request import Brief, Document
@@ -86,7 +87,7 @@ async def start(client: Client, contender: Contender, name: str) -> WorkflowHand
     return await client.start_workflow(
         contender.value,
         request if contender is Contender.OURS else _in_small_words(request),
-        id=names.request_workflow_id(name),
+        id=Kind.REQUEST.workflow_id(name),
         task_queue=names.WORKFLOW_QUEUE,
         memo={names.MEMO_FINGERPRINT: request.fingerprint},
         search_attributes=TypedSearchAttributes(

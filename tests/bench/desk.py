@@ -27,6 +27,7 @@ from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.starter.desk.office import REQUESTER, office
 from workflows import names
+from workflows.kinds import Kind
 
 NAME: Final = "desk"
 OPEN: Final = 20_000
@@ -127,7 +128,7 @@ async def _started(client: Client, number: int, due: datetime) -> bool:
     try:
         await client.start_workflow(
             names.SIGNATURE_REQUEST,
-            id=names.request_workflow_id(f"bench-{number}"),
+            id=Kind.REQUEST.workflow_id(f"bench-{number}"),
             task_queue=names.WORKFLOW_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_delay=_NEVER,

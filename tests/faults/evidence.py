@@ -12,10 +12,11 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from tests.faults.town import Town
 from tests.faults.vendor import Entry
+from workflows.kinds import Kind
 from workflows.model.notices import Delivery, Notice
 from workflows.model.records import HandoffBatch
 from workflows.model.views import RequestShow
-from workflows.names import SIGNATURE_REQUEST, request_workflow_id
+from workflows.names import SIGNATURE_REQUEST
 
 _AT_ONCE: Final = 10
 _CLOSING: Final = (
@@ -90,7 +91,7 @@ async def gather(town: Town, acknowledged: Mapping[str, str], prefix: str) -> Ev
 
 
 async def _life(town: Town, client: Client, id: str) -> Life:
-    handle = client.get_workflow_handle(request_workflow_id(id))
+    handle = client.get_workflow_handle(Kind.REQUEST.workflow_id(id))
     described = await handle.describe()
     raw = described.raw_description
     events = [event async for event in handle.fetch_history_events()]

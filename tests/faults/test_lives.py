@@ -19,8 +19,9 @@ from tests.faults.evidence import gather
 from tests.faults.population import colleague
 from tests.faults.town import RECEIVER, TEMPORAL, WORKER, Town, connect, eventually, ids, town
 from tests.faults.vendor import DOCUMENTS
+from workflows.kinds import Kind
 from workflows.model.subject import Status
-from workflows.names import SIGNATURE_REQUEST, WORKFLOW_QUEUE, request_workflow_id
+from workflows.names import SIGNATURE_REQUEST, WORKFLOW_QUEUE
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
@@ -70,7 +71,7 @@ async def test_a_stuck_request_is_noticed_and_delays_nobody(shared: Town, metric
     await shared.until_shown("calm", lambda it: it.notifications)
     calm = time.monotonic() - began
     poison = await shared.context.client.start_workflow(
-        SIGNATURE_REQUEST, {"no": "request"}, id=request_workflow_id("poison"), task_queue=WORKFLOW_QUEUE
+        SIGNATURE_REQUEST, {"no": "request"}, id=Kind.REQUEST.workflow_id("poison"), task_queue=WORKFLOW_QUEUE
     )
     try:
         part = await eventually(lambda: _unless_fine(shared))

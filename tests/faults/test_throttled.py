@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.population import colleague
 from tests.faults.town import TEMPORAL, Conditions, Town, connect, eventually, ids, town
-from workflows.names import request_workflow_id
+from workflows.kinds import Kind
 
 pytestmark = pytest.mark.real_server
 SLOW = Conditions(temporal=("--dynamic-config-value", "frontend.namespaceRPS=20"))
@@ -29,7 +29,9 @@ async def test_no_start_is_lost_to_a_rate_limit_of_temporal(tmp_path: Path) -> N
 
 
 async def _all_there(it: Town, names: list[str]) -> bool:
-    return {one.id async for one in it.context.client.list_workflows()} == {request_workflow_id(name) for name in names}
+    return {one.id async for one in it.context.client.list_workflows()} == {
+        Kind.REQUEST.workflow_id(name) for name in names
+    }
 
 
 async def _exhausted(it: Town) -> float:

@@ -25,8 +25,8 @@ from starter.settings import Settings
 from tests.faults import population
 from tests.faults.vendor import Vendor
 from tests.servers import PUNCTUAL_TIMERS
+from workflows.kinds import Kind
 from workflows.model.views import RequestShow
-from workflows.names import request_workflow_id
 
 HOST: Final = "127.0.0.1"
 TEMPORAL, SANDBOX, RECEIVER, WORKER = "temporal", "sandbox", "receiver", "worker"
@@ -179,7 +179,7 @@ class Town:
 
     def handle(self, id: str) -> WorkflowHandle[Any, Any]:
         """The workflow of a request."""
-        return self.context.client.get_workflow_handle(request_workflow_id(id))
+        return self.context.client.get_workflow_handle(Kind.REQUEST.workflow_id(id))
 
     async def sign(self, id: str, times: int = 1, within: float = 20) -> None:
         """Let whoever's turn it is sign, so many times."""

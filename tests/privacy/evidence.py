@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client
 
 from tests.privacy.household import Household
-from workflows.names import request_workflow_id
+from workflows.kinds import Kind
 
 OURS = ("worker", "receiver", "temporal")
 """Whose logs are read; the sandbox stands for vendors, who know everything."""
@@ -63,7 +63,7 @@ async def _rows(client: Client) -> bytes:
 
 
 async def _stored(client: Client, request: str) -> bytes:
-    handle = client.get_workflow_handle(request_workflow_id(request))
+    handle = client.get_workflow_handle(Kind.REQUEST.workflow_id(request))
     history = await handle.fetch_history()
     described = (await handle.describe()).raw_description
     whole = b"".join([*(event.SerializeToString() for event in history.events), described.SerializeToString()])

@@ -12,7 +12,7 @@ from tests.privacy.canaries import CONTENT, MESSAGE, NEVER, PLAIN_TITLE, SEALED,
 from tests.privacy.evidence import Evidence, gathered
 from tests.privacy.household import Household, household
 from tests.versions.stage import eventually
-from workflows.names import request_workflow_id
+from workflows.kinds import Kind
 
 pytestmark = pytest.mark.real_server
 
@@ -66,8 +66,8 @@ def assert_the_search_bites(evidence: Evidence) -> None:
     """What may be read is found in every place that is searched."""
     assert evidence.found({"title": PLAIN_TITLE}) == ["title in database", "title in plain"]
     for place in ("worker", "receiver", "rows", "database", "plain"):
-        assert evidence.found({"id": request_workflow_id("plain")}, place), place
+        assert evidence.found({"id": Kind.REQUEST.workflow_id("plain")}, place), place
     assert evidence.found({"words of a failure": "answered 503"}, "worker")
     assert evidence.found({"span": '"trace_id"'}, "worker")
     assert evidence.found({"metric": "temporal_activity_execution_latency"}, "heard")
-    assert evidence.found({"id": request_workflow_id("sealed")}, "sealed")
+    assert evidence.found({"id": Kind.REQUEST.workflow_id("sealed")}, "sealed")

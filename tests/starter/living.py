@@ -15,6 +15,7 @@ from starter.context import Context
 from tests.servers import own_namespace, real_server
 from tests.workflows.stage import a_request
 from workflows import names
+from workflows.kinds import Kind
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -41,7 +42,7 @@ async def begin(context: Context, name: str = MSA) -> None:
     await context.client.start_workflow(
         SignatureRequestWorkflow.run,
         request,
-        id=names.request_workflow_id(name),
+        id=Kind.REQUEST.workflow_id(name),
         task_queue=names.WORKFLOW_QUEUE,
         static_summary=f"{request.brief.kind}: {request.brief.title}",
         search_attributes=TypedSearchAttributes(

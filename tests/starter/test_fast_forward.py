@@ -15,6 +15,7 @@ from tests.servers import PUNCTUAL_TIMERS, own_namespace, real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, workers
 from workflows import names
+from workflows.kinds import Kind
 from workflows.model.provider import ProviderEvent
 from workflows.model.subject import Code
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -31,7 +32,7 @@ async def begin(client: Client, world: World) -> None:
     await client.start_workflow(
         SignatureRequestWorkflow.run,
         a_request(),
-        id=names.request_workflow_id("msa-0042"),
+        id=Kind.REQUEST.workflow_id("msa-0042"),
         task_queue=names.WORKFLOW_QUEUE,
     )
     await until(lambda: bool(world.planner.planned or world.signatures.created))

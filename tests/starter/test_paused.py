@@ -28,7 +28,7 @@ from tests.activities.requests.papers import Desk
 from tests.starter.living import MSA, SOON, begin, desk_at, shown_when
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
-from workflows import names
+from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation
@@ -47,7 +47,7 @@ async def context(dev_server: str, tmp_path: Path) -> AsyncIterator[Context]:
         await it.client.workflow_service.pause_workflow_execution(
             PauseWorkflowExecutionRequest(
                 namespace=it.client.namespace,
-                workflow_id=names.request_workflow_id(MSA),
+                workflow_id=Kind.REQUEST.workflow_id(MSA),
                 identity="somebody",
                 reason="a look at it",
                 request_id="pause",

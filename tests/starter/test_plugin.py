@@ -12,9 +12,10 @@ from starter.setting_values import PayloadKey
 from tests.servers import own_namespace
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request
+from workflows.kinds import Kind
 from workflows.model.settlement import Settled
 from workflows.model.subject import Status
-from workflows.names import SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE, request_workflow_id
+from workflows.names import SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE
 
 pytestmark = pytest.mark.real_server
 
@@ -33,7 +34,7 @@ async def test_another_application_runs_reads_and_replays_a_request_with_the_plu
         handle = await client.start_workflow(
             SIGNATURE_REQUEST,
             a_request(),
-            id=request_workflow_id("msa-0042"),
+            id=Kind.REQUEST.workflow_id("msa-0042"),
             task_queue=WORKFLOW_QUEUE,
             result_type=Settled,
         )

@@ -158,7 +158,7 @@ async def test_what_was_signed_stays_signed_whatever_became_of_its_workflow(cont
     """Its hand-offs may be missing."""
     handle = await context.client.start_workflow(
         names.SIGNATURE_REQUEST,
-        id=names.request_workflow_id(MSA),
+        id=Kind.REQUEST.workflow_id(MSA),
         task_queue=names.WORKFLOW_QUEUE,
         search_attributes=TypedSearchAttributes([SearchAttributePair(names.STATUS, Status.SIGNED)]),
     )
@@ -169,7 +169,7 @@ async def test_what_was_signed_stays_signed_whatever_became_of_its_workflow(cont
 
 async def test_list_and_show_have_one_word_for_a_request_that_never_ran(context: Context) -> None:
     handle = await context.client.start_workflow(
-        names.SIGNATURE_REQUEST, id=names.request_workflow_id(MSA), task_queue=names.WORKFLOW_QUEUE
+        names.SIGNATURE_REQUEST, id=Kind.REQUEST.workflow_id(MSA), task_queue=names.WORKFLOW_QUEUE
     )
     await handle.terminate("by hand")
     [line] = await listed(context, 1, attention=True)
@@ -187,7 +187,7 @@ async def test_a_workflow_that_was_reset_is_one_line_and_in_no_trouble(context: 
     async with workers(context.client, World()):
         await begin(context)
         await shown_to_signer(context)
-        handle = context.client.get_workflow_handle(names.request_workflow_id(MSA))
+        handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await reset(context, (await handle.describe()).run_id)
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Terminated'", 1))
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Running'", 1))
@@ -199,7 +199,7 @@ async def reset(context: Context, run_id: str) -> None:
     await context.client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=context.client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=names.request_workflow_id(MSA), run_id=run_id),
+            workflow_execution=WorkflowExecution(workflow_id=Kind.REQUEST.workflow_id(MSA), run_id=run_id),
             reason="by hand",
             request_id="reset",
             workflow_task_finish_event_id=4,
@@ -213,7 +213,7 @@ async def test_a_request_whose_tasks_fail_is_in_attention(tmp_path: Path) -> Non
         await context.client.start_workflow(
             names.SIGNATURE_REQUEST,
             {"no": "request"},
-            id=names.request_workflow_id("poison"),
+            id=Kind.REQUEST.workflow_id("poison"),
             task_queue=names.WORKFLOW_QUEUE,
         )
         [line] = await listed(context, 1, attention=True)
@@ -259,7 +259,7 @@ async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_o
         dead = DeadHandOffs(id=MSA, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
         await context.store.note_dead(Home.of_request(MSA), dead.model_dump_json().encode())
         world.signatures.status = Status.SIGNED
-        handle = context.client.get_workflow_handle(names.request_workflow_id(MSA))
+        handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id="e1", type="signed", at=NOW))
         await shown_when(context, lambda shown: shown.attention)
         assert await eventually(lambda: _counted(context, "CsProblem = 'handoff_dead'", 1))
@@ -285,7 +285,7 @@ async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) 
     async with desk_in(tmp_path, *EARLY) as context, workers(context.client, World()):
         await begin(context)
         await shown_to_signer(context)
-        handle = context.client.get_workflow_handle(names.request_workflow_id(MSA))
+        handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         first = (await handle.describe()).run_id
         sent = 0
         while (await handle.describe()).run_id == first:

@@ -17,10 +17,11 @@ from tests.servers import time_skipping
 from tests.versions.changed import WorkflowCode
 from tests.workflows.fakes import FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import a_request
+from workflows.kinds import Kind
 from workflows.model.provider import ProviderEvent
 from workflows.model.settlement import Settled
 from workflows.model.subject import Code, Status
-from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, request_workflow_id
+from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 Found = TypeVar("Found")
@@ -121,7 +122,7 @@ async def living(client: Client, around: Surroundings, name: str = "msa-0042") -
     handle = await client.start_workflow(
         SignatureRequestWorkflow.run,
         a_request(name=name),
-        id=request_workflow_id(name),
+        id=Kind.REQUEST.workflow_id(name),
         task_queue=WORKFLOW_QUEUE,
         task_timeout=_TASK_TIMEOUT,
     )

@@ -21,6 +21,7 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import DOCUMENT, World
 from tests.workflows.remembering import RememberingWorkflow
+from workflows.kinds import Kind
 from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.policy import Policy, Target, TellRequester
@@ -30,7 +31,7 @@ from workflows.model.settlement import Settled
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow
 from workflows.model.wishes import UPDATES, AnyWish
-from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key, request_workflow_id
+from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -238,7 +239,7 @@ async def _start(
     return await env.client.start_workflow(
         SignatureRequestWorkflow.run,
         request,
-        id=request_workflow_id(request.brief.id),
+        id=Kind.REQUEST.workflow_id(request.brief.id),
         task_queue=WORKFLOW_QUEUE,
         start_signal=PROVIDER_EVENT if event else None,
         start_signal_args=[event] if event else [],

@@ -1,11 +1,12 @@
 """Names are data that histories, other programs and operators rely on: changing one is a break, not a refactoring."""
 
 from workflows import names, ports
+from workflows.kinds import Kind
 from workflows.ports import Port
 
 
 def test_names_are_pinned() -> None:
-    assert names.request_workflow_id("msa-0042") == "signature-request:msa-0042"
+    assert Kind.REQUEST.workflow_id("msa-0042") == "signature-request:msa-0042"
     assert (names.sign_in_workflow_id("chair"), names.SIGN_IN) == ("sign-in:chair", "SignIn")
     assert names.notice_key("msa-0042", "reminder-3", "chair") == "msa-0042/reminder-3/chair"
     assert names.handoff_key("msa-0042", "finance") == "msa-0042/handoff/finance"

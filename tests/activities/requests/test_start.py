@@ -23,6 +23,7 @@ from tests.activities.requests.waiting_request import WaitingRequest
 from tests.activities.test_store import whole
 from tests.servers import own_namespace
 from workflows import names
+from workflows.kinds import Kind
 from workflows.model.policy import Reminders
 from workflows.model.request import Document
 from workflows.model.subject import Participant, Role
@@ -281,7 +282,7 @@ async def test_another_document_has_another_fingerprint(desk: Desk) -> None:
 
 async def close(client: Client, id: str) -> str:
     async with Worker(client, task_queue=names.WORKFLOW_QUEUE, workflows=[WaitingRequest]):
-        handle = client.get_workflow_handle(names.request_workflow_id(id), result_type=str)
+        handle = client.get_workflow_handle(Kind.REQUEST.workflow_id(id), result_type=str)
         await handle.signal(WaitingRequest.end)
         ended: str = await handle.result()
         return ended

@@ -6,8 +6,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from starter.callback.signals import NotTaken, Receipt, TemporalSignals
 from tests.servers import own_namespace
+from workflows.kinds import Kind
 from workflows.model.provider import ProviderEvent
-from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST, request_workflow_id
+from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST
 
 EVENT = ProviderEvent(id="e-1", type="signed", at="2026-11-09T10:00:00Z")
 
@@ -24,7 +25,7 @@ async def client(dev_server: str) -> Client:
 @pytest.mark.real_server
 async def test_a_signal_is_taken_by_a_running_request_only(client: Client) -> None:
     signals = TemporalSignals(client)
-    handle = await client.start_workflow(SIGNATURE_REQUEST, id=request_workflow_id("msa"), task_queue="nobody")
+    handle = await client.start_workflow(SIGNATURE_REQUEST, id=Kind.REQUEST.workflow_id("msa"), task_queue="nobody")
     assert await signals.signal("msa", EVENT) is Receipt.TAKEN
     assert await signals.signal("never-started", EVENT) is Receipt.UNKNOWN
     history = await handle.fetch_history()
@@ -32,7 +33,7 @@ async def test_a_signal_is_taken_by_a_running_request_only(client: Client) -> No
     assert taken.signal_name == PROVIDER_EVENT
     await handle.terminate()
     assert await signals.signal("msa", EVENT) is Receipt.CLOSED
-    runs = [run async for run in client.list_workflows(f"WorkflowId = '{request_workflow_id('msa')}'")]
+    runs = [run async for run in client.list_workflows(f"WorkflowId = '{Kind.REQUEST.workflow_id('msa')}'")]
     assert len(runs) <= 1
 
 

@@ -22,6 +22,7 @@ from starter.page.standing import page_as_known
 from starter.setting_values import PayloadKey
 from tests.servers import own_namespace
 from workflows import names
+from workflows.kinds import Kind
 from workflows.model.policy import Policy
 from workflows.model.records import SettledRecord
 from workflows.model.request import Brief, Document
@@ -111,7 +112,7 @@ async def test_what_this_process_has_no_key_for_is_no_answer(store: Store, dev_s
     client = await own_namespace(dev_server, data_converter((key,)))
     await client.start_workflow(
         names.SIGNATURE_REQUEST,
-        id=names.request_workflow_id("msa"),
+        id=Kind.REQUEST.workflow_id("msa"),
         task_queue="nobody",
         static_summary="nda: NDA",
     )
@@ -128,7 +129,7 @@ async def test_without_a_worker_the_due_date_is_known_all_the_same(store: Store,
     client = await own_namespace(dev_server)
     await client.start_workflow(
         names.SIGNATURE_REQUEST,
-        id=names.request_workflow_id("msa"),
+        id=Kind.REQUEST.workflow_id("msa"),
         task_queue="nobody",
         search_attributes=TypedSearchAttributes(
             [SearchAttributePair(names.STATUS, Status.SENT), SearchAttributePair(names.DUE_AT, DUE)]
