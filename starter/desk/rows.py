@@ -59,7 +59,8 @@ class Telling:
             asked_by=await self.name(line.requester) if line.requester else "",
             status=status_of(line.status, language),
             waiting_for=await self._people(line.waiting_for) if line.open else "",
-            since=self.near(line.since) if line.since and line.open and line.waiting_for else "",
+            # The clock of a request can be ahead of ours: it was moved.
+            since=self.near(min(line.since, self.now)) if line.since and line.open and line.waiting_for else "",
             due=self.reader.instant(line.due_at) if line.due_at else "",
             near=self.near(line.due_at) if line.due_at and line.open else "",
             overdue=line.overdue,

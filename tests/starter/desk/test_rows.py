@@ -1,0 +1,27 @@
+"""What a row of the desk's lists says."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from activities.language import Language
+from activities.reader import Reader
+from starter.desk.rows import Telling
+from starter.listing.rows import RequestLine
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+LINE = RequestLine(id="msa", kind="nda", status="sent", workflow_id="signature-request:msa", waiting_for=("chair",))
+
+
+async def chair(_: str) -> str:
+    return "Chair"
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [(timedelta(days=-2), "2 days ago"), (timedelta(), "1 minute ago"), (timedelta(days=1), "1 minute ago")],
+)
+async def test_a_turn_has_begun_also_where_the_clock_of_a_request_was_moved_ahead(after: timedelta, told: str) -> None:
+    telling = Telling(Reader.unknown(Language.english()), chair, NOW)
+    row = await telling.row(LINE.replace(since=NOW + after))
+    assert (row.waiting_for, row.since) == ("Chair", told)
