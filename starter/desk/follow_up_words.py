@@ -17,8 +17,8 @@ from workflows.kinds import Named
 from workflows.model.entries import AskedQuestion
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
-from workflows.model.subject import Role, Status
-from workflows.model.views import AssigneeLine, Shown, SignerLine, TaskShow
+from workflows.model.subject import Role
+from workflows.model.views import AssigneeLine, RequestShow, Shown, SignerLine, TaskShow
 
 _DECLINED: Final = phrase("{who} declined, with these words:")
 _HAND_OFFS: Final = {
@@ -161,9 +161,5 @@ async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: Name) -
 
 def _declined(shown: Shown) -> tuple[str, str]:
     """Who declined, and what they said: the signer was promised that whoever asked is told."""
-    if shown.status is not Status.DECLINED:
-        return "", ""
-    for entry in reversed(shown.timeline):
-        if entry.what == SignerState.DECLINED and entry.who and entry.why:
-            return entry.who, entry.why
-    return "", ""
+    signers = shown.signers if isinstance(shown, RequestShow) else ()
+    return next(((line.person, line.reason) for line in signers if line.reason), ("", ""))
