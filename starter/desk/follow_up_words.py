@@ -12,6 +12,7 @@ from starter.desk.door import Visitor
 from starter.desk.rows import UNTITLED, Name
 from starter.desk.story import Event, story
 from starter.desk.words import problems_of, status_of
+from starter.page.screens import Exchange
 from starter.page.standing import GOOD, STATES, WHO_WAS_ASKED, ending, facts, following, hand_offs
 from workflows.kinds import Named
 from workflows.model.entries import AskedQuestion
@@ -37,15 +38,6 @@ class PersonRow:
     state: str
     at: str
     good: bool
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A question, or what stands in the way, in somebody's own words, and the answer, empty while there is none."""
-
-    asker: str
-    question: str
-    answer: str
 
 
 @dataclass(frozen=True)

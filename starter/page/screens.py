@@ -97,7 +97,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question in a signer's own words, who put it, and the answer once there is one."""
+    """A question, or what stands in the way, in somebody's own words, who said it, and the answer once there is one."""
 
     asker: str
     question: str
