@@ -12,7 +12,7 @@ from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Participant, Status
 from workflows.model.views import RequestShow, SignerLine
 
-_NOBODY_SAYS: Final = "Where it stands is not known: neither Temporal nor a worker answers"
+NOBODY_SAYS: Final = "Where it stands is not known: neither Temporal nor a worker answers"
 
 
 class CoverSheet(Model):
@@ -59,6 +59,6 @@ class CoverSheet(Model):
             requester=self.requester,
             status=Status.SENT,
             signers=tuple(lines),
-            says=_NOBODY_SAYS,
+            says=NOBODY_SAYS,
             partial=True,
         )

@@ -4,9 +4,8 @@ Written once its workflow lives, by the start. It holds nothing that changes: no
 it a wrong one, and no state.
 """
 
-from typing import Final
-
 from activities.own_words import together
+from activities.requests.cover_sheet import NOBODY_SAYS
 from activities.store import Home, Store
 from workflows.kinds import Kind
 from workflows.model.base import Model
@@ -14,8 +13,6 @@ from workflows.model.subject import Status
 from workflows.model.task import Task
 from workflows.model.views import AssigneeLine, TaskShow
 from workflows.task.assignees import AssigneeState
-
-_NOBODY_SAYS: Final = "Where it stands is not known: neither Temporal nor a worker answers"
 
 
 class TaskCover(Model):
@@ -53,7 +50,7 @@ class TaskCover(Model):
             requester=cover.requester,
             status=Status.OPEN,
             people=tuple(AssigneeLine(person=one, state=AssigneeState.ASKED) for one in cover.people),
-            says=_NOBODY_SAYS,
+            says=NOBODY_SAYS,
             partial=True,
         )
         return await together(store, home, shown)
