@@ -9,7 +9,6 @@ from pydantic import SecretStr
 from activities.sealing import BadSeal, Seal
 from workflows.kinds import Kind, Named, referred
 
-_AT_DESK: Final = {Kind.REQUEST: "requests", Kind.TASK: "tasks"}
 _CONTEXT: Final = b"countersign/link/v1"
 _SEPARATOR: Final = "\n"
 """Ids never contain it (docs/files.md, Values)."""
@@ -68,10 +67,10 @@ class Links:
 
 def at_desk(what: Named) -> str:
     """Where the page of a request or a task is, below `/desk`."""
-    return f"{_AT_DESK[what.kind]}/{what.id}"
+    return f"{what.kind.names.desk}/{what.id}"
 
 
 def named_at_desk(path: str) -> Named | None:
     """What has its page there below `/desk`, or something of its page; None for any other page."""
     place, _, rest = path.partition("/")
-    return next((Named(kind, rest.partition("/")[0]) for kind, one in _AT_DESK.items() if one == place), None)
+    return next((Named(kind, rest.partition("/")[0]) for kind in Kind if kind.names.desk == place), None)

@@ -28,8 +28,8 @@ class Kind(StrEnum):
 class Names:
     """`workflow` is its type, `prefix` what stands before the colon of its id, `settled` the signal of its end.
 
-    `event` is the type of the call that hands its end to other systems, `page` where its links lead, `stage` what
-    `CsStage` says from its start until the workflow says it itself.
+    `event` is the type of the call that hands its end to other systems, `page` where its links lead, `desk` where
+    its own page at the desk is, `stage` what `CsStage` says from its start until the workflow says it itself.
     """
 
     workflow: str
@@ -37,12 +37,29 @@ class Names:
     settled: str
     event: str
     page: str
+    desk: str
     stage: str
 
 
 _NAMES: Final[Mapping[Kind, Names]] = {
-    Kind.REQUEST: Names(SIGNATURE_REQUEST, REQUEST_PREFIX, SIGNATURE_SETTLED, "signature.settled", "open", "sending"),
-    Kind.TASK: Names(TASK, "task", TASK_SETTLED, "task.settled", "task", "open"),
+    Kind.REQUEST: Names(
+        workflow=SIGNATURE_REQUEST,
+        prefix=REQUEST_PREFIX,
+        settled=SIGNATURE_SETTLED,
+        event="signature.settled",
+        page="open",
+        desk="requests",
+        stage="sending",
+    ),
+    Kind.TASK: Names(
+        workflow=TASK,
+        prefix="task",
+        settled=TASK_SETTLED,
+        event="task.settled",
+        page="task",
+        desk="tasks",
+        stage="open",
+    ),
 }
 
 
