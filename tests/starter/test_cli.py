@@ -1,6 +1,5 @@
 """The words of the command: help that a newcomer can act on, JSON everywhere, exit codes 0, 1 and 2, no traceback."""
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -223,10 +222,3 @@ def test_a_shell_completes_every_word_and_option(shell: str) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert [word for command in COMMANDS for word in command if word not in ended.stdout] == []
     assert "--requester" in ended.stdout or "-l requester" in ended.stdout
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
-def test_bash_takes_the_script() -> None:
-    script = type_("completion", "bash").stdout
-    taken = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)  # noqa: S607
-    assert (taken.returncode, taken.stderr) == (0, "")
