@@ -35,7 +35,7 @@ async def apart(store: Store, home: Home, told: Told) -> Told:
 
 
 async def together(store: Store, home: Home, told: Told) -> Told:
-    """With the words in their places again, as far as they were not erased. So is a task's text, apart from the start.
+    """With the words in their places again, as far as they were not erased; a task's text was apart from the start on.
 
     Raises `StoreFailure`.
     """
