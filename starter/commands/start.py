@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple, Self
 
 from cyclopts import Parameter
 from rich.progress import Progress
@@ -57,24 +57,15 @@ async def request(
         Print `{id, workflow_id, run_id, created, url}`; of several a list, each with `says`.
     """
     settings = ready(Need.PEOPLE)
-    table = Table.read(csv) if csv else None
-    if table is not None:
-        prepared = await many.read_table(settings, str(template), table)
-    else:
-        prepared = await many.read(settings, files)
+    rows = _Rows.read(csv, result) if csv else None
+    read = many.read_table(settings, str(template), rows.table) if rows else many.read(settings, files)
+    prepared = await read
     if dry_run:
         answer([DryRun.of(one) for one in prepared], tables.of_dry_run(prepared), as_json=json)
         return Exit.DONE
-    if table is None and len(prepared) == 1:
+    if rows is None and len(prepared) == 1:
         return await _start_one(settings, prepared[0], again=again, json=json)
-    outcomes = [Outcome(one) for one in prepared]
-    try:
-        await _start_all(settings, prepared, outcomes, again=again, quiet=json)
-    finally:
-        if table is not None and csv is not None:
-            _write_results(result or csv.with_suffix(".started.csv"), table, outcomes)
-    answer([one.answer for one in outcomes], tables.of_many(outcomes), as_json=json)
-    return Exit.DONE if all(one.started for one in outcomes) else Exit.REFUSED
+    return await _start_several(settings, prepared, rows, again=again, json=json)
 
 
 async def task(file: RequestFile, /, *, again: Again = False, json: AsJson = False) -> Exit:
@@ -95,9 +86,19 @@ async def task(file: RequestFile, /, *, again: Again = False, json: AsJson = Fal
     return await _start_one(settings, await requests.read_task(settings, file), again=again, json=json)
 
 
-def _write_results(path: Path, table: Table, outcomes: Sequence[Outcome]) -> None:
-    many.write_results(path, table, outcomes)
-    note(f"each row, its id and its link: {path}")
+class _Rows(NamedTuple):
+    """A table, and where is written what became of each of its rows."""
+
+    table: Table
+    result: Path
+
+    @classmethod
+    def read(cls, csv: Path, result: Path | None) -> Self:
+        return cls(Table.read(csv), result or csv.with_suffix(".started.csv"))
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        many.write_results(self.result, self.table, outcomes)
+        note(f"each row, its id and its link: {self.result}")
 
 
 async def _start_one(settings: Settings, prepared: path.Prepared, *, again: bool, json: bool) -> Exit:
@@ -105,6 +106,19 @@ async def _start_one(settings: Settings, prepared: path.Prepared, *, again: bool
         started = await requests.start(context, prepared, again=again)
     answer(started, tables.of_start(started), as_json=json, link=started.url)
     return Exit.DONE
+
+
+async def _start_several(
+    settings: Settings, prepared: Sequence[Prepared], rows: _Rows | None, *, again: bool, json: bool
+) -> Exit:
+    outcomes = [Outcome(one) for one in prepared]
+    try:
+        await _start_all(settings, prepared, outcomes, again=again, quiet=json)
+    finally:
+        if rows is not None:
+            rows.write(outcomes)
+    answer([one.answer for one in outcomes], tables.of_many(outcomes), as_json=json)
+    return Exit.DONE if all(one.started for one in outcomes) else Exit.REFUSED
 
 
 async def _start_all(
