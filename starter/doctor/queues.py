@@ -55,7 +55,12 @@ async def overrides(client: Client) -> Part:
 
 
 def in_one_line(stats: Mapping[int, TaskQueueStats]) -> bool:
-    """Whether tasks of another urgency than the usual have come and not gone, and yet none of them is said to wait."""
+    """Whether tasks of another urgency than the usual came and did not go, and what waits is all counted as the usual.
+
+    Tasks that were dropped on their way (their workflow ended meanwhile) came and did not go either: then nothing waits.
+    """
+    if not _waiting(stats, Urgency.ORDINARY):
+        return False
     return any(
         of_one.tasks_add_rate - of_one.tasks_dispatch_rate >= _SHOWS and not of_one.approximate_backlog_count
         for urgency, of_one in stats.items()

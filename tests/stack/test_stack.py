@@ -96,7 +96,7 @@ def test_init_and_doctor_find_everything_set_up(laptop: Laptop) -> None:
     assert {one["made"] for one in laptop.answer("init")} == {"exists"}
     examined = laptop.answer("doctor", TEMPORAL_WORKER_BUILD_ID=BUILD)
     assert examined["ok"] is True
-    assert {part["state"] for part in examined["parts"]} == {"ok"}
+    assert [part for part in examined["parts"] if part["state"] != "ok"] == []
     parts = {part["part"] for part in examined["parts"]}
     assert {"temporal", "search attributes", "worker", "version", "token", "clock"} <= parts
     assert {"push", "cloud messaging", "receiver", "store", "people"} <= parts

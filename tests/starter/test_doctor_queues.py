@@ -34,6 +34,10 @@ def test_urgent_work_that_came_and_stays_must_be_counted_as_waiting(of_urgent: T
     assert in_one_line({1: of_urgent, 3: stats(1, 0, 9)}) is one_line
 
 
+def test_urgent_work_that_was_dropped_on_its_way_stands_in_no_line() -> None:
+    assert not in_one_line({1: stats(1, 0), 3: stats(1, 1)})
+
+
 @pytest.mark.real_server
 @pytest.mark.parametrize(
     ("flag", "state", "says"),
