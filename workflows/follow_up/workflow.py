@@ -10,9 +10,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.deliveries as deliveries
     import workflows.follow_up.options as options
     from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
-    from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch, targets_in_words
-    from workflows.follow_up.ledger import LINES_AT_MOST, key_of
-    from workflows.follow_up.legibility import publish
+    from workflows.follow_up.ledger import key_of
     from workflows.follow_up.memory import First, Memory
     from workflows.follow_up.messages import FollowUpMessages
     from workflows.follow_up.moves import Announce, HandOver, Plan, RemindNow, Stand, next_move
@@ -28,19 +26,15 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.follow_up.options import wait_asked_for
     from workflows.follow_up.patience import Condition, Wake
-    from workflows.follow_up.recipients import announcement, open_hand_off
-    from workflows.follow_up.record import settled_record
-    from workflows.follow_up.trouble import Trouble, trouble_of
+    from workflows.follow_up.recipients import announcement
+    from workflows.follow_up.trouble import trouble_of
     from workflows.model.entries import Reassignment
     from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.planning import Agenda, Moment
     from workflows.model.provider import DocumentSeen
-    from workflows.model.records import SettledRecord
-    from workflows.model.settlement import AnyEnded
     from workflows.model.subject import Code
-    from workflows.model.views import Shown
     from workflows.model.wishes import StopKind
-    from workflows.ports import Handoff, Planner, PushService
+    from workflows.ports import Planner, PushService
 
 
 class FollowUpWorkflow(FollowUpMessages[Memory]):
@@ -53,14 +47,6 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
     @abstractmethod
     async def hand_over(self, wanted: Reassignment) -> None:
         """Give somebody's place to somebody else, or remember why it cannot be done."""
-
-    @abstractmethod
-    def settled(self) -> AnyEnded:
-        """The facts that are handed off."""
-
-    @abstractmethod
-    def shown(self, memory: Memory, now: datetime) -> Shown:
-        """Everything there is to know of it, by this memory at that instant."""
 
     def heed(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
         """Whether what was read before people were told, at `asked_at`, has news."""
@@ -240,53 +226,6 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
             await self._tell(by_hand(self._progress, moments), planned=moments)
         if not asked_for(self._progress, workflow.now()):
             self._progress = self._progress.reminded(reminded_words(self._progress))
-
-    async def hand_off(self) -> None:
-        """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try.
-
-        The first batch brings the settled record with it: nobody hears of an ending that is not on record.
-        """
-        self._progress = open_hand_off(self._request, self._progress)
-        await self._empty_the_memory()
-        while (due_at := self._progress.handoff.next_at) is not None:
-            await self.until(due_at, "hand-off again", unless=self._more_to_tell)
-            now = workflow.now()
-            batch = hand_off_batch(self.subject, self.settled(), self._progress, now).replace(record=self._record())
-            report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
-            if report is not None:
-                # The instant that the amendment of the record says as well.
-                known = handed_off(self.subject, self._progress, report.results, now)
-                self._progress = known.replace(recorded=True).paged(batch.page)
-            self.continue_as_new_if_suggested()
-        self.publish()
-
-    def _more_to_tell(self) -> Condition:
-        before = len(self._progress.handoff.entries)
-        return lambda: len(self._progress.handoff.entries) > before
-
-    def _record(self) -> SettledRecord | None:
-        return settled_record(self._request, self._progress, workflow.info().first_execution_run_id, self.shown)
-
-    def publish(self) -> None:
-        """Search attributes and the Web UI's details."""
-        publish(self._progress, self.shown(self._progress, workflow.now()))
-
-    def failed(self, trouble: Trouble) -> None:
-        """End it: nobody can fix this."""
-        self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
-
-    async def _empty_the_memory(self) -> None:
-        """Of the largest requests: what the batch with the record could not take along as well."""
-        while len(self._progress.ledger.leaving) > LINES_AT_MOST:
-            batch = page_batch(self.subject, self.settled(), self._progress)
-            if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
-                self._progress = self._progress.paged(batch.page)
-
-    def continue_as_new_if_suggested(self) -> None:
-        """Go on in a fresh history; nobody waits in this one, for every update was answered when it was recorded."""
-        info = workflow.info()
-        if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
-            workflow.continue_as_new(self._request.replace(carried=self._progress.carried_over()))
 
 
 def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:

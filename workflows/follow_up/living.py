@@ -1,0 +1,165 @@
+"""The life of whatever ends some day: what may be wished of it, and that everyone concerned is told how it ended."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.operations as operations
+    import workflows.follow_up.options as options
+    import workflows.follow_up.recipients as recipients
+    from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch, targets_in_words
+    from workflows.follow_up.inputs import FollowUpInput
+    from workflows.follow_up.ledger import LINES_AT_MOST
+    from workflows.follow_up.legibility import publish
+    from workflows.follow_up.memory import Memory
+    from workflows.follow_up.patience import Condition, PatientWorkflow
+    from workflows.follow_up.receipts import receipt, recorded
+    from workflows.follow_up.recipients import open_hand_off
+    from workflows.follow_up.record import settled_record
+    from workflows.follow_up.trouble import Trouble
+    from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, Receipt, digest_of
+    from workflows.model.records import SettledRecord
+    from workflows.model.settlement import AnyEnded
+    from workflows.model.subject import Subject
+    from workflows.model.texts import cleaned
+    from workflows.model.views import Shown
+    from workflows.model.wishes import AnyWish, Cancellation, Subscription
+    from workflows.names import OPERATION
+    from workflows.ports import Handoff
+
+Wished = TypeVar("Wished", bound=AnyWish)
+
+
+class LivingWorkflow(PatientWorkflow[Memory]):
+    """Remembers, takes wishes, which it answers at once with a receipt, and tells everyone once it has ended."""
+
+    def __init__(self, request: FollowUpInput, memory: Memory) -> None:
+        super().__init__(memory)
+        self._request = request
+
+    @property
+    @abstractmethod
+    def subject(self) -> Subject:
+        """What is followed up, with whoever is asked now."""
+
+    @abstractmethod
+    def show(self) -> Shown:
+        """Everything there is to know of it: each kind answers the query in a shape of its own."""
+
+    @abstractmethod
+    def settled(self) -> AnyEnded:
+        """The facts that are handed off."""
+
+    @abstractmethod
+    def shown(self, memory: Memory, now: datetime) -> Shown:
+        """Everything there is to know of it, by this memory at that instant."""
+
+    @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
+    def operation(self, id: str) -> Receipt | None:
+        """The receipt of an operation as it is now."""
+        found = self._progress.operations.of(id)
+        return receipt(self._progress, self.show(), found) if found else None
+
+    @workflow.update(description="End it. What people have done by then stays done")
+    def cancel(self, wish: Cancellation) -> Receipt:
+        """End it. What people have done by then stays done."""
+        return self._take_down(operations.cancel, wish)
+
+    @cancel.validator
+    def _may_cancel(self, wish: Cancellation) -> None:
+        self._allow(wish, operations.refuse_cancel(self._progress, wish))
+
+    @workflow.update(description="Tell another workflow too how it ended")
+    def subscribe(self, wish: Subscription) -> Receipt:
+        """Tell another workflow too how it ended, at once if that has come."""
+        return self._take_down(recipients.subscribe, wish)
+
+    @subscribe.validator
+    def _may_subscribe(self, wish: Subscription) -> None:
+        self._allow(wish, recipients.refuse_subscribe(self._request, self._progress, wish))
+
+    async def hand_off(self) -> None:
+        """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try.
+
+        The first batch brings the settled record with it: nobody hears of an ending that is not on record.
+        """
+        self._progress = open_hand_off(self._request, self._progress)
+        await self._empty_the_memory()
+        while (due_at := self._progress.handoff.next_at) is not None:
+            await self.until(due_at, "hand-off again", unless=self._more_to_tell)
+            now = workflow.now()
+            batch = hand_off_batch(self.subject, self.settled(), self._progress, now).replace(record=self._record())
+            report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
+            if report is not None:
+                # The instant that the amendment of the record says as well.
+                known = handed_off(self.subject, self._progress, report.results, now)
+                self._progress = known.replace(recorded=True).paged(batch.page)
+            self.continue_as_new_if_suggested()
+        self.publish()
+
+    def _more_to_tell(self) -> Condition:
+        before = len(self._progress.handoff.entries)
+        return lambda: len(self._progress.handoff.entries) > before
+
+    def _record(self) -> SettledRecord | None:
+        return settled_record(self._request, self._progress, workflow.info().first_execution_run_id, self.shown)
+
+    def publish(self) -> None:
+        """Search attributes and the Web UI's details."""
+        publish(self._progress, self.shown(self._progress, workflow.now()))
+
+    def failed(self, trouble: Trouble) -> None:
+        """End it: nobody can fix this."""
+        self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
+
+    async def _empty_the_memory(self) -> None:
+        """Of the largest requests: what the batch with the record could not take along as well."""
+        while len(self._progress.ledger.leaving) > LINES_AT_MOST:
+            batch = page_batch(self.subject, self.settled(), self._progress)
+            if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
+                self._progress = self._progress.paged(batch.page)
+
+    def continue_as_new_if_suggested(self) -> None:
+        """Go on in a fresh history; nobody waits in this one, for every update was answered when it was recorded."""
+        info = workflow.info()
+        if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
+            workflow.continue_as_new(self._request.replace(carried=self._progress.carried_over()))
+
+    def _take_down(self, carry_out: Callable[[Memory, Wished, datetime], Memory], wish: Wished) -> Receipt:
+        """Take a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""
+        id, now = _update_id(), workflow.now()
+        if self._progress.operations.of(id) is None:
+            known = carry_out(self._progress, wish, now)
+            self._progress = recorded(known, id, wish, now)
+        taken = self.operation(id)
+        if taken is None:
+            raise RuntimeError("a ledger that forgets what it has just recorded")
+        return taken
+
+    def _allow(self, wish: AnyWish, refusal: str | None) -> None:
+        """Raise what stands in the way; repeating what was taken is harmless, unless it is something else."""
+        id = _update_id()
+        known = self._progress.operations.of(id)
+        if known is None:
+            refusal = refusal or (None if len(id.encode()) <= ID_AT_MOST else f"{id[:ID_AT_MOST]}… is too long a name")
+        else:
+            refusal = None if known.digest == digest_of(wish) else OTHER_CONTENT
+        if refusal is not None:
+            raise ApplicationError(refusal, type="refused")
+
+    def cancelled(self, reason: str) -> None:
+        """A cancellation of the run is a wish like the update's; nobody has looked at its words."""
+        wish = Cancellation(reason=cleaned(reason), actor="temporal")
+        self._progress = operations.cancel(self._progress, wish, workflow.now())
+
+
+def _update_id() -> str:
+    info = workflow.current_update_info()
+    if info is None:
+        raise RuntimeError("wishes are made by updates only")
+    return info.id
