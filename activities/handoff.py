@@ -158,7 +158,7 @@ class Fanout(Handoff):
 
     async def _address(self, person: str, subject: Subject) -> dict[str, str]:
         try:
-            known = await self._directory.person(person, subject.inline_of)
+            known = await self._directory.person(person, subject.workflow_id)
         except UnknownPerson:  # they have left since; the others are still news
             return {}
         return {"name": known.name, "email": known.email}

@@ -31,9 +31,9 @@ class LinkClaim:
     use: LinkUse
 
     @property
-    def inline_of(self) -> str | None:
-        """The request beside which people are kept who are not in the directory."""
-        return self.request if referred(self.request).kind is Kind.REQUEST else None
+    def workflow_id(self) -> str:
+        """Its workflow id, beside which people are kept who stand in full."""
+        return referred(self.request).workflow_id
 
 
 class BadLink(ValueError):

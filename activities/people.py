@@ -76,8 +76,9 @@ class Directory(Protocol):
         """Why an older state is in use, None when what is told is as it should be."""
         ...
 
-    async def person(self, id: str, request: str | None = None) -> Person:
-        """The person of this id; `signer-<position>` are the signers standing in full in the file of `request`."""
+    async def person(self, id: str, beside: str | None = None) -> Person:
+        """The person of this id; `signer-<position>` are those who stand in full in the file of the workflow
+        `beside` which they are kept."""
         ...
 
     async def group(self, name: str) -> tuple[str, ...]:
@@ -94,7 +95,7 @@ class Directory(Protocol):
 
 
 class FileDirectory:
-    """The directory in a file (docs/files.md), with what the store knows: dead devices and inline signers."""
+    """The directory in a file (docs/files.md), with what the store knows: dead devices and people in full."""
 
     def __init__(self, file: Path, store: Store) -> None:
         self._file = file
@@ -109,10 +110,10 @@ class FileDirectory:
         """See `Directory`; as of the last look-up."""
         return self._faults.in_short if self._faults else None
 
-    async def person(self, id: str, request: str | None = None) -> Person:
+    async def person(self, id: str, beside: str | None = None) -> Person:
         """See `Directory`; `UnknownPerson` when there is none."""
         if stands_in_full(id):
-            return await self._inline(id, request)
+            return await self._inline(id, beside)
         index = await self._current()
         try:
             person = index.person(id)
@@ -167,11 +168,11 @@ class FileDirectory:
         content = await self._store.burial(person.id, device_hash(device.token))
         return content is not None and Burial.model_validate_json(content).holds(device)
 
-    async def _inline(self, id: str, request: str | None) -> Person:
-        if request is None:
+    async def _inline(self, id: str, beside: str | None) -> Person:
+        if beside is None:
             raise UnknownPerson(id)
         try:
-            content = await self._store.read_signers(Home.of_request(request))
+            content = await self._store.read_signers(Home.of(beside))
         except StoreFailure as failure:
             raise DirectoryFailure(str(failure)) from failure
         person = _signers(content).person(id) if content else None
@@ -238,7 +239,7 @@ def _signers(content: bytes) -> SignersFile:
         return SignersFile.model_validate_json(content)
     except ValidationError:
         # Its text would repeat names and addresses.
-        raise DirectoryFailure("the signers that came with this request cannot be read from the store") from None
+        raise DirectoryFailure("the people who came with the file cannot be read from the store") from None
 
 
 def _version(file: Path) -> _Version:

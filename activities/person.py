@@ -114,7 +114,7 @@ def _end(moment: date | datetime, zone: ZoneInfo) -> datetime:
 
 
 class Reachable(FileModel):
-    """How somebody is told things: what a signer standing in full in a request file has as well."""
+    """How somebody is told things: what those who stand in full in a file have as well."""
 
     name: Name = Field(repr=False)
     email: Email = Field(repr=False)
@@ -205,7 +205,7 @@ class Person(Reachable):
     def _unique(cls, id: str, info: ValidationInfo) -> str:
         if isinstance(known := info.context, PeopleKnown):
             if stands_in_full(id):
-                raise ValueError("is reserved for signers that stand in full in a request file")
+                raise ValueError("is reserved for people who stand in full in a file")
             if id in known.ids_seen:
                 raise ValueError(f"{id} is in this file twice")
             known.ids_seen.add(id)
@@ -258,18 +258,29 @@ class PeopleFile(FileModel):
 
 
 class SignersFile(FileModel):
-    """`signers.json` beside a request in the store: signers that stood in full in a request file, by their id."""
+    """`signers.json` beside a workflow in the store: whoever stood in full in its file, by their id."""
 
     signers: Mapping[str, Reachable]
 
+    @classmethod
+    def of(cls, named: Iterable[Reachable | None]) -> bytes | None:
+        """What the store keeps of everybody whom a file names, in its order; None when all are of the directory."""
+        signers = {id_in_full(position): one for position, one in enumerate(named, start=1) if one is not None}
+        return cls(signers=signers).model_dump_json(by_alias=True).encode() if signers else None
+
     def person(self, id: str) -> Person | None:
-        """The signer as a person, None when the file has no such signer."""
+        """Somebody of the file as a person, None when it has nobody of this id."""
         found = self.signers.get(id)
         return Person(id=id, **dict(found)) if found else None
 
 
+def id_in_full(position: int) -> str:
+    """The id of whoever stands in full at this place of a file, counted from 1."""
+    return f"signer-{position}"
+
+
 def stands_in_full(id: str) -> bool:
-    """Whether an id is that of a signer who stands in full in a request file: `signer-<position>`."""
+    """Whether an id is that of somebody who stands in full in a file."""
     return re.fullmatch(r"signer-[0-9]+", id) is not None
 
 

@@ -43,7 +43,7 @@ class PolicyPlanner(Planner, StandIns):
     async def look_at(self, stand_in: StandIn) -> StandInReport:
         """See `StandIns`; fails with `directory` when nobody can be looked up."""
         try:
-            person = await self._directory.person(stand_in.person)
+            person = await self._directory.person(stand_in.person, stand_in.beside)
         except UnknownPerson as stranger:
             return StandInReport(refused=str(stranger))
         except DirectoryFailure as failure:
@@ -96,7 +96,7 @@ class PolicyPlanner(Planner, StandIns):
 
     async def _about_missing(self, planning: Planning, turn: Turn, span: Span) -> list[Moment]:
         """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
-        requester = await self._directory.person(planning.subject.requester, planning.subject.inline_of)
+        requester = await self._directory.person(planning.subject.requester, planning.subject.workflow_id)
         there = requester.model_copy(update={"absent": ()})
         silence = Silence.of(planning, self._directory, turn, span, there=there)
         _, alerts = await _alerts((silence, []), (silence.overdue, []))
@@ -115,7 +115,7 @@ class PolicyPlanner(Planner, StandIns):
         known = {}
         for signer in planning.subject.people:
             with suppress(UnknownPerson):
-                known[signer.person] = await self._directory.person(signer.person, planning.subject.inline_of)
+                known[signer.person] = await self._directory.person(signer.person, planning.subject.workflow_id)
         return known
 
     async def _mailed_along(self, planning: Planning, person: Person, others: list[Person]) -> Others:

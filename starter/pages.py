@@ -238,7 +238,7 @@ class Pages:
     async def _with_asker(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
         if visit.claim.person == shown.requester:
             return screen
-        asker = await self._who(visit.claim.inline_of, shown.requester)
+        asker = await self._who(shown.id if shown.type is Kind.REQUEST else None, shown.requester)
         signing = visit.claim.use is LinkUse.SIGN and self._first_pages is not None and asker.has_file
         return replace(screen, asker=asker, picture=f"{visit.ref}/{_PICTURE}" if signing else None)
 

@@ -91,6 +91,11 @@ def signer(example: Plain) -> Plain:
     return request({"signers": [{"person": "customer-signer"}, tried]})
 
 
+def who(example: Plain) -> Plain:
+    in_full = {"name": "Back office", "email": "office@customer.example", "zone": "Europe/Paris"}
+    return task({"who": example if {"group", "person"} & example.keys() else in_full | example})
+
+
 def task(example: Plain) -> Plain:
     plain: Plain = parse(TASK).value | example
     return {key: value for key, value in plain.items() if key != "due" or "within" not in example}
@@ -147,7 +152,7 @@ TABLES: Final = (
     Table("A document", DocumentEntry, document),
     Table("A signer", SignerEntry, signer),
     Table("A task", TaskFile, task),
-    Table("Who is asked", WhoEntry, lambda example: task({"who": example})),
+    Table("Who is asked", WhoEntry, who),
 )
 ROWS: Final = [pytest.param(each, row, id=f"{each.heading}: {row['Key']}") for each in TABLES for row in each.rows]
 

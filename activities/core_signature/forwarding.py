@@ -70,7 +70,7 @@ class Forwarding:
         if refused := _senseless(order):
             return ForwardReport(refused=refused)
         try:
-            to = await self._directory.person(order.to, order.subject.id)
+            to = await self._directory.person(order.to, order.subject.workflow_id)
         except UnknownPerson as unknown:
             return ForwardReport(refused=str(unknown))
         before = await self._look(order, to.email)

@@ -20,6 +20,7 @@ from activities.people import Directory, UnknownPerson
 from activities.person import Person, stands_in_full
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Reference, Store
+from workflows.kinds import Kind
 from workflows.model.planning import EscalationReason
 from workflows.model.provider import (
     CancelOrder,
@@ -176,7 +177,8 @@ class CoreSignatureService(SignatureService):
         raise refusal or passing_failure(Code.UNREACHABLE, "Core Signature has not yet ended the cancelled document")
 
     async def _people(self, roster: Roster) -> dict[str, Person]:
-        return {signer.person: await self._directory.person(signer.person, roster.id) for signer in roster.people}
+        beside = Kind.REQUEST.workflow_id(roster.id)
+        return {signer.person: await self._directory.person(signer.person, beside) for signer in roster.people}
 
     async def _requester(self, brief: Brief) -> Person | None:
         try:

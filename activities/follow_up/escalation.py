@@ -44,7 +44,7 @@ async def escalation(silence: Silence, reminders: list[Moment]) -> list[Moment]:
     person = await silence.known(to.person)
     if person is None:
         # The requester, who has left: nobody's request may stand still for that, and the ledger will tell it.
-        person = await silence.directory.person(silence.person, silence.planning.subject.inline_of)
+        person = await silence.directory.person(silence.person, silence.planning.subject.workflow_id)
         why = f"{moment.why}; {to.person} is not in the directory, so the hours are those of {silence.person}"
         moment = moment.replace(why=why)
     return [_placed(silence, trigger, moment, person)]

@@ -44,7 +44,7 @@ class _Asked:
     @classmethod
     async def of(cls, planning: Planning, question: OpenQuestion, directory: Directory) -> "_Asked":
         requester = await _known(directory, planning.subject.requester)
-        somebody = requester or await directory.person(question.person, planning.subject.inline_of)
+        somebody = requester or await directory.person(question.person, planning.subject.workflow_id)
         return cls(planning, question, directory, requester, somebody.tz)
 
     def reminder(self) -> Moment:

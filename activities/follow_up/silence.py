@@ -95,7 +95,7 @@ class Silence:
     async def known(self, id: str) -> Person | None:
         """Somebody of the directory, or who came with the request; None if they have left."""
         try:
-            return await self.directory.person(id, self.planning.subject.inline_of)
+            return await self.directory.person(id, self.planning.subject.workflow_id)
         except UnknownPerson:
             return None
 

@@ -85,7 +85,7 @@ class SignerMail:
         known: dict[str, Person] = {}
         for signer in subject.people:
             try:
-                known[signer.person] = await self._directory.person(signer.person, subject.inline_of)
+                known[signer.person] = await self._directory.person(signer.person, subject.workflow_id)
             except UnknownPerson:
                 continue
         return known

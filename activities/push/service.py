@@ -146,7 +146,7 @@ class Notices(PushService):
             return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
 
     async def _addressed(self, delivery: Delivery, notice: Notice) -> "Told | Ready | None":
-        person = await self._directory.person(notice.person, delivery.subject.inline_of)
+        person = await self._directory.person(notice.person, delivery.subject.workflow_id)
         told, fallback = Told(notice), fallback_of(delivery, notice)
         if _is_away(person, delivery, notice):
             return replace(told, put_off=Reason.ABSENT)

@@ -9,14 +9,14 @@ from typing import Final
 
 from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.people import Directory
-from activities.person import SignersFile
+from activities.person import SignersFile, id_in_full
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
-from activities.requests.checks import RequestChecks, closing_times, persons_named
+from activities.requests.checks import RequestChecks, persons_named
 from activities.requests.documents import Documents
 from activities.requests.file import DocumentEntry, RequestFile
 from activities.starting import path
-from activities.starting.checks import Found
+from activities.starting.checks import Found, closing_times, maps
 from activities.starting.policy import Checked, checked
 from activities.store import Home, Store
 from workflows.follow_up.inputs import FollowUpInput
@@ -88,7 +88,7 @@ async def prepare(
         documents=documents or Documents(MAX_UPLOAD_MEGABYTES),
         catalogue=catalogue,
         found=found,
-        closing=closing_times(plain.plain, found),
+        closing=closing_times(maps(plain.plain, "signers"), found),
         now=now,
     )
     return _prepared(*await checked(plain, RequestFile, checks, directory), checks.pdf)
@@ -112,7 +112,7 @@ def _prepared(file: RequestFile, found: Checked, pdf: bytes | None) -> Prepared:
     request = SignatureRequest(
         brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers
     )
-    return Prepared(request, found.resolved, pdf, _in_full(file), found.overdue)
+    return Prepared(request, found.resolved, pdf, SignersFile.of(one.in_full for one in file.signers), found.overdue)
 
 
 def fingerprint(file: RequestFile, document_sha256: str | None) -> str:
@@ -137,19 +137,6 @@ def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
 
 def _signers(file: RequestFile) -> tuple[Participant, ...]:
     return tuple(
-        Participant(person=entry.person or _signer_id(position), order=entry.order or position, role=entry.role)
+        Participant(person=entry.person or id_in_full(position), order=entry.order or position, role=entry.role)
         for position, entry in enumerate(file.signers, start=1)
     )
-
-
-def _in_full(file: RequestFile) -> bytes | None:
-    signers = {
-        _signer_id(position): person
-        for position, entry in enumerate(file.signers, start=1)
-        if (person := entry.in_full) is not None
-    }
-    return SignersFile(signers=signers).model_dump_json(by_alias=True).encode() if signers else None
-
-
-def _signer_id(position: int) -> str:
-    return f"signer-{position}"

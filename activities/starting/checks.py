@@ -2,16 +2,18 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from activities.calendars.wall_clock import latest_end_of_day
+from activities.calendars.working_time import clock_hours
+from activities.files.fields import zones
 from activities.files.yaml_lines import FieldPath
 from activities.people import Directory, UnknownGroup, UnknownPerson
-from activities.person import Person
+from activities.person import USUAL_HOURS, Person
 from activities.policies.catalogue import Catalogue
 from activities.policies.file import PolicyLayer
 from workflows.follow_up.agenda import HORIZON
@@ -51,8 +53,8 @@ class Concerned(NamedTuple):
 
 @dataclass
 class Checks(ABC):
-    """The knowledge behind the fields of one file, and what was seen of it so far: whether its due date is over, and
-    the values of the fields that are right."""
+    """The knowledge behind the fields of one file, and what was seen of it so far: whether its due date is over, who
+    is asked, and the values of the fields that are right."""
 
     made_of: ClassVar[frozenset[str]] = frozenset({"kind", "policy", "due"})
     """The fields that its policy follows from."""
@@ -65,6 +67,7 @@ class Checks(ABC):
     now: datetime
     overdue: bool = field(default=False, kw_only=True)
     right: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    asked_already: set[str] = field(default_factory=set, kw_only=True)
 
     @property
     @abstractmethod
@@ -90,6 +93,12 @@ class Checks(ABC):
             raise ValueError(self.found.unknown[id])
         return self.found.persons[id]
 
+    def once(self, identity: str, says: str) -> None:
+        """Refuse a second person of the same id or address among those who are asked."""
+        if identity in self.asked_already:
+            raise ValueError(says)
+        self.asked_already.add(identity)
+
     def due(self, due: date | datetime) -> None:
         """Refuse a due date too far away to be meant, and remember one that is over.
 
@@ -106,6 +115,24 @@ class Checks(ABC):
 
     def _instant(self, due: date | datetime) -> datetime:
         return due if isinstance(due, datetime) else latest_end_of_day(due, self.closing)
+
+
+def maps(plain: Any, field: str) -> Iterator[dict[str, Any]]:
+    """The entries of a list of a file, before anything was validated; what cannot be one is left out."""
+    items = plain.get(field) if isinstance(plain, dict) else None
+    return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
+
+
+def closing_times(entries: Iterable[Mapping[str, Any]], found: Found) -> tuple[tuple[ZoneInfo, time], ...]:
+    """When the working days of those who are asked end, as far as they are known before anything was validated."""
+    ends = []
+    for entry in entries:
+        person, zone = found.persons.get(str(entry.get("person"))), entry.get("zone")
+        if person is not None:
+            ends.append((person.tz, person.working_hours[1]))
+        elif isinstance(zone, str) and zone in zones():
+            ends.append((ZoneInfo(zone), clock_hours(USUAL_HOURS)[1]))
+    return tuple(ends)
 
 
 async def strangers(policy: Policy, directory: Directory) -> list[tuple[FieldPath, str]]:

@@ -168,16 +168,16 @@ class Store:
         return KeptText.read(content) if content is not None else None
 
     async def keep_signers(self, home: Home, fingerprint: str, content: bytes) -> None:
-        """Keep the signers that stand in full in a request file, for the start of this fingerprint."""
+        """Keep whoever stands in full in a file, for the start of this fingerprint."""
         await self._objects.create(_signers_of(home, fingerprint), content)
 
     async def choose_signers(self, home: Home, fingerprint: str) -> None:
-        """Have the signers of this start be those of the request, now that it lives; the first choice stays."""
+        """Have the people of this start be those of what lives by now; the first choice stays."""
         if content := await self._objects.read(_signers_of(home, fingerprint)):
             await self._objects.create(_signers(home), content)
 
     async def read_signers(self, home: Home) -> bytes | None:
-        """The signers that stand in full in its request file, None when there are none.
+        """Whoever stands in full in its file, None when nobody does.
 
         Before they were chosen, those of the only start; of several nobody knows which of them will be.
         """

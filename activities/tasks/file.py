@@ -4,18 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from activities.files.fields import Id, Message, Name, Span
-from activities.files.reading import FileModel
 from activities.people import Directory, UnknownGroup
+from activities.person import Reachable, id_in_full
 from activities.policies.catalogue import Catalogue
 from activities.policies.file import PolicyLayer
-from activities.starting.checks import Checks, Concerned, Found
-from activities.starting.file import AskingFile, PersonId, right
+from activities.starting.checks import Checks, Concerned, Found, closing_times, maps
+from activities.starting.file import AskingFile, PersonId, SomebodyEntry, right
 
 PEOPLE_AT_MOST: Final = 100
 """As many as a request may have signers."""
+COLLEAGUES_AT_MOST: Final = 20
+"""To choose one of on a page."""
 
 
 class _Team(NamedTuple):
@@ -56,17 +58,18 @@ class TaskChecks(Checks):
         owner, who = fields.get("owner"), fields.get("who")
         who = who if isinstance(who, dict) else {}
         team = await _Team.look_up(directory, who.get("group"), owner)
-        asked = (who.get("person"), *team.members)
-        found = await Found.look_up(directory, frozenset(id for id in (owner, *asked) if isinstance(id, str)))
-        people = [found.persons[id] for id in asked if isinstance(id, str) and id in found.persons]
-        closing = tuple((person.tz, person.working_hours[1]) for person in people)
+        asked = [who, *({"person": id} for id in team.members)]
+        named = (owner, *(one.get("person") for one in (*asked, *maps(plain, "colleagues"))))
+        found = await Found.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
+        closing = closing_times(asked, found)
         return cls(catalogue=catalogue, found=found, closing=closing, now=now, owner=owner, team=team)
 
     @property
     def concerned(self) -> Concerned:
-        """The owner, and everybody who is asked."""
+        """The owner, and everybody of the directory who is asked."""
         who = self.right.get("who")
-        return Concerned(self.right.get("owner"), frozenset(self.asked(who)) if who else frozenset())
+        asked = self.asked(who) if who and who.in_full is None else ()
+        return Concerned(self.right.get("owner"), frozenset(asked))
 
     @property
     def layer(self) -> PolicyLayer | None:
@@ -76,7 +79,23 @@ class TaskChecks(Checks):
 
     def asked(self, who: "WhoEntry") -> tuple[str, ...]:
         """The ids of those who are asked."""
-        return (who.person,) if who.person is not None else self.team.members
+        if who.group is not None:
+            return self.team.members
+        return (who.person or id_in_full(1),)
+
+    def person_once(self, id: str) -> str:
+        """The id of somebody of the directory who is named as one to be asked, but for the owner."""
+        person = self.person(id)
+        if id == self.owner:
+            raise ValueError(f"{id} is the owner and cannot be asked")
+        self.once(id, f"{id} is among those who are asked already")
+        self.address_once(person.email)
+        return id
+
+    def address_once(self, email: str) -> str:
+        """The address of somebody who stands in full: who has two could hand over to themselves."""
+        self.once(email.casefold(), "is the e-mail address of somebody else who is asked")
+        return email
 
 
 def _checks(info: ValidationInfo) -> TaskChecks:
@@ -85,31 +104,36 @@ def _checks(info: ValidationInfo) -> TaskChecks:
     return info.context
 
 
-class WhoEntry(FileModel):
-    """Who is asked: everybody of a group, or one person."""
-
-    group: Id | None = None
-    person: Id | None = None
-
-    @field_validator("group")
-    @classmethod
-    def _has_somebody(cls, group: str | None, info: ValidationInfo) -> str | None:
-        if group is not None and (refused := _checks(info).team.refused):
-            raise ValueError(refused)
-        return group
+class AskedEntry(SomebodyEntry):
+    """Somebody who is asked, or may be when somebody hands over."""
 
     @field_validator("person")
     @classmethod
     def _somebody_else(cls, person: str | None, info: ValidationInfo) -> str | None:
-        if person is not None and _checks(info).person(person).id == _checks(info).owner:
-            raise ValueError(f"{person} is the owner and cannot be asked")
-        return person
+        return person and _checks(info).person_once(person)
 
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.group is None) is (self.person is None):
-            raise ValueError("needs exactly one of group, person")
-        return self
+    @field_validator("email")
+    @classmethod
+    def _own_address(cls, email: str | None, info: ValidationInfo) -> str | None:
+        return email and _checks(info).address_once(email)
+
+
+class WhoEntry(AskedEntry):
+    """Who is asked: everybody of a group, or one person."""
+
+    others: ClassVar[tuple[str, ...]] = ("group",)
+
+    group: Id | None = None
+
+    @field_validator("group")
+    @classmethod
+    def _has_somebody(cls, group: str | None, info: ValidationInfo) -> str | None:
+        if group is not None:
+            team = _checks(info).team
+            if team.refused:
+                raise ValueError(team.refused)
+            _checks(info).asked_already.update(team.members)
+        return group
 
 
 class TaskFile(AskingFile):
@@ -120,6 +144,12 @@ class TaskFile(AskingFile):
     who: WhoEntry
     owner: PersonId
     within: Span | None = None
+    colleagues: tuple[AskedEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)
+
+    @property
+    def in_full(self) -> tuple[Reachable | None, ...]:
+        """Whoever stands in full, at the places that their ids count: who is asked, then their colleagues."""
+        return (self.who.in_full, *(one.in_full for one in self.colleagues))
 
     _right_people = field_validator("who", "owner", "within")(right)
 

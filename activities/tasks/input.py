@@ -1,11 +1,12 @@
 """What a checked task file becomes: the workflow's input, and the fingerprint it is recognised by."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from activities.files.reading import FileFaults, FileText
 from activities.people import Directory
+from activities.person import SignersFile, id_in_full
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
@@ -14,7 +15,6 @@ from activities.store import Home, Store
 from activities.tasks.cover_sheet import TaskCover
 from activities.tasks.file import TaskChecks, TaskFile
 from workflows.follow_up.inputs import FollowUpInput
-from workflows.kinds import Kind
 from workflows.model.subject import Participant, Role
 from workflows.model.task import Task
 from workflows.task.inputs import TaskInput
@@ -27,21 +27,26 @@ class PreparedTask:
     given: TaskInput
     resolved: Resolved
     """Its policy, and the layer each value comes from."""
+    people: bytes | None = field(default=None, repr=False)
+    """What the store keeps of those who stand in full, None when all are in the directory."""
     overdue: FileFaults | None = None
     """Why it can be recognised, but not started any more."""
 
     async def kept(self, store: Store) -> TaskInput:
-        """See `path.Prepared`: the text, under the fingerprint; of starts of one id at most one will live."""
+        """See `path.Prepared`: people and text, under the fingerprint; of starts of one id at most one will live."""
         task = self.given.task
+        home = Home.of(task.workflow_id)
+        if self.people is not None:
+            await store.keep_signers(home, self.given.fingerprint, self.people)
         if not task.text:
             return self.given
-        home = Home.of(Kind.TASK.workflow_id(task.id))
         text = await store.keep_text(home, f"text-{self.given.fingerprint[:16]}", task.text)
         return self.given.replace(task=task.replace(text=str(text)))
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """See `path.Prepared`: its cover sheet, which no worker writes, for nothing of a task is created elsewhere."""
+        """See `path.Prepared`: its people and its cover sheet, for nothing of a task is created elsewhere."""
         if isinstance(given, TaskInput):
+            await store.choose_signers(Home.of(given.task.workflow_id), given.fingerprint)
             await TaskCover.keep(store, given.task)
 
 
@@ -67,8 +72,9 @@ def _prepared(file: TaskFile, found: Checked, asked: tuple[str, ...]) -> Prepare
         text=file.text,
         requester=file.owner,
         people=tuple(Participant(person=id, role=Role.DO) for id in asked),
+        colleagues=tuple(one.person or id_in_full(place) for place, one in enumerate(file.colleagues, start=2)),
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
     )
     given = TaskInput(task=task, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
-    return PreparedTask(given, found.resolved, found.overdue)
+    return PreparedTask(given, found.resolved, SignersFile.of(file.in_full), found.overdue)

@@ -171,7 +171,7 @@ class FollowUps:
         )
 
     def _names(self, seen: Seen) -> Names:
-        return Names(self._room.directory, seen.what.id if seen.what.kind is Kind.REQUEST else None)
+        return Names(self._room.directory, seen.what.workflow_id)
 
     def _done(self, done: str, kind: Kind, visitor: Visitor) -> str:
         say = visitor.reader.language.say

@@ -4,18 +4,18 @@ from activities.people import DirectoryFailure, FileDirectory
 
 
 class Names:
-    """The names that one page needs; `request` is the one whose signers may stand in full in its file."""
+    """The names that one page needs; `beside` is the workflow beside which people are kept who stand in full."""
 
-    def __init__(self, directory: FileDirectory, request: str | None = None) -> None:
+    def __init__(self, directory: FileDirectory, beside: str | None = None) -> None:
         self._directory = directory
-        self._request = request
+        self._beside = beside
         self._known: dict[str, str] = {}
 
     async def of(self, id: str) -> str:
         """Somebody's name, or their id when the directory does not say it."""
         if id not in self._known:
             try:
-                self._known[id] = (await self._directory.person(id, self._request)).name
+                self._known[id] = (await self._directory.person(id, self._beside)).name
             except DirectoryFailure:
                 self._known[id] = id
         return self._known[id]

@@ -57,7 +57,7 @@ async def overrides(client: Client) -> Part:
 def in_one_line(stats: Mapping[int, TaskQueueStats]) -> bool:
     """Whether tasks of another urgency than the usual came and did not go, and what waits is all counted as the usual.
 
-    Tasks that were dropped on their way (their workflow ended meanwhile) came and did not go either: then nothing waits.
+    Tasks that were dropped on their way (their workflow ended meanwhile) did not go either: then nothing waits.
     """
     if not _waiting(stats, Urgency.ORDINARY):
         return False

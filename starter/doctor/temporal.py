@@ -21,7 +21,7 @@ from starter.search_attributes import STUCK, missing_search_attributes
 from workflows.names import SHOW, SIGNATURE_QUEUE, SIGNATURE_REQUEST, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=12)
-"""Longer than the ten seconds for which the server keeps a question for a worker that died; then another one gets it."""
+"""Longer than the ten seconds for which the server keeps a question for a dead worker; then another one gets it."""
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
 _QUEUES: Final = {
     WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,

@@ -53,7 +53,7 @@ class Visits:
         except BadLink:
             return NOT_OURS.told(stranger.language)
         try:
-            person = await self._directory.person(claim.person, claim.inline_of)
+            person = await self._directory.person(claim.person, claim.workflow_id)
             visit = Visit(ref, claim, person, Reader.of(person), request.query_params.get(DONE, ""))
         except DirectoryFailure:
             visit = Visit(ref, claim, None, stranger)

@@ -7,7 +7,6 @@ from activities.people import Directory, DirectoryFailure
 from activities.person import Person
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Reference, Store, StoreFailure
-from workflows.kinds import Kind
 from workflows.model.views import Shown
 
 
@@ -50,15 +49,15 @@ class WhoAsks:
 
     async def names_of(self, shown: Shown) -> dict[str, str]:
         """What those who were asked are called, by their ids, as far as the directory says it."""
-        inline_of = shown.id if shown.type is Kind.REQUEST else None
+        beside = shown.type.workflow_id(shown.id)
         ids = {line.person for line in shown.lines}
         ids |= {one.person for one in shown.waiting_for} | {one.person for one in shown.questions}
-        found = {id: await self._name(id, inline_of) for id in ids}
+        found = {id: await self._name(id, beside) for id in ids}
         return {id: name for id, name in found.items() if name}
 
-    async def _name(self, person: str, inline_of: str | None = None) -> str:
+    async def _name(self, person: str, beside: str | None = None) -> str:
         try:
-            return (await self._directory.person(person, inline_of)).name
+            return (await self._directory.person(person, beside)).name
         except DirectoryFailure:
             return ""
 

@@ -93,10 +93,10 @@ class PlannedDirectory:
         """See `Directory`."""
         return self._directory.warning
 
-    async def person(self, id: str, request: str | None = None) -> Person:
+    async def person(self, id: str, beside: str | None = None) -> Person:
         """See `Directory`."""
         if not stands_in_full(id):
-            return await self._directory.person(id, request)
+            return await self._directory.person(id, beside)
         found = self._signers.person(id) if self._signers else None
         if found is None:
             raise UnknownPerson(id)
@@ -193,7 +193,7 @@ async def _branch(
     outcome, happenings = await DryRun(prepared.request, at, directory, signing).play()
     lines = []
     for one in happenings:
-        there = zone or (await directory.person(one.to, prepared.id)).tz
+        there = zone or (await directory.person(one.to, prepared.request.brief.workflow_id)).tz
         lines.append(_line(one, there, _layer(one, prepared)))
     return Branch(says=_says(signing, outcome), outcome=outcome, lines=tuple(lines))
 

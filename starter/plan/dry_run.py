@@ -85,7 +85,7 @@ class DryRun:
 
     async def _send(self) -> None:
         brief = self._request.brief
-        people = {one.person: await self._directory.person(one.person, brief.id) for one in brief.people}
+        people = {one.person: await self._directory.person(one.person, brief.workflow_id) for one in brief.people}
         cast = await StandIns(self._directory).at_sending(brief, people, self._now)
         for who in cast.stand_ins:
             why = f"{who} is absent, so the delegate is asked from the start"
@@ -193,7 +193,7 @@ class DryRun:
         found = {}
         for turn in self._progress.signatures.turns:
             if turn.person in self._signing:
-                zone = (await self._directory.person(turn.person, self._request.brief.id)).tz
+                zone = (await self._directory.person(turn.person, self._request.brief.workflow_id)).tz
                 found[turn.person] = after(turn.since, self._signing[turn.person], zone)
         return found
 

@@ -28,7 +28,7 @@ class Book:
     def __init__(self, *people: Person) -> None:
         self._people = {person.id: person for person in people}
 
-    async def person(self, id: str, request: str | None = None) -> Person:
+    async def person(self, id: str, beside: str | None = None) -> Person:
         if id not in self._people:
             raise UnknownPerson(id)
         return self._people[id]

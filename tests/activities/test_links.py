@@ -40,11 +40,11 @@ def test_every_use_person_and_request_has_its_own_link() -> None:
     assert len(made) == 4 * len(LinkUse)
 
 
-def test_a_task_has_a_page_of_its_own_and_nobody_who_is_kept_beside_a_request() -> None:
+def test_a_task_has_a_page_of_its_own() -> None:
     link = LINKS.link("task:keys", "office", LinkUse.DO)
     claim = LINKS.open(link.removeprefix(f"{BASE}/task/"))
-    assert (claim, claim.inline_of) == (LinkClaim("task:keys", "office", LinkUse.DO), None)
-    assert LINKS.open(ref_of(LINKS.link("keys", "office", LinkUse.SIGN))).inline_of == "keys"
+    assert (claim, claim.workflow_id) == (LinkClaim("task:keys", "office", LinkUse.DO), "task:keys")
+    assert LINKS.open(ref_of(LINKS.link("keys", "office", LinkUse.SIGN))).workflow_id == "signature-request:keys"
 
 
 def test_nothing_of_the_claim_is_readable() -> None:

@@ -22,6 +22,7 @@ from activities.people import (
 from activities.person import PeopleFile, Person, Reachable, SignersFile
 from activities.store import Home, Store
 from tests.activities.requests.papers import PEOPLE
+from workflows.kinds import Kind
 
 _ENTRY = "{{id: {id}, name: N, email: {id}@example.com, zone: Europe/Amsterdam{more}}}"
 
@@ -130,7 +131,7 @@ def test_refused_ids_and_zones(tmp_path: Path) -> None:
     )
     assert found.split("\n") == [
         "people.yaml:3: people[1].id: chair is in this file twice",
-        "people.yaml:4: people[2].id: is reserved for signers that stand in full in a request file",
+        "people.yaml:4: people[2].id: is reserved for people who stand in full in a file",
         "people.yaml:5: people[3].id: must be 1-100 characters of A-Z a-z 0-9 . _ -, not only dots",
         "people.yaml:6: people[4].email: is not an e-mail address",
         "people.yaml:6: people[4].zone: 'Europe/Amsterdm' is not an IANA time zone, did you mean Europe/Amsterdam?",
@@ -277,20 +278,23 @@ async def test_a_phone_that_registers_again_lives_again(tmp_path: Path, register
     assert await directory.devices(chief.model_copy(update={"devices": (again,)})) == ()
 
 
-async def test_signers_in_full_are_found_by_their_request_only(tmp_path: Path) -> None:
-    store = Store(str(tmp_path / "store"))
+@pytest.mark.parametrize("kind", Kind)
+async def test_who_stands_in_full_is_found_beside_their_own_workflow_only(tmp_path: Path, kind: Kind) -> None:
+    store, home = Store(str(tmp_path / "store")), kind.workflow_id("r1")
     in_full = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
-    signers = SignersFile(signers={"signer-1": in_full})
-    await store.keep_signers(Home.of_request("r1"), "a" * 64, signers.model_dump_json(by_alias=True).encode())
+    await store.keep_signers(Home.of(home), "a" * 64, SignersFile.of([None, in_full]) or b"")
     directory = people(tmp_path)
-    assert await directory.person("signer-1", "r1") == Person(id="signer-1", **dict(in_full))
-    for request in ("r2", None):
+    assert await directory.person("signer-2", home) == Person(id="signer-2", **dict(in_full))
+    for id, beside in (("signer-1", home), ("signer-2", f"{home}2"), ("signer-2", None)):
         with pytest.raises(UnknownPerson):
-            await directory.person("signer-1", request)
+            await directory.person(id, beside)
+    for other in set(Kind) - {kind}:
+        with pytest.raises(UnknownPerson):
+            await directory.person("signer-2", other.workflow_id("r1"))
 
 
 async def test_an_id_that_only_looks_similar_is_of_the_directory(tmp_path: Path) -> None:
-    assert (await people(tmp_path, "people:\n" + entry("signer-desk")).person("signer-desk", "r1")).name == "N"
+    assert (await people(tmp_path, "people:\n" + entry("signer-desk")).person("signer-desk", "task:r1")).name == "N"
 
 
 def test_a_person_shows_nothing_personal() -> None:

@@ -181,6 +181,8 @@ class StandIn(Model):
     person: str
     at: AwareDatetime
     force: bool = False
+    beside: str | None = None
+    """The workflow beside which they are kept if they stand in full in its file."""
 
 
 class StandInReport(Model):

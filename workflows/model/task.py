@@ -10,6 +10,8 @@ class Task(Subject):
     type: Kind = Kind.TASK
     text: str = ""
     """What is to be done in the owner's words, by its reference: the text is in the store."""
+    colleagues: tuple[str, ...] = ()
+    """The only ones to whom whoever is asked may hand over themselves, if any are named."""
 
     @property
     def subject(self) -> Subject:

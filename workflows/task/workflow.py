@@ -90,7 +90,8 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
 
     async def hand_over(self, wanted: Reassignment) -> None:
         """Give a place to somebody else who is there."""
-        stand_in = StandIn(person=wanted.to, at=workflow.now(), force=not wanted.by_hand or wanted.force)
+        force, beside = not wanted.by_hand or wanted.force, self._request.task.workflow_id
+        stand_in = StandIn(person=wanted.to, at=workflow.now(), force=force, beside=beside)
         report = await self.call(StandIns.look_at, stand_in, options.PLAN, f"hand over to {wanted.to}")
         if report is not None and not self._progress.status.ended:
             self._progress = self._progress.handed_over(wanted, report.refused, workflow.now())

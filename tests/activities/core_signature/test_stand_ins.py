@@ -224,7 +224,7 @@ class Office:
     away: Collection[str]
     warning: str | None = None
 
-    async def person(self, id: str, request: str | None = None) -> Person:
+    async def person(self, id: str, beside: str | None = None) -> Person:
         """Everybody has an address of their own."""
         if id not in self.delegates:
             raise UnknownPerson(id)

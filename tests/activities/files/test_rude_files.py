@@ -13,10 +13,10 @@ from ruamel.yaml import YAML
 from activities.files.reading import FileFaults, FileText
 from activities.person import PeopleFile, PeopleKnown
 from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
-from activities.requests.checks import RequestChecks, closing_times, persons_named
+from activities.requests.checks import RequestChecks, persons_named
 from activities.requests.documents import Documents
 from activities.requests.file import RequestFile
-from activities.starting.checks import Found
+from activities.starting.checks import Found, closing_times, maps
 from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
 
 PEOPLE_PLAIN: Any = YAML(typ="safe").load(
@@ -62,7 +62,7 @@ def refusals(text: FileText) -> list[str]:
         documents=Documents(1),
         catalogue=Catalogue(CatalogueFile.model_validate(CATALOGUE_PLAIN).kinds),
         found=found_here,
-        closing=closing_times(file.plain, found_here),
+        closing=closing_times(maps(file.plain, "signers"), found_here),
         now=NOW - timedelta(days=1),
     )
     found = []

@@ -216,11 +216,11 @@ async def test_a_directory_without_an_answer_is_a_problem_of_ours(
 class ForgetfulDirectory(FileDirectory):
     """Knows everybody but one, and cannot write."""
 
-    async def person(self, id: str, request: str | None = None) -> Person:
+    async def person(self, id: str, beside: str | None = None) -> Person:
         """No answer about the legal desk."""
         if id == "legal-desk":
             raise DirectoryFailure("the store is away")
-        return await super().person(id, request)
+        return await super().person(id, beside)
 
     async def bury(self, person: Person, device: Device, reason: str) -> None:
         """Never works."""

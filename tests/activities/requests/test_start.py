@@ -86,7 +86,7 @@ async def test_signers_in_full_are_kept_out_of_the_input(desk: Desk) -> None:
     assert "buyer@example.org" not in prepared.request.model_dump_json()
     assert prepared.signers is not None
     await desk.store.keep_signers(Home.of_request(prepared.id), prepared.request.fingerprint, prepared.signers)
-    buyer = await desk.directory.person("signer-2", prepared.id)
+    buyer = await desk.directory.person("signer-2", prepared.request.brief.workflow_id)
     assert (buyer.email, buyer.zone, buyer.locale) == ("buyer@example.org", "Asia/Tokyo", "ja")
 
 
@@ -131,7 +131,7 @@ async def test_a_near_due_date_only_leaves_late_reminders_out(desk: Desk) -> Non
         ({"signers": [{"person": "chair", "order": 0}]}, "signers[0].order: must be at least 1"),
         ({"signers": [{"person": "chair", "role": "witness"}]}, "signers[0].role: must be one of"),
         ({"signers": [{"person": "chair", "name": "C"}]}, "signers[0]: has person and name: either person"),
-        ({"signers": [{"name": "C"}]}, "signers[0]: needs person, or the signer in full (email, zone missing)"),
+        ({"signers": [{"name": "C"}]}, "signers[0]: needs person, or somebody in full (email, zone missing)"),
         ({"signers": [IN_FULL, IN_FULL]}, "signers[1].email: is the e-mail address of another signer"),
         (
             {"signers": [{"person": "chair"}, {**IN_FULL, "email": "Chair@Example.com"}]},
@@ -379,7 +379,7 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     assert message is not None
     assert await desk.store.read_text(home, message) == "Dear Buyer"
     await desk.store.choose_signers(home, request.fingerprint)
-    assert (await desk.directory.person("signer-1", right.id)).email == "buyer@example.org"
+    assert (await desk.directory.person("signer-1", started.workflow_id)).email == "buyer@example.org"
 
 
 async def test_what_belongs_to_an_onboarding_or_a_campaign_is_named_after_it(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
 from activities.starting.path import IdTaken, start
 from activities.store import Home
+from activities.tasks.file import COLLEAGUES_AT_MOST
 from activities.tasks.input import PreparedTask, prepare
 from tests.activities.requests.papers import NOW, PEOPLE, Desk, given
 from tests.markdown import ROOT
@@ -29,6 +30,9 @@ TASK: Final[Mapping[str, Any]] = {
     "kind": "team-task",
     "due": "2026-12-11",
 }
+
+
+IN_FULL: Final = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo", "locale": "ja"}
 
 
 @pytest.fixture
@@ -76,6 +80,41 @@ async def test_without_an_id_the_same_content_is_the_same_task_whoever_has_joine
     assert len(again.given.task.people) == 2
 
 
+async def test_who_stands_in_full_is_kept_beside_the_task_and_nowhere_else(desk: Desk) -> None:
+    office = {"name": "Back office", "email": "office@example.org", "zone": "Asia/Tokyo"}
+    found = await prepared(desk, who=IN_FULL, colleagues=[{"person": "customer-signer"}, office])
+    given = await found.kept(desk.store)
+    assert given.task.people == (Participant(person="signer-1", role=Role.DO),)
+    assert given.task.colleagues == ("customer-signer", "signer-3")
+    assert not any(word in given.model_dump_json() for word in ("Buyer", "office", "example.org"))
+    buyer = await desk.directory.person("signer-1", given.task.workflow_id)
+    assert (buyer.name, buyer.email, buyer.zone, buyer.locale) == ("Buyer", "buyer@example.org", "Asia/Tokyo", "ja")
+    assert (await desk.directory.person("signer-3", given.task.workflow_id)).name == "Back office"
+
+
+async def test_of_several_starts_the_people_are_those_of_the_one_that_lives(desk: Desk) -> None:
+    """Whatever a start that failed has left, or one that was slower has written."""
+    wrong, right = await prepared(desk, who={**IN_FULL, "email": "byer@example.org"}), await prepared(desk, who=IN_FULL)
+    await wrong.kept(desk.store)
+    given = await right.kept(desk.store)
+    await right.lives(desk.store, given)
+    assert (await desk.directory.person("signer-1", given.task.workflow_id)).email == "buyer@example.org"
+
+
+async def test_the_due_date_of_a_day_ends_where_somebody_in_full_is(desk: Desk) -> None:
+    """18:00 in Tokyo is 09:00 in UTC, which it is when the file is read."""
+    assert (await prepared(desk, due="2026-11-02")).overdue is None
+    assert (await prepared(desk, due="2026-11-02", who=IN_FULL)).overdue is not None
+
+
+async def test_no_more_colleagues_than_can_be_chosen_from(desk: Desk) -> None:
+    def colleagues(count: int) -> list[dict[str, str]]:
+        return [{"name": "C", "email": f"c{n}@example.org", "zone": "Asia/Tokyo"} for n in range(count)]
+
+    assert len((await prepared(desk, colleagues=colleagues(COLLEAGUES_AT_MOST))).given.task.colleagues) == 20
+    assert "colleagues: has more than 20 entries" in await faults(desk, colleagues=colleagues(10 * COLLEAGUES_AT_MOST))
+
+
 async def test_the_time_that_a_file_gives_is_the_window_of_its_policy(desk: Desk) -> None:
     found = await prepared(desk, due=None, within="3d", policy={"reminders": {"first": "4h"}})
     assert (found.given.due, found.given.policy.window) == (None, "3d")
@@ -94,8 +133,24 @@ async def test_the_time_that_a_file_gives_is_the_window_of_its_policy(desk: Desk
         ({"kind": "team-tsk"}, 'kind: "team-tsk" is not a kind of policies.yaml, did you mean team-task?'),
         ({"owner": "legal-dsk"}, 'task.yaml:6: owner: "legal-dsk" is not in people.yaml, did you mean legal-desk?'),
         ({"who": None}, "who: is missing"),
-        ({"who": {}}, "who: needs exactly one of group, person"),
-        ({"who": {"group": "all-staff", "person": "chair"}}, "who: needs exactly one of group, person"),
+        ({"who": {}}, "who: needs group, person, or somebody in full (name, email, zone missing)"),
+        (
+            {"who": {"group": "all-staff", "person": "chair"}},
+            "who: has group and person: either group, person, or somebody in full",
+        ),
+        (
+            {"who": {"group": "all-staff", **IN_FULL}},
+            "who: has group and name: either group, person, or somebody in full",
+        ),
+        ({"who": {"name": "C"}}, "who: needs group, person, or somebody in full (email, zone missing)"),
+        ({"who": {**IN_FULL, "email": "B <b@c>"}}, "task.yaml:6: who.email: is not an e-mail address"),
+        ({"who": IN_FULL, "colleagues": [IN_FULL]}, "colleagues[0].email: is the e-mail address of somebody else"),
+        ({"colleagues": [{"person": "legal-desk"}]}, "colleagues[0].person: legal-desk is the owner"),
+        ({"colleagues": [{"person": "chief-executive"}]}, "chief-executive is among those who are asked already"),
+        ({"colleagues": [{"person": "chair"}] * 2}, "colleagues[1].person: chair is among those who are asked already"),
+        ({"colleagues": [{"person": "chiar"}]}, 'colleagues[0].person: "chiar" is not in people.yaml'),
+        ({"colleagues": ["chair"]}, "colleagues[0]: "),
+        ({"colleagues": [{"group": "directors"}]}, "colleagues[0].group: unknown"),
         ({"who": "chair"}, "who: "),
         ({"who": {"group": ["all-staff"]}}, "who.group: "),
         ({"who": {"group": "al-staff"}}, 'task.yaml:5: who.group: the group "al-staff" is not in people.yaml'),
