@@ -24,6 +24,7 @@ from activities.core_signature.asked import Asked
 from activities.core_signature.service import CoreSignatureService
 from activities.handoff import Fanout
 from activities.http.pacing import Pacer
+from activities.onboarding.service import Parts
 from activities.pace import PacedSlots
 from activities.planner import PolicyPlanner
 from activities.push.limiter import DeviceLimiter
@@ -54,7 +55,9 @@ class NotSetUp(Refusal):
     """The namespace lacks what every workflow task needs."""
 
 
-def activities_of(open_clients: Clients, client: Client, oncall: str = "", company: str = "") -> dict[str, list[Any]]:
+def activities_of(
+    open_clients: Clients, client: Client, policies: Path, oncall: str = "", company: str = ""
+) -> dict[str, list[Any]]:
     """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py)."""
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
@@ -86,8 +89,10 @@ def activities_of(open_clients: Clients, client: Client, oncall: str = "", compa
         oncall=oncall,
     )
     planner = PolicyPlanner(open_clients.directory)
+    parts = Parts(client, open_clients.store, open_clients.directory, policies)
+    ours = (planner, push, handoff, sign_in, parts)
     return {
-        WORKFLOW_QUEUE: [*planner.activities(), *push.activities(), *handoff.activities(), *sign_in.activities()],
+        WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
     }
 
@@ -171,7 +176,7 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
         await open_things.enter_async_context(_paced(client, open_clients.pace, chosen))
-        asked = activities_of(open_clients, client, chosen.oncall, chosen.company)
+        asked = activities_of(open_clients, client, chosen.policies, chosen.oncall, chosen.company)
         all_of_them = workers(client, asked, open_clients.pace, chosen)
         await open_things.enter_async_context(at_work(all_of_them))
         yield True

@@ -145,8 +145,8 @@ class Fanout(Handoff):
 
     async def _payload(self, target: Target, subject: Subject, settled: AnyEnded) -> dict[str, Any]:
         data = settled.model_dump(mode="json")
-        if target.personal:
-            asked = "signers" if "signers" in data else "people"
+        asked = next((name for name in ("signers", "people") if name in data), None)
+        if target.personal and asked is not None:
             data[asked] = await self._personal(data[asked], subject)
         return {"type": subject.type.names.event, "timestamp": data["at"], "data": data}
 

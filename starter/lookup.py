@@ -29,7 +29,7 @@ from workflows.kinds import Kind, Named
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.records import Amendment, SettledRecord
 from workflows.model.subject import BEGINS, Code, Status
-from workflows.model.views import AnyShow, FollowUpShow, Next, NextStep, RequestShow, TaskShow
+from workflows.model.views import AnyShow, FollowUpShow, Next, NextStep, OnboardingShow, RequestShow, Shown, TaskShow
 from workflows.model.wishes import Problem
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
@@ -40,7 +40,11 @@ _NO_WORKER: Final = (
     RPCStatusCode.FAILED_PRECONDITION,
     RPCStatusCode.UNAVAILABLE,
 )
-_SHOWN: Final[Mapping[Kind, type[RequestShow | TaskShow]]] = {Kind.REQUEST: RequestShow, Kind.TASK: TaskShow}
+_SHOWN: Final[Mapping[Kind, type[RequestShow | TaskShow | OnboardingShow]]] = {
+    Kind.REQUEST: RequestShow,
+    Kind.TASK: TaskShow,
+    Kind.ONBOARDING: OnboardingShow,
+}
 _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
 
 
@@ -68,7 +72,7 @@ async def show(context: Context, typed: str, *, whole: bool = False) -> RequestS
     return _of_type(RequestShow, await show_of(Kind.REQUEST, context, typed, whole=whole))
 
 
-async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = False) -> RequestShow | TaskShow:
+async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = False) -> Shown:
     """Everything known of one of this kind; see `show`."""
     async with suggesting(context.client):
         shown = await look_at(context.client, context.store, Named(kind, id_of(kind, typed)))
@@ -80,9 +84,7 @@ async def look(client: Client, store: Store, id: str, *, within: timedelta = _WO
     return _of_type(RequestShow, await look_at(client, store, Named(Kind.REQUEST, id), within=within))
 
 
-async def look_at(
-    client: Client, store: Store, what: Named, *, within: timedelta = _WORKER_ANSWERS_WITHIN
-) -> RequestShow | TaskShow:
+async def look_at(client: Client, store: Store, what: Named, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> Shown:
     """The best answer there is; `Unknown` when neither Temporal nor the records know it.
 
     Raises `StoreFailure` where words that are kept apart cannot be read.
@@ -90,7 +92,7 @@ async def look_at(
     return await together(store, Home.of(what.workflow_id), await _found(client, store, what, within))
 
 
-async def _found(client: Client, store: Store, what: Named, within: timedelta) -> RequestShow | TaskShow:
+async def _found(client: Client, store: Store, what: Named, within: timedelta) -> Shown:
     try:
         described = await runs.described(client, what.workflow_id)
     except RPCError as error:
@@ -115,13 +117,11 @@ async def web_ui_page(context: Context, what: Named) -> str | None:
         return None
 
 
-async def _asked(client: Client, what: Named, within: timedelta) -> RequestShow | TaskShow | None:
+async def _asked(client: Client, what: Named, within: timedelta) -> Shown | None:
     """What the workflow says, None when no worker answers for it."""
     handle = client.get_workflow_handle(what.workflow_id)
     try:
-        shown: RequestShow | TaskShow = await handle.query(
-            names.SHOW, result_type=_SHOWN[what.kind], rpc_timeout=within
-        )
+        shown: Shown = await handle.query(names.SHOW, result_type=_SHOWN[what.kind], rpc_timeout=within)
     except WorkflowQueryFailedError:
         return None
     except ValidationError:
@@ -135,14 +135,14 @@ async def _asked(client: Client, what: Named, within: timedelta) -> RequestShow 
     return shown
 
 
-async def _forgotten(store: Store, what: Named) -> RequestShow | TaskShow:
+async def _forgotten(store: Store, what: Named) -> Shown:
     record = await recorded(store, what)
     if record is None:
         raise Unknown(what)
     return record
 
 
-async def recorded(store: Store, what: Named) -> RequestShow | TaskShow | None:
+async def recorded(store: Store, what: Named) -> Shown | None:
     """The settled record with all that was added to it, None when it has not settled."""
     home = Home.of(what.workflow_id)
     content = await store.read_record(home)
@@ -155,8 +155,10 @@ async def recorded(store: Store, what: Named) -> RequestShow | TaskShow | None:
 
 async def complete(store: Store, shown: AnyShow) -> AnyShow:
     """The answer with the notices and events that are no longer remembered."""
-    kind = Kind.TASK if isinstance(shown, TaskShow) else Kind.REQUEST
-    return completed(shown, await pages_of(store, kind.workflow_id(shown.id))) if shown.earlier else shown
+    if not shown.earlier:
+        return shown
+    kind = next(kind for kind, model in _SHOWN.items() if isinstance(shown, model))
+    return completed(shown, await pages_of(store, kind.workflow_id(shown.id)))
 
 
 def _of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
@@ -165,7 +167,7 @@ def _of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
     return shown
 
 
-async def _outside(store: Store, what: Named, described: Description) -> RequestShow | TaskShow:
+async def _outside(store: Store, what: Named, described: Description) -> Shown:
     """What is known without a worker."""
     if record := await recorded(store, what):
         return record.replace(partial=True)
@@ -187,6 +189,8 @@ async def _outside(store: Store, what: Named, described: Description) -> Request
     title = (await described.summary()).removeprefix(f"{kind}: ")
     if what.kind is Kind.TASK:
         return TaskShow(**dict(facts), title=title, people=())
+    if what.kind is Kind.ONBOARDING:
+        return OnboardingShow(**dict(facts), title=title, stage=known.get(names.STAGE) or "")
     return RequestShow(**dict(facts), document=title)
 
 

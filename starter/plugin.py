@@ -21,11 +21,12 @@ from workflows.names import WORKFLOW_QUEUE
 
 def workflows() -> tuple[type[Any], ...]:
     """The workflows of Countersign; imported only here, for a command needs none of them."""
+    from workflows.onboarding.workflow import CustomerOnboardingWorkflow  # noqa: PLC0415
     from workflows.sign_in import SignInWorkflow  # noqa: PLC0415
     from workflows.signature.workflow import SignatureRequestWorkflow  # noqa: PLC0415
     from workflows.task.workflow import TaskWorkflow  # noqa: PLC0415
 
-    return (SignatureRequestWorkflow, TaskWorkflow, SignInWorkflow)
+    return (SignatureRequestWorkflow, TaskWorkflow, CustomerOnboardingWorkflow, SignInWorkflow)
 
 
 class CountersignPlugin(SimplePlugin):

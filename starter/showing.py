@@ -15,7 +15,7 @@ from workflows.follow_up.show import deadlines, handed_off_entry, is_needless, o
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine, HandoffState
-from workflows.model.views import AssigneeLine, FollowUpShow, RequestShow, SignerLine, TaskShow
+from workflows.model.views import AssigneeLine, FollowUpShow, OnboardingShow, PartLine, Shown, SignerLine, TaskShow
 
 SCREEN: Final = 25
 """Lines of an ordinary request."""
@@ -27,7 +27,7 @@ Line = TypeVar("Line", SignerLine, AssigneeLine)
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
 
 
-def of_shown(shown: RequestShow | TaskShow, *, whole: bool = True) -> Group:
+def of_shown(shown: Shown, *, whole: bool = True) -> Group:
     """The answer in one sentence, then everything; without `whole` only the newest of what happened."""
     return Group(*_shown(shown, whole=whole))
 
@@ -39,7 +39,7 @@ def state_of(state: str) -> Text:
     return Text(state, "red" if state in _BAD else "")
 
 
-def _shown(shown: RequestShow | TaskShow, *, whole: bool) -> Iterator[RenderableType]:
+def _shown(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
     yield Sentence(shown.says, "bold")
     yield ZoneLine()
     yield _facts(shown)
@@ -52,11 +52,13 @@ def _shown(shown: RequestShow | TaskShow, *, whole: bool) -> Iterator[Renderable
     yield from _left_out(shown, len(happened) - len(newest))
 
 
-def _people(shown: RequestShow | TaskShow, *, whole: bool) -> Iterator[RenderableType]:
+def _people(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
     if isinstance(shown, TaskShow):
         people = shown.people if whole else _pressing(shown.people)
         yield from _section(("asked", "state", "at"), map(_assignee, people))
         yield from _beyond(len(shown.people) - len(people), "people")
+    elif isinstance(shown, OnboardingShow):
+        yield from _section(("stage", "part", "state", "who"), _parts(shown))
     else:
         signers = shown.signers if whole else _pressing(shown.signers)
         yield from _section(("signer", "role", "state", "at"), map(_signer, signers))
@@ -68,7 +70,7 @@ def _beyond(left: int, who: str) -> Iterator[RenderableType]:
         yield Text(f"and {left} more {who} (--all has them)", "dim")
 
 
-def _facts(shown: RequestShow | TaskShow) -> Facts:
+def _facts(shown: Shown) -> Facts:
     facts = Facts()
     for what, says in _about(shown):
         if says:
@@ -86,11 +88,24 @@ def _facts(shown: RequestShow | TaskShow) -> Facts:
     return facts
 
 
-def _about(shown: RequestShow | TaskShow) -> tuple[tuple[str, str], ...]:
+def _about(shown: Shown) -> tuple[tuple[str, str], ...]:
     name = f"{shown.id}  {shown.kind}"
     if isinstance(shown, TaskShow):
         return ("task", name), ("title", shown.title), ("text", shown.text)
+    if isinstance(shown, OnboardingShow):
+        return ("onboarding", name), ("customer", shown.title)
     return ("request", name), ("document", shown.document)
+
+
+def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
+    for stage in shown.stages:
+        yield stage.name, "", state_of(stage.state), ""
+        for part in stage.parts:
+            yield "", f"{part.id}: {part.title}", state_of(_state(part)), part.team or ""
+
+
+def _state(part: PartLine) -> str:
+    return str(part.status or part.state)
 
 
 def _pressing(signers: tuple[Line, ...]) -> tuple[Line, ...]:

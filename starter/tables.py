@@ -17,7 +17,11 @@ if TYPE_CHECKING:  # Whoever lists requests does not wait for what starts them.
     from starter.many import Outcome
     from starter.requests import StartAnswer
 
-_HEADS: Final = {Kind.REQUEST: ("document", "requester"), Kind.TASK: ("title", "owner")}
+_HEADS: Final = {
+    Kind.REQUEST: ("document", "requester"),
+    Kind.TASK: ("title", "owner"),
+    Kind.ONBOARDING: ("customer", "owner"),
+}
 """What a list calls what each is about, and who asked for it."""
 _FAILED_AT_MOST: Final = 100
 """Requests of many that are named because they were not started; the result file has all."""

@@ -32,7 +32,7 @@ from workflows.kinds import Kind, Named
 from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
 from workflows.model.subject import Status
 from workflows.model.texts import name_fault
-from workflows.model.views import RequestShow, TaskShow
+from workflows.model.views import Shown, TaskShow
 from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done, Waiver, Wish
 
 RECORDED_WITHIN: Final = timedelta(seconds=20)
@@ -175,7 +175,7 @@ def _unnamed(wish: Wish | None, op: str) -> str | None:
     return (name_fault(wish.actor, "--as") if wish else None) or name_fault(op, "--op")
 
 
-async def _ended(context: Context, what: Named, wish: AnyWish) -> RequestShow | TaskShow:
+async def _ended(context: Context, what: Named, wish: AnyWish) -> Shown:
     """One whose workflow is closed: fine when it ended as is wished; else too late."""
     shown = await lookup.look_at(context.client, context.store, what)
     if _has_come_about(shown, wish):
@@ -184,7 +184,7 @@ async def _ended(context: Context, what: Named, wish: AnyWish) -> RequestShow | 
     raise NotLiving(f"{what.id}: {ended if shown.status.ended else shown.says}")
 
 
-def _has_come_about(shown: RequestShow | TaskShow, wish: AnyWish) -> bool:
+def _has_come_about(shown: Shown, wish: AnyWish) -> bool:
     """Who wants it over may not have been the first; who says that it is done must be."""
     if isinstance(wish, Done):
         return isinstance(shown, TaskShow) and shown.done_by == wish.actor

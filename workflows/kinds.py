@@ -1,11 +1,19 @@
-"""The kinds of workflow that follow something up: what each is called in ids, words and messages, in one table."""
+"""The kinds of workflow that people know by an id: what each is called in ids, words and messages, in one table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from workflows.names import REQUEST_PREFIX, SIGNATURE_REQUEST, SIGNATURE_SETTLED, TASK, TASK_SETTLED
+from workflows.names import (
+    CUSTOMER_ONBOARDING,
+    ONBOARDING_SETTLED,
+    REQUEST_PREFIX,
+    SIGNATURE_REQUEST,
+    SIGNATURE_SETTLED,
+    TASK,
+    TASK_SETTLED,
+)
 
 
 class Kind(StrEnum):
@@ -13,6 +21,7 @@ class Kind(StrEnum):
 
     REQUEST = "request"
     TASK = "task"
+    ONBOARDING = "onboarding"
 
     @property
     def names(self) -> "Names":
@@ -59,6 +68,15 @@ _NAMES: Final[Mapping[Kind, Names]] = {
         page="task",
         desk="tasks",
         stage="open",
+    ),
+    Kind.ONBOARDING: Names(
+        workflow=CUSTOMER_ONBOARDING,
+        prefix="customer-onboarding",
+        settled=ONBOARDING_SETTLED,
+        event="onboarding.completed",
+        page="journey",
+        desk="onboardings",
+        stage="starting",
     ),
 }
 

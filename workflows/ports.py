@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from temporalio import activity
 
 from workflows.model.notices import Delivery, DeliveryReport
+from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
 from workflows.model.planning import Agenda, Planning, StandIn, StandInReport
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
 from workflows.model.records import HandoffBatch
@@ -139,3 +140,25 @@ class SignInService(Port):
 
         Raises when nobody could be reached. What is over, or for somebody who left, is sent to nobody.
         """
+
+
+class OnboardingParts(Port):
+    """The signature requests and tasks that an onboarding is made of."""
+
+    @asks("start_parts")
+    @abstractmethod
+    async def start(self, order: PartsToStart) -> PartsSeen:
+        """Start each or recognise the one that was started from the same content, and have it tell the onboarding.
+
+        What cannot be started is said in words and starts nothing; only what a repetition may mend is raised.
+        """
+
+    @asks("look_at_parts")
+    @abstractmethod
+    async def look_at(self, parts: PartsToLookAt) -> PartsSeen:
+        """How they stand, by Temporal and by their records; those that still live are left out."""
+
+    @asks("end_parts")
+    @abstractmethod
+    async def end(self, parts: PartsToEnd) -> None:
+        """Have them ended by whoever wants it; those that have ended, or were never started, stay as they are."""

@@ -105,11 +105,41 @@ class CatalogueFile(FileModel):
         return {name: kind for name, kind in right.items() if right.keys() >= {*known.lineage(name)}}
 
 
+_OPEN_END: Final = {"warnings": ["1d"], "expires": False}
+ALWAYS_THERE: Final[Mapping[str, Kind]] = {
+    name: Kind.model_validate(written)
+    for name, written in {
+        "team-task": {
+            **_OPEN_END,
+            "window": "5d",
+            "reminders": {"first": "1d", "every": "2d", "most": 2},
+            "overdue": {"every": "2d"},
+        },
+        "customer-step": {
+            **_OPEN_END,
+            "window": "7d",
+            "reminders": {"first": "2d", "every": "2d", "most": 3},
+            "overdue": {"every": "3d"},
+        },
+        "onboarding-decision": {
+            "expires": False,
+            "warnings": [],
+            "window": "2d",
+            "reminders": {"first": "1d", "every": "1d", "most": 1},
+            "overdue": {"every": "1d"},
+        },
+        "customer-onboarding": {},
+    }.items()
+}
+"""What onboardings are made of when their files name no kinds; a catalogue that has one of these has its own."""
+
+
 class Catalogue:
     """The kinds of documents that may be sent, and what happens to each."""
 
     def __init__(self, kinds: Mapping[str, Kind], file: str = "the catalogue") -> None:
-        self._kinds = dict(kinds)
+        self._own = tuple(kinds)
+        self._kinds = {**ALWAYS_THERE, **kinds}
         self._file = file
 
     @classmethod
@@ -130,13 +160,13 @@ class Catalogue:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The names of all kinds."""
-        return tuple(self._kinds)
+        """The names of the kinds of its file."""
+        return self._own
 
     def known(self, kind: str) -> str:
         """The kind's name, or `UnknownKind`."""
         if kind not in self._kinds:
-            raise UnknownKind(kind, self._kinds, self._file)
+            raise UnknownKind(kind, {name: self._kinds[name] for name in self._own}, self._file)
         return kind
 
     def faults(self, kind: str, override: PolicyLayer | None = None, within: timedelta | None = None) -> Senseless:

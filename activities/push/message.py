@@ -19,12 +19,15 @@ from activities.links import Links, LinkUse
 from activities.push.words import isolated, unturned, words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import is_quiet
+from workflows.kinds import Kind
 from workflows.model.notices import Delivery, Notice, NoticeAction
 from workflows.model.subject import LockScreen
 
 LIFETIME: Final = timedelta(days=28)
 """The longest FCM keeps a notice for a phone that is off: a newer one replaces it, an ended one is withdrawn."""
 
+_TEXT_AT_MOST: Final = 600
+"""Bytes of somebody's own words."""
 _ELLIPSIS: Final = "…"
 _BETWEEN: Final = " · "
 _USES: Final = {NoticeAction.SIGN: LinkUse.SIGN, NoticeAction.APPROVE: LinkUse.SIGN, NoticeAction.DO: LinkUse.DO}
@@ -80,20 +83,33 @@ def screen_key(request: str, person: str) -> str:
     return base64.urlsafe_b64encode(digest).decode("ascii")[:22]
 
 
-def compose(delivery: Delivery, notice: Notice, reader: Reader, links: Links, company: str = "") -> Message:
-    """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`."""
+def compose(
+    delivery: Delivery, notice: Notice, reader: Reader, links: Links, company: str = "", *, text: str = ""
+) -> Message:
+    """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`.
+
+    `text` is what it says in somebody's own words; a locked screen that is to show little does without.
+    """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
-    heading, body = _texts(delivery, notice, reader, company)
+    heading, body = _texts(delivery, notice, reader, company, text)
     return Message(
         heading=heading,
         body=body,
-        document=unturned(delivery.subject.title),
+        document=unturned(notice.title or delivery.subject.title),
         request=delivery.subject.id,
         stage=notice.stage,
         key=screen_key(reference, notice.person),
-        link=links.desk(reference) if is_quiet(notice.stage) else links.link(reference, notice.person, use),
+        link=links.desk(reference)
+        if _leads_to_the_desk(delivery, notice)
+        else links.link(reference, notice.person, use),
         action=notice.action,
     )
+
+
+def _leads_to_the_desk(delivery: Delivery, notice: Notice) -> bool:
+    """Whether whoever gets it has no page of their own: of an onboarding only the customer's people have one."""
+    customers = delivery.subject.type is Kind.ONBOARDING and [one.person for one in delivery.subject.people]
+    return is_quiet(notice.stage) or (customers is not False and notice.person not in customers)
 
 
 def fitted(message: Message, size: Callable[[Message], int], limit: int) -> Message:
@@ -124,7 +140,7 @@ def wire_size(value: object) -> int:
     return len(encoded) - 2 if isinstance(value, str) else len(encoded)
 
 
-def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str) -> tuple[str, str]:
+def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str, text: str) -> tuple[str, str]:
     if notice.action is NoticeAction.WITHDRAW:
         return "", ""
     brief, language = delivery.subject, reader.language
@@ -141,5 +157,6 @@ def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str) -> 
         heading = language.say("Urgent · {title}", title=heading)
     due = delivery.due_at if not words.closing else None
     until = due_sentence(due, reader, delivery.now, short=True) if due else ""
-    sentences = " ".join(filter(None, (words.body, until))) or language.say("Please open it.")
+    said = "" if brief.lock_screen is LockScreen.GENERIC else unturned(shorten(text, _TEXT_AT_MOST))
+    sentences = " ".join(filter(None, (said or words.body, until))) or language.say("Please open it.")
     return heading, _BETWEEN.join(filter(None, (isolated(company), sentences)))

@@ -10,6 +10,7 @@ from activities.http.calling import ServiceFailure
 from activities.in_turn import PACE, Pace, Turns, unbroken
 from activities.ledger_pages import keep
 from activities.links import Links
+from activities.own_words import DAMAGED, ERASED, words_of
 from activities.people import Device, Directory, DirectoryFailure, UnknownPerson, device_hash
 from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
@@ -21,7 +22,7 @@ from activities.push.message import Message, compose
 from activities.push.phones import Phones
 from activities.push.report import Mail, Told, report
 from activities.reader import Reader
-from activities.store import Store
+from activities.store import Home, Store
 from workflows.follow_up.stages import Stage, is_quiet, is_warning
 from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
@@ -152,11 +153,19 @@ class Notices(PushService):
             return replace(told, put_off=Reason.ABSENT)
         devices = await self._phones.living(person, delivery.devices)
         if devices or (fallback is Fallback.MESSAGING and self._letters.may_reach(person, delivery.devices)):
-            message = compose(delivery, notice, Reader.of(person), self._links, self._company)
+            text = await self._text(delivery, notice)
+            message = compose(delivery, notice, Reader.of(person), self._links, self._company, text=text)
             return Ready(notice, person, devices, message, fallback, delivery.subject.urgent)
         if delivery.devices is not None:
             return None
         return replace(told, mail=_mail_for(person)) if fallback is Fallback.CORE else told
+
+    async def _text(self, delivery: Delivery, notice: Notice) -> str:
+        """What it says in somebody's own words, as far as these were not erased."""
+        if notice.text is None:
+            return ""
+        words = await words_of(self._store, Home.of(delivery.subject.workflow_id), notice.text)
+        return "" if words in (ERASED, DAMAGED) else words
 
     async def _send(self, ready: "Ready") -> Told:
         if not ready.devices:

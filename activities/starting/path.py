@@ -37,6 +37,7 @@ _SUMMARY_BYTES: Final = 160
 _TAKEN_UP: Final[Mapping[Kind, str]] = {
     Kind.REQUEST: "take its living document up again",
     Kind.TASK: "ask everybody anew",
+    Kind.ONBOARDING: "go on with its parts",
 }
 
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from activities.files.reading import FileFaults, FileText
+from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.people import Directory
 from activities.person import SignersFile, id_in_full
 from activities.policies.cascade import Resolved
@@ -50,13 +50,15 @@ class PreparedTask:
             await TaskCover.keep(store, given.task)
 
 
-async def prepare(written: FileText, *, catalogue: Catalogue, directory: Directory, now: datetime) -> PreparedTask:
+async def prepare(
+    written: FileText | PlainFile, *, catalogue: Catalogue, directory: Directory, now: datetime
+) -> PreparedTask:
     """Check a task file in full, without starting anything; those of a group who are asked are its people as of now.
 
     Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
     over stands in `overdue` when nothing else is wrong: the task may have been started in time.
     """
-    plain = await asyncio.to_thread(written.parse)
+    plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
     checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)
     file, found = await checked(plain, TaskFile, checks, directory)
     return _prepared(file, found, checks.asked(file.who))

@@ -102,7 +102,7 @@ async def told(shown: Shown, visitor: Visitor, name: Name, now: datetime, *, eve
 
 def _people_are(shown: Shown, language: Language) -> str:
     words = language.say(WHO_WAS_ASKED[shown.type])
-    if isinstance(shown, TaskShow):
+    if not isinstance(shown, RequestShow):
         return words
     asked = [one for one in shown.signers if one.state is not SignerState.REASSIGNED and one.role is not Role.COPY]
     done = sum(one.state in GOOD for one in asked)

@@ -36,8 +36,12 @@ _UNSURE: Final = phrase("It is not certain that this was done. Send it again: it
 _NOT_DONE: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
 _REFUSED: Final = 409
 _UNCONFIRMED: Final = 503
-_USES: Final = {Kind.REQUEST: LinkUse.SIGN, Kind.TASK: LinkUse.DO}
-_TO_OWN_PAGE: Final = {Kind.REQUEST: phrase("Open the document"), Kind.TASK: phrase("Open the task")}
+_USES: Final = {Kind.REQUEST: LinkUse.SIGN, Kind.TASK: LinkUse.DO, Kind.ONBOARDING: LinkUse.VIEW}
+_TO_OWN_PAGE: Final = {
+    Kind.REQUEST: phrase("Open the document"),
+    Kind.TASK: phrase("Open the task"),
+    Kind.ONBOARDING: phrase("Open the onboarding"),
+}
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"
 _NEWS: Final = {

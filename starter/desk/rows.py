@@ -16,7 +16,11 @@ from workflows.kinds import Kind, named
 
 MORE: Final = "+more"
 _MINUTE: Final = timedelta(minutes=1)
-UNTITLED: Final = {Kind.REQUEST: phrase("A document of kind {kind}"), Kind.TASK: phrase("A task of kind {kind}")}
+UNTITLED: Final = {
+    Kind.REQUEST: phrase("A document of kind {kind}"),
+    Kind.TASK: phrase("A task of kind {kind}"),
+    Kind.ONBOARDING: phrase("An onboarding"),
+}
 """What something is called before those who may not know its name."""
 
 Name = Callable[[str], Awaitable[str]]

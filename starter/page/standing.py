@@ -48,7 +48,11 @@ STATES: Final[Mapping[str, str]] = {
 }
 """How far somebody is who was asked."""
 GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED, AssigneeState.DONE)
-WHO_WAS_ASKED: Final[Mapping[Kind, str]] = {Kind.REQUEST: phrase("Signers"), Kind.TASK: phrase("Who was asked")}
+WHO_WAS_ASKED: Final[Mapping[Kind, str]] = {
+    Kind.REQUEST: phrase("Signers"),
+    Kind.TASK: phrase("Who was asked"),
+    Kind.ONBOARDING: phrase("Parts"),
+}
 
 
 def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> tuple[str, ...]:

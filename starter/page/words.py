@@ -174,6 +174,7 @@ _SEVERAL: Final = 2
 _ENDED: Final[Mapping[Kind, str]] = {
     Kind.REQUEST: phrase("This request has ended"),
     Kind.TASK: phrase("This task has ended"),
+    Kind.ONBOARDING: phrase("This onboarding has ended"),
 }
 
 

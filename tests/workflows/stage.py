@@ -98,7 +98,7 @@ def silent_for(request: SignatureRequest, silence: timedelta) -> SignatureReques
     return request.replace(carried=Progress.begin(request.brief, then).observe(sent, then).told((ready,), then))
 
 
-class _TriesOnce(SandboxedWorkflowRunner):
+class TriesOnce(SandboxedWorkflowRunner):
     """A worker imports its workflows to see whether they can be: for all stories that is seen once."""
 
     def prepare_workflow(self, defn: Any) -> None:
@@ -118,7 +118,7 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
                 task_queue=WORKFLOW_QUEUE,
                 workflows=[RememberingWorkflow, TaskWorkflow],
                 activities=[*world.planner.activities(), *world.push.activities(), *world.handoff.activities()],
-                workflow_runner=_TriesOnce(),
+                workflow_runner=TriesOnce(),
                 **options,  # type: ignore[arg-type]
             )
         )
@@ -132,7 +132,7 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
         yield
 
 
-def _is_at_work(described: Description) -> bool:
+def is_at_work(described: Description) -> bool:
     """Of the search attributes nothing is read: this server says that an unset date is null, which the SDK cannot."""
     raw = described.raw
     task = raw.HasField("pending_workflow_task")
@@ -190,7 +190,7 @@ class Story:
     async def at_rest(self) -> None:
         """Until no task and no activity of the request is at work; not for long, for a gate may hold one up."""
         for _ in range(self.glances):
-            if not _is_at_work(await runs.described(self.env.client, self.handle.id)):
+            if not is_at_work(await runs.described(self.env.client, self.handle.id)):
                 return
             await asyncio.sleep(_GLANCE)
 

@@ -8,7 +8,6 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.show import details
 from workflows.model.planning import EscalationReason
 from workflows.model.views import FollowUpShow, WaitingFor
 from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
@@ -51,9 +50,9 @@ def _as_json(ids: Iterable[str]) -> int:
     return sum(len(f'"{id}", ') for id in ids)
 
 
-def publish(memory: FollowUp, shown: FollowUpShow) -> None:
+def publish(memory: FollowUp, shown: FollowUpShow, details: str) -> None:
     """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
-    workflow.set_current_details(details(shown))
+    workflow.set_current_details(details)
     updates = [
         *_keyword(STATUS, memory.status),
         *_keyword(STAGE, stage_of(memory)),

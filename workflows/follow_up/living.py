@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.receipts import receipt, recorded
     from workflows.follow_up.recipients import open_hand_off
     from workflows.follow_up.record import settled_record
+    from workflows.follow_up.show import details
     from workflows.follow_up.trouble import Trouble
     from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, Receipt, digest_of
     from workflows.model.records import SettledRecord
@@ -111,7 +112,12 @@ class LivingWorkflow(PatientWorkflow[Memory]):
 
     def publish(self) -> None:
         """Search attributes and the Web UI's details."""
-        publish(self._progress, self.shown(self._progress, workflow.now()))
+        shown = self.shown(self._progress, workflow.now())
+        publish(self._progress, shown, self.details(shown))
+
+    def details(self, shown: Shown) -> str:
+        """The Web UI's live details in Markdown."""
+        return details(shown)
 
     def failed(self, trouble: Trouble) -> None:
         """End it: nobody can fix this."""

@@ -30,6 +30,10 @@ class Stage(StrEnum):
     SETTLED = "settled"
     UNDELIVERED = "undelivered"
     MAIL = "mail"
+    NOTICE = "notice"
+    SIGNED = "signed"
+    BEGUN = "begun"
+    FINISHED = "finished"
 
 
 MAILED_ALONG: Final = "mail-along"

@@ -10,6 +10,7 @@ from workflows.model.base import Model
 class AttentionCode(StrEnum):
     """Why somebody should look, the most pressing first."""
 
+    DECISION = "decision"
     MAIL_BOUNCED = "mail_bounced"
     QUESTION_OPEN = "question_open"
     BLOCKED = "blocked"

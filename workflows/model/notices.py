@@ -44,6 +44,10 @@ class Notice(Model):
     stage: str
     person: str
     action: NoticeAction = NoticeAction.SIGN
+    title: str | None = None
+    """What it is about, where that is not the whole subject."""
+    text: str | None = None
+    """What it says in somebody's own words, by its reference."""
     about: str | None = None
     """Escalations: the silent signer."""
     movable: bool = False

@@ -6,6 +6,7 @@ from pydantic import AwareDatetime
 
 from workflows.model.base import Model, Packed
 from workflows.model.notices import Delivered, Notice
+from workflows.model.onboarding import PartKind
 from workflows.model.policy import Target
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
@@ -74,7 +75,24 @@ class SettledTask(Ended):
     people: tuple[SettledPerson, ...] = ()
 
 
-AnyEnded = Settled | SettledTask
+class SettledPart(Model):
+    """How a part of an onboarding ended, in a word; `kind` is that of the catalogue."""
+
+    id: str
+    what: PartKind
+    kind: str
+    state: str
+    at: AwareDatetime | None = None
+
+
+class SettledOnboarding(Ended):
+    """The facts of an onboarding that has ended, as `onboarding.completed` tells them."""
+
+    onboarding: str
+    parts: tuple[SettledPart, ...] = ()
+
+
+AnyEnded = Settled | SettledTask | SettledOnboarding
 
 
 class HandoffCall(Model):

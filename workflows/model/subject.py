@@ -43,7 +43,11 @@ class Status(StrEnum):
 
 
 _LIVING = (Status.OPEN, Status.CONVERTING, Status.SENT, Status.VIEWED)
-BEGINS: Final[Mapping[Kind, Status]] = {Kind.REQUEST: Status.CONVERTING, Kind.TASK: Status.OPEN}
+BEGINS: Final[Mapping[Kind, Status]] = {
+    Kind.REQUEST: Status.CONVERTING,
+    Kind.TASK: Status.OPEN,
+    Kind.ONBOARDING: Status.OPEN,
+}
 """Where each kind stands when it is started."""
 
 

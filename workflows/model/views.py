@@ -160,13 +160,94 @@ class TaskShow(FollowUpShow):
         return self.people
 
 
+class PartLine(Model):
+    """A part of a stage, as shown: `workflow` runs it, `decision` is the task to decide about it."""
+
+    id: str
+    title: str
+    state: str
+    kind: str = ""
+    status: Status | None = None
+    team: str | None = None
+    workflow: str | None = None
+    decision: str | None = None
+    since: AwareDatetime | None = None
+    at: AwareDatetime | None = None
+    due_at: AwareDatetime | None = None
+    says: str = ""
+
+
+class NoticeLine(Model):
+    """News of a stage: to whom (the word of the file), and when they were told."""
+
+    id: str
+    to: str
+    title: str
+    state: str
+    at: AwareDatetime | None = None
+
+
+class StageLine(Model):
+    """A stage of an onboarding as shown: `coming`, `open` or `done`."""
+
+    name: str
+    state: str
+    since: AwareDatetime | None = None
+    at: AwareDatetime | None = None
+    agreements: tuple[PartLine, ...] = ()
+    tasks: tuple[PartLine, ...] = ()
+    steps: tuple[PartLine, ...] = ()
+    notices: tuple[NoticeLine, ...] = ()
+
+    @property
+    def parts(self) -> tuple[PartLine, ...]:
+        """All of it that somebody must do."""
+        return self.agreements + self.tasks + self.steps
+
+
+class WaitingForPart(WaitingFor):
+    """Somebody it waits for, as the file calls them, and for what."""
+
+    who: str
+    what: str
+    part: str
+
+
+class OnboardingShow(FollowUpShow):
+    """The answer of `onboard show`."""
+
+    title: str
+    customer: str = ""
+    stage: str = ""
+    stages: tuple[StageLine, ...] = ()
+    waiting_for: tuple[WaitingForPart, ...] = ()
+
+    @property
+    def type(self) -> Kind:
+        """What is shown."""
+        return Kind.ONBOARDING
+
+    @property
+    def lines(self) -> tuple[AssigneeLine, ...]:
+        """Nobody is asked by an onboarding itself."""
+        return ()
+
+
 AnyShow = TypeVar("AnyShow", bound=FollowUpShow)
 
 
 def _which(shown: Any) -> str:
-    asked = shown.get("people") if isinstance(shown, dict) else isinstance(shown, TaskShow) or None
-    return "request" if asked is None else "task"
+    if not isinstance(shown, dict):
+        return str(shown.type)
+    if "stages" in shown:
+        return Kind.ONBOARDING
+    return Kind.REQUEST if shown.get("people") is None else Kind.TASK
 
 
-Shown = Annotated[Annotated[RequestShow, Tag("request")] | Annotated[TaskShow, Tag("task")], Discriminator(_which)]
+Shown = Annotated[
+    Annotated[RequestShow, Tag(Kind.REQUEST)]
+    | Annotated[TaskShow, Tag(Kind.TASK)]
+    | Annotated[OnboardingShow, Tag(Kind.ONBOARDING)],
+    Discriminator(_which),
+]
 """What `show` says of any of them."""

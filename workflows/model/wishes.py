@@ -14,6 +14,7 @@ from workflows.names import (
     ASK,
     BLOCK,
     CANCEL,
+    DECIDE,
     DELEGATE,
     DONE,
     EXTEND,
@@ -119,6 +120,32 @@ class Unblock(Answer):
     """Update `unblock`: what stood in the way is gone, and what there is to say about it."""
 
 
+class Choice(StrEnum):
+    """What becomes of a part that has ended otherwise than it should."""
+
+    RESEND = "resend"
+    REPLACE = "replace"
+    WAIVE = "waive"
+    STOP = "stop"
+
+    @property
+    def again(self) -> bool:
+        """Whether the part is started once more."""
+        return self in (Choice.RESEND, Choice.REPLACE)
+
+
+class Decision(Wish):
+    """Update `decide`: the owner's word on a part of an onboarding that ended otherwise than it should.
+
+    `content` is the reference of what the part is started from instead; None for what it was started from before.
+    """
+
+    part: str
+    choice: Choice
+    reason: str = ""
+    content: str | None = None
+
+
 AnyWish: TypeAlias = Wish | NotNow | Question | Block
 UPDATES: Final[Mapping[type[AnyWish], str]] = {
     Cancellation: CANCEL,
@@ -135,6 +162,7 @@ UPDATES: Final[Mapping[type[AnyWish], str]] = {
     Waiver: WAIVE,
     Block: BLOCK,
     Unblock: UNBLOCK,
+    Decision: DECIDE,
 }
 """The update that takes each."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from activities.files.reading import FileFaults
-from activities.policies.catalogue import Catalogue, UnknownKind
+from activities.policies.catalogue import ALWAYS_THERE, Catalogue, UnknownKind
 from activities.policies.file import PolicyLayer
 from workflows.model.policy import Escalation, EscalationAction, Overdue, Policy, Reminders, Target
 from workflows.model.subject import Status
@@ -29,6 +29,9 @@ _KINDS = {
     "policy-acknowledgement",
     "annual-certification",
     "team-task",
+    "customer-onboarding",
+    "customer-step",
+    "onboarding-decision",
 }
 
 
@@ -305,3 +308,12 @@ def test_whoever_knows_no_kind_is_told_twenty_of_two_hundred() -> None:
     told = str(UnknownKind("quite-another", kinds, "policies.yaml"))
     assert told.startswith('"quite-another" is not a kind of policies.yaml; it has kind-000, kind-001, ')
     assert told.endswith(", kind-019, and 180 more")
+
+
+def test_kinds_that_every_catalogue_has_are_as_the_shipped_one_says(tmp_path: Path) -> None:
+    shipped, other = Catalogue.read(_SHIPPED), catalogue(tmp_path, "contract: {}")
+    assert other.kinds == ("contract",)
+    for kind in ALWAYS_THERE:
+        assert other.resolve(kind).policy == shipped.resolve(kind).policy
+    own = catalogue(tmp_path, "customer-step: {window: 30d}")
+    assert own.resolve("customer-step").policy.window == "30d"

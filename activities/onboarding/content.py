@@ -1,0 +1,86 @@
+"""What the parts of an onboarding are started from when their stage comes, as it lies in the store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from activities.files.reading import PlainFile
+from activities.files.yaml_lines import Parsed
+from activities.requests.documents import Documents
+from activities.store import Home, Reference, Store, StoreFailure
+
+_PIECE: Final = 1024 * 1024
+
+
+class PartContent(BaseModel):
+    """The file that a part stands for, and the SHA-256 of each document that it names; both are in the store."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: Mapping[str, Any]
+    documents: Mapping[str, str] = {}
+
+    def plain(self, id: str) -> PlainFile:
+        """The file of the part under an id."""
+        return PlainFile(id, Path(), Parsed({**self.file, "id": id}, {}, ()))
+
+    async def read_documents(self, store: Store) -> Documents:
+        """The documents that it names, from the store; `StoreFailure` when one is missing."""
+        found = {}
+        for name, sha256 in self.documents.items():
+            document = await store.document(sha256)
+            found[name] = b"".join([piece async for piece in document.pieces(_PIECE)])
+        return KeptDocuments(found)
+
+
+class Content(BaseModel):
+    """All parts by their ids, who owns them, and who hears of what the owner has to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    owner: str
+    deputy: str
+    parts: Mapping[str, PartContent]
+
+    async def keep(self, store: Store, home: Home, fingerprint: str) -> str:
+        """Keep it as a text of its own, which can be erased; the reference to it."""
+        return str(await store.keep_text(home, f"parts-{fingerprint[:16]}", self.model_dump_json()))
+
+    @classmethod
+    async def read(cls, store: Store, home: Home, word: str) -> Self:
+        """What a reference stands for; `StoreFailure` when it is not there any more."""
+        return cls.model_validate_json(await _text(store, home, word))
+
+
+async def keep_part(store: Store, home: Home, name: str, content: PartContent) -> str:
+    """Keep what a part is to be started from instead; the reference to it."""
+    return str(await store.keep_text(home, name, content.model_dump_json()))
+
+
+async def read_part(store: Store, home: Home, word: str) -> PartContent:
+    """What a part is to be started from instead."""
+    return PartContent.model_validate_json(await _text(store, home, word))
+
+
+async def _text(store: Store, home: Home, word: str) -> str:
+    reference = Reference.read(word)
+    text = await store.read_text(home, reference) if reference else None
+    if text is None:
+        raise StoreFailure(f"what the parts of {home.id} are started from is not in the store")
+    return text
+
+
+class KeptDocuments(Documents):
+    """Documents that were read already."""
+
+    def __init__(self, found: Mapping[str, bytes]) -> None:
+        super().__init__(max_megabytes=0)
+        self._found = found
+
+    def read(self, folder: Path, file: str) -> bytes:
+        """See `Documents`."""
+        if file not in self._found:
+            raise ValueError("is not in the store any more")
+        return self._found[file]

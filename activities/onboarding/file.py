@@ -1,0 +1,175 @@
+"""The onboarding file as people write it (docs/onboarding.md), but for its parts, which are files of their own kind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from activities.files.fields import Id, KindId, Message, Name, Span
+from activities.files.reading import FileModel
+from activities.people import Directory, UnknownGroup
+from activities.policies.catalogue import Catalogue
+from activities.spelling import did_you_mean
+from activities.starting.checks import Checks, Concerned, Found, maps
+from activities.starting.file import AskingFile, PersonId, SomebodyEntry, right
+
+CUSTOMER: Final = "customer"
+OWNER: Final = "owner"
+"""Words that stand for people wherever a part names somebody; the names of `teams` do, too."""
+STAGES_AT_MOST: Final = 50
+PARTS_AT_MOST: Final = 400
+"""Of all stages together."""
+TEAMS_AT_MOST: Final = 50
+COLLEAGUES_AT_MOST: Final = 20
+NOTICES_AT_MOST: Final = 1_000
+"""The most that a quiet budget can be."""
+ID_AT_MOST: Final = 48
+
+ShortId = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{1,{ID_AT_MOST}}}$")]
+"""Of what other ids begin with: a dot would end it."""
+
+
+@dataclass
+class OnboardingChecks(Checks):
+    """The knowledge behind the fields of one onboarding file; its parts have their own."""
+
+    closes: ClassVar[bool] = False
+
+    groups: Mapping[str, tuple[str, ...]]
+    """The members of the groups that stand for teams."""
+
+    @classmethod
+    async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
+        """Ask the directory for everybody whom the file names, before anything of it was validated."""
+        fields = plain if isinstance(plain, dict) else {}
+        customer, teams = fields.get("customer"), fields.get("teams")
+        entries = [customer] if isinstance(customer, dict) else []
+        entries += [one for entry in entries for one in maps(entry, "colleagues")]
+        teams = teams if isinstance(teams, dict) else {}
+        named = (fields.get("owner"), *(one.get("person") for one in entries), *teams.values())
+        found = await Found.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
+        groups = {}
+        for team in teams.values():
+            if isinstance(team, str) and team in found.unknown and (members := await _members(directory, team)):
+                groups[team] = members
+        return cls(catalogue=catalogue, found=found, closing=(), now=now, groups=groups)
+
+    @property
+    def concerned(self) -> Concerned:
+        """The owner; whom the parts ask is checked with each of them."""
+        return Concerned(self.right.get("owner"), frozenset())
+
+    def team(self, id: str) -> tuple[str, ...]:
+        """The people of a team: one person of the directory, or all of a group."""
+        return self.groups[id] if id in self.groups else (self.person(id).id,)
+
+
+async def _members(directory: Directory, group: str) -> tuple[str, ...]:
+    try:
+        return await directory.group(group)
+    except UnknownGroup:
+        return ()
+
+
+def _checks(info: ValidationInfo) -> OnboardingChecks:
+    if not isinstance(info.context, OnboardingChecks):
+        raise TypeError("an onboarding file is validated with OnboardingChecks")
+    return info.context
+
+
+class ContactEntry(SomebodyEntry):
+    """Somebody of the customer: of the directory, or standing here in full."""
+
+    @field_validator("person")
+    @classmethod
+    def _known(cls, id: str | None, info: ValidationInfo) -> str | None:
+        return id and _checks(info).person(id).id
+
+
+class CustomerEntry(ContactEntry):
+    """The customer; `company` is what the onboarding is called by."""
+
+    company: Name | None = None
+    colleagues: tuple[ContactEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_beside_a_person(cls, entry: Any) -> Any:
+        """`name` beside `person` is what the customer is called: the person has a name of their own."""
+        if isinstance(entry, dict) and entry.get("person") is not None and "name" in entry:
+            return {**{key: value for key, value in entry.items() if key != "name"}, "company": entry["name"]}
+        return entry
+
+
+class QuietEntry(FileModel):
+    """How many notices of one onboarding the customer gets in a time."""
+
+    most: Annotated[int, Field(ge=1, le=NOTICES_AT_MOST)] = 3
+    per: Span = "1d"
+
+
+class NoticeEntry(FileModel):
+    """News that somebody gets when the stage begins."""
+
+    id: Id | None = None
+    to: Name
+    text: Message
+
+
+class StageEntry(FileModel):
+    """A stage; what its agreements, tasks and steps say is checked as what they are."""
+
+    name: Name
+    agreements: tuple[dict[str, Any], ...] = ()
+    tasks: tuple[dict[str, Any], ...] = ()
+    steps: tuple[dict[str, Any], ...] = ()
+    notices: tuple[NoticeEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_something(self) -> Self:
+        if not (self.agreements or self.tasks or self.steps or self.notices):
+            raise ValueError("is empty: it needs agreements, tasks, steps or notices")
+        return self
+
+
+class OnboardingFile(AskingFile):
+    """An onboarding: for whom, by whom, and its stages."""
+
+    kind: KindId = "customer-onboarding"
+    id: ShortId | None = None
+    customer: CustomerEntry
+    owner: PersonId
+    template: Id | None = None
+    quiet: QuietEntry = QuietEntry()
+    teams: dict[Id, Id] = Field(default={}, max_length=TEAMS_AT_MOST)
+    stages: tuple[StageEntry, ...] = Field(min_length=1, max_length=STAGES_AT_MOST)
+
+    _right_people = field_validator("owner")(right)
+
+    @field_validator("teams")
+    @classmethod
+    def _known_teams(cls, teams: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        for name, id in teams.items():
+            if name in (CUSTOMER, OWNER):
+                raise ValueError(f"{name} stands for somebody else already: choose another name for the team")
+            _checks(info).team(id)
+        return teams
+
+    @field_validator("stages")
+    @classmethod
+    def _not_too_many(cls, stages: tuple[StageEntry, ...]) -> tuple[StageEntry, ...]:
+        parts = sum(len(one.agreements) + len(one.tasks) + len(one.steps) + len(one.notices) for one in stages)
+        if parts > PARTS_AT_MOST:
+            raise ValueError(f"have {parts} parts together: at most {PARTS_AT_MOST}")
+        names = [stage.name for stage in stages]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"has two stages called {twice}")
+        return stages
+
+    def people_of(self, word: str) -> str:
+        """The id of the directory, or of a group, that a word of the file stands for; `ValueError` for no such team."""
+        if word not in self.teams:
+            raise ValueError(f'"{word}" is none of teams{did_you_mean(word, self.teams)}')
+        return self.teams[word]

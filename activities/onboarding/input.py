@@ -1,0 +1,213 @@
+"""What a checked onboarding file becomes: the workflow's input, and what its parts are started from, for the store."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from activities.files.reading import FileFaults, FileText, PlainFile
+from activities.onboarding.content import Content, PartContent
+from activities.onboarding.file import OnboardingChecks, OnboardingFile
+from activities.onboarding.parts import Draft, Drafts
+from activities.onboarding.template import merged, read_template
+from activities.people import Directory
+from activities.person import SignersFile
+from activities.policies.catalogue import Catalogue
+from activities.requests import input as requests
+from activities.requests.documents import Documents
+from activities.starting import path
+from activities.starting.policy import checked
+from activities.store import Home, Store
+from activities.tasks import input as tasks
+from workflows.follow_up.inputs import FollowUpInput
+from workflows.model.onboarding import Onboarding, PartKind, StagePlan
+from workflows.model.subject import Participant, Role
+from workflows.onboarding.inputs import OnboardingInput
+
+
+@dataclass(frozen=True)
+class PreparedOnboarding:
+    """An onboarding whose file was checked in full, with all its parts; nothing is stored or started yet."""
+
+    given: OnboardingInput
+    content: Content = field(repr=False)
+    documents: Mapping[str, bytes] = field(repr=False)
+    """The PDFs of its agreements, by their SHA-256."""
+    people: bytes | None = field(repr=False)
+    texts: Mapping[str, str] = field(repr=False)
+    """What its news say, by the id of the part."""
+    parts: Mapping[str, "PreparedPart"] = field(repr=False)
+    """Its agreements, tasks and steps as each would be started alone."""
+    overdue: FileFaults | None = None
+    """Why it can be recognised, but not started any more."""
+
+    async def kept(self, store: Store) -> OnboardingInput:
+        """See `path.Prepared`: documents, people, and what the parts are started from, under the fingerprint."""
+        home, digest = Home.of(self.given.onboarding.workflow_id), self.given.fingerprint
+        for document in self.documents.values():
+            await store.put_document(document)
+        if self.people is not None:
+            await store.keep_signers(home, digest, self.people)
+        texts = {
+            id: str(await store.keep_text(home, f"{id.lower()}-{digest[:16]}", text)) for id, text in self.texts.items()
+        }
+        content = await self.content.keep(store, home, digest)
+        return self.given.replace(
+            onboarding=self.given.onboarding.replace(content=content),
+            stages=tuple(_with_texts(stage, texts) for stage in self.given.stages),
+        )
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: its people."""
+        await store.choose_signers(Home.of(given.subject.workflow_id), given.fingerprint)
+
+
+PreparedPart = requests.Prepared | tasks.PreparedTask
+
+
+def _with_texts(stage: StagePlan, texts: Mapping[str, str]) -> StagePlan:
+    return stage.replace(parts=tuple(part.replace(text=texts.get(part.id)) for part in stage.parts))
+
+
+async def prepare(
+    written: FileText | PlainFile,
+    *,
+    catalogue: Catalogue,
+    directory: Directory,
+    now: datetime,
+    documents: Documents | None = None,
+    templates: Path | None = None,
+) -> PreparedOnboarding:
+    """Check an onboarding file in full, with every part as if it were started alone; nothing is started.
+
+    `templates` is the folder of the templates that it may name. Raises `FileFaults` with all that is wrong, and
+    `DirectoryFailure` when nobody can be looked up. A due date of a part that is over stands in `overdue`.
+    """
+    plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
+    template = await asyncio.to_thread(read_template, plain, templates) if templates else None
+    whole = merged(plain, template)
+    checks = await OnboardingChecks.look_up(whole.file.plain, catalogue=catalogue, directory=directory, now=now)
+    file, found = await checked(whole.file, OnboardingFile, checks, directory)
+    drafts = Drafts(file, whole, checks, await _deputy(whole.file, file, checks, directory))
+    drafts.read()
+    sources = Sources(catalogue, directory, documents or Documents(requests.MAX_UPLOAD_MEGABYTES), now)
+    parts = await _parts(drafts, sources)
+    content = Content(
+        owner=file.owner,
+        deputy=drafts.deputy,
+        parts={draft.plan.id: _content(draft, parts[draft.plan.id]) for draft in drafts.all if draft.file},
+    )
+    pdfs = {_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None}
+    overdue = [part.overdue.faults for part in parts.values() if part.overdue]
+    digest = _fingerprint(plain.plain, content)
+    contacts = (file.customer, *file.customer.colleagues)
+    onboarding = Onboarding(
+        id=file.id or f"onboarding-{digest[:12]}",
+        kind=file.kind,
+        title=await _title(file, directory),
+        requester=file.owner,
+        people=tuple(Participant(person=id, role=Role.DO) for id in drafts.contacts),
+        urgent=found.resolved.policy.urgent,
+        lock_screen=found.resolved.policy.lock_screen,
+        told=tuple(dict.fromkeys(one for id in file.teams.values() for one in checks.team(id) if one != file.owner)),
+    )
+    given = OnboardingInput(
+        onboarding=onboarding,
+        policy=found.resolved.policy,
+        fingerprint=digest,
+        subscribers=file.subscribers,
+        stages=drafts.plans,
+    )
+    return PreparedOnboarding(
+        given=given,
+        content=content,
+        documents=pdfs,
+        people=SignersFile.of(one.in_full for one in contacts),
+        texts={draft.plan.id: draft.text for draft in drafts.all if draft.text},
+        parts=parts,
+        overdue=FileFaults(fault for faults in overdue for fault in faults) if overdue else None,
+    )
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a part is checked against."""
+
+    catalogue: Catalogue
+    directory: Directory
+    documents: Documents
+    now: datetime
+
+    async def prepare(self, what: PartKind, file: PlainFile) -> PreparedPart:
+        """The part as it would be started alone; raises what `prepare` of its kind does."""
+        against: dict[str, Any] = {"catalogue": self.catalogue, "directory": self.directory, "now": self.now}
+        if what is PartKind.AGREEMENT:
+            return await requests.prepare(file, documents=self.documents, **against)
+        return await tasks.prepare(file, **against)
+
+
+async def _parts(drafts: Drafts, sources: Sources) -> dict[str, PreparedPart]:
+    parts, wrong = {}, list(drafts.wrong)
+    for draft in drafts.all:
+        if draft.file is None:
+            continue
+        try:
+            part = await sources.prepare(draft.plan.what, draft.file)
+        except FileFaults as faults:
+            wrong.append(draft.faults(faults))
+        else:
+            parts[draft.plan.id] = replace(part, overdue=draft.faults(part.overdue)) if part.overdue else part
+    if wrong:
+        raise FileFaults(fault for faults in wrong for fault in faults.faults)
+    return parts
+
+
+async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChecks, directory: Directory) -> str:
+    """Who hears when a decision of the owner waits: their manager, else somebody of a team."""
+    owner = await directory.person(file.owner)
+    teams = (one for id in file.teams.values() for one in checks.team(id))
+    deputy = next((id for id in (owner.manager, owner.delegate, *teams) if id and id != file.owner), None)
+    if deputy is None:
+        says = f"{file.owner} has no manager, and no team is anybody else: nobody would hear that a decision waits"
+        raise plain.faults([(("owner",), says)])
+    return deputy
+
+
+async def _title(file: OnboardingFile, directory: Directory) -> str:
+    customer = file.customer
+    if customer.company or customer.person is None:
+        return customer.company or file.id or file.kind
+    return (await directory.person(customer.person)).name
+
+
+def _content(draft: Draft, part: PreparedPart) -> PartContent:
+    file: dict[str, Any] = draft.file.plain if draft.file else {}
+    document = file.get("document")
+    name = document.get("file") if isinstance(document, dict) else None
+    pdf = _pdf(part)
+    return PartContent(file=file, documents={name: _sha256(pdf)} if name and pdf is not None else {})
+
+
+def _pdf(part: PreparedPart) -> bytes | None:
+    return part.document if isinstance(part, requests.Prepared) else None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _fingerprint(plain: Mapping[str, Any], content: Content) -> str:
+    """What the file says itself, without its id and with the documents by their hashes; not what a template says."""
+    own = {key: value for key, value in plain.items() if key != "id"}
+    named = json.dumps(own, ensure_ascii=False)
+    hashes = {
+        name: sha256
+        for part in content.parts.values()
+        for name, sha256 in part.documents.items()
+        if json.dumps(name, ensure_ascii=False) in named
+    }
+    return path.fingerprint({**own, "documents": hashes})

@@ -1,0 +1,221 @@
+"""The parts of an onboarding: each is a request or task file of its own, with the people of the onboarding in it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from activities.files.reading import FileFaults, PlainFile
+from activities.files.words import written_path
+from activities.files.yaml_lines import FieldPath
+from activities.onboarding.file import CUSTOMER, OWNER, NoticeEntry, OnboardingChecks, OnboardingFile
+from activities.onboarding.template import Merged, Place
+from activities.spelling import ID_PATTERN
+from workflows.model.onboarding import PartKind, PartPlan, StagePlan
+
+TEAM_TASK: Final = "team-task"
+CUSTOMER_STEP: Final = "customer-step"
+_LISTS: Final = {"agreements": PartKind.AGREEMENT, "tasks": PartKind.TASK, "steps": PartKind.STEP}
+_OURS: Final = ("team", "tell_customer", "delegate")
+"""What a part says beside the file that it stands for."""
+_ID: Final = ID_PATTERN.replace("._-", "_-")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A part, and the file that it stands for; None for news."""
+
+    plan: PartPlan
+    place: Place
+    file: PlainFile | None = None
+    text: str = ""
+    """What news say."""
+
+    def faults(self, found: FileFaults) -> FileFaults:
+        """Faults of the part's own file, as faults of the onboarding's."""
+        at = written_path(self.place.path)
+        return FileFaults(
+            type(one)(one.file, one.line, f"{at}.{one.path}" if one.path else at, one.says) for one in found.faults
+        )
+
+
+@dataclass
+class Drafts:
+    """All parts of a file that is right but for them, stage by stage, and what is wrong with them."""
+
+    file: OnboardingFile
+    merged: Merged
+    checks: OnboardingChecks
+    deputy: str
+    """Who hears of what its owner has to do."""
+    stages: list[list[Draft]] = field(default_factory=list)
+    wrong: list[FileFaults] = field(default_factory=list)
+    _counts: dict[PartKind, int] = field(default_factory=dict)
+    _ids: set[str] = field(default_factory=set)
+
+    def read(self) -> None:
+        """Read all stages."""
+        for number, stage in enumerate(self.file.stages):
+            drafts: list[Draft] = []
+            for key, what in _LISTS.items():
+                for at, entry in enumerate(getattr(stage, key)):
+                    self._add(drafts, what, entry, self.merged.places[number, key].within(at))
+            for at, notice in enumerate(stage.notices):
+                self._add(drafts, PartKind.NOTICE, notice, self.merged.places[number, "notices"].within(at))
+            self.stages.append(drafts)
+
+    @property
+    def plans(self) -> tuple[StagePlan, ...]:
+        """The stages as the workflow knows them."""
+        return tuple(
+            StagePlan(name=stage.name, parts=tuple(draft.plan for draft in drafts))
+            for stage, drafts in zip(self.file.stages, self.stages, strict=True)
+        )
+
+    @property
+    def all(self) -> Iterator[Draft]:
+        """All parts."""
+        for drafts in self.stages:
+            yield from drafts
+
+    def _add(self, drafts: list[Draft], what: PartKind, entry: Any, place: Place) -> None:
+        self._counts[what] = self._counts.get(what, 0) + 1
+        try:
+            plan = PartPlan(id=self._id(what, entry), what=what, number=len(drafts) + 1, title="")
+            drafts.append(
+                self._notice(plan, entry, place) if what is PartKind.NOTICE else self._part(plan, entry, place)
+            )
+        except _Wrong as wrong:
+            self.wrong.append(place.file.faults([((*place.path, *wrong.at), wrong.says)]))
+
+    def _id(self, what: PartKind, entry: Any) -> str:
+        given = entry.id if isinstance(entry, NoticeEntry) else entry.get("id")
+        id = f"{what}-{self._counts[what]}" if given is None else given
+        if not isinstance(id, str) or "." in id or len(id) > 48:
+            raise _Wrong(("id",), "must be 1-48 characters of A-Z a-z 0-9 _ -")
+        if id in self._ids:
+            raise _Wrong(("id",), f"{id} is the id of another part")
+        self._ids.add(id)
+        return id
+
+    def _notice(self, plan: PartPlan, entry: NoticeEntry, place: Place) -> Draft:
+        people = self._told(entry.to)
+        news = plan.replace(title=entry.text[:200].split("\n")[0], team=entry.to, asked=people)
+        return Draft(news, place, text=entry.text)
+
+    def _told(self, word: str) -> tuple[str, ...]:
+        if word == CUSTOMER:
+            return (self.customer_id,)
+        if word == OWNER:
+            return (self.file.owner,)
+        return self.checks.team(self._team(word, "to"))
+
+    def _team(self, word: object, at: str) -> str:
+        try:
+            return self.file.people_of(str(word))
+        except ValueError as unknown:
+            raise _Wrong((at,), str(unknown)) from None
+
+    @property
+    def customer_id(self) -> str:
+        """The customer's id: of the directory, or as somebody who stands in full."""
+        return self.contacts[0]
+
+    @property
+    def contacts(self) -> tuple[str, ...]:
+        """The ids of the customer and their colleagues."""
+        everyone = (self.file.customer, *self.file.customer.colleagues)
+        return tuple(one.person or f"signer-{place}" for place, one in enumerate(everyone, start=1))
+
+    def _part(self, plan: PartPlan, entry: dict[str, Any], place: Place) -> Draft:
+        own = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
+        match plan.what:
+            case PartKind.AGREEMENT:
+                file, known = self._agreement(own), self._agreement_plan(plan, own)
+            case PartKind.TASK:
+                file, known = self._task(own, entry), self._task_plan(plan, entry)
+            case _:
+                file, known = self._step(own, entry), plan.replace(team=CUSTOMER, asked=(self.customer_id,))
+        title = own.get("title") if plan.what is not PartKind.AGREEMENT else _document_name(own)
+        told = known.replace(title=str(title or plan.id), kind=str(file.get("kind", "")))
+        return Draft(told, place, place.holding(file))
+
+    def _agreement(self, own: dict[str, Any]) -> dict[str, Any]:
+        signers = own.get("signers")
+        if isinstance(signers, list):
+            own = {**own, "signers": [self._somebody(one) for one in signers]}
+        return {"requester": self.file.owner, **own}
+
+    def _agreement_plan(self, plan: PartPlan, own: dict[str, Any]) -> PartPlan:
+        signers = own.get("signers")
+        words = [one.get("person") for one in signers if isinstance(one, dict)] if isinstance(signers, list) else []
+        if CUSTOMER in words or self.file.customer.person in words:
+            return plan.replace(team=CUSTOMER, asked=(self.customer_id,))
+        first = str(words[0]) if words and words[0] else ""
+        return plan.replace(team=first or None, asked=(self.file.teams.get(first, first),) if first else ())
+
+    def _somebody(self, entry: Any) -> Any:
+        """A signer with the person in the place of a word for them."""
+        word = entry.get("person") if isinstance(entry, dict) else None
+        if word == CUSTOMER:
+            rest = {key: value for key, value in entry.items() if key != "person"}
+            return {**self._customer, **rest}
+        if word == OWNER or word in self.file.teams:
+            return {**entry, "person": self.file.owner if word == OWNER else self.file.teams[str(word)]}
+        return entry
+
+    def _task(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+        who = own.get("who")
+        if "team" in entry:
+            id = self._team(entry["team"], "team")
+            who = {"group": id} if id in self.checks.groups else {"person": id}
+        if who is None:
+            raise _Wrong(
+                (), f"needs team: one of {', '.join(self.file.teams) or 'teams, which the file does not have'}"
+            )
+        owner = self.deputy if who == {"person": self.file.owner} else self.file.owner
+        return {"kind": TEAM_TASK, "owner": owner, **own, "who": who}
+
+    def _task_plan(self, plan: PartPlan, entry: dict[str, Any]) -> PartPlan:
+        team = entry.get("team")
+        asked = (self.file.teams[team],) if isinstance(team, str) and team in self.file.teams else ()
+        return plan.replace(team=team, asked=asked, tell_customer=self._flag(entry, "tell_customer"))
+
+    def _step(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+        step = {"kind": CUSTOMER_STEP, "owner": self.file.owner, **own, "who": self._customer}
+        if self._flag(entry, "delegate"):
+            if not self.file.customer.colleagues:
+                raise _Wrong(("delegate",), "needs customer.colleagues: only they can be given it")
+            step["colleagues"] = [_plain(one) for one in self.file.customer.colleagues]
+        return step
+
+    def _flag(self, entry: dict[str, Any], name: str) -> bool:
+        value = entry.get(name, False)
+        if not isinstance(value, bool):
+            raise _Wrong((name,), "must be true or false")
+        return value
+
+    @property
+    def _customer(self) -> dict[str, Any]:
+        return _plain(self.file.customer)
+
+
+class _Wrong(Exception):
+    def __init__(self, at: FieldPath, says: str) -> None:
+        super().__init__(says)
+        self.at = at
+        self.says = says
+
+
+def _plain(somebody: Any) -> dict[str, Any]:
+    if somebody.person is not None:
+        return {"person": somebody.person}
+    in_full: dict[str, Any] = somebody.in_full.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return in_full
+
+
+def _document_name(own: Mapping[str, Any]) -> str | None:
+    document = own.get("document")
+    if not isinstance(document, dict):
+        return None
+    name, file = document.get("name"), document.get("file")
+    return str(name) if name else str(file).rpartition("/")[2].removesuffix(".pdf") if file else None

@@ -1,0 +1,214 @@
+"""The parts of an onboarding as Temporal and the store know them: started, looked at, ended (docs/onboarding.md)."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from activities import runs
+from activities.failures import failing_as_application_errors, passing_failure
+from activities.files.reading import FileFaults
+from activities.onboarding.content import Content, PartContent, read_part
+from activities.onboarding.input import PreparedPart, Sources
+from activities.own_words import DAMAGED, ERASED, words_of
+from activities.people import Directory
+from activities.policies.catalogue import Catalogue
+from activities.requests.documents import Documents
+from activities.requests.input import Prepared
+from activities.rpc_errors import about_the_workflow
+from activities.starting import path
+from activities.store import Home, Store
+from workflows import names
+from workflows.follow_up.inputs import FollowUpInput
+from workflows.kinds import named
+from workflows.model.onboarding import (
+    Onboarding,
+    PartKind,
+    PartSeen,
+    PartsSeen,
+    PartsToEnd,
+    PartsToLookAt,
+    PartsToStart,
+    PartToStart,
+)
+from workflows.model.records import SettledRecord
+from workflows.model.subject import Code
+from workflows.model.views import RequestShow
+from workflows.model.wishes import Cancellation, Done, Subscription
+from workflows.ports import OnboardingParts
+
+DECISION: Final = "onboarding-decision"
+"""The kind of the catalogue that tasks to decide are."""
+_ANSWERS_WITHIN: Final = timedelta(seconds=10)
+_SAYS_AT_MOST: Final = 300
+_BY: Final = "countersign"
+
+
+def wall_clock() -> datetime:
+    """The instant as of which a part is checked; its own workflow knows its own time."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Parts(OnboardingParts):
+    """Starts the parts by the one start path; `policies` is the catalogue, read anew for each order."""
+
+    client: Client
+    store: Store
+    directory: Directory
+    policies: Path
+    now: Callable[[], datetime] = wall_clock
+
+    async def start(self, order: PartsToStart) -> PartsSeen:
+        """See the port; one after the other, for each may have a document of its own."""
+        home = Home.of(order.onboarding.workflow_id)
+        with failing_as_application_errors():
+            content = await Content.read(self.store, home, order.onboarding.content)
+            try:
+                catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
+            except FileFaults as faults:
+                raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
+            seen = [await self._start(order.onboarding, one, content, catalogue) for one in order.parts]
+        return PartsSeen(parts=tuple(one for one in seen if one is not None))
+
+    async def _start(
+        self, onboarding: Onboarding, part: PartToStart, content: Content, catalogue: Catalogue
+    ) -> PartSeen | None:
+        """How a part stands that does not live now; None for one that does."""
+        try:
+            prepared = await self._prepared(onboarding, part, content, catalogue)
+            joined = _joined(prepared, onboarding)
+            started = await path.start(self.client, self.store, joined, parent=onboarding.workflow_id)
+        except FileFaults as faults:
+            return _refused(part, faults.in_short)
+        except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
+            return _refused(part, str(refused))
+        return None if started.created else await self._subscribe(onboarding, part, started.workflow_id)
+
+    async def _prepared(
+        self, onboarding: Onboarding, part: PartToStart, content: Content, catalogue: Catalogue
+    ) -> PreparedPart:
+        home = Home.of(onboarding.workflow_id)
+        if part.after is not None:
+            kept, what = await self._decision(onboarding, part, content), PartKind.TASK
+        elif part.content is not None:
+            kept, what = await read_part(self.store, home, part.content), part.what
+        else:
+            kept, what = content.parts[part.part], part.what
+        documents: Documents = await kept.read_documents(self.store)
+        sources = Sources(catalogue, self.directory, documents, self.now())
+        return await sources.prepare(what, kept.plain(part.id))
+
+    async def _decision(self, onboarding: Onboarding, part: PartToStart, content: Content) -> PartContent:
+        """The task to decide about a part, in which stands why it ended as it did."""
+        title = str(_title_of(content.parts[part.part], part.part))
+        why = " ".join(filter(None, (part.says, await self._reasons(part))))
+        text = (
+            f"{title}: {why}\n\nPlease decide: countersign onboard decide {onboarding.id} --part {part.part} "
+            "with --resend, --replace FILE, --waive or --stop."
+        )
+        return PartContent(
+            file={
+                "kind": DECISION,
+                "title": f"Decide: {title}"[:200],
+                "text": text[:4000],
+                "who": {"person": content.owner},
+                "owner": content.deputy,
+            }
+        )
+
+    async def _reasons(self, part: PartToStart) -> str:
+        """Why somebody declined, in their own words, as far as these were not erased."""
+        kind = part.what.runs_as
+        if kind is None or part.after is None:
+            return ""
+        home = Home.of(kind.workflow_id(part.after))
+        content = await self.store.read_record(home)
+        shown = SettledRecord.model_validate_json(content).show if content else None
+        if not isinstance(shown, RequestShow):
+            return ""
+        reasons = [await words_of(self.store, home, line.reason) for line in shown.signers if line.reason]
+        return " ".join(reason for reason in reasons if reason not in (ERASED, DAMAGED))
+
+    async def _subscribe(self, onboarding: Onboarding, part: PartToStart, workflow_id: str) -> PartSeen | None:
+        """Have one that was there already tell the onboarding as well; how it ended, if it has."""
+        wish = Subscription(actor=_BY, workflow=onboarding.workflow_id)
+        handle = self.client.get_workflow_handle(workflow_id)
+        try:
+            await handle.execute_update(
+                names.SUBSCRIBE, wish, id=f"subscribe-{onboarding.id}", rpc_timeout=_ANSWERS_WITHIN
+            )
+        except WorkflowUpdateFailedError as refused:
+            activity.logger.warning("part not subscribed to", extra={"part": part.id, "says": str(refused.cause)})
+        except RPCError as error:
+            if not about_the_workflow(error):
+                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+        return await self._look_at(workflow_id)
+
+    async def look_at(self, parts: PartsToLookAt) -> PartsSeen:
+        """See the port."""
+        with failing_as_application_errors():
+            seen = await asyncio.gather(*(self._look_at(id) for id in parts.parts))
+        return PartsSeen(parts=tuple(one for one in seen if one is not None))
+
+    async def _look_at(self, workflow_id: str) -> PartSeen | None:
+        what = named(workflow_id)
+        if what is None:
+            return None
+        if content := await self.store.read_record(Home.of(workflow_id)):
+            return PartSeen(id=what.id, status=SettledRecord.model_validate_json(content).show.status)
+        try:
+            status = (await runs.described(self.client, workflow_id)).status
+        except RPCError as error:
+            if not about_the_workflow(error):
+                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+            return PartSeen(id=what.id, broken=True)
+        return PartSeen(id=what.id, broken=True) if status.broken_off else None
+
+    async def end(self, parts: PartsToEnd) -> None:
+        """See the port."""
+        wish = (
+            Done(actor=parts.actor, note=parts.reason)
+            if parts.done
+            else Cancellation(actor=parts.actor, reason=parts.reason)
+        )
+        with failing_as_application_errors():
+            await asyncio.gather(*(self._end(id, wish) for id in parts.parts))
+
+    async def _end(self, workflow_id: str, wish: Done | Cancellation) -> None:
+        handle = self.client.get_workflow_handle(workflow_id)
+        word = names.DONE if isinstance(wish, Done) else names.CANCEL
+        try:
+            await handle.execute_update(word, wish, id=f"{word}-{_BY}", rpc_timeout=_ANSWERS_WITHIN)
+        except WorkflowUpdateFailedError as refused:
+            activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": str(refused.cause)})
+        except RPCError as error:
+            if not about_the_workflow(error):
+                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+
+
+def _joined(prepared: PreparedPart, onboarding: Onboarding) -> PreparedPart:
+    """The part with the onboarding among its subscribers, which changes nothing of what it is recognised by."""
+    given = _subscribed(prepared.given, onboarding.workflow_id)
+    return replace(prepared, request=given) if isinstance(prepared, Prepared) else replace(prepared, given=given)  # type: ignore[arg-type]
+
+
+def _subscribed(given: FollowUpInput, workflow_id: str) -> FollowUpInput:
+    others = tuple(one for one in given.subscribers if one != workflow_id)
+    return given.replace(subscribers=(*others, workflow_id))
+
+
+def _title_of(content: PartContent, part: str) -> object:
+    document = content.file.get("document")
+    named_after = document.get("name") if isinstance(document, dict) else None
+    return content.file.get("title") or named_after or part
+
+
+def _refused(part: PartToStart, says: str) -> PartSeen:
+    return PartSeen(id=part.id, says=says[:_SAYS_AT_MOST])

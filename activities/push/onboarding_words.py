@@ -1,0 +1,57 @@
+"""What notices say of onboardings: to the customer, to teams, and to whoever owns one."""
+
+from typing import Final
+
+from activities.language import phrase
+from activities.push.vocabulary import CANCELLED, UNDELIVERED, Vocabulary, Words, alike
+from workflows.follow_up.stages import Stage
+from workflows.model.subject import Status
+
+_NEWS: Final = Words(phrase("News of your onboarding"), phrase("News: {document}"), "", closing=True)
+_WAITS: Final = Words(
+    phrase("An onboarding waits for you"), phrase("It waits for you: {document}"), phrase("Please see to it.")
+)
+
+ONBOARDINGS: Final = Vocabulary(
+    first=alike(_NEWS),
+    stages={
+        Stage.NOTICE: alike(_NEWS),
+        Stage.SIGNED: alike(
+            Words(
+                phrase("The customer has signed"),
+                phrase("Signed: {document}"),
+                phrase("The customer has signed it."),
+                closing=True,
+            )
+        ),
+        Stage.BEGUN: alike(
+            Words(
+                phrase("We have begun something for you"),
+                phrase("Begun for you: {document}"),
+                phrase("We are at work on it."),
+                closing=True,
+            )
+        ),
+        Stage.FINISHED: alike(
+            Words(
+                phrase("We have done something for you"),
+                phrase("Done for you: {document}"),
+                phrase("It is ready."),
+                closing=True,
+            )
+        ),
+        Stage.UNDELIVERED: UNDELIVERED,
+    },
+    nobody_left=_WAITS,
+    unanswered=_WAITS,
+    unanswered_by_others=_WAITS,
+    endings={
+        Status.DONE: Words(
+            phrase("Onboarding completed"),
+            phrase("Onboarding completed: {document}"),
+            phrase("Every part of it is done."),
+            closing=True,
+        ),
+        Status.CANCELLED: CANCELLED,
+    },
+)

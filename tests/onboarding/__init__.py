@@ -1,0 +1,1 @@
+"""Onboardings, from the file to the last part."""

@@ -1,0 +1,78 @@
+"""What an onboarding remembers and shows, without a server."""
+
+from datetime import UTC, datetime
+
+from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, StagePlan
+from workflows.model.policy import Policy
+from workflows.model.subject import Participant, Role, Status
+from workflows.model.wishes import Choice, Decision
+from workflows.onboarding.inputs import OnboardingInput
+from workflows.onboarding.journey import ASKED_AT_MOST, TRIES_AT_MOST, Journey, decide, refuse_decide, to_start
+from workflows.onboarding.show import SHOWN_AT_MOST, details, show
+
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+WHO = Participant(person="customer-signer", role=Role.DO)
+
+
+def an_input(parts: int = 1) -> OnboardingInput:
+    plans = (PartPlan(id=f"part-{n}", what=PartKind.AGREEMENT, number=n, title="Terms") for n in range(1, parts + 1))
+    stages = (StagePlan(name="agreements", parts=tuple(plans)),)
+    onboarding = Onboarding(id="acme", kind="customer-onboarding", title="Acme", requester="owner", people=(WHO,))
+    return OnboardingInput(onboarding=onboarding, policy=Policy(), stages=stages)
+
+
+def begun(given: OnboardingInput) -> Journey:
+    journey = Journey.begin(given.onboarding, given.stages, NOW).enter(NOW)
+    for part in journey.parts:
+        journey = journey.begun(part, NOW)
+    return journey
+
+
+def ended(journey: Journey, status: Status) -> Journey:
+    return journey.seen(PartSeen(id=journey.parts[0].run, status=status, at=NOW), NOW)
+
+
+def resend() -> Decision:
+    return Decision(actor="owner", part="part-1", choice=Choice.RESEND)
+
+
+def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
+    given = an_input()
+    [stage], journey, tries = given.stages, begun(given), 0
+    while (journey := ended(journey, Status.DECLINED)) and refuse_decide(journey, resend()) is None:
+        journey, tries = decide(journey, resend(), NOW), tries + 1
+        journey = journey.begun(journey.parts[0], NOW)
+    assert (tries, journey.parts[0].run) == (TRIES_AT_MOST - 1, f"acme.1.1.r{TRIES_AT_MOST}")
+    assert refuse_decide(journey, resend()) == f"part-1 was started {TRIES_AT_MOST} times already"
+
+    asked = []
+    for _ in range(ASKED_AT_MOST * 10):
+        for order in to_start(journey, stage):
+            asked.append(order.id)
+            journey = journey.asked_about(journey.parts[0])
+        journey = journey.seen(PartSeen(id=journey.parts[0].decision, status=Status.DONE, at=NOW), NOW)
+    assert len(asked) == len({*asked}) == ASKED_AT_MOST
+    waive = Decision(actor="owner", part="part-1", choice=Choice.WAIVE, reason="Not needed.")
+    assert refuse_decide(journey, waive) is None
+
+
+def test_of_many_parts_the_web_ui_shows_some_and_counts_the_rest() -> None:
+    given = an_input(SHOWN_AT_MOST * 10)
+    told = details(show(given, begun(given), NOW), "default")
+    assert told.count("signature-request%3Aacme") == SHOWN_AT_MOST
+    assert f"and {SHOWN_AT_MOST * 9} more" in told
+
+
+def test_an_ending_is_heard_once_and_a_stranger_or_a_late_one_changes_nothing() -> None:
+    journey = ended(begun(an_input(2)), Status.SIGNED)
+    assert ended(journey, Status.DECLINED) is journey
+    assert journey.seen(PartSeen(id="acme.9.9", status=Status.SIGNED), NOW) is journey
+    assert [part.state for part in journey.parts] == ["done", "open"]
+
+
+def test_an_agreement_that_was_signed_meanwhile_is_not_decided_about() -> None:
+    journey = ended(begun(an_input(2)), Status.SIGNED)
+    assert refuse_decide(journey, resend()) == "part-1 is signed: there is nothing to decide about it"
+    assert "no part is called other: it has part-1, part-2" in str(
+        refuse_decide(journey, resend().replace(part="other"))
+    )

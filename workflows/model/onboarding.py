@@ -1,0 +1,132 @@
+"""What an onboarding is: stages one after the other, and the parts that run side by side in each."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from workflows.kinds import Kind
+from workflows.model.base import Model, Packed
+from workflows.model.subject import Status, Subject
+
+
+class PartKind(StrEnum):
+    """What a part of a stage is: a signature request, a task of ours, one of the customer's, or news."""
+
+    AGREEMENT = "agreement"
+    TASK = "task"
+    STEP = "step"
+    NOTICE = "notice"
+
+    @property
+    def runs_as(self) -> Kind | None:
+        """The kind of workflow that it is; None for news, which are told at once."""
+        match self:
+            case PartKind.AGREEMENT:
+                return Kind.REQUEST
+            case PartKind.NOTICE:
+                return None
+            case _:
+                return Kind.TASK
+
+
+class PartPlan(Model):
+    """A part as the file has it; `number` is the last word of its workflow's id.
+
+    `asked` are the first of those who are asked, or all who get the news; `team` is the word of the file for them;
+    `text` is the reference of its text.
+    """
+
+    id: str
+    what: PartKind
+    number: int
+    title: str
+    kind: str = ""
+    team: str | None = None
+    asked: tuple[str, ...] = ()
+    text: str | None = None
+    tell_customer: bool = False
+
+
+class StagePlan(Model):
+    """What runs side by side; the next stage begins when all of it is done."""
+
+    name: str
+    parts: tuple[PartPlan, ...]
+
+
+class Onboarding(Subject):
+    """An onboarding as it was asked for; its requester is its owner, its people are the customer's.
+
+    `told` are those who hear when the customer has signed; `content` is the reference of what its parts are started
+    from, which is in the store.
+    """
+
+    type: Kind = Kind.ONBOARDING
+    told: tuple[str, ...] = ()
+    content: str = ""
+
+    @property
+    def customer(self) -> str:
+        """The customer: an id of the directory, or of somebody who stands in full in the file."""
+        return self.people[0].person
+
+    @property
+    def subject(self) -> Subject:
+        """What everyone needs to know who tells people about it."""
+        return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
+
+
+class PartToStart(Model):
+    """A part that is to be started under this id, which names the onboarding, the stage and the part.
+
+    `after` is the workflow whose ending somebody is to decide about, and `says` how it ended: then it is that task.
+    `content` is the reference of what it is started from, None for what the onboarding's file says.
+    """
+
+    part: str
+    id: str
+    what: PartKind
+    content: str | None = None
+    after: str | None = None
+    says: str = ""
+
+
+class PartsToStart(Model):
+    """Parts of one onboarding."""
+
+    onboarding: Onboarding
+    parts: Packed[tuple[PartToStart, ...]]
+
+
+class PartSeen(Model):
+    """How the workflow with this id stands: `status` once it has ended, `says` why it could not be started.
+
+    `broken` when it was terminated, or failed: nobody goes on with it.
+    """
+
+    id: str
+    status: Status | None = None
+    at: AwareDatetime | None = None
+    broken: bool = False
+    says: str = ""
+
+
+class PartsToLookAt(Model):
+    """Workflow ids of parts that were not heard of for a while."""
+
+    parts: Packed[tuple[str, ...]]
+
+
+class PartsToEnd(Model):
+    """Workflow ids of parts that nobody needs any more, by whom and why; a decision that was made is `done`."""
+
+    parts: Packed[tuple[str, ...]]
+    actor: str
+    reason: str
+    done: bool = False
+
+
+class PartsSeen(Model):
+    """How each of them stands."""
+
+    parts: Packed[tuple[PartSeen, ...]]

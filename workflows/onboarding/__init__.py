@@ -1,0 +1,1 @@
+"""What only onboardings know: their stages, the parts in each, and what their owner decides."""

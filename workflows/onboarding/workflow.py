@@ -1,0 +1,232 @@
+"""One onboarding: stage after stage, each joined from parts that follow people up themselves (docs/onboarding.md)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.options as options
+    import workflows.onboarding.journey as journeys
+    import workflows.onboarding.show as views
+    from workflows.follow_up.living import LivingWorkflow
+    from workflows.follow_up.patience import Wake, despite_cancellation
+    from workflows.kinds import Kind
+    from workflows.model.notices import Delivery, Notice, NoticeAction
+    from workflows.model.onboarding import (
+        PartPlan,
+        PartSeen,
+        PartsToEnd,
+        PartsToLookAt,
+        PartsToStart,
+        PartToStart,
+        StagePlan,
+    )
+    from workflows.model.operations import Receipt
+    from workflows.model.settlement import Settled, SettledOnboarding, SettledTask
+    from workflows.model.subject import Status, Subject
+    from workflows.model.views import OnboardingShow
+    from workflows.model.wishes import Decision
+    from workflows.names import (
+        CUSTOMER_ONBOARDING,
+        DECIDE,
+        SHOW,
+        SIGNATURE_SETTLED,
+        TASK_SETTLED,
+        notice_key,
+    )
+    from workflows.onboarding.inputs import OnboardingInput
+    from workflows.onboarding.journey import Journey, News, Part
+    from workflows.ports import OnboardingParts, PushService
+
+AT_ONCE: Final = 20
+"""Parts that one activity starts, looks at or ends."""
+
+Some = TypeVar("Some")
+
+
+@workflow.defn(name=CUSTOMER_ONBOARDING)
+class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
+    """Joins signature requests and tasks, stage by stage, and runs until everyone concerned was told how it ended."""
+
+    _request: OnboardingInput
+
+    @workflow.init
+    def __init__(self, given: OnboardingInput) -> None:
+        super().__init__(given, given.carried or Journey.begin(given.onboarding, given.stages, workflow.now()))
+
+    @workflow.run
+    @despite_cancellation
+    async def run(self, given: OnboardingInput) -> SettledOnboarding:
+        """Pass one stage after the other; a cancellation of the run is treated like the update `cancel`."""
+        for stage in given.stages[self._progress.stage :]:
+            await self.enter(stage)
+            await self.join(stage)
+        await self.complete()
+        await self.hand_off()
+        return self.settled()
+
+    async def enter(self, stage: StagePlan) -> None:
+        """Begin everything that runs side by side in a stage."""
+        if self._goes_on:
+            self._progress = self._progress.enter(workflow.now())
+            await self._start(journeys.to_start(self._progress, stage))
+
+    async def join(self, stage: StagePlan) -> None:
+        """Wait until all of it is done, telling people what happens and asking the owner where something went wrong."""
+        while self._goes_on:
+            news = self.news()
+            await self._end_decided()
+            await self._start(journeys.to_start(self._progress, stage))
+            await self._tell(stage)
+            if not news():
+                if journeys.is_over(self._progress, stage):
+                    self._progress = self._progress.leave(workflow.now())
+                    return
+                await self._look_or_wait()
+            self.continue_as_new_if_suggested()
+
+    async def complete(self) -> None:
+        """End it: as it was meant to, once its open parts were ended, or because every stage is done."""
+        if self._progress.status.ended:
+            return
+        if ending := self._progress.ending:
+            open_parts = (*self._progress.decided, *_workflows(self._progress.running))
+            await self._end(open_parts, ending.who, f"the onboarding was {ending.outcome}: {ending.why}")
+            self._progress = self._progress.end(ending.outcome, workflow.now(), by=ending.who)
+        else:
+            self._progress = self._progress.end(Status.DONE, workflow.now(), by="countersign")
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._progress.ending is None and not self._progress.status.ended
+
+    async def _start(self, parts: tuple[PartToStart, ...]) -> None:
+        for some in _in_batches(parts):
+            order = PartsToStart(onboarding=self._request.onboarding, parts=some)
+            seen = await self.call(OnboardingParts.start, order, options.HAND_OFF, f"start {_names(some)}")
+            if seen is not None:
+                self._begun(some)
+                self._saw(seen.parts)
+
+    def _begun(self, started: Iterable[PartToStart]) -> None:
+        for one in started:
+            part = self._progress.part(one.part)
+            if part is None:
+                continue
+            known, now = self._progress, workflow.now()
+            # A part that was heard of before its start was answered has ended already.
+            is_coming = part.state is journeys.PartState.COMING
+            self._progress = known.asked_about(part) if one.after else known.begun(part, now) if is_coming else known
+
+    def _saw(self, parts: Iterable[PartSeen]) -> None:
+        for seen in parts:
+            self._progress = self._progress.seen(seen, workflow.now())
+
+    async def _end_decided(self) -> None:
+        if tasks := self._progress.decided:
+            await self._end(map(Kind.TASK.workflow_id, tasks), self._request.onboarding.requester, "decided", done=True)
+            left = self._progress.decided[len(tasks) :]
+            self._progress = self._progress.replace(decided=left)
+
+    async def _end(self, workflow_ids: Iterable[str], actor: str, reason: str, *, done: bool = False) -> None:
+        for some in _in_batches(tuple(workflow_ids)):
+            order = PartsToEnd(parts=some, actor=actor, reason=reason, done=done)
+            await self.call(OnboardingParts.end, order, options.HAND_OFF, f"end {len(some)} open parts")
+
+    async def _tell(self, stage: StagePlan) -> None:
+        """Tell everyone concerned, once, what has happened to the parts of a stage."""
+        while news := tuple(journeys.news_of(self._progress, stage))[:AT_ONCE]:
+            notices = tuple(notice for plan, _, what in news for notice in self._notices(plan, what))
+            while notices:
+                delivery = Delivery(subject=self.subject, notices=notices, now=workflow.now(), page=self._progress.page)
+                report = await self.call(PushService.deliver, delivery, options.NOTIFY, f"tell {len(notices)} people")
+                if report is None:
+                    return
+                known = self._progress.paged(delivery.page).told(report.delivered, workflow.now())
+                self._progress = known
+                notices = tuple(one for one in notices if one.key in report.open_notices)
+            for _, part, what in news:
+                self._progress = self._progress.told_of(part, what, workflow.now())
+
+    def _notices(self, plan: PartPlan, what: News) -> Iterable[Notice]:
+        onboarding, stage = self._request.onboarding, f"{what}-{plan.id}"
+        people = {News.NOTICE: plan.asked, News.SIGNED: onboarding.told}.get(what, (onboarding.customer,))
+        for person in people:
+            key = notice_key(onboarding.id, stage, person)
+            yield Notice(
+                key=key,
+                stage=stage,
+                person=person,
+                action=NoticeAction.OPEN,
+                title=None if what is News.NOTICE else plan.title,
+                text=plan.text if what is News.NOTICE else None,
+            )
+
+    async def _look_or_wait(self) -> None:
+        """Wait for news; after a long silence look at the open parts, one of which may have been terminated by hand."""
+        at = self._progress.next_look
+        if await self.until(at, "look at the open parts") is not Wake.DEADLINE:
+            return
+        for some in _in_batches(_workflows(self._progress.running)):
+            seen = await self.call(
+                OnboardingParts.look_at, PartsToLookAt(parts=some), options.HAND_OFF, "look at parts"
+            )
+            if seen is not None:
+                self._saw(seen.parts)
+        self._progress = self._progress.looked(workflow.now())
+
+    @workflow.query(name=SHOW, description="The stages, who is waited for, and all that was done")
+    def show(self) -> OnboardingShow:
+        """What the onboarding knows of the answer of `onboard show`."""
+        return self.shown(self._progress, workflow.now())
+
+    @workflow.signal(name=SIGNATURE_SETTLED, description="A signature request of it has ended")
+    def signature_settled(self, settled: Settled) -> None:
+        """An agreement has ended."""
+        self._saw((PartSeen(id=settled.request, status=settled.outcome, at=settled.at),))
+
+    @workflow.signal(name=TASK_SETTLED, description="A task of it has ended")
+    def task_settled(self, settled: SettledTask) -> None:
+        """A task, a step of the customer's or a task to decide has ended."""
+        self._saw((PartSeen(id=settled.task, status=settled.outcome, at=settled.at),))
+
+    @workflow.update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
+    def decide(self, wish: Decision) -> Receipt:
+        """Send it again, replace it, go on without it, or stop."""
+        return self._take_down(journeys.decide, wish)
+
+    @decide.validator
+    def _may_decide(self, wish: Decision) -> None:
+        self._allow(wish, journeys.refuse_decide(self._progress, wish))
+
+    @property
+    def subject(self) -> Subject:
+        """The onboarding."""
+        return self._request.subject
+
+    def settled(self) -> SettledOnboarding:
+        """How it ended, and each of its parts."""
+        return views.settled(self._request, self._progress)
+
+    def shown(self, memory: Journey, now: datetime) -> OnboardingShow:
+        """What the onboarding knows of the answer of `onboard show`, by this memory."""
+        return views.show(self._request, memory, now)
+
+    def details(self, shown: Any) -> str:
+        """The stages, and a link to each open part."""
+        return views.details(shown, workflow.info().namespace)
+
+
+def _in_batches(parts: tuple[Some, ...]) -> Iterable[tuple[Some, ...]]:
+    return (parts[begin : begin + AT_ONCE] for begin in range(0, len(parts), AT_ONCE))
+
+
+def _names(parts: Iterable[PartToStart]) -> str:
+    return ", ".join(one.id for one in parts)[:190]
+
+
+def _workflows(parts: Iterable[Part]) -> tuple[str, ...]:
+    """The workflow ids of what may be open of these parts."""
+    return tuple(id for part in parts for id in part.open_workflows)
