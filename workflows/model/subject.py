@@ -89,7 +89,7 @@ class LockScreen(StrEnum):
 
 
 class Participant(Model):
-    """Somebody who is asked: a directory id, or `signer-<position>` of an inline entry kept beside a request."""
+    """Somebody who is asked: a directory id, or `signer-<position>` of an inline entry, kept beside its workflow."""
 
     person: str
     order: int = 1
@@ -116,18 +116,13 @@ class Subject(Roster):
 
     @property
     def workflow_id(self) -> str:
-        """Its workflow id, which tells it from everything else that is followed up."""
+        """Its workflow id, which tells it from everything else, and beside which people are kept who stand in full."""
         return self.type.workflow_id(self.id)
 
     @property
     def reference(self) -> str:
         """What outside systems know it by."""
         return Named(self.type, self.id).reference
-
-    @property
-    def inline_of(self) -> str | None:
-        """The request beside which people are kept who are not in the directory."""
-        return self.id if self.type is Kind.REQUEST else None
 
     @property
     def roster(self) -> Roster:
