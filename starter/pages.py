@@ -212,15 +212,15 @@ class Pages:
         called = await self._who.names_of(shown)
         screen = task_screen(shown, visit.claim.person, visit.reader, self._clock(), called)
         if screen.name is ScreenName.HANDED_OVER:
-            delegate = await self._who.stands_in_for(visit.person)
-            return options.with_successor(screen, shown, visit.claim.person, delegate)
+            stand_ins = await self._who.stand_ins(shown, visit.person)
+            return options.with_successor(screen, shown, visit.claim.person, stand_ins)
         return await self._with_offers(screen, visit, shown) if screen.button else screen
 
     async def _with_more(self, screen: Screen, state: SigningState, visit: Visit, shown: RequestShow) -> Screen:
         """A signer's screen with who asks them, what they wished so far, and what else they may."""
         if state is SigningState.HANDED_OVER:
-            delegate = await self._who.stands_in_for(visit.person)
-            return options.with_successor(screen, shown, visit.claim.person, delegate)
+            stand_ins = await self._who.stand_ins(shown, visit.person)
+            return options.with_successor(screen, shown, visit.claim.person, stand_ins)
         if state not in WAITING:
             return screen
         screen = replace(screen, progress=how_many_have_signed(shown, visit.reader.language))
@@ -256,8 +256,8 @@ class Pages:
     async def _offers(self, visit: Visit, shown: Shown) -> offers.Offers:
         if visit.claim.use is LinkUse.VIEW:
             return offers.to_onlooker(shown, visit.claim.person)
-        delegate = await self._who.stands_in_for(visit.person)
-        return offers.to_awaited(shown, visit.claim.person, delegate, visit.reader, self._clock())
+        stand_ins = await self._who.stand_ins(shown, visit.person)
+        return offers.to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self._clock())
 
     async def _page_of(self, claim: LinkClaim) -> SigningPage:
         """What Core Signature has for this signer now; raises when it, or the store, does not say."""

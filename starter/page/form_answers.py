@@ -48,6 +48,10 @@ REFUSALS: Final = (
     phrase("the answer is empty"),
     phrase("it is blocked already"),
     phrase("the reason is empty"),
+    phrase("the question is longer than 1000 characters"),
+    phrase("the answer is longer than 1000 characters"),
+    phrase("the reason is longer than 1000 characters"),
+    phrase("the note is longer than 1000 characters"),
 )
 """What a request has against a wish, as far as it is said in the reader's language; the rest stays English."""
 

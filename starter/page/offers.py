@@ -1,6 +1,6 @@
 """What somebody may do on their page beside signing, as far as request or task, policy and directory allow it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -29,7 +29,8 @@ class Offers:
     """Whether they may wish for something: what is not on offer any more is then refused in words."""
     snoozes_left: int = 0
     times: tuple[Later, ...] = ()
-    delegate: Person | None = None
+    takers: tuple[Person, ...] = ()
+    """To whom they may hand over."""
     ask: bool = False
     does: bool = False
     """Whether it is a task, that they may say is done, or stuck."""
@@ -57,7 +58,7 @@ class Offers:
         return None
 
     def _handing_over(self, person: str, to: str) -> Delegation:
-        if self.delegate is None or to != self.delegate.id:
+        if all(to != taker.id for taker in self.takers):
             raise Refused(CANNOT_TAKE)
         return Delegation(actor=person, signer=person, to=to)
 
@@ -70,8 +71,8 @@ def choices_of(shown: Shown, person: str) -> Choices | None:
     return next((one for one in shown.choices if one.person == person), None)
 
 
-def to_awaited(shown: Shown, person: str, delegate: Person | None, reader: Reader, now: datetime) -> Offers:
-    """What somebody whose turn it is may do; `delegate` is whom the directory names for them."""
+def to_awaited(shown: Shown, person: str, stand_ins: Iterable[Person], reader: Reader, now: datetime) -> Offers:
+    """What somebody whose turn it is may do; `stand_ins` are those who are named for them."""
     choices = choices_of(shown, person)
     if choices is None:
         return NOTHING
@@ -79,7 +80,7 @@ def to_awaited(shown: Shown, person: str, delegate: Person | None, reader: Reade
         turn=True,
         snoozes_left=choices.snoozes_left,
         times=times(reader, now, choices.snooze_until) if choices.snoozes_left else (),
-        delegate=delegate if choices.hand_over and delegate and _can_take(shown, delegate, now) else None,
+        takers=tuple(one for one in stand_ins if choices.hand_over and _can_take(shown, one, now)),
         ask=choices.ask,
         does=shown.type is Kind.TASK,
     )
@@ -96,9 +97,9 @@ def may_answer(shown: Shown, person: str) -> bool:
     return person == shown.requester or person in told
 
 
-def _can_take(shown: Shown, delegate: Person, now: datetime) -> bool:
+def _can_take(shown: Shown, person: Person, now: datetime) -> bool:
     concerned = (shown.requester, *(line.person for line in shown.lines))
-    return delegate.id not in concerned and not delegate.absent_at(now)
+    return person.id not in concerned and not person.absent_at(now)
 
 
 def _not_now(person: str, until: str) -> NotNow | None:

@@ -1,6 +1,6 @@
 """The words of what somebody may do beside signing, or of a task, and of what came of it. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -62,13 +62,14 @@ def with_banner(screen: Screen, done: str, shown: Shown, person: str, reader: Re
     return replace(screen, banner=_done(done, shown, person, reader))
 
 
-def with_successor(screen: Screen, shown: Shown, person: str, delegate: Person | None) -> Screen:
-    """The screen of somebody whose place was given away: of whoever is asked now only their own delegate is named."""
-    given = ((one.from_, one.to) for one in shown.escalations)
-    if delegate is None or (person, delegate.id) not in given:
+def with_successor(screen: Screen, shown: Shown, person: str, stand_ins: Iterable[Person]) -> Screen:
+    """The screen of somebody whose place was given away: of whoever is asked now only their own stand-in is named."""
+    given = [one.to for one in shown.escalations if one.from_ == person]
+    successor = next((one for one in stand_ins if one.id in given), None)
+    if successor is None:
         return screen
     say = screen.language.say
-    named = say("{name} is asked instead of you.", name=isolated(delegate.name))
+    named = say("{name} is asked instead of you.", name=isolated(successor.name))
     return replace(screen, sentences=(named, say("Nothing is left for you to do here.")))
 
 
@@ -112,9 +113,9 @@ def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
         yield writing(Act.DONE, "", language)
     if offers.times:
         yield _later(offers, reader)
-    if offers.delegate:
-        label = language.say("Hand over to {name}", name=isolated(offers.delegate.name))
-        choices = (Choice(offers.delegate.id, label),)
+    if offers.takers:
+        label = phrase("Hand over to {name}")
+        choices = tuple(Choice(one.id, language.say(label, name=isolated(one.name))) for one in offers.takers)
         yield Option(Act.HAND_OVER, language.say("Hand over"), language.say(_HAND_OVER_HINT), choices)
     if offers.does and offers.ask:
         yield writing(Act.BLOCK, "", language)

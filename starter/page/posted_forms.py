@@ -7,8 +7,9 @@ from starlette.requests import Request
 
 from starter.request_bodies import BodyFault, read_body
 
-LONGEST: Final = 16 * 1024
-"""A text of 1,000 characters, each of them four bytes that are written as `%F0%9F%96%8A`."""
+LONGEST: Final = 128 * 1024
+"""A text of 10,000 characters, each of them four bytes that are written as `%F0%9F%96%8A`: ten times as many as are
+taken, so that whoever writes too much is told so and still has it."""
 _MOST_FIELDS: Final = 8
 
 

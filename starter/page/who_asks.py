@@ -7,7 +7,7 @@ from activities.people import Directory, DirectoryFailure
 from activities.person import Person
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Reference, Store, StoreFailure
-from workflows.model.views import Shown
+from workflows.model.views import Shown, TaskShow
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,16 @@ class WhoAsks:
         message = await self._message(request, cover) if request and cover else ""
         return Asker(await self._name(requester), self._company, message, bool(cover and cover.sha256))
 
-    async def stands_in_for(self, person: Person | None) -> Person | None:
-        """Whom the directory names as somebody's delegate, None when it names nobody or does not answer."""
-        if person is None or person.delegate is None:
-            return None
-        try:
-            return await self._directory.person(person.delegate)
-        except DirectoryFailure:
-            return None
+    async def stand_ins(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
+        """To whom somebody might hand over: the colleagues whom a task names, else whom the directory names for them.
+
+        Whom the directory does not know, or while it does not answer, is left out.
+        """
+        delegate = person.delegate if person else None
+        named = shown.colleagues if isinstance(shown, TaskShow) else ()
+        beside = shown.type.workflow_id(shown.id)
+        found = [await self._person(id, beside) for id in named or filter(None, (delegate,))]
+        return tuple(one for one in found if one)
 
     async def names_of(self, shown: Shown) -> dict[str, str]:
         """What those who were asked are called, by their ids, as far as the directory says it."""
@@ -56,10 +58,14 @@ class WhoAsks:
         return {id: name for id, name in found.items() if name}
 
     async def _name(self, person: str, beside: str | None = None) -> str:
+        found = await self._person(person, beside)
+        return found.name if found else ""
+
+    async def _person(self, id: str, beside: str | None) -> Person | None:
         try:
-            return (await self._directory.person(person, beside)).name
+            return await self._directory.person(id, beside)
         except DirectoryFailure:
-            return ""
+            return None
 
     async def _message(self, request: str, cover: CoverSheet) -> str:
         """Nothing once it was erased."""

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from activities.links import LinkUse
+from activities.person import Reachable, SignersFile
+from activities.store import Home
 from starter.page.screens import Act
 from starter.wishes import Refused
-from tests.starter.paging import DUTCH, FIRST, NOW, SECOND, Phone, form_of, option_of, phone, text_of
-from workflows.model.entries import AskedQuestion
+from tests.starter.paging import DUTCH, FIRST, NOW, SECOND, Phone, form_of, option_of, phone, text_of, values_of
+from workflows.model.entries import AskedQuestion, EscalationEntry
+from workflows.model.planning import EscalationReason
 from workflows.model.subject import Status
+from workflows.model.texts import plain, reason_fault
 from workflows.model.views import AssigneeLine, Choices, TaskShow
 from workflows.model.wishes import Answer, Block, Delegation, Done, NotNow, Question, Unblock
 
@@ -187,6 +191,94 @@ async def test_the_owner_clears_the_way_or_answers(doer: Phone, blocks: bool, ac
     assert await offered(doer, owner) == [act]
     await doer.wish(owner, act, text="Take mine.")
     assert [one for one, _ in doer.wishes.taken] == [wish]
+
+
+async def customer(doer: Phone, **changes: Any) -> str:
+    """The link of a customer who stands in full in the file of the task, as two colleagues of theirs do."""
+    people = [
+        Reachable(name=name, email=f"{locale}@acme.test", zone="Asia/Tokyo", locale=locale)
+        for name, locale in (("Buyer", "fr"), ("Back <i>office</i>", "en"), ("Accounts", "en"))
+    ]
+    await doer.store.keep_signers(Home.of(TASK), "f" * 64, SignersFile.of(people) or b"")
+    asked = (AssigneeLine(person="signer-1", state="asked"),)
+    known = shown(choices("signer-1"), people=asked, colleagues=("signer-2", "signer-3"))
+    doer.known[TASK] = known.replace(**changes)
+    return link(doer, "signer-1")
+
+
+async def test_a_customer_who_stands_in_full_has_the_page_in_their_language_on_their_clock(doer: Phone) -> None:
+    page = text_of((await doer.open(await customer(doer))).text)
+    for said in ("Une tâche pour vous", TITLE, "(Tokyo)", "Legal desk"):
+        assert said in page
+
+
+@pytest.mark.parametrize(
+    ("act", "text", "wish"),
+    [
+        (Act.DONE, "", Done(actor="signer-1")),
+        (Act.BLOCK, "No key.", Block(person="signer-1", because="No key.")),
+        (Act.ASK, "Which?", Question(person="signer-1", text="Which?")),
+        (Act.LATER, "", NotNow(person="signer-1", until=datetime(2026, 11, 27, 14, 0, tzinfo=UTC))),
+    ],
+)
+async def test_a_customer_s_forms_are_wishes_of_their_own(doer: Phone, act: Act, text: str, wish: object) -> None:
+    at = "2026-11-27T14:00:00+00:00" if act is Act.LATER else None
+    answer = await doer.wish(await customer(doer), act, at, text=text)
+    assert (answer.status_code, [one for one, _ in doer.wishes.taken]) == (303, [wish])
+
+
+async def test_a_customer_chooses_one_of_the_colleagues_whom_the_file_names_and_nobody_else(doer: Phone) -> None:
+    path = await customer(doer)
+    page = (await doer.open(path)).text
+    assert values_of(page, Act.HAND_OVER) == ["signer-2", "signer-3"]
+    assert "Back &lt;i&gt;office&lt;/i&gt;" in page and "Accounts" in text_of(page)
+    for stranger in ("customer-deputy", "chair", "anybody@elsewhere.test", "signer-1", "signer-4", ""):
+        answer = await doer.wish(path, Act.HAND_OVER, stranger)
+        assert answer.status_code == 409, stranger
+    assert doer.wishes.taken == []
+    await doer.wish(path, Act.HAND_OVER, "signer-3")
+    assert [one for one, _ in doer.wishes.taken] == [Delegation(actor="signer-1", signer="signer-1", to="signer-3")]
+
+
+async def test_who_was_asked_before_or_is_away_is_no_colleague_to_choose(doer: Phone) -> None:
+    people = (
+        AssigneeLine(person="signer-3", state="reassigned"),
+        AssigneeLine(person="signer-1", state="asked"),
+    )
+    page = (await doer.open(await customer(doer, people=people))).text
+    assert values_of(page, Act.HAND_OVER) == ["signer-2"]
+
+
+async def test_who_handed_over_to_a_colleague_reads_to_whom(doer: Phone) -> None:
+    given = EscalationEntry(from_="signer-1", to="signer-3", reason=EscalationReason.MANUAL, at=NOW)
+    people = (AssigneeLine(person="signer-1", state="reassigned"), AssigneeLine(person="signer-3", state="asked"))
+    path = await customer(doer, people=people, choices=(), escalations=(given,))
+    assert "Accounts" in text_of((await doer.open(path)).text)
+
+
+@pytest.mark.parametrize(("act", "what"), [(Act.ASK, "la question"), (Act.BLOCK, "la raison"), (Act.DONE, "la note")])
+async def test_ten_thousand_characters_with_markup_that_turn_around_are_refused_in_words_and_kept(
+    doer: Phone, act: Act, what: str
+) -> None:
+    """What a browser can post: as large as it gets, in what is said of it nothing is markup and nothing turns."""
+    path = await customer(doer)
+    text = ("<script>alert(1)</script>\u202e🖋️" * 400)[:10_000]
+    words = {Act.ASK: "the question", Act.BLOCK: "the reason", Act.DONE: "the note"}
+    doer.wishes.failure = Refused(reason_fault(plain(text), words[act]) or "")
+    answer = await doer.wish(path, act, text=text)
+    assert answer.status_code == 409
+    assert f"{what} dépasse 1000 caractères." in text_of(answer.text)
+    assert "<script>" not in answer.text and "\u202e" not in answer.text
+    assert answer.text.count("&lt;script&gt;alert(1)&lt;/script&gt;🖋️") > 300
+    assert (await doer.wish(path, act, text=10 * text)).status_code == 403
+
+
+async def test_the_owner_reads_a_customer_s_name_and_no_other_onlooker_the_reason(doer: Phone) -> None:
+    path = await customer(doer, question=stuck().replace(person="signer-1"))
+    assert "No <key> fits." in text_of((await doer.open(path)).text)
+    owner = text_of((await doer.open(link(doer, OWNER, LinkUse.VIEW))).text)
+    assert "Buyer cannot go on" in owner and "No <key> fits." in owner
+    assert "No <key> fits." not in text_of((await doer.open(link(doer, "chair", LinkUse.VIEW))).text)
 
 
 async def test_an_onlooker_reads_who_was_asked_and_can_do_nothing(doer: Phone) -> None:

@@ -48,7 +48,11 @@ class FollowUpMessages(LivingWorkflow[Memory]):
 
     @delegate.validator
     def _may_delegate(self, wish: Delegation) -> None:
-        self._allow(wish, operations.refuse_delegate(self._progress, wish, self.subject.requester))
+        self._allow(wish, self.refuse_delegate(wish))
+
+    def refuse_delegate(self, wish: Delegation) -> str | None:
+        """Why a place cannot be handed over like this; a kind may have more against it."""
+        return operations.refuse_delegate(self._progress, wish, self.subject.requester)
 
     @workflow.update(description="Move the due date, and plan everything anew")
     def extend(self, wish: Extension) -> Receipt:

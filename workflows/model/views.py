@@ -147,6 +147,8 @@ class TaskShow(FollowUpShow):
     title: str
     text: str = ""
     people: tuple[AssigneeLine, ...]
+    colleagues: tuple[str, ...] = ()
+    """The only ones to whom whoever is asked may hand over themselves, if any are named."""
     done_by: str | None = None
 
     @property

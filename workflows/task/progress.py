@@ -11,7 +11,7 @@ from workflows.model.notices import NoticeAction
 from workflows.model.subject import Status
 from workflows.model.task import Task
 from workflows.model.texts import name_fault, reason_fault, text_fault
-from workflows.model.wishes import Block, Done, Ending, Problem, Stop, StopKind, Waiver
+from workflows.model.wishes import Block, Delegation, Done, Ending, Problem, Stop, StopKind, Waiver
 from workflows.task.assignees import Assignees
 
 
@@ -99,6 +99,13 @@ def refuse_waive(progress: TaskProgress, wish: Waiver) -> str | None:
 def waive(progress: TaskProgress, wish: Waiver, now: datetime) -> TaskProgress:
     """Nobody needs to do it any more."""
     return progress.close(Ending(outcome=Status.WAIVED, who=wish.actor, why=wish.reason), now)
+
+
+def refuse_stranger(task: Task, wish: Delegation) -> str | None:
+    """Why whoever is asked cannot hand over to this person: a page that asks anybody would be a mail relay."""
+    if not task.colleagues or wish.actor != wish.signer or wish.to in task.colleagues:
+        return None
+    return f"{wish.to} is not one of the colleagues to whom it can be handed over"
 
 
 def refuse_block(progress: TaskProgress, wish: Block) -> str | None:

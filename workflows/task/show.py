@@ -14,8 +14,12 @@ from workflows.task.progress import TaskProgress
 def show(given: TaskInput, progress: TaskProgress, now: datetime) -> TaskShow:
     """Everything there is to know of a task at `now`."""
     people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in progress.assignees.people)
+    known = facts(given.subject, given.policy, progress, now)
+    if given.task.colleagues:
+        known = known.replace(choices=tuple(one.replace(hand_over=True) for one in known.choices))
     return TaskShow(
-        **dict(facts(given.subject, given.policy, progress, now)),
+        **dict(known),
+        colleagues=given.task.colleagues,
         title=given.task.title,
         text=given.task.text,
         people=tuple(people),

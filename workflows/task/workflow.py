@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.settlement import SettledTask
     from workflows.model.subject import Subject
     from workflows.model.views import TaskShow
-    from workflows.model.wishes import Block, Done, Unblock, Waiver
+    from workflows.model.wishes import Block, Delegation, Done, Unblock, Waiver
     from workflows.names import BLOCK, DONE, SHOW, TASK, UNBLOCK, WAIVE
     from workflows.ports import StandIns
     from workflows.task.inputs import TaskInput
@@ -87,6 +87,10 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
     async def act_first(self, first: First) -> None:
         """Nothing comes first: everybody was asked when it began, and whoever ends it has ended it."""
         raise RuntimeError(f"a task has no {first}")
+
+    def refuse_delegate(self, wish: Delegation) -> str | None:
+        """Whoever is asked hands over to colleagues alone, if any are named; for everybody else it is as ever."""
+        return super().refuse_delegate(wish) or progress.refuse_stranger(self._request.task, wish)
 
     async def hand_over(self, wanted: Reassignment) -> None:
         """Give a place to somebody else who is there."""

@@ -9,7 +9,8 @@ from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Participant, Status
 from workflows.model.task import Task
-from workflows.model.wishes import Answer, Block, NotNow, Question
+from workflows.model.texts import TEXT_AT_MOST
+from workflows.model.wishes import Answer, Block, Done, NotNow, Question
 from workflows.signature.progress import Progress
 from workflows.task import progress as tasks
 
@@ -42,5 +43,12 @@ def test_what_is_translated_is_what_the_request_says() -> None:
     said += (
         tasks.refuse_block(stuck, Block(person=SIGNER, because="no key")),
         tasks.refuse_block(TASK, Block(person=SIGNER, because=" ")),
+    )
+    long = "x" * (TEXT_AT_MOST + 1)
+    said += (
+        operations.refuse_ask(SENT, Question(person=SIGNER, text=long)),
+        operations.refuse_answer(asked, Answer(actor="legal-desk", text=long)),
+        tasks.refuse_block(TASK, Block(person=SIGNER, because=long)),
+        tasks.refuse_done(TASK, Done(actor=SIGNER, note=long)),
     )
     assert said == REFUSALS

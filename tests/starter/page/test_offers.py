@@ -27,21 +27,21 @@ def shown(**changes: Any) -> RequestShow:
     return RequestShow(id="msa", kind="nda", status=Status.SENT, choices=(choices.replace(**changes),))
 
 
-def offered(delegate: Person | None, **changes: Any) -> Offers:
-    return to_awaited(shown(**changes), SIGNER, delegate, Reader.of(person()), NOW)
+def offered(*stand_ins: Person, **changes: Any) -> Offers:
+    return to_awaited(shown(**changes), SIGNER, stand_ins, Reader.of(person()), NOW)
 
 
 def test_a_delegate_is_offered_unless_absent() -> None:
     day = NOW.date()
     away = [{"from": day.isoformat(), "until": (day + timedelta(days=2)).isoformat()}]
-    assert offered(person()).delegate == person()
-    assert offered(person(absent=away)).delegate is None
-    assert offered(None).delegate is None
-    assert offered(person(), hand_over=False).delegate is None
+    assert offered(person()).takers == (person(),)
+    assert offered(person(absent=away)).takers == ()
+    assert offered().takers == ()
+    assert offered(person(), hand_over=False).takers == ()
 
 
 def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
-    assert to_awaited(shown(), "somebody-else", person(), Reader.of(person()), NOW) == NOTHING
+    assert to_awaited(shown(), "somebody-else", (person(),), Reader.of(person()), NOW) == NOTHING
 
 
 @pytest.mark.parametrize("act", [*Act, "", "nonsense"])
