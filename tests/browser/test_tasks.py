@@ -8,6 +8,7 @@ from activities.tasks.input import PreparedTask
 from starter import requests, settings
 from starter.context import opened
 from starter.needs import Need
+from starter.page.screens import ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL
 from tests.browser.phone import Phone
 from tests.stack.laptop import Laptop
@@ -68,3 +69,60 @@ async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanish
     await phone.is_usable()
     await phone.inbox(LEGAL)
     await expect(phone.notice(TITLE)).to_contain_text(["Done: "])
+
+
+async def test_a_customer_in_full_is_answered_and_hands_over_to_a_colleague(phone: Phone, laptop: Laptop) -> None:
+    title = "Tell us where the invoices go"
+    file = laptop.folder / "example" / "billing.yaml"
+    file.write_text(f"""
+id: acme.3.1
+kind: team-task
+title: {title}
+owner: {LEGAL}
+who:
+  name: Buyer
+  email: buyer@customer.test
+  zone: Europe/Paris
+  locale: fr
+  devices: [{{token: buyer~1, platform: ios}}]
+colleagues:
+  - {{name: Back office, email: office@customer.test, zone: Europe/Paris,
+     devices: [{{token: office~1, platform: android}}]}}
+  - {{name: Accounts, email: accounts@customer.test, zone: Europe/Paris}}
+""")
+    assert laptop.answer("task", "start", str(file))["created"]
+    await phone.inbox("buyer")
+    await phone.notice(title).first.tap()
+    await expect(phone.heading("Une tâche pour vous")).to_be_visible()
+    await phone.is_usable()
+    await phone.page.get_by_text("Je ne peux pas continuer, car").tap()
+    await phone.page.locator("#block-text").fill(STUCK)
+    await phone.page.locator("details[open] button").tap()
+    await expect(phone.page.get_by_text(STUCK)).to_be_visible()
+
+    await phone.inbox(LEGAL)
+    await phone.notice(title).filter(has_text="Please clear the way.").tap()
+    await expect(phone.page.get_by_text("Buyer cannot go on")).to_be_visible()
+    await phone.page.get_by_label("How can it go on?").fill(WAY)
+    await phone.button("It can go on").tap()
+    await expect(phone.page.get_by_text(WAY)).to_be_visible()
+
+    await phone.inbox("buyer")
+    await phone.notice(title).last.tap()
+    await phone.again_until(phone.page.get_by_text(WAY))
+    await phone.page.get_by_text("Transmettre", exact=True).tap()
+    await expect(phone.button("Transmettre à Accounts")).to_be_visible()
+    await phone.is_usable()
+    await phone.button("Transmettre à Back office").tap()
+    await expect(phone.screen(ScreenName.HANDED_OVER)).to_contain_text("Back office")
+    await phone.is_usable()
+
+    await phone.inbox("office")
+    await phone.notice(title).first.tap()
+    await phone.button("Mark as done").first.tap()
+    await expect(phone.heading("Your part is done")).to_be_visible()
+    shown = laptop.answer("task", "show", "acme.3.1")
+    assert [(one["person"], one["state"]) for one in shown["people"]] == [
+        ("signer-1", "reassigned"),
+        ("signer-2", "done"),
+    ]

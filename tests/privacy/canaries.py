@@ -29,6 +29,11 @@ NEVER = {
     "name of a signer": "Canary First Name",
     "name of the desk": "Canary Desk Name",
     "name of an inline signer": "Canary Inline Name",
+    "e-mail of a customer": "canary.customer@customer.test",
+    "name of a customer": "Canary Customer Name",
+    "e-mail of a customer's colleague": "canary.colleague@customer.test",
+    "name of a customer's colleague": "Canary Colleague Name",
+    "device token of a customer": "canary-customer~70419",
     "device token": "canary-first~70417",
     "device token of the desk": "legal-desk~70418",
 }
@@ -61,6 +66,25 @@ people:
     zone: Europe/Amsterdam
     devices: [{token: legal-desk~70418, platform: web}]
 """
+
+
+def step_file(folder: Path) -> Path:
+    """A task for a customer who is only in the file, as is a colleague of theirs."""
+    file = folder / "step.yaml"
+    file.write_text("""
+id: step
+kind: team-task
+title: Tell us where the invoices go
+owner: legal-desk
+who:
+  name: Canary Customer Name
+  email: canary.customer@customer.test
+  zone: Europe/Paris
+  devices: [{token: canary-customer~70419, platform: ios}]
+colleagues:
+  - {name: Canary Colleague Name, email: canary.colleague@customer.test, zone: Europe/Paris}
+""")
+    return file
 
 
 def request_file(folder: Path, id: str, title: str, sandbox: str) -> Path:

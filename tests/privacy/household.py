@@ -1,6 +1,7 @@
 """The four processes of the laptop stack: canaries for secrets, telling all that can be told, with keys to turn."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -74,10 +75,10 @@ class Household:
         answer = await self.http.get(f"http://{HOST}:{self.kept.ports.worker_metrics}/metrics")
         self.heard.append(answer.raise_for_status().content)
 
-    async def starts(self, file: Path) -> None:
-        """Type `countersign request start` in a second terminal."""
+    async def starts(self, file: Path, kind: str = "request") -> None:
+        """Type `countersign request start`, or that of a task, in a second terminal."""
         process = await asyncio.create_subprocess_exec(
-            *modules.command("starter", "request", "start", str(file), "--json"),
+            *modules.command("starter", kind, "start", str(file), "--json"),
             env=dict(self.environment),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -108,6 +109,20 @@ class Household:
             await browser.press(await browser.press(page))
         finally:
             await browser.aclose()
+
+    async def hands_over_on_the_phone(self) -> None:
+        """The customer taps the notice of their step and chooses the colleague."""
+
+        async def told(person: str) -> dict[str, Any] | None:
+            return next((one for one in await self.ledger("push") if one["token"].startswith(person)), None)
+
+        link = (await eventually(lambda: told("canary-customer")))["link"]
+        page = await self.http.get(link)
+        [form] = re.findall(r'name="token" value="([^"]+)">\s*<input[^>]*value="hand-over"', page.text)
+        fields = {"token": form, "act": "hand-over", "value": "signer-2"}
+        headers = {"origin": "null", "sec-fetch-site": "same-origin"}
+        answer = await self.http.post(link, data=fields, headers=headers)
+        assert answer.status_code == 303, answer.text
 
     async def second_signer(self, request: str, deed: str) -> None:
         """The signer who has no phone signs or declines by Core's mail, once it is their turn."""

@@ -4,11 +4,12 @@ Then everything that was written down is searched for what must not be found.
 """
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.privacy.canaries import CONTENT, MESSAGE, NEVER, PLAIN_TITLE, SEALED, SEALED_TITLE, request_file
+from tests.privacy.canaries import CONTENT, MESSAGE, NEVER, PLAIN_TITLE, SEALED, SEALED_TITLE, request_file, step_file
 from tests.privacy.evidence import Evidence, gathered
 from tests.privacy.household import Household, household
 from tests.versions.stage import eventually
@@ -23,7 +24,9 @@ async def lived(home: Household) -> None:
     """One is begun without keys; with them it is ended, and another one lives and is declined."""
     await home.open()
     await home.starts(request_file(home.example, "plain", PLAIN_TITLE, home.sandbox))
+    await home.starts(step_file(home.example), "task")
     await home.signs_on_the_phone("plain")
+    await home.hands_over_on_the_phone()
     await home.turn_to(KEYS)
     await home.starts(request_file(home.example, "sealed", SEALED_TITLE, home.sandbox))
     await home.signs_on_the_phone("sealed")
@@ -40,10 +43,12 @@ async def ended(home: Household) -> bool:
 
 
 async def made(home: Household) -> dict[str, str]:
-    """The signing links and embed_urls of this life."""
-    links = {one["link"].rsplit("/", 1)[-1] for one in await home.ledger("push") if "/open/" in one["link"]}
+    """The links to pages of ours and embed_urls of this life."""
+    links = {
+        one["link"].rsplit("/", 1)[-1] for one in await home.ledger("push") if re.search("/(open|task)/", one["link"])
+    }
     signers = [signer["uuid"] for document in await home.documents() for signer in document["signers"]]
-    refs = {f"signing link {number}": ref for number, ref in enumerate(sorted(links))}
+    refs = {f"link {number}": ref for number, ref in enumerate(sorted(links))}
     return refs | {f"embed_url {number}": f"/sign/{uuid}" for number, uuid in enumerate(signers)}
 
 

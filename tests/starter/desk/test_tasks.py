@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from activities.person import Reachable, SignersFile
+from activities.store import Home
 from starter.desk.acts import Deed
 from starter.wishes import NotLiving, Refused
 from tests.starter.desk.office import (
@@ -78,6 +80,17 @@ async def test_who_asked_reads_what_it_is_where_it_stands_and_what_happened_in_w
     ):
         assert said in text
     assert "have signed" not in text
+
+
+async def test_a_customer_who_stands_in_full_is_named_and_why_they_cannot_go_on_stands_there(desk: Office) -> None:
+    buyer = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
+    await desk.store.keep_signers(Home.of("task:keys"), "f" * 64, SignersFile.of([buyer]) or b"")
+    desk.known["task:keys"] = shown(
+        people=(AssigneeLine(person="signer-1", state="asked"),), question=STUCK.replace(person="signer-1")
+    )
+    text = text_of(await (await desk.come_in(OWNER)).get(PAGE))
+    assert "Buyer cannot go on No <key> fits." in text and "Buyer asked" in text
+    assert "signer-1" not in text
 
 
 @pytest.mark.parametrize("person", [OWNER, OPERATOR])
