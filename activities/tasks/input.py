@@ -46,7 +46,8 @@ class PreparedTask:
     async def lives(self, store: Store, given: FollowUpInput) -> None:
         """See `path.Prepared`: its people and its cover sheet, for nothing of a task is created elsewhere."""
         if isinstance(given, TaskInput):
-            await store.choose_signers(Home.of(given.task.workflow_id), given.fingerprint)
+            if self.people is not None:
+                await store.choose_signers(Home.of(given.task.workflow_id), given.fingerprint)
             await TaskCover.keep(store, given.task)
 
 

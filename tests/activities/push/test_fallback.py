@@ -12,13 +12,14 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.links import Links
 from activities.people import FileDirectory, device_hash
+from activities.person import Device, Platform, Reachable, SignersFile
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
 from activities.push.fallback import reference_of
 from activities.push.limiter import AT_ONCE
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
-from activities.store import Store
+from activities.store import Home, Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import delivery, entries, mark, notice, only, outcomes, pushes
@@ -142,6 +143,33 @@ async def test_a_task_is_nothing_that_core_signature_knows_of_so_we_write_oursel
     assert mail.subject == "To do: Hand out the keys"
     assert mail.path is not None and mail.path.startswith("https://sign.example/task/")
     assert entries(sandbox, "mail") == []
+
+
+@pytest.mark.parametrize(
+    ("devices", "channel"),
+    [
+        ((), Channel.MAIL),
+        ((Device(token="buyer~1", platform=Platform.IOS),), Channel.PUSH),
+    ],
+)
+async def test_a_customer_in_full_of_a_task_is_told_in_their_language_where_they_can_be_reached(
+    sandbox: RunningSandbox, reaching: Notices, store: Store, devices: tuple[Device, ...], channel: Channel
+) -> None:
+    task = Task(
+        id="acme.3.1",
+        kind="team-task",
+        title="Facturen",
+        requester="requester",
+        people=(Participant(person="signer-1", role=Role.DO),),
+    )
+    buyer = Reachable(name="Buyer", email="buyer@acme.test", zone="UTC", locale="nl", devices=devices)
+    await store.keep_signers(Home.of(task.workflow_id), "f" * 64, SignersFile.of([buyer]) or b"")
+    asked = notice("signer-1", action=NoticeAction.DO)
+    line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
+    assert (line.person, line.channel, line.outcome) == ("signer-1", channel, Outcome.ACCEPTED)
+    mails = [one.subject for one in sandbox.world.memory.mails.where("buyer")]
+    titles = [one["title"] for one in pushes(sandbox)]
+    assert (mails + titles) == ["Te doen: Facturen"]
 
 
 async def test_a_first_notice_stays_core_signatures_own_mail(sandbox: RunningSandbox, reaching: Notices) -> None:
