@@ -112,6 +112,16 @@ def _leads_to_the_desk(delivery: Delivery, notice: Notice) -> bool:
     return is_quiet(notice.stage) or (customers is not False and notice.person not in customers)
 
 
+def speaking_for(message: Message, others: int, reader: Reader, company: str = "") -> Message:
+    """The message, saying how many things wait for its reader; the link leads to the first of them."""
+    if not others:
+        return message
+    say = reader.language
+    heading = say.say_count("{count} thing waits for you", "{count} things wait for you", others + 1)
+    body = say.say("Please begin with the one that opens here.")
+    return replace(message, heading=heading, body=_BETWEEN.join(filter(None, (isolated(company), body))))
+
+
 def fitted(message: Message, size: Callable[[Message], int], limit: int) -> Message:
     """The message with its document name cut so far that `size` is at most `limit` bytes."""
     excess = size(message) - limit

@@ -20,6 +20,7 @@ from workflows.model.notices import (
     Delivered,
     DeliveryReport,
     DeviceOutcome,
+    HeldBack,
     Notice,
     NoticeAction,
     Outcome,
@@ -68,6 +69,8 @@ class Told:
     trouble: ApplicationError | None = None
     put_off: Reason | None = None
     """Why it was not sent although it was planned: it is planned anew and has no line yet."""
+    held: HeldBack | None = None
+    """It is tried again when the budget of its recipient frees."""
 
     def stopped(self, outcome: Outcome, why: Reason, trouble: ApplicationError | None = None) -> "Told":
         """The same with an outcome that its messages do not show."""
@@ -139,7 +142,7 @@ def report(
     `left` are the notices that were not begun. Of `stragglers` nothing is raised: others of the same stage were
     reached, and one bad phone stops no request.
     """
-    lines = tuple(one.line for one in told if one.put_off is None)
+    lines = tuple(one.line for one in told if one.put_off is None and one.held is None)
     if not stragglers and not any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines):
         _raise_worst(told)
     open_messages = [message for one in told for message in one.messages if message[1].fate in _OPEN]
@@ -154,6 +157,7 @@ def report(
             for one in told
             if one.put_off is not None
         ),
+        held=tuple(one.held for one in told if one.held is not None),
     )
 
 

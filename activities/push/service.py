@@ -18,13 +18,14 @@ from activities.push.dialect import PushDialect
 from activities.push.fallback import ASKED, Fallback, Letters, address_of, fallback_of
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import OthersAsleep, SignerMail
-from activities.push.message import Message, compose
+from activities.push.message import Message, compose, speaking_for
 from activities.push.phones import Phones
+from activities.push.quiet import Budget, Joined, Place
 from activities.push.report import Mail, Told, report
 from activities.reader import Reader
 from activities.store import Home, Store
 from workflows.follow_up.stages import Stage, is_quiet, is_warning
-from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction, Outcome
+from workflows.model.notices import Delivery, DeliveryReport, HeldBack, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
 from workflows.model.request import SignerState
@@ -85,6 +86,7 @@ class Notices(PushService):
         self._pace = pace
         self._clock = clock
         self._store = store
+        self._budget = Budget(store)
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         """See the port. A call for open devices alone says nothing of notices that have none of them."""
@@ -139,15 +141,15 @@ class Notices(PushService):
         if needless := _needless(delivery, notice, seen):
             return told.stopped(Outcome.SUPPRESSED, needless)
         try:
-            return await self._addressed(delivery, notice)
+            person = await self._directory.person(notice.person, delivery.subject.workflow_id)
+            return await self._in_budget(delivery, await self._addressed(delivery, notice, person), person)
         except UnknownPerson:
             gone = Reason.UNKNOWN_PERSON
             return replace(told, put_off=gone) if notice.movable else told.stopped(Outcome.FAILED, gone)
         except DirectoryFailure as failure:
             return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
 
-    async def _addressed(self, delivery: Delivery, notice: Notice) -> "Told | Ready | None":
-        person = await self._directory.person(notice.person, delivery.subject.workflow_id)
+    async def _addressed(self, delivery: Delivery, notice: Notice, person: Person) -> "Told | Ready | None":
         told, fallback = Told(notice), fallback_of(delivery, notice)
         if _is_away(person, delivery, notice):
             return replace(told, put_off=Reason.ABSENT)
@@ -166,6 +168,25 @@ class Notices(PushService):
             return ""
         words = await words_of(self._store, Home.of(delivery.subject.workflow_id), notice.text)
         return "" if words in (ERASED, DAMAGED) else words
+
+    async def _in_budget(self, delivery: Delivery, one: "Told | Ready | None", person: Person) -> "Told | Ready | None":
+        """The same if it may be told now; what reaches nobody takes nothing of the budget."""
+        if one is None or (isinstance(one, Told) and not one.mail):
+            return one
+        with failing_as_application_errors():
+            alone, sent = isinstance(one, Told), isinstance(one, Told) and _mailed_by_itself(one)
+            answer = await self._budget.ask(delivery, one.notice, person, alone=alone, told=sent)
+        match answer:
+            case Place(others) if isinstance(one, Ready):
+                return replace(one, message=speaking_for(one.message, others, Reader.of(person), self._company))
+            case Place():
+                return one
+            case HeldBack():
+                return Told(one.notice, held=answer)
+            case Joined():
+                return Told(one.notice).stopped(Outcome.SUPPRESSED, Reason.JOINED)
+            case Reason():
+                return Told(one.notice).stopped(Outcome.SUPPRESSED, answer)
 
     async def _send(self, ready: "Ready") -> Told:
         if not ready.devices:

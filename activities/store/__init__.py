@@ -3,6 +3,7 @@
 from activities.store.document import StoredDocument
 from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict, StoreFailure, TextDamaged
 from activities.store.home import Home, owner_in
+from activities.store.row import Row
 from activities.store.store import Store, device_hash
 from activities.store.texts import Reference
 
@@ -12,6 +13,7 @@ __all__ = [
     "Home",
     "RecordConflict",
     "Reference",
+    "Row",
     "Store",
     "StoreFailure",
     "StoredDocument",

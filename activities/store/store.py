@@ -14,6 +14,7 @@ from activities.store.document import StoredDocument
 from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict, TextDamaged
 from activities.store.home import Home
 from activities.store.objects import Objects
+from activities.store.row import Row
 from activities.store.texts import KeptText, Reference
 
 _DEVICE_HASH_LENGTH: Final = 12
@@ -244,6 +245,10 @@ class Store:
     async def use_once(self, day: date, name: str) -> bool:
         """Use up something that may be used once, ever; whether nobody had. By day, so that old ones can be dropped."""
         return await self._objects.create(f"desk/used/{day.isoformat()}/{name}.json", b"{}")
+
+    def quiet(self, of: str, key: str) -> Row:
+        """What somebody was told by all parts of an onboarding."""
+        return Row(self._objects, f"quiet/{of}/{key}")
 
     async def session_serial(self, person: str) -> str:
         """What somebody's sessions at the desk must have in them; empty until they were signed out once."""

@@ -76,6 +76,7 @@ _PATTERNS: Final = (
     (re.compile(r"question \d+ answered"), phrase("{who} answered the question")),
     (re.compile(r"problem (?P<code>\S+)"), phrase("Something is in the way ({code})")),
     (re.compile(r"(?P<stage>\S+) put off"), phrase("A notice to {who} was put off")),
+    (re.compile(r"(?P<stage>\S+) held back"), phrase("{who} is told later")),
     (re.compile(r"(?P<stage>\S+) suppressed"), phrase("{who} was not told")),
     (re.compile(r"(?P<stage>\S+) failed"), phrase("{who} could not be told")),
 )
@@ -108,6 +109,8 @@ _REASONS: Final[Mapping[str, str]] = {
     Reason.ANSWERED: phrase("the question was answered"),
     Reason.NO_DEVICE: phrase("they have no device"),
     Reason.CAUGHT_UP: phrase("a later one said the same"),
+    Reason.QUIET: phrase("they have heard enough for now"),
+    Reason.JOINED: phrase("another notice has said so"),
     Reason.UNKNOWN_PERSON: phrase("they are not in the directory"),
     Reason.DIRECTORY: phrase("the directory gave no answer"),
     Reason.REFUSED: phrase("the service refused it"),

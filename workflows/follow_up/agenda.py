@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import workflows.follow_up.stages as stages
 from workflows.follow_up.ledger import key_of
 from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.stages import Stage
 from workflows.model.notices import Notification, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind
 from workflows.model.wishes import StopKind
@@ -162,7 +163,8 @@ def _held(moment: Moment, agenda: Agenda, progress: FollowUp, now: datetime) -> 
     if moment.kind is MomentKind.EXPIRE:
         return _waiting_for_the_last_word(moment, agenda, progress)
     again = [one.until for one in progress.held if one.person == moment.to]
-    held = moment.replace(at=max(moment.at, moment.held_until or moment.at, *again))
+    enough = progress.ledger.held_until(moment.to, moment.stage)
+    held = moment.replace(at=max(moment.at, moment.held_until or moment.at, enough or moment.at, *again))
     return _apart(held, agenda, progress, now) if moment.kind is MomentKind.ESCALATED else held
 
 
@@ -182,14 +184,15 @@ def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: FollowU
         for line in progress.notifications
         if stages.is_last_word(line.stage)
     ]
-    return expiry.replace(at=max([expiry.at, *heeded]))
+    held = [one.until for one in progress.ledger.held if stages.is_last_word(one.stage)]
+    return expiry.replace(at=max([expiry.at, *heeded, *held]))
 
 
 def _time_to_heed(word: Notification, planned_at: datetime | None, over_at: datetime) -> timedelta:
     """How long nothing expires after this last word: a late one leaves as much time as was planned, at most a day."""
     if word.outcome is Outcome.FAILED:
         return _LAST_WORD
-    late = word.outcome is Outcome.ACCEPTED and planned_at is not None and word.at - planned_at > APART
+    late = word.reached and planned_at is not None and word.at - planned_at > APART
     return min(over_at - planned_at, _LAST_WORD) if late and planned_at is not None else timedelta()
 
 
@@ -202,6 +205,7 @@ def _nudge(due: list[Moment], ahead: list[Moment], progress: FollowUp, now: date
         moment
         for moment in kept
         if any(_says_enough(line, moment) and now - line.at < APART for line in _nudges_of(moment.person, progress))
+        or _was_due_before_the_first_word(moment, progress)
     )
     return Nudge(
         moments=tuple(moment for moment in kept if moment not in too_soon),
@@ -210,13 +214,19 @@ def _nudge(due: list[Moment], ahead: list[Moment], progress: FollowUp, now: date
     )
 
 
+def _was_due_before_the_first_word(nudge: Moment, progress: FollowUp) -> bool:
+    """Whether it reminds somebody of what was held back from them until now."""
+    first = [line for line in progress.notifications if line.stage == Stage.READY and line.person == nudge.person]
+    return nudge.kind is not MomentKind.WARN and any(line.reached and nudge.at <= line.at for line in first)
+
+
 def _weight(nudge: Moment) -> tuple[int, datetime]:
     return _NUDGES.index(nudge.kind), nudge.at
 
 
 def _nudges_of(person: str, progress: FollowUp) -> list[Notification]:
     """The nudges that have reached this person."""
-    lines = [line for line in progress.notifications if line.person == person and line.outcome is Outcome.ACCEPTED]
+    lines = [line for line in progress.notifications if line.person == person and line.reached]
     return [line for line in lines if stages.is_nudge(line.stage)]
 
 

@@ -10,9 +10,9 @@ from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.operations import open_question
 from workflows.follow_up.stages import reminder_number
 from workflows.model.base import Model
-from workflows.model.notices import Outcome
 from workflows.model.planning import EscalationReason, OpenQuestion, Planning, Reminded
 from workflows.model.policy import Policy
+from workflows.model.quiet import Quiet
 from workflows.model.subject import Subject
 from workflows.model.wishes import StopKind
 
@@ -24,6 +24,8 @@ class FollowUpInput(Model):
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
     fingerprint: str = ""
     subscribers: tuple[str, ...] = ()
+    quiet: Quiet | None = None
+    """The budget of notices that it shares with other parts of an onboarding."""
 
     @property
     @abstractmethod
@@ -51,7 +53,7 @@ def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUp, no
 
 
 def _heard_at(progress: FollowUp, person: str) -> datetime | None:
-    lines = (line for line in progress.notifications if line.outcome is Outcome.ACCEPTED)
+    lines = (line for line in progress.notifications if line.reached)
     return max((line.at for line in lines if line.person == person), default=None)
 
 

@@ -5,7 +5,7 @@ and kind of notice and each time that somebody chose, because decisions rest on 
 the store with the next delivery.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self, TypeAlias
@@ -13,7 +13,7 @@ from typing import Final, Self, TypeAlias
 import workflows.follow_up.stages as stages
 from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG, Stage
 from workflows.model.base import Model
-from workflows.model.notices import Channel, Delivered, Notification, Outcome
+from workflows.model.notices import Channel, Delivered, HeldBack, Notification, Outcome
 from workflows.model.planning import Moment, MomentKind, Reason
 from workflows.names import alert_key, notice_key
 
@@ -52,6 +52,8 @@ class Ledger(Model):
     leaving: tuple[Notification, ...] = ()
     paged: int = 0
     """How many lines are in the store."""
+    held: tuple[HeldBack, ...] = ()
+    """The last notice of each person that waits for their budget; no other decision rests on it."""
 
     @property
     def remembered(self) -> tuple[Notification, ...]:
@@ -70,7 +72,22 @@ class Ledger(Model):
         for line in lines:
             earlier = by_key.pop(line.key, None)
             by_key[line.key] = Notification(**dict(_completed(earlier, line)), at=earlier.at if earlier else now)
-        return self.replace(lines=tuple(by_key.values()))._bounded()
+        held = tuple(one for one in self.held if one.key not in by_key)
+        return self.replace(lines=tuple(by_key.values()), held=held)._bounded()
+
+    def with_held(self, held: Iterable[HeldBack]) -> Self:
+        """The ledger after these notices were held back."""
+        by_person = {one.person: one for one in (*self.held, *held)}
+        return self.replace(held=tuple(by_person.values()))
+
+    def without_held(self, people: Collection[str]) -> Self:
+        """The ledger once these people are told nothing more."""
+        return self.replace(held=tuple(one for one in self.held if one.person not in people))
+
+    def held_until(self, person: str, stage: str) -> datetime | None:
+        """When somebody's budget frees, as far as such a notice waits for it."""
+        waits = stages.is_rationed(stage)
+        return next((one.until for one in self.held if waits and one.person == person), None)
 
     def without(self, keys: frozenset[str]) -> Self:
         """The ledger without what failed of these: nobody was reached, and they are sent anew."""

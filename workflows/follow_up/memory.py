@@ -143,6 +143,14 @@ class FollowUp(Noted):
         due_at, closes_at = self.due_at, self.closes_at
         return due_at if due_at and now < due_at and due_at != closes_at else None
 
+    def wakes_at(self, now: datetime) -> datetime | None:
+        """When it is to be looked at although nothing is planned and nothing was heard.
+
+        That it is overdue is news of its own: a query knows the time of the last task, not its own.
+        """
+        instants = (self.look_at(now), self.late_at(now), self.held_until(now))
+        return min((at for at in instants if at is not None), default=None)
+
     def firsts(self) -> Iterator[First]:
         """What comes before anybody is told anything, in its order."""
         if self.ending:
@@ -275,7 +283,8 @@ class FollowUp(Noted):
             if one.kind not in (done if one.person in escalated else but) and (one.suppressed is None or one.at <= now)
         )
         left = tuple(moment for moment in self.unsent if moment not in theirs)
-        return self.replace(planned_once=left).suppress(given_up, why, now)
+        known = self.replace(planned_once=left, ledger=self.ledger.without_held(people))
+        return known.suppress(given_up, why, now)
 
 
 Memory = TypeVar("Memory", bound=FollowUp)

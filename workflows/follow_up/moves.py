@@ -57,7 +57,7 @@ def moves(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> 
     First what is known already is acted on, then people are told what has happened, then the agenda is followed, as far
     as there is one. `announcement` is what has happened and whoever is concerned was not told yet.
     """
-    yield from before_the_agenda(memory, announcement)
+    yield from before_the_agenda(memory, tuple(one for one in announcement if not memory.is_held(one, now)))
     if memory.agenda is not None:
         yield next_step(memory.agenda, memory, now)
 

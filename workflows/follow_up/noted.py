@@ -5,7 +5,7 @@ from typing import Final, Self
 
 from workflows.follow_up.clocks import Clocked
 from workflows.follow_up.ledger import LINES_AT_MOST, Ledger, key_of, suppressed
-from workflows.model.notices import Delivered, Notification, Outcome, Page
+from workflows.model.notices import Delivered, HeldBack, Notice, Notification, Outcome, Page
 from workflows.model.planning import Agenda, Moment, Reason
 
 _PAGE_AT_MOST: Final = LINES_AT_MOST
@@ -59,6 +59,24 @@ class Noted(Clocked):
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
         """Write what became of notices into the ledger."""
         return self.replace(ledger=self.ledger.with_lines(lines, now))
+
+    def held_back(self, notices: tuple[HeldBack, ...], now: datetime) -> Self:
+        """Remember who has heard enough for now; of one notice the timeline says so once."""
+        before = {one.key for one in self.ledger.held}
+        known = self.replace(ledger=self.ledger.with_held(notices))
+        for one in notices:
+            if one.key not in before:
+                known = known.note(now, f"{one.stage} held back", one.person, one.says)
+        return known
+
+    def is_held(self, notice: Notice, now: datetime) -> bool:
+        """Whether a notice waits for its recipient's budget."""
+        until = self.ledger.held_until(notice.person, notice.stage)
+        return until is not None and now < until
+
+    def held_until(self, now: datetime) -> datetime | None:
+        """When the next of those who have heard enough may hear more."""
+        return min((one.until for one in self.ledger.held if now < one.until), default=None)
 
     def untold(self, lines: tuple[Delivered, ...]) -> Self:
         """Drop the lines of notices that have reached nobody yet: they are sent anew once the news is acted on."""

@@ -18,7 +18,7 @@ from workflows.follow_up.operations import (
     snoozes_left,
 )
 from workflows.model.entries import TimelineEntry
-from workflows.model.notices import Delivered, Notification, Outcome
+from workflows.model.notices import Delivered, HeldBack, Notification, Outcome
 from workflows.model.planning import MomentKind, Reason
 from workflows.model.policy import Policy
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -44,7 +44,7 @@ def facts(subject: Subject, policy: Policy, memory: FollowUp, now: datetime) -> 
         due_at=memory.due_at,
         closes_at=memory.closes_at,
         late=memory.is_overdue(now) or any(map(memory.acted_late, memory.awaited.everyone)),
-        notifications=memory.ledger.leaving + memory.ledger.lines,
+        notifications=memory.ledger.leaving + memory.ledger.lines + memory.ledger.held,
         earlier=memory.ledger.paged,
         escalations=memory.escalations,
         handoffs=memory.handoff.lines,
@@ -131,9 +131,22 @@ def _next(memory: FollowUp, standstill: _Standstill | None, now: datetime) -> Ne
     if memory.agenda is None:
         return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
     moment = next_moment(memory, now)
+    if (held := _held(memory, now)) and (moment is None or held.until <= moment.at):
+        return Next(what=NextStep.WAIT, at=held.until, why=held_words(held))
     if moment is None:
         return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
     return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why)
+
+
+def _held(memory: FollowUp, now: datetime) -> HeldBack | None:
+    """Who is told next of those whose budget is used up."""
+    held = (one for one in memory.ledger.held if now < one.until)
+    return min(held, key=lambda one: one.until, default=None)
+
+
+def held_words(held: HeldBack) -> str:
+    """Why somebody was not told yet."""
+    return f"{held.stage} for {held.person} held until {stamp(held.until)}: {held.says}"
 
 
 def _standstill(memory: FollowUp) -> _Standstill | None:
@@ -242,6 +255,8 @@ def _sentence(memory: FollowUp, standstill: _Standstill | None, following: Next 
     then = ""
     if following and following.at and following.what in _NEXT_WORDS:
         then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
+    elif following and (held := _held(memory, now)) and held.until == following.at:
+        then = f"; {following.why}"
     return f"Waiting for {_people(memory)}{_until_due(memory, now)}{then}"
 
 

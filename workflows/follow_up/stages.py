@@ -43,6 +43,9 @@ REMINDED_ALONG: Final = "reminder-along"
 
 _BY_WORD: Final = {stage.value: stage for stage in Stage}
 _NUDGES: Final = (Stage.REMINDER, Stage.SNOOZE, Stage.WARNING, Stage.OVERDUE, Stage.ESCALATED)
+_RATIONED: Final = (Stage.READY, Stage.REMINDER, Stage.WARNING, Stage.OVERDUE, Stage.ESCALATION, Stage.ESCALATED)
+"""Answers and times that somebody chose themselves are not among them."""
+_BY_HAND: Final = f"{Stage.REMINDER}-manual-"
 _LAST_WORDS: Final = (Stage.WARNING, Stage.OVERDUE)
 _OVERDUE_FROM: Final = 1_000
 """Overdue reminders are numbered from here on among all of somebody: the policy has fewer before the due date."""
@@ -79,7 +82,7 @@ def reminder_number(stage: str, revision: int) -> int | None:
 
 def reminder_by_hand(number: int) -> str:
     """A reminder that somebody asked for."""
-    return f"reminder-manual-{number}"
+    return f"{_BY_HAND}{number}"
 
 
 def snooze(number: int) -> str:
@@ -130,6 +133,16 @@ def kind_of(stage: str) -> Stage | None:
 def is_quiet(stage: str) -> bool:
     """Whether it only offers something: it makes no sound, and whom no phone takes it to is told by no other way."""
     return kind_of(stage) is Stage.FOLLOW
+
+
+def is_rationed(stage: str) -> bool:
+    """Whether it asks somebody, unbidden, to act: of such there are only so many where a budget spares them."""
+    return kind_of(stage) in _RATIONED
+
+
+def is_by_hand(stage: str) -> bool:
+    """Whether it is a reminder that somebody asked for."""
+    return stage.startswith(_BY_HAND)
 
 
 def is_nudge(stage: str) -> bool:

@@ -105,18 +105,17 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
             self._progress = self._progress.replan()
 
     async def _wait(self, deadline: datetime | None, words: str) -> Wake:
-        """Wait for the deadline (None: for ever) or for news, or until it is time to look how things stand.
-
-        That it is overdue is news of its own: a query knows the time of the last task, not its own.
-        """
-        look_at, late_at = self._progress.look_at(workflow.now()), self._progress.late_at(workflow.now())
-        first = min((at for at in (deadline, look_at, late_at) if at is not None), default=None)
-        wake = await self.until(first, words)
-        if first == deadline:
-            return wake
-        if wake is Wake.DEADLINE and first == look_at:
+        """Wait for the deadline (None: for ever) or for news, or until the memory itself has something to do."""
+        before, now = self._progress, workflow.now()
+        first = min((at for at in (deadline, before.wakes_at(now)) if at is not None), default=None)
+        held_until = before.held_until(now)
+        wake = await self.until(first, words if first != held_until else "the budget of notices")
+        if wake is Wake.DEADLINE and first == held_until:
+            # By then the hours of whoever was held back may have closed.
+            self._progress = self._progress.replan()
+        elif wake is Wake.DEADLINE and first == before.look_at(now) and first != deadline:
             self._progress = self._progress.to_look()
-        return Wake.NEWS
+        return wake if first == deadline else Wake.NEWS
 
     async def _plan(self) -> None:
         """Turn policy, people and now into instants: locally, and durably retried when that fails."""
@@ -168,6 +167,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
             document=self._progress.document if planned else None,
             now=workflow.now(),
             page=self._progress.page,
+            quiet=self._request.quiet,
         )
         for pause in (*options.STRAGGLER_PAUSES, None):
             told = await self._tell_each(delivery, told or DeliveryReport(), planned)
@@ -194,6 +194,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
                 whole, rest = deliveries.joined(whole, report), deliveries.left_of(rest, report)
                 self._progress = self._progress.paged(now.page).put_off(report.put_off, workflow.now())
                 self._progress = self._progress.told(explained(report.delivered, planned), workflow.now())
+                self._progress = self._progress.held_back(report.held, workflow.now())
                 if report.seen is not None and self.heed(report.seen, delivery.now):
                     return None
             if interrupted and rest:

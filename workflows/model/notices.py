@@ -6,7 +6,9 @@ from pydantic import AwareDatetime
 
 from workflows.model.base import Model, Packed
 from workflows.model.entries import TimelineEntry
+from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
+from workflows.model.quiet import Quiet
 from workflows.model.subject import Status, Subject
 
 
@@ -74,11 +76,26 @@ class Delivered(Model):
     why: str | None = None
     devices: tuple[DeviceOutcome, ...] = ()
 
+    @property
+    def reached(self) -> bool:
+        """Whether they know of it, be it from a notice that said how many things wait for them."""
+        return self.outcome is Outcome.ACCEPTED or self.why == Reason.JOINED
+
 
 class Notification(Delivered):
     """A line of the reminder ledger with its instant."""
 
     at: AwareDatetime
+
+
+class HeldBack(Notification):
+    """A line that may yet change: the budget of notices is used up, and it is tried again at `until`.
+
+    `says` is the budget in words.
+    """
+
+    until: AwareDatetime
+    says: str
 
 
 class Page(Model):
@@ -109,6 +126,8 @@ class Delivery(Model):
     now: AwareDatetime | None = None
     page: Packed[Page | None] = None
     """Written to the store before anybody is told."""
+    quiet: Quiet | None = None
+    """The budget of those among its recipients whom it spares."""
 
 
 class PutOff(Model):
@@ -132,3 +151,4 @@ class DeliveryReport(Model):
     retry_after: float = 0
     seen: DocumentSeen | None = None
     put_off: tuple[PutOff, ...] = ()
+    held: tuple[HeldBack, ...] = ()

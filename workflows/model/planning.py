@@ -58,6 +58,10 @@ class Reason(StrEnum):
     """Core Signature's mail would have gone to other signers, too, in the night, and this one had heard something."""
     WITH_OTHERS = "with_others"
     """A mail that was meant for another signer went to this one as well."""
+    QUIET = "quiet"
+    """They have heard as much of all of it as they are to hear in that time."""
+    JOINED = "joined"
+    """A notice about something else, which they got later, has said how many things wait for them."""
 
 
 class EscalationReason(StrEnum):

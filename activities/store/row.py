@@ -1,0 +1,51 @@
+"""Small objects in a row: whoever is first has the next number, so that many can count together without a lock."""
+
+import asyncio
+from typing import Final
+
+from activities.store.objects import Objects
+
+
+class Row:
+    """The row of one folder, numbered from 1 without a gap, and notes of those who wait for a place in it."""
+
+    def __init__(self, objects: Objects, folder: str) -> None:
+        self._objects = objects
+        self._folder: Final = folder
+
+    async def last(self) -> int:
+        """The number of the last, 0 when there is none; looks at few of many."""
+        beyond = 1
+        while await self._is_there(beyond):
+            beyond *= 2
+        found = beyond // 2
+        while beyond - found > 1:
+            middle = (found + beyond) // 2
+            found, beyond = (middle, beyond) if await self._is_there(middle) else (found, middle)
+        return found
+
+    async def append(self, number: int, content: bytes) -> bool:
+        """Put something in this place, unless somebody was first; whether it was put there."""
+        return await self._objects.create(self._name(number), content)
+
+    async def read(self, first: int, last: int) -> dict[int, bytes]:
+        """What is in these places."""
+        numbers = range(max(first, 1), last + 1)
+        found = await asyncio.gather(*(self._objects.read(self._name(number)) for number in numbers))
+        return {number: content for number, content in zip(numbers, found, strict=True) if content is not None}
+
+    async def note(self, who: str, content: bytes) -> None:
+        """Say what somebody waits for, in the place of what they waited for before."""
+        await self._objects.replace(f"{self._folder}/waiting/{who}.json", content)
+
+    async def notes(self, at_most: int) -> list[bytes]:
+        """What those have said who wait, or have waited once; of more than `at_most` only so many."""
+        names = sorted(await self._objects.names(f"{self._folder}/waiting"))[:at_most]
+        found = await asyncio.gather(*(self._objects.read(f"{self._folder}/waiting/{name}") for name in names))
+        return [content for content in found if content is not None]
+
+    async def _is_there(self, number: int) -> bool:
+        return await self._objects.read(self._name(number)) is not None
+
+    def _name(self, number: int) -> str:
+        return f"{self._folder}/{number}.json"

@@ -1,0 +1,239 @@
+"""The budget of an onboarding's notices in the life of its parts: three in a day, the others when it frees."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from temporalio.testing import WorkflowEnvironment
+
+from activities.person import Person
+from activities.push.quiet import Budget, Joined, Place
+from activities.store import Store
+from tests.servers import time_skipping
+from tests.workflows import corpus
+from tests.workflows.fakes import FakePushService, World
+from tests.workflows.stage import NO_OFFER, workers
+from tests.workflows.test_tasks import TaskStory
+from workflows.kinds import Kind
+from workflows.model.notices import Delivered, Delivery, DeliveryReport, HeldBack, Outcome
+from workflows.model.planning import Reason
+from workflows.model.policy import Policy
+from workflows.model.quiet import Quiet, Spared
+from workflows.model.subject import Participant, Role, Status
+from workflows.model.task import Task
+from workflows.model.views import TaskShow
+from workflows.model.wishes import Done, ReminderNow
+from workflows.names import WORKFLOW_QUEUE
+from workflows.task.inputs import TaskInput
+from workflows.task.workflow import TaskWorkflow
+
+CUSTOMER, OWNER = "customer-signer", "account-executive"
+DAY = timedelta(days=1)
+STEP = Policy(expires=False, handoff=(), tell_requester=NO_OFFER)
+
+
+@dataclass
+class SparingPush(FakePushService):
+    """Phones that take everything which the budget allows; the budget is the real one, on a real store."""
+
+    budget: Budget = field(kw_only=True)
+    joined: list[tuple[str, int]] = field(default_factory=list)
+    dies_after_counting: int = 0
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        """Only what has its place goes on."""
+        held, stopped, sent = [], [], []
+        for notice in delivery.notices:
+            person = Person(id=notice.person, name="N", email="n@example.test", zone="UTC")
+            answer = await self.budget.ask(delivery, notice, person, alone=False, told=False)
+            match answer:
+                case Place(others):
+                    sent.append(notice)
+                    self.joined += [(notice.key, others)] if others else []
+                case HeldBack():
+                    held.append(answer)
+                case Joined() | Reason():
+                    why = answer if isinstance(answer, Reason) else Reason.JOINED
+                    line = Delivered(key=notice.key, stage=notice.stage, person=notice.person, why=why)
+                    stopped.append(line.replace(outcome=Outcome.SUPPRESSED))
+        if sent and self.dies_after_counting:
+            self.dies_after_counting -= 1
+            raise RuntimeError("the worker died")
+        report = await super().deliver(delivery.replace(notices=tuple(sent)))
+        return report.replace(delivered=(*report.delivered, *stopped), held=tuple(held))
+
+
+@dataclass
+class Onboarding:
+    """Steps of a customer, side by side on one clock."""
+
+    env: WorkflowEnvironment
+    world: World
+    push: SparingPush
+
+    async def step(
+        self, number: int, policy: Policy = STEP, quiet: Quiet | None = None, urgent: bool = False
+    ) -> TaskStory:
+        """Another step, and what becomes of its first notice."""
+        people = (Participant(person=CUSTOMER, role=Role.DO),)
+        task = Task(
+            id=f"acme.1.{number}", kind="step", title=f"Step {number}", requester=OWNER, people=people, urgent=urgent
+        )
+        given = TaskInput(
+            task=task, policy=policy, quiet=quiet or Quiet(of="acme", people=(Spared(person=CUSTOMER, key="customer"),))
+        )
+        handle = await self.env.client.start_workflow(
+            TaskWorkflow.run, given, id=Kind.TASK.workflow_id(task.id), task_queue=WORKFLOW_QUEUE
+        )
+        it = TaskStory(self.env, self.world, handle, glances=2_000)  # type: ignore[arg-type]
+        await it.hears("ready", CUSTOMER)
+        return it
+
+    def rung(self) -> list[str]:
+        """The keys that reached the customer's phone, in order."""
+        return [f"{key.split('/')[0][-1]} {key.split('/')[1]}" for key in self._keys()]
+
+    def _keys(self) -> list[str]:
+        told = [notice for delivery in self.push.deliveries for notice in delivery.notices]
+        return [notice.key for notice in told if notice.person == CUSTOMER]
+
+
+@asynccontextmanager
+async def onboarding(tmp_path: Path) -> AsyncIterator[Onboarding]:
+    """Nobody has been told anything yet; it is noon of a Monday."""
+    world = World()
+    push = SparingPush(world.signatures, budget=Budget(Store((tmp_path / "store").as_uri())))
+    world.push = push
+    world.planner.warnings, world.planner.escalate_after = (), None
+    async with time_skipping() as env, workers(env.client, world):
+        yield Onboarding(env, world, push)
+
+
+def ready(shown: TaskShow) -> str:
+    """What became of the first notice."""
+    (line,) = [line for line in shown.notifications if line.stage == "ready"]
+    return f"{line.outcome} {line.why or ''}".strip()
+
+
+async def knows(step: TaskStory) -> None:
+    """Until the first notice is held back no more."""
+    for _ in range(2_000):
+        if ready(await step.task()) != "suppressed quiet":
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it was never told")
+
+
+async def test_of_five_steps_three_ring_and_the_others_are_one_notice_when_the_budget_frees(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        steps = [await it.step(number) for number in range(1, 6)]
+        assert it.rung() == ["1 ready", "2 ready", "3 ready"]
+        shown = [await step.task() for step in steps]
+        assert [ready(one) for one in shown] == ["accepted"] * 3 + ["suppressed quiet"] * 2
+        held = shown[3]
+        assert held.next is not None and held.next.at is not None
+        assert held.next.what == "wait"
+        assert held.next.why.startswith(f"ready for {CUSTOMER} held until ")
+        assert held.next.why.endswith(": 3 notices in 1 day")
+        assert held.next.why in held.says
+        (line,) = [entry for entry in held.timeline if entry.what == "ready held back"]
+        assert (line.who, line.why) == (CUSTOMER, "3 notices in 1 day")
+        await steps[4].days_pass(1.01)
+        for step in steps[3:]:
+            await knows(step)
+        now = [await step.task() for step in steps]
+        assert sorted(ready(one) for one in now[3:]) == ["accepted", "suppressed joined"]
+        assert len(it.rung()) == 4
+        ((_, others),) = it.push.joined
+        assert others == 1
+        assert all(one.next and one.next.why == "planned as reminder-1" for one in now)
+
+
+async def test_what_is_urgent_rings_whatever_was_told(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        for number in range(1, 4):
+            await it.step(number)
+        urgent = await it.step(4, urgent=True)
+        assert ready(await urgent.task()) == "accepted"
+
+
+async def test_only_the_newest_of_what_was_held_is_told(tmp_path: Path) -> None:
+    """A budget of a week: the first notice and two reminders fall due while it is used up."""
+    week = Quiet(of="acme", most=1, per="1w", people=(Spared(person=CUSTOMER, key="customer"),))
+    async with onboarding(tmp_path) as it:
+        first = await it.step(1, quiet=week)
+        await first.wish(Done(actor=CUSTOMER))
+        second = await it.step(2, quiet=week)
+        await second.days_pass(6.9)
+        assert it.rung() == ["1 ready"]
+        await second.days_pass(0.2)
+        await second.hears("reminder-2", CUSTOMER)
+        shown = await second.task()
+        lines = {line.stage: (line.outcome.value, line.why) for line in shown.notifications if line.person == CUSTOMER}
+        assert lines["ready"] == ("accepted", None)
+        assert lines["reminder-1"] == ("suppressed", "caught_up")
+        assert lines["reminder-2"] == ("suppressed", "too_soon")
+        assert it.rung()[-1] == "2 ready"
+
+
+async def test_a_worker_that_dies_between_counting_and_telling_takes_one_place(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        it.push.dies_after_counting = 3
+        steps = [await it.step(number) for number in range(1, 5)]
+        shown = [ready(await step.task()) for step in steps]
+        assert shown == ["accepted"] * 3 + ["suppressed quiet"]
+
+
+async def test_a_step_that_is_done_while_its_notice_is_held_rings_no_more(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        steps = [await it.step(number) for number in range(1, 5)]
+        await steps[3].wish(Done(actor=CUSTOMER))
+        assert (await steps[3].handle.result()).outcome is Status.DONE
+        await steps[0].days_pass(1.5)
+        assert len([one for one in it.rung() if one.endswith("ready")]) == 3
+        assert (await steps[3].task()).next is None
+
+
+async def test_a_last_warning_that_is_held_keeps_it_from_expiring(tmp_path: Path) -> None:
+    """It is due in 1.5 days; the warning a day before falls into a budget of two days."""
+    two_days = Quiet(of="acme", most=1, per="2d", people=(Spared(person=CUSTOMER, key="customer"),))
+    async with onboarding(tmp_path) as it:
+        it.world.planner.reminders, it.world.planner.warnings = (), (DAY,)
+        it.world.planner.window = timedelta(days=1.5)
+        step = await it.step(1, policy=STEP.replace(expires=True), quiet=two_days)
+        began = datetime.now(UTC)
+        await step.days_pass(1.9)
+        assert (await step.task()).status is Status.OPEN
+        await step.days_pass(0.2)
+        await step.hears("warning-1d", CUSTOMER)
+        shown = await step.task()
+        assert it.rung() == ["1 ready", "1 warning-1d"]
+        assert shown.status is Status.OPEN
+        ended = await step.handle.result()
+        assert ended.outcome is Status.EXPIRED
+        assert ended.at - began > timedelta(days=2.4)
+
+
+async def test_a_reminder_by_hand_says_that_it_was_not_told(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        steps = [await it.step(number) for number in range(1, 4)]
+        await steps[0].days_pass(0.2)
+        receipt = await steps[0].wish(ReminderNow(actor=OWNER))
+        assert receipt.detail == f"told nobody; not {CUSTOMER} (quiet)"
+
+
+async def test_a_held_notice_is_told_when_the_budget_frees(tmp_path: Path) -> None:
+    once = Quiet(of="acme", most=1, people=(Spared(person=CUSTOMER, key="customer"),))
+    async with onboarding(tmp_path) as it:
+        await it.step(1, quiet=once)
+        held = await it.step(2, quiet=once)
+        assert ready(await held.task()) == "suppressed quiet"
+        await held.days_pass(1.01)
+        await knows(held)
+        assert ready(await held.task()) == "accepted"
+        await held.wish(Done(actor=CUSTOMER))
+        await held.handle.result()
+        await corpus.record("task-held-back", held.handle)
