@@ -25,7 +25,7 @@ from workflows.model.quiet import Quiet, Spared
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.task import Task
 from workflows.model.views import TaskShow
-from workflows.model.wishes import Done, ReminderNow
+from workflows.model.wishes import Delegation, Done, ReminderNow
 from workflows.names import WORKFLOW_QUEUE
 from workflows.task.inputs import TaskInput
 from workflows.task.workflow import TaskWorkflow
@@ -194,7 +194,9 @@ async def test_a_step_that_is_done_while_its_notice_is_held_rings_no_more(tmp_pa
         assert (await steps[3].handle.result()).outcome is Status.DONE
         await steps[0].days_pass(1.5)
         assert len([one for one in it.rung() if one.endswith("ready")]) == 3
-        assert (await steps[3].task()).next is None
+        shown = await steps[3].task()
+        assert shown.next is None
+        assert not [line for line in shown.notifications if line.why == Reason.QUIET]
 
 
 async def test_a_last_warning_that_is_held_keeps_it_from_expiring(tmp_path: Path) -> None:
@@ -215,6 +217,15 @@ async def test_a_last_warning_that_is_held_keeps_it_from_expiring(tmp_path: Path
         ended = await step.handle.result()
         assert ended.outcome is Status.EXPIRED
         assert ended.at - began > timedelta(days=2.4)
+
+
+async def test_whoever_is_asked_instead_is_spared_nothing_and_the_first_rings_no_more(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        steps = [await it.step(number) for number in range(1, 5)]
+        await steps[3].wish(Delegation(actor=OWNER, signer=CUSTOMER, to="a-colleague"))
+        await steps[3].hears("ready", "a-colleague")
+        await steps[3].days_pass(1.5)
+        assert it.rung() == ["1 ready", "2 ready", "3 ready"]
 
 
 async def test_a_reminder_by_hand_says_that_it_was_not_told(tmp_path: Path) -> None:
