@@ -9,7 +9,9 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
+from activities.people import FileDirectory
 from activities.person import Person
+from activities.planner import PolicyPlanner
 from activities.push.quiet import Budget, Joined, Place
 from activities.store import Store
 from tests.servers import time_skipping
@@ -20,7 +22,7 @@ from tests.workflows.test_tasks import TaskStory
 from workflows.kinds import Kind
 from workflows.model.notices import Delivered, Delivery, DeliveryReport, HeldBack, Outcome
 from workflows.model.planning import Reason
-from workflows.model.policy import Policy
+from workflows.model.policy import Policy, Reminders
 from workflows.model.quiet import Quiet, Spared
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.task import Task
@@ -32,6 +34,11 @@ from workflows.task.workflow import TaskWorkflow
 
 CUSTOMER, OWNER = "customer-signer", "account-executive"
 DAY = timedelta(days=1)
+PEOPLE = """
+people:
+  - {id: customer-signer, name: Customer, email: customer@example.test, zone: UTC}
+  - {id: account-executive, name: Account Executive, email: owner@example.test, zone: UTC}
+"""
 STEP = Policy(expires=False, handoff=(), tell_requester=NO_OFFER)
 
 
@@ -102,12 +109,14 @@ class Onboarding:
 
 
 @asynccontextmanager
-async def onboarding(tmp_path: Path) -> AsyncIterator[Onboarding]:
+async def onboarding(tmp_path: Path, planner: PolicyPlanner | None = None) -> AsyncIterator[Onboarding]:
     """Nobody has been told anything yet; it is noon of a Monday."""
     world = World()
     push = SparingPush(world.signatures, budget=Budget(Store((tmp_path / "store").as_uri())))
     world.push = push
     world.planner.warnings, world.planner.escalate_after = (), None
+    if planner is not None:
+        world.planner = planner  # type: ignore[assignment]
     async with time_skipping() as env, workers(env.client, world):
         yield Onboarding(env, world, push)
 
@@ -136,9 +145,9 @@ async def test_of_five_steps_three_ring_and_the_others_are_one_notice_when_the_b
         held = shown[3]
         assert held.next is not None and held.next.at is not None
         assert held.next.what == "wait"
-        assert held.next.why.startswith(f"ready for {CUSTOMER} held until ")
-        assert held.next.why.endswith(": 3 notices in 1 day")
-        assert held.next.why in held.says
+        assert held.next.why == f"ready for {CUSTOMER} is held: 3 notices in 1 day"
+        until = f"{held.next.at:%a %d %b %Y %H:%M} UTC"
+        assert held.says.endswith(f"; ready for {CUSTOMER} is held until {until}: 3 notices in 1 day")
         (line,) = [entry for entry in held.timeline if entry.what == "ready held back"]
         assert (line.who, line.why) == (CUSTOMER, "3 notices in 1 day")
         await steps[4].days_pass(1.01)
@@ -226,6 +235,34 @@ async def test_whoever_is_asked_instead_is_spared_nothing_and_the_first_rings_no
         await steps[3].hears("ready", "a-colleague")
         await steps[3].days_pass(1.5)
         assert it.rung() == ["1 ready", "2 ready", "3 ready"]
+
+
+async def test_a_budget_that_frees_at_night_rings_in_the_morning(tmp_path: Path) -> None:
+    """With the real calendar: the reminder is due at 17:00, another step takes the place, which frees at 22:30."""
+    people = tmp_path / "people.yaml"
+    people.write_text(PEOPLE)
+    spare = Quiet(of="acme", most=1, per="6h", people=(Spared(person=CUSTOMER, key="customer"),))
+    policy = STEP.replace(reminders=Reminders(first="29h", every="9w"), hours="09:00-18:00", escalation=None)
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    noon += timedelta(days=7 - noon.weekday())
+    planner = PolicyPlanner(FileDirectory(people, Store((tmp_path / "store").as_uri())))
+    async with onboarding(tmp_path, planner) as it:
+        await it.env.sleep(noon - await it.env.get_current_time())
+        first = await it.step(1, policy, spare)
+        await first.until(noon + timedelta(hours=28.5))
+        second = await it.step(2, policy, spare)
+        assert ready(await second.task()) == "accepted"
+        await first.until(noon + timedelta(hours=29.5))
+        held = (await first.task()).next
+        assert held is not None and held.at is not None
+        assert abs(held.at - (noon + timedelta(hours=34.5))) < timedelta(minutes=5)
+        await first.until(noon + timedelta(hours=40))
+        morning = (await first.task()).next
+        assert morning is not None
+        assert (morning.what, morning.at) == ("remind", noon + timedelta(hours=45))
+        await first.until(noon + timedelta(hours=45.1))
+        await first.hears("reminder-1", CUSTOMER)
+        assert it.rung()[-1] == "1 reminder-1"
 
 
 async def test_a_reminder_by_hand_says_that_it_was_not_told(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def _next(memory: FollowUp, standstill: _Standstill | None, now: datetime) -> Ne
         return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
     moment = next_moment(memory, now)
     if (held := _held(memory, now)) and (moment is None or held.until <= moment.at):
-        return Next(what=NextStep.WAIT, at=held.until, why=held_words(held))
+        return Next(what=NextStep.WAIT, at=held.until, why=f"{held.stage} for {held.person} is held: {held.says}")
     if moment is None:
         return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
     return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why)
@@ -142,11 +142,6 @@ def _held(memory: FollowUp, now: datetime) -> HeldBack | None:
     """Who is told next of those whose budget is used up."""
     held = (one for one in memory.ledger.held if now < one.until)
     return min(held, key=lambda one: one.until, default=None)
-
-
-def held_words(held: HeldBack) -> str:
-    """Why somebody was not told yet."""
-    return f"{held.stage} for {held.person} held until {stamp(held.until)}: {held.says}"
 
 
 def _standstill(memory: FollowUp) -> _Standstill | None:
@@ -256,7 +251,7 @@ def _sentence(memory: FollowUp, standstill: _Standstill | None, following: Next 
     if following and following.at and following.what in _NEXT_WORDS:
         then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
     elif following and (held := _held(memory, now)) and held.until == following.at:
-        then = f"; {following.why}"
+        then = f"; {held.stage} for {held.person} is held until {stamp(held.until)}: {held.says}"
     return f"Waiting for {_people(memory)}{_until_due(memory, now)}{then}"
 
 
