@@ -13,7 +13,7 @@ from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.request import SignerState
 from workflows.model.texts import plain
-from workflows.model.views import Shown
+from workflows.model.views import Shown, TaskShow
 from workflows.model.wishes import (
     Answer,
     Cancellation,
@@ -144,6 +144,11 @@ def possible(shown: Shown) -> tuple[Deed, ...]:
 def takers(shown: Shown) -> tuple[str, ...]:
     """Whose place can be handed over: those whose turn it is."""
     return tuple(line.person for line in shown.lines if line.state in _THEIR_TURN)
+
+
+def colleagues(shown: Shown) -> tuple[str, ...]:
+    """Whom it names as those who may take over, and the directory may not know."""
+    return shown.colleagues if isinstance(shown, TaskShow) else ()
 
 
 def wish_of(deed: Deed, actor: str, form: Mapping[str, str], to: str | None) -> Wish:

@@ -13,7 +13,7 @@ from activities.language import phrase
 from activities.links import Links, LinkUse, at_desk, named_at_desk
 from starter import lookup
 from starter.context import Context
-from starter.desk.acts import Deed, asking, possible, takers, wish_of
+from starter.desk.acts import Deed, asking, colleagues, possible, takers, wish_of
 from starter.desk.cards import NOT_THERE
 from starter.desk.door import Visitor
 from starter.desk.follow_up_words import Told, told
@@ -120,8 +120,8 @@ class FollowUps:
             return await self._answers.inside(NOT_THERE, visitor)
         page, op = at_desk(seen.what), self._answers.guard.op(visitor.name, form)
         try:
-            taker = await self._room.directory.named(form.get("to", "")) if deed is Deed.DELEGATE else None
-            wish = wish_of(deed, visitor.id, form, taker.id if taker else None)
+            taker = await self._taker(seen, form.get("to", "")) if deed is Deed.DELEGATE else None
+            wish = wish_of(deed, visitor.id, form, taker)
             receipt = await self._send(seen.what.reference, wish.replace(op=op), op)
         except Refused as refused:
             return await self._asking(deed, seen, visitor, Sent(form, str(refused), _REFUSED))
@@ -133,6 +133,13 @@ class FollowUps:
             return self._answers.renderer.onward(f"{page}?done={_LATE}")
         done = _UNDER_WAY if receipt.state is OperationState.OPEN else deed.value
         return self._answers.renderer.onward(f"{page}?done={done}")
+
+    async def _taker(self, seen: Seen, words: str) -> str | None:
+        """The id of a colleague whom the task names, else of whoever of the directory is meant."""
+        if words in colleagues(seen.shown):
+            return words
+        found = await self._room.directory.named(words)
+        return found.id if found else None
 
     async def _seen(self, request: Request, visitor: Visitor) -> Seen | None:
         """What is there, if it concerns them; raises what does not answer behind us."""
@@ -168,6 +175,7 @@ class FollowUps:
             grave=asked.grave,
             question=seen.shown.question,
             takers=[(person, await names.of(person)) for person in takers(seen.shown)],
+            colleagues=[(person, await names.of(person)) for person in colleagues(seen.shown)],
             form=sent.form,
             # What was not confirmed is sent again as the same change.
             token=sent.form["token"] if sent.status == _UNCONFIRMED else frame.token,

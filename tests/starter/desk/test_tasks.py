@@ -93,6 +93,21 @@ async def test_a_customer_who_stands_in_full_is_named_and_why_they_cannot_go_on_
     assert "signer-1" not in text
 
 
+async def test_the_owner_gives_a_step_to_a_colleague_whom_the_task_names_or_to_anybody_of_the_directory(
+    desk: Office,
+) -> None:
+    office = Reachable(name="Back <i>office</i>", email="office@example.org", zone="Asia/Tokyo")
+    await desk.store.keep_signers(Home.of("task:keys"), "f" * 64, SignersFile.of([None, office]) or b"")
+    desk.known["task:keys"] = shown(colleagues=("signer-2",))
+    owner = await desk.come_in(OWNER)
+    asking = await owner.get(f"{PAGE}/delegate")
+    assert '<option value="signer-2">Back &lt;i&gt;office&lt;/i&gt;</option>' in asking.text
+    for to, status in (("signer-2", 303), ("lead@example.test", 303), ("signer-3", 409), ("office@example.org", 409)):
+        answer = await owner.press(await owner.get(f"{PAGE}/delegate"), signer=ENGINEER, to=to)
+        assert answer.status_code == status, to
+    assert [wish.to for _, wish, _ in desk.wished if isinstance(wish, Delegation)] == ["signer-2", LEAD]
+
+
 @pytest.mark.parametrize("person", [OWNER, OPERATOR])
 async def test_the_owner_and_operators_may_do_everything(desk: Office, person: str) -> None:
     page = (await (await desk.come_in(person)).get(PAGE)).text
