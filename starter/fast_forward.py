@@ -8,7 +8,8 @@ call to the real service.
 import asyncio
 import re
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -25,7 +26,8 @@ from activities.rpc_errors import about_the_workflow
 from activities.runs import Description, RunStatus
 from starter.exits import Refusal
 from starter.request_ids import followed_up
-from workflows.kinds import Named
+from workflows import names
+from workflows.kinds import Kind, Named, named
 from workflows.model.base import Model
 from workflows.model.views import FollowUpShow
 from workflows.names import SHOW
@@ -57,7 +59,7 @@ def span(text: str) -> timedelta:
 async def forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
     """Move one clock `by` this much; returns when it is there and everything on the way was done.
 
-    `id` is a request's, or the workflow id of a request or a task.
+    `id` is a request's, or the workflow id of a request, a task or an onboarding; of that all open parts come along.
 
     `Refusal` when the server moves no clocks, it is unknown or closed, an activity is being retried, or it is
     not there `within` this much real time; the clock is then left where it is, and runs on as clocks do.
@@ -66,6 +68,8 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
     handle = client.get_workflow_handle(what.workflow_id)
     skipper = TimeSkipper(client)
     try:
+        if what.kind is Kind.ONBOARDING:
+            return await _Together(skipper, what, within).forward(by)
         _refuse_to_hurry(await runs.described(client, handle.id), what)
         reached = await _moved(skipper, handle, what, by, within)
         return Forwarded(id=what.id, now=await skipper.get_current_time(handle), reached=reached)
@@ -86,6 +90,59 @@ async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN
         why = shown.next.why if shown.next else shown.says
         raise Refusal(f"{what.id}: nothing is to come at a time of its own ({why})")
     return await forward(client, id, max(shown.next.at - now, timedelta(0)) + _JUST_AFTER, within=within)
+
+
+@dataclass
+class _Together:
+    """An onboarding and its open parts, each with a clock of its own."""
+
+    skipper: TimeSkipper
+    what: Named
+    within: timedelta
+
+    async def forward(self, by: timedelta) -> Forwarded:
+        """Move all clocks to one instant, whatever wakes first going first; parts that begin meanwhile come along."""
+        own = self.skipper.client.get_workflow_handle(self.what.workflow_id)
+        target, reached = await self.skipper.get_current_time(own) + by, True
+        async with asyncio.timeout(self.within.total_seconds() * 2):
+            while behind := await self._behind(target):
+                wakes = {one: await self._wakes(one, target) for one in behind}
+                first = min(wakes.values())
+                early = [one for one, at in wakes.items() if first in (at, target)]
+                moved = await asyncio.gather(*(self._move(one, first) for one in early))
+                reached = reached and (self.what not in early or moved[early.index(self.what)])
+                if not reached:
+                    break
+        return Forwarded(id=self.what.id, now=await self.skipper.get_current_time(own), reached=reached)
+
+    async def _behind(self, target: datetime) -> list[Named]:
+        """Those whose clock is not there yet."""
+        query = f"{names.PARENT.name} = '{self.what.workflow_id}' AND {runs.OPEN}"
+        listed = [named(run.id) async for run in runs.listed(self.skipper.client, query)]
+        clocks = {one: await self._clock(one) for one in (self.what, *filter(None, listed))}
+        return [one for one, clock in clocks.items() if clock is not None and clock < target - _JUST_AFTER]
+
+    async def _clock(self, what: Named) -> datetime | None:
+        handle = self.skipper.client.get_workflow_handle(what.workflow_id)
+        if not (await runs.described(self.skipper.client, handle.id)).status.open:
+            return None
+        return await self.skipper.get_current_time(handle)
+
+    async def _wakes(self, what: Named, target: datetime) -> datetime:
+        """When something is next to happen to it, else the target; one that has not begun yet begins first of all."""
+        handle = self.skipper.client.get_workflow_handle(what.workflow_id)
+        now = await self.skipper.get_current_time(handle)
+        begins = (await runs.described(self.skipper.client, handle.id)).raw.workflow_execution_info.execution_time
+        at: datetime | None = begins.ToDatetime(UTC)
+        if at is None or at <= now:
+            shown: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
+            at = shown.next.at if shown.next else None
+        return min(max(at, now) + _JUST_AFTER, target) if at else target
+
+    async def _move(self, what: Named, to: datetime) -> bool:
+        handle = self.skipper.client.get_workflow_handle(what.workflow_id)
+        by = to - await self.skipper.get_current_time(handle)
+        return by <= timedelta() or await _moved(self.skipper, handle, what, by, self.within)
 
 
 async def _moved(skipper: TimeSkipper, handle: Handle, what: Named, by: timedelta, within: timedelta) -> bool:

@@ -1,6 +1,6 @@
 """What the parts of an onboarding are started from when their stage comes, as it lies in the store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from activities.files.reading import PlainFile
 from activities.files.yaml_lines import Parsed
+from activities.person import id_in_full
 from activities.requests.documents import Documents
 from activities.store import Home, Reference, Store, StoreFailure
+from workflows.model.quiet import Spared
 
 _PIECE: Final = 1024 * 1024
 
@@ -21,6 +23,17 @@ class PartContent(BaseModel):
 
     file: Mapping[str, Any]
     documents: Mapping[str, str] = {}
+
+    def spared(self, contacts: Iterable[Mapping[str, Any]]) -> tuple[Spared, ...]:
+        """Those of the customer's people whom it asks, or may ask, by its own ids."""
+        who = self.file.get("who")
+        asked = self.file.get("signers") or [*filter(None, [who]), *self.file.get("colleagues", ())]
+        numbers = {_identity(one): number for number, one in enumerate(contacts, start=1)}
+        return tuple(
+            Spared(person=one.get("person") or id_in_full(place), key=f"contact-{numbers[_identity(one)]}")
+            for place, one in enumerate(asked, start=1)
+            if _identity(one) in numbers
+        )
 
     def plain(self, id: str) -> PlainFile:
         """The file of the part under an id."""
@@ -35,13 +48,18 @@ class PartContent(BaseModel):
         return KeptDocuments(found)
 
 
+def _identity(somebody: Mapping[str, Any]) -> str:
+    return str(somebody.get("person") or somebody.get("email", "")).casefold()
+
+
 class Content(BaseModel):
-    """All parts by their ids, who owns them, and who hears of what the owner has to do."""
+    """All parts by their ids, who owns them, who hears of what the owner has to do, and the customer's people."""
 
     model_config = ConfigDict(frozen=True)
 
     owner: str
     deputy: str
+    contacts: tuple[Mapping[str, Any], ...] = ()
     parts: Mapping[str, PartContent]
 
     async def keep(self, store: Store, home: Home, fingerprint: str) -> str:

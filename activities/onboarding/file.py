@@ -14,6 +14,7 @@ from activities.policies.catalogue import Catalogue
 from activities.spelling import did_you_mean
 from activities.starting.checks import Checks, Concerned, Found, maps
 from activities.starting.file import AskingFile, PersonId, SomebodyEntry, right
+from workflows.model.quiet import QUIET_AT_MOST
 
 CUSTOMER: Final = "customer"
 OWNER: Final = "owner"
@@ -23,8 +24,6 @@ PARTS_AT_MOST: Final = 400
 """Of all stages together."""
 TEAMS_AT_MOST: Final = 50
 COLLEAGUES_AT_MOST: Final = 20
-NOTICES_AT_MOST: Final = 1_000
-"""The most that a quiet budget can be."""
 ID_AT_MOST: Final = 48
 
 ShortId = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{1,{ID_AT_MOST}}}$")]
@@ -106,7 +105,7 @@ class CustomerEntry(ContactEntry):
 class QuietEntry(FileModel):
     """How many notices of one onboarding the customer gets in a time."""
 
-    most: Annotated[int, Field(ge=1, le=NOTICES_AT_MOST)] = 3
+    most: Annotated[int, Field(ge=1, le=QUIET_AT_MOST)] = 3
     per: Span = "1d"
 
 

@@ -25,6 +25,7 @@ from activities.store import Home, Store
 from activities.tasks import input as tasks
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.onboarding import Onboarding, PartKind, StagePlan
+from workflows.model.quiet import Quiet
 from workflows.model.subject import Participant, Role
 from workflows.onboarding.inputs import OnboardingInput
 
@@ -99,20 +100,23 @@ async def prepare(
     content = Content(
         owner=file.owner,
         deputy=drafts.deputy,
+        contacts=drafts.contacts_plain,
         parts={draft.plan.id: _content(draft, parts[draft.plan.id]) for draft in drafts.all if draft.file},
     )
     pdfs = {_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None}
     overdue = [part.overdue.faults for part in parts.values() if part.overdue]
     digest = _fingerprint(plain.plain, content)
     contacts = (file.customer, *file.customer.colleagues)
+    id = file.id or f"onboarding-{digest[:12]}"
     onboarding = Onboarding(
-        id=file.id or f"onboarding-{digest[:12]}",
+        id=id,
         kind=file.kind,
         title=await _title(file, directory),
         requester=file.owner,
         people=tuple(Participant(person=id, role=Role.DO) for id in drafts.contacts),
         urgent=found.resolved.policy.urgent,
         lock_screen=found.resolved.policy.lock_screen,
+        quiet=Quiet(of=id, most=file.quiet.most, per=file.quiet.per),
         told=tuple(dict.fromkeys(one for id in file.teams.values() for one in checks.team(id) if one != file.owner)),
     )
     given = OnboardingInput(

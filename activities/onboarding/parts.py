@@ -126,6 +126,11 @@ class Drafts:
         everyone = (self.file.customer, *self.file.customer.colleagues)
         return tuple(one.person or f"signer-{place}" for place, one in enumerate(everyone, start=1))
 
+    @property
+    def contacts_plain(self) -> tuple[dict[str, Any], ...]:
+        """The customer and their colleagues as a part names them."""
+        return tuple(map(_plain, (self.file.customer, *self.file.customer.colleagues)))
+
     def _part(self, plan: PartPlan, entry: dict[str, Any], place: Place) -> Draft:
         own = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
         match plan.what:

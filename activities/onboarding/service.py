@@ -19,13 +19,11 @@ from activities.onboarding.input import PreparedPart, Sources
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.people import Directory
 from activities.policies.catalogue import Catalogue
-from activities.requests.documents import Documents
 from activities.requests.input import Prepared
 from activities.rpc_errors import about_the_workflow
 from activities.starting import path
 from activities.store import Home, Store
 from workflows import names
-from workflows.follow_up.inputs import FollowUpInput
 from workflows.kinds import named
 from workflows.model.onboarding import (
     Onboarding,
@@ -37,6 +35,7 @@ from workflows.model.onboarding import (
     PartsToStart,
     PartToStart,
 )
+from workflows.model.quiet import Spared
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Code
 from workflows.model.views import RequestShow
@@ -46,6 +45,7 @@ from workflows.ports import OnboardingParts
 DECISION: Final = "onboarding-decision"
 """The kind of the catalogue that tasks to decide are."""
 _ANSWERS_WITHIN: Final = timedelta(seconds=10)
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _SAYS_AT_MOST: Final = 300
 _BY: Final = "countersign"
 
@@ -74,36 +74,35 @@ class Parts(OnboardingParts):
                 catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
             except FileFaults as faults:
                 raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
-            seen = [await self._start(order.onboarding, one, content, catalogue) for one in order.parts]
+            ahead = _ahead(order.now, self.now())
+            seen = [await self._start(order.onboarding, one, content, catalogue, ahead) for one in order.parts]
         return PartsSeen(parts=tuple(one for one in seen if one is not None))
 
     async def _start(
-        self, onboarding: Onboarding, part: PartToStart, content: Content, catalogue: Catalogue
+        self, onboarding: Onboarding, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
     ) -> PartSeen | None:
         """How a part stands that does not live now; None for one that does."""
         try:
-            prepared = await self._prepared(onboarding, part, content, catalogue)
-            joined = _joined(prepared, onboarding)
-            started = await path.start(self.client, self.store, joined, parent=onboarding.workflow_id)
+            kept, what = await self._content(onboarding, part, content)
+            sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
+            prepared = await sources.prepare(what, kept.plain(part.id))
+            joined = _joined(prepared, onboarding, kept.spared(content.contacts))
+            started = await path.start(self.client, self.store, joined, parent=onboarding.workflow_id, delay=ahead)
         except FileFaults as faults:
             return _refused(part, faults.in_short)
         except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
             return _refused(part, str(refused))
         return None if started.created else await self._subscribe(onboarding, part, started.workflow_id)
 
-    async def _prepared(
-        self, onboarding: Onboarding, part: PartToStart, content: Content, catalogue: Catalogue
-    ) -> PreparedPart:
-        home = Home.of(onboarding.workflow_id)
+    async def _content(
+        self, onboarding: Onboarding, part: PartToStart, content: Content
+    ) -> tuple[PartContent, PartKind]:
+        """What a part is started from, and as what."""
         if part.after is not None:
-            kept, what = await self._decision(onboarding, part, content), PartKind.TASK
-        elif part.content is not None:
-            kept, what = await read_part(self.store, home, part.content), part.what
-        else:
-            kept, what = content.parts[part.part], part.what
-        documents: Documents = await kept.read_documents(self.store)
-        sources = Sources(catalogue, self.directory, documents, self.now())
-        return await sources.prepare(what, kept.plain(part.id))
+            return await self._decision(onboarding, part, content), PartKind.TASK
+        if part.content is None:
+            return content.parts[part.part], part.what
+        return await read_part(self.store, Home.of(onboarding.workflow_id), part.content), part.what
 
     async def _decision(self, onboarding: Onboarding, part: PartToStart, content: Content) -> PartContent:
         """The task to decide about a part, in which stands why it ended as it did."""
@@ -193,15 +192,21 @@ class Parts(OnboardingParts):
                 raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
 
 
-def _joined(prepared: PreparedPart, onboarding: Onboarding) -> PreparedPart:
-    """The part with the onboarding among its subscribers, which changes nothing of what it is recognised by."""
-    given = _subscribed(prepared.given, onboarding.workflow_id)
-    return replace(prepared, request=given) if isinstance(prepared, Prepared) else replace(prepared, given=given)  # type: ignore[arg-type]
+def _ahead(now: datetime | None, here: datetime) -> timedelta:
+    """How far the clock of a rehearsal is ahead of ours; zero for what only looks so because clocks differ."""
+    ahead = now - here if now else timedelta()
+    return ahead if ahead > _CLOCKS_DIFFER else timedelta()
 
 
-def _subscribed(given: FollowUpInput, workflow_id: str) -> FollowUpInput:
-    others = tuple(one for one in given.subscribers if one != workflow_id)
-    return given.replace(subscribers=(*others, workflow_id))
+def _joined(prepared: PreparedPart, onboarding: Onboarding, spared: tuple[Spared, ...]) -> PreparedPart:
+    """The part with the onboarding among its subscribers and its budget of notices, by which it is not recognised."""
+    given = prepared.given
+    others = tuple(one for one in given.subscribers if one != onboarding.workflow_id)
+    quiet = onboarding.quiet.replace(people=spared) if onboarding.quiet and spared else None
+    changes = {"subscribers": (*others, onboarding.workflow_id), "quiet": quiet}
+    if isinstance(prepared, Prepared):
+        return replace(prepared, request=prepared.request.replace(**changes))
+    return replace(prepared, given=prepared.given.replace(**changes))
 
 
 def _title_of(content: PartContent, part: str) -> object:

@@ -108,8 +108,9 @@ def compose(
 
 def _leads_to_the_desk(delivery: Delivery, notice: Notice) -> bool:
     """Whether whoever gets it has no page of their own: of an onboarding only the customer's people have one."""
-    customers = delivery.subject.type is Kind.ONBOARDING and [one.person for one in delivery.subject.people]
-    return is_quiet(notice.stage) or (customers is not False and notice.person not in customers)
+    if delivery.subject.type is Kind.ONBOARDING:
+        return all(notice.person != one.person for one in delivery.subject.people)
+    return is_quiet(notice.stage)
 
 
 def speaking_for(message: Message, others: int, reader: Reader, company: str = "") -> Message:

@@ -6,6 +6,7 @@ An ordinary function, so that commands and activities start by the same way; not
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, Protocol
 
 import rfc8785
@@ -115,14 +116,20 @@ def own_id(file: AskingFile, digest: str) -> str:
 
 
 async def start(
-    client: Client, store: Store, prepared: Prepared, *, parent: str | None = None, again: bool = False
+    client: Client,
+    store: Store,
+    prepared: Prepared,
+    *,
+    parent: str | None = None,
+    again: bool = False,
+    delay: timedelta = timedelta(),
 ) -> Started:
     """Start it, or recognise the one that was started from the same content; `IdTaken` for other content.
 
     `parent` is the workflow id of an onboarding or campaign; `NotItsOwn` when the id does not begin with its. May be
     repeated at any time: it also recognises one that closed long ago, and one that Temporal has forgotten. One whose
     workflow was broken off is `BrokenOff`; with `again` a terminated one is started anew, and a request takes over the
-    document that it has at Core Signature.
+    document that it has at Core Signature. `delay` is for rehearsals: how long until the workflow begins.
     """
     what = _name_of(prepared)
     if parent is not None and owner_in(what.id) != parent.partition(":")[2]:
@@ -136,7 +143,7 @@ async def start(
         return _recognise(prepared, await _in_temporal(client, what), prepared.overdue)
     given = await prepared.kept(store)
     try:
-        handle = await _start_workflow(client, what, given, parent, before)
+        handle = await _start_workflow(client, what, given, parent, before, delay=delay)
     except WorkflowAlreadyStartedError:
         known = _recognise(prepared, await _in_temporal(client, what) or await _recorded(store, what))
     else:
@@ -194,7 +201,13 @@ def _recognise(prepared: Prepared, known: _Known | None, unknown: Exception | No
 
 
 async def _start_workflow(
-    client: Client, what: Named, given: FollowUpInput, parent: str | None, before: _Known | None
+    client: Client,
+    what: Named,
+    given: FollowUpInput,
+    parent: str | None,
+    before: _Known | None,
+    *,
+    delay: timedelta,
 ) -> WorkflowHandle[object, object]:
     subject, parent = given.subject, parent or (before.parent if before else None)
     # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
@@ -215,6 +228,7 @@ async def _start_workflow(
         search_attributes=_search_attributes(subject, parent),
         static_summary=_summary(subject),
         priority=priority(subject.kind, urgent=subject.urgent, parent=parent),
+        start_delay=delay or None,
     )
 
 

@@ -11,7 +11,6 @@ from activities.files.reading import FileFaults, FileText
 from activities.onboarding.file import (
     COLLEAGUES_AT_MOST,
     ID_AT_MOST,
-    NOTICES_AT_MOST,
     PARTS_AT_MOST,
     STAGES_AT_MOST,
     TEAMS_AT_MOST,
@@ -20,6 +19,7 @@ from activities.policies.catalogue import Catalogue
 from activities.requests.input import prepare
 from tests.onboarding.stage import AGREEMENTS, DETAILS, LIVE, OWNER, SET_UP, WHOLE, House, a_file, an_agreement
 from workflows.model.onboarding import PartKind
+from workflows.model.quiet import QUIET_AT_MOST
 
 CHAIR = {"person": "chair"}
 NOTICE = {"to": "customer", "text": "Welcome, your service is active."}
@@ -125,7 +125,7 @@ async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
         ({"id": "a.b"}, "id"),
         ({"id": "a" * (ID_AT_MOST + 1)}, "id"),
         ({"quiet": {"most": 0}}, "quiet.most"),
-        ({"quiet": {"most": NOTICES_AT_MOST * 10}}, "quiet.most"),
+        ({"quiet": {"most": QUIET_AT_MOST * 10}}, "quiet.most"),
         ({"stages": []}, "stages"),
         ({"stages": [{"name": "empty"}]}, "stages[0]"),
         ({"stages": [SET_UP, SET_UP]}, "stages"),

@@ -132,7 +132,7 @@ def kind_of(stage: str) -> Stage | None:
 
 def is_quiet(stage: str) -> bool:
     """Whether it only offers something: it makes no sound, and whom no phone takes it to is told by no other way."""
-    return kind_of(stage) is Stage.FOLLOW
+    return kind_of(stage) in (Stage.FOLLOW, Stage.BEGUN)
 
 
 def is_rationed(stage: str) -> bool:

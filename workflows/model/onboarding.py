@@ -6,6 +6,7 @@ from pydantic import AwareDatetime
 
 from workflows.kinds import Kind
 from workflows.model.base import Model, Packed
+from workflows.model.quiet import Quiet
 from workflows.model.subject import Status, Subject
 
 
@@ -64,6 +65,8 @@ class Onboarding(Subject):
     type: Kind = Kind.ONBOARDING
     told: tuple[str, ...] = ()
     content: str = ""
+    quiet: Quiet | None = None
+    """The budget of notices that its parts share for the customer's people; each part knows them by ids of its own."""
 
     @property
     def customer(self) -> str:
@@ -92,10 +95,11 @@ class PartToStart(Model):
 
 
 class PartsToStart(Model):
-    """Parts of one onboarding."""
+    """Parts of one onboarding, as of its own time: where its clock was moved ahead theirs begin there as well."""
 
     onboarding: Onboarding
     parts: Packed[tuple[PartToStart, ...]]
+    now: AwareDatetime | None = None
 
 
 class PartSeen(Model):

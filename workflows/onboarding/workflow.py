@@ -104,7 +104,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
 
     async def _start(self, parts: tuple[PartToStart, ...]) -> None:
         for some in _in_batches(parts):
-            order = PartsToStart(onboarding=self._request.onboarding, parts=some)
+            order = PartsToStart(onboarding=self._request.onboarding, parts=some, now=workflow.now())
             seen = await self.call(OnboardingParts.start, order, options.HAND_OFF, f"start {_names(some)}")
             if seen is not None:
                 self._begun(some)

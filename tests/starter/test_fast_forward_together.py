@@ -1,0 +1,44 @@
+"""An onboarding and all its open parts are moved to one instant, and a part that begins later begins there."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.testing import TimeSkipper
+
+from starter.fast_forward import forward
+from tests.onboarding.stage import CUSTOMER, DETAILS, OWNER, Journeys, a_file, an_agreement, onboarding
+from tests.servers import PUNCTUAL_TIMERS, real_server
+from workflows.model.subject import Status
+
+pytestmark = pytest.mark.real_server
+AGREEMENT = {"name": "agreements", "agreements": [an_agreement()]}
+
+
+async def clocks(it: Journeys) -> list[float]:
+    """How far each clock is from the onboarding's, in seconds."""
+    skipper, own = TimeSkipper(it.client), await TimeSkipper(it.client).get_current_time(it.handle)
+    ids = [one.workflow for stage in (await it.shown()).stages for one in stage.parts if one.workflow and not one.at]
+    return [
+        abs((await skipper.get_current_time(it.client.get_workflow_handle(id)) - own).total_seconds()) for id in ids
+    ]
+
+
+async def test_days_pass_for_all_of_it_and_what_begins_later_begins_there(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(AGREEMENT, DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as it:
+        agreement = await it.open("agreement-1")
+        await it.at_rest()
+        moved = await forward(it.client, it.handle.id, timedelta(days=10))
+        assert moved.reached
+        assert max(await clocks(it)) < 60
+        reminders = [stage for stage, person in it.notices_of(agreement) if person == CUSTOMER]
+        assert reminders == ["ready", "reminder-1", "reminder-2", "reminder-3"]
+
+        await it.signed("agreement-1")
+        billing = await it.open("billing")
+        await forward(it.client, it.handle.id, timedelta(hours=1))
+        assert max(await clocks(it)) < 60
+        assert [one for one in it.notices_of(billing) if one[1] == CUSTOMER] == [("ready", CUSTOMER)]
+        await it.done("billing", CUSTOMER)
+        assert (await it.handle.result()).outcome is Status.DONE
+    assert ("settled", OWNER) in it.notices_of(it.handle.id)
