@@ -19,12 +19,20 @@ RECENT_AT_MOST: Final = 500
 
 
 class RecentLooks:
-    """Looks for a link once in `FRESH_SECONDS`, unless told to forget what was seen; `clock` counts seconds."""
+    """Looks for a link once in `fresh` seconds, unless told to forget what was seen; `clock` counts seconds."""
 
-    def __init__(self, look: Look, clock: Callable[[], float], at_most: int = RECENT_AT_MOST) -> None:
+    def __init__(
+        self,
+        look: Look,
+        clock: Callable[[], float],
+        at_most: int = RECENT_AT_MOST,
+        *,
+        fresh: float = FRESH_SECONDS,
+    ) -> None:
         self._look = look
         self._clock = clock
         self._at_most = at_most
+        self._fresh = fresh
         self._recent: OrderedDict[str, tuple[float, asyncio.Future[Shown | None]]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -33,7 +41,7 @@ class RecentLooks:
     async def __call__(self, link: str, request: str) -> Shown | None:
         """Where the request stands, as of some seconds ago."""
         now = self._clock()
-        while self._recent and next(iter(self._recent.values()))[0] <= now - FRESH_SECONDS:
+        while self._recent and next(iter(self._recent.values()))[0] <= now - self._fresh:
             self._recent.popitem(last=False)
         if link not in self._recent:
             self._recent[link] = (now, asyncio.ensure_future(self._look(request)))

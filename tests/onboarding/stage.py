@@ -186,6 +186,10 @@ class Journeys:
             self.provider.acted[id] = [declined]
         await self.callback(workflow_id)
 
+    def provider_saw(self, person: str, state: SignerState) -> SignerSeen:
+        """What the provider says of a signer."""
+        return SignerSeen(person=person, state=state)
+
     async def callback(self, workflow_id: str) -> None:
         """What the receiver would signal."""
         event = ProviderEvent(id=uuid.uuid4().hex, type="signed", at=datetime.now(UTC))
@@ -358,7 +362,8 @@ async def onboarding(
         async with worker, signing:
             prepared = await house.prepared(file, await env.get_current_time())
             started = await path.start(client, house.store, prepared)
-            handle = client.get_workflow_handle_for(CustomerOnboardingWorkflow.run, started.workflow_id)
+            handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
+            handle = client.get_workflow_handle(started.workflow_id)
             given = await prepared.kept(house.store)
             yield Journeys(env, house.store, clock, provider, push, given, handle)
             await corpus.record(record, handle)

@@ -1,0 +1,175 @@
+"""The whole picture of an onboarding: what it knows itself, joined with what only its open parts know.
+
+What is closed it has heard from the part, by the words of the part's settled record. Each open part is asked itself;
+of what is far, or does not answer in time, Temporal's visibility tells. So an onboarding and its parts say the same.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final, Self
+
+from pydantic import AwareDatetime
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities import runs
+from activities.store import Store, StoreFailure
+from starter.exits import Refusal
+from starter.listing.rows import RequestLine, line_of
+from starter.lookup import look_at
+from starter.page.recent_looks import RecentLooks
+from workflows import names
+from workflows.kinds import Kind, Named, named
+from workflows.model.attention import Attention
+from workflows.model.subject import Status
+from workflows.model.views import Next, OnboardingShow, PartLine, Shown, StageLine, WaitingFor, WaitingForPart
+
+PARTS_ASKED_AT_MOST: Final = 60
+"""Open parts that are asked themselves; of the others visibility tells who is waited for, and until when."""
+PARTS_ASKED_AT_ONCE: Final = 20
+FRESH_SECONDS: Final = 2.0
+"""How long one picture serves everybody who looks."""
+_PART_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
+_PARTS_SECONDS: Final = 4.0
+"""For all of them together."""
+_OPEN: Final = "open"
+_OWNER: Final = "owner"
+_NOT_SAID: Final = (Refusal, RPCError, StoreFailure, ValueError)
+
+
+@dataclass(frozen=True)
+class PartHeard:
+    """What an open part says of itself."""
+
+    status: Status
+    due_at: AwareDatetime | None
+    waiting_for: tuple[WaitingFor, ...]
+    next: Next | None = None
+    attention: tuple[Attention, ...] = ()
+    asks: WaitingFor | None = None
+    """Who has to answer a question before it goes on."""
+
+    @classmethod
+    def said(cls, shown: Shown) -> Self:
+        """By the part itself."""
+        asks = WaitingFor(person=shown.requester, since=shown.question.at) if shown.question else None
+        return cls(shown.status, shown.due_at, shown.waiting_for, shown.next, shown.attention, asks)
+
+    @classmethod
+    def listed(cls, line: RequestLine) -> Self:
+        """By visibility."""
+        since = line.since
+        people = (WaitingFor(person=person, since=since) for person in line.waiting_for) if since else ()
+        return cls(Status(line.status), line.due_at, tuple(people))
+
+
+async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
+    """Everything known of an onboarding; `Unknown` when neither Temporal nor the records know it.
+
+    Bounded in parts that are asked and in time: what does not answer stays as the onboarding itself has it.
+    """
+    shown = await look_at(client, store, Named(Kind.ONBOARDING, id))
+    if not isinstance(shown, OnboardingShow):
+        raise TypeError(f"{type(shown).__name__} where an onboarding was asked for")
+    return joined(shown, await _heard(client, store, shown)) if not shown.status.ended else shown
+
+
+def recently(client: Client, store: Store, clock: Callable[[], float]) -> RecentLooks:
+    """The picture for a process that lives: one serves everybody who looks within `FRESH_SECONDS`."""
+    return RecentLooks(partial(composed, client, store), clock, fresh=FRESH_SECONDS)
+
+
+def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow:
+    """The onboarding with what its parts say, by their ids. Pure."""
+    stages = tuple(_with_parts(stage, heard) for stage in shown.stages)
+    waiting = tuple(line for one in shown.waiting_for for line in _waiting(one, heard.get(one.part)))
+    attention = tuple(one.replace(says=f"{part}: {one.says}") for part, said in heard.items() for one in said.attention)
+    return shown.replace(
+        stages=stages,
+        waiting_for=waiting,
+        next=_next(shown, heard),
+        attention=(*shown.attention, *attention),
+    )
+
+
+def open_parts(shown: OnboardingShow) -> Iterator[PartLine]:
+    """The parts whose workflow goes on, in the order of the file."""
+    return (part for stage in shown.stages for part in stage.parts if part.state == _OPEN and part.workflow)
+
+
+async def _heard(client: Client, store: Store, shown: OnboardingShow) -> dict[str, PartHeard]:
+    parts = tuple(open_parts(shown))
+    found: dict[str, PartHeard] = {}
+    try:
+        async with asyncio.timeout(_PARTS_SECONDS):
+            await _ask(client, store, parts[:PARTS_ASKED_AT_MOST], found)
+            if len(found) < len(parts):
+                found |= await _listed(client, shown.id, (part for part in parts if part.id not in found))
+    except (TimeoutError, *_NOT_SAID):
+        pass  # What the onboarding knows itself is an answer as well.
+    return found
+
+
+async def _ask(client: Client, store: Store, parts: Iterable[PartLine], found: dict[str, PartHeard]) -> None:
+    """Ask some at a time; who answers is in `found`."""
+    waiting = iter(parts)
+
+    async def one_by_one() -> None:
+        for part in waiting:
+            if (what := named(part.workflow or "")) is None:
+                continue
+            try:
+                found[part.id] = PartHeard.said(await look_at(client, store, what, within=_PART_ANSWERS_WITHIN))
+            except _NOT_SAID:
+                continue
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(PARTS_ASKED_AT_ONCE):
+            group.create_task(one_by_one())
+
+
+async def _listed(client: Client, id: str, parts: Iterable[PartLine]) -> dict[str, PartHeard]:
+    """What visibility knows of the others, by one query."""
+    wanted, now = {part.workflow: part.id for part in parts}, datetime.now(UTC)
+    query = f"{names.PARENT.name} = '{Kind.ONBOARDING.workflow_id(id)}' AND {runs.OPEN}"
+    return {
+        wanted[run.id]: PartHeard.listed(await line_of(run, now))
+        async for run in runs.listed(client, query)
+        if run.id in wanted
+    }
+
+
+def _with_parts(stage: StageLine, heard: dict[str, PartHeard]) -> StageLine:
+    def lines(parts: tuple[PartLine, ...]) -> tuple[PartLine, ...]:
+        return tuple(_with_heard(part, heard[part.id]) if part.id in heard else part for part in parts)
+
+    return stage.replace(agreements=lines(stage.agreements), tasks=lines(stage.tasks), steps=lines(stage.steps))
+
+
+def _with_heard(part: PartLine, said: PartHeard) -> PartLine:
+    return part.replace(status=said.status, due_at=said.due_at)
+
+
+def _waiting(one: WaitingForPart, said: PartHeard | None) -> Iterator[WaitingForPart]:
+    """Whom exactly; of a part that has a question open, who has to answer it."""
+    if said is None or one.who == _OWNER:
+        yield one
+    elif said.asks:
+        yield one.replace(**dict(said.asks), who=_OWNER, what=f"answer about {one.what}")
+    elif not said.status.ended:
+        for person in said.waiting_for:
+            yield one.replace(**dict(person), who=one.who if len(said.waiting_for) == 1 else person.person)
+        if not said.waiting_for:
+            yield one
+
+
+def _next(shown: OnboardingShow, heard: dict[str, PartHeard]) -> Next | None:
+    """The nearest instant at which a part does something by itself."""
+    nearest: tuple[datetime, Next] | None = None
+    for id, said in heard.items():
+        if said.next and said.next.at and (nearest is None or said.next.at < nearest[0]):
+            nearest = said.next.at, said.next.replace(why=f"{id}: {said.next.why}")
+    return nearest[1] if nearest and shown.problem is None else shown.next
