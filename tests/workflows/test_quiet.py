@@ -263,6 +263,9 @@ async def test_a_budget_that_frees_at_night_rings_in_the_morning(tmp_path: Path)
         await first.until(noon + timedelta(hours=45.1))
         await first.hears("reminder-1", CUSTOMER)
         assert it.rung()[-1] == "1 reminder-1"
+        happened = [entry.what for entry in (await first.task()).timeline]
+        assert "reminder-1 held back" in happened
+        assert "reminder-1 put off" not in happened
 
 
 async def test_a_reminder_by_hand_says_that_it_was_not_told(tmp_path: Path) -> None:
