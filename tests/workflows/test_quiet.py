@@ -30,6 +30,7 @@ from workflows.model.views import TaskShow
 from workflows.model.wishes import Delegation, Done, ReminderNow
 from workflows.names import WORKFLOW_QUEUE
 from workflows.task.inputs import TaskInput
+from workflows.task.progress import TaskProgress
 from workflows.task.workflow import TaskWorkflow
 
 CUSTOMER, OWNER = "customer-signer", "account-executive"
@@ -226,6 +227,16 @@ async def test_a_last_warning_that_is_held_keeps_it_from_expiring(tmp_path: Path
         ended = await step.handle.result()
         assert ended.outcome is Status.EXPIRED
         assert ended.at - began > timedelta(days=2.4)
+
+
+def test_an_alert_that_is_held_is_forgotten_with_the_end() -> None:
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    task = Task(id="acme.1.1", kind="step", title="Step", requester=OWNER, people=())
+    key = f"acme.1.1/escalation/{CUSTOMER}/ada"
+    alert = HeldBack(key=key, stage="escalation", person=CUSTOMER, at=now, until=now + DAY, says="1 notice in 1 day")
+    held = TaskProgress.begin(task, now).held_back((alert,), now)
+    assert held.held_until(now) == now + DAY
+    assert held.end(Status.DONE, now, by=OWNER).held_until(now) is None
 
 
 async def test_whoever_is_asked_instead_is_spared_nothing_and_the_first_rings_no_more(tmp_path: Path) -> None:

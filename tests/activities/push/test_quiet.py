@@ -204,6 +204,15 @@ async def test_what_was_settled_or_told_meanwhile_is_not_spoken_of(
     assert "things" not in pushes(sandbox)[-1]["title"]
 
 
+async def test_what_waited_long_ago_is_not_spoken_of(sandbox: RunningSandbox, notices: Notices) -> None:
+    one = QUIET.replace(most=1)
+    await notices.deliver(part(1, quiet=one))
+    assert became(await notices.deliver(part(2, quiet=one))) == "suppressed: quiet"
+    for n in (2, 3, 4):
+        assert became(await notices.deliver(part(n, quiet=one, now=NOON + n * DAY))) == "accepted"
+        assert "things" not in pushes(sandbox)[-1]["title"]
+
+
 async def test_a_store_that_is_away_delays_everybody_and_tells_nobody_twice(
     sandbox: RunningSandbox, notices: Notices, tmp_path: Path
 ) -> None:
