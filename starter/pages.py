@@ -42,6 +42,7 @@ from starter.page.words import (
     MAIL_SENT,
     NO_ANSWER,
     NOT_KNOWN_NOW,
+    NOT_OURS,
     WAITING,
     how_many_have_signed,
     signing_screen,
@@ -50,7 +51,7 @@ from starter.page.words import (
 )
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
-from workflows.kinds import Kind
+from workflows.kinds import Kind, referred
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.views import RequestShow, Shown, TaskShow
 from workflows.model.wishes import AnyWish
@@ -62,6 +63,8 @@ PROVIDER_SECONDS: Final = 8.0
 _SENT: Final = "sent"
 _PICTURE: Final = "first-page"
 _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
+_KINDS: Final = tuple(kind for kind in Kind if kind is not Kind.ONBOARDING)
+"""The page of an onboarding is of another kind (starter/journeys.py)."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
@@ -100,7 +103,7 @@ class Pages:
         """`GET` and `POST` of `/open/{ref}` and `/task/{ref}`, and the picture on the former."""
         ways = (("GET", self.open), ("POST", self.act))
         return [
-            *(Route(f"/{kind.names.page}/{{ref}}", do, methods=[word]) for kind in Kind for word, do in ways),
+            *(Route(f"/{kind.names.page}/{{ref}}", do, methods=[word]) for kind in _KINDS for word, do in ways),
             Route(f"/open/{{ref}}/{_PICTURE}", self.picture, methods=["GET"]),
         ]
 
@@ -267,6 +270,8 @@ class Pages:
 
     async def _visit(self, request: Request) -> Visit | Response:
         visit = await self._visits.of(request)
+        if isinstance(visit, Visit) and referred(visit.claim.request).kind not in _KINDS:
+            return self._told(NOT_OURS, visit)
         return self._renderer.page(visit) if isinstance(visit, Screen) else visit
 
     def _shown(self, screen: Screen, visit: Visit) -> Response:

@@ -29,6 +29,7 @@ from starter.callback.receiver import HEADERS, Receiver, Tally
 from starter.callback.signals import SignalPort, TemporalSignals
 from starter.context import Context
 from starter.desk.desk import desk_of
+from starter.journeys import Journeys
 from starter.page.brand import Brand
 from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard
@@ -100,9 +101,10 @@ def routes_of(
         brand=brand,
         first_pages=FirstPages(store) if settings.preview == "on" else None,
     )
+    journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
     desk = desk_of(settings, Context(client, store), people, guard, send, brand=brand)
-    return [*receiver_routes(receiver, signals), *pages.routes(), *brand.routes(), *desk.routes()]
+    return [*receiver_routes(receiver, signals), *pages.routes(), *journeys.routes(), *brand.routes(), *desk.routes()]
 
 
 def rules_of(settings: Settings) -> CallbackRules:

@@ -250,17 +250,13 @@ class Store:
         """What somebody was told by all parts of an onboarding."""
         return Row(self._objects, f"quiet/{of}/{key}")
 
-    async def session_serial(self, person: str) -> str:
-        """What somebody's sessions at the desk must have in them; empty until they were signed out once."""
-        return (await self._objects.read(_serial(person)) or b"").decode()
+    async def serial(self, of: str) -> str:
+        """What somebody's sessions, or links, must have in them; empty until they were ended, or renewed, once."""
+        return (await self._objects.read(of) or b"").decode()
 
-    async def replace_session_serial(self, person: str, serial: str) -> None:
-        """From now on none of somebody's sessions at the desk is good any more."""
-        await self._objects.replace(_serial(person), serial.encode())
-
-
-def _serial(person: str) -> str:
-    return f"desk/sessions/{person}"
+    async def replace_serial(self, of: str, serial: str) -> None:
+        """From now on none of them is good any more that has another one in it."""
+        await self._objects.replace(of, serial.encode())
 
 
 def _dead_hand_offs(kind: str) -> str:

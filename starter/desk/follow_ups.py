@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.language import phrase
-from activities.links import Links, LinkUse, at_desk, named_at_desk
+from activities.links import USES, Links, at_desk, named_at_desk
 from starter import lookup
 from starter.context import Context
 from starter.desk.acts import Deed, asking, colleagues, possible, takers, wish_of
@@ -36,7 +36,6 @@ _UNSURE: Final = phrase("It is not certain that this was done. Send it again: it
 _NOT_DONE: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
 _REFUSED: Final = 409
 _UNCONFIRMED: Final = 503
-_USES: Final = {Kind.REQUEST: LinkUse.SIGN, Kind.TASK: LinkUse.DO, Kind.ONBOARDING: LinkUse.VIEW}
 _TO_OWN_PAGE: Final = {
     Kind.REQUEST: phrase("Open the document"),
     Kind.TASK: phrase("Open the task"),
@@ -195,7 +194,7 @@ class FollowUps:
         """The way to their own page, for whoever is asked now."""
         if visitor.id not in takers(seen.shown) or seen.shown.status.ended:
             return ""
-        return self._links.link(seen.what.reference, visitor.id, _USES[seen.what.kind])
+        return self._links.link(seen.what.reference, visitor.id, USES[seen.what.kind])
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)

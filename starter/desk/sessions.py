@@ -117,7 +117,7 @@ class Cookies:
 
 async def sign_out_everywhere(store: Store, person: str) -> None:
     """End every session of somebody, in whatever browser."""
-    await store.replace_session_serial(person, secrets.token_hex(8))
+    await store.replace_serial(serial_of(person), secrets.token_hex(8))
 
 
 _ASK: Final = "countersign-ask"
@@ -134,3 +134,8 @@ def _opened(seal: Seal, sealed: str, fields: int) -> list[str] | None:
 
 def _instant(text: str) -> datetime:
     return datetime.fromtimestamp(int(text), UTC)
+
+
+def serial_of(person: str) -> str:
+    """Where the store has what somebody's sessions must have in them."""
+    return f"desk/sessions/{person}"

@@ -19,7 +19,7 @@ from activities.http.pacing import Urgency
 from activities.people import FileDirectory, Person, UnknownPerson
 from activities.sign_in.ways_in import BadWayIn, WayIn, WaysIn, ask_of
 from activities.store import Store
-from starter.desk.sessions import Ask, Session
+from starter.desk.sessions import Ask, Session, serial_of
 from starter.page.allowances import Buckets, Rate
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
@@ -126,12 +126,12 @@ class SignIn:
 
     async def stands(self, session: Session) -> Person | None:
         """Who is in by a session; None when it was ended, or they left. Raises `DirectoryFailure`, `StoreFailure`."""
-        if await self._store.session_serial(session.person) != session.serial:
+        if await self._store.serial(serial_of(session.person)) != session.serial:
             return None
         return await self._still_here(session.person)
 
     async def _session(self, person: Person) -> Session:
-        return Session(person.id, await self._store.session_serial(person.id), self._clock())
+        return Session(person.id, await self._store.serial(serial_of(person.id)), self._clock())
 
     async def _still_here(self, id: str) -> Person | None:
         try:

@@ -77,7 +77,7 @@ async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
     return joined(shown, await _heard(client, store, shown)) if not shown.status.ended else shown
 
 
-def recently(client: Client, store: Store, clock: Callable[[], float]) -> RecentLooks:
+def recently(client: Client, store: Store, clock: Callable[[], float]) -> RecentLooks[OnboardingShow]:
     """The picture for a process that lives: one serves everybody who looks within `FRESH_SECONDS`."""
     return RecentLooks(partial(composed, client, store), clock, fresh=FRESH_SECONDS)
 

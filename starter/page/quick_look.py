@@ -53,6 +53,8 @@ class QuickLook:
                     return settled
                 if what.kind is Kind.TASK:
                     return await TaskCover.shown(self._store, what.id)
+                if what.kind is Kind.ONBOARDING:
+                    return None
                 cover = await CoverSheet.read(self._store, what.id)
                 return cover.shown(what.id) if cover else None
         except _NOT_SAID:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from starter.page.brand import LOGO_PATH, OURS, Brand
+from starter.page.journey import JourneyScreen
 from starter.page.screens import Screen
 from workflows.model.texts import TEXT_AT_MOST
 
@@ -28,8 +29,7 @@ PRIVATE: Final = {
     "cross-origin-opener-policy": "same-origin",
 }
 """The headers of every page of ours."""
-
-
+_VERSION: Final = 16
 _environment: Final = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -40,7 +40,7 @@ _environment: Final = Environment(
 
 
 class Renderer:
-    """Renders screens; `destination` is where a form of ours may lead on to: the address of the signature service."""
+    """Renders screens; `destination` is where a form of ours may lead on to, beside us: the signature service."""
 
     def __init__(self, destination: str, brand: Brand = OURS) -> None:
         self._brand = brand
@@ -76,17 +76,59 @@ class Renderer:
         return Response(status_code=303, headers={**self.headers, "location": url})
 
 
-def policy(style: str, destinations: str = "") -> str:
-    """What lets a page have this style and pictures of ours alone, and its forms lead to us and these addresses."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+class JourneyRenderer:
+    """Renders the page of an onboarding, with the one script that a page of ours has."""
+
+    def __init__(self, brand: Brand = OURS) -> None:
+        self._brand = brand
+        self._style = STYLE.read_text()
+        self._script = (TEMPLATES / "journey.js").read_text()
+        self._main = _environment.get_template("journey_main.html")
+        self._page = _environment.get_template("journey.html")
+        self.headers: Final[Mapping[str, str]] = PRIVATE | {
+            "content-security-policy": policy(self._style, script=self._script)
+        }
+
+    def page(self, screen: JourneyScreen, since: str = "") -> Response:
+        """The page of a screen; that there is nothing new to whoever has seen `since`."""
+        main = self._main.render(screen=screen, say=screen.language.say)
+        version = hashlib.sha256(main.encode()).hexdigest()[:_VERSION]
+        if version == since:
+            return Response(status_code=204, headers=dict(self.headers))
+        live = f' data-version="{version}"' if screen.live else ""
+        html = self._page.render(
+            screen=screen,
+            say=screen.language.say,
+            brand=self._brand,
+            logo=f"..{LOGO_PATH}",
+            # Rendered, or ours and hashed in the policy as it is, so it must not be escaped.
+            main=Markup(f"<main{live}>\n{main}</main>"),  # noqa: S704
+            style=Markup(self._style),  # noqa: S704
+            script=Markup(self._script),  # noqa: S704
+        )
+        return HTMLResponse(html, headers=dict(self.headers))
+
+
+def policy(style: str, destinations: str = "", script: str = "") -> str:
+    """What lets a page have this style and pictures of ours alone, and its forms lead to us and these addresses.
+
+    With a `script` it may run this one, which may ask us, and nobody else.
+    """
+    live = f"script-src 'sha256-{_digest(script)}'; connect-src 'self'; " if script else ""
     # Browsers hold `form-action` against the redirect that answers a form as well.
     return (
-        f"default-src 'none'; img-src 'self'; style-src 'sha256-{digest}'; form-action 'self'{destinations}; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; img-src 'self'; style-src 'sha256-{_digest(style)}'; {live}"
+        f"form-action 'self'{destinations}; base-uri 'none'; frame-ancestors 'none'"
     )
 
 
+def _digest(content: str) -> str:
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
 def _destinations(destination: str) -> str:
+    if not destination:
+        return ""
     parts = urlsplit(destination)
     below = f" https://*.{parts.netloc}" if parts.scheme == "https" else ""
     return f" {parts.scheme}://{parts.netloc}{below}"

@@ -30,6 +30,9 @@ class ScreenName(StrEnum):
     HANDED_OVER = "handed-over"
     ENDED = "ended"
     STANDING = "standing"
+    RENEWED = "renewed"
+    LINK_SENT = "link-sent"
+    PREVIEW_OVER = "preview-over"
 
 
 class Tone(StrEnum):

@@ -250,12 +250,14 @@ def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
 
 def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:
     """The screen with its due date on the reader's clock, in the colour of how near it is."""
-    nearness = Nearness.AHEAD
+    return replace(screen, due=due_sentence(due_at, reader, now), nearness=nearness_of(due_at, reader, now))
+
+
+def nearness_of(due_at: datetime, reader: Reader, now: datetime) -> Nearness:
+    """How near a due date is, on the reader's clock."""
     if due_at <= now:
-        nearness = Nearness.PAST
-    elif is_due_on_the_day_of(now, due_at, reader):
-        nearness = Nearness.TODAY
-    return replace(screen, due=due_sentence(due_at, reader, now), nearness=nearness)
+        return Nearness.PAST
+    return Nearness.TODAY if is_due_on_the_day_of(now, due_at, reader) else Nearness.AHEAD
 
 
 def _draft(page: SigningPage) -> Draft:

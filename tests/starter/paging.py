@@ -22,6 +22,7 @@ from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
+from starter.journeys import Journeys
 from starter.page.brand import Brand
 from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard
@@ -211,7 +212,7 @@ def _forms_of(page: str) -> list[dict[str, str]]:
 
 def text_of(page: str) -> str:
     """What is to be read on a page."""
-    body = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    body = re.sub(r"<(style|script)>.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
     return " ".join(unescape(body).split())
 
 
@@ -251,8 +252,19 @@ async def phone(
             clock=lambda: NOW,
             seconds=watch,
         )
+        journeys = Journeys(
+            links,
+            directory,
+            store,
+            guard,
+            look=asking or look,
+            send=wishes.send,
+            brand=Brand("Acme"),
+            clock=lambda: NOW,
+            seconds=watch,
+        )
         async with (
-            listening(make_app(pages.routes()), Bind("127.0.0.1", 0), proxies=proxies) as url,
+            listening(make_app([*pages.routes(), *journeys.routes()]), Bind("127.0.0.1", 0), proxies=proxies) as url,
             plain_client(url) as browser,
         ):
             yield Phone(browser, pages, links, sandbox, wishes, asked, known, looks, watch, store=store)

@@ -163,7 +163,10 @@ class TaskShow(FollowUpShow):
 
 
 class PartLine(Model):
-    """A part of a stage, as shown: `workflow` runs it, `decision` is the task to decide about it."""
+    """A part of a stage, as shown: `workflow` runs it, `decision` is the task to decide about it.
+
+    `told` says that the customer hears of it: it is theirs, or the file says so.
+    """
 
     id: str
     title: str
@@ -171,6 +174,7 @@ class PartLine(Model):
     kind: str = ""
     status: Status | None = None
     team: str | None = None
+    told: bool = False
     workflow: str | None = None
     decision: str | None = None
     since: AwareDatetime | None = None
@@ -220,6 +224,8 @@ class OnboardingShow(FollowUpShow):
 
     title: str
     customer: str = ""
+    colleagues: tuple[str, ...] = ()
+    """Others of the customer, who may have a page of their own."""
     stage: str = ""
     stages: tuple[StageLine, ...] = ()
     waiting_for: tuple[WaitingForPart, ...] = ()

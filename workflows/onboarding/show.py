@@ -16,6 +16,8 @@ from workflows.onboarding.journey import Journey, Part, PartState
 
 SHOWN_AT_MOST: Final = 20
 """Parts that the Web UI's details list."""
+CUSTOMER: Final = "customer"
+"""The word of the file for them."""
 _DECIDES: Final = "owner"
 
 
@@ -32,6 +34,7 @@ def show(given: OnboardingInput, journey: Journey, now: datetime) -> OnboardingS
             "says": _sentence(journey, facts["says"], waiting),
             "title": given.onboarding.title,
             "customer": given.onboarding.customer,
+            "colleagues": tuple(one.person for one in given.onboarding.people[1:]),
             "stage": journey.phase,
             "stages": tuple(_stage(given, journey, number) for number in range(len(given.stages))),
         }
@@ -120,6 +123,7 @@ def _line(plan: PartPlan, part: Part) -> PartLine:
         kind=plan.kind,
         status=part.status,
         team=plan.team,
+        told=plan.tell_customer or plan.team == CUSTOMER,
         workflow=runs_as.workflow_id(part.run) if runs_as and was_started else None,
         decision=Kind.TASK.workflow_id(part.decision) if part.deciding else None,
         since=part.since,

@@ -1,0 +1,166 @@
+"""The page of an onboarding for the customer and their colleagues: `/journey/{ref}`.
+
+It shows what our own side knows; a small script asks for the page again while it is looked at. A GET changes nothing;
+the one form that there is has a new link sent to whom an old one was made for, and shows it to nobody.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.language import phrase
+from activities.links import FIRST_SERIAL, Links, LinkUse, serial_of
+from activities.people import Directory
+from activities.store import Store, StoreFailure
+from starter.page.allowances import MailPause
+from starter.page.brand import OURS, Brand
+from starter.page.form_guard import FormGuard
+from starter.page.journey import Onlooker, journey_screen
+from starter.page.journey_looks import FRESH_SECONDS, JourneyLook
+from starter.page.posted_forms import read_form
+from starter.page.recent_looks import Look, RecentLooks
+from starter.page.rendering import JourneyRenderer, Renderer
+from starter.page.screens import Act, Button, Draft, Screen, ScreenName, Tone
+from starter.page.visits import Visit, Visits
+from starter.page.words import FOREIGN_FORM, NOT_KNOWN_NOW, NOT_OURS, ended_screen
+from starter.pages import Send
+from starter.temporal_refusals import TemporalRefused
+from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
+from workflows.kinds import Kind, referred
+from workflows.model.wishes import ReminderNow
+
+_RENEWED: Final = Draft(
+    ScreenName.RENEWED,
+    410,
+    Tone.CALM,
+    phrase("This link is no longer good"),
+    (phrase("A newer one was made for you. Please open the page from the latest notice that you got."),),
+    button=Button(
+        Act.RESEND,
+        phrase("Send me a new link"),
+        phrase("It goes to your own devices or your own mailbox, at most once an hour, and is shown nowhere else."),
+    ),
+)
+_LINK_SENT: Final = Draft(
+    ScreenName.LINK_SENT,
+    200,
+    Tone.DONE,
+    phrase("The link is on its way"),
+    (phrase("It comes to your phone, or by mail. Please check your junk folder as well."),),
+)
+_PREVIEW_OVER: Final = Draft(
+    ScreenName.PREVIEW_OVER,
+    410,
+    Tone.CALM,
+    phrase("This preview is over"),
+    (phrase("Please ask for another one where you got it."),),
+)
+_SENT: Final = "sent"
+_LOGGER: Final = structlog.get_logger("countersign.pages")
+
+
+class Journeys:
+    """The pages of onboardings."""
+
+    def __init__(
+        self,
+        links: Links,
+        directory: Directory,
+        store: Store,
+        guard: FormGuard,
+        *,
+        look: Look,
+        send: Send,
+        brand: Brand = OURS,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._links = links
+        self._visits = Visits(links, directory, seconds)
+        self._store = store
+        self._guard = guard
+        self._look = RecentLooks(JourneyLook(look, directory), seconds, fresh=FRESH_SECONDS)
+        self._send = send
+        self._clock = clock
+        self._mail_pause = MailPause(clock)
+        self._cards = Renderer("", brand)
+        self._renderer = JourneyRenderer(brand)
+
+    def routes(self) -> list[BaseRoute]:
+        """`GET` and `POST` of `/journey/{ref}`."""
+        path = f"/{Kind.ONBOARDING.names.page}/{{ref}}"
+        return [Route(path, self.open, methods=["GET"]), Route(path, self.act, methods=["POST"])]
+
+    async def open(self, request: Request) -> Response:
+        """Show how far it is."""
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
+        seen = await self._look(visit.claim.request, visit.claim.request)
+        if seen is None:
+            return self._told(NOT_KNOWN_NOW, visit)
+        if visit.claim.person not in seen.customers:
+            return self._told(NOT_OURS, visit)
+        to = Onlooker(visit.claim.person, visit.reader, self._links, acts=visit.claim.use is LinkUse.VIEW)
+        return self._renderer.page(journey_screen(seen, to, self._clock()), request.query_params.get("since", ""))
+
+    async def act(self, request: Request) -> Response:
+        """Have a new link sent, or show the page as it is by now."""
+        visit = await self._visits.of(request)
+        if isinstance(visit, Screen):
+            return self._cards.page(visit)
+        form = await read_form(request)
+        if not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
+            return self._told(FOREIGN_FORM, visit)
+        try:
+            dead = await self._dead(visit)
+            if dead is _RENEWED and form.get("act") == Act.RESEND:
+                await self._send_anew(visit, form)
+                return self._cards.onward(f"{visit.ref}?link={_SENT}")
+        except NotLiving:
+            return self._cards.page(ended_screen(None, visit.reader.language, Kind.ONBOARDING))
+        except (Refused, NotConfirmed, NotAdmitted, TemporalRefused, StoreFailure) as failure:
+            _LOGGER.warning("no new link sent", onboarding=visit.claim.request, why=str(failure))
+            return self._told(NOT_KNOWN_NOW, visit)
+        return self._cards.onward(visit.ref)
+
+    async def _send_anew(self, visit: Visit, form: dict[str, str]) -> None:
+        claim = visit.claim
+        with self._mail_pause.asking(f"{claim.request}/{claim.person}") as may_be:
+            if may_be:
+                await self._send(claim.request, ReminderNow(actor=claim.person), self._guard.op(visit.ref, form))
+
+    async def _visit(self, request: Request) -> Visit | Response:
+        visit = await self._visits.of(request)
+        if isinstance(visit, Screen):
+            return self._cards.page(visit)
+        try:
+            dead = await self._dead(visit)
+        except StoreFailure as failure:
+            _LOGGER.warning("link not looked up", onboarding=visit.claim.request, why=str(failure))
+            dead = NOT_KNOWN_NOW
+        if dead is _RENEWED and request.query_params.get("link") == _SENT:
+            dead = _LINK_SENT
+        return self._told(dead, visit) if dead else visit
+
+    async def _dead(self, visit: Visit) -> Draft | None:
+        """Why a genuine link opens nothing; raises `StoreFailure`."""
+        claim = visit.claim
+        if referred(claim.request).kind is not Kind.ONBOARDING or claim.use not in (LinkUse.VIEW, LinkUse.PREVIEW):
+            return NOT_OURS
+        if claim.until and claim.until <= self._clock():
+            return _PREVIEW_OVER
+        if claim.use is LinkUse.PREVIEW:
+            return None if claim.until else NOT_OURS
+        serial = await self._store.serial(serial_of(claim.workflow_id, claim.person))
+        return None if claim.serial == (serial or FIRST_SERIAL) else _RENEWED
+
+    def _told(self, draft: Draft, visit: Visit) -> Response:
+        screen = draft.told(visit.reader.language)
+        return self._cards.page(screen, self._guard.token(visit.ref) if screen.button else "")

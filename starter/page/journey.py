@@ -1,0 +1,257 @@
+"""What the page of an onboarding says to the customer and their colleagues, each in their language. Pure.
+
+Of others it says their role alone: the customer, a colleague of theirs, our team. What the customer is not to hear of
+is counted and not named; reasons, names and our own words are for the desk.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from activities.due import due_sentence
+from activities.language import Language, phrase
+from activities.links import USES, Links, LinkUse
+from activities.push.words import isolated, words_for
+from activities.reader import Reader
+from starter.page.journey_looks import JourneySeen, PartStands, kind_of
+from starter.page.screens import Nearness, Tone
+from starter.page.standing import ending
+from starter.page.words import nearness_of
+from workflows.follow_up.stages import Stage
+from workflows.kinds import Kind, named
+from workflows.model.notices import NoticeAction
+from workflows.model.views import OnboardingShow, PartLine
+
+PARTS_SHOWN_AT_MOST: Final = 20
+"""Of one section; the others are counted."""
+_CUSTOMER: Final = "customer"
+_STANDS_STILL: Final = phrase("It stands still at the moment. Please ask whoever sent it to you.")
+_IN_THE_WAY: Final = phrase("Since {since} something is in the way. Nothing is lost.")
+
+
+class Place(StrEnum):
+    """With whom something is, or when; the order is that of the page."""
+
+    YOURS = "yours"
+    COLLEAGUE = "colleague"
+    OURS = "ours"
+    NEXT = "next"
+    DONE = "done"
+
+
+_HEADINGS: Final = {
+    Place.YOURS: phrase("Yours now"),
+    Place.COLLEAGUE: phrase("With your colleagues"),
+    Place.OURS: phrase("With us"),
+    Place.NEXT: phrase("What comes next"),
+    Place.DONE: phrase("Done"),
+}
+_SINCE: Final = {
+    Place.YOURS: phrase("Waiting for you since {since}."),
+    Place.COLLEAGUE: phrase("With a colleague of yours since {since}."),
+    Place.OURS: phrase("With our team since {since}."),
+}
+_LABELS: Final = {LinkUse.SIGN: phrase("Read and sign"), LinkUse.DO: phrase("Open this step")}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing; `title` is a stranger's text, `href` leads to the reader's own page of it."""
+
+    title: str
+    says: tuple[str, ...] = ()
+    due: str | None = None
+    nearness: Nearness = Nearness.AHEAD
+    href: str | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What is in one place; `more` counts what is not shown."""
+
+    name: Place
+    heading: str
+    rows: tuple[Row, ...]
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class JourneyScreen:
+    """Everything on the page; it is `live` as long as something may change."""
+
+    language: Language
+    tone: Tone
+    heading: str
+    title: str
+    sentences: tuple[str, ...]
+    sections: tuple[Section, ...]
+    live: bool
+    banner: str | None = None
+
+
+@dataclass(frozen=True)
+class Onlooker:
+    """Whose page it is, what makes their links, and whether they may act."""
+
+    id: str
+    reader: Reader
+    links: Links
+    acts: bool = True
+
+
+def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScreen:
+    """What one of the customer's people finds."""
+    shown, language = seen.shown, to.reader.language
+    stands_still = bool(shown.trouble) and not shown.status.ended
+    sections = tuple(_sections(_Told(seen, to, now), stands_still=stands_still))
+    yours = sum(len(one.rows) for one in sections if one.name is Place.YOURS)
+    return JourneyScreen(
+        language,
+        _tone(shown, yours),
+        _heading(shown, yours, language),
+        shown.title,
+        tuple(_sentences(shown, to.reader, now)),
+        sections,
+        live=not shown.status.ended,
+        banner=None
+        if to.acts
+        else language.say("A preview of what the customer sees. Nothing can be done from here, and it closes soon."),
+    )
+
+
+def _tone(shown: OnboardingShow, yours: int) -> Tone:
+    if shown.status.ended:
+        return Tone.DONE if shown.status.fulfilled else Tone.CALM
+    return Tone.TROUBLE if shown.trouble else Tone.ASK if yours else Tone.CALM
+
+
+def _heading(shown: OnboardingShow, yours: int, language: Language) -> str:
+    if shown.status.ended:
+        return words_for(Stage.SETTLED, NoticeAction.OPEN, shown.status, of=Kind.ONBOARDING).told(language).title
+    if yours:
+        return language.say_count("{count} thing waits for you", "{count} things wait for you", yours)
+    return language.say("Nothing for you to do now")
+
+
+def _sentences(shown: OnboardingShow, reader: Reader, now: datetime) -> Iterator[str]:
+    say = reader.language.say
+    if shown.status.ended:
+        yield from ending(shown.status, reader.language, Kind.ONBOARDING)
+        return
+    if shown.trouble:
+        yield say(_STANDS_STILL)
+    elif shown.problem:
+        yield say(_IN_THE_WAY, since=reader.instant(shown.problem.since))
+    names = [stage.name for stage in shown.stages]
+    if shown.stage in names:
+        number = names.index(shown.stage) + 1
+        yield say("Stage {number} of {all}: {name}", number=number, all=len(names), name=isolated(shown.stage))
+    if shown.due_at:
+        yield due_sentence(shown.due_at, reader, now)
+
+
+def _sections(told: "_Told", *, stands_still: bool) -> Iterator[Section]:
+    for place in Place:
+        if stands_still and place is not Place.DONE:
+            continue
+        rows, hidden = told.of(place)
+        if not rows and not hidden:
+            continue
+        say, kept = told.say, rows[:PARTS_SHOWN_AT_MOST]
+        more = hidden + len(rows) - len(kept)
+        words = say.say_count("and {count} more", "and {count} more", more) if more and kept else ""
+        if not kept:
+            words = say.say("We are at work on it.")
+        yield Section(place, say.say(_HEADINGS[place]), kept, words)
+
+
+class _Told:
+    """Sorts everything into its place."""
+
+    def __init__(self, seen: JourneySeen, to: Onlooker, now: datetime) -> None:
+        self.say = to.reader.language
+        self._seen = seen
+        self._to = to
+        self._now = now
+        self._me = seen.customers.get(to.id)
+        self._rows: dict[Place, list[Row]] = {place: [] for place in Place}
+        self._hidden = 0
+        self._sort()
+
+    def of(self, place: Place) -> tuple[tuple[Row, ...], int]:
+        """What is there, and how much of ours is not named."""
+        return tuple(self._rows[place]), self._hidden if place is Place.OURS else 0
+
+    def _sort(self) -> None:
+        for stage in self._seen.shown.stages:
+            if stage.state == "coming":
+                titles = self.say.enumerate(isolated(one.title) for one in _named(stage.parts))
+                self._rows[Place.NEXT].append(Row(stage.name, (titles,) if titles else ()))
+                continue
+            for part in stage.parts:
+                self._sort_in(part)
+            news = (one for one in stage.notices if one.to == _CUSTOMER and one.at)
+            self._rows[Place.DONE] += (Row(one.title, self._on(one.at)) for one in news)
+
+    def _sort_in(self, part: PartLine) -> None:
+        stands = self._seen.parts.get(part.id)
+        mine = next((one for one in stands.waiting if one.who == self._me), None) if stands else None
+        if part.state in ("open", "undecided"):
+            if mine:
+                self._rows[Place.YOURS].append(self._row(part, Place.YOURS, mine.since, stands, mine.id))
+            elif part.told or (stands and self._of_customer(stands)):
+                place, since = self._place(part, stands)
+                self._rows[place].append(self._row(part, place, since, stands))
+            else:
+                self._hidden += 1
+        elif part.told and part.state == "done":
+            self._rows[Place.DONE].append(Row(part.title, self._on(part.at)))
+        elif part.told and part.state == "waived":
+            self._rows[Place.DONE].append(Row(part.title, (self.say.say("no longer needed"),)))
+
+    def _of_customer(self, stands: PartStands) -> bool:
+        return any(one.who in self._seen.customers.values() for one in stands.waiting)
+
+    def _place(self, part: PartLine, stands: PartStands | None) -> tuple[Place, datetime | None]:
+        """With whom something is that this reader is not asked for; what nobody says is with whom the file says."""
+        if part.state == "undecided":
+            return Place.OURS, part.at
+        if stands:
+            colleague = self._of_customer(stands)
+            since = stands.waiting[0].since if stands.waiting else part.since
+            return Place.COLLEAGUE if colleague else Place.OURS, since
+        if part.team != _CUSTOMER:
+            return Place.OURS, part.since
+        return Place.YOURS if self._to.id == self._seen.shown.customer else Place.COLLEAGUE, part.since
+
+    def _row(
+        self, part: PartLine, place: Place, since: datetime | None, stands: PartStands | None, me: str | None = None
+    ) -> Row:
+        reader, due_at = self._to.reader, (stands and stands.due_at) or part.due_at
+        kind = kind_of(part)
+        return Row(
+            part.title,
+            (self.say.say(_SINCE[place], since=reader.shortly(since, self._now)),) if since else (),
+            due_sentence(due_at, reader, self._now) if due_at else None,
+            nearness_of(due_at, reader, self._now) if due_at else Nearness.AHEAD,
+            self._own_page(part, kind, me) if me and kind and self._to.acts else None,
+            self.say.say(_LABELS[USES[kind]]) if kind else "",
+        )
+
+    def _own_page(self, part: PartLine, kind: Kind, me: str) -> str | None:
+        """Relative, so that a proxy may put our pages below any path."""
+        what = named(part.workflow or "")
+        if what is None:
+            return None
+        page, ref = self._to.links.link(what.reference, me, USES[kind]).split("/")[-2:]
+        return f"../{page}/{ref}"
+
+    def _on(self, at: datetime | None) -> tuple[str, ...]:
+        return (self._to.reader.shortly(at, self._now),) if at else ()
+
+
+def _named(parts: Iterable[PartLine]) -> list[PartLine]:
+    return [part for part in parts if part.told][:PARTS_SHOWN_AT_MOST]
