@@ -102,7 +102,7 @@ def _of_signature(kept: Kept, sandbox: str) -> dict[str, str]:
         "COUNTERSIGN_SIGNATURE_TOKEN_URL": f"{sandbox}/otdstenant/{_TENANT}/oauth2/token",
         "COUNTERSIGN_SIGNATURE_CLIENT_ID": "countersign",
         "COUNTERSIGN_SIGNATURE_CLIENT_SECRET": kept.secrets.signature_client,
-        "COUNTERSIGN_SIGNATURE_FROM_EMAIL": "legal-desk@acme.test",
+        "COUNTERSIGN_SIGNATURE_FROM_EMAIL": "legal-desk@supplier.test",
         "COUNTERSIGN_SIGNATURE_MAX_RPS": _CALLS_A_SECOND,
     }
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from activities.files.reading import FileText
+from activities.onboarding import input as onboardings
+from activities.onboarding.input import PreparedOnboarding
 from activities.people import UnusablePeople
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
@@ -22,7 +24,7 @@ from starter.lookup import show
 from starter.settings import Settings
 from workflows.model.base import Model
 
-__all__ = ["StartAnswer", "checked", "read", "read_task", "show", "start"]
+__all__ = ["StartAnswer", "checked", "read", "read_onboarding", "read_task", "show", "start"]
 
 Checked = TypeVar("Checked")
 
@@ -49,6 +51,16 @@ async def read_task(settings: Settings, file: str) -> tasks.PreparedTask:
     """Check a task file in full as `read` does a request file."""
     return await _against_our_files(
         settings, partial(tasks.prepare, await asyncio.to_thread(FileText.read, file)), None
+    )
+
+
+async def read_onboarding(settings: Settings, file: str) -> PreparedOnboarding:
+    """Check an onboarding file in full, with all its parts, as `read` does a request file."""
+    written = await asyncio.to_thread(FileText.read, file)
+    documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
+    folder = settings.policies.parent
+    return await _against_our_files(
+        settings, partial(onboardings.prepare, written, documents=documents, templates=folder), None
     )
 
 

@@ -99,7 +99,7 @@ class Drafts:
 
     def _notice(self, plan: PartPlan, entry: NoticeEntry, place: Place) -> Draft:
         people = self._told(entry.to)
-        news = plan.replace(title=entry.text[:200].split("\n")[0], team=entry.to, asked=people)
+        news = plan.replace(title=f"news for {entry.to}", team=entry.to, asked=people)
         return Draft(news, place, text=entry.text)
 
     def _told(self, word: str) -> tuple[str, ...]:

@@ -88,14 +88,15 @@ def compose(
 ) -> Message:
     """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`.
 
-    `text` is what it says in somebody's own words; a locked screen that is to show little does without.
+    `text` is what it says in somebody's own words: its first line is the title, unless a locked screen shows little.
     """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
-    heading, body = _texts(delivery, notice, reader, company, text)
+    first, _, rest = text.strip().partition("\n")
+    heading, body = _texts(delivery, notice, reader, company, rest.strip())
     return Message(
         heading=heading,
         body=body,
-        document=unturned(notice.title or delivery.subject.title),
+        document=unturned(first or notice.title or delivery.subject.title),
         request=delivery.subject.id,
         stage=notice.stage,
         key=screen_key(reference, notice.person),

@@ -8,6 +8,8 @@ from workflows.follow_up.stages import Stage
 from workflows.model.subject import Status
 
 _NEWS: Final = Words(phrase("News of your onboarding"), phrase("News: {document}"), "", closing=True)
+_SAID: Final = Words(phrase("News of your onboarding"), "{document}", "", closing=True)
+"""Of what somebody has written its first line is the title."""
 _WAITS: Final = Words(
     phrase("An onboarding waits for you"), phrase("It waits for you: {document}"), phrase("Please see to it.")
 )
@@ -15,7 +17,7 @@ _WAITS: Final = Words(
 ONBOARDINGS: Final = Vocabulary(
     first=alike(_NEWS),
     stages={
-        Stage.NOTICE: alike(_NEWS),
+        Stage.NOTICE: alike(_SAID),
         Stage.SIGNED: alike(
             Words(
                 phrase("The customer has signed"),

@@ -1,4 +1,4 @@
-"""Where the story plays: the request, the clock that is moved, the phones and the sandbox's ledger that is believed."""
+"""Where the story plays: the onboarding, its clock, the phones and the sandbox's ledger that is believed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,17 +6,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from temporalio.client import WorkflowHandle
 from temporalio.testing import TimeSkipper
 
 from activities.http.calling import Service, make_client
+from activities.links import LinkUse
 from deploy.demo.browser import Browser, Page
 from starter import requests
+from starter.clients import links
 from starter.context import Context
 from starter.exits import Refusal
 from starter.fast_forward import forward
 from starter.settings import Settings
 from workflows.kinds import Kind
-from workflows.model.views import RequestShow
+from workflows.model.views import OnboardingShow, RequestShow
+from workflows.names import SHOW
 
 _SEEN_WITHIN: Final = 15.0
 _GLANCE: Final = 0.1
@@ -35,7 +39,7 @@ class NotSeen(Refusal):
 
 
 class Scene:
-    """One request on one stack."""
+    """One onboarding on one stack, and the request that is watched most: that of its first agreement."""
 
     def __init__(self, context: Context, settings: Settings) -> None:
         if settings.around.dev is None:
@@ -43,15 +47,30 @@ class Scene:
         self.context = context
         self.settings = settings
         self.addresses = settings.around.dev
-        self.request = ""
+        self.onboarding = ""
         self._browser = Browser()
         self._sandbox = Service("the sandbox", self.addresses.sandbox, make_client())
         self._ledger: list[Entry] = []
 
     @property
     def example(self) -> Path:
-        """The request file that the stack laid out."""
-        return self.settings.data_dir / "example" / "msa.yaml"
+        """The onboarding file that the stack laid out."""
+        return self.settings.data_dir / "example" / "acme.yaml"
+
+    @property
+    def request(self) -> str:
+        """The id of the first agreement's request."""
+        return f"{self.onboarding}.1.1"
+
+    @property
+    def second(self) -> str:
+        """The id of the second agreement's request."""
+        return f"{self.onboarding}.1.2"
+
+    @property
+    def journey_link(self) -> str:
+        """The customer's page."""
+        return links(self.settings).link(self._handle.id, "customer-signer", LinkUse.VIEW)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -59,15 +78,18 @@ class Scene:
         await self._sandbox.aclose()
 
     async def now(self) -> datetime:
-        """The request's own date; today before there is one."""
-        if not self.request:
+        """The onboarding's own date; today before there is one."""
+        if not self.onboarding:
             return datetime.now(UTC)
-        handle = self.context.client.get_workflow_handle(Kind.REQUEST.workflow_id(self.request))
-        return await TimeSkipper(self.context.client).get_current_time(handle)
+        return await TimeSkipper(self.context.client).get_current_time(self._handle)
+
+    @property
+    def _handle(self) -> WorkflowHandle[Any, Any]:
+        return self.context.client.get_workflow_handle(Kind.ONBOARDING.workflow_id(self.onboarding))
 
     async def forward(self, span: timedelta) -> None:
-        """Let this much time pass for the request."""
-        await forward(self.context.client, self.request, span)
+        """Let this much time pass for the onboarding and all that is open of it."""
+        await forward(self.context.client, self._handle.id, span)
 
     async def forward_to_next(self, what: str) -> datetime:
         """Let time pass until the next thing is due, which must be this one; the instant it was planned for."""
@@ -80,8 +102,13 @@ class Scene:
         return following.at if following and following.what == what else None
 
     async def shown(self) -> RequestShow:
-        """The answer of `request show`."""
+        """The answer of `request show` for the first agreement."""
         return await requests.show(self.context, self.request)
+
+    async def journey(self) -> OnboardingShow:
+        """The answer of `onboard show`."""
+        shown: OnboardingShow = await self._handle.query(SHOW, result_type=OnboardingShow)
+        return shown
 
     async def ledger(self, type: str, **facts: str) -> list[Entry]:
         """The sandbox's entries of this type with these facts, oldest first."""
@@ -94,9 +121,10 @@ class Scene:
             if entry["type"] == type and all(entry.get(name) == value for name, value in facts.items())
         ]
 
-    async def pushes(self, person: str, stage: str) -> list[Entry]:
-        """What really arrived on a person's phones for this stage."""
-        return [push for push in await self.ledger("push", person=person) if push["data"].get("stage") == stage]
+    async def pushes(self, person: str, stage: str, subject: str | None = None) -> list[Entry]:
+        """What really arrived on a person's phones for this stage, of the first agreement unless of another subject."""
+        about = {"stage": stage, "request": subject or self.request}
+        return [one for one in await self.ledger("push", person=person) if about.items() <= one["data"].items()]
 
     async def visible(self, person: str) -> list[Entry]:
         """What stands on the screens of a person's phones now."""
@@ -104,11 +132,23 @@ class Scene:
         screens = answer.json()
         return [notice for notices in screens.values() for notice in notices] if isinstance(screens, dict) else []
 
-    async def signs(self, person: str) -> Page:
+    async def signs(self, person: str, request: str) -> Page:
         """Tap the notice, press the button of our page, press the button of Core Signature's page."""
-        notices = await self.until(f"a notice on the phone of {person}", lambda: self.visible(person))
-        page = await self._browser.open(notices[-1]["link"])
+        page = await self.taps(person, request)
         return await self._browser.press(await self._browser.press(page))
+
+    async def does(self, person: str, task: str) -> Page:
+        """Tap the notice, press the button of the task's page."""
+        return await self._browser.press(await self.taps(person, task))
+
+    async def taps(self, person: str, subject: str) -> Page:
+        """The page behind somebody's notice of a request or a task."""
+
+        async def notice() -> Entry | None:
+            return next((one for one in await self.visible(person) if one["data"]["request"] == subject), None)
+
+        found = await self.until(f"a notice of {subject} on the phone of {person}", notice)
+        return await self._browser.open(found["link"])
 
     async def signs_by_mail(self, person: str) -> Page:
         """Open the link of Core Signature's mail, which stands in the inbox, and press the button of its page."""
@@ -133,7 +173,7 @@ class Scene:
         return found
 
     async def _instead(self) -> str:
-        if not self.request:
+        if not self.onboarding:
             return "nothing"
-        shown = await self.shown()
+        shown = await self.journey()
         return f"“{shown.says}”, last: {shown.timeline[-1].what if shown.timeline else 'nothing'}"

@@ -4,6 +4,7 @@ What is believed is the sandbox's ledger (what reached a phone, the vendor or fi
 program's own word for it.
 """
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from activities.store import Home
 from deploy.demo.scene import NotSeen, Scene
 from starter import requests
+from workflows.kinds import Kind
 from workflows.model.notices import Outcome
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Status
@@ -24,7 +26,8 @@ from workflows.model.views import RequestShow
 CUSTOMER: Final = "customer-signer"
 EXECUTIVE: Final = "chief-executive"
 ALTERNATE: Final = "operating-officer"
-REQUESTER: Final = "legal-desk"
+OWNER: Final = "account-executive"
+TEAM: Final = "operations-desk"
 OFFICE: Final = ZoneInfo("Europe/Amsterdam")
 
 Play = Callable[[Scene], Awaitable[str]]
@@ -39,25 +42,21 @@ class Step:
 
 
 async def _start(scene: Scene) -> str:
-    started = await requests.start(scene.context, await requests.read(scene.settings, str(scene.example)))
-    scene.request = started.id
+    started = await requests.start(scene.context, await requests.read_onboarding(scene.settings, str(scene.example)))
+    scene.onboarding = started.id
     if not started.created:
-        raise NotSeen("a new request", f"{started.id}, which was there before")
-    return f"legal desk starts {started.id}, a customer contract with two signers in order"
+        raise NotSeen("a new onboarding", f"{started.id}, which was there before")
+    return f"the account executive starts {started.id}: two agreements, the account, the customer's details, a welcome"
 
 
 async def _created(scene: Scene) -> str:
-    await scene.until(
-        "one document at Core Signature", lambda: scene.ledger("document_created", external_id=scene.request)
-    )
-    await scene.until(
-        "one request at Core Signature", lambda: scene.ledger("request_created", external_id=scene.request)
-    )
+    for request in (scene.request, scene.second):
+        facts = {"external_id": request}
+        await scene.until(f"the request {request}", partial(scene.ledger, "request_created", **facts))
+        if (made := len(await scene.ledger("document_created", **facts))) != 1:
+            raise NotSeen("exactly one document", f"{made} documents")
     await scene.until("the status sent", partial(_status, scene, Status.SENT))
-    documents = await scene.ledger("document_created", external_id=scene.request)
-    if len(documents) != 1:
-        raise NotSeen("exactly one document", f"{len(documents)} documents")
-    return "Core Signature has the document and the request, once"
+    return "Core Signature has both documents and their requests, each once"
 
 
 async def _told(scene: Scene, person: str, stage: str, words: str) -> str:
@@ -66,11 +65,35 @@ async def _told(scene: Scene, person: str, stage: str, words: str) -> str:
     return f"{words}: “{pushes[-1]['title']}”"
 
 
-async def _signs(scene: Scene, person: str, next_status: Status, words: str) -> str:
-    await scene.signs(person)
-    signer = await scene.until(f"the signature of {person}", lambda: _signed(scene, person))
-    await scene.until(f"the status {next_status}", partial(_status, scene, next_status))
-    return f"{words} ({signer})"
+async def _hears(scene: Scene, person: str, stage: str, words: str, subject: str = "") -> str:
+    """News of the onboarding, or of one of its parts, on somebody's phone."""
+    about = f"{scene.onboarding}{subject}"
+    pushes = await scene.until(f"{stage} on the phone of {person}", lambda: scene.pushes(person, stage, about))
+    return f"{words}: “{pushes[-1]['title']}”"
+
+
+async def _customer_signs(scene: Scene) -> str:
+    await scene.signs(CUSTOMER, scene.request)
+    signer = await scene.until(f"the signature of {CUSTOMER}", lambda: _signed(scene, CUSTOMER))
+    await scene.until("the status viewed", partial(_status, scene, Status.VIEWED))
+    return f"the customer opens our page on the phone and signs the first agreement ({signer})"
+
+
+async def _customer_signs_the_second(scene: Scene) -> str:
+    await scene.signs(CUSTOMER, scene.second)
+    await scene.until("the second agreement signed", partial(_part_is, scene, "data", "done"))
+    return await _hears(scene, TEAM, "signed-data", "and the second, which is complete: operations hears it")
+
+
+async def _stage(scene: Scene, name: str, words: str) -> str:
+    await scene.until(f"the stage {name}", partial(_in_stage, scene, name))
+    return words
+
+
+async def _task_done(scene: Scene, person: str, part: str, subject: str, words: str) -> str:
+    await scene.does(person, f"{scene.onboarding}{subject}")
+    await scene.until(f"{part} done", partial(_part_is, scene, part, "done"))
+    return words
 
 
 async def _next_day(scene: Scene) -> str:
@@ -78,6 +101,16 @@ async def _next_day(scene: Scene) -> str:
     if await scene.pushes(CUSTOMER, "reminder-1"):
         raise NotSeen("no reminder on the first day", "one")
     return "a day passes; nobody is reminded yet"
+
+
+async def _completed(scene: Scene) -> str:
+    calls = await scene.until("a call to the CRM", lambda: scene.ledger("downstream", target="crm"))
+    body = json.loads(calls[-1]["raw"])
+    ended = {one["id"]: one["state"] for one in body["data"]["parts"]}
+    expected = {"services": "signed", "data": "signed", "account": "done", "billing": "done"}
+    if (body["type"], len(calls), ended) != ("onboarding.completed", 1, expected):
+        raise NotSeen(f"one call onboarding.completed with {expected}", f"{len(calls)} calls, the last {body['type']}")
+    return "the CRM is called once, with how every part ended"
 
 
 async def _reminder(scene: Scene, number: int) -> str:
@@ -147,9 +180,22 @@ async def _screens_clean(scene: Scene) -> str:
 
 
 async def _record(scene: Scene) -> str:
-    await scene.until("the settled record", lambda: scene.context.store.read_record(Home.of_request(scene.request)))
+    for workflow_id in (Kind.REQUEST.workflow_id(scene.request), Kind.ONBOARDING.workflow_id(scene.onboarding)):
+        await scene.until(
+            f"the record of {workflow_id}", partial(scene.context.store.read_record, Home.of(workflow_id))
+        )
     await scene.until("every target done", partial(_all_done, scene))
-    return "the settled record is written, every target is done"
+    return "the settled records are written, every target is done"
+
+
+async def _part_is(scene: Scene, part: str, state: str) -> bool:
+    stages = (await scene.journey()).stages
+    return any(one.id == part and one.state == state for stage in stages for one in stage.parts)
+
+
+async def _in_stage(scene: Scene, name: str) -> bool:
+    shown = await scene.journey()
+    return shown.stage == name and not shown.status.ended
 
 
 async def _status(scene: Scene, status: Status) -> bool:
@@ -184,23 +230,57 @@ STORY: Final = (
     Step("created", _created),
     Step("customer told", partial(_told, person=CUSTOMER, stage="ready", words="the customer's phone")),
     Step("next day", _next_day),
-    Step(
-        "customer signed",
-        partial(_signs, person=CUSTOMER, next_status=Status.VIEWED, words="the customer opens our page and signs"),
-    ),
+    Step("customer signed", _customer_signs),
+    Step("second agreement signed", _customer_signs_the_second),
     Step("executive told", partial(_told, person=EXECUTIVE, stage="ready", words="the chief executive's turn")),
     *(Step(f"reminder {number}", partial(_reminder, number=number)) for number in (1, 2, 3)),
     Step("reassigned", _escalation),
     Step("old link dead", _old_link_dead),
     Step("alternate signed", _alternate_signs),
-    Step("requester told", partial(_told, person=REQUESTER, stage="settled", words="legal desk is told")),
+    Step("owner told", partial(_told, person=OWNER, stage="settled", words="the account executive is told")),
     Step("hr told", partial(_team, target="hr", person="hr-desk", words="HR is told")),
     Step("finance told", _finance),
-    Step("operations told", partial(_team, target="operations", person="operations-desk", words="operations is told")),
+    Step("operations told", partial(_team, target="operations", person=TEAM, words="operations is told")),
     Step(
         "customer success told",
         partial(_team, target="customer-success", person="success-desk", words="customer success is told"),
     ),
     Step("phones clean", _screens_clean),
+    Step(
+        "journey moved",
+        partial(_stage, name="account set-up", words="the customer's page says: account set-up, with operations"),
+    ),
+    Step(
+        "operations asked",
+        partial(_hears, person=TEAM, stage="ready", subject=".2.1", words="operations: it is their turn"),
+    ),
+    Step(
+        "account created",
+        partial(_task_done, person=TEAM, part="account", subject=".2.1", words="operations has created the account"),
+    ),
+    Step(
+        "customer hears of it",
+        partial(_hears, person=CUSTOMER, stage="finished-account", words="the customer hears that it is done"),
+    ),
+    Step(
+        "customer asked",
+        partial(_hears, person=CUSTOMER, stage="ready", subject=".3.1", words="the customer's next step"),
+    ),
+    Step(
+        "customer's step done",
+        partial(
+            _task_done,
+            person=CUSTOMER,
+            part="billing",
+            subject=".3.1",
+            words="the customer says where the invoices go, on the phone",
+        ),
+    ),
+    Step(
+        "customer welcomed",
+        partial(_hears, person=CUSTOMER, stage="notice-notice-1", words="the service is active"),
+    ),
+    Step("completed", partial(_hears, person=OWNER, stage="settled", words="the account executive: all is done")),
+    Step("crm told", _completed),
     Step("recorded", _record),
 )

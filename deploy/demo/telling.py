@@ -74,10 +74,10 @@ async def _played(step: Step, scene: Scene) -> StepTold:
 
 def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str], ...]:
     phones = [(f"phone, {who}", f"{scene.addresses.sandbox}/inbox/{who}") for who in (CUSTOMER, EXECUTIVE)]
-    web_ui = scene.context.url(Kind.REQUEST.workflow_id(scene.request)) or scene.addresses.web_ui
-    living = (("Web UI", web_ui), *phones)
+    web_ui = scene.context.url(Kind.ONBOARDING.workflow_id(scene.onboarding)) or scene.addresses.web_ui
+    living = (("Web UI", web_ui), ("the customer's page", scene.journey_link), *phones)
     kept = (
-        ("record", str(folder / "store" / Home.of_request(scene.request).file("records"))),
+        ("record", str(folder / "store" / Home.of(Kind.ONBOARDING.workflow_id(scene.onboarding)).file("records"))),
         ("logs", str(folder / "logs")),
         ("all of it again", f"countersign dev --data {folder}"),
     )

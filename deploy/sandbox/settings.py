@@ -30,7 +30,7 @@ class SandboxSettings:
     push_app_key: str = "sandbox-app-key"
     mra_user: str = "countersign"
     mra_password: str = "sandbox-messaging-password"  # noqa: S105
-    sender_email: str = "legal-desk@acme.test"
+    sender_email: str = "legal-desk@supplier.test"
     token_lifetime: float = 900.0
     callback_secret: str = "YOUR_TOKEN_HERE"  # noqa: S105
     token_name: str = "countersign"  # noqa: S105

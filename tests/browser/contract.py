@@ -24,7 +24,7 @@ from tests.stack.laptop import Laptop
 from workflows.model.wishes import Cancellation
 
 CUSTOMER, EXECUTIVE, LEGAL = "customer-signer", "chief-executive", "legal-desk"
-CUSTOMER_MAIL, EXECUTIVE_MAIL = "customer-signer@customer.test", "chief-executive@acme.test"
+CUSTOMER_MAIL, EXECUTIVE_MAIL = "customer-signer@customer.test", "chief-executive@supplier.test"
 _NAME: Final = "Master services agreement"
 _SENT: Final = "se"
 

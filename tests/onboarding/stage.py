@@ -363,7 +363,7 @@ async def onboarding(
             prepared = await house.prepared(file, await env.get_current_time())
             started = await path.start(client, house.store, prepared)
             handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
-            handle = client.get_workflow_handle(started.workflow_id)
+            handle = client.get_workflow_handle(started.workflow_id, result_type=SettledOnboarding)
             given = await prepared.kept(house.store)
             yield Journeys(env, house.store, clock, provider, push, given, handle)
             await corpus.record(record, handle)

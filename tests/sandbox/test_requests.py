@@ -22,7 +22,7 @@ async def mailed(hands: Hands, kind: str = "sign") -> list[str]:
 async def test_the_sender_stands_first_and_does_not_sign(hands: Hands) -> None:
     request = await hands.request(ADA)
     sender, ada = request["signers"]
-    assert (sender["email"], sender["needs_to_sign"]) == ("legal-desk@acme.test", False)
+    assert (sender["email"], sender["needs_to_sign"]) == ("legal-desk@supplier.test", False)
     assert (ada["display_name"], ada["needs_to_sign"]) == ("Ada A (ada@x.test)", True)
     assert (await hands.api("GET", f"/signature-requests/{request['uuid']}/")).json()["uuid"] == request["uuid"]
 
@@ -84,7 +84,7 @@ async def test_a_decline_ends_it_with_reason_and_log(hands: Hands) -> None:
     assert (document["status"], document["signing_log"]["security_hash"] is not None) == ("de", True)
     assert (await hands.signer("ada@x.test"))["message"] == "Wrong price"
     assert (await hands.act("bob@x.test", "sign")).status_code == 409
-    assert await mailed(hands, "declined") == ["legal-desk@acme.test", "ada@x.test", "bob@x.test"]
+    assert await mailed(hands, "declined") == ["legal-desk@supplier.test", "ada@x.test", "bob@x.test"]
 
 
 async def test_a_forwarded_signer_gives_way_to_a_mailed_one(hands: Hands) -> None:
