@@ -10,6 +10,7 @@ from starter.setting_values import (
     Address,
     Bind,
     HandoffSecrets,
+    HookSecrets,
     Hosts,
     Listen,
     Networks,
@@ -155,3 +156,15 @@ class HandoffSettings(Group):
         {}, description="`target=whsec_…` pairs that sign the calls; a target twice rotates"
     )
     hosts: Hosts = Field((), description="Hosts that may be called; empty: any public address")
+
+
+class HookSettings(Group):
+    """The systems whose events begin onboardings."""
+
+    secrets: HookSecrets = Field(
+        {},
+        description="`source=secret` pairs of the systems that may call `/hooks/onboarding/`; a source twice rotates",
+    )
+    mappings: Path | None = Field(
+        None, description="Folder of `<source>.yaml`, each of which makes an onboarding of what its source sends"
+    )

@@ -19,8 +19,11 @@ from pydantic_core import PydanticCustomError
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
+SOURCE: Final = re.compile(r"[a-z0-9_]{1,20}")
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
+SIGNING_KEY: Final = "whsec_"
+"""What keys of Standard Webhooks begin with."""
 _LINK_SECRET_BYTES: Final = 32
 COMPANY_AT_MOST: Final = 60
 """Characters of a name that every notice carries."""
@@ -153,14 +156,37 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
+def _secrets_by_name(value: str) -> dict[str, tuple[SecretStr, ...]]:
+    secrets: dict[str, tuple[SecretStr, ...]] = {}
+    for name, secret in _named_pairs(value):
+        secrets[name] = (*secrets.get(name, ()), SecretStr(secret))
+    return secrets
+
+
+def _is_signing_key(secret: SecretStr) -> bool:
+    """Whether it is a key of Standard Webhooks."""
+    text = secret.get_secret_value()
+    return text.startswith(SIGNING_KEY) and len(_decoded(text.removeprefix(SIGNING_KEY))) in _WEBHOOK_SECRET_BYTES
+
+
 def _handoff_secrets(value: object) -> object:
     if not isinstance(value, str):
         return value
-    secrets: dict[str, tuple[SecretStr, ...]] = {}
-    for target, secret in _named_pairs(value):
-        if not secret.startswith("whsec_") or len(_decoded(secret.removeprefix("whsec_"))) not in _WEBHOOK_SECRET_BYTES:
-            raise wrong("must be target=whsec_… pairs, each secret the base64 of 24 to 64 random bytes")
-        secrets[target] = (*secrets.get(target, ()), SecretStr(secret))
+    secrets = _secrets_by_name(value)
+    if not all(_is_signing_key(one) for each in secrets.values() for one in each):
+        raise wrong("must be target=whsec_… pairs, each secret the base64 of 24 to 64 random bytes")
+    return secrets
+
+
+def _hook_secrets(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    secrets = _secrets_by_name(value)
+    if not all(SOURCE.fullmatch(source) for source in secrets):
+        raise wrong("must name each source with at most 20 of a-z, 0-9 and '_'")
+    texts = [one.get_secret_value() for each in secrets.values() for one in each]
+    if not all(_is_signing_key(SecretStr(one)) if one.startswith(SIGNING_KEY) else len(one) >= 16 for one in texts):
+        raise wrong("must be source=secret pairs, each whsec_… (24 to 64 random bytes) or at least 16 characters")
     return secrets
 
 
@@ -189,4 +215,5 @@ Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas)]
 Segment = Annotated[SecretStr, AfterValidator(_segment)]
 LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
 HandoffSecrets = Annotated[Mapping[str, tuple[SecretStr, ...]], BeforeValidator(_handoff_secrets)]
+HookSecrets = Annotated[Mapping[str, tuple[SecretStr, ...]], BeforeValidator(_hook_secrets)]
 PayloadKeys = Annotated[tuple[PayloadKey, ...], BeforeValidator(_payload_keys)]

@@ -25,6 +25,7 @@ from starter.setting_groups import (
     UNSET,
     Group,
     HandoffSettings,
+    HookSettings,
     PushSettings,
     SignatureSettings,
     WebhookSettings,
@@ -46,8 +47,6 @@ RESERVED: Final = frozenset(
         "DEVICES_KEYS",
         "EVIDENCE_KEY_FILE",
         "ADOPT",
-        "HOOK_SECRETS",
-        "HOOK_MAPPINGS",
     }
 )
 """Names that may be set although nothing reads them yet: each becomes a setting together with its feature."""
@@ -79,6 +78,7 @@ class Settings(BaseSettings):
     push: PushSettings = PushSettings()
     webhook: WebhookSettings = WebhookSettings()
     handoff: HandoffSettings = HandoffSettings()
+    hook: HookSettings = HookSettings()
     people: Path | None = Field(None, description="The people file")
     policies: Path = Field(Path(__file__).with_name("policies.yaml"), description="The catalogue of document kinds")
     link_base: Address = Field("", description="Public base address of the pages that signing links lead to")

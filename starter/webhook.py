@@ -29,6 +29,7 @@ from starter.callback.receiver import HEADERS, Receiver, Tally
 from starter.callback.signals import SignalPort, TemporalSignals
 from starter.context import Context
 from starter.desk.desk import desk_of
+from starter.hooks.receiver import Hooks, Source, Starting
 from starter.journeys import Journeys
 from starter.page.brand import Brand
 from starter.page.first_page import FirstPages
@@ -104,7 +105,9 @@ def routes_of(
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
     desk = desk_of(settings, Context(client, store), people, guard, send, brand=brand)
-    return [*receiver_routes(receiver, signals), *pages.routes(), *journeys.routes(), *brand.routes(), *desk.routes()]
+    hooks = Hooks(Source.all_of(settings), Starting(settings, client, store, people), Tally(meter, "hook"))
+    ours = (pages, journeys, brand, desk, hooks)
+    return [*receiver_routes(receiver, signals), *(route for one in ours for route in one.routes())]
 
 
 def rules_of(settings: Settings) -> CallbackRules:

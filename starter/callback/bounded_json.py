@@ -16,7 +16,7 @@ _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 
 class NotReadable(ValueError):
-    """The body is not a JSON object that we are willing to parse."""
+    """The body is not JSON that we are willing to parse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,18 @@ class NumberText:
     text: str
 
 
-def parse_object(body: bytes) -> Mapping[str, Any]:
-    """The object in `body`, UTF-8 only; raises `NotReadable` for anything else, also when it is deep or crowded."""
+def parse(body: bytes) -> Any:
+    """The value in `body`, UTF-8 only; raises `NotReadable` for anything else, also when it is deep or crowded."""
     _refuse_bombs(body)
     try:
-        value = json.loads(body.decode(), parse_int=NumberText, parse_float=NumberText, parse_constant=_refuse)
+        return json.loads(body.decode(), parse_int=NumberText, parse_float=NumberText, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise NotReadable("not JSON") from None
+
+
+def parse_object(body: bytes) -> Mapping[str, Any]:
+    """The object in `body`; raises `NotReadable` for anything else, too."""
+    value = parse(body)
     if not isinstance(value, dict):
         raise NotReadable("not an object")
     return value

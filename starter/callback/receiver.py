@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from pydantic import SecretStr
@@ -48,14 +48,25 @@ class Reply:
         return cls(verdict.status, HTTPStatus(verdict.status).phrase, hang_up)
 
 
+class Counted(Protocol):
+    """What a call came to, and why."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the caller is told that all is well."""
+        ...
+
+    reason: str
+
+
 class Tally:
-    """Counts callbacks by verdict; labels are the reasons of `Verdict` and nothing else."""
+    """Counts calls by what they came to; labels are the reasons and nothing else. `of` is `webhook` for callbacks."""
 
-    def __init__(self, meter: MetricMeter) -> None:
-        self._accepted = meter.create_counter("countersign_webhook_accepted_total", "Callbacks answered 200, by reason")
-        self._rejected = meter.create_counter("countersign_webhook_rejected_total", "Callbacks refused, by reason")
+    def __init__(self, meter: MetricMeter, of: str = "webhook") -> None:
+        self._accepted = meter.create_counter(f"countersign_{of}_accepted_total", "Calls answered 2xx, by reason")
+        self._rejected = meter.create_counter(f"countersign_{of}_rejected_total", "Calls refused, by reason")
 
-    def count(self, verdict: Verdict) -> None:
+    def count(self, verdict: Counted) -> None:
         """One more of these."""
         counter = self._accepted if verdict.accepted else self._rejected
         counter.add(1, {"reason": verdict.reason})

@@ -36,7 +36,9 @@ _OF_TASK: Final = {
     "list": "listing:tasks",
     **{word: f"task:{word}" for word in ("done", "waive", "block", "unblock", "ask", *_OPERATIONS)},
 }
-
+_OF_ONBOARD: Final = {
+    "map": "mapping:map_deal",
+}
 
 _CHECKED: Final = {
     "clock:fast_forward": one_target,
@@ -60,13 +62,15 @@ def register(app: App) -> None:
     """Add all words to the command."""
     request = Words(name="request", help="One signature request: start it, look at it, change it, end it.")
     task = Words(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
+    onboard = Words(name="onboard", help="One onboarding of a customer.")
     people = Words(name="people", help="The people of the directory.")
     person = Words(name="person", help="Somebody of the directory.")
-    rooms = (request, _OF_REQUEST), (task, _OF_TASK), (people, _OF_PEOPLE), (person, _OF_PERSON)
+    rooms = (request, _OF_REQUEST), (task, _OF_TASK), (onboard, _OF_ONBOARD), (people, _OF_PEOPLE), (person, _OF_PERSON)
     for of, words in ((app, _OF_COUNTERSIGN), *rooms):
         for name, place in words.items():
             of.command(f"{__package__}.{place}", name=name, validator=_CHECKED.get(place))
     app.command(request)
     app.command(task)
+    app.command(onboard)
     app.command(people)
     app.command(person)

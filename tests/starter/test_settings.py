@@ -115,6 +115,19 @@ def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]
             f"erp={WHSEC},crm=whsec_canary",
             "must be target=whsec_… pairs, each secret the base64 of 24 to 64 random bytes",
         ),
+        ("HOOK_SECRETS", "canary", "must be a comma-separated list of name=value pairs"),
+        *(
+            ("HOOK_SECRETS", value, "must name each source with at most 20 of a-z, 0-9 and '_'")
+            for value in (f"Crm={WHSEC}", f"a-b={WHSEC}", f"../crm={WHSEC}", f"{'c' * 200}={WHSEC}")
+        ),
+        *(
+            (
+                "HOOK_SECRETS",
+                value,
+                "must be source=secret pairs, each whsec_… (24 to 64 random bytes) or at least 16 characters",
+            )
+            for value in ("crm=canary", f"crm={WHSEC},crm=whsec_canary-canary-canary")
+        ),
         (
             "HANDOFF_HOSTS",
             "https://canary.example",
@@ -141,6 +154,7 @@ def test_right_values_are_read_with_their_types() -> None:
             WEBHOOK_BIND="[::1]:0",
             WEBHOOK_PROXIES="10.0.0.0/8, ::1",
             HANDOFF_SECRETS=f"erp={WHSEC},erp={WHSEC}",
+            HOOK_SECRETS=f"crm={WHSEC}, crm = 0123456789abcdef=,erp={WHSEC}",
             HANDOFF_HOSTS="ERP.example,10.0.0.1:8443,[::1]:80",
             PAYLOAD_KEYS=f"k2={KEY},k1={KEY.rstrip('=')}",
         )
@@ -151,6 +165,7 @@ def test_right_values_are_read_with_their_types() -> None:
     assert settings.webhook.bind == Bind("::1", 0)
     assert settings.webhook.proxies == ("10.0.0.0/8", "::1/128")
     assert [secret.get_secret_value() for secret in settings.handoff.secrets["erp"]] == [WHSEC, WHSEC]
+    assert [one.get_secret_value() for one in settings.hook.secrets["crm"]] == [WHSEC, "0123456789abcdef="]
     assert settings.handoff.hosts == ("erp.example", "10.0.0.1:8443", "[::1]:80")
     assert [key.id for key in settings.payload_keys] == ["k2", "k1"]
     assert settings.payload_keys[1].key.get_secret_value() == bytes(range(32))
@@ -212,7 +227,7 @@ def test_a_secret_file_must_have_a_text(tmp_path: Path, content: bytes) -> None:
 def test_secrets_are_in_no_text_of_the_settings() -> None:
     canary = "canary-" * 6
     names = {line.name.removeprefix("COUNTERSIGN_"): line for line in table() if line.secret}
-    pairs = {"HANDOFF_SECRETS": f"erp={WHSEC}", "PAYLOAD_KEYS": f"k={KEY}"}
+    pairs = {"HANDOFF_SECRETS": f"erp={WHSEC}", "HOOK_SECRETS": f"crm={canary}", "PAYLOAD_KEYS": f"k={KEY}"}
     environment = ours(**{name: pairs.get(name, canary.strip("-")) for name in names}) | {
         "TEMPORAL_API_KEY": canary,
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={canary}",
@@ -365,7 +380,7 @@ def test_every_setting_is_read_somewhere() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
-    groups = ("signature_", "push_", "webhook_", "handoff_")
+    groups = ("signature_", "push_", "webhook_", "handoff_", "hook_")
     for line in table():
         name = line.name.removeprefix("COUNTERSIGN_").lower()
         field = next((name.removeprefix(group) for group in groups if name.startswith(group)), name)

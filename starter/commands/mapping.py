@@ -1,0 +1,85 @@
+"""`countersign onboard map`: what onboarding a source's JSON would begin."""
+
+import asyncio
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+from ruamel.yaml import YAML
+
+from activities.files.reading import FileFaults, FileText
+from activities.store import Store
+from starter import clients
+from starter.callback.bounded_json import NotReadable, parse
+from starter.commands.arguments import AsJson, RequestFile
+from starter.commands.printing import answer, note
+from starter.exits import Exit, Refusal
+from starter.hooks.mapping import NotTaken, SourceMapping, Taken
+from starter.hooks.receiver import checked
+from starter.needs import Need
+from starter.setting_values import SOURCE
+from starter.settings import Settings
+from starter.startup import ready
+from workflows.model.base import Model
+
+
+class Mapped(Model):
+    """The answer of `onboard map`; without an id the event is one that the mapping lets pass by."""
+
+    id: str | None = None
+    file: Mapping[str, Any] | None = None
+    faults: tuple[str, ...] = ()
+
+
+async def map_deal(sample: RequestFile, /, *, source: str, json: AsJson = False) -> Exit:
+    """Print the onboarding file that some JSON of a source would become, and what is wrong with it; nothing is started.
+
+    Parameters
+    ----------
+    sample
+        What the source would send; `-` reads standard input.
+    source
+        Its name: the mapping is `<source>.yaml` in COUNTERSIGN_HOOK_MAPPINGS.
+    json
+        Print `{id, file, faults}`.
+    """
+    settings = ready(Need.PEOPLE)
+    taken = await asyncio.to_thread(_taken, settings, source, sample)
+    if taken is None:
+        answer(Mapped(), Text("no onboarding: the mapping's when lets this event pass by"), as_json=json)
+        return Exit.DONE
+    faults = await _faults(settings, taken)
+    mapped = Mapped(id=taken.id, file=taken.file.plain, faults=faults)
+    answer(mapped, Text(_as_yaml(taken.file.plain)), as_json=json)
+    if not json:
+        note("\n".join(faults) or f"right: it would be started as {taken.id}")
+    return Exit.REFUSED if faults else Exit.DONE
+
+
+def _taken(settings: Settings, source: str, sample: str) -> Taken | None:
+    if settings.hook.mappings is None:
+        raise Refusal("COUNTERSIGN_HOOK_MAPPINGS: is missing")
+    if not SOURCE.fullmatch(source):
+        raise Refusal("--source: a source has at most 20 of a-z, 0-9 and '_'")
+    mapping = SourceMapping.read(settings.hook.mappings, source)
+    try:
+        return mapping.file_of(parse(FileText.read(sample).text.encode()))
+    except (NotReadable, NotTaken) as refused:
+        raise Refusal(f"{sample}: {refused}") from None
+
+
+async def _faults(settings: Settings, taken: Taken) -> tuple[str, ...]:
+    try:
+        await checked(settings, clients.directory(settings, Store(settings.store_url)), taken.file)
+    except FileFaults as faults:
+        return tuple(map(str, faults.faults))
+    return ()
+
+
+def _as_yaml(plain: object) -> str:
+    yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(plain, text)
+    return text.getvalue().rstrip()

@@ -1,0 +1,37 @@
+"""Start an onboarding for every deal of an export: `python -m starter.examples.onboard_from_crm crm.yaml deals.json`.
+
+The first file is a mapping as the receiver has them, the second a list of what the CRM would have sent: both ways make
+the same onboardings. The environment says which server, people and catalogue, as for the command.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from activities.store import Store
+from starter import clients, exits, requests
+from starter.callback.bounded_json import parse
+from starter.context import opened
+from starter.hooks.mapping import SourceMapping
+from starter.hooks.receiver import checked
+from starter.needs import Need
+from starter.refusals import REFUSALS
+from starter.startup import ready
+
+
+async def main(mapping: Path, deals: list[object]) -> None:
+    """Check all deals first, so that nothing is started when one is wrong."""
+    settings = ready(Need.PEOPLE)
+    directory = clients.directory(settings, Store(settings.store_url))
+    source = SourceMapping.read(mapping.parent, mapping.stem)
+    taken = [one for one in map(source.file_of, deals) if one is not None]
+    prepared = [await checked(settings, directory, one.file) for one in taken]
+    async with opened(settings) as context:
+        for one in prepared:
+            started = await requests.start(context, one)
+            print(started.id, "started" if started.created else "was there before")  # noqa: T201  its whole answer
+
+
+if __name__ == "__main__":
+    said = Path(sys.argv[2]).read_bytes()
+    exits.run(lambda: asyncio.run(main(Path(sys.argv[1]), parse(said))), refusals=lambda: REFUSALS)

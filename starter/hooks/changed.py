@@ -1,0 +1,71 @@
+"""What becomes of a deal that sends other content than its onboarding was started from: its owner is asked to look.
+
+They are asked by a task of theirs, followed up like any other, once for each content.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+from temporalio.client import Client
+
+from activities import runs
+from activities.files.reading import PlainFile
+from activities.files.yaml_lines import Parsed
+from activities.onboarding.input import PreparedOnboarding
+from activities.onboarding.service import DECISION
+from activities.people import Directory
+from activities.policies.catalogue import Catalogue
+from activities.starting import path
+from activities.store import Home, Store
+from activities.tasks import input as tasks
+from workflows.kinds import Kind
+from workflows.model.records import SettledRecord
+from workflows.names import REQUESTER
+
+TOLD_AT_MOST: Final = 20
+"""Tasks about one onboarding; a source that sends without end is told of no more."""
+_LOGGER: Final = structlog.get_logger("countersign.hooks")
+_TEXT: Final = (
+    "Deal {deal} of {source} sent other content than this onboarding was started from. It goes on as it was "
+    "started: nothing of it was changed.\n\nPlease look at the deal, and at countersign onboard show {id}."
+)
+
+
+@dataclass(frozen=True)
+class ChangedDeals:
+    """Asks owners to look at what has changed."""
+
+    client: Client
+    store: Store
+    directory: Directory
+    catalogue: Catalogue
+
+    async def tell(self, other: PreparedOnboarding, *, deal: str, source: str, now: datetime) -> None:
+        """Ask the owner of the onboarding that runs; raises what a start does."""
+        onboarding = other.given.onboarding
+        about = f"{onboarding.id}.changed-"
+        known = await self.client.count_workflows(f"WorkflowId STARTS_WITH '{Kind.TASK.workflow_id(about)}'")
+        if known.count >= TOLD_AT_MOST:
+            _LOGGER.warning("deal changed too often to tell of it again", onboarding=onboarding.id)
+            return
+        owner = await self._owner(onboarding.workflow_id)
+        deputy = next(one for one in (other.content.owner, other.content.deputy) if one != owner)
+        task = {
+            "id": f"{about}{other.given.fingerprint[:12]}",
+            "kind": DECISION,
+            "title": f"Decide: {onboarding.id} has changed in {source}",
+            "text": _TEXT.format(deal=deal, source=source, id=onboarding.id),
+            "who": {"person": owner},
+            "owner": deputy,
+        }
+        file = PlainFile("deal", Path(), Parsed(task, {}, ()))
+        prepared = await tasks.prepare(file, catalogue=self.catalogue, directory=self.directory, now=now)
+        await path.start(self.client, self.store, prepared, parent=onboarding.workflow_id)
+
+    async def _owner(self, workflow_id: str) -> str:
+        if record := await self.store.read_record(Home.of(workflow_id)):
+            return SettledRecord.model_validate_json(record).show.requester
+        return (await runs.described(self.client, workflow_id)).known[REQUESTER]

@@ -1,0 +1,215 @@
+"""The receiver of what other systems send to begin onboardings: verify, map, start, answer. It keeps nothing itself.
+
+A caller hears what is wrong by the names of fields, and no value: whoever set the mapping up sees more with
+`countersign onboard map`. 503 asks to be called again, and nothing else does.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, Self
+
+import structlog
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.files.reading import FileFaults, PlainFile
+from activities.onboarding.input import PreparedOnboarding, prepare
+from activities.people import Directory, DirectoryFailure
+from activities.policies.catalogue import Catalogue
+from activities.requests.documents import Documents
+from activities.starting import path
+from activities.store import Store, StoreFailure
+from starter.callback.bounded_json import NotReadable, parse
+from starter.callback.receiver import HEADERS, MOST_BYTES, Tally
+from starter.exits import Refusal
+from starter.hooks.changed import ChangedDeals
+from starter.hooks.genuine import is_genuine
+from starter.hooks.mapping import NotTaken, SourceMapping, Taken
+from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
+from starter.settings import Settings
+
+PATH: Final = "/hooks/onboarding/{source}"
+CALLS_AT_ONCE: Final = 50
+"""Each may hold a megabyte, and check hundreds of parts."""
+START_SECONDS: Final = 15.0
+_LOGGER: Final = structlog.get_logger("countersign.hooks")
+_AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
+"""What passes; a lazy client that finds no server raises `RuntimeError`, and a time-out is an `OSError`."""
+
+
+class Outcome(Enum):
+    """What becomes of a call: the answer's status and the reason it is counted under."""
+
+    CREATED = (201, "created")
+    KNOWN = (200, "known")
+    IGNORED = (200, "ignored")
+    MALFORMED = (400, "malformed")
+    STALLED = (400, "stalled")
+    NOT_TAKEN = (400, "not_taken")
+    FORGED = (401, "forged")
+    UNKNOWN_SOURCE = (404, "unknown_source")
+    OTHER_CONTENT = (409, "other_content")
+    BROKEN_OFF = (409, "broken_off")
+    TOO_LARGE = (413, "too_large")
+    REFUSED = (422, "refused")
+    NOT_STARTED = (503, "not_started")
+    BUSY = (503, "busy")
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the caller is told that all is well."""
+        return self.status < 300
+
+    @property
+    def hangs_up(self) -> bool:
+        """Whether the connection ends: what was not read to its end must not be taken for a next request."""
+        return self in (Outcome.STALLED, Outcome.TOO_LARGE, Outcome.UNKNOWN_SOURCE, Outcome.BUSY)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a caller is told."""
+
+    outcome: Outcome
+    says: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A system that may call: what vouches for it, and what its JSON becomes."""
+
+    secrets: tuple[SecretStr, ...]
+    mapping: SourceMapping
+
+    @classmethod
+    def all_of(cls, settings: Settings) -> dict[str, Self]:
+        """Every source that has a secret; `FileFaults` for its mapping, `Refusal` when there is no folder of them."""
+        secrets, folder = settings.hook.secrets, settings.hook.mappings
+        if secrets and folder is None:
+            raise Refusal("COUNTERSIGN_HOOK_MAPPINGS: is missing: COUNTERSIGN_HOOK_SECRETS names sources")
+        return {one: cls(of, SourceMapping.read(folder or Path(), one)) for one, of in secrets.items()}
+
+
+@dataclass(frozen=True)
+class Starting:
+    """What an onboarding is checked against, and started with."""
+
+    settings: Settings
+    client: Client
+    store: Store
+    directory: Directory
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def start(self, source: str, taken: Taken) -> path.Started:
+        """Start or recognise it; raises what the start path does, once the owner is asked about other content."""
+        prepared = await checked(self.settings, self.directory, taken.file, now=self.clock())
+        try:
+            return await path.start(self.client, self.store, prepared)
+        except path.IdTaken:
+            catalogue = await asyncio.to_thread(Catalogue.read, self.settings.policies)
+            changed = ChangedDeals(self.client, self.store, self.directory, catalogue)
+            await changed.tell(prepared, deal=taken.deal, source=source, now=self.clock())
+            raise
+
+
+async def checked(
+    settings: Settings, directory: Directory, file: PlainFile, *, now: datetime | None = None
+) -> PreparedOnboarding:
+    """Check an onboarding that a mapping has made, as of now or of another instant; raises what `prepare` does."""
+    return await prepare(
+        file,
+        catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
+        directory=directory,
+        now=now or datetime.now(UTC),
+        documents=Documents(settings.signature.max_upload_mb),
+        templates=settings.policies.parent,
+    )
+
+
+class Hooks:
+    """Decides over calls, and starts what those that hold ask for."""
+
+    def __init__(
+        self, sources: Mapping[str, Source], starting: Starting, tally: Tally, *, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        self._sources = sources
+        self._starting = starting
+        self._tally = tally
+        self._body_seconds = body_seconds
+        self._at_once = 0
+
+    def routes(self) -> list[BaseRoute]:
+        """The address of the calls."""
+        return [Route(PATH, self.answer, methods=["POST"])]
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a call as it comes from the network."""
+        answer = await self._received(request)
+        outcome = answer.outcome
+        self._tally.count(outcome)
+        headers = HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
+        return JSONResponse({"outcome": outcome.reason, **answer.says}, outcome.status, headers)
+
+    async def _received(self, request: Request) -> Answer:
+        source = self._sources.get(request.path_params["source"])
+        if source is None:
+            return Answer(Outcome.UNKNOWN_SOURCE)
+        if self._at_once >= CALLS_AT_ONCE:
+            return Answer(Outcome.BUSY)
+        self._at_once += 1
+        try:
+            body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds)
+            if isinstance(body, BodyFault):
+                return Answer(Outcome.TOO_LARGE if body is BodyFault.TOO_LARGE else Outcome.STALLED)
+            return await self._taken(source, request.headers, body)
+        finally:
+            self._at_once -= 1
+
+    async def _taken(self, source: Source, headers: Mapping[str, str], body: bytes) -> Answer:
+        mapping, now = source.mapping, self._starting.clock()
+        if not is_genuine(headers, body, source.secrets, header=mapping.says.signature, now=now):
+            return Answer(Outcome.FORGED)
+        try:
+            taken = mapping.file_of(parse(body))
+        except NotReadable as refusal:
+            return Answer(Outcome.MALFORMED, {"says": str(refusal)})
+        except NotTaken as refusal:
+            return Answer(Outcome.NOT_TAKEN, {"says": str(refusal)})
+        return Answer(Outcome.IGNORED) if taken is None else await self._started(mapping, taken)
+
+    async def _started(self, mapping: SourceMapping, taken: Taken) -> Answer:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                started = await self._starting.start(mapping.source, taken)
+        except FileFaults as faults:
+            return _refused(mapping, faults)
+        except path.IdTaken:
+            return Answer(Outcome.OTHER_CONTENT, {"id": taken.id})
+        except path.BrokenOff:
+            return Answer(Outcome.BROKEN_OFF, {"id": taken.id})
+        except _AWAY as error:
+            _LOGGER.warning("onboarding not started", onboarding=taken.id, why=type(error).__name__)
+            return Answer(Outcome.NOT_STARTED)
+        outcome = Outcome.CREATED if started.created else Outcome.KNOWN
+        return Answer(outcome, {"id": started.id, "created": started.created})
+
+
+def _refused(mapping: SourceMapping, faults: FileFaults) -> Answer:
+    """By the names of the fields; a fault of our own catalogue, people or template is not the caller's."""
+    fields = list(dict.fromkeys(one.path for one in faults.faults if one.file == mapping.file.name))
+    if fields:
+        return Answer(Outcome.REFUSED, {"fields": fields})
+    _LOGGER.error("onboarding not started", source=mapping.source, why=faults.in_short)
+    return Answer(Outcome.NOT_STARTED)

@@ -1,0 +1,90 @@
+"""A source that sends deals, and a receiver with a mapping for it on a server of its own."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from temporalio.client import Client
+from temporalio.common import MetricMeter
+
+from activities.store import Store
+from starter import clients
+from starter.callback.receiver import Tally
+from starter.hooks.receiver import Hooks, Source, Starting
+from starter.serving import listening
+from starter.setting_values import Bind
+from starter.settings import Settings, load
+from starter.webhook import make_app
+from tests.onboarding.stage import PDF, PEOPLE
+from tests.plain_http import plain_client
+
+EXAMPLES: Final = Path(clients.__file__).with_name("examples")
+SECRET: Final = "a-secret-of-the-crm"
+OLDER_SECRET: Final = "the-secret-before-it"
+PATH: Final = "/hooks/onboarding/crm"
+BEARER: Final = {"authorization": f"Bearer {SECRET}"}
+DEAL: Final[dict[str, Any]] = json.loads((EXAMPLES / "crm_deal.json").read_text())
+
+
+def office(folder: Path) -> dict[str, str]:
+    """The settings of somebody whose CRM calls, with the example mapping in their folder of mappings."""
+    mappings = folder / "mappings"
+    mappings.mkdir(exist_ok=True)
+    shutil.copy(EXAMPLES / "crm.yaml", mappings)
+    (mappings / "msa.pdf").write_bytes(PDF)
+    (folder / "people.yaml").write_text(json.dumps({"people": PEOPLE}))
+    return {
+        "COUNTERSIGN_DATA_DIR": str(folder),
+        "COUNTERSIGN_PEOPLE": str(folder / "people.yaml"),
+        "COUNTERSIGN_HOOK_SECRETS": f"crm={SECRET},crm={OLDER_SECRET}",
+        "COUNTERSIGN_HOOK_MAPPINGS": str(mappings),
+    }
+
+
+def settings_of(folder: Path) -> Settings:
+    """The same, read."""
+    return load(environment={"TEMPORAL_ADDRESS": "127.0.0.1:1", **office(folder)})
+
+
+def deal(**changes: Any) -> dict[str, Any]:
+    """The example's event with other fields of its deal."""
+    return {**DEAL, "deal": {**DEAL["deal"], **changes}}
+
+
+def contact(**changes: Any) -> dict[str, Any]:
+    """The example's event with other fields of its contact."""
+    return {**DEAL, "contacts": [{**DEAL["contacts"][0], **changes}]}
+
+
+@dataclass
+class Crm:
+    """The source, before a receiver."""
+
+    http: httpx.AsyncClient
+    store: Store
+    answers: list[str] = field(default_factory=list)
+
+    async def sends(
+        self, said: Any, headers: Mapping[str, str] = BEARER, path: str = PATH
+    ) -> tuple[int, dict[str, Any]]:
+        """The status and the answer to a call with this JSON, or these bytes."""
+        content = said if isinstance(said, bytes) else json.dumps(said).encode()
+        answer = await self.http.post(path, content=content, headers=headers)
+        self.answers.append(answer.text)
+        return answer.status_code, answer.json()
+
+
+@asynccontextmanager
+async def crm(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noop) -> AsyncIterator[Crm]:
+    """A CRM with the example mapping at a receiver in this folder."""
+    settings = settings_of(folder)
+    store = Store(settings.store_url)
+    starting = Starting(settings, client, store, clients.directory(settings, store))
+    hooks = Hooks(Source.all_of(settings), starting, Tally(meter, "hook"), body_seconds=2)
+    async with listening(make_app(hooks.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url) as http:
+        yield Crm(http, store)

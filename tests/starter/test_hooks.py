@@ -1,0 +1,214 @@
+"""Deals that a CRM sends: each begins one onboarding, whatever is sent again, late, altered, forged or broken."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities import runs
+from activities.own_words import words_of
+from activities.store import Home
+from starter.callback.receiver import MOST_BYTES
+from starter.hooks import changed, receiver
+from tests.faults.town import eventually
+from tests.servers import own_namespace
+from tests.starter.hooking import BEARER, DEAL, Crm, contact, crm, deal
+from workflows.kinds import Kind
+from workflows.names import PARENT, REQUESTER
+
+pytestmark = pytest.mark.real_server
+
+ACME = "customer-onboarding:crm-4711"
+CREATED = (201, {"outcome": "created", "id": "crm-4711", "created": True})
+KNOWN = (200, {"outcome": "known", "id": "crm-4711", "created": False})
+CHANGED = (409, {"outcome": "other_content", "id": "crm-4711"})
+
+
+@pytest.fixture
+async def client(dev_server: str) -> Client:
+    return await own_namespace(dev_server)
+
+
+@pytest.fixture
+async def sales(client: Client, tmp_path: Path) -> AsyncIterator[Crm]:
+    async with crm(tmp_path, client) as source:
+        yield source
+
+
+async def tasks(client: Client, many: int) -> list[runs.Run]:
+    """The tasks that were started, once visibility knows of so many."""
+
+    async def found() -> list[runs.Run]:
+        listed = [run async for run in runs.listed(client, "WorkflowId STARTS_WITH 'task:'")]
+        assert len(listed) == many
+        return listed
+
+    return await eventually(found)
+
+
+async def test_a_deal_begins_one_onboarding_however_often_and_late_it_is_sent(client: Client, sales: Crm) -> None:
+    lost = {**DEAL, "event": "deal.lost"}
+    first, *again = [await sales.sends(one) for one in (DEAL, DEAL, lost, deal(amount=1, stage="closed"), DEAL)]
+    assert first == CREATED
+    assert again == [KNOWN, (200, {"outcome": "ignored"}), KNOWN, KNOWN]
+    found = await runs.described(client, ACME)
+    assert found.known[REQUESTER] == "account-executive"
+    assert await sales.sends(deal(id="4712")) == (201, {"outcome": "created", "id": "crm-4712", "created": True})
+
+
+async def test_fifty_calls_at_once_are_one_onboarding(sales: Crm) -> None:
+    answers = await asyncio.gather(*(sales.sends(DEAL) for _ in range(50)))
+    assert sorted(status for status, _ in answers) == [200] * 49 + [201]
+
+
+async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(client: Client, sales: Crm) -> None:
+    other, third = deal(company="Acme Ltd"), contact(email="zoe@elsewhere.example")
+    answers = [await sales.sends(one) for one in (DEAL, other, other, third, DEAL, other)]
+    assert answers == [CREATED, CHANGED, CHANGED, CHANGED, KNOWN, CHANGED]
+    told = await tasks(client, 2)
+    assert {run.known[PARENT] for run in told} == {ACME}
+    assert all(run.id.startswith("task:crm-4711.changed-") for run in told)
+    described = await runs.described(client, told[0].id)
+    assert await described.summary() == "onboarding-decision: Decide: crm-4711 has changed in crm"
+    begun = await anext(aiter(client.get_workflow_handle(told[0].id).fetch_history_events()))
+    given = begun.workflow_execution_started_event_attributes.input
+    [said] = await client.data_converter.decode(given.payloads)
+    task = said["task"]
+    assert [one["person"] for one in task["people"]] == ["account-executive"]
+    text = await words_of(sales.store, Home.of(told[0].id), task["text"])
+    assert text.startswith("Deal 4711 of crm sent other content than this onboarding was started from.")
+
+
+async def test_of_a_deal_that_changes_without_end_only_so_much_is_told(
+    client: Client, sales: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changed, "TOLD_AT_MOST", 2)
+    assert await sales.sends(DEAL) == CREATED
+    for number in (1, 2):
+        assert await sales.sends(deal(company=f"Acme {number}")) == CHANGED
+        await tasks(client, number)
+    assert [await sales.sends(deal(company=f"Acme {number}")) for number in range(3, 23)] == [CHANGED] * 20
+    assert await sales.sends(DEAL) == KNOWN
+    await tasks(client, 2)
+
+
+async def test_one_that_was_terminated_is_no_success_and_not_begun_anew(client: Client, sales: Crm) -> None:
+    assert await sales.sends(DEAL) == CREATED
+    await client.get_workflow_handle(ACME).terminate()
+    assert await sales.sends(DEAL) == (409, {"outcome": "broken_off", "id": "crm-4711"})
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe{}", "not JSON"),
+        (b'{"a": NaN}', "not JSON"),
+        (b"[" * 330, "too deep"),
+        (b"[" + b"1," * 200_000 + b"1]", "too many values"),
+    ],
+    ids=["nothing", "half", "utf-16", "nan", "deep", "crowded"],
+)
+async def test_what_is_no_json_is_malformed(sales: Crm, said: bytes, says: str) -> None:
+    assert await sales.sends(said) == (400, {"outcome": "malformed", "says": says})
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"event": "deal.won"}, "deal.id is missing: it is the id of the deal"),
+        (deal(id=None), "deal.id is missing: it is the id of the deal"),
+        (deal(id=" "), "deal.id is missing: it is the id of the deal"),
+        (deal(id={"a": 1}), "deal.id is no text"),
+        (deal(company="x" * 40_000), "deal.company is longer than 4,000 characters"),
+        (deal(company="\u202ecmA"), "deal.company contains U+202E RIGHT-TO-LEFT OVERRIDE, which is not allowed"),
+        (deal(company="\ud800"), "deal.company contains U+D800 LONE SURROGATE, which is not allowed"),
+        (contact(name=["Zoë"]), "contacts[0].name is no text"),
+        ({**DEAL, "event": []}, "event is no text"),
+    ],
+)
+async def test_a_deal_that_cannot_be_taken_is_told_by_the_path(sales: Crm, said: Any, says: str) -> None:
+    assert await sales.sends(said) == (400, {"outcome": "not_taken", "says": says})
+
+
+@pytest.mark.parametrize("said", [[], [DEAL], "deal.won", 7, None, {}, {"event": "deal.won\n"}])
+async def test_json_of_another_shape_passes_by(sales: Crm, said: Any) -> None:
+    assert await sales.sends(said) == (200, {"outcome": "ignored"})
+
+
+@pytest.mark.parametrize(
+    ("said", "fields"),
+    [
+        (deal(owner="nobody-here"), ["teams"]),
+        (deal(owner="signer-1"), ["teams"]),
+        (deal(owner="x" * 3_000), ["teams.sales"]),
+        (contact(email="zoe at acme"), ["customer.email"]),
+        (contact(email=None, name=""), ["customer"]),
+        (contact(timezone="Mars/Olympus", language="xx-yy-zz"), ["customer.zone", "customer.locale"]),
+        ({**DEAL, "contacts": []}, ["customer"]),
+        (deal(company="a\nb"), ["customer.company"]),
+        (deal(company="x" * 2_000), ["customer.company"]),
+    ],
+)
+async def test_what_is_wrong_is_told_by_fields_and_without_values(
+    client: Client, sales: Crm, said: Any, fields: list[str]
+) -> None:
+    with capture_logs() as logs:
+        assert await sales.sends(said) == (422, {"outcome": "refused", "fields": fields})
+    assert logs == []
+    with pytest.raises(Exception, match="not found"):
+        await runs.described(client, ACME)
+
+
+async def test_what_a_stranger_sends_is_refused(sales: Crm) -> None:
+    assert await sales.sends(DEAL, {}) == (401, {"outcome": "forged"})
+    assert await sales.sends(DEAL, {"authorization": "Bearer something-else-entirely"}) == (401, {"outcome": "forged"})
+    assert await sales.sends(b"{", {"x-signature": "0" * 64}) == (401, {"outcome": "forged"})
+    for path in ("/hooks/onboarding/erp", "/hooks/onboarding/..%2Fcrm", "/hooks/onboarding/CRM"):
+        assert (await sales.http.post(path, content=b"{}", headers=BEARER)).status_code == 404
+    assert (await sales.http.get("/hooks/onboarding/crm")).status_code == 405
+
+
+@pytest.mark.parametrize("size", [MOST_BYTES + 1, 5_000_000, 10 * MOST_BYTES])
+async def test_a_body_that_is_too_large_is_refused(sales: Crm, size: int) -> None:
+    assert await sales.sends(json.dumps(DEAL).encode().ljust(size)) == (413, {"outcome": "too_large"})
+
+
+async def test_the_largest_body_is_read(sales: Crm) -> None:
+    assert await sales.sends(json.dumps(DEAL).encode().ljust(MOST_BYTES)) == CREATED
+
+
+async def test_beyond_what_is_taken_at_the_same_time_the_source_is_asked_to_call_again(
+    sales: Crm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver, "CALLS_AT_ONCE", 2)
+    answers = await asyncio.gather(*(sales.sends(DEAL) for _ in range(20)))
+    assert {status for status, _ in answers} == {200, 201, 503}
+    assert await sales.sends(DEAL) == KNOWN
+
+
+async def test_while_temporal_is_away_the_source_is_asked_to_call_again(tmp_path: Path) -> None:
+    nobody = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    async with crm(tmp_path, nobody) as source:
+        with capture_logs() as logs:
+            assert await source.sends(DEAL) == (503, {"outcome": "not_started"})
+            (tmp_path / "people.yaml").write_text("people: [")
+    assert [(one["event"], one["onboarding"]) for one in logs] == [("onboarding not started", "crm-4711")]
+    assert "zoe" not in str(logs).lower()
+
+
+async def test_nothing_of_people_is_in_answers_and_ids(sales: Crm) -> None:
+    sent = [DEAL, deal(company="Acme Ltd"), contact(email="zoe at acme"), deal(id="zoe@acme.example"), b"{"]
+    with capture_logs() as logs:
+        answers = [await sales.sends(one) for one in sent]
+    assert [status for status, _ in answers] == [201, 409, 422, 201, 400]
+    told = " ".join(sales.answers).lower() + str(logs).lower()
+    assert "zoe" not in told and "acme" not in told
+    assert Kind.ONBOARDING.workflow_id(answers[3][1]["id"]).startswith("customer-onboarding:crm-_")

@@ -1,0 +1,90 @@
+"""Who is believed: each way to vouch for a body, each of a source's secrets, and nothing that was altered."""
+
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+
+from starter.hooks.genuine import APART_AT_MOST, SIGNATURES_AT_MOST, is_genuine
+
+NOW = datetime(2026, 11, 26, 10, tzinfo=UTC)
+BODY = '{"deal": {"company": "Zoë"}}'.encode()
+NEW, OLD = "a-secret-of-the-crm", "whsec_" + base64.b64encode(bytes(range(32))).decode()
+SECRETS = (SecretStr(NEW), SecretStr(OLD))
+
+
+def believed(headers: dict[str, str], body: bytes = BODY, header: str | None = None, at: datetime = NOW) -> bool:
+    return is_genuine(headers, body, SECRETS, header=header, now=at)
+
+
+def digest(secret: str = NEW, body: bytes = BODY) -> bytes:
+    return hmac.digest(secret.encode(), body, hashlib.sha256)
+
+
+def standard(at: datetime = NOW, body: bytes = BODY, secret: str = OLD) -> dict[str, str]:
+    signature = Webhook(secret).sign(msg_id="msg_1", timestamp=at, data=body.decode())
+    return {"webhook-id": "msg_1", "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
+
+
+@pytest.mark.parametrize("secret", [NEW, OLD])
+def test_each_secret_vouches_in_each_way(secret: str) -> None:
+    signed = digest(secret)
+    for signature in (signed.hex(), f"sha256={signed.hex()}", base64.b64encode(signed).decode()):
+        assert believed({"x-signature": signature})
+        assert believed({"x-hub-signature-256": signature})
+        assert believed({"x-crm-signature": signature}, header="X-Crm-Signature")
+        assert not believed({"x-signature": signature}, header="X-Crm-Signature")
+        assert not believed({"x-signature": signature}, BODY + b" ")
+    assert believed({"authorization": f"Bearer {secret}"})
+    assert believed({"authorization": f"bearer  {secret}"})
+
+
+def test_standard_webhooks_are_believed_while_they_are_new() -> None:
+    for late in (-APART_AT_MOST, timedelta(), APART_AT_MOST):
+        assert believed(standard(NOW - late))
+    for late in (-10 * APART_AT_MOST, timedelta(seconds=301), 10 * APART_AT_MOST):
+        assert not believed(standard(NOW - late))
+    assert not believed(standard(), BODY.replace(b"Zo", b"zo"))
+    assert not believed({**standard(), "webhook-id": "msg_2"})
+    assert not believed({**standard(), "webhook-timestamp": str(int(NOW.timestamp()) + 1)})
+    several = {**standard(), "webhook-signature": f"v1,bm9uZQ== {standard()['webhook-signature']}"}
+    assert believed(several)
+    buried = {
+        **standard(),
+        "webhook-signature": "v1,bm9uZQ== " * 10 * SIGNATURES_AT_MOST + standard()["webhook-signature"],
+    }
+    assert not believed(buried)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer "},
+        {"authorization": NEW},
+        {"authorization": f"Basic {NEW}"},
+        {"authorization": f"Bearer {NEW}x"},
+        {"authorization": "Bearer \udcff"},
+        {"x-signature": NEW},
+        {"x-signature": f"bearer {NEW}"},
+        {"x-signature": "sha256="},
+        {"x-signature": "0" * 64},
+        {"x-signature": "é" * 64},
+        {"webhook-signature": standard()["webhook-signature"]},
+        {**standard(), "webhook-timestamp": "999999999999999"},
+        {**standard(), "webhook-timestamp": "٣"},
+        {**standard(), "webhook-timestamp": "-1"},
+        standard(secret="whsec_" + base64.b64encode(bytes(32)).decode()),
+    ],
+)
+def test_nobody_else_is_believed(headers: dict[str, str]) -> None:
+    assert not believed(headers)
+
+
+def test_a_body_that_is_no_text_is_not_believed_for_another() -> None:
+    assert not believed(standard(body="\ufffd".encode()), b"\xff") or believed(standard(body=b"?"), b"?")
