@@ -185,7 +185,7 @@ def _refuse_to_hurry(described: Description, what: Named) -> None:
         if pending.attempt > 1:
             raise Refusal(
                 f"{what.id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), so its clock "
-                f"is not moved any further; fix that first (countersign {what.kind} show {what.id})"
+                f"is not moved any further; fix that first (countersign {what.kind.names.command} show {what.id})"
             )
 
 

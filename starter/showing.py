@@ -15,13 +15,24 @@ from workflows.follow_up.show import deadlines, handed_off_entry, is_needless, o
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine, HandoffState
-from workflows.model.views import AssigneeLine, FollowUpShow, OnboardingShow, PartLine, Shown, SignerLine, TaskShow
+from workflows.model.views import (
+    AssigneeLine,
+    FollowUpShow,
+    OnboardingShow,
+    PartLine,
+    Shown,
+    SignerLine,
+    TaskShow,
+    WaitingFor,
+    WaitingForPart,
+)
 
 SCREEN: Final = 25
 """Lines of an ordinary request."""
 _NEWEST: Final = 8
 """Lines of what happened that people are shown unless they want them all."""
 _SIGNERS: Final = 6
+_WAITING: Final = 20
 _GOOD: Final = ("signed", "approved", "done", "accepted")
 Line = TypeVar("Line", SignerLine, AssigneeLine)
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
@@ -58,7 +69,7 @@ def _people(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
         yield from _section(("asked", "state", "at"), map(_assignee, people))
         yield from _beyond(len(shown.people) - len(people), "people")
     elif isinstance(shown, OnboardingShow):
-        yield from _section(("stage", "part", "state", "who"), _parts(shown))
+        yield from _section(("stage", "part", "state", "with", "since", "until"), _parts(shown))
     else:
         signers = shown.signers if whole else _pressing(shown.signers)
         yield from _section(("signer", "role", "state", "at"), map(_signer, signers))
@@ -75,8 +86,10 @@ def _facts(shown: Shown) -> Facts:
     for what, says in _about(shown):
         if says:
             facts.add(what, says)
-    for waiting in shown.waiting_for:
-        facts.add("waiting for", f"{waiting.person}, since {stamp(waiting.since)}")
+    for waiting in shown.waiting_for[:_WAITING]:
+        facts.add("waiting for", f"{_who(waiting)}, since {stamp(waiting.since)}")
+    if (more := len(shown.waiting_for) - _WAITING) > 0:
+        facts.add("waiting for", f"{more} more (--json has them)")
     if shown.next:
         facts.add("next", " ".join(filter(None, (shown.next.what, stamp(shown.next.at), f"({shown.next.why})"))))
     for what, at in deadlines(shown):
@@ -98,10 +111,25 @@ def _about(shown: Shown) -> tuple[tuple[str, str], ...]:
 
 
 def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
+    """A tree: each stage, and below it its parts with whoever has to act now."""
+    who = {one.part: _who(one, of_part=True) for one in reversed(shown.waiting_for)}
     for stage in shown.stages:
-        yield stage.name, "", state_of(stage.state), ""
+        ended = stage.state == "done"
+        yield stage.name, "", state_of(stage.state), "", Instant(stage.since), Instant(stage.at if ended else None)
         for part in stage.parts:
-            yield "", f"{part.id}: {part.title}", state_of(_state(part)), part.team or ""
+            with_whom = who.get(part.id, part.team or "")
+            until = Instant(part.at or part.due_at)
+            yield "", f"{part.id}: {part.title}", state_of(_state(part)), with_whom, Instant(part.since), until
+        for news in stage.notices:
+            yield "", f"{news.id}: {news.title}", state_of(news.state), news.to, Instant(news.at), ""
+
+
+def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:
+    """Somebody by their id, and as the file calls them."""
+    if not isinstance(waiting, WaitingForPart):
+        return waiting.person
+    who = waiting.person if waiting.who == waiting.person else f"{waiting.person} ({waiting.who})"
+    return who if of_part else f"{who}: {waiting.what}"
 
 
 def _state(part: PartLine) -> str:

@@ -31,7 +31,9 @@ def of_start(started: "StartAnswer") -> Group:
     """Whether it was started or found, and how to look at it."""
     kind = known.kind if (known := named(started.workflow_id)) else Kind.REQUEST
     what = "started" if started.created else f"was there before: the same {kind}, not started again"
-    return Group(Text(f"{started.id} {what}", "bold"), Text(f"countersign {kind} show {started.id}", "dim"))
+    return Group(
+        Text(f"{started.id} {what}", "bold"), Text(f"countersign {kind.names.command} show {started.id}", "dim")
+    )
 
 
 def of_dry_run(prepared: "Sequence[Prepared]") -> Group:
@@ -62,15 +64,32 @@ def of_many(outcomes: "Sequence[Outcome]") -> Group:
 
 def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
     """One line each of those of a kind."""
+    if kind is Kind.ONBOARDING:
+        return Group(_of_onboardings(lines), ZoneLine())
     title, asking = _HEADS[kind]
     table = Rows(
         kind, title, "kind", "status", "waiting for", "since", "due", asking, "problem",
         whole=(kind, "status"),
     )  # fmt: skip
     for line in lines:
-        problem = Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")
+        problem = _problem(line)
         due = Instant(line.due_at, "bold red" if line.overdue else "")
         since = Instant(line.since, ago=True)
         waiting, status = line.waiting_for, state_of(line.status)
         table.add(line.id, line.document, line.kind, status, waiting, since, due, line.requester, problem)
     return Group(table, ZoneLine())
+
+
+def _of_onboardings(lines: "Iterable[RequestLine]") -> Rows:
+    """Each with its stage, with whom it is and since when."""
+    table = Rows(
+        "onboarding", "customer", "stage", "with", "since", "status", "problem", whole=("onboarding", "status")
+    )
+    for line in lines:
+        with_whom, since = tuple(dict.fromkeys(line.waiting_for)), Instant(line.since, ago=True)
+        table.add(line.id, line.document, line.stage, with_whom, since, state_of(line.status), _problem(line))
+    return table
+
+
+def _problem(line: "RequestLine") -> Text:
+    return Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")

@@ -17,7 +17,7 @@ from workflows.names import (
 
 
 class Kind(StrEnum):
-    """The word that people say for it, as in `countersign task show`."""
+    """The word that people say for it; `Names.command` is what its words of the command begin with."""
 
     REQUEST = "request"
     TASK = "task"
@@ -38,7 +38,8 @@ class Names:
     """`workflow` is its type, `prefix` what stands before the colon of its id, `settled` the signal of its end.
 
     `event` is the type of the call that hands its end to other systems, `page` where its links lead, `desk` where
-    its own page at the desk is, `stage` what `CsStage` says from its start until the workflow says it itself.
+    its own page at the desk is, `stage` what `CsStage` says from its start until the workflow says it itself,
+    `command` what its words of the command begin with.
     """
 
     workflow: str
@@ -48,6 +49,7 @@ class Names:
     page: str
     desk: str
     stage: str
+    command: str
 
 
 _NAMES: Final[Mapping[Kind, Names]] = {
@@ -59,6 +61,7 @@ _NAMES: Final[Mapping[Kind, Names]] = {
         page="open",
         desk="requests",
         stage="sending",
+        command="request",
     ),
     Kind.TASK: Names(
         workflow=TASK,
@@ -68,6 +71,7 @@ _NAMES: Final[Mapping[Kind, Names]] = {
         page="task",
         desk="tasks",
         stage="open",
+        command="task",
     ),
     Kind.ONBOARDING: Names(
         workflow=CUSTOMER_ONBOARDING,
@@ -77,6 +81,7 @@ _NAMES: Final[Mapping[Kind, Names]] = {
         page="journey",
         desk="onboardings",
         stage="starting",
+        command="onboard",
     ),
 }
 

@@ -1,5 +1,6 @@
 """What the parts of an onboarding are started from when their stage comes, as it lies in the store."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -80,6 +81,12 @@ async def keep_part(store: Store, home: Home, name: str, content: PartContent) -
 async def read_part(store: Store, home: Home, word: str) -> PartContent:
     """What a part is to be started from instead."""
     return PartContent.model_validate_json(await _text(store, home, word))
+
+
+async def read_what(store: Store, home: Home, word: str, part: str) -> PartContent:
+    """What a part was started from, whether the reference is of its own or of what all parts are started from."""
+    kept = json.loads(await _text(store, home, word))
+    return Content.model_validate(kept).parts[part] if "parts" in kept else PartContent.model_validate(kept)
 
 
 async def _text(store: Store, home: Home, word: str) -> str:

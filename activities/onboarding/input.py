@@ -12,7 +12,7 @@ from typing import Any
 from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.onboarding.content import Content, PartContent
 from activities.onboarding.file import OnboardingChecks, OnboardingFile
-from activities.onboarding.parts import Draft, Drafts
+from activities.onboarding.parts import Drafts
 from activities.onboarding.template import merged, read_template
 from activities.people import Directory
 from activities.person import SignersFile
@@ -54,7 +54,7 @@ class PreparedOnboarding:
         if self.people is not None:
             await store.keep_signers(home, digest, self.people)
         texts = {
-            id: str(await store.keep_text(home, f"{id.lower()}-{digest[:16]}", text)) for id, text in self.texts.items()
+            id: str(await store.keep_text(home, f"{_word(id)}-{digest[:16]}", text)) for id, text in self.texts.items()
         }
         content = await self.content.keep(store, home, digest)
         return self.given.replace(
@@ -101,7 +101,7 @@ async def prepare(
         owner=file.owner,
         deputy=drafts.deputy,
         contacts=drafts.contacts_plain,
-        parts={draft.plan.id: _content(draft, parts[draft.plan.id]) for draft in drafts.all if draft.file},
+        parts={draft.plan.id: content_of(draft.file.plain, parts[draft.plan.id]) for draft in drafts.all if draft.file},
     )
     pdfs = {_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None}
     overdue = [part.overdue.faults for part in parts.values() if part.overdue]
@@ -188,12 +188,17 @@ async def _title(file: OnboardingFile, directory: Directory) -> str:
     return (await directory.person(customer.person)).name
 
 
-def _content(draft: Draft, part: PreparedPart) -> PartContent:
-    file: dict[str, Any] = draft.file.plain if draft.file else {}
+def content_of(file: Mapping[str, Any], part: PreparedPart) -> PartContent:
+    """What a part that was checked is started from when its time comes; its document is to be put into the store."""
     document = file.get("document")
     name = document.get("file") if isinstance(document, dict) else None
     pdf = _pdf(part)
     return PartContent(file=file, documents={name: _sha256(pdf)} if name and pdf is not None else {})
+
+
+def _word(id: str) -> str:
+    """An id as names of texts have it."""
+    return id.lower().replace("_", "-")
 
 
 def _pdf(part: PreparedPart) -> bytes | None:

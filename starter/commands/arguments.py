@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 
-def _known_option(_: object, value: str) -> None:
-    if value.startswith("-") and value != "-":
+def _known_option(_: object, value: str | None) -> None:
+    if value is not None and value.startswith("-") and value != "-":
         raise ValueError(f"there is no option {value}")
 
 
@@ -30,6 +30,17 @@ def files_or_rows(**typed: object) -> None:
         raise ValueError("--template and --csv go together")
     if bool(typed.get("files")) == any(rows):
         raise ValueError("either one or more files, or --template with --csv")
+
+
+def one_decision(**typed: object) -> None:
+    """Refuse what does not go together of `onboard decide`."""
+    chosen = [word for word in ("resend", "replace", "waive", "stop") if typed.get(word)]
+    if len(chosen) != 1:
+        raise ValueError("exactly one of --resend, --replace FILE, --waive and --stop")
+    if typed.get("signer") and chosen != ["resend"]:
+        raise ValueError("--signer goes with --resend")
+    if chosen[0] in ("waive", "stop") and not typed.get("reason"):
+        raise ValueError(f"--{chosen[0]} needs --reason")
 
 
 def one_target(**typed: object) -> None:

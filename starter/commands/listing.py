@@ -1,4 +1,4 @@
-"""`countersign request list` and `countersign task list`: which there are, and what each waits for."""
+"""`list` of requests, tasks and onboardings: which there are, and what each waits for."""
 
 import asyncio
 import sys
@@ -45,15 +45,15 @@ class _Listing:
         limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
         json: AsJson = False,
     ) -> None:
-        """List those that Temporal knows: what is overdue first, then by due date, then what has ended.
+        """List those that Temporal knows: what is overdue or stalled first, then by due date, then what has ended.
 
         Says so when no worker is at work. More than 1,000 come in the order of the server, what is overdue first.
 
         Parameters
         ----------
         attention
-            Only those that need a person: with a problem, an open question or a mail that came back, paused, stuck, or
-            broken off by somebody who ended the workflow itself.
+            Only those that need a person: with a problem, a decision to make, a question, a mail that came back,
+            paused, stuck, or broken off by hand in Temporal.
         status
             Only those that stand there; may be repeated.
         kind
@@ -67,8 +67,8 @@ class _Listing:
         limit
             At most so many.
         json
-            Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, waiting_for, since,
-            overdue, open, started_at, workflow_id}]`.
+            Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, stage,
+            waiting_for, since, overdue, open, started_at, workflow_id}]`.
         """
         types = (self.kind.names.workflow,)
         wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue, types=types)
@@ -98,6 +98,7 @@ def _asides(found: pages.Page, worker: Part, limit: int | None) -> Iterator[str]
 
 requests = _Listing(Kind.REQUEST).list_
 tasks = _Listing(Kind.TASK).list_
+onboardings = _Listing(Kind.ONBOARDING).list_
 
 
 async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.Page:

@@ -1,19 +1,26 @@
-"""`countersign request show` and `countersign task show`: all that is known of one."""
+"""`show` of a request, a task or an onboarding: all that is known of one."""
 
 from dataclasses import dataclass
 
 from starter import lookup, showing
 from starter.commands.arguments import AsJson, Id
 from starter.commands.printing import answer, patience
-from starter.context import opened
+from starter.context import Context, opened
 from starter.startup import ready
 from starter.terminal import Terminal
 from workflows.kinds import Kind, Named
+from workflows.model.views import Shown
 
 
 @dataclass(frozen=True)
-class _Show:
+class Show:
+    """The word `show` of one kind."""
+
     kind: Kind
+
+    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
+        """The answer, with `whole` also what only the store has."""
+        return await lookup.show_of(self.kind, context, id, whole=whole)
 
     async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
         """Say what it waits for, until when, what happens next, and all that was done.
@@ -30,10 +37,10 @@ class _Show:
         """
         async with opened(ready()) as context:
             async with patience(f"asking the {self.kind}", quiet=json):
-                shown = await lookup.show_of(self.kind, context, id, whole=all)
+                shown = await self.look(context, id, whole=all)
             url = await lookup.web_ui_page(context, Named(self.kind, shown.id))
         answer(shown, showing.of_shown(shown, whole=all or not Terminal().is_terminal), as_json=json, link=url)
 
 
-request = _Show(Kind.REQUEST).show
-task = _Show(Kind.TASK).show
+request = Show(Kind.REQUEST).show
+task = Show(Kind.TASK).show

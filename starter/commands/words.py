@@ -6,7 +6,7 @@ from typing import Final
 from cyclopts import App
 from rich.console import Console
 
-from starter.commands.arguments import files_or_rows, one_target, plan_or_changes
+from starter.commands.arguments import files_or_rows, one_decision, one_target, plan_or_changes
 
 _OF_COUNTERSIGN: Final = {
     "worker": "stack:worker",
@@ -37,11 +37,15 @@ _OF_TASK: Final = {
     **{word: f"task:{word}" for word in ("done", "waive", "block", "unblock", "ask", *_OPERATIONS)},
 }
 _OF_ONBOARD: Final = {
+    "show": "onboard:show",
+    "list": "listing:onboardings",
+    **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel")},
     "map": "mapping:map_deal",
 }
 
 _CHECKED: Final = {
     "clock:fast_forward": one_target,
+    "onboard:decide": one_decision,
     "start:request": files_or_rows,
     "plan:plan": plan_or_changes,
 }
@@ -62,15 +66,18 @@ def register(app: App) -> None:
     """Add all words to the command."""
     request = Words(name="request", help="One signature request: start it, look at it, change it, end it.")
     task = Words(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
-    onboard = Words(name="onboard", help="One onboarding of a customer.")
+    onboard = Words(name="onboard", help="One customer onboarding: start it, look at it, decide about it, end it.")
     people = Words(name="people", help="The people of the directory.")
     person = Words(name="person", help="Somebody of the directory.")
-    rooms = (request, _OF_REQUEST), (task, _OF_TASK), (onboard, _OF_ONBOARD), (people, _OF_PEOPLE), (person, _OF_PERSON)
+    rooms = (
+        (request, _OF_REQUEST),
+        (task, _OF_TASK),
+        (onboard, _OF_ONBOARD),
+        (people, _OF_PEOPLE),
+        (person, _OF_PERSON),
+    )
     for of, words in ((app, _OF_COUNTERSIGN), *rooms):
         for name, place in words.items():
             of.command(f"{__package__}.{place}", name=name, validator=_CHECKED.get(place))
-    app.command(request)
-    app.command(task)
-    app.command(onboard)
-    app.command(people)
-    app.command(person)
+    for of, _ in rooms:
+        app.command(of)

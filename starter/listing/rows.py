@@ -37,6 +37,8 @@ class RequestLine(Model):
     document: str = ""
     """Empty also when it is encrypted with a key that is not set here; of a task its title."""
     requester: str = ""
+    stage: str = ""
+    """Of an onboarding the name of its stage."""
     waiting_for: tuple[str, ...] = ()
     """Directory ids of whose turn it is; at most 20, then `+more`."""
     since: AwareDatetime | None = None
@@ -66,6 +68,7 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
         trouble=_trouble(run),
         document=await _document(run),
         requester=known.get(names.REQUESTER) or "",
+        stage=known.get(names.STAGE) or "",
         waiting_for=tuple(known.get(names.WAITING_FOR) or ()),
         since=known.get(names.TURN_AT),
         overdue=is_overdue(run, now),
@@ -94,12 +97,16 @@ def is_overdue(run: Run, now: datetime) -> bool:
 
 
 def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
-    """What is overdue, the longest first; what is open, by its due date; then what has ended, as it came."""
+    """What is overdue, the longest first; what is open, by its due date; then what has ended, as it came.
+
+    What is open and has no due date is an onboarding: what needs somebody first, then what waits the longest.
+    """
     never = datetime.max.replace(tzinfo=UTC)
 
-    def place(run: Run) -> tuple[bool, bool, datetime]:
-        due = run.known.get(names.DUE_AT) if run.status.open else None
-        return not is_overdue(run, now), not run.status.open, due or never
+    def place(run: Run) -> tuple[bool, bool, datetime, bool, datetime]:
+        due, since = (run.known.get(names.DUE_AT), run.known.get(names.TURN_AT)) if run.status.open else (None, None)
+        calm = run.known.get(names.PROBLEM) is None or not run.status.open
+        return not is_overdue(run, now), not run.status.open, due or never, calm, since or never
 
     return sorted(runs, key=place)
 

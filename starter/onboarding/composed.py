@@ -17,10 +17,12 @@ from temporalio.service import RPCError
 
 from activities import runs
 from activities.store import Store, StoreFailure
+from starter.context import Context
 from starter.exits import Refusal
 from starter.listing.rows import RequestLine, line_of
-from starter.lookup import look_at
+from starter.lookup import complete, look_at, suggesting
 from starter.page.recent_looks import RecentLooks
+from starter.request_ids import id_of
 from workflows import names
 from workflows.kinds import Kind, Named, named
 from workflows.model.attention import Attention
@@ -75,6 +77,13 @@ async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
     if not isinstance(shown, OnboardingShow):
         raise TypeError(f"{type(shown).__name__} where an onboarding was asked for")
     return joined(shown, await _heard(client, store, shown)) if not shown.status.ended else shown
+
+
+async def show(context: Context, typed: str, *, whole: bool = False) -> OnboardingShow:
+    """The same by an id as people type it, with the ids that are near to one that nobody knows."""
+    async with suggesting(context.client):
+        shown = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
+    return await complete(context.store, shown) if whole else shown
 
 
 def recently(client: Client, store: Store, clock: Callable[[], float]) -> RecentLooks[OnboardingShow]:

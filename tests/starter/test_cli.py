@@ -53,6 +53,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "doctor",
         "fast-forward",
         "init",
+        *(f"onboard {word}" for word in ("answer", "cancel", "decide", "done", "list", "map", "show")),
         "people sign-out",
         "person show",
         "request answer",

@@ -165,7 +165,8 @@ class TaskShow(FollowUpShow):
 class PartLine(Model):
     """A part of a stage, as shown: `workflow` runs it, `decision` is the task to decide about it.
 
-    `told` says that the customer hears of it: it is theirs, or the file says so.
+    `told` says that the customer hears of it: it is theirs, or the file says so. `content` is the reference of what it
+    was started from: of its own, else of what all parts are started from.
     """
 
     id: str
@@ -181,6 +182,7 @@ class PartLine(Model):
     at: AwareDatetime | None = None
     due_at: AwareDatetime | None = None
     says: str = ""
+    content: str | None = None
 
 
 class NoticeLine(Model):

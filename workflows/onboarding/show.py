@@ -95,9 +95,9 @@ def _stage(given: OnboardingInput, journey: Journey, number: int) -> StageLine:
         state="done" if over else "coming" if entered is None else _while_in(journey),
         since=entered,
         at=max((part.at for _, part in parts if part.at), default=entered) if over else None,
-        agreements=_lines(parts, PartKind.AGREEMENT),
-        tasks=_lines(parts, PartKind.TASK),
-        steps=_lines(parts, PartKind.STEP),
+        agreements=_lines(given, parts, PartKind.AGREEMENT),
+        tasks=_lines(given, parts, PartKind.TASK),
+        steps=_lines(given, parts, PartKind.STEP),
         notices=tuple(
             NoticeLine(id=plan.id, to=plan.team or "", title=plan.title, state=part.state, at=part.at)
             for plan, part in parts
@@ -110,11 +110,11 @@ def _while_in(journey: Journey) -> str:
     return "stopped" if journey.status.ended else "open"
 
 
-def _lines(parts: tuple[tuple[PartPlan, Part], ...], what: PartKind) -> tuple[PartLine, ...]:
-    return tuple(_line(plan, part) for plan, part in parts if plan.what is what)
+def _lines(given: OnboardingInput, parts: tuple[tuple[PartPlan, Part], ...], what: PartKind) -> tuple[PartLine, ...]:
+    return tuple(_line(given, plan, part) for plan, part in parts if plan.what is what)
 
 
-def _line(plan: PartPlan, part: Part) -> PartLine:
+def _line(given: OnboardingInput, plan: PartPlan, part: Part) -> PartLine:
     runs_as, was_started = plan.what.runs_as, part.since is not None
     return PartLine(
         id=plan.id,
@@ -129,6 +129,7 @@ def _line(plan: PartPlan, part: Part) -> PartLine:
         since=part.since,
         at=part.at,
         says=part.says,
+        content=(part.content or given.onboarding.content) if was_started else None,
     )
 
 
