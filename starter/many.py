@@ -1,21 +1,22 @@
-"""Many requests at once: all of them are checked before the first is started, and a second start is harmless."""
+"""Many requests or onboardings at once: all are checked before the first is started, and a second start is harmless."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from temporalio.service import RPCError
 
 from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.files.table import Table, write
-from activities.people import UnusablePeople
+from activities.people import Directory, UnusablePeople
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
-from activities.requests.input import Prepared, prepare
+from activities.requests.input import Prepared
 from activities.requests.template import Template
+from activities.starting import path
 from activities.store import Store
 from starter import clients, requests
 from starter.context import Context
@@ -28,18 +29,40 @@ from workflows.kinds import Kind
 from workflows.model.base import Model
 
 AT_ONCE: Final = 32
-"""Requests that are being started at the same time."""
+"""Those that are being started at the same time."""
 FILES_AT_MOST: Final = 10_000
-"""Requests of one start, however many files they come from."""
+"""Those of one start, however many files they come from."""
+
+Ready_co = TypeVar("Ready_co", bound=path.Prepared, covariant=True)
+
+
+class Prepare(Protocol[Ready_co]):
+    """Checks one file in full; `FileFaults` with all that is wrong with it."""
+
+    def __call__(
+        self, written: PlainFile, *, catalogue: Catalogue, directory: Directory, now: datetime, documents: Documents
+    ) -> Awaitable[Ready_co]:
+        """What may be started."""
+        ...
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one request of many; `started` is None when it was not, and `says` why."""
+    """What became of one of many; `started` is None when it was not, and `says` why."""
 
-    prepared: Prepared
+    prepared: path.Prepared
     started: StartAnswer | None = None
     says: str = "not started: start again"
+
+    @property
+    def id(self) -> str:
+        """What it is known by."""
+        return self.prepared.given.subject.id
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return self.prepared.given.subject.type
 
     @property
     def words(self) -> str:
@@ -52,8 +75,7 @@ class Outcome:
     def answer(self) -> "ManyAnswer":
         """The same for programs."""
         if self.started is None:
-            id = self.prepared.id
-            return ManyAnswer(id=id, workflow_id=Kind.REQUEST.workflow_id(id), says=self.says)
+            return ManyAnswer(id=self.id, workflow_id=self.kind.workflow_id(self.id), says=self.says)
         return ManyAnswer(**dict(self.started), says=self.words)
 
 
@@ -75,7 +97,7 @@ class DryRun(Model):
 
 
 class ManyAnswer(Model):
-    """The answer of `request start` for one of many; `run_id` is None for one that was not started."""
+    """The answer of `start` for one of many; `run_id` is None for one that was not started."""
 
     id: str
     workflow_id: str
@@ -85,28 +107,32 @@ class ManyAnswer(Model):
     says: str
 
 
-async def read(settings: Settings, files: Iterable[str], *, now: datetime | None = None) -> list[Prepared]:
-    """Check every request of some files, each of which may have several documents.
+async def read(
+    settings: Settings, prepare: Prepare[Ready_co], files: Iterable[str], *, now: datetime | None = None
+) -> list[Ready_co]:
+    """Check everything that some files say, each of which may have several documents.
 
     Raises `FileFaults` with everything that is wrong with any of them.
     """
     plain = [text.parse() for file in files for text in await asyncio.to_thread(_documents, file)]
     if len(plain) > FILES_AT_MOST:
-        raise Refusal(f"{len(plain):,} requests at once are more than {FILES_AT_MOST:,}: divide them")
-    prepared, faults = await _checked(settings, plain, now)
+        raise Refusal(f"{len(plain):,} at once are more than {FILES_AT_MOST:,}: divide them")
+    prepared, faults = await _checked(settings, prepare, plain, now)
     if faults:
         raise FileFaults(fault for each in faults for fault in each.faults)
     return prepared
 
 
-async def read_table(settings: Settings, template: str, table: Table, *, now: datetime | None = None) -> list[Prepared]:
-    """Check the request of every row of a table, in the order of the rows.
+async def read_table(
+    settings: Settings, prepare: Prepare[Ready_co], template: str, table: Table, *, now: datetime | None = None
+) -> list[Ready_co]:
+    """Check what every row of a table makes of a template, in the order of the rows.
 
     Raises `FileFaults` with everything that is wrong with the template or any row.
     """
     written = await asyncio.to_thread(FileText.read, template)
     filled = Template.of(written, table)
-    prepared, faults = await _checked(settings, filled.requests(), now)
+    prepared, faults = await _checked(settings, prepare, filled.files(), now)
     if faults:
         raise filled.common(faults)
     return prepared
@@ -114,7 +140,7 @@ async def read_table(settings: Settings, template: str, table: Table, *, now: da
 
 async def start(
     context: Context,
-    prepared: Sequence[Prepared],
+    prepared: Sequence[path.Prepared],
     *,
     again: bool = False,
     done: Callable[[int, Outcome], None],
@@ -139,15 +165,15 @@ async def start(
 
 def write_results(path: Path, table: Table, outcomes: Sequence[Outcome]) -> None:
     """Write what became of every row beside its own cells: id, link, what was done."""
-    own = ("request", "link", "result")
+    own = (next((str(one.kind) for one in outcomes), Kind.REQUEST), "link", "result")
     rows = (
-        (one.prepared.id, one.started.url or "" if one.started else "", one.words, *row.cells.values())
+        (one.id, one.started.url or "" if one.started else "", one.words, *row.cells.values())
         for row, one in zip(table.rows, outcomes, strict=True)
     )
     write(path, (*own, *table.columns), rows, delimiter=table.delimiter)
 
 
-async def _started(context: Context, prepared: Prepared, *, again: bool, gone: asyncio.Event) -> Outcome:
+async def _started(context: Context, prepared: path.Prepared, *, again: bool, gone: asyncio.Event) -> Outcome:
     try:
         return Outcome(prepared, await requests.start(context, prepared, again=again))
     except RPCError as error:
@@ -162,13 +188,13 @@ def _documents(file: str) -> list[FileText]:
 
 
 async def _checked(
-    settings: Settings, plain: Iterable[PlainFile], now: datetime | None
-) -> tuple[list[Prepared], list[FileFaults]]:
-    """What is right, and what is wrong with the others; two requests of one id that differ are wrong, too."""
+    settings: Settings, prepare: Prepare[Ready_co], plain: Iterable[PlainFile], now: datetime | None
+) -> tuple[list[Ready_co], list[FileFaults]]:
+    """What is right, and what is wrong with the others; two of one id that differ are wrong, too."""
     catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
     directory = clients.directory(settings, Store(settings.store_url))
     documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
-    prepared: list[Prepared] = []
+    prepared: list[Ready_co] = []
     faults: list[FileFaults] = []
     ids: dict[str, str] = {}
     for file in plain:
@@ -181,8 +207,9 @@ async def _checked(
         except UnusablePeople as unusable:
             raise unusable.faults from None
         else:
-            fingerprint = one.request.fingerprint
-            if ids.setdefault(one.id, fingerprint) != fingerprint:
-                faults.append(file.faults([(("id",), f"{one.id} is the id of another request of this start, too")]))
+            subject, fingerprint = one.given.subject, one.given.fingerprint
+            if ids.setdefault(subject.id, fingerprint) != fingerprint:
+                says = f"{subject.id} is the id of another {subject.type} of this start, too"
+                faults.append(file.faults([(("id",), says)]))
             prepared.append(one)
     return prepared, faults

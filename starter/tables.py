@@ -24,7 +24,7 @@ _HEADS: Final = {
 }
 """What a list calls what each is about, and who asked for it."""
 _FAILED_AT_MOST: Final = 100
-"""Requests of many that are named because they were not started; the result file has all."""
+"""Those of many that are named because they were not started; the result file has all."""
 
 
 def of_start(started: "StartAnswer") -> Group:
@@ -56,9 +56,10 @@ def of_many(outcomes: "Sequence[Outcome]") -> Group:
     counts = [f"{started:,} started"]
     counts += [f"{before:,} were there before"] if before else []
     counts += [f"{len(failed):,} not started"] if failed else []
-    table = Rows("request", "result", whole=("request",))
+    kind = next((str(one.kind) for one in failed), "")
+    table = Rows(kind, "result", whole=(kind,))
     for one in failed[:_FAILED_AT_MOST]:
-        table.add(one.prepared.id, Text(one.words, "red"))
+        table.add(one.id, Text(one.words, "red"))
     return Group(Text(", ".join(counts), "bold"), *([table] if failed else []))
 
 

@@ -1,4 +1,4 @@
-"""A request file that stands for many: its texts name columns of a table, `{column}`, and each row makes a request."""
+"""A file that stands for many: its texts name columns of a table, `{column}`, and each row makes a file of its own."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Template:
             raise file.faults(unknown)
         return cls(file, table)
 
-    def requests(self) -> Iterator[PlainFile]:
-        """The request of each row; what is wrong with one stands at the row's line."""
+    def files(self) -> Iterator[PlainFile]:
+        """The file of each row; what is wrong with one stands at the row's line."""
         for row in self.table.rows:
             mark: dict[FieldPath, Mark] = {(): Mark(row.line, 0)}
             yield PlainFile(self.table.name, self.file.folder, Parsed(filled(self.file.plain, row.cells), mark, ()))

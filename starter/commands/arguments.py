@@ -24,7 +24,7 @@ JsonLog = Annotated[bool, Parameter(name="--json", negative=(), help="Log in JSO
 
 
 def files_or_rows(**typed: object) -> None:
-    """Refuse what does not go together of `request start`."""
+    """Refuse what does not go together of `start`."""
     rows = [typed.get("template"), typed.get("csv")]
     if any(rows) and not all(rows):
         raise ValueError("--template and --csv go together")

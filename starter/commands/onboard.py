@@ -7,13 +7,11 @@ from cyclopts import Parameter, Token
 
 from starter.commands.arguments import Id, RequestFile
 from starter.commands.operations import PLAIN, Manner, Operations
-from starter.commands.show import Show
-from starter.context import Context, opened
+from starter.context import opened
 from starter.needs import Need
-from starter.onboarding import composed, parts
+from starter.onboarding import parts
 from starter.startup import ready
 from workflows.kinds import Kind
-from workflows.model.views import Shown
 from workflows.model.wishes import Choice, Decision, Done
 
 Part = Annotated[str, Parameter(help="The part's id, as the file or `onboard show` has it.")]
@@ -26,11 +24,6 @@ def _exchanges(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
         if not all(one.partition("=")):
             raise ValueError(f"{one} is not OLD=NEW such as customer-signer=customer-colleague")
     return typed
-
-
-class _Show(Show):
-    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
-        return await composed.show(context, id, whole=whole)
 
 
 class _Words(Operations):
@@ -111,5 +104,4 @@ class _Words(Operations):
 
 
 _WORDS = _Words(Kind.ONBOARDING)
-show = _Show(Kind.ONBOARDING).show
 decide, done, answer, cancel = _WORDS.decide, _WORDS.done, _WORDS.say, _WORDS.cancel

@@ -6,6 +6,7 @@ from starter import lookup, showing
 from starter.commands.arguments import AsJson, Id
 from starter.commands.printing import answer, patience
 from starter.context import Context, opened
+from starter.onboarding import composed
 from starter.startup import ready
 from starter.terminal import Terminal
 from workflows.kinds import Kind, Named
@@ -13,13 +14,10 @@ from workflows.model.views import Shown
 
 
 @dataclass(frozen=True)
-class Show:
-    """The word `show` of one kind."""
-
+class _Show:
     kind: Kind
 
     async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
-        """The answer, with `whole` also what only the store has."""
         return await lookup.show_of(self.kind, context, id, whole=whole)
 
     async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
@@ -42,5 +40,11 @@ class Show:
         answer(shown, showing.of_shown(shown, whole=all or not Terminal().is_terminal), as_json=json, link=url)
 
 
-request = Show(Kind.REQUEST).show
-task = Show(Kind.TASK).show
+class _OfOnboardings(_Show):
+    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
+        return await composed.show(context, id, whole=whole)
+
+
+request = _Show(Kind.REQUEST).show
+task = _Show(Kind.TASK).show
+onboarding = _OfOnboardings(Kind.ONBOARDING).show

@@ -1,71 +1,91 @@
-"""`countersign request start`: one request, several, or one for each row of a table; `task start`: one task."""
+"""`start` of requests and onboardings: one, several, or one for each row of a table; `task start`: one task."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Generic, NamedTuple, Self, TypeVar
 
 from cyclopts import Parameter
+from rich.console import Group
 from rich.progress import Progress
 
 from activities.files.table import Table
-from activities.requests.input import Prepared
+from activities.requests.input import prepare
 from activities.starting import path
 from starter import many, requests, tables
 from starter.commands.arguments import AsJson, RequestFile
 from starter.commands.printing import answer, note
 from starter.context import opened
 from starter.exits import Exit
-from starter.many import DryRun, Outcome
+from starter.many import DryRun, Outcome, Prepare
 from starter.needs import Need
+from starter.onboarding import starting
 from starter.settings import Settings
 from starter.startup import ready
 from starter.terminal import Terminal
+from workflows.model.base import Model
 
 Again = Annotated[bool, Parameter(negative=())]
+Prepared = TypeVar("Prepared", bound=path.Prepared)
 
 
-async def request(
-    *files: RequestFile,
-    template: Path | None = None,
-    csv: Path | None = None,
-    result: Path | None = None,
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
-    again: Again = False,
-    json: AsJson = False,
-) -> Exit:
-    """Start the requests of files, or recognise those that the same files started before.
+@dataclass(frozen=True)
+class Start(Generic[Prepared]):
+    """The word `start` of one kind: how its files are checked, and what a dry run tells of them."""
 
-    Nothing is sent unless everything is right: all that is wrong is said at once, with line numbers.
+    preparing: Callable[[Settings], Prepare[Prepared]]
+    told: Callable[[Prepared], Model]
+    table: Callable[[Sequence[Prepared]], Group]
 
-    Parameters
-    ----------
-    files
-        Requests in YAML or JSON, several to a file divided by `---`; `-` reads standard input. A document is looked
-        for beside its file, then below the working folder.
-    template
-        A request whose texts name columns of the table of `--csv`, such as `{email}`: each row starts one.
-    csv
-        The rows, as a spreadsheet exports them. A field that is one empty cell is left out.
-    result
-        Where the id, the link and the result of each row are written; default: beside the table, `.started.csv`.
-    dry_run
-        Check everything and say what would be started.
-    again
-        Take up requests whose workflow somebody terminated, with the document that they have at Core Signature.
-    json
-        Print `{id, workflow_id, run_id, created, url}`; of several a list, each with `says`.
-    """
-    settings = ready(Need.PEOPLE)
-    rows = _Rows.read(csv, result) if csv else None
-    read = many.read_table(settings, str(template), rows.table) if rows else many.read(settings, files)
-    prepared = await read
-    if dry_run:
-        answer([DryRun.of(one) for one in prepared], tables.of_dry_run(prepared), as_json=json)
-        return Exit.DONE
-    if rows is None and len(prepared) == 1:
-        return await _start_one(settings, prepared[0], again=again, json=json)
-    return await _start_several(settings, prepared, rows, again=again, json=json)
+    async def start(
+        self,
+        *files: RequestFile,
+        template: Path | None = None,
+        csv: Path | None = None,
+        result: Path | None = None,
+        dry_run: Annotated[bool, Parameter(negative=())] = False,
+        again: Again = False,
+        json: AsJson = False,
+    ) -> Exit:
+        """Start what files say, or recognise what the same files started before.
+
+        Nothing is sent unless everything is right: all that is wrong is said at once, with line numbers.
+
+        Parameters
+        ----------
+        files
+            YAML or JSON, several to a file divided by `---`; `-` reads standard input. A document is looked for beside
+            its file, then below the working folder.
+        template
+            A file whose texts name columns of the table of `--csv`, such as `{email}`: each row starts one.
+        csv
+            The rows, as a spreadsheet exports them. A field that is one empty cell is left out.
+        result
+            Where the id, the link and the result of each row are written; default: beside the table, `.started.csv`.
+        dry_run
+            Check everything and say what would be started.
+        again
+            Take up those whose workflow somebody terminated, with what they have already, also at Core Signature.
+        json
+            Print `{id, workflow_id, run_id, created, url}`; of several a list, each with `says`.
+        """
+        settings = ready(Need.PEOPLE)
+        rows, prepare = _Rows.read(csv, result) if csv else None, self.preparing(settings)
+        if rows:
+            prepared = await many.read_table(settings, prepare, str(template), rows.table)
+        else:
+            prepared = await many.read(settings, prepare, files)
+        if dry_run:
+            answer([self.told(one) for one in prepared], self.table(prepared), as_json=json)
+            return Exit.DONE
+        if rows is None and len(prepared) == 1:
+            return await _start_one(settings, prepared[0], again=again, json=json)
+        return await _start_several(settings, prepared, rows, again=again, json=json)
+
+
+request = Start(lambda _: prepare, DryRun.of, tables.of_dry_run).start
+onboarding = Start(starting.preparing, starting.DryRun.of, starting.of_dry_run).start
 
 
 async def task(file: RequestFile, /, *, again: Again = False, json: AsJson = False) -> Exit:
@@ -109,7 +129,7 @@ async def _start_one(settings: Settings, prepared: path.Prepared, *, again: bool
 
 
 async def _start_several(
-    settings: Settings, prepared: Sequence[Prepared], rows: _Rows | None, *, again: bool, json: bool
+    settings: Settings, prepared: Sequence[path.Prepared], rows: _Rows | None, *, again: bool, json: bool
 ) -> Exit:
     outcomes = [Outcome(one) for one in prepared]
     try:
@@ -122,7 +142,7 @@ async def _start_several(
 
 
 async def _start_all(
-    settings: Settings, prepared: Sequence[Prepared], outcomes: list[Outcome], *, again: bool, quiet: bool
+    settings: Settings, prepared: Sequence[path.Prepared], outcomes: list[Outcome], *, again: bool, quiet: bool
 ) -> None:
     with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
         task = bar.add_task("starting", total=len(prepared))

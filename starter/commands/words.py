@@ -37,7 +37,8 @@ _OF_TASK: Final = {
     **{word: f"task:{word}" for word in ("done", "waive", "block", "unblock", "ask", *_OPERATIONS)},
 }
 _OF_ONBOARD: Final = {
-    "show": "onboard:show",
+    "start": "start:onboarding",
+    "show": "show:onboarding",
     "list": "listing:onboardings",
     **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel")},
     "map": "mapping:map_deal",
@@ -47,6 +48,7 @@ _CHECKED: Final = {
     "clock:fast_forward": one_target,
     "onboard:decide": one_decision,
     "start:request": files_or_rows,
+    "start:onboarding": files_or_rows,
     "plan:plan": plan_or_changes,
 }
 """What is looked at whole before the word does anything."""

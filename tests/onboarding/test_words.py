@@ -1,6 +1,7 @@
 """The words of `countersign onboard …`, typed at a terminal beside a living onboarding."""
 
 import asyncio
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,72 @@ async def test_an_owner_decides_with_another_signer_and_with_another_file(tmp_pa
     assert ended.outcome is Status.DONE
     assert orders["acme.1.1.r2"].people[0].person == "customer-colleague"
     assert (orders["acme.1.2.r2"].title, orders["acme.1.2.r2"].requester) == ("New terms", OWNER)
+
+
+TABLE_OF_DEALS = """\
+id: "{deal}"
+customer: {company: "{company}", name: "{name}", email: "{email}", zone: Europe/Amsterdam}
+owner: account-executive
+teams: {operations: operations-desk}
+template: standard
+stages:
+  - name: agreements
+    agreements: [{kind: contract, document: {file: msa.pdf}, signers: [{person: customer}]}]
+"""
+STAGES = {"stages": [{"name": "agreements", "notices": [{"to": "customer", "text": "Hello."}]}, ACCOUNT, LIVE]}
+
+
+def put_deals(folder: Path, *rows: str) -> tuple[str, ...]:
+    """What is typed for a table as a spreadsheet writes it, and a template whose stages lie beside the catalogue."""
+    (folder / "standard.yaml").write_text(json.dumps(STAGES))
+    (folder / "deals.yaml").write_text(TABLE_OF_DEALS)
+    (folder / "deals.csv").write_bytes("\n".join(("deal;company;name;email", *rows)).encode("utf-16"))
+    return "--template", str(folder / "deals.yaml"), "--csv", str(folder / "deals.csv")
+
+
+@pytest.mark.real_server
+async def test_each_row_of_a_table_starts_one_onboarding_however_often(tmp_path: Path) -> None:
+    rows = [f"deal-{n};=Acme {n};Ada Ng;ada{n}@customer.example" for n in range(12)]
+    async with onboarding(tmp_path, a_file(LIVE, id="other"), server=real_server()) as it:
+        start = ("start", *put_deals(tmp_path, *rows))
+        dry = await typed(it, tmp_path, *start, "--dry-run")
+        first = await typed(it, tmp_path, *start)
+        again = await typed(it, tmp_path, *start)
+        shown = await typed(it, tmp_path, "show", "deal-11")
+        wrong = put_deals(tmp_path, *rows, "deal-1;Other;Bo Li;bo@customer.example", "deal.13;Dot;Bo Li;nobody")
+        refused = await typed(it, tmp_path, "start", *wrong, code=1)
+        with (tmp_path / "deals.started.csv").open(encoding="utf-8-sig", newline="") as stream:
+            result = list(csv.DictReader(stream, delimiter=";"))
+    assert dry[0] == {
+        "id": "deal-0",
+        "kind": "customer-onboarding",
+        "customer": "=Acme 0",
+        "owner": OWNER,
+        "stages": ["agreements", "account set-up", "live"],
+        "parts": 4,
+    }
+    assert [one["workflow_id"] for one in first] == [f"customer-onboarding:deal-{n}" for n in range(12)]
+    assert [one["created"] for one in (*first, *again)] == [True] * 12 + [False] * 12
+    assert [stage["name"] for stage in shown["stages"]] == ["agreements", "account set-up", "live"]
+    assert "deals.csv:14: id: deal-1 is the id of another onboarding of this start, too" in refused
+    assert "deals.csv:15: id: " in refused and "is not an e-mail address" in refused
+    assert (result[3]["onboarding"], result[3]["result"], result[3]["company"]) == (
+        "deal-3",
+        "was there before",
+        "'=Acme 3",
+    )
+
+
+@pytest.mark.real_server
+async def test_an_onboarding_from_standard_input_is_recognised(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(LIVE, id="other"), server=real_server()) as it:
+        there = {**given(tmp_path), "TEMPORAL_ADDRESS": it.client.service_client.config.target_host}
+        file = json.dumps(a_file(DETAILS, LIVE))
+        told = [await asyncio.to_thread(type_, "onboard", "start", "-", stdin=file, **there) for _ in range(2)]
+    assert [one.stdout.splitlines()[:2] for one in told] == [
+        ["acme started", "countersign onboard show acme"],
+        ["acme was there before: the same onboarding, not started again", "countersign onboard show acme"],
+    ]
 
 
 @pytest.mark.real_server

@@ -53,7 +53,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "doctor",
         "fast-forward",
         "init",
-        *(f"onboard {word}" for word in ("answer", "cancel", "decide", "done", "list", "map", "show")),
+        *(f"onboard {word}" for word in ("answer", "cancel", "decide", "done", "list", "map", "show", "start")),
         "people sign-out",
         "person show",
         "request answer",

@@ -26,7 +26,7 @@ def template(text: str = TEMPLATE, table: bytes = TABLE) -> Template:
 
 
 def test_each_row_is_a_request_and_an_empty_cell_leaves_its_field_out() -> None:
-    first, second = (file.plain for file in template().requests())
+    first, second = (file.plain for file in template().files())
     assert first["id"] == "nda-anna"
     assert first["document"]["name"] == "NDA of Anna: [x] {2026}"
     assert first["signers"] == [{"person": "anna"}, {"person": "chair"}]
@@ -36,7 +36,7 @@ def test_each_row_is_a_request_and_an_empty_cell_leaves_its_field_out() -> None:
 
 
 def test_a_cell_adds_no_field() -> None:
-    [file] = template("id: '{a}'\nkind: nda\n", b'a\n"x\nkind: other"\n').requests()
+    [file] = template("id: '{a}'\nkind: nda\n", b'a\n"x\nkind: other"\n').files()
     assert file.plain == {"id": "x\nkind: other", "kind": "nda"}
 
 
@@ -48,7 +48,7 @@ def test_a_column_that_is_not_there_is_a_fault_of_the_template_and_the_near_one_
 
 def test_what_is_wrong_with_every_row_is_told_once_and_of_the_template() -> None:
     filled = template()
-    rows = list(filled.requests())
+    rows = list(filled.files())
     every = [row.faults([(("kind",), "nda is not a kind of the catalogue")]) for row in rows]
     own = rows[1].faults([(("signers", 0, "person"), "bo is not in the directory")])
     assert str(filled.common([*every, own])) == (
@@ -58,5 +58,5 @@ def test_what_is_wrong_with_every_row_is_told_once_and_of_the_template() -> None
 
 
 def test_lonely_braces_stay() -> None:
-    [file] = template("message: 'a {} } {'\n", b"a\n1\n").requests()
+    [file] = template("message: 'a {} } {'\n", b"a\n1\n").files()
     assert file.plain == {"message": "a {} } {"}
