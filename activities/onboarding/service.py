@@ -1,12 +1,12 @@
 """The parts of an onboarding as Temporal and the store know them: started, looked at, ended (docs/onboarding.md)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -28,7 +28,6 @@ from activities.store import Home, Store
 from workflows import names
 from workflows.kinds import named
 from workflows.model.onboarding import (
-    Onboarding,
     PartKind,
     PartSeen,
     PartsSeen,
@@ -37,6 +36,7 @@ from workflows.model.onboarding import (
     PartsToStart,
     PartToStart,
 )
+from workflows.model.policy import Policy, Target
 from workflows.model.quiet import Spared
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Code
@@ -70,33 +70,33 @@ class Parts(OnboardingParts):
 
     async def start(self, order: PartsToStart) -> PartsSeen:
         """See the port; one after the other, for each may have a document of its own."""
-        home = Home.of(order.onboarding.workflow_id)
+        home = Home.of(order.workflow_id)
         with failing_as_application_errors():
-            content = await Content.read(self.store, home, order.onboarding.content)
+            content = await Content.read(self.store, home, order.content)
             try:
                 catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
             except FileFaults as faults:
                 raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
             ahead = _ahead(order.now, self.now())
-            seen = [await self._start(order.onboarding, one, content, catalogue, ahead) for one in order.parts]
+            seen = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
         return PartsSeen(parts=tuple(one for one in seen if one is not None))
 
     async def _start(
-        self, onboarding: Onboarding, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
+        self, order: PartsToStart, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
     ) -> PartSeen | None:
         """How a part stands that does not live now; None for one that does."""
         try:
-            kept, what = await self._content(onboarding, part, content)
+            kept, what = await self._content(order, part, content)
             sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
             prepared = await sources.prepare(what, kept.plain(part.id))
-            joined = _joined(prepared, onboarding, kept.spared(content.contacts))
-            started = await path.start(self.client, self.store, joined, parent=onboarding.workflow_id, delay=ahead)
+            joined = _joined(prepared, order, kept.spared(content.contacts))
+            started = await path.start(self.client, self.store, joined, parent=order.workflow_id, delay=ahead)
         except FileFaults as faults:
             return _refused(part, faults.in_short)
         except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
             return _refused(part, str(refused))
         if not started.created:
-            return await self._subscribe(onboarding, part, started.workflow_id)
+            return await self._subscribe(order, part, started.workflow_id)
         if ahead:
             await self._begin(started.workflow_id, ahead)
         return None
@@ -107,22 +107,20 @@ class Parts(OnboardingParts):
         with suppress(RPCError, TimeoutError):
             await asyncio.wait_for(move, _ANSWERS_WITHIN.total_seconds())
 
-    async def _content(
-        self, onboarding: Onboarding, part: PartToStart, content: Content
-    ) -> tuple[PartContent, PartKind]:
+    async def _content(self, order: PartsToStart, part: PartToStart, content: Content) -> tuple[PartContent, PartKind]:
         """What a part is started from, and as what."""
         if part.after is not None:
-            return await self._decision(onboarding, part, content), PartKind.TASK
+            return await self._decision(order, part, content), PartKind.TASK
         if part.content is None:
             return content.parts[part.part], part.what
-        return await read_part(self.store, Home.of(onboarding.workflow_id), part.content), part.what
+        return await read_part(self.store, Home.of(order.workflow_id), part.content), part.what
 
-    async def _decision(self, onboarding: Onboarding, part: PartToStart, content: Content) -> PartContent:
+    async def _decision(self, order: PartsToStart, part: PartToStart, content: Content) -> PartContent:
         """The task to decide about a part, in which stands why it ended as it did."""
         title = str(_title_of(content.parts[part.part], part.part))
         why = " ".join(filter(None, (part.says, await self._reasons(part))))
         text = (
-            f"{title}: {why}\n\nPlease decide: countersign onboard decide {onboarding.id} --part {part.part} "
+            f"{title}: {why}\n\nPlease decide: countersign onboard decide {order.onboarding} --part {part.part} "
             "with --resend, --replace FILE, --waive or --stop."
         )
         return PartContent(
@@ -148,13 +146,13 @@ class Parts(OnboardingParts):
         reasons = [await words_of(self.store, home, line.reason) for line in shown.signers if line.reason]
         return " ".join(reason for reason in reasons if reason not in (ERASED, DAMAGED))
 
-    async def _subscribe(self, onboarding: Onboarding, part: PartToStart, workflow_id: str) -> PartSeen | None:
+    async def _subscribe(self, order: PartsToStart, part: PartToStart, workflow_id: str) -> PartSeen | None:
         """Have one that was there already tell the onboarding as well; how it ended, if it has."""
-        wish = Subscription(actor=_BY, workflow=onboarding.workflow_id)
+        wish = Subscription(actor=_BY, workflow=order.workflow_id)
         handle = self.client.get_workflow_handle(workflow_id)
         try:
             await handle.execute_update(
-                names.SUBSCRIBE, wish, id=f"subscribe-{onboarding.id}", rpc_timeout=_ANSWERS_WITHIN
+                names.SUBSCRIBE, wish, id=f"subscribe-{order.onboarding}", rpc_timeout=_ANSWERS_WITHIN
             )
         except WorkflowUpdateFailedError as refused:
             activity.logger.warning("part not subscribed to", extra={"part": part.id, "says": str(refused.cause)})
@@ -211,15 +209,23 @@ def _ahead(now: datetime | None, here: datetime) -> timedelta:
     return ahead if ahead > _CLOCKS_DIFFER else timedelta()
 
 
-def _joined(prepared: PreparedPart, onboarding: Onboarding, spared: tuple[Spared, ...]) -> PreparedPart:
-    """The part with the onboarding among its subscribers and its budget of notices, by which it is not recognised."""
+def _joined(prepared: PreparedPart, order: PartsToStart, spared: tuple[Spared, ...]) -> PreparedPart:
+    """The part with what the onboarding adds, by which it is not recognised: who is told of its end, and the budget of
+    notices."""
     given = prepared.given
-    others = tuple(one for one in given.subscribers if one != onboarding.workflow_id)
-    quiet = onboarding.quiet.replace(people=spared) if onboarding.quiet and spared else None
-    changes = {"subscribers": (*others, onboarding.workflow_id), "quiet": quiet}
-    if isinstance(prepared, Prepared):
-        return replace(prepared, request=prepared.request.replace(**changes))
-    return replace(prepared, given=prepared.given.replace(**changes))
+    others = tuple(one for one in given.subscribers if one != order.workflow_id)
+    quiet = order.quiet.replace(people=spared) if order.quiet and spared else None
+    changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": quiet}
+    if not isinstance(prepared, Prepared):
+        return replace(prepared, given=prepared.given.replace(**changes))
+    policy = given.policy.replace(handoff=(*given.policy.handoff, *_teams(given.policy, order.told)))
+    return replace(prepared, request=prepared.request.replace(**changes, policy=policy))
+
+
+def _teams(policy: Policy, told: tuple[str, ...]) -> Iterator[Target]:
+    """Those of the teams whom the agreement's own policy does not tell."""
+    known = {target.person for target in policy.handoff} | {target.target for target in policy.handoff}
+    return (Target(target=person, person=person) for person in told if person not in known)
 
 
 def _title_of(content: PartContent, part: str) -> object:

@@ -18,14 +18,6 @@ ONBOARDINGS: Final = Vocabulary(
     first=alike(_NEWS),
     stages={
         Stage.NOTICE: alike(_SAID),
-        Stage.SIGNED: alike(
-            Words(
-                phrase("The customer has signed"),
-                phrase("Signed: {document}"),
-                phrase("The customer has signed it."),
-                closing=True,
-            )
-        ),
         Stage.BEGUN: alike(
             Words(
                 phrase("We have begun something for you"),

@@ -6,7 +6,7 @@ An ordinary function, so that commands and activities start by the same way; not
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import rfc8785
@@ -29,6 +29,7 @@ from activities.runs import RunStatus
 from activities.starting.file import AskingFile
 from activities.store import Home, Store, owner_in
 from workflows import names
+from workflows.follow_up.awaited import listed_people
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.kinds import Kind, Named
 from workflows.model.subject import BEGINS, Subject
@@ -225,22 +226,26 @@ async def _start_workflow(
             names.MEMO_FINGERPRINT: given.fingerprint,
             names.MEMO_DOCUMENT: subject.title,
         },
-        search_attributes=_search_attributes(subject, parent),
+        search_attributes=search_attributes(given, parent, datetime.now(UTC) + delay),
         static_summary=_summary(subject),
         priority=priority(subject.kind, urgent=subject.urgent, parent=parent),
         start_delay=delay or None,
     )
 
 
-def _search_attributes(subject: Subject, parent: str | None) -> TypedSearchAttributes:
-    pairs = [
+def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
+    """What lists know of it from its start on."""
+    subject = given.subject
+    pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(names.STATUS, BEGINS[subject.type].value),
         SearchAttributePair(names.KIND, subject.kind),
-        SearchAttributePair(names.STAGE, subject.type.names.stage),
+        SearchAttributePair(names.STAGE, given.first_stage),
         SearchAttributePair(names.REQUESTER, subject.requester),
     ]
     if parent is not None:
         pairs.append(SearchAttributePair(names.PARENT, parent))
+    if asked := listed_people(given.first_asked):
+        pairs += [SearchAttributePair(names.WAITING_FOR, asked), SearchAttributePair(names.TURN_AT, begins)]
     return TypedSearchAttributes(pairs)
 
 

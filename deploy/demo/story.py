@@ -82,7 +82,7 @@ async def _customer_signs(scene: Scene) -> str:
 async def _customer_signs_the_second(scene: Scene) -> str:
     await scene.signs(CUSTOMER, scene.second)
     await scene.until("the second agreement signed", partial(_part_is, scene, "data", "done"))
-    return await _hears(scene, TEAM, "signed-data", "and the second, which is complete: operations hears it")
+    return await _hears(scene, TEAM, "settled", "and the second, which is complete: operations hears it", ".1.2")
 
 
 async def _stage(scene: Scene, name: str, words: str) -> str:

@@ -1,7 +1,7 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
-`BENCH=planner`, `BENCH=task`, `BENCH=urgent [WAITING=200]` and `BENCH=desk [WAITING=2000]` measure something else, and
-are not part of the whole.
+`BENCH=planner`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]` and `BENCH=desk [WAITING=2000]` measure
+something else, and are not part of the whole.
 """
 
 import argparse
@@ -16,23 +16,22 @@ from rich.console import Console
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter import exits
-from tests.bench import desk, planner, table, task, urgent
+from tests.bench import desk, onboarding, planner, table, task, urgent
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
 from tests.bench.run import measure
 
-Found: TypeAlias = planner.Planned | urgent.Course | desk.Page | task.Beside
+Found: TypeAlias = planner.Planned | urgent.Course | desk.Page | task.Beside | onboarding.Beside
 
 
 def main() -> None:
     """Measure, show, and write the file if one is asked for."""
     parser = _parser()
     asked, console = parser.parse_args(), Console()
-    elsewhere: dict[
-        str, Callable[[], Coroutine[Any, Any, planner.Planned | urgent.Course | desk.Page | task.Beside]]
-    ] = {
+    elsewhere: dict[str, Callable[[], Coroutine[Any, Any, Found]]] = {
         planner.NAME: planner.measure,
         task.NAME: task.measure,
+        onboarding.NAME: onboarding.measure,
         urgent.NAME: partial(urgent.measure, asked.waiting or urgent.WAITING),
         desk.NAME: partial(desk.measure, asked.waiting or desk.OPEN),
     }
@@ -61,7 +60,10 @@ def _write(file: str, figures: dict[str, dict[str, float]]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
-        "--only", default="", metavar="NAME", help="a figure, the group before its dot, planner, task, urgent or desk"
+        "--only",
+        default="",
+        metavar="NAME",
+        help="a figure, the group before its dot, planner, task, onboarding, urgent or desk",
     )
     parser.add_argument("--waiting", type=int, default=0, metavar="N", help="requests that wait, of urgent and desk")
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")

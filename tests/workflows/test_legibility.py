@@ -6,7 +6,7 @@ from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import PARALLEL, Story, a_request, begin, workers
-from workflows.follow_up.legibility import PEOPLE_AT_MOST
+from workflows.follow_up.awaited import PEOPLE_AT_MOST
 from workflows.model.subject import Participant, Status
 from workflows.names import TURN_AT, WAITING_FOR
 

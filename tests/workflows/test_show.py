@@ -26,9 +26,10 @@ from tests.workflows.test_agenda import (
     told,
 )
 from workflows.follow_up import operations
+from workflows.follow_up.awaited import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people
 from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.ledger import Ledger
-from workflows.follow_up.legibility import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people, stage_of
+from workflows.follow_up.legibility import stage_of
 from workflows.follow_up.receipts import recorded
 from workflows.follow_up.recipients import open_hand_off
 from workflows.follow_up.record import settled_record

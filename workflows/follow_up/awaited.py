@@ -1,13 +1,20 @@
 """Who is awaited: everyone who is asked, whose turn it is, and the instant from which their clock counts."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
 from workflows.model.planning import Turn
+
+PEOPLE_AT_MOST: Final = 20
+"""Directory ids in `CsWaitingFor`."""
+PEOPLE_BYTES_AT_MOST: Final = 1_500
+"""Its bytes as JSON: with more than 2,048 the server fails the start or the workflow task (measured)."""
+_MORE: Final = "+more"
 
 
 class Place(Model):
@@ -67,3 +74,18 @@ class Awaited(Model, Generic[AnyPlace_co]):
     def of(self, person: str) -> AnyPlace_co | None:
         """The place of the person with this directory id."""
         return next((place for place in self.everyone if place.person == person), None)
+
+
+def listed_people(people: Iterable[str]) -> list[str]:
+    """Directory ids as `CsWaitingFor` has them, each once, `+more` for those beyond its bounds."""
+    listed: list[str] = []
+    for person in dict.fromkeys(people):
+        if len(listed) == PEOPLE_AT_MOST or _as_json((*listed, person, _MORE)) > PEOPLE_BYTES_AT_MOST:
+            return [*listed, _MORE]
+        listed.append(person)
+    return listed
+
+
+def _as_json(ids: Iterable[str]) -> int:
+    """Bytes of a JSON list of these ids, in which nothing needs to be escaped."""
+    return sum(len(f'"{id}", ') for id in ids)

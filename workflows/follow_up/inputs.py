@@ -32,6 +32,16 @@ class FollowUpInput(Model):
     def subject(self) -> Subject:
         """What is followed up, as it was asked for."""
 
+    @property
+    def first_stage(self) -> str:
+        """What lists say of it until it says where it is itself."""
+        return self.subject.type.names.stage
+
+    @property
+    def first_asked(self) -> tuple[str, ...]:
+        """Whom it waits for from the start on, where that is known before."""
+        return ()
+
 
 def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUp, now: datetime) -> Planning:
     """The planner's input at `now`; `subject` has whoever is asked now."""

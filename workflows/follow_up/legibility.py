@@ -1,22 +1,15 @@
 """What the Web UI shows of whatever lives: search attributes and live details, written only when they change."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
+from workflows.follow_up.awaited import listed_people
 from workflows.follow_up.memory import FollowUp
 from workflows.model.planning import EscalationReason
 from workflows.model.views import FollowUpShow, WaitingFor
 from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
-
-PEOPLE_AT_MOST: Final = 20
-"""Directory ids in `CsWaitingFor`."""
-PEOPLE_BYTES_AT_MOST: Final = 1_500
-"""Its bytes as JSON: with more than 2,048 the server fails the start or the workflow task (measured)."""
-_MORE: Final = "+more"
 
 
 def stage_of(memory: FollowUp) -> str:
@@ -33,21 +26,6 @@ def trouble_code(shown: FollowUpShow) -> str | None:
     if shown.problem:
         return shown.problem.code
     return shown.attention[0].code if shown.attention else None
-
-
-def listed_people(people: Iterable[str]) -> list[str]:
-    """Directory ids as `CsWaitingFor` has them, `+more` for those beyond its bounds."""
-    listed: list[str] = []
-    for person in people:
-        if len(listed) == PEOPLE_AT_MOST or _as_json((*listed, person, _MORE)) > PEOPLE_BYTES_AT_MOST:
-            return [*listed, _MORE]
-        listed.append(person)
-    return listed
-
-
-def _as_json(ids: Iterable[str]) -> int:
-    """Bytes of a JSON list of these ids, in which nothing needs to be escaped."""
-    return sum(len(f'"{id}", ') for id in ids)
 
 
 def publish(memory: FollowUp, shown: FollowUpShow, details: str) -> None:

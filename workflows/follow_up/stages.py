@@ -31,7 +31,6 @@ class Stage(StrEnum):
     UNDELIVERED = "undelivered"
     MAIL = "mail"
     NOTICE = "notice"
-    SIGNED = "signed"
     BEGUN = "begun"
     FINISHED = "finished"
 

@@ -95,11 +95,22 @@ class PartToStart(Model):
 
 
 class PartsToStart(Model):
-    """Parts of one onboarding, as of its own time: where its clock was moved ahead theirs begin there as well."""
+    """Parts of the onboarding with this id, as of its own time: where its clock was moved ahead theirs begin there.
 
-    onboarding: Onboarding
+    `content` is the reference of what all its parts are started from; `told` hear of each signed agreement.
+    """
+
+    onboarding: str
+    content: str
+    told: tuple[str, ...] = ()
+    quiet: Quiet | None = None
     parts: Packed[tuple[PartToStart, ...]]
     now: AwareDatetime | None = None
+
+    @property
+    def workflow_id(self) -> str:
+        """The onboarding's."""
+        return Kind.ONBOARDING.workflow_id(self.onboarding)
 
 
 class PartSeen(Model):

@@ -2,7 +2,7 @@
 
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.base import Packed
-from workflows.model.onboarding import Onboarding, StagePlan
+from workflows.model.onboarding import Onboarding, PartKind, StagePlan
 from workflows.model.subject import Subject
 from workflows.onboarding.journey import Journey
 
@@ -18,3 +18,14 @@ class OnboardingInput(FollowUpInput):
     def subject(self) -> Subject:
         """The onboarding, with the people of the customer."""
         return self.onboarding.subject
+
+    @property
+    def first_stage(self) -> str:
+        """The first stage, which is begun at once."""
+        return self.stages[0].name
+
+    @property
+    def first_asked(self) -> tuple[str, ...]:
+        """Those who are asked in the first stage."""
+        asked = (part.asked[:1] for part in self.stages[0].parts if part.what is not PartKind.NOTICE)
+        return tuple(dict.fromkeys(person for people in asked for person in people))

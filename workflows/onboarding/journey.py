@@ -49,10 +49,9 @@ class PartState(StrEnum):
 
 
 class News(StrEnum):
-    """What people are told of a part."""
+    """What the onboarding tells of a part; what it asks people for, and how it ended, the part says itself."""
 
     NOTICE = "notice"
-    SIGNED = "signed"
     BEGUN = "begun"
     FINISHED = "finished"
 
@@ -217,7 +216,7 @@ class Journey(FollowUp):
         """Begin the present stage, once."""
         if len(self.entered) > self.stage:
             return self
-        entered = self.replace(entered=(*self.entered, now), looks=0, looked_at=now)
+        entered = self.replace(entered=(*self.entered, now))
         return entered.note(now, f"stage begun: {self.phase}", None, None)
 
     def leave(self, now: datetime) -> Self:
@@ -258,7 +257,7 @@ class Journey(FollowUp):
         }
         known = self.with_part(part.id, lambda one: one.replace(**changed))
         what = str(seen.status) if seen.status else "could not be started" if seen.says else "broken off"
-        return known.replace(looks=0, looked_at=now).note(now, f"{what}: {part.id}", None, seen.says or None)
+        return known.note(now, f"{what}: {part.id}", None, seen.says or None)
 
     def told_of(self, part: Part, news: News, now: datetime) -> Self:
         """Everyone concerned was told this of a part; a part that is nothing but news is done by that."""
@@ -320,8 +319,6 @@ def news_of(journey: Journey, stage: StagePlan) -> Iterator[tuple[PartPlan, Part
 def _news(plan: PartPlan, part: Part) -> Iterator[News]:
     if plan.what is PartKind.NOTICE:
         yield News.NOTICE
-    if plan.what is PartKind.AGREEMENT and part.state is PartState.DONE:
-        yield News.SIGNED
     if plan.tell_customer and part.since is not None:
         yield News.BEGUN
         if part.state is PartState.DONE:

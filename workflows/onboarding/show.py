@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
-from urllib.parse import quote
 
 import workflows.follow_up.show as follow_up
 from workflows.follow_up.show import stamp
@@ -77,7 +76,7 @@ def details(shown: OnboardingShow, namespace: str) -> str:
 def _part_words(part: PartLine, namespace: str) -> str:
     name = f"{part.id}: {part.title}"
     if part.workflow:
-        page = f"/namespaces/{quote(namespace, safe='')}/workflows/{quote(part.workflow, safe='')}"
+        page = f"/namespaces/{namespace}/workflows/{part.workflow.replace(':', '%3A')}"
         name = f"[{part.id}]({page}): {part.title}"
     how = part.status or part.state
     return " · ".join(

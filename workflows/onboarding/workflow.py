@@ -1,7 +1,8 @@
 """One onboarding: stage after stage, each joined from parts that follow people up themselves (docs/onboarding.md)."""
 
+import asyncio
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from temporalio import workflow
@@ -11,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.onboarding.journey as journeys
     import workflows.onboarding.show as views
     from workflows.follow_up.living import LivingWorkflow
-    from workflows.follow_up.patience import Wake, despite_cancellation
+    from workflows.follow_up.patience import despite_cancellation
     from workflows.kinds import Kind
     from workflows.model.notices import Delivery, Notice, NoticeAction
     from workflows.model.onboarding import (
@@ -55,6 +56,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
     @workflow.init
     def __init__(self, given: OnboardingInput) -> None:
         super().__init__(given, given.carried or Journey.begin(given.onboarding, given.stages, workflow.now()))
+        self._look: asyncio.Future[None] | None = None
 
     @workflow.run
     @despite_cancellation
@@ -89,6 +91,8 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
 
     async def complete(self) -> None:
         """End it: as it was meant to, once its open parts were ended, or because every stage is done."""
+        if self._look is not None:
+            self._look.cancel()
         if self._progress.status.ended:
             return
         if ending := self._progress.ending:
@@ -104,7 +108,15 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
 
     async def _start(self, parts: tuple[PartToStart, ...]) -> None:
         for some in _in_batches(parts):
-            order = PartsToStart(onboarding=self._request.onboarding, parts=some, now=workflow.now())
+            whole = self._request.onboarding
+            order = PartsToStart(
+                onboarding=whole.id,
+                content=whole.content,
+                told=whole.told,
+                quiet=whole.quiet,
+                parts=some,
+                now=workflow.now(),
+            )
             seen = await self.call(OnboardingParts.start, order, options.HAND_OFF, f"start {_names(some)}")
             if seen is not None:
                 self._begun(some)
@@ -152,7 +164,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
 
     def _notices(self, plan: PartPlan, what: News) -> Iterable[Notice]:
         onboarding, stage = self._request.onboarding, f"{what}-{plan.id}"
-        people = {News.NOTICE: plan.asked, News.SIGNED: onboarding.told}.get(what, (onboarding.customer,))
+        people = plan.asked if what is News.NOTICE else (onboarding.customer,)
         for person in people:
             key = notice_key(onboarding.id, stage, person)
             yield Notice(
@@ -165,10 +177,19 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
             )
 
     async def _look_or_wait(self) -> None:
-        """Wait for news; after a long silence look at the open parts, one of which may have been terminated by hand."""
-        at = self._progress.next_look
-        if await self.until(at, "look at the open parts") is not Wake.DEADLINE:
+        """Wait for news; after a long silence look at the open parts, one of which may have been terminated by hand.
+
+        One timer serves all waits up to the look: another one for each would cost as much as a part's news.
+        """
+        self.publish()
+        news = self.news()
+        if self._look is None:
+            pause = max(self._progress.next_look - workflow.now(), timedelta())
+            self._look = asyncio.ensure_future(workflow.sleep(pause, summary="look at the open parts"))
+        await workflow.wait_condition(lambda: news() or self._look is None or self._look.done())
+        if news() or self._look is None or not self._look.done():
             return
+        self._look = None
         for some in _in_batches(_workflows(self._progress.running)):
             seen = await self.call(
                 OnboardingParts.look_at, PartsToLookAt(parts=some), options.HAND_OFF, "look at parts"
