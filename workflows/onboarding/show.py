@@ -128,7 +128,7 @@ def _line(given: OnboardingInput, plan: PartPlan, part: Part) -> PartLine:
         since=part.since,
         at=part.at,
         says=part.says,
-        content=(part.content or given.onboarding.content) if was_started else None,
+        content=part.content or given.onboarding.content,
     )
 
 
