@@ -12,7 +12,7 @@ import structlog
 from temporalio.client import Client
 
 from activities import runs
-from activities.files.reading import PlainFile
+from activities.files.reading import FileFaults, PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.onboarding.input import PreparedOnboarding
 from activities.onboarding.service import DECISION
@@ -29,8 +29,9 @@ TOLD_AT_MOST: Final = 20
 """Tasks about one onboarding; a source that sends without end is told of no more."""
 _LOGGER: Final = structlog.get_logger("countersign.hooks")
 _TEXT: Final = (
-    "Deal {deal} of {source} sent other content than this onboarding was started from. It goes on as it was "
-    "started: nothing of it was changed.\n\nPlease look at the deal, and at countersign onboard show {id}."
+    "Deal {deal} of {source} sent other content than this onboarding was started from, or what {source} sends is read "
+    "otherwise by now. The onboarding goes on as it was started.\n\nPlease look at the deal, and at "
+    "countersign onboard show {id}."
 )
 
 
@@ -44,7 +45,10 @@ class ChangedDeals:
     catalogue: Catalogue
 
     async def tell(self, other: PreparedOnboarding, *, deal: str, source: str, now: datetime) -> None:
-        """Ask the owner of the onboarding that runs; raises what a start does."""
+        """Ask the owner of the onboarding that was started, who may be another one now; raises what a start does.
+
+        An owner who cannot be asked any more is a line of the log: whoever sent the deal can do nothing about it.
+        """
         onboarding = other.given.onboarding
         about = f"{onboarding.id}.changed-"
         known = await self.client.count_workflows(f"WorkflowId STARTS_WITH '{Kind.TASK.workflow_id(about)}'")
@@ -62,8 +66,13 @@ class ChangedDeals:
             "owner": deputy,
         }
         file = PlainFile("deal", Path(), Parsed(task, {}, ()))
-        prepared = await tasks.prepare(file, catalogue=self.catalogue, directory=self.directory, now=now)
-        await path.start(self.client, self.store, prepared, parent=onboarding.workflow_id)
+        try:
+            prepared = await tasks.prepare(file, catalogue=self.catalogue, directory=self.directory, now=now)
+            await path.start(self.client, self.store, prepared, parent=onboarding.workflow_id)
+        except FileFaults as faults:
+            _LOGGER.error("deal changed and nobody can be asked", onboarding=onboarding.id, why=faults.in_short)
+        except (path.IdTaken, path.BrokenOff):
+            """They were asked before, with somebody else to hear of it, or somebody has put an end to it."""
 
     async def _owner(self, workflow_id: str) -> str:
         if record := await self.store.read_record(Home.of(workflow_id)):

@@ -37,9 +37,12 @@ from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
 from starter.settings import Settings
 
 PATH: Final = "/hooks/onboarding/{source}"
-CALLS_AT_ONCE: Final = 50
-"""Each may hold a megabyte, and check hundreds of parts."""
+CALLS_AT_ONCE: Final = 500
+"""Each may hold a megabyte."""
+STARTS_AT_ONCE: Final = 20
+"""Of those that hold; each may check hundreds of parts. The others wait."""
 START_SECONDS: Final = 15.0
+"""For one start, and the wait for it."""
 _LOGGER: Final = structlog.get_logger("countersign.hooks")
 _AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
 """What passes; a lazy client that finds no server raises `RuntimeError`, and a time-out is an `OSError`."""
@@ -149,6 +152,7 @@ class Hooks:
         self._tally = tally
         self._body_seconds = body_seconds
         self._at_once = 0
+        self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
         """The address of the calls."""
@@ -191,7 +195,7 @@ class Hooks:
 
     async def _started(self, mapping: SourceMapping, taken: Taken) -> Answer:
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(START_SECONDS), self._starts:
                 started = await self._starting.start(mapping.source, taken)
         except FileFaults as faults:
             return _refused(mapping, faults)

@@ -86,5 +86,5 @@ async def crm(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noo
     store = Store(settings.store_url)
     starting = Starting(settings, client, store, clients.directory(settings, store))
     hooks = Hooks(Source.all_of(settings), starting, Tally(meter, "hook"), body_seconds=2)
-    async with listening(make_app(hooks.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url) as http:
+    async with listening(make_app(hooks.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url, timeout=60) as http:
         yield Crm(http, store)

@@ -18,7 +18,9 @@ from starter.callback.receiver import MOST_BYTES
 from starter.hooks import changed, receiver
 from tests.faults.town import eventually
 from tests.servers import own_namespace
-from tests.starter.hooking import BEARER, DEAL, Crm, contact, crm, deal
+from tests.starter.callback.test_fuzz import ODD
+from tests.starter.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal
+from tests.starter.test_webhook import raw
 from workflows.kinds import Kind
 from workflows.names import PARENT, REQUESTER
 
@@ -82,7 +84,7 @@ async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(cli
     task = said["task"]
     assert [one["person"] for one in task["people"]] == ["account-executive"]
     text = await words_of(sales.store, Home.of(told[0].id), task["text"])
-    assert text.startswith("Deal 4711 of crm sent other content than this onboarding was started from.")
+    assert text.startswith("Deal 4711 of crm sent other content than this onboarding was started from, or what crm")
 
 
 async def test_of_a_deal_that_changes_without_end_only_so_much_is_told(
@@ -192,6 +194,36 @@ async def test_beyond_what_is_taken_at_the_same_time_the_source_is_asked_to_call
     answers = await asyncio.gather(*(sales.sends(DEAL) for _ in range(20)))
     assert {status for status, _ in answers} == {200, 201, 503}
     assert await sales.sends(DEAL) == KNOWN
+
+
+async def test_ten_times_the_deals_that_are_begun_at_once_are_all_begun(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver, "STARTS_AT_ONCE", 2)
+    async with crm(tmp_path, client) as source:
+        answers = await asyncio.gather(*(source.sends(deal(id=number)) for number in range(20)))
+    assert {status for status, _ in answers} == {201}
+    assert len({answer["id"] for _, answer in answers}) == 20
+
+
+async def test_calls_that_stall_hold_up_no_genuine_one(sales: Crm) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n".encode()
+    stalled = [asyncio.create_task(raw(sales.http, head)) for _ in range(100)]
+    assert await sales.sends(DEAL) == CREATED
+    assert not any(one.done() for one in stalled)
+    assert {answer[9:12] for answer in await asyncio.gather(*stalled)} == {b"400"}
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+async def test_whatever_stands_in_a_place_is_no_fault_of_ours(tmp_path: Path, odd: Any) -> None:
+    """Temporal is away, so that what is right is told apart: it is to be sent again."""
+    nobody = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    places = ("id", "company", "owner")
+    said = [odd, {**DEAL, "deal": odd}, {**DEAL, "contacts": odd}, {**DEAL, "contacts": [odd]}, {**DEAL, "event": odd}]
+    said += [*(deal(**{place: odd}) for place in places), *(contact(**{place: odd}) for place in DEAL["contacts"][0])]
+    async with crm(tmp_path, nobody) as source:
+        answers = [await source.sends(one) for one in said]
+    assert {status for status, _ in answers} <= {200, 400, 422, 503}
 
 
 async def test_while_temporal_is_away_the_source_is_asked_to_call_again(tmp_path: Path) -> None:

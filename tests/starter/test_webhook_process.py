@@ -14,6 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.starter.hooking import BEARER, DEAL, office
+from tests.starter.hooking import PATH as HOOK
+from tests.starter.hooking import SECRET as CRM_SECRET
 from tests.starter.paging import DOCUMENT, LINK_SECRET, PUBLIC, Phone, form_of, phone
 from tests.starter.receiving import JSON, PATH, SECRET, SEGMENT, encoded, said
 
@@ -106,6 +109,29 @@ async def test_it_lives_without_temporal_shows_pages_and_tells_no_link(before: P
     assert "callback not stored" in log
     for secret in (link.rpartition("/")[2], onward.headers["location"], SEGMENT, SECRET, DOCUMENT):
         assert secret not in log
+
+
+async def test_deals_of_a_crm_are_taken_beside_the_callbacks_and_told_to_no_log(before: Phone, tmp_path: Path) -> None:
+    hooks = office(tmp_path)
+    async with started(before, tmp_path, **hooks) as receiver:
+        await receiver.heard("listening")
+        async with httpx.AsyncClient(base_url=receiver.url or "", trust_env=False) as client:
+            answers = [await client.post(HOOK, json=DEAL, headers=headers) for headers in ({}, BEARER)]
+        assert await receiver.end() == 0
+        log = await receiver.heard()
+    assert [answer.status_code for answer in answers] == [401, 503]
+    assert '"onboarding": "crm-4711"' in log
+    for secret in (CRM_SECRET, "Zoë", "Zo\\u00eb", "zoe@acme.example"):
+        assert secret not in log
+
+
+async def test_a_mapping_that_is_wrong_is_told_at_the_start(before: Phone, tmp_path: Path) -> None:
+    hooks = office(tmp_path)
+    (tmp_path / "mappings" / "crm.yaml").write_text("deal: deal.id\nonboarding: {template: '{x}'}\ntkae: {}\n")
+    async with started(before, tmp_path, **hooks) as receiver:
+        lines = (await receiver.heard()).splitlines()
+        assert await receiver.process.wait() == 1
+    assert lines[-1:] == [f"{tmp_path}/mappings/crm.yaml:3: tkae: unknown, did you mean take?"]
 
 
 async def test_a_missing_setting_is_one_line(before: Phone, tmp_path: Path) -> None:
