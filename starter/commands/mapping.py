@@ -1,9 +1,9 @@
 """`countersign onboard map`: what onboarding a source's JSON would begin."""
 
 import asyncio
-import io
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.text import Text
 from ruamel.yaml import YAML
@@ -22,6 +22,8 @@ from starter.setting_values import SOURCE
 from starter.settings import Settings
 from starter.startup import ready
 from workflows.model.base import Model
+
+_WIDTH: Final = 10_000
 
 
 class Mapped(Model):
@@ -50,9 +52,10 @@ async def map_deal(sample: RequestFile, /, *, source: str, json: AsJson = False)
         answer(Mapped(), Text("no onboarding: the mapping's when lets this event pass by"), as_json=json)
         return Exit.DONE
     faults = await _faults(settings, taken)
-    mapped = Mapped(id=taken.id, file=taken.file.plain, faults=faults)
-    answer(mapped, Text(_as_yaml(taken.file.plain)), as_json=json)
-    if not json:
+    if json:
+        answer(Mapped(id=taken.id, file=taken.file.plain, faults=faults), "", as_json=True)
+    else:
+        _write(taken.file.plain)
         note("\n".join(faults) or f"right: it would be started as {taken.id}")
     return Exit.REFUSED if faults else Exit.DONE
 
@@ -77,9 +80,9 @@ async def _faults(settings: Settings, taken: Taken) -> tuple[str, ...]:
     return ()
 
 
-def _as_yaml(plain: object) -> str:
-    yaml, text = YAML(typ="safe", pure=True), io.StringIO()
-    yaml.default_flow_style = False
+def _write(plain: object) -> None:
+    """A file that could be started: lines are not broken where the terminal ends."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.width = False, _WIDTH
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(plain, text)
-    return text.getvalue().rstrip()
+    yaml.dump(plain, sys.stdout)

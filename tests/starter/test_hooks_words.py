@@ -28,6 +28,7 @@ def test_the_file_that_a_deal_would_become_is_printed(tmp_path: Path) -> None:
     there = office(tmp_path)
     ended = type_("onboard", "map", "--source", "crm", SAMPLE, **there)
     assert (ended.returncode, ended.stderr) == (0, "right: it would be started as crm-4711\n")
+    assert ended.stdout.endswith("text: Acme is live.\n")
     file = YAML(typ="safe").load(ended.stdout)
     assert (file["id"], file["customer"]["name"], file["teams"]["sales"]) == ("crm-4711", "Zoë Ek", "success-desk")
     assert list(file) == ["id", "customer", "owner", "teams", "stages"]
