@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
 from activities import runs
 from activities.own_words import words_of
@@ -17,7 +19,8 @@ from activities.store import Home
 from starter.callback.receiver import MOST_BYTES
 from starter.hooks import changed, receiver
 from tests.faults.town import eventually
-from tests.servers import own_namespace
+from tests.onboarding.stage import OWNER, SET_UP, a_file, onboarding
+from tests.servers import own_namespace, real_server
 from tests.starter.callback.test_fuzz import ODD
 from tests.starter.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal
 from tests.starter.test_webhook import raw
@@ -43,11 +46,11 @@ async def sales(client: Client, tmp_path: Path) -> AsyncIterator[Crm]:
         yield source
 
 
-async def tasks(client: Client, many: int) -> list[runs.Run]:
+async def tasks(client: Client, many: int, begin: str = "task:") -> list[runs.Run]:
     """The tasks that were started, once visibility knows of so many."""
 
     async def found() -> list[runs.Run]:
-        listed = [run async for run in runs.listed(client, "WorkflowId STARTS_WITH 'task:'")]
+        listed = [run async for run in runs.listed(client, f"WorkflowId STARTS_WITH '{begin}'")]
         assert len(listed) == many
         return listed
 
@@ -85,6 +88,15 @@ async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(cli
     assert [one["person"] for one in task["people"]] == ["account-executive"]
     text = await words_of(sales.store, Home.of(told[0].id), task["text"])
     assert text.startswith("Deal 4711 of crm sent other content than this onboarding was started from, or what crm")
+
+
+async def test_the_owner_hears_on_their_phone_that_a_deal_has_changed(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(SET_UP), server=real_server()) as town, crm(tmp_path, town.client) as source:
+        answers = [await source.sends(one) for one in (DEAL, deal(company="Acme Ltd"), deal(company="Acme Ltd"))]
+        assert answers == [CREATED, CHANGED, CHANGED]
+        [task] = await tasks(town.client, 1, "task:crm-4711.changed-")
+        await town.hears(task.id, "ready", OWNER)
+    assert town.notices_of(task.id).count(("ready", OWNER)) == 1
 
 
 async def test_of_a_deal_that_changes_without_end_only_so_much_is_told(
@@ -234,6 +246,25 @@ async def test_while_temporal_is_away_the_source_is_asked_to_call_again(tmp_path
             (tmp_path / "people.yaml").write_text("people: [")
     assert [(one["event"], one["onboarding"]) for one in logs] == [("onboarding not started", "crm-4711")]
     assert "zoe" not in str(logs).lower()
+
+
+async def test_calls_are_counted_by_reason(client: Client, tmp_path: Path) -> None:
+    buffer = MetricBuffer(1000)
+    async with crm(tmp_path, client, Runtime(telemetry=TelemetryConfig(metrics=buffer)).metric_meter) as source:
+        for said, headers in ((DEAL, BEARER), (DEAL, BEARER), (deal(company="x"), BEARER), (DEAL, {}), (b"{", BEARER)):
+            await source.sends(said, headers)
+    seen = Counter(
+        (update.metric.name, update.attributes.get("reason"))
+        for update in buffer.retrieve_updates()
+        if update.metric.name.startswith("countersign_")
+    )
+    assert seen == {
+        ("countersign_hook_accepted_total", "created"): 1,
+        ("countersign_hook_accepted_total", "known"): 1,
+        ("countersign_hook_rejected_total", "other_content"): 1,
+        ("countersign_hook_rejected_total", "forged"): 1,
+        ("countersign_hook_rejected_total", "malformed"): 1,
+    }
 
 
 async def test_nothing_of_people_is_in_answers_and_ids(sales: Crm) -> None:
