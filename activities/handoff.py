@@ -16,10 +16,11 @@ from activities.ledger_pages import keep
 from activities.own_words import DAMAGED, ERASED, apart, words_of
 from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
 from activities.rpc_errors import about_the_workflow
-from activities.store import Home, RecordConflict, Store, StoreFailure
+from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
 from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.record import amendment, dead_after
 from workflows.follow_up.stages import Stage
+from workflows.kinds import Kind
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.policy import Target
@@ -122,7 +123,7 @@ class Fanout(Handoff):
     async def _tell(self, call: HandoffCall, subject: Subject, settled: AnyEnded) -> HandoffResult:
         target = call.target
         if target.workflow:
-            return await self._signal(call, target.workflow, subject.type.names.settled, settled)
+            return await self._signal(call, target.workflow, subject, settled)
         if target.url:
             key, data = handoff_key(subject.reference, target.target), await self._payload(target, subject, settled)
             return await self._downstream.call(target, key, data)
@@ -133,13 +134,16 @@ class Fanout(Handoff):
             return await self._alert(call, subject, settled, notice)
         return await self._push_to(call, subject, settled, (notice,))
 
-    async def _signal(self, call: HandoffCall, workflow: str, signal: str, settled: AnyEnded) -> HandoffResult:
+    async def _signal(self, call: HandoffCall, workflow: str, subject: Subject, settled: AnyEnded) -> HandoffResult:
+        signal = subject.type.names.settled
         try:
             handle = self._temporal.get_workflow_handle(workflow)
             await handle.signal(signal, settled.model_dump(mode="json"), rpc_timeout=SIGNAL_DEADLINE)
         except RPCError as error:
             if about_the_workflow(error):
-                return _not_done(call, WORKFLOW_CLOSED, gone=True)
+                # An onboarding that has ended needs no word of what it has ended itself.
+                ended = _is_whole_of(workflow, subject)
+                return HandoffResult(target=call.target.target, ok=ended, gone=not ended, why=WORKFLOW_CLOSED)
             return _not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
         return HandoffResult(target=call.target.target, ok=True)
 
@@ -209,6 +213,11 @@ class Fanout(Handoff):
         outcome = None if notices[0].stage == Stage.UNDELIVERED else settled.outcome
         report = await self._push.deliver(Delivery(subject=subject, notices=notices, outcome=outcome))
         return _pushed(call, report.delivered, report.retry_after)
+
+
+def _is_whole_of(workflow: str, subject: Subject) -> bool:
+    """Whether this is the onboarding that something is a part of."""
+    return workflow == Kind.ONBOARDING.workflow_id(owner_in(subject.id) or "")
 
 
 def _notice(subject: Subject, person: str) -> Notice:

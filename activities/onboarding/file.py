@@ -147,6 +147,12 @@ class OnboardingFile(AskingFile):
 
     _right_people = field_validator("owner")(right)
 
+    @field_validator("due")
+    @classmethod
+    def _none_of_its_own(cls, due: object) -> None:
+        if due is not None:
+            raise ValueError("is for parts: an onboarding has no due date of its own")
+
     @field_validator("teams")
     @classmethod
     def _known_teams(cls, teams: dict[str, str], info: ValidationInfo) -> dict[str, str]:

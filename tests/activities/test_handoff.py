@@ -328,8 +328,11 @@ async def test_a_waiting_workflow_is_signalled_with_the_data_and_a_closed_one_is
             closed, missing = await house.tell(
                 target, Target(target="x", workflow="no-such-workflow"), temporal=env.client
             )
+            part = brief().replace(id="acme.1.1")
+            (own,) = await house.tell(target, temporal=env.client, subject=part)
     for result in (closed, missing):
         assert (result.ok, result.gone, result.why) == (False, True, "workflow_closed")
+    assert (own.ok, own.gone) == (True, False), "what an onboarding has ended itself alarms nobody"
 
 
 async def test_a_temporal_that_does_not_answer_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

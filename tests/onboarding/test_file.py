@@ -123,6 +123,7 @@ async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
         ({"teams": {"operations": "nobody"}}, "teams"),
         ({"teams": {"customer": "chair"}}, "teams"),
         ({"id": "a.b"}, "id"),
+        ({"due": "2099-01-01"}, "due"),
         ({"id": "a" * (ID_AT_MOST + 1)}, "id"),
         ({"quiet": {"most": 0}}, "quiet.most"),
         ({"quiet": {"most": QUIET_AT_MOST * 10}}, "quiet.most"),

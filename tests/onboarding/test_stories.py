@@ -23,6 +23,7 @@ from tests.servers import real_server
 from workflows.model.attention import AttentionCode
 from workflows.model.operations import OperationState
 from workflows.model.subject import Status
+from workflows.model.views import TaskShow
 from workflows.model.wishes import (
     Block,
     Cancellation,
@@ -35,6 +36,7 @@ from workflows.model.wishes import (
     Unblock,
     Waiver,
 )
+from workflows.names import SHOW
 
 ONE = {"name": "agreements", "agreements": [an_agreement()]}
 
@@ -190,7 +192,10 @@ async def test_a_stop_in_the_middle_ends_every_open_part_and_begins_nothing_more
         await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
         ended = await it.handle.result()
         assert (await it.client.get_workflow_handle(account).result())["outcome"] == "cancelled"
+        shown = await it.client.get_workflow_handle(account).query(SHOW, result_type=TaskShow)
     assert ended.outcome is Status.CANCELLED
+    assert {line.target: line.state for line in shown.handoffs} == {it.handle.id: "done"}
+    assert not [stage for stage, _ in it.notices_of(account) if stage.startswith("undelivered")]
     assert [one.state for one in ended.parts] == ["signed", "stopped", "stopped"]
     assert ("notice-notice-1", CUSTOMER) not in it.notices_of("customer-onboarding:acme")
 
