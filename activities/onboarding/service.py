@@ -215,11 +215,13 @@ def _joined(prepared: PreparedPart, order: PartsToStart, spared: tuple[Spared, .
     given = prepared.given
     others = tuple(one for one in given.subscribers if one != order.workflow_id)
     quiet = order.quiet.replace(people=spared) if order.quiet and spared else None
+    # The owner follows the onboarding: that each part has begun is no news of its own.
+    policy = given.policy.replace(tell_requester=given.policy.tell_requester.replace(started=False))
     changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": quiet}
     if not isinstance(prepared, Prepared):
-        return replace(prepared, given=prepared.given.replace(**changes))
-    policy = given.policy.replace(handoff=(*given.policy.handoff, *_teams(given.policy, order.told)))
-    return replace(prepared, request=prepared.request.replace(**changes, policy=policy))
+        return replace(prepared, given=prepared.given.replace(policy=policy, **changes))
+    policy = policy.replace(handoff=(*policy.handoff, *_teams(policy, order.told)))
+    return replace(prepared, request=prepared.request.replace(policy=policy, **changes))
 
 
 def _teams(policy: Policy, told: tuple[str, ...]) -> Iterator[Target]:
