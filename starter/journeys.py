@@ -18,11 +18,12 @@ from activities.language import phrase
 from activities.links import FIRST_SERIAL, Links, LinkUse, serial_of
 from activities.people import Directory
 from activities.store import Store, StoreFailure
+from starter.onboarding.composed import FRESH_SECONDS
 from starter.page.allowances import MailPause
 from starter.page.brand import OURS, Brand
 from starter.page.form_guard import FormGuard
 from starter.page.journey import Onlooker, journey_screen
-from starter.page.journey_looks import FRESH_SECONDS, JourneyLook
+from starter.page.journey_looks import JourneyLook
 from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import JourneyRenderer, Renderer
@@ -33,7 +34,7 @@ from starter.pages import Send
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.kinds import Kind, referred
-from workflows.model.wishes import ReminderNow
+from workflows.model.wishes import NewLink
 
 _RENEWED: Final = Draft(
     ScreenName.RENEWED,
@@ -134,7 +135,7 @@ class Journeys:
         claim = visit.claim
         with self._mail_pause.asking(f"{claim.request}/{claim.person}") as may_be:
             if may_be:
-                await self._send(claim.request, ReminderNow(actor=claim.person), self._guard.op(visit.ref, form))
+                await self._send(claim.request, NewLink(actor=claim.person), self._guard.op(visit.ref, form))
 
     async def _visit(self, request: Request) -> Visit | Response:
         visit = await self._visits.of(request)

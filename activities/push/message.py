@@ -15,7 +15,7 @@ from typing import Final
 import regex  # type: ignore[import-untyped]
 
 from activities.due import due_sentence
-from activities.links import Links, LinkUse
+from activities.links import FIRST_SERIAL, Links, LinkUse
 from activities.push.words import isolated, unturned, words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import is_quiet
@@ -84,11 +84,19 @@ def screen_key(request: str, person: str) -> str:
 
 
 def compose(
-    delivery: Delivery, notice: Notice, reader: Reader, links: Links, company: str = "", *, text: str = ""
+    delivery: Delivery,
+    notice: Notice,
+    reader: Reader,
+    links: Links,
+    company: str = "",
+    *,
+    text: str = "",
+    serial: str = FIRST_SERIAL,
 ) -> Message:
     """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`.
 
     `text` is what it says in somebody's own words: its first line is the title, unless a locked screen shows little.
+    `serial` is what the reader's links must have in them.
     """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
     first, _, rest = text.strip().partition("\n")
@@ -102,7 +110,7 @@ def compose(
         key=screen_key(reference, notice.person),
         link=links.desk(reference)
         if _leads_to_the_desk(delivery, notice)
-        else links.link(reference, notice.person, use),
+        else links.link(reference, notice.person, use, serial),
         action=notice.action,
     )
 

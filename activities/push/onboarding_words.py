@@ -34,6 +34,14 @@ ONBOARDINGS: Final = Vocabulary(
                 closing=True,
             )
         ),
+        Stage.LINK: alike(
+            Words(
+                phrase("Your page of the onboarding"),
+                phrase("Your page: {document}"),
+                phrase("It says what is done, what is yours now and what comes next."),
+                closing=True,
+            )
+        ),
         Stage.UNDELIVERED: UNDELIVERED,
     },
     nobody_left=_WAITS,

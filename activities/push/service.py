@@ -9,7 +9,7 @@ from activities.failures import failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.in_turn import PACE, Pace, Turns, unbroken
 from activities.ledger_pages import keep
-from activities.links import Links
+from activities.links import FIRST_SERIAL, Links, serial_of
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.people import Device, Directory, DirectoryFailure, UnknownPerson, device_hash
 from activities.person import Person
@@ -25,6 +25,7 @@ from activities.push.report import Mail, Told, report
 from activities.reader import Reader
 from activities.store import Home, Store
 from workflows.follow_up.stages import Stage, is_quiet, is_warning
+from workflows.kinds import Kind
 from workflows.model.notices import Delivery, DeliveryReport, HeldBack, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
@@ -155,12 +156,20 @@ class Notices(PushService):
             return replace(told, put_off=Reason.ABSENT)
         devices = await self._phones.living(person, delivery.devices)
         if devices or (fallback is Fallback.MESSAGING and self._letters.may_reach(person, delivery.devices)):
-            text = await self._text(delivery, notice)
-            message = compose(delivery, notice, Reader.of(person), self._links, self._company, text=text)
+            words = {"text": await self._text(delivery, notice), "serial": await self._serial(delivery, notice)}
+            message = compose(delivery, notice, Reader.of(person), self._links, self._company, **words)
             return Ready(notice, person, devices, message, fallback, delivery.subject.urgent)
         if delivery.devices is not None:
             return None
         return replace(told, mail=_mail_for(person)) if fallback is Fallback.CORE else told
+
+    async def _serial(self, delivery: Delivery, notice: Notice) -> str:
+        """What their link must have in it: that of an onboarding can be made anew."""
+        if delivery.subject.type is not Kind.ONBOARDING:
+            return FIRST_SERIAL
+        with failing_as_application_errors():
+            place = serial_of(delivery.subject.workflow_id, notice.person)
+            return await self._store.serial(place) or FIRST_SERIAL
 
     async def _text(self, delivery: Delivery, notice: Notice) -> str:
         """What it says in somebody's own words, as far as these were not erased."""

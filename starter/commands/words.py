@@ -42,6 +42,8 @@ _OF_ONBOARD: Final = {
     "list": "listing:onboardings",
     **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel")},
     "map": "mapping:map_deal",
+    "link": "onboarding_links:link",
+    "preview": "onboarding_links:preview",
 }
 
 _CHECKED: Final = {

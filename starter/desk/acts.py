@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from activities.language import phrase
 from starter.page.options import ANSWER_HINT, DONE_HINT, UNBLOCK_HINT
@@ -13,10 +13,12 @@ from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.request import SignerState
 from workflows.model.texts import plain
-from workflows.model.views import Shown, TaskShow
+from workflows.model.views import OnboardingShow, Shown, TaskShow
 from workflows.model.wishes import (
     Answer,
     Cancellation,
+    Choice,
+    Decision,
     Delegation,
     Done,
     Extension,
@@ -114,20 +116,83 @@ _ASKING_OF_TASKS: Final[Mapping[Deed, Asking]] = {
     ),
 }
 """Where Core Signature has no part in it."""
+_WHY: Final = {Deed.PAUSE: "may", Deed.CANCEL: "must", Deed.WAIVE: "must"}
+"""Where whoever does it may, or must, say why."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What somebody is about to do: a deed, or what is to become of a `part` of an onboarding.
+
+    `path` is the end of its page's address; `why` says whether a reason may, or must, be given.
+    """
+
+    path: str
+    asked: Asking
+    why: str = ""
+    deed: Deed | None = None
+    choice: Choice | None = None
+    part: str = ""
+
+    @classmethod
+    def of_deed(cls, deed: Deed, kind: Kind) -> Self:
+        """Something that is done to what has this kind."""
+        return cls(deed.value, asking(deed, kind), _WHY.get(deed, ""), deed)
+
+    @classmethod
+    def of_choice(cls, choice: Choice, part: str) -> Self:
+        """What an owner decides about a part."""
+        why = "may" if choice.again else "must"
+        return cls(f"{part}/{choice}", DECIDING[choice], why, choice=choice, part=part)
+
+    def wish(self, actor: str, form: Mapping[str, str], to: str | None) -> Wish:
+        """What somebody wishes by a form; `to` is who takes over, if there is somebody. `Refused` for nonsense."""
+        if self.choice:
+            return Decision(actor=actor, part=self.part, choice=self.choice, reason=_text(form))
+        return _WISHES[self.deed or Deed.CANCEL](actor, form, to)
+
+
 _THEIR_TURN: Final = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED, AssigneeState.ASKED)
+_ASKING_OF_ONBOARDINGS: Final = {
+    Deed.CANCEL: replace(
+        _ASKING[Deed.CANCEL],
+        label=phrase("Stop the onboarding"),
+        hint=phrase("Its open parts end for good, no more begin, and everybody concerned is told."),
+        done=phrase("It is being stopped."),
+    ),
+}
+_ASKING_OF: Final = {Kind.REQUEST: _ASKING, Kind.TASK: _ASKING_OF_TASKS, Kind.ONBOARDING: _ASKING_OF_ONBOARDINGS}
+DECIDING: Final[Mapping[Choice, Asking]] = {
+    Choice.RESEND: Asking(
+        phrase("Send again"),
+        phrase("It begins once more as it was, and whoever is asked hears of it."),
+        phrase("It begins once more."),
+    ),
+    Choice.WAIVE: Asking(
+        phrase("Go on without it"),
+        phrase("The stage no longer waits for it."),
+        phrase("The onboarding goes on without it."),
+        grave=True,
+    ),
+    Choice.STOP: _ASKING_OF_ONBOARDINGS[Deed.CANCEL],
+}
+"""What the owner of an onboarding decides here about a part; a replacement needs a file, so it is for the command."""
+_UNDECIDED: Final = "undecided"
 NOBODY_OF_THAT_NAME: Final = phrase("nobody in the directory has this id or address")
 NO_DATE: Final = phrase("a date such as 2026-12-11 is needed")
 
 
 def asking(deed: Deed, kind: Kind) -> Asking:
     """How it is asked whether it is meant."""
-    return _ASKING_OF_TASKS.get(deed, _ASKING[deed]) if kind is Kind.TASK else _ASKING[deed]
+    return _ASKING_OF[kind].get(deed, _ASKING[deed])
 
 
 def possible(shown: Shown) -> tuple[Deed, ...]:
     """What can be done now, as far as what is shown says it; while no worker answers, nothing."""
     if shown.partial or shown.trouble or shown.status.ended:
         return ()
+    if shown.type is Kind.ONBOARDING:
+        return (Deed.CANCEL,)
     paused = any(one.code is AttentionCode.PAUSED for one in shown.attention)
     task = shown.type is Kind.TASK
     deeds = [Deed.DONE] if task else []
@@ -151,9 +216,16 @@ def colleagues(shown: Shown) -> tuple[str, ...]:
     return shown.colleagues if isinstance(shown, TaskShow) else ()
 
 
-def wish_of(deed: Deed, actor: str, form: Mapping[str, str], to: str | None) -> Wish:
-    """What somebody wishes by a form; `to` is who takes over, if the directory knows them. `Refused` for nonsense."""
-    return _WISHES[deed](actor, form, to)
+def steps(shown: Shown) -> tuple[Step, ...]:
+    """Everything that can be done now, with what an owner may decide about each part that waits for a decision."""
+    deeds = possible(shown)
+    undecided = (
+        [one.id for stage in shown.stages for one in stage.parts if one.state == _UNDECIDED]
+        if (deeds and isinstance(shown, OnboardingShow))
+        else []
+    )
+    choices = (Step.of_choice(choice, part) for part in undecided for choice in DECIDING)
+    return (*(Step.of_deed(deed, shown.type) for deed in deeds), *choices)
 
 
 def _remind(actor: str, form: Mapping[str, str], _: str | None) -> Wish:

@@ -8,8 +8,10 @@ from activities.due import due_sentence
 from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.reader import Reader
+from starter.desk.acts import Step
 from starter.desk.door import Visitor
 from starter.desk.rows import UNTITLED, Name
+from starter.desk.stages import StageRows, stages_of
 from starter.desk.story import Event, story
 from starter.desk.words import problems_of, status_of
 from starter.page.screens import Exchange
@@ -19,7 +21,7 @@ from workflows.model.entries import AskedQuestion
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Role
-from workflows.model.views import AssigneeLine, RequestShow, Shown, SignerLine, TaskShow
+from workflows.model.views import AssigneeLine, OnboardingShow, RequestShow, Shown, SignerLine, TaskShow
 
 _DECLINED: Final = phrase("{who} declined, with these words:")
 _HAND_OFFS: Final = {
@@ -75,9 +77,20 @@ class Told:
     exchanges: tuple[Exchange, ...] = ()
     targets: tuple[Target, ...] = ()
     events: tuple[Event, ...] = ()
+    stages: tuple[StageRows, ...] = ()
+    """Of an onboarding."""
 
 
-async def told(shown: Shown, visitor: Visitor, name: Name, now: datetime, *, everything: bool, titled: bool) -> Told:
+async def told(
+    shown: Shown,
+    visitor: Visitor,
+    name: Name,
+    now: datetime,
+    *,
+    everything: bool,
+    titled: bool,
+    steps: tuple[Step, ...] = (),
+) -> Told:
     """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called."""
     reader, what = visitor.reader, Named(shown.type, shown.id)
     title = shown.title or shown.id if titled else reader.language.say(UNTITLED[what.kind], kind=shown.kind)
@@ -96,6 +109,9 @@ async def told(shown: Shown, visitor: Visitor, name: Name, now: datetime, *, eve
         people_are=_people_are(shown, reader.language),
         people=tuple([await _person(line, reader, name) for line in shown.lines]),
         text=shown.text if isinstance(shown, TaskShow) and titled else "",
+        stages=await stages_of(shown, reader, name, now, everything=everything, steps=steps)
+        if isinstance(shown, OnboardingShow) and titled
+        else (),
     )
     return await _with_everything(base, shown, reader, name) if everything else base
 

@@ -13,7 +13,7 @@ from activities.language import phrase
 from activities.links import USES, Links, at_desk, named_at_desk
 from starter import lookup
 from starter.context import Context
-from starter.desk.acts import Deed, asking, colleagues, possible, takers, wish_of
+from starter.desk.acts import DECIDING, Deed, Step, asking, colleagues, steps, takers
 from starter.desk.cards import NOT_THERE
 from starter.desk.door import Visitor
 from starter.desk.follow_up_words import Told, told
@@ -21,6 +21,7 @@ from starter.desk.names import Names
 from starter.desk.rights import Right, right_of
 from starter.desk.room import Room
 from starter.exits import Refusal
+from starter.onboarding.composed import composed
 from starter.page.recent_looks import Look
 from starter.pages import Send
 from starter.request_ids import is_request_id
@@ -29,6 +30,7 @@ from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.kinds import Kind, Named, referred
 from workflows.model.operations import OperationState
 from workflows.model.views import Shown
+from workflows.model.wishes import Choice
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
@@ -57,6 +59,11 @@ class Seen:
     shown: Shown
     right: Right
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What they can do now."""
+        return steps(self.shown) if self.right is Right.EVERYTHING else ()
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -81,7 +88,10 @@ class FollowUps:
         """Where these pages are."""
         visitors, acting = self._answers.visitors, self._answers.acting
         page = [f"/desk/{at_desk(Named(kind, '{id}'))}" for kind in Kind]
+        deciding = f"/desk/{at_desk(Named(Kind.ONBOARDING, '{id}'))}/{{part}}/{{choice}}"
         return [
+            Route(deciding, visitors(self.ask), methods=["GET"]),
+            Route(deciding, acting(self.act), methods=["POST"]),
             *(Route(path, visitors(self.show), methods=["GET"]) for path in page),
             *(Route(f"{path}/{{deed}}", visitors(self.ask), methods=["GET"]) for path in page),
             *(Route(f"{path}/{{deed}}", acting(self.act), methods=["POST"]) for path in page),
@@ -92,12 +102,11 @@ class FollowUps:
         seen = await self._seen(request, visitor)
         if seen is None:
             return await self._answers.inside(NOT_THERE, visitor)
-        deeds = [(deed, asking(deed, seen.what.kind)) for deed in _deeds(seen)]
         return self._answers.renderer.page(
             "follow_up.html",
             await self._answers.frame(visitor),
             it=await self._told(seen, visitor),
-            deeds=[(deed, self._say(visitor, words.label), words.grave) for deed, words in deeds],
+            deeds=[(one.path, self._say(visitor, one.asked.label), one.asked.grave) for one in seen.steps if one.deed],
             own=self._own_page(seen, visitor),
             own_says=self._say(visitor, _TO_OWN_PAGE[seen.what.kind]),
             done=self._done(request.query_params.get("done", ""), seen.what.kind, visitor),
@@ -105,32 +114,31 @@ class FollowUps:
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
         """Ask whether it is meant, and for what else is needed."""
-        seen, deed = await self._seen(request, visitor), _deed(request)
-        if seen is None or deed is None or seen.right is not Right.EVERYTHING:
+        seen, step = await self._seen(request, visitor), _step(request)
+        if seen is None or step is None or seen.right is not Right.EVERYTHING:
             return await self._answers.inside(NOT_THERE, visitor)
-        if deed not in _deeds(seen):
+        if step not in seen.steps:
             return self._answers.renderer.onward(at_desk(seen.what))
-        return await self._asking(deed, seen, visitor)
+        return await self._asking(step, seen, visitor)
 
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Do it, once for each form however often it is sent."""
-        seen, deed = await self._seen(request, visitor), _deed(request)
-        if seen is None or deed is None or seen.right is not Right.EVERYTHING:
+        seen, step = await self._seen(request, visitor), _step(request)
+        if seen is None or step is None or seen.right is not Right.EVERYTHING:
             return await self._answers.inside(NOT_THERE, visitor)
         page, op = at_desk(seen.what), self._answers.guard.op(visitor.name, form)
         try:
-            taker = await self._taker(seen, form.get("to", "")) if deed is Deed.DELEGATE else None
-            wish = wish_of(deed, visitor.id, form, taker)
-            receipt = await self._send(seen.what.reference, wish.replace(op=op), op)
+            taker = await self._taker(seen, form.get("to", "")) if step.deed is Deed.DELEGATE else None
+            receipt = await self._send(seen.what.reference, step.wish(visitor.id, form, taker).replace(op=op), op)
         except Refused as refused:
-            return await self._asking(deed, seen, visitor, Sent(form, str(refused), _REFUSED))
+            return await self._asking(step, seen, visitor, Sent(form, str(refused), _REFUSED))
         except NotConfirmed:
-            return await self._asking(deed, seen, visitor, Sent(form, _UNSURE, _UNCONFIRMED))
+            return await self._asking(step, seen, visitor, Sent(form, _UNSURE, _UNCONFIRMED))
         except (NotAdmitted, TemporalRefused):
-            return await self._asking(deed, seen, visitor, Sent(form, _NOT_DONE, _UNCONFIRMED))
+            return await self._asking(step, seen, visitor, Sent(form, _NOT_DONE, _UNCONFIRMED))
         except NotLiving:
             return self._answers.renderer.onward(f"{page}?done={_LATE}")
-        done = _UNDER_WAY if receipt.state is OperationState.OPEN else deed.value
+        done = _UNDER_WAY if receipt.state is OperationState.OPEN else (step.deed or step.choice or _LATE)
         return self._answers.renderer.onward(f"{page}?done={done}")
 
     async def _taker(self, seen: Seen, words: str) -> str | None:
@@ -153,11 +161,13 @@ class FollowUps:
         names = self._names(seen)
         titled = seen.right is not Right.LOOK or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
         everything = seen.right is Right.EVERYTHING
-        return await told(seen.shown, visitor, names.of, self._room.clock(), everything=everything, titled=titled)
+        return await told(
+            seen.shown, visitor, names.of, self._room.clock(), everything=everything, titled=titled, steps=seen.steps
+        )
 
-    async def _asking(self, deed: Deed, seen: Seen, visitor: Visitor, sent: Sent | None = None) -> Response:
+    async def _asking(self, step: Step, seen: Seen, visitor: Visitor, sent: Sent | None = None) -> Response:
         sent = sent or Sent()
-        asked, say, names = asking(deed, seen.what.kind), visitor.reader.language.say, self._names(seen)
+        asked, say, names = step.asked, visitor.reader.language.say, self._names(seen)
         frame = await self._answers.frame(visitor)
         why = say(sent.refusal) if sent.refusal else ""
         if sent.status == _REFUSED:
@@ -167,7 +177,8 @@ class FollowUps:
             frame,
             status=sent.status,
             it=await self._told(seen, visitor),
-            deed=deed.value,
+            deed=step.path,
+            why=step.why,
             label=say(asked.label),
             hint=say(asked.hint),
             force=say(asked.force) if asked.force else "",
@@ -188,6 +199,8 @@ class FollowUps:
         say = visitor.reader.language.say
         if done in (_UNDER_WAY, _LATE):
             return say(_NEWS[done])
+        if kind is Kind.ONBOARDING and done in list(DECIDING):
+            return say(DECIDING[Choice(done)].done)
         return say(asking(Deed(done), kind).done) if done in list(Deed) else ""
 
     def _own_page(self, seen: Seen, visitor: Visitor) -> str:
@@ -204,11 +217,12 @@ def looker(context: Context) -> Look:
     """Asks the workflow, else what Temporal and the store have; raises what does not answer."""
 
     async def look(reference: str) -> Shown | None:
+        what = referred(reference)
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
-                return await lookup.look_at(
-                    context.client, context.store, referred(reference), within=_WORKER_ANSWERS_WITHIN
-                )
+                if what.kind is Kind.ONBOARDING:
+                    return await composed(context.client, context.store, what.id)
+                return await lookup.look_at(context.client, context.store, what, within=_WORKER_ANSWERS_WITHIN)
         except Refusal:
             return None
 
@@ -219,10 +233,9 @@ def _what(request: Request) -> Named | None:
     return named_at_desk(request.url.path.removeprefix("/desk/"))
 
 
-def _deed(request: Request) -> Deed | None:
-    found = request.path_params["deed"]
-    return Deed(found) if found in list(Deed) else None
-
-
-def _deeds(seen: Seen) -> tuple[Deed, ...]:
-    return possible(seen.shown) if seen.right is Right.EVERYTHING else ()
+def _step(request: Request) -> Step | None:
+    what, params = _what(request), request.path_params
+    if "part" in params:
+        return Step.of_choice(Choice(params["choice"]), params["part"]) if params["choice"] in list(DECIDING) else None
+    deed = params["deed"]
+    return Step.of_deed(Deed(deed), what.kind) if what and deed in list(Deed) else None

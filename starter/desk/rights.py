@@ -4,6 +4,7 @@ from enum import Enum, auto
 
 from starter.desk.door import Visitor
 from starter.desk.views import Standing
+from workflows.kinds import Kind
 from workflows.model.views import Shown
 
 
@@ -23,6 +24,8 @@ def right_of(visitor: Visitor, standing: Standing, shown: Shown) -> Right:
     if standing.operator or shown.requester == visitor.id or shown.requester in standing.reports:
         return Right.EVERYTHING
     asked = [line.person for line in shown.lines]
+    if shown.type is Kind.ONBOARDING:  # It asks nobody itself, its parts do.
+        asked = [one.person for one in shown.waiting_for]
     if visitor.id in asked:
         return Right.OWN
     return Right.LOOK if any(person in standing.reports for person in asked) else Right.NOTHING

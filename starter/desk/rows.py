@@ -42,6 +42,8 @@ class Row:
     near: str
     overdue: bool
     problems: tuple[str, ...]
+    stage: str = ""
+    """Of an onboarding, as its file calls it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Telling:
             near=self.near(line.due_at) if line.due_at and line.open else "",
             overdue=line.overdue,
             problems=problems_of(language, line.problem, line.attention, line.trouble),
+            stage=line.stage if line.open else "",
         )
 
     def near(self, instant: datetime) -> str:

@@ -50,6 +50,7 @@ _HAPPENED: Final = {
     SignerState.COPIED.value: phrase("{who} got a copy"),
     "cancellation asked for": phrase("{who} asked to cancel it"),
     "reminder asked for": phrase("{who} asked for a reminder"),
+    "link asked for": phrase("{who} asked for a new link"),
     "paused": phrase("{who} paused it"),
     "resumed": phrase("{who} let it go on"),
     "blocked": phrase("{who} cannot go on"),
@@ -98,6 +99,7 @@ _TOLD: Final = {
     Stage.REASSIGNED: phrase("{who} was told that somebody else is asked"),
     Stage.SETTLED: phrase("{who} was told how it ended"),
     Stage.UNDELIVERED: phrase("{who} was told that somebody could not be told"),
+    Stage.LINK: phrase("{who} was sent their link once more"),
     Stage.MAIL: phrase("{who} got a mail of Core Signature"),
 }
 _REASONS: Final[Mapping[str, str]] = {

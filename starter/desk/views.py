@@ -28,6 +28,7 @@ class View(StrEnum):
     ASKED = "asked"
     PEOPLE = "people"
     ATTENTION = "attention"
+    ONBOARDINGS = "onboardings"
 
 
 LABELS: Final = {
@@ -35,6 +36,7 @@ LABELS: Final = {
     View.ASKED: phrase("Asked by me"),
     View.PEOPLE: phrase("My people"),
     View.ATTENTION: phrase("Needs attention"),
+    View.ONBOARDINGS: phrase("Onboardings"),
 }
 
 
@@ -90,7 +92,7 @@ class Standing:
     operator: bool = False
     more_reports: bool = False
     """Whether there are more of them than one query may name."""
-    views: tuple[View, ...] = field(default=(View.WAITING, View.ASKED))
+    views: tuple[View, ...] = field(default=(View.WAITING, View.ASKED, View.ONBOARDINGS))
 
 
 class Standings:
@@ -107,6 +109,7 @@ class Standings:
         views = [View.WAITING, View.ASKED]
         views += [View.PEOPLE] if reports else []
         views += [View.ATTENTION] if operator else []
+        views += [View.ONBOARDINGS]
         return Standing(reports, operator, len(reports) > PEOPLE_AT_MOST, tuple(views))
 
     async def _is_operator(self, person: str) -> bool:
@@ -138,3 +141,6 @@ def wanted(view: View, visitor: Visitor, standing: Standing, filters: Filters) -
             return replace(base, people=standing.reports[:PEOPLE_AT_MOST])
         case View.ATTENTION:
             return replace(base, attention=True)
+        case View.ONBOARDINGS:
+            mine = () if standing.operator else (visitor.id, *standing.reports)[:PEOPLE_AT_MOST]
+            return replace(base, people=mine, types=(Kind.ONBOARDING.names.workflow,))

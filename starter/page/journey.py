@@ -15,7 +15,7 @@ from activities.language import Language, phrase
 from activities.links import USES, Links, LinkUse
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
-from starter.page.journey_looks import JourneySeen, PartStands, kind_of
+from starter.page.journey_looks import Asked, JourneySeen, kind_of
 from starter.page.screens import Nearness, Tone
 from starter.page.standing import ending
 from starter.page.words import nearness_of
@@ -197,14 +197,15 @@ class _Told:
             self._rows[Place.DONE] += (Row(one.title, self._on(one.at)) for one in news)
 
     def _sort_in(self, part: PartLine) -> None:
-        stands = self._seen.parts.get(part.id)
-        mine = next((one for one in stands.waiting if one.who == self._me), None) if stands else None
+        asked = self._seen.asked.get(part.id, ())
+        mine = next((one for one in asked if one.who == self._me), None)
         if part.state in ("open", "undecided"):
             if mine:
-                self._rows[Place.YOURS].append(self._row(part, Place.YOURS, mine.since, stands, mine.id))
-            elif part.told or (stands and self._of_customer(stands)):
-                place, since = self._place(part, stands)
-                self._rows[place].append(self._row(part, place, since, stands))
+                self._rows[Place.YOURS].append(self._row(part, Place.YOURS, mine.since, mine.id))
+            elif part.told or self._of_customer(asked):
+                place = self._place(part, asked)
+                since = part.at if part.state == "undecided" else asked[0].since if asked else part.since
+                self._rows[place].append(self._row(part, place, since))
             else:
                 self._hidden += 1
         elif part.told and part.state == "done":
@@ -212,26 +213,17 @@ class _Told:
         elif part.told and part.state == "waived":
             self._rows[Place.DONE].append(Row(part.title, (self.say.say("no longer needed"),)))
 
-    def _of_customer(self, stands: PartStands) -> bool:
-        return any(one.who in self._seen.customers.values() for one in stands.waiting)
+    def _of_customer(self, asked: tuple[Asked, ...]) -> bool:
+        return any(one.who in self._seen.customers.values() for one in asked)
 
-    def _place(self, part: PartLine, stands: PartStands | None) -> tuple[Place, datetime | None]:
-        """With whom something is that this reader is not asked for; what nobody says is with whom the file says."""
-        if part.state == "undecided":
-            return Place.OURS, part.at
-        if stands:
-            colleague = self._of_customer(stands)
-            since = stands.waiting[0].since if stands.waiting else part.since
-            return Place.COLLEAGUE if colleague else Place.OURS, since
-        if part.team != _CUSTOMER:
-            return Place.OURS, part.since
-        return Place.YOURS if self._to.id == self._seen.shown.customer else Place.COLLEAGUE, part.since
+    def _place(self, part: PartLine, asked: tuple[Asked, ...]) -> Place:
+        """With whom something is that this reader is not asked for; what does not answer is with whom the file says."""
+        if part.state == "undecided" or part.team != _CUSTOMER or part.status is not None:
+            return Place.COLLEAGUE if part.state == "open" and self._of_customer(asked) else Place.OURS
+        return Place.YOURS if self._to.id == self._seen.shown.customer else Place.COLLEAGUE
 
-    def _row(
-        self, part: PartLine, place: Place, since: datetime | None, stands: PartStands | None, me: str | None = None
-    ) -> Row:
-        reader, due_at = self._to.reader, (stands and stands.due_at) or part.due_at
-        kind = kind_of(part)
+    def _row(self, part: PartLine, place: Place, since: datetime | None, me: str | None = None) -> Row:
+        reader, due_at, kind = self._to.reader, part.due_at, kind_of(part)
         return Row(
             part.title,
             (self.say.say(_SINCE[place], since=reader.shortly(since, self._now)),) if since else (),

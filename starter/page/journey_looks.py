@@ -1,7 +1,8 @@
-"""What the page of a customer's onboarding knows: the onboarding, and for whom its open parts wait, by one look."""
+"""What the page of a customer's onboarding knows: its whole picture, and who of the customer each part waits for."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,12 +10,11 @@ from typing import Final
 from activities.people import Directory, DirectoryFailure
 from starter.page.recent_looks import Look
 from workflows.kinds import Kind, named, referred
-from workflows.model.views import OnboardingShow, PartLine, RequestShow, TaskShow
+from workflows.model.subject import Status
+from workflows.model.views import OnboardingShow, PartLine
 
-PARTS_ASKED_AT_MOST: Final = 40
-"""Open parts that one look asks; of the others the onboarding alone says how they stand."""
-FRESH_SECONDS: Final = 2.0
-"""Within which one look serves everybody who opens a page of an onboarding."""
+PEOPLE_LOOKED_UP_AT_MOST: Final = 60
+"""Of those for whom its parts wait; the others are taken for people of ours."""
 
 
 @dataclass(frozen=True)
@@ -27,25 +27,19 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class PartStands:
-    """How an open part stands by itself."""
-
-    waiting: tuple[Asked, ...]
-    due_at: datetime | None
-
-
-@dataclass(frozen=True)
 class JourneySeen:
-    """An onboarding as it stands; `customers` are who its customer and their colleagues are, by their ids in it."""
+    """An onboarding as it stands, with whom each part waits for that answered, by its id.
+
+    `customers` are who its customer and their colleagues are, by their ids in the onboarding.
+    """
 
     shown: OnboardingShow
     customers: Mapping[str, str]
-    parts: Mapping[str, PartStands]
-    """By the ids of the parts."""
+    asked: Mapping[str, tuple[Asked, ...]]
 
 
 class JourneyLook:
-    """Looks at an onboarding and at its open parts; never fails, as its `look` does not."""
+    """Looks at an onboarding once for everybody; never fails, as its `look` does not."""
 
     def __init__(self, look: Look, directory: Directory) -> None:
         self._look = look
@@ -56,23 +50,18 @@ class JourneyLook:
         shown = await self._look(reference)
         if not isinstance(shown, OnboardingShow) or (shown.partial and not shown.status.ended):
             return None
-        beside = referred(reference).workflow_id
         ids = (shown.customer, *shown.colleagues)
-        whos = await asyncio.gather(*(self._who(id, beside) for id in ids))
-        asked = () if shown.status.ended else tuple(_open_parts(shown))[:PARTS_ASKED_AT_MOST]
-        stand = await asyncio.gather(*(self._stands(workflow) for _, workflow in asked))
-        known = {part.id: one for (part, _), one in zip(asked, stand, strict=True) if one}
-        return JourneySeen(shown, dict(zip(ids, whos, strict=True)), known)
+        whos = await asyncio.gather(*(self._who(id, referred(reference).workflow_id) for id in ids))
+        return JourneySeen(shown, dict(zip(ids, whos, strict=True)), await self._asked(shown))
 
-    async def _stands(self, workflow: str) -> PartStands | None:
-        what = named(workflow)
-        shown = await self._look(what.reference) if what else None
-        if not isinstance(shown, RequestShow | TaskShow) or shown.partial:
-            return None
-        waiting = shown.waiting_for
-        whos = await asyncio.gather(*(self._who(one.person, workflow) for one in waiting))
-        asked = (Asked(one.person, who, one.since) for one, who in zip(waiting, whos, strict=True))
-        return PartStands(tuple(asked), shown.due_at)
+    async def _asked(self, shown: OnboardingShow) -> dict[str, tuple[Asked, ...]]:
+        theirs = {part.id: part for stage in shown.stages for part in stage.parts if _may_be_theirs(part)}
+        waiting = [one for one in shown.waiting_for if one.part in theirs][:PEOPLE_LOOKED_UP_AT_MOST]
+        whos = await asyncio.gather(*(self._who(one.person, theirs[one.part].workflow or "") for one in waiting))
+        found: dict[str, tuple[Asked, ...]] = defaultdict(tuple)
+        for one, who in zip(waiting, whos, strict=True):
+            found[one.part] += (Asked(one.person, who, one.since),)
+        return found
 
     async def _who(self, id: str, beside: str) -> str:
         """The same for one person everywhere: who stands in full has another id in each file, and one address."""
@@ -82,12 +71,9 @@ class JourneyLook:
             return f"{beside}/{id}"
 
 
-def _open_parts(shown: OnboardingShow) -> Iterator[tuple[PartLine, str]]:
-    """Those that the customer is told of, and agreements, which may ask a colleague of theirs; the former first."""
-    parts = [part for stage in shown.stages for part in stage.parts if part.state == "open"]
-    for part in sorted(parts, key=lambda part: not part.told):
-        if part.workflow and (part.told or kind_of(part) is Kind.REQUEST):
-            yield part, part.workflow
+def _may_be_theirs(part: PartLine) -> bool:
+    """Whether it has answered, and may ask one of the customer's people: an agreement may ask a colleague of theirs."""
+    return part.status not in (None, Status.CONVERTING) and (part.told or kind_of(part) is Kind.REQUEST)
 
 
 def kind_of(part: PartLine) -> Kind | None:

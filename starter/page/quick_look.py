@@ -13,6 +13,7 @@ from activities.tasks.cover_sheet import TaskCover
 from starter.codec import CodecError
 from starter.exits import Refusal
 from starter.lookup import look_at, recorded
+from starter.onboarding.composed import composed
 from workflows.kinds import Kind, Named, referred
 from workflows.model.views import Shown
 
@@ -41,6 +42,9 @@ class QuickLook:
         """Where a request or a task stands; None when nobody says it in time, and the store does not know of it."""
         what = referred(reference)
         try:
+            if what.kind is Kind.ONBOARDING:
+                async with asyncio.timeout(2 * self._seconds):  # Its parts are asked after it.
+                    return await composed(self._client, self._store, what.id)
             async with asyncio.timeout(self._seconds):
                 return await look_at(self._client, self._store, what, within=_WORKER_ANSWERS_WITHIN)
         except _NOT_SAID:

@@ -32,6 +32,7 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = sorted(words(app))
+OF_ONBOARD = ("answer", "cancel", "decide", "done", "link", "list", "map", "preview", "show", "start")
 OF_TASK = (
     *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "list"),
     *("pause", "remind", "resume", "show", "start", "unblock", "waive"),
@@ -53,7 +54,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "doctor",
         "fast-forward",
         "init",
-        *(f"onboard {word}" for word in ("answer", "cancel", "decide", "done", "list", "map", "show", "start")),
+        *(f"onboard {word}" for word in OF_ONBOARD),
         "people sign-out",
         "person show",
         "request answer",

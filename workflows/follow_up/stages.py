@@ -33,6 +33,7 @@ class Stage(StrEnum):
     NOTICE = "notice"
     BEGUN = "begun"
     FINISHED = "finished"
+    LINK = "link"
 
 
 MAILED_ALONG: Final = "mail-along"

@@ -21,6 +21,7 @@ from workflows.names import (
     PAUSE,
     REMIND,
     RESUME,
+    SEND_LINK,
     SNOOZE,
     SUBSCRIBE,
     UNBLOCK,
@@ -146,6 +147,10 @@ class Decision(Wish):
     content: str | None = None
 
 
+class NewLink(Wish):
+    """Update `send_link`: send whoever wishes it the link to their page of an onboarding once more."""
+
+
 AnyWish: TypeAlias = Wish | NotNow | Question | Block
 UPDATES: Final[Mapping[type[AnyWish], str]] = {
     Cancellation: CANCEL,
@@ -163,6 +168,7 @@ UPDATES: Final[Mapping[type[AnyWish], str]] = {
     Block: BLOCK,
     Unblock: UNBLOCK,
     Decision: DECIDE,
+    NewLink: SEND_LINK,
 }
 """The update that takes each."""
 

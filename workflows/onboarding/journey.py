@@ -21,7 +21,7 @@ from workflows.model.notices import NoticeAction
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, PartToStart, StagePlan
 from workflows.model.subject import Status
 from workflows.model.texts import name_fault, reason_fault, text_fault
-from workflows.model.wishes import Choice, Decision, Ending, Problem
+from workflows.model.wishes import Choice, Decision, Ending, NewLink, Problem
 
 TRIES_AT_MOST: Final = 20
 """How often a part is started."""
@@ -140,6 +140,10 @@ class Journey(FollowUp):
     parts: tuple[Part, ...]
     decided: tuple[str, ...] = ()
     """Tasks to decide that are to be ended, for the decision was made."""
+    links: tuple[str, ...] = ()
+    """Who is to be sent the link to their page once more."""
+    links_sent: int = 0
+    """How often that was done."""
     looks: int = 0
     looked_at: AwareDatetime
 
@@ -264,6 +268,11 @@ class Journey(FollowUp):
         over = {"state": PartState.DONE, "since": now, "at": now} if news is News.NOTICE else {}
         return self.with_part(part.id, lambda one: one.replace(told=(*one.told, news), **over))
 
+    def sent_links(self, people: tuple[str, ...]) -> Self:
+        """These were sent theirs."""
+        left = tuple(one for one in self.links if one not in people)
+        return self.replace(links=left, links_sent=self.links_sent + 1)
+
     def decide(self, wish: Decision) -> Self:
         """Do with a part what its owner has decided; the task to decide is to be ended."""
         part = self.part(wish.part)
@@ -348,6 +357,20 @@ def _refuse_again(part: Part, wish: Decision) -> str | None:
     if wish.choice is Choice.REPLACE and wish.content is None:
         return "a replacement needs a file"
     return f"{part.id} was started {part.tries} times already" if part.tries >= TRIES_AT_MOST else None
+
+
+def refuse_send_link(journey: Journey, wish: NewLink, customers: tuple[str, ...]) -> str | None:
+    """Why somebody cannot be sent a link."""
+    if why := living_refusal(journey) or name_fault(wish.actor):
+        return why
+    return None if wish.actor in customers else f"{wish.actor} is none of the customer's people"
+
+
+def send_link(journey: Journey, wish: NewLink, now: datetime) -> Journey:
+    """Have whoever wishes it sent their link; one that is still to be sent serves them as well."""
+    if wish.actor in journey.links:
+        return journey
+    return journey.replace(links=(*journey.links, wish.actor)).note(now, "link asked for", wish.actor, None)
 
 
 def decide(journey: Journey, wish: Decision, now: datetime) -> Journey:

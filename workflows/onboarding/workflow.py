@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.onboarding.show as views
     from workflows.follow_up.living import LivingWorkflow
     from workflows.follow_up.patience import despite_cancellation
+    from workflows.follow_up.stages import Stage
     from workflows.kinds import Kind
     from workflows.model.notices import Delivery, Notice, NoticeAction
     from workflows.model.onboarding import (
@@ -28,10 +29,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.settlement import Settled, SettledOnboarding, SettledTask
     from workflows.model.subject import Status, Subject
     from workflows.model.views import OnboardingShow
-    from workflows.model.wishes import Decision
+    from workflows.model.wishes import Decision, NewLink
     from workflows.names import (
         CUSTOMER_ONBOARDING,
         DECIDE,
+        SEND_LINK,
         SHOW,
         SIGNATURE_SETTLED,
         TASK_SETTLED,
@@ -82,6 +84,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
             await self._end_decided()
             await self._start(journeys.to_start(self._progress, stage))
             await self._tell(stage)
+            await self._send_links()
             if not news():
                 if journeys.is_over(self._progress, stage):
                     self._progress = self._progress.leave(workflow.now())
@@ -151,16 +154,32 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
         """Tell everyone concerned, once, what has happened to the parts of a stage."""
         while news := tuple(journeys.news_of(self._progress, stage))[:AT_ONCE]:
             notices = tuple(notice for plan, _, what in news for notice in self._notices(plan, what))
-            while notices:
-                delivery = Delivery(subject=self.subject, notices=notices, now=workflow.now(), page=self._progress.page)
-                report = await self.call(PushService.deliver, delivery, options.NOTIFY, f"tell {len(notices)} people")
-                if report is None:
-                    return
-                known = self._progress.paged(delivery.page).told(report.delivered, workflow.now())
-                self._progress = known
-                notices = tuple(one for one in notices if one.key in report.open_notices)
+            if not await self._deliver(notices):
+                return
             for _, part, what in news:
                 self._progress = self._progress.told_of(part, what, workflow.now())
+
+    async def _send_links(self) -> None:
+        """Send their links to whoever wished it."""
+        if people := self._progress.links:
+            id, stage = self._request.onboarding.id, f"{Stage.LINK}-{self._progress.links_sent + 1}"
+            keys = {person: notice_key(id, stage, person) for person in people}
+            notices = (
+                Notice(key=key, stage=stage, person=person, action=NoticeAction.OPEN) for person, key in keys.items()
+            )
+            if await self._deliver(tuple(notices)):
+                self._progress = self._progress.sent_links(people)
+
+    async def _deliver(self, notices: tuple[Notice, ...]) -> bool:
+        """Tell people until each has a line in the ledger; whether that could be done."""
+        while notices:
+            delivery = Delivery(subject=self.subject, notices=notices, now=workflow.now(), page=self._progress.page)
+            report = await self.call(PushService.deliver, delivery, options.NOTIFY, f"tell {len(notices)} people")
+            if report is None:
+                return False
+            self._progress = self._progress.paged(delivery.page).told(report.delivered, workflow.now())
+            notices = tuple(one for one in notices if one.key in report.open_notices)
+        return True
 
     def _notices(self, plan: PartPlan, what: News) -> Iterable[Notice]:
         onboarding, stage = self._request.onboarding, f"{what}-{plan.id}"
@@ -217,6 +236,16 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
     def decide(self, wish: Decision) -> Receipt:
         """Send it again, replace it, go on without it, or stop."""
         return self._take_down(journeys.decide, wish)
+
+    @workflow.update(name=SEND_LINK, description="Send somebody of the customer's the link to their page once more")
+    def send_link(self, wish: NewLink) -> Receipt:
+        """Send it to their own devices, or by mail."""
+        return self._take_down(journeys.send_link, wish)
+
+    @send_link.validator
+    def _may_send_link(self, wish: NewLink) -> None:
+        customers = tuple(one.person for one in self._request.onboarding.people)
+        self._allow(wish, journeys.refuse_send_link(self._progress, wish, customers))
 
     @decide.validator
     def _may_decide(self, wish: Decision) -> None:

@@ -1,0 +1,101 @@
+"""The stages of an onboarding at the desk: each part with whom it is, since and until when, and what may be done."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from activities.due import due_sentence
+from activities.language import phrase
+from activities.links import at_desk
+from activities.reader import Reader
+from starter.desk.acts import Step
+from starter.desk.rows import Name
+from starter.desk.words import status_of
+from workflows.kinds import named
+from workflows.model.views import OnboardingShow, PartLine, WaitingForPart
+
+PARTS_SHOWN_AT_MOST: Final = 100
+"""Of one stage; the others are counted."""
+_STAGES: Final = {
+    "coming": phrase("comes later"),
+    "open": phrase("under way"),
+    "done": phrase("done"),
+    "stopped": phrase("stopped"),
+}
+_PARTS: Final = {**_STAGES, "undecided": phrase("waits for a decision"), "waived": phrase("no longer needed")}
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """One part; `path` is its page at the desk, `says` why it waits for a decision, `choices` what may be decided."""
+
+    title: str
+    state: str
+    path: str
+    good: bool
+    says: str
+    choices: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class StageRows:
+    """One stage; `more` counts the parts that are not shown."""
+
+    name: str
+    state: str
+    parts: tuple[PartRow, ...]
+    more: str
+
+
+async def stages_of(
+    shown: OnboardingShow, reader: Reader, name: Name, now: datetime, *, everything: bool, steps: tuple[Step, ...]
+) -> tuple[StageRows, ...]:
+    """All of them; why something went wrong only for those who may know `everything`."""
+    told, rows = _Telling(shown, reader, name, now, everything, steps), []
+    for stage in shown.stages:
+        state = reader.language.say(_STAGES.get(stage.state, stage.state))
+        since = f" · {reader.shortly(stage.since, now)}" if stage.since and stage.state == "open" else ""
+        parts = tuple([await told.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
+        left = len(stage.parts) - len(parts)
+        more = reader.language.say_count("and {count} more", "and {count} more", left) if left else ""
+        rows.append(StageRows(stage.name, state + since, parts, more))
+    return tuple(rows)
+
+
+@dataclass(frozen=True)
+class _Telling:
+    shown: OnboardingShow
+    reader: Reader
+    name: Name
+    now: datetime
+    everything: bool
+    steps: tuple[Step, ...]
+
+    async def row(self, part: PartLine) -> PartRow:
+        what = named(part.workflow) if part.workflow else None
+        choices = ((one.path, self.reader.language.say(one.asked.label)) for one in self.steps if one.part == part.id)
+        return PartRow(
+            part.title,
+            await self._state(part),
+            at_desk(what) if what else "",
+            part.state == "done",
+            part.says if self.everything else "",
+            tuple(choices),
+        )
+
+    async def _state(self, part: PartLine) -> str:
+        say = self.reader.language.say
+        if part.state == "done" and part.at:
+            return f"{say(_PARTS['done'])} · {self.reader.shortly(part.at, self.now)}"
+        waiting = [one for one in self.shown.waiting_for if one.part == part.id]
+        if part.state != "open" or not waiting:
+            ended = status_of(part.status, self.reader.language) if part.status and part.state == "undecided" else ""
+            return " · ".join(filter(None, (say(_PARTS.get(part.state, part.state)), ended)))
+        due = due_sentence(part.due_at, self.reader, self.now) if part.due_at else ""
+        return " · ".join(filter(None, (await self._with(waiting), due)))
+
+    async def _with(self, waiting: list[WaitingForPart]) -> str:
+        beside = [await self.name(one.person) for one in waiting]
+        people = self.reader.language.enumerate(dict.fromkeys(beside))
+        since = self.reader.shortly(min(one.since for one in waiting), self.now)
+        return self.reader.language.say("with {people} since {since}", people=people, since=since)
