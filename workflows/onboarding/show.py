@@ -61,15 +61,16 @@ def settled(given: OnboardingInput, journey: Journey) -> SettledOnboarding:
 
 def details(shown: OnboardingShow, namespace: str) -> str:
     """The Web UI's live details in Markdown: the stages, and the open parts with a link to each."""
-    lines = [f"### {shown.says}", ""]
+    lines = [f"### {shown.says}"]
     for stage in shown.stages:
         since = f" since {stamp(stage.since)}" if stage.state == "open" else ""
-        lines.append(f"- **{stage.name}** · {stage.state}{since}")
+        lines += ["", f"**{stage.name}** · {stage.state}{since}"]
         if stage.state == "open":
-            lines += [f"  - {_part_words(part, namespace)}" for part in stage.parts[:SHOWN_AT_MOST]]
+            # No list inside a list: the Web UI runs it together.
+            lines += ["", *(f"- {_part_words(part, namespace)}" for part in stage.parts[:SHOWN_AT_MOST])]
             if (more := len(stage.parts) - SHOWN_AT_MOST) > 0:
-                lines.append(f"  - and {more} more")
-    lines += [f"- to be told: {h.target} · {h.state} · {h.attempts} attempts" for h in shown.handoffs]
+                lines.append(f"- and {more} more")
+    lines += ["", *(f"- to be told: {h.target} · {h.state} · {h.attempts} attempts" for h in shown.handoffs)]
     return "\n".join(lines)
 
 
