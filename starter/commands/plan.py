@@ -1,4 +1,4 @@
-"""`countersign request plan`: the calendar of a request before it is sent, or changes of a living one."""
+"""`plan`: the calendar of a request or an onboarding before it is started, or changes of a living request."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,14 +9,17 @@ from typing import Annotated, Any
 from cyclopts import Parameter, Token
 
 from activities.store import Store
-from starter import clients, requests
+from starter import clients, many, requests
 from starter.commands.arguments import AsJson, RequestFile
 from starter.commands.printing import answer, note
 from starter.context import opened
 from starter.exits import Refusal
+from starter.fast_forward import span
 from starter.needs import Need
+from starter.onboarding import starting
 from starter.plan import calendar, comparison, svg, tables
 from starter.plan import ics as calendar_file
+from starter.plan import onboarding as journey
 from starter.settings import Settings
 from starter.startup import ready
 from starter.terminal import Terminal
@@ -104,6 +107,48 @@ async def plan(
         await _write("picture", picture, svg.picture_of(found, there))
     elif not json and Terminal().is_terminal:
         note("--picture weeks.svg draws these weeks for people without a terminal")
+
+
+Long = Annotated[str, Parameter(validator=_as_typed(span))]
+
+
+async def onboarding(
+    file: RequestFile,
+    /,
+    *,
+    at: At = None,
+    zone: Zone = None,
+    signed_after: Long = "2d",
+    done_after: Long = "2d",
+    json: AsJson = False,
+) -> None:
+    """Show the whole calendar of an onboarding, its parts in their stages, before it is started. Needs no server.
+
+    Parameters
+    ----------
+    file
+        An onboarding in YAML or JSON; `-` reads standard input.
+    at
+        When it would be started: `2026-11-02`, or `2026-11-02T09:00` on the clock of the zone; default: now.
+    zone
+        The zone in which times are shown; default: that of this machine (with --json, of whoever is told).
+    signed_after
+        How long after their turn came everybody is assumed to sign, such as 4h, 2d or 1w.
+    done_after
+        How long after they were asked people are assumed to have done a task or a step.
+    json
+        Print the whole plan as JSON.
+    """
+    settings = ready(Need.PEOPLE)
+    there = calendar.zone_of(zone)
+    begins = calendar.sending_time(at, there, datetime.now(UTC))
+    prepared, *others = await many.read(settings, starting.preparing(settings), [file], now=begins)
+    if others:
+        raise Refusal(f"{file} has {len(others) + 1} onboardings: one plan is of one")
+    directory = clients.directory(settings, Store(settings.store_url))
+    assumed = journey.Assumed(signed_after=signed_after, done_after=done_after)
+    found = await journey.plan(prepared, directory, begins, assumed, there)
+    answer(found, tables.of_onboarding(found, there), as_json=json)
 
 
 async def _write(what: str, path: Path, content: bytes) -> None:

@@ -41,6 +41,7 @@ _OF_ONBOARD: Final = {
     "show": "show:onboarding",
     "list": "listing:onboardings",
     **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel")},
+    "plan": "plan:onboarding",
     "map": "mapping:map_deal",
     "link": "onboarding_links:link",
     "preview": "onboarding_links:preview",

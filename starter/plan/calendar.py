@@ -194,7 +194,7 @@ async def _branch(
     lines = []
     for one in happenings:
         there = zone or (await directory.person(one.to, prepared.request.brief.workflow_id)).tz
-        lines.append(_line(one, there, _layer(one, prepared)))
+        lines.append(line_of(one, there, _layer(one, prepared)))
     return Branch(says=_says(signing, outcome), outcome=outcome, lines=tuple(lines))
 
 
@@ -205,7 +205,8 @@ def _says(signing: Mapping[str, str], outcome: Status) -> str:
     return some if outcome is Status.SIGNED else f"{some}, then nobody acts"
 
 
-def _line(one: Happening, zone: ZoneInfo, layer: str | None) -> PlanLine:
+def line_of(one: Happening, zone: ZoneInfo, layer: str | None = None) -> PlanLine:
+    """The line of something that would happen, on the clock of a zone."""
     return PlanLine(
         at=one.at,
         local=one.at.astimezone(zone).isoformat(timespec="minutes"),

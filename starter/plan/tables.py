@@ -9,6 +9,7 @@ from rich.text import Text
 
 from starter.plan.calendar import Branch, Plan
 from starter.plan.comparison import Change, Difference, What
+from starter.plan.onboarding import OnboardingPlan
 from starter.plan.weeks import Picture
 from starter.terminal import Cell, Instant, Rows, Sentence, ZoneLine
 
@@ -18,6 +19,11 @@ _MARKS: Final = {What.ADDED: ("+", "green"), What.REMOVED: ("-", "red"), What.MO
 def of_plan(plan: Plan, zone: tzinfo | None = None) -> Group:
     """Every branch with its picture, then the policy; all on one clock, by default that of whoever reads."""
     return Group(*_plan(plan, zone))
+
+
+def of_onboarding(plan: OnboardingPlan, zone: tzinfo | None = None) -> Group:
+    """Stage after stage, with everything that would happen in it in the order of time."""
+    return Group(*_onboarding(plan, zone))
 
 
 def of_difference(found: Difference) -> Group:
@@ -39,6 +45,26 @@ def _plan(plan: Plan, zone: tzinfo | None) -> Iterator[RenderableType]:
     for one in plan.policy:
         policy.add(one.field, _value(one.value), one.layer)
     yield policy
+
+
+def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
+    yield Text(f"{plan.id}: {plan.customer} ({plan.kind})", "bold")
+    yield Sentence(f"if it were started {_utc(plan.at)} and {plan.assumed.words}: done {_utc(plan.ends_at)}", zone=zone)
+    yield ZoneLine(zone)
+    for stage in plan.stages:
+        yield Text(f"\n{stage.name}", "bold")
+        yield Sentence(f"from {_utc(stage.begins_at)} to {_utc(stage.ends_at)}", "dim", zone=zone)
+        table = Rows("when", "part", "what", "to", "why", whole=("when", "part"), clipped="why")
+        lines = [(line, part) for part in stage.parts for line in part.lines if not line.suppressed]
+        for line, part in sorted(lines, key=lambda one: one[0].at):
+            when = Instant(line.at, weekday=True, zone=zone)
+            table.add(when, part.id, line.stage, line.to, Text(line.why, "dim"))
+        yield table
+        due = Rows("part", "title", "due", "ends", "outcome", whole=("part", "due"))
+        for part in stage.parts:
+            ends = Instant(part.ends_at, weekday=True, zone=zone)
+            due.add(part.id, part.title, Instant(part.due_at, weekday=True, zone=zone), ends, part.outcome)
+        yield due
 
 
 def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:

@@ -32,7 +32,7 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = sorted(words(app))
-OF_ONBOARD = ("answer", "cancel", "decide", "done", "link", "list", "map", "preview", "show", "start")
+OF_ONBOARD = ("answer", "cancel", "decide", "done", "link", "list", "map", "plan", "preview", "show", "start")
 OF_TASK = (
     *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "list"),
     *("pause", "remind", "resume", "show", "start", "unblock", "waive"),

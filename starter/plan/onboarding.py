@@ -1,0 +1,169 @@
+"""`countersign onboard plan`: the whole calendar of an onboarding, its parts in their stages; no server, no network.
+
+Nobody knows when people act, so it is assumed: everybody signs, or does what is theirs, so long after their turn came.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime
+
+from activities.calendars.wall_clock import after, in_words
+from activities.onboarding.input import PreparedOnboarding
+from activities.people import Directory
+from activities.planner import PolicyPlanner
+from activities.requests.input import Prepared
+from activities.tasks.input import PreparedTask
+from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
+from starter.plan.dry_run import DryRun, Happening
+from workflows.follow_up.inputs import planning_of
+from workflows.follow_up.stages import Stage
+from workflows.model.base import Model
+from workflows.model.onboarding import PartKind, PartPlan, StagePlan
+from workflows.model.subject import Status
+from workflows.task.progress import TaskProgress
+
+_DONE: Final = "done"
+_NOTICE: Final = "notice"
+
+
+class Assumed(Model):
+    """How long after their turn came people act."""
+
+    signed_after: str
+    done_after: str
+
+    @property
+    def words(self) -> str:
+        """The same in words."""
+        return (
+            f"everybody signs after {in_words(self.signed_after)} and does their part after {in_words(self.done_after)}"
+        )
+
+
+class PlannedPart(Model):
+    """A part of a stage: when it is due, and when it ends by what is assumed."""
+
+    id: str
+    what: PartKind
+    title: str
+    due_at: AwareDatetime | None
+    ends_at: AwareDatetime
+    outcome: Status
+    lines: tuple[PlanLine, ...]
+
+
+class PlannedStage(Model):
+    """A stage, which begins when all of the one before has ended."""
+
+    name: str
+    begins_at: AwareDatetime
+    ends_at: AwareDatetime
+    parts: tuple[PlannedPart, ...]
+
+
+class OnboardingPlan(Model):
+    """The answer of `onboard plan`."""
+
+    id: str
+    kind: str
+    customer: str
+    at: AwareDatetime
+    assumed: Assumed
+    ends_at: AwareDatetime
+    stages: tuple[PlannedStage, ...]
+
+
+async def plan(
+    prepared: PreparedOnboarding, directory: Directory, at: datetime, assumed: Assumed, zone: ZoneInfo | None
+) -> OnboardingPlan:
+    """The calendar of a checked onboarding that would be started at an instant.
+
+    `FileFaults` for one of which a part is over by then.
+    """
+    if prepared.overdue is not None:
+        raise prepared.overdue
+    calendar, stages, now = _Calendar(prepared, directory, assumed, zone), [], at
+    for stage in prepared.given.stages:
+        stages.append(await calendar.stage(stage, now))
+        now = stages[-1].ends_at
+    onboarding = prepared.given.onboarding
+    return OnboardingPlan(
+        id=onboarding.id,
+        kind=onboarding.kind,
+        customer=onboarding.title,
+        at=at,
+        assumed=assumed,
+        ends_at=now,
+        stages=tuple(stages),
+    )
+
+
+class _Calendar:
+    """What would happen in each stage of one onboarding."""
+
+    def __init__(
+        self, prepared: PreparedOnboarding, directory: Directory, assumed: Assumed, zone: ZoneInfo | None
+    ) -> None:
+        self._prepared = prepared
+        self._directory = directory
+        self._assumed = assumed
+        self._zone = zone
+
+    async def stage(self, stage: StagePlan, at: datetime) -> PlannedStage:
+        parts = tuple([await self._part(plan, at) for plan in stage.parts])
+        ends_at = max((part.ends_at for part in parts), default=at)
+        return PlannedStage(name=stage.name, begins_at=at, ends_at=ends_at, parts=parts)
+
+    async def _part(self, plan: PartPlan, at: datetime) -> PlannedPart:
+        match self._prepared.parts.get(plan.id):
+            case Prepared() as request:
+                return await self._agreement(plan, request, at)
+            case PreparedTask() as task:
+                return await self._task(plan, task, at)
+            case _:
+                told = (Happening(at, _NOTICE, to, to, "its stage begins") for to in plan.asked)
+                known = PlannedDirectory(self._directory, self._prepared.people)
+                lines = await self._lines(told, known, self._prepared.given.subject.workflow_id)
+                return _planned(plan, None, at, Status.DONE, lines)
+
+    async def _agreement(self, plan: PartPlan, prepared: Prepared, at: datetime) -> PlannedPart:
+        """Played out as `request plan` does it."""
+        request, known = prepared.request, PlannedDirectory(self._directory, prepared.signers)
+        signing = {one.person: self._assumed.signed_after for one in request.brief.people}
+        outcome, happened = await DryRun(request, at, known, signing).play()
+        due_at = (await DryRun(request, at, known, {}).first_agenda()).due_at
+        ends_at = max((one.at for one in happened if one.suppressed is None), default=at)
+        lines = await self._lines(happened, known, request.brief.workflow_id)
+        return _planned(plan, due_at, ends_at, outcome, lines)
+
+    async def _task(self, plan: PartPlan, prepared: PreparedTask, at: datetime) -> PlannedPart:
+        """What the planner has in mind until it is done by what is assumed."""
+        given, known = prepared.given, PlannedDirectory(self._directory, prepared.people)
+        task = given.task
+        planning = planning_of(given, given.subject, TaskProgress.begin(task, at), at)
+        agenda = await PolicyPlanner(known).calendar(planning)
+        first = await known.person(task.people[0].person, task.workflow_id)
+        done_at = after(at, self._assumed.done_after, first.tz)
+        happened = [Happening(at, Stage.READY, one.person, one.person, "it is theirs") for one in task.people]
+        happened += [Happening.planned(moment) for moment in agenda.moments if moment.at < done_at]
+        happened.append(
+            Happening(done_at, _DONE, first.id, task.requester, f"{in_words(self._assumed.done_after)} later")
+        )
+        lines = await self._lines(happened, known, task.workflow_id)
+        return _planned(plan, agenda.due_at, done_at, Status.DONE, lines)
+
+    async def _lines(
+        self, happened: Iterable[Happening], directory: Directory, workflow_id: str
+    ) -> tuple[PlanLine, ...]:
+        return tuple([line_of(one, self._zone or (await directory.person(one.to, workflow_id)).tz) for one in happened])
+
+
+def _planned(
+    plan: PartPlan, due_at: datetime | None, ends_at: datetime, outcome: Status, lines: tuple[PlanLine, ...]
+) -> PlannedPart:
+    return PlannedPart(
+        id=plan.id, what=plan.what, title=plan.title, due_at=due_at, ends_at=ends_at, outcome=outcome, lines=lines
+    )
