@@ -127,6 +127,7 @@ ALWAYS_THERE: Final[Mapping[str, Kind]] = {
             "window": "2d",
             "reminders": {"first": "1d", "every": "1d", "most": 1},
             "overdue": {"every": "1d"},
+            "escalation": {"depth": 1},
         },
         "customer-onboarding": {},
     }.items()

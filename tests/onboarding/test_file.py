@@ -154,8 +154,8 @@ async def test_what_is_wrong_with_the_file_itself_names_its_field(
 
 
 async def test_whoever_has_no_manager_needs_a_team_that_hears_of_their_decisions(tmp_path: Path) -> None:
-    assert await faults(tmp_path, a_file(AGREEMENTS, owner="chair", teams={})) == [
-        "owner: chair has no manager, and no team is anybody else: nobody would hear that a decision waits"
+    assert await faults(tmp_path, a_file(AGREEMENTS, owner="board", teams={})) == [
+        "owner: board has no manager, and no team is anybody else: nobody would hear that a decision waits"
     ]
 
 

@@ -130,6 +130,7 @@ async def test_a_decision_that_waits_is_followed_up_and_asked_for_again_when_its
         await it.days_pass(5)
         stages = {stage for stage, person in it.notices_of(task) if person == OWNER}
         assert {"ready", "reminder-1"} <= stages
+        assert ("escalation", "chair") in it.notices_of(task), "the owner's manager"
         await it.tell(task, Done(actor=OWNER))
         await it.until(lambda shown: shown.stages[0].agreements[0].decision == f"{task}.r2")
         await it.wish(decision(Choice.STOP, reason="They went elsewhere."))
