@@ -189,12 +189,14 @@ class Parts(OnboardingParts):
             else Cancellation(actor=parts.actor, reason=parts.reason)
         )
         with failing_as_application_errors():
-            await asyncio.gather(*(self._end(id, wish) for id in parts.parts))
+            await asyncio.gather(*(self._end(id, wish, parts.begun_by) for id in parts.parts))
 
-    async def _end(self, workflow_id: str, wish: Done | Cancellation) -> None:
+    async def _end(self, workflow_id: str, wish: Done | Cancellation, begun_by: str | None) -> None:
         handle = self.client.get_workflow_handle(workflow_id)
         word = names.DONE if isinstance(wish, Done) else names.CANCEL
         try:
+            if begun_by and (await runs.described(self.client, workflow_id)).known.get(names.PARENT) != begun_by:
+                return
             await handle.execute_update(word, wish, id=f"{word}-{_BY}", rpc_timeout=_ANSWERS_WITHIN)
         except WorkflowUpdateFailedError as refused:
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": str(refused.cause)})

@@ -133,12 +133,16 @@ class PartsToLookAt(Model):
 
 
 class PartsToEnd(Model):
-    """Workflow ids of parts that nobody needs any more, by whom and why; a decision that was made is `done`."""
+    """Workflow ids of parts that nobody needs any more, by whom and why; a decision that was made is `done`.
+
+    With `begun_by` only those of them that were started for this workflow: others may have the ids as well.
+    """
 
     parts: Packed[tuple[str, ...]]
     actor: str
     reason: str
     done: bool = False
+    begun_by: str | None = None
 
 
 class PartsSeen(Model):

@@ -59,8 +59,9 @@ class News(StrEnum):
 class Part(Model):
     """One part: `status` is how its workflow ended last, `says` why it could not be started.
 
-    `asked` counts the tasks to decide about it, `deciding` says that one of them is open. `content` replaces what the
-    file says. `since` is when it was started last, `at` when it ended.
+    `asked` counts the tasks to decide about it, `deciding` says that one of them is open, `unasked` that it could not
+    be started: whatever is wrong will not be mended within seconds, so the next look tries again. `content` replaces
+    what the file says. `since` is when it was started last, `at` when it ended.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Part(Model):
     at: AwareDatetime | None = None
     asked: int = 0
     deciding: bool = False
+    unasked: bool = False
     content: str | None = None
     told: tuple[News, ...] = ()
 
@@ -94,22 +96,37 @@ class Part(Model):
         """The id of the latest task to decide about it, or of the first."""
         return f"{self.run}.decide" if self.asked < 2 else f"{self.run}.decide.r{self.asked}"
 
+    @property
+    def open_decisions(self) -> tuple[str, ...]:
+        """The task to decide about it that may be open."""
+        return (self.decision,) if self.deciding else ()
+
+    def hears(self, seen: PartSeen) -> bool:
+        """Whether this changes anything: of one that ended otherwise, or was broken off, a good end still does."""
+        if self.state is PartState.UNDECIDED:
+            return seen.status is not None and (seen.status.fulfilled or seen.status is Status.WAIVED)
+        return not self.state.over
+
     def after(self, wish: Decision) -> Self:
         """The part once its owner has decided: it is waived, or to be started once more under an id of its own."""
         if not wish.choice.again:
             return self.replace(state=PartState.WAIVED, deciding=False)
-        again = self.replace(state=PartState.COMING, tries=self.tries + 1, asked=0, deciding=False, told=())
-        return again.replace(status=None, says="", since=None, at=None, content=wish.content or self.content)
+        again = self.replace(state=PartState.COMING, tries=self.tries + 1, content=wish.content or self.content)
+        again = again.replace(asked=0, deciding=False, unasked=False, told=())
+        return again.replace(status=None, says="", since=None, at=None)
 
     @property
     def ended_words(self) -> str:
         """How it ended, in words."""
-        return f"could not go on: {self.says}" if self.says else f"it was {self.status}."
+        if self.says:
+            return f"could not be started: {self.says}" if self.since is None else f"could not go on: {self.says}"
+        return f"it was {self.status}."
 
     @property
     def to_ask(self) -> bool:
         """Whether its owner is to be asked about it."""
-        return self.state is PartState.UNDECIDED and not self.deciding and self.asked < ASKED_AT_MOST
+        waits = self.deciding or self.unasked
+        return self.state is PartState.UNDECIDED and not waits and self.asked < ASKED_AT_MOST
 
 
 class Nobody(Awaited[Place]):
@@ -214,7 +231,8 @@ class Journey(FollowUp):
 
     def looked(self, now: datetime) -> Self:
         """They were looked at: the next look comes later, as long as nothing happens."""
-        return self.replace(looks=self.looks + 1, looked_at=now)
+        parts = tuple(part.replace(unasked=False) if part.unasked else part for part in self.parts)
+        return self.replace(parts=parts, looks=self.looks + 1, looked_at=now)
 
     def enter(self, now: datetime) -> Self:
         """Begin the present stage, once."""
@@ -244,10 +262,14 @@ class Journey(FollowUp):
         """What was heard of a workflow of ours, or found out: it has ended, is broken, or could not be started."""
         for part in self.parts:
             if part.decision == seen.id and part.deciding:
-                return self.with_part(part.id, lambda one: one.replace(deciding=False))
-            if part.run == seen.id and not part.state.over and part.state is not PartState.UNDECIDED:
+                return self._decision_ended(part, seen, now)
+            if part.run == seen.id and part.hears(seen):
                 return self._ended(part, seen, now)
         return self
+
+    def _decision_ended(self, part: Part, seen: PartSeen, now: datetime) -> Self:
+        ended = self.with_part(part.id, lambda one: one.replace(deciding=False, unasked=bool(seen.says)))
+        return ended.note(now, f"nobody could be asked: {part.id}", None, seen.says) if seen.says else ended
 
     def _ended(self, part: Part, seen: PartSeen, now: datetime) -> Self:
         state = _state_after(seen)
@@ -257,9 +279,11 @@ class Journey(FollowUp):
             "status": seen.status,
             "says": says,
             "at": seen.at or now,
-            "since": part.since or now,
+            "since": part.since if seen.says else part.since or now,
+            "deciding": False,
         }
-        known = self.with_part(part.id, lambda one: one.replace(**changed))
+        known = self.replace(decided=(*self.decided, *part.open_decisions))
+        known = known.with_part(part.id, lambda one: one.replace(**changed))
         what = str(seen.status) if seen.status else "could not be started" if seen.says else "broken off"
         return known.note(now, f"{what}: {part.id}", None, seen.says or None)
 
@@ -278,8 +302,7 @@ class Journey(FollowUp):
         part = self.part(wish.part)
         if part is None:
             return self
-        open_tasks = (part.decision,) if part.deciding else ()
-        known = self.replace(decided=(*self.decided, *open_tasks))
+        known = self.replace(decided=(*self.decided, *part.open_decisions))
         return known.with_part(part.id, lambda one: one.after(wish))
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
@@ -315,6 +338,15 @@ def to_start(journey: Journey, stage: StagePlan) -> tuple[PartToStart, ...]:
         if part.to_ask
     ]
     return (*begin, *ask)
+
+
+def may_have_begun(journey: Journey, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:
+    """The workflow ids of what was being started when it ended: nobody knows how far that came."""
+    if len(journey.entered) <= journey.stage:
+        return ()
+    starting = to_start(journey, stages[journey.stage])
+    kinds = ((Kind.TASK if one.after else one.what.runs_as, one.id) for one in starting)
+    return tuple(kind.workflow_id(id) for kind, id in kinds if kind)
 
 
 def news_of(journey: Journey, stage: StagePlan) -> Iterator[tuple[PartPlan, Part, News]]:

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.onboarding.journey as journeys
     import workflows.onboarding.show as views
     from workflows.follow_up.living import LivingWorkflow
-    from workflows.follow_up.patience import despite_cancellation
+    from workflows.follow_up.patience import Condition, despite_cancellation
     from workflows.follow_up.stages import Stage
     from workflows.kinds import Kind
     from workflows.model.notices import Delivery, Notice, NoticeAction
@@ -99,8 +99,11 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
         if self._progress.status.ended:
             return
         if ending := self._progress.ending:
-            open_parts = (*self._progress.decided, *_workflows(self._progress.running))
-            await self._end(open_parts, ending.who, f"the onboarding was {ending.outcome}: {ending.why}")
+            why = f"the onboarding was {ending.outcome}: {ending.why}"
+            tasks = map(Kind.TASK.workflow_id, self._progress.decided)
+            await self._end((*tasks, *_workflows(self._progress.running)), ending.who, why)
+            begun = journeys.may_have_begun(self._progress, self._request.stages)
+            await self._end(begun, ending.who, why, begun_by=workflow.info().workflow_id)
             self._progress = self._progress.end(ending.outcome, workflow.now(), by=ending.who)
         else:
             self._progress = self._progress.end(Status.DONE, workflow.now(), by="countersign")
@@ -108,6 +111,9 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
     @property
     def _goes_on(self) -> bool:
         return self._progress.ending is None and not self._progress.status.ended
+
+    def _ending(self) -> Condition:
+        return lambda: not self._goes_on
 
     async def _start(self, parts: tuple[PartToStart, ...]) -> None:
         for some in _in_batches(parts):
@@ -120,10 +126,14 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
                 parts=some,
                 now=workflow.now(),
             )
-            seen = await self.call(OnboardingParts.start, order, options.HAND_OFF, f"start {_names(some)}")
-            if seen is not None:
-                self._begun(some)
-                self._saw(seen.parts)
+            seen = await self.call(
+                OnboardingParts.start, order, options.HAND_OFF, f"start {_names(some)}", unless=self._ending
+            )
+            if seen is None:
+                return
+            refused = {one.id for one in seen.parts if one.says}
+            self._begun(one for one in some if one.after or one.id not in refused)
+            self._saw(seen.parts)
 
     def _begun(self, started: Iterable[PartToStart]) -> None:
         for one in started:
@@ -145,9 +155,11 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
             left = self._progress.decided[len(tasks) :]
             self._progress = self._progress.replace(decided=left)
 
-    async def _end(self, workflow_ids: Iterable[str], actor: str, reason: str, *, done: bool = False) -> None:
+    async def _end(
+        self, workflow_ids: Iterable[str], actor: str, reason: str, *, done: bool = False, begun_by: str | None = None
+    ) -> None:
         for some in _in_batches(tuple(workflow_ids)):
-            order = PartsToEnd(parts=some, actor=actor, reason=reason, done=done)
+            order = PartsToEnd(parts=some, actor=actor, reason=reason, done=done, begun_by=begun_by)
             await self.call(OnboardingParts.end, order, options.HAND_OFF, f"end {len(some)} open parts")
 
     async def _tell(self, stage: StagePlan) -> None:
@@ -174,7 +186,9 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
         """Tell people until each has a line in the ledger; whether that could be done."""
         while notices:
             delivery = Delivery(subject=self.subject, notices=notices, now=workflow.now(), page=self._progress.page)
-            report = await self.call(PushService.deliver, delivery, options.NOTIFY, f"tell {len(notices)} people")
+            report = await self.call(
+                PushService.deliver, delivery, options.NOTIFY, f"tell {len(notices)} people", unless=self._ending
+            )
             if report is None:
                 return False
             self._progress = self._progress.paged(delivery.page).told(report.delivered, workflow.now())
@@ -211,7 +225,11 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
         self._look = None
         for some in _in_batches(_workflows(self._progress.running)):
             seen = await self.call(
-                OnboardingParts.look_at, PartsToLookAt(parts=some), options.HAND_OFF, "look at parts"
+                OnboardingParts.look_at,
+                PartsToLookAt(parts=some),
+                options.HAND_OFF,
+                "look at parts",
+                unless=self._ending,
             )
             if seen is not None:
                 self._saw(seen.parts)

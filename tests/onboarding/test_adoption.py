@@ -1,0 +1,401 @@
+"""What was there before an onboarding came to it, what is done to it by hand, and what is gone when it is needed."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from activities import runs
+from activities.files.reading import FileText
+from activities.policies.catalogue import Catalogue
+from activities.requests.input import Prepared, prepare
+from activities.runs import RunStatus
+from activities.starting import path
+from tests.onboarding.stage import (
+    CUSTOMER,
+    DETAILS,
+    KINDS,
+    LIVE,
+    OWNER,
+    PEOPLE,
+    SET_UP,
+    House,
+    Journeys,
+    a_file,
+    an_agreement,
+    onboarding,
+)
+from tests.onboarding.test_stories import ONE, decision, waits_for_a_decision
+from tests.servers import real_server
+from tests.workflows.stage import is_at_work
+from workflows.model.operations import Receipt
+from workflows.model.subject import Code, Status
+from workflows.model.views import RequestShow
+from workflows.model.wishes import UPDATES, Cancellation, Choice, Decision, Done
+from workflows.names import SHOW
+
+LATER = (DETAILS, ONE, LIVE)
+"""The agreement comes in the second stage, as `acme.2.1`."""
+AGREEMENT = "signature-request:acme.2.1"
+
+
+async def alone(folder: Path, name: str = "Master services agreement") -> Prepared:
+    """A request of its own, as somebody else would start it."""
+    house, file = House(folder), folder / "alone.json"
+    written = {**an_agreement(name), "signers": [{"person": CUSTOMER}], "requester": OWNER, "id": "acme.2.1"}
+    file.write_text(json.dumps(written))
+    return await prepare(
+        FileText.read(file),
+        catalogue=Catalogue.read(folder / "catalogue.yaml"),
+        directory=house.directory,
+        now=datetime.now(UTC),
+    )
+
+
+async def signed_alone(it: Journeys) -> None:
+    """The request that was started alone, signed and over."""
+    await _until(lambda: _only_waits(it))
+    it.provider.statuses["acme.2.1"] = Status.SIGNED
+    await it.callback(AGREEMENT)
+    await _until(lambda: _is_completed(it))
+
+
+async def _only_waits(it: Journeys) -> bool:
+    handle = it.client.get_workflow_handle(AGREEMENT)
+    shown: RequestShow = await handle.query(SHOW, result_type=RequestShow)
+    told = [line.stage for line in shown.notifications]
+    return "ready" in told and not is_at_work(await runs.described(it.client, AGREEMENT))
+
+
+async def _is_completed(it: Journeys) -> bool:
+    return await status_of(it, AGREEMENT) is RunStatus.COMPLETED
+
+
+async def status_of(it: Journeys, workflow_id: str) -> RunStatus:
+    return (await runs.described(it.client, workflow_id)).status
+
+
+async def forgotten(it: Journeys) -> None:
+    """Temporal knows nothing of the request any more."""
+    await it.client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(
+            namespace=it.client.namespace, workflow_execution=WorkflowExecution(workflow_id=AGREEMENT)
+        )
+    )
+    await _until(lambda: _is_unknown(it))
+
+
+async def _is_unknown(it: Journeys) -> bool:
+    try:
+        await runs.described(it.client, AGREEMENT)
+    except RPCError:
+        return True
+    return False
+
+
+async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
+    for _ in range(3_000):
+        if await holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("was not seen")
+
+
+async def made(it: Journeys) -> list[str]:
+    """The ids of all requests that the provider was asked to create."""
+    return sorted(order.brief.id for order in it.provider.created)
+
+
+async def test_a_part_that_was_started_alone_before_is_joined_and_its_end_heard(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(*LATER)) as it:
+        await path.start(it.client, it.store, await alone(tmp_path))
+        await it.done("billing", CUSTOMER)
+        await it.signed("agreement-1")
+        await it.until(lambda shown: shown.status is Status.DONE)
+    assert await made(it) == ["acme.2.1"]
+
+
+async def test_a_part_that_was_signed_alone_long_before_is_joined_at_once(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(*LATER)) as it:
+        await path.start(it.client, it.store, await alone(tmp_path))
+        await signed_alone(it)
+        await it.done("billing", CUSTOMER)
+        ended = await it.handle.result()
+    assert (ended.outcome, ended.parts[1].state) == (Status.DONE, "signed")
+    assert await made(it) == ["acme.2.1"]
+
+
+@pytest.mark.real_server
+async def test_a_part_that_temporal_has_forgotten_is_joined_by_its_record(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(*LATER), server=real_server()) as it:
+        await path.start(it.client, it.store, await alone(tmp_path))
+        await signed_alone(it)
+        await forgotten(it)
+        await it.done("billing", CUSTOMER)
+        ended = await it.handle.result()
+    assert (ended.outcome, ended.parts[1].state) == (Status.DONE, "signed")
+    assert await made(it) == ["acme.2.1"]
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["running", "closed"])
+async def test_an_id_with_other_content_is_a_decision_and_resent_under_an_id_of_its_own(
+    tmp_path: Path, closed: bool
+) -> None:
+    async with onboarding(tmp_path, a_file(*LATER)) as it:
+        await path.start(it.client, it.store, await alone(tmp_path, "Somebody else's"))
+        if closed:
+            await signed_alone(it)
+        await it.done("billing", CUSTOMER)
+        task = await waits_for_a_decision(it)
+        line = await it.part("agreement-1")
+        assert line.workflow is None, "it is somebody else's"
+        assert "is the id of another request with other content" in line.says
+        await it.wish(decision(Choice.RESEND))
+        await it.until(lambda shown: "acme.2.1.r2" in str(shown.stages[1].agreements[0].workflow))
+        await it.signed("agreement-1")
+        assert (await it.handle.result()).outcome is Status.DONE
+        assert "could not be started: acme.2.1 is the id of another" in await it.text_of(task)
+        assert await status_of(it, AGREEMENT) is (RunStatus.COMPLETED if closed else RunStatus.RUNNING)
+
+
+async def test_a_stop_leaves_alone_what_is_somebody_else_s(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(*LATER)) as it:
+        await path.start(it.client, it.store, await alone(tmp_path, "Somebody else's"))
+        await it.done("billing", CUSTOMER)
+        task = await waits_for_a_decision(it)
+        await it.wish(decision(Choice.STOP, reason="They went elsewhere."))
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+        await it.client.get_workflow_handle(task).result()
+        assert await status_of(it, AGREEMENT) is RunStatus.RUNNING
+
+
+async def test_a_part_that_is_cancelled_in_the_web_ui_becomes_a_decision(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(ONE)) as it:
+        agreement = await it.open("agreement-1")
+        await it.at_rest()
+        await it.client.get_workflow_handle(agreement).cancel()
+        task = await waits_for_a_decision(it)
+        assert (await it.part("agreement-1")).status is Status.CANCELLED
+        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        assert (await it.handle.result()).parts[0].state == "waived"
+        assert "it was cancelled." in await it.text_of(task)
+
+
+async def test_an_onboarding_that_is_cancelled_in_the_web_ui_ends_what_is_open(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file({**SET_UP, "agreements": [an_agreement()]}, LIVE)) as it:
+        parts = [await it.open("account"), await it.open("agreement-1")]
+        await it.at_rest()
+        await it.handle.cancel()
+        ended = await it.handle.result()
+        outcomes = [(await it.client.get_workflow_handle(part).result())["outcome"] for part in parts]
+        assert await status_of(it, it.handle.id) is RunStatus.COMPLETED
+    assert (ended.outcome, outcomes) == (Status.CANCELLED, ["cancelled"] * 2)
+    assert ("notice-notice-1", CUSTOMER) not in it.notices_of(it.handle.id)
+
+
+@pytest.mark.real_server
+async def test_a_part_that_is_reset_goes_on_and_its_end_is_heard_once(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(DETAILS, LIVE), server=real_server()) as it:
+        billing = await it.open("billing")
+        await it.hears(billing, "ready", CUSTOMER)
+        await it.client.workflow_service.reset_workflow_execution(
+            ResetWorkflowExecutionRequest(
+                namespace=it.client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=billing),
+                reason="by hand",
+                workflow_task_finish_event_id=4,
+                request_id="reset-1",
+            )
+        )
+        await it.tell(billing, Done(actor=CUSTOMER))
+        assert (await it.handle.result()).outcome is Status.DONE
+        done = [entry for entry in (await it.shown()).timeline if entry.what == "done: billing"]
+    assert len(done) == 1
+
+
+async def test_a_terminated_onboarding_goes_on_with_its_parts_and_starts_none_twice(tmp_path: Path) -> None:
+    both = {"name": "agreements", "agreements": [an_agreement(), an_agreement("Data processing agreement")]}
+    async with onboarding(tmp_path, a_file(both, SET_UP)) as it:
+        await it.signed("agreement-1")
+        await it.until(lambda shown: shown.stages[0].agreements[0].state == "done")
+        await it.at_rest()
+        await it.handle.terminate("by hand")
+        prepared = await House(tmp_path).prepared(a_file(both, SET_UP), datetime.now(UTC))
+        with pytest.raises(path.BrokenOff, match="--again to go on with its parts"):
+            await path.start(it.client, it.store, prepared)
+        again = await path.start(it.client, it.store, prepared, again=True)
+        assert again.created
+        await it.until(lambda shown: shown.stages[0].agreements[0].state == "done")
+        assert (await it.part("agreement-2")).state == "open"
+        await it.signed("agreement-2")
+        await it.done("account", "operations-desk")
+        await _until(lambda: _is_over(it))
+    assert await made(it) == ["acme.1.1", "acme.1.2"]
+
+
+async def _is_over(it: Journeys) -> bool:
+    return (await it.shown()).status is Status.DONE
+
+
+def parts_object(folder: Path) -> Path:
+    """What the parts are started from, in the store."""
+    [found] = [one for one in (folder / "store").rglob("*parts-*") if one.is_file()]
+    return found
+
+
+async def test_erased_content_is_a_problem_and_it_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(*LATER)) as it:
+        kept = parts_object(tmp_path)
+        billing = await it.open("billing")
+        content = kept.read_bytes()
+        kept.unlink()
+        await it.tell(billing, Done(actor=CUSTOMER))
+        shown = await it.until(lambda shown: shown.problem)
+        assert shown.problem is not None and shown.problem.code is Code.UNREACHABLE
+        assert shown.problem.says.endswith("are started from is not in the store")
+        kept.write_bytes(content)
+        await it.env.sleep(60)
+        await it.signed("agreement-1")
+        assert (await it.handle.result()).outcome is Status.DONE
+    assert await made(it) == ["acme.2.1"]
+
+
+async def test_an_onboarding_whose_content_is_gone_for_good_can_be_ended(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(*LATER)) as it:
+        billing = await it.open("billing")
+        parts_object(tmp_path).unlink()
+        await it.tell(billing, Done(actor=CUSTOMER))
+        await it.until(lambda shown: shown.problem)
+        await it.wish(Cancellation(actor=OWNER, reason="It was erased."))
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+
+
+async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_path: Path) -> None:
+    """The first of two parts was started; the document of the second is gone, so nobody has told of the first."""
+    other = an_agreement("Another", document={"file": "other.pdf", "name": "Another"})
+    stage = {"name": "agreements", "agreements": [an_agreement(), other]}
+    House(tmp_path)
+    (tmp_path / "other.pdf").write_bytes(b"%PDF-1.4\n%another\n1 0 obj\n<< >>\nendobj\n%%EOF\n")
+    async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:
+        billing = await it.open("billing")
+        [gone] = [one for one in (tmp_path / "store").rglob("*") if one.is_file() and b"%another" in one.read_bytes()]
+        gone.unlink()
+        await it.tell(billing, Done(actor=CUSTOMER))
+        await it.until(lambda shown: shown.problem)
+        await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+        first = await it.client.get_workflow_handle(AGREEMENT).result()
+    assert first["outcome"] == "cancelled"
+
+
+async def test_a_faulty_catalogue_is_a_problem_and_a_kind_that_it_lost_a_decision(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(*LATER)) as it:
+        billing, catalogue = await it.open("billing"), tmp_path / "catalogue.yaml"
+        catalogue.write_text("kinds: [")
+        await it.tell(billing, Done(actor=CUSTOMER))
+        shown = await it.until(lambda shown: shown.problem)
+        assert shown.problem is not None
+        assert (shown.problem.code, shown.problem.says[:23]) == (Code.PLANNING, "the catalogue is faulty")
+        catalogue.write_text(json.dumps({"kinds": {name: KINDS[name] for name in ("short",)}}))
+        await it.env.sleep(60)
+        task = await waits_for_a_decision(it)
+        catalogue.write_text(json.dumps({"kinds": KINDS}))
+        await it.wish(decision(Choice.RESEND))
+        await it.until(lambda shown: "acme.2.1.r2" in str(shown.stages[1].agreements[0].workflow))
+        await it.signed("agreement-1")
+        assert (await it.handle.result()).outcome is Status.DONE
+        text = await it.text_of(task)
+    assert "could not be started: " in text and "contract" in text
+
+
+def without(folder: Path, *left: str) -> None:
+    """These people are in the directory no more."""
+    people = [one for one in PEOPLE if one["id"] not in left]
+    (folder / "people.yaml").write_text(json.dumps({"people": people}))
+
+
+async def test_somebody_who_left_before_their_stage_came_is_a_decision_in_words(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(DETAILS, SET_UP)) as it:
+        billing = await it.open("billing")
+        without(tmp_path, "operations-desk")
+        await it.tell(billing, Done(actor=CUSTOMER))
+        task = await waits_for_a_decision(it, "account")
+        await it.wish(decision(Choice.WAIVE, "account", reason="Nobody is left."))
+        assert (await it.handle.result()).parts[1].state == "waived"
+        assert "operations-desk" in await it.text_of(task)
+    assert ("begun-account", CUSTOMER) not in it.notices_of(it.handle.id), "nothing was begun"
+
+
+async def test_an_owner_who_left_is_asked_once_a_look_and_no_part_stands_still_for_that(tmp_path: Path) -> None:
+    both = {"name": "both", "agreements": [an_agreement(), an_agreement("Data processing agreement")]}
+    async with onboarding(tmp_path, a_file(both, LIVE)) as it:
+        await it.until_open("agreement-2")
+        await it.at_rest()
+        without(tmp_path, OWNER)
+        await it.signed("agreement-1", Status.DECLINED)
+        await it.until(lambda shown: "nobody could be asked: agreement-1" in [one.what for one in shown.timeline])
+        await it.signed("agreement-2")
+        assert [one.what for one in (await it.shown()).timeline].count("nobody could be asked: agreement-1") == 1
+        (tmp_path / "people.yaml").write_text(json.dumps({"people": PEOPLE}))
+        await it.env.sleep(2 * 86_400)
+        await it.until(lambda shown: shown.stages[0].agreements[0].decision == "task:acme.1.1.decide.r2")
+        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        assert (await it.handle.result()).outcome is Status.DONE
+
+
+async def test_what_was_broken_off_and_is_signed_after_all_needs_no_decision(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(DETAILS, ONE)) as it:
+        started = await path.start(it.client, it.store, await alone(tmp_path))
+        await it.done("billing", CUSTOMER)
+        await it.until_open("agreement-1")
+        await it.at_rest()
+        await it.client.get_workflow_handle(started.workflow_id).terminate("by hand")
+        await it.env.sleep(2 * 86_400)
+        task = await waits_for_a_decision(it)
+        again = await alone(tmp_path)
+        joined = replace(again, request=again.request.replace(subscribers=(it.handle.id,)))
+        await path.start(it.client, it.store, joined, again=True)
+        await signed_alone(it)
+        ended = await it.handle.result()
+        assert (await it.client.get_workflow_handle(task).result())["outcome"] == "done"
+    assert (ended.outcome, ended.parts[1].state) == (Status.DONE, "signed")
+
+
+async def test_of_two_owners_who_decide_at_once_one_wins_and_the_other_is_refused_in_words(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(ONE)) as it:
+        await it.signed("agreement-1", Status.DECLINED)
+        await waits_for_a_decision(it)
+        wishes = [
+            Decision(actor=OWNER, part="agreement-1", choice=Choice.RESEND),
+            Decision(actor="chair", part="agreement-1", choice=Choice.WAIVE, reason="On paper."),
+        ]
+        answers = await asyncio.gather(
+            *(it.handle.execute_update(UPDATES[Decision], wish, result_type=Receipt) for wish in wishes),
+            return_exceptions=True,
+        )
+        [refused] = [one for one in answers if isinstance(one, BaseException)]
+        assert isinstance(refused, WorkflowUpdateFailedError)
+        assert "agreement-1" in str(refused.cause) and "decide" in str(refused.cause)
+        decided = [entry for entry in (await it.shown()).timeline if entry.what.startswith("decided: ")]
+    assert len(decided) == 1
+
+
+async def test_a_part_that_two_say_is_done_is_done_once(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(SET_UP, LIVE)) as it:
+        account = await it.open("account")
+        await it.at_rest()
+        handle = it.client.get_workflow_handle(account)
+        both = [Done(actor=actor) for actor in ("operations-desk", OWNER)]
+        await asyncio.gather(*(handle.execute_update(UPDATES[Done], one) for one in both), return_exceptions=True)
+        assert (await it.handle.result()).outcome is Status.DONE
+        done = [entry for entry in (await it.shown()).timeline if entry.what == "done: account"]
+    assert len(done) == 1
+    assert it.notices_of(it.handle.id).count(("finished-account", CUSTOMER)) == 1
