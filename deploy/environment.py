@@ -20,7 +20,7 @@ _WORDS_OF_OURS = ("COUNTERSIGN_LOG_LEVEL", "COUNTERSIGN_COMPANY", "COUNTERSIGN_P
 _CONVERSION_SECONDS = "0.2"
 _CALLS_A_SECOND = "200"
 _TENANT = "acme"
-_COMPANY = "Acme"
+_COMPANY = "Northwind"
 
 
 def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:

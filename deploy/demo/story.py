@@ -87,6 +87,9 @@ async def _customer_signs_the_second(scene: Scene) -> str:
 
 async def _stage(scene: Scene, name: str, words: str) -> str:
     await scene.until(f"the stage {name}", partial(_in_stage, scene, name))
+    page = await scene.opens(scene.journey_link)
+    if f"Stage 2 of 4: {name}" not in page.text:
+        raise NotSeen(f"{name} on the customer's page", f"a page without it ({page.status})")
     return words
 
 
