@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from activities.links import LinkUse
+from activities.links import LinkUse, serial_of
 from starter.page.allowances import LOOKS_OF_A_LINK
 from starter.page.screens import ScreenName
 from starter.wishes import NotConfirmed, Refused
 from tests.browser.phone import Phone
 from tests.starter import paging
 from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
+from tests.starter.test_journey_pages import ACME, know
+from tests.starter.test_journey_pages import shown as onboarding
 from workflows.model.entries import AskedQuestion
 from workflows.model.operations import OperationState
 from workflows.model.request import SignerState
@@ -201,6 +203,22 @@ async def _standing(stage: Stage) -> None:
     await stage.open(stage.pages.link(REQUESTER, LinkUse.VIEW))
 
 
+async def _renewed(stage: Stage) -> None:
+    know(stage.pages, onboarding())
+    await stage.pages.store.replace_serial(serial_of(ACME, FIRST), "b7")
+    await stage.open(stage.pages.link(FIRST, LinkUse.VIEW, ACME))
+
+
+async def _link_sent(stage: Stage) -> None:
+    await _renewed(stage)
+    await stage.phone.button("Send me a new link").tap()
+
+
+async def _preview_over(stage: Stage) -> None:
+    link = stage.pages.links.link(ACME, FIRST, LinkUse.PREVIEW, until=NOW)
+    await stage.open(link.removeprefix(paging.PUBLIC))
+
+
 STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.NOT_OURS: _not_ours,
     ScreenName.TOO_OFTEN: _too_often,
@@ -222,5 +240,8 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.HANDED_OVER: _handed_over,
     ScreenName.ENDED: _ended,
     ScreenName.STANDING: _standing,
+    ScreenName.RENEWED: _renewed,
+    ScreenName.LINK_SENT: _link_sent,
+    ScreenName.PREVIEW_OVER: _preview_over,
 }
 """What leads to each screen."""

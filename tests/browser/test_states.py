@@ -27,6 +27,7 @@ ACTS: Mapping[ScreenName, set[Act]] = {
     ScreenName.DO: {Act.DONE, Act.LATER, Act.HAND_OVER, Act.BLOCK, Act.ASK},
     ScreenName.BY_MAIL: {Act.RESEND, Act.LATER, Act.ASK},
     ScreenName.STANDING: {Act.ANSWER},
+    ScreenName.RENEWED: {Act.RESEND},
     ScreenName.NOT_DONE: {Act.ASK},
     ScreenName.UNCERTAIN: {Act.ASK},
 }

@@ -1,0 +1,93 @@
+"""The page of a customer's onboarding in a browser: usable by thumb, key and ear, live, and whole without scripts."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, expect
+
+from activities.links import LinkUse
+from tests.browser.phone import Phone, phone_of
+from tests.starter import paging
+from tests.starter.paging import DUTCH, FIRST, NOW
+from tests.starter.test_journey_pages import COLLEAGUE, DPA, MSA, know, link, request, shown, task
+from workflows.model.subject import Status
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def customer(tmp_path: Path) -> AsyncIterator[paging.Phone]:
+    async with paging.phone(tmp_path) as made:
+        know(made, shown(), request(1, FIRST), task(FIRST))
+        yield made
+
+
+def at(customer: paging.Phone, path: str) -> str:
+    return urljoin(str(customer.browser.base_url), path)
+
+
+def part(phone: Phone, name: str) -> Locator:
+    """What is in one place of the page."""
+    return phone.page.get_by_role("region", name=name, exact=True)
+
+
+async def test_the_page_is_usable_by_thumb_and_by_key_and_its_buttons_say_of_what_they_are(
+    phone: Phone, customer: paging.Phone
+) -> None:
+    await phone.open(at(customer, link(customer)))
+    await phone.is_usable()
+    way = part(phone, "Yours now").get_by_role("link", name="Read and sign")
+    await expect(way).to_have_accessible_description(MSA)
+    await phone.tab_to(way)
+    await phone.page.keyboard.press("Enter")
+    await expect(phone.page).to_have_url(at(customer, customer.link(FIRST, LinkUse.SIGN, "acme.1.1")))
+
+
+async def test_the_page_moves_by_itself_keeps_the_focus_and_says_so(phone: Phone, customer: paging.Phone) -> None:
+    await phone.open(at(customer, link(customer)))
+    step = part(phone, "Yours now").get_by_role("link", name="Open this step")
+    await phone.tab_to(step)
+    await phone.page.evaluate("window.stays = true")
+    signed = shown().stages[0].agreements[0].replace(state="done", status=Status.SIGNED, at=NOW)
+    stage = shown().stages[0]
+    know(customer, shown(stage.replace(agreements=(signed, *stage.agreements[1:]))), task(FIRST))
+    customer.watch.now += 10
+    await expect(part(phone, "Done")).to_contain_text(MSA)
+    await expect(phone.page.get_by_role("status")).to_have_text("1 thing waits for you")
+    await expect(step).to_be_focused()
+    assert await phone.page.evaluate("window.stays"), "without a reload"
+
+    know(customer, shown(status=Status.DONE))
+    customer.watch.now += 10
+    await expect(phone.heading("Onboarding completed")).to_be_visible()
+    await expect(phone.page.locator("main[data-version]")).to_have_count(0)
+    await phone.is_usable()
+
+
+async def test_without_scripts_the_page_is_whole_and_looked_at_again_by_hand(
+    browser: Browser, customer: paging.Phone
+) -> None:
+    async with phone_of(browser, "", scripts=False) as phone:
+        await phone.open(at(customer, link(customer)))
+        for said in (MSA, DPA, "Create the account"):
+            await expect(phone.page.get_by_text(said).first).to_be_visible()
+        know(customer, shown(status=Status.CANCELLED))
+        customer.watch.now += 10
+        await phone.page.get_by_role("link", name="Look again").tap()
+        await expect(phone.page.get_by_text("Look again")).to_have_count(0)
+
+
+async def test_a_preview_has_nothing_to_press_and_every_language_fits(phone: Phone, customer: paging.Phone) -> None:
+    preview = link(customer, use=LinkUse.PREVIEW, until=NOW + timedelta(minutes=5))
+    await phone.open(at(customer, preview))
+    await expect(part(phone, "Yours now").get_by_role("link")).to_have_count(0)
+    await phone.is_usable()
+    know(customer, shown(customer=DUTCH, colleagues=(COLLEAGUE,)), request(1, DUTCH), task(DUTCH))
+    customer.watch.now += 10
+    await phone.open(at(customer, link(customer, DUTCH)))
+    await expect(phone.page.get_by_role("heading", name="Nu aan u")).to_be_visible()
+    await phone.is_usable()
