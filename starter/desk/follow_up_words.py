@@ -100,7 +100,7 @@ async def told(
         id=shown.id,
         title=title,
         kind=shown.kind,
-        status=status_of(shown.status, reader.language),
+        status=status_of(shown.status, reader.language, what.kind),
         sentences=await _sentences(shown, reader, name) if everything else facts(shown, reader, called),
         due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else "",
         overdue=shown.overdue,
@@ -132,7 +132,7 @@ async def _sentences(shown: Shown, reader: Reader, name: Name) -> tuple[str, ...
         return ending(shown.status, language, shown.type) + hand_offs(shown, language)
     if shown.trouble or shown.partial or not shown.waiting_for:
         return (shown.says,)
-    people = language.enumerate([await name(one.person) for one in shown.waiting_for])
+    people = language.enumerate(dict.fromkeys([await name(one.person) for one in shown.waiting_for]))
     return (language.say("Waiting for {people}.", people=people), *following(shown, reader))
 
 

@@ -22,6 +22,7 @@ from starter.desk.rights import Right, right_of
 from starter.desk.room import Room
 from starter.exits import Refusal
 from starter.onboarding.composed import composed
+from starter.onboarding.links import preview_link
 from starter.page.recent_looks import Look
 from starter.pages import Send
 from starter.request_ids import is_request_id
@@ -29,7 +30,7 @@ from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.kinds import Kind, Named, referred
 from workflows.model.operations import OperationState
-from workflows.model.views import Shown
+from workflows.model.views import OnboardingShow, Shown
 from workflows.model.wishes import Choice
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
@@ -108,6 +109,7 @@ class FollowUps:
             it=await self._told(seen, visitor),
             deeds=[(one.path, self._say(visitor, one.asked.label), one.asked.grave) for one in seen.steps if one.deed],
             own=self._own_page(seen, visitor),
+            preview=self._preview(seen),
             own_says=self._say(visitor, _TO_OWN_PAGE[seen.what.kind]),
             done=self._done(request.query_params.get("done", ""), seen.what.kind, visitor),
         )
@@ -208,6 +210,13 @@ class FollowUps:
         if visitor.id not in takers(seen.shown) or seen.shown.status.ended:
             return ""
         return self._links.link(seen.what.reference, visitor.id, USES[seen.what.kind])
+
+    def _preview(self, seen: Seen) -> str:
+        """The way to what the customer sees of their onboarding, for whoever may know everything of it."""
+        shown = seen.shown if seen.right is Right.EVERYTHING else None
+        if not isinstance(shown, OnboardingShow) or not shown.customer:
+            return ""
+        return preview_link(self._links, shown, now=self._room.clock()).link
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)

@@ -63,7 +63,7 @@ class Telling:
             title=(line.document or line.id) if titled else language.say(untitled, kind=line.kind),
             kind=line.kind,
             asked_by=await self.name(line.requester) if line.requester else "",
-            status=status_of(line.status, language),
+            status=status_of(line.status, language, what.kind if what else None),
             waiting_for=await self._people(line.waiting_for) if line.open else "",
             # The clock of a request can be ahead of ours: it was moved.
             since=self.near(min(line.since, self.now)) if line.since and line.open and line.waiting_for else "",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from activities.language import Language, phrase
+from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.subject import Code, Status
 
@@ -35,6 +36,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     AttentionCode.MAIL_BOUNCED: phrase("A signer's mail came back."),
     AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
     AttentionCode.PAUSED: phrase("It is paused."),
+    AttentionCode.DECISION: phrase("A part of it waits for a decision."),
     AttentionCode.HANDOFF_DEAD: phrase("Somebody downstream will not hear of its end."),
     "terminated": phrase("Somebody ended its workflow in Temporal."),
     "timed out": phrase("Its workflow ran out of time in Temporal."),
@@ -46,8 +48,10 @@ _OVERRULED: Final = {"failed": _BROKEN, "paused": _PROBLEMS[AttentionCode.PAUSED
 """Of what the workflow cannot say of itself: `failed` is not the status of that name."""
 
 
-def status_of(status: str, language: Language) -> str:
+def status_of(status: str, language: Language, of: Kind | None = None) -> str:
     """A status in words; one that this code does not know stands as it is."""
+    if of is Kind.ONBOARDING and status == Status.OPEN:
+        return language.say("under way")
     return language.say(STATUSES[status]) if status in STATUSES else status
 
 

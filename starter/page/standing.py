@@ -120,7 +120,9 @@ def hand_offs(shown: Shown, language: Language) -> tuple[str, ...]:
 
 def _waiting(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
     """Whom it waits for, if for anybody of the directory, and the next step, if it is one of the agenda."""
-    people = reader.language.enumerate(isolated(called.get(one.person, one.person)) for one in shown.waiting_for)
+    people = reader.language.enumerate(
+        dict.fromkeys(isolated(called.get(one.person, one.person)) for one in shown.waiting_for)
+    )
     waiting = (reader.language.say("Waiting for {people}.", people=people),) if people else ()
     return waiting + following(shown, reader)
 

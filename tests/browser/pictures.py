@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from playwright.async_api import Browser, Page, expect
 from rich.console import Console
@@ -18,7 +18,8 @@ from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract
 from tests.browser.phone import Phone
 from tests.browser.test_desk import come_in
-from tests.stack.laptop import running
+from tests.faults.town import eventually
+from tests.stack.laptop import Laptop, running
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
 OFFICER: Final = "operating-officer"
@@ -129,6 +130,28 @@ async def timeline(contract: Contract, browser: Browser) -> None:
         await section.screenshot(path=FOLDER / "web-ui.png")
 
 
+async def onboard(laptop: Laptop, browser: Browser) -> None:
+    """What the customer sees of their onboarding on the phone, and its owner at the desk."""
+    await asyncio.to_thread(laptop.answer, "onboard", "start", str(laptop.folder / "example" / "acme.yaml"))
+
+    async def asked() -> Any:
+        shown = await asyncio.to_thread(laptop.answer, "onboard", "show", "acme")
+        return [part for part in shown["stages"][0]["agreements"] if part["status"] == "sent"]
+
+    assert await eventually(asked)
+    link = await asyncio.to_thread(laptop.answer, "onboard", "link", "acme")
+    async with screen(browser, _PHONE, _SHARP) as page:
+        await page.goto(link["link"])
+        await expect(page.get_by_role("heading", name="Yours now")).to_be_visible()
+        await page.screenshot(path=FOLDER / "journey.png")
+    shown = await asyncio.to_thread(laptop.answer, "onboard", "show", "acme")
+    async with screen(browser, _SCREEN) as page:
+        await come_in(Phone(page, laptop.addresses["sandbox"]), laptop, shown["requester"])
+        await page.goto(f"{laptop.addresses['receiver']}/desk/onboardings/acme")
+        await expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+        await page.screenshot(path=FOLDER / "desk-onboarding.png")
+
+
 def terminal(output: str) -> str:
     """A page that looks like the terminal that printed this."""
     console = Console(record=True, width=_COLUMNS + 2, file=StringIO(), color_system="truecolor", force_terminal=True)
@@ -179,6 +202,7 @@ async def main(path: str) -> None:
             await asyncio.to_thread(laptop.answer, "request", "start", str(laptop.example))
             await contract.shown(lambda it: it["notifications"])
             await take(contract, browser)
+            await onboard(laptop, browser)
     for picture in sorted(FOLDER.glob("*.png")):
         print(f"{picture.stat().st_size // 1024:>5} kB  {picture.name}")
 

@@ -57,7 +57,10 @@ def shown(**changes: Any) -> OnboardingShow:
             WaitingForPart(person=OWNER, since=BEFORE, who="owner", what="decide about it", part="msa"),
             WaitingForPart(person=ENGINEER, since=BEFORE, who="operations", what="Create", part="account"),
         ),
-        timeline=(TimelineEntry(at=BEFORE, what="started", who=OWNER),),
+        timeline=(
+            TimelineEntry(at=BEFORE, what="started", who=OWNER),
+            TimelineEntry(at=BEFORE, what="declined: msa"),
+        ),
         says="Stage 1 of 2",
     )
     return known.replace(**changes)
@@ -79,6 +82,10 @@ async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(d
         "with Engineer since Mon, 23 Nov, 15:00 · Due Wed, 16 Dec 2026, 15:00 (Amsterdam).",
         "live · comes later",
         "Owner asked for it",
+        "Acme customer-onboarding · under way",
+        "Waiting for Owner and Engineer.",
+        "msa did not end well",
+        "See what the customer sees",
     ):
         assert said in text
     links = re.findall(r'<li><span class="person"><a href="/people/desk/([^"]+)"', page.text)
@@ -93,6 +100,7 @@ async def test_whoever_is_waited_for_may_look_and_knows_no_reasons_and_others_fi
     page = await engineer.get(PAGE)
     assert "Create the account" in text_of(page)
     assert "price" not in page.text
+    assert "/journey/" not in page.text
     assert "/msa/" not in page.text
     for path in (f"{PAGE}/msa/waive", f"{PAGE}/cancel"):
         assert (await engineer.get(path)).status_code == 404
