@@ -71,7 +71,7 @@ class IdTaken(Exception):
     def __init__(self, what: Named) -> None:
         super().__init__(
             f"{what.id} is the id of another {what.kind} with other content; leave the id out of the file or choose a "
-            f"new one (countersign {what.kind} show {what.id} tells about the one that has it)"
+            f"new one (countersign {what.kind.names.command} show {what.id} tells about the one that has it)"
         )
         self.id = what.id
 
@@ -89,7 +89,7 @@ class BrokenOff(Exception):
     """Its workflow was broken off, and nobody goes on with it."""
 
     def __init__(self, what: Named, how: RunStatus) -> None:
-        helps = f"countersign {what.kind} show {what.id} tells how far it came"
+        helps = f"countersign {what.kind.names.command} show {what.id} tells how far it came"
         if how is RunStatus.TERMINATED:
             helps = f"start it with --again to {_TAKEN_UP[what.kind]}"
         super().__init__(f"{what.id}: its workflow was {how} and nobody goes on with it; {helps}")

@@ -23,6 +23,21 @@ ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once t
 JsonLog = Annotated[bool, Parameter(name="--json", negative=(), help="Log in JSON on a terminal, too.")]
 
 
+def _is_svg(_: object, picture: Path | None) -> None:
+    if picture is not None and picture.suffix != ".svg":
+        raise ValueError(f"{picture} does not end in .svg, and SVG is what is drawn")
+
+
+Picture = Annotated[Path | None, Parameter(validator=_is_svg)]
+"""A picture that is written as well."""
+
+
+def some_stats(**typed: object) -> None:
+    """Refuse `stats` of nothing."""
+    if not typed.get("onboarding"):
+        raise ValueError("stats of what: --onboarding")
+
+
 def files_or_rows(**typed: object) -> None:
     """Refuse what does not go together of `start`."""
     rows = [typed.get("template"), typed.get("csv")]

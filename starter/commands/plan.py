@@ -10,7 +10,7 @@ from cyclopts import Parameter, Token
 
 from activities.store import Store
 from starter import clients, many, requests
-from starter.commands.arguments import AsJson, RequestFile
+from starter.commands.arguments import AsJson, Picture, RequestFile
 from starter.commands.printing import answer, note
 from starter.context import opened
 from starter.exits import Refusal
@@ -50,11 +50,6 @@ At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
 Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
 
 
-def _is_svg(_: object, picture: Path | None) -> None:
-    if picture is not None and picture.suffix != ".svg":
-        raise ValueError(f"{picture} does not end in .svg, and SVG is what is drawn")
-
-
 Signs = Annotated[tuple[str, ...], Parameter(converter=_signing, negative=())]
 
 
@@ -67,7 +62,7 @@ async def plan(
     signs: Signs = (),
     against: str | None = None,
     ics: Path | None = None,
-    picture: Annotated[Path | None, Parameter(validator=_is_svg)] = None,
+    picture: Picture = None,
     json: AsJson = False,
 ) -> None:
     """Show everything that would happen, when and why, before anything is sent. Needs no server.

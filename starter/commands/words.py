@@ -6,7 +6,7 @@ from typing import Final
 from cyclopts import App
 from rich.console import Console
 
-from starter.commands.arguments import files_or_rows, one_decision, one_target, plan_or_changes
+from starter.commands.arguments import files_or_rows, one_decision, one_target, plan_or_changes, some_stats
 
 _OF_COUNTERSIGN: Final = {
     "worker": "stack:worker",
@@ -14,6 +14,7 @@ _OF_COUNTERSIGN: Final = {
     "dev": "stack:dev",
     "demo": "stack:demo",
     "fast-forward": "clock:fast_forward",
+    "stats": "stats:stats",
     "init": "setup:init",
     "doctor": "setup:doctor",
     "completion": "completion:completion",
@@ -50,6 +51,7 @@ _OF_ONBOARD: Final = {
 _CHECKED: Final = {
     "clock:fast_forward": one_target,
     "onboard:decide": one_decision,
+    "stats:stats": some_stats,
     "start:request": files_or_rows,
     "start:onboarding": files_or_rows,
     "plan:plan": plan_or_changes,

@@ -28,7 +28,7 @@ _COLOURS: Final[Mapping[str, str]] = {
     "escalation": "#c2337f",
     "told": "#7c8794",
 }
-_STYLE: Final = """
+STYLE: Final = """
 text { font: 13px system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; fill: #1b1f24 }
 text.title { font-size: 20px; font-weight: 600 }
 text.strong { font-weight: 600 }
@@ -73,7 +73,7 @@ class _Paper:
         title = f"{plan.id}: {plan.document} ({plan.kind})"
         SubElement(self._svg, "title", id="title").text = title
         self._says = SubElement(self._svg, "desc", id="says")
-        SubElement(self._svg, "style").text = _STYLE
+        SubElement(self._svg, "style").text = STYLE
         self.box("paper", 0, 0, "100%", "100%")
         self.line(title, "title")
         until = "".join(f", {what} {self.instant(at)}" for what, at in self.deadlines.items())

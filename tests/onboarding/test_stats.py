@@ -1,0 +1,90 @@
+"""How long stages take, and for whom they wait, from what was kept of onboardings that have ended."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import fromstring
+
+import pytest
+
+from starter.onboarding.picture import long, picture_of
+from starter.onboarding.stats import stats
+from tests.onboarding.stage import LIVE, a_file, onboarding
+from tests.onboarding.test_words import ACCOUNT, given
+from tests.servers import real_server
+from tests.starter.terminal import type_
+from workflows.model.subject import Status
+from workflows.model.views import OnboardingShow, PartLine, StageLine
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def day(number: float) -> datetime:
+    return NOW + timedelta(days=number)
+
+
+def part(id: str, team: str | None, since: float, at: float) -> PartLine:
+    return PartLine(id=id, title=id, state="done", team=team, since=day(since), at=day(at))
+
+
+def ended(*stages: StageLine) -> OnboardingShow:
+    return OnboardingShow(id="acme", kind="customer-onboarding", status=Status.DONE, title="Acme", stages=stages)
+
+
+def stage(ends: float, **parts: Any) -> StageLine:
+    return StageLine(name="set-up", state="done", since=day(0), at=day(ends), **parts)
+
+
+def test_each_hour_counts_for_those_who_were_waited_for_and_the_rest_is_ours() -> None:
+    tasks = (part("account", "operations", 0, 4),)
+    agreements = (part("msa", "customer", 0, 2), part("nda", "chief-executive", 0, 2))
+    [found] = stats([ended(stage(5, agreements=agreements, tasks=tasks))]).stages
+    lost = {one.who: round(one.seconds / 86_400, 3) for one in found.lost}
+    # Two days for three of them, two more for operations alone, and a day in which nobody was asked.
+    assert lost == {"customer": 0.667, "operations": 2.667, "us": 1.667}
+    assert [one.who for one in found.lost] == ["customer", "operations", "us"]
+    assert sum(one.share for one in found.lost) == pytest.approx(1, abs=0.001)
+
+
+def test_the_median_is_of_those_who_passed_the_stage() -> None:
+    open_still = StageLine(name="set-up", state="stopped", since=day(0))
+    found = stats([ended(stage(days)) for days in (1, 2, 30)] + [ended(open_still)])
+    assert found.onboardings == 4
+    assert (found.stages[0].onboardings, found.stages[0].median_seconds) == (3, 2 * 86_400)
+
+
+def test_the_picture_says_what_it_draws() -> None:
+    steps = (part("billing", "customer", 0, 3),)
+    drawn = fromstring(picture_of(stats([ended(stage(4, steps=steps))])))  # noqa: S314  our own picture
+    texts = [element.text for element in drawn.iter() if element.text]
+    assert "set-up: 4 d, customer 75 %, us 25 %" in texts
+    assert {"customer", "us", "set-up"} <= set(texts)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"), [(0, "0 min"), (150, "2 min"), (5400, "1 h 30 min"), (90_000, "1 d 1 h"), (172_800, "2 d")]
+)
+def test_a_time_in_words(seconds: float, says: str) -> None:
+    assert long(seconds) == says
+
+
+@pytest.mark.real_server
+async def test_figures_come_from_the_records_of_those_that_have_ended(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(ACCOUNT, LIVE), server=real_server()) as it:
+        await it.done("account", "operations-desk")
+        await it.handle.result()
+        there = {**given(tmp_path), "TEMPORAL_ADDRESS": it.client.service_client.config.target_host}
+        typed = ("stats", "--onboarding", "--picture", str(tmp_path / "stages.svg"))
+        async with asyncio.timeout(20):
+            while not (told := json.loads((await asyncio.to_thread(type_, *typed, "--json", **there)).stdout))[
+                "stages"
+            ]:
+                pass
+        table = await asyncio.to_thread(type_, *typed, **there)
+    assert told["onboardings"] == 1
+    assert [(one["name"], one["onboardings"]) for one in told["stages"]] == [("account set-up", 1), ("live", 1)]
+    assert told["stages"][0]["lost"][0]["who"] == "operations"
+    assert table.stdout.startswith("1 onboarding has ended")
+    assert (tmp_path / "stages.svg").read_bytes().startswith(b"<?xml")
