@@ -31,7 +31,7 @@ def main() -> None:
     elsewhere: dict[str, Callable[[], Coroutine[Any, Any, Found]]] = {
         planner.NAME: planner.measure,
         task.NAME: task.measure,
-        onboarding.NAME: onboarding.measure,
+        onboarding.NAME: onboarding.with_page,
         urgent.NAME: partial(urgent.measure, asked.waiting or urgent.WAITING),
         desk.NAME: partial(desk.measure, asked.waiting or desk.OPEN),
     }
