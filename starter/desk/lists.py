@@ -113,12 +113,16 @@ class Lists:
         asked = wanted(view, visitor, standing, filters)
         page = await pages.page(self._room.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
         telling = Telling(visitor.reader, Names(self._room.directory).of, now)
-        rows = [await telling.row(line, titled=await self._titled(view, line)) for line in page.lines]
+        rows = [await telling.row(line, titled=await self._titled(view, line, visitor)) for line in page.lines]
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
         return Found(tuple(rows), page.total, more, page.in_order)
 
-    async def _titled(self, view: View, line: RequestLine) -> bool:
+    async def _titled(self, view: View, line: RequestLine, visitor: Visitor) -> bool:
         """Whether a document may be named here: what waits for or is asked by my people is not mine."""
+        if view is View.ONBOARDINGS:
+            standing = await self._room.standings.of(visitor)
+            mine = line.requester in (visitor.id, *standing.reports) or visitor.id in line.waiting_for
+            return standing.operator or mine or await self._room.kinds.lets_titles_be_read(line.kind)
         return view is not View.PEOPLE or await self._room.kinds.lets_titles_be_read(line.kind)
 
     async def _spreadsheet(self, view: View, visitor: Visitor, asked: Wanted, page: pages.Page) -> AsyncIterator[str]:
@@ -126,7 +130,7 @@ class Lists:
         yield written([visitor.reader.language.say(one) for one in HEAD], first=True)
         while True:
             for line in page.lines[:left]:
-                row = await telling.row(line, titled=await self._titled(view, line))
+                row = await telling.row(line, titled=await self._titled(view, line, visitor))
                 yield written([_reference(line), row.title, row.kind, row.status, row.asked_by, row.waiting_for,
                                *map(_instant, (line.since, line.due_at)), " ".join(row.problems)])  # fmt: skip
             left -= len(page.lines)

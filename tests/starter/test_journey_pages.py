@@ -14,6 +14,7 @@ from activities.store import Home
 from starter.onboarding.composed import PartHeard, joined
 from starter.page.journey import PARTS_SHOWN_AT_MOST
 from starter.page.journey_looks import PEOPLE_LOOKED_UP_AT_MOST
+from starter.page.rendering import TEMPLATES
 from starter.page.screens import Act
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, phone, text_of
 from workflows.kinds import named
@@ -287,6 +288,16 @@ async def test_one_look_serves_everybody_for_two_seconds(customer: Phone) -> Non
     customer.watch.now += 2
     await customer.browser.get(link(customer))
     assert customer.looks.count(ACME) == 2
+
+
+async def test_a_page_that_looks_by_itself_for_an_hour_is_never_told_to_wait(customer: Phone) -> None:
+    path, every = link(customer), int(re.findall(r"every = (\d+)", (TEMPLATES / "journey.js").read_text())[0]) / 1000
+    [version] = re.findall(r'data-version="(\w+)"', (await customer.open(path)).text)
+    answers = set()
+    for _ in range(int(3600 / every)):
+        customer.watch.now += every
+        answers.add((await customer.browser.get(f"{path}?since={version}")).status_code)
+    assert answers == {204}
 
 
 async def test_of_ten_times_the_parts_some_are_shown_and_the_others_counted(customer: Phone) -> None:

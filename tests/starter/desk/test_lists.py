@@ -54,6 +54,12 @@ TASKS: Final[dict[str, dict[str, Any]]] = {
     "desk": {"person": ("engineer",), "requester": "owner", "status": Status.OPEN, "kind": "offer-letter"},
     "badge": {"requester": "owner", "status": Status.DONE, "stage": "settled"},
 }
+ONBOARDINGS: Final[dict[str, dict[str, Any]]] = {
+    "acme": {"person": ("operations-desk",), "requester": ENGINEER, "status": Status.OPEN, "stage": "your <details>"},
+    "umbrella": {"person": ("legal-desk",), "requester": "sales", "status": Status.OPEN, "kind": "offer-letter"},
+    "globex": {"person": (MANAGER,), "requester": "sales", "status": Status.OPEN, "stage": "live"},
+    "initech": {"requester": ENGINEER, "status": Status.DONE, "stage": "settled"},
+}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -64,12 +70,13 @@ async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
     await asyncio.gather(
         *(open_request(made, name, **known) for name, known in {**KNOWN, **many}.items()),
         *(open_request(made, name, what=Kind.TASK, **known) for name, known in TASKS.items()),
+        *(open_request(made, name, what=Kind.ONBOARDING, **known) for name, known in ONBOARDINGS.items()),
         open_request(made, "order", person=("engineer",), requester="owner", due=NOW - timedelta(days=1)),
     )
 
     async def seen() -> bool:
         everything = Wanted(types=tuple(kind.names.workflow for kind in Kind))
-        return await pages.count(made, everything, now=NOW) == len(KNOWN) + MANY + len(TASKS) + 1
+        return await pages.count(made, everything, now=NOW) == len(KNOWN) + MANY + len(TASKS) + len(ONBOARDINGS) + 1
 
     assert await eventually(seen)
     return made
@@ -147,7 +154,7 @@ async def test_a_manager_sees_what_waits_for_or_was_asked_by_their_people_and_no
     desk: Office,
 ) -> None:
     head = await desk.come_in(MANAGER)
-    page = await head.get("/desk/people")
+    page = await head.get("/desk/people?what=request")
     assert titles(page.text) == ["The document of overdue", "A document of kind offer-letter", "The document of mine"]
     assert titles((await head.get("/desk/asked")).text) == []
     assert (await head.get("/desk/attention")).status_code == 404
@@ -157,6 +164,25 @@ async def test_only_operators_see_what_needs_attention(desk: Office) -> None:
     assert (await (await desk.come_in(REQUESTER)).get("/desk/attention")).status_code == 404
     page = await (await desk.come_in(OPERATOR)).get("/desk/attention")
     assert "Nothing needs attention." in text_of(page)
+
+
+async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(desk: Office) -> None:
+    engineer = await desk.come_in(ENGINEER)
+    page = await engineer.get("/desk/onboardings")
+    assert titles(page.text) == ["The document of acme"]
+    assert "under way · your <details>" in text_of(page)
+    assert "3 days ago" in text_of(page)
+    assert 'href="/people/desk/onboardings/acme"' in page.text
+    assert "An onboarding" in titles((await (await desk.come_in(MANAGER)).get("/desk/onboardings")).text)
+    assert len(titles((await engineer.get("/desk/onboardings?status=any")).text)) == 2
+    for who, found in (
+        (LEAD, ["acme"]),
+        (REQUESTER, ["umbrella"]),
+        (OPERATOR, ["acme", "globex", "umbrella"]),
+        (SIGNER, []),
+    ):
+        seen = titles((await (await desk.come_in(who)).get("/desk/onboardings")).text)
+        assert sorted(seen) == [f"The document of {one}" for one in found], who
 
 
 async def test_a_long_list_goes_on_where_it_ended_and_its_file_has_the_same(desk: Office) -> None:
