@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from starter import lookup
 from tests.onboarding.stage import CUSTOMER, DETAILS, LIVE, OWNER, Journeys, a_file, an_agreement, onboarding
 from tests.servers import real_server
 from tests.starter.terminal import complete, type_
+from workflows.kinds import Kind, Named
 from workflows.model.subject import Status
-from workflows.model.wishes import Block, Question
+from workflows.model.wishes import Block, Cancellation, Question
 
 AGREEMENTS = {"name": "agreements", "agreements": [an_agreement(), an_agreement("Data processing agreement")]}
 ACCOUNT = {
@@ -183,6 +185,36 @@ async def test_parts_are_done_and_answered_by_the_onboarding_and_their_own_names
     assert (done["id"], done["status"]) == ("acme.1.1", "done")
     assert (answered["id"], answered["status"]) == ("acme.2.1", "open")
     assert (cancelled["id"], ended.outcome) == ("acme", Status.CANCELLED)
+
+
+@pytest.mark.real_server
+async def test_what_is_stalled_is_listed_first_and_a_task_is_replaced_then_waived(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(ACCOUNT, LIVE), server=real_server()) as it:
+        (tmp_path / "calm.json").write_text(json.dumps(a_file(ACCOUNT, LIVE, id="calm")))
+        account = await it.open("account")
+        await typed(it, tmp_path, "start", str(tmp_path / "calm.json"))
+        await it.tell(account, Cancellation(actor="operations-desk", reason="Not ours."))
+        await it.until(lambda shown: any(one.who == "owner" for one in shown.waiting_for))
+        (tmp_path / "task.json").write_text(json.dumps({"title": "Create two accounts"}))
+        decide = ("decide", "acme", "--part", "account")
+        lines: list[dict[str, Any]] = []
+        async with asyncio.timeout(20):
+            while sorted(str(one["attention"]) for one in lines) != ["None", "decision"]:
+                lines = await typed(it, tmp_path, "list")
+        no_signer = await typed(it, tmp_path, *decide, "--resend", "--signer", "a=b", code=1)
+        await typed(it, tmp_path, *decide, "--replace", str(tmp_path / "task.json"))
+        again = await it.until(lambda shown: ".r2" in str(shown.stages[0].tasks[0].workflow))
+        task = await lookup.look_at(it.client, it.store, Named(Kind.TASK, "acme.1.1.r2"))
+        await it.tell(
+            again.stages[0].tasks[0].workflow or "", Cancellation(actor="operations-desk", reason="Not ours.")
+        )
+        await it.until(lambda shown: any(one.who == "owner" for one in shown.waiting_for))
+        await typed(it, tmp_path, *decide, "--waive", "--reason", "They have one.")
+        ended = await it.handle.result()
+    assert [line["id"] for line in lines] == ["acme", "calm"]
+    assert no_signer == "account: a is no signer of it: it has none\n"
+    assert (task.title, task.requester, task.lines[0].person) == ("Create two accounts", OWNER, "operations-desk")
+    assert [(one.id, one.state) for one in ended.parts] == [("account", "waived")]
 
 
 @pytest.mark.parametrize(
