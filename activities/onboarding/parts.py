@@ -34,8 +34,14 @@ class Draft:
         """Faults of the part's own file, as faults of the onboarding's."""
         at = written_path(self.place.path)
         return FileFaults(
-            type(one)(one.file, one.line, f"{at}.{one.path}" if one.path else at, one.says) for one in found.faults
+            type(one)(one.file, one.line, f"{at}.{path}" if (path := self._written(one.path)) else at, one.says)
+            for one in found.faults
         )
+
+    def _written(self, path: str) -> str:
+        """The field as people wrote it: of a team's task it is the team that says who."""
+        of_team = self.plan.what is PartKind.TASK and self.plan.team is not None
+        return "team" if of_team and path.partition(".")[0] == "who" else path
 
 
 @dataclass

@@ -12,11 +12,11 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from tests.faults.town import Town
 from tests.faults.vendor import Entry
-from workflows.kinds import Kind
+from workflows.kinds import Kind, Named, named
 from workflows.model.notices import Delivery, Notice
 from workflows.model.records import HandoffBatch
-from workflows.model.views import RequestShow
-from workflows.names import SIGNATURE_REQUEST
+from workflows.model.views import OnboardingShow, RequestShow
+from workflows.names import PARENT, SHOW, SIGNATURE_REQUEST
 
 _AT_ONCE: Final = 10
 _CLOSING: Final = (
@@ -62,6 +62,44 @@ class Life:
 
 
 @dataclass(frozen=True)
+class PartRun:
+    """A workflow of an onboarding, as often as it was begun: a run that only goes on in a fresh history is none."""
+
+    workflow: str
+    started: datetime
+
+
+@dataclass(frozen=True)
+class Joined:
+    """One onboarding as Temporal tells it, with the workflows that were begun for it."""
+
+    shown: OnboardingShow
+    parts: tuple[PartRun, ...]
+    calls: tuple[Call, ...]
+    ended: datetime
+    ledger: tuple[Entry, ...] = field(repr=False, default=())
+
+    @property
+    def request(self) -> str:
+        """What phones know it by."""
+        return Named(Kind.ONBOARDING, self.shown.id).reference
+
+    @property
+    def customers(self) -> tuple[str, ...]:
+        """Those who are the customer's."""
+        return (self.shown.customer, *self.shown.colleagues)
+
+    def pushes(self, *requests: str) -> list[Entry]:
+        """What phones took about these, or about the onboarding and all its parts."""
+        return [one for one in self.ledger if one["type"] == "push" and _about(one) in (requests or self._all)]
+
+    @property
+    def _all(self) -> tuple[str, ...]:
+        found = (named(one.workflow) for one in self.parts)
+        return (self.request, *(one.reference for one in found if one))
+
+
+@dataclass(frozen=True)
 class Evidence:
     """`acknowledged` are the starts that were confirmed: request → run id."""
 
@@ -88,6 +126,25 @@ async def gather(town: Town, acknowledged: Mapping[str, str], prefix: str) -> Ev
     lives = await asyncio.gather(*(life(id) for id in sorted(found) if id.startswith(prefix)))
     ledger = [one for one in await town.vendor.ledger() if (_about(one) or "").startswith(prefix)]
     return Evidence(acknowledged, {one.request: one for one in lives}, tuple(ledger))
+
+
+async def gather_onboarding(town: Town, id: str) -> Joined:
+    """Everything about one onboarding that has ended."""
+    client, workflow_id = town.context.client, Kind.ONBOARDING.workflow_id(id)
+    handle = client.get_workflow_handle(workflow_id)
+    described = await handle.describe()
+    assert described.close_time is not None
+    listed = [one async for one in client.list_workflows(f"{PARENT.name} = '{workflow_id}'")]
+    events = [event async for event in handle.fetch_history_events()]
+    shown: OnboardingShow = await handle.query(SHOW, result_type=OnboardingShow)
+    ended = next(entry.at for entry in reversed(shown.timeline) if entry.what == shown.status)
+    return Joined(
+        shown=shown,
+        parts=tuple(PartRun(one.id, one.start_time) for one in listed if one.run_id == one.root_run_id),
+        calls=await _calls(client, events),
+        ended=ended,
+        ledger=tuple(await town.vendor.ledger()),
+    )
 
 
 async def _life(town: Town, client: Client, id: str) -> Life:

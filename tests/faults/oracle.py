@@ -14,11 +14,12 @@ from temporalio.client import WorkflowExecutionStatus
 
 from activities.downstream import webhook_id
 from activities.store import device_hash
-from tests.faults.evidence import Evidence, Life
+from tests.faults.evidence import Evidence, Joined, Life
 from tests.faults.vendor import Entry, instant
 from workflows.model.notices import Channel, Outcome
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
+from workflows.model.views import PartLine
 from workflows.names import handoff_key
 
 _ENDINGS: Final = {"si": Status.SIGNED, "de": Status.DECLINED, "ca": Status.CANCELLED, "xp": Status.EXPIRED}
@@ -38,6 +39,8 @@ class Invariant(StrEnum):
     HAND_OFF = "I7: every target called, with one effect"
     HEALTH = "I9: no failing workflow task, nothing left pending"
     TRAIL = "I11: the timeline only goes forward"
+    PARTS = "I12: each part of an onboarding is begun once, and none is lost"
+    STAGES = "I13: no stage begins before the one before it is over"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,80 @@ def repeated_sends(evidence: Evidence) -> int:
     """Raw sends beyond the first of each notice to each phone: what the deaths cost, invisible to people."""
     sends = Counter((push["data"]["request"], push["data"]["stage"], push["token"]) for push in _shown(evidence))
     return sum(count - 1 for count in sends.values())
+
+
+def judge_onboarding(joined: Joined) -> list[Violation]:
+    """All that is wrong with how an onboarding was joined; its agreements are judged as all requests are."""
+    return [violation for rule in _OF_ONBOARDINGS for violation in rule(joined)]
+
+
+def most_sends(joined: Joined) -> int:
+    """How often one notice was sent to one phone at most."""
+    sends = Counter((one["data"]["request"], one["data"]["stage"], one["token"]) for one in joined.pushes())
+    return max(sends.values(), default=0)
+
+
+def _parts_once(joined: Joined) -> Iterator[Violation]:
+    begun = Counter(one.workflow for one in joined.parts)
+    yield from (Violation(Invariant.PARTS, id, f"begun {count} times") for id, count in begun.items() if count > 1)
+    for line in _lines(joined):
+        if line.workflow is not None and line.workflow not in begun:
+            yield Violation(Invariant.PARTS, line.workflow, "shown, and nothing of the onboarding's")
+
+
+def _stages_in_order(joined: Joined) -> Iterator[Violation]:
+    over = joined.shown.timeline[0].at
+    for number, stage in enumerate(joined.shown.stages, start=1):
+        begins = f"{joined.shown.id}.{number}."
+        for part in joined.parts:
+            if part.workflow.partition(":")[2].startswith(begins) and part.started < over:
+                yield Violation(Invariant.STAGES, part.workflow, f"begun at {part.started}, before {over}")
+        ends = [part.at for part in stage.parts] + [notice.at for notice in stage.notices]
+        over = max([over, *(at for at in ends if at)])
+
+
+def _news_once(joined: Joined) -> Iterator[Violation]:
+    allowed: Counter[tuple[str, str]] = Counter()
+    for call in joined.calls:
+        allowed.update({(notice.stage, notice.person): call.attempts for notice in call.notices})
+    keys, sends = defaultdict(set), Counter[tuple[str, str, str]]()
+    for push in joined.pushes(joined.request):
+        keys[push["token"]].add(push["key"])
+        sends[push["data"]["stage"], push["person"], push["token"]] += 1
+    yield from (
+        Violation(Invariant.NOTICES, joined.request, f"{len(seen)} notices side by side on {token}")
+        for token, seen in keys.items()
+        if len(seen) > 1
+    )
+    for (stage, person, token), count in sends.items():
+        if count > allowed[stage, person]:
+            says = f"{stage} sent {count} times to {token}, tried {allowed[stage, person]} times"
+            yield Violation(Invariant.NOTICES, joined.request, says)
+
+
+def _customer_in_silence(joined: Joined) -> Iterator[Violation]:
+    for push in joined.pushes():
+        if push["person"] not in joined.customers or instant(push) <= joined.ended:
+            continue
+        if push["visible"] and push["data"]["stage"] not in _OF_THE_END:
+            says = f"{push['data']['stage']} at {push['at']}, ended {joined.ended}"
+            yield Violation(Invariant.SILENCE, push["data"]["request"], says)
+
+
+def _joined_health(joined: Joined) -> Iterator[Violation]:
+    if not all(call.closed for call in joined.calls):
+        yield Violation(Invariant.HEALTH, joined.request, "something is still pending")
+    instants = [entry.at for entry in joined.shown.timeline]
+    if instants != sorted(instants):
+        yield Violation(Invariant.TRAIL, joined.request, "the timeline goes back")
+    twice = [what for what, count in Counter(entry.what for entry in joined.shown.timeline).items() if count > 1]
+    if twice:
+        yield Violation(Invariant.TRAIL, joined.request, f"more than one line: {twice}")
+
+
+def _lines(joined: Joined) -> Iterator[PartLine]:
+    for stage in joined.shown.stages:
+        yield from stage.parts
 
 
 def _starts(evidence: Evidence) -> Iterator[Violation]:
@@ -201,4 +278,11 @@ _OF_EACH: Final[tuple[Callable[[Evidence, Life], Iterator[Violation]], ...]] = (
     _hand_off,
     _health,
     _trail,
+)
+_OF_ONBOARDINGS: Final[tuple[Callable[[Joined], Iterator[Violation]], ...]] = (
+    _parts_once,
+    _stages_in_order,
+    _news_once,
+    _customer_in_silence,
+    _joined_health,
 )

@@ -17,7 +17,7 @@ PROMISED = {
     "H": (1, 2, 3, 4, 5, 6, 7),
 }
 OURS = ("faults", "chaos")
-_NOT_OF_A_FAULT = ("faults/test_oracle.py", "faults/test_catalogue.py")
+_NOT_OF_A_FAULT = ("faults/test_oracle", "faults/test_catalogue.py")
 
 
 def table() -> list[tuple[str, str]]:

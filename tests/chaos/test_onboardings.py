@@ -1,0 +1,119 @@
+"""Onboardings under deaths, and ten times as large, or as many, as anybody will have them."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from activities.starting import path
+from tests.chaos.conftest import Note
+from tests.faults.evidence import gather, gather_onboarding
+from tests.faults.joining import (
+    SMALL,
+    WHOLE,
+    begin,
+    deaths,
+    kill_in_between,
+    prepared,
+    until_ended,
+)
+from tests.faults.oracle import judge, judge_onboarding, most_sends
+from tests.faults.town import Conditions, ids, town
+from tests.onboarding.stage import Journeys, a_file, onboarding
+from tests.servers import real_server
+from tests.workflows.test_largest import PAYLOAD_AT_MOST, RUN_AT_MOST, payloads
+from workflows.kinds import Kind
+from workflows.model.subject import Status
+
+pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1800)]
+
+WORKERS, SERVERS = 20, 2
+PARTS = 7
+MANY, AT_ONCE = 2_000, 10
+STAGES, EACH = 20, 20
+
+
+async def test_twenty_dead_workers_and_two_servers_over_one_onboarding_show_nothing_twice(
+    tmp_path: Path, seed: int, note: Note
+) -> None:
+    dice, began = random.Random(seed), time.monotonic()  # noqa: S311  chaos that can be repeated, no secret
+    async with town(tmp_path / "data", Conditions(sandbox={"SANDBOX_RETRY_UNIT": "1"})) as it:
+        await begin(it, "mortal", WHOLE)
+        await kill_in_between(it, "mortal", PARTS, deaths(WORKERS, SERVERS, dice), dice)
+        await until_ended(it, "mortal")
+        joined = await gather_onboarding(it, "mortal")
+        findings = [*judge_onboarding(joined), *judge(await gather(it, {}, "mortal."))]
+    raw = most_sends(joined)
+    note(
+        f"one onboarding: {WORKERS} workers and {SERVERS} servers killed, {len(joined.parts)} parts begun, "
+        f"{len(joined.pushes())} pushes, at most {raw} of one notice, {len(findings)} violations, "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    assert findings == []
+    assert joined.shown.status is Status.DONE
+    assert len(joined.parts) == PARTS
+    assert raw <= 1 + WORKERS + SERVERS
+
+
+async def test_two_thousand_onboardings_are_begun(tmp_path: Path, note: Note) -> None:
+    async with town(tmp_path / "data") as it:
+        began, names = time.monotonic(), list(ids("many", MANY))
+
+        async def start(id: str) -> bool:
+            ready = await prepared(it, id, SMALL)
+            return (await path.start(it.context.client, it.context.store, ready)).created
+
+        created = []
+        for first in range(0, MANY, AT_ONCE):
+            created += await asyncio.gather(*map(start, names[first : first + AT_ONCE]))
+        started = time.monotonic() - began
+        worker = memory_of(it.running["worker"].pid)
+        again = await start(names[0])
+        note(
+            f"{MANY} onboardings started in {started:.0f} s, {MANY / started:.0f} a second; "
+            f"the worker has {worker:.0f} MB, we {memory_of(None):.0f} MB"
+        )
+    assert created == [True] * MANY
+    assert not again
+
+
+def memory_of(pid: int | None) -> float:
+    """Megabytes that a process holds."""
+    lines = Path(f"/proc/{pid or 'self'}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+async def test_an_onboarding_of_four_hundred_parts_comes_to_its_end(tmp_path: Path, note: Note) -> None:
+    began = time.monotonic()
+    stages = [
+        {"name": f"stage {number}", "tasks": [{"title": f"Task {n}", "team": "operations"} for n in range(EACH)]}
+        for number in range(STAGES)
+    ]
+    async with onboarding(tmp_path, a_file(*stages), server=real_server()) as it:
+        for number in range(1, STAGES * EACH + 1):
+            await it.done(f"task-{number}", "operations-desk")
+        ended = await it.handle.result()
+        histories = await sizes(it)
+    longest, largest = max(map(sum, histories)), max(max(events) for events in histories)
+    note(
+        f"an onboarding of {STAGES * EACH} parts: {len(histories)} runs, {sum(map(len, histories))} events, "
+        f"the longest run {longest / 1024:.0f} KB, the largest event {largest / 1024:.0f} KB, "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    assert Counter(one.state for one in ended.parts) == {"done": STAGES * EACH}
+    assert largest < PAYLOAD_AT_MOST
+    assert longest < RUN_AT_MOST
+
+
+async def sizes(it: Journeys) -> list[list[int]]:
+    """The bytes of each event of each run."""
+    found, run_id = [], (await it.handle.describe()).run_id
+    while run_id:
+        handle = it.client.get_workflow_handle(Kind.ONBOARDING.workflow_id("acme"), run_id=run_id)
+        events = [event async for event in handle.fetch_history_events()]
+        found.append([payloads(event) for event in events])
+        run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+    return found

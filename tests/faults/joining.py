@@ -1,0 +1,136 @@
+"""An onboarding in a town: its file, and people who do what is theirs while processes die."""
+
+import asyncio
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from activities.onboarding.input import PreparedOnboarding
+from activities.starting import path
+from starter import requests
+from tests.faults.population import REQUESTER, colleague
+from tests.faults.town import TEMPORAL, WORKER, Town, eventually
+from workflows.kinds import Kind
+from workflows.model.views import OnboardingShow, PartLine
+from workflows.model.wishes import UPDATES, Done
+from workflows.names import SHOW
+
+CUSTOMER: Final = colleague(1)
+TEAM: Final = colleague(2)
+_WITHIN: Final = 120.0
+
+
+def an_agreement(name: str) -> dict[str, Any]:
+    """An agreement that the customer signs."""
+    document = {"file": "contract.pdf", "name": name}
+    return {"kind": "customer-contract", "document": document, "signers": [{"person": "customer"}]}
+
+
+def news(text: str) -> dict[str, str]:
+    """News for the customer."""
+    return {"to": "customer", "text": text}
+
+
+WHOLE: Final[Sequence[dict[str, Any]]] = (
+    {"name": "agreements", "agreements": [an_agreement("Terms"), an_agreement("Data")], "notices": [news("Hello.")]},
+    {
+        "name": "set-up",
+        "tasks": [{"title": f"Task {n}", "team": "operations", "tell_customer": n == 1} for n in (1, 2, 3)],
+    },
+    {"name": "details", "steps": [{"title": "Invoices"}, {"title": "Your domain"}]},
+    {"name": "live", "notices": [news("Your service is active."), news("Welcome.")]},
+)
+"""Two agreements, three tasks, two steps, three notices."""
+SMALL: Final[Sequence[dict[str, Any]]] = (
+    {"name": "agreements", "agreements": [an_agreement("Terms")]},
+    {"name": "set-up", "tasks": [{"title": "Account", "team": "operations", "tell_customer": True}]},
+    {"name": "live", "notices": [news("Welcome.")]},
+)
+
+
+async def prepared(town: Town, id: str, stages: Sequence[dict[str, Any]]) -> PreparedOnboarding:
+    """An onboarding of a file that was checked."""
+    file = _written(town.folder.path / "files" / f"{id}.json", {"id": id, "stages": list(stages)})
+    return await requests.read_onboarding(town.settings, file)
+
+
+def _written(file: Path, more: Mapping[str, Any]) -> str:
+    customer = {"name": "Acme", "person": CUSTOMER}
+    whole = {"customer": customer, "owner": REQUESTER, "teams": {"operations": TEAM}, **more}
+    file.write_text(json.dumps(whole))
+    return str(file)
+
+
+async def begin(town: Town, id: str, stages: Sequence[dict[str, Any]]) -> None:
+    """Start one."""
+    await path.start(town.context.client, town.context.store, await prepared(town, id, stages))
+
+
+async def act(town: Town, id: str) -> str:
+    """Have whoever is asked do the first part that is open; which one, once that is taken, whoever dies meanwhile."""
+    return await eventually(lambda: _act(town, id), within=_WITHIN)
+
+
+async def _act(town: Town, id: str) -> str | None:
+    try:
+        shown = await _shown(town, id)
+        opened = [part for stage in shown.stages for part in stage.parts if part.state == "open"]
+        return opened[0].id if opened and await _do(town, opened[0]) else None
+    except (RPCError, WorkflowUpdateFailedError):
+        return None  # somebody is dead, or it was taken before
+
+
+async def _do(town: Town, part: PartLine) -> bool:
+    workflow_id = part.workflow or ""
+    if workflow_id.startswith(Kind.REQUEST.names.prefix):
+        waiting = await town.vendor.waiting(workflow_id.partition(":")[2])
+        return bool(waiting) and await town.vendor.sign(waiting[0])
+    person = CUSTOMER if part.team == "customer" else TEAM
+    handle = town.context.client.get_workflow_handle(workflow_id)
+    await handle.execute_update(UPDATES[Done], Done(actor=person), id=f"done-{part.id}")
+    return True
+
+
+async def _shown(town: Town, id: str) -> OnboardingShow:
+    handle = town.context.client.get_workflow_handle(Kind.ONBOARDING.workflow_id(id))
+    shown: OnboardingShow = await handle.query(SHOW, result_type=OnboardingShow)
+    return shown
+
+
+async def kill_in_between(town: Town, id: str, actions: int, victims: Sequence[str], dice: random.Random) -> None:
+    """Have all parts done one after the other, and kill these in between, each a random while after an action."""
+    after: list[list[str]] = [[] for _ in range(actions)]
+    for number, victim in enumerate(victims):
+        after[number * actions // len(victims)].append(victim)
+    for several in after:
+        await act(town, id)
+        for victim in several:
+            await _a_random_while(dice)
+            await town.kill(victim)
+            await town.start(victim)
+
+
+async def _a_random_while(dice: random.Random) -> None:
+    await asyncio.sleep(dice.uniform(0, 1.5))
+
+
+async def until_ended(town: Town, id: str, within: float = _WITHIN) -> None:
+    """Until everyone concerned was told how it ended."""
+
+    async def probe() -> bool:
+        described = await town.context.client.get_workflow_handle(Kind.ONBOARDING.workflow_id(id)).describe()
+        return described.status is WorkflowExecutionStatus.COMPLETED
+
+    await eventually(probe, within)
+
+
+def deaths(workers: int, servers: int, dice: random.Random) -> list[str]:
+    """Whom to kill, in random order."""
+    victims = [WORKER] * workers + [TEMPORAL] * servers
+    dice.shuffle(victims)
+    return victims
