@@ -56,6 +56,16 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
     assert refuse_decide(journey, waive) is None
 
 
+def test_an_owner_who_cannot_be_asked_is_asked_again_after_a_look_and_not_before() -> None:
+    given = an_input()
+    [stage], journey = given.stages, ended(begun(given), Status.DECLINED)
+    [order] = to_start(journey, stage)
+    journey = journey.asked_about(journey.parts[0])
+    journey = journey.seen(PartSeen(id=order.id, says="owner is not in people.yaml"), NOW)
+    assert to_start(journey, stage) == ()
+    assert [one.id for one in to_start(journey.looked(NOW), stage)] == ["acme.1.1.decide.r2"]
+
+
 def test_of_many_parts_the_web_ui_shows_some_and_counts_the_rest() -> None:
     given = an_input(SHOWN_AT_MOST * 10)
     told = details(show(given, begun(given), NOW), "default")
