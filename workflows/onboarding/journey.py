@@ -76,8 +76,6 @@ class Part(Model):
     at: AwareDatetime | None = None
     asked: int = 0
     deciding: bool = False
-    unheard: bool = False
-    """Its owner could not be asked: they are again after the next look."""
     unasked: bool = False
     content: str | None = None
     told: tuple[News, ...] = ()
