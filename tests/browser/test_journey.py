@@ -10,7 +10,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
 from activities.links import LinkUse
+from starter.page.screens import ScreenName
 from tests.browser.phone import Phone, phone_of
+from tests.stack.laptop import Laptop
 from tests.starter import paging
 from tests.starter.paging import DUTCH, FIRST, NOW
 from tests.starter.test_journey_pages import COLLEAGUE, DPA, MSA, know, link, request, shown, task
@@ -91,3 +93,35 @@ async def test_a_preview_has_nothing_to_press_and_every_language_fits(phone: Pho
     await phone.open(at(customer, link(customer, DUTCH)))
     await expect(phone.page.get_by_role("heading", name="Nu aan u")).to_be_visible()
     await phone.is_usable()
+
+
+@pytest.mark.real_server
+async def test_a_customer_is_led_from_their_page_to_the_signature_and_the_page_has_moved(
+    phone: Phone, laptop: Laptop
+) -> None:
+    file = laptop.folder / "example" / "initech.yaml"
+    file.write_text((laptop.folder / "example" / "acme.yaml").read_text().replace("id: acme", "id: initech"))
+    assert laptop.answer("onboard", "start", str(file))["created"]
+    page = laptop.answer("onboard", "link", "initech")["link"]
+    await phone.finds(page, "2 things wait for you")
+    await phone.is_usable()
+    await part(phone, "Yours now").get_by_role("link", name="Read and sign").first.tap()
+    await phone.button("Read and sign").tap()
+    await phone.button("Sign").tap()
+    await expect(phone.heading("You have signed")).to_be_visible()
+    await phone.finds(page, "1 thing waits for you")
+    await expect(part(phone, "With us")).to_contain_text(MSA.removesuffix(" <i>"))
+
+    preview = laptop.answer("onboard", "preview", "initech")["link"]
+    await phone.open(preview)
+    await expect(phone.page.get_by_text("A preview of what the customer sees.")).to_be_visible()
+    await expect(phone.page.locator("main").get_by_role("link")).to_have_count(0)
+    laptop.answer("onboard", "link", "initech", "--renew")
+    await phone.open(page)
+    await expect(phone.screen(ScreenName.RENEWED)).to_be_visible()
+    await phone.button("Send me a new link").tap()
+    await expect(phone.screen(ScreenName.LINK_SENT)).to_be_visible()
+    await phone.inbox("customer-signer")
+    await phone.notice("Your page: ").tap()
+    await expect(phone.heading("1 thing waits for you")).to_be_visible()
+    laptop.answer("onboard", "cancel", "initech", "--reason", "seen")
