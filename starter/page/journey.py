@@ -106,8 +106,9 @@ def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScr
     """What one of the customer's people finds."""
     shown, language = seen.shown, to.reader.language
     stands_still = bool(shown.trouble) and not shown.status.ended
-    sections = tuple(_sections(_Told(seen, to, now), stands_still=stands_still))
-    yours = sum(len(one.rows) for one in sections if one.name is Place.YOURS)
+    told = _Told(seen, to, now)
+    sections = tuple(_sections(told, stands_still=stands_still))
+    yours = 0 if stands_still else len(told.of(Place.YOURS)[0])
     return JourneyScreen(
         language,
         _tone(shown, yours),

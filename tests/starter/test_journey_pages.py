@@ -306,6 +306,7 @@ async def test_of_ten_times_the_parts_some_are_shown_and_the_others_counted(cust
     know(customer, shown(stage), *(request(number, FIRST) for number in range(1, len(many) + 1)))
     page = (await customer.open(link(customer))).text
     assert page.count("<li>") == 2 * PARTS_SHOWN_AT_MOST, "what is beyond the people that are looked up is with us"
+    assert f"{PEOPLE_LOOKED_UP_AT_MOST} things wait for you" in text_of(page)
     left = len(many) - PEOPLE_LOOKED_UP_AT_MOST
     assert f"and {PEOPLE_LOOKED_UP_AT_MOST - PARTS_SHOWN_AT_MOST} more" in sections(page)["yours"]
     assert f"and {left - PARTS_SHOWN_AT_MOST} more" in sections(page)["ours"]
