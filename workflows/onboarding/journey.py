@@ -379,10 +379,16 @@ def refuse_decide(journey: Journey, wish: Decision) -> str | None:
     if part is None:
         return f"no part is called {wish.part[:100]}: it has {', '.join(one.id for one in journey.parts[:20])}"
     if part.state is not PartState.UNDECIDED:
-        return f"{part.id} is {part.status or part.state}: there is nothing to decide about it"
+        return f"{part.id} is {_stands(part)}: there is nothing to decide about it"
     if not wish.choice.again:
         return text_fault(wish.reason, "the reason")
     return _refuse_again(part, wish) or reason_fault(wish.reason, "the reason")
+
+
+def _stands(part: Part) -> str:
+    if part.state is PartState.COMING and part.tries > 1:
+        return "to be started again by a decision that was made already"
+    return str(part.state if part.state is PartState.WAIVED else part.status or part.state)
 
 
 def _refuse_again(part: Part, wish: Decision) -> str | None:
