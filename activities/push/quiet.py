@@ -4,9 +4,9 @@ What somebody was told stands in one row, and whoever is first has the next plac
 in the time of the budget than it allows, whatever is delivered at the same moment.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from pydantic import AwareDatetime, ValidationError
@@ -23,6 +23,8 @@ from workflows.model.subject import Subject
 
 WAITING_AT_MOST: Final = 100
 """Parts that are looked at for what waits there as well."""
+SPEAKING_AT_MOST: Final = timedelta(minutes=15)
+"""How long a notice has to be accepted before those that it speaks for ask for places of their own."""
 
 
 class Entry(Model):
@@ -54,6 +56,13 @@ class Place:
     """A place in the budget: the notice is told, and speaks for so many `others`."""
 
     others: int = 0
+    row: Row | None = None
+    number: int = 0
+
+    async def accepted(self) -> None:
+        """Their recipient was told of the others with it; until this is kept they are not taken for told."""
+        if self.others and self.row:
+            await self.row.mark(self.number)
 
 
 @dataclass(frozen=True)
@@ -108,18 +117,32 @@ class _Asked:
     async def _once(self, alone: bool, told: bool) -> Answer | None:
         """The answer, None when somebody else was first."""
         last = await self.row.last()
-        before = _read(Entry, (await self.row.read(last - self.quiet.most + 1, last)).values())
-        if mine := next((one for one in before if one.notice == self.notice.key and self._frees(one.at)), None):
-            return Place(len(mine.joined))
-        if any(self.notice.key in one.joined for one in before):
-            return Joined()
+        entries = _read(Entry, await self.row.read(last - self.quiet.most + 1, last))
+        for number, one in entries.items():
+            if one.notice == self.notice.key and self._frees(one.at):
+                return Place(len(one.joined), self.row, number)
+        if (spoken := await self._spoken_for(entries)) is not None:
+            return spoken
+        before = list(entries.values())
         counted = [one for one in before if self._frees(one.at)]
         if len(counted) >= self.quiet.most and not told:
             return await self._held(min(after(one.at, self.quiet.per, self.person.tz) for one in counted))
         others = () if alone or told else await self._others(before)
         place = Entry(notice=self.notice.key, at=self.now, joined=others)
         put = await self.row.append(last + 1, place.model_dump_json().encode())
-        return Place(len(others)) if put else None
+        return Place(len(others), self.row, last + 1) if put else None
+
+    async def _spoken_for(self, entries: Mapping[int, Entry]) -> Answer | None:
+        """What another notice has become that speaks for this one; None when it is to speak for itself.
+
+        Whoever took the place may fail, or not be needed any more: only what was accepted has told anybody.
+        """
+        speaking = {number: one for number, one in entries.items() if self.notice.key in one.joined}
+        for number in speaking:
+            if await self.row.is_marked(number):
+                return Joined()
+        until = max((one.at for one in speaking.values()), default=self.now) + SPEAKING_AT_MOST
+        return await self._held(until) if speaking and self.now < until else None
 
     def _frees(self, at: datetime) -> bool:
         """Whether what was told then counts still."""
@@ -144,8 +167,8 @@ class _Asked:
     async def _others(self, before: Iterable[Entry]) -> tuple[str, ...]:
         """The notices of other parts that wait, and that this one can speak for."""
         known = {key for one in before for key in one.all}
-        waiting = _read(Waiting, await self.row.notes(WAITING_AT_MOST))
-        return tuple([one.notice for one in waiting if one.notice not in known and await self._waits(one)])
+        waiting = _read(Waiting, dict(enumerate(await self.row.notes(WAITING_AT_MOST))))
+        return tuple([one.notice for one in waiting.values() if one.notice not in known and await self._waits(one)])
 
     async def _waits(self, one: Waiting) -> bool:
         """Whether it waits still: what was told or given up is not taken off the notes."""
@@ -158,12 +181,12 @@ def _name_of(subject: Subject) -> str:
     return f"{subject.type}-{subject.id}"
 
 
-def _read(kind: type[AnyNote], contents: Iterable[bytes]) -> list[AnyNote]:
+def _read(kind: type[AnyNote], contents: Mapping[int, bytes]) -> dict[int, AnyNote]:
     """What can be read of these: of damaged ones nobody is kept in the dark."""
-    found = []
-    for content in contents:
+    found = {}
+    for number, content in contents.items():
         try:
-            found.append(kind.model_validate_json(content))
+            found[number] = kind.model_validate_json(content)
         except ValidationError:
             continue
     return found

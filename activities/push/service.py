@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,7 +24,7 @@ from activities.push.phones import Phones
 from activities.push.quiet import Budget, Joined, Place
 from activities.push.report import Mail, Told, report
 from activities.reader import Reader
-from activities.store import Home, Store
+from activities.store import Home, Store, StoreFailure
 from workflows.follow_up.stages import Stage, is_quiet, is_warning
 from workflows.kinds import Kind
 from workflows.model.notices import Delivery, DeliveryReport, HeldBack, Notice, NoticeAction, Outcome
@@ -54,6 +55,7 @@ class Ready:
     message: Message
     fallback: Fallback
     urgent: bool
+    place: Place | None = None
 
 
 class Notices(PushService):
@@ -186,8 +188,9 @@ class Notices(PushService):
             alone, sent = isinstance(one, Told), isinstance(one, Told) and _mailed_by_itself(one)
             answer = await self._budget.ask(delivery, one.notice, person, alone=alone, told=sent)
         match answer:
-            case Place(others) if isinstance(one, Ready):
-                return replace(one, message=speaking_for(one.message, others, Reader.of(person), self._company))
+            case Place() if isinstance(one, Ready):
+                message = speaking_for(one.message, answer.others, Reader.of(person), self._company)
+                return replace(one, message=message, place=answer)
             case Place():
                 return one
             case HeldBack():
@@ -198,6 +201,14 @@ class Notices(PushService):
                 return Told(one.notice).stopped(Outcome.SUPPRESSED, answer)
 
     async def _send(self, ready: "Ready") -> Told:
+        told = await self._sent(ready)
+        if ready.place and told.line.outcome is Outcome.ACCEPTED:
+            # It was told, whatever becomes of the store: at worst the others ring by themselves.
+            with suppress(StoreFailure):
+                await ready.place.accepted()
+        return told
+
+    async def _sent(self, ready: "Ready") -> Told:
         if not ready.devices:
             return await self._write(ready, Told(ready.notice))
         told = Told(ready.notice, await self._phones.send(ready.person, ready.devices, ready.message))

@@ -34,6 +34,14 @@ class Row:
         found = await asyncio.gather(*(self._objects.read(self._name(number)) for number in numbers))
         return {number: content for number, content in zip(numbers, found, strict=True) if content is not None}
 
+    async def mark(self, number: int) -> None:
+        """Keep, for good, that what is in this place was told."""
+        await self._objects.create(self._mark(number), b"{}")
+
+    async def is_marked(self, number: int) -> bool:
+        """Whether that was kept."""
+        return await self._objects.read(self._mark(number)) is not None
+
     async def note(self, who: str, content: bytes) -> None:
         """Say what somebody waits for, in the place of what they waited for before."""
         await self._objects.replace(f"{self._folder}/waiting/{who}.json", content)
@@ -49,3 +57,6 @@ class Row:
 
     def _name(self, number: int) -> str:
         return f"{self._folder}/{number}.json"
+
+    def _mark(self, number: int) -> str:
+        return f"{self._folder}/told/{number}.json"

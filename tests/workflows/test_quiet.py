@@ -53,13 +53,14 @@ class SparingPush(FakePushService):
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         """Only what has its place goes on."""
-        held, stopped, sent = [], [], []
+        held, stopped, sent, places = [], [], [], []
         for notice in delivery.notices:
             person = Person(id=notice.person, name="N", email="n@example.test", zone="UTC")
             answer = await self.budget.ask(delivery, notice, person, alone=False, told=False)
             match answer:
                 case Place(others):
                     sent.append(notice)
+                    places.append(answer)
                     self.joined += [(notice.key, others)] if others else []
                 case HeldBack():
                     held.append(answer)
@@ -71,6 +72,8 @@ class SparingPush(FakePushService):
             self.dies_after_counting -= 1
             raise RuntimeError("the worker died")
         report = await super().deliver(delivery.replace(notices=tuple(sent)))
+        for place in places:
+            await place.accepted()
         return report.replace(delivered=(*report.delivered, *stopped), held=tuple(held))
 
 

@@ -183,6 +183,41 @@ async def test_what_waits_is_joined_into_the_next_and_rings_no_more(sandbox: Run
     assert (became(again), pushes(sandbox)[-1]["title"]) == ("accepted", "3 things wait for you")
 
 
+async def test_what_was_joined_into_a_notice_that_failed_is_told_by_itself(
+    sandbox: RunningSandbox, notices: Notices
+) -> None:
+    """The one that speaks may be given up, or its part may end meanwhile: nobody asks for it a second time then."""
+    one = QUIET.replace(most=2)
+    for n in (1, 2, 3, 4, 5):
+        await notices.deliver(part(n, quiet=one))
+    arm(sandbox, fault="503", times=None)
+    with pytest.raises(ApplicationError):
+        await notices.deliver(part(3, quiet=one, now=NOON + DAY))
+    sandbox.world.faults.clear()
+    (held,) = (await notices.deliver(part(4, quiet=one, now=NOON + DAY))).held
+    assert held.until == NOON + DAY + budgets.SPEAKING_AT_MOST
+    assert became(await notices.deliver(part(4, quiet=one, now=held.until))) == "accepted"
+    assert pushes(sandbox)[-1]["data"]["request"] == "acme.1.4"
+    assert became(await notices.deliver(part(5, quiet=one, now=held.until))) == "suppressed: quiet"
+    assert became(await notices.deliver(part(5, quiet=one, now=NOON + 2 * DAY))) == "accepted"
+
+
+async def test_what_is_joined_waits_for_the_one_that_speaks_while_it_may_still_be_told(
+    sandbox: RunningSandbox, notices: Notices
+) -> None:
+    one = QUIET.replace(most=2)
+    for n in (1, 2, 3, 4):
+        await notices.deliver(part(n, quiet=one))
+    arm(sandbox, fault="503", times=None)
+    with pytest.raises(ApplicationError):
+        await notices.deliver(part(3, quiet=one, now=NOON + DAY))
+    assert became(await notices.deliver(part(4, quiet=one, now=NOON + DAY))) == "suppressed: quiet"
+    sandbox.world.faults.clear()
+    assert became(await notices.deliver(part(3, quiet=one, now=NOON + DAY))) == "accepted"
+    assert became(await notices.deliver(part(4, quiet=one, now=NOON + DAY))) == "suppressed: joined"
+    assert pushes(sandbox)[-1]["title"] == "2 things wait for you"
+
+
 async def test_a_later_stage_of_what_was_joined_rings_as_itself(sandbox: RunningSandbox, notices: Notices) -> None:
     for n in (1, 2, 3, 4, 5):
         await notices.deliver(part(n))
