@@ -80,6 +80,11 @@ _PATTERNS: Final = (
     (re.compile(r"begun: (?P<part>.+)"), phrase("{part} has begun")),
     (re.compile(r"(?:signed|done): (?P<part>.+)"), phrase("{part} is done")),
     (re.compile(r"(?:declined|expired|cancelled|failed|broken off): (?P<part>.+)"), phrase("{part} did not end well")),
+    (re.compile(r"waived: (?P<part>.+)"), phrase("{part} was waived")),
+    (
+        re.compile(r"nobody could be asked: (?P<part>.+)"),
+        phrase("Nobody could be asked what is to become of {part}"),
+    ),
     (re.compile(r"could not be started: (?P<part>.+)"), phrase("{part} could not be started")),
     (re.compile(r"decided: resend (?P<part>.+)"), phrase("{who} has {part} sent again")),
     (re.compile(r"decided: replace (?P<part>.+)"), phrase("{who} has {part} replaced")),

@@ -60,6 +60,8 @@ def shown(**changes: Any) -> OnboardingShow:
         timeline=(
             TimelineEntry(at=BEFORE, what="started", who=OWNER),
             TimelineEntry(at=BEFORE, what="declined: msa"),
+            TimelineEntry(at=BEFORE, what="nobody could be asked: msa", why="the directory gives no answer"),
+            TimelineEntry(at=BEFORE, what="waived: dpa"),
         ),
         says="Stage 1 of 2",
     )
@@ -85,6 +87,8 @@ async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(d
         "Acme customer-onboarding · under way",
         "Waiting for Owner and Engineer.",
         "msa did not end well",
+        "Nobody could be asked what is to become of msa",
+        "dpa was waived",
         "See what the customer sees",
     ):
         assert said in text
