@@ -6,7 +6,7 @@ is counted and not named; reasons, names and our own words are for the desk.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -27,6 +27,7 @@ from workflows.model.views import OnboardingShow, PartLine
 PARTS_SHOWN_AT_MOST: Final = 20
 """Of one section; the others are counted."""
 _CUSTOMER: Final = "customer"
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _STANDS_STILL: Final = phrase("It stands still at the moment. Please ask whoever sent it to you.")
 _IN_THE_WAY: Final = phrase("Since {since} something is in the way. Nothing is lost.")
 
@@ -179,11 +180,14 @@ class _Told:
         self._now = now
         self._me = seen.customers.get(to.id)
         self._rows: dict[Place, list[Row]] = {place: [] for place in Place}
+        self._done: list[tuple[datetime, Row]] = []
         self._hidden = 0
         self._sort()
 
     def of(self, place: Place) -> tuple[tuple[Row, ...], int]:
-        """What is there, and how much of ours is not named."""
+        """What is there, and how much of ours is not named; of what is done the newest comes first."""
+        if place is Place.DONE:
+            return tuple(row for _, row in sorted(self._done, key=lambda one: one[0], reverse=True)), 0
         return tuple(self._rows[place]), self._hidden if place is Place.OURS else 0
 
     def _sort(self) -> None:
@@ -195,7 +199,8 @@ class _Told:
             for part in stage.parts:
                 self._sort_in(part)
             news = (one for one in stage.notices if one.to == _CUSTOMER and one.at)
-            self._rows[Place.DONE] += (Row(one.title, self._on(one.at)) for one in news)
+            for one in news:
+                self._is_done(one.title, one.at, self._on(one.at))
 
     def _sort_in(self, part: PartLine) -> None:
         asked = self._seen.asked.get(part.id, ())
@@ -210,9 +215,12 @@ class _Told:
             else:
                 self._hidden += 1
         elif part.told and part.state == "done":
-            self._rows[Place.DONE].append(Row(part.title, self._on(part.at)))
+            self._is_done(part.title, part.at, self._on(part.at))
         elif part.told and part.state == "waived":
-            self._rows[Place.DONE].append(Row(part.title, (self.say.say("no longer needed"),)))
+            self._is_done(part.title, part.at, (self.say.say("no longer needed"),))
+
+    def _is_done(self, title: str, at: datetime | None, says: tuple[str, ...]) -> None:
+        self._done.append((at or _LONG_AGO, Row(title, says)))
 
     def _of_customer(self, asked: tuple[Asked, ...]) -> bool:
         return any(one.who in self._seen.customers.values() for one in asked)

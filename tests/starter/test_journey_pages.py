@@ -312,6 +312,19 @@ async def test_of_ten_times_the_parts_some_are_shown_and_the_others_counted(cust
     assert f"and {left - PARTS_SHOWN_AT_MOST} more" in sections(page)["ours"]
 
 
+async def test_of_ten_times_what_is_done_the_newest_is_shown_first(customer: Phone) -> None:
+    count = PARTS_SHOWN_AT_MOST * 10
+    many = tuple(
+        agreement(number, f"Terms {number}.", state="done", status=Status.SIGNED, at=BEFORE + timedelta(minutes=number))
+        for number in range(1, count + 1)
+    )
+    know(customer, shown(StageLine(name="agreements", state="open", agreements=many)))
+    done = sections((await customer.open(link(customer))).text)["done"]
+    newest = range(count, count - PARTS_SHOWN_AT_MOST, -1)
+    assert re.findall(r"Terms (\d+)\.", done) == [str(number) for number in newest]
+    assert f"and {count - PARTS_SHOWN_AT_MOST} more" in done
+
+
 async def test_every_reader_reads_it_in_their_language(customer: Phone) -> None:
     know(customer, shown(colleagues=(DUTCH,)))
     text = text_of((await customer.open(link(customer, DUTCH))).text)
