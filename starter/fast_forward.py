@@ -103,17 +103,27 @@ class _Together:
     async def forward(self, by: timedelta) -> Forwarded:
         """Move all clocks to one instant, whatever wakes first going first; parts that begin meanwhile come along."""
         own = self.skipper.client.get_workflow_handle(self.what.workflow_id)
-        target, reached = await self.skipper.get_current_time(own) + by, True
-        async with asyncio.timeout(self.within.total_seconds() * 2):
-            while behind := await self._behind(target):
-                wakes = {one: await self._wakes(one, target) for one in behind}
-                first = min(wakes.values())
-                early = [one for one, at in wakes.items() if first in (at, target)]
-                moved = await asyncio.gather(*(self._move(one, first) for one in early))
-                reached = reached and (self.what not in early or moved[early.index(self.what)])
-                if not reached:
-                    break
+        target = await self.skipper.get_current_time(own) + by
+        try:
+            async with asyncio.timeout(self.within.total_seconds()):
+                reached = await self._all(target)
+        except TimeoutError:
+            raise await _too_slow(self.skipper, own, self.what, self.within) from None
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
         return Forwarded(id=self.what.id, now=await self.skipper.get_current_time(own), reached=reached)
+
+    async def _all(self, target: datetime) -> bool:
+        """Move all of them; False when the onboarding ended on the way."""
+        while behind := await self._behind(target):
+            wakes = {one: await self._wakes(one, target) for one in behind}
+            first = min(wakes.values())
+            early = [one for one, at in wakes.items() if first in (at, target)]
+            async with asyncio.TaskGroup() as moving:
+                moves = {one: moving.create_task(self._move(one, first)) for one in early}
+            if self.what in moves and not moves[self.what].result():
+                return False
+        return True
 
     async def _behind(self, target: datetime) -> list[Named]:
         """Those whose clock is not there yet."""

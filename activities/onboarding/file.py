@@ -14,6 +14,7 @@ from activities.policies.catalogue import Catalogue
 from activities.spelling import did_you_mean
 from activities.starting.checks import Checks, Concerned, Found, maps
 from activities.starting.file import AskingFile, PersonId, SomebodyEntry, right
+from activities.tasks.file import PEOPLE_AT_MOST
 from workflows.model.quiet import QUIET_AT_MOST
 
 CUSTOMER: Final = "customer"
@@ -26,7 +27,8 @@ TEAMS_AT_MOST: Final = 50
 COLLEAGUES_AT_MOST: Final = 20
 ID_AT_MOST: Final = 48
 
-ShortId = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{1,{ID_AT_MOST}}}$")]
+SHORT_ID: Final = rf"[A-Za-z0-9_-]{{1,{ID_AT_MOST}}}"
+ShortId = Annotated[str, Field(pattern=rf"^{SHORT_ID}$")]
 """Of what other ids begin with: a dot would end it."""
 
 
@@ -61,8 +63,11 @@ class OnboardingChecks(Checks):
         return Concerned(self.right.get("owner"), frozenset())
 
     def team(self, id: str) -> tuple[str, ...]:
-        """The people of a team: one person of the directory, or all of a group."""
-        return self.groups[id] if id in self.groups else (self.person(id).id,)
+        """The people of a team: one person of the directory, or all of a group; `ValueError` for too many."""
+        members = self.groups[id] if id in self.groups else (self.person(id).id,)
+        if len(members) > PEOPLE_AT_MOST:
+            raise ValueError(f"the group {id} has {len(members):,} people: at most {PEOPLE_AT_MOST} can be told")
+        return members
 
 
 async def _members(directory: Directory, group: str) -> tuple[str, ...]:
@@ -156,10 +161,13 @@ class OnboardingFile(AskingFile):
     @field_validator("teams")
     @classmethod
     def _known_teams(cls, teams: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        told: set[str] = set()
         for name, id in teams.items():
             if name in (CUSTOMER, OWNER):
                 raise ValueError(f"{name} stands for somebody else already: choose another name for the team")
-            _checks(info).team(id)
+            told |= {*_checks(info).team(id)}
+        if len(told) > PEOPLE_AT_MOST:
+            raise ValueError(f"are {len(told):,} people together: at most {PEOPLE_AT_MOST} hear of a signature")
         return teams
 
     @field_validator("stages")

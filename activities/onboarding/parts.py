@@ -1,5 +1,6 @@
 """The parts of an onboarding: each is a request or task file of its own, with the people of the onboarding in it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -7,9 +8,16 @@ from typing import Any, Final
 from activities.files.reading import FileFaults, PlainFile
 from activities.files.words import written_path
 from activities.files.yaml_lines import FieldPath
-from activities.onboarding.file import CUSTOMER, OWNER, NoticeEntry, OnboardingChecks, OnboardingFile
+from activities.onboarding.file import (
+    CUSTOMER,
+    ID_AT_MOST,
+    OWNER,
+    SHORT_ID,
+    NoticeEntry,
+    OnboardingChecks,
+    OnboardingFile,
+)
 from activities.onboarding.template import Merged, Place
-from activities.spelling import ID_PATTERN
 from workflows.model.onboarding import PartKind, PartPlan, StagePlan
 
 TEAM_TASK: Final = "team-task"
@@ -17,7 +25,6 @@ CUSTOMER_STEP: Final = "customer-step"
 _LISTS: Final = {"agreements": PartKind.AGREEMENT, "tasks": PartKind.TASK, "steps": PartKind.STEP}
 _OURS: Final = ("team", "tell_customer", "delegate")
 """What a part says beside the file that it stands for."""
-_ID: Final = ID_PATTERN.replace("._-", "_-")
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,8 @@ class Drafts:
     def _id(self, what: PartKind, entry: Any) -> str:
         given = entry.id if isinstance(entry, NoticeEntry) else entry.get("id")
         id = f"{what}-{self._counts[what]}" if given is None else given
-        if not isinstance(id, str) or "." in id or len(id) > 48:
-            raise _Wrong(("id",), "must be 1-48 characters of A-Z a-z 0-9 _ -")
+        if not isinstance(id, str) or not re.fullmatch(SHORT_ID, id):
+            raise _Wrong(("id",), f"must be 1-{ID_AT_MOST} characters of A-Z a-z 0-9 _ -")
         if id in self._ids:
             raise _Wrong(("id",), f"{id} is the id of another part")
         self._ids.add(id)
@@ -141,9 +148,11 @@ class Drafts:
         own = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
         match plan.what:
             case PartKind.AGREEMENT:
-                file, known = self._agreement(own), self._agreement_plan(plan, own)
+                file = self._agreement(own)
+                known = self._agreement_plan(plan, own, file)
             case PartKind.TASK:
-                file, known = self._task(own, entry), self._task_plan(plan, entry)
+                file = self._task(own, entry)
+                known = self._task_plan(plan, entry, file)
             case _:
                 file, known = self._step(own, entry), plan.replace(team=CUSTOMER, asked=(self.customer_id,))
         title = own.get("title") if plan.what is not PartKind.AGREEMENT else _document_name(own)
@@ -156,13 +165,11 @@ class Drafts:
             own = {**own, "signers": [self._somebody(one) for one in signers]}
         return {"requester": self.file.owner, **own}
 
-    def _agreement_plan(self, plan: PartPlan, own: dict[str, Any]) -> PartPlan:
-        signers = own.get("signers")
-        words = [one.get("person") for one in signers if isinstance(one, dict)] if isinstance(signers, list) else []
-        if CUSTOMER in words or self.file.customer.person in words:
+    def _agreement_plan(self, plan: PartPlan, own: dict[str, Any], file: dict[str, Any]) -> PartPlan:
+        words, people = _persons(own), _persons(file)
+        if CUSTOMER in words or self.file.customer.person in people:
             return plan.replace(team=CUSTOMER, asked=(self.customer_id,))
-        first = str(words[0]) if words and words[0] else ""
-        return plan.replace(team=first or None, asked=(self.file.teams.get(first, first),) if first else ())
+        return plan.replace(team=words[0], asked=(people[0],)) if words and words[0] and people[0] else plan
 
     def _somebody(self, entry: Any) -> Any:
         """A signer with the person in the place of a word for them."""
@@ -186,10 +193,11 @@ class Drafts:
         owner = self.deputy if who == {"person": self.file.owner} else self.file.owner
         return {"kind": TEAM_TASK, "owner": owner, **own, "who": who}
 
-    def _task_plan(self, plan: PartPlan, entry: dict[str, Any]) -> PartPlan:
-        team = entry.get("team")
-        asked = (self.file.teams[team],) if isinstance(team, str) and team in self.file.teams else ()
-        return plan.replace(team=team, asked=asked, tell_customer=self._flag(entry, "tell_customer"))
+    def _task_plan(self, plan: PartPlan, entry: dict[str, Any], file: dict[str, Any]) -> PartPlan:
+        who = file["who"] if isinstance(file["who"], dict) else {}
+        asked = who.get("person") or who.get("group")
+        known = plan.replace(team=entry.get("team"), tell_customer=self._flag(entry, "tell_customer"))
+        return known.replace(asked=(asked,)) if isinstance(asked, str) else known
 
     def _step(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
         step = {"kind": CUSTOMER_STEP, "owner": self.file.owner, **own, "who": self._customer}
@@ -222,6 +230,12 @@ def _plain(somebody: Any) -> dict[str, Any]:
         return {"person": somebody.person}
     in_full: dict[str, Any] = somebody.in_full.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return in_full
+
+
+def _persons(file: Mapping[str, Any]) -> list[Any]:
+    """Whom an agreement names as its signers, in their order; None for somebody in full."""
+    signers = file.get("signers")
+    return [one.get("person") for one in signers if isinstance(one, dict)] if isinstance(signers, list) else []
 
 
 def _document_name(own: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
@@ -24,7 +24,7 @@ from activities.policies.catalogue import Catalogue
 from activities.requests.input import Prepared
 from activities.rpc_errors import about_the_workflow
 from activities.starting import path
-from activities.store import Home, Store
+from activities.store import DocumentMissing, Home, Store
 from workflows import names
 from workflows.kinds import named
 from workflows.model.onboarding import (
@@ -93,7 +93,7 @@ class Parts(OnboardingParts):
             started = await path.start(self.client, self.store, joined, parent=order.workflow_id, delay=ahead)
         except FileFaults as faults:
             return _refused(part, faults.in_short)
-        except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
+        except (path.IdTaken, path.NotItsOwn, path.BrokenOff, DocumentMissing) as refused:
             return _refused(part, str(refused))
         if not started.created:
             return await self._subscribe(order, part, started.workflow_id)
@@ -154,8 +154,8 @@ class Parts(OnboardingParts):
             await handle.execute_update(
                 names.SUBSCRIBE, wish, id=f"subscribe-{order.onboarding}", rpc_timeout=_ANSWERS_WITHIN
             )
-        except WorkflowUpdateFailedError as refused:
-            activity.logger.warning("part not subscribed to", extra={"part": part.id, "says": str(refused.cause)})
+        except (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as refused:
+            activity.logger.warning("part not subscribed to", extra={"part": part.id, "says": str(refused.__cause__)})
         except RPCError as error:
             if not about_the_workflow(error):
                 raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
@@ -200,6 +200,9 @@ class Parts(OnboardingParts):
             await handle.execute_update(word, wish, id=f"{word}-{_BY}", rpc_timeout=_ANSWERS_WITHIN)
         except WorkflowUpdateFailedError as refused:
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": str(refused.cause)})
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            # Nobody works on it, or it is paused: the server remembers what it is to do as soon as it goes on.
+            await handle.cancel()
         except RPCError as error:
             if not about_the_workflow(error):
                 raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None

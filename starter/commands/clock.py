@@ -1,4 +1,4 @@
-"""`countersign fast-forward`: the clock of one request or task on a dev server."""
+"""`countersign fast-forward`: the clock of one request, task or onboarding on a dev server."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ async def fast_forward(
     to_next: Annotated[bool, Parameter(negative=())] = False,
     json: AsJson = False,
 ) -> None:
-    """Move the clock of one request or task, on a dev server only: a policy of weeks is rehearsed in seconds.
+    """Move a clock, on a dev server only, of an onboarding with its parts: a policy of weeks is rehearsed in seconds.
 
     Parameters
     ----------

@@ -279,7 +279,7 @@ async def test_an_onboarding_whose_content_is_gone_for_good_can_be_ended(tmp_pat
 
 
 async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_path: Path) -> None:
-    """The first of two parts was started; the document of the second is gone, so nobody has told of the first."""
+    """The first of two parts was started; the document of the second is damaged, so nobody has told of the first."""
     other = an_agreement("Another", document={"file": "other.pdf", "name": "Another"})
     stage = {"name": "agreements", "agreements": [an_agreement(), other]}
     House(tmp_path)
@@ -287,13 +287,34 @@ async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_pat
     async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:
         billing = await it.open("billing")
         [gone] = [one for one in (tmp_path / "store").rglob("*") if one.is_file() and b"%another" in one.read_bytes()]
-        gone.unlink()
+        gone.write_bytes(b"damaged".ljust(gone.stat().st_size))
         await it.tell(billing, Done(actor=CUSTOMER))
         await it.until(lambda shown: shown.problem)
         await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
         assert (await it.handle.result()).outcome is Status.CANCELLED
         first = await it.client.get_workflow_handle(AGREEMENT).result()
     assert first["outcome"] == "cancelled"
+
+
+async def test_an_agreement_whose_document_is_lost_holds_up_nothing_else(
+    tmp_path: Path,
+) -> None:
+    other = an_agreement("Another", document={"file": "other.pdf", "name": "Another"})
+    House(tmp_path)
+    (tmp_path / "other.pdf").write_bytes(b"%PDF-1.4\n%another\n1 0 obj\n<< >>\nendobj\n%%EOF\n")
+    async with onboarding(
+        tmp_path, a_file(DETAILS, {"name": "agreements", "agreements": [other, an_agreement()]})
+    ) as it:
+        billing = await it.open("billing")
+        [gone] = [one for one in (tmp_path / "store").rglob("*") if one.is_file() and b"%another" in one.read_bytes()]
+        gone.unlink()
+        await it.tell(billing, Done(actor=CUSTOMER))
+        await it.until(lambda shown: shown.attention)
+        await it.signed("agreement-2")
+        says = (await it.part("agreement-1")).says
+        await it.wish(Decision(actor=OWNER, part="agreement-1", choice=Choice.WAIVE, reason="It is lost."))
+        assert (await it.handle.result()).outcome is Status.DONE
+    assert says.startswith("the store has no document")
 
 
 async def test_a_faulty_catalogue_is_a_problem_and_a_kind_that_it_lost_a_decision(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
                 {"id": "x", "title": "Nobody", "team": "opertions"},
                 {"id": "x", "title": "Twice", "team": "operations"},
                 {"title": "Without a team"},
+                {"id": "a/b", "title": "With a slash", "team": "operations"},
                 {"title": "Typo", "team": "operations", "withn": "5d"},
             ],
             "steps": [{"id": "s", "title": "Given away", "delegate": "yes"}],
@@ -105,12 +106,13 @@ async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
         'stages[1].tasks[1].team: "opertions" is none of teams, did you mean operations?',
         "stages[1].tasks[2].id: x is the id of another part",
         "stages[1].tasks[3]: needs team: one of operations, success",
+        "stages[1].tasks[4].id: must be 1-48 characters of A-Z a-z 0-9 _ -",
         "stages[1].steps[0].delegate: must be true or false",
         'stages[1].notices[0].to: "everybody" is none of teams',
         'stages[0].agreements[0].kind: "contrct" is not a kind of catalogue.yaml, did you mean contract?',
         "stages[0].agreements[1].document.file: gone.pdf is not a file in the folder of this file",
         'stages[0].agreements[2].signers[0].person: "custmer" is not in people.yaml, did you mean customer-signer?',
-        "stages[1].tasks[4].withn: unknown, did you mean within?",
+        "stages[1].tasks[5].withn: unknown, did you mean within?",
     ]
 
 

@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, StagePlan
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.wishes import Choice, Decision
 from workflows.onboarding.inputs import OnboardingInput
 from workflows.onboarding.journey import ASKED_AT_MOST, TRIES_AT_MOST, Journey, decide, refuse_decide, to_start
+from workflows.onboarding.journey import begun as part_begun
 from workflows.onboarding.show import SHOWN_AT_MOST, details, show
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -64,6 +67,16 @@ def test_an_owner_who_cannot_be_asked_is_asked_again_after_a_look_and_not_before
     journey = journey.seen(PartSeen(id=order.id, says="owner is not in people.yaml"), NOW)
     assert to_start(journey, stage) == ()
     assert [one.id for one in to_start(journey.looked(NOW), stage)] == ["acme.1.1.decide.r2"]
+
+
+@pytest.mark.parametrize("choice", [Choice.WAIVE, Choice.RESEND])
+def test_a_task_to_decide_that_begins_after_the_decision_is_ended(choice: Choice) -> None:
+    given = an_input()
+    [stage], journey = given.stages, ended(begun(given), Status.DECLINED)
+    [order] = to_start(journey, stage)
+    journey = decide(journey, Decision(actor="owner", part="part-1", choice=choice, reason="So."), NOW)
+    journey = part_begun(journey, order, refused=False, now=NOW)
+    assert (journey.decided, journey.parts[0].deciding) == ((order.id,), False)
 
 
 def test_of_many_parts_the_web_ui_shows_some_and_counts_the_rest() -> None:

@@ -39,8 +39,8 @@ async def test_a_part_that_would_ask_hundreds_is_refused_by_its_field(tmp_path: 
     with pytest.raises(FileFaults) as refused:
         await house.prepared(a_file(SET_UP, teams={"operations": "crowd"}))
     [fault] = refused.value.faults
-    assert fault.path == "stages[0].tasks[0].team"
-    assert fault.says == f"the group crowd has {many:,} people: at most {PEOPLE_AT_MOST} can be asked"
+    assert fault.path == "teams"
+    assert fault.says == f"the group crowd has {many:,} people: at most {PEOPLE_AT_MOST} can be told"
 
 
 def _settle(folder: Path, more: list[dict[str, object]]) -> None:

@@ -190,7 +190,7 @@ async def test_a_stop_in_the_middle_ends_every_open_part_and_begins_nothing_more
         await it.signed("agreement-1")
         account = await it.open("account")
         await it.at_rest()
-        await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
+        await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere. " * 45))
         ended = await it.handle.result()
         assert (await it.client.get_workflow_handle(account).result())["outcome"] == "cancelled"
         shown = await it.client.get_workflow_handle(account).query(SHOW, result_type=TaskShow)
@@ -208,7 +208,7 @@ async def test_a_task_that_somebody_waives_is_over_and_a_terminated_part_becomes
         await it.at_rest()
         await it.tell(account.workflow or "", Waiver(actor=OWNER, reason="They have one."))
         await it.client.get_workflow_handle(agreement.workflow or "").terminate("by hand")
-        await it.env.sleep(2 * 86_400)
+        await it.days_pass(2)
         await waits_for_a_decision(it)
         assert (await it.part("agreement-1")).says == "its workflow was broken off"
         assert (await it.part("account")).state == "waived"

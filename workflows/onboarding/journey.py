@@ -230,7 +230,7 @@ class Journey(FollowUp):
         return self.looked_at + timedelta(days=_LOOKS[min(self.looks, len(_LOOKS) - 1)])
 
     def looked(self, now: datetime) -> Self:
-        """They were looked at: the next look comes later, as long as nothing happens."""
+        """They were looked at: the next look comes later, as long as no stage begins."""
         parts = tuple(part.replace(unasked=False) if part.unasked else part for part in self.parts)
         return self.replace(parts=parts, looks=self.looks + 1, looked_at=now)
 
@@ -238,7 +238,7 @@ class Journey(FollowUp):
         """Begin the present stage, once."""
         if len(self.entered) > self.stage:
             return self
-        entered = self.replace(entered=(*self.entered, now))
+        entered = self.replace(entered=(*self.entered, now), looks=0, looked_at=now)
         return entered.note(now, f"stage begun: {self.phase}", None, None)
 
     def leave(self, now: datetime) -> Self:
@@ -290,7 +290,9 @@ class Journey(FollowUp):
     def told_of(self, part: Part, news: News, now: datetime) -> Self:
         """Everyone concerned was told this of a part; a part that is nothing but news is done by that."""
         over = {"state": PartState.DONE, "since": now, "at": now} if news is News.NOTICE else {}
-        return self.with_part(part.id, lambda one: one.replace(told=(*one.told, news), **over))
+        told: dict[str, object] = {"told": (*part.told, news), **over}
+        # One that was begun anew meanwhile has news of its own.
+        return self.with_part(part.id, lambda one: one.replace(**told) if one.run == part.run else one)
 
     def sent_links(self, people: tuple[str, ...]) -> Self:
         """These were sent theirs."""
@@ -338,6 +340,20 @@ def to_start(journey: Journey, stage: StagePlan) -> tuple[PartToStart, ...]:
         if part.to_ask
     ]
     return (*begin, *ask)
+
+
+def begun(journey: Journey, started: PartToStart, *, refused: bool, now: datetime) -> Journey:
+    """What was to be started has been, or was refused; meanwhile it may have ended, or have been decided about."""
+    part = journey.part(started.part)
+    if part is None:
+        return journey
+    if started.after is None:
+        # A part that was heard of before its start was answered has ended already.
+        lives = part.state is PartState.COMING and part.run == started.id and not refused
+        return journey.begun(part, now) if lives else journey
+    if part.state is PartState.UNDECIDED and part.run == started.after:
+        return journey.asked_about(part)
+    return journey if refused else journey.replace(decided=(*journey.decided, started.id))
 
 
 def may_have_begun(journey: Journey, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:

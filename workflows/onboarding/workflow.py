@@ -8,14 +8,16 @@ from typing import Any, Final, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.deliveries as deliveries
     import workflows.follow_up.options as options
     import workflows.onboarding.journey as journeys
     import workflows.onboarding.show as views
     from workflows.follow_up.living import LivingWorkflow
-    from workflows.follow_up.patience import Condition, despite_cancellation
+    from workflows.follow_up.options import wait_asked_for
+    from workflows.follow_up.patience import Condition, despite_cancellation, nothing
     from workflows.follow_up.stages import Stage
     from workflows.kinds import Kind
-    from workflows.model.notices import Delivery, Notice, NoticeAction
+    from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction
     from workflows.model.onboarding import (
         PartPlan,
         PartSeen,
@@ -28,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.operations import Receipt
     from workflows.model.settlement import Settled, SettledOnboarding, SettledTask
     from workflows.model.subject import Status, Subject
+    from workflows.model.texts import clipped
     from workflows.model.views import OnboardingShow
     from workflows.model.wishes import Decision, NewLink
     from workflows.names import (
@@ -46,6 +49,8 @@ with workflow.unsafe.imports_passed_through():
 AT_ONCE: Final = 20
 """Parts that one activity starts, looks at or ends."""
 
+_WHY_AT_MOST: Final = 900
+"""Bytes of the reason for which a part is ended."""
 Some = TypeVar("Some")
 
 
@@ -75,14 +80,17 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
         """Begin everything that runs side by side in a stage."""
         if self._goes_on:
             self._progress = self._progress.enter(workflow.now())
-            await self._start(journeys.to_start(self._progress, stage))
+            if self._look is not None:
+                self._look.cancel()
+                self._look = None
+            await self._start(stage)
 
     async def join(self, stage: StagePlan) -> None:
         """Wait until all of it is done, telling people what happens and asking the owner where something went wrong."""
         while self._goes_on:
             news = self.news()
             await self._end_decided()
-            await self._start(journeys.to_start(self._progress, stage))
+            await self._start(stage)
             await self._tell(stage)
             await self._send_links()
             if not news():
@@ -99,7 +107,8 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
         if self._progress.status.ended:
             return
         if ending := self._progress.ending:
-            why = f"the onboarding was {ending.outcome}: {ending.why}"
+            # As much of the reason as each part takes.
+            why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
             tasks = map(Kind.TASK.workflow_id, self._progress.decided)
             await self._end((*tasks, *_workflows(self._progress.running)), ending.who, why)
             begun = journeys.may_have_begun(self._progress, self._request.stages)
@@ -115,8 +124,9 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
     def _ending(self) -> Condition:
         return lambda: not self._goes_on
 
-    async def _start(self, parts: tuple[PartToStart, ...]) -> None:
-        for some in _in_batches(parts):
+    async def _start(self, stage: StagePlan) -> None:
+        """Start what is to be started, as it is by then: each call changes how its parts stand."""
+        while some := journeys.to_start(self._progress, stage)[:AT_ONCE]:
             whole = self._request.onboarding
             order = PartsToStart(
                 onboarding=whole.id,
@@ -132,18 +142,9 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
             if seen is None:
                 return
             refused = {one.id for one in seen.parts if one.says}
-            self._begun(one for one in some if one.after or one.id not in refused)
+            for one in some:
+                self._progress = journeys.begun(self._progress, one, refused=one.id in refused, now=workflow.now())
             self._saw(seen.parts)
-
-    def _begun(self, started: Iterable[PartToStart]) -> None:
-        for one in started:
-            part = self._progress.part(one.part)
-            if part is None:
-                continue
-            known, now = self._progress, workflow.now()
-            # A part that was heard of before its start was answered has ended already.
-            is_coming = part.state is journeys.PartState.COMING
-            self._progress = known.asked_about(part) if one.after else known.begun(part, now) if is_coming else known
 
     def _saw(self, parts: Iterable[PartSeen]) -> None:
         for seen in parts:
@@ -160,7 +161,8 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
     ) -> None:
         for some in _in_batches(tuple(workflow_ids)):
             order = PartsToEnd(parts=some, actor=actor, reason=reason, done=done, begun_by=begun_by)
-            await self.call(OnboardingParts.end, order, options.HAND_OFF, f"end {len(some)} open parts")
+            words, unless = f"end {len(some)} open parts", self._ending if done else nothing
+            await self.call(OnboardingParts.end, order, options.HAND_OFF, words, unless=unless)
 
     async def _tell(self, stage: StagePlan) -> None:
         """Tell everyone concerned, once, what has happened to the parts of a stage."""
@@ -183,17 +185,33 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
                 self._progress = self._progress.sent_links(people)
 
     async def _deliver(self, notices: tuple[Notice, ...]) -> bool:
-        """Tell people until each has a line in the ledger; whether that could be done."""
-        while notices:
-            delivery = Delivery(subject=self.subject, notices=notices, now=workflow.now(), page=self._progress.page)
-            report = await self.call(
-                PushService.deliver, delivery, options.NOTIFY, f"tell {len(notices)} people", unless=self._ending
-            )
+        """Tell people, and once more the phones left open; whether that could be done."""
+        for some in _in_batches(notices, deliveries.AT_MOST):
+            delivery = Delivery(subject=self.subject, notices=some, now=workflow.now())
+            for pause in (*options.STRAGGLER_PAUSES, None):
+                report = await self._deliver_each(delivery)
+                if report is None or not report.open_devices or pause is None:
+                    break
+                at = workflow.now() + max(pause, wait_asked_for(report.retry_after))
+                await self.until(at, "the phones left open", unless=self._ending)
+                delivery = deliveries.stragglers(delivery, report)
             if report is None:
                 return False
-            self._progress = self._progress.paged(delivery.page).told(report.delivered, workflow.now())
-            notices = tuple(one for one in notices if one.key in report.open_notices)
         return True
+
+    async def _deliver_each(self, delivery: Delivery) -> DeliveryReport | None:
+        """Call until each notice was begun; None when it is to end meanwhile."""
+        whole, left = DeliveryReport(), delivery.notices
+        while left:
+            now = deliveries.part(delivery, left, whole, others_told=bool(whole.delivered))
+            now = now.replace(page=self._progress.page)
+            words = f"tell {len(left)} people"
+            report = await self.call(PushService.deliver, now, options.NOTIFY, words, unless=self._ending)
+            if report is None:
+                return None
+            self._progress = self._progress.paged(now.page).told(report.delivered, workflow.now())
+            whole, left = deliveries.joined(whole, report), deliveries.left_of(left, report)
+        return whole
 
     def _notices(self, plan: PartPlan, what: News) -> Iterable[Notice]:
         onboarding, stage = self._request.onboarding, f"{what}-{plan.id}"
@@ -287,8 +305,8 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
         return views.details(shown, workflow.info().namespace)
 
 
-def _in_batches(parts: tuple[Some, ...]) -> Iterable[tuple[Some, ...]]:
-    return (parts[begin : begin + AT_ONCE] for begin in range(0, len(parts), AT_ONCE))
+def _in_batches(parts: tuple[Some, ...], size: int = AT_ONCE) -> Iterable[tuple[Some, ...]]:
+    return (parts[begin : begin + size] for begin in range(0, len(parts), size))
 
 
 def _names(parts: Iterable[PartToStart]) -> str:
