@@ -33,10 +33,19 @@ USES: Final = {Kind.REQUEST: LinkUse.SIGN, Kind.TASK: LinkUse.DO, Kind.ONBOARDIN
 
 
 @dataclass(frozen=True)
+class Through:
+    """The onboarding, by its reference, whose page gave the link, and what that calls whoever it was given to."""
+
+    onboarding: str
+    person: str
+
+
+@dataclass(frozen=True)
 class LinkClaim:
     """What a genuine link says: this person may do this with what outside systems know as `request`.
 
-    It is good for as long as its `serial` is the person's present one, and only until then if it says until when.
+    It is good for as long as its `serial` is the person's present one, and only until then if it says until when. One
+    that the page of an onboarding gave has the serial of that page, and is no longer good when that is not.
     """
 
     request: str
@@ -44,16 +53,31 @@ class LinkClaim:
     use: LinkUse
     serial: str = FIRST_SERIAL
     until: datetime | None = None
+    through: Through | None = None
 
     @property
     def workflow_id(self) -> str:
         """Its workflow id, beside which people are kept who stand in full."""
         return referred(self.request).workflow_id
 
+    @property
+    def serial_at(self) -> str | None:
+        """Where the store has the serial that it must have; None for a link that is never made anew."""
+        if self.through:
+            return serial_of(referred(self.through.onboarding).workflow_id, self.through.person)
+        if referred(self.request).kind is Kind.ONBOARDING and self.use is not LinkUse.PREVIEW:
+            return serial_of(self.workflow_id, self.person)
+        return None
+
 
 def serial_of(workflow_id: str, person: str) -> str:
     """Where the store has what somebody's links to it must have in them."""
     return f"{Home.of(workflow_id).on('links')}/{person}"
+
+
+def beside(link: str) -> str:
+    """The way to a link from another page of ours: relative, so that a proxy may put our pages below any path."""
+    return "/".join(("..", *link.split("/")[-2:]))
 
 
 class BadLink(ValueError):
@@ -68,12 +92,21 @@ class Links:
         self._seal = Seal(secret, _CONTEXT)
 
     def link(
-        self, request: str, person: str, use: LinkUse, serial: str = FIRST_SERIAL, until: datetime | None = None
+        self,
+        request: str,
+        person: str,
+        use: LinkUse,
+        serial: str = FIRST_SERIAL,
+        *,
+        until: datetime | None = None,
+        through: Through | None = None,
     ) -> str:
         """The address of our page for this person: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own."""
         page, more = referred(request).kind.names.page, []
-        if until or serial != FIRST_SERIAL:
+        if until or through or serial != FIRST_SERIAL:
             more = [serial, str(int(until.timestamp())) if until else ""]
+        if through:
+            more += [through.onboarding, through.person]
         return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join((use, request, person, *more)))}"
 
     def desk(self, reference: str) -> str:
@@ -84,10 +117,10 @@ class Links:
         """What `ref` stands for; raises `BadLink` unless it was sealed with our secret and is unchanged."""
         try:
             use, request, person, *more = self._seal.open(ref).split(_SEPARATOR)
-            serial, until = more or (FIRST_SERIAL, "")
+            serial, until, *through = more or (FIRST_SERIAL, "")
             ends = datetime.fromtimestamp(int(until), UTC) if until else None
-            return LinkClaim(request, person, LinkUse(use), serial, ends)
-        except (BadSeal, ValueError):
+            return LinkClaim(request, person, LinkUse(use), serial, ends, Through(*through) if through else None)
+        except (BadSeal, TypeError, ValueError):
             raise BadLink("not a link of ours") from None
 
 

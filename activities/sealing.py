@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 _NONCE_BYTES: Final = 12
-_SEALED: Final = re.compile(r"[A-Za-z0-9_-]{40,512}")
+_SEALED: Final = re.compile(r"[A-Za-z0-9_-]{40,768}")
 
 
 class BadSeal(ValueError):

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.language import phrase
-from activities.links import FIRST_SERIAL, Links, LinkUse, serial_of
+from activities.links import Links, LinkUse
 from activities.people import Directory
 from activities.store import Store, StoreFailure
 from starter.onboarding.composed import FRESH_SECONDS
@@ -27,8 +27,8 @@ from starter.page.journey_looks import JourneyLook
 from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import JourneyRenderer, Renderer
-from starter.page.screens import Act, Button, Draft, Screen, ScreenName, Tone
-from starter.page.visits import Visit, Visits
+from starter.page.screens import Act, Draft, Screen, ScreenName, Tone
+from starter.page.visits import RENEWED, Visit, Visits
 from starter.page.words import FOREIGN_FORM, NOT_KNOWN_NOW, NOT_OURS, ended_screen
 from starter.pages import Send
 from starter.temporal_refusals import TemporalRefused
@@ -36,18 +36,6 @@ from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.kinds import Kind, referred
 from workflows.model.wishes import NewLink
 
-_RENEWED: Final = Draft(
-    ScreenName.RENEWED,
-    410,
-    Tone.CALM,
-    phrase("This link is no longer good"),
-    (phrase("A newer one was made for you. Please open the page from the latest notice that you got."),),
-    button=Button(
-        Act.RESEND,
-        phrase("Send me a new link"),
-        phrase("It goes to your own devices or your own mailbox, at most once an hour, and is shown nowhere else."),
-    ),
-)
 _LINK_SENT: Final = Draft(
     ScreenName.LINK_SENT,
     200,
@@ -83,8 +71,7 @@ class Journeys:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._links = links
-        self._visits = Visits(links, directory, seconds)
-        self._store = store
+        self._visits = Visits(links, directory, store, seconds)
         self._guard = guard
         self._look = RecentLooks(JourneyLook(look, directory), seconds, fresh=FRESH_SECONDS)
         self._send = send
@@ -108,7 +95,7 @@ class Journeys:
             return self._told(NOT_KNOWN_NOW, visit)
         if visit.claim.person not in seen.customers:
             return self._told(NOT_OURS, visit)
-        to = Onlooker(visit.claim.person, visit.reader, self._links, acts=visit.claim.use is LinkUse.VIEW)
+        to = Onlooker(visit.claim, visit.reader, self._links)
         return self._renderer.page(journey_screen(seen, to, self._clock()), request.query_params.get("since", ""))
 
     async def act(self, request: Request) -> Response:
@@ -120,8 +107,7 @@ class Journeys:
         if not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
             return self._told(FOREIGN_FORM, visit)
         try:
-            dead = await self._dead(visit)
-            if dead is _RENEWED and form.get("act") == Act.RESEND:
+            if self._dead(visit) is RENEWED and form.get("act") == Act.RESEND:
                 await self._send_anew(visit, form)
                 return self._cards.onward(f"{visit.ref}?link={_SENT}")
         except NotLiving:
@@ -141,17 +127,13 @@ class Journeys:
         visit = await self._visits.of(request)
         if isinstance(visit, Screen):
             return self._cards.page(visit)
-        try:
-            dead = await self._dead(visit)
-        except StoreFailure as failure:
-            _LOGGER.warning("link not looked up", onboarding=visit.claim.request, why=str(failure))
-            dead = NOT_KNOWN_NOW
-        if dead is _RENEWED and request.query_params.get("link") == _SENT:
+        dead = self._dead(visit)
+        if dead is RENEWED and request.query_params.get("link") == _SENT:
             dead = _LINK_SENT
         return self._told(dead, visit) if dead else visit
 
-    async def _dead(self, visit: Visit) -> Draft | None:
-        """Why a genuine link opens nothing; raises `StoreFailure`."""
+    def _dead(self, visit: Visit) -> Draft | None:
+        """Why a genuine link opens nothing."""
         claim = visit.claim
         if referred(claim.request).kind is not Kind.ONBOARDING or claim.use not in (LinkUse.VIEW, LinkUse.PREVIEW):
             return NOT_OURS
@@ -159,8 +141,7 @@ class Journeys:
             return _PREVIEW_OVER
         if claim.use is LinkUse.PREVIEW:
             return None if claim.until else NOT_OURS
-        serial = await self._store.serial(serial_of(claim.workflow_id, claim.person))
-        return None if claim.serial == (serial or FIRST_SERIAL) else _RENEWED
+        return RENEWED if visit.renewed else None
 
     def _told(self, draft: Draft, visit: Visit) -> Response:
         screen = draft.told(visit.reader.language)

@@ -22,9 +22,9 @@ from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
 from activities.http.calling import ServiceFailure
-from activities.links import LinkClaim, Links, LinkUse
+from activities.links import LinkClaim, Links, LinkUse, beside
 from activities.people import Directory
-from activities.store import StoreFailure
+from activities.store import Store, StoreFailure
 from starter.page import form_answers, offers, options
 from starter.page.allowances import MailPause
 from starter.page.brand import OURS, Brand
@@ -35,7 +35,7 @@ from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import Renderer
 from starter.page.screens import Act, Draft, Screen, ScreenName
 from starter.page.standing import page_as_known
-from starter.page.visits import DONE, Visit, Visits
+from starter.page.visits import DONE, RENEWED, Visit, Visits
 from starter.page.who_asks import WhoAsks
 from starter.page.words import (
     FOREIGN_FORM,
@@ -75,6 +75,7 @@ class Pages:
         self,
         links: Links,
         directory: Directory,
+        store: Store,
         signatures: CoreSignatureClient,
         guard: FormGuard,
         *,
@@ -87,7 +88,7 @@ class Pages:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._visits = Visits(links, directory, seconds)
+        self._visits = Visits(links, directory, store, seconds)
         self._signatures = signatures
         self._asked = asked
         self._look = RecentLooks(look, seconds)
@@ -270,9 +271,17 @@ class Pages:
 
     async def _visit(self, request: Request) -> Visit | Response:
         visit = await self._visits.of(request)
-        if isinstance(visit, Visit) and referred(visit.claim.request).kind not in _KINDS:
+        if isinstance(visit, Screen):
+            return self._renderer.page(visit)
+        if referred(visit.claim.request).kind not in _KINDS:
             return self._told(NOT_OURS, visit)
-        return self._renderer.page(visit) if isinstance(visit, Screen) else visit
+        return self._renewed(visit) if visit.renewed else visit
+
+    def _renewed(self, visit: Visit) -> Response:
+        """Its button asks the page that gave the link, which is no longer good either and has a new one sent."""
+        page = self._visits.origin(visit.claim)
+        screen = replace(RENEWED.told(visit.reader.language), button_at=beside(page))
+        return self._renderer.page(screen, self._guard.token(page.rpartition("/")[2]))
 
     def _shown(self, screen: Screen, visit: Visit) -> Response:
         return self._renderer.page(screen, self._guard.token(visit.ref))

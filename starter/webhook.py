@@ -93,6 +93,7 @@ def routes_of(
     pages = Pages(
         links,
         people,
+        store,
         signatures,
         guard,
         asked=asked,

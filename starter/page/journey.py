@@ -12,7 +12,7 @@ from typing import Final
 
 from activities.due import due_sentence
 from activities.language import Language, phrase
-from activities.links import USES, Links, LinkUse
+from activities.links import USES, LinkClaim, Links, LinkUse, Through, beside
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
 from starter.page.journey_looks import Asked, JourneySeen, kind_of
@@ -95,12 +95,21 @@ class JourneyScreen:
 
 @dataclass(frozen=True)
 class Onlooker:
-    """Whose page it is, what makes their links, and whether they may act."""
+    """Whose page it is by what their link says, and what makes the links on it."""
 
-    id: str
+    claim: LinkClaim
     reader: Reader
     links: Links
-    acts: bool = True
+
+    @property
+    def id(self) -> str:
+        """What the onboarding calls them."""
+        return self.claim.person
+
+    @property
+    def acts(self) -> bool:
+        """Whether they may act."""
+        return self.claim.use is LinkUse.VIEW
 
 
 def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScreen:
@@ -243,12 +252,12 @@ class _Told:
         )
 
     def _own_page(self, part: PartLine, kind: Kind, me: str) -> str | None:
-        """Relative, so that a proxy may put our pages below any path."""
-        what = named(part.workflow or "")
+        """Good for as long as the page is that gives it."""
+        what, claim = named(part.workflow or ""), self._to.claim
         if what is None:
             return None
-        page, ref = self._to.links.link(what.reference, me, USES[kind]).split("/")[-2:]
-        return f"../{page}/{ref}"
+        through = Through(claim.request, claim.person)
+        return beside(self._to.links.link(what.reference, me, USES[kind], claim.serial, through=through))
 
     def _on(self, at: datetime | None) -> tuple[str, ...]:
         return (self._to.reader.shortly(at, self._now),) if at else ()

@@ -148,6 +148,8 @@ class Screen:
     banner: str | None = None
     refusal: str | None = None
     button: Button | None = None
+    button_at: str | None = None
+    """The page of ours that the button asks, if it is not its own."""
     options: tuple[Option, ...] = ()
     exchanges: tuple[Exchange, ...] = ()
     signers: tuple[SignerRow, ...] = ()

@@ -5,18 +5,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+import structlog
 from starlette.requests import Request
 
-from activities.language import Language
-from activities.links import BadLink, LinkClaim, Links
+from activities.language import Language, phrase
+from activities.links import FIRST_SERIAL, BadLink, LinkClaim, Links, LinkUse, Through
 from activities.people import Directory, DirectoryFailure, Person
 from activities.reader import Reader
+from activities.store import Store, StoreFailure
 from starter.page.allowances import Allowances
-from starter.page.screens import Screen
-from starter.page.words import NOT_OURS, TOO_OFTEN
+from starter.page.screens import Act, Button, Draft, Screen, ScreenName, Tone
+from starter.page.words import NOT_KNOWN_NOW, NOT_OURS, TOO_OFTEN
 
+RENEWED: Final = Draft(
+    ScreenName.RENEWED,
+    410,
+    Tone.CALM,
+    phrase("This link is no longer good"),
+    (phrase("A newer one was made for you. Please open the page from the latest notice that you got."),),
+    button=Button(
+        Act.RESEND,
+        phrase("Send me a new link"),
+        phrase("It goes to your own devices or your own mailbox, at most once an hour, and is shown nowhere else."),
+    ),
+)
+"""Behind a link of which another was made, and behind those that its page gave."""
 DONE: Final = "done"
 """Where an address says which act has just led there."""
+_LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
 @dataclass(frozen=True)
@@ -29,14 +45,17 @@ class Visit:
     reader: Reader
     done: str = ""
     """The act that has just led them here, as their address says."""
+    renewed: bool = False
+    """Whether another link was made since, so that theirs opens nothing."""
 
 
 class Visits:
     """Opens links, within what a link and an address may ask for; `clock` counts seconds."""
 
-    def __init__(self, links: Links, directory: Directory, clock: Callable[[], float]) -> None:
+    def __init__(self, links: Links, directory: Directory, store: Store, clock: Callable[[], float]) -> None:
         self._links = links
         self._directory = directory
+        self._store = store
         self._allowances = Allowances(clock)
 
     async def of(self, request: Request) -> Visit | Screen:
@@ -57,8 +76,23 @@ class Visits:
             visit = Visit(ref, claim, person, Reader.of(person), request.query_params.get(DONE, ""))
         except DirectoryFailure:
             visit = Visit(ref, claim, None, stranger)
-        wait = self._allowances.link(request, ref)
-        return _too_often(wait, visit.reader) if wait else visit
+        if wait := self._allowances.link(request, ref):
+            return _too_often(wait, visit.reader)
+        try:
+            return replace(visit, renewed=await self._renewed(claim))
+        except StoreFailure as failure:
+            _LOGGER.warning("link not looked up", request=claim.request, why=str(failure))
+            return NOT_KNOWN_NOW.told(visit.reader.language)
+
+    def origin(self, claim: LinkClaim) -> str:
+        """The link to the page of the onboarding that gave a link; of any other link the page of what it is for."""
+        of = claim.through or Through(claim.request, claim.person)
+        return self._links.link(of.onboarding, of.person, LinkUse.VIEW, claim.serial)
+
+    async def _renewed(self, claim: LinkClaim) -> bool:
+        if claim.serial_at is None:
+            return False
+        return claim.serial != (await self._store.serial(claim.serial_at) or FIRST_SERIAL)
 
 
 def _too_often(wait: float, reader: Reader) -> Screen:

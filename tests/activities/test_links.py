@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from activities.links import BadLink, LinkClaim, Links, LinkUse
+from activities.links import BadLink, LinkClaim, Links, LinkUse, Through, serial_of
 
 BASE = "https://sign.example"
 LINKS = Links(BASE, SecretStr("s" * 32))
@@ -88,3 +88,25 @@ def test_another_secret_opens_nothing() -> None:
 def test_the_longest_ids_still_make_a_link_that_opens() -> None:
     request, person = "c" * 48 + "." + "p" * 100, "p" * 100
     assert LINKS.open(ref_of(LINKS.link(request, person, LinkUse.VIEW))).request == request
+    through = Through("customer-onboarding:" + "c" * 100, "q" * 100)
+    made = LinkClaim(request, person, LinkUse.SIGN, "0123456789abcdef", None, through)
+    assert LINKS.open(ref_of(LINKS.link(request, person, LinkUse.SIGN, made.serial, through=through))) == made
+
+
+@given(request=IDS, person=IDS, serial=st.text("0123456789abcdef", min_size=1, max_size=16), known=IDS)
+def test_a_link_through_an_onboarding_says_through_which_and_whose(
+    request: str, person: str, serial: str, known: str
+) -> None:
+    through = Through("customer-onboarding:acme", known)
+    ref = ref_of(LINKS.link(request, person, LinkUse.SIGN, serial, through=through))
+    assert LINKS.open(ref) == LinkClaim(request, person, LinkUse.SIGN, serial, None, through)
+    assert ref != ref_of(LINKS.link(request, person, LinkUse.SIGN, serial))
+
+
+def test_a_serial_can_be_renewed_of_an_onboarding_and_of_what_its_page_gave() -> None:
+    acme, part = "customer-onboarding:acme", "task:acme.1.1"
+    through = Through(acme, "signer-1")
+    assert LinkClaim(part, "signer-2", LinkUse.DO, through=through).serial_at == serial_of(acme, "signer-1")
+    assert LinkClaim(acme, "signer-1", LinkUse.VIEW).serial_at == serial_of(acme, "signer-1")
+    assert LinkClaim(part, "signer-2", LinkUse.DO).serial_at is None
+    assert LinkClaim(acme, "signer-1", LinkUse.PREVIEW).serial_at is None

@@ -15,7 +15,7 @@ from tests.browser.phone import Phone, phone_of
 from tests.stack.laptop import Laptop
 from tests.starter import paging
 from tests.starter.paging import DUTCH, FIRST, NOW
-from tests.starter.test_journey_pages import COLLEAGUE, DPA, MSA, know, link, request, shown, task
+from tests.starter.test_journey_pages import COLLEAGUE, DPA, MSA, given, know, link, request, shown, task
 from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -46,7 +46,7 @@ async def test_the_page_is_usable_by_thumb_and_by_key_and_its_buttons_say_of_wha
     await expect(way).to_have_accessible_description(MSA)
     await phone.tab_to(way)
     await phone.page.keyboard.press("Enter")
-    await expect(phone.page).to_have_url(at(customer, customer.link(FIRST, LinkUse.SIGN, "acme.1.1")))
+    await expect(phone.page).to_have_url(at(customer, given(customer, FIRST, LinkUse.SIGN, "acme.1.1")))
 
 
 async def test_the_page_moves_by_itself_keeps_the_focus_and_says_so(phone: Phone, customer: paging.Phone) -> None:

@@ -121,6 +121,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
         pages = Pages(
             clients.links(ours),
             town.directory,
+            store,
             signatures,
             guard,
             asked=Asked(store),

@@ -241,6 +241,7 @@ async def phone(
         pages = Pages(
             links,
             directory,
+            store,
             signatures,
             guard,
             asked=asked,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activities.links import LinkUse, serial_of
+from activities.links import FIRST_SERIAL, LinkUse, Through, serial_of
 from activities.person import Reachable, SignersFile
 from activities.store import Home
 from starter.onboarding.composed import PartHeard, joined
@@ -145,6 +145,14 @@ def link(customer: Phone, person: str = FIRST, use: LinkUse = LinkUse.VIEW, **mo
     return customer.links.link(ACME, person, use, **more).removeprefix(PUBLIC)
 
 
+def given(
+    customer: Phone, person: str, use: LinkUse, part: str, serial: str = FIRST_SERIAL, known: str | None = None
+) -> str:
+    """The path of the link to a part that the page of `known` gives to whom the part calls `person`."""
+    through = Through(ACME, known or person)
+    return customer.links.link(part, person, use, serial, through=through).removeprefix(PUBLIC)
+
+
 def sections(page: str) -> dict[str, str]:
     """What stands in each part of the page, as it is read."""
     found = re.findall(r'<section class="part ([a-z]+)".*?</section>', page, re.DOTALL)
@@ -176,9 +184,9 @@ async def test_the_page_says_what_is_done_what_is_yours_what_is_with_us_and_what
 async def test_the_button_leads_to_the_reader_s_own_page_of_that_part(customer: Phone) -> None:
     page = (await customer.open(link(customer))).text
     [way] = ways_on(page)
-    assert way == ".." + customer.link(FIRST, LinkUse.SIGN, "acme.1.1")
+    assert way == ".." + given(customer, FIRST, LinkUse.SIGN, "acme.1.1")
     colleague = (await customer.open(link(customer, COLLEAGUE))).text
-    assert ways_on(colleague) == [".." + customer.link(COLLEAGUE, LinkUse.DO, "task:acme.1.3")]
+    assert ways_on(colleague) == [".." + given(customer, COLLEAGUE, LinkUse.DO, "task:acme.1.3")]
     assert sections(colleague)["colleague"].count(MSA) == 1, "the agreement is the customer's, not theirs"
 
 
@@ -191,8 +199,8 @@ async def test_who_stands_in_full_is_found_in_each_part_by_whom_they_are(custome
     know(customer, shown(customer="signer-1", colleagues=()), request(1, "signer-2"), task("signer-1"))
     page = (await customer.open(link(customer, "signer-1"))).text
     assert ways_on(page) == [
-        ".." + customer.link("signer-2", LinkUse.SIGN, "acme.1.1"),
-        ".." + customer.link("signer-1", LinkUse.DO, "task:acme.1.3"),
+        ".." + given(customer, "signer-2", LinkUse.SIGN, "acme.1.1", known="signer-1"),
+        ".." + given(customer, "signer-1", LinkUse.DO, "task:acme.1.3"),
     ]
     assert "2 things wait for you" in text_of(page)
 
@@ -348,6 +356,75 @@ async def test_a_link_that_was_made_anew_kills_the_old_one_which_offers_to_send_
     assert "The link is on its way" in text_of(after.text)
     assert "b7" not in after.text
     assert form_of(dead.text)["act"] == Act.RESEND
+
+
+async def ways_to_parts(customer: Phone, serial: str = FIRST_SERIAL) -> list[str]:
+    """Where the customer's page leads: to an agreement of theirs and to a step, both of which they may act on."""
+    know(customer, shown(), request(1, FIRST), task(FIRST))
+    customer.known.update({"acme.1.1": request(1, FIRST), "task:acme.1.3": task(FIRST)})
+    return [way.removeprefix("..") for way in ways_on((await customer.open(link(customer, serial=serial))).text)]
+
+
+async def test_what_the_old_link_gave_is_no_longer_good_either(customer: Phone) -> None:
+    agreement, step = old = await ways_to_parts(customer)
+    assert (agreement.split("/")[1], step.split("/")[1]) == ("open", "task")
+    forms = [form_of((await customer.open(way)).text) for way in old]
+    await customer.store.replace_serial(serial_of(ACME, FIRST), "b7")
+    for way, form in zip(old, forms, strict=True):
+        for answer in (await customer.open(way), await customer.post(way, form)):
+            assert (answer.status_code, MSA in answer.text, DETAILS in answer.text) == (410, False, False)
+            assert "This link is no longer good" in text_of(answer.text)
+    assert (await customer.open(f"{agreement}/first-page")).status_code == 410
+    assert customer.wishes.taken == []
+    new = await ways_to_parts(customer, "b7")
+    assert not {*new} & {*old}
+    assert [(await customer.open(way)).status_code for way in new] == [200, 200]
+
+
+async def test_from_a_part_the_new_link_is_sent_as_from_the_page_itself(customer: Phone) -> None:
+    old = await ways_to_parts(customer)
+    await customer.store.replace_serial(serial_of(ACME, FIRST), "b7")
+    for way in old:
+        dead = (await customer.open(way)).text
+        [action] = re.findall(r'<form method="post" action="\.\.([^"]*)"', dead)
+        sent = await customer.post(action, form_of(dead))
+        assert (action, sent.status_code) == (link(customer), 303)
+    [(wish, _)] = customer.wishes.taken
+    assert wish == NewLink(actor=FIRST), "once an hour, wherever it is asked for"
+    after = await customer.open(f"/journey/{sent.headers['location']}")
+    assert "The link is on its way" in text_of(after.text)
+
+
+async def test_a_notice_s_own_link_to_a_part_and_a_colleague_s_stay_good(customer: Phone) -> None:
+    await ways_to_parts(customer)
+    await customer.store.replace_serial(serial_of(ACME, FIRST), "b7")
+    for way in (
+        customer.link(FIRST, LinkUse.SIGN, "acme.1.1"),
+        customer.link(FIRST, LinkUse.DO, "task:acme.1.3"),
+        given(customer, FIRST, LinkUse.SIGN, "acme.1.1", known=COLLEAGUE),
+    ):
+        assert (await customer.open(way)).status_code == 200
+
+
+async def test_somebody_whom_a_part_calls_otherwise_loses_it_by_their_name_in_the_onboarding(customer: Phone) -> None:
+    customer.known["acme.1.1"] = request(1, "signer-2")
+    way = given(customer, "signer-2", LinkUse.SIGN, "acme.1.1", known="signer-1")
+    await customer.store.replace_serial(serial_of("signature-request:acme.1.1", "signer-2"), "c9")
+    await customer.store.replace_serial(serial_of(ACME, "signer-2"), "c9")
+    assert (await customer.open(way)).status_code == 200
+    await customer.store.replace_serial(serial_of(ACME, "signer-1"), "b7")
+    assert (await customer.open(way)).status_code == 410
+
+
+async def test_while_the_store_does_not_say_whether_it_is_good_it_opens_nothing(
+    customer: Phone, tmp_path: Path
+) -> None:
+    ways, shelf = await ways_to_parts(customer), tmp_path / "store" / "links"
+    shelf.parent.mkdir(exist_ok=True)
+    shelf.write_text("no folder")
+    for way in (*ways, link(customer)):
+        answer = await customer.open(way)
+        assert (answer.status_code, MSA in answer.text) == (503, False)
 
 
 async def test_a_good_link_and_a_foreign_form_send_nothing(customer: Phone) -> None:
