@@ -30,9 +30,11 @@ TOLD_AT_MOST: Final = 20
 _LOGGER: Final = structlog.get_logger("countersign.hooks")
 _TEXT: Final = (
     "Deal {deal} of {source} sent other content than this onboarding was started from, or what {source} sends is read "
-    "otherwise by now. The onboarding goes on as it was started.\n\nPlease look at the deal, and at "
+    "otherwise by now. {standing}\n\nPlease look at the deal, and at "
     "countersign onboard show {id}."
 )
+_LIVES: Final = "The onboarding goes on as it was started."
+_HAS_ENDED: Final = "The onboarding has ended, and nothing of it changes."
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,13 @@ class ChangedDeals:
         if known.count >= TOLD_AT_MOST:
             _LOGGER.warning("deal changed too often to tell of it again", onboarding=onboarding.id)
             return
-        owner = await self._owner(onboarding.workflow_id)
+        owner, lives = await self._standing(onboarding.workflow_id)
         deputy = next(one for one in (other.content.owner, other.content.deputy) if one != owner)
         task = {
             "id": f"{about}{other.given.fingerprint[:12]}",
             "kind": DECISION,
             "title": f"Decide: {onboarding.id} has changed in {source}",
-            "text": _TEXT.format(deal=deal, source=source, id=onboarding.id),
+            "text": _TEXT.format(deal=deal, source=source, id=onboarding.id, standing=_LIVES if lives else _HAS_ENDED),
             "who": {"person": owner},
             "owner": deputy,
         }
@@ -74,7 +76,9 @@ class ChangedDeals:
         except (path.IdTaken, path.BrokenOff):
             """They were asked before, with somebody else to hear of it, or somebody has put an end to it."""
 
-    async def _owner(self, workflow_id: str) -> str:
+    async def _standing(self, workflow_id: str) -> tuple[str, bool]:
+        """Whose onboarding it is, and whether it lives."""
         if record := await self.store.read_record(Home.of(workflow_id)):
-            return SettledRecord.model_validate_json(record).show.requester
-        return (await runs.described(self.client, workflow_id)).known[REQUESTER]
+            return SettledRecord.model_validate_json(record).show.requester, False
+        run = await runs.described(self.client, workflow_id)
+        return run.known[REQUESTER], run.status.open

@@ -29,6 +29,8 @@ TAKEN_AT_MOST: Final = 100
 """Values that one mapping takes."""
 VALUE_AT_MOST: Final = 4_000
 """Characters of one value: the longest text that a file may have."""
+DEAL_AT_MOST: Final = 200
+"""Characters of the id of a deal, which stands in texts of ours."""
 _PATH_AT_MOST: Final = 500
 _PATH: Final = re.compile(r"(?:[^.\[\]\s]+|\[[0-9]{1,4}\])(?:\.[^.\[\]\s]+|\[[0-9]{1,4}\])*")
 _STEP: Final = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
@@ -110,7 +112,7 @@ class SourceMapping:
         """The file that some JSON becomes, None when `when` lets the event pass by; raises `NotTaken`."""
         if any(_at(said, path) != _written(value) for path, value in self.says.when.items()):
             return None
-        deal = _value(said, self.says.deal)
+        deal = _value(said, self.says.deal, DEAL_AT_MOST)
         if not deal:
             raise NotTaken(f"{self.says.deal} is missing: it is the id of the deal")
         values = {name: _value(said, one.at) or one.default for name, one in self.says.take.items()}
@@ -145,11 +147,11 @@ def _may_be_given(path: FieldPath) -> bool:
     return names[-1] in _GIVEN or (names[0] == "teams" and len(path) == 2)
 
 
-def _value(said: Any, path: str) -> str:
+def _value(said: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
     """The text at a path, empty when there is none."""
     text, refused = cleaned(_at(said, path).strip())
-    if len(text) > VALUE_AT_MOST:
-        refused = f"is longer than {VALUE_AT_MOST:,} characters"
+    if len(text) > at_most:
+        refused = f"is longer than {at_most:,} characters"
     if refused:
         raise NotTaken(f"{path} {refused}")
     return text

@@ -18,6 +18,7 @@ from activities.own_words import words_of
 from activities.store import Home
 from starter.callback.receiver import MOST_BYTES
 from starter.hooks import changed, receiver
+from starter.hooks.mapping import DEAL_AT_MOST
 from tests.faults.town import eventually
 from tests.onboarding.stage import OWNER, SET_UP, a_file, onboarding
 from tests.servers import own_namespace, real_server
@@ -25,6 +26,7 @@ from tests.starter.callback.test_fuzz import ODD
 from tests.starter.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal
 from tests.starter.test_webhook import raw
 from workflows.kinds import Kind
+from workflows.model.wishes import Cancellation
 from workflows.names import PARENT, REQUESTER
 
 pytestmark = pytest.mark.real_server
@@ -57,6 +59,20 @@ async def tasks(client: Client, many: int, begin: str = "task:") -> list[runs.Ru
     return await eventually(found)
 
 
+async def started_from(client: Client, task: str) -> dict[str, Any]:
+    """What a task was started from."""
+    begun = await anext(aiter(client.get_workflow_handle(task).fetch_history_events()))
+    given = begun.workflow_execution_started_event_attributes.input
+    [said] = await client.data_converter.decode(given.payloads)
+    known: dict[str, Any] = said["task"]
+    return known
+
+
+async def text_of(client: Client, sales: Crm, task: str) -> str:
+    """What a task says."""
+    return await words_of(sales.store, Home.of(task), (await started_from(client, task))["text"])
+
+
 async def test_a_deal_begins_one_onboarding_however_often_and_late_it_is_sent(client: Client, sales: Crm) -> None:
     lost = {**DEAL, "event": "deal.lost"}
     first, *again = [await sales.sends(one) for one in (DEAL, DEAL, lost, deal(amount=1, stage="closed"), DEAL)]
@@ -81,13 +97,11 @@ async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(cli
     assert all(run.id.startswith("task:crm-4711.changed-") for run in told)
     described = await runs.described(client, told[0].id)
     assert await described.summary() == "onboarding-decision: Decide: crm-4711 has changed in crm"
-    begun = await anext(aiter(client.get_workflow_handle(told[0].id).fetch_history_events()))
-    given = begun.workflow_execution_started_event_attributes.input
-    [said] = await client.data_converter.decode(given.payloads)
-    task = said["task"]
+    task = await started_from(client, told[0].id)
     assert [one["person"] for one in task["people"]] == ["account-executive"]
-    text = await words_of(sales.store, Home.of(told[0].id), task["text"])
+    text = await text_of(client, sales, told[0].id)
     assert text.startswith("Deal 4711 of crm sent other content than this onboarding was started from, or what crm")
+    assert "The onboarding goes on as it was started." in text
 
 
 async def test_the_owner_hears_on_their_phone_that_a_deal_has_changed(tmp_path: Path) -> None:
@@ -97,6 +111,25 @@ async def test_the_owner_hears_on_their_phone_that_a_deal_has_changed(tmp_path: 
         [task] = await tasks(town.client, 1, "task:crm-4711.changed-")
         await town.hears(task.id, "ready", OWNER)
     assert town.notices_of(task.id).count(("ready", OWNER)) == 1
+
+
+async def test_the_owner_of_a_deal_with_the_longest_id_is_asked_as_well(client: Client, sales: Crm) -> None:
+    longest = "x" * DEAL_AT_MOST
+    answers = [await sales.sends(one) for one in (deal(id=longest), deal(id=longest, company="Acme Ltd"))]
+    assert [status for status, _ in answers] == [201, 409]
+    [told] = await tasks(client, 1)
+    assert longest in await text_of(client, sales, told.id)
+
+
+async def test_of_an_onboarding_that_has_ended_nobody_reads_that_it_goes_on(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(SET_UP), server=real_server()) as town, crm(tmp_path, town.client) as source:
+        assert await source.sends(DEAL) == CREATED
+        await town.tell(ACME, Cancellation(actor=OWNER, reason="They went elsewhere."))
+        await town.client.get_workflow_handle(ACME).result()
+        assert await source.sends(deal(company="Acme Ltd")) == CHANGED
+        [task] = await tasks(town.client, 1, "task:crm-4711.changed-")
+        text = await text_of(town.client, source, task.id)
+    assert "The onboarding has ended, and nothing of it changes." in text
 
 
 async def test_of_a_deal_that_changes_without_end_only_so_much_is_told(
@@ -141,6 +174,7 @@ async def test_what_is_no_json_is_malformed(sales: Crm, said: bytes, says: str) 
         (deal(id=None), "deal.id is missing: it is the id of the deal"),
         (deal(id=" "), "deal.id is missing: it is the id of the deal"),
         (deal(id={"a": 1}), "deal.id is no text"),
+        (deal(id="x" * 10 * DEAL_AT_MOST), "deal.id is longer than 200 characters"),
         (deal(company="x" * 40_000), "deal.company is longer than 4,000 characters"),
         (deal(company="\u202ecmA"), "deal.company contains U+202E RIGHT-TO-LEFT OVERRIDE, which is not allowed"),
         (deal(company="\ud800"), "deal.company contains U+D800 LONE SURROGATE, which is not allowed"),
