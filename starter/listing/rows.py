@@ -38,7 +38,7 @@ class RequestLine(Model):
     """Empty also when it is encrypted with a key that is not set here; of a task its title."""
     requester: str = ""
     stage: str = ""
-    """Of an onboarding the name of its stage."""
+    """Where it is, in a word; of an onboarding the name of its stage."""
     waiting_for: tuple[str, ...] = ()
     """Directory ids of whose turn it is; at most 20, then `+more`."""
     since: AwareDatetime | None = None

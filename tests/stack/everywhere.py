@@ -249,7 +249,7 @@ async def _listed(town: Town, shown: RequestShow) -> bool:
     """Whether `request list` says so too, and `--attention` names it when it needs a person."""
     lines = [line async for line in pages.everything(town.context, Wanted(attention=False)) if line.id == shown.id]
     troubled = [line.id async for line in pages.everything(town.context, Wanted(attention=True))]
-    told = [line.replace(open=True, overdue=False, started_at=None, workflow_id="") for line in lines]
+    told = [line.replace(open=True, overdue=False, started_at=None, workflow_id="", stage="") for line in lines]
     return told == [_line(shown)] and (shown.id in troubled) is bool(shown.problem or shown.attention)
 
 

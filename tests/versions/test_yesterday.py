@@ -15,13 +15,26 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
 from workflows.model.provider import ProviderEvent
-from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST, TASK
+from workflows.model.settlement import Settled, SettledTask
+from workflows.names import (
+    CUSTOMER_ONBOARDING,
+    PROVIDER_EVENT,
+    SIGNATURE_REQUEST,
+    SIGNATURE_SETTLED,
+    TASK,
+    TASK_SETTLED,
+)
+from workflows.onboarding.inputs import OnboardingInput
 from workflows.signature.inputs import SignatureRequest
 from workflows.task.inputs import TaskInput
 
 QUESTIONS, ANSWERS = questions(), answers()
-INPUTS: dict[str, Any] = {SIGNATURE_REQUEST: SignatureRequest, TASK: TaskInput}
-SIGNALS = {PROVIDER_EVENT: ProviderEvent}
+INPUTS: dict[str, Any] = {
+    SIGNATURE_REQUEST: SignatureRequest,
+    TASK: TaskInput,
+    CUSTOMER_ONBOARDING: OnboardingInput,
+}
+SIGNALS = {PROVIDER_EVENT: ProviderEvent, SIGNATURE_SETTLED: Settled, TASK_SETTLED: SettledTask}
 RELEASED = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
 
 

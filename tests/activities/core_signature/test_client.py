@@ -44,7 +44,7 @@ async def test_every_form_of_a_document_is_read(settings: SandboxSettings) -> No
     assert read == listed
     assert (read.name, read.external_id) == ("Master services agreement", "msa-0042")
     assert read.request is not None
-    assert [signer.email for signer in read.request.signers] == ["legal-desk@acme.test", "a@x.test", "b@x.test"]
+    assert [signer.email for signer in read.request.signers] == ["legal-desk@supplier.test", "a@x.test", "b@x.test"]
 
 
 async def test_all_pages_are_read_and_no_address_of_a_page_is_followed(sandbox: RunningSandbox) -> None:
