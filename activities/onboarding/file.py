@@ -93,7 +93,7 @@ class ContactEntry(SomebodyEntry):
 
 
 class CustomerEntry(ContactEntry):
-    """The customer; `company` is what the onboarding is called by."""
+    """The customer; `company` is what the onboarding is called by, else its id: never a person's name."""
 
     company: Name | None = None
     colleagues: tuple[ContactEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)

@@ -111,7 +111,7 @@ async def prepare(
     onboarding = Onboarding(
         id=id,
         kind=file.kind,
-        title=await _title(file, directory),
+        title=file.customer.company or id,
         requester=file.owner,
         people=tuple(Participant(person=id, role=Role.DO) for id in drafts.contacts),
         urgent=found.resolved.policy.urgent,
@@ -179,13 +179,6 @@ async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChec
         says = f"{file.owner} has no manager, and no team is anybody else: nobody would hear that a decision waits"
         raise plain.faults([(("owner",), says)])
     return deputy
-
-
-async def _title(file: OnboardingFile, directory: Directory) -> str:
-    customer = file.customer
-    if customer.company or customer.person is None:
-        return customer.company or file.id or file.kind
-    return (await directory.person(customer.person)).name
 
 
 def content_of(file: Mapping[str, Any], part: PreparedPart) -> PartContent:

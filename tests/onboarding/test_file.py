@@ -74,6 +74,16 @@ async def test_a_customer_may_stand_in_full_and_is_asked_in_every_part(tmp_path:
     assert [one.person for one in prepared.parts["billing"].given.subject.people] == ["signer-1"]
 
 
+@pytest.mark.parametrize("customer", [IN_FULL, {"person": "customer-signer"}], ids=["in full", "of the directory"])
+async def test_without_a_company_an_onboarding_is_called_by_its_id_and_never_by_a_person(
+    tmp_path: Path, customer: dict[str, Any]
+) -> None:
+    house = House(tmp_path)
+    assert (await house.prepared(a_file(LIVE, customer=customer))).given.onboarding.title == "acme"
+    nameless = (await house.prepared(a_file(LIVE, customer=customer, id=None))).given.onboarding
+    assert nameless.title == nameless.id
+
+
 async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
     tmp_path: Path,
 ) -> None:
