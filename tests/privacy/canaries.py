@@ -34,6 +34,12 @@ NEVER = {
     "e-mail of a customer's colleague": "canary.colleague@customer.test",
     "name of a customer's colleague": "Canary Colleague Name",
     "device token of a customer": "canary-customer~70419",
+    "e-mail of whom an onboarding leads": "canary.guest@customer.test",
+    "name of whom an onboarding leads": "Canary Guest Name",
+    "device token of whom an onboarding leads": "canary-guest~70420",
+    "e-mail of their colleague": "canary.companion@customer.test",
+    "name of their colleague": "Canary Companion Name",
+    "device token of their colleague": "canary-companion~70421",
     "device token": "canary-first~70417",
     "device token of the desk": "legal-desk~70418",
 }
@@ -83,6 +89,44 @@ who:
   devices: [{token: canary-customer~70419, platform: ios}]
 colleagues:
   - {name: Canary Colleague Name, email: canary.colleague@customer.test, zone: Europe/Paris}
+""")
+    return file
+
+
+def onboarding_file(folder: Path) -> Path:
+    """An onboarding of a customer and a colleague who are only in the file, and of whom no company is said."""
+    file = folder / "onboarding.yaml"
+    file.write_text("""
+id: guest
+owner: legal-desk
+teams: {legal: canary-first}
+customer:
+  name: Canary Guest Name
+  email: canary.guest@customer.test
+  zone: Europe/Paris
+  devices: [{token: canary-guest~70420, platform: ios}]
+  colleagues:
+    - name: Canary Companion Name
+      email: canary.companion@customer.test
+      zone: Europe/Paris
+      devices: [{token: canary-companion~70421, platform: ios}]
+stages:
+  - name: beginning
+    agreements: [{kind: customer-contract, document: {file: msa.pdf, name: Terms}, signers: [{person: customer}]}]
+    steps: [{id: billing, title: Tell us where the invoices go, delegate: true}]
+""")
+    return file
+
+
+def welcome_file(folder: Path) -> Path:
+    """An onboarding of somebody of the directory, of whom no company is said either."""
+    file = folder / "welcome.yaml"
+    file.write_text("""
+id: welcome
+owner: legal-desk
+teams: {legal: canary-first}
+customer: {person: canary-first}
+stages: [{name: news, notices: [{to: customer, text: Welcome}]}]
 """)
     return file
 

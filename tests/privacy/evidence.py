@@ -26,7 +26,7 @@ class Evidence:
     rows: bytes
     """Ids and search attributes of the visibility store, without the payloads of memo and summary."""
     histories: dict[str, bytes]
-    """By request: history, description and memo, as the server hands them out."""
+    """By request, or whole id: history, description and memo, as the server hands them out."""
     database: bytes
     """The server's database file with its write-ahead log."""
 
@@ -41,14 +41,15 @@ class Evidence:
         ]
 
 
-async def gathered(home: Household, requests: tuple[str, ...]) -> Evidence:
-    """Look everywhere once; while the server still runs."""
+async def gathered(home: Household, requests: tuple[str, ...], others: tuple[str, ...]) -> Evidence:
+    """Look everywhere once; while the server still runs. The `others` are called by their whole ids."""
     client = await Client.connect(home.temporal)
+    ids = {request: Kind.REQUEST.workflow_id(request) for request in requests} | {id: id for id in others}
     return Evidence(
         said={name: (home.folder.logs / f"{name}.log").read_bytes() for name in OURS}
         | {"heard": b"\n".join(home.heard)},
         rows=await _rows(client),
-        histories={request: await _stored(client, request) for request in requests},
+        histories={name: await _stored(client, id) for name, id in ids.items()},
         database=b"".join(path.read_bytes() for path in sorted(home.folder.path.glob("temporal.db*"))),
     )
 
@@ -62,8 +63,8 @@ async def _rows(client: Client) -> bytes:
     return answer.SerializeToString()
 
 
-async def _stored(client: Client, request: str) -> bytes:
-    handle = client.get_workflow_handle(Kind.REQUEST.workflow_id(request))
+async def _stored(client: Client, id: str) -> bytes:
+    handle = client.get_workflow_handle(id)
     history = await handle.fetch_history()
     described = (await handle.describe()).raw_description
     whole = b"".join([*(event.SerializeToString() for event in history.events), described.SerializeToString()])

@@ -112,17 +112,25 @@ class Household:
 
     async def hands_over_on_the_phone(self) -> None:
         """The customer taps the notice of their step and chooses the colleague."""
-
-        async def told(person: str) -> dict[str, Any] | None:
-            return next((one for one in await self.ledger("push") if one["token"].startswith(person)), None)
-
-        link = (await eventually(lambda: told("canary-customer")))["link"]
+        link = await self.link_of("canary-customer")
         page = await self.http.get(link)
         [form] = re.findall(r'name="token" value="([^"]+)">\s*<input[^>]*value="hand-over"', page.text)
         fields = {"token": form, "act": "hand-over", "value": "signer-2"}
         headers = {"origin": "null", "sec-fetch-site": "same-origin"}
         answer = await self.http.post(link, data=fields, headers=headers)
         assert answer.status_code == 303, answer.text
+
+    async def link_of(self, person: str) -> str:
+        """The link of the first notice on somebody's phone, once they have one."""
+
+        async def told() -> dict[str, Any] | None:
+            return next((one for one in await self.ledger("push") if one["token"].startswith(f"{person}~")), None)
+
+        return str((await eventually(told))["link"])
+
+    async def looks_on_the_phone(self, person: str) -> None:
+        """Somebody taps their first notice."""
+        (await self.http.get(await self.link_of(person))).raise_for_status()
 
     async def second_signer(self, request: str, deed: str) -> None:
         """The signer who has no phone signs or declines by Core's mail, once it is their turn."""

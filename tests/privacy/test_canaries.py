@@ -1,5 +1,7 @@
 """Two requests live on the real server, one begun in the clear, one under seal; the key comes in mid-life of the first.
 
+Beside them a task of a customer, and onboardings of one who stands in full in its file, and of one of the directory.
+
 Then everything that was written down is searched for what must not be found.
 """
 
@@ -8,16 +10,37 @@ import re
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError
 
-from tests.privacy.canaries import CONTENT, MESSAGE, NEVER, PLAIN_TITLE, SEALED, SEALED_TITLE, request_file, step_file
+from activities import runs
+from tests.privacy.canaries import (
+    CONTENT,
+    MESSAGE,
+    NEVER,
+    PLAIN_TITLE,
+    SEALED,
+    SEALED_TITLE,
+    onboarding_file,
+    request_file,
+    step_file,
+    welcome_file,
+)
 from tests.privacy.evidence import Evidence, gathered
 from tests.privacy.household import Household, household
 from tests.versions.stage import eventually
+from tests.workflows.stage import is_at_work
 from workflows.kinds import Kind
 
 pytestmark = pytest.mark.real_server
 
 KEYS = "2026-a=" + base64.b64encode(bytes(range(32))).decode()
+ONBOARDED = (
+    Kind.ONBOARDING.workflow_id("welcome"),
+    Kind.ONBOARDING.workflow_id("guest"),
+    Kind.REQUEST.workflow_id("guest.1.1"),
+    Kind.TASK.workflow_id("guest.1.2"),
+)
 
 
 async def lived(home: Household) -> None:
@@ -25,8 +48,12 @@ async def lived(home: Household) -> None:
     await home.open()
     await home.starts(request_file(home.example, "plain", PLAIN_TITLE, home.sandbox))
     await home.starts(step_file(home.example), "task")
+    await home.starts(onboarding_file(home.example), "onboard")
+    await home.starts(welcome_file(home.example), "onboard")
     await home.signs_on_the_phone("plain")
+    await home.looks_on_the_phone("canary-guest")
     await home.hands_over_on_the_phone()
+    await eventually(lambda: at_rest(home))
     await home.turn_to(KEYS)
     await home.starts(request_file(home.example, "sealed", SEALED_TITLE, home.sandbox))
     await home.signs_on_the_phone("sealed")
@@ -37,6 +64,15 @@ async def lived(home: Household) -> None:
     await home.overhear()
 
 
+async def at_rest(home: Household) -> bool:
+    """Whether the onboardings have begun all they begin: what is broken off in its middle fails in the clear."""
+    client = await Client.connect(home.temporal)
+    try:
+        return not any([is_at_work(await runs.described(client, id)) for id in ONBOARDED])
+    except RPCError:
+        return False
+
+
 async def ended(home: Household) -> bool:
     records = home.folder.path / "store" / "records"
     return {"plain.json", "sealed.json"} <= {path.name for path in records.rglob("*.json")}
@@ -44,9 +80,8 @@ async def ended(home: Household) -> bool:
 
 async def made(home: Household) -> dict[str, str]:
     """The links to pages of ours and embed_urls of this life."""
-    links = {
-        one["link"].rsplit("/", 1)[-1] for one in await home.ledger("push") if re.search("/(open|task)/", one["link"])
-    }
+    pages = [one["link"] for one in await home.ledger("push")]
+    links = {link.rsplit("/", 1)[-1] for link in pages if re.search("/(open|task|journey)/", link)}
     signers = [signer["uuid"] for document in await home.documents() for signer in document["signers"]]
     refs = {f"link {number}": ref for number, ref in enumerate(sorted(links))}
     return refs | {f"embed_url {number}": f"/sign/{uuid}" for number, uuid in enumerate(signers)}
@@ -56,7 +91,7 @@ async def test_nothing_personal_is_written_down_and_with_keys_nothing_can_be_rea
     async with household(tmp_path / "home") as home:
         await lived(home)
         secrets = NEVER | await made(home)
-        evidence = await gathered(home, ("plain", "sealed"))
+        evidence = await gathered(home, ("plain", "sealed"), ONBOARDED)
 
     assert len(secrets) >= len(NEVER) + 6
     assert_the_search_bites(evidence)
@@ -70,6 +105,8 @@ async def test_nothing_personal_is_written_down_and_with_keys_nothing_can_be_rea
 def assert_the_search_bites(evidence: Evidence) -> None:
     """What may be read is found in every place that is searched."""
     assert evidence.found({"title": PLAIN_TITLE}) == ["title in database", "title in plain"]
+    for id in ONBOARDED:
+        assert evidence.found({"id": id}, id) and evidence.found({"id": id}, "database"), id
     for place in ("worker", "receiver", "rows", "database", "plain"):
         assert evidence.found({"id": Kind.REQUEST.workflow_id("plain")}, place), place
     assert evidence.found({"words of a failure": "answered 503"}, "worker")
