@@ -22,6 +22,11 @@ from workflows.names import SHOW, SIGNATURE_QUEUE, SIGNATURE_REQUEST, URGENT_SIG
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=12)
 """Longer than the ten seconds for which the server keeps a question for a dead worker; then another one gets it."""
+_NO_ANSWER: Final = (
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.FAILED_PRECONDITION,  # nobody has asked for work for some seconds
+)
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
 _QUEUES: Final = {
     WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
@@ -82,7 +87,7 @@ async def _unanswered(client: Client) -> str | None:
     except WorkflowQueryFailedError:
         return None  # Whoever says no is there.
     except RPCError as error:
-        return newest.id if error.status in (RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED) else None
+        return newest.id if error.status in _NO_ANSWER else None
     return None
 
 
