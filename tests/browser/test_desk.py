@@ -163,6 +163,25 @@ async def test_a_task_is_found_beside_requests_and_waived(browser: Browser, lapt
         await expect(desk.page.get_by_text("Nobody moves in.")).to_be_visible()
 
 
+async def test_an_owner_finds_an_onboarding_and_looks_at_what_the_customer_sees(
+    browser: Browser, laptop: Laptop
+) -> None:
+    file = laptop.folder / "example" / "umbrella.yaml"
+    example = (laptop.folder / "example" / "acme.yaml").read_text()
+    file.write_text(example.replace("id: acme", "id: umbrella").replace("name: Acme", "name: Umbrella"))
+    assert laptop.answer("onboard", "start", str(file))["created"]
+    async with at_the_desk(browser, laptop, "account-executive") as desk:
+        await desk.open(f"{laptop.addresses['receiver']}/desk/onboardings")
+        row = desk.page.get_by_role("link", name="Umbrella")
+        await desk.again_until(row)
+        await desk.is_usable()
+        await row.tap()
+        await expect(desk.heading("Umbrella")).to_be_visible()
+        await desk.is_usable()
+        await desk.page.get_by_role("link", name="See what the customer sees").tap()
+        await expect(desk.page.get_by_text("A preview of what the customer sees.")).to_be_visible()
+
+
 async def test_a_manager_sees_what_waits_for_their_people(browser: Browser, laptop: Laptop, waiting: Contract) -> None:
     async with at_the_desk(browser, laptop, "chair") as desk:
         await desk.page.get_by_role("link", name="My people").tap()
