@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,13 +85,17 @@ async def status_of(it: Journeys, workflow_id: str) -> RunStatus:
 
 
 async def forgotten(it: Journeys) -> None:
-    """Temporal knows nothing of the request any more."""
-    await it.client.workflow_service.delete_workflow_execution(
-        DeleteWorkflowExecutionRequest(
-            namespace=it.client.namespace, workflow_execution=WorkflowExecution(workflow_id=AGREEMENT)
-        )
+    """Temporal knows nothing of the request any more; a busy server lets a deletion go, so it is asked again."""
+    gone = DeleteWorkflowExecutionRequest(
+        namespace=it.client.namespace, workflow_execution=WorkflowExecution(workflow_id=AGREEMENT)
     )
-    await _until(lambda: _is_unknown(it))
+
+    async def deleted() -> bool:
+        with suppress(RPCError):
+            await it.client.workflow_service.delete_workflow_execution(gone)
+        return await _is_unknown(it)
+
+    await _until(deleted)
 
 
 async def _is_unknown(it: Journeys) -> bool:

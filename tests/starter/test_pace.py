@@ -60,7 +60,8 @@ async def test_the_rate_set_at_the_queue_is_in_force_and_each_process_that_polls
     async with real_server() as env:
         assert await pace.read(env.client, 5) == Record(5, set_live=False, workers=frozenset())
         async with polling(env.client, "one"), polling(env.client, "two"):
-            await eventually(lambda: _reads(env.client, Record(5, set_live=False, workers=frozenset({"one", "two"}))))
+            both = Record(5, set_live=False, workers=frozenset({"one", "two"}))
+            await eventually(lambda: _reads(env.client, both), 60)
             await limit(env.client, 7)
             await eventually(lambda: _reads(env.client, Record(7, set_live=True, workers=frozenset({"one", "two"}))))
             later = datetime.now(UTC) + timedelta(minutes=3)
