@@ -8,10 +8,13 @@ from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen,
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.wishes import Choice, Decision
+from workflows.onboarding.decisions import TRIES_AT_MOST, decide, refuse_decide
 from workflows.onboarding.inputs import OnboardingInput
-from workflows.onboarding.journey import ASKED_AT_MOST, TRIES_AT_MOST, Journey, decide, refuse_decide, to_start
-from workflows.onboarding.journey import begun as part_begun
+from workflows.onboarding.journey import Journey
+from workflows.onboarding.part import ASKED_AT_MOST
 from workflows.onboarding.show import SHOWN_AT_MOST, details, show
+from workflows.onboarding.starts import begun as part_begun
+from workflows.onboarding.starts import to_start
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 WHO = Participant(person="customer-signer", role=Role.DO)

@@ -11,7 +11,8 @@ from workflows.model.onboarding import PartKind, PartPlan
 from workflows.model.settlement import SettledOnboarding, SettledPart
 from workflows.model.views import Next, NextStep, NoticeLine, OnboardingShow, PartLine, StageLine, WaitingForPart
 from workflows.onboarding.inputs import OnboardingInput
-from workflows.onboarding.journey import Journey, Part, PartState
+from workflows.onboarding.journey import Journey
+from workflows.onboarding.part import Part, PartState
 
 SHOWN_AT_MOST: Final = 20
 """Parts that the Web UI's details list."""

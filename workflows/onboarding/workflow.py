@@ -10,16 +10,16 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.deliveries as deliveries
     import workflows.follow_up.options as options
-    import workflows.onboarding.journey as journeys
+    import workflows.onboarding.decisions as decisions
+    import workflows.onboarding.notices as notices
     import workflows.onboarding.show as views
+    import workflows.onboarding.starts as starts
     from workflows.follow_up.living import LivingWorkflow
     from workflows.follow_up.options import wait_asked_for
     from workflows.follow_up.patience import Condition, despite_cancellation, nothing
-    from workflows.follow_up.stages import Stage
     from workflows.kinds import Kind
-    from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction
+    from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.onboarding import (
-        PartPlan,
         PartSeen,
         PartsToEnd,
         PartsToLookAt,
@@ -40,10 +40,10 @@ with workflow.unsafe.imports_passed_through():
         SHOW,
         SIGNATURE_SETTLED,
         TASK_SETTLED,
-        notice_key,
     )
     from workflows.onboarding.inputs import OnboardingInput
-    from workflows.onboarding.journey import Journey, News, Part
+    from workflows.onboarding.journey import Journey
+    from workflows.onboarding.part import Part
     from workflows.ports import OnboardingParts, PushService
 
 AT_ONCE: Final = 20
@@ -94,7 +94,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
             await self._tell(stage)
             await self._send_links()
             if not news():
-                if journeys.is_over(self._progress, stage):
+                if starts.is_over(self._progress, stage):
                     self._progress = self._progress.leave(workflow.now())
                     return
                 await self._look_or_wait()
@@ -111,7 +111,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
             tasks = map(Kind.TASK.workflow_id, self._progress.decided)
             await self._end((*tasks, *_workflows(self._progress.running)), ending.who, why)
-            begun = journeys.may_have_begun(self._progress, self._request.stages)
+            begun = starts.may_have_begun(self._progress, self._request.stages)
             await self._end(begun, ending.who, why, begun_by=workflow.info().workflow_id)
             self._progress = self._progress.end(ending.outcome, workflow.now(), by=ending.who)
         else:
@@ -126,7 +126,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
 
     async def _start(self, stage: StagePlan) -> None:
         """Start what is to be started, as it is by then: each call changes how its parts stand."""
-        while some := journeys.to_start(self._progress, stage)[:AT_ONCE]:
+        while some := starts.to_start(self._progress, stage)[:AT_ONCE]:
             whole = self._request.onboarding
             order = PartsToStart(
                 onboarding=whole.id,
@@ -143,7 +143,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
                 return
             refused = {one.id for one in seen.parts if one.says}
             for one in some:
-                self._progress = journeys.begun(self._progress, one, refused=one.id in refused, now=workflow.now())
+                self._progress = starts.begun(self._progress, one, refused=one.id in refused, now=workflow.now())
             self._saw(seen.parts)
 
     def _saw(self, parts: Iterable[PartSeen]) -> None:
@@ -166,27 +166,23 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
 
     async def _tell(self, stage: StagePlan) -> None:
         """Tell everyone concerned, once, what has happened to the parts of a stage."""
-        while news := tuple(journeys.news_of(self._progress, stage))[:AT_ONCE]:
-            notices = tuple(notice for plan, _, what in news for notice in self._notices(plan, what))
-            if not await self._deliver(notices):
+        onboarding = self._request.onboarding
+        while news := tuple(notices.news_of(self._progress, stage))[:AT_ONCE]:
+            told = (notice for plan, _, what in news for notice in notices.notices_of(onboarding, plan, what))
+            if not await self._deliver(tuple(told)):
                 return
             for _, part, what in news:
                 self._progress = self._progress.told_of(part, what, workflow.now())
 
     async def _send_links(self) -> None:
         """Send their links to whoever wished it."""
-        if people := self._progress.links:
-            id, stage = self._request.onboarding.id, f"{Stage.LINK}-{self._progress.links_sent + 1}"
-            keys = {person: notice_key(id, stage, person) for person in people}
-            notices = (
-                Notice(key=key, stage=stage, person=person, action=NoticeAction.OPEN) for person, key in keys.items()
-            )
-            if await self._deliver(tuple(notices)):
-                self._progress = self._progress.sent_links(people)
+        people, links = self._progress.links, notices.link_notices(self._request.onboarding, self._progress)
+        if people and await self._deliver(links):
+            self._progress = self._progress.sent_links(people)
 
-    async def _deliver(self, notices: tuple[Notice, ...]) -> bool:
+    async def _deliver(self, people: tuple[Notice, ...]) -> bool:
         """Tell people, and once more the phones left open; whether that could be done."""
-        for some in _in_batches(notices, deliveries.AT_MOST):
+        for some in _in_batches(people, deliveries.AT_MOST):
             delivery = Delivery(subject=self.subject, notices=some, now=workflow.now())
             for pause in (*options.STRAGGLER_PAUSES, None):
                 report = await self._deliver_each(delivery)
@@ -212,20 +208,6 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
             self._progress = self._progress.paged(now.page).told(report.delivered, workflow.now())
             whole, left = deliveries.joined(whole, report), deliveries.left_of(left, report)
         return whole
-
-    def _notices(self, plan: PartPlan, what: News) -> Iterable[Notice]:
-        onboarding, stage = self._request.onboarding, f"{what}-{plan.id}"
-        people = plan.asked if what is News.NOTICE else (onboarding.customer,)
-        for person in people:
-            key = notice_key(onboarding.id, stage, person)
-            yield Notice(
-                key=key,
-                stage=stage,
-                person=person,
-                action=NoticeAction.OPEN,
-                title=None if what is News.NOTICE else plan.title,
-                text=plan.text if what is News.NOTICE else None,
-            )
 
     async def _look_or_wait(self) -> None:
         """Wait for news; after a long silence look at the open parts, one of which may have been terminated by hand.
@@ -271,21 +253,21 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
     @workflow.update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
     def decide(self, wish: Decision) -> Receipt:
         """Send it again, replace it, go on without it, or stop."""
-        return self._take_down(journeys.decide, wish)
+        return self._take_down(decisions.decide, wish)
 
     @workflow.update(name=SEND_LINK, description="Send somebody of the customer's the link to their page once more")
     def send_link(self, wish: NewLink) -> Receipt:
         """Send it to their own devices, or by mail."""
-        return self._take_down(journeys.send_link, wish)
+        return self._take_down(decisions.send_link, wish)
 
     @send_link.validator
     def _may_send_link(self, wish: NewLink) -> None:
         customers = tuple(one.person for one in self._request.onboarding.people)
-        self._allow(wish, journeys.refuse_send_link(self._progress, wish, customers))
+        self._allow(wish, decisions.refuse_send_link(self._progress, wish, customers))
 
     @decide.validator
     def _may_decide(self, wish: Decision) -> None:
-        self._allow(wish, journeys.refuse_decide(self._progress, wish))
+        self._allow(wish, decisions.refuse_decide(self._progress, wish))
 
     @property
     def subject(self) -> Subject:

@@ -1,0 +1,62 @@
+"""What people may wish of an onboarding beside its end: each wish has a refusal in words, and an effect. Pure."""
+
+from datetime import datetime
+from typing import Final
+
+from workflows.follow_up.operations import living_refusal
+from workflows.model.subject import Status
+from workflows.model.texts import name_fault, reason_fault, text_fault
+from workflows.model.wishes import Choice, Decision, Ending, NewLink
+from workflows.onboarding.journey import Journey
+from workflows.onboarding.part import Part, PartState
+
+TRIES_AT_MOST: Final = 20
+"""How often a part is started."""
+
+
+def refuse_decide(journey: Journey, wish: Decision) -> str | None:
+    """Why this cannot be decided."""
+    part = journey.part(wish.part)
+    if why := living_refusal(journey) or name_fault(wish.actor):
+        return why
+    if part is None:
+        return f"no part is called {wish.part[:100]}: it has {', '.join(one.id for one in journey.parts[:20])}"
+    if part.state is not PartState.UNDECIDED:
+        return f"{part.id} is {_stands(part)}: there is nothing to decide about it"
+    if not wish.choice.again:
+        return text_fault(wish.reason, "the reason")
+    return _refuse_again(part, wish) or reason_fault(wish.reason, "the reason")
+
+
+def _stands(part: Part) -> str:
+    if part.state is PartState.COMING and part.tries > 1:
+        return "to be started again by a decision that was made already"
+    return str(part.state if part.state is PartState.WAIVED else part.status or part.state)
+
+
+def _refuse_again(part: Part, wish: Decision) -> str | None:
+    if wish.choice is Choice.REPLACE and wish.content is None:
+        return "a replacement needs a file"
+    return f"{part.id} was started {part.tries} times already" if part.tries >= TRIES_AT_MOST else None
+
+
+def refuse_send_link(journey: Journey, wish: NewLink, customers: tuple[str, ...]) -> str | None:
+    """Why somebody cannot be sent a link."""
+    if why := living_refusal(journey) or name_fault(wish.actor):
+        return why
+    return None if wish.actor in customers else f"{wish.actor} is none of the customer's people"
+
+
+def send_link(journey: Journey, wish: NewLink, now: datetime) -> Journey:
+    """Have whoever wishes it sent their link; one that is still to be sent serves them as well."""
+    if wish.actor in journey.links:
+        return journey
+    return journey.replace(links=(*journey.links, wish.actor)).note(now, "link asked for", wish.actor, None)
+
+
+def decide(journey: Journey, wish: Decision, now: datetime) -> Journey:
+    """Do what the owner has decided."""
+    known = journey.note(now, f"decided: {wish.choice} {wish.part}", wish.actor, wish.reason or None, said=True)
+    if wish.choice is Choice.STOP:
+        return known.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason), now)
+    return known.decide(wish)

@@ -1,0 +1,113 @@
+"""One part of an onboarding as it is remembered: where it stands, under which ids it runs, what it was told. Pure."""
+
+from enum import StrEnum
+from typing import Final, Self
+
+from pydantic import AwareDatetime
+
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.onboarding import PartSeen
+from workflows.model.subject import Status
+from workflows.model.wishes import Decision
+
+ASKED_AT_MOST: Final = 20
+"""How often the owner is asked about one part, should the tasks to decide end without a decision."""
+
+
+class PartState(StrEnum):
+    """Where a part stands."""
+
+    COMING = "coming"
+    OPEN = "open"
+    DONE = "done"
+    UNDECIDED = "undecided"
+    """It has ended otherwise than it should, and its owner is asked what to do."""
+    WAIVED = "waived"
+    STOPPED = "stopped"
+
+    @property
+    def over(self) -> bool:
+        """Whether the stage no longer waits for it."""
+        return self in (PartState.DONE, PartState.WAIVED, PartState.STOPPED)
+
+
+class News(StrEnum):
+    """What the onboarding tells of a part; what it asks people for, and how it ended, the part says itself."""
+
+    NOTICE = "notice"
+    BEGUN = "begun"
+    FINISHED = "finished"
+
+
+class Part(Model):
+    """One part: `status` is how its workflow ended last, `says` why it could not be started.
+
+    `asked` counts the tasks to decide about it, `deciding` says that one of them is open, `unasked` that it could not
+    be started: whatever is wrong will not be mended within seconds, so the next look tries again. `content` replaces
+    what the file says. `since` is when it was started last, `at` when it ended.
+    """
+
+    id: str
+    place: str
+    """`<onboarding>.<stage number>.<n>`, the id of its first workflow."""
+    runs_as: Kind | None = None
+    state: PartState = PartState.COMING
+    tries: int = 1
+    status: Status | None = None
+    says: str = ""
+    since: AwareDatetime | None = None
+    at: AwareDatetime | None = None
+    asked: int = 0
+    deciding: bool = False
+    unasked: bool = False
+    content: str | None = None
+    told: tuple[News, ...] = ()
+
+    @property
+    def run(self) -> str:
+        """The id of its latest workflow."""
+        return self.place if self.tries == 1 else f"{self.place}.r{self.tries}"
+
+    @property
+    def open_workflows(self) -> tuple[str, ...]:
+        """The ids of its workflows that may be open."""
+        own = (self.runs_as.workflow_id(self.run),) if self.runs_as and self.state is PartState.OPEN else ()
+        return (*own, Kind.TASK.workflow_id(self.decision)) if self.deciding else own
+
+    @property
+    def decision(self) -> str:
+        """The id of the latest task to decide about it, or of the first."""
+        return f"{self.run}.decide" if self.asked < 2 else f"{self.run}.decide.r{self.asked}"
+
+    @property
+    def open_decisions(self) -> tuple[str, ...]:
+        """The task to decide about it that may be open."""
+        return (self.decision,) if self.deciding else ()
+
+    def hears(self, seen: PartSeen) -> bool:
+        """Whether this changes anything: of one that ended otherwise, or was broken off, a good end still does."""
+        if self.state is PartState.UNDECIDED:
+            return seen.status is not None and (seen.status.fulfilled or seen.status is Status.WAIVED)
+        return not self.state.over
+
+    def after(self, wish: Decision) -> Self:
+        """The part once its owner has decided: it is waived, or to be started once more under an id of its own."""
+        if not wish.choice.again:
+            return self.replace(state=PartState.WAIVED, deciding=False)
+        again = self.replace(state=PartState.COMING, tries=self.tries + 1, content=wish.content or self.content)
+        again = again.replace(asked=0, deciding=False, unasked=False, told=())
+        return again.replace(status=None, says="", since=None, at=None)
+
+    @property
+    def ended_words(self) -> str:
+        """How it ended, in words."""
+        if self.says:
+            return f"could not be started: {self.says}" if self.since is None else f"could not go on: {self.says}"
+        return f"it was {self.status}."
+
+    @property
+    def to_ask(self) -> bool:
+        """Whether its owner is to be asked about it."""
+        waits = self.deciding or self.unasked
+        return self.state is PartState.UNDECIDED and not waits and self.asked < ASKED_AT_MOST

@@ -1,0 +1,58 @@
+"""What of a stage is to be started, what has been, and whether anything of it is still waited for. Pure."""
+
+from datetime import datetime
+
+from workflows.kinds import Kind
+from workflows.model.onboarding import PartKind, PartToStart, StagePlan
+from workflows.onboarding.journey import Journey
+from workflows.onboarding.part import PartState
+
+
+def to_start(journey: Journey, stage: StagePlan) -> tuple[PartToStart, ...]:
+    """The parts of a stage whose workflow is to be started, and the tasks to decide about what went wrong."""
+    parts = [(plan, part) for plan, part in journey.of(stage) if plan.what is not PartKind.NOTICE]
+    begin = [
+        PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content)
+        for plan, part in parts
+        if part.state is PartState.COMING
+    ]
+    ask = [
+        PartToStart(
+            part=part.id,
+            id=part.replace(asked=part.asked + 1).decision,
+            what=plan.what,
+            after=part.run,
+            says=part.ended_words,
+        )
+        for plan, part in parts
+        if part.to_ask
+    ]
+    return (*begin, *ask)
+
+
+def begun(journey: Journey, started: PartToStart, *, refused: bool, now: datetime) -> Journey:
+    """What was to be started has been, or was refused; meanwhile it may have ended, or have been decided about."""
+    part = journey.part(started.part)
+    if part is None:
+        return journey
+    if started.after is None:
+        # A part that was heard of before its start was answered has ended already.
+        lives = part.state is PartState.COMING and part.run == started.id and not refused
+        return journey.begun(part, now) if lives else journey
+    if part.state is PartState.UNDECIDED and part.run == started.after:
+        return journey.asked_about(part)
+    return journey if refused else journey.replace(decided=(*journey.decided, started.id))
+
+
+def may_have_begun(journey: Journey, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:
+    """The workflow ids of what was being started when it ended: nobody knows how far that came."""
+    if len(journey.entered) <= journey.stage:
+        return ()
+    starting = to_start(journey, stages[journey.stage])
+    kinds = ((Kind.TASK if one.after else one.what.runs_as, one.id) for one in starting)
+    return tuple(kind.workflow_id(id) for kind, id in kinds if kind)
+
+
+def is_over(journey: Journey, stage: StagePlan) -> bool:
+    """Whether a stage waits for nothing any more."""
+    return all(part.state.over for _, part in journey.of(stage))
