@@ -25,6 +25,7 @@ from activities.store import Home, Store
 from activities.tasks import input as tasks
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.onboarding import Onboarding, PartKind, StagePlan
+from workflows.model.policy import Policy
 from workflows.model.quiet import Quiet
 from workflows.model.subject import Participant, Role
 from workflows.onboarding.inputs import OnboardingInput
@@ -103,37 +104,40 @@ async def prepare(
         contacts=drafts.contacts_plain,
         parts={draft.plan.id: content_of(draft.file.plain, parts[draft.plan.id]) for draft in drafts.all if draft.file},
     )
-    pdfs = {_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None}
     overdue = [part.overdue.faults for part in parts.values() if part.overdue]
-    digest = _fingerprint(plain.plain, content)
-    contacts = (file.customer, *file.customer.colleagues)
+    return PreparedOnboarding(
+        given=_given(drafts, found.resolved.policy, _fingerprint(plain.plain, content)),
+        content=content,
+        documents={_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None},
+        people=SignersFile.of(one.in_full for one in (file.customer, *file.customer.colleagues)),
+        texts={draft.plan.id: draft.text for draft in drafts.all if draft.text},
+        parts=parts,
+        overdue=FileFaults(fault for faults in overdue for fault in faults) if overdue else None,
+    )
+
+
+def _given(drafts: Drafts, policy: Policy, digest: str) -> OnboardingInput:
+    """The workflow's input of a file whose parts are right."""
+    file = drafts.file
     id = file.id or f"onboarding-{digest[:12]}"
+    teams = (one for team in file.teams.values() for one in drafts.checks.team(team))
     onboarding = Onboarding(
         id=id,
         kind=file.kind,
         title=file.customer.company or id,
         requester=file.owner,
-        people=tuple(Participant(person=id, role=Role.DO) for id in drafts.contacts),
-        urgent=found.resolved.policy.urgent,
-        lock_screen=found.resolved.policy.lock_screen,
+        people=tuple(Participant(person=person, role=Role.DO) for person in drafts.contacts),
+        urgent=policy.urgent,
+        lock_screen=policy.lock_screen,
         quiet=Quiet(of=id, most=file.quiet.most, per=file.quiet.per),
-        told=tuple(dict.fromkeys(one for id in file.teams.values() for one in checks.team(id) if one != file.owner)),
+        told=tuple(dict.fromkeys(one for one in teams if one != file.owner)),
     )
-    given = OnboardingInput(
+    return OnboardingInput(
         onboarding=onboarding,
-        policy=found.resolved.policy,
+        policy=policy,
         fingerprint=digest,
         subscribers=file.subscribers,
         stages=drafts.plans,
-    )
-    return PreparedOnboarding(
-        given=given,
-        content=content,
-        documents=pdfs,
-        people=SignersFile.of(one.in_full for one in contacts),
-        texts={draft.plan.id: draft.text for draft in drafts.all if draft.text},
-        parts=parts,
-        overdue=FileFaults(fault for faults in overdue for fault in faults) if overdue else None,
     )
 
 

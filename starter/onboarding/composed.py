@@ -5,10 +5,9 @@ of what is far, or does not answer in time, Temporal's visibility tells. So an o
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Final, Self
 
 from pydantic import AwareDatetime
@@ -21,7 +20,6 @@ from starter.context import Context
 from starter.exits import Refusal
 from starter.listing.rows import RequestLine, line_of
 from starter.lookup import complete, look_at, suggesting
-from starter.page.recent_looks import RecentLooks
 from starter.request_ids import id_of
 from workflows import names
 from workflows.kinds import Kind, Named, named
@@ -84,11 +82,6 @@ async def show(context: Context, typed: str, *, whole: bool = False) -> Onboardi
     async with suggesting(context.client):
         shown = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
     return await complete(context.store, shown) if whole else shown
-
-
-def recently(client: Client, store: Store, clock: Callable[[], float]) -> RecentLooks[OnboardingShow]:
-    """The picture for a process that lives: one serves everybody who looks within `FRESH_SECONDS`."""
-    return RecentLooks(partial(composed, client, store), clock, fresh=FRESH_SECONDS)
 
 
 def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow:

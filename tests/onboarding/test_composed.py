@@ -4,13 +4,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from starter.lookup import look_at
-from starter.onboarding.composed import FRESH_SECONDS, PARTS_ASKED_AT_MOST, composed, joined, recently
+from starter.onboarding.composed import PARTS_ASKED_AT_MOST, composed, joined
 from tests.onboarding.stage import (
     CUSTOMER,
     DETAILS,
     LIVE,
     OWNER,
-    SET_UP,
     WHOLE,
     Journeys,
     a_file,
@@ -18,7 +17,6 @@ from tests.onboarding.stage import (
     onboarding,
 )
 from tests.servers import real_server
-from tests.starter.paging import Watch
 from workflows.kinds import named
 from workflows.model.attention import AttentionCode
 from workflows.model.request import SignerState
@@ -83,23 +81,6 @@ async def test_a_question_of_the_customer_waits_for_the_owner(tmp_path: Path) ->
     assert [(one.person, one.who) for one in shown.waiting_for] == [(OWNER, "owner")]
     assert [one.code for one in shown.attention] == [AttentionCode.QUESTION_OPEN]
     assert shown.attention[0].says.startswith("billing: ")
-
-
-async def test_one_look_serves_everybody_for_two_seconds(tmp_path: Path) -> None:
-    watch = Watch()
-    async with onboarding(tmp_path, a_file(SET_UP, LIVE)) as it:
-        await it.until_open("account")
-        await it.at_rest()
-        looks = recently(it.client, it.store, watch)
-        before = await looks("acme", "acme")
-        await it.done("account", "operations-desk")
-        await it.handle.result()
-        watch.now = FRESH_SECONDS - 0.1
-        assert await looks("acme", "acme") is before
-        watch.now = FRESH_SECONDS
-        after = await looks("acme", "acme")
-    assert before is not None and after is not None
-    assert (before.status, after.status) == (Status.OPEN, Status.DONE)
 
 
 async def test_of_more_parts_than_are_asked_visibility_knows_the_others(tmp_path: Path) -> None:
