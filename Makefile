@@ -26,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 install: $(STAMP) ## the .venv with everything in it
 
-demo: $(STAMP) ## one contract's whole life in under a minute, checked step by step
+demo: $(STAMP) ## a customer's whole onboarding in under a minute, checked step by step
 	@$(BIN)/countersign demo
 
 dev: $(STAMP) ## the whole stack on this machine until Ctrl-C

@@ -35,7 +35,7 @@ async def _told(*, keep: bool, quiet: bool) -> DemoTold:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description="One contract's life, checked.")
+    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description="One onboarding, checked.")
     parser.add_argument("--keep", action="store_true", help="leave the stack running afterwards, until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="print the steps as JSON")
     return parser

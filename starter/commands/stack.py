@@ -37,9 +37,9 @@ def dev(*, data: DataDir = None, host: str = "127.0.0.1", json: AsJson = False) 
 
 
 def demo(*, keep: bool = False, json: AsJson = False) -> None:
-    """Start a fresh stack, live one customer contract through two weeks of its calendar, and check every step.
+    """Start a fresh stack, live one onboarding through two weeks of its calendar, and check every step.
 
-    Takes less than a minute: durations are real days, the request's clock is moved. Ends with 0 only if every step
+    Takes less than a minute: durations are real days, the clocks are moved. Ends with 0 only if every step
     was seen. Data and logs stay until the next demo.
 
     Parameters
