@@ -333,14 +333,15 @@ async def onboarding(
     file: dict[str, Any],
     record: str = "",
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
+    deaf: tuple[str, ...] = (),
 ) -> AsyncIterator[Journeys]:
     """An onboarding that has just been started, on a fresh clock unless it is on a `server`.
 
-    `record` names its history in the replay corpus.
+    `record` names its history in the replay corpus; the phones of the `deaf` do not take the first notice of all.
     """
     house = House(folder)
     provider = ManyDocuments()
-    push = FakePushService(provider)
+    push = FakePushService(provider, deaf_once=list(deaf))
     async with server or time_skipping() as env, httpx.AsyncClient() as calls:
         client = env.client
         clock = Clock()

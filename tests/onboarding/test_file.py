@@ -84,6 +84,21 @@ async def test_without_a_company_an_onboarding_is_called_by_its_id_and_never_by_
     assert nameless.title == nameless.id
 
 
+async def test_a_customer_in_full_is_spared_by_one_key_whatever_each_part_calls_them(tmp_path: Path) -> None:
+    second = an_agreement(signers=[{"person": "chief-executive"}, {"person": "customer"}])
+    customer = {**IN_FULL, "company": "Acme", "colleagues": [IN_FULL | {"email": "b@c.example"}]}
+    stage = {"name": "agreements", "agreements": [an_agreement(), second]}
+    content = (await House(tmp_path).prepared(a_file(stage, DETAILS, customer=customer))).content
+    spared = {
+        id: [(one.person, one.key) for one in part.spared(content.contacts)] for id, part in content.parts.items()
+    }
+    assert spared == {
+        "agreement-1": [("signer-1", "contact-1")],
+        "agreement-2": [("signer-2", "contact-1")],
+        "billing": [("signer-1", "contact-1"), ("signer-2", "contact-2")],
+    }
+
+
 async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
     tmp_path: Path,
 ) -> None:

@@ -21,6 +21,7 @@ from tests.onboarding.stage import (
 )
 from tests.servers import real_server
 from workflows.model.attention import AttentionCode
+from workflows.model.notices import Outcome
 from workflows.model.operations import OperationState
 from workflows.model.subject import Status
 from workflows.model.views import TaskShow
@@ -190,7 +191,7 @@ async def test_a_stop_in_the_middle_ends_every_open_part_and_begins_nothing_more
         await it.signed("agreement-1")
         account = await it.open("account")
         await it.at_rest()
-        await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere. " * 45))
+        await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere. " * 47))
         ended = await it.handle.result()
         assert (await it.client.get_workflow_handle(account).result())["outcome"] == "cancelled"
         shown = await it.client.get_workflow_handle(account).query(SHOW, result_type=TaskShow)
@@ -216,6 +217,15 @@ async def test_a_task_that_somebody_waives_is_over_and_a_terminated_part_becomes
         await it.until(lambda shown: "acme.1.1.r2" in str(shown.stages[0].agreements[0].workflow))
         await it.signed("agreement-1")
         assert (await it.handle.result()).outcome is Status.DONE
+
+
+async def test_a_phone_that_takes_no_news_at_first_is_tried_again(tmp_path: Path) -> None:
+    news = [{"to": "customer", "text": "Welcome."}, {"to": "owner", "text": "They are in."}]
+    file = a_file({"name": "live", "notices": news})
+    async with onboarding(tmp_path, file, deaf=(CUSTOMER,)) as it:
+        assert (await it.handle.result()).outcome is Status.DONE
+        outcomes = {line.stage: line.outcome for line in (await it.shown()).notifications}
+    assert outcomes["notice-notice-1"] is outcomes["notice-notice-2"] is Outcome.ACCEPTED
 
 
 async def test_who_subscribes_to_an_onboarding_is_told_of_its_end(tmp_path: Path) -> None:
