@@ -20,6 +20,7 @@ from temporalio.worker import (
     WorkerTuner,
 )
 
+from activities.campaigns.service import People
 from activities.core_signature.asked import Asked
 from activities.core_signature.service import CoreSignatureService
 from activities.handoff import Fanout
@@ -40,13 +41,17 @@ from starter.settings import Settings
 from starter.startup import on_duty
 from starter.temporal import connect_patiently
 from starter.temporal_refusals import refusing
-from workflows.names import SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 NEEDS: Final = needs.OF_WORKER
 GRACE: Final = timedelta(seconds=30)
 """How long running activities may take to finish after SIGTERM; cut short, the next worker would repeat them."""
 MOST_AT_ONCE: Final = 100
 """Activities of ours that run at the same time: plans, notices, hand-offs."""
+WALKS_AT_ONCE: Final = 4
+"""Walks over audiences: each keeps some dozens of starts in flight."""
+WALK_HEARD_EVERY: Final = timedelta(seconds=2)
+"""So soon a walk hears that its campaign is to end."""
 
 _LOGGER: Final = structlog.get_logger("countersign.worker")
 
@@ -90,15 +95,18 @@ def activities_of(
     )
     planner = PolicyPlanner(open_clients.directory)
     parts = Parts(client, open_clients.store, open_clients.directory, policies)
+    people = People(client, open_clients.store, open_clients.directory, push)
     ours = (planner, push, handoff, sign_in, parts)
     return {
         WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
+        CAMPAIGN_QUEUE: people.activities(),
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
     }
 
 
 def workers(client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings) -> tuple[Worker, ...]:
-    """One for workflows and what is ours; two that take no more than calls get turns, one of them what is urgent."""
+    """One for workflows and what is ours, one for walks over audiences; two that take no more than calls get turns, one
+    of them what is urgent."""
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
@@ -112,13 +120,21 @@ def workers(client: Client, activities: dict[str, list[Any]], calls: Pacer, chos
         max_concurrent_activities=MOST_AT_ONCE,
         **common,
     )
+    walks = Worker(
+        client,
+        task_queue=CAMPAIGN_QUEUE,
+        activities=activities[CAMPAIGN_QUEUE],
+        max_concurrent_activities=WALKS_AT_ONCE,
+        max_heartbeat_throttle_interval=WALK_HEARD_EVERY,
+        **common,
+    )
     first = PacedSlots(calls)
     paced = {URGENT_SIGNATURE_QUEUE: first, SIGNATURE_QUEUE: PacedSlots(calls, first)}
     calling = [
         Worker(client, task_queue=queue, activities=activities[SIGNATURE_QUEUE], tuner=_taking(slots), **common)
         for queue, slots in paced.items()
     ]
-    return ours, *calling
+    return ours, walks, *calling
 
 
 def _taking(activities: PacedSlots) -> WorkerTuner:
@@ -151,7 +167,9 @@ async def run(chosen: Settings, ready_file: Path | None) -> None:
     async with _working(chosen, stop) as working:
         if working:
             _LOGGER.info(
-                "ready", queues=[WORKFLOW_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE], build_id=chosen.build_id
+                "ready",
+                queues=[WORKFLOW_QUEUE, CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE],
+                build_id=chosen.build_id,
             )
             if ready_file:
                 await asyncio.to_thread(ready_file.write_text, "ready\n")

@@ -28,7 +28,12 @@ class LinkUse(StrEnum):
     """To see what somebody sees, for a short time, without doing anything."""
 
 
-USES: Final = {Kind.REQUEST: LinkUse.SIGN, Kind.TASK: LinkUse.DO, Kind.ONBOARDING: LinkUse.VIEW}
+USES: Final = {
+    Kind.REQUEST: LinkUse.SIGN,
+    Kind.TASK: LinkUse.DO,
+    Kind.ONBOARDING: LinkUse.VIEW,
+    Kind.CAMPAIGN: LinkUse.VIEW,
+}
 """What their own page is for, for somebody who is asked, or whose onboarding it is."""
 
 

@@ -6,6 +6,7 @@ One that became faulty keeps the last good state, and `warning` says so.
 """
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,11 +18,12 @@ from pydantic import ValidationError
 from activities import people_index
 from activities.files.reading import FileFaults, bytes_of
 from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex
-from activities.person import Burial, Device, Person, Platform, SignersFile, stands_in_full
+from activities.person import Burial, Device, Person, Place, Platform, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
 from activities.store import Home, Store, StoreFailure, device_hash
 
 __all__ = [
+    "Company",
     "Device",
     "Directory",
     "DirectoryFailure",
@@ -94,6 +96,14 @@ class Directory(Protocol):
         ...
 
 
+class Company(Directory, Protocol):
+    """A directory that knows where people stand in the company."""
+
+    async def places(self, ids: Iterable[str]) -> Mapping[str, Place]:
+        """Where these people stand; those whom the directory does not have are left out."""
+        ...
+
+
 class FileDirectory:
     """The directory in a file (docs/files.md), with what the store knows: dead devices and people in full."""
 
@@ -133,6 +143,11 @@ class FileDirectory:
         if name not in groups:
             raise UnknownGroup(name, did_you_mean(name, groups), self._file.name)
         return groups[name]
+
+    async def places(self, ids: Iterable[str]) -> Mapping[str, Place]:
+        """See `Company`; nobody is made a person for it, so that many cost little."""
+        entries = (await self._current()).entries
+        return {id: Place.of(entries[id]) for id in ids if id in entries}
 
     async def named(self, words: str) -> Person | None:
         """The person of this id or e-mail address; None when there is nobody, or more than one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, TypeAlias
+from typing import Annotated, Any, Final, NamedTuple, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationInfo, field_validator, model_validator
@@ -176,6 +176,9 @@ class Person(Reachable):
     delegate: Id | None = None
     absent: tuple[Absence, ...] = ()
     groups: tuple[Id, ...] = ()
+    department: Name | None = None
+    joined: date | None = None
+    """When they came to the company."""
 
     @property
     def working_hours(self) -> tuple[time, time]:
@@ -239,6 +242,24 @@ class Person(Reachable):
                 raise ValueError("has a device token that is in this file twice")
             known.tokens_seen.update(tokens)
         return devices
+
+
+class Place(NamedTuple):
+    """Where somebody stands in the company: as far as a people file says."""
+
+    department: str = ""
+    manager: str = ""
+    joined: date | None = None
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Self:
+        """By their entry in an index of people."""
+        joined = entry.get("joined")
+        return cls(
+            entry.get("department") or "",
+            entry.get("manager") or "",
+            date.fromisoformat(joined) if isinstance(joined, str) else joined,
+        )
 
 
 class PeopleFile(FileModel):

@@ -29,7 +29,17 @@ from workflows.kinds import Kind, Named
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.records import Amendment, SettledRecord
 from workflows.model.subject import BEGINS, Code, Status
-from workflows.model.views import AnyShow, FollowUpShow, Next, NextStep, OnboardingShow, RequestShow, Shown, TaskShow
+from workflows.model.views import (
+    AnyShow,
+    CampaignShow,
+    FollowUpShow,
+    Next,
+    NextStep,
+    OnboardingShow,
+    RequestShow,
+    Shown,
+    TaskShow,
+)
 from workflows.model.wishes import Problem
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
@@ -40,10 +50,11 @@ _NO_WORKER: Final = (
     RPCStatusCode.FAILED_PRECONDITION,
     RPCStatusCode.UNAVAILABLE,
 )
-_SHOWN: Final[Mapping[Kind, type[RequestShow | TaskShow | OnboardingShow]]] = {
+_SHOWN: Final[Mapping[Kind, type[RequestShow | TaskShow | OnboardingShow | CampaignShow]]] = {
     Kind.REQUEST: RequestShow,
     Kind.TASK: TaskShow,
     Kind.ONBOARDING: OnboardingShow,
+    Kind.CAMPAIGN: CampaignShow,
 }
 _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
 
@@ -191,6 +202,9 @@ async def _outside(store: Store, what: Named, described: Description) -> Shown:
         return TaskShow(**dict(facts), title=title, people=())
     if what.kind is Kind.ONBOARDING:
         return OnboardingShow(**dict(facts), title=title, stage=known.get(names.STAGE) or "")
+    if what.kind is Kind.CAMPAIGN:
+        opens_at = described.started_at
+        return CampaignShow(**dict(facts), title=title, opens_at=opens_at, due=opens_at.date())
     return RequestShow(**dict(facts), document=title)
 
 

@@ -21,12 +21,19 @@ from workflows.names import WORKFLOW_QUEUE
 
 def workflows() -> tuple[type[Any], ...]:
     """The workflows of Countersign; imported only here, for a command needs none of them."""
+    from workflows.campaign.workflow import AcknowledgementCampaignWorkflow  # noqa: PLC0415
     from workflows.onboarding.workflow import CustomerOnboardingWorkflow  # noqa: PLC0415
     from workflows.sign_in import SignInWorkflow  # noqa: PLC0415
     from workflows.signature.workflow import SignatureRequestWorkflow  # noqa: PLC0415
     from workflows.task.workflow import TaskWorkflow  # noqa: PLC0415
 
-    return (SignatureRequestWorkflow, TaskWorkflow, CustomerOnboardingWorkflow, SignInWorkflow)
+    return (
+        SignatureRequestWorkflow,
+        TaskWorkflow,
+        CustomerOnboardingWorkflow,
+        AcknowledgementCampaignWorkflow,
+        SignInWorkflow,
+    )
 
 
 class CountersignPlugin(SimplePlugin):

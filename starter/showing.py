@@ -17,6 +17,7 @@ from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.views import (
     AssigneeLine,
+    CampaignShow,
     FollowUpShow,
     OnboardingShow,
     PartLine,
@@ -33,6 +34,7 @@ _NEWEST: Final = 8
 """Lines of what happened that people are shown unless they want them all."""
 _SIGNERS: Final = 6
 _WAITING: Final = 20
+_BAR: Final = 30
 _GOOD: Final = ("signed", "approved", "done", "accepted")
 Line = TypeVar("Line", SignerLine, AssigneeLine)
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
@@ -68,6 +70,8 @@ def _people(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
         people = shown.people if whole else _pressing(shown.people)
         yield from _section(("asked", "state", "at"), map(_assignee, people))
         yield from _beyond(len(shown.people) - len(people), "people")
+    elif isinstance(shown, CampaignShow):
+        yield from _section(("stands", "people", ""), _counts(shown))
     elif isinstance(shown, OnboardingShow):
         yield from _section(("stage", "part", "state", "with", "since", "until"), _parts(shown))
     else:
@@ -107,6 +111,12 @@ def _about(shown: Shown) -> tuple[tuple[str, str], ...]:
         return ("task", name), ("title", shown.title), ("text", shown.text)
     if isinstance(shown, OnboardingShow):
         return ("onboarding", name), ("customer", shown.title)
+    if isinstance(shown, CampaignShow):
+        return (
+            ("campaign", name),
+            ("document", f"{shown.title} {shown.version}".strip()),
+            ("opens", stamp(shown.opens_at)),
+        )
     return ("request", name), ("document", shown.document)
 
 
@@ -122,6 +132,14 @@ def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
             yield "", f"{part.id}: {part.title}", state_of(_state(part)), with_whom, Instant(part.since), until
         for news in stage.notices:
             yield "", f"{news.id}: {news.title}", state_of(news.state), news.to, Instant(news.at), ""
+
+
+def _counts(shown: CampaignShow) -> Iterator[tuple[Cell, ...]]:
+    """How many stand how, each with its share as a bar."""
+    total = shown.counts.total
+    for name, count in shown.counts:
+        if count:
+            yield name.replace("_", " "), f"{count:,}", "█" * max(1, round(_BAR * count / total))
 
 
 def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:

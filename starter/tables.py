@@ -21,6 +21,7 @@ _HEADS: Final = {
     Kind.REQUEST: ("document", "requester"),
     Kind.TASK: ("title", "owner"),
     Kind.ONBOARDING: ("customer", "owner"),
+    Kind.CAMPAIGN: ("document", "owner"),
 }
 """What a list calls what each is about, and who asked for it."""
 _FAILED_AT_MOST: Final = 100

@@ -6,6 +6,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from workflows.names import (
+    ACKNOWLEDGEMENT_CAMPAIGN,
+    CAMPAIGN,
+    CAMPAIGN_SETTLED,
     CUSTOMER_ONBOARDING,
     ONBOARDING_SETTLED,
     REQUEST_PREFIX,
@@ -22,6 +25,7 @@ class Kind(StrEnum):
     REQUEST = "request"
     TASK = "task"
     ONBOARDING = "onboarding"
+    CAMPAIGN = "campaign"
 
     @property
     def names(self) -> "Names":
@@ -82,6 +86,16 @@ _NAMES: Final[Mapping[Kind, Names]] = {
         desk="onboardings",
         stage="starting",
         command="onboard",
+    ),
+    Kind.CAMPAIGN: Names(
+        workflow=CAMPAIGN,
+        prefix=ACKNOWLEDGEMENT_CAMPAIGN,
+        settled=CAMPAIGN_SETTLED,
+        event="campaign.completed",
+        page="desk",
+        desk="campaigns",
+        stage="scheduled",
+        command="campaign",
     ),
 }
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
+from workflows.model.campaign import Changed, Changing, Frozen, Look, Looked, Order, Settle, Tally, Walk, Walked
 from workflows.model.notices import Delivery, DeliveryReport
 from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
 from workflows.model.planning import Agenda, Planning, StandIn, StandInReport
@@ -162,3 +163,38 @@ class OnboardingParts(Port):
     @abstractmethod
     async def end(self, parts: PartsToEnd) -> None:
         """Have them ended by whoever wants it; those that have ended, or were never started, stay as they are."""
+
+
+class CampaignPeople(Port):
+    """The audience of a campaign; nothing of this may hold all of it in a history."""
+
+    @asks("freeze_audience")
+    @abstractmethod
+    async def freeze(self, order: Order) -> Frozen:
+        """Resolve the audience, once: whoever cannot be asked is a row with its reason, and holds up no other."""
+
+    @asks("walk_audience")
+    @abstractmethod
+    async def walk(self, walk: Walk) -> Walked:
+        """See to one member after the other for some minutes, at the provider's pace; what is done stays done.
+
+        May be repeated from any earlier place: nobody has two requests, and what has ended stays as it ended.
+        """
+
+    @asks("change_audience")
+    @abstractmethod
+    async def change(self, order: Changing) -> Changed:
+        """Write a change down under its number; what makes no sense is refused in words and changes nothing."""
+
+    @asks("look_at_audience")
+    @abstractmethod
+    async def look(self, look: Look) -> Looked:
+        """Find who joined and who left since, and tell managers and the owner what they are to hear today, once."""
+
+    @asks("settle_audience")
+    @abstractmethod
+    async def settle(self, order: Settle) -> Tally:
+        """Say by the settled records how everybody stands, and write the list once nobody is open.
+
+        Fails with `unbalanced` when the audience is not the one that the campaign knows of.
+        """

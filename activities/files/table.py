@@ -42,14 +42,17 @@ class Table:
     rows: tuple[Row, ...]
     delimiter: str = ","
 
+    faults: tuple[Fault, ...] = ()
+    """What is wrong with rows that were left out, where that holds up no other."""
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """The table of a file, at most `ROWS_AT_MOST` rows; else `FileFaults` with everything that is wrong with it."""
         return cls.of(str(path), bytes_of(path, at_most=TABLE_BYTES_AT_MOST))
 
     @classmethod
-    def of(cls, name: str, content: bytes) -> Self:
-        """The table of these bytes."""
+    def of(cls, name: str, content: bytes, *, rows_at_most: int = ROWS_AT_MOST, lenient: bool = False) -> Self:
+        """The table of these bytes; where it is `lenient` a row that is wrong stands in `faults`, with its line."""
         if len(content) > TABLE_BYTES_AT_MOST:
             raise _fault(name, None, f"is larger than {TABLE_BYTES_AT_MOST // (1024 * 1024)} MiB: divide it")
         text, delimiter = _divided(_decoded(name, content))
@@ -59,18 +62,18 @@ class Table:
         rows: list[Row] = []
         faults: list[Fault] = []
         for line, cells in lines:
-            if len(rows) + len(faults) == ROWS_AT_MOST:
-                raise _fault(name, line, f"has more than {ROWS_AT_MOST:,} rows: divide it")
+            if len(rows) + len(faults) == rows_at_most:
+                raise _fault(name, line, f"has more than {rows_at_most:,} rows: divide it")
             row = _row(name, line, columns, cells)
             if isinstance(row, Row):
                 rows.append(row)
             else:
                 faults.append(row)
-        if faults:
+        if faults and not lenient:
             raise FileFaults(faults)
-        if not rows:
+        if not rows and not faults:
             raise _fault(name, None, "has no rows")
-        return cls(name, columns, tuple(rows), delimiter)
+        return cls(name, columns, tuple(rows), delimiter, tuple(faults))
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]], *, delimiter: str = ",") -> None:
@@ -113,6 +116,8 @@ def _divided(text: str) -> tuple[str, str]:
 
 def _records(name: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not empty, with the line it begins on."""
+    # The limit is the whole file's: what a cell may have is told in words, at its row.
+    csv.field_size_limit(TABLE_BYTES_AT_MOST)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     while True:

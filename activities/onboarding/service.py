@@ -25,6 +25,7 @@ from activities.requests.input import Prepared
 from activities.rpc_errors import about_the_workflow
 from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
+from activities.updates import wish
 from workflows import names
 from workflows.kinds import named
 from workflows.model.onboarding import (
@@ -148,11 +149,11 @@ class Parts(OnboardingParts):
 
     async def _subscribe(self, order: PartsToStart, part: PartToStart, workflow_id: str) -> PartSeen | None:
         """Have one that was there already tell the onboarding as well; how it ended, if it has."""
-        wish = Subscription(actor=_BY, workflow=order.workflow_id)
+        wanted = Subscription(actor=_BY, workflow=order.workflow_id)
         handle = self.client.get_workflow_handle(workflow_id)
         try:
             await handle.execute_update(
-                names.SUBSCRIBE, wish, id=f"subscribe-{order.onboarding}", rpc_timeout=_ANSWERS_WITHIN
+                names.SUBSCRIBE, wanted, id=f"subscribe-{order.onboarding}", rpc_timeout=_ANSWERS_WITHIN
             )
         except (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as refused:
             activity.logger.warning("part not subscribed to", extra={"part": part.id, "says": str(refused.__cause__)})
@@ -183,29 +184,24 @@ class Parts(OnboardingParts):
 
     async def end(self, parts: PartsToEnd) -> None:
         """See the port."""
-        wish = (
+        wanted = (
             Done(actor=parts.actor, note=parts.reason)
             if parts.done
             else Cancellation(actor=parts.actor, reason=parts.reason)
         )
         with failing_as_application_errors():
-            await asyncio.gather(*(self._end(id, wish, parts.begun_by) for id in parts.parts))
+            await asyncio.gather(*(self._end(id, wanted, parts.begun_by) for id in parts.parts))
 
-    async def _end(self, workflow_id: str, wish: Done | Cancellation, begun_by: str | None) -> None:
-        handle = self.client.get_workflow_handle(workflow_id)
-        word = names.DONE if isinstance(wish, Done) else names.CANCEL
+    async def _end(self, workflow_id: str, wanted: Done | Cancellation, begun_by: str | None) -> None:
         try:
             if begun_by and (await runs.described(self.client, workflow_id)).known.get(names.PARENT) != begun_by:
                 return
-            await handle.execute_update(word, wish, id=f"{word}-{_BY}", rpc_timeout=_ANSWERS_WITHIN)
-        except WorkflowUpdateFailedError as refused:
-            activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": str(refused.cause)})
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
-            # Nobody works on it, or it is paused: the server remembers what it is to do as soon as it goes on.
-            await handle.cancel()
         except RPCError as error:
             if not about_the_workflow(error):
                 raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+            return
+        if says := await wish(self.client, workflow_id, wanted, _BY):
+            activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})
 
 
 def _ahead(now: datetime | None, here: datetime) -> timedelta:

@@ -116,7 +116,10 @@ def compose(
 
 
 def _leads_to_the_desk(delivery: Delivery, notice: Notice) -> bool:
-    """Whether whoever gets it has no page of their own: of an onboarding only the customer's people have one."""
+    """Whether whoever gets it has no page of their own: of an onboarding only the customer's people have one, of a
+    campaign nobody: whoever is asked has that of their request."""
+    if delivery.subject.type is Kind.CAMPAIGN:
+        return True
     if delivery.subject.type is Kind.ONBOARDING:
         return all(notice.person != one.person for one in delivery.subject.people)
     return is_quiet(notice.stage)

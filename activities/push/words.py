@@ -9,6 +9,7 @@ from typing import Final
 import regex  # type: ignore[import-untyped]
 
 from activities.language import phrase
+from activities.push.campaign_words import CAMPAIGNS
 from activities.push.onboarding_words import ONBOARDINGS
 from activities.push.task_words import TASKS
 from activities.push.vocabulary import CANCELLED, REASSIGNED, UNDELIVERED, ByAction, Vocabulary, Words, alike
@@ -165,6 +166,7 @@ _VOCABULARIES: Final[Mapping[Kind, Vocabulary]] = {
     Kind.REQUEST: Vocabulary(_FIRST, _STAGES, _NOBODY_LEFT, _UNANSWERED, _UNANSWERED_BY_OTHERS, _ENDED),
     Kind.TASK: TASKS,
     Kind.ONBOARDING: ONBOARDINGS,
+    Kind.CAMPAIGN: CAMPAIGNS,
 }
 
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"

@@ -40,6 +40,7 @@ _TAKEN_UP: Final[Mapping[Kind, str]] = {
     Kind.REQUEST: "take its living document up again",
     Kind.TASK: "ask everybody anew",
     Kind.ONBOARDING: "go on with its parts",
+    Kind.CAMPAIGN: "go on with its requests",
 }
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final, ParamSpec, TypeVar
 
@@ -60,6 +60,10 @@ class Objects:
     async def read(self, name: str) -> bytes | None:
         """An object's bytes, None when there is none."""
         return await self._in_thread(self._read_now, name)
+
+    async def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """The bytes of many objects in their order, None for those that are not there; a thread for all of them."""
+        return await self._in_thread(self._read_many_now, names)
 
     async def size(self, name: str) -> int | None:
         """How many bytes an object has, None when there is none."""
@@ -130,6 +134,13 @@ class Objects:
         except FileNotFoundError:
             return None
 
+    def _read_many_now(self, names: Sequence[str]) -> list[bytes | None]:
+        if self.local:
+            return [_bytes_at(self._path(name)) for name in names]
+        paths = [self._path(name) for name in names]
+        found = self._files.cat(paths, on_error="return") if paths else {}
+        return [_unless_missing(found.get(path)) for path in paths]
+
     def _size_now(self, name: str) -> int | None:
         try:
             return int(self._files.size(self._path(name)))
@@ -165,6 +176,19 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
     except ValueError as error:
         raise StoreFailure("COUNTERSIGN_STORE: must be a path or an fsspec URL such as s3://bucket/folder") from error
     return files, str(root)
+
+
+def _bytes_at(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _unless_missing(found: bytes | Exception | None) -> bytes | None:
+    if isinstance(found, Exception) and not isinstance(found, FileNotFoundError):
+        raise found
+    return found if isinstance(found, bytes) else None
 
 
 def _create_local(path: Path, content: bytes) -> None:

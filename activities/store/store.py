@@ -6,6 +6,7 @@ record, other content an alarm; what must be erasable is never in one.
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Final
@@ -119,6 +120,25 @@ class Store:
         numbers = sorted(int(PurePosixPath(name).stem) for name in await self._objects.names(folder))
         found = [await self._objects.read(f"{folder}/{number}.json") for number in numbers]
         return tuple(content for content in found if content is not None)
+
+    async def read_records(self, homes: Sequence[Home]) -> list[bytes | None]:
+        """The settled records of many, None for those that have none; bounded by how many are asked for at once."""
+        return await self._objects.read_many([home.file("records") for home in homes])
+
+    async def write_change(self, home: Home, number: int, content: bytes) -> bytes:
+        """Write a change of an audience, once; what is there under its number by then."""
+        name = _change(home, number)
+        if await self._objects.create(name, content):
+            return content
+        return await self._objects.read(name) or content
+
+    async def read_changes(self, home: Home, last: int) -> list[bytes]:
+        """The changes of an audience up to this number; `DocumentMissing` when one is not there."""
+        names = [_change(home, number) for number in range(1, last + 1)]
+        found = await self._objects.read_many(names)
+        if None in found:
+            raise DocumentMissing(names[found.index(None)])
+        return [content for content in found if content is not None]
 
     async def note_dead(self, home: Home, content: bytes) -> None:
         """Put into the index that somebody will never hear how this ended; a repetition replaces its own entry."""
@@ -261,6 +281,10 @@ class Store:
 
 def _dead_hand_offs(kind: str) -> str:
     return f"handoffs/dead/{kind}"
+
+
+def _change(home: Home, number: int) -> str:
+    return f"{home.on('changes')}/{number}.json"
 
 
 def _cover(home: Home) -> str:

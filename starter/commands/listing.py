@@ -99,6 +99,7 @@ def _asides(found: pages.Page, worker: Part, limit: int | None) -> Iterator[str]
 requests = _Listing(Kind.REQUEST).list_
 tasks = _Listing(Kind.TASK).list_
 onboardings = _Listing(Kind.ONBOARDING).list_
+campaigns = _Listing(Kind.CAMPAIGN).list_
 
 
 async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.Page:

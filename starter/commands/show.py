@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from starter import lookup, showing
+from starter.campaigns import composed as campaigns
 from starter.commands.arguments import AsJson, Id
 from starter.commands.printing import answer, patience
 from starter.context import Context, opened
@@ -45,6 +46,12 @@ class _OfOnboardings(_Show):
         return await composed.show(context, id, whole=whole)
 
 
+class _OfCampaigns(_Show):
+    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
+        return await campaigns.show(context, id, whole=whole)
+
+
 request = _Show(Kind.REQUEST).show
 task = _Show(Kind.TASK).show
 onboarding = _OfOnboardings(Kind.ONBOARDING).show
+campaign = _OfCampaigns(Kind.CAMPAIGN).show

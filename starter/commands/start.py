@@ -14,6 +14,7 @@ from activities.files.table import Table
 from activities.requests.input import prepare
 from activities.starting import path
 from starter import many, requests, tables
+from starter.campaigns import starting as campaigns
 from starter.commands.arguments import AsJson, RequestFile
 from starter.commands.printing import answer, note
 from starter.context import opened
@@ -85,6 +86,7 @@ class Start(Generic[Prepared]):
 
 
 request = Start(lambda _: prepare, DryRun.of, tables.of_dry_run).start
+campaign = Start(campaigns.preparing, campaigns.DryRun.of, campaigns.of_dry_run).start
 onboarding = Start(starting.preparing, starting.DryRun.of, starting.of_dry_run).start
 
 

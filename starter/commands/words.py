@@ -47,6 +47,12 @@ _OF_ONBOARD: Final = {
     "link": "onboarding_links:link",
     "preview": "onboarding_links:preview",
 }
+_OF_CAMPAIGN: Final = {
+    "start": "start:campaign",
+    "show": "show:campaign",
+    "list": "listing:campaigns",
+    **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel")},
+}
 
 _CHECKED: Final = {
     "clock:fast_forward": one_target,
@@ -54,6 +60,7 @@ _CHECKED: Final = {
     "stats:stats": some_stats,
     "start:request": files_or_rows,
     "start:onboarding": files_or_rows,
+    "start:campaign": files_or_rows,
     "plan:plan": plan_or_changes,
 }
 """What is looked at whole before the word does anything."""
@@ -74,12 +81,14 @@ def register(app: App) -> None:
     request = Words(name="request", help="One signature request: start it, look at it, change it, end it.")
     task = Words(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
     onboard = Words(name="onboard", help="One customer onboarding: start it, look at it, decide about it, end it.")
+    campaign = Words(name="campaign", help="One campaign: start it, see who is missing, change it, make its record.")
     people = Words(name="people", help="The people of the directory.")
     person = Words(name="person", help="Somebody of the directory.")
     rooms = (
         (request, _OF_REQUEST),
         (task, _OF_TASK),
         (onboard, _OF_ONBOARD),
+        (campaign, _OF_CAMPAIGN),
         (people, _OF_PEOPLE),
         (person, _OF_PERSON),
     )

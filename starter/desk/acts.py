@@ -161,7 +161,20 @@ _ASKING_OF_ONBOARDINGS: Final = {
         done=phrase("It is being stopped."),
     ),
 }
-_ASKING_OF: Final = {Kind.REQUEST: _ASKING, Kind.TASK: _ASKING_OF_TASKS, Kind.ONBOARDING: _ASKING_OF_ONBOARDINGS}
+_ASKING_OF_CAMPAIGNS: Final = {
+    Deed.CANCEL: replace(
+        _ASKING[Deed.CANCEL],
+        label=phrase("Stop the campaign"),
+        hint=phrase("Nobody more is asked, and what is open ends for good. The record says how everybody stands."),
+        done=phrase("It is being stopped."),
+    ),
+}
+_ASKING_OF: Final = {
+    Kind.REQUEST: _ASKING,
+    Kind.TASK: _ASKING_OF_TASKS,
+    Kind.ONBOARDING: _ASKING_OF_ONBOARDINGS,
+    Kind.CAMPAIGN: _ASKING_OF_CAMPAIGNS,
+}
 DECIDING: Final[Mapping[Choice, Asking]] = {
     Choice.RESEND: Asking(
         phrase("Send again"),
@@ -191,7 +204,7 @@ def possible(shown: Shown) -> tuple[Deed, ...]:
     """What can be done now, as far as what is shown says it; while no worker answers, nothing."""
     if shown.partial or shown.trouble or shown.status.ended:
         return ()
-    if shown.type is Kind.ONBOARDING:
+    if shown.type in (Kind.ONBOARDING, Kind.CAMPAIGN):
         return (Deed.CANCEL,)
     paused = any(one.code is AttentionCode.PAUSED for one in shown.attention)
     task = shown.type is Kind.TASK

@@ -43,6 +43,7 @@ _TO_OWN_PAGE: Final = {
     Kind.REQUEST: phrase("Open the document"),
     Kind.TASK: phrase("Open the task"),
     Kind.ONBOARDING: phrase("Open the onboarding"),
+    Kind.CAMPAIGN: phrase("Open the campaign"),
 }
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"

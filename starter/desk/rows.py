@@ -20,6 +20,7 @@ UNTITLED: Final = {
     Kind.REQUEST: phrase("A document of kind {kind}"),
     Kind.TASK: phrase("A task of kind {kind}"),
     Kind.ONBOARDING: phrase("An onboarding"),
+    Kind.CAMPAIGN: phrase("A campaign"),
 }
 """What something is called before those who may not know its name."""
 

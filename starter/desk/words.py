@@ -37,6 +37,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
     AttentionCode.PAUSED: phrase("It is paused."),
     AttentionCode.DECISION: phrase("A part of it waits for a decision."),
+    AttentionCode.NOT_ASKED: phrase("Some people could not be asked."),
     AttentionCode.HANDOFF_DEAD: phrase("Somebody downstream will not hear of its end."),
     "terminated": phrase("Somebody ended its workflow in Temporal."),
     "timed out": phrase("Its workflow ran out of time in Temporal."),
@@ -50,7 +51,7 @@ _OVERRULED: Final = {"failed": _BROKEN, "paused": _PROBLEMS[AttentionCode.PAUSED
 
 def status_of(status: str, language: Language, of: Kind | None = None) -> str:
     """A status in words; one that this code does not know stands as it is."""
-    if of is Kind.ONBOARDING and status == Status.OPEN:
+    if of in (Kind.ONBOARDING, Kind.CAMPAIGN) and status == Status.OPEN:
         return language.say("under way")
     return language.say(STATUSES[status]) if status in STATUSES else status
 

@@ -57,7 +57,7 @@ class QuickLook:
                     return settled
                 if what.kind is Kind.TASK:
                     return await TaskCover.shown(self._store, what.id)
-                if what.kind is Kind.ONBOARDING:
+                if what.kind in (Kind.ONBOARDING, Kind.CAMPAIGN):
                     return None
                 cover = await CoverSheet.read(self._store, what.id)
                 return cover.shown(what.id) if cover else None

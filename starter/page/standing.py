@@ -52,6 +52,7 @@ WHO_WAS_ASKED: Final[Mapping[Kind, str]] = {
     Kind.REQUEST: phrase("Signers"),
     Kind.TASK: phrase("Who was asked"),
     Kind.ONBOARDING: phrase("Parts"),
+    Kind.CAMPAIGN: phrase("Audience"),
 }
 
 

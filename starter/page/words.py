@@ -175,6 +175,7 @@ _ENDED: Final[Mapping[Kind, str]] = {
     Kind.REQUEST: phrase("This request has ended"),
     Kind.TASK: phrase("This task has ended"),
     Kind.ONBOARDING: phrase("This onboarding has ended"),
+    Kind.CAMPAIGN: phrase("This campaign has ended"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Final, TypedDict
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from workflows.names import SIGNATURE_QUEUE, URGENT, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 LIST_LAG: Final = timedelta(seconds=10)
 """A new document may be missing from Core Signature's lists for this long; a look-up after less proves nothing."""
@@ -69,6 +69,9 @@ NOTIFY: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
 HAND_OFF: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
 SIGN_IN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=30))
 PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
+
+# A walk ends itself after some minutes or some hundreds of people (activities/campaigns/walks.py), whichever is first.
+WALK: Final = _options(CAMPAIGN_QUEUE, _SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
 
 def in_its_queue(how: ActivityOptions, priority: Priority) -> ActivityOptions:

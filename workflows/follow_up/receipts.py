@@ -12,7 +12,17 @@ from workflows.model.entries import handing_over
 from workflows.model.operations import Operation, OperationState, Outstanding, Receipt, digest_of
 from workflows.model.texts import clipped
 from workflows.model.views import Next
-from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Delegation, Extension, ReminderNow, Wish
+from workflows.model.wishes import (
+    UPDATES,
+    AnyWish,
+    Cancellation,
+    Delegation,
+    Exemption,
+    Extension,
+    ReminderNow,
+    Retry,
+    Wish,
+)
 
 _SENTENCE_AT_MOST: Final = 240
 """Bytes, as the next one."""
@@ -43,22 +53,34 @@ def recorded(progress: Memory, id: str, wish: AnyWish, now: datetime) -> Memory:
         by=wish.actor if isinstance(wish, Wish) else wish.person,
         state=OperationState.OPEN if to_do else OperationState.DONE,
         says=to_do or _done(progress, wish),
-        about=handing_over(wish.signer, wish.to) if isinstance(wish, Delegation) else "",
+        about=_about(wish),
     )
     return progress.replace(operations=progress.operations.record(one))
 
 
+def _about(wish: AnyWish) -> str:
+    match wish:
+        case Delegation():
+            return handing_over(wish.signer, wish.to)
+        case Exemption():
+            return wish.person
+    return ""
+
+
 def _to_do(progress: FollowUp, wish: AnyWish) -> str | None:
+    says: str | None = None
     match wish:
         case Cancellation() if not progress.status.ended:
-            return progress.words.cancelling
+            says = progress.words.cancelling
         case ReminderNow():
-            return "tell everyone whose turn it is"
+            says = "tell everyone whose turn it is"
         case Delegation():
-            return f"hand over from {handing_over(wish.signer, wish.to)}"
-        case Extension() if progress.window_from is not None and progress.agenda is None:
-            return f"plan anew for {day_words(wish.due)}"
-    return None
+            says = f"hand over from {_about(wish)}"
+        case Exemption() | Retry():
+            says = "write it down, and see to whom it is about"
+        case Extension() if progress.agenda is None and (progress.window_from or not progress.awaited.everyone):
+            says = f"plan anew for {day_words(wish.due)}"
+    return says
 
 
 def _done(progress: FollowUp, wish: AnyWish) -> str:

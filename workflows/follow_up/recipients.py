@@ -30,7 +30,7 @@ def announcement(request: FollowUpInput, subject: Subject, memory: FollowUp) -> 
         *_taken_away(subject, memory),
         *_questions(subject, memory),
         *_questions_gone(subject, memory),
-        *_reports(subject, memory),
+        *_reports(request, subject, memory),
         *_offered(request, subject, memory),
     ]
     known = memory.ledger.known
@@ -112,8 +112,10 @@ def _questions_gone(subject: Subject, memory: FollowUp) -> list[Notice]:
     ]
 
 
-def _reports(subject: Subject, memory: FollowUp) -> list[Notice]:
+def _reports(request: FollowUpInput, subject: Subject, memory: FollowUp) -> list[Notice]:
     """The requester hears of somebody, once: it takes a decision of theirs."""
+    if not request.policy.tell_requester.trouble:
+        return []
     notices = []
     for stage, person in memory.to_report():
         notice = notice_to(subject, stage, subject.requester, NoticeAction.OPEN)
@@ -138,10 +140,11 @@ def _still_shown(place: Place, memory: FollowUp) -> bool:
 
 def _is_no_news(request: FollowUpInput, memory: FollowUp, person: str) -> bool:
     """Whether it is enough that somebody's phone loses what it shows, as after a success."""
+    tells = request.policy.tell_requester
+    if person == request.subject.requester:
+        return not (tells.signed if memory.status.fulfilled else tells.trouble)
     if not memory.status.fulfilled:
         return False
-    if person == request.subject.requester:
-        return not request.policy.tell_requester.signed
     return not memory.tells_of_success and memory.awaited.of(person) is not None
 
 

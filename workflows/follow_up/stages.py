@@ -34,6 +34,8 @@ class Stage(StrEnum):
     BEGUN = "begun"
     FINISHED = "finished"
     LINK = "link"
+    DIGEST = "digest"
+    PROGRESS = "progress"
 
 
 MAILED_ALONG: Final = "mail-along"

@@ -16,6 +16,7 @@ class AttentionCode(StrEnum):
     BLOCKED = "blocked"
     PUSH_MISMATCH = "push_mismatch"
     PAUSED = "paused"
+    NOT_ASKED = "not_asked"
     HANDOFF_DEAD = "handoff_dead"
 
 

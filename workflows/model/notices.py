@@ -52,6 +52,8 @@ class Notice(Model):
     """What it says in somebody's own words, by its reference."""
     about: str | None = None
     """Escalations: the silent signer."""
+    count: int | None = None
+    """How many people it is about, where its words say so."""
     movable: bool = False
     """Planned for an instant: when it cannot be heard then after all, it is put off and planned anew."""
     wakes_others: bool = False

@@ -78,11 +78,13 @@ class Target(Model):
 
 
 class TellRequester(Model):
-    """What the requester hears of; of endings that need somebody they hear in any case."""
+    """What the requester hears of."""
 
     started: bool = True
     """That people were asked, without a sound, and where it can be followed."""
     signed: bool = True
+    trouble: bool = True
+    """Of any other ending, and of whoever cannot be reached; false only where a campaign tells of all together."""
 
 
 class Policy(Model):

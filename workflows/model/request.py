@@ -1,5 +1,6 @@
 """What only a signature request has: the document, and how its signers stand."""
 
+from datetime import date
 from enum import StrEnum
 
 from workflows.model.base import Model
@@ -27,6 +28,11 @@ class Document(Model):
     size: int = 0
     file_name: str = "document.pdf"
     template: str | None = None
+    version: str = ""
+    effective: date | None = None
+    """Since when, or from when on, it is in force."""
+    approver: str | None = None
+    """Who has approved this version."""
 
 
 class Brief(Subject):

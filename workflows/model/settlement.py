@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model, Packed
+from workflows.model.campaign import Counts
 from workflows.model.notices import Delivered, Notice
 from workflows.model.onboarding import PartKind
 from workflows.model.policy import Target
@@ -92,7 +93,19 @@ class SettledOnboarding(Ended):
     parts: tuple[SettledPart, ...] = ()
 
 
-AnyEnded = Settled | SettledTask | SettledOnboarding
+class SettledCampaign(Ended):
+    """The facts of a campaign that has ended, as `campaign.completed` tells them: how many stood how, and the record.
+
+    `outcomes` is the SHA-256 of the list in which each person stands once, None where nobody was ever asked.
+    """
+
+    campaign: str
+    counts: Counts
+    audience_sha256: str | None = None
+    outcomes_sha256: str | None = None
+
+
+AnyEnded = Settled | SettledTask | SettledOnboarding | SettledCampaign
 
 
 class HandoffCall(Model):

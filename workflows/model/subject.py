@@ -11,7 +11,8 @@ from workflows.model.base import Model
 class Status(StrEnum):
     """Where it stands; the order of `rank` is never walked backwards (docs/core-signature.md, Statuses).
 
-    A task is `open` until it is `done`, `waived`, cancelled or expired.
+    A task is `open` until it is `done`, `waived`, cancelled or expired; a campaign is `done_with_errors` when some of
+    its audience could not be asked.
     """
 
     OPEN = "open"
@@ -20,6 +21,7 @@ class Status(StrEnum):
     VIEWED = "viewed"
     SIGNED = "signed"
     DONE = "done"
+    DONE_WITH_ERRORS = "done_with_errors"
     WAIVED = "waived"
     DECLINED = "declined"
     CANCELLED = "cancelled"
@@ -34,7 +36,7 @@ class Status(StrEnum):
     @property
     def fulfilled(self) -> bool:
         """Whether it ended as whoever asked for it wanted."""
-        return self in (Status.SIGNED, Status.DONE)
+        return self in (Status.SIGNED, Status.DONE, Status.DONE_WITH_ERRORS)
 
     @property
     def rank(self) -> int:
@@ -47,6 +49,7 @@ BEGINS: Final[Mapping[Kind, Status]] = {
     Kind.REQUEST: Status.CONVERTING,
     Kind.TASK: Status.OPEN,
     Kind.ONBOARDING: Status.OPEN,
+    Kind.CAMPAIGN: Status.OPEN,
 }
 """Where each kind stands when it is started."""
 
@@ -70,6 +73,7 @@ class Code(StrEnum):
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
     PUSH_MISMATCH = "push_mismatch"
+    UNBALANCED = "unbalanced"
     ID_USED_BEFORE = "id_used_before"
     DOCUMENT_DELETED = "document_deleted"
     CONVERT_ERROR = "convert_error"

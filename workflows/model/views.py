@@ -1,5 +1,6 @@
 """What is shown of whatever is followed up: every answer to "what is it waiting for?" (outside contract)."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -7,7 +8,8 @@ from pydantic import AwareDatetime, Discriminator, Tag
 
 from workflows.kinds import Kind
 from workflows.model.attention import Attention
-from workflows.model.base import Model
+from workflows.model.base import Model, Packed
+from workflows.model.campaign import Campaign, Counts, Frozen
 from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
 from workflows.model.notices import Notification
 from workflows.model.request import SignerState
@@ -243,6 +245,43 @@ class OnboardingShow(FollowUpShow):
         return ()
 
 
+class CampaignShow(FollowUpShow):
+    """The answer of `campaign show`; `counts` are as of `counted_at`, None before the audience is frozen.
+
+    `asked` is how many of the audience were seen to at the opening, `errors` how many rows nobody could be asked for.
+    `campaign` and `fingerprint` are what it was started from, by which its people's records are found.
+    """
+
+    title: str
+    campaign: Packed[Campaign | None] = None
+    fingerprint: str = ""
+    version: str = ""
+    effective: date | None = None
+    approver: str | None = None
+    opens_at: AwareDatetime
+    due: date
+    frozen: Frozen | None = None
+    changes: int = 0
+    asked: int = 0
+    counts: Counts = Counts()
+    counted_at: AwareDatetime | None = None
+    errors: int = 0
+    outcomes: str | None = None
+    came: int = 0
+    left: int = 0
+    people_now: int | None = None
+
+    @property
+    def type(self) -> Kind:
+        """What is shown."""
+        return Kind.CAMPAIGN
+
+    @property
+    def lines(self) -> tuple[AssigneeLine, ...]:
+        """Nobody is asked by a campaign itself."""
+        return ()
+
+
 AnyShow = TypeVar("AnyShow", bound=FollowUpShow)
 
 
@@ -251,13 +290,16 @@ def _which(shown: Any) -> str:
         return str(shown.type)
     if "stages" in shown:
         return Kind.ONBOARDING
+    if "counts" in shown:
+        return Kind.CAMPAIGN
     return Kind.REQUEST if shown.get("people") is None else Kind.TASK
 
 
 Shown = Annotated[
     Annotated[RequestShow, Tag(Kind.REQUEST)]
     | Annotated[TaskShow, Tag(Kind.TASK)]
-    | Annotated[OnboardingShow, Tag(Kind.ONBOARDING)],
+    | Annotated[OnboardingShow, Tag(Kind.ONBOARDING)]
+    | Annotated[CampaignShow, Tag(Kind.CAMPAIGN)],
     Discriminator(_which),
 ]
 """What `show` says of any of them."""

@@ -17,10 +17,12 @@ from workflows.names import (
     DECIDE,
     DELEGATE,
     DONE,
+    EXEMPT,
     EXTEND,
     PAUSE,
     REMIND,
     RESUME,
+    RETRY,
     SEND_LINK,
     SNOOZE,
     SUBSCRIBE,
@@ -151,6 +153,17 @@ class NewLink(Wish):
     """Update `send_link`: send whoever wishes it the link to their page of an onboarding once more."""
 
 
+class Exemption(Wish):
+    """Update `exempt`: somebody of a campaign's audience need not acknowledge, and why."""
+
+    person: str
+    reason: str
+
+
+class Retry(Wish):
+    """Update `retry`: ask those of a campaign once more who could not be asked."""
+
+
 AnyWish: TypeAlias = Wish | NotNow | Question | Block
 UPDATES: Final[Mapping[type[AnyWish], str]] = {
     Cancellation: CANCEL,
@@ -169,6 +182,8 @@ UPDATES: Final[Mapping[type[AnyWish], str]] = {
     Unblock: UNBLOCK,
     Decision: DECIDE,
     NewLink: SEND_LINK,
+    Exemption: EXEMPT,
+    Retry: RETRY,
 }
 """The update that takes each."""
 

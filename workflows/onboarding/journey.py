@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.awaited import Awaited, Place
+from workflows.follow_up.awaited import Nobody
 from workflows.follow_up.memory import FollowUp, Words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import TimelineEntry
@@ -21,15 +21,6 @@ from workflows.onboarding.part import News, Part, PartState
 
 _LOOKS: Final = (1, 2, 4, 7)
 """Days after which parts of which nothing was heard are looked at; the last one from then on."""
-
-
-class Nobody(Awaited[Place]):
-    """An onboarding asks nobody itself."""
-
-    @property
-    def everyone(self) -> tuple[Place, ...]:
-        """Nobody."""
-        return ()
 
 
 class Journey(FollowUp):

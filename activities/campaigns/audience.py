@@ -1,0 +1,215 @@
+"""The audience of a campaign: frozen once at the opening, and what was changed about it since, each change on record.
+
+The store has both. What is frozen has ids, departments and managers, but no name and no address: it is never erased.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Final, NamedTuple, Self
+
+from activities.store import Home, Store
+from workflows.model.campaign import Campaign, Change, ChangeKind, Order
+
+AUDIENCE_AT_MOST: Final = 200_000
+"""People of one campaign, joiners included."""
+_FORM: Final = 1
+
+
+class Row(NamedTuple):
+    """Somebody of an audience; `number` is their line in the file, else their place. `says` is why nobody can ask them.
+
+    `person` is an id of the directory, or `p-…` of somebody who stands in full in the file.
+    """
+
+    number: int
+    person: str
+    department: str = ""
+    manager: str = ""
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who is, or was, to acknowledge: until when, in which attempt, and why not any more.
+
+    `out` is the change that took them out. `joined` when they were not there at the opening.
+    """
+
+    row: Row
+    due: date
+    attempt: int = 1
+    out: ChangeKind | None = None
+    reason: str = ""
+    joined: bool = False
+
+    @property
+    def person(self) -> str:
+        """Their id."""
+        return self.row.person
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is, or is to be, a request for them."""
+        return not self.row.says and self.out is None
+
+    def request(self, campaign: str) -> str:
+        """The id of their request."""
+        again = f".r{self.attempt}" if self.attempt > 1 else ""
+        return f"{campaign}.{self.person}{again}"
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """A change as the store has it, with the rows it is about: whoever joined, left, is exempt, or is asked again."""
+
+    change: Change
+    rows: tuple[Row, ...] = ()
+
+    def dumped(self) -> bytes:
+        """As JSON, byte-equal for the same."""
+        return _json({"version": _FORM, "change": self.change.model_dump(mode="json"), "rows": self.rows})
+
+    @classmethod
+    def loaded(cls, content: bytes) -> Self:
+        """What was dumped."""
+        found = json.loads(content)
+        return cls(Change.model_validate(found["change"]), tuple(Row(*row) for row in found["rows"]))
+
+
+def dumped(rows: Iterable[Row]) -> bytes:
+    """Rows as JSON, byte-equal for the same."""
+    return _json({"version": _FORM, "rows": list(rows)})
+
+
+def loaded(content: bytes) -> tuple[Row, ...]:
+    """The rows that were dumped."""
+    return tuple(Row(*row) for row in json.loads(content)["rows"])
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Everybody who was ever in the audience, in an order that only grows: the frozen rows, then whoever joined."""
+
+    members: tuple[Member, ...]
+    amendments: tuple[Amendment, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], campaign: Campaign, amendments: Sequence[Amendment] = ()) -> Self:
+        """The audience after all its amendments."""
+        members = [Member(row, campaign.due) for row in rows]
+        for amendment in amendments:
+            _amend(members, amendment)
+        return cls(tuple(members), tuple(amendments))
+
+    def person(self, id: str) -> Member | None:
+        """The member with this id; of a person who is there twice, the one who is asked."""
+        found = [member for member in self.members if member.person == id]
+        return next((member for member in found if not member.row.says), found[0] if found else None)
+
+    def about(self, change: int | None) -> tuple[Member, ...]:
+        """Those whom a change is about, everybody for none; an extension is about everybody who is asked."""
+        if change is None:
+            return self.members
+        amendment = self.amendments[change - 1]
+        if amendment.change.what is ChangeKind.EXTENDED:
+            return tuple(member for member in self.members if member.asked)
+        concerned = {row.person for row in amendment.rows}
+        return tuple(member for member in self.members if member.person in concerned and not member.row.says)
+
+    @property
+    def last_due(self) -> date | None:
+        """The last day that anybody has."""
+        return max((member.due for member in self.members if member.asked), default=None)
+
+
+def _amend(members: list[Member], amendment: Amendment) -> None:
+    change, rows = amendment.change, {row.person: row for row in amendment.rows}
+    match change.what:
+        case ChangeKind.EXTENDED if change.due:
+            due = change.due
+            members[:] = [replace(one, due=max(one.due, due)) for one in members]
+        case ChangeKind.LEFT | ChangeKind.EXEMPT:
+            members[:] = [
+                replace(one, out=change.what, reason=change.reason) if one.asked and one.person in rows else one
+                for one in members
+            ]
+        case ChangeKind.AGAIN:
+            members[:] = [_again(one, rows.get(one.person)) for one in members]
+        case ChangeKind.JOINED:
+            _join(members, rows, change.due)
+
+
+def _again(member: Member, row: Row | None) -> Member:
+    """Asked once more: a row that was wrong is right now, a request that failed gets another one."""
+    if row is None or member.out is not None or member.row.number != row.number:
+        return member
+    return replace(member, row=row, attempt=member.attempt if member.row.says else member.attempt + 1)
+
+
+def _join(members: list[Member], rows: dict[str, Row], due: date | None) -> None:
+    """Whoever was there before and had left is asked in another attempt."""
+    for place, one in enumerate(members):
+        if one.out is ChangeKind.LEFT and one.person in rows:
+            row = rows.pop(one.person)
+            members[place] = replace(one, row=row, due=due or one.due, attempt=one.attempt + 1, out=None, joined=True)
+    members += [Member(row, due, joined=True) for row in rows.values() if due]
+
+
+class Audiences:
+    """The audiences of living campaigns as the store has them, the last few kept as they were read."""
+
+    _KEPT: Final = 4
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[tuple[str, int], Audience] = {}
+
+    async def freeze(self, rows: Iterable[Row]) -> str:
+        """Keep rows under the SHA-256 that is returned."""
+        return await self._store.put_document(dumped(rows))
+
+    async def rows(self, sha256: str) -> tuple[Row, ...]:
+        """The rows kept under a SHA-256; raises what a document does that is missing or damaged."""
+        content = b"".join([piece async for piece in (await self._store.document(sha256)).pieces(1 << 18)])
+        return loaded(content)
+
+    async def of(self, order: Order) -> Audience:
+        """The audience that an order is about, with as many changes as it knows of."""
+        if order.frozen is None:
+            raise ValueError("the audience is not frozen yet")
+        return await self.read(order.campaign, order.frozen.sha256, order.changes)
+
+    async def read(self, campaign: Campaign, sha256: str, changes: int) -> Audience:
+        """The same by its parts."""
+        key = (f"{campaign.id}/{sha256}", changes)
+        if key not in self._read:
+            home = Home.of(campaign.workflow_id)
+            kept = await self._store.read_changes(home, changes)
+            amendments = [Amendment.loaded(content) for content in kept]
+            self._read[key] = Audience.of(await self.rows(sha256), campaign, amendments)
+            while len(self._read) > self._KEPT:
+                del self._read[next(iter(self._read))]
+        return self._read[key]
+
+    async def write(self, campaign: Campaign, amendment: Amendment) -> Amendment:
+        """Write a change under its number, unless it is there: then what is there counts."""
+        home = Home.of(campaign.workflow_id)
+        content = await self._store.write_change(home, amendment.change.number, amendment.dumped())
+        return Amendment.loaded(content)
+
+
+def repeated(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows, of which one that names a person again cannot be asked."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        if not row.says and row.person in seen:
+            yield row._replace(says=f"is in row {seen[row.person]} already")
+        else:
+            seen.setdefault(row.person, row.number)
+            yield row

@@ -1,0 +1,60 @@
+"""What managers and the owner hear of a campaign: each day who of their people is missing, each week how far it is."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Final, NamedTuple
+
+from activities.campaigns.standing import Line
+from activities.people import Company
+from workflows.follow_up.stages import Stage
+from workflows.model.campaign import Campaign
+from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction
+from workflows.names import notice_key
+from workflows.ports import PushService
+
+AT_ONCE: Final = 50
+"""Managers that one delivery tells."""
+Tell = PushService
+
+
+class Missing(NamedTuple):
+    """Somebody who hears of people of theirs who have not acknowledged, and how many of them are overdue."""
+
+    manager: str
+    people: int
+    overdue: int
+
+
+def missing_by_manager(lines: Iterable[Line], today: date) -> list[Missing]:
+    """Who hears of how many, in the order of their ids; whoever has no manager is the owner's to see."""
+    missing = [line for line in lines if line.open and line.manager]
+    people = Counter(line.manager for line in missing)
+    overdue = Counter(line.manager for line in missing if line.due < today.isoformat())
+    return [Missing(manager, people[manager], overdue[manager]) for manager in sorted(people)]
+
+
+def digests(campaign: Campaign, managers: Sequence[Missing], day: int) -> tuple[Notice, ...]:
+    """One notice for each of them, of this day."""
+    return tuple(_notice(campaign, f"{Stage.DIGEST}-{day}", one.manager, one.people) for one in managers)
+
+
+def progress(campaign: Campaign, missing: int, day: int) -> Notice:
+    """The owner's line of a week."""
+    return _notice(campaign, f"{Stage.PROGRESS}-{day}", campaign.requester, missing)
+
+
+def _notice(campaign: Campaign, stage: str, person: str, count: int) -> Notice:
+    key = notice_key(campaign.id, stage, person)
+    return Notice(key=key, stage=stage, person=person, action=NoticeAction.OPEN, count=count)
+
+
+async def told(push: PushService, campaign: Campaign, notices: tuple[Notice, ...]) -> DeliveryReport:
+    """Tell some people; phones that were left open are not tried again: tomorrow there is another one."""
+    return await push.deliver(Delivery(subject=campaign.subject, notices=notices, others_told=True))
+
+
+async def of_directory(directory: Company, managers: Sequence[Missing]) -> list[Missing]:
+    """Those of them whom the directory has: an id of a table may be anything."""
+    places = await directory.places([one.manager for one in managers])
+    return [one for one in managers if one.manager in places]

@@ -1,0 +1,62 @@
+"""The request of one member of an audience: made from what was prepared once, without reading a file again."""
+
+from dataclasses import dataclass, field
+
+from activities.campaigns.audience import Member
+from activities.files.reading import FileFaults
+from activities.person import Reachable, SignersFile, id_in_full
+from activities.starting import path
+from activities.store import Home, Store
+from workflows.follow_up.inputs import FollowUpInput
+from workflows.model.campaign import Campaign
+from workflows.model.request import Brief
+from workflows.model.subject import Participant, Role
+from workflows.signature.inputs import SignatureRequest
+
+
+@dataclass(frozen=True)
+class MemberRequest:
+    """See `path.Prepared`: its document is in the store since the campaign was started; `message` is the text."""
+
+    given: SignatureRequest
+    person: Reachable | None = field(default=None, repr=False)
+    """Whoever stands in full in the table."""
+    message: str = ""
+    overdue: FileFaults | None = None
+
+    async def kept(self, store: Store) -> SignatureRequest:
+        """See `path.Prepared`: a message, and somebody in full, are kept beside the request as of any other."""
+        home, digest = Home.of_request(self.given.brief.id), self.given.fingerprint
+        if signers := SignersFile.of([self.person]):
+            await store.keep_signers(home, digest, signers)
+        if not self.message:
+            return self.given
+        message = await store.keep_text(home, f"message-{digest[:16]}", self.message)
+        return self.given.replace(brief=self.given.brief.replace(message=str(message)))
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: nothing yet."""
+
+
+def request_of(
+    campaign: Campaign, fingerprint: str, member: Member, person: Reachable | None, message: str = ""
+) -> MemberRequest:
+    """What is started for a member; whoever stands in full is known to their own request as its first signer."""
+    signer = Participant(person=id_in_full(1) if person else member.person, role=Role.SIGN)
+    brief = Brief(
+        id=member.request(campaign.id),
+        kind=campaign.kind,
+        title=campaign.title,
+        document=campaign.document,
+        requester=campaign.requester,
+        people=(signer,),
+        lock_screen=campaign.lock_screen,
+    )
+    digest = fingerprint_of(fingerprint, member)
+    request = SignatureRequest(brief=brief, policy=campaign.asking, due=member.due, fingerprint=digest)
+    return MemberRequest(request, person, message)
+
+
+def fingerprint_of(fingerprint: str, member: Member) -> str:
+    """By what the request of a member is recognised: the campaign's file and the person, not until when they have."""
+    return path.fingerprint({"campaign": fingerprint, "person": member.person, "attempt": member.attempt})

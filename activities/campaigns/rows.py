@@ -1,0 +1,142 @@
+"""Who an audience is, as people write it: a group, a list of ids, a table (docs/campaigns.md, The audience).
+
+Of a table a row that is wrong holds up no other: it stands in the audience with its line and the reason.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pydantic import SecretStr, ValidationError
+
+from activities.campaigns.audience import AUDIENCE_AT_MOST, Row, repeated
+from activities.files.fields import Id, Name
+from activities.files.reading import Fault, FileFaults, bytes_of
+from activities.files.table import TABLE_BYTES_AT_MOST, Table
+from activities.files.words import in_words, written_path
+from activities.people import Company
+from activities.person import Reachable, SignersFile
+from activities.spelling import did_you_mean
+
+COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
+IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
+_NEEDED: Final = ("name", "email", "zone")
+PERSON_AT_MOST: Final = 47
+"""Characters of an id: with those of the campaign it is the id of a request."""
+_OF_AN_ADDRESS: Final = 12
+"""Hex digits."""
+_SAYS_AT_MOST: Final = 300
+
+
+class Given(NamedTuple):
+    """The rows of a file, and those people of them who stand there in full, by their `p-…` ids."""
+
+    rows: tuple[Row, ...]
+    people: Mapping[str, Reachable]
+    digest: str = ""
+    """SHA-256 of the table's bytes."""
+
+    @property
+    def kept(self) -> bytes | None:
+        """What the store keeps of the people in full, None when there are none."""
+        return SignersFile(signers=self.people).model_dump_json(by_alias=True).encode() if self.people else None
+
+
+class FullEntry(Reachable):
+    """Somebody of a table in full."""
+
+    manager: Id | None = None
+    department: Name | None = None
+
+
+def of_people(ids: Iterable[str]) -> Given:
+    """The rows of a list of ids."""
+    return Given(tuple(repeated(Row(number, id) for number, id in enumerate(ids, start=1))), {})
+
+
+def read(path: Path, *, secret: SecretStr | None) -> Given:
+    """The rows of a table; `secret` makes the ids of those who stand in it in full.
+
+    `FileFaults` when it is no table, or has no columns that say who somebody is.
+    """
+    content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST)
+    table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
+    _check_columns(table)
+    people: dict[str, Reachable] = {}
+    rows = [Row(fault.line or 0, "", says=_said(fault)) for fault in table.faults]
+    for row in table.rows:
+        cells = {name: cell for name, cell in row.cells.items() if cell and name in COLUMNS}
+        rows.append(_row(row.line, cells, people, secret))
+    return Given(tuple(repeated(sorted(rows))), people, hashlib.sha256(content).hexdigest())
+
+
+def _check_columns(table: Table) -> None:
+    strangers = [name for name in table.columns if name not in COLUMNS]
+    misspelt = [f"has a column {name}{hint}" for name in strangers if (hint := did_you_mean(name, COLUMNS))]
+    if not misspelt and "person" not in table.columns and not set(_NEEDED) <= set(table.columns):
+        misspelt = [f"needs a column person, or the columns {', '.join(_NEEDED)}"]
+    if misspelt:
+        raise FileFaults(Fault(table.name, 1, "", says) for says in misspelt)
+
+
+def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret: SecretStr | None) -> Row:
+    person, in_full = cells.get("person"), [name for name in IN_FULL if name in cells]
+    if person and in_full:
+        return Row(line, "", says=f"has person and {in_full[0]}: either person, or somebody in full")
+    if person:
+        return Row(line, person, cells.get("department", ""), cells.get("manager", ""))
+    if missing := [name for name in _NEEDED if name not in cells]:
+        return Row(line, "", says=f"needs person, or somebody in full ({', '.join(missing)} missing)")
+    try:
+        entry = FullEntry.model_validate(cells)
+    except ValidationError as error:
+        path, says = next(iter(in_words(error, FullEntry).items()))
+        return Row(line, "", says=f"{written_path(path)}: {says}"[:_SAYS_AT_MOST])
+    if secret is None:
+        raise FileFaults([Fault("", line, "", "has somebody in full, which needs COUNTERSIGN_LINK_SECRET")])
+    id = id_of(entry.email, secret)
+    people.setdefault(id, Reachable(**{name: getattr(entry, name) for name in Reachable.model_fields}))
+    return Row(line, id, entry.department or "", entry.manager or "")
+
+
+def id_of(email: str, secret: SecretStr) -> str:
+    """The id of somebody who is in no directory: the same for the same address, and nothing of it can be read back."""
+    told = hmac.new(secret.get_secret_value().encode(), email.casefold().encode(), hashlib.sha256)
+    return f"p-{told.hexdigest()[:_OF_AN_ADDRESS]}"
+
+
+def stands_in_full(person: str) -> bool:
+    """Whether an id of an audience is that of somebody who stands in full in its table."""
+    return person.startswith("p-") and len(person) == 2 + _OF_AN_ADDRESS and _is_hex(person[2:])
+
+
+def _is_hex(text: str) -> bool:
+    return all(character in "0123456789abcdef" for character in text)
+
+
+def _said(fault: Fault) -> str:
+    return f"{fault.path}: {fault.says}" if fault.path else fault.says
+
+
+async def placed(rows: Iterable[Row], people: Mapping[str, Reachable], directory: Company, id: str) -> list[Row]:
+    """The rows as they are frozen: with department and manager, or why nobody can ask them. `id` is the campaign's."""
+    given = list(rows)
+    places = await directory.places({row.person for row in given if not row.says})
+    return [_placed(row, row.person in people, places.get(row.person), id) for row in given]
+
+
+def _placed(row: Row, in_full: bool, place: Any, campaign: str) -> Row:
+    if row.says or in_full:
+        return row
+    if place is None:
+        return row._replace(says=f'"{row.person}" is not in the directory')
+    if len(row.person) > PERSON_AT_MOST:
+        return row._replace(says=f"has an id of more than {PERSON_AT_MOST} characters")
+    return row._replace(department=row.department or place.department, manager=row.manager or place.manager)
+
+
+def of_group(ids: Iterable[str]) -> Iterator[Row]:
+    """The rows of a group's members."""
+    return (Row(number, id) for number, id in enumerate(ids, start=1))

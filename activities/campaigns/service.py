@@ -1,0 +1,297 @@
+"""The audience of a campaign, seen to: frozen, asked, changed, looked at each day, settled (docs/campaigns.md).
+
+Nothing here holds more of an audience in a history than counts and a place; every call may be repeated.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities import runs
+from activities.campaigns import digest, rows
+from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Row, repeated
+from activities.campaigns.outcomes import Population, written
+from activities.campaigns.standing import Line, Standing, counted, lines_of, records_of
+from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
+from activities.campaigns.walks import STRIDE, Stride, Told, Tour
+from activities.failures import failing_as_application_errors, final_failure, passing_failure
+from activities.in_turn import unbroken
+from activities.own_words import DAMAGED, ERASED, words_of
+from activities.people import Company
+from activities.person import Reachable, SignersFile
+from activities.rpc_errors import about_the_workflow
+from activities.store import DocumentDamaged, DocumentMissing, Home, Store
+from workflows.kinds import Kind
+from workflows.model.campaign import (
+    Campaign,
+    Change,
+    Changed,
+    ChangeKind,
+    Changing,
+    Frozen,
+    Joiners,
+    Leavers,
+    Look,
+    Looked,
+    Order,
+    Settle,
+    Tally,
+    Walk,
+    Walked,
+)
+from workflows.model.subject import Code, Status
+from workflows.ports import CampaignPeople, PushService
+
+_PEOPLE_KEPT: Final = 4
+"""Campaigns of which a process knows whoever stands in full in their tables."""
+
+
+@dataclass
+class People(CampaignPeople):
+    """See the port; `push` tells managers and the owner."""
+
+    client: Client
+    store: Store
+    directory: Company
+    push: PushService
+    stride: Stride = STRIDE
+    visibility: Visibility | None = None
+
+    def __post_init__(self) -> None:
+        self._visibility = self.visibility or TemporalVisibility(self.client)
+        self._audiences = Audiences(self.store)
+        self._people: dict[str, Mapping[str, Reachable]] = {}
+
+    async def freeze(self, order: Order) -> Frozen:
+        """See the port."""
+        campaign = order.campaign
+        with _failing():
+            given = await self._given(campaign)
+            people = await self._in_full(campaign)
+            frozen = await rows.placed(given, people, self.directory, campaign.id)
+            if len(frozen) > AUDIENCE_AT_MOST:
+                raise final_failure(Code.REFUSED, f"{len(frozen):,} people are more than {AUDIENCE_AT_MOST:,}")
+            sha256 = await self._audiences.freeze(frozen)
+        errors = sum(bool(row.says) for row in frozen)
+        return Frozen(sha256=sha256, rows=len(frozen), errors=errors, at=order.now)
+
+    async def _given(self, campaign: Campaign) -> Sequence[Row]:
+        if campaign.source.group is not None:
+            return list(repeated(rows.of_group(await self.directory.group(campaign.source.group))))
+        if campaign.source.rows is None:
+            raise ValueError("a campaign has a group, or rows")
+        return await self._audiences.rows(campaign.source.rows)
+
+    async def _in_full(self, campaign: Campaign) -> Mapping[str, Reachable]:
+        """Whoever stands in full in the table, by their ids."""
+        if campaign.source.group is not None:
+            return {}
+        if campaign.id not in self._people:
+            content = await self.store.read_signers(Home.of(campaign.workflow_id))
+            found = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
+            self._people[campaign.id] = found.signers if found else {}
+            while len(self._people) > _PEOPLE_KEPT:
+                del self._people[next(iter(self._people))]
+        return self._people[campaign.id]
+
+    async def walk(self, walk: Walk) -> Walked:
+        """See the port."""
+        with _failing():
+            members = (await self._audiences.of(walk)).about(walk.change)
+            told = Told(self._visibility, await self._in_full(walk.campaign), await self._message(walk.campaign))
+            tour = Tour(self.client, self.store, walk, told, self.stride)
+            return await unbroken(tour.walked(members), tour.stop)
+
+    async def _message(self, campaign: Campaign) -> str:
+        """What the owner writes to everybody, as far as it was not erased."""
+        if campaign.message is None:
+            return ""
+        words = await words_of(self.store, Home.of(campaign.workflow_id), campaign.message)
+        return "" if words in (ERASED, DAMAGED) else words
+
+    async def change(self, order: Changing) -> Changed:
+        """See the port."""
+        with _failing():
+            audience = await self._audiences.of(order)
+            match order.change.what:
+                case ChangeKind.EXEMPT:
+                    return await self._exempt(order, audience)
+                case ChangeKind.AGAIN:
+                    return await self._again(order, audience)
+                case _:
+                    return await self._written(order.campaign, Amendment(order.change))
+
+    async def _exempt(self, order: Changing, audience: Audience) -> Changed:
+        change = order.change
+        member = audience.person(change.person or "")
+        if member is None:
+            return Changed(refused=f"{change.person} is not in the audience")
+        if member.out is not None:
+            return Changed(refused=f"{change.person} is {member.out} already")
+        record = (await records_of(self.store, order.campaign, [member])).get(member.person)
+        if record and record["show"]["status"] == Status.SIGNED:
+            return Changed(refused=f"{change.person} has acknowledged already")
+        return await self._written(order.campaign, Amendment(change, (member.row._replace(says=""),)))
+
+    async def _again(self, order: Changing, audience: Audience) -> Changed:
+        """Rows that are right by now, and requests that have failed."""
+        known = await self._visibility.open_of(order.campaign.id)
+        lines = [line async for line in self._lines(order, audience, known)]
+        failed = [
+            member.row
+            for member, line in zip(audience.members, lines, strict=True)
+            if line.status in (Standing.FAILED, Standing.ERROR)
+        ]
+        people = await self._in_full(order.campaign)
+        mended = await rows.placed((row._replace(says="") for row in failed if row.person), people, self.directory, "")
+        asked = {line.person for line in lines if line.status not in (Standing.FAILED, Standing.ERROR)}
+        right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
+        if not right:
+            return Changed(refused="nobody can be asked who could not be asked before")
+        return await self._written(order.campaign, Amendment(order.change, right))
+
+    async def _written(self, campaign: Campaign, amendment: Amendment, due: date | None = None) -> Changed:
+        """Written down with its words kept apart; what stands there already counts."""
+        change = amendment.change
+        if change.reason:
+            home = Home.of(campaign.workflow_id)
+            reason = await self.store.keep_text(home, f"change-{change.number}", change.reason)
+            amendment = replace(amendment, change=change.replace(reason=str(reason)))
+        kept = await self._audiences.write(campaign, amendment)
+        return Changed(change=kept.change.replace(reason=""), people=len(kept.rows), due=kept.change.due or due)
+
+    async def look(self, look: Look) -> Looked:
+        """See the port."""
+        with _failing():
+            audience = await self._audiences.of(look)
+            changes = () if look.after else await self._moved(look, audience)
+            known = await self._visibility.open_of(look.campaign.id)
+            lines = [line async for line in self._lines(look, audience, known)]
+            told, after = await self._told(look, lines)
+        return Looked(changes=changes, counts=counted(lines), told=told, after=after, over=not after)
+
+    async def _moved(self, look: Look, audience: Audience) -> tuple[Changed, ...]:
+        """Who has joined and left since, each as a change; nobody by a people file that is faulty."""
+        population = await Population.of(look.campaign, audience, self.directory)
+        if population is None or self.directory.warning:
+            return ()
+        changes: list[Changed] = []
+        if look.campaign.joiners is Joiners.ADD and population.came:
+            for due, came in await self._joining(look, population.came):
+                changes.append(await self._noticed(look, ChangeKind.JOINED, came, len(changes), due))
+        if look.campaign.leavers is Leavers.DROP and population.left:
+            changes.append(await self._noticed(look, ChangeKind.LEFT, population.left, len(changes)))
+        return tuple(changes)
+
+    async def _joining(self, look: Look, came: Sequence[str]) -> list[tuple[date, list[str]]]:
+        """Until when those have who came, by the day on which they joined, else on which they were first seen."""
+        places, today, opened = await self.directory.places(came), look.now.date(), look.campaign.opens_at.date()
+        found: dict[date, list[str]] = {}
+        for id in came:
+            joined = places[id].joined if id in places else None
+            from_ = joined if joined and opened <= joined <= today else today
+            due = from_ + timedelta(days=look.campaign.within)
+            found.setdefault(due if due > today else today + timedelta(days=look.campaign.within), []).append(id)
+        return sorted(found.items())
+
+    async def _noticed(
+        self, look: Look, what: ChangeKind, people: Sequence[str], before: int, due: date | None = None
+    ) -> Changed:
+        number = look.changes + before + 1
+        change = Change(number=number, what=what, by="countersign", at=look.now, due=due)
+        placed = await rows.placed([Row(0, id) for id in people], {}, self.directory, look.campaign.id)
+        about = tuple(row for row in placed if what is ChangeKind.LEFT or not row.says)
+        return await self._written(look.campaign, Amendment(change, tuple(row._replace(says="") for row in about)), due)
+
+    async def _told(self, look: Look, lines: Sequence[Line]) -> tuple[int, str]:
+        """How many heard of it, and behind whom to go on; empty when nobody is left."""
+        missing = sum(line.open for line in lines)
+        if look.weekly and not look.after:
+            await digest.told(self.push, look.campaign, (digest.progress(look.campaign, missing, look.day),))
+        if not look.digest or not missing:
+            return 0, ""
+        managers = digest.missing_by_manager(lines, look.now.date())
+        left = [one for one in await digest.of_directory(self.directory, managers) if one.manager > _after(look)]
+        told = 0
+        for begin in range(0, len(left), digest.AT_ONCE):
+            if begin and activity.is_worker_shutdown():
+                return told, left[begin - 1].manager
+            some = left[begin : begin + digest.AT_ONCE]
+            await digest.told(self.push, look.campaign, digest.digests(look.campaign, some, look.day))
+            told += len(some)
+            activity.heartbeat(some[-1].manager)
+        return told, ""
+
+    def _lines(
+        self, order: Order, audience: Audience, known: Open | None = None, asked: int | None = None
+    ) -> AsyncIterator[Line]:
+        return lines_of(self.store, order.campaign, order.fingerprint, audience, known=known, asked=asked)
+
+    async def settle(self, order: Settle) -> Tally:
+        """See the port."""
+        with _failing():
+            audience = await self._audiences.of(order)
+            if len(audience.members) != order.expected:
+                says = f"the audience has {len(audience.members):,} people and should have {order.expected:,}"
+                raise final_failure(Code.UNBALANCED, says)
+            known = await self._visibility.open_of(order.campaign.id)
+            lines = [line async for line in self._lines(order, audience, known)]
+            lines = [await self._settled(order, line, known) for line in lines]
+            counts = counted(lines)
+            if counts.open:
+                return Tally(counts=counts)
+            population = await Population.of(order.campaign, audience, self.directory)
+            outcomes = await written(self.store, order, lines, audience, population)
+        came, left = (len(population.came), len(population.left)) if population else (0, 0)
+        return Tally(
+            counts=counts, outcomes=outcomes, came=came, left=left, people_now=population and len(population.now)
+        )
+
+    async def _settled(self, order: Settle, line: Line, known: Open) -> Line:
+        """The line of somebody who has no record: what Temporal knows of each of them, and what that means now."""
+        if not line.open:
+            return line
+        if line.request not in known.status and (why := await self._why_lost(line, ended=order.ended)):
+            return why
+        if order.final:
+            return line._replace(status=Standing.FAILED, reason="was still open when the record was made")
+        return line
+
+    async def _why_lost(self, line: Line, *, ended: bool) -> Line | None:
+        """Visibility may lag, so the workflow itself is looked at; None when it goes on."""
+        try:
+            status = (await runs.described(self.client, Kind.REQUEST.workflow_id(line.request))).status
+        except RPCError as error:
+            if not about_the_workflow(error):
+                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+            if ended:
+                return line._replace(status=Standing.NOT_STARTED)
+            return line._replace(status=Standing.FAILED, reason="there is neither a workflow nor a record of it")
+        if status.broken_off:
+            return line._replace(status=Standing.FAILED, reason=f"its workflow was {status}")
+        return None
+
+
+def _after(look: Look) -> str:
+    """Whom an attempt before this one has told last, else where the look goes on."""
+    known = activity.info().heartbeat_details if activity.in_activity() else ()
+    return max(look.after, *known) if known else look.after
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """As what else can be mended; a store that has lost or changed what a campaign rests on stops it."""
+    with failing_as_application_errors():
+        try:
+            yield
+        except (DocumentMissing, DocumentDamaged) as lost:
+            raise final_failure(Code.UNBALANCED, str(lost)) from None
+        except RPCError as error:
+            raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None

@@ -1,0 +1,179 @@
+"""How everybody of an audience stands: by their settled records, which are the truth, and by what is still open.
+
+One walk for all who ask: the record, the report, `campaign show`, managers and the desk. Of 10,000 people it reads
+10,000 small files, so a record is read as plain JSON, and only what a line says of it is taken.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from activities.campaigns.audience import Audience, Member
+from activities.campaigns.member import fingerprint_of
+from activities.campaigns.visibility import Open
+from activities.store import Home, Store
+from workflows.model.campaign import Campaign, Counts
+from workflows.model.subject import Status
+
+AT_ONCE: Final = 500
+"""Records that are read at a time."""
+
+
+class Standing(StrEnum):
+    """How somebody of an audience stands, in the word of the report; each is counted under its name."""
+
+    NOT_TOLD = "not_told"
+    TOLD = "told"
+    OPENED = "opened"
+    ACKNOWLEDGED = "acknowledged"
+    LATE = "late"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    EXEMPT = "exempt"
+    DROPPED = "dropped"
+    ERROR = "errors"
+    NOT_STARTED = "not_started"
+
+    @property
+    def open(self) -> bool:
+        """Whether they may still acknowledge."""
+        return self in (Standing.NOT_TOLD, Standing.TOLD, Standing.OPENED)
+
+
+class Line(NamedTuple):
+    """One person of the record; instants are ISO 8601 in UTC, empty where there is none.
+
+    `reason` is what somebody said, by its reference in the store, or what we say ourselves.
+    """
+
+    row: int
+    person: str
+    request: str
+    status: str
+    sent_at: str = ""
+    signed_at: str = ""
+    late: bool = False
+    reminders: int = 0
+    reason: str = ""
+    department: str = ""
+    manager: str = ""
+    due: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether they may still acknowledge."""
+        return Standing(self.status).open
+
+
+async def lines_of(
+    store: Store,
+    campaign: Campaign,
+    fingerprint: str,
+    audience: Audience,
+    *,
+    asked: int | None = None,
+    known: Open | None = None,
+) -> AsyncIterator[Line]:
+    """The line of each member, in the order of the audience.
+
+    `asked` is how many of them were seen to, None for all; `known` is what Temporal says of those without a record.
+    """
+    known = known or Open()
+    for begin in range(0, len(audience.members), AT_ONCE):
+        members = audience.members[begin : begin + AT_ONCE]
+        records = await records_of(store, campaign, members)
+        for place, member in enumerate(members, start=begin):
+            seen_to = asked is None or place < asked or member.joined or member.attempt > 1
+            yield _line(campaign, fingerprint, member, records.get(member.person), known, seen_to=seen_to)
+
+
+async def records_of(store: Store, campaign: Campaign, members: Sequence[Member]) -> Mapping[str, Mapping[str, Any]]:
+    """The settled records of those who have one, by the person."""
+    there = [member for member in members if not member.row.says]
+    found = await store.read_records([Home.of_request(member.request(campaign.id)) for member in there])
+    return {member.person: json.loads(record) for member, record in zip(there, found, strict=True) if record}
+
+
+def _line(
+    campaign: Campaign,
+    fingerprint: str,
+    member: Member,
+    record: Mapping[str, Any] | None,
+    known: Open,
+    *,
+    seen_to: bool,
+) -> Line:
+    row, request = member.row, member.request(campaign.id)
+    line = Line(row.number, row.person, request, "", department=row.department, manager=row.manager)
+    if row.says:
+        return line._replace(request="", status=Standing.ERROR, reason=row.says)
+    line = line._replace(due=member.due.isoformat())
+    ended = _ended(line, record, fingerprint_of(fingerprint, member)) if record else None
+    if ended and ended.status in (Standing.ACKNOWLEDGED, Standing.LATE):
+        return ended
+    if member.out is not None:
+        out = Standing.EXEMPT if member.out.value == Standing.EXEMPT else Standing.DROPPED
+        return (ended or line)._replace(status=out, reason=member.reason)
+    return ended or _unrecorded(line, known, seen_to=seen_to)
+
+
+def _unrecorded(line: Line, known: Open, *, seen_to: bool) -> Line:
+    if how := known.broken.get(line.request):
+        return line._replace(status=Standing.FAILED, reason=f"its workflow was {how}")
+    status = known.status.get(line.request)
+    if status == Status.VIEWED:
+        return line._replace(status=Standing.OPENED)
+    waits = status == Status.CONVERTING or not seen_to
+    return line._replace(status=Standing.NOT_TOLD if waits else Standing.TOLD)
+
+
+_ENDINGS: Final = {
+    Status.DECLINED: Standing.DECLINED,
+    Status.EXPIRED: Standing.EXPIRED,
+    Status.CANCELLED: Standing.CANCELLED,
+    Status.FAILED: Standing.FAILED,
+}
+
+
+def _ended(line: Line, record: Mapping[str, Any], fingerprint: str) -> Line:
+    """The line of a request that has ended, by its record."""
+    if record["fingerprint"] != fingerprint:
+        return line._replace(status=Standing.FAILED, reason="another request had its id already")
+    show = record["show"]
+    signer = next((one for one in show["signers"] if one["state"] != "reassigned"), show["signers"][0])
+    told = [one for one in show["notifications"] if one["outcome"] == "accepted"]
+    line = line._replace(
+        sent_at=next((one["at"] for one in told if one["stage"] == "ready"), ""),
+        reminders=sum(one["stage"].startswith(("reminder", "warning", "overdue")) for one in told),
+    )
+    if show["status"] == Status.SIGNED:
+        if len(show["signers"]) > 1:
+            return line._replace(status=Standing.FAILED, reason="somebody else has signed in their place")
+        late = bool(signer.get("late"))
+        status = Standing.LATE if late else Standing.ACKNOWLEDGED
+        return line._replace(status=status, signed_at=signer.get("at") or "", late=late)
+    return line._replace(status=_ENDINGS[Status(show["status"])], reason=_why(show, signer))
+
+
+def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:
+    problem = show.get("problem")
+    return signer.get("reason") or (problem["says"] if problem else "")
+
+
+def counted(lines: Iterable[Line]) -> Counts:
+    """How many stand how."""
+    found = dict.fromkeys(map(str, Standing), 0)
+    for line in lines:
+        found[line.status] += 1
+    return Counts(**found)
+
+
+def by(lines: Iterable[Line], key: str) -> Iterator[tuple[str, Counts]]:
+    """The same by department or manager, in the order of their names."""
+    groups: dict[str, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(getattr(line, key), []).append(line)
+    return ((name, counted(groups[name])) for name in sorted(groups))

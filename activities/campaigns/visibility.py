@@ -1,0 +1,63 @@
+"""What Temporal's visibility knows of the requests of a campaign; it lags, and it forgets what has ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from temporalio.client import Client
+
+from activities import runs
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.subject import Status
+
+
+@dataclass(frozen=True)
+class Open:
+    """The requests of a campaign that have not ended by themselves, by their ids."""
+
+    status: Mapping[str, str] = field(default_factory=dict)
+    """`CsStatus` of those that go on."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """How the others were broken off."""
+
+
+class Visibility(Protocol):
+    """Where is looked; both may raise `RPCError`."""
+
+    async def open_of(self, campaign: str) -> Open:
+        """All of a campaign's."""
+        ...
+
+    async def waiting(self, campaign: str) -> int:
+        """How many of them wait to be made at Core Signature."""
+        ...
+
+
+@dataclass(frozen=True)
+class TemporalVisibility:
+    """See `Visibility`; of 10,000 open requests it takes ten pages."""
+
+    client: Client
+
+    async def open_of(self, campaign: str) -> Open:
+        """See `Visibility`."""
+        query = f"{_of(campaign)} AND ({runs.OPEN} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
+        status: dict[str, str] = {}
+        broken: dict[str, str] = {}
+        async for run in runs.listed(self.client, query):
+            id = run.id.partition(":")[2]
+            if run.status.broken_off:
+                broken[id] = str(run.status)
+            else:
+                status[id] = run.known.get(names.STATUS) or ""
+        return Open(status, {id: how for id, how in broken.items() if id not in status})
+
+    async def waiting(self, campaign: str) -> int:
+        """See `Visibility`."""
+        query = f"{_of(campaign)} AND {names.STATUS.name} = '{Status.CONVERTING}' AND {runs.OPEN}"
+        return (await self.client.count_workflows(query)).count
+
+
+def _of(campaign: str) -> str:
+    return f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(campaign)}'"

@@ -1,0 +1,164 @@
+"""One walk over an audience, member after member: at the provider's pace, and to be broken off at any time."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.campaigns import rows
+from activities.campaigns.audience import Member
+from activities.campaigns.member import request_of
+from activities.campaigns.standing import records_of
+from activities.campaigns.visibility import Visibility
+from activities.failures import passing_failure
+from activities.person import Reachable
+from activities.starting import path
+from activities.store import Store
+from activities.updates import wish
+from workflows.kinds import Kind
+from workflows.model.campaign import Walk, Walked, Work
+from workflows.model.subject import Code
+from workflows.model.wishes import Cancellation, Extension
+
+WALK_AT_MOST: Final = 1_000
+"""Members that one activity sees to."""
+WALK_SECONDS: Final = 300.0
+"""How long it does, at most."""
+AHEAD_AT_MOST: Final = 200
+"""Requests of one campaign that wait for Core Signature: more are started as these are made there, at its pace."""
+AT_ONCE: Final = 25
+"""Members that are seen to at the same time; after them the place is told to Temporal."""
+_WISHES_A_SECOND: Final = 50
+"""Requests that are ended or extended: what each asks of Core Signature waits in its queue."""
+_LOOK_AGAIN: Final = 1.0
+"""Seconds."""
+_PROGRESS: Final = 3
+
+
+@dataclass(frozen=True)
+class Stride:
+    """How far one activity goes."""
+
+    members: int = WALK_AT_MOST
+    seconds: float = WALK_SECONDS
+    ahead: int = AHEAD_AT_MOST
+
+
+STRIDE: Final = Stride()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a walk knows beside its order: who stands in full in the table, and what the owner writes to everybody."""
+
+    visibility: Visibility
+    people: Mapping[str, Reachable] = field(default_factory=dict)
+    message: str = ""
+
+
+class Tour:
+    """One activity's part of a walk."""
+
+    def __init__(self, client: Client, store: Store, walk: Walk, told: Told, stride: Stride) -> None:
+        self._client = client
+        self._store = store
+        self._walk = walk
+        self._told = told
+        self._stride = stride
+        self._ends_at = time.monotonic() + stride.seconds
+        self._stopped = asyncio.Event()
+        self._place, self._done, self._refused = _progress(walk)
+
+    def stop(self) -> None:
+        """Let those come to their end who were begun, and nobody else."""
+        self._stopped.set()
+
+    async def walked(self, members: Sequence[Member]) -> Walked:
+        """See to them behind the place where it goes on; what `wish` and the start path raise ends it."""
+        last = min(len(members), self._walk.after + self._stride.members)
+        while self._place < last and not self._is_to_end:
+            some = members[self._place : min(last, self._place + AT_ONCE)]
+            if self._walk.work is Work.START and not await self._has_room(len(some)):
+                break
+            began = time.monotonic()
+            self._count(await self._see_to(some), len(some))
+            if self._walk.work is not Work.START:
+                await self._rest(began + len(some) / _WISHES_A_SECOND - time.monotonic())
+        return Walked(after=self._place, done=self._done, refused=self._refused, over=self._place >= len(members))
+
+    def _count(self, seen: Sequence[bool | None], many: int) -> None:
+        self._place += many
+        self._done += seen.count(True)
+        self._refused += seen.count(False)
+        self._tell_place()
+
+    def _tell_place(self) -> None:
+        if activity.in_activity():
+            activity.heartbeat(self._place, self._done, self._refused)
+
+    @property
+    def _is_to_end(self) -> bool:
+        ending = activity.in_activity() and activity.is_worker_shutdown()
+        return self._stopped.is_set() or ending or time.monotonic() >= self._ends_at
+
+    async def _rest(self, seconds: float) -> None:
+        if seconds > 0:
+            await asyncio.wait([asyncio.ensure_future(self._stopped.wait())], timeout=seconds)
+
+    async def _has_room(self, many: int) -> bool:
+        """Wait until few enough requests of the campaign wait for Core Signature; False when it is to end before."""
+        while not self._is_to_end:
+            try:
+                waiting = await self._told.visibility.waiting(self._walk.campaign.id)
+            except RPCError as error:
+                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+            if waiting + many <= self._stride.ahead:
+                return True
+            self._tell_place()
+            await self._rest(_LOOK_AGAIN)
+        return False
+
+    async def _see_to(self, some: Sequence[Member]) -> list[bool | None]:
+        """Whether something was done for each; False for one that was refused, None where there was nothing to do."""
+        if self._walk.work is Work.START:
+            return list(await asyncio.gather(*map(self._start, some)))
+        ended = await records_of(self._store, self._walk.campaign, some)
+        left = [one for one in some if not one.row.says and one.person not in ended]
+        return list(await asyncio.gather(*map(self._wish, left)))
+
+    async def _start(self, member: Member) -> bool | None:
+        if not member.asked:
+            return None
+        person = self._told.people.get(member.person)
+        if person is None and rows.stands_in_full(member.person):
+            return False  # Erased meanwhile: nobody knows where to reach them.
+        walk = self._walk
+        prepared = request_of(walk.campaign, walk.fingerprint, member, person, self._told.message)
+        try:
+            started = await path.start(self._client, self._store, prepared, parent=walk.workflow_id)
+        except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
+            activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
+            return False
+        except RPCError as error:
+            raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+        return started.created
+
+    async def _wish(self, member: Member) -> bool:
+        walk = self._walk
+        workflow_id = Kind.REQUEST.workflow_id(member.request(walk.campaign.id))
+        wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due)
+        if walk.work is Work.END:
+            wanted = Cancellation(actor=walk.actor, reason=walk.reason)
+        return await wish(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}") is None
+
+
+def _progress(walk: Walk) -> tuple[int, int, int]:
+    """Where to go on: behind whom an attempt before this one has seen to."""
+    known = activity.info().heartbeat_details if activity.in_activity() else ()
+    place, done, refused = known if len(known) == _PROGRESS else (walk.after, 0, 0)
+    return max(place, walk.after), done, refused

@@ -1,0 +1,37 @@
+"""Wishes that activities send to living workflows: ended by then, refused, or taken; never waited for long."""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError
+
+from activities.failures import passing_failure
+from activities.rpc_errors import about_the_workflow
+from workflows.model.subject import Code
+from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done
+
+ANSWERS_WITHIN: Final = timedelta(seconds=10)
+
+
+async def wish(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> str | None:
+    """Send a wish, once for each `op`; None when it was taken, or there is nobody to take it, else why it was refused.
+
+    One that ends something cancels the run where nobody answers: the server remembers that. Raises `ApplicationError`
+    when Temporal cannot be reached.
+    """
+    handle, word = client.get_workflow_handle(workflow_id), UPDATES[type(wanted)]
+    try:
+        await handle.execute_update(word, wanted, id=f"{word}-{op}", rpc_timeout=ANSWERS_WITHIN)
+    except WorkflowUpdateFailedError as refused:
+        return str(refused.cause)
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        # Nobody works on it, or it is paused.
+        if isinstance(wanted, (Cancellation, Done)):
+            await handle.cancel()
+            return None
+        raise passing_failure(Code.UNREACHABLE, "no worker answers") from None
+    except RPCError as error:
+        if not about_the_workflow(error):
+            raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+    return None

@@ -1,0 +1,1 @@
+"""Campaigns as people see them: how they stand, what their record says, and what would happen."""

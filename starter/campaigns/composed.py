@@ -1,0 +1,69 @@
+"""The whole picture of a campaign: what it knows itself, and how everybody stands at this moment.
+
+Of one that goes on the settled records tell who has ended, and Temporal's visibility who has opened it; of one that has
+ended its outcomes do, whatever else was deleted since.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.campaigns.audience import Audiences
+from activities.campaigns.outcomes import Outcomes
+from activities.campaigns.standing import Line, counted, lines_of
+from activities.campaigns.visibility import TemporalVisibility
+from activities.store import Store
+from starter.context import Context
+from starter.lookup import complete, look_at, suggesting
+from starter.request_ids import id_of
+from workflows.kinds import Kind, Named
+from workflows.model.views import CampaignShow
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A campaign and the line of each of its people; none before its audience is frozen."""
+
+    shown: CampaignShow
+    lines: Sequence[Line] = field(default=(), repr=False)
+    population: dict[str, Any] | None = field(default=None, repr=False)
+    changes: Sequence[dict[str, Any]] = field(default=(), repr=False)
+
+
+async def picture(client: Client, store: Store, id: str) -> Picture:
+    """Everything known of a campaign; `Unknown` when neither Temporal nor the records know it.
+
+    Raises what a document does that is missing or damaged: a record that is not whole is not shown as one.
+    """
+    shown = await look_at(client, store, Named(Kind.CAMPAIGN, id))
+    if not isinstance(shown, CampaignShow):
+        raise TypeError(f"{type(shown).__name__} where a campaign was asked for")
+    if shown.outcomes is not None:
+        outcomes = await Outcomes.read(store, shown.outcomes)
+        return Picture(shown, outcomes.lines, outcomes.population, outcomes.changes)
+    if shown.frozen is None or shown.campaign is None:
+        return Picture(shown)
+    audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changes)
+    known = await TemporalVisibility(client).open_of(id)
+    asked = shown.asked if not shown.status.ended else None
+    walk = lines_of(store, shown.campaign, shown.fingerprint, audience, asked=asked, known=known)
+    lines = [line async for line in walk]
+    counts = counted(lines)
+    live = shown.replace(counts=counts, counted_at=datetime.now(UTC), errors=counts.faulty)
+    changes = [one.change.model_dump(mode="json") for one in audience.amendments]
+    return Picture(live, lines, None, changes)
+
+
+async def of(context: Context, typed: str) -> Picture:
+    """The same by an id as people type it, with the ids that are near to one that nobody knows."""
+    async with suggesting(context.client):
+        return await picture(context.client, context.store, id_of(Kind.CAMPAIGN, typed))
+
+
+async def show(context: Context, typed: str, *, whole: bool = False) -> CampaignShow:
+    """What `campaign show` says."""
+    shown = (await of(context, typed)).shown
+    return await complete(context.store, shown) if whole else shown

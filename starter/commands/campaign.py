@@ -1,0 +1,40 @@
+"""`countersign campaign …`: what an owner does to a living campaign."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from starter.commands.arguments import Id
+from starter.commands.operations import PLAIN, Manner, Operations
+from workflows.kinds import Kind
+from workflows.model.wishes import Exemption, Retry
+
+
+class _Words(Operations):
+    async def exempt(self, id: Id, /, *, person: str, reason: str, manner: Manner = PLAIN) -> None:
+        """Write down that somebody of the audience need not acknowledge; their request ends.
+
+        Parameters
+        ----------
+        person
+            An id of the audience: of the directory, or p-… as the report has it.
+        reason
+            Why; it stands in the record.
+        """
+        await self.carry_out(id, lambda actor: Exemption(actor=actor, person=person, reason=reason), manner)
+
+    async def retry(
+        self, id: Id, /, *, failed: Annotated[bool, Parameter(negative=(), required=True)], manner: Manner = PLAIN
+    ) -> None:
+        """Ask those once more who could not be asked: rows that are right by now, requests that have failed.
+
+        Parameters
+        ----------
+        failed
+            Only those; nobody else is told anything.
+        """
+        await self.carry_out(id, lambda actor: Retry(actor=actor), manner)
+
+
+_WORDS = _Words(Kind.CAMPAIGN)
+exempt, retry, extend, cancel = _WORDS.exempt, _WORDS.retry, _WORDS.extend, _WORDS.cancel

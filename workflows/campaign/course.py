@@ -1,0 +1,232 @@
+"""How far a campaign has come: counts and places, never a list of people, however many they are. Pure."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final, Self
+
+from pydantic import AwareDatetime
+
+from workflows.follow_up.awaited import Nobody
+from workflows.follow_up.memory import FollowUp, Words
+from workflows.model.attention import Attention, AttentionCode
+from workflows.model.base import Model
+from workflows.model.campaign import Campaign, Change, Changed, ChangeKind, Counts, Frozen, Looked, Tally, Walked, Work
+from workflows.model.entries import TimelineEntry
+from workflows.model.notices import NoticeAction
+from workflows.model.subject import Status
+from workflows.names import EXEMPT, EXTEND, RETRY
+
+WISHES_AT_MOST: Final = 50
+"""Changes that are still to be written down."""
+_WARNED: Final = timedelta(days=2)
+"""Before the last day managers begin to hear who is missing."""
+_WEEK: Final = 7
+_WORD_OF: Final = {ChangeKind.EXEMPT: EXEMPT, ChangeKind.EXTENDED: EXTEND, ChangeKind.AGAIN: RETRY}
+"""By which update each is wished."""
+
+
+class Walking(Model):
+    """A walk that is not over: whom it has seen to by now, and for which change it is made."""
+
+    work: Work
+    after: int = 0
+    done: int = 0
+    change: Change | None = None
+
+
+def last_instant(day: date) -> datetime:
+    """The first instant at which a day is over everywhere on earth: what no calendar of anybody's can move."""
+    return datetime.combine(day + timedelta(days=1), time(12), UTC)
+
+
+class Course(FollowUp):
+    """The memory of one campaign."""
+
+    words = Words(
+        subject="campaign",
+        awaited="request",
+        wanted="everybody's acknowledgement",
+        not_the_owner="asked for it and cannot be asked",
+        cancelling="end its open requests",
+    )
+
+    status: Status = Status.OPEN
+    opens_at: AwareDatetime
+    last_due: date
+    """The last day that anybody has."""
+    grace: int
+    """Days."""
+    frozen: Frozen | None = None
+    members: int = 0
+    """Everybody who was ever in the audience."""
+    asked: int = 0
+    """How many of the frozen audience were seen to."""
+    walks: tuple[Walking, ...] = ()
+    wished: tuple[Change, ...] = ()
+    changes: int = 0
+    days: int = 0
+    """Daily looks that are over."""
+    told_to: str = ""
+    """Whom the present look has told last."""
+    counts: Counts = Counts()
+    counted_at: AwareDatetime | None = None
+    tally: Tally | None = None
+    ends_everybody: bool = False
+    waits: int = 0
+    """How often it was waited for requests that should have ended."""
+
+    @classmethod
+    def begin(cls, campaign: Campaign, now: datetime) -> Self:
+        """Nobody was asked."""
+        return cls(
+            request=campaign.id,
+            started_at=now,
+            opens_at=campaign.opens_at,
+            last_due=campaign.due,
+            grace=campaign.grace,
+            timeline=(TimelineEntry(at=now, what="started", who=campaign.requester),),
+        ).timed()
+
+    @property
+    def awaited(self) -> Nobody:
+        """Nobody: its requests await people."""
+        return Nobody()
+
+    @property
+    def phase(self) -> str:
+        """`scheduled`, `opening`, `open` or `closing`."""
+        if self.frozen is None:
+            return "scheduled"
+        if self.ending or self.waits:
+            return "closing"
+        return "opening" if any(walk.change is None for walk in self.walks) else "open"
+
+    def action_of(self, person: str) -> NoticeAction:
+        """To look at it."""
+        return NoticeAction.OPEN
+
+    def give_place(self, person: str, to: str, now: datetime) -> Self:
+        """Nobody has a place in it."""
+        return self
+
+    def shift_turns(self, since: datetime, now: datetime) -> Self:
+        """Nobody's clock runs here."""
+        return self
+
+    def attention(self) -> Iterator[Attention]:
+        """Some of its audience could not be asked."""
+        if (faulty := self.counts.faulty) and self.counted_at:
+            says = f"{faulty} could not be asked: `campaign report` says why, `campaign retry --failed` tries again"
+            yield Attention(code=AttentionCode.NOT_ASKED, since=self.counted_at, says=says)
+
+    def timed(self) -> Self:
+        """With the instants that follow from the last day."""
+        due_at = last_instant(self.last_due)
+        return self.replace(due_at=due_at, closes_at=due_at + timedelta(days=self.grace))
+
+    @property
+    def look_due_at(self) -> datetime:
+        """When the next daily look is due; the first one a day after the opening."""
+        return self.opens_at + timedelta(days=self.days + 1)
+
+    @property
+    def digest_due(self) -> bool:
+        """Whether managers hear of those who are missing."""
+        return self.look_due_at >= last_instant(self.last_due) - _WARNED - timedelta(days=1)
+
+    @property
+    def weekly(self) -> bool:
+        """Whether the owner hears how far it has come."""
+        return (self.days + 1) % _WEEK == 0
+
+    def froze(self, frozen: Frozen, now: datetime) -> Self:
+        """The audience stands: everybody is to be asked."""
+        known = self.replace(
+            frozen=frozen,
+            members=frozen.rows,
+            walks=(Walking(work=Work.START),),
+            counts=Counts(not_told=frozen.rows - frozen.errors, errors=frozen.errors),
+            counted_at=now,
+        )
+        return known.note(now, f"audience of {frozen.rows} frozen", None, frozen.sha256[:12])
+
+    def walked(self, walked: Walked, now: datetime) -> Self:
+        """The first of the walks came so far."""
+        walk, *others = self.walks
+        on = walk.replace(after=walked.after, done=walk.done + walked.done)
+        asked = walked.after if walk.change is None and walk.work is Work.START else self.asked
+        known = self.replace(asked=asked, walks=(*others,) if walked.over else (on, *others))
+        if not walked.over:
+            return known
+        return known.note(now, f"{on.work}: seen to {on.done}", None, on.change.what if on.change else None)
+
+    def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
+        """Somebody wants a change; it gets its number when it is written down."""
+        change = Change(number=0, what=what, by=by, at=now).replace(**about)
+        noted = f"{what} wished" + (f": {change.person}" if change.person else "")
+        known = self.replace(wished=(*self.wished, change))
+        return known.note(now, noted, by, change.reason or None, said=True)
+
+    @property
+    def to_write(self) -> Change | None:
+        """The next change that is to be written down, with its number."""
+        return self.wished[0].replace(number=self.changes + 1) if self.wished else None
+
+    def wrote(self, changed: Changed, now: datetime) -> Self:
+        """The first of the wished changes was written down, or cannot be."""
+        wished, *others = self.wished
+        word, about = _WORD_OF[wished.what], wished.person or ""
+        known = self.replace(wished=tuple(others))
+        if changed.change is None:
+            said = known.replace(operations=self.operations.refused(word, changed.refused, about))
+            return said.note(now, f"not {wished.what}", wished.person, changed.refused)
+        done = known.replace(operations=self.operations.done(word, f"{changed.people} people", about))
+        return done.changed(changed, now)
+
+    def changed(self, changed: Changed, now: datetime) -> Self:
+        """A change stands: those whom it is about are to be seen to."""
+        change = changed.change
+        if change is None:
+            return self
+        joined = changed.people if change.what is ChangeKind.JOINED else 0
+        known = self.replace(
+            changes=change.number,
+            members=self.members + joined,
+            last_due=max(self.last_due, changed.due or self.last_due),
+            walks=(*self.walks, Walking(work=change.what.work, change=change.replace(reason=""))),
+        ).timed()
+        return known.note(now, f"{change.what}: {changed.people}", change.person, None)
+
+    def looked(self, looked: Looked, now: datetime) -> Self:
+        """A daily look came so far."""
+        known = self
+        for one in looked.changes:
+            known = known.changed(one, now)
+        counted = known.replace(counts=looked.counts, counted_at=now)
+        if not looked.over:
+            return counted.replace(told_to=looked.after)
+        return counted.replace(days=self.days + 1, told_to="")
+
+    def missed_looks(self, now: datetime) -> Self:
+        """Of looks that nobody made in time only one is made up for."""
+        late = (now - self.look_due_at) // timedelta(days=1)
+        return self.replace(days=self.days + late) if late > 0 else self
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether somebody is still to be seen to, or something to be written down."""
+        return bool(self.walks or self.wished)
+
+    def end_everybody(self) -> Self:
+        """Walk over the whole audience to end what is open, once."""
+        if self.ends_everybody:
+            return self
+        return self.replace(walks=(Walking(work=Work.END),) if self.frozen else (), wished=(), ends_everybody=True)
+
+    def waited(self) -> Self:
+        """It was waited once more for requests that should have ended."""
+        return self.replace(waits=self.waits + 1)
+
+    def tallied(self, tally: Tally, now: datetime) -> Self:
+        """How everybody stands."""
+        return self.replace(counts=tally.counts, counted_at=now, tally=tally)

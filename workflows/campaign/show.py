@@ -1,0 +1,106 @@
+"""The answer of `campaign show` as far as the campaign itself knows, and the facts of one that has ended."""
+
+from datetime import datetime
+from typing import Final
+
+import workflows.follow_up.show as follow_up
+from workflows.campaign.course import Course
+from workflows.campaign.inputs import CampaignInput
+from workflows.follow_up.show import stamp
+from workflows.model.campaign import Counts
+from workflows.model.settlement import SettledCampaign
+from workflows.model.views import CampaignShow, Next, NextStep
+
+_BAR: Final = 20
+
+
+def show(given: CampaignInput, course: Course, now: datetime) -> CampaignShow:
+    """Everything that the campaign itself knows at `now`; its counts are as of the last look."""
+    campaign, tally = given.campaign, course.tally
+    facts = dict(follow_up.facts(given.subject, given.policy, course, now))
+    following = facts["next"] if course.status.ended or course.problem else _next(course)
+    return CampaignShow(
+        **{
+            **facts,
+            "next": following,
+            "says": _sentence(course, facts["says"]),
+            "title": campaign.title,
+            "campaign": campaign,
+            "fingerprint": given.fingerprint,
+            "version": campaign.document.version,
+            "effective": campaign.document.effective,
+            "approver": campaign.document.approver,
+            "opens_at": course.opens_at,
+            "due": course.last_due,
+            "frozen": course.frozen,
+            "changes": course.changes,
+            "asked": course.asked,
+            "counts": course.counts,
+            "counted_at": course.counted_at,
+            "errors": course.counts.faulty,
+            "outcomes": tally and tally.outcomes,
+            "came": tally.came if tally else 0,
+            "left": tally.left if tally else 0,
+            "people_now": tally and tally.people_now,
+        }
+    )
+
+
+def settled(given: CampaignInput, course: Course) -> SettledCampaign:
+    """The facts that are handed off."""
+    if course.settled_at is None:
+        raise ValueError("the campaign has not ended")
+    return SettledCampaign(
+        campaign=given.campaign.id,
+        kind=given.campaign.kind,
+        outcome=course.status,
+        at=course.settled_at,
+        late=course.counts.late > 0,
+        counts=course.counts,
+        audience_sha256=course.frozen and course.frozen.sha256,
+        outcomes_sha256=course.tally and course.tally.outcomes,
+    )
+
+
+def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
+    """The Web UI's live details in Markdown: the counts as a bar, and the way to all its requests."""
+    counts = shown.counts
+    lines = [f"### {shown.says}", "", f"`{bar(counts)}` {counts.done} of {counts.total}", ""]
+    lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in counts if count]
+    lines += [f"- opens {stamp(shown.opens_at)}", *(f"- {what} {stamp(at)}" for what, at in follow_up.deadlines(shown))]
+    query = f"CsParent%3D%22{workflow_id.replace(':', '%3A')}%22"
+    lines.append(f"- [its requests](/namespaces/{namespace}/workflows?query={query})")
+    lines += [f"- to be told: {one.target} · {one.state} · {one.attempts} attempts" for one in shown.handoffs]
+    return "\n".join(lines)
+
+
+def bar(counts: Counts) -> str:
+    """How much of it is done, as a bar of characters."""
+    filled = _BAR * counts.done // counts.total if counts.total else 0
+    return "█" * filled + "░" * (_BAR - filled)
+
+
+def _next(course: Course) -> Next:
+    if course.frozen is None:
+        return Next(what=NextStep.WAIT, at=course.opens_at, why="it opens")
+    if course.ending:
+        return Next(what=NextStep.WAIT, at=None, why="its open requests are being ended")
+    if course.walks:
+        return Next(what=NextStep.WAIT, at=None, why=f"{course.walks[0].work}: {course.walks[0].after} seen to")
+    if course.closes_at and course.look_due_at < course.closes_at:
+        return Next(
+            what=NextStep.WAIT, at=course.look_due_at, why="the daily look: who joined, who left, who is missing"
+        )
+    return Next(what=NextStep.EXPIRE, at=course.closes_at, why="it closes, and the record is made")
+
+
+def _sentence(course: Course, ended_or_troubled: str) -> str:
+    if course.status.ended or course.problem:
+        return ended_or_troubled
+    if course.ending:
+        return f"Being {course.ending.outcome}: its open requests are ended first"
+    if course.frozen is None:
+        return f"Opens {stamp(course.opens_at)}"
+    if course.phase == "opening":
+        return f"Opening: {course.asked} of {course.frozen.rows} seen to"
+    return f"{course.counts.done} of {course.counts.total} have acknowledged; open until {stamp(course.closes_at)}"

@@ -1,0 +1,245 @@
+"""One campaign: everybody of a frozen audience is asked, the window passes, the record is made (docs/campaigns.md)."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.campaign.show as views
+    import workflows.campaign.wishes as wishes
+    import workflows.follow_up.options as options
+    from workflows.campaign.course import Course
+    from workflows.campaign.inputs import CampaignInput
+    from workflows.follow_up.living import LivingWorkflow
+    from workflows.follow_up.patience import Condition, despite_cancellation, nothing
+    from workflows.kinds import Kind
+    from workflows.model.campaign import Change, Changing, Look, Order, Settle, Tally, Walk
+    from workflows.model.operations import Receipt
+    from workflows.model.settlement import SettledCampaign
+    from workflows.model.subject import Status, Subject
+    from workflows.model.views import CampaignShow
+    from workflows.model.wishes import Exemption, Extension, Retry
+    from workflows.names import CAMPAIGN, EXEMPT, EXTEND, RETRY, SHOW
+    from workflows.ports import CampaignPeople
+
+WAITS: Final = tuple(timedelta(minutes=5) * 2**power for power in range(9)) + (timedelta(days=1),) * 7
+"""How long it is waited, time after time, for requests that should have ended; then the record says that they have not.
+
+Together nine days: an outage of the provider's, and what people do about it.
+"""
+_WHY_AT_MOST: Final = 900
+"""Characters of the reason for which a request is ended."""
+
+
+@workflow.defn(name=CAMPAIGN)
+class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
+    """Asks everybody of a frozen audience and closes with a list in which each stands once, with an outcome."""
+
+    _request: CampaignInput
+
+    @workflow.init
+    def __init__(self, given: CampaignInput) -> None:
+        super().__init__(given, given.carried or Course.begin(given.campaign, workflow.now()))
+
+    @workflow.run
+    @despite_cancellation
+    async def run(self, given: CampaignInput) -> SettledCampaign:
+        """Ask everybody, follow the window to its end, make the record; a cancelled run is like the update `cancel`."""
+        await self.open()
+        await self.follow()
+        await self.close()
+        await self.hand_off()
+        return self.settled()
+
+    async def open(self) -> None:
+        """Freeze the audience at the hour of the opening."""
+        while self._progress.frozen is None and self._goes_on:
+            await self.until(self._progress.opens_at, "the opening", unless=self._ending)
+            if workflow.now() >= self._progress.opens_at:
+                how = options.WALK
+                frozen = await self.call(CampaignPeople.freeze, self._order(Order), how, "freeze", unless=self._ending)
+                if frozen is not None:
+                    self._progress = self._progress.froze(frozen, workflow.now())
+
+    async def follow(self) -> None:
+        """Until it closes: ask everybody, see to what changes, look each day who joined, left, or is missing."""
+        while self._goes_on and (self._progress.unfinished or not self._is_over):
+            news = self.news()
+            await self._write_changes()
+            await self._walk_on()
+            if workflow.now() >= self._progress.look_due_at and not self._is_over:
+                await self._look()
+            if not news():
+                await self.until(self._next_at, "the daily look, or the end")
+            self.continue_as_new_if_suggested()
+
+    async def close(self) -> None:
+        """Have everybody's outcome written down, once; what is open is waited for, but not for ever."""
+        while not self._progress.status.ended:
+            await self._end_everybody()
+            tally = await self._settle()
+            if tally.outcomes or self._progress.frozen is None:
+                self._progress = self._progress.end(self._outcome(tally), workflow.now(), by="countersign")
+                return
+            pause = WAITS[self._progress.waits]
+            self._progress = self._progress.waited()
+            unless = nothing if self._progress.ending else self._ending
+            await self.until(workflow.now() + pause, "requests that should have ended", unless=unless)
+            self.continue_as_new_if_suggested()
+
+    async def _end_everybody(self) -> None:
+        """End what is still open, once: because somebody wants the campaign ended, or it was waited long enough."""
+        ending = self._progress.ending
+        if ending is None and self._progress.waits < len(WAITS):
+            return
+        self._progress = self._progress.end_everybody()
+        while self._progress.walks:
+            who, why = (ending.who, f"cancelled: {ending.why}") if ending else ("countersign", "closed")
+            await self._walk_on(actor=who, reason=f"the campaign was {why}"[:_WHY_AT_MOST])
+            self.continue_as_new_if_suggested()
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._progress.ending is None and not self._progress.status.ended
+
+    @property
+    def _is_over(self) -> bool:
+        closes_at = self._progress.closes_at
+        return closes_at is not None and workflow.now() >= closes_at
+
+    @property
+    def _next_at(self) -> datetime | None:
+        closes_at, look_at = self._progress.closes_at, self._progress.look_due_at
+        return min(closes_at, look_at) if closes_at else look_at
+
+    def _ending(self) -> Condition:
+        return lambda: not self._goes_on
+
+    def _order(self, model: Any, **rest: object) -> Any:
+        course = self._progress
+        return model(
+            campaign=self._request.campaign,
+            frozen=course.frozen,
+            changes=course.changes,
+            fingerprint=self._request.fingerprint,
+            now=workflow.now(),
+            **rest,
+        )
+
+    async def _write_changes(self) -> None:
+        """Write down what people wished of the audience, one change after the other."""
+        while self._goes_on and (change := self._progress.to_write) is not None:
+            changed = await self.call(
+                CampaignPeople.change,
+                self._order(Changing, change=change),
+                options.WALK,
+                f"write down: {change.what}",
+                unless=self._ending,
+            )
+            if changed is not None:
+                self._progress = self._progress.wrote(changed, workflow.now())
+
+    async def _walk_on(self, actor: str = "countersign", reason: str = "") -> None:
+        """Go on with the first of the walks for some minutes, or to its end."""
+        if not self._progress.walks:
+            return
+        walk = self._progress.walks[0]
+        change = walk.change
+        order = self._order(
+            Walk,
+            work=walk.work,
+            after=walk.after,
+            change=change and change.number,
+            actor=change.by if change else actor,
+            reason=_because(change) if change else reason,
+        )
+        unless = nothing if self._progress.ending else self._ending
+        summary = f"{walk.work} behind {walk.after}"
+        walked = await self.call(CampaignPeople.walk, order, options.WALK, summary, unless=unless)
+        if walked is not None:
+            self._progress = self._progress.walked(walked, workflow.now())
+
+    async def _look(self) -> None:
+        """The daily look; one that comes late stands for those that were missed."""
+        course = self._progress = self._progress.missed_looks(workflow.now())
+        order = self._order(
+            Look, day=course.days + 1, after=course.told_to, digest=course.digest_due, weekly=course.weekly
+        )
+        looked = await self.call(CampaignPeople.look, order, options.WALK, "the daily look", unless=self._ending)
+        if looked is not None:
+            self._progress = self._progress.looked(looked, workflow.now())
+
+    async def _settle(self) -> Tally:
+        """How everybody stands by the records; the list is written once nobody is open, or nobody is waited for."""
+        if self._progress.frozen is None:
+            return Tally(counts=self._progress.counts)
+        order = self._order(
+            Settle,
+            expected=self._progress.members,
+            ended=self._progress.ending is not None,
+            final=self._progress.waits >= len(WAITS),
+        )
+        tally = await self.call(CampaignPeople.settle, order, options.WALK, "how everybody stands")
+        if tally is None:
+            raise RuntimeError("nothing but an answer ends this call")
+        self._progress = self._progress.tallied(tally, workflow.now())
+        return tally
+
+    def _outcome(self, tally: Tally) -> Status:
+        if self._progress.ending:
+            return self._progress.ending.outcome
+        return Status.DONE_WITH_ERRORS if tally.counts.faulty else Status.DONE
+
+    @workflow.query(name=SHOW, description="How far it has come: counts, the window, what was done")
+    def show(self) -> CampaignShow:
+        """What the campaign knows of the answer of `campaign show`."""
+        return self.shown(self._progress, workflow.now())
+
+    @workflow.update(name=EXEMPT, description="Somebody of the audience need not acknowledge, and why")
+    def exempt(self, wish: Exemption) -> Receipt:
+        """Write down that somebody need not acknowledge, and end their request."""
+        return self._take_down(wishes.exempt, wish)
+
+    @exempt.validator
+    def _may_exempt(self, wish: Exemption) -> None:
+        self._allow(wish, wishes.refuse_exempt(self._progress, wish))
+
+    @workflow.update(name=EXTEND, description="Keep it open longer, for everybody")
+    def extend(self, wish: Extension) -> Receipt:
+        """Give everybody who is open until a later day."""
+        return self._take_down(wishes.later, wish)
+
+    @extend.validator
+    def _may_extend(self, wish: Extension) -> None:
+        self._allow(wish, wishes.refuse_later(self._progress, wish, workflow.now()))
+
+    @workflow.update(name=RETRY, description="Ask those once more who could not be asked")
+    def retry(self, wish: Retry) -> Receipt:
+        """Ask those once more who could not be asked: rows that were wrong, requests that have failed."""
+        return self._take_down(wishes.retry, wish)
+
+    @retry.validator
+    def _may_retry(self, wish: Retry) -> None:
+        self._allow(wish, wishes.refuse_retry(self._progress, wish))
+
+    @property
+    def subject(self) -> Subject:
+        """The campaign."""
+        return self._request.subject
+
+    def settled(self) -> SettledCampaign:
+        """How it ended, and how many stand how."""
+        return views.settled(self._request, self._progress)
+
+    def shown(self, memory: Course, now: datetime) -> CampaignShow:
+        """What the campaign knows of the answer of `campaign show`, by this memory."""
+        return views.show(self._request, memory, now)
+
+    def details(self, shown: Any) -> str:
+        """The counts, and the way to its requests."""
+        return views.details(shown, workflow.info().namespace, Kind.CAMPAIGN.workflow_id(shown.id))
+
+
+def _because(change: Change) -> str:
+    return f"{change.what} in the campaign"

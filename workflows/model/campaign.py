@@ -1,0 +1,261 @@
+"""What a campaign is: one document, a frozen audience, a window; and the walks over the audience that its life is."""
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.policy import Policy
+from workflows.model.request import Document
+from workflows.model.subject import Subject
+
+
+class Joiners(StrEnum):
+    """What becomes of somebody who comes into the audience's group while the campaign runs."""
+
+    ADD = "add"
+    IGNORE = "ignore"
+
+
+class Leavers(StrEnum):
+    """What becomes of somebody who leaves it, or the directory."""
+
+    DROP = "drop"
+    KEEP = "keep"
+
+
+class Source(Model):
+    """Who the audience is before it is frozen: a group of the directory, or rows in the store, by their SHA-256."""
+
+    group: str | None = None
+    rows: str | None = None
+
+
+class Campaign(Subject):
+    """A campaign as it was asked for; its requester is its owner, and it asks nobody itself: its requests do.
+
+    `due` is the last day of the window, `grace` how many days after it somebody may still be late; `within` is how many
+    days somebody has who joins. `asking` is the policy of each request, the campaign's own says who hears of its end.
+    """
+
+    type: Kind = Kind.CAMPAIGN
+    document: Document
+    source: Source
+    opens_at: AwareDatetime
+    due: date
+    grace: int = 0
+    joiners: Joiners = Joiners.IGNORE
+    within: int = 14
+    leavers: Leavers = Leavers.KEEP
+    message: str | None = None
+    """What the owner writes to everybody, by its reference: the text is in the store."""
+    asking: Policy
+
+    @property
+    def subject(self) -> Subject:
+        """What everyone needs to know who tells people about it."""
+        return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
+
+
+class Frozen(Model):
+    """The audience as it was at the opening: the store has it under `sha256`; `errors` of its rows cannot be asked."""
+
+    sha256: str
+    rows: int
+    errors: int
+    at: AwareDatetime
+
+
+class Work(StrEnum):
+    """What a walk over the audience does with each of those it is for."""
+
+    START = "start"
+    END = "end"
+    EXTEND = "extend"
+
+
+class ChangeKind(StrEnum):
+    """Why the audience, or its time, is not what it was at the opening."""
+
+    JOINED = "joined"
+    LEFT = "left"
+    EXEMPT = "exempt"
+    EXTENDED = "extended"
+    AGAIN = "again"
+
+    @property
+    def work(self) -> Work:
+        """What follows from it for the people it is about."""
+        match self:
+            case ChangeKind.JOINED | ChangeKind.AGAIN:
+                return Work.START
+            case ChangeKind.EXTENDED:
+                return Work.EXTEND
+            case _:
+                return Work.END
+
+
+class Change(Model):
+    """A change that somebody wants, or that the daily look found, with its number in the campaign's history.
+
+    `person` is whom it is about (exempt); of a joining, a leaving or a retry the store knows the people. `reason` is
+    the words of whoever wants it.
+    """
+
+    number: int
+    what: ChangeKind
+    by: str
+    at: AwareDatetime
+    person: str | None = None
+    due: date | None = None
+    reason: str = ""
+
+
+class Order(Model):
+    """What every activity of a campaign is told: the campaign, and how far its audience is known.
+
+    `changes` is how many of them are written; what is behind that number is not there yet.
+    """
+
+    campaign: Campaign
+    frozen: Frozen | None = None
+    changes: int = 0
+    fingerprint: str
+    now: AwareDatetime
+
+    @property
+    def workflow_id(self) -> str:
+        """The campaign's."""
+        return self.campaign.workflow_id
+
+
+class Walk(Order):
+    """Go on with a walk behind the member at `after`, in the order of the audience; of a `change` those it is about.
+
+    `actor` and `reason` are of whoever wants it, for what is told to each request.
+    """
+
+    work: Work
+    after: int = 0
+    change: int | None = None
+    actor: str = "countersign"
+    reason: str = ""
+
+
+class Walked(Model):
+    """How far a walk came: the place of the last member it has seen to, how many it did something for or could not.
+
+    `over` once it has seen to everybody.
+    """
+
+    after: int
+    done: int = 0
+    refused: int = 0
+    over: bool = False
+
+
+class Changing(Order):
+    """Write a change down, with the people it is about; a repetition writes the same."""
+
+    change: Change
+
+
+class Look(Order):
+    """The daily look: who has joined or left since, what managers and the owner are to hear today.
+
+    `day` counts from the opening; `weekly` when the owner gets their line.
+    """
+
+    day: int
+    after: str = ""
+    """The manager who was told last."""
+    digest: bool = False
+    weekly: bool = False
+
+
+class Changed(Model):
+    """What became of a change: how many people it is about, nobody when it is `refused` in words.
+
+    `due` is the last day that anybody has by now.
+    """
+
+    change: Change | None = None
+    people: int = 0
+    refused: str = ""
+    due: date | None = None
+
+
+class Looked(Model):
+    """What the daily look has found and done; not `over`: go on behind `after`."""
+
+    changes: tuple[Changed, ...] = ()
+    counts: "Counts"
+    told: int = 0
+    after: str = ""
+    over: bool = True
+
+
+class Counts(Model):
+    """How everybody who ever was in the audience stands; each is counted once (outside contract: `counts`)."""
+
+    not_told: int = 0
+    told: int = 0
+    opened: int = 0
+    acknowledged: int = 0
+    late: int = 0
+    declined: int = 0
+    expired: int = 0
+    cancelled: int = 0
+    failed: int = 0
+    exempt: int = 0
+    dropped: int = 0
+    errors: int = 0
+    not_started: int = 0
+
+    @property
+    def total(self) -> int:
+        """Everybody."""
+        return sum(dict(self).values())
+
+    @property
+    def open(self) -> int:
+        """Those who may still acknowledge."""
+        return self.not_told + self.told + self.opened
+
+    @property
+    def done(self) -> int:
+        """Those who have."""
+        return self.acknowledged + self.late
+
+    @property
+    def faulty(self) -> int:
+        """Those whom nobody could ask, by a fault of the file or of the provider."""
+        return self.errors + self.failed
+
+
+class Settle(Order):
+    """Walk the whole audience and say how each of it stands by the records; the list is written once nobody is open.
+
+    `expected` is how many people the workflow knows of: where it is another number, nothing is written. With `ended`
+    nobody is asked any more; with `final` the list is written although some are open, who count as failed.
+    """
+
+    expected: int
+    ended: bool = False
+    final: bool = False
+
+
+class Tally(Model):
+    """How everybody stands; `outcomes` is the SHA-256 of the line of each, and the population then and now."""
+
+    counts: Counts
+    outcomes: str | None = None
+    came: int = 0
+    left: int = 0
+    people_now: int | None = None
+    """Of the group, as the directory has it now; None for an audience that is no group."""
+
+
+Looked.model_rebuild()
