@@ -11,7 +11,7 @@ from activities.http.pacing import Pacer
 from starter.settings import load
 from tests.servers import own_namespace
 from worker import at_work, workers
-from workflows.names import SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 pytestmark = pytest.mark.real_server
 
@@ -70,6 +70,6 @@ async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    asked = {WORKFLOW_QUEUE: [nothing], SIGNATURE_QUEUE: [nothing]}
+    asked = {WORKFLOW_QUEUE: [nothing], CAMPAIGN_QUEUE: [nothing], SIGNATURE_QUEUE: [nothing]}
     them = workers(client, asked, Pacer(5), settings)
-    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None, None, None]
+    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 4

@@ -132,7 +132,6 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
 
 def _asking(policy: Policy, file: CampaignFile) -> Policy:
     """The policy of each request: nobody is escalated to one by one, and only the campaign tells of an end."""
-    tells = policy.tell_requester.replace(started=False, signed=False, trouble=False)
     window, grace = file.window or policy.window, file.grace or policy.grace
     return policy.replace(
         window=window if window[-1] in "dw" else f"{max(1, days_of(window))}d",
@@ -142,7 +141,7 @@ def _asking(policy: Policy, file: CampaignFile) -> Policy:
         handoff=(),
         self_delegate=False,
         urgent=False,
-        tell_requester=tells,
+        told_together=True,
     )
 
 

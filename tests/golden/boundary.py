@@ -9,6 +9,7 @@ from temporalio import workflow
 
 from workflows import ports
 from workflows.model.records import SettledRecord
+from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.ports import Port
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -66,7 +67,12 @@ def _types(annotation: Any) -> Iterator[type[Any]]:
 
 
 def _methods() -> Iterator[Any]:
-    for followed_up in (SignatureRequestWorkflow, TaskWorkflow, CustomerOnboardingWorkflow):
+    for followed_up in (
+        SignatureRequestWorkflow,
+        TaskWorkflow,
+        CustomerOnboardingWorkflow,
+        AcknowledgementCampaignWorkflow,
+    ):
         messages = workflow._Definition.must_from_class(followed_up)
         yield messages.run_fn
         for kind in (messages.signals, messages.queries, messages.updates):

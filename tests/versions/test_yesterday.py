@@ -14,9 +14,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
+from workflows.campaign.inputs import CampaignInput
 from workflows.model.provider import ProviderEvent
 from workflows.model.settlement import Settled, SettledTask
 from workflows.names import (
+    CAMPAIGN,
     CUSTOMER_ONBOARDING,
     PROVIDER_EVENT,
     SIGNATURE_REQUEST,
@@ -33,6 +35,7 @@ INPUTS: dict[str, Any] = {
     SIGNATURE_REQUEST: SignatureRequest,
     TASK: TaskInput,
     CUSTOMER_ONBOARDING: OnboardingInput,
+    CAMPAIGN: CampaignInput,
 }
 SIGNALS = {PROVIDER_EVENT: ProviderEvent, SIGNATURE_SETTLED: Settled, TASK_SETTLED: SettledTask}
 RELEASED = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))

@@ -38,4 +38,5 @@ def test_activity_names_are_pinned() -> None:
         "create_signature_request", "observe_document", "cancel_signature_request", "forward_signer",
         "deliver_notices", "plan_agenda", "look_at_stand_in", "hand_off", "send_sign_in",
             "start_parts", "look_at_parts", "end_parts",
+            "freeze_audience", "walk_audience", "change_audience", "look_at_audience", "settle_audience",
     }  # fmt: skip

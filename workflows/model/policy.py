@@ -78,13 +78,11 @@ class Target(Model):
 
 
 class TellRequester(Model):
-    """What the requester hears of."""
+    """What the requester hears of; of endings that need somebody they hear in any case."""
 
     started: bool = True
     """That people were asked, without a sound, and where it can be followed."""
     signed: bool = True
-    trouble: bool = True
-    """Of any other ending, and of whoever cannot be reached; false only where a campaign tells of all together."""
 
 
 class Policy(Model):
@@ -110,3 +108,5 @@ class Policy(Model):
     escalation: Escalation | None = Escalation()
     handoff: tuple[Target, ...] = ()
     tell_requester: TellRequester = TellRequester()
+    told_together: bool = False
+    """Whether the requester hears of it from a campaign, which tells of all together; no file says so."""
