@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, NamedTuple, Self
 
-from activities.store import Home, Store
+from activities.store import Store
 from workflows.model.campaign import Campaign, Change, ChangeKind, Order
 
 AUDIENCE_AT_MOST: Final = 200_000
@@ -62,20 +62,26 @@ class Member:
 
 @dataclass(frozen=True)
 class Amendment:
-    """A change as the store has it, with the rows it is about: whoever joined, left, is exempt, or is asked again."""
+    """A change as the store has it, with the rows it is about: whoever joined, left, is exempt, or is asked again.
+
+    `before` is the SHA-256 of the change before it, so that the last one vouches for all of them.
+    """
 
     change: Change
     rows: tuple[Row, ...] = ()
+    before: str | None = None
 
     def dumped(self) -> bytes:
         """As JSON, byte-equal for the same."""
-        return _json({"version": _FORM, "change": self.change.model_dump(mode="json"), "rows": self.rows})
+        change = self.change.model_dump(mode="json")
+        return _json({"version": _FORM, "before": self.before, "change": change, "rows": self.rows})
 
     @classmethod
     def loaded(cls, content: bytes) -> Self:
         """What was dumped."""
         found = json.loads(content)
-        return cls(Change.model_validate(found["change"]), tuple(Row(*row) for row in found["rows"]))
+        rows = tuple(Row(*row) for row in found["rows"])
+        return cls(Change.model_validate(found["change"]), rows, found["before"])
 
 
 def dumped(rows: Iterable[Row]) -> bytes:
@@ -168,7 +174,7 @@ class Audiences:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._read: dict[tuple[str, int], Audience] = {}
+        self._read: dict[tuple[str, str, str | None], Audience] = {}
 
     async def freeze(self, rows: Iterable[Row]) -> str:
         """Keep rows under the SHA-256 that is returned."""
@@ -176,32 +182,33 @@ class Audiences:
 
     async def rows(self, sha256: str) -> tuple[Row, ...]:
         """The rows kept under a SHA-256; raises what a document does that is missing or damaged."""
-        content = b"".join([piece async for piece in (await self._store.document(sha256)).pieces(1 << 18)])
-        return loaded(content)
+        return loaded(await self._content(sha256))
+
+    async def _content(self, sha256: str) -> bytes:
+        return b"".join([piece async for piece in (await self._store.document(sha256)).pieces(1 << 18)])
 
     async def of(self, order: Order) -> Audience:
-        """The audience that an order is about, with as many changes as it knows of."""
+        """The audience that an order is about, after the changes that it knows of."""
         if order.frozen is None:
             raise ValueError("the audience is not frozen yet")
-        return await self.read(order.campaign, order.frozen.sha256, order.changes)
+        return await self.read(order.campaign, order.frozen.sha256, order.changed)
 
-    async def read(self, campaign: Campaign, sha256: str, changes: int) -> Audience:
-        """The same by its parts."""
-        key = (f"{campaign.id}/{sha256}", changes)
+    async def read(self, campaign: Campaign, sha256: str, changed: str | None) -> Audience:
+        """The same by its parts; raises what a document does that is missing or damaged."""
+        key = (campaign.id, sha256, changed)
         if key not in self._read:
-            home = Home.of(campaign.workflow_id)
-            kept = await self._store.read_changes(home, changes)
-            amendments = [Amendment.loaded(content) for content in kept]
+            amendments: list[Amendment] = []
+            while changed is not None:
+                amendments.insert(0, Amendment.loaded(await self._content(changed)))
+                changed = amendments[0].before
             self._read[key] = Audience.of(await self.rows(sha256), campaign, amendments)
             while len(self._read) > self._KEPT:
                 del self._read[next(iter(self._read))]
         return self._read[key]
 
-    async def write(self, campaign: Campaign, amendment: Amendment) -> Amendment:
-        """Write a change under its number, unless it is there: then what is there counts."""
-        home = Home.of(campaign.workflow_id)
-        content = await self._store.write_change(home, amendment.change.number, amendment.dumped())
-        return Amendment.loaded(content)
+    async def write(self, amendment: Amendment) -> str:
+        """Write a change; the SHA-256 that the next one names."""
+        return await self._store.put_document(amendment.dumped())
 
 
 def repeated(rows: Iterable[Row]) -> Iterator[Row]:

@@ -6,7 +6,7 @@ Nothing here holds more of an audience in a history than counts and a place; eve
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -126,7 +126,7 @@ class People(CampaignPeople):
                 case ChangeKind.AGAIN:
                     return await self._again(order, audience)
                 case _:
-                    return await self._written(order.campaign, Amendment(order.change))
+                    return await self._written(order, order.change)
 
     async def _exempt(self, order: Changing, audience: Audience) -> Changed:
         change = order.change
@@ -138,7 +138,7 @@ class People(CampaignPeople):
         record = (await records_of(self.store, order.campaign, [member])).get(member.person)
         if record and record["show"]["status"] == Status.SIGNED:
             return Changed(refused=f"{change.person} has acknowledged already")
-        return await self._written(order.campaign, Amendment(change, (member.row._replace(says=""),)))
+        return await self._written(order, change, (member.row._replace(says=""),))
 
     async def _again(self, order: Changing, audience: Audience) -> Changed:
         """Rows that are right by now, and requests that have failed."""
@@ -155,17 +155,16 @@ class People(CampaignPeople):
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
         if not right:
             return Changed(refused="nobody can be asked who could not be asked before")
-        return await self._written(order.campaign, Amendment(order.change, right))
+        return await self._written(order, order.change, right)
 
-    async def _written(self, campaign: Campaign, amendment: Amendment, due: date | None = None) -> Changed:
-        """Written down with its words kept apart; what stands there already counts."""
-        change = amendment.change
+    async def _written(self, order: Order, change: Change, about: tuple[Row, ...] = ()) -> Changed:
+        """Written down behind the changes that the order knows of, with its words kept apart."""
         if change.reason:
-            home = Home.of(campaign.workflow_id)
+            home = Home.of(order.workflow_id)
             reason = await self.store.keep_text(home, f"change-{change.number}", change.reason)
-            amendment = replace(amendment, change=change.replace(reason=str(reason)))
-        kept = await self._audiences.write(campaign, amendment)
-        return Changed(change=kept.change.replace(reason=""), people=len(kept.rows), due=kept.change.due or due)
+            change = change.replace(reason=str(reason))
+        sha256 = await self._audiences.write(Amendment(change, about, order.changed))
+        return Changed(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)
 
     async def look(self, look: Look) -> Looked:
         """See the port."""
@@ -182,13 +181,29 @@ class People(CampaignPeople):
         population = await Population.of(look.campaign, audience, self.directory)
         if population is None or self.directory.warning:
             return ()
-        changes: list[Changed] = []
+        moved: list[tuple[ChangeKind, Sequence[str], date | None]] = []
         if look.campaign.joiners is Joiners.ADD and population.came:
-            for due, came in await self._joining(look, population.came):
-                changes.append(await self._noticed(look, ChangeKind.JOINED, came, len(changes), due))
+            joining = await self._joining(look, population.came)
+            moved += [(ChangeKind.JOINED, came, due) for due, came in joining]
         if look.campaign.leavers is Leavers.DROP and population.left:
-            changes.append(await self._noticed(look, ChangeKind.LEFT, population.left, len(changes)))
+            moved.append((ChangeKind.LEFT, population.left, None))
+        changes: list[Changed] = []
+        for what, people, due in moved:
+            about = await self._rows_of(look, what, people)
+            if about:
+                change = Change(number=look.changes + 1, what=what, by="countersign", at=look.now, due=due)
+                changed = await self._written(look, change, about)
+                changes.append(changed.replace(new=_new(audience, about) if what is ChangeKind.JOINED else 0))
+                look = look.replace(changes=change.number, changed=changed.sha256)
         return tuple(changes)
+
+    async def _rows_of(self, look: Look, what: ChangeKind, people: Sequence[str]) -> tuple[Row, ...]:
+        """The rows of those who joined and can be asked, or of those who left."""
+        given = [Row(0, id) for id in people]
+        if what is ChangeKind.LEFT:
+            return tuple(given)
+        placed = await rows.placed(given, {}, self.directory, look.campaign.id)
+        return tuple(row for row in placed if not row.says)
 
     async def _joining(self, look: Look, came: Sequence[str]) -> list[tuple[date, list[str]]]:
         """Until when those have who came, by the day on which they joined, else on which they were first seen."""
@@ -200,15 +215,6 @@ class People(CampaignPeople):
             due = from_ + timedelta(days=look.campaign.within)
             found.setdefault(due if due > today else today + timedelta(days=look.campaign.within), []).append(id)
         return sorted(found.items())
-
-    async def _noticed(
-        self, look: Look, what: ChangeKind, people: Sequence[str], before: int, due: date | None = None
-    ) -> Changed:
-        number = look.changes + before + 1
-        change = Change(number=number, what=what, by="countersign", at=look.now, due=due)
-        placed = await rows.placed([Row(0, id) for id in people], {}, self.directory, look.campaign.id)
-        about = tuple(row for row in placed if what is ChangeKind.LEFT or not row.says)
-        return await self._written(look.campaign, Amendment(change, tuple(row._replace(says="") for row in about)), due)
 
     async def _told(self, look: Look, lines: Sequence[Line]) -> tuple[int, str]:
         """How many heard of it, and behind whom to go on; empty when nobody is left."""
@@ -277,6 +283,12 @@ class People(CampaignPeople):
         if status.broken_off:
             return line._replace(status=Standing.FAILED, reason=f"its workflow was {status}")
         return None
+
+
+def _new(audience: Audience, joined: Sequence[Row]) -> int:
+    """How many of them were never in the audience: others come back."""
+    gone = {member.person for member in audience.members if member.out is ChangeKind.LEFT}
+    return sum(row.person not in gone for row in joined)
 
 
 def _after(look: Look) -> str:

@@ -125,21 +125,6 @@ class Store:
         """The settled records of many, None for those that have none; bounded by how many are asked for at once."""
         return await self._objects.read_many([home.file("records") for home in homes])
 
-    async def write_change(self, home: Home, number: int, content: bytes) -> bytes:
-        """Write a change of an audience, once; what is there under its number by then."""
-        name = _change(home, number)
-        if await self._objects.create(name, content):
-            return content
-        return await self._objects.read(name) or content
-
-    async def read_changes(self, home: Home, last: int) -> list[bytes]:
-        """The changes of an audience up to this number; `DocumentMissing` when one is not there."""
-        names = [_change(home, number) for number in range(1, last + 1)]
-        found = await self._objects.read_many(names)
-        if None in found:
-            raise DocumentMissing(names[found.index(None)])
-        return [content for content in found if content is not None]
-
     async def note_dead(self, home: Home, content: bytes) -> None:
         """Put into the index that somebody will never hear how this ended; a repetition replaces its own entry."""
         await self._objects.replace(f"{_dead_hand_offs(home.kind)}/{home.id}.json", content)
@@ -281,10 +266,6 @@ class Store:
 
 def _dead_hand_offs(kind: str) -> str:
     return f"handoffs/dead/{kind}"
-
-
-def _change(home: Home, number: int) -> str:
-    return f"{home.on('changes')}/{number}.json"
 
 
 def _cover(home: Home) -> str:

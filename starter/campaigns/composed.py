@@ -46,7 +46,7 @@ async def picture(client: Client, store: Store, id: str) -> Picture:
         return Picture(shown, outcomes.lines, outcomes.population, outcomes.changes)
     if shown.frozen is None or shown.campaign is None:
         return Picture(shown)
-    audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changes)
+    audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changed)
     known = await TemporalVisibility(client).open_of(id)
     asked = shown.asked if not shown.status.ended else None
     walk = lines_of(store, shown.campaign, shown.fingerprint, audience, asked=asked, known=known)

@@ -43,7 +43,6 @@ from workflows import names
 from workflows.campaign.inputs import CampaignInput
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.kinds import Kind
-from workflows.model.campaign import Frozen
 from workflows.model.operations import Receipt
 from workflows.model.provider import ProviderEvent, SignerSeen
 from workflows.model.request import SignerState
@@ -265,9 +264,11 @@ class Campaigns:
         except RPCError:
             return False
 
-    async def audience(self, frozen: Frozen, changes: int) -> Audience:
+    async def audience(self) -> Audience:
         """The audience with its changes, as the store has it."""
-        return await Audiences(self.company.store).read(self.given.campaign, frozen.sha256, changes)
+        shown = await self.shown()
+        assert shown.frozen is not None
+        return await Audiences(self.company.store).read(self.given.campaign, shown.frozen.sha256, shown.changed)
 
     async def lines(self) -> dict[str, Line]:
         """The line of each person in the record of a campaign that has ended."""

@@ -1,27 +1,269 @@
 """The life of a campaign: everybody of a frozen audience is asked, and each stands once in its record."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from tests.campaigns.stage import OWNER, a_file, campaign, staff
+import pytest
+
+from activities.campaigns.walks import Stride
+from tests.campaigns.stage import OWNER, a_file, a_person, campaign, in_days, staff
+from workflows.model.attention import AttentionCode
+from workflows.model.campaign import ChangeKind
+from workflows.model.operations import OperationState
 from workflows.model.subject import Status
+from workflows.model.wishes import Cancellation, Exemption, Extension, Retry
+
+THREE = ("ada", "bo", "cas")
+
+
+def states(lines: dict[str, Any]) -> dict[str, str]:
+    """How everybody stands."""
+    return {person: line.status for person, line in lines.items()}
 
 
 async def test_everybody_is_asked_once_and_stands_in_the_record_with_an_outcome(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(), staff("ada", "bo", "cas")) as it:
+    async with campaign(tmp_path, a_file(), staff(*THREE), record="campaign-happy") as it:
         opened = await it.opened()
         assert opened.frozen is not None
         assert (opened.frozen.rows, opened.frozen.errors) == (3, 0)
-        assert [it.told(person) for person in ("ada", "bo", "cas")] == [["ready"]] * 3
+        assert [it.told(person) for person in THREE] == [["ready"]] * 3
         await it.signs("ada")
         await it.signs("bo", Status.DECLINED)
         await it.days_pass(30)
         ended = await it.handle.result()
+        lines, outcomes = await it.lines(), await it.outcomes()
+    assert ended.outcome is Status.DONE
+    assert states(lines) == {"ada": "acknowledged", "bo": "declined", "cas": "expired"}
+    assert (ended.counts.acknowledged, ended.counts.declined, ended.counts.expired) == (1, 1, 1)
+    assert ended.counts.total == opened.frozen.rows
+    assert it.told(OWNER).count("settled") == 1
+    assert (lines["ada"].department, lines["ada"].manager) == ("sales", "chair")
+    assert outcomes.population == {"opening": 3, "close": 3, "came": [], "left": []}
+
+
+async def test_the_silent_are_reminded_on_their_own_calendar_and_their_manager_hears_once_a_day(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
+        await it.opened()
+        await it.signs("ada")
+        await it.days_pass(10)
+        assert it.told("chair") == []
+        assert it.told("cas") == ["ready", "reminder-1", "reminder-2", "reminder-3"]
+        await it.days_pass(20)
+        await it.handle.result()
+    digests = [stage for stage in it.told("chair") if stage.startswith("digest")]
+    assert len(digests) == len(set(digests)) == 9
+    assert [stage.partition("-")[0] for stage in it.told("cas")][4:] == [*["warning"] * 3, *["overdue"] * 2, "settled"]
+    assert "ada" not in [person for stage, person in it.push.stages() if stage.startswith("warning")]
+    assert [stage for stage in it.told(OWNER) if stage.startswith("progress")] == [
+        "progress-7",
+        "progress-14",
+        "progress-21",
+    ]
+
+
+async def test_who_acknowledges_in_the_days_of_grace_is_late(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
+        await it.opened()
+        await it.days_pass(17)
+        await it.signs("ada")
+        await it.days_pass(13)
+        ended = await it.handle.result()
+        lines = await it.lines()
+    assert (lines["ada"].status, lines["ada"].late, ended.late) == ("late", True, True)
+
+
+async def test_whoever_joins_has_a_window_of_their_own_and_the_close_waits_for_it(tmp_path: Path) -> None:
+    file = a_file(joiners={"rule": "add", "within": "14d"})
+    async with campaign(tmp_path, file, staff("ada")) as it:
+        await it.opened()
+        await it.signs("ada")
+        await it.days_pass(9)
+        it.company.hires(a_person("newcomer"))
+        await it.days_pass(2)
+        assert it.told("newcomer") == ["ready"]
+        shown = await it.until(lambda shown: shown.changes == 1)
+        assert shown.due == in_days(await it.now(), 13)
+        await it.days_pass(16)
+        assert (await it.shown()).status is Status.OPEN
+        await it.signs("newcomer")
+        await it.days_pass(12)
+        await it.handle.result()
+        lines, outcomes = await it.lines(), await it.outcomes()
+    assert states(lines) == {"ada": "acknowledged", "newcomer": "late"}
+    assert outcomes.population is not None
+    assert outcomes.population["came"] == [{"person": "newcomer", "decided": "added"}]
+    assert [change["what"] for change in outcomes.changes] == [ChangeKind.JOINED]
+
+
+async def test_whoever_joins_where_that_is_ignored_is_in_the_reconciliation_only(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff("ada")) as it:
+        await it.opened()
+        it.company.hires(a_person("newcomer"))
+        await it.days_pass(30)
+        await it.handle.result()
+        lines, outcomes = await it.lines(), await it.outcomes()
+    assert list(lines) == ["ada"]
+    assert outcomes.population == {
+        "opening": 1,
+        "close": 2,
+        "came": [{"person": "newcomer", "decided": "ignored"}],
+        "left": [],
+    }
+
+
+@pytest.mark.parametrize(("rule", "state"), [("drop", "dropped"), ("keep", "expired")])
+async def test_whoever_leaves_is_dropped_or_kept_as_the_file_says(tmp_path: Path, rule: str, state: str) -> None:
+    async with campaign(tmp_path, a_file(leavers=rule), staff(*THREE)) as it:
+        await it.opened()
+        it.company.loses("cas")
+        await it.days_pass(30)
+        await it.handle.result()
+        lines, outcomes = await it.lines(), await it.outcomes()
+    assert lines["cas"].status == state
+    assert outcomes.population is not None
+    decided = "dropped" if rule == "drop" else "kept"
+    assert outcomes.population["left"] == [{"person": "cas", "decided": decided}]
+
+
+async def test_who_comes_back_is_asked_again_and_stands_once(tmp_path: Path) -> None:
+    file = a_file(leavers="drop", joiners={"rule": "add", "within": "7d"})
+    async with campaign(tmp_path, file, staff(*THREE)) as it:
+        await it.opened()
+        it.company.loses("cas")
+        await it.days_pass(2)
+        it.company.hires(a_person("cas"))
+        await it.days_pass(2)
+        assert it.told("cas").count("ready") == 2
+        await it.days_pass(30)
+        await it.handle.result()
+        lines = await it.lines()
+    assert states(lines) == {"ada": "expired", "bo": "expired", "cas": "expired"}
+    assert lines["cas"].request == "conduct.cas.r2"
+
+
+async def test_who_is_exempt_is_asked_no_more_and_stands_with_the_reason(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
+        await it.opened()
+        await it.signs("ada")
+        receipt = await it.wish(Exemption(actor=OWNER, person="bo", reason="on leave for the year"), op="exempt-1")
+        assert receipt.state is OperationState.OPEN
+        await it.until(lambda shown: shown.changes == 1)
+        await it.at_rest()
+        await it.wish(Exemption(actor=OWNER, person="ada", reason="too late"), op="exempt-2")
+        await it.wish(Exemption(actor=OWNER, person="nobody", reason="who"), op="exempt-3")
+        await it.until(lambda shown: sum(entry.what == "not exempt" for entry in shown.timeline) == 2)
+        refused = [entry.why for entry in (await it.shown()).timeline if entry.what == "not exempt"]
+        await it.days_pass(30)
+        await it.handle.result()
+        lines = await it.lines()
+    assert refused == ["ada has acknowledged already", "nobody is not in the audience"]
+    assert states(lines) == {"ada": "acknowledged", "bo": "exempt", "cas": "expired"}
+    assert lines["bo"].reason.startswith("text:") or "change-1" in lines["bo"].reason
+    assert not [stage for stage in it.told("bo") if stage.startswith("reminder")]
+
+
+async def test_a_later_end_is_everybodys(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(grace="0d"), staff(*THREE)) as it:
+        await it.opened()
+        later = in_days(await it.now(), 20)
+        assert "give a date" in await it.refused(Extension(actor=OWNER, due=await it.now() + timedelta(days=20)))
+        assert "give a later day" in await it.refused(Extension(actor=OWNER, due=in_days(await it.now(), 3)))
+        await it.wish(Extension(actor=OWNER, due=later))
+        await it.until(lambda shown: shown.due == later)
+        await it.days_pass(18)
+        assert (await it.shown()).status is Status.OPEN
+        await it.signs("ada")
+        await it.days_pass(5)
+        await it.handle.result()
+        lines = await it.lines()
+    assert states(lines) == {"ada": "acknowledged", "bo": "expired", "cas": "expired"}
+    assert {line.due for line in lines.values()} == {later.isoformat()}
+
+
+async def test_a_row_that_is_wrong_holds_up_no_other_and_is_asked_once_it_is_mended(tmp_path: Path) -> None:
+    file = a_file(audience={"people": ["ada", "newcomer", "ada", "bo"]})
+    async with campaign(tmp_path, file, staff("ada", "bo")) as it:
+        opened = await it.opened()
+        assert opened.frozen is not None
+        assert (opened.frozen.rows, opened.frozen.errors) == (4, 2)
+        assert [one.code for one in opened.attention] == [AttentionCode.NOT_ASKED]
+        it.company.hires(a_person("newcomer"))
+        await it.wish(Retry(actor=OWNER))
+        await it.until(lambda shown: shown.changes == 1)
+        await it.at_rest()
+        assert it.told("newcomer") == ["ready"]
+        assert it.told("ada") == ["ready"]
+        await it.days_pass(30)
+        ended = await it.handle.result()
+        outcomes = await it.outcomes()
+    assert ended.outcome is Status.DONE_WITH_ERRORS
+    assert [(line.row, line.person, line.status) for line in outcomes.lines] == [
+        (1, "ada", "expired"),
+        (2, "newcomer", "expired"),
+        (3, "ada", "errors"),
+        (4, "bo", "expired"),
+    ]
+    assert outcomes.lines[2].reason == "is in row 1 already"
+
+
+async def test_a_request_that_somebody_broke_off_is_an_error_and_is_asked_again(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
+        await it.opened()
+        await it.client.get_workflow_handle(it.request("bo")).terminate("by hand")
+        await it.days_pass(1)
+        shown = await it.until(lambda shown: shown.counts.failed == 1)
+        assert shown.attention
+        await it.wish(Retry(actor=OWNER))
+        await it.until(lambda shown: shown.changes == 1)
+        await it.at_rest()
+        await it.days_pass(30)
+        ended = await it.handle.result()
         lines = await it.lines()
     assert ended.outcome is Status.DONE
-    assert {person: line.status for person, line in lines.items()} == {
-        "ada": "acknowledged",
-        "bo": "declined",
-        "cas": "expired",
-    }
-    assert (ended.counts.acknowledged, ended.counts.declined, ended.counts.expired) == (1, 1, 1)
-    assert it.told(OWNER).count("settled") == 1
+    assert lines["bo"].request == "conduct.bo.r2"
+    assert it.told("bo").count("ready") == 2
+
+
+async def test_a_campaign_that_is_cancelled_asks_nobody_more_and_ends_what_is_open(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff(*THREE), stride=Stride(members=1)) as it:
+        await it.opened()
+        await it.signs("ada")
+        await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
+        ended = await it.handle.result()
+        lines = await it.lines()
+    assert ended.outcome is Status.CANCELLED
+    assert states(lines) == {"ada": "acknowledged", "bo": "cancelled", "cas": "cancelled"}
+
+
+async def test_a_campaign_that_is_cancelled_before_its_opening_has_asked_nobody(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(opens="2030-01-01T09:00:00Z"), staff(*THREE)) as it:
+        await it.until(lambda shown: shown.says.startswith("Opens"))
+        await it.wish(Cancellation(actor=OWNER, reason="next year"))
+        ended = await it.handle.result()
+    assert (ended.outcome, ended.counts.total, ended.audience_sha256) == (Status.CANCELLED, 0, None)
+    assert not it.provider.created
+
+
+async def test_somebody_in_full_is_asked_and_keeps_their_id_though_the_secret_is_another(tmp_path: Path) -> None:
+    tmp_path.joinpath("staff.csv").write_text(
+        "name,email,zone,department\n"
+        "Di Roe,di@plant.example,Europe/Amsterdam,plant\n"
+        "Ed,not an address,Europe/Amsterdam,\n"
+    )
+    async with campaign(tmp_path, a_file(audience={"file": "staff.csv"}, message="Please read it."), staff()) as it:
+        opened = await it.opened()
+        assert opened.frozen is not None
+        assert (opened.frozen.rows, opened.frozen.errors) == (2, 1)
+        audience = await it.audience()
+        member = audience.members[0]
+        assert member.person.startswith("p-")
+        assert it.told("signer-1") == ["ready"]
+        assert "di@plant.example" not in json.dumps([event.SerializeToString().hex() for event in await it.history()])
+        await it.days_pass(30)
+        ended = await it.handle.result()
+        lines = await it.lines()
+    assert ended.counts.expired == 1
+    assert lines[member.person].department == "plant"
+    assert "email" in next(line.reason for line in lines.values() if line.status == "errors")

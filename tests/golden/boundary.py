@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 from workflows import ports
-from workflows.model.records import SettledRecord
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
+from workflows.model.records import SettledRecord
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.ports import Port
 from workflows.signature.workflow import SignatureRequestWorkflow

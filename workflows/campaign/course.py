@@ -64,6 +64,8 @@ class Course(FollowUp):
     walks: tuple[Walking, ...] = ()
     wished: tuple[Change, ...] = ()
     changes: int = 0
+    head: str | None = None
+    """SHA-256 of the last change."""
     days: int = 0
     """Daily looks that are over."""
     told_to: str = ""
@@ -188,10 +190,10 @@ class Course(FollowUp):
         change = changed.change
         if change is None:
             return self
-        joined = changed.people if change.what is ChangeKind.JOINED else 0
         known = self.replace(
             changes=change.number,
-            members=self.members + joined,
+            head=changed.sha256,
+            members=self.members + changed.new,
             last_due=max(self.last_due, changed.due or self.last_due),
             walks=(*self.walks, Walking(work=change.what.work, change=change.replace(reason=""))),
         ).timed()

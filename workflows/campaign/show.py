@@ -34,6 +34,7 @@ def show(given: CampaignInput, course: Course, now: datetime) -> CampaignShow:
             "due": course.last_due,
             "frozen": course.frozen,
             "changes": course.changes,
+            "changed": course.head,
             "asked": course.asked,
             "counts": course.counts,
             "counted_at": course.counted_at,

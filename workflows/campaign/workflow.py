@@ -121,6 +121,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         return model(
             campaign=self._request.campaign,
             frozen=course.frozen,
+            changed=course.head,
             changes=course.changes,
             fingerprint=self._request.fingerprint,
             now=workflow.now(),

@@ -114,13 +114,14 @@ class Change(Model):
 
 
 class Order(Model):
-    """What every activity of a campaign is told: the campaign, and how far its audience is known.
+    """What every activity of a campaign is told: the campaign, and what its audience is by now.
 
-    `changes` is how many of them are written; what is behind that number is not there yet.
+    `changed` is the SHA-256 of the last change, which has that of the one before it, and so on to the frozen rows.
     """
 
     campaign: Campaign
     frozen: Frozen | None = None
+    changed: str | None = None
     changes: int = 0
     fingerprint: str
     now: AwareDatetime
@@ -178,11 +179,14 @@ class Look(Order):
 class Changed(Model):
     """What became of a change: how many people it is about, nobody when it is `refused` in words.
 
-    `due` is the last day that anybody has by now.
+    `sha256` is what it is kept under; `new` of the people were never in the audience before; `due` is the last day that
+    anybody has by now.
     """
 
     change: Change | None = None
+    sha256: str = ""
     people: int = 0
+    new: int = 0
     refused: str = ""
     due: date | None = None
 

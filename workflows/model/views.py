@@ -262,6 +262,8 @@ class CampaignShow(FollowUpShow):
     due: date
     frozen: Frozen | None = None
     changes: int = 0
+    changed: str | None = None
+    """SHA-256 of the last change of the audience, which names the one before it."""
     asked: int = 0
     counts: Counts = Counts()
     counted_at: AwareDatetime | None = None
