@@ -1,11 +1,17 @@
 """What surrounds every activity: a lost worker is noticed, a cancellation arrives, calls know how urgent they are."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import activity
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ActivityOutboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+)
 
 from activities.http.pacing import CALLER, Caller, Urgency
 
@@ -15,30 +21,49 @@ _BEATS_PER_TIMEOUT: Final = 3
 
 
 class HeartbeatInterceptor(Interceptor):
-    """Give it to the `Worker`: no activity has to remember to heartbeat."""
+    """Give it to the `Worker`: no activity has to remember to heartbeat; what one told last of its place is told on."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap each activity."""
         return _Heartbeats(super().intercept_activity(next))
 
 
+class _Told(ActivityOutboundInterceptor):
+    """Remembers the last details: a heartbeat without them would have the server forget how far the attempt came."""
+
+    def __init__(self, next: ActivityOutboundInterceptor, remember: Callable[[tuple[Any, ...]], None]) -> None:
+        super().__init__(next)
+        self._remember = remember
+
+    def heartbeat(self, *details: Any) -> None:
+        self._remember(details)
+        super().heartbeat(*details)
+
+
 class _Heartbeats(ActivityInboundInterceptor):
+    _details: tuple[Any, ...] = ()
+
+    def init(self, outbound: ActivityOutboundInterceptor) -> None:
+        super().init(_Told(outbound, self._remember))
+
+    def _remember(self, details: tuple[Any, ...]) -> None:
+        self._details = details
+
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         timeout = activity.info().heartbeat_timeout
         if not timeout:
             return await super().execute_activity(input)
-        beating = asyncio.create_task(_beat(timeout / _BEATS_PER_TIMEOUT))
+        beating = asyncio.create_task(self._beat(timeout / _BEATS_PER_TIMEOUT))
         try:
             return await super().execute_activity(input)
         finally:
             beating.cancel()
 
-
-async def _beat(pause: timedelta) -> None:
-    # The pause comes first: most activities are over by then and cost the server no heartbeat at all.
-    while True:
-        await asyncio.sleep(pause.total_seconds())
-        activity.heartbeat()
+    async def _beat(self, pause: timedelta) -> None:
+        # The pause comes first: most activities are over by then and cost the server no heartbeat at all.
+        while True:
+            await asyncio.sleep(pause.total_seconds())
+            activity.heartbeat(*self._details)
 
 
 class PaceInterceptor(Interceptor):

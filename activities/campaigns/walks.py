@@ -119,7 +119,6 @@ class Tour:
                 raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
             if waiting + many <= self._stride.ahead:
                 return True
-            self._tell_place()
             await self._rest(_LOOK_AGAIN)
         return False
 

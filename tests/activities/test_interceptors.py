@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
+from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput
 
 from activities.interceptors import HeartbeatInterceptor
 
@@ -18,6 +18,11 @@ class Working(ActivityInboundInterceptor):
     def __init__(self, beats: asyncio.Queue[tuple[Any, ...]], *, fail: bool = False) -> None:
         self._beats = beats
         self._fail = fail
+        self.outbound: ActivityOutboundInterceptor | None = None
+
+    def init(self, outbound: ActivityOutboundInterceptor) -> None:
+        """What the SDK's own heartbeat goes through."""
+        self.outbound = outbound
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         """Work."""
@@ -44,6 +49,34 @@ async def test_a_working_activity_beats_by_itself() -> None:
     environment, beats = beating(timedelta(seconds=0.03))
     wrapped = HeartbeatInterceptor().intercept_activity(Working(beats))
     assert await environment.run(wrapped.execute_activity, INPUT) == "done"
+
+
+class Sent(ActivityOutboundInterceptor):
+    """Where heartbeats go."""
+
+    def __init__(self) -> None:
+        """Nothing is behind it."""
+
+    def heartbeat(self, *details: Any) -> None:
+        """Gone."""
+
+
+async def test_what_an_activity_told_of_its_place_is_told_with_each_beat() -> None:
+    environment, beats = beating(timedelta(seconds=0.03))
+    working = Working(beats)
+    wrapped = HeartbeatInterceptor().intercept_activity(working)
+    wrapped.init(Sent())
+    assert working.outbound is not None
+    working.outbound.heartbeat(7, "place")
+    heard: list[tuple[Any, ...]] = []
+
+    def hears(*details: Any) -> None:
+        heard.append(details)
+        beats.put_nowait(details)
+
+    environment.on_heartbeat = hears
+    assert await environment.run(wrapped.execute_activity, INPUT) == "done"
+    assert heard[:3] == [(7, "place")] * 3
 
 
 @pytest.mark.parametrize("fail", [False, True])
