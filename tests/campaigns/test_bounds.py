@@ -1,0 +1,90 @@
+"""What bounds a campaign: its audience, how far one walk goes, how far it is ahead of Core Signature, its changes."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import cast
+
+import pytest
+from temporalio.client import Client
+
+from activities.campaigns.audience import AUDIENCE_AT_MOST, Member, Row
+from activities.campaigns.rows import read
+from activities.campaigns.visibility import Open
+from activities.campaigns.walks import Stride, Told, Tour
+from activities.files.reading import FileFaults
+from tests.campaigns.stage import Company, a_file, staff
+from workflows.campaign import wishes
+from workflows.campaign.course import WISHES_AT_MOST, Course
+from workflows.model.campaign import Frozen, Walk, Walked, Work
+from workflows.model.wishes import Retry
+
+NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
+
+
+@dataclass
+class Ahead:
+    """Visibility that says so many requests wait for Core Signature; the walk ends when it has said all."""
+
+    says: list[int]
+    asked: int = 0
+    tours: list[Tour] = field(default_factory=list)
+
+    async def open_of(self, campaign: str) -> Open:
+        """See `Visibility`."""
+        return Open()
+
+    async def waiting(self, campaign: str) -> int:
+        """See `Visibility`."""
+        self.asked += 1
+        if len(self.says) == 1:
+            self.tours[0].stop()
+        return self.says.pop(0)
+
+
+async def a_course(folder: Path) -> tuple[Company, Course]:
+    company = Company(folder, staff("ada"))
+    prepared = await company.prepared(a_file(opens="2026-12-01"), NOW)
+    course = Course.begin(prepared.given.campaign, NOW)
+    return company, course.froze(Frozen(sha256="ab" * 32, rows=1, errors=0, at=NOW), NOW)
+
+
+async def walked(folder: Path, says: list[int], stride: Stride, members: int = 40) -> tuple[Walked, Ahead]:
+    """A walk over people whom nobody can ask: it starts nothing."""
+    company, _ = await a_course(folder)
+    given = (await company.prepared(a_file(), NOW)).given
+    walk = Walk(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, work=Work.START)
+    ahead = Ahead(says)
+    tour = Tour(cast(Client, None), company.store, walk, Told(ahead), stride)
+    ahead.tours.append(tour)
+    crowd = [Member(Row(number, "", says="is wrong"), date(2026, 12, 15)) for number in range(1, members + 1)]
+    return await tour.walked(crowd), ahead
+
+
+async def test_one_walk_sees_to_so_many_and_says_where_to_go_on(tmp_path: Path) -> None:
+    went, _ = await walked(tmp_path, [0, 0, 0], Stride(members=30))
+    assert (went.after, went.over) == (30, False)
+
+
+async def test_nobody_is_asked_while_enough_requests_wait_for_core_signature(tmp_path: Path) -> None:
+    went, ahead = await walked(tmp_path, [176], Stride(ahead=200))
+    assert (went.after, went.over, ahead.asked) == (0, False, 1)
+    went, ahead = await walked(tmp_path, [175, 185, 186], Stride(ahead=200))
+    assert (went.after, went.over, ahead.asked) == (40, True, 2)
+
+
+def test_a_table_of_more_people_than_an_audience_has_is_refused_in_one_line(tmp_path: Path) -> None:
+    table = tmp_path / "staff.csv"
+    table.write_text("person\n" + "ada\n" * (AUDIENCE_AT_MOST + 1))
+    with pytest.raises(FileFaults, match=r"staff\.csv:200002: has more than 200,000 rows: divide it"):
+        read(table, secret=None)
+
+
+async def test_more_changes_than_can_wait_to_be_written_down_are_refused(tmp_path: Path) -> None:
+    _, course = await a_course(tmp_path)
+    wish = Retry(actor="compliance-desk")
+    for _ in range(WISHES_AT_MOST):
+        assert wishes.refuse_retry(course, wish) is None
+        course = wishes.retry(course, wish, NOW)
+    assert wishes.refuse_retry(course, wish) == "too many changes wait to be written down: try again later"
+    assert len(course.model_dump_json()) < 32_000
