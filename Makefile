@@ -39,7 +39,7 @@ chaos: $(STAMP) ### the long runs of tests/chaos (twenty minutes); SEED=7 repeat
 	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)
 
 bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
-	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)" $(if $(WAITING),--waiting $(WAITING))
+	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)" $(if $(WAITING),--waiting $(WAITING)) $(if $(N),--people $(N))
 
 check: $(STAMP) ### format, lint, types
 	@$(BIN)/ruff format --check .

@@ -75,6 +75,11 @@ class Town:
         return clients.directory(self.settings, self.context.store)
 
     @property
+    def people(self) -> Path:
+        """The people file."""
+        return self.folder.path / "example" / "people.yaml"
+
+    @property
     def receiver(self) -> str:
         """Address of the receiver."""
         return str(self._stack().addresses["receiver"])

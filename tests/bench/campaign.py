@@ -1,0 +1,343 @@
+"""`make bench BENCH=campaign [N=10000]`: one campaign of N people, beside the same requests started raw.
+
+The real processes on a server with a file, as `countersign dev` starts it. Each part has a stack of its own: the same
+requests started raw, the least workflow that waits, the campaign from its start to its record. What was measured of
+one N is kept until all of it is, so that a run that was broken off goes on behind it.
+"""
+
+import asyncio
+import json
+import math
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Final, NamedTuple
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+from temporalio.api.enums.v1 import EventType
+
+from activities import runs
+from activities.campaigns.audience import Member, Row
+from activities.campaigns.member import request_of
+from starter import modules, requests
+from starter.commands import words
+from starter.fast_forward import forward
+from tests.bench import campaign_floor
+from tests.bench.history import NotAsAsked
+from tests.bench.table import surroundings
+from tests.faults import campaigning
+from tests.faults.campaigning import Watch, crowd, prepared
+from tests.faults.population import PATIENT, colleague
+from tests.faults.town import TEMPORAL, WORKER, Town, connect, town
+from workflows import names
+from workflows.campaign.inputs import CampaignInput
+from workflows.kinds import Kind
+
+NAME: Final = "campaign"
+PEOPLE: Final = 300
+CACHED: Final = 1_000
+"""Workflows that a worker keeps in its memory, which the memory of more is shared out to."""
+_ID: Final = "conduct"
+_WARM: Final = 10
+"""People of a campaign before it: first uses are paid for, and a parent's events without a crowd are known."""
+_GLANCE: Final = 0.5
+_TOLD_WITHIN: Final = 300.0
+_WINDOW: Final = timedelta(days=16)
+_URGENT_AT_MOST: Final = 40
+_URGENT = {**PATIENT, "urgent": True}
+
+
+class Aim(NamedTuple):
+    """How much it may be, or must be; of the ratio to the floor where there is one."""
+
+    bound: float
+    at_least: bool = False
+
+    def met(self, figure: float) -> bool:
+        """Whether a figure is as it should be."""
+        return figure >= self.bound if self.at_least else figure <= self.bound
+
+
+AIMS: Final[Mapping[str, Aim]] = {
+    "rate": Aim(0.9, at_least=True),
+    "parent_events_per_person": Aim(0.05),
+    "max_history": Aim(4_096),
+    "urgent_p95_s": Aim(10),
+    "open_worker_kb": Aim(1.2),
+    "open_server_kb": Aim(1.5),
+    "show_s": Aim(2),
+    "report_mb": Aim(500),
+    "settle_s": Aim(60),
+}
+Told = dict[str, float]
+"""What one part came to, by the names of the figures."""
+Say = Callable[[str, int, int], None]
+"""That of a part so many of so many are done."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All figures of one N; those that the floor has as well stand beside it."""
+
+    people: int
+    ours: Told
+    floor: Told
+
+    def as_json(self) -> dict[str, dict[str, float]]:
+        """The shape of BENCH_JSON."""
+        figures: dict[str, dict[str, float]] = {}
+        for name, value in self.ours.items():
+            figures[name] = {"ours": round(value, 4), "people": self.people}
+            if name in self.floor:
+                beside = self.floor[name]
+                figures[name] |= {"floor": round(beside, 4), "ratio": round(value / beside, 3) if beside else 0.0}
+        return {f"{NAME}.{name}": figure for name, figure in figures.items()}
+
+    def in_words(self) -> Text:
+        """A line a figure, green or red where it has an aim."""
+        lines = Text(f"{self.people:,} people\n")
+        for name, figure in self.as_json().items():
+            aim, ratio = AIMS.get(name.partition(".")[2]), figure.get("ratio")
+            beside = f" beside {figure['floor']:,.5g}, {ratio:.2f} ×" if ratio is not None else ""
+            wanted = f" (aim {'≥' if aim.at_least else '≤'} {aim.bound:,g}{' ×' if beside else ''})" if aim else ""
+            met = aim is None or aim.met(figure["ours"] if ratio is None else ratio)
+            colour = "green" if aim and met else "" if met else "red"
+            lines.append(f"{name}: {figure['ours']:,.5g}{beside}{wanted}\n", style=colour)
+        return lines.append(surroundings().replace("in memory", "on a file"), style="dim")
+
+
+async def measure(people: int = PEOPLE, keep: Path | None = None) -> Measured:
+    """Measure part by part, with a bar for each."""
+    folder = keep or Path(tempfile.gettempdir()) / f"countersign-bench-campaign-{os.getuid()}"
+    kept = folder / f"{people}.json"
+    found: dict[str, Told] = json.loads(kept.read_text()) if kept.exists() else {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        for name, part in _PARTS.items():
+            if name not in found:
+                bars = _Bars(progress)
+                found[name] = await part(people, bars.say)
+                folder.mkdir(parents=True, exist_ok=True)
+                kept.write_text(json.dumps(found))
+    kept.unlink(missing_ok=True)
+    return Measured(people, found["campaign"], {**found["raw"], **found["least"]})
+
+
+class _Bars:
+    """A bar for each thing that is waited for."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, int] = {}
+
+    def say(self, what: str, done: int, of: int) -> None:
+        """Move the bar of something."""
+        if what not in self._bars:
+            self._bars[what] = self._progress.add_task(what, total=of)
+        self._progress.update(self._bars[what], completed=done)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def _company(people: int) -> AsyncIterator[tuple[Town, list[str]]]:
+    """A fresh stack, and everybody in its people file before anybody has read it."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with town(Path(folder) / "data") as it:
+            crowd(it, _WARM, "warm", "warm")
+            everybody = crowd(it, people)
+            await campaigning.begin(it, "warm", {"group": "warm"})
+            await Watch(it).until_told("warm", _WARM)
+            yield it, everybody
+
+
+# --- the campaign
+
+
+async def campaign(people: int, say: Say) -> Told:
+    """From its start to its record."""
+    async with _company(people) as (it, _):
+        ready, fixed = await prepared(it, _ID), sum(await _events(it, "warm"))
+        before, began = Weight.of(it.running[TEMPORAL].pid, it.running[WORKER].pid, it), datetime.now(UTC)
+        await requests.start(it.context, ready)
+        found = await _told(it, people, began, partial(say, "told"))
+        events = sum(await _events(it, _ID))
+        found |= {"parent_events_fixed": fixed, "parent_events_per_person": events / people}
+        found |= Weight.of(it.running[TEMPORAL].pid, it.running[WORKER].pid, it).since(before, people)
+        found["show_s"], found["show_mb"] = await _typed(it, "campaign", "show", _ID)
+        found |= await _settled(it, people, say)
+        found["max_history"] = max(await _events(it, _ID))
+        if "report" in words._OF_CAMPAIGN:
+            report = it.folder.path / "report.json"
+            found["report_s"], found["report_mb"] = await _typed(it, "campaign", "report", _ID, "-o", str(report))
+    return found
+
+
+async def _told(it: Town, people: int, began: datetime, say: Callable[[int, int], None]) -> Told:
+    """People a second until everybody is told, and how soon urgent requests are meanwhile."""
+    watch, over = Watch(it), asyncio.Event()
+    urgent = asyncio.create_task(_urgent(it, watch, over, pause=max(2.0, people / 500)))
+    try:
+        while (told := len(await watch.told(_ID))) < people:
+            say(told, people)
+            await asyncio.sleep(_GLANCE)
+        say(told, people)
+    finally:
+        over.set()
+        seconds = sorted(await urgent)
+    last = max((await watch.told(_ID)).values())
+    return {
+        "rate": people / (last - began).total_seconds(),
+        "urgent_p95_s": seconds[math.ceil(0.95 * len(seconds)) - 1],
+        "urgent_requests": len(seconds),
+    }
+
+
+async def _urgent(it: Town, watch: Watch, over: asyncio.Event, pause: float) -> list[float]:
+    """The seconds from start to push of urgent requests, one after the other until all are told."""
+    found: list[float] = []
+    while not over.is_set() and len(found) < _URGENT_AT_MOST:
+        name = f"urgent-{len(found):03}"
+        ready = await it.prepared(name, colleague(len(found)), policy=_URGENT)
+        begun = datetime.now(UTC)
+        await requests.start(it.context, ready)
+        pushed = (await watch.until_told(name, within=_TOLD_WITHIN))[name]
+        found.append((pushed - begun).total_seconds())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), pause)
+    return found
+
+
+async def _settled(it: Town, people: int, say: Say) -> Told:
+    """Everybody signs, the window passes, and the record is made: how long the walk over everybody took."""
+    signing = asyncio.create_task(campaigning.act(it, _ID, 1.0, Random(0)))  # noqa: S311  no secret
+    query = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(_ID)}' AND {runs.OPEN}"
+    began = time.monotonic()
+    while left := (await it.context.client.count_workflows(query)).count or not signing.done():
+        say("signed", people - left, people)
+        await asyncio.sleep(_GLANCE)
+    await signing
+    seconds = time.monotonic() - began
+    workflow_id = Kind.CAMPAIGN.workflow_id(_ID)
+    await forward(it.context.client, workflow_id, _WINDOW, within=timedelta(hours=1))
+    await campaigning.until(it, _ID, lambda shown: shown.outcomes)
+    looks, settle = await _walks(it, "look_at_audience"), await _walks(it, "settle_audience")
+    return {"signed_per_second": people / seconds, "look_s": max(looks), "settle_s": settle[-1]}
+
+
+async def _walks(it: Town, activity: str) -> list[float]:
+    """The seconds that each activity of this name took."""
+    begun: dict[int, datetime] = {}
+    found: list[float] = []
+    async for event in campaigning.handle(it, _ID).fetch_history_events():
+        at = event.event_time.ToDatetime(UTC)
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            if event.activity_task_scheduled_event_attributes.activity_type.name == activity:
+                begun[event.event_id] = at
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+            scheduled = event.activity_task_completed_event_attributes.scheduled_event_id
+            if scheduled in begun:
+                found.append((at - begun[scheduled]).total_seconds())
+    return found
+
+
+async def _events(it: Town, id: str) -> list[int]:
+    """The events of each run of a campaign, the last run first."""
+    found, run_id = [], ""
+    client = it.context.client
+    while True:
+        handle = client.get_workflow_handle(Kind.CAMPAIGN.workflow_id(id), run_id=run_id or None)
+        events = [event async for event in handle.fetch_history_events()]
+        found.append(len(events))
+        run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+        if not run_id:
+            return found
+
+
+async def _typed(it: Town, *typed: str) -> tuple[float, float]:
+    """The seconds and the megabytes at most of a word of the command, in a process of its own."""
+    environment = {**modules.environment(), **it.environment, "COUNTERSIGN_DATA_DIR": str(it.folder.path)}
+
+    def run() -> tuple[float, float]:
+        began = time.monotonic()
+        process = subprocess.Popen(  # noqa: S603  our own command
+            modules.command("starter", *typed), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        said = process.stderr.read() if process.stderr else b""
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise NotAsAsked(f"countersign {' '.join(typed)}: {said.decode()}")
+        return time.monotonic() - began, used.ru_maxrss / 1024
+
+    return await asyncio.to_thread(run)
+
+
+class Weight(NamedTuple):
+    """Kilobytes: of the server and of the worker in memory, and of the server's file."""
+
+    server: float
+    worker: float
+    file: float
+
+    @classmethod
+    def of(cls, server: int | None, worker: int | None, it: Town) -> "Weight":
+        """Of these processes now."""
+        file = sum(one.stat().st_size for one in it.folder.path.glob("temporal.db*")) / 1024
+        return cls(_resident(server), _resident(worker), file)
+
+    def since(self, before: "Weight", waiting: int) -> Told:
+        """What each of those has added that wait now and did not before."""
+        return {
+            "open_server_kb": (self.server - before.server) / waiting,
+            "open_worker_kb": (self.worker - before.worker) / min(waiting, CACHED),
+            "open_file_kb": (self.file - before.file) / waiting,
+        }
+
+
+def _resident(pid: int | None) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
+
+
+# --- what stands beside it
+
+
+async def raw(people: int, say: Say) -> Told:
+    """The same requests, started by an activity that looks at nothing, until everybody is told."""
+    async with _company(people) as (it, everybody):
+        ready = await prepared(it, _ID)
+        given: CampaignInput = await ready.kept(it.context.store)
+        campaign = given.campaign
+        members = [Member(Row(number, person), campaign.due) for number, person in enumerate(everybody, start=1)]
+        asked = [request_of(campaign, given.fingerprint, member, None).given for member in members]
+        began = datetime.now(UTC)
+        starting = asyncio.create_task(campaign_floor.start_raw(it.context.client, asked, campaign.workflow_id))
+        found = await _told(it, people, began, partial(say, "told, started raw"))
+        await starting
+    return {"rate": found["rate"]}
+
+
+async def least(people: int, say: Say) -> Told:
+    """What the least workflow weighs that has told somebody and waits for them."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with AsyncExitStack() as closing:
+            it = await closing.enter_async_context(town(Path(folder) / "data", server=False))
+            await it.start(TEMPORAL)
+            await connect(it, closing)
+            client, server = it.context.client, it.running[TEMPORAL].pid
+            worker = await closing.enter_async_context(campaign_floor.waiting(client))
+            await campaign_floor.have_wait(client, _WARM, "warm", lambda _: None)
+            before = Weight.of(server, worker, it)
+            await campaign_floor.have_wait(client, people, _ID, lambda done: say("least, waiting", done, people))
+            return Weight.of(server, worker, it).since(before, people)
+
+
+_PARTS: Final[Mapping[str, Callable[[int, Say], Awaitable[Told]]]] = {"campaign": campaign, "raw": raw, "least": least}

@@ -1,0 +1,156 @@
+"""A campaign in a town: its files, a crowd of one phone each, and what the provider has seen of it so far."""
+
+import asyncio
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from activities.campaigns.input import PreparedCampaign
+from activities.files.reading import FileText
+from activities.policies.catalogue import Catalogue
+from activities.starting import path
+from starter.campaigns import composed
+from starter.campaigns.composed import Picture
+from starter.campaigns.starting import preparing
+from tests.faults.population import REQUESTER, Policy, move_in
+from tests.faults.town import Town, eventually, ids
+from tests.faults.vendor import Waiting, instant
+from workflows.kinds import Kind
+from workflows.model.views import CampaignShow
+from workflows.model.wishes import UPDATES, AnyWish
+from workflows.names import SHOW
+
+OWNER: Final = REQUESTER
+EVERYBODY: Final = "all-staff"
+_LONG: Final = 600.0
+_GLANCE: Final = 0.25
+_AT_ONCE: Final = 8
+_POLICY: Final[Policy] = {"hours": "any", "reminders": None, "warnings": [], "overdue": None, "grace": "0d"}
+
+
+def crowd(town: Town, count: int, name: str = "one-of-all", group: str = EVERYBODY) -> list[str]:
+    """So many people with a phone each move in, all of one group."""
+    names = list(ids(name, count))
+    move_in(town.people, names, group)
+    return names
+
+
+def table(town: Town, name: str, content: str | bytes) -> dict[str, str]:
+    """The audience of a table, written beside the campaign's file."""
+    (town.folder.path / "files" / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return {"file": name}
+
+
+async def prepared(town: Town, id: str, audience: Mapping[str, Any] | None = None, **more: Any) -> PreparedCampaign:
+    """A campaign of a file that was checked; nobody waits for anybody's working hours in it."""
+    document = {"file": "contract.pdf", "name": "Code of conduct", "version": "2026.1"}
+    content = {"id": id, "document": document, "audience": audience or {"group": EVERYBODY}, "owner": OWNER}
+    file = town.folder.path / "files" / f"{id}.json"
+    file.write_text(json.dumps({**content, "window": "14d", "policy": _POLICY, **more}))
+    documents: Any = None
+    return await preparing(town.settings)(
+        FileText.read(file).parse(),
+        catalogue=Catalogue.read(town.settings.policies),
+        directory=town.directory,
+        now=datetime.now(UTC),
+        documents=documents,
+    )
+
+
+async def begin(town: Town, id: str, audience: Mapping[str, Any] | None = None, **more: Any) -> path.Started:
+    """Start one."""
+    return await path.start(town.context.client, town.context.store, await prepared(town, id, audience, **more))
+
+
+def handle(town: Town, id: str) -> WorkflowHandle[Any, Any]:
+    """The workflow of a campaign."""
+    return town.context.client.get_workflow_handle(Kind.CAMPAIGN.workflow_id(id))
+
+
+async def shown(town: Town, id: str) -> CampaignShow:
+    """What the campaign itself says."""
+    says: CampaignShow = await handle(town, id).query(SHOW, result_type=CampaignShow)
+    return says
+
+
+async def picture(town: Town, id: str) -> Picture:
+    """How everybody stands."""
+    return await composed.picture(town.context.client, town.context.store, id)
+
+
+async def wish(town: Town, id: str, wanted: AnyWish, op: str) -> None:
+    """Have a campaign take a wish."""
+    await handle(town, id).execute_update(UPDATES[type(wanted)], wanted, id=op)
+
+
+@dataclass
+class Watch:
+    """What phones have taken, read on from where it was read last: the ledger of a campaign is long."""
+
+    town: Town
+    _told: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    _last: int = 0
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def told(self, id: str) -> dict[str, datetime]:
+        """When each request of a campaign, or the one request of this id, was first shown to whom it asks."""
+        async with self._reading:
+            found = await self.town.vendor.ledger(None, self._last)
+            self._last = int(found[-1]["n"]) if found else self._last
+            for one in found:
+                if one["type"] == "push" and one["data"]["stage"] == "ready":
+                    request = one["data"]["request"]
+                    self._told.setdefault(request.partition(".")[0], {}).setdefault(request, instant(one))
+        return self._told.get(id, {})
+
+    async def until_told(self, id: str, count: int = 1, within: float = _LONG) -> dict[str, datetime]:
+        """Once so many people of a campaign were told."""
+
+        async def probe() -> dict[str, datetime] | None:
+            await asyncio.sleep(_GLANCE)
+            told = await self.told(id)
+            return told if len(told) >= count else None
+
+        return await eventually(probe, within)
+
+
+async def act(town: Town, id: str, share: float, dice: random.Random) -> None:
+    """Let each who is asked and did not act sign, with that chance, else decline."""
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(waiting: Waiting) -> None:
+        async with room:
+            if dice.random() < share:
+                await town.vendor.sign(waiting)
+            else:
+                await town.vendor.decline(waiting, "I do not agree")
+
+    await asyncio.gather(*(one(two) for two in await town.vendor.waiting() if two.request.startswith(f"{id}.")))
+
+
+async def until(town: Town, id: str, holds: Any, within: float = _LONG) -> CampaignShow:
+    """What a campaign says once this holds, whoever dies meanwhile."""
+
+    async def probe() -> CampaignShow | None:
+        await asyncio.sleep(_GLANCE)
+        try:
+            says = await shown(town, id)
+        except (RPCError, WorkflowUpdateFailedError):
+            return None
+        return says if holds(says) else None
+
+    return await eventually(probe, within)
+
+
+async def die_in_turn(town: Town, victims: Sequence[str], dice: random.Random, most: float = 2.0) -> None:
+    """kill -9 these one after the other, each a random while after everybody was at work again."""
+    for victim in victims:
+        await asyncio.sleep(dice.uniform(0.2, most))
+        await town.kill(victim)
+        await town.start(victim)
