@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -107,8 +108,8 @@ class Tour:
         return self._stopped.is_set() or ending or time.monotonic() >= self._ends_at
 
     async def _rest(self, seconds: float) -> None:
-        if seconds > 0:
-            await asyncio.wait([asyncio.ensure_future(self._stopped.wait())], timeout=seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), max(seconds, 0))
 
     async def _has_room(self, many: int) -> bool:
         """Wait until few enough requests of the campaign wait for Core Signature; False when it is to end before."""

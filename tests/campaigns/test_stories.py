@@ -144,7 +144,7 @@ async def test_who_comes_back_is_asked_again_and_stands_once(tmp_path: Path) -> 
 
 
 async def test_who_is_exempt_is_asked_no_more_and_stands_with_the_reason(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
+    async with campaign(tmp_path, a_file(), staff(*THREE), record="campaign-exempt") as it:
         await it.opened()
         await it.signs("ada")
         receipt = await it.wish(Exemption(actor=OWNER, person="bo", reason="on leave for the year"), op="exempt-1")
@@ -165,7 +165,7 @@ async def test_who_is_exempt_is_asked_no_more_and_stands_with_the_reason(tmp_pat
 
 
 async def test_a_later_end_is_everybodys(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(grace="0d"), staff(*THREE)) as it:
+    async with campaign(tmp_path, a_file(grace="0d"), staff(*THREE), record="campaign-extended") as it:
         await it.opened()
         later = in_days(await it.now(), 20)
         assert "give a date" in await it.refused(Extension(actor=OWNER, due=await it.now() + timedelta(days=20)))
@@ -184,7 +184,7 @@ async def test_a_later_end_is_everybodys(tmp_path: Path) -> None:
 
 async def test_a_row_that_is_wrong_holds_up_no_other_and_is_asked_once_it_is_mended(tmp_path: Path) -> None:
     file = a_file(audience={"people": ["ada", "newcomer", "ada", "bo"]})
-    async with campaign(tmp_path, file, staff("ada", "bo")) as it:
+    async with campaign(tmp_path, file, staff("ada", "bo"), record="campaign-retried") as it:
         opened = await it.opened()
         assert opened.frozen is not None
         assert (opened.frozen.rows, opened.frozen.errors) == (4, 2)
@@ -227,10 +227,11 @@ async def test_a_request_that_somebody_broke_off_is_an_error_and_is_asked_again(
 
 
 async def test_a_campaign_that_is_cancelled_asks_nobody_more_and_ends_what_is_open(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(), staff(*THREE), stride=Stride(members=1)) as it:
+    async with campaign(tmp_path, a_file(), staff(*THREE), stride=Stride(members=1), record="campaign-cancelled") as it:
         await it.opened()
         await it.signs("ada")
         await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
+        await it.until(lambda shown: shown.counts.cancelled == 2)
         ended = await it.handle.result()
         lines = await it.lines()
     assert ended.outcome is Status.CANCELLED

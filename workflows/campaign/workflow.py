@@ -23,10 +23,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import CAMPAIGN, EXEMPT, EXTEND, RETRY, SHOW
     from workflows.ports import CampaignPeople
 
-WAITS: Final = tuple(timedelta(minutes=5) * 2**power for power in range(9)) + (timedelta(days=1),) * 7
+WAITS: Final = tuple(timedelta(seconds=5) * 2**power for power in range(14)) + (timedelta(days=1),) * 7
 """How long it is waited, time after time, for requests that should have ended; then the record says that they have not.
 
-Together nine days: an outage of the provider's, and what people do about it.
+Together eight days: an outage of the provider's, and what people do about it. Who cancels a small campaign sees its
+record within seconds.
 """
 _WHY_AT_MOST: Final = 900
 """Characters of the reason for which a request is ended."""
