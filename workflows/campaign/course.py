@@ -134,7 +134,7 @@ class Course(FollowUp):
     @property
     def digest_due(self) -> bool:
         """Whether managers hear of those who are missing."""
-        return self.look_due_at >= last_instant(self.last_due) - _WARNED - timedelta(days=1)
+        return self.look_due_at.date() >= self.last_due - _WARNED
 
     @property
     def weekly(self) -> bool:
