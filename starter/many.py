@@ -108,16 +108,22 @@ class ManyAnswer(Model):
 
 
 async def read(
-    settings: Settings, prepare: Prepare[Ready_co], files: Iterable[str], *, now: datetime | None = None
+    settings: Settings,
+    prepare: Prepare[Ready_co],
+    files: Iterable[str],
+    *,
+    now: datetime | None = None,
+    directory: Directory | None = None,
 ) -> list[Ready_co]:
     """Check everything that some files say, each of which may have several documents.
 
-    Raises `FileFaults` with everything that is wrong with any of them.
+    Whoever looks people up afterwards gives the `directory`: a large one is then read once. Raises `FileFaults` with
+    everything that is wrong with any of them.
     """
     plain = [text.parse() for file in files for text in await asyncio.to_thread(_documents, file)]
     if len(plain) > FILES_AT_MOST:
         raise Refusal(f"{len(plain):,} at once are more than {FILES_AT_MOST:,}: divide them")
-    prepared, faults = await _checked(settings, prepare, plain, now)
+    prepared, faults = await _checked(settings, prepare, plain, now, directory)
     if faults:
         raise FileFaults(fault for each in faults for fault in each.faults)
     return prepared
@@ -188,11 +194,15 @@ def _documents(file: str) -> list[FileText]:
 
 
 async def _checked(
-    settings: Settings, prepare: Prepare[Ready_co], plain: Iterable[PlainFile], now: datetime | None
+    settings: Settings,
+    prepare: Prepare[Ready_co],
+    plain: Iterable[PlainFile],
+    now: datetime | None,
+    directory: Directory | None = None,
 ) -> tuple[list[Ready_co], list[FileFaults]]:
     """What is right, and what is wrong with the others; two of one id that differ are wrong, too."""
     catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
-    directory = clients.directory(settings, Store(settings.store_url))
+    directory = directory or clients.directory(settings, Store(settings.store_url))
     documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
     prepared: list[Ready_co] = []
     faults: list[FileFaults] = []

@@ -35,6 +35,11 @@ from workflows.model.request import Brief
 from workflows.model.subject import Code, Roster, Subject
 from workflows.ports import SignatureService
 
+CALLS_TO_CREATE: Final = 3
+"""The look-up, the document, its request: of a file as of a template."""
+CALLS_TO_READ: Final = 1
+CALLS_ABOUT_BOUNCES: Final = 1
+"""With each reading, while a mail to somebody who has shown no sign may still come back."""
 _REFUSED_BY_STATE: Final = (400, 409)
 
 

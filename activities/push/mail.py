@@ -20,6 +20,8 @@ from activities.store import StoreFailure
 from workflows.model.notices import Delivery
 from workflows.model.subject import Subject
 
+CALLS_TO_MAIL_AGAIN: Final = 2
+"""The document is read for who is asked now, then the mail is sent."""
 NOBODY: Final[tuple[Person, ...]] = ()
 
 

@@ -1,4 +1,4 @@
-"""`plan`: the calendar of a request or an onboarding before it is started, or changes of a living request."""
+"""`plan`: the calendar of whatever is to be started, before it is; or what would change of a living request."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from cyclopts import Parameter, Token
 
 from activities.store import Store
 from starter import clients, many, requests
+from starter.campaigns import starting as campaigns
 from starter.commands.arguments import AsJson, Picture, RequestFile
 from starter.commands.printing import answer, note
 from starter.context import opened
@@ -18,6 +19,7 @@ from starter.fast_forward import span
 from starter.needs import Need
 from starter.onboarding import starting
 from starter.plan import calendar, comparison, svg, tables
+from starter.plan import campaign as audiences
 from starter.plan import ics as calendar_file
 from starter.plan import onboarding as journey
 from starter.settings import Settings
@@ -144,6 +146,39 @@ async def onboarding(
     assumed = journey.Assumed(signed_after=signed_after, done_after=done_after)
     found = await journey.plan(prepared, directory, begins, assumed, there)
     answer(found, tables.of_onboarding(found, there), as_json=json)
+
+
+async def campaign(
+    file: RequestFile, /, *, at: At = None, zone: Zone = None, ics: Path | None = None, json: AsJson = False
+) -> None:
+    """Show who would be asked and who not, what everybody would hear and when, what it takes. Needs no server.
+
+    Parameters
+    ----------
+    file
+        A campaign in YAML or JSON; `-` reads standard input.
+    at
+        When it would be started: `2026-11-02`, or `2026-11-02T09:00` on the clock of the zone; default: now.
+    zone
+        The zone in which times are shown; default: that of this machine (with --json, of whoever is told).
+    ics
+        Write the plan as a calendar file, too, to be laid over other calendars.
+    json
+        Print the whole plan as JSON, with every row that cannot be asked.
+    """
+    settings = ready(Need.PEOPLE)
+    there = calendar.zone_of(zone)
+    begins = calendar.sending_time(at, there, datetime.now(UTC))
+    directory = clients.directory(settings, Store(settings.store_url))
+    prepared, *others = await many.read(
+        settings, campaigns.preparing(settings), [file], now=begins, directory=directory
+    )
+    if others:
+        raise Refusal(f"{file} has {len(others) + 1} campaigns: one plan is of one")
+    found = await audiences.plan(prepared, directory, begins, settings.signature.max_rps, there)
+    answer(found, tables.of_campaign(found, there), as_json=json)
+    if ics is not None:
+        await _write("calendar", ics, calendar_file.calendar_with(found, found.lines))
 
 
 async def _write(what: str, path: Path, content: bytes) -> None:

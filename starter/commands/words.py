@@ -52,6 +52,8 @@ _OF_CAMPAIGN: Final = {
     "show": "show:campaign",
     "list": "listing:campaigns",
     **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel")},
+    "plan": "plan:campaign",
+    "template": "template:template",
 }
 
 _CHECKED: Final = {

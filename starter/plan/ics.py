@@ -1,9 +1,9 @@
 """A plan as a calendar file (RFC 5545), so that it can be laid over other calendars."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from starter.plan.calendar import Plan, PlanLine
 
@@ -12,20 +12,42 @@ _LONGEST_LINE: Final = 75
 _ESCAPED: Final = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n", "\r": None})
 
 
-def calendar_of(plan: Plan) -> bytes:
-    """The branch in which most of the signers sign, else nobody: an event for each notice, and one for the due date.
+class Dated(Protocol):
+    """A plan of something with a due date."""
 
-    What would not be sent is left out.
-    """
+    @property
+    def id(self) -> str:
+        """What is planned."""
+
+    @property
+    def document(self) -> str:
+        """What it is about."""
+
+    @property
+    def at(self) -> datetime:
+        """As of when."""
+
+    @property
+    def due_at(self) -> datetime:
+        """When it is due."""
+
+
+def calendar_of(plan: Plan) -> bytes:
+    """The branch in which most of the signers sign, else nobody."""
+    return calendar_with(plan, plan.branches[-1].lines)
+
+
+def calendar_with(plan: Dated, planned: Iterable[PlanLine]) -> bytes:
+    """An event for each notice, and one for the due date; what would not be sent is left out."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//countersign//request plan//EN"]
-    for line in plan.branches[-1].lines:
+    for line in planned:
         if not line.suppressed:
             lines += _event(plan, line.at, f"{line.stage}: {line.to}", line.why, _uid(plan, line))
     lines += _event(plan, plan.due_at, "due", plan.document, f"{plan.id}-due")
     return b"".join(map(_folded, [*lines, "END:VCALENDAR"]))
 
 
-def _event(plan: Plan, at: datetime, says: str, why: str, uid: str) -> Iterator[str]:
+def _event(plan: Dated, at: datetime, says: str, why: str, uid: str) -> Iterator[str]:
     yield "BEGIN:VEVENT"
     yield f"UID:{uid}@countersign"
     yield f"DTSTAMP:{_utc(plan.at)}"
@@ -37,7 +59,7 @@ def _event(plan: Plan, at: datetime, says: str, why: str, uid: str) -> Iterator[
     yield "END:VEVENT"
 
 
-def _uid(plan: Plan, line: PlanLine) -> str:
+def _uid(plan: Dated, line: PlanLine) -> str:
     """The same for the same notice, so that a plan that is imported again replaces the earlier one."""
     return f"{plan.id}-{hashlib.sha256(f'{line.stage}/{line.person}/{line.to}'.encode()).hexdigest()[:16]}"
 

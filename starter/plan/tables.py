@@ -1,6 +1,6 @@
 """What people read of a plan on a terminal of 80 columns: the calendar of each branch, the policy with its layers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
@@ -8,11 +8,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from starter.plan.calendar import Branch, Plan
+from starter.plan.campaign import CampaignPlan, SaidRow
 from starter.plan.comparison import Change, Difference, What
 from starter.plan.onboarding import OnboardingPlan
 from starter.plan.weeks import Picture
 from starter.terminal import Cell, Instant, Rows, Sentence, ZoneLine
 
+ROWS_SHOWN_AT_MOST: Final = 20
+"""Of each list of a campaign's people; `--json` has them all."""
 _MARKS: Final = {What.ADDED: ("+", "green"), What.REMOVED: ("-", "red"), What.MOVED: ("~", "yellow")}
 
 
@@ -24,6 +27,11 @@ def of_plan(plan: Plan, zone: tzinfo | None = None) -> Group:
 def of_onboarding(plan: OnboardingPlan, zone: tzinfo | None = None) -> Group:
     """Stage after stage, with everything that would happen in it in the order of time."""
     return Group(*_onboarding(plan, zone))
+
+
+def of_campaign(plan: CampaignPlan, zone: tzinfo | None = None) -> Group:
+    """Who is asked and who is not, the calendar of most of them, and what it takes at Core Signature."""
+    return Group(*_campaign(plan, zone))
 
 
 def of_difference(found: Difference) -> Group:
@@ -65,6 +73,46 @@ def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[Renderabl
             ends = Instant(part.ends_at, weekday=True, zone=zone)
             due.add(part.id, part.title, Instant(part.due_at, weekday=True, zone=zone), ends, part.outcome)
         yield due
+
+
+def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
+    who = plan.who
+    yield Text(f"{plan.id}: {plan.document} ({plan.kind}), owned by {plan.owner}", "bold")
+    yield Sentence(f"opens {_utc(plan.opens_at)}, due {plan.due}, closes {_utc(plan.closes_at)}", zone=zone)
+    yield Text(
+        f"{who.asked:,} of {who.rows:,} would be asked: {who.by_phone:,} by push, {who.by_mail:,} have no living "
+        f"device and get Core Signature's mail; {who.managers:,} managers hear who is missing"
+    )
+    yield from _said("would not be asked", who.errors)
+    yield from _said("would not be reached in time", who.not_reached)
+    if plan.like:
+        yield Text(f"\nWhat somebody hears who never acts: {plan.like}, and {plan.alike:,} have the same days", "bold")
+        yield ZoneLine(zone)
+    table = Rows("when", "what", "to", "why", whole=("what", "to"), clipped="why")
+    for line in plan.lines:
+        style = "dim strike" if line.suppressed else ""
+        why = f"not sent: {line.suppressed}; {line.why}" if line.suppressed else line.why
+        table.add(Instant(line.at, style, weekday=True, zone=zone), Text(line.stage, style), line.to, Text(why, "dim"))
+    yield table
+    yield Text(f"\nCore Signature, at {plan.calls_a_second:g} calls a second", "bold")
+    calls = Rows("document", "calls to open", "hours", "calls if nobody acts", "hours", "MB sent", whole=("document",))
+    for one in plan.calls:
+        opening, whole = f"{one.opening:,}", f"{one.if_nobody_acts:,}"
+        calls.add(one.document, opening, f"{one.opening_hours:g}", whole, f"{one.hours:g}", f"{one.megabytes:,.1f}")
+    yield calls
+
+
+def _said(what: str, people: Sequence[SaidRow]) -> Iterator[RenderableType]:
+    """The first of those about whom there is something to say."""
+    if not people:
+        return
+    yield Text(f"\n{len(people):,} {what}", "bold red")
+    table = Rows("row", "person", "why", whole=("row", "person"))
+    for one in people[:ROWS_SHOWN_AT_MOST]:
+        table.add(f"{one.row}", one.person, one.says)
+    yield table
+    if (rest := len(people) - ROWS_SHOWN_AT_MOST) > 0:
+        yield Text(f"and {rest:,} more: --json has them all", "dim")
 
 
 def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:

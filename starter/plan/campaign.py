@@ -1,0 +1,257 @@
+"""`countersign campaign plan`: who would be asked, what everybody would hear, what it takes; no server, no network.
+
+Ten thousand people follow the calendar of one of them: of somebody whose working days are those of most.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Final, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime
+
+from activities.campaigns import rows
+from activities.campaigns.audience import Member, Row, repeated
+from activities.campaigns.input import PreparedCampaign
+from activities.campaigns.member import request_of
+from activities.core_signature.service import CALLS_ABOUT_BOUNCES, CALLS_TO_CREATE, CALLS_TO_READ
+from activities.people import Company
+from activities.person import Person, Reachable, SignersFile
+from activities.push.mail import CALLS_TO_MAIL_AGAIN
+from starter.pace import OF_RECEIVER
+from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
+from starter.plan.dry_run import DryRun, Happening
+from workflows.campaign.course import Course
+from workflows.follow_up.stages import Stage, is_nudge
+from workflows.model.base import Model
+from workflows.model.planning import MomentKind
+
+OPENS: Final = "opens"
+DUE: Final = "due"
+CLOSES: Final = "closes"
+EVERYBODY: Final = "everybody"
+MANAGERS: Final = "managers"
+_HOUR: Final = 3600
+
+
+class SaidRow(Model):
+    """Somebody of the audience about whom there is something to say, by their row."""
+
+    row: int
+    person: str
+    says: str
+
+
+class Who(Model):
+    """Who would be asked; `by_mail` are those without a living device, whom Core Signature mails instead.
+
+    `errors` cannot be asked, `not_reached` hear of it and are away until it has closed.
+    """
+
+    rows: int
+    asked: int
+    by_phone: int
+    by_mail: int
+    managers: int
+    errors: tuple[SaidRow, ...]
+    not_reached: tuple[SaidRow, ...]
+
+
+class Calls(Model):
+    """What Core Signature is asked: calls until everybody was, all of them if nobody acts, and how long they take."""
+
+    document: str
+    opening: int
+    opening_hours: float
+    if_nobody_acts: int
+    hours: float
+    megabytes: float
+    """What is sent of the document."""
+
+
+class CampaignPlan(Model):
+    """The answer of `campaign plan`; what somebody hears is what `like` does, and `alike` people live as they do."""
+
+    id: str
+    kind: str
+    document: str
+    owner: str
+    at: AwareDatetime
+    opens_at: AwareDatetime
+    due: date
+    closes_at: AwareDatetime
+    who: Who
+    like: str | None
+    alike: int
+    lines: tuple[PlanLine, ...]
+    calls_a_second: float
+    calls: tuple[Calls, ...]
+
+    @property
+    def due_at(self) -> datetime:
+        """When it is due by the calendar that is shown, else when it closes."""
+        return next((line.at for line in self.lines if line.stage == DUE), self.closes_at)
+
+
+async def plan(
+    prepared: PreparedCampaign, directory: Company, at: datetime, calls_a_second: float, zone: ZoneInfo | None
+) -> CampaignPlan:
+    """The plan of a checked campaign that would be started at an instant; `FileFaults` for one that is over by then."""
+    if prepared.overdue is not None:
+        raise prepared.overdue
+    campaign = prepared.given.campaign
+    audience = await _Audience.of(prepared, directory, max(at, campaign.opens_at))
+    typical, alike = audience.typical
+    heard = await _heard(typical, prepared, directory, audience.opens_at) if typical else []
+    happenings = sorted([*_own(prepared, audience), *heard], key=lambda one: one.at)
+    there = zone or (typical.person if typical else await directory.person(campaign.requester)).tz
+    return CampaignPlan(
+        id=campaign.id,
+        kind=campaign.kind,
+        document=campaign.title,
+        owner=campaign.requester,
+        at=at,
+        opens_at=audience.opens_at,
+        due=campaign.due,
+        closes_at=audience.closes_at,
+        who=await audience.who(directory),
+        like=typical.row.person if typical else None,
+        alike=alike,
+        lines=tuple(line_of(one, there) for one in happenings),
+        calls_a_second=calls_a_second,
+        calls=tuple(_ways(audience, _nudges(heard), calls_a_second, campaign.document.size or 0)),
+    )
+
+
+class _Asked(NamedTuple):
+    """Somebody who would be asked; `full` when they stand in the table."""
+
+    row: Row
+    person: Person
+    has_phone: bool
+    full: Reachable | None
+
+    @classmethod
+    async def of(cls, row: Row, prepared: PreparedCampaign, directory: Company) -> Self:
+        if full := prepared.rows.people.get(row.person):
+            return cls(row, Person(id=row.person, **dict(full)), has_phone=False, full=full)
+        person = await directory.person(row.person)
+        has_phone = bool(person.devices) and bool(await directory.devices(person))
+        return cls(row, person, has_phone=has_phone, full=None)
+
+    @property
+    def calendar(self) -> tuple[object, ...]:
+        """What their working days follow from."""
+        return self.person.zone, self.person.calendar, self.person.hours, self.person.days
+
+
+@dataclass(frozen=True)
+class _Audience:
+    """Everybody of it, as it would be frozen now, and between which instants it matters where they are."""
+
+    rows: Sequence[Row]
+    asked: Sequence[_Asked]
+    opens_at: datetime
+    closes_at: datetime
+
+    @classmethod
+    async def of(cls, prepared: PreparedCampaign, directory: Company, opens_at: datetime) -> Self:
+        campaign = prepared.given.campaign
+        group = campaign.source.group
+        given = list(repeated(rows.of_group(await directory.group(group)))) if group else prepared.rows.rows
+        frozen = await rows.placed(given, prepared.rows.people, directory, campaign.id)
+        asked = [await _Asked.of(row, prepared, directory) for row in frozen if not row.says]
+        return cls(frozen, asked, opens_at, Course.begin(campaign, opens_at).closes_at or opens_at)
+
+    @property
+    def by_phone(self) -> int:
+        return sum(one.has_phone for one in self.asked)
+
+    @property
+    def by_mail(self) -> int:
+        return len(self.asked) - self.by_phone
+
+    @property
+    def typical(self) -> tuple[_Asked | None, int]:
+        """Somebody who is there, with the working days of most, and how many have the same."""
+        there = [one for one in self.asked if not self._absences(one)] or self.asked
+        if not there:
+            return None, 0
+        [(calendar, _)] = Counter(one.calendar for one in there).most_common(1)
+        alike = sum(one.calendar == calendar for one in self.asked)
+        return next(one for one in there if one.calendar == calendar), alike
+
+    def _absences(self, one: _Asked) -> list[tuple[datetime, datetime]]:
+        return [(begin, end) for begin, end in one.person.absences if begin < self.closes_at and end > self.opens_at]
+
+    async def who(self, directory: Company) -> Who:
+        managers = await directory.places({one.row.manager for one in self.asked if one.row.manager})
+        return Who(
+            rows=len(self.rows),
+            asked=len(self.asked),
+            by_phone=self.by_phone,
+            by_mail=self.by_mail,
+            managers=len(managers),
+            errors=tuple(SaidRow(row=one.number, person=one.person, says=one.says) for one in self.rows if one.says),
+            not_reached=tuple(self._away()),
+        )
+
+    def _away(self) -> Iterator[SaidRow]:
+        for one in self.asked:
+            for begin, end in self._absences(one):
+                if begin <= self.opens_at and end >= self.closes_at:
+                    last = (end.astimezone(one.person.tz)).date()
+                    says = f"is away until {last}, when it has closed: nobody reminds them"
+                    yield SaidRow(row=one.row.number, person=one.person.id, says=says)
+
+
+async def _heard(one: _Asked, prepared: PreparedCampaign, directory: Company, at: datetime) -> list[Happening]:
+    """What somebody would hear who never acts; its end is the campaign's to tell."""
+    given, member = prepared.given, Member(one.row, prepared.given.campaign.due)
+    request = request_of(given.campaign, given.fingerprint, member, one.full).given
+    known = PlannedDirectory(directory, SignersFile.of([one.full]))
+    _, happened = await DryRun(request, at, known, {}).play()
+    due_at = (await DryRun(request, at, known, {}).first_agenda()).due_at
+    asked = request.brief.people[0].person
+    theirs = [happening for happening in happened if happening.to == asked and happening.kind is not MomentKind.EXPIRE]
+    theirs.append(Happening(due_at, DUE, asked, asked, "the window ends; who acts later is late"))
+    return [replace(happening, about=one.row.person, to=one.row.person) for happening in theirs]
+
+
+def _nudges(heard: Sequence[Happening]) -> int:
+    return sum(is_nudge(one.stage) and one.suppressed is None for one in heard)
+
+
+def _own(prepared: PreparedCampaign, audience: _Audience) -> Iterator[Happening]:
+    """What the campaign itself does: it opens, looks each day, of which some hear, and closes."""
+    opens_at, owner = audience.opens_at, prepared.given.campaign.requester
+    course = Course.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
+    yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, "the audience is frozen, and everybody is asked")
+    while course.look_due_at < audience.closes_at:
+        at, day = course.look_due_at, course.days + 1
+        if course.weekly:
+            yield Happening(at, f"{Stage.PROGRESS}-{day}", owner, owner, "how many are missing, once a week")
+        if course.digest_due:
+            yield Happening(at, f"{Stage.DIGEST}-{day}", MANAGERS, MANAGERS, "who of their people is missing")
+        course = course.replace(days=day)
+    yield Happening(audience.closes_at, CLOSES, owner, owner, "the record is made")
+
+
+def _ways(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[Calls]:
+    """The calls for a file that is uploaded for each of them, and for a template there: as many, but no bytes."""
+    asked, by_phone, by_mail = len(audience.asked), audience.by_phone, audience.by_mail
+    opening = asked * (CALLS_TO_CREATE + CALLS_TO_READ) + by_mail * CALLS_ABOUT_BOUNCES
+    of_mail = CALLS_TO_READ + CALLS_ABOUT_BOUNCES + CALLS_TO_MAIL_AGAIN
+    whole = opening + nudges * (by_phone * CALLS_TO_READ + by_mail * of_mail)
+    an_hour = calls_a_second * (1 - OF_RECEIVER) * _HOUR
+    for document, megabytes in (("file", asked * 4 * -(-size // 3) / 1e6), ("template", 0.0)):
+        yield Calls(
+            document=document,
+            opening=opening,
+            opening_hours=round(opening / an_hour, 2),
+            if_nobody_acts=whole,
+            hours=round(whole / an_hour, 2),
+            megabytes=round(megabytes, 1),
+        )

@@ -1,0 +1,67 @@
+"""How many calls somebody takes who is asked: what `campaign plan` counts with is what reaches the provider."""
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.core_signature.asked import Asked
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import (
+    CALLS_ABOUT_BOUNCES,
+    CALLS_TO_CREATE,
+    CALLS_TO_READ,
+    CoreSignatureService,
+)
+from activities.people import FileDirectory
+from activities.push.mail import CALLS_TO_MAIL_AGAIN, SignerMail
+from activities.store import Store
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.core_signature.conftest import Acting, calls
+from tests.activities.core_signature.requests import brief
+from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.provider import CreateOrder, Observation
+from workflows.model.request import Brief, Document
+from workflows.model.subject import Participant
+
+PHONE, MAIL = "chief-executive", "customer-signer"
+TEMPLATE = Document(template="https://core.example/api/v1/templates/11111111-1111-4111-8111-111111111111/")
+
+
+def made_since(sandbox: RunningSandbox, before: int = 0) -> int:
+    return len(calls(sandbox, "/api/v1/")) - before
+
+
+@pytest.mark.parametrize("person", [PHONE, MAIL])
+@pytest.mark.parametrize("document", ["file", "template"])
+async def test_whoever_is_asked_takes_as_many_calls_as_the_plan_says(
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    request_brief: Brief,
+    act: Acting,
+    person: str,
+    document: str,
+) -> None:
+    asked = request_brief.replace(people=(Participant(person=person),))
+    if document == "template":
+        asked = asked.replace(document=TEMPLATE)
+    seen = await act(service.create, CreateOrder(brief=asked))
+    assert made_since(sandbox) == CALLS_TO_CREATE
+    await act(service.observe, Observation(roster=asked.roster, document=seen.document))
+    bounces = CALLS_ABOUT_BOUNCES if person == MAIL else 0
+    assert made_since(sandbox, CALLS_TO_CREATE) == CALLS_TO_READ + bounces
+
+
+async def test_a_mail_that_is_sent_again_takes_as_many_calls_as_the_plan_says(
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    client: CoreSignatureClient,
+    directory: FileDirectory,
+    store: Store,
+    request_brief: Brief,
+) -> None:
+    asked = request_brief.replace(people=(Participant(person=MAIL),))
+    seen = await Acting(ActivityEnvironment())(service.create, CreateOrder(brief=asked))
+    before = made_since(sandbox)
+    notice = Notice(key="k", stage="reminder-1", person=MAIL, action=NoticeAction.SIGN)
+    delivery = Delivery(subject=brief(people=asked.people).subject, notices=(notice,))
+    await SignerMail(client, directory, Asked(store)).again(delivery, seen.document, [MAIL])
+    assert made_since(sandbox, before) == CALLS_TO_MAIL_AGAIN
