@@ -32,6 +32,7 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = sorted(words(app))
+OF_CAMPAIGN = ("cancel", "exempt", "extend", "list", "plan", "retry", "show", "start", "template")
 OF_ONBOARD = ("answer", "cancel", "decide", "done", "link", "list", "map", "plan", "preview", "show", "start")
 OF_TASK = (
     *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "list"),
@@ -48,6 +49,7 @@ def help_of(*typed: str) -> str:
 
 def test_the_words_are_those_of_the_contract() -> None:
     assert [" ".join(command) for command in COMMANDS] == [
+        *(f"campaign {word}" for word in OF_CAMPAIGN),
         "completion",
         "demo",
         "dev",
