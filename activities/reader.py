@@ -42,6 +42,10 @@ class Reader:
         """The day it is where they are."""
         return instant.astimezone(self.zone).date()
 
+    def date(self, day: date) -> str:
+        """A day of the calendar: `Fri, 11 Dec 2026`."""
+        return format_skeleton(_DATE, day, locale=self.language.locale)
+
     def instant(self, instant: datetime) -> str:
         """An instant on their own clock, named by its city: `Fri, 11 Dec 2026, 18:00 (Amsterdam)`."""
         return f"{self._written(instant, _DATE)} ({self._place(instant)})"

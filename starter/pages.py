@@ -44,6 +44,7 @@ from starter.page.words import (
     NOT_KNOWN_NOW,
     NOT_OURS,
     WAITING,
+    edition_of,
     how_many_have_signed,
     signing_screen,
     status_screen,
@@ -240,9 +241,10 @@ class Pages:
         return options.with_offers(wished, await self._offers(visit, shown), visit.reader)
 
     async def _with_asker(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
+        asker = await self._who(shown.id if shown.type is Kind.REQUEST else None, shown.requester)
+        screen = replace(screen, edition=edition_of(asker, visit.reader, self._clock()))
         if visit.claim.person == shown.requester:
             return screen
-        asker = await self._who(shown.id if shown.type is Kind.REQUEST else None, shown.requester)
         signing = visit.claim.use is LinkUse.SIGN and self._first_pages is not None and asker.has_file
         return replace(screen, asker=asker, picture=f"{visit.ref}/{_PICTURE}" if signing else None)
 

@@ -4,6 +4,7 @@ Written once the request is created, beside what was sent to its signers. It hol
 since an extension would make it a wrong one, and no state.
 """
 
+from datetime import date
 from typing import Final
 
 from activities.store import Home, Store
@@ -26,6 +27,10 @@ class CoverSheet(Model):
     """What the requester says to the signers, by its reference: the text is in the store."""
     sha256: str | None = None
     """Of the document, None for a template."""
+    version: str = ""
+    effective: date | None = None
+    approver: str | None = None
+    """Who has approved this version."""
 
     @classmethod
     async def read(cls, store: Store, request: str) -> "CoverSheet | None":
@@ -43,6 +48,9 @@ class CoverSheet(Model):
             signers=brief.people,
             message=brief.message,
             sha256=brief.document.sha256,
+            version=brief.document.version,
+            effective=brief.document.effective,
+            approver=brief.document.approver,
         )
         await store.keep_cover(Home.of_request(brief.id), made.model_dump_json(by_alias=True).encode())
 

@@ -142,6 +142,8 @@ class Screen:
     due: str | None = None
     nearness: Nearness = Nearness.AHEAD
     asker: Asker = NOBODY
+    edition: tuple[str, ...] = ()
+    """Which version of the document it is, and since when in force."""
     picture: str | None = None
     """Where the first page of the document is shown."""
     progress: str | None = None

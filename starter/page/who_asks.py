@@ -1,6 +1,7 @@
 """The people beside a reader: who asks them, in whose company's name and what for, and who stands in for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
 
 from activities.people import Directory, DirectoryFailure
@@ -19,6 +20,10 @@ class Asker:
     message: str = ""
     has_file: bool = False
     """Whether there is a document of ours to draw."""
+    version: str = ""
+    """Of the document, with the day from which on it is in force, and the name of whoever approved it."""
+    effective: date | None = None
+    approver: str = ""
 
 
 NOBODY: Final = Asker()
@@ -36,7 +41,11 @@ class WhoAsks:
         """Who asks, by the requester's id; what else there is to say of it stands beside a request alone."""
         cover = await self._cover(request) if request else None
         message = await self._message(request, cover) if request and cover else ""
-        return Asker(await self._name(requester), self._company, message, bool(cover and cover.sha256))
+        asker = Asker(await self._name(requester), self._company, message, bool(cover and cover.sha256))
+        if cover is None or not (cover.version or cover.effective):
+            return asker
+        approver = await self._name(cover.approver) if cover.approver else ""
+        return replace(asker, version=cover.version, effective=cover.effective, approver=approver)
 
     async def stand_ins(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
         """To whom somebody might hand over: the colleagues whom a task names, else whom the directory names for them.

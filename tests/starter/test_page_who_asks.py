@@ -1,7 +1,7 @@
 """What a page says of whoever asks, how far the others are, how near the date is, and what was just done there."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,37 @@ async def test_the_first_page_is_a_picture_for_the_signer_alone_and_until_the_en
 async def test_without_the_setting_there_is_no_picture(signer: Phone) -> None:
     assert "first-page" not in (await signer.open(signer.link())).text.partition("</style>")[2]
     assert (await signer.open(f"{signer.link()}/first-page")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("effective", "person", "says"),
+    [
+        (date(2026, 11, 2), FIRST, "You acknowledge version 2026.1, in force since Mon, 2 Nov 2026."),
+        (date(2027, 1, 1), FIRST, "You acknowledge version 2026.1, in force from Fri, 1 Jan 2027 on."),
+        (None, FIRST, "You acknowledge version 2026.1."),
+        (date(2026, 11, 2), DUTCH, "U bevestigt versie 2026.1, van kracht sinds ma 2 nov 2026."),
+        (date(2026, 11, 2), REQUESTER, "You acknowledge version 2026.1, in force since Mon, 2 Nov 2026."),
+    ],
+)
+async def test_of_an_edition_the_page_says_which_version_is_acknowledged_and_since_when_it_is_in_force(
+    tmp_path: Path, effective: date | None, person: str, says: str
+) -> None:
+    async with phone(tmp_path) as made:
+        line = SignerLine(person=person, order=1, role=Role.SIGN, state=SignerState.TURN)
+        made.known[REQUEST] = shown(choices().replace(person=person), signers=(line,), document="Conduct")
+        document = Document(version="2026.1", effective=effective, approver=CHAIR)
+        await CoverSheet.keep(
+            made.store, Brief(id=REQUEST, kind="nda", title="C", document=document, requester=REQUESTER, people=())
+        )
+        text = text_of((await made.open(made.link(person))).text)
+        assert says in text
+        assert ("Goedgekeurd door Chair." if person == DUTCH else "Approved by Chair.") in text
+
+
+async def test_a_document_without_an_edition_says_nothing_of_one(signer: Phone) -> None:
+    text = text_of((await signer.open(signer.link())).text)
+    assert "acknowledge" not in text
+    assert "Approved" not in text
 
 
 def two(first: SignerState, second: SignerState = SignerState.TURN) -> tuple[SignerLine, ...]:
