@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from activities.campaigns.standing import Line
@@ -36,22 +36,24 @@ def missing_by_manager(lines: Iterable[Line], today: date) -> list[Missing]:
 
 def digests(campaign: Campaign, managers: Sequence[Missing], day: int) -> tuple[Notice, ...]:
     """One notice for each of them, of this day."""
-    return tuple(_notice(campaign, f"{Stage.DIGEST}-{day}", one.manager, one.people) for one in managers)
+    return tuple(
+        _notice(campaign, f"{Stage.DIGEST}-{day}", one.manager).replace(count=one.people, overdue=one.overdue)
+        for one in managers
+    )
 
 
-def progress(campaign: Campaign, missing: int, day: int) -> Notice:
+def progress(campaign: Campaign, missing: int, of: int, day: int) -> Notice:
     """The owner's line of a week."""
-    return _notice(campaign, f"{Stage.PROGRESS}-{day}", campaign.requester, missing)
+    return _notice(campaign, f"{Stage.PROGRESS}-{day}", campaign.requester).replace(count=missing, of=of)
 
 
-def _notice(campaign: Campaign, stage: str, person: str, count: int) -> Notice:
-    key = notice_key(campaign.id, stage, person)
-    return Notice(key=key, stage=stage, person=person, action=NoticeAction.OPEN, count=count)
+def _notice(campaign: Campaign, stage: str, person: str) -> Notice:
+    return Notice(key=notice_key(campaign.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN)
 
 
-async def told(push: PushService, campaign: Campaign, notices: tuple[Notice, ...]) -> DeliveryReport:
+async def told(push: PushService, campaign: Campaign, notices: tuple[Notice, ...], now: datetime) -> DeliveryReport:
     """Tell some people; phones that were left open are not tried again: tomorrow there is another one."""
-    return await push.deliver(Delivery(subject=campaign.subject, notices=notices, others_told=True))
+    return await push.deliver(Delivery(subject=campaign.subject, notices=notices, others_told=True, now=now))
 
 
 async def of_directory(directory: Company, managers: Sequence[Missing]) -> list[Missing]:

@@ -220,7 +220,8 @@ class People(CampaignPeople):
         """How many heard of it, and behind whom to go on; empty when nobody is left."""
         missing = sum(line.open for line in lines)
         if look.weekly and not look.after:
-            await digest.told(self.push, look.campaign, (digest.progress(look.campaign, missing, look.day),))
+            line = digest.progress(look.campaign, missing, len(lines), look.day)
+            await digest.told(self.push, look.campaign, (line,), look.now)
         if not look.digest or not missing:
             return 0, ""
         managers = digest.missing_by_manager(lines, look.now.date())
@@ -230,7 +231,7 @@ class People(CampaignPeople):
             if begin and activity.is_worker_shutdown():
                 return told, left[begin - 1].manager
             some = left[begin : begin + digest.AT_ONCE]
-            await digest.told(self.push, look.campaign, digest.digests(look.campaign, some, look.day))
+            await digest.told(self.push, look.campaign, digest.digests(look.campaign, some, look.day), look.now)
             told += len(some)
             activity.heartbeat(some[-1].manager)
         return told, ""

@@ -2,10 +2,26 @@
 
 from typing import Final
 
-from activities.language import phrase
+from activities.language import Language, phrase
 from activities.push.vocabulary import CANCELLED, UNDELIVERED, Vocabulary, Words, alike
 from workflows.follow_up.stages import Stage
+from workflows.model.notices import Notice
 from workflows.model.subject import Status
+
+
+def _of_a_manager(language: Language, notice: Notice) -> str:
+    """`4 of your people are missing, 1 overdue`."""
+    missing, late, say_count = notice.count or 0, notice.overdue, language.say_count
+    people = say_count("{count} of your people is missing", "{count} of your people are missing", missing)
+    return ", ".join((people, say_count("{count} overdue", "{count} overdue", late))) if late else people
+
+
+def _of_an_owner(language: Language, notice: Notice) -> str:
+    missing = notice.count or 0
+    return language.say_count(
+        "{count} of {all} is still missing", "{count} of {all} are still missing", missing, all=notice.of
+    )
+
 
 _NEWS: Final = Words(phrase("News of a campaign"), phrase("News: {document}"), "", closing=True)
 _OVER: Final = phrase("Everybody of its audience stands in the record.")
@@ -19,6 +35,7 @@ CAMPAIGNS: Final = Vocabulary(
                 phrase("Missing: {document}"),
                 phrase("You see at the desk who it is, and can remind them."),
                 closing=True,
+                counts=_of_a_manager,
             )
         ),
         Stage.PROGRESS: alike(
@@ -27,6 +44,7 @@ CAMPAIGNS: Final = Vocabulary(
                 phrase("Still missing: {document}"),
                 phrase("You see at the desk how it goes."),
                 closing=True,
+                counts=_of_an_owner,
             )
         ),
         Stage.UNDELIVERED: UNDELIVERED,

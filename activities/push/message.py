@@ -18,7 +18,7 @@ from activities.due import due_sentence
 from activities.links import FIRST_SERIAL, Links, LinkUse
 from activities.push.words import isolated, unturned, words_for
 from activities.reader import Reader
-from workflows.follow_up.stages import is_quiet
+from workflows.follow_up.stages import is_by_day, is_quiet
 from workflows.kinds import Kind
 from workflows.model.notices import Delivery, Notice, NoticeAction
 from workflows.model.subject import LockScreen
@@ -49,6 +49,8 @@ class Message:
     key: str
     link: str
     action: NoticeAction
+    at_rest: bool = False
+    """Whether it comes to its reader at an hour at which it is to make no sound."""
 
     @property
     def title(self) -> str:
@@ -63,7 +65,7 @@ class Message:
     @property
     def quiet(self) -> bool:
         """Whether the phone is to make no sound, and to be woken by nothing."""
-        return is_quiet(self.stage)
+        return self.at_rest or is_quiet(self.stage)
 
     @property
     def data(self) -> dict[str, str]:
@@ -92,11 +94,12 @@ def compose(
     *,
     text: str = "",
     serial: str = FIRST_SERIAL,
+    at_rest: bool = False,
 ) -> Message:
     """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`.
 
     `text` is what it says in somebody's own words: its first line is the title, unless a locked screen shows little.
-    `serial` is what the reader's links must have in them.
+    `serial` is what the reader's links must have in them. `at_rest`: they are not at work now.
     """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
     first, _, rest = text.strip().partition("\n")
@@ -112,6 +115,7 @@ def compose(
         if _leads_to_the_desk(delivery, notice)
         else links.link(reference, notice.person, use, serial),
         action=notice.action,
+        at_rest=at_rest and is_by_day(notice.stage),
     )
 
 
@@ -174,7 +178,7 @@ def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str, tex
         of=brief.type,
         to_requester=notice.person == brief.requester,
         overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
-    ).told(language)
+    ).told(language, notice)
     heading = words.title if brief.lock_screen is LockScreen.GENERIC else words.named
     if brief.urgent and not words.closing:
         heading = language.say("Urgent · {title}", title=heading)

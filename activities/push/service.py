@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from activities.failures import failing_as_application_errors, passing_failure
+from activities.follow_up.open_hours import OpenHours
 from activities.http.calling import ServiceFailure
 from activities.in_turn import PACE, Pace, Turns, unbroken
 from activities.ledger_pages import keep
@@ -159,7 +160,8 @@ class Notices(PushService):
         devices = await self._phones.living(person, delivery.devices)
         if devices or (fallback is Fallback.MESSAGING and self._letters.may_reach(person, delivery.devices)):
             words = {"text": await self._text(delivery, notice), "serial": await self._serial(delivery, notice)}
-            message = compose(delivery, notice, Reader.of(person), self._links, self._company, **words)
+            at_rest = delivery.now is not None and not OpenHours.working(person).open_at(delivery.now)
+            message = compose(delivery, notice, Reader.of(person), self._links, self._company, **words, at_rest=at_rest)
             return Ready(notice, person, devices, message, fallback, delivery.subject.urgent)
         if delivery.devices is not None:
             return None

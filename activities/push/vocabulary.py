@@ -1,12 +1,12 @@
 """What notices can say of one kind of follow-up: the words of each stage, by what is asked, and of each ending."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from activities.language import Language, phrase
 from workflows.follow_up.stages import Stage, kind_of
-from workflows.model.notices import NoticeAction
+from workflows.model.notices import Notice, NoticeAction
 from workflows.model.subject import Status
 
 
@@ -15,18 +15,22 @@ class Words:
     """What a notice says: `title` names no document and `named` does, by `{document}`; `body` is one sentence.
 
     Where the title and the due date say it all there is no sentence. `closing` ones ask for nothing more, so they name
-    no due date and are never urgent.
+    no due date and are never urgent. `counts` says the title of a notice that has a number of people.
     """
 
     title: str
     named: str
     body: str = ""
     closing: bool = False
+    counts: Callable[[Language, Notice], str] | None = None
 
-    def told(self, language: Language) -> "Words":
-        """The same in a language."""
-        body = language.say(self.body) if self.body else ""
-        return replace(self, title=language.say(self.title), named=language.say(self.named), body=body)
+    def told(self, language: Language, notice: Notice | None = None) -> "Words":
+        """The same in a language; with the numbers of a notice, if it has any."""
+        title, named = language.say(self.title), language.say(self.named)
+        if self.counts and notice and notice.count is not None:
+            title = self.counts(language, notice)
+            named = language.say("{what}: {document}", what=title, document="{document}")
+        return replace(self, title=title, named=named, body=language.say(self.body) if self.body else "")
 
 
 ByAction = Mapping[NoticeAction, Words]

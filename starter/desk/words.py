@@ -15,6 +15,7 @@ STATUSES: Final[Mapping[str, str]] = {
     Status.VIEWED: phrase("opened"),
     Status.SIGNED: phrase("signed"),
     Status.DONE: phrase("done"),
+    Status.DONE_WITH_ERRORS: phrase("done, with errors"),
     Status.WAIVED: phrase("no longer needed"),
     Status.DECLINED: phrase("declined"),
     Status.CANCELLED: phrase("cancelled"),

@@ -137,6 +137,11 @@ def is_quiet(stage: str) -> bool:
     return kind_of(stage) in (Stage.FOLLOW, Stage.BEGUN)
 
 
+def is_by_day(stage: str) -> bool:
+    """Whether it comes at an hour that its reader did not choose: outside of their working time it makes no sound."""
+    return kind_of(stage) in (Stage.DIGEST, Stage.PROGRESS)
+
+
 def is_rationed(stage: str) -> bool:
     """Whether it asks somebody, unbidden, to act: of such there are only so many where a budget spares them."""
     return kind_of(stage) in _RATIONED

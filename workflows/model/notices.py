@@ -54,6 +54,10 @@ class Notice(Model):
     """Escalations: the silent signer."""
     count: int | None = None
     """How many people it is about, where its words say so."""
+    overdue: int = 0
+    """How many of these are overdue."""
+    of: int | None = None
+    """How many people there are in all."""
     movable: bool = False
     """Planned for an instant: when it cannot be heard then after all, it is put off and planned anew."""
     wakes_others: bool = False
