@@ -198,10 +198,21 @@ class Campaigns:
         raise AssertionError(shown.model_dump_json(indent=1))
 
     async def opened(self) -> CampaignShow:
-        """Once everybody was seen to."""
+        """Once everybody was seen to, and told."""
         shown = await self.until(lambda shown: shown.frozen and shown.asked >= shown.frozen.rows)
+        for member in (await self.audience()).members:
+            if member.asked:
+                await self.hears("signer-1" if member.person.startswith("p-") else member.person)
         await self.at_rest()
         return shown
+
+    async def hears(self, person: str, times: int = 1) -> None:
+        """Until somebody was asked so many times."""
+        for _ in range(_GLANCES):
+            if self.told(person).count("ready") >= times:
+                return await self.at_rest()
+            await asyncio.sleep(_GLANCE)
+        raise AssertionError(self.push.stages())
 
     def request(self, person: str) -> str:
         """The workflow of somebody's request."""
