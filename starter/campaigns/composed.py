@@ -19,6 +19,7 @@ from activities.store import Store
 from starter.context import Context
 from starter.lookup import complete, look_at, suggesting
 from starter.request_ids import id_of
+from workflows.campaign.show import how_far
 from workflows.kinds import Kind, Named
 from workflows.model.views import CampaignShow
 
@@ -52,7 +53,9 @@ async def picture(client: Client, store: Store, id: str) -> Picture:
     walk = lines_of(store, shown.campaign, shown.fingerprint, audience, asked=asked, known=known)
     lines = [line async for line in walk]
     counts = counted(lines)
-    live = shown.replace(counts=counts, counted_at=datetime.now(UTC), errors=counts.faulty)
+    # What it says by the counts of its last look it says by those of now.
+    says = shown.says.replace(how_far(shown.counts, shown.closes_at), how_far(counts, shown.closes_at))
+    live = shown.replace(counts=counts, counted_at=datetime.now(UTC), errors=counts.faulty, says=says)
     changes = [one.change.model_dump(mode="json") for one in audience.amendments]
     return Picture(live, lines, None, changes)
 

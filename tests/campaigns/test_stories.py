@@ -153,8 +153,8 @@ async def test_who_is_exempt_is_asked_no_more_and_stands_with_the_reason(tmp_pat
         await it.at_rest()
         await it.wish(Exemption(actor=OWNER, person="ada", reason="too late"), op="exempt-2")
         await it.wish(Exemption(actor=OWNER, person="nobody", reason="who"), op="exempt-3")
-        await it.until(lambda shown: sum(entry.what == "not exempt" for entry in shown.timeline) == 2)
-        refused = [entry.why for entry in (await it.shown()).timeline if entry.what == "not exempt"]
+        await it.until(lambda shown: sum(entry.what == "exemption refused" for entry in shown.timeline) == 2)
+        refused = [entry.why for entry in (await it.shown()).timeline if entry.what == "exemption refused"]
         await it.days_pass(30)
         await it.handle.result()
         lines = await it.lines()

@@ -23,6 +23,8 @@ _WARNED: Final = timedelta(days=2)
 _WEEK: Final = 7
 _WORD_OF: Final = {ChangeKind.EXEMPT: EXEMPT, ChangeKind.EXTENDED: EXTEND, ChangeKind.AGAIN: RETRY}
 """By which update each is wished."""
+_WISHED: Final = {ChangeKind.EXEMPT: "exemption", ChangeKind.EXTENDED: "later end", ChangeKind.AGAIN: "retry"}
+"""What the timeline calls a change that is asked for."""
 
 
 class Walking(Model):
@@ -165,9 +167,9 @@ class Course(FollowUp):
     def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Somebody wants a change; it gets its number when it is written down."""
         change = Change(number=0, what=what, by=by, at=now).replace(**about)
-        noted = f"{what} wished" + (f": {change.person}" if change.person else "")
+        whom = f": {change.person or change.due}" if change.person or change.due else ""
         known = self.replace(wished=(*self.wished, change))
-        return known.note(now, noted, by, change.reason or None, said=True)
+        return known.note(now, f"{_WISHED[what]} asked for{whom}", by, change.reason or None, said=True)
 
     @property
     def to_write(self) -> Change | None:
@@ -181,8 +183,8 @@ class Course(FollowUp):
         known = self.replace(wished=tuple(others))
         if changed.change is None:
             said = known.replace(operations=self.operations.refused(word, changed.refused, about))
-            return said.note(now, f"not {wished.what}", wished.person, changed.refused)
-        done = known.replace(operations=self.operations.done(word, f"{changed.people} people", about))
+            return said.note(now, f"{_WISHED[wished.what]} refused", wished.person, changed.refused)
+        done = known.replace(operations=self.operations.done(word, _says(changed.change, changed.people), about))
         return done.changed(changed, now)
 
     def changed(self, changed: Changed, now: datetime) -> Self:
@@ -197,7 +199,7 @@ class Course(FollowUp):
             last_due=max(self.last_due, changed.due or self.last_due),
             walks=(*self.walks, Walking(work=change.what.work, change=change.replace(reason=""))),
         ).timed()
-        return known.note(now, f"{change.what}: {changed.people}", change.person, None)
+        return known.note(now, _says(change, changed.people), change.person, None)
 
     def looked(self, looked: Looked, now: datetime) -> Self:
         """A daily look came so far."""
@@ -232,3 +234,16 @@ class Course(FollowUp):
     def tallied(self, tally: Tally, now: datetime) -> Self:
         """How everybody stands."""
         return self.replace(counts=tally.counts, counted_at=now, tally=tally)
+
+
+def _says(change: Change, people: int) -> str:
+    """What a change has come to, in words."""
+    match change.what:
+        case ChangeKind.EXEMPT:
+            return "exempt"
+        case ChangeKind.EXTENDED:
+            return f"everybody has until {change.due}"
+        case ChangeKind.AGAIN:
+            return f"asked again: {people}"
+        case _:
+            return f"{change.what}: {people}"

@@ -104,4 +104,9 @@ def _sentence(course: Course, ended_or_troubled: str) -> str:
         return f"Opens {stamp(course.opens_at)}"
     if course.phase == "opening":
         return f"Opening: {course.asked} of {course.frozen.rows} seen to"
-    return f"{course.counts.done} of {course.counts.total} have acknowledged; open until {stamp(course.closes_at)}"
+    return how_far(course.counts, course.closes_at)
+
+
+def how_far(counts: Counts, closes_at: datetime | None) -> str:
+    """The sentence of one that is open."""
+    return f"{counts.done} of {counts.total} have acknowledged; open until {stamp(closes_at)}"
