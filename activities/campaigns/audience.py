@@ -140,15 +140,21 @@ def _amend(members: list[Member], amendment: Amendment) -> None:
         case ChangeKind.EXTENDED if change.due:
             due = change.due
             members[:] = [replace(one, due=max(one.due, due)) for one in members]
-        case ChangeKind.LEFT | ChangeKind.EXEMPT:
-            members[:] = [
-                replace(one, out=change.what, reason=change.reason) if one.asked and one.person in rows else one
-                for one in members
-            ]
+        case ChangeKind.LEFT:
+            members[:] = [replace(one, out=change.what) if one.asked and one.person in rows else one for one in members]
+        case ChangeKind.EXEMPT:
+            members[:] = [_exempt(one, rows.get(one.person), change) for one in members]
         case ChangeKind.AGAIN:
             members[:] = [_again(one, rows.get(one.person)) for one in members]
         case ChangeKind.JOINED:
             _join(members, rows, change.due)
+
+
+def _exempt(member: Member, row: Row | None, change: Change) -> Member:
+    """Also somebody who could not be asked; of a person who stands there twice the one row."""
+    if row is None or member.out is not None or member.row.number != row.number:
+        return member
+    return replace(member, out=change.what, reason=change.reason)
 
 
 def _again(member: Member, row: Row | None) -> Member:

@@ -9,49 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from activities.campaigns.audience import Audience
+from activities.campaigns.population import Population
 from activities.campaigns.standing import Line
-from activities.people import Company
 from activities.store import Store
-from workflows.model.campaign import Campaign, ChangeKind, Settle
+from workflows.model.campaign import Settle
 
 _FORM: Final = 1
-
-
-@dataclass(frozen=True)
-class Population:
-    """The group, or the directory's part of a list, as it is now, beside the audience: who came, who left."""
-
-    now: frozenset[str]
-    came: tuple[str, ...]
-    left: tuple[str, ...]
-
-    @classmethod
-    async def of(cls, campaign: Campaign, audience: Audience, directory: Company) -> Self | None:
-        """By the directory as it is; None for an audience of which nobody is in it."""
-        members = {member.person: member for member in audience.members if not member.row.says}
-        if campaign.source.group is not None:
-            there = tuple(await directory.group(campaign.source.group))
-            came = tuple(id for id in there if id not in members or members[id].out is ChangeKind.LEFT)
-        else:
-            there, came = tuple(await directory.places(members)), ()
-            if not there:
-                return None
-        now = frozenset(there)
-        listed = (id for id, member in members.items() if member.out is None and not id.startswith("p-"))
-        return cls(now, came, tuple(id for id in listed if id not in now))
-
-    def plain(self, campaign: Campaign, audience: Audience) -> dict[str, Any]:
-        """For the record: the sizes, and what was decided about whoever came or left."""
-        joined = [member.person for member in audience.members if member.joined]
-        dropped = [member.person for member in audience.members if member.out is ChangeKind.LEFT]
-        decided = [(id, "added") for id in joined] + [(id, "ignored") for id in self.came if id not in joined]
-        gone = [(id, "dropped") for id in dropped] + [(id, "kept") for id in self.left]
-        return {
-            "opening": sum(not member.joined for member in audience.members),
-            "close": len(self.now) if campaign.source.group else None,
-            "came": [{"person": id, "decided": what} for id, what in decided],
-            "left": [{"person": id, "decided": what} for id, what in gone],
-        }
 
 
 async def written(

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import SecretStr, ValidationError
 
@@ -17,7 +17,7 @@ from activities.files.reading import Fault, FileFaults, bytes_of
 from activities.files.table import TABLE_BYTES_AT_MOST, Table
 from activities.files.words import in_words, written_path
 from activities.people import Company
-from activities.person import Reachable, SignersFile
+from activities.person import Place, Reachable, SignersFile
 from activities.spelling import did_you_mean
 
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
@@ -120,15 +120,15 @@ def _said(fault: Fault) -> str:
     return f"{fault.path}: {fault.says}" if fault.path else fault.says
 
 
-async def placed(rows: Iterable[Row], people: Mapping[str, Reachable], directory: Company, id: str) -> list[Row]:
-    """The rows as they are frozen: with department and manager, or why nobody can ask them. `id` is the campaign's."""
+async def placed(rows: Iterable[Row], people: Mapping[str, Reachable], directory: Company) -> list[Row]:
+    """The rows as they are frozen: with department and manager, or why nobody can ask them."""
     given = list(rows)
     places = await directory.places({row.person for row in given if not row.says})
-    return [_placed(row, row.person in people, places.get(row.person), id) for row in given]
+    return [row if row.person in people else _placed(row, places.get(row.person)) for row in given]
 
 
-def _placed(row: Row, in_full: bool, place: Any, campaign: str) -> Row:
-    if row.says or in_full:
+def _placed(row: Row, place: Place | None) -> Row:
+    if row.says:
         return row
     if place is None:
         return row._replace(says=f'"{row.person}" is not in the directory')

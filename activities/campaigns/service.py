@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Final
 
 from temporalio import activity
@@ -17,7 +16,8 @@ from temporalio.service import RPCError
 from activities import runs
 from activities.campaigns import digest, rows
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Row, repeated
-from activities.campaigns.outcomes import Population, written
+from activities.campaigns.outcomes import written
+from activities.campaigns.population import Population, moved
 from activities.campaigns.standing import Line, Standing, counted, lines_of, records_of
 from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
 from activities.campaigns.walks import STRIDE, Stride, Told, Tour
@@ -36,8 +36,6 @@ from workflows.model.campaign import (
     ChangeKind,
     Changing,
     Frozen,
-    Joiners,
-    Leavers,
     Look,
     Looked,
     Order,
@@ -75,7 +73,7 @@ class People(CampaignPeople):
         with _failing():
             given = await self._given(campaign)
             people = await self._in_full(campaign)
-            frozen = await rows.placed(given, people, self.directory, campaign.id)
+            frozen = await rows.placed(given, people, self.directory)
             if len(frozen) > AUDIENCE_AT_MOST:
                 raise final_failure(Code.REFUSED, f"{len(frozen):,} people are more than {AUDIENCE_AT_MOST:,}")
             sha256 = await self._audiences.freeze(frozen)
@@ -150,7 +148,7 @@ class People(CampaignPeople):
             if line.status in (Standing.FAILED, Standing.ERROR)
         ]
         people = await self._in_full(order.campaign)
-        mended = await rows.placed((row._replace(says="") for row in failed if row.person), people, self.directory, "")
+        mended = await rows.placed((row._replace(says="") for row in failed if row.person), people, self.directory)
         asked = {line.person for line in lines if line.status not in (Standing.FAILED, Standing.ERROR)}
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
         if not right:
@@ -177,44 +175,15 @@ class People(CampaignPeople):
         return Looked(changes=changes, counts=counted(lines), told=told, after=after, over=not after)
 
     async def _moved(self, look: Look, audience: Audience) -> tuple[Changed, ...]:
-        """Who has joined and left since, each as a change; nobody by a people file that is faulty."""
-        population = await Population.of(look.campaign, audience, self.directory)
-        if population is None or self.directory.warning:
-            return ()
-        moved: list[tuple[ChangeKind, Sequence[str], date | None]] = []
-        if look.campaign.joiners is Joiners.ADD and population.came:
-            joining = await self._joining(look, population.came)
-            moved += [(ChangeKind.JOINED, came, due) for due, came in joining]
-        if look.campaign.leavers is Leavers.DROP and population.left:
-            moved.append((ChangeKind.LEFT, population.left, None))
+        """Who has joined and left since, each as a change behind the one before it."""
         changes: list[Changed] = []
-        for what, people, due in moved:
-            about = await self._rows_of(look, what, people)
-            if about:
-                change = Change(number=look.changes + 1, what=what, by="countersign", at=look.now, due=due)
-                changed = await self._written(look, change, about)
-                changes.append(changed.replace(new=_new(audience, about) if what is ChangeKind.JOINED else 0))
-                look = look.replace(changes=change.number, changed=changed.sha256)
+        for move in await moved(look, audience, self.directory):
+            number = look.changes + 1
+            change = Change(number=number, what=move.what, by="countersign", at=look.now, due=move.due)
+            changed = await self._written(look, change, move.rows)
+            changes.append(changed.replace(new=move.new))
+            look = look.replace(changes=number, changed=changed.sha256)
         return tuple(changes)
-
-    async def _rows_of(self, look: Look, what: ChangeKind, people: Sequence[str]) -> tuple[Row, ...]:
-        """The rows of those who joined and can be asked, or of those who left."""
-        given = [Row(0, id) for id in people]
-        if what is ChangeKind.LEFT:
-            return tuple(given)
-        placed = await rows.placed(given, {}, self.directory, look.campaign.id)
-        return tuple(row for row in placed if not row.says)
-
-    async def _joining(self, look: Look, came: Sequence[str]) -> list[tuple[date, list[str]]]:
-        """Until when those have who came, by the day on which they joined, else on which they were first seen."""
-        places, today, opened = await self.directory.places(came), look.now.date(), look.campaign.opens_at.date()
-        found: dict[date, list[str]] = {}
-        for id in came:
-            joined = places[id].joined if id in places else None
-            from_ = joined if joined and opened <= joined <= today else today
-            due = from_ + timedelta(days=look.campaign.within)
-            found.setdefault(due if due > today else today + timedelta(days=look.campaign.within), []).append(id)
-        return sorted(found.items())
 
     async def _told(self, look: Look, lines: Sequence[Line]) -> tuple[int, str]:
         """How many heard of it, and behind whom to go on; empty when nobody is left."""
@@ -244,7 +213,8 @@ class People(CampaignPeople):
     async def settle(self, order: Settle) -> Tally:
         """See the port."""
         with _failing():
-            audience = await self._audiences.of(order)
+            # Read once more, and verified: the record rests on what the store has now.
+            audience = await Audiences(self.store).of(order)
             if len(audience.members) != order.expected:
                 says = f"the audience has {len(audience.members):,} people and should have {order.expected:,}"
                 raise final_failure(Code.UNBALANCED, says)
@@ -284,12 +254,6 @@ class People(CampaignPeople):
         if status.broken_off:
             return line._replace(status=Standing.FAILED, reason=f"its workflow was {status}")
         return None
-
-
-def _new(audience: Audience, joined: Sequence[Row]) -> int:
-    """How many of them were never in the audience: others come back."""
-    gone = {member.person for member in audience.members if member.out is ChangeKind.LEFT}
-    return sum(row.person not in gone for row in joined)
 
 
 def _after(look: Look) -> str:

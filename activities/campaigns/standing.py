@@ -108,7 +108,7 @@ def _line(
 ) -> Line:
     row, request = member.row, member.request(campaign.id)
     line = Line(row.number, row.person, request, "", department=row.department, manager=row.manager)
-    if row.says:
+    if row.says and member.out is None:
         return line._replace(request="", status=Standing.ERROR, reason=row.says)
     line = line._replace(due=member.due.isoformat())
     ended = _ended(line, record, fingerprint_of(fingerprint, member)) if record else None

@@ -11,11 +11,12 @@ from temporalio.service import RPCError
 
 from activities.http.pacing import Urgency
 from starter.doctor.health import Part, doubtful, fine, wrong
-from workflows.names import SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 _QUEUES: Final = (
     (WORKFLOW_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
     (WORKFLOW_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+    (CAMPAIGN_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     (SIGNATURE_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     (URGENT_SIGNATURE_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
 )

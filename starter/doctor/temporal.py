@@ -18,7 +18,14 @@ from activities import runs
 from starter import pace
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.search_attributes import STUCK, missing_search_attributes
-from workflows.names import SHOW, SIGNATURE_QUEUE, SIGNATURE_REQUEST, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import (
+    CAMPAIGN_QUEUE,
+    SHOW,
+    SIGNATURE_QUEUE,
+    SIGNATURE_REQUEST,
+    URGENT_SIGNATURE_QUEUE,
+    WORKFLOW_QUEUE,
+)
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=12)
 """Longer than the ten seconds for which the server keeps a question for a dead worker; then another one gets it."""
@@ -30,6 +37,7 @@ _NO_ANSWER: Final = (
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
 _QUEUES: Final = {
     WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    CAMPAIGN_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     SIGNATURE_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
     URGENT_SIGNATURE_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
 }

@@ -161,7 +161,7 @@ class _Audience:
         campaign = prepared.given.campaign
         group = campaign.source.group
         given = list(repeated(rows.of_group(await directory.group(group)))) if group else prepared.rows.rows
-        frozen = await rows.placed(given, prepared.rows.people, directory, campaign.id)
+        frozen = await rows.placed(given, prepared.rows.people, directory)
         asked = [await _Asked.of(row, prepared, directory) for row in frozen if not row.says]
         return cls(frozen, asked, opens_at, Course.begin(campaign, opens_at).closes_at or opens_at)
 

@@ -266,3 +266,44 @@ async def test_somebody_in_full_is_asked_and_keeps_their_id_though_the_secret_is
     assert ended.counts.expired == 1
     assert lines[member.person].department == "plant"
     assert "email" in next(line.reason for line in lines.values() if line.status == "errors")
+
+
+async def test_somebody_who_could_not_be_asked_can_be_exempt(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(audience={"people": ["ada", "nobody"]}), staff("ada")) as it:
+        await it.opened()
+        await it.wish(Exemption(actor=OWNER, person="nobody", reason="has left"))
+        await it.until(lambda shown: shown.changes == 1)
+        await it.days_pass(30)
+        ended = await it.handle.result()
+        lines = await it.lines()
+    assert ended.outcome is Status.DONE
+    assert states(lines) == {"ada": "expired", "nobody": "exempt"}
+
+
+async def test_a_people_file_that_is_faulty_drops_nobody(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(leavers="drop"), staff(*THREE)) as it:
+        await it.opened()
+        (tmp_path / "people.yaml").write_text("people: [{id: ada}]")
+        await it.days_pass(2)
+        assert (await it.shown()).changes == 0
+        it.company.hires()
+        await it.days_pass(1)
+        assert (await it.shown()).changes == 0
+
+
+async def test_an_audience_that_is_not_the_one_that_was_frozen_stops_the_campaign(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
+        opened = await it.opened()
+        assert opened.frozen is not None
+        frozen = tmp_path / "store" / "documents" / opened.frozen.sha256
+        whole = frozen.read_bytes()
+        frozen.write_bytes(whole.replace(b"cas", b"dee"))
+        assert opened.closes_at is not None
+        await it.env.sleep(opened.closes_at - await it.now() + timedelta(minutes=1))
+        shown = await it.until(lambda shown: shown.problem)
+        assert shown.problem is not None
+        assert shown.problem.code == "unbalanced"
+        frozen.write_bytes(whole)
+        await it.days_pass(1)
+        ended = await it.handle.result()
+    assert (ended.outcome, ended.counts.expired) == (Status.DONE, 3)

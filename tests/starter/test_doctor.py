@@ -23,7 +23,7 @@ from tests.versions.stage import eventually
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.model.provider import ProviderEvent
-from workflows.names import SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.progress import Progress
 from workflows.signature.signatures import Signatures
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -224,7 +224,7 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
         later = await worker(client, datetime.now(UTC) + timedelta(minutes=2))
     assert later.state is Health.WRONG
     assert later.says.startswith(
-        "nobody works on countersign, countersign-core-signature, countersign-core-signature-u"
+        "nobody works on countersign, countersign-campaigns, countersign-core-signature, countersi"
     )
 
 
@@ -232,7 +232,7 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
 async def test_a_queue_on_which_nobody_works_is_named(dev_server: str) -> None:
     client = await own_namespace(dev_server)
     async with Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[SignatureRequestWorkflow]):
-        idle = f"nobody works on {SIGNATURE_QUEUE}, {URGENT_SIGNATURE_QUEUE}:"
+        idle = f"nobody works on {CAMPAIGN_QUEUE}, {SIGNATURE_QUEUE}, {URGENT_SIGNATURE_QUEUE}:"
         assert await eventually(lambda: says(client, idle))
 
 
