@@ -42,13 +42,18 @@ async def picture(client: Client, store: Store, id: str) -> Picture:
     shown = await look_at(client, store, Named(Kind.CAMPAIGN, id))
     if not isinstance(shown, CampaignShow):
         raise TypeError(f"{type(shown).__name__} where a campaign was asked for")
+    return await pictured(client, store, shown)
+
+
+async def pictured(client: Client, store: Store, shown: CampaignShow) -> Picture:
+    """The same of a campaign that has said already what it knows itself."""
     if shown.outcomes is not None:
         outcomes = await Outcomes.read(store, shown.outcomes)
         return Picture(shown, outcomes.lines, outcomes.population, outcomes.changes)
     if shown.frozen is None or shown.campaign is None:
         return Picture(shown)
     audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changed)
-    known = await TemporalVisibility(client).open_of(id)
+    known = await TemporalVisibility(client).open_of(shown.id)
     asked = shown.asked if not shown.status.ended else None
     walk = lines_of(store, shown.campaign, shown.fingerprint, audience, asked=asked, known=known)
     lines = [line async for line in walk]

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
 
@@ -48,6 +48,7 @@ class _Listing:
         """List those that Temporal knows: what is overdue or stalled first, then by due date, then what has ended.
 
         Says so when no worker is at work. More than 1,000 come in the order of the server, what is overdue first.
+        The requests of campaigns are only listed by --kind or --person: `campaign show` speaks for all of them.
 
         Parameters
         ----------
@@ -72,6 +73,7 @@ class _Listing:
         """
         types = (self.kind.names.workflow,)
         wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue, types=types)
+        wanted = replace(wanted, of_campaigns=bool(kind or person))
         async with opened(ready()) as context:
             gathering = _gathered(context, wanted, limit, quiet=json)
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))

@@ -14,6 +14,7 @@ from activities.people import FileDirectory
 from starter import clients
 from starter.context import Context
 from starter.desk.answers import Answers
+from starter.desk.campaigns import Campaigns
 from starter.desk.cards import FRONT
 from starter.desk.door import Door, SignOn, Visitor
 from starter.desk.entrance import Entrance
@@ -63,9 +64,10 @@ class Desk:
         door = Door(parts.sign_in, parts.cookies, parts.directory, parts.on, clock)
         standings = Standings(parts.directory, parts.operators)
         self._answers = Answers(Renderer(parts.cookies.root, parts.brand), parts.guard, door, seconds, self._tabs)
-        room = Room(self._answers, parts.context, parts.directory, standings, parts.kinds, clock)
+        room = Room(self._answers, parts.context, parts.directory, standings, parts.kinds, parts.look, clock)
         self._lists = Lists(room)
-        self._follow_ups = FollowUps(room, parts.links, parts.look, parts.send)
+        self._campaigns = Campaigns(room, parts.send, seconds)
+        self._follow_ups = FollowUps(room, parts.links, parts.send)
         self._entrance = Entrance(self._answers, parts.sign_in, parts.cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
@@ -73,6 +75,7 @@ class Desk:
         return [
             Route("/", self._answers.anybody(self.front), methods=["GET"]),
             *self._lists.routes(),
+            *self._campaigns.routes(),
             *self._follow_ups.routes(),
             *self._entrance.routes(),
         ]

@@ -35,10 +35,12 @@ from workflows.model.wishes import Choice
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
-_UNSURE: Final = phrase("It is not certain that this was done. Send it again: it is done once.")
-_NOT_DONE: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
-_REFUSED: Final = 409
-_UNCONFIRMED: Final = 503
+UNSURE: Final = phrase("It is not certain that this was done. Send it again: it is done once.")
+NOT_DONE: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
+REFUSED: Final = 409
+UNCONFIRMED: Final = 503
+_ELSEWHERE: Final = (Kind.CAMPAIGN,)
+"""Its page is of another kind (starter/desk/campaigns.py); what is done to it is done as to all others."""
 _TO_OWN_PAGE: Final = {
     Kind.REQUEST: phrase("Open the document"),
     Kind.TASK: phrase("Open the task"),
@@ -79,24 +81,23 @@ class Sent:
 class FollowUps:
     """`/desk/requests/{id}`, `/desk/tasks/{id}` and what can be done there."""
 
-    def __init__(self, room: Room, links: Links, look: Look, send: Send) -> None:
+    def __init__(self, room: Room, links: Links, send: Send) -> None:
         self._room = room
         self._answers = room.answers
         self._links = links
-        self._look = look
         self._send = send
 
     def routes(self) -> list[BaseRoute]:
         """Where these pages are."""
         visitors, acting = self._answers.visitors, self._answers.acting
-        page = [f"/desk/{at_desk(Named(kind, '{id}'))}" for kind in Kind]
-        deciding = f"/desk/{at_desk(Named(Kind.ONBOARDING, '{id}'))}/{{part}}/{{choice}}"
+        pages = {kind: f"/desk/{at_desk(Named(kind, '{id}'))}" for kind in Kind}
+        deciding = f"{pages[Kind.ONBOARDING]}/{{part}}/{{choice}}"
         return [
             Route(deciding, visitors(self.ask), methods=["GET"]),
             Route(deciding, acting(self.act), methods=["POST"]),
-            *(Route(path, visitors(self.show), methods=["GET"]) for path in page),
-            *(Route(f"{path}/{{deed}}", visitors(self.ask), methods=["GET"]) for path in page),
-            *(Route(f"{path}/{{deed}}", acting(self.act), methods=["POST"]) for path in page),
+            *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in Kind if kind not in _ELSEWHERE),
+            *(Route(f"{path}/{{deed}}", visitors(self.ask), methods=["GET"]) for path in pages.values()),
+            *(Route(f"{path}/{{deed}}", acting(self.act), methods=["POST"]) for path in pages.values()),
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
@@ -112,7 +113,7 @@ class FollowUps:
             own=self._own_page(seen, visitor),
             preview=self._preview(seen),
             own_says=self._say(visitor, _TO_OWN_PAGE[seen.what.kind]),
-            done=self._done(request.query_params.get("done", ""), seen.what.kind, visitor),
+            done=news(request.query_params.get("done", ""), seen.what.kind, visitor),
         )
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
@@ -134,11 +135,11 @@ class FollowUps:
             taker = await self._taker(seen, form.get("to", "")) if step.deed is Deed.DELEGATE else None
             receipt = await self._send(seen.what.reference, step.wish(visitor.id, form, taker).replace(op=op), op)
         except Refused as refused:
-            return await self._asking(step, seen, visitor, Sent(form, str(refused), _REFUSED))
+            return await self._asking(step, seen, visitor, Sent(form, str(refused), REFUSED))
         except NotConfirmed:
-            return await self._asking(step, seen, visitor, Sent(form, _UNSURE, _UNCONFIRMED))
+            return await self._asking(step, seen, visitor, Sent(form, UNSURE, UNCONFIRMED))
         except (NotAdmitted, TemporalRefused):
-            return await self._asking(step, seen, visitor, Sent(form, _NOT_DONE, _UNCONFIRMED))
+            return await self._asking(step, seen, visitor, Sent(form, NOT_DONE, UNCONFIRMED))
         except NotLiving:
             return self._answers.renderer.onward(f"{page}?done={_LATE}")
         done = _UNDER_WAY if receipt.state is OperationState.OPEN else (step.deed or step.choice or _LATE)
@@ -154,7 +155,7 @@ class FollowUps:
     async def _seen(self, request: Request, visitor: Visitor) -> Seen | None:
         """What is there, if it concerns them; raises what does not answer behind us."""
         what = _what(request)
-        shown = await self._look(what.reference) if what and is_request_id(what.id) else None
+        shown = await self._room.look(what.reference) if what and is_request_id(what.id) else None
         if what is None or shown is None:
             return None
         right = right_of(visitor, await self._room.standings.of(visitor), shown)
@@ -173,7 +174,7 @@ class FollowUps:
         asked, say, names = step.asked, visitor.reader.language.say, self._names(seen)
         frame = await self._answers.frame(visitor)
         why = say(sent.refusal) if sent.refusal else ""
-        if sent.status == _REFUSED:
+        if sent.status == REFUSED:
             why = say("This was not done: {why}.", why=why)
         return self._answers.renderer.page(
             "act.html",
@@ -191,20 +192,12 @@ class FollowUps:
             colleagues=[(person, await names.of(person)) for person in colleagues(seen.shown)],
             form=sent.form,
             # What was not confirmed is sent again as the same change.
-            token=sent.form["token"] if sent.status == _UNCONFIRMED else frame.token,
+            token=sent.form["token"] if sent.status == UNCONFIRMED else frame.token,
             refusal=why,
         )
 
     def _names(self, seen: Seen) -> Names:
         return Names(self._room.directory, seen.what.workflow_id)
-
-    def _done(self, done: str, kind: Kind, visitor: Visitor) -> str:
-        say = visitor.reader.language.say
-        if done in (_UNDER_WAY, _LATE):
-            return say(_NEWS[done])
-        if kind is Kind.ONBOARDING and done in list(DECIDING):
-            return say(DECIDING[Choice(done)].done)
-        return say(asking(Deed(done), kind).done) if done in list(Deed) else ""
 
     def _own_page(self, seen: Seen, visitor: Visitor) -> str:
         """The way to their own page, for whoever is asked now."""
@@ -221,6 +214,16 @@ class FollowUps:
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)
+
+
+def news(done: str, kind: Kind, visitor: Visitor) -> str:
+    """What was just done, by the word that the address has for it; nothing for one that is none."""
+    say = visitor.reader.language.say
+    if done in (_UNDER_WAY, _LATE):
+        return say(_NEWS[done])
+    if kind is Kind.ONBOARDING and done in list(DECIDING):
+        return say(DECIDING[Choice(done)].done)
+    return say(asking(Deed(done), kind).done) if done in list(Deed) else ""
 
 
 def looker(context: Context) -> Look:

@@ -1,7 +1,8 @@
 """The lists of the desk, a page at a time, and the same as a file for a spreadsheet."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from starter.campaigns.people import last_day, so_far
 from starter.desk.cards import NOT_THERE
 from starter.desk.door import Visitor
 from starter.desk.names import Names
@@ -23,8 +25,12 @@ from starter.listing import pages
 from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
 from workflows.kinds import named
+from workflows.model.views import CampaignShow
 
 PAGE_SIZE: Final = 50
+CAMPAIGNS_AT_ONCE: Final = 10
+"""Campaigns of a list that are asked at the same time how far they are."""
+_SO_FAR_SECONDS: Final = 4.0
 CSV_AT_MOST: Final = 50_000
 """Rows of one file; what is beyond can be had by narrowing the list."""
 
@@ -45,6 +51,7 @@ class Lists:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._answers = room.answers
+        self._places = asyncio.Semaphore(CAMPAIGNS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
         """Where the lists are."""
@@ -113,17 +120,39 @@ class Lists:
         asked = wanted(view, visitor, standing, filters)
         page = await pages.page(self._room.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
         telling = Telling(visitor.reader, Names(self._room.directory).of, now)
-        rows = [await telling.row(line, titled=await self._titled(view, line, visitor)) for line in page.lines]
+        rows = tuple([await telling.row(line, titled=await self._titled(view, line, visitor)) for line in page.lines])
+        if view is View.CAMPAIGNS:
+            rows = await self._so_far(rows, page.lines, telling)
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
-        return Found(tuple(rows), page.total, more, page.in_order)
+        return Found(rows, page.total, more, page.in_order)
 
     async def _titled(self, view: View, line: RequestLine, visitor: Visitor) -> bool:
         """Whether a document may be named here: what waits for or is asked by my people is not mine."""
-        if view is View.ONBOARDINGS:
+        if view in (View.ONBOARDINGS, View.CAMPAIGNS):
             standing = await self._room.standings.of(visitor)
             mine = line.requester in (visitor.id, *standing.reports) or visitor.id in line.waiting_for
             return standing.operator or mine or await self._room.kinds.lets_titles_be_read(line.kind)
         return view is not View.PEOPLE or await self._room.kinds.lets_titles_be_read(line.kind)
+
+    async def _so_far(self, rows: tuple[Row, ...], lines: Sequence[RequestLine], telling: Telling) -> tuple[Row, ...]:
+        """The rows with how far each campaign is; where not all answer in time nothing is said of any."""
+        pairs = zip(rows, lines, strict=True)
+        try:
+            async with asyncio.timeout(_SO_FAR_SECONDS):
+                return tuple(await asyncio.gather(*(self._one_so_far(row, line, telling) for row, line in pairs)))
+        except TimeoutError:
+            return rows
+
+    async def _one_so_far(self, row: Row, line: RequestLine, telling: Telling) -> Row:
+        async with self._places:
+            shown = await self._room.look(line.workflow_id)
+            if not isinstance(shown, CampaignShow) or shown.partial:
+                return row
+            known = await so_far(self._room.context.client, shown)
+        closes = telling.reader.date(last_day(shown))
+        near = telling.near(shown.closes_at) if line.open and shown.closes_at else ""
+        opens = telling.reader.instant(shown.opens_at) if shown.frozen is None and line.open else ""
+        return replace(row, so_far=known, opens=opens, due=closes, near=near)
 
     async def _spreadsheet(self, view: View, visitor: Visitor, asked: Wanted, page: pages.Page) -> AsyncIterator[str]:
         telling, left = Telling(visitor.reader, Names(self._room.directory).of, self._room.clock()), CSV_AT_MOST

@@ -1,6 +1,9 @@
 """What people call each other: by the directory's name, else by id; looked up once for each page."""
 
+from activities.campaigns.rows import stands_in_full
 from activities.people import DirectoryFailure, FileDirectory
+from activities.person import id_in_full
+from workflows.kinds import Kind
 
 
 class Names:
@@ -10,6 +13,13 @@ class Names:
         self._directory = directory
         self._beside = beside
         self._known: dict[str, str] = {}
+
+    async def in_full(self, id: str, request: str) -> str:
+        """The same of somebody of an audience; whoever stands in full in its table is known to their request."""
+        if not stands_in_full(id):
+            return await self.of(id)
+        name = await Names(self._directory, Kind.REQUEST.workflow_id(request)).of(id_in_full(1))
+        return id if name == id_in_full(1) else name
 
     async def of(self, id: str) -> str:
         """Somebody's name, or their id when the directory does not say it."""

@@ -9,6 +9,7 @@ from starter.context import Context
 from starter.desk.answers import Answers
 from starter.desk.kinds import Kinds
 from starter.desk.views import Standings
+from starter.page.recent_looks import Look
 
 
 @dataclass(frozen=True)
@@ -20,4 +21,5 @@ class Room:
     directory: FileDirectory
     standings: Standings
     kinds: Kinds
+    look: Look
     clock: Callable[[], datetime]

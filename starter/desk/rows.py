@@ -10,6 +10,7 @@ from babel.dates import format_timedelta
 from activities.language import phrase
 from activities.links import at_desk
 from activities.reader import Reader
+from starter.campaigns.people import SoFar
 from starter.desk.words import problems_of, status_of
 from starter.listing.rows import RequestLine
 from workflows.kinds import Kind, named
@@ -45,6 +46,10 @@ class Row:
     problems: tuple[str, ...]
     stage: str = ""
     """Of an onboarding, as its file calls it."""
+    so_far: SoFar | None = None
+    """Of a campaign, as far as it is known."""
+    opens: str = ""
+    """Of one that has not begun."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class View(StrEnum):
     PEOPLE = "people"
     ATTENTION = "attention"
     ONBOARDINGS = "onboardings"
+    CAMPAIGNS = "campaigns"
 
 
 LABELS: Final = {
@@ -37,6 +38,7 @@ LABELS: Final = {
     View.PEOPLE: phrase("My people"),
     View.ATTENTION: phrase("Needs attention"),
     View.ONBOARDINGS: phrase("Onboardings"),
+    View.CAMPAIGNS: phrase("Campaigns"),
 }
 
 
@@ -92,7 +94,7 @@ class Standing:
     operator: bool = False
     more_reports: bool = False
     """Whether there are more of them than one query may name."""
-    views: tuple[View, ...] = field(default=(View.WAITING, View.ASKED, View.ONBOARDINGS))
+    views: tuple[View, ...] = field(default=(View.WAITING, View.ASKED, View.ONBOARDINGS, View.CAMPAIGNS))
 
 
 class Standings:
@@ -109,7 +111,7 @@ class Standings:
         views = [View.WAITING, View.ASKED]
         views += [View.PEOPLE] if reports else []
         views += [View.ATTENTION] if operator else []
-        views += [View.ONBOARDINGS]
+        views += [View.ONBOARDINGS, View.CAMPAIGNS]
         return Standing(reports, operator, len(reports) > PEOPLE_AT_MOST, tuple(views))
 
     async def _is_operator(self, person: str) -> bool:
@@ -122,13 +124,17 @@ class Standings:
 
 
 def wanted(view: View, visitor: Visitor, standing: Standing, filters: Filters) -> Wanted:
-    """What a view has; `Refusal` for a filter that cannot be an id."""
+    """What a view has; `Refusal` for a filter that cannot be an id.
+
+    Whoever asked for a campaign sees it once, not its 10,000 requests, unless they look for a kind or a person.
+    """
     base = Wanted(
         statuses=filters.statuses,
         kind=filters.kind or None,
         overdue=filters.overdue,
         person=filters.person or None,
         types=tuple(kind.names.workflow for kind in Kind if filters.what in (None, kind)),
+        of_campaigns=view is View.WAITING or bool(filters.kind or filters.person),
     )
     match view:
         case View.WAITING:
@@ -141,6 +147,7 @@ def wanted(view: View, visitor: Visitor, standing: Standing, filters: Filters) -
             return replace(base, people=standing.reports[:PEOPLE_AT_MOST])
         case View.ATTENTION:
             return replace(base, attention=True)
-        case View.ONBOARDINGS:
+        case View.ONBOARDINGS | View.CAMPAIGNS:
             mine = () if standing.operator else (visitor.id, *standing.reports)[:PEOPLE_AT_MOST]
-            return replace(base, people=mine, types=(Kind.ONBOARDING.names.workflow,))
+            kind = Kind.ONBOARDING if view is View.ONBOARDINGS else Kind.CAMPAIGN
+            return replace(base, people=mine, types=(kind.names.workflow,))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from activities.campaigns.standing import Standing
 from activities.language import Language, phrase
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
@@ -44,6 +45,22 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     "timed out": phrase("Its workflow ran out of time in Temporal."),
     "stuck": phrase("Its workflow fails time after time; the operators are needed."),
 }
+STANDINGS: Final[Mapping[str, str]] = {
+    Standing.NOT_TOLD: phrase("not asked yet"),
+    Standing.TOLD: phrase("asked"),
+    Standing.OPENED: phrase("has opened it"),
+    Standing.ACKNOWLEDGED: phrase("has acknowledged"),
+    Standing.LATE: phrase("has acknowledged late"),
+    Standing.DECLINED: phrase("declined"),
+    Standing.EXPIRED: phrase("let the time pass"),
+    Standing.CANCELLED: phrase("the request was cancelled"),
+    Standing.FAILED: phrase("could not be asked"),
+    Standing.EXEMPT: phrase("need not acknowledge"),
+    Standing.DROPPED: phrase("has left"),
+    Standing.ERROR: phrase("stands in a faulty row"),
+    Standing.NOT_STARTED: phrase("is not asked any more"),
+}
+"""How somebody of an audience stands."""
 _SOMETHING: Final = phrase("Something is in the way; the operators are needed.")
 _BROKEN: Final = phrase("Its workflow was broken off in Temporal.")
 _OVERRULED: Final = {"failed": _BROKEN, "paused": _PROBLEMS[AttentionCode.PAUSED]}

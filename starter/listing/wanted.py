@@ -14,6 +14,7 @@ from starter.exits import Refusal
 from starter.request_ids import is_request_id
 from starter.search_attributes import STUCK
 from workflows import names
+from workflows.kinds import Kind
 from workflows.model.subject import Status
 
 _LAST_RUNS: Final = "ExecutionStatus != 'ContinuedAsNew'"
@@ -22,6 +23,9 @@ _BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
 IN_TROUBLE: Final = f"({runs.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
 _NEWER_WORDS: Final = (STUCK, "ExecutionStatus = 'Paused'")
 """What an older server does not know: it refuses the whole query."""
+_NOT_OF_A_CAMPAIGN: Final = (
+    f"({names.PARENT.name} IS NULL OR {names.PARENT.name} NOT STARTS_WITH '{Kind.CAMPAIGN.workflow_id('')}')"
+)
 SETTLED: Final = "settled"
 """The stage in which nobody has to do anything any more."""
 
@@ -40,7 +44,8 @@ class Wanted:
 
     `person` is somebody who has to act now, `requester` who asked; `people` those of whom one has to act, or asked;
     `attention` those that need somebody of ours.
-    `types` are the names of the workflows that are listed.
+    `types` are the names of the workflows that are listed. Without `of_campaigns` the requests of campaigns are left
+    out, unless one of `people` has to act: there may be 10,000 of them, which the campaign speaks for.
     """
 
     attention: bool = False
@@ -51,6 +56,7 @@ class Wanted:
     overdue: bool = False
     people: tuple[str, ...] = ()
     types: tuple[str, ...] = (names.SIGNATURE_REQUEST,)
+    of_campaigns: bool = True
 
     def __post_init__(self) -> None:
         named = (("kind", self.kind), ("person", self.person), ("requester", self.requester))
@@ -61,7 +67,7 @@ class Wanted:
     @property
     def narrowed(self) -> bool:
         """Whether anything but attention is asked for."""
-        return self != Wanted(attention=self.attention, types=self.types)
+        return self != Wanted(attention=self.attention, types=self.types, of_campaigns=self.of_campaigns)
 
     async def query(self, client: Client, at: datetime, late: Lateness = Lateness.ANY) -> str:
         """The words for this server, as of an instant."""
@@ -82,9 +88,13 @@ class Wanted:
         for key, id in ((names.KIND, self.kind), (names.WAITING_FOR, self.person), (names.REQUESTER, self.requester)):
             if id is not None:
                 yield f"{key.name} = '{id}'"
+        alone = "" if self.of_campaigns else _NOT_OF_A_CAMPAIGN
         if self.people:
             who = _quoted(*self.people)
-            yield f"({names.WAITING_FOR.name} IN ({who}) OR {names.REQUESTER.name} IN ({who}))"
+            asked = " AND ".join(filter(None, (f"{names.REQUESTER.name} IN ({who})", alone)))
+            yield f"({names.WAITING_FOR.name} IN ({who}) OR ({asked}))"
+        elif alone:
+            yield alone
 
 
 def among(query: str, ids: tuple[str, ...]) -> str:

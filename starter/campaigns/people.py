@@ -1,0 +1,142 @@
+"""Who of some people has not acknowledged: of a manager's own no more is read than their records and requests."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from temporalio.client import Client
+
+from activities import runs
+from activities.campaigns.audience import Audience, Audiences
+from activities.campaigns.outcomes import Outcomes
+from activities.campaigns.standing import Line, Standing, lines_of
+from activities.runs import Run
+from activities.store import Store
+from starter.listing.wanted import among
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.subject import Status
+from workflows.model.views import CampaignShow
+
+MINE_AT_MOST: Final = 1_000
+"""People of one manager that are looked at: those who stand first in the audience."""
+SHOWN_AT_MOST: Final = 50
+"""Missing people of one page; only of these Temporal is asked since when they were asked, and until when."""
+
+
+@dataclass(frozen=True)
+class People:
+    """The lines of somebody's people in a campaign; `more` when only the first of them were looked at."""
+
+    lines: Sequence[Line]
+    more: bool = False
+
+    @property
+    def done(self) -> int:
+        """How many of them have acknowledged."""
+        return sum(line.status in (Standing.ACKNOWLEDGED, Standing.LATE) for line in self.lines)
+
+    @property
+    def missing(self) -> list[Line]:
+        """Those who have not and still may, whoever had to first."""
+        return sorted((line for line in self.lines if line.open), key=lambda line: (line.due, line.row))
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Somebody who has not acknowledged, as far as Temporal knows; `run` is their request while it goes on."""
+
+    line: Line
+    run: Run | None = None
+
+    @property
+    def state(self) -> Standing:
+        """How they stand."""
+        if self.run and self.run.known.get(names.STATUS) == Status.VIEWED:
+            return Standing.OPENED
+        return Standing(self.line.status)
+
+    @property
+    def can_be_reminded(self) -> bool:
+        """Whether they were asked, and it is their turn."""
+        return self.run is not None and bool(self.run.known.get(names.WAITING_FOR))
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when they are asked."""
+        return self.run.known.get(names.TURN_AT) if self.run else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Until when they have, on their own calendar; None where only the day is known."""
+        return self.run.known.get(names.DUE_AT) if self.run else None
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether they should have by now."""
+        due = self.due_at or datetime.combine(date.fromisoformat(self.line.due), time.max, now.tzinfo)
+        return due < now
+
+
+class Mine:
+    """Reads somebody's people out of campaigns; the audiences of the last few are kept."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._audiences = Audiences(store)
+
+    async def of(self, shown: CampaignShow, manager: str, below: Collection[str]) -> People | None:
+        """Those of the audience who are `below` a manager, or stood right below them when it was frozen.
+
+        None where there is nobody, or while nobody knows. Raises what a document does that is missing or damaged.
+        """
+        if shown.outcomes is not None:
+            lines = (await Outcomes.read(self._store, shown.outcomes)).lines
+            own = [line for line in lines if line.person in below or line.manager == manager]
+            return People(own[:MINE_AT_MOST], len(own) > MINE_AT_MOST) if own else None
+        if shown.frozen is None or shown.campaign is None:
+            return None
+        audience = await self._audiences.read(shown.campaign, shown.frozen.sha256, shown.changed)
+        members = [one for one in audience.members if one.person in below or one.row.manager == manager]
+        if not members:
+            return None
+        some = Audience(tuple(members[:MINE_AT_MOST]))
+        walk = lines_of(self._store, shown.campaign, shown.fingerprint, some)
+        return People([line async for line in walk], len(members) > MINE_AT_MOST)
+
+
+async def looked_at(client: Client, lines: Sequence[Line]) -> list[Missing]:
+    """These with what Temporal's visibility knows of their requests; one page of them at a time."""
+    if not lines:
+        return []
+    ids = tuple(Kind.REQUEST.workflow_id(line.request) for line in lines)
+    found, _ = await runs.page_of(client, among(runs.OPEN, ids), size=len(ids))
+    open_ = {run.id: run for run in found}
+    return [Missing(line, open_.get(id)) for id, line in zip(ids, lines, strict=True)]
+
+
+def last_day(shown: CampaignShow) -> date:
+    """The last day on which somebody may acknowledge, be it late: it closes when that is over everywhere."""
+    return shown.closes_at.date() - timedelta(days=1) if shown.closes_at else shown.due
+
+
+@dataclass(frozen=True)
+class SoFar:
+    """How many have acknowledged of all, and how many still may."""
+
+    done: int
+    all: int
+    open: int
+
+
+async def so_far(client: Client, shown: CampaignShow) -> SoFar:
+    """By what the campaign has counted last, and who has signed or ended since: nobody's record is read."""
+    counts = shown.counts
+    if shown.status.ended or shown.frozen is None or shown.counted_at is None:
+        return SoFar(counts.done, counts.total, counts.open)
+    own = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(shown.id)}'"
+    since = f"CloseTime > '{shown.counted_at.isoformat()}'"
+    signed = (await client.count_workflows(f"{own} AND {names.STATUS.name} = '{Status.SIGNED}' AND {since}")).count
+    living = (await client.count_workflows(f"{own} AND {runs.OPEN}")).count
+    waiting = max(0, shown.frozen.rows - shown.asked)
+    return SoFar(min(counts.done + signed, counts.total), counts.total, living + waiting)

@@ -1,0 +1,271 @@
+"""The page of a campaign: all of it for its owner, and for a manager who of their people is missing."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.campaigns.standing import Line, by
+from activities.links import at_desk
+from starter.campaigns.composed import Picture, pictured
+from starter.campaigns.people import SHOWN_AT_MOST, Mine, Missing, People, last_day, looked_at
+from starter.desk.acts import steps
+from starter.desk.cards import NOT_THERE
+from starter.desk.door import Visitor
+from starter.desk.follow_up_words import Told, told
+from starter.desk.follow_ups import NOT_DONE, REFUSED, UNCONFIRMED, UNSURE, news
+from starter.desk.names import Names
+from starter.desk.rights import Right, right_of
+from starter.desk.room import Room
+from starter.desk.words import STANDINGS
+from starter.page.recent_looks import FRESH_SECONDS, RecentLooks
+from starter.page.standing import ending
+from starter.pages import Send
+from starter.request_ids import is_request_id
+from starter.temporal_refusals import TemporalRefused
+from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
+from workflows.kinds import Kind, Named
+from workflows.model.campaign import Counts
+from workflows.model.views import CampaignShow
+from workflows.model.wishes import ReminderNow
+
+PICTURES_AT_MOST: Final = 2
+"""Campaigns whose people are remembered for some seconds, for whoever looks next."""
+DEPARTMENTS_AT_MOST: Final = 50
+"""Departments of one page; the others are counted."""
+REMINDED_AT_ONCE: Final = 10
+"""Requests that are asked at the same time to remind their person."""
+_DIGITS: Final = 6
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A campaign before somebody: all of it, or their people in it."""
+
+    shown: CampaignShow
+    people: People
+    everything: bool
+
+    @property
+    def path(self) -> str:
+        """Where its page is, below the desk."""
+        return at_desk(Named(Kind.CAMPAIGN, self.shown.id))
+
+
+@dataclass(frozen=True)
+class Row:
+    """Somebody who is missing, as a page says it."""
+
+    person: str
+    name: str
+    state: str
+    since: str
+    due: str
+    overdue: bool
+    can_be_reminded: bool
+
+
+@dataclass
+class Reminded:
+    """What became of reminders: of how many people they were asked, how many get one, why the first did not."""
+
+    asked: int
+    done: int = 0
+    refusal: str = ""
+    status: int = 200
+
+
+class Campaigns:
+    """`/desk/campaigns/{id}`, and the reminders that are asked for there."""
+
+    def __init__(self, room: Room, send: Send, seconds: Callable[[], float]) -> None:
+        self._room = room
+        self._answers = room.answers
+        self._send = send
+        self._mine = Mine(room.context.store)
+        self._pictures = RecentLooks(self._picture, seconds, PICTURES_AT_MOST, fresh=FRESH_SECONDS)
+
+    def routes(self) -> list[BaseRoute]:
+        """Where it is."""
+        path = f"/desk/{at_desk(Named(Kind.CAMPAIGN, '{id}'))}"
+        return [
+            Route(path, self._answers.visitors(self.show), methods=["GET"]),
+            Route(f"{path}/remind", self._answers.acting(self.remind), methods=["POST"]),
+        ]
+
+    async def show(self, request: Request, visitor: Visitor) -> Response:
+        """Everything, or somebody's own people."""
+        seen = await self._seen(request, visitor)
+        if seen is None:
+            return await self._answers.inside(NOT_THERE, visitor)
+        return await self._page(
+            seen, visitor, _place(request.query_params.get("from", "")), said=_said(request, visitor)
+        )
+
+    async def remind(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
+        """Remind one of those who are missing, or all whom the page shows."""
+        seen = await self._seen(request, visitor)
+        if seen is None:
+            return await self._answers.inside(NOT_THERE, visitor)
+        begin, person = _place(form.get("from", "")), form.get("person")
+        lines = [line for line in seen.people.missing if line.person == person] if person else _some(seen.people, begin)
+        if person and not lines and all(line.person != person for line in seen.people.lines):
+            return await self._answers.inside(NOT_THERE, visitor)
+        op = self._answers.guard.op(visitor.name, form)
+        reminded = await self._remind(await looked_at(self._room.context.client, lines[:SHOWN_AT_MOST]), visitor, op)
+        if reminded.refusal and not reminded.done:
+            return await self._page(seen, visitor, begin, reminded, token=form["token"])
+        return self._answers.renderer.onward(f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}")
+
+    async def _remind(self, missing: Sequence[Missing], visitor: Visitor, op: str) -> Reminded:
+        """Ask one request after the other, some at a time; where nobody answers no more are asked."""
+        asked = [one.line.request for one in missing if one.can_be_reminded]
+        found = Reminded(len(asked))
+        for first in range(0, len(asked), REMINDED_AT_ONCE):
+            some = asked[first : first + REMINDED_AT_ONCE]
+            await asyncio.gather(*(self._remind_one(request, visitor, op, found) for request in some))
+            if found.status == UNCONFIRMED:
+                break
+        return found
+
+    async def _remind_one(self, request: str, visitor: Visitor, op: str, found: Reminded) -> None:
+        try:
+            await self._send(request, ReminderNow(actor=visitor.id, op=op), op)
+            found.done += 1
+        except Refused as refused:
+            found.refusal = found.refusal or visitor.reader.language.say("This was not done: {why}.", why=str(refused))
+            found.status = max(found.status, REFUSED)
+        except NotConfirmed:
+            found.refusal, found.status = visitor.reader.language.say(UNSURE), UNCONFIRMED
+        except (NotAdmitted, TemporalRefused):
+            found.refusal, found.status = visitor.reader.language.say(NOT_DONE), UNCONFIRMED
+        except NotLiving:
+            found.asked -= 1
+
+    async def _seen(self, request: Request, visitor: Visitor) -> Seen | None:
+        """What is there, if it concerns them; raises what does not answer behind us."""
+        what = Named(Kind.CAMPAIGN, request.path_params["id"])
+        shown = await self._room.look(what.reference) if is_request_id(what.id) else None
+        if not isinstance(shown, CampaignShow):
+            return None
+        standing = await self._room.standings.of(visitor)
+        if right_of(visitor, standing, shown) is Right.EVERYTHING:
+            whole = await self._pictures(what.reference, what.reference)
+            return Seen(whole.shown, People(whole.lines), everything=True) if whole else None
+        people = await self._mine.of(shown, visitor.id, frozenset(standing.reports))
+        return Seen(shown, people, everything=False) if people else None
+
+    async def _picture(self, reference: str) -> Picture | None:
+        shown, context = await self._room.look(reference), self._room.context
+        return await pictured(context.client, context.store, shown) if isinstance(shown, CampaignShow) else None
+
+    async def _page(
+        self, seen: Seen, visitor: Visitor, begin: int, reminded: Reminded | None = None, **more: str
+    ) -> Response:
+        """The page, `said` what was just done; a form whose reminder is unsure is sent again with its `token`."""
+        people, language, frame = seen.people, visitor.reader.language, await self._answers.frame(visitor)
+        names = Names(self._room.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
+        some = await looked_at(self._room.context.client, _some(people, begin))
+        deeds = steps(seen.shown) if seen.everything else ()
+        return self._answers.renderer.page(
+            "campaign.html",
+            frame,
+            status=reminded.status if reminded else 200,
+            it=await self._told(seen, visitor, names),
+            everything=seen.everything,
+            sentences=_sentences(seen, visitor),
+            so_far=(people.done, len(people.lines)),
+            rows=[await self._row(one, visitor, names) for one in some],
+            missing=len(people.missing),
+            begin=begin,
+            shown_at_most=SHOWN_AT_MOST,
+            more_people=people.more,
+            deeds=[(one.path, language.say(one.asked.label), one.asked.grave) for one in deeds],
+            refusal=reminded.refusal if reminded else "",
+            said=more.get("said", ""),
+            token=more.get("token") or frame.token,
+            **self._whole(seen, visitor),
+        )
+
+    def _whole(self, seen: Seen, visitor: Visitor) -> dict[str, Any]:
+        """What only whoever may know everything is told of all of them together."""
+        shown = seen.shown if seen.everything else None
+        departments = _departments(seen.people.lines) if shown else []
+        return {
+            "counts": _counts(shown.counts, visitor) if shown else [],
+            "as_of": visitor.reader.moment(shown.counted_at) if shown and shown.counted_at else "",
+            "departments": departments[:DEPARTMENTS_AT_MOST],
+            "other_departments": max(0, len(departments) - DEPARTMENTS_AT_MOST),
+        }
+
+    async def _told(self, seen: Seen, visitor: Visitor, names: Names) -> Told:
+        titled = seen.everything or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
+        return await told(seen.shown, visitor, names.of, self._room.clock(), everything=seen.everything, titled=titled)
+
+    async def _row(self, one: Missing, visitor: Visitor, names: Names) -> Row:
+        reader, now, line = visitor.reader, self._room.clock(), one.line
+        due = reader.shortly(one.due_at, now) if one.due_at else line.due
+        since = reader.shortly(one.since, now) if one.since else ""
+        state = reader.language.say(STANDINGS[one.state])
+        name = await names.in_full(line.person, line.request)
+        return Row(line.person, name, state, since, due, one.overdue(now), one.can_be_reminded)
+
+
+def _some(people: People, begin: int) -> list[Line]:
+    """The missing people of one page."""
+    return people.missing[begin : begin + SHOWN_AT_MOST]
+
+
+def _place(text: str) -> int:
+    """Where a page begins: at the first of them unless it is a number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else 0
+
+
+def _said(request: Request, visitor: Visitor) -> str:
+    """What was just done."""
+    query, language = request.query_params, visitor.reader.language
+    if "reminded" not in query:
+        return news(query.get("done", ""), Kind.CAMPAIGN, visitor)
+    done, asked = _place(query["reminded"]), _place(query.get("of", ""))
+    said = language.say_count("{count} person is being reminded.", "{count} people are being reminded.", done)
+    others = language.say("The others were told within the hour, or have acknowledged meanwhile.")
+    return f"{said} {others}" if asked > done else said
+
+
+def _sentences(seen: Seen, visitor: Visitor) -> tuple[str, ...]:
+    """Where it stands, in the reader's words; no more than concerns them."""
+    shown, people, reader = seen.shown, seen.people, visitor.reader
+    say_count, done, everybody = reader.language.say_count, people.done, len(people.lines)
+    if shown.frozen is None and not shown.status.ended:
+        return (reader.language.say("It opens on {when}.", when=reader.instant(shown.opens_at)),)
+    if seen.everything:
+        how = say_count(
+            "{count} of {all} has acknowledged.", "{count} of {all} have acknowledged.", done, all=everybody
+        )
+    else:
+        how = say_count(
+            "{count} of your {all} people has acknowledged.",
+            "{count} of your {all} people have acknowledged.",
+            done,
+            all=everybody,
+        )
+    if shown.status.ended:
+        return (how, *ending(shown.status, reader.language, Kind.CAMPAIGN))
+    last = reader.language.say("The last day is {date}.", date=reader.date(shown.due))
+    late = reader.language.say("Who is late may acknowledge until {date}.", date=reader.date(last_day(shown)))
+    return (how, last, late) if last_day(shown) > shown.due else (how, last)
+
+
+def _counts(counts: Counts, visitor: Visitor) -> list[tuple[str, int]]:
+    """How many stand how, of those ways in which somebody does."""
+    return [(visitor.reader.language.say(STANDINGS[name]), count) for name, count in counts if count]
+
+
+def _departments(lines: Sequence[Line]) -> list[tuple[str, int, int]]:
+    """Of each department its name, how many of it have acknowledged, and how many they are; the most missing first."""
+    found = [(name, counts.done, counts.total) for name, counts in by(lines, "department")]
+    return sorted(found, key=lambda one: one[1] - one[2])
