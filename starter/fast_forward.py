@@ -33,6 +33,8 @@ from workflows.model.views import FollowUpShow
 from workflows.names import SHOW
 
 WITHIN: Final = timedelta(seconds=60)
+TOGETHER_AT_MOST: Final = 400
+"""Clocks that are moved to one instant: each wake of each takes a moment."""
 _GLANCE: Final = 0.2
 _JUST_AFTER: Final = timedelta(seconds=1)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -59,7 +61,8 @@ def span(text: str) -> timedelta:
 async def forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
     """Move one clock `by` this much; returns when it is there and everything on the way was done.
 
-    `id` is a request's, or the workflow id of a request, a task or an onboarding; of that all open parts come along.
+    `id` is a request's, or the workflow id of a request, a task, an onboarding or a campaign; of these two all that is
+    open of them comes along.
 
     `Refusal` when the server moves no clocks, it is unknown or closed, an activity is being retried, or it is
     not there `within` this much real time; the clock is then left where it is, and runs on as clocks do.
@@ -68,7 +71,7 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
     handle = client.get_workflow_handle(what.workflow_id)
     skipper = TimeSkipper(client)
     try:
-        if what.kind is Kind.ONBOARDING:
+        if what.kind in (Kind.ONBOARDING, Kind.CAMPAIGN):
             return await _Together(skipper, what, within).forward(by)
         _refuse_to_hurry(await runs.described(client, handle.id), what)
         reached = await _moved(skipper, handle, what, by, within)
@@ -94,7 +97,7 @@ async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN
 
 @dataclass
 class _Together:
-    """An onboarding and its open parts, each with a clock of its own."""
+    """An onboarding and its open parts, or a campaign and its open requests, each with a clock of its own."""
 
     skipper: TimeSkipper
     what: Named
@@ -114,7 +117,7 @@ class _Together:
         return Forwarded(id=self.what.id, now=await self.skipper.get_current_time(own), reached=reached)
 
     async def _all(self, target: datetime) -> bool:
-        """Move all of them; False when the onboarding ended on the way."""
+        """Move all of them; False when it ended on the way."""
         while behind := await self._behind(target):
             wakes = {one: await self._wakes(one, target) for one in behind}
             first = min(wakes.values())
@@ -129,6 +132,10 @@ class _Together:
         """Those whose clock is not there yet."""
         query = f"{names.PARENT.name} = '{self.what.workflow_id}' AND {runs.OPEN}"
         listed = [named(run.id) async for run in runs.listed(self.skipper.client, query)]
+        if len(listed) > TOGETHER_AT_MOST:
+            raise Refusal(
+                f"{self.what.id}: {len(listed):,} open ones are more than {TOGETHER_AT_MOST} to move together"
+            )
         clocks = {one: await self._clock(one) for one in (self.what, *filter(None, listed))}
         return [one for one, clock in clocks.items() if clock is not None and clock < target - _JUST_AFTER]
 
