@@ -6,15 +6,14 @@ in which a cell that a spreadsheet would take for a formula begins with an apost
 
 import csv
 import io
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TextIO
 
 from activities.files.reading import Fault, FileFaults, bytes_of
+from activities.files.whole import whole
 from activities.files.yaml_lines import cleaned
 
 ROWS_AT_MOST: Final = 10_000
@@ -76,17 +75,26 @@ class Table:
         return cls(name, columns, tuple(rows), delimiter, tuple(faults))
 
 
-def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]], *, delimiter: str = ",") -> None:
+def write(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    delimiter: str = ",",
+    encoding: str = "utf-8-sig",
+) -> None:
     """Write a table that a spreadsheet opens as it is, with its formulas disarmed; the file is there whole, or not."""
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as stream:
-            writer = csv.writer(stream, delimiter=delimiter)
-            writer.writerows([guarded(cell) for cell in row] for row in (columns, *rows))
-        Path(unfinished).replace(path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
+    with whole(path, encoding=encoding) as stream:
+        put(stream, columns, rows, delimiter=delimiter)
+
+
+def put(
+    stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[str]], *, delimiter: str = ",", end: str = "\r\n"
+) -> None:
+    """Put the lines of such a table into a stream."""
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator=end)
+    writer.writerow(map(guarded, columns))
+    writer.writerows(map(guarded, row) for row in rows)
 
 
 def guarded(cell: str) -> str:

@@ -51,6 +51,8 @@ _OF_CAMPAIGN: Final = {
     "start": "start:campaign",
     "show": "show:campaign",
     "list": "listing:campaigns",
+    "report": "report:report",
+    "sample": "report:sample",
     **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel")},
     "plan": "plan:campaign",
     "template": "template:template",

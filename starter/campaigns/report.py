@@ -1,0 +1,182 @@
+"""The report of a campaign: every person of the audience once, as a table, as JSON, or as a page (`page.py`).
+
+Of a campaign that has ended it is made of the outcomes alone, and has nothing of the moment it is made in: the same
+bytes for ever, whatever Temporal and the store have deleted since.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import AwareDatetime
+
+from activities.campaigns.standing import AT_ONCE, Line, Standing, counted
+from activities.files import table
+from activities.files.whole import whole
+from activities.own_words import words_of
+from activities.store import Home, Store
+from starter.campaigns import composed
+from starter.campaigns.composed import Picture
+from starter.context import Context
+from starter.exits import Refusal
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.campaign import Counts
+from workflows.model.views import CampaignShow
+
+COLUMNS: Final = (
+    *("person", "request", "status", "sent_at", "signed_at", "late", "reminders", "reason"),
+    *("row", "department", "manager", "due"),
+)
+"""Outside contract: they stay, in this order; more may follow them."""
+_INSTANTS: Final = ("sent_at", "signed_at", "due")
+
+
+class Head(Model):
+    """What the record is of: the document, who answers for it, the window, and the hashes of what was written down.
+
+    `as_of` is the instant of the counts while the campaign goes on.
+    """
+
+    id: str
+    document: str
+    version: str
+    effective: date | None
+    approver: str | None
+    owner: str
+    opens_at: AwareDatetime
+    due: date
+    closes_at: AwareDatetime | None
+    status: str
+    as_of: AwareDatetime | None
+    document_sha256: str | None
+    audience_sha256: str | None
+    outcomes_sha256: str | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One campaign; its lines and changes have the words of people in the place of references."""
+
+    shown: CampaignShow
+    head: Head
+    counts: Counts
+    population: dict[str, Any] | None
+    changes: Sequence[dict[str, Any]]
+    lines: Sequence[Line]
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "campaign": self.head.model_dump(mode="json"),
+            "counts": self.counts.model_dump(mode="json"),
+            "population": self.population,
+            "changes": list(self.changes),
+            "lines": [plain_line(line) for line in self.lines],
+        }
+
+
+async def of(context: Context, typed: str) -> Report:
+    """The report of a campaign by an id as people type it; refuses one of which not everything can be known now."""
+    picture = await composed.of(context, typed)
+    _refuse_parts(picture.shown)
+    return await made(context.store, picture)
+
+
+def _refuse_parts(shown: CampaignShow) -> None:
+    """A list that lacks somebody is no record."""
+    if shown.partial and shown.outcomes is None:
+        raise Refusal(f"{shown.id}: no worker answers that knows its audience: start `countersign worker`")
+
+
+async def made(store: Store, picture: Picture) -> Report:
+    """The report of what is known of a campaign."""
+    home = Home.of(Kind.CAMPAIGN.workflow_id(picture.shown.id))
+    lines: list[Line] = []
+    for begin in range(0, len(picture.lines), AT_ONCE):
+        some = picture.lines[begin : begin + AT_ONCE]
+        lines += await asyncio.gather(*(_in_words(store, home, line) for line in some))
+    changes = [{**change, "reason": await words_of(store, home, change["reason"])} for change in picture.changes]
+    return Report(picture.shown, head_of(picture.shown), counted(lines), picture.population, changes, lines)
+
+
+async def _in_words(store: Store, campaign: Home, line: Line) -> Line:
+    """A line with its reason: why somebody is out is kept with the campaign, anything else with their request."""
+    if "#" not in line.reason:
+        return line
+    home = campaign if line.status in (Standing.EXEMPT, Standing.DROPPED) else Home.of_request(line.request)
+    return line._replace(reason=await words_of(store, home, line.reason))
+
+
+def head_of(shown: CampaignShow) -> Head:
+    """What the record is of."""
+    return Head(
+        id=shown.id,
+        document=shown.title,
+        version=shown.version,
+        effective=shown.effective,
+        approver=shown.approver,
+        owner=shown.requester,
+        opens_at=shown.opens_at,
+        due=shown.due,
+        closes_at=shown.closes_at,
+        status=shown.status,
+        as_of=None if shown.status.ended else shown.counted_at,
+        document_sha256=shown.campaign and shown.campaign.document.sha256,
+        audience_sha256=shown.frozen and shown.frozen.sha256,
+        outcomes_sha256=shown.outcomes,
+    )
+
+
+def plain_line(line: Line) -> dict[str, Any]:
+    """One person for programs."""
+    told = line._asdict()
+    return {name: told[name] or None if name in _INSTANTS else told[name] for name in COLUMNS}
+
+
+def _cells(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
+    for line in lines:
+        told = {**line._asdict(), "late": "true" if line.late else "false"}
+        yield tuple(str(told[name]) for name in COLUMNS)
+
+
+def print_table(lines: Sequence[Line]) -> None:
+    """The table on standard output."""
+    table.put(sys.stdout, COLUMNS, _cells(lines), end="\n")
+
+
+def write_table(path: Path, lines: Sequence[Line]) -> None:
+    """The table as a file; by its mark a spreadsheet knows UTF-8, and without need of it there is none for programs."""
+    plain = all(cell.isascii() for cells in _cells(lines) for cell in cells)
+    table.write(path, COLUMNS, _cells(lines), encoding="utf-8" if plain else "utf-8-sig")
+
+
+def _write_table(path: Path, report: Report) -> None:
+    write_table(path, report.lines)
+
+
+def _write_json(path: Path, report: Report) -> None:
+    with whole(path) as stream:
+        json.dump(report.plain, stream, ensure_ascii=False)
+        stream.write("\n")
+
+
+def _write_page(path: Path, report: Report) -> None:
+    from starter.campaigns import page  # noqa: PLC0415  templates and a chart: tables do not wait for them
+
+    with whole(path) as stream:
+        stream.writelines(page.pieces(report))
+
+
+FORMS: Final[dict[str, Callable[[Path, Report], None]]] = {
+    ".csv": _write_table,
+    ".json": _write_json,
+    ".html": _write_page,
+}
+"""How a report is written, by the end of the file's name; each file is there whole, or not. They raise `OSError`."""

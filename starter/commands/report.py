@@ -1,0 +1,118 @@
+"""`campaign report` and `campaign sample`: everybody of a campaign, and some of them that an auditor draws."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.console import Group
+from rich.text import Text
+
+from activities.campaigns.standing import Line
+from starter.campaigns import report as record
+from starter.campaigns.sample import drawn
+from starter.commands.arguments import AsJson, Id
+from starter.commands.printing import answer, note, patience
+from starter.context import opened
+from starter.exits import Refusal
+from starter.startup import ready
+from starter.terminal import Instant, Rows
+
+
+def _ends_in(*ends: str) -> Callable[[Any, Path | None], None]:
+    def check(_: object, file: Path | None) -> None:
+        if file is not None and file.suffix.lower() not in ends:
+            raise ValueError(f"{file} does not end in {' or '.join(ends)}: that says how it is written")
+
+    return check
+
+
+Output = Annotated[Path | None, Parameter(name=("--output", "-o"), validator=_ends_in(*record.FORMS))]
+Table = Annotated[Path | None, Parameter(name=("--output", "-o"), validator=_ends_in(".csv"))]
+
+
+async def report(id: Id, /, *, output: Output = None, json: AsJson = False) -> None:
+    """Print everybody of the campaign once, with how they stand, as CSV; of one that has ended the same for ever.
+
+    Parameters
+    ----------
+    output
+        Write it instead: FILE.csv, FILE.json, or FILE.html, one page with everything inside that prints on A4.
+    json
+        Print `{campaign{…}, counts{…}, population, changes[], lines[{person, request, status, sent_at, signed_at,
+        late, reminders, reason, row, department, manager, due}]}`.
+    """
+    found = await _found(id, quiet=json)
+    if output is not None:
+        await _write(record.FORMS[output.suffix.lower()], output, found)
+    if json:
+        answer(found.plain, Text(), as_json=True)
+    elif output is None:
+        record.print_table(found.lines)
+
+
+async def sample(
+    id: Id,
+    /,
+    *,
+    n: Annotated[int, Parameter(validator=Number(gte=1))] = 25,
+    seed: str = "",
+    output: Table = None,
+    json: AsJson = False,
+) -> None:
+    """Draw some people of the campaign by chance; the same seed draws the same ones, wherever and whenever.
+
+    They stand in the order of the SHA-256 of `<seed>/<row>/<person>`, of which the first are the sample.
+
+    Parameters
+    ----------
+    n
+        How many.
+    seed
+        Any word of whoever draws; default: the id of the campaign.
+    output
+        Write them as FILE.csv, with the columns of the report.
+    json
+        Print `{campaign{…}, seed, n, of, order, lines[]}`.
+    """
+    found = await _found(id, quiet=json)
+    seed = seed or found.head.id
+    chosen = drawn(found.lines, n, seed)
+    if output is not None:
+        await _write(record.write_table, output, chosen)
+    told = {
+        "campaign": found.head.model_dump(mode="json"),
+        "seed": seed,
+        "n": len(chosen),
+        "of": len(found.lines),
+        "order": "SHA-256 of <seed>/<row>/<person>",
+        "lines": [record.plain_line(line) for line in chosen],
+    }
+    if output is None or json:
+        answer(told, _of_sample(chosen, len(found.lines), seed), as_json=json)
+
+
+def _of_sample(chosen: list[Line], of: int, seed: str) -> Group:
+    table = Rows("row", "person", "status", "told", "acknowledged", "reason", whole=("person",))
+    for line in chosen:
+        told, acknowledged = (
+            Instant(datetime.fromisoformat(at) if at else None) for at in (line.sent_at, line.signed_at)
+        )
+        table.add(str(line.row), line.person, line.status, told, acknowledged, line.reason)
+    return Group(Text(f"{len(chosen):,} of {of:,} people by the seed {seed}", "bold"), table)
+
+
+async def _found(id: str, *, quiet: bool) -> record.Report:
+    async with opened(ready()) as context, patience("reading how everybody stands", quiet=quiet):
+        return await record.of(context, id)
+
+
+async def _write(how: Callable[[Path, Any], None], path: Path, what: object) -> None:
+    try:
+        await asyncio.to_thread(how, path, what)
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written: {error.strerror}") from error
+    note(f"written: {path}")

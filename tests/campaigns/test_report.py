@@ -1,0 +1,254 @@
+"""The report of a campaign and an auditor's sample: everybody once, the same bytes for ever, and nothing that runs."""
+
+import csv
+import io
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.campaigns.standing import Line, Standing, counted
+from activities.files.table import Table
+from starter.campaigns import page, report, sample
+from starter.campaigns.report import COLUMNS, Report
+from starter.context import Context
+from tests.campaigns.stage import OWNER, Campaigns, a_file, campaign, staff
+from tests.campaigns.test_curve import some_show
+from tests.servers import time_skipping
+from workflows.model.subject import Status
+from workflows.model.wishes import Exemption
+
+ON_LEAVE = '=HYPERLINK("http://evil.example") on leave'
+FORMS = (".csv", ".json", ".html")
+
+
+async def written(context: Context, folder: Path) -> dict[str, bytes]:
+    """The report in each of its forms."""
+    found = await report.of(context, "conduct")
+    for form, write in report.FORMS.items():
+        write(folder / f"report{form}", found)
+    return {form: (folder / f"report{form}").read_bytes() for form in FORMS}
+
+
+@asynccontextmanager
+async def ended(folder: Path) -> AsyncIterator[Campaigns]:
+    """A campaign in which everything has happened, and that is over."""
+    file = a_file(audience={"people": ["ada", "bo", "cas", "dee", "nobody"]})
+    async with campaign(folder, file, staff("ada", "bo", "cas", "dee")) as it:
+        await it.opened()
+        await it.signs("ada")
+        await it.signs("bo", Status.DECLINED)
+        await it.wish(Exemption(actor=OWNER, person="cas", reason=ON_LEAVE))
+        await it.until(lambda shown: shown.changes == 1)
+        await it.days_pass(30)
+        await it.handle.result()
+        yield it
+
+
+async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tmp_path: Path) -> None:
+    async with ended(tmp_path / "it") as it:
+        store = it.company.store
+        first = await written(Context(it.client, store), tmp_path)
+        again = await written(Context(it.client, store), tmp_path)
+    records = list((tmp_path / "it" / "store" / "records" / "signature-request").rglob("*.json"))
+    assert len(records) == 4
+    for record in records:
+        record.unlink()
+    async with time_skipping() as forgotten:
+        gone = await written(Context(forgotten.client, store), tmp_path)
+    assert first == again == gone
+    rows = {row["person"]: row for row in csv.DictReader(io.StringIO(first[".csv"].decode()))}
+    assert {person: row["status"] for person, row in rows.items()} == {
+        "ada": "acknowledged",
+        "bo": "declined",
+        "cas": "exempt",
+        "dee": "expired",
+        "nobody": "errors",
+    }
+    assert rows["bo"]["reason"] == "I do not agree"
+    assert rows["cas"]["reason"] == f"'{ON_LEAVE}"
+    assert rows["ada"]["sent_at"] < rows["ada"]["signed_at"]
+    assert (rows["ada"]["late"], rows["ada"]["department"], rows["ada"]["manager"]) == ("false", "sales", "chair")
+    told = json.loads(first[".json"])
+    assert (told["campaign"]["status"], told["campaign"]["as_of"]) == ("done_with_errors", None)
+    assert told["campaign"]["owner"] == OWNER
+    assert len(told["campaign"]["outcomes_sha256"]) == len(told["campaign"]["audience_sha256"]) == 64
+    assert sum(told["counts"].values()) == len(told["lines"]) == 5
+    assert [(change["what"], change["reason"]) for change in told["changes"]] == [("exempt", ON_LEAVE)]
+
+
+async def test_the_words_of_somebody_are_erased_from_the_report_when_they_are_erased(tmp_path: Path) -> None:
+    async with ended(tmp_path / "it") as it:
+        for text in (tmp_path / "it" / "store" / "texts").rglob("reason-*.json"):
+            text.unlink()
+        told = json.loads((await written(Context(it.client, it.company.store), tmp_path))[".json"])
+    assert {line["person"]: line["reason"] for line in told["lines"]}["bo"] == "(erased)"
+
+
+def some_report(*lines: Line, **more: Any) -> Report:
+    """A report of these, of a campaign that has ended."""
+    shown = some_show().replace(status=Status.DONE, **more)
+    return Report(shown, report.head_of(shown), counted(lines), None, (), lines)
+
+
+def everybody(many: int) -> Iterator[Line]:
+    """People who stand in every way there is, the same at each call."""
+    chance = random.Random(7)  # noqa: S311  a sample, no secret
+    opens = datetime(2026, 12, 1, 8, tzinfo=UTC)
+    for row in range(1, many + 1):
+        status = chance.choice(list(Standing))
+        at = (opens + timedelta(hours=chance.randrange(1, 400))).isoformat()
+        done = status in (Standing.ACKNOWLEDGED, Standing.LATE)
+        yield Line(
+            row,
+            f"person-{row}",
+            f"conduct.person-{row}",
+            status,
+            sent_at=opens.isoformat(),
+            signed_at=at if done else "",
+            late=status is Standing.LATE,
+            reminders=chance.randrange(5),
+            department=f"department {row % 12}",
+            manager=f"manager-{row % 300}",
+            due="2026-12-15",
+        )
+
+
+def html(of: Report) -> str:
+    return "".join(page.pieces(of))
+
+
+def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_them(tmp_path: Path) -> None:
+    report.write_table(tmp_path / "some.csv", list(everybody(3)))
+    head = (tmp_path / "some.csv").read_text().splitlines()[0]
+    assert head == "person,request,status,sent_at,signed_at,late,reminders,reason,row,department,manager,due"
+
+
+@pytest.mark.parametrize("word", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
+def test_no_cell_of_a_table_is_a_formula(tmp_path: Path, word: str) -> None:
+    line = Line(1, "ada", "conduct.ada", Standing.DECLINED, reason=word, department=word, manager=word)
+    report.write_table(tmp_path / "some.csv", [line])
+    [row] = csv.DictReader(io.StringIO(read(tmp_path), newline=""))
+    assert {row["reason"], row["department"], row["manager"]} == {f"'{word}"}
+
+
+def read(folder: Path) -> str:
+    return (folder / "some.csv").read_bytes().decode()
+
+
+@pytest.mark.parametrize(("department", "marked"), [("Sales", False), ("Développement", True)])
+def test_a_table_has_a_mark_where_a_spreadsheet_needs_it(tmp_path: Path, department: str, marked: bool) -> None:
+    report.write_table(tmp_path / "some.csv", [Line(1, "ada", "", Standing.TOLD, department=department)])
+    assert (tmp_path / "some.csv").read_bytes().startswith("\ufeff".encode()) is marked
+    assert Table.read(tmp_path / "some.csv").rows[0].cells["department"] == department
+
+
+def test_a_file_is_there_whole_or_as_it_was_before(tmp_path: Path) -> None:
+    """A surrogate cannot be written: half-way through the rows it fails."""
+    (tmp_path / "some.csv").write_text("before")
+    lines = [*everybody(1_000), Line(1, "\ud800", "", Standing.TOLD)]
+    with pytest.raises(UnicodeEncodeError):
+        report.write_table(tmp_path / "some.csv", lines)
+    assert [path.name for path in tmp_path.iterdir()] == ["some.csv"]
+    assert read(tmp_path) == "before"
+
+
+def test_no_file_is_written_over_something_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "some.csv").mkdir()
+    with pytest.raises(OSError, match="is no file"):
+        report.write_table(tmp_path / "some.csv", [])
+
+
+def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_known() -> None:
+    found = html(
+        some_report(
+            *everybody(40),
+            version="2026.1",
+            effective=date(2026, 12, 1),
+            approver="chair",
+            requester=OWNER,
+            outcomes="ab" * 32,
+        )
+    )
+    for said in ("Code of conduct", "2026.1", "2026-12-01", "chair", OWNER, "ab" * 32, "2026-12-15", "<svg"):
+        assert said in found
+    assert "By department" in found and "By manager" in found
+    assert found.count("<td>conduct.person-") == 40
+
+
+def test_nothing_that_somebody_wrote_runs_on_the_page() -> None:
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    line = Line(1, evil, evil, Standing.DECLINED, reason=evil, department=evil, manager=evil)
+    shown = some_show().replace(title=evil, version=evil, approver=evil, requester=evil)
+    changes = [dict.fromkeys(("number", "what", "at", "by", "person", "due", "reason"), evil)]
+    population = {"opening": 1, "close": 2, "came": [{"person": evil, "decided": evil}], "left": []}
+    found = html(Report(shown, report.head_of(shown), counted([line]), population, changes, [line]))
+    assert "<img" not in found
+    assert found.count("<script>") == 1
+    assert found.count("&lt;script&gt;alert(1)") > 10
+
+
+def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone() -> None:
+    found = html(some_report(*everybody(10)))
+    for outside in ("src=", "<link", "@import", "url(", "fetch(", "XMLHttpRequest"):
+        assert outside not in found
+    assert found.replace("http://www.w3.org/", "").count("http") == found.count("http-equiv")
+    assert "default-src 'none'; style-src 'sha256-" in found.replace("&#39;", "'")
+    assert "@page { size: A4" in found
+
+
+def test_what_goes_on_is_marked_as_no_record() -> None:
+    lines = tuple(everybody(10))
+    shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC))
+    found = html(Report(shown, report.head_of(shown), counted(lines), None, (), lines))
+    assert "It goes on: this is how everybody stood at 2026-12-09 12:00 UTC, and no record yet." in found
+    assert "It goes on" not in html(some_report(*lines))
+
+
+def test_a_page_of_nobody_is_a_page() -> None:
+    assert "Nobody was asked yet." in html(some_report())
+
+
+def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
+    found = some_report(*everybody(100_000))
+    for form, write in report.FORMS.items():
+        write(tmp_path / f"report{form}", found)
+    with (tmp_path / "report.csv").open() as file:
+        assert len({row["person"] for row in csv.DictReader(file)}) == 100_000
+    assert len(json.loads((tmp_path / "report.json").read_text())["lines"]) == 100_000
+    assert (tmp_path / "report.html").read_text().count("conduct.person-") == 100_000
+
+
+def test_the_same_seed_draws_the_same_people_whatever_their_order() -> None:
+    lines = list(everybody(1_000))
+    first = sample.drawn(lines, 25, "auditor")
+    random.shuffle(lines)
+    assert sample.drawn(lines, 25, "auditor") == first
+    assert sample.drawn(lines, 10, "auditor") == first[:10]
+    assert sample.drawn(lines, 25, "another") != first
+    assert len({line.person for line in first}) == 25
+
+
+def test_a_sample_is_by_the_hash_that_is_told_so_that_anybody_can_draw_it_again() -> None:
+    """By hand: `printf auditor/3/person-3 | sha256sum`, and sort."""
+    chosen = sample.drawn(everybody(6), 3, "auditor")
+    assert [line.person for line in chosen] == ["person-6", "person-3", "person-1"]
+
+
+def test_who_wants_more_than_there_are_gets_all() -> None:
+    assert {line.row for line in sample.drawn(everybody(6), 25, "auditor")} == {1, 2, 3, 4, 5, 6}
+
+
+def test_each_person_is_drawn_about_equally_often() -> None:
+    lines = list(everybody(20))
+    drawn = [line.row for number in range(2_000) for line in sample.drawn(lines, 5, f"seed {number}")]
+    assert all(400 < drawn.count(row) < 600 for row in range(1, 21))
+
+
+def test_every_column_is_of_a_line() -> None:
+    assert set(COLUMNS) == set(Line._fields)
