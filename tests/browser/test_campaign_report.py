@@ -1,0 +1,100 @@
+"""The report of a campaign as an auditor opens it: a file that sorts, can be heard, and asks nobody for anything."""
+
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from activities.campaigns.standing import Line
+from starter.campaigns import page
+from tests.browser.phone import Phone, page_of
+from tests.campaigns.test_report import everybody, some_report
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text()
+MANY: Final = 60
+
+
+@pytest.fixture(scope="session")
+def lines() -> list[Line]:
+    return list(everybody(MANY))
+
+
+@pytest.fixture(scope="session")
+def file(tmp_path_factory: pytest.TempPathFactory, lines: list[Line]) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text("".join(page.pieces(some_report(*lines))))
+    return path
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def said(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page, and everything that it asked for or complained of."""
+    async with page_of(browser) as it:
+        heard: list[str] = []
+        it.on("console", lambda message: heard.append(message.text))
+        it.on("pageerror", lambda error: heard.append(str(error)))
+        it.on("request", lambda request: heard.append(request.url))
+        yield it, heard
+
+
+async def column(it: Page, name: str) -> list[str]:
+    """What stands in a column of everybody."""
+    found: Any = await it.evaluate(
+        """name => {
+          const table = document.querySelector(".everybody table");
+          const at = [...table.tHead.rows[0].cells].findIndex(head => head.textContent === name);
+          return [...table.tBodies[0].rows].map(row => row.cells[at].textContent);
+        }""",
+        name,
+    )
+    return list(found)
+
+
+async def test_the_heads_of_everybody_sort_by_the_keyboard_and_say_so(
+    said: tuple[Page, list[str]], file: Path, lines: list[Line]
+) -> None:
+    it, heard = said
+    await it.goto(file.as_uri())
+    head = it.locator(".everybody").get_by_role("columnheader", name="reminders")
+    before = await column(it, "row")
+    await head.get_by_role("button").press("Enter")
+    rising = await column(it, "reminders")
+    assert await head.get_attribute("aria-sort") == "ascending"
+    await head.get_by_role("button").press("Space")
+    falling = await column(it, "reminders")
+    assert await head.get_attribute("aria-sort") == "descending"
+    assert before == [str(line.row) for line in lines]
+    assert rising == sorted(rising, key=int) and falling == rising[::-1] != rising
+    await it.locator(".everybody").get_by_role("button", name="acknowledged (UTC)").press("Enter")
+    signed = [at for at in await column(it, "acknowledged (UTC)") if at]
+    assert signed == sorted(signed)
+    assert (await column(it, "acknowledged (UTC)"))[len(signed) :] == [""] * (MANY - len(signed))
+    assert heard == [file.as_uri()]
+
+
+async def test_axe_finds_nothing_by_day_and_by_night_and_nothing_lies_outside_a_phone(
+    said: tuple[Page, list[str]], file: Path
+) -> None:
+    it, _ = said
+    await it.goto(file.as_uri())
+    await it.evaluate(AXE)
+    for scheme in ("light", "dark"):
+        await it.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        found: Any = await it.evaluate("() => axe.run({resultTypes: ['violations']})")
+        assert [(one["id"], node["html"]) for one in found["violations"] for node in one["nodes"]] == [], scheme
+    await Phone(it, "").fits()
+
+
+async def test_without_scripts_everybody_stands_in_the_order_of_the_record(
+    browser: Browser, file: Path, lines: list[Line]
+) -> None:
+    async with page_of(browser, scripts=False) as it:
+        await it.goto(file.as_uri())
+        assert await it.get_by_role("button").count() == 0
+        assert await it.locator(".everybody tbody tr").count() == len(lines)
