@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, NamedTuple, Self
 
+from activities.starting import path
 from activities.store import Store
 from workflows.model.campaign import Campaign, Change, ChangeKind, Order
 
@@ -58,6 +59,10 @@ class Member:
         """The id of their request."""
         again = f".r{self.attempt}" if self.attempt > 1 else ""
         return f"{campaign}.{self.person}{again}"
+
+    def fingerprint(self, campaign: str) -> str:
+        """By what their request is recognised: the campaign's own and the person, not until when they have."""
+        return path.fingerprint({"campaign": campaign, "person": self.person, "attempt": self.attempt})
 
 
 @dataclass(frozen=True)

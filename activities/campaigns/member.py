@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from activities.campaigns.audience import Member
 from activities.files.reading import FileFaults
 from activities.person import Reachable, SignersFile, id_in_full
-from activities.starting import path
 from activities.store import Home, Store
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.campaign import Campaign
@@ -52,11 +51,6 @@ def request_of(
         people=(signer,),
         lock_screen=campaign.lock_screen,
     )
-    digest = fingerprint_of(fingerprint, member)
+    digest = member.fingerprint(fingerprint)
     request = SignatureRequest(brief=brief, policy=campaign.asking, due=member.due, fingerprint=digest)
     return MemberRequest(request, person, message)
-
-
-def fingerprint_of(fingerprint: str, member: Member) -> str:
-    """By what the request of a member is recognised: the campaign's file and the person, not until when they have."""
-    return path.fingerprint({"campaign": fingerprint, "person": member.person, "attempt": member.attempt})

@@ -6,19 +6,21 @@ It is found by its SHA-256, which is in the settled record: a report of it is th
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from activities.campaigns.audience import Audience
-from activities.campaigns.population import Population
 from activities.campaigns.standing import Line
 from activities.store import Store
 from workflows.model.campaign import Settle
+
+if TYPE_CHECKING:
+    from activities.campaigns.population import Population  # whoever only reads outcomes needs no directory
 
 _FORM: Final = 1
 
 
 async def written(
-    store: Store, order: Settle, lines: Sequence[Line], audience: Audience, population: Population | None
+    store: Store, order: Settle, lines: Sequence[Line], audience: Audience, population: "Population | None"
 ) -> str:
     """Write the outcomes down; the SHA-256 under which they are found again."""
     frozen = order.frozen

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from activities.campaigns.audience import Audience, Member
-from activities.campaigns.member import fingerprint_of
 from activities.campaigns.visibility import Open
 from activities.store import Home, Store
 from workflows.model.campaign import Campaign, Counts
@@ -111,7 +110,7 @@ def _line(
     if row.says and member.out is None:
         return line._replace(request="", status=Standing.ERROR, reason=row.says)
     line = line._replace(due=member.due.isoformat())
-    ended = _ended(line, record, fingerprint_of(fingerprint, member)) if record else None
+    ended = _ended(line, record, member.fingerprint(fingerprint)) if record else None
     if ended and ended.status in (Standing.ACKNOWLEDGED, Standing.LATE):
         return ended
     if member.out is not None:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import rfc8785
 from pydantic import BaseModel
@@ -22,17 +22,19 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities import runs
-from activities.files.reading import FileFaults
 from activities.pace import priority
 from activities.rpc_errors import about_the_workflow
 from activities.runs import RunStatus
-from activities.starting.file import AskingFile
 from activities.store import Home, Store, owner_in
 from workflows import names
 from workflows.follow_up.awaited import listed_people
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.kinds import Kind, Named
 from workflows.model.subject import BEGINS, Subject
+
+if TYPE_CHECKING:  # Reading files is slow to import, and who looks at a campaign reads none.
+    from activities.files.reading import FileFaults
+    from activities.starting.file import AskingFile
 
 _SUMMARY_BYTES: Final = 160
 """The server keeps 400 bytes of a summary, after the codec has encrypted it."""
@@ -53,7 +55,7 @@ class Prepared(Protocol):
         ...
 
     @property
-    def overdue(self) -> FileFaults | None:
+    def overdue(self) -> "FileFaults | None":
         """Why it can be recognised, but not started any more."""
         ...
 
@@ -112,7 +114,7 @@ def fingerprint(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
 
 
-def own_id(file: AskingFile, digest: str) -> str:
+def own_id(file: "AskingFile", digest: str) -> str:
     """The id that stands in the file, else one that the same content always gets."""
     return file.id or f"{file.kind}-{digest[:12]}"
 

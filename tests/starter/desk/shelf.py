@@ -10,7 +10,6 @@ from typing import Any
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.campaigns.audience import Audience, Audiences, Row
-from activities.campaigns.member import fingerprint_of
 from activities.store import Home
 from starter.context import Context
 from tests.faults.town import eventually
@@ -112,7 +111,7 @@ class Shelf:
             "signers": [{"person": member.person, "state": "signed", "at": at}],
             "notifications": [{"at": at, "stage": "ready", "outcome": "accepted"}],
         }
-        record = {"fingerprint": fingerprint_of("f" * 64, member), "show": show}
+        record = {"fingerprint": member.fingerprint("f" * 64), "show": show}
         home = Home.of_request(member.request(campaign.id))
         await self.context.store.write_record(home, json.dumps(record).encode())
 
