@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+import starter.campaigns.overview as campaign
 from starter.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
 from workflows.follow_up.show import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
 from workflows.model.entries import AskedQuestion, TimelineEntry
@@ -32,9 +33,10 @@ SCREEN: Final = 25
 """Lines of an ordinary request."""
 _NEWEST: Final = 8
 """Lines of what happened that people are shown unless they want them all."""
+_NEWEST_OF_MANY: Final = 2
+"""The same of a campaign, whose people take the room."""
 _SIGNERS: Final = 6
 _WAITING: Final = 20
-_BAR: Final = 30
 _GOOD: Final = ("signed", "approved", "done", "accepted")
 Line = TypeVar("Line", SignerLine, AssigneeLine)
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
@@ -60,7 +62,8 @@ def _shown(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
     yield from _section(("asked", "person", "question", "answer"), map(_question, shown.questions))
     yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(shown)))
     happened = list(_happened(shown))
-    newest = happened if whole else happened[-_NEWEST:]
+    most = _NEWEST_OF_MANY if isinstance(shown, CampaignShow) else _NEWEST
+    newest = happened if whole else happened[-most:]
     yield from _section(("at", "what", "who", "why"), newest)
     yield from _left_out(shown, len(happened) - len(newest))
 
@@ -71,7 +74,8 @@ def _people(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
         yield from _section(("asked", "state", "at"), map(_assignee, people))
         yield from _beyond(len(shown.people) - len(people), "people")
     elif isinstance(shown, CampaignShow):
-        yield from _section(("stands", "people", ""), _counts(shown))
+        for groups in campaign.groups(shown, whole=whole):
+            yield from (Text(""), groups)
     elif isinstance(shown, OnboardingShow):
         yield from _section(("stage", "part", "state", "with", "since", "until"), _parts(shown))
     else:
@@ -96,8 +100,9 @@ def _facts(shown: Shown) -> Facts:
         facts.add("waiting for", f"{more} more (--json has them)")
     if shown.next:
         facts.add("next", " ".join(filter(None, (shown.next.what, stamp(shown.next.at), f"({shown.next.why})"))))
-    for what, at in deadlines(shown):
-        facts.add(what, stamp(at))
+    if not isinstance(shown, CampaignShow):  # Its window says so already.
+        for what, at in deadlines(shown):
+            facts.add(what, stamp(at))
     if shown.problem:
         facts.add("problem", f"{shown.problem.code}: {shown.problem.says}", "red")
     for one in shown.attention:
@@ -112,11 +117,7 @@ def _about(shown: Shown) -> tuple[tuple[str, str], ...]:
     if isinstance(shown, OnboardingShow):
         return ("onboarding", name), ("customer", shown.title)
     if isinstance(shown, CampaignShow):
-        return (
-            ("campaign", name),
-            ("document", f"{shown.title} {shown.version}".strip()),
-            ("opens", stamp(shown.opens_at)),
-        )
+        return tuple(campaign.facts(shown))
     return ("request", name), ("document", shown.document)
 
 
@@ -132,14 +133,6 @@ def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
             yield "", f"{part.id}: {part.title}", state_of(_state(part)), with_whom, Instant(part.since), until
         for news in stage.notices:
             yield "", f"{news.id}: {news.title}", state_of(news.state), news.to, Instant(news.at), ""
-
-
-def _counts(shown: CampaignShow) -> Iterator[tuple[Cell, ...]]:
-    """How many stand how, each with its share as a bar."""
-    total = shown.counts.total
-    for name, count in shown.counts:
-        if count:
-            yield name.replace("_", " "), f"{count:,}", "█" * max(1, round(_BAR * count / total))
 
 
 def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:

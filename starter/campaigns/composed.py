@@ -16,6 +16,7 @@ from activities.campaigns.outcomes import Outcomes
 from activities.campaigns.standing import Line, counted, lines_of
 from activities.campaigns.visibility import TemporalVisibility
 from activities.store import Store
+from starter.campaigns.overview import CampaignOverview, overview
 from starter.context import Context
 from starter.lookup import complete, look_at, suggesting
 from starter.request_ids import id_of
@@ -71,7 +72,8 @@ async def of(context: Context, typed: str) -> Picture:
         return await picture(context.client, context.store, id_of(Kind.CAMPAIGN, typed))
 
 
-async def show(context: Context, typed: str, *, whole: bool = False) -> CampaignShow:
+async def show(context: Context, typed: str, *, whole: bool = False) -> CampaignOverview:
     """What `campaign show` says."""
-    shown = (await of(context, typed)).shown
-    return await complete(context.store, shown) if whole else shown
+    found = await of(context, typed)
+    shown = await complete(context.store, found.shown) if whole else found.shown
+    return overview(shown, found.lines)

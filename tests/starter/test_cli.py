@@ -32,7 +32,10 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = sorted(words(app))
-OF_CAMPAIGN = ("cancel", "exempt", "extend", "list", "plan", "retry", "show", "start", "template")
+OF_CAMPAIGN = (
+    *("cancel", "exempt", "extend", "list", "plan", "report"),
+    *("retry", "sample", "show", "start", "template"),
+)
 OF_ONBOARD = ("answer", "cancel", "decide", "done", "link", "list", "map", "plan", "preview", "show", "start")
 OF_TASK = (
     *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "list"),
@@ -184,6 +187,10 @@ def test_a_setting_that_nothing_reads_yet_is_named_in_one_line(tmp_path: Path) -
         ),
         (("request", "remind", "msa-0042"), ("authlib", "httpx", "jinja2", "opentelemetry.sdk", "starlette")),
         (("request", "plan", "nowhere.yaml"), ("jinja2", "opentelemetry.sdk", "starlette")),
+        (
+            ("campaign", "report", "conduct"),
+            ("altair", "babel", "holidays", "jinja2", "starlette", "vl_convert"),
+        ),
     ],
     ids=" ".join,
 )

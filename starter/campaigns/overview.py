@@ -1,0 +1,131 @@
+"""What `campaign show` adds to what the campaign says: where it leads, and whose people are missing.
+
+An ordinary campaign takes one screen, so of departments and managers there are the worst; programs read all of them.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+
+from activities.campaigns.standing import Line, by
+from starter.campaigns.curve import Curve, Forecast
+from starter.terminal import Rows
+from workflows.campaign.show import bar
+from workflows.follow_up.show import stamp
+from workflows.model.base import Model
+from workflows.model.campaign import Counts
+from workflows.model.views import CampaignShow
+
+_WORST: Final = 3
+"""Departments, and managers, that people are shown unless they want them all."""
+_BESIDE: Final = 76
+"""Columns of a terminal in which two tables stand side by side."""
+
+
+class Group(Model):
+    """Those of one department or manager."""
+
+    name: str
+    counts: Counts
+
+    @property
+    def missing(self) -> int:
+        """Those whose acknowledgement is not there, and wanted."""
+        return self.counts.total - self.counts.done - self.counts.exempt - self.counts.dropped
+
+
+class CampaignOverview(CampaignShow):
+    """The answer of `campaign show`."""
+
+    departments: tuple[Group, ...] = ()
+    """Most missing people first; none where nobody has one."""
+    managers: tuple[Group, ...] = ()
+    forecast: Forecast | None = None
+
+
+def overview(shown: CampaignShow, lines: Sequence[Line]) -> CampaignOverview:
+    """What there is to see of a campaign with these lines."""
+    return CampaignOverview(
+        **dict(shown),
+        departments=_groups(lines, "department"),
+        managers=_groups(lines, "manager"),
+        forecast=_forecast(shown, lines),
+    )
+
+
+def _groups(lines: Iterable[Line], what: str) -> tuple[Group, ...]:
+    groups = [Group(name=name, counts=counts) for name, counts in by(lines, what)]
+    if not any(group.name for group in groups):
+        return ()
+    return tuple(sorted(groups, key=lambda group: (-group.missing, group.name)))
+
+
+def _forecast(shown: CampaignShow, lines: Sequence[Line]) -> Forecast | None:
+    if shown.status.ended or shown.closes_at is None or shown.counted_at is None:
+        return None
+    return Curve.of(lines, shown.opens_at, shown.closes_at).forecast(shown.counted_at)
+
+
+def facts(shown: CampaignShow) -> Iterator[tuple[str, str]]:
+    """What it is, its window, how far it has come, and where that leads; each with its name."""
+    yield "campaign", f"{shown.id}  {shown.kind}"
+    since = f"in force since {shown.effective}" if shown.effective else ""
+    by_whom = f"approved by {shown.approver}" if shown.approver else ""
+    yield "document", ", ".join(filter(None, (f"{shown.title} {shown.version}".strip(), since, by_whom)))
+    days = (("opens", shown.opens_at), ("due", shown.due_at), ("closes", shown.closes_at))
+    yield "window", ", ".join(f"{what} {stamp(at)}" for what, at in days if at)
+    counts = shown.counts
+    if counts.total:
+        share = 100 * counts.done // counts.total
+        yield "progress", f"{bar(counts)} {share} %, {counts.done:,} of {counts.total:,}"
+        yield "stands", ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts if count)
+    if isinstance(shown, CampaignOverview) and shown.forecast:
+        yield "forecast", _in_words(shown.forecast)
+
+
+def _in_words(forecast: Forecast) -> str:
+    if forecast.everybody_by:
+        return f"at this pace everybody by {_day(forecast.everybody_by)}"
+    return f"at this pace about {forecast.missing:,} will be missing at the close"
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%a %d %b %Y}"
+
+
+def groups(shown: CampaignShow, *, whole: bool) -> Iterator["Beside"]:
+    """Whose people are missing, by department and by manager; nothing where nobody is."""
+    if isinstance(shown, CampaignOverview):
+        named = (("department", shown.departments), ("manager", shown.managers))
+        if tables := [_table(what, found, whole=whole) for what, found in named if any(one.missing for one in found)]:
+            yield Beside(tables)
+
+
+def _table(what: str, found: Sequence[Group], *, whole: bool) -> Rows:
+    table = Rows(what, "missing", "of", clipped=what)
+    missing = [group for group in found if group.missing]
+    shown = missing if whole else missing[:_WORST]
+    for group in shown:
+        table.add(group.name or "–", f"{group.missing:,}", f"{group.counts.total:,}")
+    if more := len(missing) - len(shown):
+        table.add(f"and {more:,} more", "", "")
+    return table
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Tables side by side, or one below the other where there is no room."""
+
+    tables: Sequence[Rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not console.is_terminal or options.max_width < _BESIDE:
+            yield from self.tables
+            return
+        grid = Table.grid(padding=(0, 4))
+        grid.add_row(*self.tables)
+        yield grid

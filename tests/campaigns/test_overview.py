@@ -1,0 +1,149 @@
+"""What `campaign show` says: how far it is, whose people are missing, where it leads; on one screen."""
+
+import io
+from collections.abc import Iterable
+from datetime import UTC, timedelta
+
+import pytest
+
+from activities.campaigns.standing import Line, Standing, counted
+from starter import showing
+from starter.campaigns.overview import CampaignOverview, overview
+from starter.terminal import Terminal
+from tests.campaigns.test_curve import OPENS, day, some_lines, some_show
+from tests.campaigns.test_report import everybody
+from workflows.follow_up.show import stamp
+from workflows.model.attention import Attention, AttentionCode
+from workflows.model.campaign import Counts
+from workflows.model.entries import TimelineEntry
+from workflows.model.subject import Status
+from workflows.model.views import Next, NextStep
+
+NOW = day(9)
+
+
+def seen(lines: Iterable[Line], **more: object) -> CampaignOverview:
+    """An open campaign with these lines, on its ninth day."""
+    lines = list(lines)
+    return overview(some_show().replace(counts=counted(lines), counted_at=NOW, **more), lines)
+
+
+def printed(shown: CampaignOverview, *, terminal: bool = True, width: int = 80, whole: bool = False) -> list[str]:
+    """The lines on a terminal."""
+    told = Terminal(
+        file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, zone=UTC, now=NOW, highlight=False
+    )
+    told.show(showing.of_shown(shown, whole=whole))
+    assert isinstance(told.file, io.StringIO)
+    return [line.rstrip() for line in told.file.getvalue().splitlines()]
+
+
+def of(department: str, manager: str, done: int, waiting: int, out: int = 0) -> list[Line]:
+    """So many people of one department and manager who have acknowledged, who are waited for, and who are exempt."""
+    standings = [Standing.ACKNOWLEDGED] * done + [Standing.TOLD] * waiting + [Standing.EXEMPT] * out
+    return [
+        Line(row, f"{manager}{row}", "", status, department=department, manager=manager)
+        for row, status in enumerate(standings)
+    ]
+
+
+def ordinary() -> CampaignOverview:
+    """Everything that an ordinary one has to say at once."""
+    entries = [TimelineEntry(at=day(number), what="start: seen to 10000", who=None) for number in range(12)]
+    attention = Attention(
+        code=AttentionCode.NOT_ASKED,
+        since=day(1),
+        says="12 could not be asked: `campaign report` says why, `campaign retry --failed` tries again",
+    )
+    rare = (Standing.CANCELLED, Standing.DROPPED, Standing.NOT_STARTED, Standing.NOT_TOLD, Standing.FAILED)
+    lines = [line._replace(status=Standing.TOLD) if line.status in rare else line for line in everybody(10_000)]
+    return seen(
+        lines,
+        version="2026.1",
+        effective=OPENS.date(),
+        approver="chair",
+        says=f"1,529 of 10,000 have acknowledged; open until {stamp(day(21))}",
+        next=Next(what=NextStep.WAIT, at=day(10), why="the daily look: who joined, who left, who is missing"),
+        timeline=tuple(entries),
+        attention=(attention,),
+    )
+
+
+def test_an_ordinary_campaign_takes_one_screen() -> None:
+    lines = printed(ordinary())
+    assert len(lines) <= showing.SCREEN - 1, "\n".join(lines)  # a line is for the address of the Web UI
+    assert max(map(len, lines)) <= 80
+
+
+def test_it_says_how_far_it_is_and_how_many_stand_how() -> None:
+    told = "\n".join(printed(seen([*some_lines([1, 2, 8], 1), Line(1, "x", "", Standing.DECLINED)])))
+    assert "progress  ████████████░░░░░░░░ 60 %, 3 of 5" in told
+    assert "stands    1 told, 3 acknowledged, 1 declined" in told
+
+
+def test_nobody_is_said_to_be_through_before_the_last_one_is() -> None:
+    lines = some_lines([1] * 999, 1)
+    assert "99 %, 999 of 1,000" in "\n".join(printed(seen(lines)))
+
+
+def test_those_with_most_missing_come_first_and_the_others_are_counted() -> None:
+    lines = [*of("sales", "ada", 5, 1), *of("legal", "bo", 0, 4), *of("it", "cas", 90, 9), *of("hr", "dee", 3, 0, 4)]
+    lines += [*of("ops", "eva", 1, 2), *of("law", "fay", 1, 2)]
+    shown = seen(lines)
+    assert [(one.name, one.missing) for one in shown.departments] == [
+        ("it", 9),
+        ("legal", 4),
+        ("law", 2),
+        ("ops", 2),
+        ("sales", 1),
+        ("hr", 0),
+    ]
+    told = printed(shown)
+    at = next(number for number, line in enumerate(told) if line.startswith("department"))
+    assert [line.split() for line in told[at : at + 5]] == [
+        ["department", "missing", "of", "manager", "missing", "of"],
+        ["it", "9", "99", "cas", "9", "99"],
+        ["legal", "4", "4", "bo", "4", "4"],
+        ["law", "2", "3", "eva", "2", "3"],
+        ["and", "2", "more", "and", "2", "more"],
+    ]
+    assert "sales" in "\n".join(printed(shown, whole=True))
+
+
+def test_where_nobody_has_a_department_there_is_no_table_of_them() -> None:
+    lines = [line._replace(manager="chair") for line in some_lines([1, 2], 5)]
+    told = "\n".join(printed(seen(lines)))
+    assert "department" not in told
+    assert "manager" in told
+    assert "manager" not in "\n".join(printed(seen(some_lines([1, 2], 0))))
+
+
+def test_programs_read_one_row_a_line() -> None:
+    told = printed(ordinary(), terminal=False)
+    assert "progress\t███░░░░░░░░░░░░░░░░░ 15 %, 1,529 of 10,000" in told
+    assert "manager\tmissing\tof" in told
+    assert not [line for line in told if line.startswith("department ") and "\t" not in line]
+
+
+@pytest.mark.parametrize("width", [40, 60, 75])
+def test_on_a_narrow_terminal_the_tables_stand_below_each_other(width: int) -> None:
+    told = printed(ordinary(), width=width)
+    assert not [line for line in told if "department" in line and "manager" in line]
+
+
+def test_it_says_where_the_line_leads() -> None:
+    slow = "\n".join(printed(seen(some_lines([0.5 + n / 10 for n in range(50)], 50))))
+    assert "forecast  at this pace about 21 will be missing at the close" in slow
+    quick = "\n".join(printed(seen(some_lines([2.1 + n / 100 for n in range(600)], 1))))
+    assert "forecast  at this pace everybody by Fri 11 Dec 2026" in quick
+
+
+def test_what_has_ended_has_no_forecast() -> None:
+    assert seen(some_lines([1, 2, 3], 5), status=Status.DONE).forecast is None
+    assert seen(some_lines([1, 2, 3], 5)).forecast is not None
+
+
+def test_before_anybody_was_asked_there_is_nothing_to_count() -> None:
+    told = "\n".join(printed(overview(some_show().replace(counts=Counts(), opens_at=NOW + timedelta(days=3)), [])))
+    assert "window" in told
+    assert "progress" not in told and "forecast" not in told
