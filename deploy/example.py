@@ -1,4 +1,4 @@
-"""The example files of the laptop stack: people, a contract and its request, with this stack's addresses filled in."""
+"""The example files of the laptop stack: people, contract, onboarding, campaign, with this stack's addresses in them."""
 
 import re
 import shutil
