@@ -1,4 +1,4 @@
-"""The example files of the laptop stack: people, contract, onboarding, campaign, with this stack's addresses in them."""
+"""The example files of the laptop stack: people, contract, onboarding, campaign; with this stack's addresses."""
 
 import re
 import shutil
