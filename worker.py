@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
@@ -21,6 +22,7 @@ from temporalio.worker import (
 )
 
 from activities.campaigns.service import People
+from activities.campaigns.yearly import Years
 from activities.core_signature.asked import Asked
 from activities.core_signature.service import CoreSignatureService
 from activities.handoff import Fanout
@@ -61,7 +63,13 @@ class NotSetUp(Refusal):
 
 
 def activities_of(
-    open_clients: Clients, client: Client, policies: Path, oncall: str = "", company: str = ""
+    open_clients: Clients,
+    client: Client,
+    policies: Path,
+    *,
+    oncall: str = "",
+    company: str = "",
+    secret: SecretStr | None = None,
 ) -> dict[str, list[Any]]:
     """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py)."""
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
@@ -96,10 +104,11 @@ def activities_of(
     planner = PolicyPlanner(open_clients.directory)
     parts = Parts(client, open_clients.store, open_clients.directory, policies)
     people = People(client, open_clients.store, open_clients.directory, push)
+    years = Years(client, open_clients.store, open_clients.directory, policies, secret)
     ours = (planner, push, handoff, sign_in, parts)
     return {
         WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
-        CAMPAIGN_QUEUE: people.activities(),
+        CAMPAIGN_QUEUE: [*people.activities(), *years.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
     }
 
@@ -194,7 +203,14 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
         await open_things.enter_async_context(_paced(client, open_clients.pace, chosen))
-        asked = activities_of(open_clients, client, chosen.policies, chosen.oncall, chosen.company)
+        asked = activities_of(
+            open_clients,
+            client,
+            chosen.policies,
+            oncall=chosen.oncall,
+            company=chosen.company,
+            secret=chosen.link_secret,
+        )
         all_of_them = workers(client, asked, open_clients.pace, chosen)
         await open_things.enter_async_context(at_work(all_of_them))
         yield True

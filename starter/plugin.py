@@ -21,6 +21,7 @@ from workflows.names import WORKFLOW_QUEUE
 
 def workflows() -> tuple[type[Any], ...]:
     """The workflows of Countersign; imported only here, for a command needs none of them."""
+    from workflows.campaign.opening import CampaignOpeningWorkflow  # noqa: PLC0415
     from workflows.campaign.workflow import AcknowledgementCampaignWorkflow  # noqa: PLC0415
     from workflows.onboarding.workflow import CustomerOnboardingWorkflow  # noqa: PLC0415
     from workflows.sign_in import SignInWorkflow  # noqa: PLC0415
@@ -32,6 +33,7 @@ def workflows() -> tuple[type[Any], ...]:
         TaskWorkflow,
         CustomerOnboardingWorkflow,
         AcknowledgementCampaignWorkflow,
+        CampaignOpeningWorkflow,
         SignInWorkflow,
     )
 

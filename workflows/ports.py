@@ -9,7 +9,22 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
-from workflows.model.campaign import Changed, Changing, Frozen, Look, Looked, Order, Settle, Tally, Walk, Walked
+from workflows.model.campaign import (
+    Changed,
+    Changing,
+    Frozen,
+    Look,
+    Looked,
+    Order,
+    Settle,
+    Tally,
+    Walk,
+    Walked,
+    YearOpened,
+    YearSeen,
+    YearToLookAt,
+    YearToOpen,
+)
 from workflows.model.notices import Delivery, DeliveryReport
 from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
 from workflows.model.planning import Agenda, Planning, StandIn, StandInReport
@@ -198,3 +213,17 @@ class CampaignPeople(Port):
 
         Fails with `unbalanced` when the audience is not the one that the campaign knows of.
         """
+
+
+class CampaignYears(Port):
+    """The campaigns that open each year with content of their own."""
+
+    @asks("look_at_year")
+    @abstractmethod
+    async def look_at(self, asked: YearToLookAt) -> YearSeen:
+        """Say when the next of them opens, by its owner's clock, and whether the store has its content."""
+
+    @asks("open_year")
+    @abstractmethod
+    async def open(self, asked: YearToOpen) -> YearOpened:
+        """Start the year's campaign by the one start path, or recognise it; what cannot be started is said in words."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -20,11 +20,12 @@ from activities.requests.checks import RequestChecks
 from activities.requests.file import DocumentEntry
 from activities.starting.checks import Concerned
 from activities.starting.file import AskingFile, PersonId, right
-from workflows.model.campaign import Joiners, Leavers
+from workflows.model.campaign import YEAR, Joiners, Leavers
 
 _WHOLE_DAYS: Final = re.compile(r"0d|[1-9][0-9]{0,3}[dw]")
+A_YEAR: Final = 2027
+"""Any that has no more days than others."""
 NOBODY: Final = Given((), {})
-YEAR: Final = "{year}"
 
 
 @dataclass
@@ -36,6 +37,8 @@ class CampaignChecks(RequestChecks):
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Why a group that it names is none."""
     secret: SecretStr | None = None
+    tables: Mapping[str, bytes] = field(default_factory=dict)
+    """Those that were read already."""
     given: Given = NOBODY
 
     @property
@@ -51,7 +54,9 @@ class CampaignChecks(RequestChecks):
     def table(self, name: str) -> None:
         """Read the table that is named, beside the file."""
         try:
-            self.given = rows.read(self.folder / Path(name), secret=self.secret)
+            content = self.tables.get(name)
+            path = self.folder / Path(name)
+            self.given = rows.read(path, secret=self.secret, content=content)
         except FileFaults as faults:
             raise ValueError(faults.in_short) from None
 
@@ -145,6 +150,13 @@ class CampaignFile(AskingFile):
     _right_people = field_validator("owner")(right)
     _days = field_validator("window", "grace")(whole_days)
 
+    @field_validator("yearly")
+    @classmethod
+    def _day_of_each_year(cls, yearly: str | None) -> str | None:
+        if yearly is not None:
+            opening_day(yearly, A_YEAR)
+        return yearly
+
     @field_validator("due")
     @classmethod
     def _none_of_its_own(cls, due: object) -> None:
@@ -167,6 +179,9 @@ def in_year(plain: Any, year: int) -> Any:
     return plain.replace(YEAR, str(year)) if isinstance(plain, str) else plain
 
 
-def opens_of(opens: date | datetime | None, now: datetime) -> date | datetime:
-    """When it opens: at once, unless the file says otherwise."""
-    return opens or now
+def opening_day(yearly: str, year: int) -> date:
+    """The day on which a yearly campaign opens in a year; `ValueError` for one that not every year has."""
+    try:
+        return date.fromisoformat(f"{year}-{yearly}")
+    except ValueError:
+        raise ValueError("must be a day that each year has, as month and day: 12-01") from None

@@ -56,12 +56,12 @@ def of_people(ids: Iterable[str]) -> Given:
     return Given(tuple(repeated(Row(number, id) for number, id in enumerate(ids, start=1))), {})
 
 
-def read(path: Path, *, secret: SecretStr | None) -> Given:
-    """The rows of a table; `secret` makes the ids of those who stand in it in full.
+def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) -> Given:
+    """The rows of a table, of its `content` if that was read; `secret` makes the ids of those who stand in full.
 
     `FileFaults` when it is no table, or has no columns that say who somebody is.
     """
-    content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST)
+    content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST) if content is None else content
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
     _check_columns(table)
     people: dict[str, Reachable] = {}
@@ -70,6 +70,13 @@ def read(path: Path, *, secret: SecretStr | None) -> Given:
         cells = {name: cell for name, cell in row.cells.items() if cell and name in COLUMNS}
         rows.append(_row(row.line, cells, people, secret))
     return Given(tuple(repeated(sorted(rows))), people, hashlib.sha256(content).hexdigest())
+
+
+def count(path: Path, content: bytes | None = None) -> int:
+    """How many rows a table has, whatever stands in them; raises as `read` does."""
+    content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST) if content is None else content
+    table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
+    return len(table.rows) + len(table.faults)
 
 
 def _check_columns(table: Table) -> None:

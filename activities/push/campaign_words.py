@@ -47,6 +47,21 @@ CAMPAIGNS: Final = Vocabulary(
                 counts=_of_an_owner,
             )
         ),
+        Stage.CONTENT: alike(
+            Words(
+                phrase("A campaign has nothing to open with yet"),
+                phrase("Not ready to open: {document}"),
+                phrase("Its document for this year is missing or cannot be used. Until then nobody is asked."),
+            )
+        ),
+        Stage.UNOPENED: alike(
+            Words(
+                phrase("A campaign was not opened"),
+                phrase("Not opened: {document}"),
+                phrase("Nothing was given in time for it to open with. Nobody was asked this year."),
+                closing=True,
+            )
+        ),
         Stage.UNDELIVERED: UNDELIVERED,
     },
     nobody_left=_NEWS,

@@ -206,6 +206,14 @@ class Store:
         found = await asyncio.gather(*(self._objects.read(f"{folder}/{name}") for name in names))
         return tuple(content for content in found if content is not None)
 
+    async def keep_year(self, home: Home, year: int, content: bytes) -> None:
+        """Keep, where it can be erased, what a yearly campaign opens with in a year; the last that was given counts."""
+        await self._objects.replace(_year(home, year), content)
+
+    async def read_year(self, home: Home, year: int) -> bytes | None:
+        """The same, None when it was not given yet."""
+        return await self._objects.read(_year(home, year))
+
     async def keep_cover(self, home: Home, content: bytes) -> None:
         """Keep, beside who was asked, what a page says of a request while nobody else can be asked."""
         await self._objects.replace(_cover(home), content)
@@ -270,6 +278,10 @@ def _dead_hand_offs(kind: str) -> str:
 
 def _cover(home: Home) -> str:
     return f"{home.on('people')}/cover.json"
+
+
+def _year(home: Home, year: int) -> str:
+    return f"{home.on('people')}/year-{year}.json"
 
 
 def _first_page(home: Home) -> str:

@@ -68,3 +68,9 @@ def plan_or_changes(**typed: object) -> None:
     """Refuse what does not go together of `request plan`."""
     if typed.get("against") is not None and (typed.get("ics") or typed.get("picture")):
         raise ValueError("--against shows changes: they have neither --ics nor --picture")
+
+
+def plan_or_year(**typed: object) -> None:
+    """Refuse what does not go together of `campaign schedule`."""
+    if typed.get("plan") and typed.get("year") is not None:
+        raise ValueError("--plan only shows, --year gives content: one of them")

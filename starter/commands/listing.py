@@ -11,7 +11,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.progress import Progress
 from rich.text import Text
+from temporalio.client import Client
 
+from activities import runs
 from starter import tables
 from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, note
@@ -23,6 +25,8 @@ from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
 from starter.startup import ready
 from starter.terminal import Terminal
+from workflows import names
+from workflows.campaign.year import CONTENT_MISSING
 from workflows.kinds import Kind
 from workflows.model.subject import Status
 
@@ -77,9 +81,10 @@ class _Listing:
         async with opened(ready()) as context:
             gathering = _gathered(context, wanted, limit, quiet=json)
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
+            waiting = await _waiting(context.client) if self.kind is Kind.CAMPAIGN else []
         view = tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted))
         answer(found.lines, view, as_json=json)
-        for aside in _asides(found, worker, limit):
+        for aside in [*waiting, *_asides(found, worker, limit)]:
             note(aside)
 
     def _empty(self, wanted: Wanted) -> str:
@@ -96,6 +101,13 @@ def _asides(found: pages.Page, worker: Part, limit: int | None) -> Iterator[str]
         yield f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue"
     if worker.state is Health.WRONG:
         yield f"worker: {worker.says}"
+
+
+async def _waiting(client: Client) -> list[str]:
+    """The campaigns of each year that cannot open yet, which are no campaigns so far."""
+    query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND {runs.OPEN} AND {names.STAGE.name} = '{CONTENT_MISSING}'"
+    says = "waits for its content: countersign campaign schedule FILE --year YEAR gives it"
+    return [f"{run.id} {says}" async for run in runs.listed(client, query)]
 
 
 requests = _Listing(Kind.REQUEST).list_

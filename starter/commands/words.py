@@ -6,7 +6,14 @@ from typing import Final
 from cyclopts import App
 from rich.console import Console
 
-from starter.commands.arguments import files_or_rows, one_decision, one_target, plan_or_changes, some_stats
+from starter.commands.arguments import (
+    files_or_rows,
+    one_decision,
+    one_target,
+    plan_or_changes,
+    plan_or_year,
+    some_stats,
+)
 
 _OF_COUNTERSIGN: Final = {
     "worker": "stack:worker",
@@ -56,6 +63,7 @@ _OF_CAMPAIGN: Final = {
     **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel")},
     "plan": "plan:campaign",
     "template": "template:template",
+    "schedule": "schedule:schedule",
 }
 
 _CHECKED: Final = {
@@ -66,6 +74,7 @@ _CHECKED: Final = {
     "start:onboarding": files_or_rows,
     "start:campaign": files_or_rows,
     "plan:plan": plan_or_changes,
+    "schedule:schedule": plan_or_year,
 }
 """What is looked at whole before the word does anything."""
 

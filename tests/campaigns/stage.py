@@ -25,6 +25,7 @@ from activities.campaigns.service import People
 from activities.campaigns.standing import Line
 from activities.campaigns.visibility import Open, TemporalVisibility
 from activities.campaigns.walks import Stride
+from activities.campaigns.yearly import Years
 from activities.downstream import Downstream, DownstreamConfig
 from activities.files.reading import FileText
 from activities.handoff import Fanout
@@ -41,6 +42,7 @@ from tests.workflows.fakes import FakePushService
 from tests.workflows.stage import TriesOnce, is_at_work
 from workflows import names
 from workflows.campaign.inputs import CampaignInput
+from workflows.campaign.opening import CampaignOpeningWorkflow
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.kinds import Kind
 from workflows.model.operations import Receipt
@@ -301,6 +303,65 @@ class Campaigns:
         return list((await self.handle.fetch_history()).events)
 
 
+@dataclass
+class Work:
+    """A company whose workers are at work on a server."""
+
+    env: WorkflowEnvironment
+    company: Company
+    provider: ManyDocuments
+    push: FakePushService
+
+    @property
+    def client(self) -> Client:
+        """Of the server."""
+        return self.env.client
+
+
+@asynccontextmanager
+async def at_work(
+    folder: Path,
+    people: list[dict[str, Any]],
+    *,
+    stride: Stride | None = None,
+    server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
+) -> AsyncIterator[Work]:
+    """Real audience, walks, years, planner, hand-off and store, on a fresh clock unless it is on a `server`."""
+    company, provider = Company(folder, people), ManyDocuments()
+    push = FakePushService(provider)
+    async with server or time_skipping() as env, httpx.AsyncClient() as calls:
+        client = env.client
+        ids = (*(one["id"] for one in people), "newcomer", "latecomer")
+        visibility = TemporalVisibility(client) if server else Looking(client, company.store, ids)
+        asked = People(client, company.store, company.directory, push, stride=stride or Stride(), visibility=visibility)
+        years = Years(client, company.store, company.directory, company.folder / "catalogue.yaml", SECRET)
+        handoff = Fanout(
+            push=push,
+            downstream=Downstream(calls, DownstreamConfig(), Guard(())),
+            directory=company.directory,
+            temporal=client,
+            store=company.store,
+            document_url=str,
+        )
+        ours = (PolicyPlanner(company.directory), push, handoff)
+        worker = Worker(
+            client,
+            task_queue=WORKFLOW_QUEUE,
+            workflows=[AcknowledgementCampaignWorkflow, CampaignOpeningWorkflow, SignatureRequestWorkflow],
+            activities=[one for port in ours for one in port.activities()],
+            workflow_runner=TriesOnce(),
+        )
+        walks = Worker(
+            client,
+            task_queue=CAMPAIGN_QUEUE,
+            activities=[*asked.activities(), *years.activities()],
+            max_heartbeat_throttle_interval=timedelta(seconds=2),
+        )
+        signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
+        async with worker, walks, signing:
+            yield Work(env, company, provider, push)
+
+
 @asynccontextmanager
 async def campaign(
     folder: Path,
@@ -315,44 +376,15 @@ async def campaign(
 
     `record` names its history in the replay corpus.
     """
-    company, provider = Company(folder, people), ManyDocuments()
-    push = FakePushService(provider)
-    async with server or time_skipping() as env, httpx.AsyncClient() as calls:
-        client = env.client
-        ids = (*(one["id"] for one in people), "newcomer", "latecomer")
-        visibility = TemporalVisibility(client) if server else Looking(client, company.store, ids)
-        asked = People(client, company.store, company.directory, push, stride=stride or Stride(), visibility=visibility)
-        handoff = Fanout(
-            push=push,
-            downstream=Downstream(calls, DownstreamConfig(), Guard(())),
-            directory=company.directory,
-            temporal=client,
-            store=company.store,
-            document_url=str,
-        )
-        ours = (PolicyPlanner(company.directory), push, handoff)
-        worker = Worker(
-            client,
-            task_queue=WORKFLOW_QUEUE,
-            workflows=[AcknowledgementCampaignWorkflow, SignatureRequestWorkflow],
-            activities=[one for port in ours for one in port.activities()],
-            workflow_runner=TriesOnce(),
-        )
-        walks = Worker(
-            client,
-            task_queue=CAMPAIGN_QUEUE,
-            activities=asked.activities(),
-            max_heartbeat_throttle_interval=timedelta(seconds=2),
-        )
-        signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
-        async with worker, walks, signing:
-            prepared = await company.prepared(file, await env.get_current_time())
-            started = await path.start(client, company.store, prepared)
-            handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
-            handle = client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
-            given = await prepared.kept(company.store)
-            yield Campaigns(env, company, provider, push, given, handle, [started])
-            await corpus.record(record, handle)
+    async with at_work(folder, people, stride=stride, server=server) as there:
+        client, company = there.client, there.company
+        prepared = await company.prepared(file, await there.env.get_current_time())
+        started = await path.start(client, company.store, prepared)
+        handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
+        handle = client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
+        given = await prepared.kept(company.store)
+        yield Campaigns(there.env, company, there.provider, there.push, given, handle, [started])
+        await corpus.record(record, handle)
 
 
 def in_days(now: datetime, days: int) -> date:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 from workflows import ports
+from workflows.campaign.opening import CampaignOpeningWorkflow
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.model.records import SettledRecord
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
@@ -72,6 +73,7 @@ def _methods() -> Iterator[Any]:
         TaskWorkflow,
         CustomerOnboardingWorkflow,
         AcknowledgementCampaignWorkflow,
+        CampaignOpeningWorkflow,
     ):
         messages = workflow._Definition.must_from_class(followed_up)
         yield messages.run_fn

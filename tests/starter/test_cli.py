@@ -34,7 +34,7 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 COMMANDS = sorted(words(app))
 OF_CAMPAIGN = (
     *("cancel", "exempt", "extend", "list", "plan", "report"),
-    *("retry", "sample", "show", "start", "template"),
+    *("retry", "sample", "schedule", "show", "start", "template"),
 )
 OF_ONBOARD = ("answer", "cancel", "decide", "done", "link", "list", "map", "plan", "preview", "show", "start")
 OF_TASK = (

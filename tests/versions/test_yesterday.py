@@ -15,10 +15,14 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
 from workflows.campaign.inputs import CampaignInput
+from workflows.campaign.year import OpeningInput
+from workflows.model.campaign import ContentGiven
 from workflows.model.provider import ProviderEvent
 from workflows.model.settlement import Settled, SettledTask
 from workflows.names import (
     CAMPAIGN,
+    CAMPAIGN_OPENING,
+    CONTENT_GIVEN,
     CUSTOMER_ONBOARDING,
     PROVIDER_EVENT,
     SIGNATURE_REQUEST,
@@ -36,8 +40,14 @@ INPUTS: dict[str, Any] = {
     TASK: TaskInput,
     CUSTOMER_ONBOARDING: OnboardingInput,
     CAMPAIGN: CampaignInput,
+    CAMPAIGN_OPENING: OpeningInput,
 }
-SIGNALS = {PROVIDER_EVENT: ProviderEvent, SIGNATURE_SETTLED: Settled, TASK_SETTLED: SettledTask}
+SIGNALS = {
+    PROVIDER_EVENT: ProviderEvent,
+    SIGNATURE_SETTLED: Settled,
+    TASK_SETTLED: SettledTask,
+    CONTENT_GIVEN: ContentGiven,
+}
 RELEASED = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
 
 

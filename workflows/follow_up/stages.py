@@ -36,6 +36,8 @@ class Stage(StrEnum):
     LINK = "link"
     DIGEST = "digest"
     PROGRESS = "progress"
+    CONTENT = "content"
+    UNOPENED = "unopened"
 
 
 MAILED_ALONG: Final = "mail-along"

@@ -1,0 +1,220 @@
+"""A campaign of each year: what its file says of all of them, what was given for one, its opening (docs/campaigns.md).
+
+Each year names its own document, version and effective date; nothing opens with those of the year before.
+"""
+
+import asyncio
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import ConfigDict, SecretStr, field_validator
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.calendars.wall_clock import at_clock
+from activities.campaigns.file import A_YEAR, CampaignFile, in_year, opening_day
+from activities.campaigns.input import PreparedCampaign, prepare
+from activities.failures import failing_as_application_errors, passing_failure
+from activities.files.fields import Id, KindId, Name
+from activities.files.reading import FileFaults, FileModel, PlainFile
+from activities.files.yaml_lines import FieldPath, Parsed
+from activities.onboarding.content import PartContent
+from activities.onboarding.file import ID_AT_MOST, SHORT_ID
+from activities.people import Directory
+from activities.person import Person
+from activities.policies.catalogue import Catalogue
+from activities.starting import path
+from activities.store import DocumentMissing, Home, Store
+from workflows.model.campaign import YEAR, Series, YearOpened, YearSeen, YearToLookAt, YearToOpen
+from workflows.model.subject import Code
+from workflows.ports import CampaignYears
+
+AHEAD: Final = timedelta(days=30)
+"""So long before the opening its content is looked for, and its owner told if it is missing."""
+LATE_DAYS_AT_MOST: Final = 182
+"""So long after its day it is still opened late: from then on the opening of the next year is nearer."""
+
+
+class YearContent(PartContent):
+    """What a year opens with: the file with the year in it, the SHA-256 of its document, its table in base64."""
+
+    tables: Mapping[str, str] = {}
+
+    @classmethod
+    def of(cls, plain: Any, prepared: PreparedCampaign, tables: Mapping[str, bytes]) -> Self:
+        """Of a file that was checked."""
+        document = prepared.given.campaign.document
+        return cls(
+            file=plain,
+            documents={plain["document"]["file"]: document.sha256} if document.sha256 else {},
+            tables={name: base64.b64encode(content).decode() for name, content in tables.items()},
+        )
+
+    @classmethod
+    async def read(cls, store: Store, series: Series, year: int) -> Self | None:
+        """What was given for a year, None while nothing was."""
+        content = await store.read_year(Home.of(series.schedule_id), year)
+        return cls.model_validate_json(content) if content else None
+
+    async def keep(self, store: Store, series: Series, year: int) -> None:
+        """Give it; the document is in the store by then."""
+        await store.keep_year(Home.of(series.schedule_id), year, self.model_dump_json().encode())
+
+    @property
+    def table(self) -> dict[str, bytes]:
+        """Its tables by their names."""
+        return {name: base64.b64decode(content) for name, content in self.tables.items()}
+
+    def opening_on(self, day: date) -> PlainFile:
+        """The file of a campaign that opens on that day."""
+        return PlainFile(f"content of {day.year}", Path(), Parsed({**self.file, "opens": day.isoformat()}, {}, ()))
+
+
+class _Title(FileModel):
+    model_config = ConfigDict(extra="ignore")
+
+    name: Name | None = None
+
+
+class SeriesEntry(FileModel):
+    """What of a campaign file is of all years; the rest is checked with the content of each."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: Name
+    kind: KindId = CampaignFile.model_fields["kind"].default
+    owner: Id
+    yearly: Name
+    opens: Any = None
+    document: _Title = _Title()
+
+    @field_validator("id")
+    @classmethod
+    def _of_its_year(cls, id: str) -> str:
+        if YEAR not in id:
+            raise ValueError(f"needs {YEAR}, so that each year has its own: code-of-conduct-{YEAR}")
+        if not re.fullmatch(SHORT_ID, id.replace(YEAR, str(A_YEAR))) or not id.replace(YEAR, "").strip("-_"):
+            raise ValueError(f"must be 1-{ID_AT_MOST} characters of A-Z a-z 0-9 _ - beside the year")
+        return id
+
+    @field_validator("yearly")
+    @classmethod
+    def _each_year(cls, yearly: str) -> str:
+        opening_day(yearly, A_YEAR)
+        return yearly
+
+    @field_validator("opens")
+    @classmethod
+    def _follows(cls, opens: Any) -> None:
+        if opens is not None:
+            raise ValueError("follows from yearly: leave it out")
+
+
+def series_of(plain: PlainFile) -> Series:
+    """What a file says of all years; `FileFaults` unless it can open each year."""
+    said = plain.validate(SeriesEntry)
+    return Series(id=said.id, kind=said.kind, title=said.document.name or said.id, owner=said.owner, yearly=said.yearly)
+
+
+def of_year(plain: PlainFile, series: Series, year: int) -> PlainFile:
+    """The file with the year in it, opening on its day."""
+    parsed = plain.parsed
+    value = {**in_year(parsed.value, year), "opens": opening_day(series.yearly, year).isoformat()}
+    return replace(plain, parsed=Parsed(value, parsed.marks, parsed.flaws))
+
+
+def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None) -> None:
+    """`FileFaults` unless its document is this year's: with version and effective date, and nothing of last year."""
+    document, before = plain.plain["document"], last.file["document"] if last else {}
+    faults: list[tuple[FieldPath, str]] = []
+    for name in ("version", "effective"):
+        if not document.get(name):
+            faults.append((("document", name), "is missing: each year names its own"))
+        elif document[name] == before.get(name):
+            faults.append((("document", name), f"{document[name]} is that of last year"))
+    if last and set(content.documents.values()) & set(last.documents.values()):
+        faults.append((("document", "file"), "has the document of last year in it"))
+    if faults:
+        raise plain.faults(faults)
+
+
+def opening_of(series: Series, year: int, owner: Person) -> datetime:
+    """The instant at which a year's campaign opens, by its owner's clock."""
+    return at_clock(opening_day(series.yearly, year), owner.working_hours[0], owner.tz).astimezone(UTC)
+
+
+def first_year(series: Series, since: datetime, zone: ZoneInfo) -> int:
+    """The year of the first opening that is not before the day of an instant."""
+    day = since.astimezone(zone).date()
+    return day.year if opening_day(series.yearly, day.year) >= day else day.year + 1
+
+
+def wall_clock() -> datetime:
+    """As of when a campaign is checked; its own workflow knows its own time."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Years(CampaignYears):
+    """See the port; `policies` is the catalogue, read anew for each opening, `secret` as in `prepare`."""
+
+    client: Client
+    store: Store
+    directory: Directory
+    policies: Path
+    secret: SecretStr | None = None
+    now: Callable[[], datetime] = wall_clock
+
+    async def look_at(self, asked: YearToLookAt) -> YearSeen:
+        """See the port."""
+        with failing_as_application_errors():
+            owner = await self.directory.person(asked.series.owner)
+            year = first_year(asked.series, asked.since, owner.tz)
+            opens_at = opening_of(asked.series, year, owner)
+            given = await YearContent.read(self.store, asked.series, year)
+        return YearSeen(
+            year=year,
+            opens_at=opens_at,
+            tell_at=opens_at - AHEAD,
+            ends_at=opens_at + timedelta(days=LATE_DAYS_AT_MOST),
+            given=given is not None,
+        )
+
+    async def open(self, asked: YearToOpen) -> YearOpened:
+        """See the port; one that is late opens on the day of the first attempt, so that all attempts say the same."""
+        with failing_as_application_errors():
+            content = await YearContent.read(self.store, asked.series, asked.year)
+            if content is None:
+                return YearOpened(refused="its content is gone from the store: give it again")
+            try:
+                started = await path.start(self.client, self.store, await self._prepared(asked, content))
+            except FileFaults as faults:
+                return YearOpened(refused=faults.in_short)
+            except (path.IdTaken, path.BrokenOff, DocumentMissing) as refused:
+                return YearOpened(refused=str(refused))
+            except RPCError as error:
+                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+        return YearOpened(campaign=started.workflow_id)
+
+    async def _prepared(self, asked: YearToOpen, content: YearContent) -> PreparedCampaign:
+        try:
+            catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
+        except FileFaults as faults:
+            raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
+        owner = await self.directory.person(asked.series.owner)
+        day = max(opening_day(asked.series.yearly, asked.year), asked.at.astimezone(owner.tz).date())
+        return await prepare(
+            content.opening_on(day),
+            catalogue=catalogue,
+            directory=self.directory,
+            now=self.now(),
+            documents=await content.read_documents(self.store),
+            secret=self.secret,
+            tables=content.table,
+        )

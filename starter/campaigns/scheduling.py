@@ -1,0 +1,248 @@
+"""Campaigns that open each year: their schedule at Temporal, the content of a year, and what the next years will be."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
+
+from pydantic import AwareDatetime
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
+    ScheduleHandle,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleRange,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError
+
+from activities import runs
+from activities.campaigns import rows, yearly
+from activities.campaigns.file import A_YEAR, opening_day
+from activities.campaigns.input import PreparedCampaign
+from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST, YearContent
+from activities.files.reading import FileFaults, PlainFile, bytes_of
+from activities.files.table import TABLE_BYTES_AT_MOST
+from activities.pace import priority
+from activities.people import Directory, UnknownPerson
+from activities.person import Person
+from activities.rpc_errors import about_the_workflow
+from activities.store import Home, Store
+from starter.context import Context
+from starter.exits import Refusal
+from starter.many import Prepare
+from workflows import names
+from workflows.campaign.year import OpeningInput
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.campaign import ContentGiven, Series
+
+CATCHUP: Final = AHEAD + timedelta(days=LATE_DAYS_AT_MOST)
+"""An opening that an outage has missed is made up for as long as its year can still be opened late: the workflow itself
+decides what is too late, by the day it was due. With less an outage of weeks would cost the whole year."""
+YEARS_SHOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class Yearly:
+    """A campaign file that opens each year, as it was written."""
+
+    plain: PlainFile
+    series: Series
+    owner: Person
+
+    @classmethod
+    async def of(cls, plain: PlainFile, directory: Directory) -> Self:
+        """`FileFaults` unless it can open each year."""
+        series = yearly.series_of(plain)
+        try:
+            return cls(plain, series, await directory.person(series.owner))
+        except UnknownPerson as unknown:
+            raise plain.faults([(("owner",), str(unknown))]) from None
+
+    def next_year(self, now: datetime) -> int:
+        """The year of the opening that comes next."""
+        return yearly.first_year(self.series, now, self.owner.tz)
+
+    def opens_at(self, year: int) -> datetime:
+        """When a year's campaign opens."""
+        return yearly.opening_of(self.series, year, self.owner)
+
+
+class PlannedYear(Model):
+    """One opening that lies ahead; `version` is of the content that was given, None while it is missing.
+
+    `people` is how many the audience has as of today, None where nobody can tell.
+    """
+
+    year: int
+    campaign: str
+    looks_at: AwareDatetime
+    opens_at: AwareDatetime
+    opens: str
+    """On the clock of the owner."""
+    zone: str
+    given: bool
+    version: str | None
+    people: int | None
+
+
+class Scheduled(Model):
+    """The answer of `campaign schedule`."""
+
+    schedule: str
+    created: bool
+    given: int | None
+    """The year whose content was given."""
+    years: tuple[PlannedYear, ...]
+
+
+async def preview(file: Yearly, store: Store, directory: Directory, now: datetime) -> tuple[PlannedYear, ...]:
+    """The next openings; no server is needed."""
+    first = file.next_year(now)
+    return tuple([await _planned(file, year, store, directory) for year in range(first, first + YEARS_SHOWN)])
+
+
+async def _planned(file: Yearly, year: int, store: Store, directory: Directory) -> PlannedYear:
+    content, opens_at = await YearContent.read(store, file.series, year), file.opens_at(year)
+    document = content.file["document"] if content else {}
+    return PlannedYear(
+        year=year,
+        campaign=file.series.campaign_id(year),
+        looks_at=opens_at - AHEAD,
+        opens_at=opens_at,
+        opens=opens_at.astimezone(file.owner.tz).isoformat(timespec="minutes"),
+        zone=file.owner.zone,
+        given=content is not None,
+        version=document.get("version"),
+        people=await _people(file, year, content, directory),
+    )
+
+
+async def _people(file: Yearly, year: int, content: YearContent | None, directory: Directory) -> int | None:
+    said = content.file if content else yearly.of_year(file.plain, file.series, year).plain
+    match said.get("audience"):
+        case {"group": str(group)}:
+            return len(await directory.group(group))
+        case {"people": [*ids]}:
+            return len(rows.of_people(map(str, ids)).rows)
+        case {"file": str(name)}:
+            table = content.table.get(name) if content else None
+            try:
+                return rows.count(file.plain.folder / name, table)
+            except FileFaults:
+                return None  # It is to be made yet.
+    return None
+
+
+async def give(file: Yearly, year: int, context: Context, check: Prepare[PreparedCampaign], **known: Any) -> bool:
+    """Keep what a year opens with; whether it is news. `FileFaults` for what cannot open, or is last year's.
+
+    `Refusal` for other content than that with which it has opened.
+    """
+    plain = yearly.of_year(file.plain, file.series, year)
+    prepared = await check(plain, **known)
+    if prepared.overdue is not None:
+        raise prepared.overdue
+    content = YearContent.of(plain.plain, prepared, _tables(plain))
+    yearly.own_edition(plain, content, await YearContent.read(context.store, file.series, year - 1))
+    before = await YearContent.read(context.store, file.series, year)
+    if content == before:
+        return False
+    if await _has_opened(context, file.series.campaign_id(year)):
+        raise Refusal(f"{file.series.campaign_id(year)} has opened already: what it opened with stays")
+    if prepared.document is not None:
+        await context.store.put_document(prepared.document)
+    await content.keep(context.store, file.series, year)
+    return True
+
+
+def _tables(plain: PlainFile) -> dict[str, bytes]:
+    name = plain.plain["audience"].get("file")
+    return {name: bytes_of(plain.folder / name, at_most=TABLE_BYTES_AT_MOST)} if name else {}
+
+
+async def _has_opened(context: Context, campaign: str) -> bool:
+    workflow_id = Kind.CAMPAIGN.workflow_id(campaign)
+    if await context.store.read_record(Home.of(workflow_id)) is not None:
+        return True
+    try:
+        await runs.described(context.client, workflow_id)
+    except RPCError as error:
+        if about_the_workflow(error):
+            return False
+        raise
+    return True
+
+
+async def schedule(file: Yearly, client: Client, now: datetime) -> bool:
+    """Make the schedule, or bring it up to date; whether it was made. An opening that is near is begun at once."""
+    ours = _schedule(file)
+    near = now >= file.opens_at(file.next_year(now)) - AHEAD
+    try:
+        await client.create_schedule(file.series.schedule_id, ours, trigger_immediately=near)
+    except ScheduleAlreadyRunningError:
+
+        async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate:
+            ours.state = found.description.schedule.state
+            return ScheduleUpdate(ours)
+
+        await client.get_schedule_handle(file.series.schedule_id).update(updated)
+        return False
+    return True
+
+
+async def tell(file: Yearly, client: Client, year: int) -> None:
+    """Have an opening that waits look at once; one that does not hear of it looks once a day."""
+    handle: ScheduleHandle = client.get_schedule_handle(file.series.schedule_id)
+    for running in (await handle.describe()).info.running_actions:
+        if isinstance(running, ScheduleActionExecutionStartWorkflow):
+            waiting = client.get_workflow_handle(running.workflow_id)
+            try:
+                await waiting.signal(names.CONTENT_GIVEN, ContentGiven(year=year))
+            except RPCError as error:
+                if not about_the_workflow(error):
+                    raise
+
+
+def _schedule(file: Yearly) -> Schedule:
+    series, owner = file.series, file.owner
+    # A month and a day: in a leap year it is a day early where February lies between.
+    day = opening_day(series.yearly, A_YEAR) - AHEAD
+    begins = owner.working_hours[0]
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            names.CAMPAIGN_OPENING,
+            OpeningInput(series=series),
+            id=series.schedule_id,
+            task_queue=names.WORKFLOW_QUEUE,
+            typed_search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(names.KIND, series.kind),
+                    SearchAttributePair(names.STAGE, Kind.CAMPAIGN.names.stage),
+                    SearchAttributePair(names.REQUESTER, series.owner),
+                ]
+            ),
+            static_summary=f"{series.kind}: {series.title}"[:160],
+            priority=priority(series.kind, urgent=False),
+        ),
+        spec=ScheduleSpec(
+            calendars=[
+                ScheduleCalendarSpec(
+                    month=[ScheduleRange(day.month)],
+                    day_of_month=[ScheduleRange(day.day)],
+                    hour=[ScheduleRange(begins.hour)],
+                    minute=[ScheduleRange(begins.minute)],
+                )
+            ],
+            time_zone_name=owner.zone,
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCHUP),
+    )

@@ -1,0 +1,408 @@
+"""A campaign that opens each year: with content that was given for that year, or not at all, and its owner hears it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from temporalio.client import (
+    Client,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleHandle,
+    ScheduleOverlapPolicy,
+    WorkflowHandle,
+)
+from temporalio.service import RPCError
+
+import activities.campaigns.yearly as activities_yearly
+from activities import runs
+from activities.campaigns.input import prepare
+from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST
+from activities.files.reading import FileFaults, FileText
+from activities.policies.catalogue import Catalogue
+from activities.requests.documents import Documents
+from starter.campaigns import scheduling
+from starter.campaigns.scheduling import CATCHUP, Yearly
+from starter.context import Context
+from tests.campaigns.stage import OWNER, SECRET, Company, Work, at_work, staff
+from tests.campaigns.test_plan import given
+from tests.onboarding.stage import PDF
+from tests.servers import real_server
+from tests.starter.terminal import type_
+from tests.workflows import corpus
+from workflows.campaign.year import Opened, OpeningInput
+from workflows.kinds import Kind
+from workflows.model.campaign import ContentGiven, YearOpened, YearToOpen
+from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, WORKFLOW_QUEUE
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+
+
+def a_yearly_file(on: datetime, **more: Any) -> dict[str, Any]:
+    """The code of conduct, each year on that day."""
+    return {
+        "id": "conduct-{year}",
+        "document": {
+            "file": "conduct-{year}.pdf",
+            "name": "Code of conduct {year}",
+            "version": "{year}.1",
+            "effective": "{year}-01-01",
+        },
+        "audience": {"group": "all-staff"},
+        "owner": OWNER,
+        "yearly": f"{on:%m-%d}",
+        **more,
+    }
+
+
+@dataclass
+class Years:
+    """A campaign of each year on the stage."""
+
+    company: Company
+    file: Yearly
+
+    @classmethod
+    async def of(cls, company: Company, file: dict[str, Any]) -> "Years":
+        (company.folder / "yearly.yaml").write_text(json.dumps(file))
+        plain = FileText.read(company.folder / "yearly.yaml").parse()
+        return cls(company, await Yearly.of(plain, company.directory))
+
+    async def give(self, client: Client, year: int, now: datetime, content: bytes = PDF) -> bool:
+        """Give the content of a year as the command does."""
+        (self.company.folder / f"conduct-{year}.pdf").write_bytes(content + f"% {year}\n".encode())
+        return await scheduling.give(
+            self.file,
+            year,
+            Context(client, self.company.store),
+            partial(prepare, secret=SECRET),
+            catalogue=Catalogue.read(self.company.folder / "catalogue.yaml"),
+            directory=self.company.directory,
+            now=now,
+            documents=Documents(20),
+        )
+
+
+@dataclass
+class Waiting:
+    """An opening that a schedule has started, so long before its day."""
+
+    there: Work
+    years: Years
+    year: int
+    opens_at: datetime
+    handle: WorkflowHandle[Any, Opened]
+
+    @property
+    def told(self) -> list[str]:
+        """What the owner heard."""
+        return [one.stage for one in self.there.push.sent if one.person == OWNER]
+
+    async def details(self) -> str:
+        """What the Web UI shows."""
+        found: str = await self.handle.query("__temporal_workflow_metadata", result_type=dict)
+        return str(found)
+
+    async def give(self, content: bytes = PDF) -> bool:
+        """Give this year's content, and say so."""
+        news = await self.years.give(self.there.client, self.year, datetime.now(UTC), content)
+        await self.handle.signal(CONTENT_GIVEN, ContentGiven(year=self.year))
+        return news
+
+    async def campaign(self) -> runs.Run | None:
+        """The campaign of the year, None while it was not started."""
+        try:
+            return await runs.described(self.there.client, Kind.CAMPAIGN.workflow_id(f"conduct-{self.year}"))
+        except RPCError:
+            return None
+
+    async def days_pass(self, days: float) -> None:
+        """Move the clock, a day at a time."""
+        for _ in range(int(days)):
+            await self.there.env.sleep(timedelta(days=1))
+        await self.there.env.sleep(timedelta(days=days % 1))
+
+
+@asynccontextmanager
+async def opening(folder: Path, *, ahead: int = 30, given: bool = False, record: str = "") -> AsyncIterator[Waiting]:
+    """An opening whose day is so many days ahead."""
+    async with at_work(folder, staff("ada")) as there:
+        now = await there.env.get_current_time()
+        day = (now + timedelta(days=ahead)).astimezone(AMSTERDAM)
+        years = await Years.of(there.company, a_yearly_file(day))
+        if given:
+            await years.give(there.client, day.year, now)
+        handle: WorkflowHandle[Any, Opened] = await there.client.start_workflow(
+            CAMPAIGN_OPENING,
+            OpeningInput(series=years.file.series),
+            id=f"{years.file.series.schedule_id}-{now:%Y-%m-%dT%H:%M:%SZ}",
+            task_queue=WORKFLOW_QUEUE,
+            result_type=Opened,
+        )
+        yield Waiting(there, years, day.year, years.file.opens_at(day.year), handle)
+        await corpus.record(record, handle)
+
+
+async def test_content_that_is_there_opens_on_the_day_by_the_owner_s_clock(tmp_path: Path) -> None:
+    async with opening(tmp_path, given=True, record="campaign-opening-given") as it:
+        await it.days_pass(28)
+        assert await it.campaign() is None
+        ended = await it.handle.result()
+        campaign = await it.campaign()
+    assert ended == Opened(year=it.year, campaign=f"acknowledgement-campaign:conduct-{it.year}")
+    assert campaign is not None
+    assert it.told == []
+    assert it.opens_at.astimezone(AMSTERDAM).hour == 9
+
+
+async def test_missing_content_is_told_once_a_month_before_and_opens_as_soon_as_it_is_given(tmp_path: Path) -> None:
+    async with opening(tmp_path, ahead=33, record="campaign-opening-late") as it:
+        await it.days_pass(2)
+        assert it.told == []
+        await it.days_pass(37)
+        assert it.told == ["content"]
+        assert await it.campaign() is None
+        assert f"waits for the content of {it.year}" in await it.details()
+        assert await it.give()
+        ended = await it.handle.result()
+        campaign = await it.campaign()
+    assert ended.campaign == f"acknowledgement-campaign:conduct-{it.year}"
+    assert campaign is not None
+    assert it.told == ["content"]
+
+
+async def test_content_given_without_a_word_is_found_by_the_daily_look(tmp_path: Path) -> None:
+    async with opening(tmp_path) as it:
+        await it.days_pass(3)
+        await it.years.give(it.there.client, it.year, datetime.now(UTC))
+        await it.days_pass(1)
+        assert "Opens" in await it.details()
+        ended = await it.handle.result()
+    assert ended.campaign is not None
+
+
+async def test_it_gives_up_once_the_next_year_is_nearer_and_says_so(tmp_path: Path) -> None:
+    async with opening(tmp_path, record="campaign-opening-given-up") as it:
+        ended = await it.handle.result()
+        at = await it.there.env.get_current_time()
+        assert await it.campaign() is None
+    assert ended == Opened(year=it.year, campaign=None)
+    assert it.told == ["content", "unopened"]
+    assert (at - it.opens_at).days == LATE_DAYS_AT_MOST
+
+
+async def test_what_cannot_be_started_on_the_day_is_told_and_waits_for_other_content(tmp_path: Path) -> None:
+    async with opening(tmp_path, given=True) as it:
+        it.there.company.loses("ada")
+        await it.days_pass(31)
+        assert it.told == ["content-refused"]
+        assert "all-staff" in await it.details()
+        it.there.company.hires(*staff("bo")[2:])
+        await it.handle.signal(CONTENT_GIVEN, ContentGiven(year=it.year))
+        assert (await it.handle.result()).campaign is not None
+
+
+async def test_an_opening_that_is_cancelled_opens_nothing(tmp_path: Path) -> None:
+    async with opening(tmp_path, given=True) as it:
+        await it.days_pass(1)
+        await it.handle.cancel()
+        assert await it.handle.result() == Opened(year=it.year, campaign=None)
+        assert await it.campaign() is None
+
+
+@dataclass
+class Desk:
+    """Somebody who schedules a campaign of each year, beside a real server."""
+
+    there: Work
+    file: dict[str, Any]
+
+    @property
+    def client(self) -> Client:
+        return self.there.client
+
+    async def years(self) -> Years:
+        return await Years.of(self.there.company, self.file)
+
+    async def typed(self, *words: str, code: int = 0) -> Any:
+        """The answer of `campaign schedule` as JSON; what is refused as text."""
+        folder = self.there.company.folder
+        await self.years()
+        there = {**given(folder), "TEMPORAL_ADDRESS": self.client.service_client.config.target_host}
+        file = str(folder / "yearly.yaml")
+        answered = await asyncio.to_thread(type_, "campaign", "schedule", file, *words, "--json", **there)
+        assert answered.returncode == code, answered.stderr
+        return json.loads(answered.stdout) if code == 0 else answered.stderr
+
+    def document(self, year: int) -> None:
+        """Put the document of a year beside the file."""
+        (self.there.company.folder / f"conduct-{year}.pdf").write_bytes(PDF + f"% {year}\n".encode())
+
+
+@asynccontextmanager
+async def desk(folder: Path, ahead: int) -> AsyncIterator[Desk]:
+    async with at_work(folder, staff("ada", "bo"), server=real_server()) as there:
+        day = datetime.now(AMSTERDAM) + timedelta(days=ahead)
+        yield Desk(there, a_yearly_file(day))
+
+
+@pytest.mark.real_server
+async def test_a_schedule_is_made_once_and_brought_up_to_date_as_it_is(tmp_path: Path) -> None:
+    async with desk(tmp_path, ahead=100) as it:
+        made, again = await it.typed(), await it.typed()
+        assert (made["schedule"], made["created"], again["created"]) == ("campaign-opening:conduct", True, False)
+        handle = it.client.get_schedule_handle("campaign-opening:conduct")
+        await handle.pause()
+        found = (await handle.describe()).schedule
+        opens = datetime.now(AMSTERDAM) + timedelta(days=100)
+        [when] = found.spec.calendars
+        day = opens.replace(year=2027).date() - AHEAD
+        assert (when.month[0].start, when.day_of_month[0].start, when.hour[0].start) == (day.month, day.day, 9)
+        assert found.spec.time_zone_name == "Europe/Amsterdam"
+        assert (found.policy.overlap, found.policy.catchup_window) == (ScheduleOverlapPolicy.SKIP, CATCHUP)
+        it.file["yearly"] = f"{opens + timedelta(days=1):%m-%d}"
+        await it.typed()
+        moved = (await handle.describe()).schedule
+        assert moved.spec.calendars != found.spec.calendars
+        assert moved.state.paused
+        assert not (await handle.describe()).info.recent_actions
+
+
+@pytest.mark.real_server
+async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_what_is_given(tmp_path: Path) -> None:
+    async with desk(tmp_path, ahead=0) as it:
+        year = datetime.now(AMSTERDAM).year
+        await it.typed()
+        handle = it.client.get_schedule_handle("campaign-opening:conduct")
+        opening = await started_by(handle)
+        assert opening.startswith("campaign-opening:conduct-20")
+        await it.typed("--year", str(year), code=1)
+        assert await noted(it, "waits for its content: countersign campaign schedule FILE --year")
+        it.document(year)
+        told = await it.typed("--year", str(year))
+        assert (told["given"], told["years"][0]["given"], told["years"][0]["version"]) == (year, True, f"{year}.1")
+        ended = await it.client.get_workflow_handle(opening, result_type=Opened).result()
+        assert ended.campaign == f"acknowledgement-campaign:conduct-{year}"
+        assert (await it.typed("--year", str(year)))["created"] is False
+        it.file["document"]["version"] = "another"
+        refused = await it.typed("--year", str(year), code=1)
+    assert refused == f"conduct-{year} has opened already: what it opened with stays\n"
+    assert [one.stage for one in it.there.push.sent if one.person == OWNER][:1] == ["content"]
+
+
+async def noted(it: Desk, says: str) -> bool:
+    """Whether the list of campaigns says so beside its rows, as soon as Temporal's index knows it."""
+    there = {**given(it.there.company.folder), "TEMPORAL_ADDRESS": it.client.service_client.config.target_host}
+    while says not in (await asyncio.to_thread(type_, "campaign", "list", **there)).stderr:
+        pass
+    return True
+
+
+async def started_by(handle: ScheduleHandle) -> str:
+    """The workflow that a schedule started first."""
+    while True:
+        for action in (await handle.describe()).info.recent_actions:
+            if isinstance(action.action, ScheduleActionExecutionStartWorkflow):
+                return action.action.workflow_id
+
+
+async def test_a_year_opens_with_nothing_of_the_year_before(tmp_path: Path) -> None:
+    async with at_work(tmp_path, staff("ada")) as there:
+        file = a_yearly_file(datetime.now(UTC) + timedelta(days=60))
+        years = await Years.of(there.company, file)
+        now = datetime.now(UTC)
+        year = years.file.next_year(now)
+        assert await years.give(there.client, year, now)
+        assert not await years.give(there.client, year, now)
+        file["document"] |= {"version": f"{year}.1", "effective": f"{year}-01-01", "file": f"conduct-{year}.pdf"}
+        lazy = await Years.of(there.company, file)
+        with pytest.raises(FileFaults) as faults:
+            await lazy.give(there.client, year + 1, now)
+        assert [fault.path for fault in faults.value.faults] == [
+            "document.version",
+            "document.effective",
+            "document.file",
+        ]
+        assert f"{year}.1 is that of last year" in str(faults.value)
+        del file["document"]["effective"]
+        with pytest.raises(FileFaults, match=r"document\.effective: is missing: each year names its own"):
+            await (await Years.of(there.company, file)).give(there.client, year, now)
+
+
+async def test_other_content_takes_the_place_of_what_was_given_until_it_has_opened(tmp_path: Path) -> None:
+    async with at_work(tmp_path, staff("ada")) as there:
+        now = datetime.now(UTC)
+        years = await Years.of(there.company, a_yearly_file(now + timedelta(days=60)))
+        year = years.file.next_year(now)
+        await years.give(there.client, year, now)
+        assert await years.give(there.client, year, now, b"%PDF-1.5" + PDF[8:])
+
+
+async def test_a_table_is_kept_with_its_rows(tmp_path: Path) -> None:
+    async with at_work(tmp_path, staff("ada")) as there:
+        now = datetime.now(UTC)
+        table = tmp_path / "staff.csv"
+        table.write_text("name,email,zone\nBo,bo@us.example,UTC\n")
+        years = await Years.of(there.company, a_yearly_file(now + timedelta(days=3), audience={"file": "staff.csv"}))
+        year = years.file.next_year(now)
+        await years.give(there.client, year, now)
+        table.unlink()
+        order = YearToOpen(series=years.file.series, year=year, at=now)
+        opener = activities_of_years(there)
+        opened = await opener.open(order)
+        assert opened == YearOpened(campaign=f"acknowledgement-campaign:conduct-{year}")
+        assert await opener.open(order) == opened
+        [planned, *_] = await scheduling.preview(years.file, there.company.store, there.company.directory, now)
+        assert planned.people == 1
+
+
+def activities_of_years(there: Work) -> activities_yearly.Years:
+    company = there.company
+    return activities_yearly.Years(
+        there.client, company.store, company.directory, company.folder / "catalogue.yaml", SECRET
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"id": "conduct"}, "id: needs {year}, so that each year has its own: code-of-conduct-{year}"),
+        ({"id": "../{year}"}, "id: must be 1-48 characters of A-Z a-z 0-9 _ - beside the year"),
+        ({"id": "{year}"}, "id: must be 1-48 characters of A-Z a-z 0-9 _ - beside the year"),
+        ({"yearly": "02-29"}, "yearly: must be a day that each year has, as month and day: 12-01"),
+        ({"yearly": "1 December"}, "yearly: must be a day that each year has, as month and day: 12-01"),
+        ({"opens": "2026-12-01"}, "opens: follows from yearly: leave it out"),
+        ({"owner": "complaince-desk"}, 'owner: "complaince-desk" is not in people.yaml, did you mean compliance-desk?'),
+    ],
+)
+async def test_what_cannot_open_each_year_is_refused_by_its_field(
+    tmp_path: Path, wrong: dict[str, str], says: str
+) -> None:
+    company = Company(tmp_path, staff("ada"))
+    with pytest.raises(FileFaults) as faults:
+        await Years.of(company, a_yearly_file(datetime.now(UTC), **wrong))
+    assert str(faults.value).endswith(says)
+
+
+def test_three_openings_are_previewed_without_a_server(tmp_path: Path) -> None:
+    company = Company(tmp_path, staff("ada", "bo"))
+    (company.folder / "yearly.yaml").write_text(json.dumps(a_yearly_file(datetime(2027, 3, 1, tzinfo=UTC))))
+    typed = ("campaign", "schedule", str(tmp_path / "yearly.yaml"), "--plan")
+    table, told = type_(*typed, **given(tmp_path)), json.loads(type_(*typed, "--json", **given(tmp_path)).stdout)
+    assert (table.returncode, table.stderr) == (0, "")
+    assert "The schedule campaign-opening:conduct would be" in table.stdout
+    first = told["years"][0]["year"]
+    assert [one["campaign"] for one in told["years"]] == [f"conduct-{first + ahead}" for ahead in range(3)]
+    assert [(one["opens"][4:16], one["given"], one["people"]) for one in told["years"]] == [
+        ("-03-01T09:00", False, 2)
+    ] * 3
+    both = type_(*typed, "--year", "2027", **given(tmp_path))
+    assert both.returncode == 2
+    assert "--plan only shows, --year gives content: one of them" in both.stderr

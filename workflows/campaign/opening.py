@@ -1,0 +1,114 @@
+"""The opening of a yearly campaign: it waits for the year's content, and opens with that or not at all."""
+
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.options as options
+    from workflows.campaign.year import Opened, Opening, OpeningInput, notice_of, subject_of
+    from workflows.follow_up.patience import Condition, PatientWorkflow, despite_cancellation
+    from workflows.follow_up.trouble import Trouble
+    from workflows.model.campaign import ContentGiven, YearToLookAt, YearToOpen
+    from workflows.model.notices import Delivery
+    from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, STAGE
+    from workflows.ports import CampaignYears, PushService
+
+_DUE: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
+"""When a schedule was to start it: after an outage that is long before it did."""
+
+
+@workflow.defn(name=CAMPAIGN_OPENING)
+class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
+    """Opens one year's campaign with content that was given for that year; without any it gives up, and says so."""
+
+    @workflow.init
+    def __init__(self, given: OpeningInput) -> None:
+        due = workflow.info().typed_search_attributes.get(_DUE)
+        super().__init__(given.carried or Opening(since=due or workflow.now()))
+        self._given = given
+
+    @workflow.run
+    @despite_cancellation
+    async def run(self, given: OpeningInput) -> Opened:
+        """Look for the year's content, open on the day, tell the owner what is missing; rest, and look again."""
+        while not self._progress.over:
+            unless = self._news()
+            await self.look()
+            await self.open()
+            await self.tell()
+            await self.rest(unless)
+        self.publish()
+        return self.opened()
+
+    @workflow.signal(name=CONTENT_GIVEN, description="The content of a year was given: it is looked for at once")
+    def content_given(self, given: ContentGiven) -> None:
+        """Remember that there is something to look at."""
+        self._progress = self._progress.given()
+
+    async def look(self) -> None:
+        """Find out which year is next, when it opens, and whether its content is there."""
+        asked = YearToLookAt(series=self._given.series, since=self._progress.since)
+        seen = await self.call(CampaignYears.look_at, asked, options.WALK, "look for its content", self._ending)
+        if seen is not None:
+            self._progress = self._progress.looked(seen)
+
+    async def open(self) -> None:
+        """Start the campaign, once its day has come."""
+        year, now = self._progress.year, workflow.now()
+        if year is None or not self._progress.is_ready(now):
+            return
+        order = YearToOpen(series=self._given.series, year=year.year, at=now)
+        answer = await self.call(CampaignYears.open, order, options.WALK, f"open {year.year}", self._ending)
+        if answer is not None:
+            self._progress = self._progress.opened(answer, workflow.now())
+
+    async def tell(self) -> None:
+        """Tell the owner what is missing a month before, and at the end that nothing was opened."""
+        year, now = self._progress.year, workflow.now()
+        if year is None or (stage := self._progress.to_tell(now)) is None:
+            return
+        series = self._given.series
+        notices = (notice_of(series, year.year, stage),)
+        order = Delivery(subject=subject_of(series, year.year), notices=notices, others_told=True, now=now)
+        await self.call(PushService.deliver, order, options.NOTIFY, f"tell the owner: {stage}", self._ending)
+        self._progress = self._progress.heard(stage, workflow.now())
+
+    async def rest(self, unless: Condition) -> None:
+        """Until its day, or the next look, or somebody has given content since this one began."""
+        if not (self._progress.over or unless()):
+            self.continue_as_new_if_suggested()
+            at = self._progress.next_at(workflow.now())
+            await self.until(at, "the opening, or the next look for its content", lambda: unless)
+
+    def _news(self) -> Condition:
+        before = self._progress.hints
+        return lambda: self._progress.hints > before or self._progress.over
+
+    def opened(self) -> Opened:
+        """How it ended."""
+        year = self._progress.year
+        return Opened(year=year and year.year, campaign=self._progress.campaign)
+
+    def publish(self) -> None:
+        """What it waits for; the stage is written when it changes."""
+        workflow.set_current_details(self._progress.says)
+        if workflow.info().typed_search_attributes.get(STAGE) != self._progress.stage:
+            workflow.upsert_search_attributes([STAGE.value_set(self._progress.stage)])
+
+    def continue_as_new_if_suggested(self) -> None:
+        """Go on in a fresh history; what was given is looked for anew there."""
+        if workflow.info().is_continue_as_new_suggested():
+            workflow.continue_as_new(self._given.replace(carried=self._progress))
+
+    def failed(self, trouble: Trouble) -> None:
+        """End it: nobody can fix this."""
+        self._progress = self._progress.replace(over=True, refused=trouble.says)
+
+    def cancelled(self, reason: str) -> None:
+        """End it: no year is opened by it."""
+        self._progress = self._progress.replace(over=True, refused=reason or "cancelled")
+
+    def _ending(self) -> Condition:
+        return lambda: self._progress.over

@@ -1,0 +1,130 @@
+"""What the opening of one year remembers: whether its content is there, what its owner was told, its end. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from pydantic import AwareDatetime
+
+from workflows.follow_up.clocks import Clocked
+from workflows.follow_up.show import stamp
+from workflows.follow_up.stages import Stage
+from workflows.kinds import Kind
+from workflows.model.base import Model, Packed
+from workflows.model.campaign import YEAR, Series, YearOpened, YearSeen
+from workflows.model.notices import Notice, NoticeAction
+from workflows.model.subject import Subject
+from workflows.names import notice_key
+
+CONTENT_MISSING: Final = "content-missing"
+"""What lists call one that cannot open yet."""
+_LOOK_EVERY: Final = timedelta(days=1)
+
+
+class Opening(Clocked):
+    """The memory of one opening, which is due since `since`."""
+
+    since: AwareDatetime
+    year: YearSeen | None = None
+    hints: int = 0
+    """How often somebody said that content was given."""
+    told: tuple[str, ...] = ()
+    """The stages of which the owner was told."""
+    refused: str = ""
+    """Why the campaign could not be started with what was given."""
+    campaign: str | None = None
+    over: bool = False
+
+    def shift_turns(self, since: datetime, now: datetime) -> Self:
+        """Nobody's clock runs here."""
+        return self
+
+    def looked(self, year: YearSeen) -> Self:
+        """How the year stands."""
+        return self.replace(year=year)
+
+    def given(self) -> Self:
+        """There is something to look at: what was refused before may be right now."""
+        return self.replace(hints=self.hints + 1, refused="")
+
+    def opened(self, answer: YearOpened, now: datetime) -> Self:
+        """The campaign was started, or could not be."""
+        known = self.replace(campaign=answer.campaign, refused=answer.refused, over=answer.campaign is not None)
+        return known.note(now, "opened" if known.over else "not opened", None, answer.refused or None)
+
+    def is_ready(self, now: datetime) -> bool:
+        """Whether its day has come, and it has what it opens with."""
+        return self.year is not None and self.year.given and now >= self.year.opens_at and not self.over
+
+    def to_tell(self, now: datetime) -> str | None:
+        """What the owner is to hear now: once that something is missing, once that it was given up."""
+        year = self.year
+        if year is None or self.over or (year.given and not self.refused) or now < year.tell_at:
+            return None
+        stage = f"{Stage.CONTENT}-refused" if self.refused else Stage.CONTENT.value
+        if now >= year.ends_at:
+            stage = Stage.UNOPENED
+        return None if stage in self.told else stage
+
+    def heard(self, stage: str, now: datetime) -> Self:
+        """The owner was told; of one that is given up it is the end."""
+        known = self.replace(told=(*self.told, stage), over=self.over or stage == Stage.UNOPENED)
+        return known.note(now, f"owner told: {stage}", None, self.refused or None)
+
+    def next_at(self, now: datetime) -> datetime:
+        """When there is something to do without any news: the opening, or the next look for what is missing."""
+        year = self.year
+        if year is None:
+            return now
+        if year.given and not self.refused:
+            return year.opens_at
+        return max(year.tell_at, min(now + _LOOK_EVERY, year.ends_at))
+
+    @property
+    def stage(self) -> str:
+        """The word for lists."""
+        if self.over:
+            return "settled"
+        return "scheduled" if self.year and self.year.given and not self.refused else CONTENT_MISSING
+
+    @property
+    def says(self) -> str:
+        """The Web UI's details."""
+        year = self.year
+        if year is None:
+            return "Looks whether the content of its year is there"
+        if self.campaign:
+            return f"{year.year} was opened: `{self.campaign}`"
+        if self.over:
+            return f"{year.year} was not opened: {self.refused or 'its content was not given'}"
+        if year.given and not self.refused:
+            return f"Opens {stamp(year.opens_at)} with the content of {year.year}"
+        why = f"cannot with what was given: {self.refused}" if self.refused else f"waits for the content of {year.year}"
+        helps = f"`countersign campaign schedule FILE --year {year.year}` gives it"
+        return f"Should open {stamp(year.opens_at)}, {why}\n\n{helps}; given up {stamp(year.ends_at)}"
+
+
+class OpeningInput(Model):
+    """Input of the workflow; `carried` is set by continue-as-new only."""
+
+    series: Series
+    carried: Packed[Opening | None] = None
+
+
+class Opened(Model):
+    """How it ended: the workflow id of the year's campaign, None where it was given up."""
+
+    year: int | None = None
+    campaign: str | None = None
+
+
+def subject_of(series: Series, year: int) -> Subject:
+    """The campaign of the year as notices speak of it."""
+    title = series.title.replace(YEAR, str(year))
+    id = series.campaign_id(year)
+    return Subject(type=Kind.CAMPAIGN, id=id, kind=series.kind, title=title, requester=series.owner, people=())
+
+
+def notice_of(series: Series, year: int, stage: str) -> Notice:
+    """What the owner hears."""
+    key = notice_key(series.campaign_id(year), stage, series.owner)
+    return Notice(key=key, stage=stage, person=series.owner, action=NoticeAction.OPEN)
