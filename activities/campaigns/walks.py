@@ -9,7 +9,7 @@ from typing import Final
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns import rows
 from activities.campaigns.audience import Member
@@ -145,7 +145,11 @@ class Tour:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
             return False
         except RPCError as error:
-            raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+            if error.status is not RPCStatusCode.INVALID_ARGUMENT:
+                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+            # It is this one that the server does not take: the others are not to wait for what never will be.
+            activity.logger.warning("member not asked", extra={"row": member.row.number, "why": error.status.name})
+            return False
         return started.created
 
     async def _wish(self, member: Member) -> bool:

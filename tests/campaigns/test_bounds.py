@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Member, Row
 from activities.campaigns.rows import read
@@ -71,6 +74,42 @@ async def test_nobody_is_asked_while_enough_requests_wait_for_core_signature(tmp
     assert (went.after, went.over, ahead.asked) == (0, False, 1)
     went, ahead = await walked(tmp_path, [175, 185, 186], Stride(ahead=200))
     assert (went.after, went.over, ahead.asked) == (40, True, 2)
+
+
+@dataclass
+class Server:
+    """A server that does not take the start of some, as one whose id is too long for it."""
+
+    refuses: str
+    how: RPCStatusCode
+    started: list[str] = field(default_factory=list)
+
+    async def start_workflow(self, *_: object, id: str, **__: object) -> SimpleNamespace:
+        """See `Client`."""
+        if id.endswith(self.refuses):
+            raise RPCError("not this one", self.how, b"")
+        self.started.append(id)
+        return SimpleNamespace(id=id, result_run_id="run")
+
+
+async def asked_of(server: Server, folder: Path) -> Walked:
+    company, _ = await a_course(folder)
+    given = (await company.prepared(a_file(), NOW)).given
+    walk = Walk(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, work=Work.START)
+    tour = Tour(cast(Client, server), company.store, walk, Told(Ahead([0, 0])), Stride())
+    return await tour.walked([Member(Row(1, "ada"), given.campaign.due), Member(Row(2, "bo"), given.campaign.due)])
+
+
+async def test_somebody_whom_the_server_does_not_take_holds_up_no_other(tmp_path: Path) -> None:
+    server = Server(".ada", RPCStatusCode.INVALID_ARGUMENT)
+    went = await asked_of(server, tmp_path)
+    assert (went.done, went.refused, went.over) == (1, 1, True)
+    assert server.started == ["signature-request:conduct.bo"]
+
+
+async def test_a_server_that_is_away_is_asked_again_for_everybody(tmp_path: Path) -> None:
+    with pytest.raises(ApplicationError, match="UNAVAILABLE"):
+        await asked_of(Server(".ada", RPCStatusCode.UNAVAILABLE), tmp_path)
 
 
 def test_a_table_of_more_people_than_an_audience_has_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Walking(Model):
     work: Work
     after: int = 0
     done: int = 0
+    refused: int = 0
     change: Change | None = None
 
 
@@ -157,12 +158,14 @@ class Course(FollowUp):
     def walked(self, walked: Walked, now: datetime) -> Self:
         """The first of the walks came so far."""
         walk, *others = self.walks
-        on = walk.replace(after=walked.after, done=walk.done + walked.done)
+        on = walk.replace(after=walked.after, done=walk.done + walked.done, refused=walk.refused + walked.refused)
         asked = walked.after if walk.change is None and walk.work is Work.START else self.asked
         known = self.replace(asked=asked, walks=(*others,) if walked.over else (on, *others))
         if not walked.over:
             return known
-        return known.note(now, f"{on.work}: seen to {on.done}", None, on.change.what if on.change else None)
+        refused = f"{on.refused} could not be" if on.refused else None
+        about = on.change.what if on.change else None
+        return known.note(now, f"{on.work}: seen to {on.done}", None, ", ".join(filter(None, (about, refused))) or None)
 
     def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Somebody wants a change; it gets its number when it is written down."""
