@@ -98,20 +98,20 @@ def _refuse_parts(shown: CampaignShow) -> None:
 async def made(store: Store, picture: Picture) -> Report:
     """The report of what is known of a campaign."""
     home = Home.of(Kind.CAMPAIGN.workflow_id(picture.shown.id))
-    lines: list[Line] = []
-    for begin in range(0, len(picture.lines), AT_ONCE):
-        some = picture.lines[begin : begin + AT_ONCE]
-        lines += await asyncio.gather(*(_in_words(store, home, line) for line in some))
+    lines = list(picture.lines)
+    spoken = [place for place, line in enumerate(lines) if "#" in line.reason]
+    for begin in range(0, len(spoken), AT_ONCE):
+        some = spoken[begin : begin + AT_ONCE]
+        words = await asyncio.gather(*(words_of(store, _home(home, lines[one]), lines[one].reason) for one in some))
+        for place, said in zip(some, words, strict=True):
+            lines[place] = lines[place]._replace(reason=said)
     changes = [{**change, "reason": await words_of(store, home, change["reason"])} for change in picture.changes]
     return Report(picture.shown, head_of(picture.shown), counted(lines), picture.population, changes, lines)
 
 
-async def _in_words(store: Store, campaign: Home, line: Line) -> Line:
-    """A line with its reason: why somebody is out is kept with the campaign, anything else with their request."""
-    if "#" not in line.reason:
-        return line
-    home = campaign if line.status in (Standing.EXEMPT, Standing.DROPPED) else Home.of_request(line.request)
-    return line._replace(reason=await words_of(store, home, line.reason))
+def _home(campaign: Home, line: Line) -> Home:
+    """Where a reason is kept: why somebody is out, with the campaign; anything else, with their request."""
+    return campaign if line.status in (Standing.EXEMPT, Standing.DROPPED) else Home.of_request(line.request)
 
 
 def head_of(shown: CampaignShow) -> Head:

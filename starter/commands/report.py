@@ -52,13 +52,15 @@ async def report(id: Id, /, *, output: Output = None, json: AsJson = False) -> N
         answer(found.plain, Text(), as_json=True)
     elif output is None:
         record.print_table(found.lines)
+    if not found.lines:
+        note(f"nobody was asked yet: {found.shown.says}")
 
 
 async def sample(
     id: Id,
     /,
     *,
-    n: Annotated[int, Parameter(validator=Number(gte=1))] = 25,
+    n: Annotated[int, Parameter(name=("--n", "-n"), validator=Number(gte=1))] = 25,
     seed: str = "",
     output: Table = None,
     json: AsJson = False,
@@ -112,7 +114,8 @@ async def _found(id: str, *, quiet: bool) -> record.Report:
 
 async def _write(how: Callable[[Path, Any], None], path: Path, what: object) -> None:
     try:
-        await asyncio.to_thread(how, path, what)
+        async with patience(f"writing {path}"):
+            await asyncio.to_thread(how, path, what)
     except OSError as error:
         raise Refusal(f"{path} cannot be written: {error.strerror}") from error
     note(f"written: {path}")

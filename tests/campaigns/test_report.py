@@ -210,8 +210,14 @@ def test_what_goes_on_is_marked_as_no_record() -> None:
     assert "It goes on" not in html(some_report(*lines))
 
 
+def test_what_was_broken_off_in_temporal_is_not_said_to_go_on() -> None:
+    shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC), trouble="terminated")
+    found = html(Report(shown, report.head_of(shown), counted([]), None, (), []))
+    assert "Its workflow was terminated: this is how everybody stood at" in found
+
+
 def test_a_page_of_nobody_is_a_page() -> None:
-    assert "Nobody was asked yet." in html(some_report())
+    assert "Nobody was asked." in html(some_report())
 
 
 def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
