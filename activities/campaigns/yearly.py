@@ -71,9 +71,10 @@ class YearContent(PartContent):
         """Its tables by their names."""
         return {name: base64.b64decode(content) for name, content in self.tables.items()}
 
-    def opening_on(self, day: date) -> PlainFile:
-        """The file of a campaign that opens on that day."""
-        return PlainFile(f"content of {day.year}", Path(), Parsed({**self.file, "opens": day.isoformat()}, {}, ()))
+    @property
+    def as_file(self) -> PlainFile:
+        """The file that it was given as."""
+        return PlainFile(self.file["id"], Path(), Parsed(dict(self.file), {}, ()))
 
 
 class _Title(FileModel):
@@ -122,11 +123,16 @@ def series_of(plain: PlainFile) -> Series:
     return Series(id=said.id, kind=said.kind, title=said.document.name or said.id, owner=said.owner, yearly=said.yearly)
 
 
-def of_year(plain: PlainFile, series: Series, year: int) -> PlainFile:
-    """The file with the year in it, opening on its day."""
+def of_year(plain: PlainFile, year: int) -> PlainFile:
+    """The file with the year where it says `{year}`."""
     parsed = plain.parsed
-    value = {**in_year(parsed.value, year), "opens": opening_day(series.yearly, year).isoformat()}
-    return replace(plain, parsed=Parsed(value, parsed.marks, parsed.flaws))
+    return replace(plain, parsed=Parsed(in_year(parsed.value, year), parsed.marks, parsed.flaws))
+
+
+def opening_on(plain: PlainFile, day: date) -> PlainFile:
+    """The file of a year, of a campaign that opens on that day."""
+    parsed = plain.parsed
+    return replace(plain, parsed=Parsed({**parsed.value, "opens": day.isoformat()}, parsed.marks, parsed.flaws))
 
 
 def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None) -> None:
@@ -147,6 +153,11 @@ def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None
 def opening_of(series: Series, year: int, owner: Person) -> datetime:
     """The instant at which a year's campaign opens, by its owner's clock."""
     return at_clock(opening_day(series.yearly, year), owner.working_hours[0], owner.tz).astimezone(UTC)
+
+
+def day_of(series: Series, year: int, at: datetime, owner: Person) -> date:
+    """The day on which a campaign of a year opens that can do so at an instant: its own, or a later one."""
+    return max(opening_day(series.yearly, year), at.astimezone(owner.tz).date())
 
 
 def first_year(series: Series, since: datetime, zone: ZoneInfo) -> int:
@@ -208,9 +219,8 @@ class Years(CampaignYears):
         except FileFaults as faults:
             raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
         owner = await self.directory.person(asked.series.owner)
-        day = max(opening_day(asked.series.yearly, asked.year), asked.at.astimezone(owner.tz).date())
         return await prepare(
-            content.opening_on(day),
+            opening_on(content.as_file, day_of(asked.series, asked.year, asked.at, owner)),
             catalogue=catalogue,
             directory=self.directory,
             now=self.now(),

@@ -127,7 +127,7 @@ async def _planned(file: Yearly, year: int, store: Store, directory: Directory) 
 
 
 async def _people(file: Yearly, year: int, content: YearContent | None, directory: Directory) -> int | None:
-    said = content.file if content else yearly.of_year(file.plain, file.series, year).plain
+    said = content.file if content else yearly.of_year(file.plain, year).plain
     match said.get("audience"):
         case {"group": str(group)}:
             return len(await directory.group(group))
@@ -142,15 +142,18 @@ async def _people(file: Yearly, year: int, content: YearContent | None, director
     return None
 
 
-async def give(file: Yearly, year: int, context: Context, check: Prepare[PreparedCampaign], **known: Any) -> bool:
+async def give(
+    file: Yearly, year: int, context: Context, check: Prepare[PreparedCampaign], now: datetime, **known: Any
+) -> bool:
     """Keep what a year opens with; whether it is news. `FileFaults` for what cannot open, or is last year's.
 
-    `Refusal` for other content than that with which it has opened.
+    `Refusal` for a year that is over, and for other content than that with which it has opened.
     """
-    plain = yearly.of_year(file.plain, file.series, year)
-    prepared = await check(plain, **known)
-    if prepared.overdue is not None:
-        raise prepared.overdue
+    if now > file.opens_at(year) + timedelta(days=LATE_DAYS_AT_MOST):
+        raise Refusal(f"{year} is over: what opens next is {file.next_year(now)}")
+    plain = yearly.of_year(file.plain, year)
+    day = yearly.day_of(file.series, year, now, file.owner)
+    prepared = await check(yearly.opening_on(plain, day), now=now, **known)
     content = YearContent.of(plain.plain, prepared, _tables(plain))
     yearly.own_edition(plain, content, await YearContent.read(context.store, file.series, year - 1))
     before = await YearContent.read(context.store, file.series, year)

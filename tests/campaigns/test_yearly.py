@@ -31,6 +31,7 @@ from activities.requests.documents import Documents
 from starter.campaigns import scheduling
 from starter.campaigns.scheduling import CATCHUP, Yearly
 from starter.context import Context
+from starter.exits import Refusal
 from tests.campaigns.stage import OWNER, SECRET, Company, Work, at_work, staff
 from tests.campaigns.test_plan import given
 from tests.onboarding.stage import PDF
@@ -343,6 +344,16 @@ async def test_other_content_takes_the_place_of_what_was_given_until_it_has_open
         year = years.file.next_year(now)
         await years.give(there.client, year, now)
         assert await years.give(there.client, year, now, b"%PDF-1.5" + PDF[8:])
+
+
+async def test_content_may_come_late_but_not_once_the_next_year_is_nearer(tmp_path: Path) -> None:
+    async with at_work(tmp_path, staff("ada")) as there:
+        years = await Years.of(there.company, a_yearly_file(datetime.now(UTC)))
+        year = years.file.next_year(datetime.now(UTC))
+        late = years.file.opens_at(year) + timedelta(days=LATE_DAYS_AT_MOST)
+        assert await years.give(there.client, year, late)
+        with pytest.raises(Refusal, match=f"{year} is over: what opens next is {year + 1}"):
+            await years.give(there.client, year, late + timedelta(days=1))
 
 
 async def test_a_table_is_kept_with_its_rows(tmp_path: Path) -> None:
