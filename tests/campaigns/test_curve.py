@@ -1,6 +1,8 @@
 """How a campaign fills, where that leads, and the picture of it."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from xml.etree.ElementTree import fromstring
@@ -9,6 +11,7 @@ import pytest
 
 from activities.campaigns.standing import Line, Standing
 from activities.language import LANGUAGES, Language
+from starter import modules
 from starter.campaigns.chart import drawn
 from starter.campaigns.curve import POINTS_AT_MOST, Curve
 from workflows.model.subject import Status
@@ -118,6 +121,20 @@ def test_the_picture_is_the_same_for_the_same_lines_and_needs_nothing_beside_it(
     assert {"due", "closes", "10", "15 Dec"} <= texts
     for outside in ("url(", "href=", "<style", "style=", "<script", "<image"):
         assert outside not in picture
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_the_picture_is_the_same_in_any_process_wherever_it_runs(zone: str) -> None:
+    script = "from tests.campaigns.test_curve import *; print(drawn(some_show(), some_lines([1, 2, 3], 4)), end='')"
+    elsewhere = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", script],
+        env={**modules.environment(), "TZ": zone, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert elsewhere.stdout == drawn(some_show(), some_lines([1, 2, 3], 4))
 
 
 def test_those_who_acknowledge_at_one_instant_are_one_step_within_the_picture() -> None:

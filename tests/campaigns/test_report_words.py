@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from activities.starting import path
 from starter.exits import Exit
-from tests.campaigns.stage import OWNER, Campaigns, a_file, campaign, staff
+from tests.campaigns.stage import OWNER, Campaigns, Company, a_file, campaign, staff
 from tests.onboarding.test_words import given
 from tests.servers import real_server
 from tests.starter.terminal import type_
@@ -58,13 +59,13 @@ async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_pat
         printed = await typed(it, tmp_path, "report", "conduct")
         as_json = await told(it, tmp_path, "report", "acknowledgement-campaign:conduct")
         files = {end: tmp_path / f"report.{end}" for end in ("csv", "json", "html")}
-        answers = [await typed(it, tmp_path, "report", "conduct", "-o", str(path)) for path in files.values()]
+        answers = [await typed(it, tmp_path, "report", "conduct", "-o", str(file)) for file in files.values()]
         shown = await told(it, tmp_path, "show", "conduct")
     expected = {"ada": "acknowledged", "bo": "declined", "cas": "told", "nobody": "errors"}
     assert standings(printed.stdout) == standings(files["csv"].read_text()) == expected
     assert {line["person"]: line["status"] for line in as_json["lines"]} == expected
     assert [(one.returncode, one.stdout) for one in answers] == [(Exit.DONE, "")] * 3
-    assert [one.stderr for one in answers] == [f"written: {path}\n" for path in files.values()]
+    assert [one.stderr for one in answers] == [f"written: {file}\n" for file in files.values()]
     assert json.loads(files["json"].read_text())["lines"] == as_json["lines"]
     assert as_json["campaign"]["as_of"] is not None
     assert "no record yet" in files["html"].read_text()
@@ -111,3 +112,13 @@ async def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(
         other.stderr.replace("│", "").split()
     )
     assert none.returncode == Exit.USAGE
+
+
+async def test_without_a_worker_there_is_no_list_that_lacks_somebody(tmp_path: Path) -> None:
+    company = Company(tmp_path, staff("ada"))
+    async with real_server() as env:
+        await path.start(env.client, company.store, await company.prepared(a_file()))
+        there = {**given(tmp_path), "TEMPORAL_ADDRESS": env.client.service_client.config.target_host}
+        answered = await asyncio.to_thread(type_, "campaign", "report", "conduct", **there)
+    assert (answered.returncode, answered.stdout) == (Exit.REFUSED, "")
+    assert answered.stderr == "conduct: no worker answers that knows its audience: start `countersign worker`\n"
