@@ -64,8 +64,8 @@ PROVIDER_SECONDS: Final = 8.0
 _SENT: Final = "sent"
 _PICTURE: Final = "first-page"
 _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
-_KINDS: Final = tuple(kind for kind in Kind if kind is not Kind.ONBOARDING)
-"""The page of an onboarding is of another kind (starter/journeys.py)."""
+_KINDS: Final = (Kind.REQUEST, Kind.TASK)
+"""The page of an onboarding is of another kind (starter/journeys.py), that of a campaign is at the desk."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 

@@ -405,3 +405,9 @@ async def test_pages_keep_to_themselves(signer: Phone) -> None:
 
 async def test_other_methods_are_not_allowed(signer: Phone) -> None:
     assert (await signer.browser.put(signer.link())).status_code == 405
+
+
+async def test_nothing_of_the_desk_is_taken_for_a_link(signer: Phone) -> None:
+    """The page of a campaign is at the desk, whose addresses are not ours to answer."""
+    answer = await signer.post("/desk/sign-in", {"who": "chair"})
+    assert (answer.status_code, "data-screen" in answer.text) == (404, False)
