@@ -42,7 +42,17 @@ class TemporalVisibility:
 
     async def open_of(self, campaign: str) -> Open:
         """See `Visibility`."""
-        query = f"{_of(campaign)} AND ({runs.OPEN} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
+        return await self._found(campaign, runs.OPEN)
+
+    async def other_than_told(self, campaign: str) -> Open:
+        """Those of them who stand otherwise than whoever was told and has not acted: most never are asked for."""
+        words = ", ".join(f"'{status}'" for status in (Status.CONVERTING, Status.VIEWED))
+        found = await self._found(campaign, f"({runs.OPEN} AND {names.STATUS.name} IN ({words}))")
+        # A run that was broken off may have another one after it, which is in all of those that go on.
+        return await self.open_of(campaign) if found.broken else found
+
+    async def _found(self, campaign: str, going_on: str) -> Open:
+        query = f"{_of(campaign)} AND ({going_on} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
         status: dict[str, str] = {}
         broken: dict[str, str] = {}
         async for run in runs.listed(self.client, query):

@@ -54,7 +54,7 @@ async def pictured(client: Client, store: Store, shown: CampaignShow) -> Picture
     if shown.frozen is None or shown.campaign is None:
         return Picture(shown)
     audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changed)
-    known = await TemporalVisibility(client).open_of(shown.id)
+    known = await TemporalVisibility(client).other_than_told(shown.id)
     asked = shown.asked if not shown.status.ended else None
     walk = lines_of(store, shown.campaign, shown.fingerprint, audience, asked=asked, known=known)
     lines = [line async for line in walk]

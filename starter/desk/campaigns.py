@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.campaigns.standing import Line, by
+from activities.language import Language
 from activities.links import at_desk
+from starter.campaigns.chart import drawn
 from starter.campaigns.composed import Picture, pictured
 from starter.campaigns.people import SHOWN_AT_MOST, Mine, Missing, People, last_day, looked_at
 from starter.desk.acts import steps
@@ -22,7 +25,7 @@ from starter.desk.names import Names
 from starter.desk.rights import Right, right_of
 from starter.desk.room import Room
 from starter.desk.words import STANDINGS
-from starter.page.recent_looks import FRESH_SECONDS, RecentLooks
+from starter.page.recent_looks import RecentLooks
 from starter.page.standing import ending
 from starter.pages import Send
 from starter.request_ids import is_request_id
@@ -35,6 +38,10 @@ from workflows.model.wishes import ReminderNow
 
 PICTURES_AT_MOST: Final = 2
 """Campaigns whose people are remembered for some seconds, for whoever looks next."""
+PICTURE_SECONDS: Final = 15.0
+CHARTS_AT_MOST: Final = 20
+"""Charts, each in a language, that are remembered."""
+CHART_SECONDS: Final = 30.0
 DEPARTMENTS_AT_MOST: Final = 50
 """Departments of one page; the others are counted."""
 REMINDED_AT_ONCE: Final = 10
@@ -87,7 +94,8 @@ class Campaigns:
         self._answers = room.answers
         self._send = send
         self._mine = Mine(room.context.store)
-        self._pictures = RecentLooks(self._picture, seconds, PICTURES_AT_MOST, fresh=FRESH_SECONDS)
+        self._pictures = RecentLooks(self._picture, seconds, PICTURES_AT_MOST, fresh=PICTURE_SECONDS)
+        self._charts = RecentLooks(self._drawn, seconds, CHARTS_AT_MOST, fresh=CHART_SECONDS)
 
     def routes(self) -> list[BaseRoute]:
         """Where it is."""
@@ -163,6 +171,17 @@ class Campaigns:
         shown, context = await self._room.look(reference), self._room.context
         return await pictured(context.client, context.store, shown) if isinstance(shown, CampaignShow) else None
 
+    async def _drawn(self, asked: str) -> Markup:
+        """The line of acknowledgements so far, for `<language> <campaign>`."""
+        code, _, reference = asked.partition(" ")
+        whole, now = await self._pictures(reference, reference), self._room.clock()
+        if whole is None:
+            return Markup()
+        ahead = None if whole.shown.status.ended else now
+        svg = await asyncio.to_thread(drawn, whole.shown, whole.lines, language=Language.of(code), now=ahead)
+        # It is ours, and has neither styles nor scripts.
+        return Markup(svg)  # noqa: S704
+
     async def _page(
         self, seen: Seen, visitor: Visitor, begin: int, reminded: Reminded | None = None, **more: str
     ) -> Response:
@@ -188,14 +207,16 @@ class Campaigns:
             refusal=reminded.refusal if reminded else "",
             said=more.get("said", ""),
             token=more.get("token") or frame.token,
-            **self._whole(seen, visitor),
+            **await self._whole(seen, visitor),
         )
 
-    def _whole(self, seen: Seen, visitor: Visitor) -> dict[str, Any]:
+    async def _whole(self, seen: Seen, visitor: Visitor) -> dict[str, Any]:
         """What only whoever may know everything is told of all of them together."""
         shown = seen.shown if seen.everything else None
         departments = _departments(seen.people.lines) if shown else []
+        asked = f"{visitor.reader.language.code} {Kind.CAMPAIGN.workflow_id(seen.shown.id)}"
         return {
+            "chart": await self._charts(asked, asked) if shown else "",
             "counts": _counts(shown.counts, visitor) if shown else [],
             "as_of": visitor.reader.moment(shown.counted_at) if shown and shown.counted_at else "",
             "departments": departments[:DEPARTMENTS_AT_MOST],

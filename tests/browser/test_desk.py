@@ -190,3 +190,37 @@ async def test_a_manager_sees_what_waits_for_their_people(browser: Browser, lapt
         await desk.page.get_by_role("link", name="Needs attention").tap()
         await expect(desk.heading("Needs attention")).to_be_visible()
         await desk.is_usable()
+
+
+async def test_an_owner_watches_a_campaign_and_a_manager_has_their_own_people_reminded(
+    browser: Browser, laptop: Laptop
+) -> None:
+    file = laptop.folder / "example" / "conduct.yaml"
+    people = "account-executive, hr-desk, success-desk, operating-officer, customer-signer"
+    file.write_text(
+        "id: conduct-2026\nkind: policy-acknowledgement\nowner: chair\n"
+        'document: {file: msa.pdf, name: Code of conduct 2026, version: "2026.1", effective: 2026-11-01}\n'
+        f"audience: {{people: [{people}]}}\n"
+    )
+    assert laptop.answer("campaign", "start", str(file))["created"]
+    async with at_the_desk(browser, laptop, "chair") as desk:
+        await desk.page.get_by_role("link", name="Campaigns").tap()
+        row = desk.page.get_by_role("link", name="Code of conduct 2026")
+        await desk.again_until(row)
+        await desk.again_until(desk.page.get_by_text("0 of 5 · 5 open"))
+        await desk.is_usable()
+        await desk.choose(row)
+        await expect(desk.heading("Code of conduct 2026")).to_be_visible()
+        await desk.again_until(desk.page.get_by_text("asked · since").nth(4))
+        await expect(desk.page.get_by_role("img", name="The line of acknowledgements")).to_be_visible()
+        await desk.is_usable()
+        await desk.page.get_by_role("link", name="Stop the campaign").tap()
+        await desk.is_usable()
+    async with at_the_desk(browser, laptop, EXECUTIVE) as desk:
+        await desk.open(f"{laptop.addresses['receiver']}/desk/campaigns/conduct-2026")
+        await expect(desk.page.get_by_text("0 of your 3 people have acknowledged.")).to_be_visible()
+        await expect(desk.page.get_by_text("Operating officer")).to_have_count(0)
+        await desk.is_usable()
+        await desk.choose(desk.button("Remind HR desk now"))
+        await expect(desk.page.get_by_role("alert")).to_contain_text("they were told 0 minutes ago")
+        await desk.is_usable()
