@@ -1,0 +1,252 @@
+"""`make bench BENCH=audience [N=100000]`: a campaign ten times past what one is run with, without its requests.
+
+Each step in a process of its own, with its seconds and the most memory it had: the campaign's file with its table is
+checked, the audience frozen, everybody's record read and the list of outcomes made, the report written. The records of
+the requests are written by a script: what is measured is the way over them.
+"""
+
+import asyncio
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+from pydantic import SecretStr
+from rich.text import Text
+from temporalio.client import Client
+
+from activities.campaigns.audience import Audiences
+from activities.campaigns.input import PreparedCampaign, prepare
+from activities.campaigns.member import fingerprint_of
+from activities.campaigns.outcomes import Outcomes
+from activities.campaigns.service import People
+from activities.campaigns.standing import counted
+from activities.campaigns.visibility import Open
+from activities.files.reading import FileText
+from activities.people import FileDirectory
+from activities.policies.catalogue import Catalogue
+from activities.store import Home, Store
+from tests.bench.table import surroundings
+from workflows.model.campaign import Frozen, Order, Settle
+from workflows.model.records import SettledRecord
+from workflows.model.views import RequestShow
+from workflows.ports import PushService
+
+NAME: Final = "audience"
+PEOPLE: Final = 100_000
+MEGABYTES: Final = 500.0
+SECONDS: Final = 60.0
+_BEGAN: Final = datetime(2026, 12, 1, 9, tzinfo=UTC)
+_PDF: Final = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+
+
+Step = Callable[[str, Path], Awaitable["Took"]]
+
+
+class Took(NamedTuple):
+    """Seconds of a step, and the megabytes its process had at most."""
+
+    seconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Walked:
+    """All steps, in their order."""
+
+    people: int
+    steps: Mapping[str, Took]
+
+    def as_json(self) -> dict[str, dict[str, float]]:
+        """The shape of BENCH_JSON."""
+        return {
+            f"{NAME}.{name}": {"seconds": round(took.seconds, 2), "mb": round(took.megabytes), "people": self.people}
+            for name, took in self.steps.items()
+        }
+
+    def in_words(self) -> Text:
+        """A line a step, green within the aims."""
+        lines = Text(f"{self.people:,} people (aims ≤ {SECONDS:g} s, ≤ {MEGABYTES:g} MB)\n")
+        for name, took in self.steps.items():
+            met = took.seconds <= SECONDS and took.megabytes <= MEGABYTES
+            says = f"{NAME}.{name}: {took.seconds:,.1f} s, {took.megabytes:,.0f} MB\n"
+            lines.append(says, style="green" if met else "red")
+        return lines.append(surroundings().partition(", dev server")[0], style="dim")
+
+
+class _Nobody:
+    """Visibility that knows of no request: all have ended."""
+
+    async def open_of(self, campaign: str) -> Open:
+        """See `Visibility`."""
+        return Open()
+
+    async def waiting(self, campaign: str) -> int:
+        """See `Visibility`."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """The files of the campaign, and its store."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Store:
+        """Of all its processes."""
+        return Store(str(self.folder / "store"))
+
+    @property
+    def people(self) -> People:
+        """What walks over the audience; nobody is told anything."""
+        store = self.store
+        directory = FileDirectory(self.folder / "people.yaml", store)
+        nobody = cast(Any, None)
+        return People(cast(Client, nobody), store, directory, cast(PushService, nobody), visibility=_Nobody())
+
+    def lay_out(self, people: int) -> None:
+        """The files that people write."""
+        owner = {"id": "desk", "name": "Desk", "email": "desk@us.example", "zone": "Europe/Amsterdam"}
+        (self.folder / "people.yaml").write_text(json.dumps({"people": [owner]}))
+        (self.folder / "conduct.pdf").write_bytes(_PDF)
+        (self.folder / "catalogue.yaml").write_text(
+            json.dumps({"kinds": {"policy-acknowledgement": {"window": "14d", "grace": "0d"}}})
+        )
+        campaign = {
+            "id": "conduct",
+            "document": {"file": "conduct.pdf", "name": "Code of conduct"},
+            "audience": {"file": "staff.csv"},
+            "owner": "desk",
+        }
+        (self.folder / "conduct.json").write_text(json.dumps(campaign))
+        with (self.folder / "staff.csv").open("w") as table:
+            table.write("name,email,zone,department,manager\n")
+            for number in range(people):
+                place = f"Europe/Amsterdam,Department {number % 40},boss-{number % 900}"
+                table.write(f"Person {number},person-{number}@us.example,{place}\n")
+
+    async def prepared(self) -> PreparedCampaign:
+        """The file, checked in full."""
+        return await prepare(
+            FileText.read(self.folder / "conduct.json"),
+            catalogue=Catalogue.read(self.folder / "catalogue.yaml"),
+            directory=FileDirectory(self.folder / "people.yaml", self.store),
+            now=_BEGAN,
+            secret=SecretStr("a secret of the bench, long enough for links"),
+        )
+
+    def note(self, name: str, model: Any) -> None:
+        """Keep what one step gives to the next."""
+        (self.folder / name).write_text(model.model_dump_json())
+
+    def order(self) -> Order:
+        """What an activity is told."""
+        return Order.model_validate_json((self.folder / "order.json").read_text())
+
+
+async def _plan(place: Place) -> None:
+    """The campaign's file with its table, checked in full and kept."""
+    ready = await place.prepared()
+    given = await ready.kept(place.store)
+    await ready.lives(place.store, given)
+    place.note("order.json", Order(campaign=given.campaign, fingerprint=given.fingerprint, now=_BEGAN))
+
+
+async def _freeze(place: Place) -> None:
+    order = place.order()
+    frozen = await place.people.freeze(order)
+    place.note("order.json", order.replace(frozen=frozen))
+
+
+async def _records(place: Place) -> None:
+    """By a script: everybody has signed."""
+    order = place.order()
+    audience = await Audiences(place.store).of(order)
+    shown = RequestShow.model_validate(_SIGNED)
+    record = SettledRecord(fingerprint="@", run_id="01a21e21-a774-7d98-bf2b-d7bfd7a2708c", show=shown)
+    template = record.model_dump_json(by_alias=True)
+    homes = [Home.of_request(member.request(order.campaign.id)) for member in audience.members]
+    paths = [place.folder / "store" / home.file("records") for home in homes]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    for member, path in zip(audience.members, paths, strict=True):
+        path.write_text(template.replace('"@"', f'"{fingerprint_of(order.fingerprint, member)}"', 1))
+
+
+async def _settle(place: Place) -> None:
+    order = place.order()
+    frozen = cast(Frozen, order.frozen)
+    tally = await place.people.settle(Settle(**dict(order), expected=frozen.rows))
+    assert tally.outcomes, tally
+    assert tally.counts.acknowledged == frozen.rows, tally
+    (place.folder / "outcomes").write_text(tally.outcomes)
+
+
+async def _outcomes(place: Place) -> None:
+    """What a report begins with."""
+    outcomes = await Outcomes.read(place.store, (place.folder / "outcomes").read_text())
+    counted(outcomes.lines)
+
+
+_STEPS: Final[Mapping[str, Callable[[Place], Any]]] = {
+    "plan": _plan,
+    "freeze": _freeze,
+    "records": _records,
+    "settle": _settle,
+    "outcomes": _outcomes,
+}
+_NOT_OURS: Final = ("records",)
+_SIGNED: Final = {
+    "id": "conduct.p-0123456789ab",
+    "kind": "policy-acknowledgement",
+    "title": "Code of conduct",
+    "status": "signed",
+    "signers": [
+        {"person": "signer-1", "order": 1, "role": "sign", "state": "signed", "at": _BEGAN + timedelta(days=2)}
+    ],
+    "notifications": [
+        {
+            "key": f"conduct.p-0123456789ab/{stage}/signer-1",
+            "stage": stage,
+            "person": "signer-1",
+            "channel": "push",
+            "outcome": "accepted",
+            "at": _BEGAN + timedelta(hours=hours),
+            "devices": [{"device": "5f1c09ab37de", "outcome": "accepted"}],
+        }
+        for stage, hours in (("ready", 0), ("reminder-1", 24))
+    ],
+    "timeline": [{"at": _BEGAN + timedelta(minutes=n), "what": what} for n, what in enumerate(("started", "sent"))],
+}
+
+
+async def here(name: str, folder: Path) -> Took:
+    """A step in this process."""
+    began = time.monotonic()
+    await _STEPS[name](Place(folder))
+    return Took(time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+async def _alone(name: str, folder: Path) -> Took:
+    """In a process of its own: the most memory that one ever had becomes no less."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        return await asyncio.get_running_loop().run_in_executor(alone, _here, name, folder)
+
+
+def _here(name: str, folder: Path) -> Took:
+    return asyncio.run(here(name, folder))
+
+
+async def measure(people: int = PEOPLE, step: Step = _alone) -> Walked:
+    """Step by step."""
+    with tempfile.TemporaryDirectory() as folder:
+        Place(Path(folder)).lay_out(people)
+        took = {name: await step(name, Path(folder)) for name in _STEPS}
+    return Walked(people, {name: one for name, one in took.items() if name not in _NOT_OURS})
