@@ -10,12 +10,16 @@ from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus
 
+from activities import runs
+from activities.campaigns.standing import Line
+from activities.runs import RunStatus
+from starter.campaigns import composed
 from tests.faults.town import Town
 from tests.faults.vendor import Entry
 from workflows.kinds import Kind, Named, named
 from workflows.model.notices import Delivery, Notice
 from workflows.model.records import HandoffBatch
-from workflows.model.views import OnboardingShow, RequestShow
+from workflows.model.views import CampaignShow, OnboardingShow, RequestShow
 from workflows.names import PARENT, SHOW, SIGNATURE_REQUEST
 
 _AT_ONCE: Final = 10
@@ -100,6 +104,37 @@ class Joined:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """One campaign as Temporal and its record tell it, the workflows that were begun for it, and what died meanwhile.
+
+    `waiting` are those of its requests that have not ended. The ledger has what is about it and its requests alone.
+    """
+
+    shown: CampaignShow
+    lines: tuple[Line, ...]
+    begun: tuple[PartRun, ...]
+    waiting: frozenset[str] = frozenset()
+    calls: tuple[Call, ...] = ()
+    failed_tasks: tuple[str, ...] = ()
+    kills: int = 0
+    ledger: tuple[Entry, ...] = field(repr=False, default=())
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it came to its end, None while it goes on."""
+        ends = (entry.at for entry in reversed(self.shown.timeline) if entry.what == self.shown.status)
+        return next(ends, None) if self.shown.status.ended else None
+
+    def of(self, entry_type: str) -> dict[str, list[Entry]]:
+        """The entries of one type, by the request they are about."""
+        found: dict[str, list[Entry]] = {}
+        for one in self.ledger:
+            if one["type"] == entry_type:
+                found.setdefault(_about(one) or "", []).append(one)
+        return found
+
+
+@dataclass(frozen=True)
 class Evidence:
     """`acknowledged` are the starts that were confirmed: request → run id."""
 
@@ -144,6 +179,24 @@ async def gather_onboarding(town: Town, id: str) -> Joined:
         calls=await _calls(client, events),
         ended=ended,
         ledger=tuple(await town.vendor.ledger()),
+    )
+
+
+async def gather_campaign(town: Town, id: str, kills: int = 0) -> Asked:
+    """Everything about one campaign, whether it goes on or has ended."""
+    client, workflow_id = town.context.client, Kind.CAMPAIGN.workflow_id(id)
+    listed = [one async for one in runs.listed(client, f"{PARENT.name} = '{workflow_id}'")]
+    events = [event async for event in client.get_workflow_handle(workflow_id).fetch_history_events()]
+    seen = await composed.picture(client, town.context.store, id)
+    return Asked(
+        shown=seen.shown,
+        lines=tuple(seen.lines),
+        begun=tuple(PartRun(one.id, one.started_at) for one in listed if one.status is not RunStatus.CONTINUED_AS_NEW),
+        waiting=frozenset(one.id.partition(":")[2] for one in listed if one.status.open),
+        calls=await _calls(client, events),
+        failed_tasks=tuple(_failed_tasks(events)),
+        kills=kills,
+        ledger=tuple(one for one in await town.vendor.ledger() if (_about(one) or "").startswith(f"{id}.")),
     )
 
 

@@ -4,17 +4,19 @@ Pure. It knows nothing of the faults that were injected: an activity that was tr
 nothing else may have.
 """
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.campaigns.standing import Standing, counted
 from activities.downstream import webhook_id
 from activities.store import device_hash
-from tests.faults.evidence import Evidence, Joined, Life
+from tests.faults.evidence import Asked, Evidence, Joined, Life
 from tests.faults.vendor import Entry, instant
 from workflows.model.notices import Channel, Outcome
 from workflows.model.request import SignerState
@@ -25,6 +27,29 @@ from workflows.names import handoff_key
 _ENDINGS: Final = {"si": Status.SIGNED, "de": Status.DECLINED, "ca": Status.CANCELLED, "xp": Status.EXPIRED}
 _ENDING_EVENTS: Final = ("signed", "declined", "cancelled", "expired")
 _OF_THE_END: Final = ("settled", "withdrawal")
+_ASKED: Final = (
+    Standing.TOLD,
+    Standing.OPENED,
+    Standing.ACKNOWLEDGED,
+    Standing.LATE,
+    Standing.DECLINED,
+    Standing.EXPIRED,
+)
+"""How somebody stands who has been asked, and told so."""
+_UNASKED: Final = (Standing.ERROR, Standing.NOT_STARTED)
+_ENDED_BY_US: Final = (Status.CANCELLED, Status.EXPIRED, None)
+_AT_PROVIDER: Final[Mapping[str, tuple[Status | None, ...]]] = {
+    Standing.ACKNOWLEDGED: (Status.SIGNED,),
+    Standing.LATE: (Status.SIGNED,),
+    Standing.DECLINED: (Status.DECLINED,),
+    Standing.EXPIRED: (Status.EXPIRED, Status.CANCELLED),
+    Standing.CANCELLED: _ENDED_BY_US,
+    Standing.EXEMPT: (*_ENDED_BY_US, Status.DECLINED),
+    Standing.DROPPED: (*_ENDED_BY_US, Status.DECLINED),
+    Standing.ERROR: (None,),
+    Standing.NOT_STARTED: (None,),
+}
+"""How a document may stand of somebody who stands so."""
 
 
 class Invariant(StrEnum):
@@ -41,6 +66,9 @@ class Invariant(StrEnum):
     TRAIL = "I11: the timeline only goes forward"
     PARTS = "I12: each part of an onboarding is begun once, and none is lost"
     STAGES = "I13: no stage begins before the one before it is over"
+    AUDIENCE = "I14: everybody of a frozen audience is asked once, by one workflow and one document, and nobody else"
+    SUMS = "I15: rows in = told + errors + exempt + dropped + not started, and nobody stands there twice"
+    RECORD = "I16: each line of a campaign's record says what the provider has seen"
 
 
 @dataclass(frozen=True)
@@ -69,10 +97,107 @@ def judge_onboarding(joined: Joined) -> list[Violation]:
     return [violation for rule in _OF_ONBOARDINGS for violation in rule(joined)]
 
 
-def most_sends(joined: Joined) -> int:
+def judge_campaign(asked: Asked) -> list[Violation]:
+    """All that is wrong with whom a campaign has asked, how often, and what its record says of it."""
+    return [violation for rule in _OF_CAMPAIGNS for violation in rule(asked)]
+
+
+def most_sends(those: Joined | Asked) -> int:
     """How often one notice was sent to one phone at most."""
-    sends = Counter((one["data"]["request"], one["data"]["stage"], one["token"]) for one in joined.pushes())
+    pushes = those.pushes() if isinstance(those, Joined) else [one for one in those.ledger if one["type"] == "push"]
+    sends = Counter((one["data"]["request"], one["data"]["stage"], one["token"]) for one in pushes)
     return max(sends.values(), default=0)
+
+
+def _asked_once(asked: Asked) -> Iterator[Violation]:
+    begun = Counter(one.workflow.partition(":")[2] for one in asked.begun)
+    documents, pushed, mailed = asked.of("document_created"), asked.of("push"), asked.of("mail")
+    for line in asked.lines:
+        request, many = line.request, (begun[line.request], len(documents.get(line.request, [])))
+        if line.status in _ASKED and many != (1, 1):
+            says = f"{line.status}, with {many[0]} workflows and {many[1]} documents"
+            yield Violation(Invariant.AUDIENCE, request, says)
+        if line.status in _ASKED and not any(
+            _invites(one) for one in (*pushed.get(request, []), *mailed.get(request, []))
+        ):
+            yield Violation(Invariant.AUDIENCE, request, f"{line.status}, and nobody was told")
+        if line.status in _UNASKED and (any(many) or request in pushed):
+            yield Violation(Invariant.AUDIENCE, request or line.person, f"{line.status}, and asked all the same")
+        if max(many) > 1:
+            yield Violation(Invariant.AUDIENCE, request, f"{many[0]} workflows and {many[1]} documents")
+    of_lines = {attempt for line in asked.lines for attempt in _attempts(line.request)}
+    for stranger in sorted({*begun, *documents, *pushed} - of_lines):
+        yield Violation(Invariant.AUDIENCE, stranger, "asked, and nobody of the audience")
+
+
+def _invites(entry: Entry) -> bool:
+    """Whether a notice, or a mail, is the one that asks."""
+    return entry["type"] == "mail" or (bool(entry["visible"]) and entry["data"]["stage"] == "ready")
+
+
+def _attempts(request: str) -> Iterator[str]:
+    """The id of a request, and those of the attempts before it."""
+    yield request
+    if again := re.fullmatch(r"(.+)\.r(\d+)", request):
+        yield again[1]
+        yield from (f"{again[1]}.r{number}" for number in range(2, int(again[2])))
+
+
+def _asking_notices(asked: Asked) -> Iterator[Violation]:
+    for request, pushes in asked.of("push").items():
+        sends = Counter((one["data"]["stage"], one["token"]) for one in pushes)
+        for (stage, token), count in sends.items():
+            if count > 1 + asked.kills:
+                says = f"{stage} sent {count} times to {token}, with {asked.kills} kills"
+                yield Violation(Invariant.NOTICES, request, says)
+        keys = {(one["token"], one["key"]) for one in pushes}
+        if len(keys) > len({token for token, _ in keys}):
+            yield Violation(Invariant.NOTICES, request, "notices side by side on one phone")
+
+
+def _audience_in_silence(asked: Asked) -> Iterator[Violation]:
+    for request, pushes in asked.of("push").items():
+        for one in pushes if asked.ended else ():
+            late = asked.ended is not None and instant(one) > asked.ended
+            if late and one["visible"] and one["data"]["stage"] not in _OF_THE_END:
+                says = f"{one['data']['stage']} at {one['at']}, ended {asked.ended}"
+                yield Violation(Invariant.SILENCE, request, says)
+
+
+def _sums(asked: Asked) -> Iterator[Violation]:
+    id, shown, counts = asked.shown.id, asked.shown, counted(asked.lines)
+    if counts != shown.counts:
+        yield Violation(Invariant.SUMS, id, f"counts {shown.counts}, its lines are {counts}")
+    if shown.frozen and len(asked.lines) < shown.frozen.rows:
+        yield Violation(Invariant.SUMS, id, f"{len(asked.lines)} lines of {shown.frozen.rows} rows")
+    people = Counter(line.person for line in asked.lines if line.status != Standing.ERROR)
+    yield from (Violation(Invariant.SUMS, id, f"{one} stands there twice") for one, many in people.items() if many > 1)
+    if shown.status.ended and counts.open:
+        yield Violation(Invariant.SUMS, id, f"ended, and {counts.open} are open")
+
+
+def _record_is_true(asked: Asked) -> Iterator[Violation]:
+    said = {request: _ENDINGS.get(entries[-1]["status"]) for request, entries in asked.of("document_status").items()}
+    for line in asked.lines:
+        at_provider = said.get(line.request)
+        wanted = _AT_PROVIDER.get(line.status, (None,) if line.open else None)
+        if wanted is not None and at_provider not in wanted:
+            says = f"{line.status} in the record, {at_provider or 'open'} at the provider"
+            yield Violation(Invariant.RECORD, line.request, says)
+        if bool(line.signed_at) != (line.status in (Standing.ACKNOWLEDGED, Standing.LATE)):
+            yield Violation(Invariant.RECORD, line.request, f"{line.status}, signed at {line.signed_at or 'no time'}")
+
+
+def _campaign_health(asked: Asked) -> Iterator[Violation]:
+    id = asked.shown.id
+    yield from (Violation(Invariant.HEALTH, id, failure) for failure in asked.failed_tasks)
+    if asked.ended and not all(call.closed for call in asked.calls):
+        yield Violation(Invariant.HEALTH, id, "something is still pending")
+    if asked.ended and asked.waiting:
+        yield Violation(Invariant.HEALTH, id, f"ended, and {len(asked.waiting)} requests go on")
+    instants = [entry.at for entry in asked.shown.timeline]
+    if instants != sorted(instants):
+        yield Violation(Invariant.TRAIL, id, "the timeline goes back")
 
 
 def _parts_once(joined: Joined) -> Iterator[Violation]:
@@ -278,6 +403,14 @@ _OF_EACH: Final[tuple[Callable[[Evidence, Life], Iterator[Violation]], ...]] = (
     _hand_off,
     _health,
     _trail,
+)
+_OF_CAMPAIGNS: Final[tuple[Callable[[Asked], Iterator[Violation]], ...]] = (
+    _asked_once,
+    _asking_notices,
+    _audience_in_silence,
+    _sums,
+    _record_is_true,
+    _campaign_health,
 )
 _OF_ONBOARDINGS: Final[tuple[Callable[[Joined], Iterator[Violation]], ...]] = (
     _parts_once,
