@@ -6,7 +6,7 @@ Nothing here holds more of an audience in a history than counts and a place; eve
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from temporalio import activity
@@ -28,6 +28,7 @@ from activities.people import Company
 from activities.person import Reachable, SignersFile
 from activities.rpc_errors import about_the_workflow
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store
+from activities.updates import wish
 from workflows.kinds import Kind
 from workflows.model.campaign import (
     Campaign,
@@ -45,8 +46,10 @@ from workflows.model.campaign import (
     Walked,
 )
 from workflows.model.subject import Code, Status
+from workflows.model.wishes import Cancellation
 from workflows.ports import CampaignPeople, PushService
 
+_FAULTY: Final = (Standing.FAILED, Standing.ERROR)
 _PEOPLE_KEPT: Final = 4
 """Campaigns of which a process knows whoever stands in full in their tables."""
 
@@ -142,14 +145,10 @@ class People(CampaignPeople):
         """Rows that are right by now, and requests that have failed."""
         known = await self._visibility.open_of(order.campaign.id)
         lines = [line async for line in self._lines(order, audience, known)]
-        failed = [
-            member.row
-            for member, line in zip(audience.members, lines, strict=True)
-            if line.status in (Standing.FAILED, Standing.ERROR)
-        ]
+        failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
         people = await self._in_full(order.campaign)
         mended = await rows.placed((row._replace(says="") for row in failed if row.person), people, self.directory)
-        asked = {line.person for line in lines if line.status not in (Standing.FAILED, Standing.ERROR)}
+        asked = {line.person for line in lines if line.status not in _FAULTY or line.request in known.refused}
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
         if not right:
             return Changed(refused="nobody can be asked who could not be asked before")
@@ -219,7 +218,8 @@ class People(CampaignPeople):
                 says = f"the audience has {len(audience.members):,} people and should have {order.expected:,}"
                 raise final_failure(Code.UNBALANCED, says)
             known = await self._visibility.open_of(order.campaign.id)
-            lines = [line async for line in self._lines(order, audience, known)]
+            await asyncio.gather(*map(self._let_go, known.refused))
+            lines = [line async for line in self._lines(order, audience, replace(known, refused=frozenset()))]
             lines = [await self._settled(order, line, known) for line in lines]
             counts = counted(lines)
             if counts.open:
@@ -230,6 +230,11 @@ class People(CampaignPeople):
         return Tally(
             counts=counts, outcomes=outcomes, came=came, left=left, people_now=population and len(population.now)
         )
+
+    async def _let_go(self, request: str) -> None:
+        """End what Core Signature never took: it would ask on and on, and nobody waits for it any more."""
+        closed = Cancellation(actor="countersign", reason="the campaign was closed")
+        await wish(self.client, Kind.REQUEST.workflow_id(request), closed, "campaign-closed")
 
     async def _settled(self, order: Settle, line: Line, known: Open) -> Line:
         """The line of somebody who has no record: what Temporal knows of each of them, and what that means now."""

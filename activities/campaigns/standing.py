@@ -13,7 +13,7 @@ from activities.campaigns.audience import Audience, Member
 from activities.campaigns.visibility import Open
 from activities.store import Home, Store
 from workflows.model.campaign import Campaign, Counts
-from workflows.model.subject import Status
+from workflows.model.subject import Code, Status
 
 AT_ONCE: Final = 500
 """Records that are read at a time."""
@@ -122,6 +122,8 @@ def _line(
 def _unrecorded(line: Line, known: Open, *, seen_to: bool) -> Line:
     if how := known.broken.get(line.request):
         return line._replace(status=Standing.FAILED, reason=f"its workflow was {how}")
+    if line.request in known.refused:
+        return line._replace(status=Standing.FAILED, reason="Core Signature refuses it: `request show` says why")
     status = known.status.get(line.request)
     if status == Status.VIEWED:
         return line._replace(status=Standing.OPENED)
@@ -154,7 +156,15 @@ def _ended(line: Line, record: Mapping[str, Any], fingerprint: str) -> Line:
         late = bool(signer.get("late"))
         status = Standing.LATE if late else Standing.ACKNOWLEDGED
         return line._replace(status=status, signed_at=signer.get("at") or "", late=late)
+    if why := _never_taken(show):
+        return line._replace(status=Standing.FAILED, reason=why)
     return line._replace(status=_ENDINGS[Status(show["status"])], reason=_why(show, signer))
+
+
+def _never_taken(show: Mapping[str, Any]) -> str:
+    """Why Core Signature never took it, empty when it did."""
+    said = {one["what"]: one["why"] for one in show["timeline"]}
+    return "" if Status.SENT in said else said.get(f"problem {Code.REFUSED}") or ""
 
 
 def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from temporalio.client import Client
 
 from activities import runs
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.subject import Status
+from workflows.model.subject import Code, Status
+
+_NOT_REFUSED: Final = f"({names.PROBLEM.name} IS NULL OR {names.PROBLEM.name} != '{Code.REFUSED}')"
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Open:
     """`CsStatus` of those that go on."""
     broken: Mapping[str, str] = field(default_factory=dict)
     """How the others were broken off."""
+    refused: frozenset[str] = frozenset()
+    """Those of which Core Signature makes no document; they ask it again by themselves."""
 
 
 class Visibility(Protocol):
@@ -30,7 +34,7 @@ class Visibility(Protocol):
         ...
 
     async def waiting(self, campaign: str) -> int:
-        """How many of them wait to be made at Core Signature."""
+        """How many of them wait to be made at Core Signature, which has not refused them."""
         ...
 
 
@@ -55,17 +59,19 @@ class TemporalVisibility:
         query = f"{_of(campaign)} AND ({going_on} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
         status: dict[str, str] = {}
         broken: dict[str, str] = {}
+        refused: set[str] = set()
         async for run in runs.listed(self.client, query):
             id = run.id.partition(":")[2]
             if run.status.broken_off:
                 broken[id] = str(run.status)
             else:
                 status[id] = run.known.get(names.STATUS) or ""
-        return Open(status, {id: how for id, how in broken.items() if id not in status})
+                refused |= {id} if run.known.get(names.PROBLEM) == Code.REFUSED else set()
+        return Open(status, {id: how for id, how in broken.items() if id not in status}, frozenset(refused))
 
     async def waiting(self, campaign: str) -> int:
         """See `Visibility`."""
-        query = f"{_of(campaign)} AND {names.STATUS.name} = '{Status.CONVERTING}' AND {runs.OPEN}"
+        query = f"{_of(campaign)} AND {names.STATUS.name} = '{Status.CONVERTING}' AND {runs.OPEN} AND {_NOT_REFUSED}"
         return (await self.client.count_workflows(query)).count
 
 

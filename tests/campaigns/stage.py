@@ -30,6 +30,7 @@ from activities.downstream import Downstream, DownstreamConfig
 from activities.files.reading import FileText
 from activities.handoff import Fanout
 from activities.http.addresses import Guard
+from activities.interceptors import HeartbeatInterceptor
 from activities.people import FileDirectory
 from activities.planner import PolicyPlanner
 from activities.policies.catalogue import Catalogue
@@ -49,8 +50,8 @@ from workflows.model.operations import Receipt
 from workflows.model.provider import ProviderEvent, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.settlement import SettledCampaign
-from workflows.model.subject import Status
-from workflows.model.views import CampaignShow
+from workflows.model.subject import Code, Status
+from workflows.model.views import CampaignShow, RequestShow
 from workflows.model.wishes import UPDATES, AnyWish
 from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -108,7 +109,7 @@ class Looking:
 
     async def open_of(self, campaign: str) -> Open:
         """See `Visibility`."""
-        status, broken = {}, {}
+        status, broken, refused = {}, {}, set()
         for id in [f"{campaign}.{person}{again}" for person in self.people for again in ("", ".r2")]:
             try:
                 found = await runs.described(self.client, Kind.REQUEST.workflow_id(id))
@@ -118,11 +119,13 @@ class Looking:
                 broken[id] = str(found.status)
             elif found.status.open:
                 status[id] = found.known.get(names.STATUS) or ""
-        return Open(status, broken)
+                refused |= {id} if found.known.get(names.PROBLEM) == Code.REFUSED else set()
+        return Open(status, broken, frozenset(refused))
 
     async def waiting(self, campaign: str) -> int:
         """See `Visibility`."""
-        return sum(one == Status.CONVERTING for one in (await self.open_of(campaign)).status.values())
+        known = await self.open_of(campaign)
+        return sum(one == Status.CONVERTING and id not in known.refused for id, one in known.status.items())
 
 
 @dataclass
@@ -297,6 +300,24 @@ class Campaigns:
     def told(self, person: str) -> list[str]:
         """The stages of all notices to somebody, in order."""
         return [one.stage for one in self.push.sent if one.person == person]
+
+    async def events(self, run_id: str) -> int:
+        """How many events a run of the campaign has."""
+        handle = self.client.get_workflow_handle(self.handle.id, run_id=run_id)
+        return len([event async for event in handle.fetch_history_events()])
+
+    async def begun(self, person: str) -> bool:
+        """Whether somebody has a request."""
+        try:
+            return bool(await runs.described(self.client, self.request(person)))
+        except RPCError:
+            return False
+
+    async def is_asked_to_end(self, person: str) -> bool:
+        """Whether somebody's request knows that it is to be cancelled."""
+        handle = self.client.get_workflow_handle(self.request(person))
+        shown: RequestShow = await handle.query(SHOW, result_type=RequestShow)
+        return any(entry.what == "cancellation asked for" for entry in shown.timeline)
 
     async def history(self) -> list[Any]:
         """The events of its present run."""

@@ -30,7 +30,7 @@ from activities.starting import path
 from activities.store import Home, Store
 from tests.servers import time_skipping
 from tests.workflows import corpus
-from tests.workflows.fakes import FakePushService, FakeSignatureService
+from tests.workflows.fakes import FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import TriesOnce, is_at_work
 from workflows.kinds import named
 from workflows.model.operations import Receipt
@@ -38,7 +38,7 @@ from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, Pro
 from workflows.model.records import SettledRecord
 from workflows.model.request import SignerState
 from workflows.model.settlement import SettledOnboarding
-from workflows.model.subject import Roster, Status
+from workflows.model.subject import Code, Roster, Status
 from workflows.model.views import OnboardingShow, PartLine, Shown, TaskShow
 from workflows.model.wishes import UPDATES, AnyWish, Done
 from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
@@ -110,6 +110,10 @@ class ManyDocuments(FakeSignatureService):
 
     statuses: dict[str, Status] = field(default_factory=dict)
     acted: dict[str, list[SignerSeen]] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    """The requests that it makes no document of."""
+    gate: asyncio.Event | None = None
+    """Nothing is made until it is set."""
 
     def sees(self, roster: Roster) -> DocumentSeen:
         """The document of one request."""
@@ -123,11 +127,17 @@ class ManyDocuments(FakeSignatureService):
         )
 
     async def create(self, order: CreateOrder) -> DocumentSeen:
+        if self.gate:
+            await self.gate.wait()
+        if order.brief.id in self.refused:
+            raise refusal(Code.REFUSED)
         self.created.append(order)
         return self.sees(order.brief)
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         self.cancelled.append(order)
+        if order.subject.id not in self.statuses:
+            return None
         if not self.statuses[order.subject.id].ended:
             self.statuses[order.subject.id] = Status.CANCELLED
         return self.sees(order.subject)

@@ -91,6 +91,7 @@ class LivingWorkflow(PatientWorkflow[Memory]):
         """
         self._progress = open_hand_off(self._request, self._progress)
         await self._empty_the_memory()
+        await self._keep_the_record()
         while (due_at := self._progress.handoff.next_at) is not None:
             await self.until(due_at, "hand-off again", unless=self._more_to_tell)
             now = workflow.now()
@@ -129,6 +130,13 @@ class LivingWorkflow(PatientWorkflow[Memory]):
             batch = page_batch(self.subject, self.settled(), self._progress)
             if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
                 self._progress = self._progress.paged(batch.page)
+
+    async def _keep_the_record(self) -> None:
+        """Of what nobody hears of by itself: no batch brings it to the store."""
+        if self._request.policy.told_together and not self._progress.handoff.entries:
+            batch = page_batch(self.subject, self.settled(), self._progress).replace(record=self._record())
+            if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
+                self._progress = self._progress.replace(recorded=True).paged(batch.page)
 
     def continue_as_new_if_suggested(self) -> None:
         """Go on in a fresh history; nobody waits in this one, for every update was answered when it was recorded."""

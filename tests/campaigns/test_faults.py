@@ -1,0 +1,72 @@
+"""What goes wrong around a campaign holds up nobody else, and stands in its record."""
+
+import asyncio
+from pathlib import Path
+
+from activities import runs
+from activities.campaigns.walks import Stride
+from starter.codec import data_converter
+from tests.campaigns.stage import OWNER, a_file, campaign, staff
+from tests.faults.town import eventually
+from tests.servers import real_server
+from workflows.kinds import Kind
+from workflows.model.subject import Status
+from workflows.model.wishes import UPDATES, Cancellation
+
+DAY = {"window": "2d", "grace": "0d"}
+
+
+async def test_whom_the_provider_refuses_holds_up_nobody_and_stands_with_the_reason(tmp_path: Path) -> None:
+    """Nobody waits for them: neither the others' turn to be asked, nor the record."""
+    stride = Stride(members=1, ahead=1)
+    async with campaign(tmp_path, a_file(**DAY), staff("ada", "bo", "cas"), stride=stride) as it:
+        it.provider.refused.add("conduct.ada")
+        await it.until(lambda shown: shown.asked == 3)
+        await it.at_rest()
+        assert [it.told(person) for person in ("ada", "bo", "cas")] == [[], ["ready"], ["ready"]]
+        await it.days_pass(1)
+        shown = await it.until(lambda shown: shown.counts.failed == 1)
+        assert (shown.counts.told, shown.errors) == (2, 1)
+        await it.days_pass(4)
+        ended = await it.handle.result()
+        lines = await it.lines()
+    assert ended.outcome is Status.DONE_WITH_ERRORS
+    assert {person: line.status for person, line in lines.items()} == {
+        "ada": "failed",
+        "bo": "expired",
+        "cas": "expired",
+    }
+    assert lines["ada"].reason == "the service says refused"
+
+
+async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path: Path) -> None:
+    """G4: two of six are being asked; the others stand in the record as not started, and have no workflow."""
+    people = [f"one-of-six-{number}" for number in range(6)]
+    async with campaign(tmp_path, a_file(), staff(*people), stride=Stride(members=2, ahead=2)) as it:
+        gate = it.provider.gate = asyncio.Event()
+        await it.until(lambda shown: shown.asked == 2)
+        wrong = Cancellation(actor=OWNER, reason="the wrong version")
+        await it.handle.execute_update(UPDATES[Cancellation], wrong)
+        await eventually(lambda: it.is_asked_to_end(people[0]))
+        gate.set()
+        ended = await it.handle.result()
+        lines = await it.lines()
+        begun = [person for person in people if await it.begun(person)]
+    assert ended.outcome is Status.CANCELLED
+    assert [lines[person].status for person in people] == [*["cancelled"] * 2, *["not_started"] * 4]
+    assert begun == people[:2]
+    assert not [stage for stage, _ in it.push.stages() if stage == "ready"]
+
+
+async def test_a_campaign_goes_on_in_fresh_histories_and_none_is_long(tmp_path: Path) -> None:
+    """G6: pages of one row each, on a server that suggests a fresh history after 60 events."""
+    rows = [f"nobody-{number}" for number in range(60)]
+    few = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60")
+    server = real_server(*few, converter=data_converter(()))
+    file = a_file(audience={"people": [*rows, "ada"]})
+    async with campaign(tmp_path, file, staff("ada"), stride=Stride(members=1), server=server) as it:
+        await it.until(lambda shown: shown.asked == len(rows) + 1)
+        listed = [run async for run in runs.listed(it.client, f"WorkflowId = '{Kind.CAMPAIGN.workflow_id(it.id)}'")]
+        longest = max([await it.events(run.run_id) for run in listed])
+    assert len(listed) > 5
+    assert longest < 80
