@@ -24,7 +24,6 @@ from temporalio.client import Client
 
 from activities.campaigns.audience import Audiences
 from activities.campaigns.input import PreparedCampaign, prepare
-from activities.campaigns.member import fingerprint_of
 from activities.campaigns.outcomes import Outcomes
 from activities.campaigns.service import People
 from activities.campaigns.standing import counted
@@ -33,10 +32,15 @@ from activities.files.reading import FileText
 from activities.people import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.store import Home, Store
+from starter.campaigns.composed import Picture
+from starter.campaigns.report import FORMS, made
 from tests.bench.table import surroundings
+from workflows.campaign.course import last_instant
 from workflows.model.campaign import Frozen, Order, Settle
+from workflows.model.entries import TimelineEntry
 from workflows.model.records import SettledRecord
-from workflows.model.views import RequestShow
+from workflows.model.subject import Status
+from workflows.model.views import CampaignShow, RequestShow
 from workflows.ports import PushService
 
 NAME: Final = "audience"
@@ -177,7 +181,7 @@ async def _records(place: Place) -> None:
     paths = [place.folder / "store" / home.file("records") for home in homes]
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     for member, path in zip(audience.members, paths, strict=True):
-        path.write_text(template.replace('"@"', f'"{fingerprint_of(order.fingerprint, member)}"', 1))
+        path.write_text(template.replace('"@"', f'"{member.fingerprint(order.fingerprint)}"', 1))
 
 
 async def _settle(place: Place) -> None:
@@ -189,10 +193,35 @@ async def _settle(place: Place) -> None:
     (place.folder / "outcomes").write_text(tally.outcomes)
 
 
-async def _outcomes(place: Place) -> None:
-    """What a report begins with."""
-    outcomes = await Outcomes.read(place.store, (place.folder / "outcomes").read_text())
-    counted(outcomes.lines)
+def _report(form: str) -> Callable[[Place], Any]:
+    """The report of the campaign that has ended, in one of its forms."""
+
+    async def written(place: Place) -> None:
+        order, sha256 = place.order(), (place.folder / "outcomes").read_text()
+        campaign, outcomes = order.campaign, await Outcomes.read(place.store, sha256)
+        shown = CampaignShow(
+            id=campaign.id,
+            kind=campaign.kind,
+            title=campaign.title,
+            requester=campaign.requester,
+            status=Status.DONE,
+            opens_at=campaign.opens_at,
+            due=campaign.due,
+            due_at=last_instant(campaign.due),
+            closes_at=last_instant(campaign.due),
+            timeline=(
+                TimelineEntry(at=_BEGAN, what="started"),
+                TimelineEntry(at=last_instant(campaign.due), what="done"),
+            ),
+            campaign=campaign,
+            frozen=order.frozen,
+            outcomes=sha256,
+            counts=counted(outcomes.lines),
+        )
+        picture = Picture(shown, outcomes.lines, outcomes.population, outcomes.changes)
+        FORMS[form](place.folder / f"report{form}", await made(place.store, picture))
+
+    return written
 
 
 _STEPS: Final[Mapping[str, Callable[[Place], Any]]] = {
@@ -200,7 +229,7 @@ _STEPS: Final[Mapping[str, Callable[[Place], Any]]] = {
     "freeze": _freeze,
     "records": _records,
     "settle": _settle,
-    "outcomes": _outcomes,
+    **{f"report{form}": _report(form) for form in FORMS},
 }
 _NOT_OURS: Final = ("records",)
 _SIGNED: Final = {

@@ -376,6 +376,7 @@ async def at_work(
             client,
             task_queue=CAMPAIGN_QUEUE,
             activities=[*asked.activities(), *years.activities()],
+            interceptors=[HeartbeatInterceptor()],
             max_heartbeat_throttle_interval=timedelta(seconds=2),
         )
         signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])

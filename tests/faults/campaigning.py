@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -23,7 +23,7 @@ from tests.faults.town import Town, eventually, ids
 from tests.faults.vendor import Waiting, instant
 from workflows.kinds import Kind
 from workflows.model.views import CampaignShow
-from workflows.model.wishes import UPDATES, AnyWish
+from workflows.model.wishes import UPDATES, Cancellation
 from workflows.names import SHOW
 
 OWNER: Final = REQUESTER
@@ -84,11 +84,6 @@ async def picture(town: Town, id: str) -> Picture:
     return await composed.picture(town.context.client, town.context.store, id)
 
 
-async def wish(town: Town, id: str, wanted: AnyWish, op: str) -> None:
-    """Have a campaign take a wish."""
-    await handle(town, id).execute_update(UPDATES[type(wanted)], wanted, id=op)
-
-
 @dataclass
 class Watch:
     """What phones have taken, read on from where it was read last: the ledger of a campaign is long."""
@@ -120,18 +115,28 @@ class Watch:
         return await eventually(probe, within)
 
 
-async def act(town: Town, id: str, share: float, dice: random.Random) -> None:
-    """Let each who is asked and did not act sign, with that chance, else decline."""
-    room = asyncio.Semaphore(_AT_ONCE)
+async def act(town: Town, id: str, people: Collection[str], *, decline: Collection[str] = ()) -> None:
+    """Let these people of a campaign sign, some at a time, or decline."""
+    room, asked = asyncio.Semaphore(_AT_ONCE), {f"{id}.{person}" for person in (*people, *decline)}
+    declining = {f"{id}.{person}" for person in decline}
 
     async def one(waiting: Waiting) -> None:
         async with room:
-            if dice.random() < share:
-                await town.vendor.sign(waiting)
-            else:
+            if waiting.request in declining:
                 await town.vendor.decline(waiting, "I do not agree")
+            else:
+                await town.vendor.sign(waiting)
 
-    await asyncio.gather(*(one(two) for two in await town.vendor.waiting() if two.request.startswith(f"{id}.")))
+    await asyncio.gather(*(one(waiting) for waiting in await town.vendor.waiting() if waiting.request in asked))
+    for request in asked:
+        await town.handle(request).result()
+
+
+async def ended(town: Town, id: str, wanted: Cancellation, within: float = _LONG) -> CampaignShow:
+    """End a campaign before its time, and wait until it has its record and everyone was told."""
+    await handle(town, id).execute_update(UPDATES[Cancellation], wanted, id=f"end-{id}")
+    await asyncio.wait_for(handle(town, id).result(), within)
+    return await shown(town, id)
 
 
 async def until(town: Town, id: str, holds: Any, within: float = _LONG) -> CampaignShow:
