@@ -2,15 +2,19 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from temporalio import activity, workflow
 from temporalio.worker import Worker
 
 from activities.http.pacing import Pacer
+from starter.clients import opened
 from starter.settings import load
+from tests.golden.boundary import questions
 from tests.servers import own_namespace
-from worker import at_work, workers
+from tests.starter.terminal import complete
+from worker import activities_of, at_work, workers
 from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 pytestmark = pytest.mark.real_server
@@ -73,3 +77,11 @@ async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
     asked = {WORKFLOW_QUEUE: [nothing], CAMPAIGN_QUEUE: [nothing], SIGNATURE_QUEUE: [nothing]}
     them = workers(client, asked, Pacer(5), settings)
     assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 4
+
+
+async def test_every_activity_that_a_workflow_may_ask_for_is_in_a_queue(dev_server: str, tmp_path: Path) -> None:
+    client = await own_namespace(dev_server)
+    async with opened(load(environment=complete(tmp_path))) as open_clients:
+        asked = activities_of(open_clients, client, tmp_path / "policies.yaml")
+    named = {getattr(one, "__temporal_activity_definition").name for queue in asked.values() for one in queue}
+    assert questions().keys() - named == set()

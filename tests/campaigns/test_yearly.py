@@ -15,6 +15,7 @@ import pytest
 from temporalio.client import (
     Client,
     ScheduleActionExecutionStartWorkflow,
+    ScheduleBackfill,
     ScheduleHandle,
     ScheduleOverlapPolicy,
     WorkflowHandle,
@@ -48,6 +49,7 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 def a_yearly_file(on: datetime, **more: Any) -> dict[str, Any]:
     """The code of conduct, each year on that day."""
+    on += timedelta(days=(on.month, on.day) == (2, 29))
     return {
         "id": "conduct-{year}",
         "document": {
@@ -296,6 +298,24 @@ async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_wha
         refused = await it.typed("--year", str(year), code=1)
     assert refused == f"conduct-{year} has opened already: what it opened with stays\n"
     assert [one.stage for one in it.there.push.sent if one.person == OWNER][:1] == ["content"]
+
+
+@pytest.mark.real_server
+async def test_a_start_that_an_outage_has_missed_opens_this_year_late(tmp_path: Path) -> None:
+    async with desk(tmp_path, ahead=-10) as it:
+        day = datetime.now(AMSTERDAM) - timedelta(days=10)
+        it.document(day.year)
+        assert (await it.typed("--year", str(day.year)))["created"]
+        handle = it.client.get_schedule_handle("campaign-opening:conduct")
+        assert not (await handle.describe()).info.recent_actions
+        missed = day - AHEAD
+        some = timedelta(days=2)
+        await handle.backfill(ScheduleBackfill(start_at=missed - some, end_at=missed + some))
+        opening = it.client.get_workflow_handle(await started_by(handle), result_type=Opened)
+        assert await opening.result() == Opened(year=day.year, campaign=f"acknowledgement-campaign:conduct-{day.year}")
+        shown = await it.client.get_workflow_handle(f"acknowledgement-campaign:conduct-{day.year}").query("show")
+        assert shown["opens_at"][:10] >= f"{datetime.now(AMSTERDAM) - timedelta(days=1):%Y-%m-%d}"
+    assert OWNER not in {one.person for one in it.there.push.sent}
 
 
 async def noted(it: Desk, says: str) -> bool:
