@@ -6,7 +6,7 @@ Each year names its own document, version and effective date; nothing opens with
 import asyncio
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -125,14 +125,16 @@ def series_of(plain: PlainFile) -> Series:
 
 def of_year(plain: PlainFile, year: int) -> PlainFile:
     """The file with the year where it says `{year}`."""
-    parsed = plain.parsed
-    return replace(plain, parsed=Parsed(in_year(parsed.value, year), parsed.marks, parsed.flaws))
+    return _saying(plain, in_year(plain.plain, year))
 
 
 def opening_on(plain: PlainFile, day: date) -> PlainFile:
     """The file of a year, of a campaign that opens on that day."""
-    parsed = plain.parsed
-    return replace(plain, parsed=Parsed({**parsed.value, "opens": day.isoformat()}, parsed.marks, parsed.flaws))
+    return _saying(plain, {**plain.plain, "opens": day.isoformat()})
+
+
+def _saying(plain: PlainFile, value: Any) -> PlainFile:
+    return replace(plain, parsed=replace(plain.parsed, value=value))
 
 
 def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None) -> None:
@@ -166,11 +168,6 @@ def first_year(series: Series, since: datetime, zone: ZoneInfo) -> int:
     return day.year if opening_day(series.yearly, day.year) >= day else day.year + 1
 
 
-def wall_clock() -> datetime:
-    """As of when a campaign is checked; its own workflow knows its own time."""
-    return datetime.now(UTC)
-
-
 @dataclass
 class Years(CampaignYears):
     """See the port; `policies` is the catalogue, read anew for each opening, `secret` as in `prepare`."""
@@ -180,7 +177,6 @@ class Years(CampaignYears):
     directory: Directory
     policies: Path
     secret: SecretStr | None = None
-    now: Callable[[], datetime] = wall_clock
 
     async def look_at(self, asked: YearToLookAt) -> YearSeen:
         """See the port."""
@@ -223,7 +219,7 @@ class Years(CampaignYears):
             opening_on(content.as_file, day_of(asked.series, asked.year, asked.at, owner)),
             catalogue=catalogue,
             directory=self.directory,
-            now=self.now(),
+            now=asked.at,
             documents=await content.read_documents(self.store),
             secret=self.secret,
             tables=content.table,

@@ -30,7 +30,7 @@ from workflows import names
 from workflows.follow_up.awaited import listed_people
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.kinds import Kind, Named
-from workflows.model.subject import BEGINS, Subject
+from workflows.model.subject import BEGINS
 
 if TYPE_CHECKING:  # Reading files is slow to import, and who looks at a campaign reads none.
     from activities.files.reading import FileFaults
@@ -230,7 +230,7 @@ async def _start_workflow(
             names.MEMO_DOCUMENT: subject.title,
         },
         search_attributes=search_attributes(given, parent, datetime.now(UTC) + delay),
-        static_summary=_summary(subject),
+        static_summary=summary(subject.kind, subject.title),
         priority=priority(subject.kind, urgent=subject.urgent, parent=parent),
         start_delay=delay or None,
     )
@@ -252,6 +252,6 @@ def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime
     return TypedSearchAttributes(pairs)
 
 
-def _summary(subject: Subject) -> str:
+def summary(kind: str, title: str) -> str:
     """`customer-contract: Master services agreement`; a title, but nobody's name."""
-    return f"{subject.kind}: {subject.title}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")
+    return f"{kind}: {title}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")

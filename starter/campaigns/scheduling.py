@@ -34,6 +34,7 @@ from activities.pace import priority
 from activities.people import Directory, UnknownPerson
 from activities.person import Person
 from activities.rpc_errors import about_the_workflow
+from activities.starting import path
 from activities.store import Home, Store
 from starter.context import Context
 from starter.exits import Refusal
@@ -233,7 +234,7 @@ def _schedule(file: Yearly) -> Schedule:
                     SearchAttributePair(names.REQUESTER, series.owner),
                 ]
             ),
-            static_summary=f"{series.kind}: {series.title}"[:160],
+            static_summary=path.summary(series.kind, series.title),
             priority=priority(series.kind, urgent=False),
         ),
         spec=ScheduleSpec(

@@ -39,6 +39,7 @@ from tests.onboarding.stage import PDF
 from tests.servers import real_server
 from tests.starter.terminal import type_
 from tests.workflows import corpus
+from tests.workflows.stage import is_at_work
 from workflows.campaign.year import Opened, OpeningInput
 from workflows.kinds import Kind
 from workflows.model.campaign import ContentGiven, YearOpened, YearToOpen
@@ -126,11 +127,17 @@ class Waiting:
         except RPCError:
             return None
 
-    async def days_pass(self, days: float) -> None:
-        """Move the clock, a day at a time."""
-        for _ in range(int(days)):
+    async def days_pass(self, days: int) -> None:
+        """Move the clock between moments of rest, a day at a time."""
+        for _ in range(days):
+            await self.at_rest()
             await self.there.env.sleep(timedelta(days=1))
-        await self.there.env.sleep(timedelta(days=days % 1))
+        await self.at_rest()
+
+    async def at_rest(self) -> None:
+        """Until the opening is not at work any more; time stands meanwhile."""
+        while is_at_work(await runs.described(self.there.client, self.handle.id)):
+            pass
 
 
 @asynccontextmanager
@@ -194,10 +201,11 @@ async def test_content_given_without_a_word_is_found_by_the_daily_look(tmp_path:
 async def test_it_gives_up_once_the_next_year_is_nearer_and_says_so(tmp_path: Path) -> None:
     async with opening(tmp_path, record="campaign-opening-given-up") as it:
         ended = await it.handle.result()
-        at = await it.there.env.get_current_time()
+        at = (await it.handle.describe()).close_time
         assert await it.campaign() is None
     assert ended == Opened(year=it.year, campaign=None)
     assert it.told == ["content", "unopened"]
+    assert at is not None
     assert (at - it.opens_at).days == LATE_DAYS_AT_MOST
 
 
