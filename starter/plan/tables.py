@@ -98,7 +98,8 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
     calls = Rows("document", "calls to open", "hours", "calls if nobody acts", "hours", "MB sent", whole=("document",))
     for one in plan.calls:
         opening, whole = f"{one.opening:,}", f"{one.if_nobody_acts:,}"
-        calls.add(one.document, opening, f"{one.opening_hours:g}", whole, f"{one.hours:g}", f"{one.megabytes:,.1f}")
+        hours, all_hours = (f"{hours:g}" if hours else "<0.01" for hours in (one.opening_hours, one.hours))
+        calls.add(one.document, opening, hours, whole, all_hours, f"{one.megabytes:,.1f}")
     yield calls
 
 
