@@ -50,6 +50,7 @@ def request_of(
         requester=campaign.requester,
         people=(signer,),
         lock_screen=campaign.lock_screen,
+        in_person=True,
     )
     digest = member.fingerprint(fingerprint)
     request = SignatureRequest(brief=brief, policy=campaign.asking, due=member.due, fingerprint=digest)

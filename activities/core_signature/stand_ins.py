@@ -31,7 +31,7 @@ class StandIns:
         """Whom to ask when some signers are absent at this instant; without one, nobody is taken for absent."""
 
         def present(person: Person) -> bool:
-            return now is None or not person.absent_at(now)
+            return now is None or brief.in_person or not person.absent_at(now)
 
         return Cast(brief, people, await self._find(brief, people, present))
 

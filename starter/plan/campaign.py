@@ -4,7 +4,7 @@ Ten thousand people follow the calendar of one of them: of somebody whose workin
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final, NamedTuple, Self
@@ -17,7 +17,6 @@ from activities.campaigns.audience import Member, Row, repeated
 from activities.campaigns.input import PreparedCampaign
 from activities.campaigns.member import request_of
 from activities.core_signature.service import CALLS_ABOUT_BOUNCES, CALLS_TO_CREATE, CALLS_TO_READ
-from activities.core_signature.stand_ins import StandIns
 from activities.people import Company
 from activities.person import Person, Reachable, SignersFile
 from activities.push.mail import CALLS_TO_MAIL_AGAIN
@@ -28,7 +27,6 @@ from workflows.campaign.course import Course
 from workflows.follow_up.stages import Stage, is_nudge
 from workflows.model.base import Model
 from workflows.model.planning import MomentKind
-from workflows.signature.inputs import SignatureRequest
 
 OPENS: Final = "opens"
 DUE: Final = "due"
@@ -49,7 +47,7 @@ class SaidRow(Model):
 class Who(Model):
     """Who would be asked; `by_mail` are those without a living device, whom Core Signature mails instead.
 
-    `errors` cannot be asked; `not_reached` are away, so that nobody reminds them, or somebody else would be asked.
+    `errors` cannot be asked; `not_reached` are away until it has closed, so that nobody reminds them.
     """
 
     rows: int
@@ -118,7 +116,7 @@ async def plan(
         opens_at=audience.opens_at,
         due=campaign.due,
         closes_at=audience.closes_at,
-        who=await audience.who(prepared, directory),
+        who=await audience.who(directory),
         like=typical.row.person if typical else None,
         alike=alike,
         lines=tuple(line_of(one, there) for one in happenings),
@@ -188,7 +186,7 @@ class _Audience:
     def _absences(self, one: _Asked) -> list[tuple[datetime, datetime]]:
         return [(begin, end) for begin, end in one.person.absences if begin < self.closes_at and end > self.opens_at]
 
-    async def who(self, prepared: PreparedCampaign, directory: Company) -> Who:
+    async def who(self, directory: Company) -> Who:
         managers = await directory.places({one.row.manager for one in self.asked if one.row.manager})
         return Who(
             rows=len(self.rows),
@@ -197,37 +195,22 @@ class _Audience:
             by_mail=self.by_mail,
             managers=len(managers),
             errors=tuple(SaidRow(row=one.number, person=one.person, says=one.says) for one in self.rows if one.says),
-            not_reached=tuple([one async for one in self._unreached(prepared, directory)]),
+            not_reached=tuple(self._away()),
         )
 
-    async def _unreached(self, prepared: PreparedCampaign, directory: Company) -> AsyncIterator[SaidRow]:
-        """Whoever is away the whole time, and those in whose place somebody else would be asked."""
+    def _away(self) -> Iterator[SaidRow]:
         for one in self.asked:
-            spans = [span for span in self._absences(one) if span[0] <= self.opens_at]
-            for _, end in spans:
-                if other := await self._in_place_of(one, prepared, directory):
-                    says = f"is away at the opening: {other} would be asked, and nobody acknowledges for somebody else"
-                elif end >= self.closes_at:
+            for begin, end in self._absences(one):
+                if begin <= self.opens_at and end >= self.closes_at:
                     last = end.astimezone(one.person.tz).date()
                     says = f"is away until {last}, when it has closed: nobody reminds them"
-                else:
-                    continue
-                yield SaidRow(row=one.row.number, person=one.person.id, says=says)
-
-    async def _in_place_of(self, one: _Asked, prepared: PreparedCampaign, directory: Company) -> str | None:
-        brief = _request(one, prepared).brief
-        cast = await StandIns(directory).at_sending(brief, {one.person.id: one.person}, self.opens_at)
-        return next((other.id for other in cast.stand_ins.values()), None)
-
-
-def _request(one: _Asked, prepared: PreparedCampaign) -> SignatureRequest:
-    given, member = prepared.given, Member(one.row, prepared.given.campaign.due)
-    return request_of(given.campaign, given.fingerprint, member, one.full).given
+                    yield SaidRow(row=one.row.number, person=one.person.id, says=says)
 
 
 async def _heard(one: _Asked, prepared: PreparedCampaign, directory: Company, at: datetime) -> list[Happening]:
     """What somebody would hear who never acts; its end is the campaign's to tell."""
-    request = _request(one, prepared)
+    given, member = prepared.given, Member(one.row, prepared.given.campaign.due)
+    request = request_of(given.campaign, given.fingerprint, member, one.full).given
     known = PlannedDirectory(directory, SignersFile.of([one.full]))
     _, happened = await DryRun(request, at, known, {}).play()
     due_at = (await DryRun(request, at, known, {}).first_agenda()).due_at

@@ -52,12 +52,12 @@ async def test_a_dead_phone_is_none_and_who_is_away_the_whole_time_is_not_reache
     ]
 
 
-async def test_whose_delegate_would_be_asked_is_named_for_nobody_acknowledges_for_somebody_else(tmp_path: Path) -> None:
+async def test_who_is_away_at_the_opening_is_asked_all_the_same_and_no_delegate_of_theirs(tmp_path: Path) -> None:
     away = {"absent": [{"from": "2026-11-20", "until": "2026-12-03"}], "delegate": "ada"}
-    plan = await planned(Company(tmp_path, [*staff("ada"), *staff("bo", **away)[2:]]), a_file())
-    assert [(one.person, one.says) for one in plan.who.not_reached] == [
-        ("bo", "is away at the opening: ada would be asked, and nobody acknowledges for somebody else")
-    ]
+    listed = a_file(audience={"people": ["bo"]})
+    plan = await planned(Company(tmp_path, [*staff("ada"), *staff("bo", **away)[2:]]), listed)
+    assert (plan.who.asked, plan.who.not_reached, plan.like) == (1, (), "bo")
+    assert {line.to for line in plan.lines if line.stage.startswith(("ready", "reminder", "warning"))} == {"bo"}
 
 
 async def test_the_calendar_has_every_step_of_somebody_who_never_acts(tmp_path: Path) -> None:

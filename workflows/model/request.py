@@ -41,6 +41,8 @@ class Brief(Subject):
     document: Document
     message: str | None = None
     """What the requester writes to the signers, by its reference: the text is in the store."""
+    in_person: bool = False
+    """Nobody is asked in somebody's place who is absent when it is sent: they acknowledge for themselves."""
 
     @property
     def subject(self) -> Subject:

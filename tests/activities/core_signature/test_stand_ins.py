@@ -92,6 +92,14 @@ async def test_the_first_delegate_who_is_there_is_asked_from_the_start(
     assert addresses(sandbox) == [f"{asked}@x.test"]
 
 
+async def test_nobody_stands_in_for_who_acknowledges_in_person(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+) -> None:
+    in_person = asking(request_brief, "chair").replace(in_person=True)
+    await act(service.create, CreateOrder(brief=in_person, now=FIRST_DAY))
+    assert addresses(sandbox) == ["chair@x.test"]
+
+
 async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
 ) -> None:
