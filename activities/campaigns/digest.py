@@ -5,17 +5,19 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
 from activities.campaigns.standing import Line
 from activities.people import Company
 from workflows.follow_up.stages import Stage
 from workflows.model.campaign import Campaign
-from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction
+from workflows.model.notices import Delivery, Notice, NoticeAction
 from workflows.names import notice_key
 from workflows.ports import PushService
 
 AT_ONCE: Final = 50
 """Managers that one delivery tells."""
-Tell = PushService
 
 
 class Missing(NamedTuple):
@@ -51,9 +53,17 @@ def _notice(campaign: Campaign, stage: str, person: str) -> Notice:
     return Notice(key=notice_key(campaign.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN)
 
 
-async def told(push: PushService, campaign: Campaign, notices: tuple[Notice, ...], now: datetime) -> DeliveryReport:
-    """Tell some people; phones that were left open are not tried again: tomorrow there is another one."""
-    return await push.deliver(Delivery(subject=campaign.subject, notices=notices, others_told=True, now=now))
+async def told(push: PushService, campaign: Campaign, notices: tuple[Notice, ...], now: datetime) -> int:
+    """Tell some people; how many were tried. What could not be done is not tried again: tomorrow there is another one.
+
+    A push service that is away holds up no campaign, whose requests say what is wrong with it.
+    """
+    try:
+        await push.deliver(Delivery(subject=campaign.subject, notices=notices, others_told=True, now=now))
+    except ApplicationError as failure:
+        activity.logger.warning("nobody told of a campaign", extra={"people": len(notices), "why": failure.type})
+        return 0
+    return len(notices)
 
 
 async def of_directory(directory: Company, managers: Sequence[Missing]) -> list[Missing]:

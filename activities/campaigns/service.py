@@ -15,10 +15,10 @@ from temporalio.service import RPCError
 
 from activities import runs
 from activities.campaigns import digest, rows
-from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Row, repeated
+from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Member, Row, repeated
 from activities.campaigns.outcomes import written
 from activities.campaigns.population import Population, moved
-from activities.campaigns.standing import Line, Standing, counted, lines_of, records_of
+from activities.campaigns.standing import ANOTHERS, Line, Standing, counted, lines_of, records_of
 from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
 from activities.campaigns.walks import STRIDE, Stride, Told, Tour
 from activities.failures import failing_as_application_errors, final_failure, passing_failure
@@ -29,6 +29,7 @@ from activities.person import Reachable, SignersFile
 from activities.rpc_errors import about_the_workflow
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store
 from activities.updates import wish
+from workflows import names
 from workflows.kinds import Kind
 from workflows.model.campaign import (
     Campaign,
@@ -199,8 +200,8 @@ class People(CampaignPeople):
             if begin and activity.is_worker_shutdown():
                 return told, left[begin - 1].manager
             some = left[begin : begin + digest.AT_ONCE]
-            await digest.told(self.push, look.campaign, digest.digests(look.campaign, some, look.day), look.now)
-            told += len(some)
+            notices = digest.digests(look.campaign, some, look.day)
+            told += await digest.told(self.push, look.campaign, notices, look.now)
             activity.heartbeat(some[-1].manager)
         return told, ""
 
@@ -218,9 +219,11 @@ class People(CampaignPeople):
                 says = f"the audience has {len(audience.members):,} people and should have {order.expected:,}"
                 raise final_failure(Code.UNBALANCED, says)
             known = await self._visibility.open_of(order.campaign.id)
-            await asyncio.gather(*map(self._let_go, known.refused))
+            for request in sorted(known.refused):
+                await self._let_go(request)
             lines = [line async for line in self._lines(order, audience, replace(known, refused=frozenset()))]
-            lines = [await self._settled(order, line, known) for line in lines]
+            members = zip(audience.members, lines, strict=True)
+            lines = [await self._settled(order, member, line, known) for member, line in members]
             counts = counted(lines)
             if counts.open:
                 return Tally(counts=counts)
@@ -236,28 +239,30 @@ class People(CampaignPeople):
         closed = Cancellation(actor="countersign", reason="the campaign was closed")
         await wish(self.client, Kind.REQUEST.workflow_id(request), closed, "campaign-closed")
 
-    async def _settled(self, order: Settle, line: Line, known: Open) -> Line:
+    async def _settled(self, order: Settle, member: Member, line: Line, known: Open) -> Line:
         """The line of somebody who has no record: what Temporal knows of each of them, and what that means now."""
         if not line.open:
             return line
-        if line.request not in known.status and (why := await self._why_lost(line, ended=order.ended)):
+        if line.request not in known.status and (why := await self._why_lost(order, member, line)):
             return why
         if order.final:
             return line._replace(status=Standing.FAILED, reason="was still open when the record was made")
         return line
 
-    async def _why_lost(self, line: Line, *, ended: bool) -> Line | None:
+    async def _why_lost(self, order: Settle, member: Member, line: Line) -> Line | None:
         """Visibility may lag, so the workflow itself is looked at; None when it goes on."""
         try:
-            status = (await runs.described(self.client, Kind.REQUEST.workflow_id(line.request))).status
+            found = await runs.described(self.client, Kind.REQUEST.workflow_id(line.request))
         except RPCError as error:
             if not about_the_workflow(error):
                 raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
-            if ended:
+            if order.ended:
                 return line._replace(status=Standing.NOT_STARTED)
             return line._replace(status=Standing.FAILED, reason="there is neither a workflow nor a record of it")
-        if status.broken_off:
-            return line._replace(status=Standing.FAILED, reason=f"its workflow was {status}")
+        if found.status.broken_off:
+            return line._replace(status=Standing.FAILED, reason=f"its workflow was {found.status}")
+        if await found.memo(names.MEMO_FINGERPRINT) != member.fingerprint(order.fingerprint):
+            return line._replace(status=Standing.FAILED, reason=ANOTHERS)
         return None
 
 

@@ -15,6 +15,8 @@ from activities.store import Home, Store
 from workflows.model.campaign import Campaign, Counts
 from workflows.model.subject import Code, Status
 
+ANOTHERS: Final = "another request had its id already"
+"""Why somebody was not asked."""
 AT_ONCE: Final = 500
 """Records that are read at a time."""
 
@@ -142,7 +144,7 @@ _ENDINGS: Final = {
 def _ended(line: Line, record: Mapping[str, Any], fingerprint: str) -> Line:
     """The line of a request that has ended, by its record."""
     if record["fingerprint"] != fingerprint:
-        return line._replace(status=Standing.FAILED, reason="another request had its id already")
+        return line._replace(status=Standing.FAILED, reason=ANOTHERS)
     show = record["show"]
     signer = next((one for one in show["signers"] if one["state"] != "reassigned"), show["signers"][0])
     told = [one for one in show["notifications"] if one["outcome"] == "accepted"]

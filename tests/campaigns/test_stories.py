@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
+from activities.campaigns.audience import Member, Row
+from activities.campaigns.member import request_of
 from activities.campaigns.walks import Stride
+from activities.starting import path
 from tests.campaigns.stage import OWNER, a_file, a_person, campaign, in_days, staff
 from workflows.model.attention import AttentionCode
 from workflows.model.campaign import ChangeKind
@@ -307,3 +311,37 @@ async def test_an_audience_that_is_not_the_one_that_was_frozen_stops_the_campaig
         await it.days_pass(1)
         ended = await it.handle.result()
     assert (ended.outcome, ended.counts.expired) == (Status.DONE, 3)
+
+
+async def test_a_push_service_that_is_away_holds_up_no_campaign(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
+        await it.opened()
+        for person in THREE:
+            await it.signs(person)
+        await it.days_pass(6)
+        it.push.failures = [ApplicationError("revoked", type="unauthorised", non_retryable=True)]
+        await it.days_pass(1)
+        shown = await it.shown()
+        assert (shown.problem, it.push.failures) == (None, [])
+        await it.days_pass(20)
+        assert (await it.handle.result()).outcome is Status.DONE
+    assert [stage for stage in it.told(OWNER) if stage.startswith("progress")] == ["progress-14", "progress-21"]
+
+
+async def test_somebody_whose_id_another_request_has_stands_as_failed(tmp_path: Path) -> None:
+    people = staff(*THREE)
+    async with campaign(tmp_path, a_file(opens="2030-01-01T09:00:00Z"), people) as it:
+        await it.until(lambda shown: shown.says.startswith("Opens"))
+        mine = request_of(it.given.campaign, "0" * 64, Member(Row(1, "bo"), it.given.campaign.due), None)
+        await path.start(it.client, it.company.store, mine)
+        await it.at_rest()
+        await it.env.sleep(it.given.campaign.opens_at - await it.now() + timedelta(minutes=1))
+        await it.until(lambda shown: shown.asked == 3)
+        await it.at_rest()
+        refused = [entry.why for entry in (await it.shown()).timeline if entry.what.startswith("start: seen")]
+        await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
+        ended = await it.handle.result()
+        lines = await it.lines()
+    assert refused == ["1 could not be"]
+    assert ended.counts.failed == 1
+    assert (lines["bo"].status, lines["bo"].reason) == ("failed", "another request had its id already")
