@@ -103,6 +103,10 @@ class Company(Directory, Protocol):
         """Where these people stand; those whom the directory does not have are left out."""
         ...
 
+    async def up_to_date(self) -> None:
+        """Wait until what is told is as of now; `DirectoryFailure` when only an older state can be told."""
+        ...
+
 
 class FileDirectory:
     """The directory in a file (docs/files.md), with what the store knows: dead devices and people in full."""
@@ -148,6 +152,14 @@ class FileDirectory:
         """See `Company`; nobody is made a person for it, so that many cost little."""
         entries = (await self._current()).entries
         return {id: Place.of(entries[id]) for id in ids if id in entries}
+
+    async def up_to_date(self) -> None:
+        """See `Company`; look-ups do not wait so long."""
+        await self._current()
+        if reading := self._reading:
+            await asyncio.wait({reading})
+        if self._faults:
+            raise UnusablePeople(self._faults)
 
     async def named(self, words: str) -> Person | None:
         """The person of this id or e-mail address; None when there is nobody, or more than one."""

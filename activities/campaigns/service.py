@@ -75,6 +75,7 @@ class People(CampaignPeople):
         """See the port."""
         campaign = order.campaign
         with _failing():
+            await self.directory.up_to_date()
             given = await self._given(campaign)
             people = await self._in_full(campaign)
             frozen = await rows.placed(given, people, self.directory)

@@ -1,16 +1,23 @@
 """What goes wrong around a campaign holds up nobody else, and stands in its record."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
 
 from activities import runs
+from activities.campaigns.service import People
 from activities.campaigns.walks import Stride
 from starter.codec import data_converter
-from tests.campaigns.stage import OWNER, a_file, campaign, staff
+from tests.campaigns.stage import OWNER, Company, a_file, a_person, campaign, staff
 from tests.faults.town import eventually
 from tests.servers import real_server
 from workflows.kinds import Kind
-from workflows.model.subject import Status
+from workflows.model.campaign import Order
+from workflows.model.subject import Code, Status
 from workflows.model.wishes import UPDATES, Cancellation
 
 DAY = {"window": "2d", "grace": "0d"}
@@ -70,3 +77,21 @@ async def test_a_campaign_goes_on_in_fresh_histories_and_none_is_long(tmp_path: 
         longest = max([await it.events(run.run_id) for run in listed])
     assert len(listed) > 5
     assert longest < 80
+
+
+async def test_the_audience_is_frozen_from_the_people_file_as_it_is_and_from_no_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere a look-up does not wait for a changed file to be read; who is missing in an audience is not asked."""
+    monkeypatch.setattr("activities.people._PATIENCE", 0.0)
+    company = Company(tmp_path, staff("ada"))
+    given = (await company.prepared(a_file())).given
+    nobody: Any = None
+    people = People(nobody, company.store, company.directory, nobody)
+    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=datetime.now(UTC))
+    company.hires(a_person("newcomer"))
+    assert (await people.freeze(order)).rows == 2
+    company.hires(a_person("latecomer", manager="nobody-here"))
+    with pytest.raises(ApplicationError, match="nobody-here is not in this file") as refused:
+        await people.freeze(order)
+    assert refused.value.type == Code.DIRECTORY

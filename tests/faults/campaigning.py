@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from activities.campaigns.input import PreparedCampaign
 from activities.files.reading import FileText
+from activities.people import UnknownGroup
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from starter.campaigns import composed
@@ -47,10 +48,29 @@ def table(town: Town, name: str, content: str | bytes) -> dict[str, str]:
     return {"file": name}
 
 
+async def known(town: Town, group: str) -> None:
+    """Wait until a group is known here: look-ups wait for a changed people file for a second only."""
+
+    async def probe() -> bool:
+        try:
+            return bool(await town.directory.group(group))
+        except UnknownGroup:
+            return False
+
+    await eventually(probe, _LONG)
+
+
 async def prepared(town: Town, id: str, audience: Mapping[str, Any] | None = None, **more: Any) -> PreparedCampaign:
     """A campaign of a file that was checked; nobody waits for anybody's working hours in it."""
     document = {"file": "contract.pdf", "name": "Code of conduct", "version": "2026.1"}
-    content = {"id": id, "document": document, "audience": audience or {"group": EVERYBODY}, "owner": OWNER}
+    content: dict[str, Any] = {
+        "id": id,
+        "document": document,
+        "audience": audience or {"group": EVERYBODY},
+        "owner": OWNER,
+    }
+    if "group" in content["audience"]:
+        await known(town, content["audience"]["group"])
     file = town.folder.path / "files" / f"{id}.json"
     file.write_text(json.dumps({**content, "window": "14d", "policy": _POLICY, **more}))
     documents: Any = None
