@@ -1,0 +1,164 @@
+"""Campaigns on the real processes: wrong rows, deaths, revoked credentials, a slow provider, many at once."""
+
+import asyncio
+import random
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from activities.campaigns.standing import Standing
+from activities.starting.path import IdTaken
+from tests.faults.campaigning import OWNER, Watch, act, begin, crowd, die_in_turn, ended, picture, table, until
+from tests.faults.evidence import gather_campaign
+from tests.faults.oracle import judge_campaign, most_sends
+from tests.faults.population import PATIENT, colleague
+from tests.faults.town import TEMPORAL, WORKER, Conditions, Town, eventually, ids, town
+from tests.faults.vendor import REQUESTS, SENDS
+from workflows.model.subject import Status
+from workflows.model.wishes import Cancellation
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+URGENT = {**PATIENT, "urgent": True}
+HOUR = timedelta(hours=1)
+WRONG = Cancellation(actor=OWNER, reason="the wrong version")
+
+
+async def test_sixty_people_are_told_once_whoever_dies_while_they_are_asked(shared: Town) -> None:
+    """G2: two workers and the server; then half of them sign, and the record says what the provider has seen."""
+    everybody, dice = crowd(shared, 60, "mortal", "mortals"), random.Random(11)  # noqa: S311  no secret
+    deaths = (WORKER, TEMPORAL, WORKER)
+    await begin(shared, "deaths", {"group": "mortals"})
+    await die_in_turn(shared, deaths, dice, most=1)
+    await Watch(shared).until_told("deaths", len(everybody), within=120)
+    await act(shared, "deaths", everybody[::2])
+    await ended(shared, "deaths", WRONG)
+    asked = await gather_campaign(shared, "deaths", kills=len(deaths))
+    assert judge_campaign(asked) == []
+    assert Counter(line.status for line in asked.lines) == {Standing.ACKNOWLEDGED: 30, Standing.CANCELLED: 30}
+    assert most_sends(asked) <= 1 + len(deaths)
+
+
+async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nobody(shared: Town) -> None:
+    """G1: each stands in the record with its line and its reason, which has nothing in it of what they wrote."""
+    rows = [
+        "person,name,email,zone",
+        "colleague-20,,,",
+        ",Ann,no address,Europe/Amsterdam",
+        ",,bea@us.example,Europe/Amsterdam",
+        "colleague-20,,,",
+        f",{'x' * 5_000_000},cem@us.example,Europe/Amsterdam",
+        "nobody-at-all,,,",
+        "colleague-21,Dot,,",
+        ",Eva,eva@us.example,Europe/Amsterdam",
+        ",Fay,fay@us.example,Europe/Amsterdam",
+        "colleague-22,,,",
+    ]
+    audience = table(shared, "rude.csv", "\n".join(rows))
+    await shared.vendor.arm("400", REQUESTS, method="POST", contains="fay@us.example", times=None)
+    await begin(shared, "rude", audience)
+    await until(shared, "rude", lambda shown: shown.frozen and not shown.next.why.startswith("start"))
+    await eventually(lambda: stand(shared, "rude", failed=1, told=3))
+    lines = (await picture(shared, "rude")).lines
+    reasons = {line.row: line.reason for line in lines if line.status == Standing.ERROR}
+    assert list(reasons) == [3, 4, 5, 6, 7, 8]
+    assert "address" in reasons[3]
+    assert reasons[4] == "needs person, or somebody in full (name missing)"
+    assert reasons[5] == "is in row 2 already"
+    assert reasons[6] == "name: is longer than 10,000 characters"
+    assert reasons[7] == '"nobody-at-all" is not in the directory'
+    assert reasons[8] == "has person and name: either person, or somebody in full"
+    await ended(shared, "rude", WRONG)
+    assert judge_campaign(await gather_campaign(shared, "rude")) == []
+
+
+async def stand(town: Town, id: str, **counts: int) -> bool:
+    """Whether so many stand so."""
+    seen = (await picture(town, id)).shown.counts
+    return {name: getattr(seen, name) for name in counts} == counts
+
+
+async def test_the_same_file_again_asks_nobody_twice_and_another_audience_is_refused(shared: Town) -> None:
+    """G3: 0 duplicates; under the same id nobody else can be asked."""
+    audience = table(shared, "twice.csv", "person\ncolleague-30\ncolleague-31\n")
+    first = await begin(shared, "twice", audience)
+    await Watch(shared).until_told("twice", 2)
+    again = await begin(shared, "twice", audience)
+    assert (first.created, again.created, again.run_id) == (True, False, first.run_id)
+    with pytest.raises(IdTaken, match="twice is the id of another campaign with other content"):
+        await begin(shared, "twice", table(shared, "twice.csv", "person\ncolleague-30\ncolleague-32\n"))
+    await ended(shared, "twice", WRONG)
+    third = await begin(shared, "twice", table(shared, "twice.csv", "person\ncolleague-30\ncolleague-31\n"))
+    assert not third.created
+    asked = await gather_campaign(shared, "twice")
+    assert judge_campaign(asked) == []
+    assert (len(asked.begun), most_sends(asked)) == (2, 1)
+
+
+async def test_push_credentials_that_are_revoked_for_an_hour_at_the_opening_cost_nobody_a_notice(shared: Town) -> None:
+    """Everybody is told once, once the credentials are good again; nobody's document is made twice."""
+    everybody = crowd(shared, 8, "unheard", "unheard")
+    await shared.vendor.arm("401", SENDS, contains="revoked.", times=None)
+    await begin(shared, "revoked", {"group": "unheard"})
+    requests = [f"revoked.{person}" for person in everybody]
+    for request in requests:
+        await shared.until_shown(request, lambda shown: shown.problem, within=60)
+    assert await Watch(shared).told("revoked") == {}
+    await shared.vendor.disarm()
+    await asyncio.gather(*(shared.forward(request, HOUR) for request in requests))
+    await Watch(shared).until_told("revoked", len(everybody), within=60)
+    await ended(shared, "revoked", WRONG)
+    asked = await gather_campaign(shared, "revoked")
+    assert judge_campaign(asked) == []
+    assert most_sends(asked) == 1
+
+
+async def test_two_campaigns_and_ten_urgent_requests_at_once_are_all_told_once(shared: Town) -> None:
+    """Those who are in both are asked by each."""
+    everybody = crowd(shared, 20, "busy", "busy")
+    names, watch = list(ids("at-once", 10)), Watch(shared)
+    await asyncio.gather(
+        begin(shared, "first", {"group": "busy"}),
+        begin(shared, "second", {"group": "busy"}),
+        *(shared.ask(name, colleague(number), policy=URGENT) for number, name in enumerate(names)),
+    )
+    for name in names:
+        await watch.until_told(name, within=60)
+    for id in ("first", "second"):
+        await watch.until_told(id, len(everybody), within=60)
+        await ended(shared, id, WRONG)
+        asked = await gather_campaign(shared, id)
+        assert judge_campaign(asked) == []
+        assert most_sends(asked) == 1
+
+
+async def test_at_one_call_a_second_what_is_urgent_overtakes_the_campaign(tmp_path: Path) -> None:
+    """G5: told long before everybody is; a campaign takes as long as the provider lets it."""
+    slow = Conditions(ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": "1"})
+    async with town(tmp_path / "data", slow) as it:
+        everybody, watch = crowd(it, 60), Watch(it)
+        await begin(it, "conduct")
+        await eventually(lambda: it.vendor.ledger("request_created"))
+        await it.ask("urgent", colleague(1), policy=URGENT)
+        await watch.until_told("urgent", within=60)
+        made = await it.vendor.ledger("request_created")
+        assert len(made) < len(everybody) / 2
+
+
+async def test_a_people_file_that_is_edited_during_the_opening_changes_nothing_of_whom_it_asks(shared: Town) -> None:
+    """Frozen is frozen: newcomers wait for the daily look, and a faulty file for its last good state."""
+    everybody = crowd(shared, 40, "frozen", "frozen")
+    before = shared.people.read_text()
+    await begin(shared, "edited", {"group": "frozen"})
+    await until(shared, "edited", lambda shown: shown.frozen)
+    crowd(shared, 5, "newcomer", "frozen")
+    shared.people.write_text(shared.people.read_text().replace("Europe/Amsterdam", "Europe/Amstredam", 1))
+    told = await Watch(shared).until_told("edited", len(everybody), within=60)
+    shared.people.write_text(before)
+    assert set(told) == {f"edited.{person}" for person in everybody}
+    await ended(shared, "edited", WRONG)
+    asked = await gather_campaign(shared, "edited")
+    assert judge_campaign(asked) == []
+    assert asked.shown.status is Status.CANCELLED
