@@ -85,7 +85,9 @@ async def start_raw(client: Client, requests: Sequence[SignatureRequest], parent
 async def waiting(client: Client) -> AsyncIterator[int]:
     """A worker for the least workflow, in a process of its own; its number."""
     address = client.service_client.config.target_host
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench.campaign_floor", address)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.campaign_floor", address, stdout=asyncio.subprocess.DEVNULL
+    )
     try:
         yield process.pid
     finally:
