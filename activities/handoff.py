@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.campaigns.next_one import remind_of_next
 from activities.downstream import Downstream
 from activities.failures import failing_as_application_errors
 from activities.in_turn import Pace, Turns, unbroken
@@ -26,7 +27,7 @@ from workflows.model.planning import Reason
 from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch, SettledRecord
 from workflows.model.settlement import AnyEnded, HandoffCall, HandoffReport, HandoffResult
-from workflows.model.subject import Subject
+from workflows.model.subject import Status, Subject
 from workflows.model.views import RequestShow
 from workflows.names import handoff_key, notice_key
 from workflows.ports import Handoff, PushService
@@ -72,6 +73,8 @@ class Fanout(Handoff):
             await keep(self._store, batch.subject.workflow_id, batch.page)
             if batch.record is not None:
                 await self._write(Home.of(batch.subject.workflow_id), batch.record)
+                if batch.subject.type is Kind.REQUEST and batch.settled.outcome is Status.SIGNED:
+                    await remind_of_next(self._temporal, batch.subject)
         link = self._document_url(batch.document) if batch.document else None
         settled = batch.settled if batch.settled.link else batch.settled.replace(link=link)
         turns = Turns(self._pace)

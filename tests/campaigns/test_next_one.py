@@ -1,0 +1,69 @@
+"""Whoever has acknowledged in one campaign is reminded of the other that waits for them, once."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.starting import path
+from tests.campaigns.stage import Campaigns, a_file, campaign, staff
+from tests.faults.town import eventually
+from tests.servers import real_server
+from workflows import names
+from workflows.model.subject import Status
+
+pytestmark = pytest.mark.real_server
+_GLANCE = 0.2
+
+
+async def second(it: Campaigns) -> None:
+    """Start another campaign of the same people, and wait until it waits for ada."""
+    prepared = await it.company.prepared(a_file(id="security"), await it.now())
+    await path.start(it.client, it.company.store, prepared)
+    waits = f"{names.WAITING_FOR.name} = 'ada' AND {names.PARENT.name} STARTS_WITH 'acknowledgement-campaign:'"
+
+    async def waiting() -> bool:
+        return (await it.client.count_workflows(waits)).count == 2
+
+    assert await eventually(waiting)
+
+
+def reminded(it: Campaigns) -> list[tuple[str, str]]:
+    """The reminders that somebody asked for: of which request, and to whom."""
+    return [
+        (delivery.subject.id, notice.person)
+        for delivery in it.push.deliveries
+        for notice in delivery.notices
+        if notice.stage.startswith("reminder-manual")
+    ]
+
+
+async def test_the_other_campaign_reminds_whoever_has_acknowledged_once_and_nobody_else(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff("ada", "bo"), server=real_server("--log-level", "error")) as it:
+        await it.opened()
+        # Of the second one she did not hear: within the hour nobody is reminded.
+        it.push.without_phone.append("ada")
+        await second(it)
+        it.push.without_phone.clear()
+        await it.signs("ada")
+        assert await eventually(lambda: _told(it))
+        await it.signs("bo")
+        await it.at_rest()
+        assert reminded(it) == [("security.ada", "ada")], "bo had heard of both within the hour"
+
+
+async def test_whoever_declines_is_reminded_of_nothing(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(), staff("ada"), server=real_server("--log-level", "error")) as it:
+        await it.opened()
+        it.push.without_phone.append("ada")
+        await second(it)
+        it.push.without_phone.clear()
+        await it.signs("ada", Status.DECLINED)
+        await it.at_rest()
+        assert reminded(it) == []
+
+
+async def _told(it: Campaigns) -> Any:
+    await asyncio.sleep(_GLANCE)
+    return reminded(it)
