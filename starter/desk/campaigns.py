@@ -38,10 +38,9 @@ from workflows.model.wishes import ReminderNow
 
 PICTURES_AT_MOST: Final = 2
 """Campaigns whose people are remembered for some seconds, for whoever looks next."""
-PICTURE_SECONDS: Final = 15.0
+PICTURE_SECONDS: Final = 10.0
 CHARTS_AT_MOST: Final = 20
 """Charts, each in a language, that are remembered."""
-CHART_SECONDS: Final = 30.0
 DEPARTMENTS_AT_MOST: Final = 50
 """Departments of one page; the others are counted."""
 REMINDED_AT_ONCE: Final = 10
@@ -95,7 +94,7 @@ class Campaigns:
         self._send = send
         self._mine = Mine(room.context.store)
         self._pictures = RecentLooks(self._picture, seconds, PICTURES_AT_MOST, fresh=PICTURE_SECONDS)
-        self._charts = RecentLooks(self._drawn, seconds, CHARTS_AT_MOST, fresh=CHART_SECONDS)
+        self._charts = RecentLooks(self._drawn, seconds, CHARTS_AT_MOST, fresh=PICTURE_SECONDS)
 
     def routes(self) -> list[BaseRoute]:
         """Where it is."""
@@ -216,7 +215,7 @@ class Campaigns:
         departments = _departments(seen.people.lines) if shown else []
         asked = f"{visitor.reader.language.code} {Kind.CAMPAIGN.workflow_id(seen.shown.id)}"
         return {
-            "chart": await self._charts(asked, asked) if shown else "",
+            "chart": await self._charts(f"{asked} {shown.counted_at}", asked) if shown else "",
             "counts": _counts(shown.counts, visitor) if shown else [],
             "as_of": visitor.reader.moment(shown.counted_at) if shown and shown.counted_at else "",
             "departments": departments[:DEPARTMENTS_AT_MOST],
