@@ -1,10 +1,13 @@
 """The README's pictures, taken of a stack in the middle and at the end of the example's life: `make pictures`."""
 
 import asyncio
+import hashlib
+import random
 import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +17,17 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
+from activities.campaigns.standing import Line, Standing, counted
+from starter.campaigns import report
+from starter.campaigns.report import Report
 from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract
 from tests.browser.phone import Phone
 from tests.browser.test_desk import come_in
 from tests.faults.town import eventually
 from tests.stack.laptop import Laptop, running
+from workflows.model.subject import Status
+from workflows.model.views import CampaignShow
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
 OFFICER: Final = "operating-officer"
@@ -27,11 +35,14 @@ _PHONE: Final = (390, 640)
 _DESK: Final = (1700, 1900)
 _WIDE_DESK: Final = (1900, 1000)
 _SCREEN: Final = (1440, 700)
+_TALL: Final = (1000, 1180)
 _TERMINAL: Final = (760, 900)
 _COLUMNS: Final = 80
 _SHARP: Final = 2
 _LEGIBLE: Final = 1.15
 _MOST_STEPS: Final = 7
+_SHARE: Final = 0.93
+"""Of those who acknowledge."""
 _TERMINAL_PAGE: Final = """<!doctype html>
 <style>
   body {{ margin: 0 }}
@@ -152,6 +163,77 @@ async def onboard(laptop: Laptop, browser: Browser) -> None:
         await page.screenshot(path=FOLDER / "desk-onboarding.png")
 
 
+async def campaign(laptop: Laptop, browser: Browser) -> None:
+    """What somebody is asked to acknowledge, the campaign before its owner, and the record of a larger one."""
+    await asyncio.to_thread(laptop.answer, "campaign", "start", str(laptop.folder / "example" / "conduct.yaml"))
+
+    async def told() -> Any:
+        counts = (await asyncio.to_thread(laptop.answer, "campaign", "show", "conduct"))["counts"]
+        return counts["told"] == sum(counts.values())
+
+    assert await eventually(told)
+    for person in ("account-executive", OFFICER, "operations-desk"):
+        async with screen(browser, _PHONE, _SHARP) as page:
+            phone = Phone(page, laptop.addresses["sandbox"])
+            await phone.inbox(person)
+            await phone.notice("Code of conduct").first.click()
+            await expect(phone.button("Read and sign")).to_be_visible()
+            await page.screenshot(path=FOLDER / "acknowledge.png")
+            await phone.button("Read and sign").click()
+            await phone.button("Sign").click()
+            await expect(phone.heading("You have signed")).to_be_visible()
+    async with screen(browser, _TALL) as page:
+        await come_in(Phone(page, laptop.addresses["sandbox"]), laptop, "hr-desk")
+        await page.goto(f"{laptop.addresses['receiver']}/desk/campaigns/conduct")
+        await expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+        await page.screenshot(path=FOLDER / "desk-campaign.png")
+    with tempfile.TemporaryDirectory() as folder:
+        record = Path(folder) / "record.html"
+        report.FORMS[".html"](record, a_record())
+        async with screen(browser, _TALL) as page:
+            await page.goto(record.as_uri())
+            await page.screenshot(path=FOLDER / "campaign-report.png")
+
+
+def a_record() -> Report:
+    """180 people of five departments, of whom some acknowledge at once and others with each reminder."""
+    chance, opens = random.Random(3), datetime(2026, 12, 1, 8, tzinfo=UTC)  # noqa: S311  nothing secret
+    shown = CampaignShow(
+        id="conduct-2026",
+        kind="code-of-conduct",
+        status=Status.DONE_WITH_ERRORS,
+        requester="compliance-desk",
+        title="Code of conduct",
+        version="2026.1",
+        effective=opens.date(),
+        approver="chair",
+        opens_at=opens,
+        due=date(2026, 12, 15),
+        due_at=datetime(2026, 12, 16, 12, tzinfo=UTC),
+        closes_at=datetime(2026, 12, 23, 12, tzinfo=UTC),
+        outcomes=hashlib.sha256(b"outcomes").hexdigest(),
+    )
+    lines = [_somebody(number, shown, chance) for number in range(1, 181)]
+    return Report(shown, report.head_of(shown), counted(lines), None, (), lines)
+
+
+def _somebody(number: int, shown: CampaignShow, chance: random.Random) -> Line:
+    department = ("Finance", "Legal", "Operations", "Sales", "Support")[number % 5]
+    person, told = f"employee-{number:03d}", shown.opens_at.isoformat()
+    line = Line(
+        number, person, f"{shown.id}.{person}", "", told, department=department, manager=f"{department.lower()}-lead"
+    )
+    line = line._replace(due=shown.due.isoformat())
+    if chance.random() < _SHARE:
+        days = chance.choice((0, 0, 0, 0, 1, 1, 1, 3, 3, 3, 4, 6, 6, 7, 9, 9, 12, 13, 13, 14, 14, 16, 18))
+        at = shown.opens_at + timedelta(days=days, hours=chance.triangular(0.2, 9, 1.5))
+        late = at.date() > shown.due
+        status = Standing.LATE if late else Standing.ACKNOWLEDGED
+        return line._replace(status=status, signed_at=at.isoformat(), late=late, reminders=min(5, days // 3))
+    status = chance.choice((Standing.DECLINED, Standing.EXPIRED, Standing.EXEMPT, Standing.FAILED))
+    return line._replace(status=status, reminders=5)
+
+
 def terminal(output: str) -> str:
     """A page that looks like the terminal that printed this."""
     console = Console(record=True, width=_COLUMNS + 2, file=StringIO(), color_system="truecolor", force_terminal=True)
@@ -203,6 +285,7 @@ async def main(path: str) -> None:
             await contract.shown(lambda it: it["notifications"])
             await take(contract, browser)
             await onboard(laptop, browser)
+            await campaign(laptop, browser)
     for picture in sorted(FOLDER.glob("*.png")):
         print(f"{picture.stat().st_size // 1024:>5} kB  {picture.name}")
 
