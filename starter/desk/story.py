@@ -90,6 +90,19 @@ _PATTERNS: Final = (
     (re.compile(r"decided: replace (?P<part>.+)"), phrase("{who} has {part} replaced")),
     (re.compile(r"decided: waive (?P<part>.+)"), phrase("{who} goes on without {part}")),
     (re.compile(r"decided: stop (?P<part>.+)"), phrase("{who} stops it because of {part}")),
+    (re.compile(r"audience of (?P<count>\d+) frozen"), phrase("The audience is frozen: {count}")),
+    (re.compile(r"start: seen to (?P<count>\d+)"), phrase("Asked: {count}")),
+    (re.compile(r"end: seen to (?P<count>\d+)"), phrase("Requests that were ended: {count}")),
+    (re.compile(r"extend: seen to (?P<count>\d+)"), phrase("Requests that are open longer: {count}")),
+    (re.compile(r"exemption asked for: (?P<whom>\S+)"), phrase("{who} wants {whom} to be exempt")),
+    (re.compile(r"later end asked for: (?P<when>.+)"), phrase("{who} wants it to be open until {when}")),
+    (re.compile(r"retry asked for"), phrase("{who} wants those asked again who could not be asked")),
+    (re.compile(r"(?:exemption|later end|retry) refused"), phrase("A change of the audience was not possible")),
+    (re.compile(r"exempt"), phrase("{who} need not acknowledge")),
+    (re.compile(r"everybody has until (?P<when>.+)"), phrase("Everybody has until {when}")),
+    (re.compile(r"asked again: (?P<count>\d+)"), phrase("Asked again: {count}")),
+    (re.compile(r"joined: (?P<count>\d+)"), phrase("Joined: {count}")),
+    (re.compile(r"left: (?P<count>\d+)"), phrase("Left: {count}")),
     (re.compile(r"problem (?P<code>\S+)"), phrase("Something is in the way ({code})")),
     (re.compile(r"(?P<stage>\S+) put off"), phrase("A notice to {who} was put off")),
     (re.compile(r"(?P<stage>\S+) held back"), phrase("{who} is told later")),
@@ -150,7 +163,7 @@ async def story(shown: Shown, reader: Reader, name: Name) -> tuple[Event, ...]:
 async def _event(entry: TimelineEntry, reader: Reader, name: Name) -> Event:
     words, values, notice = _words(entry)
     say = reader.language.say
-    people = {key: await name(id) for key, id in values.items() if key in ("who", "to")}
+    people = {key: await name(id) for key, id in values.items() if key in ("who", "to", "whom")}
     why = entry.why or ""
     if not entry.said and why in _REASONS:
         why = say(_REASONS[why])

@@ -1,10 +1,14 @@
 """`request list` as it is typed: an empty list says so, and whether anybody is at work."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from activities.store import Store
+from starter.context import Context
 from tests.servers import own_namespace
+from tests.starter.desk.shelf import Shelf, audience
 from tests.starter.terminal import complete, type_
 
 pytestmark = pytest.mark.real_server
@@ -18,8 +22,26 @@ async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path:
     everything = type_("request", "list", **there)
     assert (attention.returncode, attention.stdout) == (0, "Nothing needs attention\n")
     assert attention.stderr.startswith(
-        "worker: nobody works on countersign, countersign-core-signature, countersign-core-signature-urgent: "
+        "worker: nobody works on countersign, countersign-campaigns, countersign-core-signature, "
+        "countersign-core-signature-urgent: "
     )
     assert attention.stderr.count("\n") == 1
     assert (as_json.stdout, as_json.stderr) == ("[]\n", attention.stderr)
     assert (everything.stdout, everything.stderr) == ("No requests\n", attention.stderr)
+
+
+async def test_the_requests_of_a_campaign_are_listed_where_somebody_looks_for_them(
+    tmp_path: Path, dev_server: str
+) -> None:
+    client = await own_namespace(dev_server)
+    there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace, **complete(tmp_path)}
+    shelf = Shelf(Context(client, Store((tmp_path / "shelf").as_uri())), audience("ada", "bo"))
+    await shelf.lay_out()
+
+    def ids(*more: str) -> list[str]:
+        return sorted(line["id"] for line in json.loads(type_("request", "list", "--json", *more, **there).stdout))
+
+    assert ids() == []
+    assert ids("--requester", shelf.owner) == []
+    assert ids("--person", "ada") == ["conduct.ada"]
+    assert ids("--kind", "policy-acknowledgement") == ["conduct.ada", "conduct.bo"]

@@ -35,6 +35,7 @@ from tests.starter.desk.test_lists import titles
 from tests.starter.living import desk_at
 from tests.starter.test_listing import open_request
 from workflows.model.campaign import Counts
+from workflows.model.entries import TimelineEntry
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation, ReminderNow
 
@@ -217,6 +218,45 @@ async def test_the_owner_stops_it_as_other_things_are_stopped(desk: Office) -> N
     [(reference, wish, op)] = desk.wished
     assert (reference, wish) == (CONDUCT, Cancellation(actor=OWNER, reason="Wrong document.", op=op))
     assert "It is being stopped." in text_of(await owner.get(inside(answer)))
+
+
+async def test_what_happened_is_told_in_words(desk: Office) -> None:
+    entries = (
+        TimelineEntry(at=NOW, what="started", who=OWNER),
+        TimelineEntry(at=NOW, what="audience of 5 frozen", why="07b6ac1ea4dc"),
+        TimelineEntry(at=NOW, what="start: seen to 5"),
+        TimelineEntry(at=NOW, what="exemption asked for: engineer", who=OWNER, why="On leave.", said=True),
+        TimelineEntry(at=NOW, what="exempt", who=ENGINEER),
+        TimelineEntry(at=NOW, what="later end asked for: 2026-12-24", who=OWNER),
+        TimelineEntry(at=NOW, what="everybody has until 2026-12-24"),
+        TimelineEntry(at=NOW, what="retry asked for", who=OWNER),
+        TimelineEntry(at=NOW, what="retry refused", why="nobody can be asked who could not be asked before"),
+        TimelineEntry(at=NOW, what="asked again: 2"),
+        TimelineEntry(at=NOW, what="joined: 3"),
+        TimelineEntry(at=NOW, what="left: 1"),
+        TimelineEntry(at=NOW, what="end: seen to 4"),
+        TimelineEntry(at=NOW, what="extend: seen to 4"),
+    )
+    desk.known[CONDUCT] = desk.known[CONDUCT].replace(timeline=entries)
+    desk.pass_(minutes=1)
+    text = text_of(await (await desk.come_in(OWNER)).get("/desk/campaigns/conduct"))
+    for said in (
+        "Owner asked for it",
+        "The audience is frozen: 5 (07b6ac1ea4dc)",
+        "Asked: 5",
+        "Owner wants Engineer to be exempt On leave.",
+        "Engineer need not acknowledge",
+        "Owner wants it to be open until 2026-12-24",
+        "Everybody has until 2026-12-24",
+        "Owner wants those asked again who could not be asked",
+        "A change of the audience was not possible (nobody can be asked who could not be asked before)",
+        "Asked again: 2",
+        "Joined: 3",
+        "Left: 1",
+        "Requests that were ended: 4",
+        "Requests that are open longer: 4",
+    ):
+        assert said in text, said
 
 
 async def test_a_name_that_is_for_no_locked_screen_is_not_told_a_manager(desk: Office) -> None:
