@@ -33,8 +33,8 @@ WALK_SECONDS: Final = 300.0
 AHEAD_AT_MOST: Final = 50
 """Requests of one campaign that wait for Core Signature: more are started as these are made there, at its pace.
 
-What is urgent overtakes what waits in Temporal, and not what a worker has begun: with 200 of them it was told after 53 s
-on a busy laptop, with 50 after 5 s, and the campaign was no slower.
+What is urgent overtakes what waits in Temporal, and not what a worker has begun: with 200 of them it was told after
+53 s on a busy laptop, with 50 after 5 s, and the campaign was no slower.
 """
 AT_ONCE: Final = 25
 """Members that are seen to at the same time; after them the place is told to Temporal."""
