@@ -58,6 +58,10 @@ async def test_the_silent_are_reminded_on_their_own_calendar_and_their_manager_h
         await it.handle.result()
     digests = [stage for stage in it.told("chair") if stage.startswith("digest")]
     assert len(digests) == len(set(digests)) == 9
+    sent = [notice for delivery in it.push.deliveries for notice in delivery.notices]
+    counted = [(one.count, one.overdue) for one in sent if one.stage.startswith("digest")]
+    assert (counted[0], counted[-1]) == ((2, 0), (2, 2)), "how many are missing, and how many of these are overdue"
+    assert {(one.count, one.of) for one in sent if one.stage.startswith("progress")} == {(2, 3)}
     assert [stage.partition("-")[0] for stage in it.told("cas")][4:] == [*["warning"] * 3, *["overdue"] * 2, "settled"]
     assert "ada" not in [person for stage, person in it.push.stages() if stage.startswith("warning")]
     assert [stage for stage in it.told(OWNER) if stage.startswith("progress")] == [
