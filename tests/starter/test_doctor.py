@@ -217,7 +217,8 @@ async def test_a_person_on_call_whom_nobody_knows_would_hear_of_nothing(
 @pytest.mark.real_server
 async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> None:
     client, activities = await own_namespace(dev_server), World().signatures.activities()
-    async with workers(client, World()):
+    walks = Worker(client, task_queue=CAMPAIGN_QUEUE, activities=activities)
+    async with workers(client, World()), walks:
         assert await eventually(lambda: says(client, f"nobody works on {URGENT_SIGNATURE_QUEUE}:"))
         async with Worker(client, task_queue=URGENT_SIGNATURE_QUEUE, activities=activities):
             assert await eventually(lambda: says(client, "1 at work"))
