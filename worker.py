@@ -33,6 +33,7 @@ from activities.planner import PolicyPlanner
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
+from activities.reconciliation import Sweep
 from activities.sign_in.service import SignInMessages
 from activities.store import StoreFailure
 from starter import clients, exits, needs, pace, telemetry
@@ -106,10 +107,11 @@ def activities_of(
     people = People(client, open_clients.store, open_clients.directory, push)
     years = Years(client, open_clients.store, open_clients.directory, policies, secret)
     ours = (planner, push, handoff, sign_in, parts)
+    sweep = Sweep(open_clients.signature, client, open_clients.store)
     return {
         WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
         CAMPAIGN_QUEUE: [*people.activities(), *years.activities()],
-        SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
+        SIGNATURE_QUEUE: [*signature.activities(), *push.activities(), *sweep.activities()],
     }
 
 

@@ -14,7 +14,10 @@ from deploy.folder import DataFolder
 from deploy.processes import Program, RunningProgram, StackFailure
 from deploy.stack import Stack, plan, temporal_binary
 from deploy.versions import make_current
+from starter import settings
+from starter.context import connected
 from starter.exits import Refusal
+from starter.reconciling import ensure_schedule
 
 Say = Callable[[str], None]
 
@@ -93,6 +96,9 @@ class RunningStack:
             address = self.plan.addresses["temporal"]
             version = await make_current(temporal_binary(), address, environment.base(), wanted)
             say(f"{'Current version':<16} {version}")
+        if told := self.plan.addresses.get("env"):
+            async with connected(settings.load(environment=told)) as client:
+                await ensure_schedule(client)
 
     async def _start(self, program: Program, say: Say) -> None:
         began = monotonic()

@@ -24,6 +24,7 @@ def workflows() -> tuple[type[Any], ...]:
     from workflows.campaign.opening import CampaignOpeningWorkflow  # noqa: PLC0415
     from workflows.campaign.workflow import AcknowledgementCampaignWorkflow  # noqa: PLC0415
     from workflows.onboarding.workflow import CustomerOnboardingWorkflow  # noqa: PLC0415
+    from workflows.reconciliation import ReconciliationWorkflow  # noqa: PLC0415
     from workflows.sign_in import SignInWorkflow  # noqa: PLC0415
     from workflows.signature.workflow import SignatureRequestWorkflow  # noqa: PLC0415
     from workflows.task.workflow import TaskWorkflow  # noqa: PLC0415
@@ -35,6 +36,7 @@ def workflows() -> tuple[type[Any], ...]:
         AcknowledgementCampaignWorkflow,
         CampaignOpeningWorkflow,
         SignInWorkflow,
+        ReconciliationWorkflow,
     )
 
 

@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from workflows.names import SEARCH_ATTRIBUTES
 
-_NOT_OURS_TO_MAKE: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
+NOT_OURS_TO_MAKE: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
 
 REPORTED: Final = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 """The server's own; it is set after five workflow tasks that failed in a row, within a minute or two."""
@@ -20,30 +20,31 @@ STUCK: Final = f"ExecutionStatus = 'Running' AND {REPORTED.name} IS NOT NULL"
 
 
 class Made(StrEnum):
-    """What became of one search attribute."""
+    """What became of something that the namespace must have."""
 
     EXISTS = "exists"
     CREATED = "created"
+    MENDED = "mended"
     NOT_PERMITTED = "not permitted"
     OTHER_TYPE = "exists with another type"
     FAILED = "failed"
 
     @property
     def usable(self) -> bool:
-        """Whether workflows can set it now."""
-        return self in (Made.EXISTS, Made.CREATED)
+        """Whether it can be used now."""
+        return self in (Made.EXISTS, Made.CREATED, Made.MENDED)
 
 
 @dataclass(frozen=True)
-class SearchAttributeResult:
-    """One attribute and what became of it; `says` explains what went wrong, and what to do."""
+class SetUp:
+    """Something that was made or found, and what became of it; `says` explains what went wrong, and what to do."""
 
     name: str
     made: Made
     says: str = ""
 
 
-async def ensure_search_attributes(client: Client) -> tuple[SearchAttributeResult, ...]:
+async def ensure_search_attributes(client: Client) -> tuple[SetUp, ...]:
     """Make what is missing in the client's namespace; whatever is there, or may not be made, is a result of its own."""
     existing = await _existing(client)
     return tuple([await _ensured(client, key, existing or {}) for key in SEARCH_ATTRIBUTES])
@@ -67,29 +68,29 @@ async def _existing(client: Client) -> dict[str, int] | None:
             ListSearchAttributesRequest(namespace=client.namespace)
         )
     except RPCError as error:
-        if error.status in _NOT_OURS_TO_MAKE:
+        if error.status in NOT_OURS_TO_MAKE:
             return None
         raise
     return {name: int(kind) for name, kind in answer.custom_attributes.items()}
 
 
-async def _ensured(client: Client, key: SearchAttributeKey[Any], existing: dict[str, int]) -> SearchAttributeResult:
+async def _ensured(client: Client, key: SearchAttributeKey[Any], existing: dict[str, int]) -> SetUp:
     if key.name in existing:
         if existing[key.name] == _type(key):
-            return SearchAttributeResult(key.name, Made.EXISTS)
-        return SearchAttributeResult(key.name, Made.OTHER_TYPE, "use another namespace, or remove the attribute there")
+            return SetUp(key.name, Made.EXISTS)
+        return SetUp(key.name, Made.OTHER_TYPE, "use another namespace, or remove the attribute there")
     wanted = {key.name: IndexedValueType.ValueType(_type(key))}
     request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
     try:
         await client.operator_service.add_search_attributes(request)
     except RPCError as error:
         return _refused(key.name, error)
-    return SearchAttributeResult(key.name, Made.CREATED)
+    return SetUp(key.name, Made.CREATED)
 
 
-def _refused(name: str, error: RPCError) -> SearchAttributeResult:
+def _refused(name: str, error: RPCError) -> SetUp:
     if error.status == RPCStatusCode.ALREADY_EXISTS:
-        return SearchAttributeResult(name, Made.EXISTS)
-    if error.status in _NOT_OURS_TO_MAKE:
-        return SearchAttributeResult(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace")
-    return SearchAttributeResult(name, Made.FAILED, error.message)
+        return SetUp(name, Made.EXISTS)
+    if error.status in NOT_OURS_TO_MAKE:
+        return SetUp(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace")
+    return SetUp(name, Made.FAILED, error.message)

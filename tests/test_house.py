@@ -23,6 +23,7 @@ FLOORS = {
     "workflows/task": {"model", "names", "kinds", "ports", "follow_up", "task"},
     "workflows/signature": {"model", "names", "kinds", "ports", "follow_up", "signature"},
     "workflows/campaign": {"model", "names", "kinds", "ports", "follow_up", "campaign"},
+    "workflows/reconciliation.py": {"model", "names", "kinds", "ports", "follow_up"},
     "workflows/onboarding": {"model", "names", "kinds", "ports", "follow_up", "onboarding"},
 }
 """The arrow inside the first room: what is promised of whatever waits for people knows nothing of signatures."""

@@ -17,6 +17,8 @@ CAMPAIGN_QUEUE: Final = "countersign-campaigns"
 """Activities that walk over the audience of a campaign, each for minutes: nobody else waits behind them."""
 URGENT: Final = 1
 """The priority key of what goes first."""
+BULK: Final = 5
+"""The priority key of what goes last."""
 
 SIGNATURE_REQUEST: Final = "SignatureRequest"
 REQUEST_PREFIX: Final = "signature-request"
@@ -31,6 +33,11 @@ CAMPAIGN_OPENING: Final = "CampaignOpening"
 OPENING_PREFIX: Final = "campaign-opening"
 """What stands before the colon in the id of a yearly campaign's schedule; a workflow that it starts has its id, a dash
 and the instant it was due."""
+RECONCILIATION: Final = "Reconciliation"
+RECONCILIATION_SCHEDULE: Final = "reconciliation"
+"""Id of the schedule; a workflow that it starts has its id, a dash and the instant it was due."""
+RECONCILIATION_NOW: Final = "reconciliation-now"
+"""Workflow id of the sweep that somebody asks for."""
 PROVIDER_EVENT: Final = "provider_event"
 SIGNATURE_SETTLED: Final = "signature_settled"
 TASK_SETTLED: Final = "task_settled"

@@ -29,6 +29,7 @@ from workflows.model.notices import Delivery, DeliveryReport
 from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
 from workflows.model.planning import Agenda, Planning, StandIn, StandInReport
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
+from workflows.model.reconciliation import SweepOrder, Swept
 from workflows.model.records import HandoffBatch
 from workflows.model.settlement import HandoffReport
 from workflows.model.sign_in import SignInOrder, SignInReport
@@ -227,3 +228,16 @@ class CampaignYears(Port):
     @abstractmethod
     async def open(self, asked: YearToOpen) -> YearOpened:
         """Start the year's campaign by the one start path, or recognise it; what cannot be started is said in words."""
+
+
+class EventSweep(Port):
+    """The events of Core Signature, as a list of what callbacks should have told."""
+
+    @asks("sweep_events")
+    @abstractmethod
+    async def sweep(self, order: SweepOrder) -> Swept:
+        """Look at the next pages, tell open requests what they may not have heard, and remember the place.
+
+        May be repeated: a request knows an event again, and what was looked at before the place was remembered is
+        looked at once more.
+        """

@@ -33,8 +33,8 @@ class Urgency(IntEnum):
 
     URGENT = names.URGENT
     ORDINARY = 3
-    BULK = 5
-    """Of a campaign."""
+    BULK = names.BULK
+    """Of a campaign, and of a sweep."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from activities.store.row import Row
 from activities.store.texts import KeptText, Reference
 
 _DEVICE_HASH_LENGTH: Final = 12
+_SWEEP: Final = "sweeps/core-signature.json"
 _ASKED: Final = "asked-"
 _SIGNERS_OF: Final = "signers-"
 _ASKED_NAME_LENGTH: Final = 16
@@ -262,6 +263,14 @@ class Store:
     def quiet(self, of: str, key: str) -> Row:
         """What somebody was told by all parts of an onboarding."""
         return Row(self._objects, f"quiet/{of}/{key}")
+
+    async def sweep_mark(self) -> bytes | None:
+        """How far Core Signature's events were looked at, None before that was ever done."""
+        return await self._objects.read(_SWEEP)
+
+    async def replace_sweep_mark(self, content: bytes) -> None:
+        """Remember how far they were."""
+        await self._objects.replace(_SWEEP, content)
 
     async def serial(self, of: str) -> str:
         """What somebody's sessions, or links, must have in them; empty until they were ended, or renewed, once."""

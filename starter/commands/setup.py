@@ -6,14 +6,16 @@ from starter.context import connected
 from starter.doctor import tables
 from starter.doctor.examination import examine
 from starter.exits import Exit
+from starter.reconciling import ensure_schedule
 from starter.search_attributes import ensure_search_attributes
 from starter.startup import ready
 
 
 async def init(*, json: AsJson = False) -> Exit:
-    """Make the search attributes in the Temporal namespace; may be repeated.
+    """Make the search attributes and the schedule of `countersign reconcile` in the Temporal namespace, or mend them.
 
-    What exists is left alone; what this user may not make is said, with what to do.
+    May be repeated: what exists is left alone, a schedule that was changed is mended; what this user may not make is
+    said, with what to do.
 
     Parameters
     ----------
@@ -21,8 +23,8 @@ async def init(*, json: AsJson = False) -> Exit:
         Print `[{name, made, says}]`.
     """
     async with connected(ready()) as client:
-        results = await ensure_search_attributes(client)
-    answer(results, tables.of_search_attributes(results), as_json=json)
+        results = [*await ensure_search_attributes(client), await ensure_schedule(client)]
+    answer(results, tables.of_set_up(results), as_json=json)
     return Exit.DONE if all(result.made.usable for result in results) else Exit.REFUSED
 
 

@@ -22,6 +22,7 @@ _OF_COUNTERSIGN: Final = {
     "demo": "stack:demo",
     "fast-forward": "clock:fast_forward",
     "stats": "stats:stats",
+    "reconcile": "reconcile:reconcile",
     "init": "setup:init",
     "doctor": "setup:doctor",
     "completion": "completion:completion",

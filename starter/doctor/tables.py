@@ -1,4 +1,4 @@
-"""What people read of the set-up: a line a part, a line a search attribute."""
+"""What people read of the set-up: a line a part, a line for each thing that is made."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,15 +6,15 @@ from typing import Final
 from rich.text import Text
 
 from starter.doctor.health import Examination, Health
-from starter.search_attributes import SearchAttributeResult
+from starter.search_attributes import SetUp
 from starter.terminal import Rows
 
 _MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
 
 
-def of_search_attributes(results: Iterable[SearchAttributeResult]) -> Rows:
-    """One line a search attribute."""
-    table = Rows("search attribute", "", "")
+def of_set_up(results: Iterable[SetUp]) -> Rows:
+    """One line for each thing that the namespace must have."""
+    table = Rows("in the namespace", "", "")
     for result in results:
         table.add(result.name, Text(result.made, "" if result.made.usable else "red"), result.says)
     return table

@@ -15,11 +15,12 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
-from starter import pace
+from starter import pace, reconciling
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.search_attributes import STUCK, missing_search_attributes
 from workflows.names import (
     CAMPAIGN_QUEUE,
+    RECONCILIATION_SCHEDULE,
     SHOW,
     SIGNATURE_QUEUE,
     SIGNATURE_REQUEST,
@@ -64,6 +65,25 @@ async def search_attributes(client: Client) -> Part:
     if missing:
         return wrong("search attributes", f"{', '.join(missing)} missing: run `countersign init`")
     return fine("search attributes", "all there")
+
+
+async def sweeps(client: Client, now: datetime | None = None) -> Part:
+    """Whether what callbacks have missed is looked for, and was lately."""
+    try:
+        found = await reconciling.standing(client)
+    except RPCError as error:
+        return wrong("sweeps", error.message)
+    if found is None:
+        return wrong("sweeps", "nobody looks for events that callbacks have missed: run `countersign init`")
+    if found.paused:
+        return doubtful("sweeps", f"paused: temporal schedule toggle --unpause --schedule-id {RECONCILIATION_SCHEDULE}")
+    if found.last is None:
+        return fine("sweeps", f"the first begins within {reconciling.EVERY.seconds // 60} minutes")
+    ago = (now or datetime.now(UTC)) - found.last
+    minutes = f"the last began {ago.total_seconds() / 60:.0f} minutes ago"
+    if found.failed:
+        return doubtful("sweeps", f"{minutes} and was given up: the Web UI says why; the next one goes on from there")
+    return fine("sweeps", minutes) if ago < 3 * reconciling.EVERY else doubtful("sweeps", minutes)
 
 
 async def worker(client: Client, now: datetime | None = None) -> Part:

@@ -13,6 +13,7 @@ from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.model.records import SettledRecord
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.ports import Port
+from workflows.reconciliation import ReconciliationWorkflow
 from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow
 
@@ -74,6 +75,7 @@ def _methods() -> Iterator[Any]:
         CustomerOnboardingWorkflow,
         AcknowledgementCampaignWorkflow,
         CampaignOpeningWorkflow,
+        ReconciliationWorkflow,
     ):
         messages = workflow._Definition.must_from_class(followed_up)
         yield messages.run_fn

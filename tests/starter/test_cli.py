@@ -62,6 +62,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         *(f"onboard {word}" for word in OF_ONBOARD),
         "people sign-out",
         "person show",
+        "reconcile",
         "request answer",
         "request cancel",
         "request delegate",

@@ -18,6 +18,7 @@ from workflows.campaign.inputs import CampaignInput
 from workflows.campaign.year import OpeningInput
 from workflows.model.campaign import ContentGiven
 from workflows.model.provider import ProviderEvent
+from workflows.model.reconciliation import Reconciliation
 from workflows.model.settlement import Settled, SettledTask
 from workflows.names import (
     CAMPAIGN,
@@ -25,6 +26,7 @@ from workflows.names import (
     CONTENT_GIVEN,
     CUSTOMER_ONBOARDING,
     PROVIDER_EVENT,
+    RECONCILIATION,
     SIGNATURE_REQUEST,
     SIGNATURE_SETTLED,
     TASK,
@@ -41,6 +43,7 @@ INPUTS: dict[str, Any] = {
     CUSTOMER_ONBOARDING: OnboardingInput,
     CAMPAIGN: CampaignInput,
     CAMPAIGN_OPENING: OpeningInput,
+    RECONCILIATION: Reconciliation,
 }
 SIGNALS = {
     PROVIDER_EVENT: ProviderEvent,

@@ -15,6 +15,8 @@ def test_names_are_pinned() -> None:
     assert (names.SIGNATURE_REQUEST, names.PROVIDER_EVENT) == ("SignatureRequest", "provider_event")
     assert names.ACKNOWLEDGEMENT_CAMPAIGN == "acknowledgement-campaign"
     assert (names.CAMPAIGN_OPENING, names.OPENING_PREFIX) == ("CampaignOpening", "campaign-opening")
+    assert (names.RECONCILIATION, names.RECONCILIATION_SCHEDULE) == ("Reconciliation", "reconciliation")
+    assert (names.RECONCILIATION_NOW, names.BULK) == ("reconciliation-now", 5)
     assert names.CONTENT_GIVEN == "content_given"
     assert (names.SIGNATURE_SETTLED, names.SHOW, names.PLANNING) == ("signature_settled", "show", "planning")
     assert (names.CANCEL, names.REMIND, names.DELEGATE, names.EXTEND) == ("cancel", "remind", "delegate", "extend")
@@ -41,5 +43,5 @@ def test_activity_names_are_pinned() -> None:
         "deliver_notices", "plan_agenda", "look_at_stand_in", "hand_off", "send_sign_in",
             "start_parts", "look_at_parts", "end_parts",
             "freeze_audience", "walk_audience", "change_audience", "look_at_audience", "settle_audience",
-            "look_at_year", "open_year",
+            "look_at_year", "open_year", "sweep_events",
     }  # fmt: skip

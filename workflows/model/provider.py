@@ -1,5 +1,7 @@
 """What Core Signature is asked, and what it says."""
 
+from typing import Final
+
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
@@ -40,6 +42,12 @@ class DocumentSeen(Model):
     """Creation: signers who are absent, and the delegates who were asked from the start."""
     mails_endings: bool = True
     """Whether Core Signature itself mails everybody of the ending, with the copy."""
+
+
+WITHOUT_EFFECT: Final = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
+"""Events that change nothing here (docs/core-signature.md, Events); each that is read costs two billable actions."""
+FINAL: Final = ("signed", "declined", "cancelled", "expired", "convert_error", "sending_error")
+"""Events after which nothing more happens to the document."""
 
 
 class ProviderEvent(Model):

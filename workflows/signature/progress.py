@@ -14,7 +14,7 @@ from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import Reassignment, TimelineEntry
 from workflows.model.notices import NoticeAction
 from workflows.model.planning import EscalationReason, Reason
-from workflows.model.provider import DocumentSeen, ProviderEvent
+from workflows.model.provider import WITHOUT_EFFECT, DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.model.wishes import Problem
@@ -24,8 +24,6 @@ _EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
 _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """What a document that was converting until now has not passed through sending for: nobody was asked yet."""
-_WITHOUT_EFFECT = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
-"""Events that change nothing here (docs/core-signature.md, Events); each that is read costs two billable actions."""
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
@@ -143,7 +141,7 @@ class Progress(FollowUp):
 
     def notify_of(self, event: ProviderEvent) -> Self:
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
-        if event.id in self.events_seen or self.recorded or event.type in _WITHOUT_EFFECT:
+        if event.id in self.events_seen or self.recorded or event.type in WITHOUT_EFFECT:
             return self
         return self.replace(events_seen=(*self.events_seen, event.id)[-_EVENTS_REMEMBERED:], unread=True)
 

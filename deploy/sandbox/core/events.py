@@ -28,7 +28,7 @@ class EventsApi:
         return [Route("/events/", self.collection), Route("/events/{uuid}/", self.item)]
 
     async def collection(self, request: Request) -> Response:
-        """GET a list, filtered by `FILTERS` and `delivered`."""
+        """GET a list, filtered by `FILTERS` and `delivered`; a new event is on it after the lag of lists."""
         return JSONResponse(page(request, self._world.views, self._found(request), self._world.views.event))
 
     async def item(self, request: Request) -> Response:
@@ -45,7 +45,9 @@ class EventsApi:
             wanted["delivered"] = query["delivered"].lower()
         events = self._world.memory.events
         pool = events.where(wanted["document"]) if "document" in wanted else list(events)
-        return [event for event in reversed(pool) if all(_text(event, name) == wanted[name] for name in wanted)]
+        shown_until = self._world.settings.clock() - self._world.settings.list_lag
+        listed = [event for event in reversed(pool) if event.timestamp <= shown_until]
+        return [event for event in listed if all(_text(event, name) == wanted[name] for name in wanted)]
 
 
 def _text(event: Event, field: str) -> str:

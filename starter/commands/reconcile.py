@@ -1,0 +1,61 @@
+"""`countersign reconcile`: look now whether any request has missed something that Core Signature knows."""
+
+import sys
+from datetime import datetime
+
+from rich.console import Group
+from rich.progress import Progress
+from rich.text import Text
+
+from starter.commands.arguments import AsJson
+from starter.commands.printing import answer
+from starter.context import connected
+from starter.reconciling import sweep_now
+from starter.startup import ready
+from starter.terminal import Instant, Rows, Terminal
+from workflows.model.reconciliation import Swept
+
+
+async def reconcile(*, json: AsJson = False) -> None:
+    """Look through Core Signature's events for what requests have missed, and tell them; every five minutes it is done
+    by itself (`countersign init` makes the schedule).
+
+    Parameters
+    ----------
+    json
+        Print `{pages, events, told, mended[{request, event, at}], unnamed, until, reached, over}`.
+    """
+    quiet = json or not sys.stderr.isatty()
+    async with connected(ready()) as client:
+        with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet) as bar:
+            task, first = bar.add_task("looking at events", total=None), list[datetime]()
+
+            def seen(swept: Swept) -> None:
+                # How far back it goes is known as a time: from the newest event to where the last sweep came.
+                if swept.reached and swept.until:
+                    first.append(swept.reached)
+                    bar.update(
+                        task,
+                        description=f"{swept.events:,} events, {swept.told:,} requests told",
+                        total=max(1.0, (first[0] - swept.until).total_seconds()),
+                        completed=(first[0] - swept.reached).total_seconds(),
+                    )
+
+            swept = await sweep_now(client, seen)
+    answer(swept, _told(swept), as_json=json)
+
+
+def _told(swept: Swept) -> Group:
+    table = Rows("request", "missed", "at", whole=("request",))
+    for one in swept.mended:
+        table.add(one.request, one.event, Instant(one.at))
+    events = f"{swept.events:,} events were looked at"
+    says = (
+        f"{events}, {swept.told:,} requests are told of what they missed" if swept.told else f"{events}: nothing missed"
+    )
+    parts = [Text(says, "bold"), table] if swept.told else [Text(says)]
+    if swept.unnamed:
+        parts.append(Text(f"{swept.unnamed:,} events do not say whose document they are about", "yellow"))
+    if not swept.over:
+        parts.append(Text("More is left: the next sweep goes on, or `countersign reconcile` again", "yellow"))
+    return Group(*parts)

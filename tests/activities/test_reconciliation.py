@@ -1,0 +1,314 @@
+"""The sweep over the sandbox's events: open requests are told what they missed, once; nothing else is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.reconciliation import Mark, Stride, Sweep
+from activities.store import Store
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.records import Event
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from tests.activities.core_signature.conftest import calls, config_for
+from tests.servers import time_skipping
+from workflows.kinds import Kind
+from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
+from workflows.model.reconciliation import SweepOrder, Swept
+from workflows.model.subject import Code, Status
+from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST
+
+NOW = datetime.now(UTC) - timedelta(hours=2)
+"""So that what happens an hour later has happened for the sandbox as well."""
+MINUTE = timedelta(minutes=1)
+PAGE = 10
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class Listening:
+    """Stands for a request: remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.heard: list[ProviderEvent] = []
+
+    @workflow.run
+    async def run(self) -> None:
+        """For ever."""
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.signal(name=PROVIDER_EVENT)
+    def provider_event(self, event: ProviderEvent) -> None:
+        """Remember it."""
+        self.heard.append(event)
+
+    @workflow.query
+    def told(self) -> list[ProviderEvent]:
+        """All of it."""
+        return self.heard
+
+
+@dataclass
+class Known:
+    """Visibility, on a server that has none."""
+
+    status: dict[str, str] = field(default_factory=dict)
+    asked: list[Sequence[str]] = field(default_factory=list)
+
+    async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """See `OpenRequests`."""
+        self.asked.append(ids)
+        return {id: self.status[id] for id in ids if id in self.status}
+
+
+@dataclass
+class Office:
+    """A provider whose clock is `now`, and requests that listen."""
+
+    sandbox: RunningSandbox
+    signature: CoreSignatureClient
+    temporal: Client
+    store: Store
+    known: Known
+    now: datetime = NOW
+    stride: Stride = field(default_factory=lambda: Stride(pages=100))
+
+    async def begins(self, *ids: str, status: Status = Status.SENT) -> None:
+        """These requests go on."""
+        for id in ids:
+            await self.temporal.start_workflow(Listening.run, id=Kind.REQUEST.workflow_id(id), task_queue="listening")
+            self.known.status[id] = status
+
+    def happens(self, id: str | None, what: str = "signed", ago: timedelta = MINUTE, **more: Any) -> Event:
+        """Something happened to a document; nobody was called."""
+        at = (self.now - ago).timestamp()
+        return self.sandbox.world.memory.events.save(
+            Event(event_type=what, timestamp=at, document="d" * 32, external_id=id, **more)
+        )
+
+    async def sweeps(self, **how: Any) -> Swept:
+        """One part of a sweep."""
+        stride = replace(self.stride, **how)
+        sweep = Sweep(self.signature, self.temporal, self.store, self.known, stride)
+        answer: Swept = await ActivityEnvironment().run(sweep.sweep, SweepOrder(now=self.now))
+        return answer
+
+    async def heard(self, id: str) -> list[str]:
+        """The types of the events that a request was told of."""
+        handle = self.temporal.get_workflow_handle(Kind.REQUEST.workflow_id(id))
+        return [event.type for event in await handle.query(Listening.told)]
+
+    def calls(self) -> int:
+        """How often the list of events was asked for."""
+        return len(calls(self.sandbox, "/events/"))
+
+
+@asynccontextmanager
+async def office(folder: Path, **settings: Any) -> AsyncIterator[Office]:
+    async with running(SandboxSettings(conversion_delay=0, **settings)) as sandbox, time_skipping() as env:
+        signature = CoreSignatureClient(config_for(sandbox, page_size=PAGE))
+        worker = Worker(
+            env.client,
+            task_queue="listening",
+            workflows=[Listening],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        )
+        async with worker, aclosing(signature):
+            yield Office(sandbox, signature, env.client, Store(str(folder)), Known())
+
+
+async def test_what_a_callback_did_not_tell_is_told_and_what_it_told_is_not(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("lost", "heard", "idle")
+        it.happens("heard", "signer_signed", delivered=True)
+        it.happens("lost", "signer_viewed", ago=3 * MINUTE)
+        it.happens("lost", "signer_signed", ago=2 * MINUTE)
+        for what in WITHOUT_EFFECT:
+            it.happens("idle", what)
+        swept = await it.sweeps()
+        assert [(one.request, one.event) for one in swept.mended] == [("lost", "signer_signed")]
+        assert (swept.told, swept.events, swept.over) == (1, 3 + len(WITHOUT_EFFECT), True)
+        assert await it.heard("lost") == ["signer_signed"]
+        assert await it.heard("heard") == await it.heard("idle") == []
+
+
+@pytest.mark.parametrize("what", FINAL)
+async def test_an_end_is_told_to_whom_it_does_not_show_whatever_is_said_of_its_callback(
+    what: str, tmp_path: Path
+) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("open")
+        await it.begins("settling", status=Status.SIGNED)
+        it.happens("open", what, delivered=True)
+        it.happens("settling", what)
+        swept = await it.sweeps()
+        assert [one.request for one in swept.mended] == ["open"]
+        assert await it.heard("settling") == []
+
+
+async def test_documents_of_others_and_of_what_has_ended_are_nobody_s(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("ours")
+        it.known.status["closed"] = Status.SENT  # Temporal's visibility lags.
+        for id in ("foreign", "closed", None, "it's", "../ours", "x" * 300, ""):
+            it.happens(id)
+        swept = await it.sweeps()
+        assert (swept.told, swept.over) == (0, True)
+        assert [set(ids) for ids in it.known.asked] == [{"closed", "foreign"}]
+        it.happens("ours")
+        assert (await it.sweeps()).told == 1
+
+
+async def test_the_next_sweep_is_one_call_and_tells_nobody_again(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        ids = [f"quiet-{number}" for number in range(5)]
+        await it.begins(*ids)
+        for id in ids:
+            it.happens(id, "signer_viewed")
+        assert (await it.sweeps()).told == len(ids)
+        before, it.now = it.calls(), NOW + 5 * MINUTE
+        swept = await it.sweeps()
+        assert (swept.told, swept.mended, it.calls() - before) == (0, (), 1)
+        it.happens(ids[0], "signer_signed")
+        assert [one.request for one in (await it.sweeps()).mended] == [ids[0]]
+        assert [await it.heard(id) for id in ids[:2]] == [["signer_viewed", "signer_signed"], ["signer_viewed"]]
+
+
+async def test_an_hour_with_nothing_new_costs_one_call_a_sweep_however_many_wait(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        it.known.status = {f"quiet-{number}": Status.SENT for number in range(2_000)}
+        for number in range(12):
+            it.now = NOW + number * 5 * MINUTE
+            await it.sweeps()
+        assert (it.calls(), it.known.asked) == (12, [])
+
+
+async def test_an_event_that_is_listed_late_is_told_by_the_next_sweep(tmp_path: Path) -> None:
+    clock = [NOW.timestamp()]
+    async with office(tmp_path, list_lag=5.0, clock=lambda: clock[0]) as it:
+        await it.begins("late", "timely")
+        it.happens("late", ago=timedelta(seconds=3))
+        it.happens("timely", ago=-MINUTE)
+        clock[0] += 1
+        it.now = NOW + timedelta(seconds=61)
+        assert (await it.sweeps(young=timedelta())).told == 0
+        clock[0] += 5
+        assert [one.request for one in (await it.sweeps(young=timedelta())).mended] == ["late"]
+        clock[0] += 70
+        it.now += MINUTE
+        assert [one.request for one in (await it.sweeps()).mended] == ["timely"]
+
+
+async def test_what_has_just_happened_is_left_to_its_callback(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("young")
+        it.happens("young", ago=timedelta(seconds=2))
+        assert (await it.sweeps()).told == 0
+        it.now += MINUTE
+        assert (await it.sweeps()).told == 1
+
+
+async def test_ten_times_the_bound_is_caught_up_with_part_by_part_while_more_happens(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        ids = [f"many-{number:03}" for number in range(60)]
+        await it.begins(*ids)
+        for number in range(600):
+            it.happens(ids[number] if number < 60 else "foreign", ago=timedelta(hours=3) - number * MINUTE / 6)
+        parts: list[Swept] = []
+        while not parts or not parts[-1].over:
+            before = it.calls()
+            parts.append(await it.sweeps(pages=6))
+            assert it.calls() - before <= 6
+            it.happens("foreign", ago=-len(parts) * MINUTE)
+        assert 10 <= len(parts) <= 15
+        assert sorted(one.request for part in parts for one in part.mended) == ids
+        assert [part.until for part in parts[:-1]] == [parts[0].until] * (len(parts) - 1)
+        assert not (await it.sweeps(pages=6)).told
+
+
+async def test_a_part_that_dies_loses_nothing(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        ids = [f"died-{number:02}" for number in range(30)]
+        await it.begins(*ids)
+        for number, id in enumerate(ids):
+            it.happens(id, "signer_signed", ago=timedelta(hours=1) - number * MINUTE)
+        faults = it.sandbox.world.faults
+        faults.arm(Fault(path="*/events/*", fault="503", after=1, times=None))
+        assert ((part := await it.sweeps()).pages, part.told, part.over) == (1, PAGE, False)
+        with pytest.raises(ApplicationError) as failure:
+            await it.sweeps()
+        assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
+        faults.clear()
+        kept = await it.store.sweep_mark()
+        assert [len(await it.heard(id)) for id in ids] == [0] * 20 + [1] * PAGE
+        assert (await it.sweeps()).told == 20
+        await it.store.replace_sweep_mark(kept or b"")  # As if it had died before the place was remembered.
+        again = await it.sweeps()
+        assert (again.told, again.over) == (20, True)
+        assert {len(await it.heard(id)) for id in ids} == {1, 2}
+
+
+async def test_two_sweeps_at_once_lose_nothing(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        ids = [f"both-{number:02}" for number in range(40)]
+        await it.begins(*ids)
+        for number, id in enumerate(ids):
+            it.happens(id, ago=timedelta(hours=1) - number * MINUTE)
+        await asyncio.gather(it.sweeps(), it.sweeps(pages=2))
+        while not (await it.sweeps()).over:
+            pass
+        assert all([await it.heard(id) for id in ids])
+
+
+async def test_a_list_that_has_become_shorter_meanwhile_is_looked_through_to_its_end(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        events = [it.happens("foreign", ago=timedelta(hours=1) - number * MINUTE) for number in range(50)]
+        assert not (await it.sweeps(pages=4)).over
+        for event in events[:30]:
+            it.sandbox.world.memory.events.drop(event)
+        assert (await it.sweeps()).over
+
+
+async def test_a_place_that_cannot_be_read_is_looked_for_anew(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("ours")
+        it.happens("ours", ago=timedelta(days=7))
+        await it.store.replace_sweep_mark(b"{}")
+        with pytest.raises(ValidationError):
+            Mark.model_validate_json(b"{}")
+        assert (await it.sweeps()).told == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "says"), [("oldest first", "lists events oldest first"), ("no time", "have no time")]
+)
+async def test_a_list_that_cannot_be_swept_is_refused_in_words(order: str, says: str, tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        it.happens("ours", ago=MINUTE)
+        it.happens("ours", ago=9 * MINUTE)
+        if order == "no time":
+            view = it.sandbox.world.views.event
+            it.sandbox.world.views.event = lambda event: {**view(event), "timestamp": None}  # type: ignore[method-assign]
+        with pytest.raises(ApplicationError, match=says) as failure:
+            await it.sweeps()
+        assert (failure.value.type, failure.value.non_retryable) == (Code.PROVIDER_UNSURE, True)
+
+
+async def test_events_that_do_not_say_whose_document_they_are_about_are_counted(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        it.happens(None)
+        swept = await it.sweeps()
+        assert (swept.unnamed, swept.told) == (1, 0)
+        assert "do not say whose document they are about" in swept.details

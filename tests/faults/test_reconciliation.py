@@ -1,0 +1,74 @@
+"""Callbacks that never come, through the whole stack: one sweep makes up for all of them."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from activities.reconciliation import YOUNG
+from tests.faults.evidence import gather
+from tests.faults.oracle import judge
+from tests.faults.races import ended, waiting
+from tests.faults.town import Town, eventually
+from tests.faults.vendor import CALLBACK, instant
+from workflows.model.subject import Status
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+REQUESTS = 20
+
+
+async def test_requests_whose_callbacks_never_come_all_end_alike_after_one_sweep(shared: Town) -> None:
+    """A1: every callback is dropped; some sign, some decline, and nobody looks before the sweep does."""
+    names = await waiting(shared, "unheard", REQUESTS)
+    quiet = await waiting(shared, "unheard-quiet", 3)
+    await shared.vendor.arm("drop", "*", method=CALLBACK, contains="unheard", times=None)
+    before = await shared.vendor.last()
+    await asyncio.gather(*(acts(shared, number, name) for number, name in enumerate(names)))
+    assert not await shared.vendor.ledger("callback", before, status=200)
+    await eventually(lambda: old_enough(shared, before))
+    asked = await shared.vendor.last()
+    code, said = await shared.command("reconcile", "--json")
+    swept = json.loads(said)
+    assert (code, swept["over"], _ours(swept)) == (0, True, names)
+    shown = await ended(shared, names)
+    assert [one.status for one in shown] == [outcome(number) for number in range(REQUESTS)]
+    assert await _calls_about(shared, asked, quiet) == []
+    await shared.vendor.disarm()
+    again = json.loads((await shared.command("reconcile", "--json"))[1])
+    assert (again["over"], _ours(again)) == (True, [])
+    assert judge(await gather(shared, {}, "unheard-")) == []
+
+
+def _ours(swept: dict[str, Any]) -> list[str]:
+    """The requests of this story that were told of something."""
+    return sorted(one["request"] for one in swept["mended"] if one["request"].startswith("unheard"))
+
+
+def outcome(number: int) -> Status:
+    """What becomes of the request of this number."""
+    return Status.DECLINED if number % 4 == 3 else Status.SIGNED
+
+
+async def acts(town: Town, number: int, name: str) -> None:
+    """Its signer signs or declines."""
+    [one] = await town.vendor.waiting(name)
+    if outcome(number) is Status.DECLINED:
+        await town.vendor.decline(one, "not like this")
+    else:
+        assert await town.vendor.sign(one)
+
+
+async def old_enough(town: Town, after: int) -> bool:
+    """Whether the last event is none any more whose callback may be on its way."""
+    last = (await town.vendor.ledger("event", after))[-1]
+    return datetime.now(UTC) - instant(last) > YOUNG
+
+
+async def _calls_about(town: Town, after: int, names: list[str]) -> list[str]:
+    """The calls to Core Signature about documents of these."""
+    documents = {one["uuid"] for name in names for one in await town.vendor.documents(name)}
+    paths = [str(entry["path"]) for entry in await town.vendor.ledger("request", after)]
+    return [path for path in paths if any(uuid in path for uuid in documents)]

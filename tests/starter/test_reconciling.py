@@ -1,0 +1,125 @@
+"""The schedule of the sweeps, and the word that has one made now, before a real server."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import Client, ScheduleIntervalSpec, ScheduleUpdate, ScheduleUpdateInput
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from starter.doctor.health import Health
+from starter.doctor.temporal import sweeps
+from starter.exits import Refusal
+from starter.reconciling import EVERY, ensure_schedule, standing, sweep_now
+from starter.search_attributes import Made
+from tests.servers import own_namespace
+from tests.starter.terminal import type_
+from tests.versions.stage import eventually
+from workflows.model.reconciliation import Mended, SweepOrder, Swept
+from workflows.model.subject import Code
+from workflows.names import RECONCILIATION_SCHEDULE, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.ports import EventSweep
+from workflows.reconciliation import ReconciliationWorkflow
+
+pytestmark = pytest.mark.real_server
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+class Events(EventSweep):
+    """One part with one request that missed something; or a refusal."""
+
+    refuses = False
+
+    async def sweep(self, order: SweepOrder) -> Swept:
+        """See `EventSweep`."""
+        if self.refuses:
+            raise ApplicationError("Core Signature answered 403: no", type=Code.UNAUTHORISED, non_retryable=True)
+        mended = (Mended(request="msa-0042", event="signed", at=NOON),)
+        return Swept(pages=1, events=7, told=1, mended=mended, until=NOON, reached=NOON, over=True)
+
+
+def at_work(client: Client, events: Events) -> tuple[Worker, Worker]:
+    return (
+        Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[ReconciliationWorkflow]),
+        Worker(client, task_queue=SIGNATURE_QUEUE, activities=events.activities()),
+    )
+
+
+async def test_the_schedule_is_made_once_mended_and_stays_paused(dev_server: str) -> None:
+    client = await own_namespace(dev_server)
+    assert await standing(client) is None
+    missing = await sweeps(client)
+    assert (missing.state, missing.says.endswith("run `countersign init`")) == (Health.WRONG, True)
+    assert [(await ensure_schedule(client)).made for _ in range(2)] == [Made.CREATED, Made.EXISTS]
+    handle = client.get_schedule_handle(RECONCILIATION_SCHEDULE)
+    await handle.pause()
+
+    async def spoilt(found: ScheduleUpdateInput) -> ScheduleUpdate:
+        found.description.schedule.spec.intervals = [ScheduleIntervalSpec(every=timedelta(days=1))]
+        return ScheduleUpdate(found.description.schedule)
+
+    await handle.update(spoilt)
+    assert [(await ensure_schedule(client)).made for _ in range(2)] == [Made.MENDED, Made.EXISTS]
+    there = (await handle.describe()).schedule
+    assert ([one.every for one in there.spec.intervals], there.state.paused) == ([EVERY], True)
+    assert "paused: temporal schedule toggle --unpause" in (await sweeps(client)).says
+
+
+async def test_a_sweep_that_the_schedule_begins_is_seen_by_doctor_also_when_it_was_given_up(dev_server: str) -> None:
+    client, events = await own_namespace(dev_server), Events()
+    await ensure_schedule(client)
+    handle = client.get_schedule_handle(RECONCILIATION_SCHEDULE)
+    ours, theirs = at_work(client, events)
+    async with ours, theirs:
+        await handle.trigger()
+        assert await eventually(says(client, "the last began 0 minutes ago"))
+        [begun] = (await handle.describe()).info.recent_actions
+        sweep = client.get_workflow_handle(begun.action.workflow_id, result_type=Swept)  # type: ignore[attr-defined]
+        assert (await sweep.result()).told == 1
+        assert sweep.id.startswith("reconciliation-20")
+        events.refuses = True
+        await handle.trigger()
+        assert await eventually(says(client, "the last began 0 minutes ago and was given up"))
+    late = await sweeps(client, datetime.now(UTC) + timedelta(hours=1))
+    assert late.state is Health.WARNING
+
+
+def says(client: Client, words: str) -> Callable[[], Awaitable[bool]]:
+    async def said() -> bool:
+        return (await sweeps(client)).says.startswith(words)
+
+    return said
+
+
+async def test_a_sweep_is_made_now_and_what_refuses_it_is_one_line(dev_server: str) -> None:
+    client, events = await own_namespace(dev_server), Events()
+    seen: list[Swept] = []
+    ours, theirs = at_work(client, events)
+    async with ours, theirs:
+        swept = await sweep_now(client, seen.append)
+        assert (swept.told, swept.over) == (1, True)
+        events.refuses = True
+        with pytest.raises(Refusal, match=r"the sweep was given up: .*answered 403: no; what it has not looked at"):
+            await sweep_now(client, seen.append)
+
+
+async def test_the_word_answers_people_and_programs(dev_server: str) -> None:
+    client = await own_namespace(dev_server)
+    ours, theirs = at_work(client, Events())
+    there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
+
+    def typed(*words: str) -> Any:
+        return type_("reconcile", *words, **there)
+
+    async with ours, theirs:
+        told, told_to_people = await asyncio.to_thread(typed, "--json"), await asyncio.to_thread(typed)
+    answered = json.loads(told.stdout)
+    assert (told.returncode, answered["told"], answered["over"]) == (0, 1, True)
+    assert answered["mended"] == [{"request": "msa-0042", "event": "signed", "at": "2026-11-27T12:00:00Z"}]
+    assert "7 events were looked at, 1 requests are told of what they missed" in told_to_people.stdout
+    assert "msa-0042" in told_to_people.stdout

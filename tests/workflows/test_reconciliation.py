@@ -1,0 +1,107 @@
+"""A sweep as a workflow: part by part, bounded, told in the Web UI; what fails is gone on from by the next one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.worker import Worker
+
+from tests.servers import time_skipping
+from tests.workflows import corpus
+from workflows.model.reconciliation import PARTS_AT_MOST, SHOWN_AT_MOST, Mended, Reconciliation, SweepOrder, Swept
+from workflows.model.subject import Code
+from workflows.names import RECONCILIATION, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.ports import EventSweep
+from workflows.reconciliation import ReconciliationWorkflow
+
+THEN = datetime(2026, 11, 27, 9, tzinfo=UTC)
+
+
+class Events(EventSweep):
+    """So many parts of two pages, each with requests that missed something."""
+
+    def __init__(self, parts: int, each: int = 1) -> None:
+        self.parts = parts
+        self.each = each
+        self.fails = 0
+        self.orders: list[SweepOrder] = []
+
+    async def sweep(self, order: SweepOrder) -> Swept:
+        """See `EventSweep`."""
+        if self.fails:
+            self.fails -= 1
+            raise ApplicationError("Core Signature answered 503: no", type=Code.UNREACHABLE)
+        self.orders.append(order)
+        number = len(self.orders)
+        mended = [Mended(request=f"msa-{number}-{one}", event="signed", at=THEN) for one in range(self.each)]
+        return Swept(
+            pages=2,
+            events=200,
+            told=self.each,
+            mended=tuple(mended),
+            until=THEN,
+            reached=THEN,
+            over=number >= self.parts,
+        )
+
+
+@asynccontextmanager
+async def sweeping(events: Events) -> AsyncIterator[Client]:
+    async with time_skipping() as env:
+        ours = Worker(env.client, task_queue=WORKFLOW_QUEUE, workflows=[ReconciliationWorkflow])
+        theirs = Worker(env.client, task_queue=SIGNATURE_QUEUE, activities=events.activities())
+        async with ours, theirs:
+            yield env.client
+
+
+async def begun(client: Client, asked: Reconciliation | None = None) -> WorkflowHandle[Any, Swept]:
+    return await client.start_workflow(
+        RECONCILIATION, asked or Reconciliation(), id="sweep", task_queue=WORKFLOW_QUEUE, result_type=Swept
+    )
+
+
+async def details(handle: WorkflowHandle[Any, Swept]) -> str:
+    """What the Web UI shows."""
+    return str(await handle.query("__temporal_workflow_metadata", result_type=dict))
+
+
+async def test_it_goes_on_part_by_part_and_says_what_it_mended() -> None:
+    events = Events(parts=3)
+    async with sweeping(events) as client:
+        handle = await begun(client)
+        swept = await handle.result()
+        assert (swept.pages, swept.events, swept.told, swept.over) == (6, 600, 3, True)
+        assert [one.request for one in swept.mended] == ["msa-1-0", "msa-2-0", "msa-3-0"]
+        assert await handle.query(SHOW, result_type=Swept) == swept
+        assert "| msa-2-0 | signed | 2026-11-27 09:00:00 |" in await details(handle)
+        await corpus.record("reconciliation", handle)
+
+
+async def test_it_comes_to_its_bound_however_much_is_left() -> None:
+    events = Events(parts=1_000, each=20)
+    async with sweeping(events) as client:
+        handle = await begun(client)
+        swept = await handle.result()
+        assert (len(events.orders), swept.over) == (PARTS_AT_MOST, False)
+        assert (swept.told, len(swept.mended)) == (20 * PARTS_AT_MOST, SHOWN_AT_MOST)
+        shown = await details(handle)
+        assert "More is left: it has come back to 2026-11-27 09:00 UTC, the next one goes on." in shown
+        assert "and 150 more" in shown
+        await corpus.record("reconciliation-bounded", handle)
+
+
+async def test_what_passes_is_tried_again_and_what_does_not_ends_it_with_its_words() -> None:
+    events = Events(parts=1)
+    events.fails = 3
+    async with sweeping(events) as client:
+        assert (await (await begun(client)).result()).over
+        events.fails = 100
+        handle = await begun(client)
+        with pytest.raises(WorkflowFailureError) as failure:
+            await handle.result()
+        assert isinstance(failure.value.cause, ActivityError)
+        assert "answered 503" in str(failure.value.cause.cause)

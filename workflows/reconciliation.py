@@ -1,0 +1,49 @@
+"""The sweep: what Core Signature says has happened, against what our requests have heard (docs/trouble.md)."""
+
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import Priority
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.options as options
+    from workflows.model.reconciliation import Reconciliation, SweepOrder, Swept
+    from workflows.names import BULK, RECONCILIATION, SHOW
+    from workflows.ports import EventSweep
+
+_PRIORITY: Final = Priority(priority_key=BULK, fairness_key="reconciliation")
+"""Behind whatever somebody waits for, and beside campaigns, not behind them."""
+
+
+@workflow.defn(name=RECONCILIATION)
+class ReconciliationWorkflow:
+    """Looks at Core Signature's events part by part, and has requests told of what they missed.
+
+    Where it stands is in the store, so that one that is killed, fails or comes to its bound is gone on from.
+    """
+
+    @workflow.init
+    def __init__(self, asked: Reconciliation) -> None:
+        self._swept = Swept()
+
+    @workflow.run
+    async def run(self, asked: Reconciliation) -> Swept:
+        """Go on until all is looked at, at most so many parts; fails when Core Signature does not answer."""
+        for number in range(1, asked.parts + 1):
+            part = await workflow.execute_activity_method(
+                EventSweep.sweep,
+                SweepOrder(now=workflow.now()),
+                summary=f"events, part {number}",
+                priority=_PRIORITY,
+                **options.SWEEP,
+            )
+            self._swept = self._swept.followed_by(part)
+            workflow.set_current_details(self._swept.details)
+            if part.over:
+                break
+        return self._swept
+
+    @workflow.query(name=SHOW, description="How far it has come, and what it has mended")
+    def show(self) -> Swept:
+        """So far."""
+        return self._swept
