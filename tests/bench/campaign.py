@@ -60,6 +60,8 @@ class Aim(NamedTuple):
 
     bound: float
     at_least: bool = False
+    of_people: int = 0
+    """From so many people on: what is fixed weighs on few."""
 
     def met(self, figure: float) -> bool:
         """Whether a figure is as it should be."""
@@ -68,7 +70,7 @@ class Aim(NamedTuple):
 
 AIMS: Final[Mapping[str, Aim]] = {
     "rate": Aim(0.9, at_least=True),
-    "parent_events_per_person": Aim(0.05),
+    "parent_events_per_person": Aim(0.05, of_people=1_000),
     "max_history": Aim(4_096),
     "urgent_p95_s": Aim(10),
     "open_worker_kb": Aim(1.2),
@@ -108,6 +110,7 @@ class Measured:
         lines = Text(f"{self.people:,} people\n")
         for name, figure in self.as_json().items():
             aim, ratio = AIMS.get(name.partition(".")[2]), figure.get("ratio")
+            aim = aim if aim and self.people >= aim.of_people else None
             beside = f" beside {figure['floor']:,.5g}, {ratio:.2f} ×" if ratio is not None else ""
             wanted = f" (aim {'≥' if aim.at_least else '≤'} {aim.bound:,g}{' ×' if beside else ''})" if aim else ""
             met = aim is None or aim.met(figure["ours"] if ratio is None else ratio)
