@@ -53,6 +53,8 @@ class _Heartbeats(ActivityInboundInterceptor):
         timeout = activity.info().heartbeat_timeout
         if not timeout:
             return await super().execute_activity(input)
+        # What an attempt before this one has told: it may take up there, and may die before it says anything itself.
+        self._details = self._details or tuple(activity.info().heartbeat_details)
         beating = asyncio.create_task(self._beat(timeout / _BEATS_PER_TIMEOUT))
         try:
             return await super().execute_activity(input)

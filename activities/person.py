@@ -28,6 +28,8 @@ from activities.files.reading import FileModel, FileText, PlainFile
 from activities.spelling import ID_PATTERN, did_you_mean
 
 USUAL_HOURS: Final = "09:00-18:00"
+IN_FULL_IN_TABLE: Final = r"p-[0-9a-f]{12}"
+"""The ids of people who stand in full in the table of a campaign."""
 _AGES_AGO: Final = date(1900, 1, 1)
 _FOR_GOOD: Final = date(9000, 1, 1)
 """People write 9999-12-31 for good; the very ends of the calendar are days that not every zone has."""
@@ -207,7 +209,7 @@ class Person(Reachable):
     @classmethod
     def _unique(cls, id: str, info: ValidationInfo) -> str:
         if isinstance(known := info.context, PeopleKnown):
-            if stands_in_full(id):
+            if stands_in_full(id) or re.fullmatch(IN_FULL_IN_TABLE, id):
                 raise ValueError("is reserved for people who stand in full in a file")
             if id in known.ids_seen:
                 raise ValueError(f"{id} is in this file twice")

@@ -1,17 +1,23 @@
 """Wishes that activities send to living workflows: ended by then, refused, or taken; never waited for long."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCError
 
 from activities.failures import passing_failure
-from activities.rpc_errors import about_the_workflow
+from activities.rpc_errors import about_a_pause, about_the_workflow
 from workflows.model.subject import Code
 from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done
 
 ANSWERS_WITHIN: Final = timedelta(seconds=10)
+_ENDING: Final = (Cancellation, Done)
 
 
 async def wish(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> str | None:
@@ -27,11 +33,20 @@ async def wish(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> st
         return str(refused.cause)
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         # Nobody works on it, or it is paused.
-        if isinstance(wanted, (Cancellation, Done)):
+        if isinstance(wanted, _ENDING):
             await handle.cancel()
             return None
         raise passing_failure(Code.UNREACHABLE, "no worker answers") from None
     except RPCError as error:
+        if about_a_pause(error):
+            return await _despite_the_pause(handle, wanted)
         if not about_the_workflow(error):
             raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+    return None
+
+
+async def _despite_the_pause(handle: WorkflowHandle[Any, Any], wanted: AnyWish) -> str | None:
+    if not isinstance(wanted, _ENDING):
+        return "it is paused in Temporal"
+    await handle.cancel()
     return None

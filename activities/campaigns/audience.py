@@ -3,10 +3,11 @@
 The store has both. What is frozen has ids, departments and managers, but no name and no address: it is never erased.
 """
 
+import asyncio
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple, Self
 
 from activities.starting import path
@@ -44,6 +45,14 @@ class Member:
     out: ChangeKind | None = None
     reason: str = ""
     joined: bool = False
+    was_due: tuple[date, datetime] | None = None
+    """Their last day before it was moved, and when it was."""
+
+    def due_at(self, instant: datetime | None) -> date:
+        """Their last day as it was then."""
+        if self.was_due and instant and instant < self.was_due[1]:
+            return self.was_due[0]
+        return self.due
 
     @property
     def person(self) -> str:
@@ -113,10 +122,14 @@ class Audience:
     @classmethod
     def of(cls, rows: Iterable[Row], campaign: Campaign, amendments: Sequence[Amendment] = ()) -> Self:
         """The audience after all its amendments."""
-        members = [Member(row, campaign.due) for row in rows]
+        return cls(tuple(Member(row, campaign.due) for row in rows)).after(amendments)
+
+    def after(self, amendments: Sequence[Amendment]) -> Self:
+        """The audience after these changes too."""
+        members = list(self.members)
         for amendment in amendments:
             _amend(members, amendment)
-        return cls(tuple(members), tuple(amendments))
+        return replace(self, members=tuple(members), amendments=(*self.amendments, *amendments))
 
     def person(self, id: str) -> Member | None:
         """The member with this id; of a person who is there twice, the one who is asked."""
@@ -124,19 +137,15 @@ class Audience:
         return next((member for member in found if not member.row.says), found[0] if found else None)
 
     def about(self, change: int | None) -> tuple[Member, ...]:
-        """Those whom a change is about, everybody for none; an extension is about everybody who is asked."""
+        """Those whom a change is about, everybody for none and for an extension; in an order that only grows."""
         if change is None:
             return self.members
         amendment = self.amendments[change - 1]
         if amendment.change.what is ChangeKind.EXTENDED:
-            return tuple(member for member in self.members if member.asked)
+            # All of them: a walk goes on by its place, and who is asked may be others by then.
+            return self.members
         concerned = {row.person for row in amendment.rows}
         return tuple(member for member in self.members if member.person in concerned and not member.row.says)
-
-    @property
-    def last_due(self) -> date | None:
-        """The last day that anybody has."""
-        return max((member.due for member in self.members if member.asked), default=None)
 
 
 def _amend(members: list[Member], amendment: Amendment) -> None:
@@ -144,27 +153,36 @@ def _amend(members: list[Member], amendment: Amendment) -> None:
     match change.what:
         case ChangeKind.EXTENDED if change.due:
             due = change.due
-            members[:] = [replace(one, due=max(one.due, due)) for one in members]
+            members[:] = [
+                replace(one, due=due, was_due=(one.due, change.at)) if one.due < due else one for one in members
+            ]
         case ChangeKind.LEFT:
-            members[:] = [replace(one, out=change.what) if one.asked and one.person in rows else one for one in members]
+            _each(members, rows, lambda one, _: replace(one, out=change.what) if one.asked else one)
         case ChangeKind.EXEMPT:
-            members[:] = [_exempt(one, rows.get(one.person), change) for one in members]
+            _each(members, rows, lambda one, row: _exempt(one, row, change))
         case ChangeKind.AGAIN:
-            members[:] = [_again(one, rows.get(one.person)) for one in members]
+            _each(members, rows, _again)
         case ChangeKind.JOINED:
             _join(members, rows, change.due)
 
 
-def _exempt(member: Member, row: Row | None, change: Change) -> Member:
+def _each(members: list[Member], rows: Mapping[str, Row], amended: Callable[[Member, Row], Member]) -> None:
+    """Amend those whom the rows are about; the others, who are many, are not touched."""
+    for place, one in enumerate(members):
+        if row := rows.get(one.person):
+            members[place] = amended(one, row)
+
+
+def _exempt(member: Member, row: Row, change: Change) -> Member:
     """Also somebody who could not be asked; of a person who stands there twice the one row."""
-    if row is None or member.out is not None or member.row.number != row.number:
+    if member.out is not None or member.row.number != row.number:
         return member
     return replace(member, out=change.what, reason=change.reason)
 
 
-def _again(member: Member, row: Row | None) -> Member:
+def _again(member: Member, row: Row) -> Member:
     """Asked once more: a row that was wrong is right now, a request that failed gets another one."""
-    if row is None or member.out is not None or member.row.number != row.number:
+    if member.out is not None or member.row.number != row.number:
         return member
     return replace(member, row=row, attempt=member.attempt if member.row.says else member.attempt + 1)
 
@@ -173,7 +191,7 @@ def _join(members: list[Member], rows: dict[str, Row], due: date | None) -> None
     """Whoever was there before and had left is asked in another attempt."""
     for place, one in enumerate(members):
         if one.out is ChangeKind.LEFT and one.person in rows:
-            row = rows.pop(one.person)
+            row = rows.pop(one.person)._replace(number=one.row.number)
             members[place] = replace(one, row=row, due=due or one.due, attempt=one.attempt + 1, out=None, joined=True)
     members += [Member(row, due, joined=True) for row in rows.values() if due]
 
@@ -181,7 +199,7 @@ def _join(members: list[Member], rows: dict[str, Row], due: date | None) -> None
 class Audiences:
     """The audiences of living campaigns as the store has them, the last few kept as they were read."""
 
-    _KEPT: Final = 4
+    _KEPT: Final = 2
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -209,10 +227,13 @@ class Audiences:
         key = (campaign.id, sha256, changed)
         if key not in self._read:
             amendments: list[Amendment] = []
-            while changed is not None:
+            while changed is not None and (campaign.id, sha256, changed) not in self._read:
                 amendments.insert(0, Amendment.loaded(await self._content(changed)))
                 changed = amendments[0].before
-            self._read[key] = Audience.of(await self.rows(sha256), campaign, amendments)
+            before = self._read.get((campaign.id, sha256, changed)) if changed is not None else None
+            if before is None:
+                before = Audience.of(await self.rows(sha256), campaign)
+            self._read[key] = await asyncio.to_thread(before.after, amendments)
             while len(self._read) > self._KEPT:
                 del self._read[next(iter(self._read))]
         return self._read[key]

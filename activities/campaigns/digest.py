@@ -53,17 +53,18 @@ def _notice(campaign: Campaign, stage: str, person: str) -> Notice:
     return Notice(key=notice_key(campaign.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN)
 
 
-async def told(push: PushService, campaign: Campaign, notices: tuple[Notice, ...], now: datetime) -> int:
-    """Tell some people; how many were tried. What could not be done is not tried again: tomorrow there is another one.
+async def told(push: PushService, campaign: Campaign, notices: tuple[Notice, ...], now: datetime) -> None:
+    """Tell some people. What could not be done is not tried again: tomorrow there is another one.
 
     A push service that is away holds up no campaign, whose requests say what is wrong with it.
     """
+    left = notices
     try:
-        await push.deliver(Delivery(subject=campaign.subject, notices=notices, others_told=True, now=now))
+        while left:
+            report = await push.deliver(Delivery(subject=campaign.subject, notices=left, others_told=True, now=now))
+            left = tuple(one for one in left if one.key in report.open_notices)
     except ApplicationError as failure:
-        activity.logger.warning("nobody told of a campaign", extra={"people": len(notices), "why": failure.type})
-        return 0
-    return len(notices)
+        activity.logger.warning("people not told of a campaign", extra={"people": len(left), "why": failure.type})
 
 
 async def of_directory(directory: Company, managers: Sequence[Missing]) -> list[Missing]:

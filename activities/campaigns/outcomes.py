@@ -28,7 +28,7 @@ async def written(
         "version": _FORM,
         "campaign": order.campaign.id,
         "audience": frozen.sha256 if frozen else None,
-        "population": population.plain(order.campaign, audience) if population else None,
+        "population": population.plain(order.campaign, frozen.rows if frozen else 0, audience) if population else None,
         "changes": [amendment.change.model_dump(mode="json") for amendment in audience.amendments],
         "lines": [line._asdict() for line in lines],
     }

@@ -1,14 +1,18 @@
 """Who came into the population of a campaign since its opening and who left it, and what is done about them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from activities.campaigns import rows
-from activities.campaigns.audience import Audience, Row
-from activities.people import Company
+from activities.campaigns.audience import AUDIENCE_AT_MOST, Audience, Row
+from activities.people import Company, UnknownGroup
 from workflows.model.campaign import Campaign, ChangeKind, Joiners, Leavers, Look
+
+LEAVE_AT_ONCE_AT_MOST: Final = 20
+LEAVE_AT_ONCE_SHARE: Final = 4
+"""A quarter of those who are asked: more than either is a people file that was cut short, and drops nobody."""
 
 
 @dataclass(frozen=True)
@@ -21,31 +25,41 @@ class Population:
 
     @classmethod
     async def of(cls, campaign: Campaign, audience: Audience, directory: Company) -> Self | None:
-        """By the directory as it is; None for an audience of which nobody is in it."""
-        members = {member.person: member for member in audience.members if not member.row.says}
-        if campaign.source.group is not None:
-            there = tuple(await directory.group(campaign.source.group))
-            came = tuple(id for id in there if id not in members or members[id].out is ChangeKind.LEFT)
-        else:
-            there, came = tuple(await directory.places(members)), ()
-            if not there:
-                return None
-        now = frozenset(there)
-        listed = (id for id, member in members.items() if member.out is None and not id.startswith("p-"))
-        return cls(now, came, tuple(id for id in listed if id not in now))
+        """By the directory as it is; None for an audience of which nobody is in it, or whose group is no more."""
+        members = {one.person: one for one in audience.members if not one.row.says}
+        listed = {one.person for one in audience.members if one.person and not rows.stands_in_full(one.person)}
+        there = await _there(campaign, listed, directory)
+        if there is None:
+            return None
+        gone = {id for id, one in members.items() if one.out is ChangeKind.LEFT}
+        came = tuple(id for id in there if id not in listed or id in gone) if campaign.source.group else ()
+        left = tuple(id for id, one in members.items() if id in listed and one.out is None and id not in there)
+        return cls(frozenset(there), came, left)
 
-    def plain(self, campaign: Campaign, audience: Audience) -> dict[str, Any]:
+    def plain(self, campaign: Campaign, opening: int, audience: Audience) -> dict[str, Any]:
         """For the record: the sizes, and what was decided about whoever came or left."""
         joined = [member.person for member in audience.members if member.joined]
         dropped = [member.person for member in audience.members if member.out is ChangeKind.LEFT]
         decided = [(id, "added") for id in joined] + [(id, "ignored") for id in self.came if id not in joined]
-        gone = [(id, "dropped") for id in dropped] + [(id, "kept") for id in self.left]
+        kept = "left too late" if campaign.leavers is Leavers.DROP else "kept"
+        gone = [(id, "dropped") for id in dropped] + [(id, kept) for id in self.left]
         return {
-            "opening": sum(not member.joined for member in audience.members),
+            "opening": opening,
             "close": len(self.now) if campaign.source.group else None,
             "came": [{"person": id, "decided": what} for id, what in decided],
             "left": [{"person": id, "decided": what} for id, what in gone],
         }
+
+
+async def _there(campaign: Campaign, listed: Collection[str], directory: Company) -> dict[str, None] | None:
+    """Who of the group, or of those who are listed, the directory has, each once."""
+    if campaign.source.group is None:
+        return dict.fromkeys(await directory.places(listed)) if listed else None
+    try:
+        return dict.fromkeys(await directory.group(campaign.source.group))
+    except UnknownGroup:
+        # A group is there as long as somebody is in it: nobody is told apart from a group that has another name now.
+        return None
 
 
 class Move(NamedTuple):
@@ -57,20 +71,29 @@ class Move(NamedTuple):
     due: date | None = None
 
 
-async def moved(look: Look, audience: Audience, directory: Company) -> list[Move]:
-    """Who has joined and left since, as far as the file wants them asked or dropped.
+async def moved(look: Look, audience: Audience, done: Collection[str], directory: Company) -> list[Move]:
+    """Who has joined and left since, as far as the file wants them asked or dropped; those who are `done` stay so.
 
-    Nobody by a people file that is faulty: its last good state would be taken for today's.
+    Nobody by a people file that is faulty: its last good state would be taken for today's. Nobody leaves when a large
+    part would at once, for then it is the file that has changed, not the company.
     """
     population = await Population.of(look.campaign, audience, directory)
     if population is None or directory.warning:
         return []
     moves: list[Move] = []
-    if look.campaign.joiners is Joiners.ADD and population.came:
-        moves += await _joined(look, audience, population.came, directory)
-    if look.campaign.leavers is Leavers.DROP and population.left:
-        moves.append(Move(ChangeKind.LEFT, tuple(Row(0, id) for id in population.left)))
+    came = [id for id in population.came if id not in done][: AUDIENCE_AT_MOST - len(audience.members)]
+    if look.campaign.joiners is Joiners.ADD and came and look.now.date() <= look.due:
+        moves += await _joined(look, audience, came, directory)
+    left = [id for id in population.left if id not in done]
+    if look.campaign.leavers is Leavers.DROP and left and len(left) <= _leave_at_most(audience):
+        moves.append(Move(ChangeKind.LEFT, tuple(Row(0, id) for id in left)))
     return moves
+
+
+def _leave_at_most(audience: Audience) -> int:
+    """How many may leave from one day to the next."""
+    asked = sum(member.asked for member in audience.members)
+    return max(LEAVE_AT_ONCE_AT_MOST, asked // LEAVE_AT_ONCE_SHARE)
 
 
 async def _joined(look: Look, audience: Audience, came: Sequence[str], directory: Company) -> list[Move]:

@@ -5,6 +5,7 @@ Of a table a row that is wrong holds up no other: it stands in the audience with
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,8 +18,8 @@ from activities.files.reading import Fault, FileFaults, bytes_of
 from activities.files.table import TABLE_BYTES_AT_MOST, Table
 from activities.files.words import in_words, written_path
 from activities.people import Company
-from activities.person import Place, Reachable, SignersFile
-from activities.spelling import did_you_mean
+from activities.person import IN_FULL_IN_TABLE, Place, Reachable, SignersFile
+from activities.spelling import ID_PATTERN, did_you_mean
 
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
 IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
@@ -89,6 +90,8 @@ def _check_columns(table: Table) -> None:
 
 
 def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret: SecretStr | None) -> Row:
+    if no_id := next((name for name in ("person", "manager") if name in cells and not _is_id(cells[name])), None):
+        return Row(line, "", says=f"{no_id} is no id")
     person, in_full = cells.get("person"), [name for name in IN_FULL if name in cells]
     if person and in_full:
         return Row(line, "", says=f"has person and {in_full[0]}: either person, or somebody in full")
@@ -116,11 +119,12 @@ def id_of(email: str, secret: SecretStr) -> str:
 
 def stands_in_full(person: str) -> bool:
     """Whether an id of an audience is that of somebody who stands in full in its table."""
-    return person.startswith("p-") and len(person) == 2 + _OF_AN_ADDRESS and _is_hex(person[2:])
+    return re.fullmatch(IN_FULL_IN_TABLE, person) is not None
 
 
-def _is_hex(text: str) -> bool:
-    return all(character in "0123456789abcdef" for character in text)
+def _is_id(text: str) -> bool:
+    """Whether a cell is an id: what is none may be a name or an address, and is not repeated."""
+    return re.fullmatch(ID_PATTERN, text) is not None
 
 
 def _said(fault: Fault) -> str:

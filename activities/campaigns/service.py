@@ -4,6 +4,7 @@ Nothing here holds more of an audience in a history than counts and a place; eve
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from activities.campaigns import digest, rows
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Member, Row, repeated
 from activities.campaigns.outcomes import written
 from activities.campaigns.population import Population, moved
-from activities.campaigns.standing import ANOTHERS, Line, Standing, counted, lines_of, records_of
+from activities.campaigns.standing import ANOTHERS, Line, Standing, counted, lines_of
 from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
 from activities.campaigns.walks import STRIDE, Stride, Told, Tour
 from activities.failures import failing_as_application_errors, final_failure, passing_failure
@@ -46,13 +47,13 @@ from workflows.model.campaign import (
     Walk,
     Walked,
 )
-from workflows.model.subject import Code, Status
+from workflows.model.subject import Code
 from workflows.model.wishes import Cancellation
 from workflows.ports import CampaignPeople, PushService
 
+_ASKED_AT_ONCE: Final = 25
+"""Workflows of which visibility knows nothing that Temporal is asked for at the same time."""
 _FAULTY: Final = (Standing.FAILED, Standing.ERROR)
-_PEOPLE_KEPT: Final = 4
-"""Campaigns of which a process knows whoever stands in full in their tables."""
 
 
 @dataclass
@@ -69,7 +70,6 @@ class People(CampaignPeople):
     def __post_init__(self) -> None:
         self._visibility = self.visibility or TemporalVisibility(self.client)
         self._audiences = Audiences(self.store)
-        self._people: dict[str, Mapping[str, Reachable]] = {}
 
     async def freeze(self, order: Order) -> Frozen:
         """See the port."""
@@ -96,13 +96,10 @@ class People(CampaignPeople):
         """Whoever stands in full in the table, by their ids."""
         if campaign.source.group is not None:
             return {}
-        if campaign.id not in self._people:
-            content = await self.store.read_signers(Home.of(campaign.workflow_id))
-            found = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
-            self._people[campaign.id] = found.signers if found else {}
-            while len(self._people) > _PEOPLE_KEPT:
-                del self._people[next(iter(self._people))]
-        return self._people[campaign.id]
+        # Read each time: whoever was erased meanwhile is not asked from memory.
+        content = await self.store.read_signers(Home.of(campaign.workflow_id))
+        found = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
+        return found.signers if found else {}
 
     async def walk(self, walk: Walk) -> Walked:
         """See the port."""
@@ -138,15 +135,14 @@ class People(CampaignPeople):
             return Changed(refused=f"{change.person} is not in the audience")
         if member.out is not None:
             return Changed(refused=f"{change.person} is {member.out} already")
-        record = (await records_of(self.store, order.campaign, [member])).get(member.person)
-        if record and record["show"]["status"] == Status.SIGNED:
+        [line] = [line async for line in self._lines(order, Audience((member,)))]
+        if line.status in (Standing.ACKNOWLEDGED, Standing.LATE):
             return Changed(refused=f"{change.person} has acknowledged already")
         return await self._written(order, change, (member.row._replace(says=""),))
 
     async def _again(self, order: Changing, audience: Audience) -> Changed:
         """Rows that are right by now, and requests that have failed."""
-        known = await self._visibility.open_of(order.campaign.id)
-        lines = [line async for line in self._lines(order, audience, known)]
+        lines, known = await self._standing(order, audience)
         failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
         people = await self._in_full(order.campaign)
         mended = await rows.placed((row._replace(says="") for row in failed if row.person), people, self.directory)
@@ -169,16 +165,16 @@ class People(CampaignPeople):
         """See the port."""
         with _failing():
             audience = await self._audiences.of(look)
-            changes = () if look.after else await self._moved(look, audience)
-            known = await self._visibility.open_of(look.campaign.id)
-            lines = [line async for line in self._lines(look, audience, known)]
-            told, after = await self._told(look, lines)
-        return Looked(changes=changes, counts=counted(lines), told=told, after=after, over=not after)
+            lines, _ = await self._standing(look, audience)
+            changes = () if look.after else await self._moved(look, audience, lines)
+            after = await self._told(look, lines)
+        return Looked(changes=changes, counts=counted(lines), after=after, over=not after)
 
-    async def _moved(self, look: Look, audience: Audience) -> tuple[Changed, ...]:
+    async def _moved(self, look: Look, audience: Audience, lines: Sequence[Line]) -> tuple[Changed, ...]:
         """Who has joined and left since, each as a change behind the one before it."""
+        done = {line.person for line in lines if line.status in (Standing.ACKNOWLEDGED, Standing.LATE)}
         changes: list[Changed] = []
-        for move in await moved(look, audience, self.directory):
+        for move in await moved(look, audience, done, self.directory):
             number = look.changes + 1
             change = Change(number=number, what=move.what, by="countersign", at=look.now, due=move.due)
             changed = await self._written(look, change, move.rows)
@@ -186,30 +182,61 @@ class People(CampaignPeople):
             look = look.replace(changes=number, changed=changed.sha256)
         return tuple(changes)
 
-    async def _told(self, look: Look, lines: Sequence[Line]) -> tuple[int, str]:
-        """How many heard of it, and behind whom to go on; empty when nobody is left."""
-        missing = sum(line.open for line in lines)
+    async def _told(self, look: Look, lines: Sequence[Line]) -> str:
+        """Behind whom of the managers to go on; empty when nobody is left."""
+        missing, ends_at = sum(line.open for line in lines), time.monotonic() + self.stride.seconds
         if look.weekly and not look.after:
             line = digest.progress(look.campaign, missing, len(lines), look.day)
             await digest.told(self.push, look.campaign, (line,), look.now)
         if not look.digest or not missing:
-            return 0, ""
+            return ""
         managers = digest.missing_by_manager(lines, look.now.date())
         left = [one for one in await digest.of_directory(self.directory, managers) if one.manager > _after(look)]
-        told = 0
         for begin in range(0, len(left), digest.AT_ONCE):
-            if begin and activity.is_worker_shutdown():
-                return told, left[begin - 1].manager
+            if begin and (activity.is_worker_shutdown() or time.monotonic() >= ends_at):
+                return left[begin - 1].manager
             some = left[begin : begin + digest.AT_ONCE]
-            notices = digest.digests(look.campaign, some, look.day)
-            told += await digest.told(self.push, look.campaign, notices, look.now)
+            await digest.told(self.push, look.campaign, digest.digests(look.campaign, some, look.day), look.now)
             activity.heartbeat(some[-1].manager)
-        return told, ""
+        return ""
 
-    def _lines(
-        self, order: Order, audience: Audience, known: Open | None = None, asked: int | None = None
-    ) -> AsyncIterator[Line]:
-        return lines_of(self.store, order.campaign, order.fingerprint, audience, known=known, asked=asked)
+    def _lines(self, order: Order, audience: Audience, known: Open | None = None) -> AsyncIterator[Line]:
+        campaign, fingerprint = order.campaign, order.fingerprint
+        return lines_of(self.store, campaign, fingerprint, audience, known=known, asked=order.asked)
+
+    async def _standing(
+        self, order: Order, audience: Audience, known: Open | None = None, *, unseen: bool = False
+    ) -> tuple[list[Line], Open]:
+        """The line of everybody, and what visibility knows; of whom neither it nor a record does, Temporal is asked.
+
+        `unseen` are those as well who were not seen to: a walk may have died before it could say how far it came.
+        """
+        known = known or await self._visibility.open_of(order.campaign.id)
+        lines = [line async for line in self._lines(order, audience, known)]
+        asked = (Standing.TOLD, Standing.NOT_TOLD) if unseen else (Standing.TOLD,)
+        unknown = (line.status in asked and line.request not in known.status for line in lines)
+        lost = [place for place, one in enumerate(unknown) if one]
+        for begin in range(0, len(lost), _ASKED_AT_ONCE):
+            some = lost[begin : begin + _ASKED_AT_ONCE]
+            found = await asyncio.gather(*(self._found(order, audience.members[one], lines[one]) for one in some))
+            lines = _with(lines, dict(zip(some, found, strict=True)))
+        return lines, known
+
+    async def _found(self, order: Order, member: Member, line: Line) -> Line:
+        """Visibility may lag, so the workflow itself is looked at; as it was when that goes on."""
+        try:
+            found = await runs.described(self.client, Kind.REQUEST.workflow_id(line.request))
+        except RPCError as error:
+            if not about_the_workflow(error):
+                raise
+            if line.status == Standing.NOT_TOLD:
+                return line._replace(status=Standing.NOT_STARTED)
+            return line._replace(status=Standing.FAILED, reason="there is neither a workflow nor a record of it")
+        if found.status.broken_off:
+            return line._replace(status=Standing.FAILED, reason=f"its workflow was {found.status}")
+        if await found.memo(names.MEMO_FINGERPRINT) != member.fingerprint(order.fingerprint):
+            return line._replace(status=Standing.FAILED, reason=ANOTHERS)
+        return line
 
     async def settle(self, order: Settle) -> Tally:
         """See the port."""
@@ -222,9 +249,10 @@ class People(CampaignPeople):
             known = await self._visibility.open_of(order.campaign.id)
             for request in sorted(known.refused):
                 await self._let_go(request)
-            lines = [line async for line in self._lines(order, audience, replace(known, refused=frozenset()))]
-            members = zip(audience.members, lines, strict=True)
-            lines = [await self._settled(order, member, line, known) for member, line in members]
+            let_go = replace(known, refused=frozenset())
+            lines, _ = await self._standing(order, audience, let_go, unseen=order.ended or order.final)
+            if order.final:
+                lines = [_never_ended(line) if line.open else line for line in lines]
             counts = counted(lines)
             if counts.open:
                 return Tally(counts=counts)
@@ -240,31 +268,13 @@ class People(CampaignPeople):
         closed = Cancellation(actor="countersign", reason="the campaign was closed")
         await wish(self.client, Kind.REQUEST.workflow_id(request), closed, "campaign-closed")
 
-    async def _settled(self, order: Settle, member: Member, line: Line, known: Open) -> Line:
-        """The line of somebody who has no record: what Temporal knows of each of them, and what that means now."""
-        if not line.open:
-            return line
-        if line.request not in known.status and (why := await self._why_lost(order, member, line)):
-            return why
-        if order.final:
-            return line._replace(status=Standing.FAILED, reason="was still open when the record was made")
-        return line
 
-    async def _why_lost(self, order: Settle, member: Member, line: Line) -> Line | None:
-        """Visibility may lag, so the workflow itself is looked at; None when it goes on."""
-        try:
-            found = await runs.described(self.client, Kind.REQUEST.workflow_id(line.request))
-        except RPCError as error:
-            if not about_the_workflow(error):
-                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
-            if order.ended:
-                return line._replace(status=Standing.NOT_STARTED)
-            return line._replace(status=Standing.FAILED, reason="there is neither a workflow nor a record of it")
-        if found.status.broken_off:
-            return line._replace(status=Standing.FAILED, reason=f"its workflow was {found.status}")
-        if await found.memo(names.MEMO_FINGERPRINT) != member.fingerprint(order.fingerprint):
-            return line._replace(status=Standing.FAILED, reason=ANOTHERS)
-        return None
+def _with(lines: list[Line], found: Mapping[int, Line]) -> list[Line]:
+    return [found.get(place, line) for place, line in enumerate(lines)]
+
+
+def _never_ended(line: Line) -> Line:
+    return line._replace(status=Standing.FAILED, reason="was still open when the record was made")
 
 
 def _after(look: Look) -> str:

@@ -6,6 +6,7 @@ One walk for all who ask: the record, the report, `campaign show`, managers and 
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -113,6 +114,9 @@ def _line(
         return line._replace(request="", status=Standing.ERROR, reason=row.says)
     line = line._replace(due=member.due.isoformat())
     ended = _ended(line, record, member.fingerprint(fingerprint)) if record else None
+    if ended and ended.signed_at:
+        # Moved after they had acknowledged: what counted for them is the day that they had then.
+        ended = ended._replace(due=member.due_at(datetime.fromisoformat(ended.signed_at)).isoformat())
     if ended and ended.status in (Standing.ACKNOWLEDGED, Standing.LATE):
         return ended
     if member.out is not None:

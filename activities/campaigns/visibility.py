@@ -11,7 +11,9 @@ from workflows import names
 from workflows.kinds import Kind
 from workflows.model.subject import Code, Status
 
-_NOT_REFUSED: Final = f"({names.PROBLEM.name} IS NULL OR {names.PROBLEM.name} != '{Code.REFUSED}')"
+_HOPEFUL: Final = " AND ".join(f"{names.PROBLEM.name} != '{code}'" for code in (Code.REFUSED, Code.DIRECTORY))
+_NOT_REFUSED: Final = f"({names.PROBLEM.name} IS NULL OR ({_HOPEFUL}))"
+"""Whoever is refused, or has left the people file, waits for a person of ours: nobody else is to wait for them."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class TemporalVisibility:
                 broken[id] = str(run.status)
             else:
                 status[id] = run.known.get(names.STATUS) or ""
-                refused |= {id} if run.known.get(names.PROBLEM) == Code.REFUSED else set()
+                waits, why = status[id] == Status.CONVERTING, run.known.get(names.PROBLEM)
+                refused |= {id} if waits and why == Code.REFUSED else set()
         return Open(status, {id: how for id, how in broken.items() if id not in status}, frozenset(refused))
 
     async def waiting(self, campaign: str) -> int:

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns import rows
@@ -130,10 +131,12 @@ class Tour:
     async def _see_to(self, some: Sequence[Member]) -> list[bool | None]:
         """Whether something was done for each; False for one that was refused, None where there was nothing to do."""
         if self._walk.work is Work.START:
-            return list(await asyncio.gather(*map(self._start, some)))
+            return await _all([self._start(one) for one in some], alone=False)
         ended = await records_of(self._store, self._walk.campaign, some)
         left = [one for one in some if not one.row.says and one.person not in ended]
-        return list(await asyncio.gather(*map(self._wish, left)))
+        if self._walk.work is Work.EXTEND:
+            left = [one for one in left if one.asked]
+        return await _all([self._wish(one) for one in left], alone=True)
 
     async def _start(self, member: Member) -> bool | None:
         if not member.asked:
@@ -170,3 +173,16 @@ def _progress(walk: Walk) -> tuple[int, int, int]:
     known = activity.info().heartbeat_details if activity.in_activity() else ()
     place, done, refused = known if len(known) == _PROGRESS else (walk.after, 0, 0)
     return max(place, walk.after), done, refused
+
+
+async def _all(calls: Sequence[Coroutine[Any, Any, bool | None]], *, alone: bool) -> list[bool | None]:
+    """What came of each, once all have ended: a start that went on after the others is one that nobody ends any more.
+
+    What fails is raised then; where it may be `alone` with it, one that does not answer while others do is refused.
+    """
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    failures = [one for one in found if isinstance(one, BaseException)]
+    alone = alone and len(failures) < len(found) and all(isinstance(one, ApplicationError) for one in failures)
+    if failures and not alone:
+        raise failures[0]
+    return [False if isinstance(one, BaseException) else one for one in found]

@@ -97,12 +97,14 @@ class Mine:
         if shown.frozen is None or shown.campaign is None:
             return None
         audience = await self._audiences.read(shown.campaign, shown.frozen.sha256, shown.changed)
-        members = [one for one in audience.members if one.person in below or one.row.manager == manager]
-        if not members:
+        everybody = enumerate(audience.members)
+        mine = [(place, one) for place, one in everybody if one.person in below or one.row.manager == manager]
+        if not mine:
             return None
-        some = Audience(tuple(members[:MINE_AT_MOST]))
-        walk = lines_of(self._store, shown.campaign, shown.fingerprint, some)
-        return People([line async for line in walk], len(members) > MINE_AT_MOST)
+        some = Audience(tuple(one for _, one in mine[:MINE_AT_MOST]))
+        seen_to = sum(place < shown.asked or one.joined or one.attempt > 1 for place, one in mine)
+        walk = lines_of(self._store, shown.campaign, shown.fingerprint, some, asked=seen_to)
+        return People([line async for line in walk], len(mine) > MINE_AT_MOST)
 
 
 async def looked_at(client: Client, lines: Sequence[Line]) -> list[Missing]:

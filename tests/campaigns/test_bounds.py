@@ -123,7 +123,7 @@ async def test_more_changes_than_can_wait_to_be_written_down_are_refused(tmp_pat
     _, course = await a_course(tmp_path)
     wish = Retry(actor="compliance-desk")
     for _ in range(WISHES_AT_MOST):
-        assert wishes.refuse_retry(course, wish) is None
+        assert wishes.refuse_retry(course, wish, NOW) is None
         course = wishes.retry(course, wish, NOW)
-    assert wishes.refuse_retry(course, wish) == "too many changes wait to be written down: try again later"
+    assert wishes.refuse_retry(course, wish, NOW) == "too many changes wait to be written down: try again later"
     assert len(course.model_dump_json()) < 32_000

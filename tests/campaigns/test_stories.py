@@ -93,13 +93,16 @@ async def test_whoever_joins_has_a_window_of_their_own_and_the_close_waits_for_i
         await it.days_pass(2)
         await it.hears("newcomer")
         shown = await it.until(lambda shown: shown.changes == 1)
-        assert shown.due == in_days(await it.now(), 13)
+        assert shown.closes_at is not None
+        assert shown.closes_at.date() == in_days(await it.now(), 13 + 1 + 7)
+        assert shown.due == it.given.campaign.due
         await it.days_pass(16)
         assert (await it.shown()).status is Status.OPEN
         await it.signs("newcomer")
         await it.days_pass(12)
         await it.handle.result()
         lines, outcomes = await it.lines(), await it.outcomes()
+    assert [stage for stage in it.told("chair") if stage == "digest-13"]
     assert states(lines) == {"ada": "acknowledged", "newcomer": "late"}
     assert outcomes.population is not None
     assert outcomes.population["came"] == [{"person": "newcomer", "decided": "added"}]
@@ -350,3 +353,73 @@ async def test_somebody_whose_id_another_request_has_stands_as_failed(tmp_path: 
     assert refused == ["1 could not be"]
     assert ended.counts.failed == 1
     assert (lines["bo"].status, lines["bo"].reason) == ("failed", "another request had its id already")
+
+
+COME_AND_GO = {"leavers": "drop", "joiners": {"rule": "add", "within": "7d"}}
+
+
+async def test_who_has_acknowledged_stays_so_though_they_leave_and_come_back(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(**COME_AND_GO), staff(*THREE)) as it:
+        await it.opened()
+        await it.signs("cas")
+        it.company.loses("cas")
+        await it.days_pass(2)
+        it.company.hires(a_person("cas"))
+        await it.days_pass(2)
+        await it.days_pass(28)
+        await it.handle.result()
+        lines, outcomes = await it.lines(), await it.outcomes()
+    assert it.told("cas").count("ready") == 1
+    assert (lines["cas"].status, lines["cas"].request, lines["cas"].row) == ("acknowledged", "conduct.cas", 3)
+    assert outcomes.population == {"opening": 3, "close": 3, "came": [], "left": []}
+
+
+async def test_a_group_that_is_no_more_drops_nobody_and_stops_nothing(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(**COME_AND_GO), staff("ada")) as it:
+        await it.opened()
+        it.company.loses("ada")
+        await it.days_pass(2)
+        assert (await it.shown()).problem is None
+        await it.days_pass(28)
+        await it.handle.result()
+        lines, outcomes = await it.lines(), await it.outcomes()
+    assert (states(lines), outcomes.population) == ({"ada": "expired"}, None)
+
+
+async def test_a_people_file_that_was_cut_short_drops_nobody(tmp_path: Path) -> None:
+    people = [f"employee-{number}" for number in range(24)]
+    async with campaign(tmp_path, a_file(**COME_AND_GO), staff(*people)) as it:
+        await it.opened()
+        for person in people[:22]:
+            it.company.loses(person)
+        await it.days_pass(1)
+        assert (await it.shown()).changes == 0
+        it.company.hires(*(a_person(person) for person in people[2:22]))
+        await it.days_pass(1)
+        shown = await it.until(lambda shown: shown.changes == 1)
+        assert shown.counts.told == 24
+        await it.until(lambda shown: any(entry.what == "end: seen to 2" for entry in shown.timeline))
+
+
+async def test_who_comes_after_everybodys_last_day_is_not_asked(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(**COME_AND_GO), staff("ada")) as it:
+        await it.opened()
+        await it.days_pass(15)
+        it.company.hires(a_person("latecomer"))
+        await it.days_pass(10)
+        await it.handle.result()
+        outcomes = await it.outcomes()
+    assert it.told("latecomer") == []
+    assert outcomes.population is not None
+    assert outcomes.population["came"] == [{"person": "latecomer", "decided": "ignored"}]
+
+
+async def test_somebody_who_is_in_the_group_twice_is_one_person(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(**COME_AND_GO), staff("ada")) as it:
+        await it.opened()
+        it.company.hires(a_person("newcomer", groups=("all-staff", "all-staff")))
+        await it.days_pass(1)
+        await it.hears("newcomer")
+        await it.days_pass(29)
+        ended = await it.handle.result()
+    assert (ended.outcome, ended.counts.total) == (Status.DONE, 2)

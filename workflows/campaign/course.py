@@ -18,6 +18,8 @@ from workflows.names import EXEMPT, EXTEND, RETRY
 
 WISHES_AT_MOST: Final = 50
 """Changes that are still to be written down."""
+CHANGES_AT_MOST: Final = 1_000
+"""Changes of one audience: each is applied to all of it whenever it is read anew."""
 _WARNED: Final = timedelta(days=2)
 """Before the last day managers begin to hear who is missing."""
 _WEEK: Final = 7
@@ -55,8 +57,10 @@ class Course(FollowUp):
 
     status: Status = Status.OPEN
     opens_at: AwareDatetime
+    everybodys_due: date
+    """The last day of everybody who was there at the opening."""
     last_due: date
-    """The last day that anybody has."""
+    """The last day that anybody has: who joins has their own."""
     grace: int
     """Days."""
     frozen: Frozen | None = None
@@ -87,6 +91,7 @@ class Course(FollowUp):
             request=campaign.id,
             started_at=now,
             opens_at=campaign.opens_at,
+            everybodys_due=campaign.due,
             last_due=campaign.due,
             grace=campaign.grace,
             timeline=(TimelineEntry(at=now, what="started", who=campaign.requester),),
@@ -102,7 +107,7 @@ class Course(FollowUp):
         """`scheduled`, `opening`, `open` or `closing`."""
         if self.frozen is None:
             return "scheduled"
-        if self.ending or self.waits:
+        if self.ending or self.closing:
             return "closing"
         return "opening" if any(walk.change is None for walk in self.walks) else "open"
 
@@ -125,9 +130,9 @@ class Course(FollowUp):
             yield Attention(code=AttentionCode.NOT_ASKED, since=self.counted_at, says=says)
 
     def timed(self) -> Self:
-        """With the instants that follow from the last day."""
-        due_at = last_instant(self.last_due)
-        return self.replace(due_at=due_at, closes_at=due_at + timedelta(days=self.grace))
+        """With the instants that follow from the last days."""
+        closes_at = last_instant(self.last_due) + timedelta(days=self.grace)
+        return self.replace(due_at=last_instant(self.everybodys_due), closes_at=closes_at)
 
     @property
     def look_due_at(self) -> datetime:
@@ -137,7 +142,7 @@ class Course(FollowUp):
     @property
     def digest_due(self) -> bool:
         """Whether managers hear of those who are missing."""
-        return self.look_due_at.date() >= self.last_due - _WARNED
+        return self.look_due_at.date() >= self.everybodys_due - _WARNED
 
     @property
     def weekly(self) -> bool:
@@ -199,10 +204,15 @@ class Course(FollowUp):
             changes=change.number,
             head=changed.sha256,
             members=self.members + changed.new,
+            everybodys_due=self._moved(change),
             last_due=max(self.last_due, changed.due or self.last_due),
             walks=(*self.walks, Walking(work=change.what.work, change=change.replace(reason=""))),
         ).timed()
         return known.note(now, _says(change, changed.people), change.person, None)
+
+    def _moved(self, change: Change) -> date:
+        extended = change.due if change.what is ChangeKind.EXTENDED else None
+        return max(self.everybodys_due, extended or self.everybodys_due)
 
     def looked(self, looked: Looked, now: datetime) -> Self:
         """A daily look came so far."""
@@ -225,10 +235,17 @@ class Course(FollowUp):
         return bool(self.walks or self.wished)
 
     def end_everybody(self) -> Self:
-        """Walk over the whole audience to end what is open, once."""
+        """Walk over the whole audience to end what is open, once; after it is waited from the begin."""
         if self.ends_everybody:
             return self
-        return self.replace(walks=(Walking(work=Work.END),) if self.frozen else (), wished=(), ends_everybody=True)
+        walks = (Walking(work=Work.END),) if self.frozen else ()
+        waits = 0 if self.ending else self.waits
+        return self.replace(walks=walks, wished=(), ends_everybody=True, waits=waits)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the record is being made: nothing about the audience changes any more."""
+        return self.ends_everybody or self.waits > 0
 
     def waited(self) -> Self:
         """It was waited once more for requests that should have ended."""

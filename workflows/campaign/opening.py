@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     from workflows.campaign.year import Opened, Opening, OpeningInput, notice_of, subject_of
     from workflows.follow_up.patience import Condition, PatientWorkflow, despite_cancellation
+    from workflows.follow_up.stages import Stage
     from workflows.follow_up.trouble import Trouble
     from workflows.model.campaign import ContentGiven, YearToLookAt, YearToOpen
     from workflows.model.notices import Delivery
@@ -50,9 +51,8 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
     async def look(self) -> None:
         """Find out which year is next, when it opens, and whether its content is there."""
         asked = YearToLookAt(series=self._given.series, since=self._progress.since)
-        seen = await self.call(CampaignYears.look_at, asked, options.WALK, "look for its content", self._ending)
-        if seen is not None:
-            self._progress = self._progress.looked(seen)
+        seen = await self.once(CampaignYears.look_at, asked, options.WALK, "look for its content")
+        self._progress = self._progress.looked(seen) if seen else self._progress.unseen(workflow.now())
 
     async def open(self) -> None:
         """Start the campaign, once its day has come."""
@@ -72,8 +72,10 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         series = self._given.series
         notices = (notice_of(series, year.year, stage),)
         order = Delivery(subject=subject_of(series, year.year), notices=notices, others_told=True, now=now)
-        await self.call(PushService.deliver, order, options.NOTIFY, f"tell the owner: {stage}", self._ending)
-        self._progress = self._progress.heard(stage, workflow.now())
+        told = await self.once(PushService.deliver, order, options.NOTIFY, f"tell the owner: {stage}")
+        # Who cannot be told today is told tomorrow; the opening does not wait for that, and an end is one all the same.
+        if told is not None or stage == Stage.UNOPENED:
+            self._progress = self._progress.heard(stage, workflow.now())
 
     async def rest(self, unless: Condition) -> None:
         """Until its day, or the next look, or somebody has given content since this one began."""

@@ -31,7 +31,7 @@ def show(given: CampaignInput, course: Course, now: datetime) -> CampaignShow:
             "effective": campaign.document.effective,
             "approver": campaign.document.approver,
             "opens_at": course.opens_at,
-            "due": course.last_due,
+            "due": course.everybodys_due,
             "frozen": course.frozen,
             "changes": course.changes,
             "changed": course.head,

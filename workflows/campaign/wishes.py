@@ -1,19 +1,23 @@
 """What people may wish of a campaign beside its end: each wish has a refusal in words, and an effect. Pure."""
 
+import re
 from datetime import datetime
+from typing import Final
 
-from workflows.campaign.course import WISHES_AT_MOST, Course
+from workflows.campaign.course import CHANGES_AT_MOST, WISHES_AT_MOST, Course
 from workflows.follow_up.operations import living_refusal, refuse_extend
 from workflows.model.campaign import ChangeKind
 from workflows.model.texts import name_fault, text_fault
 from workflows.model.wishes import Exemption, Extension, Retry
 
+_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
-def refuse_exempt(course: Course, wish: Exemption) -> str | None:
+
+def refuse_exempt(course: Course, wish: Exemption, now: datetime) -> str | None:
     """Why nobody can be exempt now; whether this person may be is known to the record alone."""
-    return (
-        _not_now(course, wish.actor) or name_fault(wish.person, "the person") or text_fault(wish.reason, "the reason")
-    )
+    if why := _not_now(course, wish.actor, now) or text_fault(wish.reason, "the reason"):
+        return why
+    return None if _ID.fullmatch(wish.person) else "the person is no id of the audience: the report has them"
 
 
 def exempt(course: Course, wish: Exemption, now: datetime) -> Course:
@@ -23,11 +27,12 @@ def exempt(course: Course, wish: Exemption, now: datetime) -> Course:
 
 def refuse_later(course: Course, wish: Extension, now: datetime) -> str | None:
     """Why it cannot stay open until then."""
-    if why := _not_now(course, wish.actor) or refuse_extend(course, wish, now):
+    if why := _not_now(course, wish.actor, now) or refuse_extend(course, wish, now):
         return why
     if isinstance(wish.due, datetime):
         return "a campaign ends with a day, which is over for everybody at another hour: give a date"
-    return None if wish.due > course.last_due else f"somebody has until {course.last_due}: give a later day"
+    due = course.everybodys_due
+    return None if wish.due > due else f"everybody has until {due} already: give a later day"
 
 
 def later(course: Course, wish: Extension, now: datetime) -> Course:
@@ -35,9 +40,9 @@ def later(course: Course, wish: Extension, now: datetime) -> Course:
     return course.wishing(ChangeKind.EXTENDED, wish.actor, now, due=wish.due)
 
 
-def refuse_retry(course: Course, wish: Retry) -> str | None:
+def refuse_retry(course: Course, wish: Retry, now: datetime) -> str | None:
     """Why nobody is asked again."""
-    return _not_now(course, wish.actor)
+    return _not_now(course, wish.actor, now)
 
 
 def retry(course: Course, wish: Retry, now: datetime) -> Course:
@@ -45,11 +50,13 @@ def retry(course: Course, wish: Retry, now: datetime) -> Course:
     return course.wishing(ChangeKind.AGAIN, wish.actor, now)
 
 
-def _not_now(course: Course, actor: str) -> str | None:
+def _not_now(course: Course, actor: str, now: datetime) -> str | None:
     if why := living_refusal(course) or name_fault(actor):
         return why
     if course.frozen is None:
         return "the campaign has not opened yet"
-    if course.waits:
+    if course.closing or (course.closes_at and now >= course.closes_at):
         return "too late: the campaign is being closed"
+    if course.changes + len(course.wished) >= CHANGES_AT_MOST:
+        return f"the audience was changed {CHANGES_AT_MOST:,} times already"
     return "too many changes wait to be written down: try again later" if len(course.wished) >= WISHES_AT_MOST else None

@@ -65,7 +65,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
 
     async def follow(self) -> None:
         """Until it closes: ask everybody, see to what changes, look each day who joined, left, or is missing."""
-        while self._goes_on and (self._progress.unfinished or not self._is_over):
+        while self._goes_on and not self._progress.closing and (self._progress.unfinished or not self._is_over):
             news = self.news()
             await self._write_changes()
             await self._walk_on()
@@ -124,6 +124,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             frozen=course.frozen,
             changed=course.head,
             changes=course.changes,
+            asked=course.asked,
             fingerprint=self._request.fingerprint,
             now=workflow.now(),
             **rest,
@@ -166,7 +167,12 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         """The daily look; one that comes late stands for those that were missed."""
         course = self._progress = self._progress.missed_looks(workflow.now())
         order = self._order(
-            Look, day=course.days + 1, after=course.told_to, digest=course.digest_due, weekly=course.weekly
+            Look,
+            day=course.days + 1,
+            due=course.everybodys_due,
+            after=course.told_to,
+            digest=course.digest_due,
+            weekly=course.weekly,
         )
         looked = await self.call(CampaignPeople.look, order, options.WALK, "the daily look", unless=self._ending)
         if looked is not None:
@@ -205,7 +211,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
 
     @exempt.validator
     def _may_exempt(self, wish: Exemption) -> None:
-        self._allow(wish, wishes.refuse_exempt(self._progress, wish))
+        self._allow(wish, wishes.refuse_exempt(self._progress, wish, workflow.now()))
 
     @workflow.update(name=EXTEND, description="Keep it open longer, for everybody")
     def extend(self, wish: Extension) -> Receipt:
@@ -223,7 +229,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
 
     @retry.validator
     def _may_retry(self, wish: Retry) -> None:
-        self._allow(wish, wishes.refuse_retry(self._progress, wish))
+        self._allow(wish, wishes.refuse_retry(self._progress, wish, workflow.now()))
 
     @property
     def subject(self) -> Subject:

@@ -18,6 +18,8 @@ from workflows.names import notice_key
 CONTENT_MISSING: Final = "content-missing"
 """What lists call one that cannot open yet."""
 _LOOK_EVERY: Final = timedelta(days=1)
+_GIVEN_UP_AFTER: Final = timedelta(days=30 + 182)
+"""After its beginning, a month before its day, when nothing was ever known of it."""
 
 
 class Opening(Clocked):
@@ -41,6 +43,10 @@ class Opening(Clocked):
     def looked(self, year: YearSeen) -> Self:
         """How the year stands."""
         return self.replace(year=year)
+
+    def unseen(self, now: datetime) -> Self:
+        """Nobody says how it stands, the owner is not in the people file perhaps: given up when any year would be."""
+        return self.replace(over=self.over or now >= self.since + _GIVEN_UP_AFTER)
 
     def given(self) -> Self:
         """There is something to look at: what was refused before may be right now."""
@@ -74,7 +80,7 @@ class Opening(Clocked):
         """When there is something to do without any news: the opening, or the next look for what is missing."""
         year = self.year
         if year is None:
-            return now
+            return now + _LOOK_EVERY
         if year.given and not self.refused:
             return year.opens_at
         return max(year.tell_at, min(now + _LOOK_EVERY, year.ends_at))

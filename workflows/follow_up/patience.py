@@ -99,6 +99,15 @@ class PatientWorkflow(ABC, Generic[Memory]):
         self._progress = self._progress.untroubled(workflow.now())
         return None
 
+    async def once(
+        self, method: Callable[[Any, Input], Awaitable[Result]], input: Input, how: ActivityOptions, summary: str
+    ) -> Result | None:
+        """Call for what may as well be left out, or done another day; None when it failed."""
+        try:
+            return await self._answer(method, input, how, summary, nothing())
+        except FailureError:
+            return None
+
     def troubled(self, trouble: Trouble, probe_at: datetime) -> None:
         """Stop the clocks and say what is wrong; the call is repeated at `probe_at`."""
         self._progress = self._progress.trouble(trouble.code, trouble.says, workflow.now(), probe_at)

@@ -186,6 +186,8 @@ class Order(Model):
     frozen: Frozen | None = None
     changed: str | None = None
     changes: int = 0
+    asked: int = 0
+    """How many of the frozen audience were seen to at the opening."""
     fingerprint: str
     now: AwareDatetime
 
@@ -233,6 +235,8 @@ class Look(Order):
     """
 
     day: int
+    due: date
+    """The last day of whoever was there at the opening: who comes after it is not asked any more."""
     after: str = ""
     """The manager who was told last."""
     digest: bool = False
@@ -259,7 +263,6 @@ class Looked(Model):
 
     changes: tuple[Changed, ...] = ()
     counts: "Counts"
-    told: int = 0
     after: str = ""
     over: bool = True
 

@@ -1,0 +1,71 @@
+"""An audience and its changes, and what may be wished of it: pure."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from activities.campaigns import rows
+from activities.campaigns.audience import Amendment, Audience, Row
+from tests.campaigns.stage import SECRET, Company, a_file, staff
+from tests.campaigns.test_bounds import NOW, a_course
+from workflows.campaign import wishes
+from workflows.campaign.course import CHANGES_AT_MOST
+from workflows.model.campaign import Change, ChangeKind
+from workflows.model.wishes import Exemption, Extension, Retry
+
+OWNER = "compliance-desk"
+LATER = date(2027, 1, 15)
+
+
+def change(what: ChangeKind, number: int = 1, **more: object) -> Change:
+    return Change(number=number, what=what, by=OWNER, at=NOW + timedelta(days=number)).replace(**more)
+
+
+async def an_audience(folder: Path) -> Audience:
+    given = (await Company(folder, staff("p0")).prepared(a_file(), NOW)).given
+    return Audience.of((Row(number, f"p{number}") for number in range(10)), given.campaign)
+
+
+async def test_a_walk_that_extends_goes_on_behind_the_same_person_though_another_left_meanwhile(tmp_path: Path) -> None:
+    audience = await an_audience(tmp_path)
+    extended = audience.after([Amendment(change(ChangeKind.EXTENDED, due=LATER))])
+    before = [member.person for member in extended.about(1)]
+    exempt = extended.after([Amendment(change(ChangeKind.EXEMPT, 2, person="p2"), (Row(2, "p2"),))])
+    assert [member.person for member in exempt.about(1)] == before
+    assert [member.person for member in exempt.members if not member.asked] == ["p2"]
+
+
+async def test_a_day_that_was_moved_counts_from_when_it_was_moved(tmp_path: Path) -> None:
+    audience = await an_audience(tmp_path)
+    [member, *_] = audience.after([Amendment(change(ChangeKind.EXTENDED, due=LATER))]).members
+    moved_at = NOW + timedelta(days=1)
+    assert member.due_at(moved_at - timedelta(seconds=1)) == audience.members[0].due
+    assert member.due_at(moved_at) == member.due_at(None) == LATER
+
+
+@pytest.mark.parametrize("column", ["person", "manager"])
+def test_a_cell_that_is_no_id_is_not_repeated(column: str, tmp_path: Path) -> None:
+    table = tmp_path / "staff.csv"
+    table.write_text("person,manager\n" + ("ada@corp.example," if column == "person" else "ada,Jane Doe") + "\n")
+    [row] = rows.read(table, secret=SECRET).rows
+    assert row == Row(2, "", says=f"{column} is no id")
+
+
+async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) -> None:
+    _, course = await a_course(tmp_path)
+    assert course.closes_at is not None
+    for known, now in ((course, course.closes_at), (course.waited(), NOW), (course.end_everybody(), NOW)):
+        says = "too late: the campaign is being closed"
+        assert wishes.refuse_retry(known, Retry(actor=OWNER), now) == says
+        assert wishes.refuse_exempt(known, Exemption(actor=OWNER, person="ada", reason="leave"), now) == says
+        assert wishes.refuse_later(known, Extension(actor=OWNER, due=LATER), now) == says
+
+
+async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) -> None:
+    _, course = await a_course(tmp_path)
+    often = course.replace(changes=CHANGES_AT_MOST)
+    assert wishes.refuse_retry(often, Retry(actor=OWNER), NOW) == "the audience was changed 1,000 times already"
+    somebody = Exemption(actor=OWNER, person="Ada Ng <ada@us.example>", reason="leave")
+    says = "the person is no id of the audience: the report has them"
+    assert wishes.refuse_exempt(course, somebody, datetime.now(UTC)) == says
