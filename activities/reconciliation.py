@@ -49,6 +49,7 @@ _AT_ONCE: Final = 25
 _IDS_AT_MOST: Final = 50
 """Ids of one query."""
 _LONGEST_ID: Final = 64
+_SWEPT: Final = "swept-"
 _LONGEST_TYPE: Final = 100
 _A_WORD: Final = re.compile(r"\w{1,40}", re.ASCII)
 _DISORDER: Final = timedelta(minutes=1)
@@ -87,8 +88,8 @@ class Mark(Model):
         until = max(self.until, newest or self.until)
         return Mark(until=until, told=_newest({request: at for request, at in told.items() if at >= until - AGAIN}))
 
-    def goes_on(self, under_way: UnderWay, told: Mapping[str, datetime]) -> "Mark":
-        """The pass is to be gone on with."""
+    def goes_on(self, under_way: UnderWay | None, told: Mapping[str, datetime]) -> "Mark":
+        """The pass is to be gone on with, or begun anew."""
         return self.replace(told=_newest(told), under_way=under_way)
 
 
@@ -176,7 +177,9 @@ class Sweep(EventSweep):
         at = event.timestamp
         if at is None:
             return None
-        hint = ProviderEvent(id=event.uuid[:_LONGEST_ID], type=event.event_type[:_LONGEST_TYPE], at=at)
+        # An ending that does not show may have been heard of, and been read too early: it is to be read once more.
+        id_of_event = f"{_SWEPT}{event.uuid}" if event.event_type in FINAL else event.uuid
+        hint = ProviderEvent(id=id_of_event[:_LONGEST_ID], type=event.event_type[:_LONGEST_TYPE], at=at)
         try:
             handle = self._temporal.get_workflow_handle(Kind.REQUEST.workflow_id(id))
             await handle.signal(names.PROVIDER_EVENT, hint)
@@ -219,11 +222,11 @@ class _Part:
             found, more = await self.signature.events(self._page)
         except ServiceFailure as failure:
             if self._page > 1 and failure.status == 404:
-                found, more = [], False  # The list has become shorter than it was.
-            elif self.pages:
-                return None  # What was looked at is remembered; the next part meets the failure first.
-            else:
+                # The list has become shorter, or a gateway says so: what is the end of it is not taken on its word.
+                self._page, self.newest = 1, None
+            elif not self.pages:
                 raise
+            return None  # What was looked at is remembered; the next part meets the failure first.
         return self._taken(found, more=more)
 
     def _taken(self, found: list[WireEvent], *, more: bool) -> list[WireEvent]:
@@ -246,9 +249,10 @@ class _Part:
     @property
     def mark(self) -> Mark:
         """Where the next part goes on. The last page is read again: what was deleted moves the rest up."""
-        if self.is_over or self.newest is None:
+        if self.is_over:
             return self.begun.over(self.newest, self.told)
-        return self.begun.goes_on(UnderWay(page=max(1, self._page - 1), newest=self.newest), self.told)
+        under_way = UnderWay(page=max(1, self._page - 1), newest=self.newest) if self.newest else None
+        return self.begun.goes_on(under_way, self.told)
 
     def swept(self, left: Mark) -> Swept:
         """For the workflow."""

@@ -47,6 +47,8 @@ class Standing:
     paused: bool
     last: datetime | None = None
     failed: bool = False
+    told: int = 0
+    """Requests that the last one told of what they missed, when it is over."""
 
 
 async def ensure_schedule(client: Client) -> SetUp:
@@ -97,16 +99,20 @@ async def standing(client: Client) -> Standing | None:
     if not found.info.recent_actions:
         return Standing(paused)
     last = found.info.recent_actions[-1]
-    return Standing(paused, last.started_at, await _has_failed(client, last.action))
+    failed, told = await _came_to(client, last.action)
+    return Standing(paused, last.started_at, failed, told)
 
 
-async def _has_failed(client: Client, begun: object) -> bool:
+async def _came_to(client: Client, begun: object) -> tuple[bool, int]:
     if not isinstance(begun, ScheduleActionExecutionStartWorkflow):
-        return False
+        return False, 0
     try:
-        return (await runs.described(client, begun.workflow_id)).status.broken_off
-    except RPCError:
-        return False
+        status = (await runs.described(client, begun.workflow_id)).status
+        if status is not runs.RunStatus.COMPLETED:
+            return status.broken_off, 0
+        return False, (await client.get_workflow_handle(begun.workflow_id, result_type=Swept).result()).told
+    except (RPCError, WorkflowFailureError):
+        return False, 0
 
 
 async def sweep_now(client: Client, seen: Callable[[Swept], None]) -> Swept:

@@ -83,6 +83,8 @@ async def sweeps(client: Client, now: datetime | None = None) -> Part:
     minutes = f"the last began {ago.total_seconds() / 60:.0f} minutes ago"
     if found.failed:
         return doubtful("sweeps", f"{minutes} and was given up: the Web UI says why; the next one goes on from there")
+    if found.told:
+        minutes += f" and told {found.told:,} requests of what callbacks had missed"
     return fine("sweeps", minutes) if ago < 3 * reconciling.EVERY else doubtful("sweeps", minutes)
 
 

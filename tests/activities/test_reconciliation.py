@@ -25,11 +25,13 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import calls, config_for
 from tests.servers import time_skipping
+from tests.workflows.stage import a_request
 from workflows.kinds import Kind
 from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
 from workflows.model.reconciliation import SweepOrder, Swept
 from workflows.model.subject import Code, Status
 from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST
+from workflows.signature.progress import Progress
 
 NOW = datetime.now(UTC) - timedelta(hours=2)
 """So that what happens an hour later has happened for the sandbox as well."""
@@ -151,11 +153,15 @@ async def test_an_end_is_told_to_whom_it_does_not_show_whatever_is_said_of_its_c
     async with office(tmp_path) as it:
         await it.begins("open")
         await it.begins("settling", status=Status.SIGNED)
-        it.happens("open", what, delivered=True)
+        event = it.happens("open", what, delivered=True)
         it.happens("settling", what)
         swept = await it.sweeps()
         assert [one.request for one in swept.mended] == ["open"]
         assert await it.heard("settling") == []
+        handle = it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id("open"))
+        [hint] = await handle.query(Listening.told)
+        begun = Progress.begin(a_request().brief, NOW)
+        assert begun.notify_of(hint.replace(id=event.uuid)).notify_of(hint).events_seen == (event.uuid, hint.id)
 
 
 async def test_documents_of_others_and_of_what_has_ended_are_nobody_s(tmp_path: Path) -> None:
@@ -278,7 +284,19 @@ async def test_a_list_that_has_become_shorter_meanwhile_is_looked_through_to_its
         assert not (await it.sweeps(pages=4)).over
         for event in events[:30]:
             it.sandbox.world.memory.events.drop(event)
-        assert (await it.sweeps()).over
+        assert ((part := await it.sweeps()).over, part.pages) == (False, 0)
+        assert ((part := await it.sweeps()).over, part.pages) == (True, 2)
+
+
+async def test_a_page_that_is_said_not_to_be_there_is_not_taken_for_the_end(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("deep")
+        it.happens("deep", ago=timedelta(hours=1))
+        for number in range(30):
+            it.happens("foreign", ago=timedelta(minutes=50) - number * MINUTE)
+        it.sandbox.world.faults.arm(Fault(path="*/events/*", fault="404", after=2))
+        assert ((part := await it.sweeps()).over, part.pages) == (False, 2)
+        assert ((part := await it.sweeps()).over, part.told) == (True, 1)
 
 
 async def test_a_place_that_cannot_be_read_is_looked_for_anew(tmp_path: Path) -> None:

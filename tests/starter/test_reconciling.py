@@ -81,6 +81,7 @@ async def test_a_sweep_that_the_schedule_begins_is_seen_by_doctor_also_when_it_w
         [begun] = (await handle.describe()).info.recent_actions
         sweep = client.get_workflow_handle(begun.action.workflow_id, result_type=Swept)  # type: ignore[attr-defined]
         assert (await sweep.result()).told == 1
+        assert await eventually(says(client, "the last began 0 minutes ago and told 1 requests of what"))
         assert sweep.id.startswith("reconciliation-20")
         events.refuses = True
         await handle.trigger()
