@@ -217,6 +217,15 @@ async def test_an_event_that_is_listed_late_is_told_by_the_next_sweep(tmp_path: 
         assert [one.request for one in (await it.sweeps()).mended] == ["timely"]
 
 
+async def test_an_event_that_is_recorded_after_a_later_one_is_told_as_well(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("first", "late")
+        it.happens("first", ago=MINUTE)
+        assert [one.request for one in (await it.sweeps()).mended] == ["first"]
+        it.happens("late", ago=1.5 * MINUTE)
+        assert [one.request for one in (await it.sweeps()).mended] == ["late"]
+
+
 async def test_what_has_just_happened_is_left_to_its_callback(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         await it.begins("young")
