@@ -33,7 +33,7 @@ from activities.planner import PolicyPlanner
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
-from activities.reconciliation import Sweep
+from activities.reconciliation.service import Sweep
 from activities.sign_in.service import SignInMessages
 from activities.store import StoreFailure
 from starter import clients, exits, needs, pace, telemetry

@@ -17,7 +17,8 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.reconciliation import Mark, Stride, Sweep
+from activities.reconciliation.pages import Mark, Stride
+from activities.reconciliation.service import Sweep
 from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.records import Event

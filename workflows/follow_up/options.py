@@ -73,7 +73,7 @@ PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
 # A walk ends itself after some minutes or some hundreds of people (activities/campaigns/walks.py), whichever is first.
 WALK: Final = _options(CAMPAIGN_QUEUE, _SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
-# A part of a sweep ends itself well before that (activities/reconciliation.py).
+# A part of a sweep ends itself well before that (activities/reconciliation/pages.py).
 SWEEP: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=120))
 
 

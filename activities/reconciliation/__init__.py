@@ -1,0 +1,1 @@
+"""What callbacks have missed, found in the events that Core Signature lists."""
