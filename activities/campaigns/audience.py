@@ -4,13 +4,13 @@ The store has both. What is frozen has ids, departments and managers, but no nam
 """
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple, Self
 
-from activities.starting import path
 from activities.store import Store
 from workflows.model.campaign import Campaign, Change, ChangeKind, Order
 
@@ -71,7 +71,8 @@ class Member:
 
     def fingerprint(self, campaign: str) -> str:
         """By what their request is recognised: the campaign's own and the person, not until when they have."""
-        return path.fingerprint({"campaign": campaign, "person": self.person, "attempt": self.attempt})
+        content = {"campaign": campaign, "person": self.person, "attempt": self.attempt}
+        return hashlib.sha256(_json(content)).hexdigest()
 
 
 @dataclass(frozen=True)

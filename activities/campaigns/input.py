@@ -144,7 +144,6 @@ def _asking(policy: Policy, file: CampaignFile) -> Policy:
         handoff=(),
         self_delegate=False,
         urgent=False,
-        told_together=True,
     )
 
 

@@ -53,5 +53,7 @@ def request_of(
         in_person=True,
     )
     digest = member.fingerprint(fingerprint)
-    request = SignatureRequest(brief=brief, policy=campaign.asking, due=member.due, fingerprint=digest)
+    request = SignatureRequest(
+        brief=brief, policy=campaign.asking, due=member.due, fingerprint=digest, told_together=True
+    )
     return MemberRequest(request, person, message)

@@ -82,13 +82,14 @@ def test_the_workflow_id_of_something_else_is_refused() -> None:
         ("signature-request:msa-0042", Named(Kind.REQUEST, "msa-0042")),
         ("task:acme.account", Named(Kind.TASK, "acme.account")),
         ("customer-onboarding:acme", Named(Kind.ONBOARDING, "acme")),
+        ("acknowledgement-campaign:conduct", Named(Kind.CAMPAIGN, "conduct")),
     ],
 )
 def test_a_clock_is_named_by_a_request_s_id_or_any_workflow_id(typed: str, meant: Named) -> None:
     assert followed_up(typed) == meant
 
 
-@pytest.mark.parametrize("typed", ["acknowledgement-campaign:conduct", "task:", "task:a/b"])
+@pytest.mark.parametrize("typed", ["hand-off:msa-0042", "task:", "task:a/b"])
 def test_what_has_no_clock_is_refused(typed: str) -> None:
     with pytest.raises(Refusal, match="expected an id of 1-100 characters"):
         followed_up(typed)

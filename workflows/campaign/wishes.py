@@ -1,6 +1,5 @@
 """What people may wish of a campaign beside its end: each wish has a refusal in words, and an effect. Pure."""
 
-import re
 from datetime import datetime
 from typing import Final
 
@@ -10,14 +9,16 @@ from workflows.model.campaign import ChangeKind
 from workflows.model.texts import name_fault, text_fault
 from workflows.model.wishes import Exemption, Extension, Retry
 
-_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_OF_IDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_ID_AT_MOST: Final = 100
 
 
 def refuse_exempt(course: Course, wish: Exemption, now: datetime) -> str | None:
     """Why nobody can be exempt now; whether this person may be is known to the record alone."""
     if why := _not_now(course, wish.actor, now) or text_fault(wish.reason, "the reason"):
         return why
-    return None if _ID.fullmatch(wish.person) else "the person is no id of the audience: the report has them"
+    is_id = _OF_IDS.issuperset(wish.person) and 0 < len(wish.person) <= _ID_AT_MOST
+    return None if is_id else "the person is no id of the audience: the report has them"
 
 
 def exempt(course: Course, wish: Exemption, now: datetime) -> Course:

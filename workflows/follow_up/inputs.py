@@ -26,6 +26,8 @@ class FollowUpInput(Model):
     subscribers: tuple[str, ...] = ()
     quiet: Quiet | None = None
     """The budget of notices that it shares with other parts of an onboarding."""
+    told_together: bool = False
+    """Whether its requester hears of it from a campaign, which tells of all together."""
 
     @property
     @abstractmethod

@@ -133,7 +133,7 @@ class LivingWorkflow(PatientWorkflow[Memory]):
 
     async def _keep_the_record(self) -> None:
         """Of what nobody hears of by itself: no batch brings it to the store."""
-        if self._request.policy.told_together and not self._progress.handoff.entries:
+        if self._request.told_together and not self._progress.handoff.entries:
             batch = page_batch(self.subject, self.settled(), self._progress).replace(record=self._record())
             if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
                 self._progress = self._progress.replace(recorded=True).paged(batch.page)

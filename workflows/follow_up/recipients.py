@@ -114,7 +114,7 @@ def _questions_gone(subject: Subject, memory: FollowUp) -> list[Notice]:
 
 def _reports(request: FollowUpInput, subject: Subject, memory: FollowUp) -> list[Notice]:
     """The requester hears of somebody, once: it takes a decision of theirs."""
-    if request.policy.told_together:
+    if request.told_together:
         return []
     notices = []
     for stage, person in memory.to_report():
@@ -127,7 +127,7 @@ def _reports(request: FollowUpInput, subject: Subject, memory: FollowUp) -> list
 def _offered(request: FollowUpInput, subject: Subject, memory: FollowUp) -> list[Notice]:
     """With the first notice of all the requester is told where it can be followed, unless they are asked themselves."""
     first = bool(memory.awaited.pending) and not memory.notifications
-    told = request.policy.tell_requester.started and not request.policy.told_together
+    told = request.policy.tell_requester.started and not request.told_together
     if not (first and told) or memory.awaited.of(subject.requester):
         return []
     return [notice_to(subject, Stage.FOLLOW, subject.requester, NoticeAction.OPEN)]
@@ -141,7 +141,7 @@ def _still_shown(place: Place, memory: FollowUp) -> bool:
 
 def _is_no_news(request: FollowUpInput, memory: FollowUp, person: str) -> bool:
     """Whether it is enough that somebody's phone loses what it shows, as after a success."""
-    if person == request.subject.requester and request.policy.told_together:
+    if person == request.subject.requester and request.told_together:
         return True
     if not memory.status.fulfilled:
         return False

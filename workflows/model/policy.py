@@ -108,5 +108,3 @@ class Policy(Model):
     escalation: Escalation | None = Escalation()
     handoff: tuple[Target, ...] = ()
     tell_requester: TellRequester = TellRequester()
-    told_together: bool = False
-    """Whether the requester hears of it from a campaign, which tells of all together; no file says so."""
