@@ -15,9 +15,7 @@ from deploy.processes import Program, RunningProgram, StackFailure
 from deploy.stack import Stack, plan, temporal_binary
 from deploy.versions import make_current
 from starter import settings
-from starter.context import connected
 from starter.exits import Refusal
-from starter.reconciling import ensure_schedule
 
 Say = Callable[[str], None]
 
@@ -91,11 +89,20 @@ class RunningStack:
         async with asyncio.TaskGroup() as group:
             for program in self.plan.first:
                 group.create_task(self._start(program, say))
-        await self._start(self.plan.worker, say)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start(self.plan.worker, say))
+            group.create_task(self._set_up())
         if wanted := environment.versioning():
             address = self.plan.addresses["temporal"]
             version = await make_current(temporal_binary(), address, environment.base(), wanted)
             say(f"{'Current version':<16} {version}")
+
+    async def _set_up(self) -> None:
+        """What `countersign init` makes beside the search attributes, which the server was started with."""
+        # Imported meanwhile: the processes do not wait for a client of Temporal's that only this needs.
+        from starter.context import connected  # noqa: PLC0415
+        from starter.reconciling import ensure_schedule  # noqa: PLC0415
+
         if told := self.plan.addresses.get("env"):
             async with connected(settings.load(environment=told)) as client:
                 await ensure_schedule(client)

@@ -14,7 +14,7 @@ from typing import Any
 from starter import modules
 from tests import prompt
 
-READY_WITHIN = 30.0
+READY_WITHIN = 60.0
 ENDS_WITHIN = 10.0
 _GLANCE = 0.05
 BUILD = "build-1"
@@ -92,10 +92,16 @@ def running(folder: Path, **environment: str) -> Iterator[Laptop]:
     ) as process:
         try:
             ready = eventually(lambda: (folder / "dev.json").exists() or process.poll() is not None, READY_WITHIN)
-            assert ready and process.poll() is None, process.stderr.read() if process.stderr else ""
+            assert ready and process.poll() is None, _last_words(process)
             yield Laptop(folder, process)
         finally:
             process.terminate()
+
+
+def _last_words(process: "subprocess.Popen[str]") -> str:
+    """What it said before it ended; one that was only slow is ended first, or it would be waited for."""
+    process.terminate()
+    return process.stderr.read() if process.stderr else ""
 
 
 def eventually(probe: Callable[[], Any], within: float = 20.0) -> Any:
