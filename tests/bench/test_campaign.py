@@ -1,8 +1,5 @@
-"""The bench of a campaign: its arithmetic, and the campaign itself with few people; N=300 is run by `.ci/run`."""
+"""The bench of a campaign: its arithmetic; itself it is run by `.ci/run`, with 300 people."""
 
-import pytest
-
-from tests.bench import campaign
 from tests.bench.campaign import Measured
 
 
@@ -18,10 +15,3 @@ def test_what_the_floor_has_too_is_compared_and_the_rest_has_an_aim_of_its_own()
     assert rate == "campaign.rate: 45 beside 50, 0.90 × (aim ≥ 0.9 ×)"
     assert settle == "campaign.settle_s: 61 (aim ≤ 60)"
     assert signed == "campaign.signed_per_second: 9"
-
-
-@pytest.mark.real_server
-async def test_a_campaign_of_few_goes_through_with_no_event_for_each_of_them() -> None:
-    found = await campaign.campaign(12, lambda what, done, of: None)
-    assert found["parent_events_per_person"] * 12 == found["parent_events_fixed"]
-    assert found["max_history"] < 4_096
