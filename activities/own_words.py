@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from activities.store import Home, Reference, Store, TextDamaged
 from workflows.model.base import Model
 from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.views import SignerLine
+from workflows.model.lines import SignerLine
 
 ERASED: Final = "(erased)"
 DAMAGED: Final = "(damaged)"

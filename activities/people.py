@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from activities import people_index
 from activities.files.reading import FileFaults, bytes_of
-from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex
-from activities.person import Burial, Device, Person, Place, Platform, SignersFile, stands_in_full
+from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex, Place
+from activities.person import Burial, Device, Person, Platform, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
 from activities.store import Home, Store, StoreFailure, device_hash
 

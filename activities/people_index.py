@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from pydantic import ValidationError
 
@@ -27,6 +28,24 @@ READ_AT_ONCE_AT_MOST: Final = 256 * 1024
 """Bytes of a people file that is read in a thread of this process, in about a second; a larger one in its own."""
 _FORM: Final = 1
 """Part of what a kept index is called: a new form of it is not mistaken for an old one."""
+
+
+class Place(NamedTuple):
+    """Where somebody stands in the company: as far as a people file says."""
+
+    department: str = ""
+    manager: str = ""
+    joined: date | None = None
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Self:
+        """By their entry in an index of people."""
+        joined = entry.get("joined")
+        return cls(
+            entry.get("department") or "",
+            entry.get("manager") or "",
+            date.fromisoformat(joined) if isinstance(joined, str) else joined,
+        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, Self, TypeAlias
+from typing import Annotated, Any, Final, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationInfo, field_validator, model_validator
@@ -244,24 +244,6 @@ class Person(Reachable):
                 raise ValueError("has a device token that is in this file twice")
             known.tokens_seen.update(tokens)
         return devices
-
-
-class Place(NamedTuple):
-    """Where somebody stands in the company: as far as a people file says."""
-
-    department: str = ""
-    manager: str = ""
-    joined: date | None = None
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Self:
-        """By their entry in an index of people."""
-        joined = entry.get("joined")
-        return cls(
-            entry.get("department") or "",
-            entry.get("manager") or "",
-            date.fromisoformat(joined) if isinstance(joined, str) else joined,
-        )
 
 
 class PeopleFile(FileModel):

@@ -36,7 +36,7 @@ from starter.page.rendering import Renderer
 from starter.page.screens import Act, Draft, Screen, ScreenName
 from starter.page.standing import page_as_known
 from starter.page.visits import DONE, RENEWED, Visit, Visits
-from starter.page.who_asks import WhoAsks
+from starter.page.who_asks import WhoAsks, edition_of
 from starter.page.words import (
     FOREIGN_FORM,
     MAIL_SENT,
@@ -44,7 +44,6 @@ from starter.page.words import (
     NOT_KNOWN_NOW,
     NOT_OURS,
     WAITING,
-    edition_of,
     how_many_have_signed,
     signing_screen,
     status_screen,

@@ -14,16 +14,14 @@ import starter.campaigns.overview as campaign
 from starter.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
 from workflows.follow_up.show import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.lines import AssigneeLine, PartLine, SignerLine
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.views import (
-    AssigneeLine,
     CampaignShow,
     FollowUpShow,
     OnboardingShow,
-    PartLine,
     Shown,
-    SignerLine,
     TaskShow,
     WaitingFor,
     WaitingForPart,

@@ -9,22 +9,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
-from workflows.model.campaign import (
-    Changed,
-    Changing,
-    Frozen,
-    Look,
-    Looked,
-    Order,
-    Settle,
-    Tally,
-    Walk,
-    Walked,
-    YearOpened,
-    YearSeen,
-    YearToLookAt,
-    YearToOpen,
-)
+from workflows.model.campaign import Changed, Changing, Frozen, Look, Looked, Order, Settle, Tally, Walk, Walked
 from workflows.model.notices import Delivery, DeliveryReport
 from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
 from workflows.model.planning import Agenda, Planning, StandIn, StandInReport
@@ -33,6 +18,7 @@ from workflows.model.reconciliation import SweepOrder, Swept
 from workflows.model.records import HandoffBatch
 from workflows.model.settlement import HandoffReport
 from workflows.model.sign_in import SignInOrder, SignInReport
+from workflows.model.yearly import YearOpened, YearSeen, YearToLookAt, YearToOpen
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

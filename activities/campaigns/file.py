@@ -20,7 +20,8 @@ from activities.requests.checks import RequestChecks
 from activities.requests.file import DocumentEntry
 from activities.starting.checks import Concerned
 from activities.starting.file import AskingFile, PersonId, right
-from workflows.model.campaign import YEAR, Joiners, Leavers
+from workflows.model.campaign import Joiners, Leavers
+from workflows.model.yearly import YEAR
 
 _WHOLE_DAYS: Final = re.compile(r"0d|[1-9][0-9]{0,3}[dw]")
 A_YEAR: Final = 2027

@@ -18,7 +18,8 @@ from activities.files.reading import Fault, FileFaults, bytes_of
 from activities.files.table import TABLE_BYTES_AT_MOST, Table
 from activities.files.words import in_words, written_path
 from activities.people import Company
-from activities.person import IN_FULL_IN_TABLE, Place, Reachable, SignersFile
+from activities.people_index import Place
+from activities.person import IN_FULL_IN_TABLE, Reachable, SignersFile
 from activities.spelling import ID_PATTERN, did_you_mean
 
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")

@@ -31,8 +31,8 @@ from activities.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
-from workflows.model.campaign import YEAR, Series, YearOpened, YearSeen, YearToLookAt, YearToOpen
 from workflows.model.subject import Code
+from workflows.model.yearly import YEAR, Series, YearOpened, YearSeen, YearToLookAt, YearToOpen
 from workflows.ports import CampaignYears
 
 AHEAD: Final = timedelta(days=30)

@@ -9,9 +9,10 @@ from typing import Final
 
 from activities.store import Home, Store
 from workflows.model.base import Model
+from workflows.model.lines import SignerLine
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Participant, Status
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.views import RequestShow
 
 NOBODY_SAYS: Final = "Where it stands is not known: neither Temporal nor a worker answers"
 

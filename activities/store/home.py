@@ -34,6 +34,10 @@ class Home:
         """Its folder on a shelf, for what there are several of."""
         return f"{shelf}/{self.kind}/{self.owner}/{self.id}"
 
+    def beside(self, name: str) -> str:
+        """Where something of this name is that can be erased, beside the people whom it concerns."""
+        return f"{self.on('people')}/{name}"
+
     def file(self, shelf: str) -> str:
         """Its one file on a shelf."""
         return f"{self.on(shelf)}.json"

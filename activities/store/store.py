@@ -19,6 +19,7 @@ from activities.store.row import Row
 from activities.store.texts import KeptText, Reference
 
 _DEVICE_HASH_LENGTH: Final = 12
+_DEAD_HAND_OFFS: Final = "handoffs/dead"
 _SWEEP: Final = "sweeps/core-signature.json"
 _ASKED: Final = "asked-"
 _SIGNERS_OF: Final = "signers-"
@@ -128,15 +129,17 @@ class Store:
 
     async def note_dead(self, home: Home, content: bytes) -> None:
         """Put into the index that somebody will never hear how this ended; a repetition replaces its own entry."""
-        await self._objects.replace(f"{_dead_hand_offs(home.kind)}/{home.id}.json", content)
+        await self._objects.replace(f"{_DEAD_HAND_OFFS}/{home.kind}/{home.id}.json", content)
 
     async def dead_hand_offs(self, kind: str) -> tuple[str, ...]:
         """The ids in the index of dead hand-offs, in their order."""
-        return tuple(sorted(PurePosixPath(name).stem for name in await self._objects.names(_dead_hand_offs(kind))))
+        return tuple(
+            sorted(PurePosixPath(name).stem for name in await self._objects.names(f"{_DEAD_HAND_OFFS}/{kind}"))
+        )
 
     async def read_dead(self, home: Home) -> bytes | None:
         """Its entry in the index of dead hand-offs, None when there is none."""
-        return await self._objects.read(f"{_dead_hand_offs(home.kind)}/{home.id}.json")
+        return await self._objects.read(f"{_DEAD_HAND_OFFS}/{home.kind}/{home.id}.json")
 
     async def write_page(self, home: Home, name: str, content: bytes) -> None:
         """Write lines that a request has forgotten; of one name there is one content."""
@@ -181,14 +184,14 @@ class Store:
     async def choose_signers(self, home: Home, fingerprint: str) -> None:
         """Have the people of this start be those of what lives by now; the first choice stays."""
         if content := await self._objects.read(_signers_of(home, fingerprint)):
-            await self._objects.create(_signers(home), content)
+            await self._objects.create(home.beside("signers.json"), content)
 
     async def read_signers(self, home: Home) -> bytes | None:
         """Whoever stands in full in its file, None when nobody does.
 
         Before they were chosen, those of the only start; of several nobody knows which of them will be.
         """
-        chosen = await self._objects.read(_signers(home))
+        chosen = await self._objects.read(home.beside("signers.json"))
         if chosen is not None:
             return chosen
         folder = home.on("people")
@@ -198,7 +201,7 @@ class Store:
     async def add_asked(self, home: Home, content: bytes) -> None:
         """Remember beside them what is sent to the provider; the same content once, whatever was sent before."""
         name = hashlib.sha256(content).hexdigest()[:_ASKED_NAME_LENGTH]
-        await self._objects.create(f"{home.on('people')}/{_ASKED}{name}.json", content)
+        await self._objects.create(home.beside(f"{_ASKED}{name}.json"), content)
 
     async def read_asked(self, home: Home) -> tuple[bytes, ...]:
         """All that was ever sent, in no order; none when nothing was."""
@@ -209,27 +212,27 @@ class Store:
 
     async def keep_year(self, home: Home, year: int, content: bytes) -> None:
         """Keep, where it can be erased, what a yearly campaign opens with in a year; the last that was given counts."""
-        await self._objects.replace(_year(home, year), content)
+        await self._objects.replace(home.beside(f"year-{year}.json"), content)
 
     async def read_year(self, home: Home, year: int) -> bytes | None:
         """The same, None when it was not given yet."""
-        return await self._objects.read(_year(home, year))
+        return await self._objects.read(home.beside(f"year-{year}.json"))
 
     async def keep_cover(self, home: Home, content: bytes) -> None:
         """Keep, beside who was asked, what a page says of a request while nobody else can be asked."""
-        await self._objects.replace(_cover(home), content)
+        await self._objects.replace(home.beside("cover.json"), content)
 
     async def read_cover(self, home: Home) -> bytes | None:
         """That cover sheet, None when nothing was created."""
-        return await self._objects.read(_cover(home))
+        return await self._objects.read(home.beside("cover.json"))
 
     async def keep_first_page(self, home: Home, content: bytes) -> None:
         """Keep, beside who was asked, what the document's first page looks like."""
-        await self._objects.replace(_first_page(home), content)
+        await self._objects.replace(home.beside("first-page.png"), content)
 
     async def read_first_page(self, home: Home) -> bytes | None:
         """That picture, None when it was not drawn yet."""
-        return await self._objects.read(_first_page(home))
+        return await self._objects.read(home.beside("first-page.png"))
 
     async def claim(self, home: Home) -> None:
         """Remember for ever that the provider had nothing under this id before we created something under it."""
@@ -281,28 +284,8 @@ class Store:
         await self._objects.replace(of, serial.encode())
 
 
-def _dead_hand_offs(kind: str) -> str:
-    return f"handoffs/dead/{kind}"
-
-
-def _cover(home: Home) -> str:
-    return f"{home.on('people')}/cover.json"
-
-
-def _year(home: Home, year: int) -> str:
-    return f"{home.on('people')}/year-{year}.json"
-
-
-def _first_page(home: Home) -> str:
-    return f"{home.on('people')}/first-page.png"
-
-
-def _signers(home: Home) -> str:
-    return f"{home.on('people')}/signers.json"
-
-
 def _signers_of(home: Home, fingerprint: str) -> str:
-    return f"{home.on('people')}/{_SIGNERS_OF}{fingerprint[:_OF_A_START]}.json"
+    return home.beside(f"{_SIGNERS_OF}{fingerprint[:_OF_A_START]}.json")
 
 
 def _text(home: Home, name: str) -> str:

@@ -9,9 +9,10 @@ from activities.requests.cover_sheet import NOBODY_SAYS
 from activities.store import Home, Store
 from workflows.kinds import Kind
 from workflows.model.base import Model
+from workflows.model.lines import AssigneeLine
 from workflows.model.subject import Status
 from workflows.model.task import Task
-from workflows.model.views import AssigneeLine, TaskShow
+from workflows.model.views import TaskShow
 from workflows.task.assignees import AssigneeState
 
 

@@ -43,7 +43,7 @@ from workflows import names
 from workflows.campaign.year import OpeningInput
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.campaign import ContentGiven, Series
+from workflows.model.yearly import ContentGiven, Series
 
 CATCHUP: Final = AHEAD + timedelta(days=LATE_DAYS_AT_MOST)
 """An opening that an outage has missed is made up for as long as its year can still be opened late: the workflow itself

@@ -18,10 +18,11 @@ from starter.page.screens import Exchange
 from starter.page.standing import GOOD, STATES, WHO_WAS_ASKED, ending, facts, following, hand_offs
 from workflows.kinds import Named
 from workflows.model.entries import AskedQuestion
+from workflows.model.lines import AssigneeLine, SignerLine
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Role
-from workflows.model.views import AssigneeLine, OnboardingShow, RequestShow, Shown, SignerLine, TaskShow
+from workflows.model.views import OnboardingShow, RequestShow, Shown, TaskShow
 
 _DECLINED: Final = phrase("{who} declined, with these words:")
 _HAND_OFFS: Final = {

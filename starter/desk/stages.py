@@ -12,7 +12,8 @@ from starter.desk.acts import Step
 from starter.desk.rows import Name
 from starter.desk.words import status_of
 from workflows.kinds import named
-from workflows.model.views import OnboardingShow, PartLine, WaitingForPart
+from workflows.model.lines import PartLine
+from workflows.model.views import OnboardingShow, WaitingForPart
 
 PARTS_SHOWN_AT_MOST: Final = 100
 """Of one stage; the others are counted."""

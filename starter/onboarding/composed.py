@@ -24,8 +24,9 @@ from starter.request_ids import id_of
 from workflows import names
 from workflows.kinds import Kind, Named, named
 from workflows.model.attention import Attention
+from workflows.model.lines import PartLine, StageLine
 from workflows.model.subject import Status
-from workflows.model.views import Next, OnboardingShow, PartLine, Shown, StageLine, WaitingFor, WaitingForPart
+from workflows.model.views import Next, OnboardingShow, Shown, WaitingFor, WaitingForPart
 
 PARTS_ASKED_AT_MOST: Final = 60
 """Open parts that are asked themselves; of the others visibility tells who is waited for, and until when."""

@@ -20,8 +20,9 @@ from starter.exits import Refusal
 from starter.lookup import look_at, show_of
 from starter.settings import Settings
 from workflows.kinds import Kind, Named, named
+from workflows.model.lines import PartLine
 from workflows.model.onboarding import PartKind
-from workflows.model.views import OnboardingShow, PartLine
+from workflows.model.views import OnboardingShow
 from workflows.model.wishes import Answer, Unblock
 
 

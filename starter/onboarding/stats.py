@@ -17,8 +17,9 @@ from activities import runs
 from activities.store import Home, Store
 from workflows import names
 from workflows.model.base import Model
+from workflows.model.lines import PartLine, StageLine
 from workflows.model.records import SettledRecord
-from workflows.model.views import OnboardingShow, PartLine, StageLine
+from workflows.model.views import OnboardingShow
 
 ONBOARDINGS_AT_MOST: Final = 2_000
 """The newest that have ended, of those that Temporal still lists."""

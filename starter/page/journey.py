@@ -21,8 +21,9 @@ from starter.page.standing import ending
 from starter.page.words import nearness_of
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, named
+from workflows.model.lines import PartLine
 from workflows.model.notices import NoticeAction
-from workflows.model.views import OnboardingShow, PartLine
+from workflows.model.views import OnboardingShow
 
 PARTS_SHOWN_AT_MOST: Final = 20
 """Of one section; the others are counted."""

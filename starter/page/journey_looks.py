@@ -10,8 +10,9 @@ from typing import Final
 from activities.people import Directory, DirectoryFailure
 from starter.page.recent_looks import Look
 from workflows.kinds import Kind, named, referred
+from workflows.model.lines import PartLine
 from workflows.model.subject import Status
-from workflows.model.views import OnboardingShow, PartLine
+from workflows.model.views import OnboardingShow
 
 PEOPLE_LOOKED_UP_AT_MOST: Final = 60
 """Of those for whom its parts wait; the others are taken for people of ours."""

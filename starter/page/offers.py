@@ -14,8 +14,9 @@ from starter.wishes import Refused
 from workflows.follow_up.stages import Stage, kind_of
 from workflows.kinds import Kind
 from workflows.model.entries import AskedQuestion
+from workflows.model.lines import Choices
 from workflows.model.texts import plain
-from workflows.model.views import Choices, Shown
+from workflows.model.views import Shown
 from workflows.model.wishes import Answer, AnyWish, Block, Delegation, Done, NotNow, Question, Unblock
 
 CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")

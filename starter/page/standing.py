@@ -15,11 +15,12 @@ from activities.push.words import isolated, words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
+from workflows.model.lines import SignerLine
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Role, Status
-from workflows.model.views import NextStep, RequestShow, Shown, SignerLine
+from workflows.model.views import NextStep, RequestShow, Shown
 from workflows.task.assignees import AssigneeState
 
 Called = Mapping[str, str]

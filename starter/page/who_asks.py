@@ -1,11 +1,12 @@
 """The people beside a reader: who asks them, in whose company's name and what for, and who stands in for them."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from activities.people import Directory, DirectoryFailure
 from activities.person import Person
+from activities.reader import Reader
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Reference, Store, StoreFailure
 from workflows.model.views import Shown, TaskShow
@@ -91,3 +92,24 @@ class WhoAsks:
             return await CoverSheet.read(self._store, request)
         except (StoreFailure, ValueError):
             return None
+
+
+def edition_of(asker: Asker, reader: Reader, now: datetime) -> tuple[str, ...]:
+    """Which version is acknowledged, from when on it is in force, and who approved it, as far as it is known."""
+    say, effective, told = reader.language.say, asker.effective, []
+    when = reader.date(effective) if effective else ""
+    if effective and asker.version:
+        in_force = effective <= reader.day(now)
+        known = {"version": asker.version, "date": when}
+        told.append(
+            say("You acknowledge version {version}, in force since {date}.", **known)
+            if in_force
+            else say("You acknowledge version {version}, in force from {date} on.", **known)
+        )
+    elif asker.version:
+        told.append(say("You acknowledge version {version}.", version=asker.version))
+    elif effective:
+        told.append(say("In force from {date} on.", date=when))
+    if asker.approver:
+        told.append(say("Approved by {who}.", who=asker.approver))
+    return tuple(told)

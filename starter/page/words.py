@@ -18,7 +18,6 @@ from starter.page.offers import choices_of
 from starter.page.options import DONE_HINT
 from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenName, SignerRow, Tone
 from starter.page.standing import GOOD, STATES, UNNAMED, WHO_WAS_ASKED, Called, ending, standing
-from starter.page.who_asks import Asker
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, Named
 from workflows.model.notices import NoticeAction
@@ -248,27 +247,6 @@ def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
     if shown.partial or len(asked) < _SEVERAL or not done:
         return None
     return language.say_count("{count} of {all} has signed.", "{count} of {all} have signed.", done, all=len(asked))
-
-
-def edition_of(asker: Asker, reader: Reader, now: datetime) -> tuple[str, ...]:
-    """Which version is acknowledged, from when on it is in force, and who approved it, as far as it is known."""
-    say, effective, told = reader.language.say, asker.effective, []
-    when = reader.date(effective) if effective else ""
-    if effective and asker.version:
-        in_force = effective <= reader.day(now)
-        known = {"version": asker.version, "date": when}
-        told.append(
-            say("You acknowledge version {version}, in force since {date}.", **known)
-            if in_force
-            else say("You acknowledge version {version}, in force from {date} on.", **known)
-        )
-    elif asker.version:
-        told.append(say("You acknowledge version {version}.", version=asker.version))
-    elif effective:
-        told.append(say("In force from {date} on.", date=when))
-    if asker.approver:
-        told.append(say("Approved by {who}.", who=asker.approver))
-    return tuple(told)
 
 
 def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:

@@ -31,6 +31,7 @@ from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
 from tests.servers import time_skipping
 from workflows.kinds import referred
 from workflows.model.entries import TimelineEntry
+from workflows.model.lines import SignerLine
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.policy import Target
@@ -38,7 +39,7 @@ from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, Settl
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffCall, HandoffLine, HandoffResult, HandoffState, Settled, SettledSigner
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.views import RequestShow
 from workflows.names import SIGNATURE_SETTLED, notice_key
 
 __all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]

@@ -8,10 +8,11 @@ from activities import ledger_pages
 from activities.own_words import DAMAGED, ERASED, apart, together
 from activities.store import Home, Store
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.lines import SignerLine
 from workflows.model.notices import Page
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.views import RequestShow
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MSA = Home.of_request("msa-0042")

@@ -16,10 +16,11 @@ from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
 from tests.starter.test_journey_pages import ACME, know
 from tests.starter.test_journey_pages import shown as onboarding
 from workflows.model.entries import AskedQuestion
+from workflows.model.lines import AssigneeLine, Choices, SignerLine
 from workflows.model.operations import OperationState
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import AssigneeLine, Choices, RequestShow, SignerLine, TaskShow
+from workflows.model.views import RequestShow, TaskShow
 from workflows.task.assignees import AssigneeState
 
 REQUESTER: Final = "legal-desk"

@@ -42,7 +42,7 @@ from tests.workflows import corpus
 from tests.workflows.stage import is_at_work
 from workflows.campaign.year import Opened, OpeningInput
 from workflows.kinds import Kind
-from workflows.model.campaign import ContentGiven, YearOpened, YearToOpen
+from workflows.model.yearly import ContentGiven, YearOpened, YearToOpen
 from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, WORKFLOW_QUEUE
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")

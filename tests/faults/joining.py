@@ -16,7 +16,8 @@ from starter import requests
 from tests.faults.population import REQUESTER, colleague
 from tests.faults.town import TEMPORAL, WORKER, Town, eventually
 from workflows.kinds import Kind
-from workflows.model.views import OnboardingShow, PartLine
+from workflows.model.lines import PartLine
+from workflows.model.views import OnboardingShow
 from workflows.model.wishes import UPDATES, Done
 from workflows.names import SHOW
 

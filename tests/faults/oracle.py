@@ -18,10 +18,10 @@ from activities.downstream import webhook_id
 from activities.store import device_hash
 from tests.faults.evidence import Asked, Evidence, Joined, Life
 from tests.faults.vendor import Entry, instant
+from workflows.model.lines import PartLine
 from workflows.model.notices import Channel, Outcome
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import PartLine
 from workflows.names import handoff_key
 
 _ENDINGS: Final = {"si": Status.SIGNED, "de": Status.DECLINED, "ca": Status.CANCELLED, "xp": Status.EXPIRED}

@@ -33,13 +33,14 @@ from tests.workflows import corpus
 from tests.workflows.fakes import FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import TriesOnce, is_at_work
 from workflows.kinds import named
+from workflows.model.lines import PartLine
 from workflows.model.operations import Receipt
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ProviderEvent, SignerSeen
 from workflows.model.records import SettledRecord
 from workflows.model.request import SignerState
 from workflows.model.settlement import SettledOnboarding
 from workflows.model.subject import Code, Roster, Status
-from workflows.model.views import OnboardingShow, PartLine, Shown, TaskShow
+from workflows.model.views import OnboardingShow, Shown, TaskShow
 from workflows.model.wishes import UPDATES, AnyWish, Done
 from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.onboarding.inputs import OnboardingInput

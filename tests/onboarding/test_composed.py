@@ -19,9 +19,10 @@ from tests.onboarding.stage import (
 from tests.servers import real_server
 from workflows.kinds import named
 from workflows.model.attention import AttentionCode
+from workflows.model.lines import PartLine
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
-from workflows.model.views import NextStep, OnboardingShow, PartLine, Shown
+from workflows.model.views import NextStep, OnboardingShow, Shown
 from workflows.model.wishes import Question
 
 

@@ -15,8 +15,9 @@ from tests.onboarding.stage import LIVE, a_file, onboarding
 from tests.onboarding.test_words import ACCOUNT, given
 from tests.servers import real_server
 from tests.starter.terminal import type_
+from workflows.model.lines import PartLine, StageLine
 from workflows.model.subject import Status
-from workflows.model.views import OnboardingShow, PartLine, StageLine
+from workflows.model.views import OnboardingShow
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 

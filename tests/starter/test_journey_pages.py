@@ -18,20 +18,10 @@ from starter.page.rendering import TEMPLATES
 from starter.page.screens import Act
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, phone, text_of
 from workflows.kinds import named
+from workflows.model.lines import AssigneeLine, NoticeLine, PartLine, SignerLine, StageLine
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Role, Status
-from workflows.model.views import (
-    AssigneeLine,
-    NoticeLine,
-    OnboardingShow,
-    PartLine,
-    RequestShow,
-    SignerLine,
-    StageLine,
-    TaskShow,
-    WaitingFor,
-    WaitingForPart,
-)
+from workflows.model.views import OnboardingShow, RequestShow, TaskShow, WaitingFor, WaitingForPart
 from workflows.model.wishes import NewLink, Problem
 
 ACME, OWNER, COLLEAGUE = "customer-onboarding:acme", "legal-desk", "customer-deputy"

@@ -15,9 +15,10 @@ from starter.page.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_
 from starter.page.quick_look import QuickLook
 from starter.page.recent_looks import FRESH_SECONDS
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
+from workflows.model.lines import SignerLine
 from workflows.model.request import Brief, Document, SignerState
 from workflows.model.subject import Participant, Role, Status
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.views import RequestShow
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from starter.page.screens import Act
 from tests.starter.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
 from tests.starter.test_page_wishes import DEPUTY, REQUESTER, choices, question, shown
 from workflows.model.entries import EscalationEntry
+from workflows.model.lines import SignerLine
 from workflows.model.planning import EscalationReason
 from workflows.model.request import Brief, Document, SignerState
 from workflows.model.subject import Participant, Role, Status
-from workflows.model.views import SignerLine
 
 MESSAGE = "Please sign before the <b>kick-off</b>."
 

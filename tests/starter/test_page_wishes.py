@@ -28,11 +28,12 @@ from tests.starter.paging import (
     values_of,
 )
 from workflows.model.entries import AskedQuestion
+from workflows.model.lines import Choices, SignerLine
 from workflows.model.notices import Channel, Notification, Outcome
 from workflows.model.operations import OperationState
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import Choices, RequestShow, SignerLine
+from workflows.model.views import RequestShow
 from workflows.model.wishes import Answer, Delegation, NotNow, Question
 
 REQUESTER, DEPUTY = "legal-desk", "customer-deputy"

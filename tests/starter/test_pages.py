@@ -11,10 +11,11 @@ import pytest
 from activities.links import LinkUse
 from starter.page.posted_forms import LONGEST
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
+from workflows.model.lines import SignerLine
 from workflows.model.planning import MomentKind
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import Next, RequestShow, SignerLine, WaitingFor
+from workflows.model.views import Next, RequestShow, WaitingFor
 
 REQUESTER = "legal-desk"
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)

@@ -16,11 +16,12 @@ from starter.terminal import Terminal
 from workflows.follow_up.show import handed_off_entry, told_entry
 from workflows.kinds import Kind
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.lines import AssigneeLine, SignerLine
 from workflows.model.notices import Channel, Notification
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Role, Status
-from workflows.model.views import AssigneeLine, Next, NextStep, RequestShow, SignerLine, TaskShow, WaitingFor
+from workflows.model.views import Next, NextStep, RequestShow, TaskShow, WaitingFor
 
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 

@@ -15,10 +15,11 @@ from starter.page.screens import Act
 from starter.wishes import Refused
 from tests.starter.paging import DUTCH, FIRST, NOW, SECOND, Phone, form_of, option_of, phone, text_of, values_of
 from workflows.model.entries import AskedQuestion, EscalationEntry
+from workflows.model.lines import AssigneeLine, Choices
 from workflows.model.planning import EscalationReason
 from workflows.model.subject import Status
 from workflows.model.texts import plain, reason_fault
-from workflows.model.views import AssigneeLine, Choices, TaskShow
+from workflows.model.views import TaskShow
 from workflows.model.wishes import Answer, Block, Delegation, Done, NotNow, Question, Unblock
 
 TASK, OWNER = "task:keys", "legal-desk"

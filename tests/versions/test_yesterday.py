@@ -16,10 +16,10 @@ from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
 from workflows.campaign.inputs import CampaignInput
 from workflows.campaign.year import OpeningInput
-from workflows.model.campaign import ContentGiven
 from workflows.model.provider import ProviderEvent
 from workflows.model.reconciliation import Reconciliation
 from workflows.model.settlement import Settled, SettledTask
+from workflows.model.yearly import ContentGiven
 from workflows.names import (
     CAMPAIGN,
     CAMPAIGN_OPENING,

@@ -11,8 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.patience import Condition, PatientWorkflow, despite_cancellation
     from workflows.follow_up.stages import Stage
     from workflows.follow_up.trouble import Trouble
-    from workflows.model.campaign import ContentGiven, YearToLookAt, YearToOpen
     from workflows.model.notices import Delivery
+    from workflows.model.yearly import ContentGiven, YearToLookAt, YearToOpen
     from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, STAGE
     from workflows.ports import CampaignYears, PushService
 

@@ -10,9 +10,9 @@ from workflows.follow_up.show import stamp
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
 from workflows.model.base import Model, Packed
-from workflows.model.campaign import YEAR, Series, YearOpened, YearSeen
 from workflows.model.notices import Notice, NoticeAction
 from workflows.model.subject import Subject
+from workflows.model.yearly import YEAR, Series, YearOpened, YearSeen
 from workflows.names import notice_key
 
 CONTENT_MISSING: Final = "content-missing"

@@ -18,12 +18,13 @@ from workflows.follow_up.operations import (
     snoozes_left,
 )
 from workflows.model.entries import TimelineEntry
+from workflows.model.lines import Choices
 from workflows.model.notices import Delivered, HeldBack, Notification, Outcome
 from workflows.model.planning import MomentKind, Reason
 from workflows.model.policy import Policy
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Status, Subject
-from workflows.model.views import Choices, FollowUpShow, Next, NextStep, WaitingFor
+from workflows.model.views import FollowUpShow, Next, NextStep, WaitingFor
 from workflows.model.wishes import Stop, StopKind
 from workflows.names import EXTEND
 

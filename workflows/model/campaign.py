@@ -2,7 +2,6 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Final
 
 from pydantic import AwareDatetime
 
@@ -11,10 +10,6 @@ from workflows.model.base import Model
 from workflows.model.policy import Policy
 from workflows.model.request import Document
 from workflows.model.subject import Subject
-from workflows.names import OPENING_PREFIX
-
-YEAR: Final = "{year}"
-"""What the file of a yearly campaign says where each year's has the year."""
 
 
 class Joiners(StrEnum):
@@ -71,64 +66,6 @@ class Frozen(Model):
     rows: int
     errors: int
     at: AwareDatetime
-
-
-class Series(Model):
-    """A campaign that opens each year on a day; its `id` and `title` say `{year}` where each year's say the year."""
-
-    id: str
-    kind: str
-    title: str
-    owner: str
-    yearly: str
-    """Month and day."""
-
-    @property
-    def schedule_id(self) -> str:
-        """What Temporal knows it by: the id without the year."""
-        return f"{OPENING_PREFIX}:{self.id.replace(YEAR, '').strip('-_')}"
-
-    def campaign_id(self, year: int) -> str:
-        """The campaign of a year."""
-        return self.id.replace(YEAR, str(year))
-
-
-class YearToLookAt(Model):
-    """Say of the first opening from the day of `since` on whether its content is there."""
-
-    series: Series
-    since: AwareDatetime
-
-
-class YearSeen(Model):
-    """When a year's campaign opens, from when on its owner is told what is missing, and when it is given up."""
-
-    year: int
-    opens_at: AwareDatetime
-    tell_at: AwareDatetime
-    ends_at: AwareDatetime
-    given: bool = False
-
-
-class YearToOpen(Model):
-    """Start the campaign of a year with the content that was given for it, which opens at `at` if that is later."""
-
-    series: Series
-    year: int
-    at: AwareDatetime
-
-
-class YearOpened(Model):
-    """The workflow id of the campaign; None when it is `refused` in words."""
-
-    campaign: str | None = None
-    refused: str = ""
-
-
-class ContentGiven(Model):
-    """Signal `content_given`: the store has what a year is to open with, or has something else."""
-
-    year: int
 
 
 class Work(StrEnum):

@@ -11,10 +11,10 @@ from workflows.model.attention import Attention
 from workflows.model.base import Model, Packed
 from workflows.model.campaign import Campaign, Counts, Frozen
 from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
+from workflows.model.lines import AssigneeLine, Choices, SignerLine, StageLine
 from workflows.model.notices import Notification
-from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine
-from workflows.model.subject import Role, Status
+from workflows.model.subject import Status
 from workflows.model.wishes import Problem
 
 
@@ -42,33 +42,6 @@ class Next(Model):
     what: NextStep
     at: AwareDatetime | None
     why: str
-
-
-class SignerLine(Model):
-    """A signer as shown."""
-
-    person: str
-    order: int
-    role: Role
-    state: SignerState
-    at: AwareDatetime | None = None
-    late: bool = False
-    """They signed after the due date."""
-    reason: str | None = None
-    """Why they declined, in their own words."""
-
-
-class Choices(Model):
-    """What somebody whose turn it is may do on the page beside what they are asked for."""
-
-    person: str
-    snoozes_left: int
-    snooze_until: AwareDatetime | None
-    """The latest instant they may ask to be reminded at."""
-    hand_over: bool
-    ask: bool
-    reminded_at: AwareDatetime | None = None
-    """When they asked to be reminded, if that is still to come."""
 
 
 class FollowUpShow(Model):
@@ -135,14 +108,6 @@ class RequestShow(FollowUpShow):
         return self.signers
 
 
-class AssigneeLine(Model):
-    """Somebody who was asked to do a task, as shown."""
-
-    person: str
-    state: str
-    at: AwareDatetime | None = None
-
-
 class TaskShow(FollowUpShow):
     """The answer of `task show`."""
 
@@ -162,57 +127,6 @@ class TaskShow(FollowUpShow):
     def lines(self) -> tuple[AssigneeLine, ...]:
         """Everybody who was asked."""
         return self.people
-
-
-class PartLine(Model):
-    """A part of a stage, as shown: `workflow` runs it, `decision` is the task to decide about it.
-
-    `told` says that the customer hears of it: it is theirs, or the file says so. `content` is the reference of what it
-    was started from: of its own, else of what all parts are started from.
-    """
-
-    id: str
-    title: str
-    state: str
-    kind: str = ""
-    status: Status | None = None
-    team: str | None = None
-    told: bool = False
-    workflow: str | None = None
-    decision: str | None = None
-    since: AwareDatetime | None = None
-    at: AwareDatetime | None = None
-    due_at: AwareDatetime | None = None
-    says: str = ""
-    content: str | None = None
-
-
-class NoticeLine(Model):
-    """News of a stage: to whom (the word of the file), and when they were told."""
-
-    id: str
-    to: str
-    title: str
-    state: str
-    at: AwareDatetime | None = None
-
-
-class StageLine(Model):
-    """A stage of an onboarding as shown: `coming`, `open` or `done`."""
-
-    name: str
-    state: str
-    since: AwareDatetime | None = None
-    at: AwareDatetime | None = None
-    agreements: tuple[PartLine, ...] = ()
-    tasks: tuple[PartLine, ...] = ()
-    steps: tuple[PartLine, ...] = ()
-    notices: tuple[NoticeLine, ...] = ()
-
-    @property
-    def parts(self) -> tuple[PartLine, ...]:
-        """All of it that somebody must do."""
-        return self.agreements + self.tasks + self.steps
 
 
 class WaitingForPart(WaitingFor):

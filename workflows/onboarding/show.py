@@ -7,9 +7,10 @@ from typing import Final
 import workflows.follow_up.show as follow_up
 from workflows.follow_up.show import stamp
 from workflows.kinds import Kind
+from workflows.model.lines import NoticeLine, PartLine, StageLine
 from workflows.model.onboarding import PartKind, PartPlan
 from workflows.model.settlement import SettledOnboarding, SettledPart
-from workflows.model.views import Next, NextStep, NoticeLine, OnboardingShow, PartLine, StageLine, WaitingForPart
+from workflows.model.views import Next, NextStep, OnboardingShow, WaitingForPart
 from workflows.onboarding.inputs import OnboardingInput
 from workflows.onboarding.journey import Journey
 from workflows.onboarding.part import Part, PartState

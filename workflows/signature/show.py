@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from workflows.follow_up.show import facts
+from workflows.model.lines import SignerLine
 from workflows.model.request import Brief
 from workflows.model.settlement import Settled, SettledSigner
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.views import RequestShow
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.signatures import SignerProgress

@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from workflows.follow_up.show import facts
+from workflows.model.lines import AssigneeLine
 from workflows.model.settlement import SettledPerson, SettledTask
 from workflows.model.subject import Status
 from workflows.model.task import Task
-from workflows.model.views import AssigneeLine, TaskShow
+from workflows.model.views import TaskShow
 from workflows.task.inputs import TaskInput
 from workflows.task.progress import TaskProgress
 

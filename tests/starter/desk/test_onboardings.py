@@ -12,8 +12,9 @@ from starter.desk.stages import PARTS_SHOWN_AT_MOST
 from starter.wishes import NotLiving, Refused
 from tests.starter.desk.office import ENGINEER, LEAD, NOW, OPERATOR, OWNER, REQUESTER, Office, inside, office, text_of
 from workflows.model.entries import TimelineEntry
+from workflows.model.lines import PartLine, StageLine
 from workflows.model.subject import Status
-from workflows.model.views import OnboardingShow, PartLine, StageLine, WaitingForPart
+from workflows.model.views import OnboardingShow, WaitingForPart
 from workflows.model.wishes import Cancellation, Choice, Decision
 
 PAGE, ACME = "/desk/onboardings/acme", "customer-onboarding:acme"

@@ -25,11 +25,12 @@ from tests.starter.desk.office import (
 )
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.lines import SignerLine
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Role, Status
-from workflows.model.views import Next, NextStep, RequestShow, SignerLine, WaitingFor
+from workflows.model.views import Next, NextStep, RequestShow, WaitingFor
 from workflows.model.wishes import Answer, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption, Wish
 
 ID = "msa-0042"

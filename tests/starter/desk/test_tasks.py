@@ -26,8 +26,9 @@ from tests.starter.desk.office import (
 )
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.lines import AssigneeLine
 from workflows.model.subject import Status
-from workflows.model.views import AssigneeLine, Next, NextStep, TaskShow, WaitingFor
+from workflows.model.views import Next, NextStep, TaskShow, WaitingFor
 from workflows.model.wishes import Answer, Cancellation, Delegation, Done, Extension, Pause, Unblock, Waiver, Wish
 
 PAGE = "/desk/tasks/keys"

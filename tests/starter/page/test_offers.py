@@ -9,9 +9,10 @@ from activities.person import Person
 from activities.reader import Reader
 from starter.page.offers import NOTHING, Offers, to_awaited
 from starter.page.screens import Act
+from workflows.model.lines import Choices
 from workflows.model.subject import Status
 from workflows.model.texts import plain
-from workflows.model.views import Choices, RequestShow
+from workflows.model.views import RequestShow
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER, DEPUTY = "customer-signer", "customer-deputy"

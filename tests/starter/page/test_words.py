@@ -20,10 +20,11 @@ from starter.page.words import (
     task_screen,
 )
 from tests.activities.reading import reading
+from workflows.model.lines import AssigneeLine, Choices, SignerLine
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Code, Role, Status
-from workflows.model.views import AssigneeLine, Choices, Next, NextStep, RequestShow, SignerLine, TaskShow, WaitingFor
+from workflows.model.views import Next, NextStep, RequestShow, TaskShow, WaitingFor
 from workflows.model.wishes import Problem
 from workflows.task.assignees import AssigneeState
 
