@@ -75,17 +75,7 @@ def activities_of(
     """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py)."""
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
-    push = Notices(
-        dialect=open_clients.push,
-        directory=open_clients.directory,
-        links=open_clients.links,
-        read=signature.read,
-        mail=SignerMail(open_clients.signature, open_clients.directory, Asked(open_clients.store)),
-        store=open_clients.store,
-        messaging=open_clients.messaging,
-        company=company,
-        limiter=limiter,
-    )
+    push = _notices(open_clients, signature, limiter, company)
     sign_in = SignInMessages(
         dialect=open_clients.push,
         directory=open_clients.directory,
@@ -113,6 +103,20 @@ def activities_of(
         CAMPAIGN_QUEUE: [*people.activities(), *years.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities(), *sweep.activities()],
     }
+
+
+def _notices(open_clients: Clients, signature: CoreSignatureService, limiter: DeviceLimiter, company: str) -> Notices:
+    return Notices(
+        dialect=open_clients.push,
+        directory=open_clients.directory,
+        links=open_clients.links,
+        read=signature.read,
+        mail=SignerMail(open_clients.signature, open_clients.directory, Asked(open_clients.store)),
+        store=open_clients.store,
+        messaging=open_clients.messaging,
+        company=company,
+        limiter=limiter,
+    )
 
 
 def workers(client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings) -> tuple[Worker, ...]:

@@ -6,13 +6,12 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.awaited import Nobody
-from workflows.follow_up.memory import FollowUp, Words
+from workflows.follow_up.joining import Joining
+from workflows.follow_up.memory import Words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.base import Model
 from workflows.model.campaign import Campaign, Change, Changed, ChangeKind, Counts, Frozen, Looked, Tally, Walked, Work
 from workflows.model.entries import TimelineEntry
-from workflows.model.notices import NoticeAction
 from workflows.model.subject import Status
 from workflows.names import EXEMPT, EXTEND, RETRY
 
@@ -44,7 +43,7 @@ def last_instant(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(12), UTC)
 
 
-class Course(FollowUp):
+class Course(Joining):
     """The memory of one campaign."""
 
     words = Words(
@@ -98,11 +97,6 @@ class Course(FollowUp):
         ).timed()
 
     @property
-    def awaited(self) -> Nobody:
-        """Nobody: its requests await people."""
-        return Nobody()
-
-    @property
     def phase(self) -> str:
         """`scheduled`, `opening`, `open` or `closing`."""
         if self.frozen is None:
@@ -110,18 +104,6 @@ class Course(FollowUp):
         if self.ending or self.closing:
             return "closing"
         return "opening" if any(walk.change is None for walk in self.walks) else "open"
-
-    def action_of(self, person: str) -> NoticeAction:
-        """To look at it."""
-        return NoticeAction.OPEN
-
-    def give_place(self, person: str, to: str, now: datetime) -> Self:
-        """Nobody has a place in it."""
-        return self
-
-    def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Nobody's clock runs here."""
-        return self
 
     def attention(self) -> Iterator[Attention]:
         """Some of its audience could not be asked."""

@@ -89,12 +89,3 @@ def listed_people(people: Iterable[str]) -> list[str]:
 def _as_json(ids: Iterable[str]) -> int:
     """Bytes of a JSON list of these ids, in which nothing needs to be escaped."""
     return sum(len(f'"{id}", ') for id in ids)
-
-
-class Nobody(Awaited[Place]):
-    """Of what asks nobody itself: an onboarding, a campaign."""
-
-    @property
-    def everyone(self) -> tuple[Place, ...]:
-        """Nobody."""
-        return ()

@@ -9,11 +9,10 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.awaited import Nobody
-from workflows.follow_up.memory import FollowUp, Words
+from workflows.follow_up.joining import Joining
+from workflows.follow_up.memory import Words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import TimelineEntry
-from workflows.model.notices import NoticeAction
 from workflows.model.onboarding import Onboarding, PartPlan, PartSeen, StagePlan
 from workflows.model.subject import Status
 from workflows.model.wishes import Decision, Problem
@@ -23,7 +22,7 @@ _LOOKS: Final = (1, 2, 4, 7)
 """Days after which parts of which nothing was heard are looked at; the last one from then on."""
 
 
-class Journey(FollowUp):
+class Journey(Joining):
     """The memory of one onboarding; `stage` is the number of the one it is in, from 0."""
 
     words = Words(
@@ -66,26 +65,9 @@ class Journey(FollowUp):
         )
 
     @property
-    def awaited(self) -> Nobody:
-        """Nobody: its parts await people."""
-        return Nobody()
-
-    @property
     def phase(self) -> str:
         """The stage it is in."""
         return self.stages[min(self.stage, len(self.stages) - 1)]
-
-    def action_of(self, person: str) -> NoticeAction:
-        """To look at it."""
-        return NoticeAction.OPEN
-
-    def give_place(self, person: str, to: str, now: datetime) -> Self:
-        """Nobody has a place in it."""
-        return self
-
-    def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Nobody's clock runs here."""
-        return self
 
     def attention(self) -> Iterator[Attention]:
         """A part that waits for its owner's decision."""
