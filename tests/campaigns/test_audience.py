@@ -2,17 +2,22 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 
 from activities.campaigns import rows
 from activities.campaigns.audience import Amendment, Audience, Row
+from activities.campaigns.service import People
 from tests.campaigns.stage import SECRET, Company, a_file, staff
-from tests.campaigns.test_bounds import NOW, a_course
+from tests.campaigns.test_bounds import NOW, Ahead, a_course
 from workflows.campaign import wishes
 from workflows.campaign.course import CHANGES_AT_MOST
-from workflows.model.campaign import Change, ChangeKind
+from workflows.model.campaign import Change, ChangeKind, Order, Settle
 from workflows.model.wishes import Exemption, Extension, Retry
+from workflows.ports import PushService
 
 OWNER = "compliance-desk"
 LATER = date(2027, 1, 15)
@@ -69,3 +74,13 @@ async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) 
     somebody = Exemption(actor=OWNER, person="Ada Ng <ada@us.example>", reason="leave")
     says = "the person is no id of the audience: the report has them"
     assert wishes.refuse_exempt(course, somebody, datetime.now(UTC)) == says
+
+
+async def test_an_audience_of_another_size_than_the_campaign_knows_of_is_no_record(tmp_path: Path) -> None:
+    company = Company(tmp_path, staff("ada", "bo"))
+    given = (await company.prepared(a_file(), NOW)).given
+    people = People(cast(Client, None), company.store, company.directory, cast(PushService, None), visibility=Ahead([]))
+    order = {"campaign": given.campaign, "fingerprint": given.fingerprint, "now": NOW}
+    frozen = await people.freeze(Order(**order))
+    with pytest.raises(ApplicationError, match="unbalanced: the audience has 2 people and should have 3"):
+        await people.settle(Settle(**order, frozen=frozen, expected=3))
