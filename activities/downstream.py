@@ -13,6 +13,7 @@ import httpx
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
+from activities.events import CONTENT_TYPES
 from activities.http.addresses import AddressRefused, Guard
 from activities.http.calling import failure_of_error, seconds_to_wait
 from workflows.model.policy import Target
@@ -21,6 +22,14 @@ from workflows.model.settlement import HandoffResult
 DEADLINE: Final = 10.0
 """Seconds for one whole call, name resolution included."""
 _GONE: Final = 410
+_CONTROL: Final = "webhook-delivery"
+"""By this header of an answer a receiver says what is to become of further calls. Proposed for Standard Webhooks
+(standard-webhooks/standard-webhooks#291) and not in its 1.0.0; others send by it already."""
+_DISABLE: Final = "disable"
+_WISHES: Final = {
+    "abort-message": "and it wants no further attempt (webhook-delivery: abort-message)",
+    _DISABLE: "it wants no more calls (webhook-delivery: disable)",
+}
 
 
 @dataclass(frozen=True)
@@ -55,15 +64,15 @@ class Downstream:
         self._guard = guard
         self._now = now
 
-    async def call(self, target: Target, key: str, payload: Mapping[str, object]) -> HandoffResult:
-        """Post `payload` under the `webhook_id` of `key`: 2xx is done, 410 is gone, else retry.
+    async def call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
+        """Post `payload` under this `webhook_id`: 2xx is done, 410 is gone, else retry, unless the answer forbids it.
 
         A refused address is asked for again as well: names move, and a host may be listed by then.
         """
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
         try:
             async with asyncio.timeout(DEADLINE):
-                return await self._post(target, self._headers(target.target, key, body), body.encode())
+                return await self._post(target, self._headers(target, id, body), body.encode())
         except AddressRefused as refusal:
             return HandoffResult(target=target.target, ok=False, why=f"address refused: {refusal}")
         except httpx.HTTPError as error:
@@ -83,26 +92,29 @@ class Downstream:
         ) as answer:
             return self._result(target.target, answer)
 
-    def _headers(self, target: str, key: str, body: str) -> dict[str, str]:
-        sent_at, id = self._now(), webhook_id(key)
+    def _headers(self, target: Target, id: str, body: str) -> dict[str, str]:
+        sent_at = self._now()
         headers = {
-            "content-type": "application/json",
+            "content-type": CONTENT_TYPES[target.format],
             "webhook-id": id,
             "webhook-timestamp": str(int(sent_at.timestamp())),
         }
         signatures = [
             Webhook(secret.get_secret_value()).sign(msg_id=id, timestamp=sent_at, data=body)
-            for secret in self._secrets.get(target, ())
+            for secret in self._secrets.get(target.target, ())
         ]
         return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})
 
     def _result(self, target: str, answer: httpx.Response) -> HandoffResult:
+        wish = answer.headers.get(_CONTROL, "").strip().lower()
+        disabled, why = wish == _DISABLE, _WISHES.get(wish)
         if answer.is_success:
-            return HandoffResult(target=target, ok=True)
+            return HandoffResult(target=target, ok=True, disabled=disabled, why=why if disabled else None)
         return HandoffResult(
             target=target,
             ok=False,
-            gone=answer.status_code == _GONE,
-            why=f"HTTP {answer.status_code}",
+            gone=answer.status_code == _GONE or wish in _WISHES,
+            disabled=disabled,
+            why=", ".join(filter(None, (f"HTTP {answer.status_code}", why))),
             retry_after=seconds_to_wait(answer.headers.get("retry-after"), self._now()) or 0,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from temporalio import activity
 from temporalio.client import Client
@@ -10,12 +10,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns.next_one import remind_of_next
-from activities.downstream import Downstream
+from activities.downstream import Downstream, webhook_id
+from activities.events import Events, data_of
 from activities.failures import failing_as_application_errors
 from activities.in_turn import Pace, Turns, unbroken
 from activities.ledger_pages import keep
-from activities.own_words import DAMAGED, ERASED, apart, words_of
-from activities.people import Directory, DirectoryFailure, UnknownGroup, UnknownPerson
+from activities.own_words import apart
+from activities.people import Directory, DirectoryFailure, UnknownGroup
 from activities.rpc_errors import about_the_workflow
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
 from workflows.follow_up.deliveries import AT_MOST
@@ -24,11 +25,9 @@ from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
-from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch, SettledRecord
 from workflows.model.settlement import AnyEnded, HandoffCall, HandoffReport, HandoffResult
 from workflows.model.subject import Status, Subject
-from workflows.model.views import RequestShow
 from workflows.names import handoff_key, notice_key
 from workflows.ports import Handoff, PushService
 
@@ -66,6 +65,7 @@ class Fanout(Handoff):
         self._document_url = document_url
         self._oncall = oncall
         self._pace = pace
+        self._events = Events(directory, store)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
@@ -128,8 +128,8 @@ class Fanout(Handoff):
         if target.workflow:
             return await self._signal(call, target.workflow, subject, settled)
         if target.url:
-            key, data = handoff_key(subject.reference, target.target), await self._payload(target, subject, settled)
-            return await self._downstream.call(target, key, data)
+            id = webhook_id(handoff_key(subject.reference, target.target))
+            return await self._downstream.call(target, id, await self._events.body(target, id, subject, settled))
         if target.group:
             return await self._push_to_group(call, target.group, subject, settled)
         notice = call.notice or _notice(subject, target.person or "")
@@ -141,7 +141,7 @@ class Fanout(Handoff):
         signal = subject.type.names.settled
         try:
             handle = self._temporal.get_workflow_handle(workflow)
-            await handle.signal(signal, settled.model_dump(mode="json"), rpc_timeout=SIGNAL_DEADLINE)
+            await handle.signal(signal, data_of(settled), rpc_timeout=SIGNAL_DEADLINE)
         except RPCError as error:
             if about_the_workflow(error):
                 # An onboarding that has ended needs no word of what it has ended itself.
@@ -149,36 +149,6 @@ class Fanout(Handoff):
                 return HandoffResult(target=call.target.target, ok=ended, gone=not ended, why=WORKFLOW_CLOSED)
             return _not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
         return HandoffResult(target=call.target.target, ok=True)
-
-    async def _payload(self, target: Target, subject: Subject, settled: AnyEnded) -> dict[str, Any]:
-        data = settled.model_dump(mode="json")
-        asked = next((name for name in ("signers", "people") if name in data), None)
-        if target.personal and asked is not None:
-            data[asked] = await self._personal(data[asked], subject)
-        return {"type": subject.type.names.event, "timestamp": data["at"], "data": data}
-
-    async def _personal(self, people: list[dict[str, Any]], subject: Subject) -> list[dict[str, Any]]:
-        reasons = await self._reasons(subject)
-        return [
-            {**one, **await self._address(one["person"], subject), **reasons.get(one["person"], {})} for one in people
-        ]
-
-    async def _address(self, person: str, subject: Subject) -> dict[str, str]:
-        try:
-            known = await self._directory.person(person, subject.workflow_id)
-        except UnknownPerson:  # they have left since; the others are still news
-            return {}
-        return {"name": known.name, "email": known.email}
-
-    async def _reasons(self, subject: Subject) -> dict[str, dict[str, str]]:
-        """What those who declined have said, as far as it was not erased."""
-        home = Home.of(subject.workflow_id)
-        content = await self._store.read_record(home)
-        shown = SettledRecord.model_validate_json(content).show if content else None
-        if not isinstance(shown, RequestShow):
-            return {}
-        told = {line.person: await words_of(self._store, home, line.reason) for line in shown.signers if line.reason}
-        return {person: {"reason": reason} for person, reason in told.items() if reason not in (ERASED, DAMAGED)}
 
     async def _push_to_group(self, call: HandoffCall, group: str, subject: Subject, settled: AnyEnded) -> HandoffResult:
         """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.

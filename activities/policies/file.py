@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from activities.calendars.working_time import clock_hours
 from activities.files.fields import Id, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
-from workflows.model.policy import OVERDUE_AT_MOST, EscalationAction
+from workflows.model.policy import OVERDUE_AT_MOST, EscalationAction, Format
 from workflows.model.subject import LockScreen, Status
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
@@ -118,6 +118,7 @@ class TargetEntry(FileModel):
     start: NotYet = None
     on: tuple[Occasion, ...] = Field(default=(Status.SIGNED, Status.DONE), min_length=1)
     personal: bool = False
+    format: Format = Format.STANDARD
 
     @field_validator("personal")
     @classmethod
@@ -125,6 +126,13 @@ class TargetEntry(FileModel):
         if personal and info.data.get("url", ...) is None:
             raise ValueError("goes with url only; nothing else carries names and addresses")
         return personal
+
+    @field_validator("format")
+    @classmethod
+    def _of_a_call_only(cls, format: Format, info: ValidationInfo) -> Format:
+        if format is not Format.STANDARD and info.data.get("url", ...) is None:
+            raise ValueError("goes with url only; nothing else has a format")
+        return format
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

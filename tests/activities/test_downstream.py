@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,12 +27,12 @@ from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, SHORT, arm_always, calls_of
 from workflows.follow_up.options import LONGEST_WAIT
-from workflows.model.policy import Target
+from workflows.model.policy import Format, Target
 from workflows.model.settlement import HandoffResult
 
 URL = "https://erp.example/hooks/signed"
 FINANCE = Target(target="finance", url=URL)
-KEY = "msa-0042/handoff/finance"
+ID = webhook_id("msa-0042/handoff/finance")
 OLD, NEW = "whsec_b2xkIHNlY3JldCBvZiBmaW5hbmNl", "whsec_bmV3IHNlY3JldCBvZiBmaW5hbmNl"
 PAYLOAD = {"type": "signature.settled", "data": {"request": "msa-0042", "name": "Ümläut ✍️"}}
 
@@ -55,7 +56,7 @@ async def requested(secrets: Sequence[str] = ()) -> httpx.Request:
         seen.append(request)
         return httpx.Response(204)
 
-    assert await calling(httpx.MockTransport(answer), secrets).call(FINANCE, KEY, PAYLOAD) == HandoffResult(
+    assert await calling(httpx.MockTransport(answer), secrets).call(FINANCE, ID, PAYLOAD) == HandoffResult(
         target="finance", ok=True
     )
     (request,) = seen
@@ -65,14 +66,14 @@ async def requested(secrets: Sequence[str] = ()) -> httpx.Request:
 async def answered(status: int, headers: dict[str, str] | None = None) -> HandoffResult:
     """The result when finance answers so."""
     transport = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, html="<p>personal data</p>"))
-    return await calling(transport).call(FINANCE, KEY, PAYLOAD)
+    return await calling(transport).call(FINANCE, ID, PAYLOAD)
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW])
 async def test_every_secret_of_a_rotation_verifies_the_call(secret: str) -> None:
     request = await requested([OLD, NEW])
     assert Webhook(secret).verify(request.content, dict(request.headers)) == PAYLOAD
-    assert request.headers["webhook-id"] == webhook_id(KEY)
+    assert request.headers["webhook-id"] == ID
 
 
 def test_the_id_of_a_call_has_no_dot_and_is_that_of_one_hand_off() -> None:
@@ -91,6 +92,19 @@ async def test_without_a_secret_the_call_is_unsigned() -> None:
     request = await requested()
     assert "webhook-signature" not in request.headers
     assert json.loads(request.content) == PAYLOAD
+
+
+async def test_a_cloud_event_says_what_it_is() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(204)
+
+    await calling(httpx.MockTransport(answer)).call(FINANCE.replace(format=Format.CLOUDEVENTS), ID, PAYLOAD)
+    await calling(httpx.MockTransport(answer)).call(FINANCE, ID, PAYLOAD)
+    told = [request.headers["content-type"] for request in seen]
+    assert told == ["application/cloudevents+json; charset=utf-8", "application/json"]
 
 
 async def test_the_call_goes_to_the_checked_address_under_its_own_name() -> None:
@@ -114,6 +128,25 @@ async def test_anything_else_is_tried_again(status: int) -> None:
     assert (result.ok, result.gone, result.why) == (False, False, f"HTTP {status}")
 
 
+@pytest.mark.parametrize(
+    ("status", "wish", "result"),
+    [
+        (500, "abort-message", {"ok": False, "gone": True, "why": "abort-message"}),
+        (429, " Abort-Message ", {"ok": False, "gone": True, "why": "no further attempt"}),
+        (200, "abort-message", {"ok": True, "gone": False, "why": None}),
+        (503, "disable", {"ok": False, "gone": True, "disabled": True, "why": "HTTP 503, it wants no more calls"}),
+        (204, "disable", {"ok": True, "gone": False, "disabled": True, "why": "it wants no more calls"}),
+        (500, "<script>" * 1_000, {"ok": False, "gone": False, "why": "HTTP 500"}),
+    ],
+)
+async def test_what_a_receiver_wants_of_further_calls_is_heeded(status: int, wish: str, result: dict[str, Any]) -> None:
+    found = await answered(status, {"webhook-delivery": wish})
+    why = result.pop("why")
+    assert {"disabled": False} | result == found.model_dump(include={"ok", "gone", "disabled"})
+    assert found.why is None if why is None else why in (found.why or "")
+    assert len(found.why or "") < 100
+
+
 async def test_a_wait_that_was_asked_for_is_kept_in_either_form() -> None:
     assert (await answered(429, {"retry-after": "90"})).retry_after == 90
     date = (datetime.now(UTC) + timedelta(minutes=2)).strftime("%a, %d %b %Y %H:%M:%S GMT")
@@ -128,7 +161,7 @@ async def test_no_answer_is_tried_again() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused: secret detail", request=request)
 
-    result = await calling(httpx.MockTransport(refuse)).call(FINANCE, KEY, PAYLOAD)
+    result = await calling(httpx.MockTransport(refuse)).call(FINANCE, ID, PAYLOAD)
     assert (result.ok, result.gone, result.why) == (False, False, "no answer (ConnectError)")
 
 
@@ -137,12 +170,12 @@ async def test_a_name_without_an_address_is_tried_again() -> None:
         raise OSError("no such name")
 
     caller = Downstream(make_client(), DownstreamConfig(), Guard((), unknown))
-    assert (await caller.call(FINANCE, KEY, PAYLOAD)).gone is False
+    assert (await caller.call(FINANCE, ID, PAYLOAD)).gone is False
 
 
 async def test_a_refused_address_is_asked_for_again_with_its_reason() -> None:
     caller = Downstream(make_client(), DownstreamConfig(), Guard(()))
-    result = await caller.call(FINANCE.replace(url="https://169.254.169.254/"), KEY, PAYLOAD)
+    result = await caller.call(FINANCE.replace(url="https://169.254.169.254/"), ID, PAYLOAD)
     assert not result.gone
     assert result.why == "address refused: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS"
 
@@ -153,7 +186,7 @@ async def test_a_receiver_that_never_answers_ends_at_the_deadline(monkeypatch: p
         raise AssertionError
 
     monkeypatch.setattr(downstream, "DEADLINE", 0.01)
-    result = await calling(httpx.MockTransport(never)).call(FINANCE, KEY, PAYLOAD)
+    result = await calling(httpx.MockTransport(never)).call(FINANCE, ID, PAYLOAD)
     assert (result.ok, result.why) == (False, "no answer")
 
 
@@ -200,7 +233,7 @@ async def test_each_fault_of_a_receiver_has_its_result(monkeypatch: pytest.Monke
         hosts = (sandbox.url.removeprefix("http://"),)
         caller = Downstream(client, DownstreamConfig(), Guard(hosts))
         arm_always(sandbox, fault, "/_sandbox/targets/*")
-        result = await caller.call(FINANCE.replace(url=f"{sandbox.url}/_sandbox/targets/finance"), KEY, PAYLOAD)
+        result = await caller.call(FINANCE.replace(url=f"{sandbox.url}/_sandbox/targets/finance"), ID, PAYLOAD)
         entries = sandbox.world.ledger.after(0)
     assert (result.ok, result.gone, result.why) == (fault in DONE, False, AGAIN.get(fault))
     assert (result.retry_after > 0) == (fault in ASKED_TO_WAIT)
@@ -217,7 +250,7 @@ async def test_tls_is_verified_for_the_name_not_the_address(tmp_path: Path, name
 
         async with make_client(trust=ssl.create_default_context(cadata=authority)) as client:
             caller = Downstream(client, DownstreamConfig(), Guard((f"erp.example:{port}",), here))
-            result = await caller.call(FINANCE.replace(url=f"https://erp.example:{port}/hook"), KEY, PAYLOAD)
+            result = await caller.call(FINANCE.replace(url=f"https://erp.example:{port}/hook"), ID, PAYLOAD)
     assert result.ok is (why is None)
     assert (why or "") in (result.why or "")
 

@@ -1,5 +1,6 @@
 """The fan-out of a settled request: every target told in its own way, each with its own result."""
 
+import json
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 from temporalio import workflow
@@ -28,16 +30,31 @@ from deploy.sandbox.server import RunningSandbox
 from starter.lookup import recorded
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
+from tests.golden import schemas
+from tests.golden.schemas import FOLDER
 from tests.servers import time_skipping
-from workflows.kinds import referred
+from workflows.kinds import Kind, referred
+from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
 from workflows.model.lines import SignerLine
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
-from workflows.model.policy import Target
+from workflows.model.policy import Format, Target
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
 from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffCall, HandoffLine, HandoffResult, HandoffState, Settled, SettledSigner
+from workflows.model.settlement import (
+    AnyEnded,
+    HandoffCall,
+    HandoffLine,
+    HandoffResult,
+    HandoffState,
+    Settled,
+    SettledCampaign,
+    SettledOnboarding,
+    SettledPerson,
+    SettledSigner,
+    SettledTask,
+)
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow
 from workflows.names import SIGNATURE_SETTLED, notice_key
@@ -55,6 +72,8 @@ SETTLED = Settled(
     document_sha256="ab" * 32,
     signers=(SettledSigner(person="chief-executive", state=SignerState.SIGNED, at=AT),),
 )
+
+AT_TASK = SettledPerson(person="chair", state="done", at=AT)
 
 
 @workflow.defn
@@ -141,6 +160,7 @@ async def test_a_system_gets_the_contracts_body_signed(house: House, sandbox: Ru
         "type": "signature.settled",
         "timestamp": "2026-12-04T09:30:00Z",
         "data": {
+            "version": 1,
             "request": "msa-0042",
             "kind": "customer-contract",
             "outcome": "signed",
@@ -167,9 +187,55 @@ async def test_names_and_addresses_go_only_where_they_are_asked_for(
         settled=SETTLED.replace(signers=(*SETTLED.signers, gone)),
     )
     assert "ceo@example.test" not in called(sandbox, "finance")["raw"]
-    known, unknown = called(sandbox, "archive")["body"]["data"]["signers"]
+    data = called(sandbox, "archive")["body"]["data"]
+    known, unknown = data["signers"]
+    assert (data["title"], brief().title in called(sandbox, "finance")["raw"]) == (brief().title, False)
     assert (known["name"], known["email"]) == ("Chief Executive", "ceo@example.test")
     assert unknown.keys() == {"person", "state", "at"}
+
+
+async def test_a_system_gets_a_cloud_event_if_it_wants_one_signed_and_named_as_every_call(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    await house.tell(house.hook("finance", format=Format.CLOUDEVENTS), house.hook("archive"))
+    call = called(sandbox, "finance")
+    assert call["body"] == {
+        "specversion": "1.0",
+        "id": call["headers"]["webhook-id"],
+        "source": "/countersign",
+        "type": "signature.settled",
+        "subject": "msa-0042",
+        "time": "2026-12-04T09:30:00Z",
+        "datacontenttype": "application/json",
+        "data": called(sandbox, "archive")["body"]["data"],
+    }
+    Webhook(SECRET).verify(call["raw"], call["headers"])
+
+
+@pytest.mark.parametrize("personal", [False, True])
+async def test_the_data_is_what_the_schema_of_its_event_says(
+    house: House, sandbox: RunningSandbox, personal: bool
+) -> None:
+    endings: tuple[AnyEnded, ...] = (
+        SETTLED,
+        SettledTask(task="t", kind="team-task", outcome=Status.DONE, at=AT, by="chair", people=(AT_TASK,)),
+        SettledOnboarding(onboarding="acme", kind="customer-onboarding", outcome=Status.DONE, at=AT),
+        SettledCampaign(campaign="c", kind="policy", outcome=Status.DONE_WITH_ERRORS, at=AT, counts=Counts(told=1)),
+    )
+    for kind, settled in zip(Kind, endings, strict=True):
+        await house.tell(
+            house.hook(f"of-{kind}", personal=personal), settled=settled, subject=brief().replace(type=kind)
+        )
+        body = called(sandbox, f"of-{kind}")["body"]
+        told = Draft202012Validator(json.loads((FOLDER / f"{body['type']}.json").read_text()))
+        told.validate(body["data"])
+        assert not told.is_valid({**body["data"], "version": 2})
+        assert not told.is_valid({name: value for name, value in body["data"].items() if name != "at"})
+
+
+@pytest.mark.parametrize("event", schemas.EVENTS)
+def test_the_schemas_are_those_of_the_models(event: str) -> None:
+    assert json.loads(schemas.path_of(event).read_text()) == schemas.schema(event), "run: python -m tests.golden"
 
 
 async def test_why_somebody_declined_goes_only_where_it_is_asked_for_and_no_more_once_it_is_erased(

@@ -1,5 +1,6 @@
 """`python -m tests.golden` adds new models, fields and words to the samples; what stands there is never changed.
 
+It writes the JSON Schemas of docs/schemas/ anew.
 A new field gets an invented value that is not its default. Refuses a field without a default in a model that is known:
 histories do not have it.
 """
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from tests.golden import samples
+from tests.golden import samples, schemas
 
 _SIMPLE = ("5d", 3, 1.5, True, False, "2026-11-02T09:00:00Z", "2026-11-02", "PT1H")
 
@@ -31,6 +32,8 @@ def main() -> int:
         _write(samples.path_of(model), grown(model))
     _write(samples.FIELDS, _with_new_fields(known))
     _write(samples.WORDS, _with_new_words(_read(samples.WORDS)))
+    for event in schemas.EVENTS:
+        _write(schemas.path_of(event), schemas.schema(event))
     return 0
 
 

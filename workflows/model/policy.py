@@ -65,6 +65,13 @@ class QuestionPause(Model):
     pause: Duration = "3d"
 
 
+class Format(StrEnum):
+    """What a call's body is: that of Standard Webhooks, or a CloudEvent 1.0 as structured JSON."""
+
+    STANDARD = "standard"
+    CLOUDEVENTS = "cloudevents"
+
+
 class Target(Model):
     """One entry of the hand-off: exactly one of `person`, `group`, `url`, `workflow` says how it is told."""
 
@@ -75,6 +82,7 @@ class Target(Model):
     workflow: str | None = None
     on: tuple[Status, ...] = (Status.SIGNED, Status.DONE)
     personal: bool = False
+    format: Format = Format.STANDARD
 
 
 class TellRequester(Model):

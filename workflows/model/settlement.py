@@ -41,8 +41,12 @@ class SettledSigner(Model):
 
 
 class Ended(Model):
-    """How something ended: the `data` of the HTTP hand-off, and the argument of the signal to whoever subscribed."""
+    """How something ended: the `data` of the HTTP hand-off, and the argument of the signal to whoever subscribed.
 
+    Its JSON Schemas are in docs/schemas/. `version` counts what a reader must know of: fields are only ever added.
+    """
+
+    version: int = 1
     kind: str
     outcome: Status
     at: AwareDatetime
@@ -131,6 +135,8 @@ class HandoffResult(Model):
     target: str
     ok: bool
     gone: bool = False
+    disabled: bool = False
+    """Its answer says that it wants no more calls, of whatever request."""
     why: str | None = None
     retry_after: float = 0
     delivered: tuple[Delivered, ...] = ()

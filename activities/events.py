@@ -1,0 +1,102 @@
+"""What other systems hear in a call: the event of something that has ended, in the format that its target wants."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from activities.own_words import DAMAGED, ERASED, words_of
+from activities.people import Directory, UnknownPerson
+from activities.store import Home, Store
+from workflows.model.base import Model
+from workflows.model.policy import Format, Target
+from workflows.model.records import SettledRecord
+from workflows.model.settlement import AnyEnded
+from workflows.model.subject import Subject
+from workflows.model.views import RequestShow
+
+SOURCE: Final = "/countersign"
+"""Who tells it, in a CloudEvent; its `subject` is what it tells of."""
+CONTENT_TYPES: Final[Mapping[Format, str]] = {
+    Format.STANDARD: "application/json",
+    Format.CLOUDEVENTS: "application/cloudevents+json; charset=utf-8",
+}
+
+
+class Personal(Model):
+    """What `personal` adds to each of the people in an event's data, as far as it is known."""
+
+    name: str | None = None
+    email: str | None = None
+    reason: str | None = None
+    """Why they declined."""
+
+
+class PersonalTitle(Model):
+    """What `personal` adds to an event's data: the document's name, the task's, the customer's company."""
+
+    title: str
+
+
+def data_of(settled: AnyEnded) -> dict[str, Any]:
+    """What every target hears; docs/schemas/ has it by the event's type."""
+    return settled.model_dump(mode="json")
+
+
+def people_in(fields: Mapping[str, Any]) -> str | None:
+    """The field of an event's data that has people, None where none has."""
+    return next((name for name in ("signers", "people") if name in fields), None)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Makes the bodies of calls; the directory and the store are asked only for targets that want `personal`."""
+
+    directory: Directory
+    store: Store
+
+    async def body(self, target: Target, id: str, subject: Subject, settled: AnyEnded) -> dict[str, Any]:
+        """The body of the call with this `webhook-id`, the same at every attempt."""
+        data = data_of(settled)
+        if target.personal:
+            data |= await self._personal(data, subject)
+        type_, at = subject.type.names.event, data["at"]
+        if target.format is Format.STANDARD:
+            return {"type": type_, "timestamp": at, "data": data}
+        return {
+            "specversion": "1.0",
+            "id": id,
+            "source": SOURCE,
+            "type": type_,
+            "subject": subject.reference,
+            "time": at,
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+
+    async def _personal(self, data: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+        whole, asked = PersonalTitle(title=subject.title).model_dump(), people_in(data)
+        if asked is None:
+            return whole
+        reasons = await self._reasons(subject)
+        people = [{**one, **await self._of(one["person"], subject, reasons)} for one in data[asked]]
+        return {**whole, asked: people}
+
+    async def _of(self, person: str, subject: Subject, reasons: Mapping[str, str]) -> dict[str, str]:
+        told = Personal(reason=reasons.get(person))
+        try:
+            known = await self.directory.person(person, subject.workflow_id)
+        except UnknownPerson:  # they have left since; the others are still news
+            pass
+        else:
+            told = told.replace(name=known.name, email=known.email)
+        return told.model_dump(exclude_none=True)
+
+    async def _reasons(self, subject: Subject) -> dict[str, str]:
+        """What those who declined have said, as far as it was not erased."""
+        home = Home.of(subject.workflow_id)
+        content = await self.store.read_record(home)
+        shown = SettledRecord.model_validate_json(content).show if content else None
+        if not isinstance(shown, RequestShow):
+            return {}
+        told = {line.person: await words_of(self.store, home, line.reason) for line in shown.signers if line.reason}
+        return {person: reason for person, reason in told.items() if reason not in (ERASED, DAMAGED)}
