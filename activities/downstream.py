@@ -1,8 +1,6 @@
 """Signed HTTP calls to other people's systems, as Standard Webhooks 1.0.0 wants them."""
 
 import asyncio
-import base64
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from activities.http.addresses import AddressRefused, Guard
 from activities.http.calling import failure_of_error, seconds_to_wait
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffResult
+from workflows.names import webhook_id
 
 DEADLINE: Final = 10.0
 """Seconds for one whole call, name resolution included."""
@@ -37,11 +36,6 @@ class DownstreamConfig:
     """`secrets` per target name, several while one is rotated."""
 
     secrets: Mapping[str, Sequence[SecretStr]] = field(default_factory=dict)
-
-
-def webhook_id(key: str) -> str:
-    """The id of a call, the same on every attempt, and without the dots that our ids may have (Standard Webhooks)."""
-    return f"msg_{base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()).decode()[:22]}"
 
 
 def wall_clock() -> datetime:

@@ -105,6 +105,8 @@ class Fanout(Handoff):
         try:
             if dead is not None:
                 await self._store.note_dead(home, dead.model_dump_json().encode())
+            if dead is not None and not dead.handoffs:
+                await self._store.forget_dead(home)
             await self._store.write_amendment(home, batch.number, content)
         except Exception as failure:  # remote stores raise what they like, and the results must not be lost
             activity.logger.error("hand-off not recorded", extra={"says": type(failure).__name__})

@@ -160,7 +160,7 @@ def _happened(shown: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
     entries: list[tuple[datetime, tuple[Cell, ...]]] = [
         *((entry.at, _event(entry)) for entry in shown.timeline if entry not in said),
         *((line.at, _notice(line)) for line in notices),
-        *((line.at, (Instant(line.at), "told downstream", line.target, "")) for line in told),
+        *((line.at, (Instant(line.at), "told downstream", _target(line), line.key)) for line in told),
     ]
     return (row for _, row in sorted(entries, key=lambda entry: entry[0]))
 
@@ -202,7 +202,13 @@ def _question(question: AskedQuestion) -> tuple[Cell, ...]:
 
 
 def _hand_off(line: HandoffLine) -> tuple[Cell, ...]:
-    return line.target, state_of(line.state), str(line.attempts), Instant(line.at), line.why or ""
+    again = f"again {stamp(line.due_at)}" if line.due_at and line.attempts else ""
+    says = ", ".join(filter(None, (line.why, again, line.key)))
+    return _target(line), state_of(line.state), str(line.attempts), Instant(line.at), says
+
+
+def _target(line: HandoffLine) -> str:
+    return f"{line.target} (replay {line.replay})" if line.replay else line.target
 
 
 def _event(entry: TimelineEntry) -> tuple[Cell, ...]:

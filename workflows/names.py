@@ -1,5 +1,7 @@
 """Names are data: ids, queues, messages, keys and search attributes, pinned by a literal test."""
 
+import base64
+import hashlib
 from typing import Final
 
 from temporalio.common import SearchAttributeKey
@@ -58,6 +60,7 @@ WAIVE: Final = "waive"
 BLOCK: Final = "block"
 UNBLOCK: Final = "unblock"
 SUBSCRIBE: Final = "subscribe"
+REPLAY: Final = "replay"
 DECIDE: Final = "decide"
 SEND_LINK: Final = "send_link"
 EXEMPT: Final = "exempt"
@@ -98,5 +101,10 @@ def alert_key(request: str, stage: str, person: str, about: str) -> str:
 
 
 def handoff_key(request: str, target: str) -> str:
-    """Idempotency key of a hand-off, sent as `webhook-id`."""
+    """Idempotency key of a hand-off: one for ever, for retries, deaths and replays."""
     return f"{request}/handoff/{target}"
+
+
+def webhook_id(key: str) -> str:
+    """The id of a call, the same on every attempt, and without the dots that our ids may have (Standard Webhooks)."""
+    return f"msg_{base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()).decode()[:22]}"

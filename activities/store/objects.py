@@ -90,6 +90,11 @@ class Objects:
         """Write an object over whatever was there."""
         await self._in_thread(self._replace_now, name, content)
 
+    async def remove(self, name: str) -> None:
+        """Remove an object if there is one; in a store that forbids it, it stays."""
+        with contextlib.suppress(StoreFailure):
+            await self._in_thread(self._remove_now, name)
+
     async def names(self, folder: str) -> tuple[str, ...]:
         """The names of the objects right in a folder, without it and in no order; none when there is no such folder."""
         return await self._in_thread(self._names_now, folder)
@@ -99,9 +104,8 @@ class Objects:
             if not await self.create(name, b"{}") or await self.create(name, b"[]"):
                 raise StoreFailure("the store does not keep what was written first: a record could be overwritten")
         finally:
-            # No request ever removes anything, so a store that forbids it will do.
-            with contextlib.suppress(StoreFailure):
-                await self._in_thread(self._files.rm_file, self._path(name))
+            # Nothing depends on a removal, so a store that forbids it will do.
+            await self.remove(name)
 
     async def _in_thread(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -140,6 +144,10 @@ class Objects:
         paths = [self._path(name) for name in names]
         found = self._files.cat(paths, on_error="return") if paths else {}
         return [_unless_missing(found.get(path)) for path in paths]
+
+    def _remove_now(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(name))
 
     def _size_now(self, name: str) -> int | None:
         try:

@@ -131,6 +131,10 @@ class Store:
         """Put into the index that somebody will never hear how this ended; a repetition replaces its own entry."""
         await self._objects.replace(f"{_DEAD_HAND_OFFS}/{home.kind}/{home.id}.json", content)
 
+    async def forget_dead(self, home: Home) -> None:
+        """Take an entry out of the index, where the store lets anything be removed."""
+        await self._objects.remove(f"{_DEAD_HAND_OFFS}/{home.kind}/{home.id}.json")
+
     async def dead_hand_offs(self, kind: str) -> tuple[str, ...]:
         """The ids in the index of dead hand-offs, in their order."""
         return tuple(

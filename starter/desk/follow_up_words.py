@@ -16,6 +16,7 @@ from starter.desk.story import Event, story
 from starter.desk.words import problems_of, status_of
 from starter.page.screens import Exchange
 from starter.page.standing import GOOD, STATES, WHO_WAS_ASKED, ending, facts, following, hand_offs
+from workflows.follow_up.handoff import last_of
 from workflows.kinds import Named
 from workflows.model.entries import AskedQuestion
 from workflows.model.lines import AssigneeLine, SignerLine
@@ -150,7 +151,7 @@ async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name)
             "reason": reason,
             "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
             "targets": tuple(
-                Target(line.target, reader.language.say(_HAND_OFFS[line.state])) for line in shown.handoffs
+                Target(line.target, reader.language.say(_HAND_OFFS[line.state])) for line in last_of(shown.handoffs)
             ),
             "events": await story(shown, reader, name),
         }

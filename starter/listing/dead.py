@@ -32,7 +32,12 @@ async def dead_lines(store: Store, wanted: Wanted, ids: list[Named]) -> list[Req
         contents = await asyncio.gather(*(store.read_dead(Home.of(one.workflow_id)) for one in chunk))
         for one, content in zip(chunk, contents, strict=True):
             dead = DeadHandOffs.model_validate_json(content) if content is not None else None
-            if dead and wanted.kind in (None, dead.kind) and (not wanted.statuses or dead.status in wanted.statuses):
+            if (
+                dead
+                and dead.handoffs
+                and wanted.kind in (None, dead.kind)
+                and (not wanted.statuses or dead.status in wanted.statuses)
+            ):
                 lines.append(line_of_dead(dead, one))
     return lines
 

@@ -13,6 +13,7 @@ from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.language import ENGLISH, Language, phrase
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
+from workflows.follow_up.handoff import dead_of
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
 from workflows.model.lines import SignerLine
@@ -114,7 +115,7 @@ def _stands_still_until(shown: Shown) -> bool:
 def hand_offs(shown: Shown, language: Language) -> tuple[str, ...]:
     """Who is still to be told of the ending, else who could not be."""
     waiting = [line.target for line in shown.handoffs if line.state in (HandoffState.PENDING, HandoffState.FAILED)]
-    dead = [line.target for line in shown.handoffs if line.state is HandoffState.DEAD]
+    dead = [line.target for line in dead_of(shown.handoffs)]
     if waiting:
         return (language.say("Still to be told: {targets}.", targets=language.enumerate(waiting)),)
     return (language.say("Could not be told: {targets}.", targets=language.enumerate(dead)),) if dead else ()

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities import downstream
-from activities.downstream import Downstream, DownstreamConfig, webhook_id
+from activities.downstream import Downstream, DownstreamConfig
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from deploy.sandbox.server import running
@@ -29,6 +29,7 @@ from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, SHORT, arm
 from workflows.follow_up.options import LONGEST_WAIT
 from workflows.model.policy import Format, Target
 from workflows.model.settlement import HandoffResult
+from workflows.names import webhook_id
 
 URL = "https://erp.example/hooks/signed"
 FINANCE = Target(target="finance", url=URL)

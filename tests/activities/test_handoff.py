@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import handoff
-from activities.downstream import Downstream, DownstreamConfig, webhook_id
+from activities.downstream import Downstream, DownstreamConfig
 from activities.handoff import Fanout
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
@@ -57,7 +57,7 @@ from workflows.model.settlement import (
 )
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow
-from workflows.names import SIGNATURE_SETTLED, notice_key
+from workflows.names import SIGNATURE_SETTLED, notice_key, webhook_id
 
 __all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
 
@@ -283,6 +283,23 @@ async def test_a_dead_target_is_in_the_index_with_those_that_were_dead_before(
         ("board", 'the group "no-such-group" is not in people.yaml'),
     ]
     assert len(content) < 1_000
+
+
+async def test_whoever_is_told_by_a_replay_under_the_same_key_leaves_the_index(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    hook = house.hook("finance")
+    before = HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=AT, why="no answer")
+    await house.tell(Target(target="finance", group="no-such-group"), at=AT)
+    assert await house.store.dead_hand_offs("signature-request") == ("msa-0042",)
+    call = HandoffCall(target=hook, replay=1, by="ops")
+    await house.tell(calls=(call,), dead=(before,), number=2, at=AT)
+    assert await house.store.dead_hand_offs("signature-request") == ()
+    (called,) = entries(sandbox, "downstream")
+    assert called["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance")
+    contents = await house.store.read_amendments(Home.of_request("msa-0042"))
+    lines = [line for one in contents for line in Amendment.model_validate_json(one).handoffs]
+    assert [(line.state, line.replay) for line in lines] == [("dead", 0), ("done", 1)]
 
 
 async def test_what_was_told_leaves_nothing_in_the_index(house: House) -> None:

@@ -29,6 +29,7 @@ _CLOSING: Final = (
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
     EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
 )
+_TIMER_OVER: Final = (EventType.EVENT_TYPE_TIMER_FIRED, EventType.EVENT_TYPE_TIMER_CANCELED)
 _BENIGN: Final = (
     # News came while the last task ran, so it is done again: how Temporal loses no signal.
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
@@ -63,6 +64,8 @@ class Life:
     calls: tuple[Call, ...]
     failed_tasks: tuple[str, ...] = ()
     busy: bool = False
+    timers: int = 0
+    """Begun, and neither over nor taken back."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,14 @@ async def _life(town: Town, client: Client, id: str) -> Life:
         calls=await _calls(client, events),
         failed_tasks=tuple(_failed_tasks(events)),
         busy=bool(raw.pending_activities) or raw.HasField("pending_workflow_task"),
+        timers=sum(map(_of_timers, events)),
     )
+
+
+def _of_timers(event: HistoryEvent) -> int:
+    if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:
+        return 1
+    return -1 if event.event_type in _TIMER_OVER else 0
 
 
 async def _calls(client: Client, events: Iterable[HistoryEvent]) -> tuple[Call, ...]:

@@ -14,15 +14,15 @@ from typing import Final
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.campaigns.standing import Standing, counted
-from activities.downstream import webhook_id
 from activities.store import device_hash
 from tests.faults.evidence import Asked, Evidence, Joined, Life
 from tests.faults.vendor import Entry, instant
 from workflows.model.lines import PartLine
 from workflows.model.notices import Channel, Outcome
 from workflows.model.request import SignerState
+from workflows.model.settlement import HandoffState
 from workflows.model.subject import Role, Status
-from workflows.names import handoff_key
+from workflows.names import handoff_key, webhook_id
 
 _ENDINGS: Final = {"si": Status.SIGNED, "de": Status.DECLINED, "ca": Status.CANCELLED, "xp": Status.EXPIRED}
 _ENDING_EVENTS: Final = ("signed", "declined", "cancelled", "expired")
@@ -68,6 +68,8 @@ class Invariant(StrEnum):
     STAGES = "I13: no stage begins before the one before it is over"
     AUDIENCE = "I14: everybody of a frozen audience is asked once, by one workflow and one document, and nobody else"
     SUMS = "I15: rows in = told + errors + exempt + dropped + not started, and nobody stands there twice"
+    KEYS = "I17: one webhook-id per target for ever, whatever is retried or replayed"
+    TIMERS = "I18: whatever is said to be due has a timer that will wake it"
     RECORD = "I16: each line of a campaign's record says what the provider has seen"
 
 
@@ -359,6 +361,30 @@ def _hand_off(evidence: Evidence, life: Life) -> Iterator[Violation]:
         yield Violation(Invariant.HAND_OFF, life.request, "signed, and nobody downstream was told")
 
 
+def _one_key(evidence: Evidence, life: Life) -> Iterator[Violation]:
+    """The key that is shown is the one that was called with, by whatever attempt or replay."""
+    called = defaultdict(set)
+    for one in evidence.entries("downstream", life.request):
+        called[one["target"]].add(one["headers"].get("webhook-id"))
+    for target, keys in called.items():
+        shown = {line.key for line in life.shown.handoffs if line.target == target}
+        if len(keys | shown) != 1:
+            says = f"{target} is called as {sorted(map(str, keys))}, shown as {sorted(shown)}"
+            yield Violation(Invariant.KEYS, life.request, says)
+
+
+def _wakes(_: Evidence, life: Life) -> Iterator[Violation]:
+    if life.status is not WorkflowExecutionStatus.RUNNING or life.busy:
+        return
+    pending = [line for line in life.shown.handoffs if line.state is HandoffState.PENDING]
+    for line in pending:
+        if line.due_at is None:
+            yield Violation(Invariant.TIMERS, life.request, f"{line.target} is pending, and never due")
+    due = bool(pending) or (life.shown.next is not None and life.shown.next.at is not None)
+    if due and not life.timers:
+        yield Violation(Invariant.TIMERS, life.request, "something is due, and no timer will say so")
+
+
 def _health(_: Evidence, life: Life) -> Iterator[Violation]:
     yield from (Violation(Invariant.HEALTH, life.request, failure) for failure in life.failed_tasks)
     if life.busy or not all(call.closed for call in life.calls):
@@ -401,6 +427,8 @@ _OF_EACH: Final[tuple[Callable[[Evidence, Life], Iterator[Violation]], ...]] = (
     _notices_once,
     _silence,
     _hand_off,
+    _one_key,
+    _wakes,
     _health,
     _trail,
 )

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.downstream import webhook_id
 from activities.store import device_hash
 from tests.faults.evidence import Call, Evidence, Life
 from tests.faults.oracle import Invariant, judge, repeated_sends
@@ -18,6 +17,7 @@ from workflows.model.subject import Status
 
 # The shapes that the show is made of move between rooms; it is read here as other programs read it.
 from workflows.model.views import RequestShow
+from workflows.names import webhook_id
 
 ID = "msa-0042"
 BEGAN = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -65,6 +65,9 @@ LEDGER = (
     about("callback", 10, status=200, event_type="signed"),
     finance(),
 )
+KEY = webhook_id(f"{ID}/handoff/finance")
+FINANCE = {"target": "finance", "state": "done", "attempts": 1, "at": at(11), "key": KEY}
+DUE = FINANCE | {"state": "pending", "due_at": at(300)}
 SHOWN = {
     "id": ID,
     "kind": "customer-contract",
@@ -81,7 +84,7 @@ SHOWN = {
             "devices": [{"device": device_hash(TOKEN), "outcome": "accepted"}],
         }
     ],
-    "handoffs": [{"target": "finance", "state": "done", "attempts": 1, "at": at(11)}],
+    "handoffs": [FINANCE],
     "timeline": [{"at": at(0), "what": "started"}, {"at": at(10), "what": "signed"}],
 }
 READY = Notice(key="k", stage="ready", person="chief-executive", action=NoticeAction.SIGN)
@@ -124,6 +127,19 @@ WRONG = {
     "two bodies": (evidence(finance(raw='{"other": 1}')), Invariant.HAND_OFF),
     "done without a call": (evidence(without=lambda entry: entry["type"] == "downstream"), Invariant.HAND_OFF),
     "nobody downstream": (evidence(shown=shown(handoffs=[])), Invariant.HAND_OFF),
+    "another key in a replay": (
+        evidence(shown=shown(handoffs=[FINANCE, FINANCE | {"replay": 1, "key": "other"}])),
+        Invariant.KEYS,
+    ),
+    "called with another key": (evidence(finance(headers={"webhook-id": "other"})), Invariant.KEYS),
+    "pending without a timer": (
+        evidence(shown=shown(handoffs=[DUE]), status=WorkflowExecutionStatus.RUNNING),
+        Invariant.TIMERS,
+    ),
+    "pending and never due": (
+        evidence(shown=shown(handoffs=[DUE | {"due_at": None}]), status=WorkflowExecutionStatus.RUNNING, timers=1),
+        Invariant.TIMERS,
+    ),
     "failing task": (evidence(failed_tasks=("NonDeterminismError",)), Invariant.HEALTH),
     "left pending": (evidence(busy=True), Invariant.HEALTH),
     "failed workflow": (evidence(status=WorkflowExecutionStatus.FAILED), Invariant.HEALTH),
@@ -138,6 +154,10 @@ WRONG = {
 @pytest.mark.parametrize(("wrong", "invariant"), WRONG.values(), ids=WRONG)
 def test_each_lie_is_found(wrong: Evidence, invariant: Invariant) -> None:
     assert invariant in {violation.invariant for violation in judge(wrong)}
+
+
+def test_what_is_pending_with_its_timer_passes() -> None:
+    assert judge(evidence(shown=shown(handoffs=[DUE]), status=WorkflowExecutionStatus.RUNNING, timers=1)) == []
 
 
 def test_a_second_attempt_may_send_once_more() -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from workflows.follow_up.handoff import dead_of
 from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.operations import open_question, question_words
 from workflows.model.attention import Attention, AttentionCode
-from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.settlement import HandoffLine
 from workflows.model.wishes import StopKind
 
 
@@ -19,7 +20,7 @@ def attention_of(memory: FollowUp) -> tuple[Attention, ...]:
 
 def dead_hand_offs(lines: Iterable[HandoffLine]) -> tuple[Attention, ...]:
     """What the targets that will never hear of the ending mean to somebody: nothing when there are none."""
-    dead = [line for line in lines if line.state is HandoffState.DEAD]
+    dead = dead_of(lines)
     if not dead:
         return ()
     says = f"could not tell {', '.join(line.target for line in dead)}"

@@ -5,6 +5,7 @@ from datetime import datetime
 from workflows.follow_up.handoff import HandoffEntry
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
+from workflows.follow_up.replay import over
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.records import HandoffBatch
@@ -19,6 +20,8 @@ def hand_off_batch(subject: Subject, settled: AnyEnded, memory: FollowUp, now: d
             target=entry.target,
             notice=_notice_of(entry, subject),
             attempt=entry.attempts + 1,
+            replay=entry.replay,
+            by=entry.by,
             missed=entry.missed,
             passing=entry.passing,
             listed=not entry.notice,
@@ -46,7 +49,8 @@ def page_batch(subject: Subject, settled: AnyEnded, memory: FollowUp) -> Handoff
 def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, ...], now: datetime) -> Memory:
     """What became of targets, written down; the requester is to be told, once, that one is dead."""
     known = memory.handed_off(results, now)
-    return known.replace(handoff=known.handoff.alerting(subject.requester, now))
+    operations = over(known.operations, known.handoff)
+    return known.replace(handoff=known.handoff.alerting(subject.requester, now), operations=operations)
 
 
 def targets_in_words(batch: HandoffBatch) -> str:

@@ -1,5 +1,6 @@
 """The fan-out ledger: which target of a settled request is due, done or dead; used by the request and by replay."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final, Self
 
@@ -9,6 +10,7 @@ from workflows.follow_up.options import wait_asked_for
 from workflows.model.base import Model
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
+from workflows.names import handoff_key, webhook_id
 
 RETRY_AFTER = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -31,6 +33,9 @@ class HandoffEntry(Model):
     notice: bool = False
     alert: bool = False
     quiet: bool = False
+    replay: int = 0
+    """Which replay of its target it is, by whom; 0 is the original."""
+    by: str | None = None
     state: HandoffState = HandoffState.PENDING
     attempts: int = 0
     at: AwareDatetime
@@ -41,8 +46,9 @@ class HandoffEntry(Model):
 
 
 class HandoffLedger(Model):
-    """The lines of one settled request."""
+    """The lines of one settled request; `of` is what outside systems know it by."""
 
+    of: str = ""
     entries: tuple[HandoffEntry, ...] = ()
     batches: int = 0
 
@@ -53,6 +59,7 @@ class HandoffLedger(Model):
         notices: tuple[Target, ...],
         now: datetime,
         quiet: frozenset[str] = frozenset(),
+        of: str = "",
     ) -> Self:
         """Every target due at once; `notices` are the people told of the ending, of whom the `quiet` hear no sound."""
         lines = [HandoffEntry(target=target, at=now, due_at=now) for target in targets]
@@ -60,7 +67,7 @@ class HandoffLedger(Model):
             HandoffEntry(target=target, notice=True, quiet=target.person in quiet, at=now, due_at=now)
             for target in notices
         ]
-        return cls(entries=tuple(lines))
+        return cls(of=of, entries=tuple(lines))
 
     def due(self, now: datetime) -> tuple[HandoffEntry, ...]:
         """The targets to be called now, at most `AT_MOST`: whoever is left is due in the next batch, at once."""
@@ -70,15 +77,25 @@ class HandoffLedger(Model):
     def lines(self) -> tuple[HandoffLine, ...]:
         """The targets as shown; people told of the ending are notifications."""
         return tuple(
-            HandoffLine(target=e.target.target, state=e.state, attempts=e.attempts, at=e.at, why=e.why)
+            HandoffLine(
+                target=e.target.target,
+                state=e.state,
+                attempts=e.attempts,
+                at=e.at,
+                why=e.why,
+                due_at=e.due_at,
+                key=key_of(e.target, self.of),
+                replay=e.replay,
+                by=e.by,
+            )
             for e in self.entries
             if not e.notice
         )
 
     @property
     def dead(self) -> tuple[HandoffLine, ...]:
-        """The targets that will never hear of the ending."""
-        return tuple(line for line in self.lines if line.state is HandoffState.DEAD)
+        """The targets that will never hear of the ending, by the last that was tried."""
+        return dead_of(self.lines)
 
     def alerting(self, person: str, now: datetime) -> Self:
         """The ledger with `person` to be told, once, that a target is dead; unchanged while none is."""
@@ -102,6 +119,23 @@ class HandoffLedger(Model):
         by_target = {result.target: result for result in results}
         entries = tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries)
         return self.replace(entries=entries, batches=self.batches + 1)
+
+
+def key_of(target: Target, of: str) -> str:
+    """What outside systems know a hand-off by: the `webhook-id` of a call."""
+    key = handoff_key(of, target.target)
+    return webhook_id(key) if target.url else key
+
+
+def last_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """Of each target the newest line: the last replay, else the original."""
+    return tuple({line.target: line for line in lines}.values())
+
+
+def dead_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """The targets that will never hear of the ending: whoever heard by a replay has, who is being told may yet."""
+    last = {line.target: line for line in lines if line.state is not HandoffState.PENDING}
+    return tuple(line for line in last.values() if line.state is HandoffState.DEAD)
 
 
 def state_after(result: HandoffResult, attempts: int) -> HandoffState:

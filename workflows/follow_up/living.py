@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.operations as operations
     import workflows.follow_up.options as options
     import workflows.follow_up.recipients as recipients
+    import workflows.follow_up.replay as replay
     from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch, targets_in_words
     from workflows.follow_up.inputs import FollowUpInput
     from workflows.follow_up.ledger import LINES_AT_MOST
@@ -29,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.subject import Subject
     from workflows.model.texts import cleaned
     from workflows.model.views import Shown
-    from workflows.model.wishes import AnyWish, Cancellation, Subscription
+    from workflows.model.wishes import AnyWish, Cancellation, Replay, Subscription
     from workflows.names import OPERATION
     from workflows.ports import Handoff
 
@@ -84,6 +85,15 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     def _may_subscribe(self, wish: Subscription) -> None:
         self._allow(wish, recipients.refuse_subscribe(self._request, self._progress, wish))
 
+    @workflow.update(description="Hand off to a target once more: one that is dead, or with `again` one that was told")
+    def replay(self, wish: Replay) -> Receipt:
+        """Hand off to a target once more, at once."""
+        return self._take_down(replay.ask, wish)
+
+    @replay.validator
+    def _may_replay(self, wish: Replay) -> None:
+        self._allow(wish, replay.refuse(self._progress, wish))
+
     async def hand_off(self) -> None:
         """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try.
 
@@ -93,7 +103,7 @@ class LivingWorkflow(PatientWorkflow[Memory]):
         await self._empty_the_memory()
         await self._keep_the_record()
         while (due_at := self._progress.handoff.next_at) is not None:
-            await self.until(due_at, "hand-off again", unless=self._more_to_tell)
+            await self.until(due_at, "hand-off again", unless=self._due_sooner)
             now = workflow.now()
             batch = hand_off_batch(self.subject, self.settled(), self._progress, now).replace(record=self._record())
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
@@ -104,9 +114,9 @@ class LivingWorkflow(PatientWorkflow[Memory]):
             self.continue_as_new_if_suggested()
         self.publish()
 
-    def _more_to_tell(self) -> Condition:
-        before = len(self._progress.handoff.entries)
-        return lambda: len(self._progress.handoff.entries) > before
+    def _due_sooner(self) -> Condition:
+        before = self._progress.handoff.next_at
+        return lambda: self._progress.handoff.next_at != before
 
     def _record(self) -> SettledRecord | None:
         return settled_record(self._request, self._progress, workflow.info().first_execution_run_id, self.shown)

@@ -256,12 +256,16 @@ class FollowUp(Noted):
         return self.end(Status.FAILED, now, by=self.words.decides, problem=Problem(code=code, since=now, says=says))
 
     def hand_off(
-        self, targets: tuple[Target, ...], notices: tuple[Target, ...], quiet: frozenset[str] = frozenset()
+        self,
+        targets: tuple[Target, ...],
+        notices: tuple[Target, ...],
+        quiet: frozenset[str] = frozenset(),
+        of: str = "",
     ) -> Self:
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
         if self.handoff.entries or self.settled_at is None:
             return self
-        return self.replace(handoff=HandoffLedger.open(targets, notices, self.settled_at, quiet))
+        return self.replace(handoff=HandoffLedger.open(targets, notices, self.settled_at, quiet, of))
 
     def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
         """Write down what became of targets, and of the notices among them."""

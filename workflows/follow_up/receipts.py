@@ -20,6 +20,7 @@ from workflows.model.wishes import (
     Exemption,
     Extension,
     ReminderNow,
+    Replay,
     Retry,
     Wish,
 )
@@ -64,6 +65,8 @@ def _about(wish: AnyWish) -> str:
             return handing_over(wish.signer, wish.to)
         case Exemption():
             return wish.person
+        case Replay():
+            return wish.target
     return ""
 
 
@@ -74,6 +77,8 @@ def _to_do(progress: FollowUp, wish: AnyWish) -> str | None:
             says = progress.words.cancelling
         case ReminderNow():
             says = "tell everyone whose turn it is"
+        case Replay():
+            says = f"hand off to {wish.target} once more"
         case Delegation():
             says = f"hand over from {_about(wish)}"
         case Exemption() | Retry():

@@ -44,7 +44,7 @@ def open_hand_off(request: FollowUpInput, memory: Memory) -> Memory:
     concerned = _concerned(request, memory)
     people = [Target(target=f"notice:{person}", person=person) for person in concerned]
     quiet = frozenset(person for person in concerned if _is_no_news(request, memory, person))
-    return memory.hand_off(tuple(targets), tuple(people), quiet)
+    return memory.hand_off(tuple(targets), tuple(people), quiet, request.subject.reference)
 
 
 def refuse_subscribe(request: FollowUpInput, memory: FollowUp, wish: Subscription) -> str | None:

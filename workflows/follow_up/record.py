@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from workflows.follow_up.attention import dead_hand_offs
-from workflows.follow_up.handoff import HandoffLedger, state_after
+from workflows.follow_up.handoff import HandoffLedger, dead_of, key_of, state_after
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.follow_up.memory import Memory
 from workflows.follow_up.show import handed_off_entry, is_needless, told_entry, with_dead_targets
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Notification, Page
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
-from workflows.model.settlement import HandoffLine, HandoffReport, HandoffState
+from workflows.model.settlement import HandoffLine, HandoffReport
 from workflows.model.views import AnyShow, Shown
 
 
@@ -44,6 +44,9 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
                 attempts=call.attempt,
                 at=at,
                 why=result.why,
+                key=key_of(call.target, batch.subject.reference),
+                replay=call.replay,
+                by=call.by,
             )
             for call, result in told
             if call.listed
@@ -53,13 +56,15 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
 
 
 def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOffs | None:
-    """The request's entry in the index of dead hand-offs, None when the lines of this batch have added nobody to it."""
-    dead = [line for line in lines if line.state is HandoffState.DEAD]
-    if not dead:
+    """The request's entry in the index of dead hand-offs, None when the lines of this batch have changed nothing of it.
+
+    One without hand-offs is none any more: everyone has been told.
+    """
+    dead = dead_of((*batch.dead, *lines))
+    if dead == batch.dead:
         return None
-    everyone = {line.target: line for line in (*batch.dead, *dead)}
     brief = batch.subject
-    return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=tuple(everyone.values()))
+    return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=dead)
 
 
 def completed(shown: AnyShow, pages: Iterable[Page]) -> AnyShow:
@@ -81,10 +86,10 @@ def completed(shown: AnyShow, pages: Iterable[Page]) -> AnyShow:
 
 def amended(shown: AnyShow, amendments: Iterable[Amendment]) -> AnyShow:
     """The settled record's answer with everything that happened after settlement."""
-    handoffs = {line.target: line for line in shown.handoffs}
+    handoffs = {(line.target, line.replay): line for line in shown.handoffs}
     notifications = {line.key: line for line in shown.notifications}
     for one in sorted(amendments, key=lambda amendment: amendment.number):
-        handoffs |= {line.target: line for line in one.handoffs}
+        handoffs |= {(line.target, line.replay): line for line in one.handoffs}
         notifications |= {line.key: line for line in one.notifications}
     later = [handed_off_entry(line) for line in handoffs.values()]
     later += [

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from workflows.follow_up.attention import attention_of
+from workflows.follow_up.handoff import dead_of
 from workflows.follow_up.memory import First, FollowUp
 from workflows.follow_up.moves import Stand, before_the_agenda, next_moment
 from workflows.follow_up.operations import (
@@ -22,7 +23,7 @@ from workflows.model.lines import Choices
 from workflows.model.notices import Delivered, HeldBack, Notification, Outcome
 from workflows.model.planning import MomentKind, Reason
 from workflows.model.policy import Policy
-from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.settlement import HandoffLine
 from workflows.model.subject import Status, Subject
 from workflows.model.views import FollowUpShow, Next, NextStep, WaitingFor
 from workflows.model.wishes import Stop, StopKind
@@ -221,7 +222,8 @@ def told_entry(line: Notification) -> TimelineEntry:
 
 def handed_off_entry(line: HandoffLine) -> TimelineEntry:
     """A line of the hand-off as the timeline shows it."""
-    return TimelineEntry(at=line.at, what=f"hand-off {line.state}", who=line.target, why=line.why)
+    what = f"replay {line.replay}" if line.replay else "hand-off"
+    return TimelineEntry(at=line.at, what=f"{what} {line.state}", who=line.target, why=line.why)
 
 
 _NEXT_STEPS = {
@@ -277,5 +279,5 @@ def _ended_sentence(memory: FollowUp, following: Next | None) -> str:
 
 def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
     """The sentence about an ending, with the targets that will never hear of it."""
-    dead = [line.target for line in lines if line.state is HandoffState.DEAD]
+    dead = [line.target for line in dead_of(lines)]
     return f"{ending}; could not tell {', '.join(dead)}" if dead else ending

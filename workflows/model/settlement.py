@@ -23,13 +23,22 @@ class HandoffState(StrEnum):
 
 
 class HandoffLine(Model):
-    """A target of the hand-off as shown."""
+    """A target of the hand-off as shown; each replay has a line of its own beside the original, numbered from 1.
+
+    `why` is the last answer in words, `key` what outside systems know the hand-off by: the `webhook-id` of a call.
+    """
 
     target: str
     state: HandoffState
     attempts: int
     at: AwareDatetime
     why: str | None = None
+    due_at: AwareDatetime | None = None
+    """The next attempt, while it is pending."""
+    key: str = ""
+    replay: int = 0
+    by: str | None = None
+    """Who wanted the replay."""
 
 
 class SettledSigner(Model):
@@ -119,6 +128,8 @@ class HandoffCall(Model):
     notice: Notice | None = None
     """For a target that is a person: what they are told."""
     attempt: int = 1
+    replay: int = 0
+    by: str | None = None
     listed: bool = True
     """False for people told of the ending: they show among the notifications, not among the hand-offs."""
     missed: tuple[str, ...] = ()

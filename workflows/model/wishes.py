@@ -21,6 +21,7 @@ from workflows.names import (
     EXTEND,
     PAUSE,
     REMIND,
+    REPLAY,
     RESUME,
     RETRY,
     SEND_LINK,
@@ -100,6 +101,13 @@ class Subscription(Wish):
     workflow: str
 
 
+class Replay(Wish):
+    """Update `replay`: hand off to a target once more; `again` even if it was told."""
+
+    target: str
+    again: bool = False
+
+
 class Done(Wish):
     """Update `done`: the task is done, and what there is to say about it."""
 
@@ -176,6 +184,7 @@ UPDATES: Final[Mapping[type[AnyWish], str]] = {
     Question: ASK,
     Answer: ANSWER,
     Subscription: SUBSCRIBE,
+    Replay: REPLAY,
     Done: DONE,
     Waiver: WAIVE,
     Block: BLOCK,
