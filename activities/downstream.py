@@ -16,7 +16,6 @@ from activities.http.addresses import AddressRefused, Guard
 from activities.http.calling import failure_of_error, seconds_to_wait
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffResult
-from workflows.names import webhook_id
 
 DEADLINE: Final = 10.0
 """Seconds for one whole call, name resolution included."""

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns.next_one import remind_of_next
-from activities.downstream import Downstream, webhook_id
+from activities.downstream import Downstream
 from activities.events import Events, data_of
 from activities.failures import failing_as_application_errors
 from activities.in_turn import Pace, Turns, unbroken
@@ -20,6 +20,7 @@ from activities.people import Directory, DirectoryFailure, UnknownGroup
 from activities.rpc_errors import about_the_workflow
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
 from workflows.follow_up.deliveries import AT_MOST
+from workflows.follow_up.handoff import key_of
 from workflows.follow_up.record import amendment, dead_after
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
@@ -28,7 +29,7 @@ from workflows.model.planning import Reason
 from workflows.model.records import HandoffBatch, SettledRecord
 from workflows.model.settlement import AnyEnded, HandoffCall, HandoffReport, HandoffResult
 from workflows.model.subject import Status, Subject
-from workflows.names import handoff_key, notice_key
+from workflows.names import notice_key
 from workflows.ports import Handoff, PushService
 
 WORKFLOW_CLOSED: Final = "workflow_closed"
@@ -130,7 +131,7 @@ class Fanout(Handoff):
         if target.workflow:
             return await self._signal(call, target.workflow, subject, settled)
         if target.url:
-            id = webhook_id(handoff_key(subject.reference, target.target))
+            id = key_of(target, subject.reference)
             return await self._downstream.call(target, id, await self._events.body(target, id, subject, settled))
         if target.group:
             return await self._push_to_group(call, target.group, subject, settled)

@@ -32,14 +32,13 @@ async def dead_lines(store: Store, wanted: Wanted, ids: list[Named]) -> list[Req
         contents = await asyncio.gather(*(store.read_dead(Home.of(one.workflow_id)) for one in chunk))
         for one, content in zip(chunk, contents, strict=True):
             dead = DeadHandOffs.model_validate_json(content) if content is not None else None
-            if (
-                dead
-                and dead.handoffs
-                and wanted.kind in (None, dead.kind)
-                and (not wanted.statuses or dead.status in wanted.statuses)
-            ):
+            if dead and dead.handoffs and _is_wanted(dead, wanted):
                 lines.append(line_of_dead(dead, one))
     return lines
+
+
+def _is_wanted(dead: DeadHandOffs, wanted: Wanted) -> bool:
+    return wanted.kind in (None, dead.kind) and (not wanted.statuses or dead.status in wanted.statuses)
 
 
 async def still_open(client: Client, ids: list[Named]) -> set[str]:
