@@ -33,6 +33,7 @@ from activities.planner import PolicyPlanner
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
+from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.service import Sweep
 from activities.sign_in.service import SignInMessages
 from activities.store import StoreFailure
@@ -71,8 +72,12 @@ def activities_of(
     oncall: str = "",
     company: str = "",
     secret: SecretStr | None = None,
+    adopts: tuple[str, str] | None = None,
 ) -> dict[str, list[Any]]:
-    """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py)."""
+    """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py).
+
+    Documents that were sent by hand are followed up if `adopts` says as which kind, and who their requester is.
+    """
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
     push = _notices(open_clients, signature, limiter, company)
@@ -97,7 +102,22 @@ def activities_of(
     people = People(client, open_clients.store, open_clients.directory, push)
     years = Years(client, open_clients.store, open_clients.directory, policies, secret)
     ours = (planner, push, handoff, sign_in, parts)
-    sweep = Sweep(open_clients.signature, client, open_clients.store)
+    sweep = Sweep(
+        open_clients.signature,
+        client,
+        open_clients.store,
+        adoption=Adoption(
+            signature=open_clients.signature,
+            temporal=client,
+            store=open_clients.store,
+            directory=open_clients.directory,
+            policies=policies,
+            kind=adopts[0],
+            requester=adopts[1],
+        )
+        if adopts
+        else None,
+    )
     return {
         WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
         CAMPAIGN_QUEUE: [*people.activities(), *years.activities()],
@@ -216,6 +236,7 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
             oncall=chosen.oncall,
             company=chosen.company,
             secret=chosen.link_secret,
+            adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
         )
         all_of_them = workers(client, asked, open_clients.pace, chosen)
         await open_things.enter_async_context(at_work(all_of_them))

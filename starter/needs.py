@@ -17,9 +17,10 @@ class Need(StrEnum):
     RECEIVER = "receiver"
     LINKS = "links"
     PEOPLE = "people"
+    ADOPTION = "adoption"
 
 
-OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.MESSAGING, Need.CALLBACKS, Need.LINKS, Need.PEOPLE)
+OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.MESSAGING, Need.CALLBACKS, Need.LINKS, Need.PEOPLE, Need.ADOPTION)
 OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE)
 MESSAGING: Final = ("MRA_URL", "MRA_USER", "MRA_PASSWORD")
 """All of them, or none: then there is no such channel."""
@@ -42,6 +43,8 @@ def _required(need: Need, found: "Settings") -> tuple[str, ...]:
             return _of("webhook", found.webhook.needed)
         case Need.MESSAGING:
             return MESSAGING if any(name in found.told for name in MESSAGING) else ()
+        case Need.ADOPTION:
+            return ("ADOPT_KIND", "ADOPT_REQUESTER") if found.adopt == "on" else ()
         case Need.CALLBACKS:
             return _of("webhook", ("url", "segment")) if found.signature.callback_style == "document" else ()
         case _:

@@ -46,7 +46,6 @@ RESERVED: Final = frozenset(
         "SIGNATURE_LINK_TTL",
         "DEVICES_KEYS",
         "EVIDENCE_KEY_FILE",
-        "ADOPT",
     }
 )
 """Names that may be set although nothing reads them yet: each becomes a setting together with its feature."""
@@ -97,6 +96,11 @@ class Settings(BaseSettings):
         "off", description="The first page of a document as a picture on its page: whoever holds a link sees it"
     )
     oncall: str = Field("", description="Person who is told of trouble")
+    adopt: Literal["off", "on"] = Field(
+        "off", description="Follow up documents that were sent at Core Signature by hand"
+    )
+    adopt_kind: str = Field("", description="Kind of the catalogue that such documents are of")
+    adopt_requester: str = Field("", description="Person who is their requester here")
     mra_url: Address = Field("", description="Host of OpenText cloud messaging: mail and SMS to whom no push reaches")
     mra_user: str = Field("", description="User of cloud messaging")
     mra_password: SecretStr = Field(UNSET, description="Password of cloud messaging")

@@ -114,7 +114,7 @@ def routes_of(
 def rules_of(settings: Settings) -> CallbackRules:
     """Which callbacks this tenant's settings believe."""
     ours = settings.webhook
-    return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none")
+    return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
 
 
 def receiver_routes(receiver: Receiver, signals: SignalPort) -> list[BaseRoute]:

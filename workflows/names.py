@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from typing import Final
 
 from temporalio.common import SearchAttributeKey
@@ -40,6 +41,8 @@ RECONCILIATION_SCHEDULE: Final = "reconciliation"
 """Id of the schedule; a workflow that it starts has its id, a dash and the instant it was due."""
 RECONCILIATION_NOW: Final = "reconciliation-now"
 """Workflow id of the sweep that somebody asks for."""
+RECONCILIATION_CALLED: Final = "reconciliation-called"
+"""Workflow id of the sweep that a callback about a document of nobody's asks for."""
 PROVIDER_EVENT: Final = "provider_event"
 SIGNATURE_SETTLED: Final = "signature_settled"
 TASK_SETTLED: Final = "task_settled"
@@ -83,6 +86,22 @@ REQUESTER: Final = SearchAttributeKey.for_keyword("CsRequester")
 WAITING_FOR: Final = SearchAttributeKey.for_keyword_list("CsWaitingFor")
 TURN_AT: Final = SearchAttributeKey.for_datetime("CsTurnAt")
 SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUESTER, WAITING_FOR, TURN_AT)
+
+
+_ADOPTED: Final = "adopted-"
+_DOCUMENT: Final = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}(\1[0-9a-f]{4}){2}\1[0-9a-f]{12}")
+
+
+def adopted_id(document: str | None) -> str | None:
+    """The id of the request that a document becomes which was sent at Core Signature by hand: its uuid is enough to
+    know it again. None for what is no uuid."""
+    return f"{_ADOPTED}{document}" if document and _DOCUMENT.fullmatch(document) else None
+
+
+def adopted_document(request: str) -> str | None:
+    """The uuid of the document that was adopted under this id; None for the id of a request that we sent."""
+    uuid = request.removeprefix(_ADOPTED)
+    return uuid if uuid != request and _DOCUMENT.fullmatch(uuid) else None
 
 
 def sign_in_workflow_id(person: str) -> str:

@@ -14,6 +14,7 @@ from activities.http.calling import DEADLINE, Cause, Query, Service, ServiceFail
 from activities.http.oauth import Bearer
 from activities.http.pacing import Pacer
 from activities.lease import StillOurs, nobody_else
+from workflows.names import adopted_document
 
 NAME: Final = "Core Signature"
 UPLOAD_DEADLINE: Final = 40.0
@@ -74,9 +75,20 @@ class CoreSignatureClient:
         """The document's address at the provider, built from our configuration."""
         return f"{self.config.url.rstrip('/')}/api/v1/documents/{uuid}/"
 
-    async def documents_of(self, external_id: str) -> list[WireDocument]:
-        """Every document listed for this `external_id`; a tenant that ignores the filter may list others too."""
-        return [document async for document in self._all("/documents/", WireDocument, {"external_id": external_id})]
+    async def documents_of(self, request: str) -> list[WireDocument]:
+        """Every document listed under the id of this request, its `external_id`; a tenant that ignores the filter may
+        list others too. The one that was adopted under it has another or none, and is read by its uuid."""
+        if uuid := adopted_document(request):
+            return await self._document_or_none(uuid)
+        return [document async for document in self._all("/documents/", WireDocument, {"external_id": request})]
+
+    async def _document_or_none(self, uuid: str) -> list[WireDocument]:
+        try:
+            return [await self.document(uuid)]
+        except ServiceFailure as failure:
+            if failure.status == 404:
+                return []
+            raise
 
     async def document(self, uuid: str) -> WireDocument:
         """The document as it is now, with its request; 404 when it was deleted."""

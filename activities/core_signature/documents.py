@@ -44,7 +44,7 @@ class Documents:
             raise final_failure(Code.DOCUMENT_DELETED, "the document was deleted at Core Signature")
         if found is None:
             raise passing_failure(Code.UNREACHABLE, "Core Signature lists the document but does not show it")
-        if found.external_id != roster.id:
+        if not found.is_of(roster.id):
             raise final_failure(
                 Code.PROVIDER_UNSURE, "the document at Core Signature has another external_id than ours"
             )

@@ -69,7 +69,7 @@ class Lookup:
 
     async def _listed(self, roster: Roster) -> list[WireDocument]:
         found = await self._client.documents_of(roster.id)
-        if any(document.external_id != roster.id for document in found):
+        if any(not document.is_of(roster.id) for document in found):
             says = "the list of documents ignores the filter external_id, so nothing can be looked up"
             raise final_failure(Code.PROVIDER_UNSURE, says)
         return found

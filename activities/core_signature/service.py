@@ -13,7 +13,7 @@ from activities.core_signature.forwarding import Forwarding
 from activities.core_signature.lookup import Lookup, has_ended
 from activities.core_signature.stand_ins import StandIns
 from activities.core_signature.wire import WireDocument
-from activities.failures import again_after, failing_as_application_errors, passing_failure
+from activities.failures import again_after, failing_as_application_errors, final_failure, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.lease import Lease, StillOurs
 from activities.people import Directory, UnknownPerson
@@ -33,6 +33,7 @@ from workflows.model.provider import (
 )
 from workflows.model.request import Brief
 from workflows.model.subject import Code, Roster, Subject
+from workflows.names import adopted_document
 from workflows.ports import SignatureService
 
 CALLS_TO_CREATE: Final = 3
@@ -68,6 +69,8 @@ class CoreSignatureService(SignatureService):
                 await self._store.choose_signers(Home.of_request(brief.id), order.fingerprint)
             document = await self._listed(brief, self._lookup.to_take_over)
             if document is None or _is_unasked(document):
+                if adopted_document(brief.id):
+                    raise final_failure(Code.DOCUMENT_DELETED, "the document that was adopted is not there any more")
                 document = await self._send(order, document)
             return await self._sent(brief, document)
 

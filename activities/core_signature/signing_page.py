@@ -57,7 +57,7 @@ class SigningPage:
 
 async def signing_page(client: CoreSignatureClient, request: str, person: str, places: Sequence[Place]) -> SigningPage:
     """The page on which somebody signs `request` (our id), found by whom we asked; raises `ServiceFailure`."""
-    found = [document for document in await client.documents_of(request) if document.external_id == request]
+    found = [document for document in await client.documents_of(request) if document.is_of(request)]
     living = [document for document in found if not has_ended(document)]
     if len(living) == 1:
         return _page(living[0], person, places, client.config.url)

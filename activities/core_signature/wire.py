@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from activities.http.calling import Answer, Cause, ServiceFailure
+from workflows.names import adopted_document, adopted_id
 
 _UUID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _REQUEST_NAMES: Final = ("signrequest", "signature_request")
@@ -69,6 +70,8 @@ class WireSigner(Wire):
     forwarded_to_email: Text = None
     embed_url: Text = None
     embed_url_user_id: Text = None
+    full_name: Text = None
+    language: Text = None
 
     @property
     def open(self) -> bool:
@@ -80,6 +83,7 @@ class WireRequest(Wire):
     """A signature request; the sender may stand first among its signers."""
 
     uuid: Uuid
+    from_email: Text = None
     signers: Annotated[tuple[WireSigner, ...], BeforeValidator(_objects)] = ()
     disable_emails: Annotated[
         bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)
@@ -94,6 +98,10 @@ class WireDocument(Wire):
     name: Text = None
     external_id: Text = None
     request: WireRequest | None = None
+
+    def is_of(self, request: str) -> bool:
+        """Whether it is the document of this request of ours: sent under its id, or adopted."""
+        return adopted_id(self.uuid) == request or (self.external_id == request and not adopted_document(request))
 
     @model_validator(mode="before")
     @classmethod

@@ -72,7 +72,7 @@ class SignerMail:
         if document is not None:
             return await self._client.document(document)
         listed = await self._client.documents_of(subject.id)
-        living = [one for one in listed if one.external_id == subject.id and not has_ended(one)]
+        living = [one for one in listed if one.is_of(subject.id) and not has_ended(one)]
         return most_likely(living, subject.title)
 
     async def _entries(self, subject: Subject, request: WireRequest) -> Entries:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from pydantic import AwareDatetime, Field
 from temporalio import activity
@@ -14,7 +14,7 @@ from activities.core_signature.wire import WireEvent
 from activities.failures import final_failure
 from activities.http.calling import ServiceFailure
 from workflows.model.base import Model
-from workflows.model.reconciliation import SHOWN_AT_MOST, Mended, Swept
+from workflows.model.reconciliation import SHOWN_AT_MOST, Mended, NotAdopted, Swept
 from workflows.model.subject import Code
 
 PAGES_AT_MOST: Final = 20
@@ -27,6 +27,8 @@ YOUNG: Final = timedelta(seconds=10)
 """The callback of an event that is younger may be on its way; the next sweep has it."""
 TOLD_REMEMBERED: Final = 5_000
 """Requests that are not told of the same event by the next sweep; one that is forgotten knows it again."""
+WAITING_AT_MOST: Final = 1_000
+"""Documents that wait to be adopted; one more is met again with its next event."""
 _DISORDER: Final = timedelta(minutes=1)
 
 
@@ -46,11 +48,43 @@ class UnderWay(Model):
     newest: AwareDatetime
 
 
+class Strangers(Model):
+    """Documents that none of our requests sent: those that wait to be looked at, and up to which event others were."""
+
+    waiting: dict[str, AwareDatetime] = Field(default_factory=dict)
+    judged: dict[str, AwareDatetime] = Field(default_factory=dict)
+
+    def met(self, found: Mapping[str, datetime]) -> Self:
+        """These have had an event; what was judged is judged anew only once it has another one."""
+        news = {
+            uuid: at
+            for uuid, at in found.items()
+            if uuid not in self.waiting and (uuid not in self.judged or at > self.judged[uuid])
+        }
+        room = WAITING_AT_MOST - len(self.waiting)
+        return self.replace(waiting={**self.waiting, **dict(list(news.items())[:room])})
+
+    def judge(self, uuid: str) -> Self:
+        """This one needs not be looked at any more."""
+        others = {other: at for other, at in self.waiting.items() if other != uuid}
+        return self.replace(waiting=others, judged={**self.judged, uuid: self.waiting[uuid]})
+
+    def postpone(self, uuid: str) -> Self:
+        """This one waits behind the others."""
+        others = {other: at for other, at in self.waiting.items() if other != uuid}
+        return self.replace(waiting={**others, uuid: self.waiting[uuid]})
+
+    def since(self, floor: datetime) -> Self:
+        """Without what is never met again: its events are not looked at any more."""
+        return self.replace(judged=_newest({uuid: at for uuid, at in self.judged.items() if at >= floor}))
+
+
 class Mark(Model):
     """How far the events were looked at, in the provider's time, and who was told up to which event lately."""
 
     until: AwareDatetime
     told: dict[str, AwareDatetime] = Field(default_factory=dict)
+    strangers: Strangers = Strangers()
     under_way: UnderWay | None = None
 
     @property
@@ -58,14 +92,16 @@ class Mark(Model):
         """Events from before this need not be looked at."""
         return self.until - AGAIN
 
-    def over(self, newest: datetime | None, told: Mapping[str, datetime]) -> "Mark":
+    def over(self, newest: datetime | None, told: Mapping[str, datetime], strangers: Strangers) -> "Mark":
         """The pass has come to its end."""
         until = max(self.until, newest or self.until)
-        return Mark(until=until, told=_newest({request: at for request, at in told.items() if at >= until - AGAIN}))
+        floor = until - AGAIN
+        lately = _newest({request: at for request, at in told.items() if at >= floor})
+        return Mark(until=until, told=lately, strangers=strangers.since(floor))
 
-    def goes_on(self, under_way: UnderWay | None, told: Mapping[str, datetime]) -> "Mark":
+    def goes_on(self, under_way: UnderWay | None, told: Mapping[str, datetime], strangers: Strangers) -> "Mark":
         """The pass is to be gone on with, or begun anew."""
-        return self.replace(told=_newest(told), under_way=under_way)
+        return self.replace(told=_newest(told), strangers=strangers.since(self.floor), under_way=under_way)
 
 
 @dataclass
@@ -77,6 +113,8 @@ class Part:
     begun: Mark
     told: dict[str, datetime] = field(default_factory=dict)
     mended: list[Mended] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    not_adopted: list[NotAdopted] = field(default_factory=list)
     pages: int = 0
     events: int = 0
     unnamed: int = 0
@@ -86,6 +124,7 @@ class Part:
 
     def __post_init__(self) -> None:
         self.told |= self.begun.told
+        self.strangers = self.begun.strangers
         going_on = self.begun.under_way
         self._page = going_on.page if going_on else 1
         self.newest = going_on.newest if going_on else None
@@ -127,9 +166,9 @@ class Part:
     def mark(self) -> Mark:
         """Where the next part goes on. The last page is read again: what was deleted moves the rest up."""
         if self.is_over:
-            return self.begun.over(self.newest, self.told)
+            return self.begun.over(self.newest, self.told, self.strangers)
         under_way = UnderWay(page=max(1, self._page - 1), newest=self.newest) if self.newest else None
-        return self.begun.goes_on(under_way, self.told)
+        return self.begun.goes_on(under_way, self.told, self.strangers)
 
     def swept(self, left: Mark) -> Swept:
         """For the workflow."""
@@ -139,6 +178,11 @@ class Part:
             told=len(self.mended),
             mended=tuple(self.mended[:SHOWN_AT_MOST]),
             unnamed=self.unnamed,
+            adoptions=len(self.adopted),
+            adopted=tuple(self.adopted[:SHOWN_AT_MOST]),
+            refusals=len(self.not_adopted),
+            not_adopted=tuple(self.not_adopted[:SHOWN_AT_MOST]),
+            waiting=len(self.strangers.waiting),
             until=left.until,
             reached=self.reached,
             over=self.is_over,

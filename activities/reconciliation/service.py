@@ -2,11 +2,14 @@
 
 Most events cost nothing: Core Signature says that their callback arrived, and what is final is seen in Temporal's
 visibility. Of the others only the newest of each request is told, for the request then reads the document as it is.
+Where documents that were sent by hand are adopted, their events are told to what they became, under the id of that.
 """
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -20,6 +23,7 @@ from activities import runs
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.wire import WireEvent
 from activities.failures import failing_as_application_errors, passing_failure
+from activities.reconciliation.adoption import Adoption, NotYet
 from activities.reconciliation.pages import Mark, Part, Stride
 from activities.rpc_errors import about_the_workflow
 from activities.spelling import ID_PATTERN
@@ -27,13 +31,16 @@ from activities.store import Store
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
-from workflows.model.reconciliation import Mended, SweepOrder, Swept
+from workflows.model.reconciliation import Mended, NotAdopted, SweepOrder, Swept
 from workflows.model.subject import Code, Status
+from workflows.names import adopted_id
 from workflows.ports import EventSweep
 
 FIRST_LOOK: Final = timedelta(days=30)
 """How far the first sweep looks back."""
 _AT_ONCE: Final = 25
+ADOPTED_AT_MOST: Final = 50
+"""Documents that one part looks at to adopt them, each by one call of Core Signature."""
 _IDS_AT_MOST: Final = 50
 """Ids of one query."""
 _LONGEST_ID: Final = 64
@@ -49,6 +56,10 @@ class OpenRequests(Protocol):
         """`CsStatus` of those of these that are open."""
         ...
 
+    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
+        """Those of these that Temporal knows, open or closed."""
+        ...
+
 
 @dataclass(frozen=True)
 class TemporalOpenRequests:
@@ -58,13 +69,18 @@ class TemporalOpenRequests:
 
     async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
         """See `OpenRequests`."""
-        found: dict[str, str] = {}
+        return {id: run.known.get(names.STATUS) or "" async for id, run in self._listed(ids, f" AND {runs.OPEN}")}
+
+    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
+        """See `OpenRequests`."""
+        return {id async for id, _ in self._listed(ids)}
+
+    async def _listed(self, ids: Sequence[str], also: str = "") -> AsyncIterator[tuple[str, runs.Run]]:
         for first in range(0, len(ids), _IDS_AT_MOST):
             listed = ", ".join(f"'{Kind.REQUEST.workflow_id(id)}'" for id in ids[first : first + _IDS_AT_MOST])
-            query = f"WorkflowType = '{names.SIGNATURE_REQUEST}' AND {runs.OPEN} AND WorkflowId IN ({listed})"
+            query = f"WorkflowType = '{names.SIGNATURE_REQUEST}'{also} AND WorkflowId IN ({listed})"
             async for run in runs.listed(self.client, query):
-                found[run.id.partition(":")[2]] = run.known.get(names.STATUS) or ""
-        return found
+                yield run.id.partition(":")[2], run
 
 
 class Sweep(EventSweep):
@@ -76,13 +92,16 @@ class Sweep(EventSweep):
         temporal: Client,
         store: Store,
         open_requests: OpenRequests | None = None,
+        *,
         stride: Stride | None = None,
+        adoption: Adoption | None = None,
     ) -> None:
         self._signature = signature
         self._temporal = temporal
         self._store = store
         self._open = open_requests or TemporalOpenRequests(temporal)
         self._stride = stride or Stride()
+        self._adoption = adoption
 
     async def sweep(self, order: SweepOrder) -> Swept:
         """See `EventSweep`."""
@@ -90,7 +109,9 @@ class Sweep(EventSweep):
             mark = await self._mark(order.now)
             part = Part(self._signature, self._stride, mark)
             while not part.is_over and (events := await part.next_page()) is not None:
-                part.mended += await self._tell(_unheard(events, part.told, order.now - self._stride.young), part.told)
+                await self._heed(events, part, order.now - self._stride.young)
+            if self._adoption:
+                await self._adopt(self._adoption, part, order.now)
             left = part.mark
             await self._store.replace_sweep_mark(left.model_dump_json().encode())
             return part.swept(left)
@@ -104,10 +125,60 @@ class Sweep(EventSweep):
             activity.logger.warning("how far events were looked at cannot be read: it is looked back as at first")
             return first
 
+    async def _heed(self, events: Sequence[WireEvent], part: Part, before: datetime) -> None:
+        part.mended += await self._tell(_unheard(events, part.told, before), part.told)
+        if self._adoption is None:
+            return
+        part.unnamed = 0  # The uuid of a document is name enough.
+        strange = await self._strange(events)
+        part.mended += await self._tell(_unheard(strange, part.told, before), part.told)
+        part.strangers = part.strangers.met(await self._not_adopted_yet(strange))
+
+    async def _strange(self, events: Sequence[WireEvent]) -> list[WireEvent]:
+        """The events of documents that none of our requests sent, under the ids of the requests that they are or would
+        be."""
+        ids = {event.external_id for event in events if event.external_id}
+        with _failing_as_unreachable():
+            ours = await self._open.known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
+        return [
+            event.model_copy(update={"external_id": id})
+            for event in events
+            if event.external_id not in ours and (id := adopted_id(event.document))
+        ]
+
+    async def _not_adopted_yet(self, strange: Sequence[WireEvent]) -> dict[str, datetime]:
+        """The documents among them that go on, as far as their newest event tells, each with when that was."""
+        newest: dict[str, WireEvent] = {}
+        for event in strange:
+            newest.setdefault(event.external_id or "", event)
+        going_on = {id: event for id, event in newest.items() if event.event_type not in FINAL}
+        with _failing_as_unreachable():
+            adopted = await self._open.known(sorted(going_on))
+        return {
+            event.document: event.timestamp
+            for id, event in going_on.items()
+            if id not in adopted and event.document and event.timestamp
+        }
+
+    async def _adopt(self, adoption: Adoption, part: Part, now: datetime) -> None:
+        """Look at some of the documents that wait; one that Core Signature does not show now goes on waiting."""
+        for document in list(part.strangers.waiting)[:ADOPTED_AT_MOST]:
+            try:
+                with _failing_as_unreachable():
+                    became = await adoption.adopt(document, now)
+            except NotYet:
+                part.strangers = part.strangers.postpone(document)
+                continue
+            part.strangers = part.strangers.judge(document)
+            if isinstance(became, NotAdopted):
+                part.not_adopted.append(became)
+            elif became:
+                part.adopted.append(became)
+
     async def _tell(self, unheard: Mapping[str, WireEvent], told: dict[str, datetime]) -> list[Mended]:
         if not unheard:
             return []
-        try:
+        with _failing_as_unreachable():
             going_on = await self._open.among(list(unheard))
             some = asyncio.Semaphore(_AT_ONCE)
 
@@ -117,8 +188,6 @@ class Sweep(EventSweep):
 
             waiting = [id for id, status in going_on.items() if not _has_ended(status)]
             mended = [mended for mended in await asyncio.gather(*map(one, waiting)) if mended]
-        except RPCError as error:
-            raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
         told |= {one.request: one.at for one in mended}
         return mended
 
@@ -138,6 +207,14 @@ class Sweep(EventSweep):
             raise
         word = event.event_type if _A_WORD.fullmatch(event.event_type) else "another"
         return Mended(request=id, event=word, at=at)
+
+
+@contextmanager
+def _failing_as_unreachable() -> Iterator[None]:
+    try:
+        yield
+    except RPCError as error:
+        raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
 
 
 def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: datetime) -> dict[str, WireEvent]:

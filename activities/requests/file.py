@@ -9,6 +9,7 @@ from activities.files.reading import FileModel
 from activities.requests.checks import RequestChecks
 from activities.starting.file import AskingFile, PersonId, SomebodyEntry, right
 from workflows.model.subject import Role
+from workflows.names import adopted_document
 
 
 def _checks(info: ValidationInfo) -> RequestChecks:
@@ -80,5 +81,15 @@ class RequestFile(AskingFile):
         if all(signer.role is Role.COPY for signer in signers):
             raise ValueError("needs at least one who signs or approves")
         return signers
+
+    @field_validator("id")
+    @classmethod
+    def _not_adopted(cls, id: str | None) -> str | None:
+        if id is not None and adopted_document(id):
+            raise ValueError(
+                f"{id} is the id of a document that was sent at Core Signature by hand and is followed up from there "
+                f"(countersign request show {id}); choose another one"
+            )
+        return id
 
     _right_people = field_validator("requester", "signers")(right)

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 
 from starter.callback.bounded_json import NotReadable, NumberText, parse_object
 from starter.request_ids import is_request_id
-from workflows.model.provider import ProviderEvent
+from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
+from workflows.names import adopted_id
 
 MOST_AHEAD: Final = timedelta(minutes=5)
 _DIGITS: Final = re.compile(r"[0-9]{1,12}")
@@ -38,6 +39,7 @@ class Verdict(Enum):
     NOT_OURS = (200, "not_ours")
     UNKNOWN = (200, "unknown")
     CLOSED = (200, "closed")
+    TO_ADOPT = (200, "to_adopt")
     MALFORMED = (400, "malformed")
     STALLED = (400, "stalled")
     WRONG_SEGMENT = (401, "wrong_segment")
@@ -59,10 +61,12 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Callback:
-    """A callback that may be listened to: the request it is about, and the hint for its workflow."""
+    """A callback that may be listened to: the requests it may be about, of which there is at most one, and the hint
+    for its workflow; `document` is one that may have to be adopted."""
 
-    request: str
+    requests: tuple[str, ...]
     event: ProviderEvent
+    document: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,13 @@ class CallbackRules:
     """What is believed: a hash by one of `secrets`, an age of at most `max_age`.
 
     `unsigned` is for a tenant that is known to send no usable hash: the segment of the path is then the only secret.
+    Where documents that were sent by hand are `adopted`, a callback may be about one of them.
     """
 
     secrets: tuple[SecretStr, ...]
     max_age: timedelta = timedelta(hours=24)
     unsigned: bool = False
+    adopted: bool = False
 
     def judge(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Callback | Verdict:
         """The callback, or why it is none; `headers` have lower-case names."""
@@ -85,7 +91,7 @@ class CallbackRules:
             return Verdict.BAD_HASH
         if not -MOST_AHEAD.total_seconds() <= now.timestamp() - claim.time <= self.max_age.total_seconds():
             return Verdict.OUTSIDE_WINDOW
-        return claim.callback() or Verdict.NOT_OURS
+        return claim.callback(adopted=self.adopted) or Verdict.NOT_OURS
 
 
 def event_hash(secret: str, event_time: str, event_type: str) -> str:
@@ -112,13 +118,21 @@ class _Claim:
         matches = [hmac.compare_digest(one.encode(), given.encode()) for one in expected]
         return any(matches)
 
-    def callback(self) -> Callback | None:
+    def callback(self, *, adopted: bool) -> Callback | None:
         document = self.said.get("document")
-        request = document.get("external_id") if isinstance(document, dict) else None
-        if not isinstance(document, dict) or not isinstance(request, str) or not is_request_id(request):
+        if not isinstance(document, dict):
+            return None
+        uuid = document.get("uuid") if adopted else None
+        by_hand = adopted_id(uuid) if isinstance(uuid, str) else None
+        given = document.get("external_id")
+        ours = given if isinstance(given, str) and is_request_id(given) else None
+        requests = tuple(id for id in (ours, by_hand) if id)
+        if not requests:
             return None
         at = datetime.fromtimestamp(self.time, UTC)
-        return Callback(request, ProviderEvent(id=self._event_id(document), type=self.event_type, at=at))
+        event = ProviderEvent(id=self._event_id(document), type=self.event_type, at=at)
+        begins = by_hand and self.event_type not in FINAL and self.event_type not in WITHOUT_EFFECT
+        return Callback(requests, event, uuid if begins else None)
 
     def _event_id(self, document: Mapping[str, Any]) -> str:
         uuid = self.said.get("uuid")

@@ -27,7 +27,6 @@ _LOGGER: Final = structlog.get_logger("countersign.receiver")
 
 _RECEIPTS: Final = {
     Receipt.TAKEN: Verdict.SIGNALLED,
-    Receipt.UNKNOWN: Verdict.UNKNOWN,
     Receipt.CLOSED: Verdict.CLOSED,
 }
 _FAULTS: Final = {BodyFault.TOO_LARGE: Verdict.TOO_LARGE, BodyFault.STALLED: Verdict.STALLED}
@@ -123,10 +122,16 @@ class Receiver:
 
     async def _signalled(self, callback: Callback) -> Verdict:
         try:
-            return _RECEIPTS[await self._signals.signal(callback.request, callback.event)]
+            for request in callback.requests:
+                if (receipt := await self._signals.signal(request, callback.event)) is not Receipt.UNKNOWN:
+                    return _RECEIPTS[receipt]
+            if callback.document is None:
+                return Verdict.UNKNOWN
+            await self._signals.sweep()
         except NotTaken as refusal:
-            _LOGGER.warning("callback not stored", request=callback.request, why=str(refusal))
+            _LOGGER.warning("callback not stored", request=callback.requests[0], why=str(refusal))
             return Verdict.NOT_STORED
+        return Verdict.TO_ADOPT
 
     def _is_our_segment(self, given: str) -> bool:
         ours = self._segment.get_secret_value().encode()

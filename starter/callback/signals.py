@@ -1,6 +1,8 @@
 """How a callback's hint reaches the workflow of its request: a plain signal, with a short deadline.
 
-Never signal-with-start: a late callback would bring a finished request back to life (docs/faults.md, A10).
+Never signal-with-start: a late callback would bring a finished request back to life (docs/faults.md, A10). A document
+that was sent by hand is not begun here either, for which directory, catalogue and store were needed, and its truth: the
+sweep that adopts documents is asked to come soon, and does what it does anyhow.
 """
 
 import asyncio
@@ -9,15 +11,20 @@ from enum import Enum
 from typing import Final, Protocol
 
 from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from activities.rpc_errors import about_the_workflow
 from workflows.kinds import Kind
 from workflows.model.provider import ProviderEvent
-from workflows.names import PROVIDER_EVENT
+from workflows.model.reconciliation import Reconciliation
+from workflows.names import PROVIDER_EVENT, RECONCILIATION, RECONCILIATION_CALLED, WORKFLOW_QUEUE
 
 SIGNAL_SECONDS: Final = 3.0
 """Well below the time-out of the shortest-tempered caller."""
+SWEPT_AFTER: Final = timedelta(seconds=10)
+"""Lists may show a document late; and however many documents of others there are, there are no more sweeps."""
+SUMMARY: Final = "a callback told of a document that nobody of ours sent"
 _PING_SECONDS: Final = 2.0
 _COMPLETED: Final = "already completed"
 
@@ -39,6 +46,10 @@ class SignalPort(Protocol):
 
     async def signal(self, request: str, event: ProviderEvent) -> Receipt:
         """Hand over `event` to the workflow of `request`; raises `NotTaken` unless that was confirmed."""
+        ...
+
+    async def sweep(self) -> None:
+        """Have a sweep made soon, one for all who ask meanwhile; raises `NotTaken` unless that was confirmed."""
         ...
 
     async def reachable(self) -> bool:
@@ -65,6 +76,23 @@ class TemporalSignals:
         except (RuntimeError, TimeoutError) as error:
             raise NotTaken("no answer from Temporal") from error
         return Receipt.TAKEN
+
+    async def sweep(self) -> None:
+        """See `SignalPort`."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._client.start_workflow(
+                    RECONCILIATION,
+                    Reconciliation(),
+                    id=RECONCILIATION_CALLED,
+                    task_queue=WORKFLOW_QUEUE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    start_delay=SWEPT_AFTER,
+                    static_summary=SUMMARY,
+                    rpc_timeout=timedelta(seconds=self._seconds),
+                )
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            raise NotTaken("no answer from Temporal") from error
 
     async def reachable(self) -> bool:
         """See `SignalPort`."""

@@ -1,6 +1,7 @@
 """`countersign reconcile`: look now whether any request has missed something that Core Signature knows."""
 
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Group
@@ -23,7 +24,8 @@ async def reconcile(*, json: AsJson = False) -> None:
     Parameters
     ----------
     json
-        Print `{pages, events, told, mended[{request, event, at}], unnamed, until, reached, over}`.
+        Print `{pages, events, told, mended[{request, event, at}], unnamed, adoptions, adopted, refusals,
+        not_adopted[{document, why}], waiting, until, reached, over}`.
     """
     quiet = json or not sys.stderr.isatty()
     async with connected(ready()) as client:
@@ -53,9 +55,24 @@ def _told(swept: Swept) -> Group:
     says = (
         f"{events}, {swept.told:,} requests are told of what they missed" if swept.told else f"{events}: nothing missed"
     )
-    parts = [Text(says, "bold"), table] if swept.told else [Text(says)]
+    parts: list[Text | Rows] = [Text(says, "bold"), table] if swept.told else [Text(says)]
     if swept.unnamed:
         parts.append(Text(f"{swept.unnamed:,} events do not say whose document they are about", "yellow"))
+    parts += list(_of_documents(swept))
     if not swept.over:
         parts.append(Text("More is left: the next sweep goes on, or `countersign reconcile` again", "yellow"))
     return Group(*parts)
+
+
+def _of_documents(swept: Swept) -> Iterator[Text | Rows]:
+    """What became of documents that were sent by hand."""
+    if swept.adopted:
+        yield Text(f"{swept.adoptions:,} documents that were sent by hand are followed up: {', '.join(swept.adopted)}")
+    if swept.not_adopted:
+        table = Rows("document", "why", whole=("document",))
+        for one in swept.not_adopted:
+            table.add(one.document, one.why)
+        yield Text(f"{swept.refusals:,} documents that were sent by hand cannot be followed up", "yellow")
+        yield table
+    if swept.waiting:
+        yield Text(f"{swept.waiting:,} documents that were sent by hand wait for the next sweep", "yellow")

@@ -91,6 +91,7 @@ async def _own(settings: Settings) -> list[Part]:
         await looked("store", partial(own.store, settings.store_url)),
         await looked("people", partial(own.people, settings.people, settings.oncall)),
         await looked("policies", partial(own.policies, settings.policies)),
+        await looked("adoption", partial(own.adoption, settings)),
     ]
 
 

@@ -45,6 +45,21 @@ async def policies(path: Path) -> Part:
     return fine("policies", f"{path}: {len(catalogue.kinds)} kinds")
 
 
+async def adoption(settings: Settings) -> Part:
+    """Whether documents that were sent by hand can become requests."""
+    if settings.adopt == "off":
+        return fine("adoption", "off: documents that are sent at Core Signature by hand are left to themselves")
+    catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
+    if settings.adopt_kind not in catalogue.kinds:
+        return wrong("adoption", f"{settings.policies} has no kind {settings.adopt_kind} (COUNTERSIGN_ADOPT_KIND)")
+    file = await asyncio.to_thread(PeopleFile.read, settings.people or Path())
+    if settings.adopt_requester not in {person.id for person in file.people}:
+        return wrong("adoption", f"{settings.people} has no {settings.adopt_requester} (COUNTERSIGN_ADOPT_REQUESTER)")
+    return fine(
+        "adoption", f"documents that are sent by hand become {settings.adopt_kind} of {settings.adopt_requester}"
+    )
+
+
 RETRIED_FOR: Final = timedelta(hours=2, minutes=30)
 """How long Core Signature repeats a callback, which keeps the time of its event (docs/core-signature.md, Callbacks)."""
 EVENTS: Final = (

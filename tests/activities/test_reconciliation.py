@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.core_signature.client import CoreSignatureClient
+from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.pages import Mark, Stride
 from activities.reconciliation.service import Sweep
 from activities.store import Store
@@ -75,6 +77,10 @@ class Known:
         self.asked.append(ids)
         return {id: self.status[id] for id in ids if id in self.status}
 
+    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
+        """See `OpenRequests`."""
+        return {id for id in ids if id in self.status}
+
 
 @dataclass
 class Office:
@@ -87,6 +93,7 @@ class Office:
     known: Known
     now: datetime = NOW
     stride: Stride = field(default_factory=lambda: Stride(pages=100))
+    adoption: Adoption | None = None
 
     async def begins(self, *ids: str, status: Status = Status.SENT) -> None:
         """These requests go on."""
@@ -98,13 +105,13 @@ class Office:
         """Something happened to a document; nobody was called."""
         at = (self.now - ago).timestamp()
         return self.sandbox.world.memory.events.save(
-            Event(event_type=what, timestamp=at, document="d" * 32, external_id=id, **more)
+            Event(**{"event_type": what, "timestamp": at, "document": "d" * 32, "external_id": id, **more})
         )
 
     async def sweeps(self, **how: Any) -> Swept:
         """One part of a sweep."""
         stride = replace(self.stride, **how)
-        sweep = Sweep(self.signature, self.temporal, self.store, self.known, stride)
+        sweep = Sweep(self.signature, self.temporal, self.store, self.known, stride=stride, adoption=self.adoption)
         answer: Swept = await ActivityEnvironment().run(sweep.sweep, SweepOrder(now=self.now))
         return answer
 

@@ -6,10 +6,16 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests.faults.population import REQUESTER
 from tests.faults.town import Conditions, Town, town
 
 LIST_LAG = 1
 """Seconds a new document is missing from the sandbox's lists; a second more is reckoned with."""
+ADOPTS = {
+    "COUNTERSIGN_ADOPT": "on",
+    "COUNTERSIGN_ADOPT_KIND": "customer-contract",
+    "COUNTERSIGN_ADOPT_REQUESTER": REQUESTER,
+}
 FIRST_FAILURE_TELLS = ("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1")
 
 
@@ -24,7 +30,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, metrics_port: int) ->
     conditions = Conditions(
         temporal=FIRST_FAILURE_TELLS,
         sandbox={"SANDBOX_LIST_LAG": str(LIST_LAG), "SANDBOX_RETRY_UNIT": "1"},
-        ours={"COUNTERSIGN_SIGNATURE_LIST_LAG": f"{LIST_LAG + 1}s"},
+        ours={"COUNTERSIGN_SIGNATURE_LIST_LAG": f"{LIST_LAG + 1}s", **ADOPTS},
         worker={"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port)},
     )
     async with town(tmp_path_factory.mktemp("shared") / "data", conditions) as it:

@@ -59,6 +59,9 @@ class RecordingSignals:
     receipt: Receipt | None = Receipt.TAKEN
     up: bool = True
     taken: list[tuple[str, ProviderEvent]] = field(default_factory=list)
+    knows: str = ""
+    """The only request that is not unknown, where the receipt says that they are."""
+    sweeps: int = 0
     more: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, event_type: str) -> set[str]:
@@ -72,10 +75,15 @@ class RecordingSignals:
         """Write down what was signalled to whom."""
         if self.receipt is None:
             raise NotTaken("nobody is there")
-        if self.receipt is Receipt.TAKEN:
+        receipt = Receipt.TAKEN if request == self.knows else self.receipt
+        if receipt is Receipt.TAKEN:
             self.taken.append((request, event))
             self.more.set()
-        return self.receipt
+        return receipt
+
+    async def sweep(self) -> None:
+        """Count it."""
+        self.sweeps += 1
 
     async def reachable(self) -> bool:
         """As told."""
@@ -86,11 +94,12 @@ def receiver(
     signals: RecordingSignals,
     *,
     unsigned: bool = False,
+    adopted: bool = False,
     secrets: tuple[str, ...] = (SECRET, OLDER_SECRET),
     meter: MetricMeter = MetricMeter.noop,
     body_seconds: float = 5.0,
     clock: Callable[[], datetime] = lambda: NOW,
 ) -> Receiver:
     """A receiver whose clock stands at `NOW` unless told otherwise."""
-    rules = CallbackRules(tuple(map(SecretStr, secrets)), timedelta(hours=24), unsigned)
+    rules = CallbackRules(tuple(map(SecretStr, secrets)), timedelta(hours=24), unsigned, adopted)
     return Receiver(rules, SecretStr(SEGMENT), signals, Tally(meter), clock=clock, body_seconds=body_seconds)

@@ -214,6 +214,24 @@ async def test_a_person_on_call_whom_nobody_knows_would_hear_of_nothing(
     assert (part.state, "has no b, who is to be told of trouble" in part.says) == (state, state is Health.WRONG)
 
 
+@pytest.mark.parametrize(
+    ("kind", "requester", "state", "says"),
+    [
+        ("lease", "a", Health.OK, "become lease of a"),
+        ("rent", "a", Health.WRONG, "has no kind rent (COUNTERSIGN_ADOPT_KIND)"),
+        ("lease", "b", Health.WRONG, "has no b (COUNTERSIGN_ADOPT_REQUESTER)"),
+    ],
+)
+async def test_what_is_adopted_needs_a_kind_and_a_requester_that_there_are(
+    kind: str, requester: str, state: Health, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "policies.yaml").write_text("kinds:\n  lease: {window: 10d}\n")
+    adopts = {"COUNTERSIGN_ADOPT": "on", "COUNTERSIGN_ADOPT_KIND": kind, "COUNTERSIGN_ADOPT_REQUESTER": requester}
+    policies = {"COUNTERSIGN_POLICIES": str(tmp_path / "policies.yaml")}
+    part = await part_of(complete(tmp_path) | adopts | policies, "adoption")
+    assert (part.state, says in part.says) == (state, True)
+
+
 @pytest.mark.real_server
 async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> None:
     client, activities = await own_namespace(dev_server), World().signatures.activities()

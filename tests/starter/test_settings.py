@@ -336,7 +336,7 @@ OTHERS = (
     "MRA_URL MRA_USER MRA_PASSWORD WEBHOOK_URL WEBHOOK_BIND WEBHOOK_SECRETS WEBHOOK_MODE WEBHOOK_MAX_AGE "
     "WEBHOOK_SEGMENT HANDOFF_SECRETS HANDOFF_HOSTS PEOPLE POLICIES LINK_BASE LINK_SECRET DATA_DIR STORE DEVICES_KEYS "
     "ONCALL EVIDENCE_KEY_FILE PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY COMPANY_LOGO "
-    "DESK_USER_HEADER DESK_PROXIES OPERATORS PREVIEW"
+    "DESK_USER_HEADER DESK_PROXIES OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER"
 )
 
 
@@ -362,13 +362,23 @@ def test_every_name_of_the_contract_is_known_and_described() -> None:
 
 def test_a_reserved_name_that_is_set_is_warned_about_and_never_read() -> None:
     assert load(environment=ours(ACTOR="me")).idle == ()
-    unread = ours(ADOPT="on", SIGNATURE_LINK_TTL="1h", DEVICES_KEYS_FILE="/nowhere", EVIDENCE_KEY_FILE="/nowhere")
-    assert load(environment={**unread, "ADOPT": "of somebody else"}).idle == (
-        "COUNTERSIGN_ADOPT",
+    unread = ours(SIGNATURE_LINK_TTL="1h", DEVICES_KEYS_FILE="/nowhere", EVIDENCE_KEY_FILE="/nowhere")
+    assert load(environment={**unread, "DEVICES_KEYS": "of somebody else"}).idle == (
         "COUNTERSIGN_DEVICES_KEYS_FILE",
         "COUNTERSIGN_EVIDENCE_KEY_FILE",
         "COUNTERSIGN_SIGNATURE_LINK_TTL",
     )
+
+
+def test_documents_are_adopted_only_where_it_is_said_as_what_and_of_whom() -> None:
+    assert load(Need.ADOPTION, environment=ours()).adopt == "off"
+    assert faults(Need.ADOPTION, environment=ours(ADOPT="on")) == (
+        "COUNTERSIGN_ADOPT_KIND: is missing (Kind of the catalogue that such documents are of)",
+        "COUNTERSIGN_ADOPT_REQUESTER: is missing (Person who is their requester here)",
+    )
+    said = load(Need.ADOPTION, environment=ours(ADOPT="on", ADOPT_KIND="lease", ADOPT_REQUESTER="legal-desk"))
+    assert (said.adopt_kind, said.adopt_requester) == ("lease", "legal-desk")
+    assert faults(environment=ours(ADOPT="yes")) == ("COUNTERSIGN_ADOPT: must be 'off' or 'on'",)
 
 
 def test_every_setting_is_read_somewhere() -> None:

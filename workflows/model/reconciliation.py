@@ -1,5 +1,6 @@
 """What a sweep over Core Signature's events is asked for, and what it came to."""
 
+from collections.abc import Iterator
 from typing import Final, Self
 
 from pydantic import AwareDatetime
@@ -32,11 +33,20 @@ class Mended(Model):
     at: AwareDatetime
 
 
+class NotAdopted(Model):
+    """A document that was sent by hand and cannot become a request; `why` names no person."""
+
+    document: str
+    why: str
+
+
 class Swept(Model):
     """What was looked at: pages of events, and of how many of them a request was told.
 
     All events up to `until` have been looked at, some of which may be on no list yet. A sweep that is not `over` has
-    come back to `reached`. `unnamed` events do not say whose document they are about.
+    come back to `reached`. `unnamed` events do not say whose document they are about. Of documents that were sent by
+    hand, so many were adopted, each known by the id of its request; of others why not is said; others wait for the
+    next sweep.
     """
 
     pages: int = 0
@@ -44,6 +54,11 @@ class Swept(Model):
     told: int = 0
     mended: tuple[Mended, ...] = ()
     unnamed: int = 0
+    adoptions: int = 0
+    adopted: tuple[str, ...] = ()
+    refusals: int = 0
+    not_adopted: tuple[NotAdopted, ...] = ()
+    waiting: int = 0
     until: AwareDatetime | None = None
     reached: AwareDatetime | None = None
     over: bool = False
@@ -56,6 +71,11 @@ class Swept(Model):
             told=self.told + part.told,
             mended=(*self.mended, *part.mended)[:SHOWN_AT_MOST],
             unnamed=self.unnamed + part.unnamed,
+            adoptions=self.adoptions + part.adoptions,
+            adopted=(*self.adopted, *part.adopted)[:SHOWN_AT_MOST],
+            refusals=self.refusals + part.refusals,
+            not_adopted=(*self.not_adopted, *part.not_adopted)[:SHOWN_AT_MOST],
+            waiting=part.waiting,
             until=part.until,
             reached=part.reached,
             over=part.over,
@@ -74,4 +94,16 @@ class Swept(Model):
             lines.append("\n".join(("| Request | Missed | At (UTC) |", "| --- | --- | --- |", *rows)))
         if self.told > len(self.mended):
             lines.append(f"and {self.told - len(self.mended):,} more")
-        return "\n\n".join(lines)
+        return "\n\n".join((*lines, *self._of_documents))
+
+    @property
+    def _of_documents(self) -> Iterator[str]:
+        """What became of documents that were sent by hand."""
+        if self.adopted:
+            yield f"{self.adoptions:,} documents that were sent by hand are followed up: {', '.join(self.adopted)}"
+        if self.not_adopted:
+            rows = [f"| {one.document} | {one.why} |" for one in self.not_adopted]
+            head = f"{self.refusals:,} documents that were sent by hand cannot be followed up."
+            yield "\n".join((head, "", "| Document | Why |", "| --- | --- |", *rows))
+        if self.waiting:
+            yield f"{self.waiting:,} documents that were sent by hand wait for the next sweep."

@@ -216,3 +216,37 @@ async def test_callbacks_are_counted_by_reason() -> None:
         ("countersign_webhook_rejected_total", "bad_hash"): 1,
         ("countersign_webhook_rejected_total", "malformed"): 1,
     }
+
+
+_BY_HAND = "3f2c8b1e-0d4a-4c6f-9a1b-2c3d4e5f6a7b"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "document", "knows", "answer", "sweeps"),
+    [
+        ("sent", {"external_id": None}, "", Verdict.TO_ADOPT, 1),
+        ("signer_viewed", {"external_id": "PO-7"}, "", Verdict.TO_ADOPT, 1),
+        ("never_heard_of", {"external_id": "a/b"}, "", Verdict.TO_ADOPT, 1),
+        ("signed", {"external_id": "PO-7"}, f"adopted-{_BY_HAND}", Verdict.SIGNALLED, 0),
+        ("signed", {"external_id": "PO-7"}, "PO-7", Verdict.SIGNALLED, 0),
+        ("signed", {"external_id": None}, "", Verdict.UNKNOWN, 0),
+        ("downloaded", {"external_id": None}, "", Verdict.UNKNOWN, 0),
+        ("sent", {"external_id": "PO-7", "uuid": "../7"}, "", Verdict.UNKNOWN, 0),
+        ("sent", {"external_id": None, "uuid": 7}, "", Verdict.NOT_OURS, 0),
+    ],
+)
+async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sweep_come(
+    event_type: str, document: dict[str, Any], knows: str, answer: Verdict, sweeps: int
+) -> None:
+    """Nothing is begun here, and a request is never brought back to life: an ending has no sweep come."""
+    signals = RecordingSignals(Receipt.UNKNOWN, knows=knows)
+    body = encoded(said(event_type=event_type, document={"uuid": _BY_HAND, **document}))
+    buffer = MetricBuffer(100)
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
+    reply = await receiver(signals, adopted=True, meter=runtime.metric_meter).receive(JSON, body)
+    assert (reply.status, signals.sweeps) == (200, sweeps)
+    assert [update.attributes["reason"] for update in buffer.retrieve_updates()] == [answer.reason]
+    assert [request for request, _ in signals.taken] == ([knows] if knows else [])
+    signals = RecordingSignals(Receipt.UNKNOWN)
+    await receiver(signals).receive(JSON, body)
+    assert signals.sweeps == 0, "it is off by default"

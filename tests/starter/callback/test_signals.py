@@ -4,11 +4,11 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from starter.callback.signals import NotTaken, Receipt, TemporalSignals
+from starter.callback.signals import SWEPT_AFTER, NotTaken, Receipt, TemporalSignals
 from tests.servers import own_namespace
 from workflows.kinds import Kind
 from workflows.model.provider import ProviderEvent
-from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST
+from workflows.names import PROVIDER_EVENT, RECONCILIATION, RECONCILIATION_CALLED, SIGNATURE_REQUEST
 
 EVENT = ProviderEvent(id="e-1", type="signed", at="2026-11-09T10:00:00Z")
 
@@ -38,6 +38,18 @@ async def test_a_signal_is_taken_by_a_running_request_only(client: Client) -> No
 
 
 @pytest.mark.real_server
+async def test_however_many_ask_for_a_sweep_one_comes(client: Client) -> None:
+    signals = TemporalSignals(client)
+    for _ in range(10):
+        await signals.sweep()
+    described = await client.get_workflow_handle(RECONCILIATION_CALLED).describe()
+    events = (await client.get_workflow_handle(RECONCILIATION_CALLED).fetch_history()).events
+    started = events[0].workflow_execution_started_event_attributes
+    assert (len(events), described.workflow_type) == (1, RECONCILIATION)
+    assert started.first_workflow_task_backoff.ToTimedelta() == SWEPT_AFTER
+
+
+@pytest.mark.real_server
 async def test_a_missing_namespace_is_no_reason_to_drop_an_event(client: Client) -> None:
     elsewhere = await lazy(client.service_client.config.target_host, namespace="elsewhere")
     with pytest.raises(NotTaken):
@@ -54,3 +66,5 @@ async def test_a_server_that_is_not_there_yet_is_no_crash() -> None:
     assert not await signals.reachable()
     with pytest.raises(NotTaken):
         await signals.signal("msa", EVENT)
+    with pytest.raises(NotTaken):
+        await signals.sweep()

@@ -1,0 +1,183 @@
+"""Documents that somebody sent at Core Signature by hand become requests in the middle of their life.
+
+The id of the request is computed from the document's uuid, so that an event, a page or a second sweep finds it without
+a table. What the document has of its own, its `external_id` above all, stays as it is.
+"""
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from temporalio.client import Client
+
+from activities.core_signature.asked import Asked, Place, Places
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.matching import folded
+from activities.core_signature.orders import LANGUAGES
+from activities.core_signature.reading import STATUSES, clean
+from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
+from activities.failures import verdict
+from activities.files.reading import FileFaults, FileText
+from activities.http.calling import ServiceFailure
+from activities.people import DirectoryFailure, FileDirectory
+from activities.person import Person
+from activities.policies.catalogue import Catalogue
+from activities.requests.cover_sheet import CoverSheet
+from activities.requests.input import Prepared, prepare
+from activities.spelling import ID_PATTERN
+from activities.starting import path
+from activities.store import Home, Store
+from workflows.follow_up.inputs import FollowUpInput
+from workflows.model.reconciliation import NotAdopted
+from workflows.model.request import Document
+from workflows.model.subject import Role, Status
+from workflows.names import adopted_id
+from workflows.signature.inputs import SignatureRequest
+
+LONGEST_NAME: Final = 200
+_NAMELESS: Final = "Document"
+
+
+class NotYet(Exception):
+    """It cannot be told now, by no fault of the document: it is looked at again by the next sweep."""
+
+
+@dataclass(frozen=True)
+class AdoptedRequest:
+    """See `path.Prepared`: its document is at Core Signature already, and was sent to these places there."""
+
+    checked: Prepared = field(repr=False)
+    given: SignatureRequest
+    places: Places = field(repr=False)
+    overdue: FileFaults | None = None
+
+    async def kept(self, store: Store) -> SignatureRequest:
+        """See `path.Prepared`: people in full, who was asked at which address, and that the document is ours."""
+        id = self.given.brief.id
+        if self.checked.signers is not None:
+            await store.keep_signers(Home.of_request(id), self.given.fingerprint, self.checked.signers)
+        await Asked(store).keep(id, self.places)
+        await store.claim(Home.of_request(id))
+        return self.given
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: the cover sheet, which other requests get with their document."""
+        await CoverSheet.keep(store, self.given.brief)
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """Adopts documents as requests of `kind` that `requester` asked for; the catalogue is read anew each time."""
+
+    signature: CoreSignatureClient
+    temporal: Client
+    store: Store
+    directory: FileDirectory
+    policies: Path
+    kind: str
+    requester: str
+
+    async def adopt(self, document: str, now: datetime) -> str | NotAdopted | None:
+        """The id of the request that it is from now on; why it cannot be one; None when it is not to be one: it has
+        ended or was not sent yet, somebody else sent it, it is one of ours, or its request was broken off.
+
+        May be repeated. `NotYet` when Core Signature, the directory or the catalogue cannot be asked.
+        """
+        found = await self._read(document)
+        id, request = adopted_id(document), found.request if found else None
+        if not found or not request or not id or STATUSES.get(found.status) not in (Status.SENT, Status.VIEWED):
+            return None
+        try:
+            if await self._is_ours(found) or not await self._is_from_us(request):
+                return None
+            prepared = await self._prepared(found, id, request, now)
+            return (await path.start(self.temporal, self.store, prepared)).id
+        except DirectoryFailure as failure:
+            raise NotYet from failure
+        except FileFaults as faults:
+            return NotAdopted(document=document, why=faults.faults[0].says)
+        except (path.IdTaken, path.BrokenOff):
+            return None
+
+    async def _read(self, document: str) -> WireDocument | None:
+        try:
+            return await self.signature.document(document)
+        except ServiceFailure as failure:
+            if verdict(failure).passes:
+                raise NotYet from failure
+            return None
+
+    async def _is_ours(self, found: WireDocument) -> bool:
+        """Whether we made it, under an id that Temporal may have forgotten."""
+        id = found.external_id
+        return bool(id and re.fullmatch(ID_PATTERN, id)) and await self.store.is_claimed(Home.of_request(id or ""))
+
+    async def _is_from_us(self, request: WireRequest) -> bool:
+        """Whether somebody of the directory sent it, or the address that our own requests come from."""
+        sender, ours = folded(request.from_email or ""), folded(self.signature.config.from_email or "")
+        return bool(sender) and (sender == ours or await self.directory.named(sender) is not None)
+
+    async def _catalogue(self) -> Catalogue:
+        try:
+            return await asyncio.to_thread(Catalogue.read, self.policies)
+        except FileFaults as faults:
+            raise NotYet from faults
+
+    async def _prepared(self, found: WireDocument, id: str, request: WireRequest, now: datetime) -> AdoptedRequest:
+        catalogue = await self._catalogue()
+        signers = _signers(request)
+        known = [await self.directory.named(one.email) for one in signers]
+        asking = await self.directory.named(self.requester)
+        written = {
+            "kind": self.kind,
+            "requester": self.requester,
+            "document": {"template": self.signature.document_url(found.uuid), "name": _line(found.name) or _NAMELESS},
+            "signers": [_entry(one, person, asking) for one, person in zip(signers, known, strict=True)],
+        }
+        text = FileText(f"document {found.uuid}", Path(), json.dumps(written))
+        checked = await prepare(text, catalogue=catalogue, directory=self.directory, now=now)
+        asked = checked.request.brief.people
+        people = tuple(one.replace(order=signer.order) for one, signer in zip(asked, signers, strict=True))
+        places = tuple(
+            Place(person=one.person, order=one.order, role=one.role, email=signer.email, embed_user=_page_of(signer))
+            for one, signer in zip(people, signers, strict=True)
+        )
+        # Nothing is uploaded any more, so that there is neither a file nor a template.
+        brief = checked.request.brief.replace(id=id, document=Document(), people=people)
+        digest = path.fingerprint({"adopted": found.uuid})
+        return AdoptedRequest(checked, checked.request.replace(brief=brief, fingerprint=digest), places)
+
+
+def _signers(request: WireRequest) -> list[WireSigner]:
+    """Who still takes part: not whoever gave their place away, and not the sender, whom the provider adds."""
+    sender = folded(request.from_email or "")
+    return [one for one in request.signers if not one.forwarded and (one.needs_to_sign or folded(one.email) != sender)]
+
+
+def _entry(signer: WireSigner, person: Person | None, asking: Person | None) -> dict[str, str]:
+    """A signer as a request file has them; nobody knows the zone of a stranger, so that it is the requester's."""
+    role = {"role": _role(signer).value}
+    if person is not None:
+        return {"person": person.id, **role}
+    language = (signer.language or "").casefold()
+    spoken = {"locale": language.partition("-")[0]} if language in LANGUAGES else {}
+    zone = {"zone": asking.zone} if asking else {}
+    return {"name": _line(signer.full_name) or signer.email, "email": signer.email, **zone, **spoken, **role}
+
+
+def _role(signer: WireSigner) -> Role:
+    if not signer.needs_to_sign:
+        return Role.COPY
+    return Role.APPROVE if signer.approve_only else Role.SIGN
+
+
+def _page_of(signer: WireSigner) -> str | None:
+    return signer.embed_url_user_id if signer.needs_to_sign else None
+
+
+def _line(text: str | None) -> str:
+    return (clean(text) or "")[:LONGEST_NAME].strip()

@@ -1,0 +1,254 @@
+"""Documents that were sent at Core Signature by hand, and the requests that a sweep makes of them."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.core_signature.asked import Asked
+from activities.core_signature.service import CoreSignatureService
+from activities.core_signature.signing_page import SigningState, signing_page
+from activities.core_signature.wire import WireDocument
+from activities.files.reading import FileFaults, FileText
+from activities.people import FileDirectory
+from activities.policies.catalogue import Catalogue
+from activities.reconciliation.adoption import Adoption
+from activities.reconciliation.pages import WAITING_AT_MOST, Strangers
+from activities.reconciliation.service import ADOPTED_AT_MOST
+from activities.requests.input import prepare
+from activities.store import Home
+from deploy.sandbox.faults import Fault, FaultKind
+from tests.activities.core_signature.conftest import calls
+from tests.activities.core_signature.requests import PDF
+from tests.activities.test_reconciliation import MINUTE, Office, office
+from workflows.kinds import Kind
+from workflows.model.provider import CancelOrder, CreateOrder, Observation
+from workflows.model.request import SignerState
+from workflows.model.subject import Role, Status
+from workflows.names import SIGNATURE_REQUEST, adopted_id
+from workflows.signature.inputs import SignatureRequest
+
+SENDER: Final = "legal@example.test"
+CHIEF: Final = "ceo@example.test"
+GUEST: Final = "guest@customer.test"
+PEOPLE: Final = f"""
+people:
+  - {{id: legal-desk, name: Legal Desk, email: {SENDER}, zone: Europe/Amsterdam, locale: nl}}
+  - {{id: chief-executive, name: Chief Executive, email: {CHIEF}, zone: Europe/Amsterdam, manager: legal-desk}}
+"""
+POLICIES: Final = "kinds:\n  contract: {window: 10d, reminders: {first: 2d, every: 2d, most: 2}}\n"
+
+
+@asynccontextmanager
+async def adopting(folder: Path, **settings: Any) -> AsyncIterator[Office]:
+    """An office whose sweeps adopt; what happened, happened by the machine's clock."""
+    async with office(folder / "store", **settings) as it:
+        (folder / "people.yaml").write_text(PEOPLE)
+        (folder / "policies.yaml").write_text(POLICIES)
+        it.now = datetime.now(UTC) + MINUTE
+        it.adoption = Adoption(
+            signature=it.signature,
+            temporal=it.temporal,
+            store=it.store,
+            directory=FileDirectory(folder / "people.yaml", it.store),
+            policies=folder / "policies.yaml",
+            kind="contract",
+            requester="legal-desk",
+        )
+        yield it
+
+
+async def sent_by_hand(it: Office, *signers: dict[str, Any], sender: str = SENDER, **document: Any) -> WireDocument:
+    """Somebody sends a document in Core Signature's own pages: nothing of it is ours."""
+    body = {"name": "Lease", "file_from_content_name": "lease.pdf", **document}
+    made = await it.signature.create_document({**body, "file_from_content": base64.b64encode(PDF).decode()})
+    asked = [dict(signer) for signer in signers or ({"email": CHIEF, "order": 1},)]
+    request = {"document": it.signature.document_url(made.uuid), "from_email": sender, "signers": asked}
+    await it.signature.create_request(request)
+    return await it.signature.document(made.uuid)
+
+
+def id_of(document: WireDocument) -> str:
+    """The id of the request that it becomes."""
+    return adopted_id(document.uuid) or ""
+
+
+async def given(it: Office, document: WireDocument) -> SignatureRequest:
+    """What the workflow of an adopted document was started with."""
+    handle = it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id(id_of(document)))
+    [first, *_] = (await handle.fetch_history()).events
+    started = first.workflow_execution_started_event_attributes
+    assert started.workflow_type.name == SIGNATURE_REQUEST
+    [request] = await it.temporal.data_converter.decode(list(started.input.payloads), [SignatureRequest])
+    return SignatureRequest.model_validate(request.model_dump())
+
+
+def of_service(it: Office) -> CoreSignatureService:
+    """What the workflow asks of Core Signature."""
+    assert it.adoption
+    return CoreSignatureService(it.signature, it.adoption.directory, it.store)
+
+
+async def test_a_document_that_was_sent_by_hand_is_a_request_from_the_next_sweep_on(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        guest = {"email": GUEST, "full_name": "Gast\u202e Eins", "order": 2, "language": "de", "approve_only": True}
+        document = await sent_by_hand(it, {"email": CHIEF.upper(), "order": 1}, guest, external_id="PO 7/2026")
+        swept = await it.sweeps()
+        assert (swept.adopted, swept.adoptions, swept.unnamed) == ((id_of(document),), 1, 0)
+        assert id_of(document) in swept.details
+        started = await given(it, document)
+        brief = started.brief
+        assert (brief.title, brief.kind, brief.requester) == ("Lease", "contract", "legal-desk")
+        assert [(one.person, one.order, one.role) for one in brief.people] == [
+            ("chief-executive", 1, Role.SIGN),
+            ("signer-2", 2, Role.APPROVE),
+        ]
+        assert it.adoption
+        await it.store.choose_signers(Home.of_request(brief.id), started.fingerprint)
+        stranger = await it.adoption.directory.person("signer-2", brief.workflow_id)
+        assert (stranger.name, stranger.locale, stranger.zone) == ("Gast Eins", "de", "Europe/Amsterdam")
+        [page] = [await signing_page(it.signature, brief.id, "chief-executive", await Asked(it.store).of(brief.id))]
+        assert (page.state, page.document) == (SigningState.BY_MAIL, "Lease")
+
+
+async def test_the_request_takes_its_document_over_and_makes_none(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it)
+        await it.sweeps()
+        started, service = await given(it, document), of_service(it)
+        environment = ActivityEnvironment()
+        order = CreateOrder(brief=started.brief, now=it.now, fingerprint=started.fingerprint)
+        made = len(it.sandbox.world.memory.documents)
+        seen = await environment.run(service.create, order)
+        assert (seen.document, seen.status) == (document.uuid, Status.SENT)
+        observation = Observation(roster=started.brief.roster, document=document.uuid)
+        assert (await environment.run(service.observe, observation)).signers[0].state is SignerState.WAITING
+        cancelled = await environment.run(service.cancel, CancelOrder(subject=started.brief.subject, document=None))
+        assert cancelled and cancelled.status is Status.CANCELLED
+        assert len(it.sandbox.world.memory.documents) == made
+        assert it.sandbox.world.memory.documents.get(document.uuid).external_id is None  # type: ignore[union-attr]
+
+
+async def test_a_document_that_is_gone_before_it_was_taken_over_is_not_made_again(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it)
+        await it.sweeps()
+        started = await given(it, document)
+        await it.signature.delete_document(document.uuid)
+        order = CreateOrder(brief=started.brief, now=it.now, fingerprint=started.fingerprint)
+        with pytest.raises(Exception, match="adopted is not there any more"):
+            await ActivityEnvironment().run(of_service(it).create, order)
+        assert len(it.sandbox.world.memory.documents) == 0
+
+
+async def test_two_sweeps_adopt_it_once_and_its_events_are_told_to_what_it_became(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it, external_id="PO-7")
+        assert (await it.sweeps()).adoptions == 1
+        await it.store.replace_sweep_mark(b"lost")
+        again = await it.sweeps()  # Visibility lags: it does not know the request yet.
+        assert again.adopted == (id_of(document),)
+        await it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id(id_of(document))).terminate()
+        await it.store.replace_sweep_mark(b"lost")
+        assert (await it.sweeps()).adoptions == 0  # An operator broke it off.
+
+
+async def test_what_happens_to_it_later_is_told_under_the_id_of_the_request(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it, external_id="PO-7")
+        await it.begins(id_of(document))
+        it.now = datetime.now(UTC) + MINUTE
+        it.happens("PO-7", "signed", document=document.uuid)
+        swept = await it.sweeps()
+        assert ([one.request for one in swept.mended], swept.adoptions) == ([id_of(document)], 0)
+        assert await it.heard(id_of(document)) == ["signed"]
+
+
+async def test_what_is_ours_was_ended_or_was_sent_by_others_is_left_alone(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        await it.store.claim(Home.of_request("ours-long-ago"))
+        await sent_by_hand(it, external_id="ours-long-ago")
+        await sent_by_hand(it, sender="somebody@else.test")
+        ended = await sent_by_hand(it)
+        assert ended.request
+        await it.signature.cancel(ended.request.uuid)
+        it.known.status["closed"] = Status.SIGNED
+        await sent_by_hand(it, external_id="closed")
+        swept = await it.sweeps()
+        assert (swept.adoptions, swept.refusals, swept.waiting, swept.over) == (0, 0, 0, True)
+        looked = calls(it.sandbox, "/documents/", "GET")
+        assert (await it.sweeps()).adoptions == 0
+        assert calls(it.sandbox, "/documents/", "GET") == looked, "nothing is looked at again"
+
+
+async def test_what_cannot_be_adopted_is_said_once_and_again_when_something_happens_to_it(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it)
+        (tmp_path / "policies.yaml").write_text("kinds:\n  other: {window: 10d}\n")
+        swept = await it.sweeps()
+        [refused] = swept.not_adopted
+        assert (refused.document, swept.refusals) == (document.uuid, 1)
+        assert "contract" in refused.why and refused.why in swept.details
+        assert (await it.sweeps()).refusals == 0
+        (tmp_path / "policies.yaml").write_text(POLICIES)
+        it.now = datetime.now(UTC) + MINUTE
+        it.happens(None, "viewed", document=document.uuid)
+        assert (await it.sweeps()).adopted == (id_of(document),)
+
+
+@pytest.mark.parametrize("faulty", ["people.yaml", "policies.yaml"])
+async def test_a_faulty_file_of_ours_has_it_wait(faulty: str, tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        await sent_by_hand(it)
+        right = (tmp_path / faulty).read_text()
+        (tmp_path / faulty).write_text("kinds: [")
+        assert ((await it.sweeps()).adoptions, (await it.sweeps()).waiting) == (0, 1)
+        (tmp_path / faulty).write_text(right)
+        swept = await it.sweeps()
+        assert (swept.adoptions, swept.waiting) == (1, 0)
+
+
+async def test_one_that_core_signature_does_not_show_waits_and_holds_up_no_other(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        stuck = await sent_by_hand(it)
+        fine = await sent_by_hand(it, name="Another")
+        it.sandbox.world.faults.arm(Fault(fault=FaultKind.UNAVAILABLE, path=f"*/documents/{stuck.uuid}/", times=None))
+        swept = await it.sweeps()
+        assert (swept.adopted, swept.waiting) == ((id_of(fine),), 1)
+
+
+async def test_ten_times_as_many_as_a_part_looks_at_are_adopted_part_by_part() -> None:
+    met = Strangers().met({f"{number}": datetime.now(UTC) for number in range(10 * WAITING_AT_MOST)})
+    assert len(met.waiting) == WAITING_AT_MOST
+    assert ADOPTED_AT_MOST * 20 == WAITING_AT_MOST
+    first = next(iter(met.waiting))
+    assert list(met.postpone(first).waiting)[-1] == first
+    judged = met.judge(first)
+    assert first not in judged.met({first: judged.judged[first]}).waiting
+
+
+async def test_without_the_setting_nothing_changes(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        await sent_by_hand(it)
+        it.adoption, looked = None, calls(it.sandbox, "/documents/", "GET")
+        swept = await it.sweeps()
+        assert (swept.adoptions, swept.waiting, calls(it.sandbox, "/documents/", "GET")) == (0, 0, looked)
+        assert swept.unnamed > 0
+
+
+async def test_a_file_cannot_have_the_id_of_an_adopted_document(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        assert it.adoption
+        id = id_of(await sent_by_hand(it))
+        document = {"template": "https://core.test/t/", "name": "Lease"}
+        asked = {"kind": "contract", "requester": "legal-desk", "signers": [{"person": "chief-executive"}]}
+        text = FileText("again.yaml", tmp_path, json.dumps({"id": id, "document": document, **asked}))
+        catalogue = Catalogue.read(tmp_path / "policies.yaml")
+        with pytest.raises(FileFaults, match="was sent at Core Signature by hand and is followed up from there"):
+            await prepare(text, catalogue=catalogue, directory=it.adoption.directory, now=it.now)
