@@ -7,7 +7,6 @@ One that became faulty keeps the last good state, and `warning` says so.
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
@@ -16,9 +15,10 @@ import structlog
 from pydantic import ValidationError
 
 from activities import people_index
+from activities.devices import Devices, KnownDevice
 from activities.files.reading import FileFaults, bytes_of
 from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex, Place
-from activities.person import Burial, Device, Person, Platform, SignersFile, stands_in_full
+from activities.person import Device, Person, Platform, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
 from activities.store import Home, Store, StoreFailure, device_hash
 
@@ -91,6 +91,10 @@ class Directory(Protocol):
         """The person's devices that are not known to be dead."""
         ...
 
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
+        """All of them, also those that are given up."""
+        ...
+
     async def bury(self, person: Person, device: Device, reason: str) -> None:
         """Do not give this device out until it is registered again: the push service no longer knows it."""
         ...
@@ -101,6 +105,10 @@ class Company(Directory, Protocol):
 
     async def places(self, ids: Iterable[str]) -> Mapping[str, Place]:
         """Where these people stand; those whom the directory does not have are left out."""
+        ...
+
+    async def registered(self) -> frozenset[str]:
+        """The ids of those for whom an app ever registered a device: many can be asked for at once."""
         ...
 
     async def up_to_date(self) -> None:
@@ -114,6 +122,7 @@ class FileDirectory:
     def __init__(self, file: Path, store: Store) -> None:
         self._file = file
         self._store = store
+        self._devices = Devices(store)
         self._index: PeopleIndex | None = None
         self._version: _Version = None
         self._reading: asyncio.Task[None] | None = None
@@ -153,6 +162,13 @@ class FileDirectory:
         entries = (await self._current()).entries
         return {id: Place.of(entries[id]) for id in ids if id in entries}
 
+    async def registered(self) -> frozenset[str]:
+        """See `Company`."""
+        try:
+            return await self._store.people_with_devices()
+        except StoreFailure as failure:
+            raise DirectoryFailure(str(failure)) from failure
+
     async def up_to_date(self) -> None:
         """See `Company`; look-ups do not wait so long."""
         await self._current()
@@ -177,23 +193,21 @@ class FileDirectory:
 
     async def devices(self, person: Person) -> tuple[Device, ...]:
         """See `Directory`."""
+        return tuple(one.device for one in await self.known_devices(person) if one.gone is None)
+
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
+        """See `Directory`."""
         try:
-            dead = await asyncio.gather(*(self._is_dead(person, device) for device in person.devices))
+            return await self._devices.known(person)
         except StoreFailure as failure:
             raise DirectoryFailure(str(failure)) from failure
-        return tuple(device for device, gone in zip(person.devices, dead, strict=True) if not gone)
 
     async def bury(self, person: Person, device: Device, reason: str) -> None:
         """See `Directory`; kept in the store, so that it outlives this process."""
-        burial = Burial(at=datetime.now(UTC), reason=reason, of=device.registered)
         try:
-            await self._store.bury(person.id, device_hash(device.token), burial.model_dump_json().encode())
+            await self._devices.bury(person.id, device, reason)
         except StoreFailure as failure:
             raise DirectoryFailure(str(failure)) from failure
-
-    async def _is_dead(self, person: Person, device: Device) -> bool:
-        content = await self._store.burial(person.id, device_hash(device.token))
-        return content is not None and Burial.model_validate_json(content).holds(device)
 
     async def _inline(self, id: str, beside: str | None) -> Person:
         if beside is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from activities.calendars.wall_clock import start_of_day
 from activities.calendars.working_time import clock_hours, weekdays
@@ -61,30 +61,57 @@ class Platform(StrEnum):
 _Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_on_every_clock)]
 
 
-class Device(FileModel):
-    """Where a push can be sent; the token is as good as an address and is never shown."""
+class AddressKind(StrEnum):
+    """What FCM calls the address of a device: apps are moving from registration tokens to installation ids."""
 
-    token: DeviceToken = Field(repr=False)
+    TOKEN = "token"  # noqa: S105  a word, no secret
+    FID = "fid"
+
+
+UNSEEN_FOR: Final = timedelta(days=30)
+"""A device whose app was not seen for so long may be in a drawer: it is sent to, and somebody is told besides."""
+
+
+class Device(FileModel):
+    """Where a push can be sent; its address is a secret and is never shown."""
+
+    token: DeviceToken | None = Field(default=None, repr=False)
+    fid: DeviceToken | None = Field(default=None, repr=False)
     platform: Platform
     registered_at: _Moment | None = None
     """When the app last registered it; later than what a burial knew of, it lives again."""
+    seen_at: _Moment | None = None
+    """When the app was last seen on it, where anybody knows."""
+
+    @property
+    def kind(self) -> AddressKind:
+        """What its address is."""
+        return AddressKind.TOKEN if self.token is not None else AddressKind.FID
+
+    @property
+    def value(self) -> str:
+        """Its address."""
+        return self.token or self.fid or ""
 
     @property
     def registered(self) -> datetime | None:
         """The instant it was last registered; a bare date begins in UTC."""
         return _begin(self.registered_at, _UTC) if self.registered_at else None
 
+    @property
+    def seen(self) -> datetime | None:
+        """The instant the app was last seen on it; a bare date begins in UTC."""
+        return _begin(self.seen_at, _UTC) if self.seen_at else None
 
-class Burial(BaseModel):
-    """Why and when a device was given up, and which registration of it."""
+    def unseen(self, now: datetime) -> bool:
+        """Whether nobody can rely on it: its app was not seen for long. What says nothing of that is relied on."""
+        return self.seen is not None and now - self.seen >= UNSEEN_FOR
 
-    at: AwareDatetime
-    reason: str
-    of: AwareDatetime | None = None
-
-    def holds(self, device: Device) -> bool:
-        """Whether the device was not registered again since; without a date nobody knows better."""
-        return device.registered is None or device.registered <= (self.of or self.at)
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if (self.token is None) is (self.fid is None):
+            raise ValueError("needs exactly one of token, fid")
+        return self
 
 
 class Absence(FileModel):
@@ -239,7 +266,7 @@ class Person(Reachable):
     @classmethod
     def _nobody_elses(cls, devices: tuple[Device, ...], info: ValidationInfo) -> tuple[Device, ...]:
         if isinstance(known := info.context, PeopleKnown):
-            tokens = [device.token for device in devices]
+            tokens = [device.value for device in devices]
             if len(set(tokens)) < len(tokens) or known.tokens_seen & set(tokens):
                 raise ValueError("has a device token that is in this file twice")
             known.tokens_seen.update(tokens)

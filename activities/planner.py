@@ -120,7 +120,9 @@ class PolicyPlanner(Planner, StandIns):
 
     async def _mailed_along(self, planning: Planning, person: Person, others: list[Person]) -> Others:
         """Whom every nudge of this signer reaches as well, because no phone takes it."""
-        if planning.policy.urgent or not others or await self._directory.devices(person):
+        if planning.policy.urgent or not others:
+            return NOBODY
+        if any(not device.unseen(planning.now) for device in await self._directory.devices(person)):
             return NOBODY
         return Others.of(others, planning.policy)
 

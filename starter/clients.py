@@ -8,6 +8,7 @@ from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig, Dialect, NameStyle
+from activities.devices import KnownDevice
 from activities.downstream import Downstream, DownstreamConfig
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
@@ -36,6 +37,10 @@ class _WithoutDevices(FileDirectory):
     """The directory while nothing can be sent to the devices in it."""
 
     async def devices(self, person: Person) -> tuple[Device, ...]:
+        """None."""
+        return ()
+
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         """None."""
         return ()
 

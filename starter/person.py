@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
+from activities.devices import KnownDevice
 from activities.people import Directory, Person, device_hash
 from starter import lookup
 from starter.context import Context
@@ -30,9 +31,34 @@ class DeviceLine(Model):
     """A device; `device` is the hash that stands in the ledger, too."""
 
     device: str
+    kind: str
+    """`token` or `fid`: what the push service calls its address."""
     platform: str
+    registered_at: AwareDatetime | None
+    seen_at: AwareDatetime | None
     reachable: bool
     """The push service still knows it, as far as was heard."""
+    unseen: bool
+    """Its app was not seen for so long that nobody can rely on it: it is sent to, and mail goes out besides."""
+    gone: str | None
+    """Why it is given up."""
+    gone_at: AwareDatetime | None
+
+    @classmethod
+    def of(cls, known: KnownDevice, now: datetime) -> "DeviceLine":
+        """The line of a device."""
+        one = known.device
+        return cls(
+            device=device_hash(one.value),
+            kind=one.kind,
+            platform=one.platform,
+            registered_at=one.registered,
+            seen_at=one.seen,
+            reachable=known.gone is None,
+            unseen=one.unseen(now),
+            gone=known.gone,
+            gone_at=known.gone_at,
+        )
 
 
 class AbsenceLine(Model):
@@ -78,7 +104,6 @@ async def person_show(context: Context, directory: Directory, id: str, *, now: d
     """All of it; `UnknownPerson` for nobody of the directory. Notices need a worker, the rest does not."""
     now = now or datetime.now(UTC)
     person = await directory.person(id)
-    living = {device_hash(device.token) for device in await directory.devices(person)}
     found = await pages.page(context, Wanted(person=id), size=WAITING_AT_MOST, now=now)
     asked = await asyncio.gather(*(_shown(context, line.id) for line in found.lines))
     return PersonShow(
@@ -92,11 +117,7 @@ async def person_show(context: Context, directory: Directory, id: str, *, now: d
         delegate=person.delegate,
         groups=person.groups,
         absences=tuple(_absences(person, now)),
-        devices=tuple(
-            DeviceLine(device=hashed, platform=one.platform, reachable=hashed in living)
-            for one in person.devices
-            for hashed in [device_hash(one.token)]
-        ),
+        devices=tuple(DeviceLine.of(one, now) for one in await directory.known_devices(person)),
         waiting=found.lines,
         waiting_in_all=found.total,
         notices=_notices(id, asked),

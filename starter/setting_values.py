@@ -23,6 +23,7 @@ SOURCE: Final = re.compile(r"[a-z0-9_]{1,20}")
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 SIGNING_KEY: Final = "whsec_"
+KEY_CHARACTERS_AT_LEAST: Final = 16
 """What keys of Standard Webhooks begin with."""
 _LINK_SECRET_BYTES: Final = 32
 COMPANY_AT_MOST: Final = 60
@@ -185,9 +186,16 @@ def _hook_secrets(value: object) -> object:
     if not all(SOURCE.fullmatch(source) for source in secrets):
         raise wrong("must name each source with at most 20 of a-z, 0-9 and '_'")
     texts = [one.get_secret_value() for each in secrets.values() for one in each]
-    if not all(_is_signing_key(SecretStr(one)) if one.startswith(SIGNING_KEY) else len(one) >= 16 for one in texts):
+    least = KEY_CHARACTERS_AT_LEAST
+    if not all(_is_signing_key(SecretStr(one)) if one.startswith(SIGNING_KEY) else len(one) >= least for one in texts):
         raise wrong("must be source=secret pairs, each whsec_… (24 to 64 random bytes) or at least 16 characters")
     return secrets
+
+
+def _long_enough(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not all(len(key.get_secret_value()) >= KEY_CHARACTERS_AT_LEAST for key in keys):
+        raise wrong(f"must be keys of at least {KEY_CHARACTERS_AT_LEAST} characters, comma-separated")
+    return keys
 
 
 def _payload_keys(value: object) -> object:
@@ -212,6 +220,7 @@ Networks = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_
 HeaderName = Annotated[str, AfterValidator(_header)]
 Listen = Annotated[Bind, BeforeValidator(_bind)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas)]
+DevicesKeys = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas), AfterValidator(_long_enough)]
 Segment = Annotated[SecretStr, AfterValidator(_segment)]
 LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
 HandoffSecrets = Annotated[Mapping[str, tuple[SecretStr, ...]], BeforeValidator(_handoff_secrets)]

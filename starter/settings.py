@@ -32,6 +32,7 @@ from starter.setting_groups import (
 )
 from starter.setting_values import (
     Address,
+    DevicesKeys,
     HeaderName,
     LinkSecret,
     Name,
@@ -44,7 +45,6 @@ RESERVED: Final = frozenset(
     {
         "SIGNATURE_DOWNLOAD_HOSTS",
         "SIGNATURE_LINK_TTL",
-        "DEVICES_KEYS",
         "EVIDENCE_KEY_FILE",
     }
 )
@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     )
     adopt_kind: str = Field("", description="Kind of the catalogue that such documents are of")
     adopt_requester: str = Field("", description="Person who is their requester here")
+    devices_keys: DevicesKeys = Field(
+        (), description="Bearer keys with which your app's back end registers devices, comma-separated for rotation"
+    )
     mra_url: Address = Field("", description="Host of OpenText cloud messaging: mail and SMS to whom no push reaches")
     mra_user: str = Field("", description="User of cloud messaging")
     mra_password: SecretStr = Field(UNSET, description="Password of cloud messaging")

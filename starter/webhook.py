@@ -21,6 +21,7 @@ from temporalio.common import MetricMeter
 
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
+from activities.devices import Devices
 from activities.http.pacing import Pacer
 from activities.store import Store
 from starter import clients, needs, pace, telemetry, temporal, wishes
@@ -29,6 +30,7 @@ from starter.callback.receiver import HEADERS, Receiver, Tally
 from starter.callback.signals import SignalPort, TemporalSignals
 from starter.context import Context
 from starter.desk.desk import desk_of
+from starter.devices import DeviceDesk
 from starter.hooks.receiver import Hooks, Source, Starting
 from starter.journeys import Journeys
 from starter.page.brand import Brand
@@ -107,7 +109,8 @@ def routes_of(
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
     desk = desk_of(settings, Context(client, store), people, guard, send, brand=brand)
     hooks = Hooks(Source.all_of(settings), Starting(settings, client, store, people), Tally(meter, "hook"))
-    ours = (pages, journeys, brand, desk, hooks)
+    devices = DeviceDesk(settings.devices_keys, Devices(store), people, Tally(meter, "devices"))
+    ours = (pages, journeys, brand, desk, hooks, devices)
     return [*receiver_routes(receiver, signals), *(route for one in ours for route in one.routes())]
 
 

@@ -64,7 +64,9 @@ def absence(example: Plain) -> Plain:
 
 
 def device(example: Plain) -> Plain:
-    return person({"devices": [parse(PEOPLE).value["people"][1]["devices"][0] | example]})
+    before = parse(PEOPLE).value["people"][1]["devices"][0]
+    kept = {key: value for key, value in before.items() if key != "token" or "fid" not in example}
+    return person({"devices": [kept | example]})
 
 
 def kind(example: Plain) -> Plain:

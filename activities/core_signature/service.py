@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from activities.core_signature import orders, reading
@@ -196,7 +197,8 @@ class CoreSignatureService(SignatureService):
 
     async def _reachable(self, people: Mapping[str, Person]) -> frozenset[str]:
         devices = {id: await self._directory.devices(person) for id, person in people.items()}
-        return frozenset(id for id, living in devices.items() if living)
+        now = datetime.now(UTC)
+        return frozenset(id for id, living in devices.items() if any(not one.unseen(now) for one in living))
 
 
 def _is_unasked(document: WireDocument) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from activities.http.calling import Service, ServiceFailure
+from activities.person import AddressKind
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.message import LIFETIME, Message, fitted, wire_size
 
@@ -33,16 +34,16 @@ class AppWorks:
         self._app_key = app_key
         self._clock = clock
 
-    async def send(self, token: str, message: Message) -> Sent:
-        """Send to the devices of the user `token`."""
+    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Sent:
+        """Send to the devices of the user `address`, of whatever kind: they are the gateway's to know."""
         key = self._app_key.get_secret_value()
         try:
             answer = await self._service.call(
                 "POST",
                 self._path,
-                json=request_body(token, message, self._app, int(self._clock())),
+                json=request_body(address, message, self._app, int(self._clock())),
                 headers={"otagAppKey": key},
-                private=(token, key),
+                private=(address, key),
             )
             answer.refuse_page()
         except ServiceFailure as failure:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from activities.failures import verdict
 from activities.http.calling import Cause, ServiceFailure
+from activities.person import AddressKind
 from activities.push.message import Message
 from workflows.model.subject import Code
 
@@ -58,8 +59,8 @@ class Sent:
 class PushDialect(Protocol):
     """A push service's HTTP; knows nothing of Temporal, persons or devices beyond the address."""
 
-    async def send(self, token: str, message: Message) -> Sent:
-        """Send `message` to the device `token`; never raises for an answer, nor for its absence."""
+    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Sent:
+        """Send `message` to one device; never raises for an answer, nor for its absence."""
         ...
 
     async def check(self) -> None:

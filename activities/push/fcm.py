@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from activities.http.calling import Service, ServiceFailure
+from activities.person import AddressKind
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.message import LIFETIME, Message, fitted, wire_size
 
@@ -22,10 +23,11 @@ class Fcm:
         self._service = service
         self._path = send_path.replace("{project}", project)
 
-    async def send(self, token: str, message: Message) -> Sent:
-        """Send to the registration token of one device."""
+    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Sent:
+        """Send to the registration token, or the installation id, of one device."""
+        body = request_body(address, message, kind)
         try:
-            answer = await self._service.call("POST", self._path, json=request_body(token, message), private=(token,))
+            answer = await self._service.call("POST", self._path, json=body, private=(address,))
             answer.refuse_page()
         except ServiceFailure as failure:
             return _fate(failure)
@@ -45,14 +47,15 @@ class Fcm:
         await self._service.aclose()
 
 
-def request_body(token: str, message: Message) -> Json:
+def request_body(address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Json:
     """The body of one send, at most `LIMIT` bytes."""
-    small = fitted(message, lambda candidate: wire_size(_message(token, candidate)), LIMIT)
-    return {"validate_only": False, "message": _message(token, small)}
+    to = {kind.value: address}
+    small = fitted(message, lambda candidate: wire_size(_message(to, candidate)), LIMIT)
+    return {"validate_only": False, "message": _message(to, small)}
 
 
-def _message(token: str, message: Message) -> Json:
-    addressed = {"token": token, "data": message.data}
+def _message(to: Json, message: Message) -> Json:
+    addressed = {**to, "data": message.data}
     if message.withdrawal:
         return {**addressed, **_silent(message)}
     return {**addressed, "notification": {"title": message.title, "body": message.body}, **_visible(message)}

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -30,16 +31,20 @@ class Phones:
         self._foreign: set[str] = set()
         self._places = Places()
 
-    def has_one(self, person: Person) -> bool:
-        """Whether somebody has a phone that a push may reach, without looking which of them are dead."""
-        return self._dialect is not None and bool(person.devices)
+    async def had_one(self, person: Person) -> bool:
+        """Whether somebody ever had a phone for pushes; by the people file alone while the store is away."""
+        if self._dialect is None:
+            return False
+        with suppress(DirectoryFailure):
+            return bool(await self._directory.known_devices(person))
+        return bool(person.devices)
 
     async def living(self, person: Person, only: Collection[str] | None = None) -> list[Device]:
         """The person's living devices, of the hashes `only` if given; raises `DirectoryFailure`."""
         if self._dialect is None:
             return []
         living = await self._directory.devices(person)
-        return [device for device in living if only is None or device_hash(device.token) in only]
+        return [device for device in living if only is None or device_hash(device.value) in only]
 
     async def send(self, person: Person, devices: Sequence[Device], message: Message) -> Messages:
         """Send to all of these `devices` of a person at once."""
@@ -49,13 +54,13 @@ class Phones:
 
     async def _send(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> tuple[str, Sent]:
         sent = await self._places.one(lambda: self._sent(dialect, person, to, message))
-        return device_hash(to.token), sent
+        return device_hash(to.value), sent
 
     async def _sent(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> Sent:
-        device = device_hash(to.token)
+        device = device_hash(to.value)
         if wait := self._limiter.seconds_to_wait(device):
             return too_soon(wait)
-        sent = self._judged(device, await dialect.send(to.token, message))
+        sent = self._judged(device, await dialect.send(to.value, message, to.kind))
         if sent.failure:
             level = logging.ERROR if sent.fate in (Fate.OTHER_SENDER, Fate.MISMATCH) else logging.WARNING
             activity.logger.log(level, "push to device %s: %s, %s", device, sent.fate, sent.failure)
@@ -79,4 +84,4 @@ class Phones:
             await self._directory.bury(person, device, reason)
         except DirectoryFailure as failure:
             # The other devices have their message by now; this one will be found dead again next time.
-            activity.logger.warning("device %s is dead but was not marked: %s", device_hash(device.token), failure)
+            activity.logger.warning("device %s is dead but was not marked: %s", device_hash(device.value), failure)

@@ -101,11 +101,6 @@ class Told:
         return Told(notice, outcome=Outcome.ACCEPTED, why=Reason.WITH_OTHERS, channel=Channel.MAIL)
 
     @property
-    def no_device_left(self) -> bool:
-        """Whether none of the messages was taken or might yet be."""
-        return all(sent.fate.hopeless for _, sent in self.messages)
-
-    @property
     def line(self) -> Delivered:
         """The line of the reminder ledger."""
         outcome, why = (self.outcome, self.why) if self.outcome else self._from_messages()

@@ -1,9 +1,10 @@
 """Notices to people: re-read, look up, send to every device, fall back to mail and text (docs/follow-up.md)."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from activities.failures import failing_as_application_errors, passing_failure
@@ -56,6 +57,8 @@ class Ready:
     message: Message
     fallback: Fallback
     urgent: bool
+    again: Collection[str] = ()
+    """The devices and addresses that an earlier call left open, if this is for them alone."""
     place: Place | None = None
 
 
@@ -162,10 +165,15 @@ class Notices(PushService):
             words = {"text": await self._text(delivery, notice), "serial": await self._serial(delivery, notice)}
             at_rest = delivery.now is not None and not OpenHours.working(person).open_at(delivery.now)
             message = compose(delivery, notice, Reader.of(person), self._links, self._company, **words, at_rest=at_rest)
-            return Ready(notice, person, devices, message, fallback, delivery.subject.urgent)
+            urgent, again = delivery.subject.urgent, delivery.devices or ()
+            return Ready(notice, person, devices, message, fallback, urgent, again)
         if delivery.devices is not None:
             return None
-        return replace(told, mail=_mail_for(person)) if fallback is Fallback.CORE else told
+        return replace(told, mail=await self._mail_for(person)) if fallback is Fallback.CORE else told
+
+    async def _mail_for(self, person: Person) -> Mail:
+        """How Core Signature's mail reaches a signer who has no living device."""
+        return Mail.UNSURE if person.devices or await self._phones.had_one(person) else Mail.BY_ITSELF
 
     async def _serial(self, delivery: Delivery, notice: Notice) -> str:
         """What their link must have in it: that of an onboarding can be made anew."""
@@ -214,16 +222,24 @@ class Notices(PushService):
         if not ready.devices:
             return await self._write(ready, Told(ready.notice))
         told = Told(ready.notice, await self._phones.send(ready.person, ready.devices, ready.message))
-        if ready.fallback is Fallback.NOBODY or not told.no_device_left:
+        if ready.fallback is Fallback.NOBODY or not self._is_to_be_written_to(ready, told):
             return told
         try:
             others = await self._phones.living(ready.person)
         except DirectoryFailure as failure:
             return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
         tried = {device for device, _ in told.messages}
-        if any(device_hash(device.token) not in tried for device in others):
+        if any(device_hash(device.value) not in tried and not device.unseen(_now()) for device in others):
             return told
         return replace(told, mail=Mail.UNSURE) if ready.fallback is Fallback.CORE else await self._write(ready, told)
+
+    def _is_to_be_written_to(self, ready: "Ready", told: Told) -> bool:
+        """Whether no device that can be relied on took it, or may yet: one in a drawer takes whatever is sent to it."""
+        in_use = {device_hash(device.value) for device in ready.devices if not device.unseen(_now())}
+        if ready.again and not in_use:
+            # They were written to when it was sent first, so that only a letter that was left open is sent again.
+            return self._letters.may_reach(ready.person, ready.again)
+        return all(sent.fate.hopeless for device, sent in told.messages if device in in_use)
 
     async def _write(self, ready: "Ready", told: Told) -> Told:
         """Told by cloud messaging as well, if there is such a channel: an address is like one more phone."""
@@ -243,13 +259,18 @@ class Notices(PushService):
             failure = refused
         mailed = [one.mailed(failure if one in asked else None) if one.mail else one for one in told]
         request, phones = delivery.subject.id, self._phones
-        return mailed + [asked[0].along(request, one.id, has_phone=phones.has_one(one)) for one in along]
+        return mailed + [asked[0].along(request, one.id, has_phone=await phones.had_one(one)) for one in along]
 
     async def _mail_signers(self, delivery: Delivery, asked: Sequence[Told]) -> tuple[Person, ...]:
         persons = [one.notice.person for one in asked]
         if delivery.document and any(one.notice.stage != Stage.READY for one in asked):
             return await self._mail.again(delivery, delivery.document, persons)
         return await self._mail.first(delivery, persons) if asked else ()
+
+
+def _now() -> datetime:
+    """By the clock that devices are seen by: that of a request may be moved."""
+    return datetime.now(UTC)
 
 
 def _is_away(person: Person, delivery: Delivery, notice: Notice) -> bool:
@@ -262,11 +283,6 @@ def _is_away(person: Person, delivery: Delivery, notice: Notice) -> bool:
 def _in_order(told: Sequence[Told], notices: Sequence[Notice]) -> list[Told]:
     place = {notice.key: number for number, notice in enumerate(notices)}
     return sorted(told, key=lambda one: place[one.notice.key])
-
-
-def _mail_for(person: Person) -> Mail:
-    """How Core Signature's mail reaches a signer who has no living device."""
-    return Mail.UNSURE if person.devices else Mail.BY_ITSELF
 
 
 def _mailed_by_itself(told: Told) -> bool:

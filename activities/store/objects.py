@@ -90,14 +90,19 @@ class Objects:
         """Write an object over whatever was there."""
         await self._in_thread(self._replace_now, name, content)
 
-    async def remove(self, name: str) -> None:
-        """Remove an object if there is one; in a store that forbids it, it stays."""
+    async def remove(self, name: str) -> bool:
+        """Remove an object if there is one; whether it is gone: in a store that forbids it, it stays."""
         with contextlib.suppress(StoreFailure):
             await self._in_thread(self._remove_now, name)
+        return await self.size(name) is None
 
     async def names(self, folder: str) -> tuple[str, ...]:
         """The names of the objects right in a folder, without it and in no order; none when there is no such folder."""
-        return await self._in_thread(self._names_now, folder)
+        return await self._in_thread(self._names_now, folder, "file")
+
+    async def folders(self, folder: str) -> tuple[str, ...]:
+        """The names of the folders right in a folder, as `names` has those of the objects."""
+        return await self._in_thread(self._names_now, folder, "directory")
 
     async def _check_once(self, name: str) -> None:
         try:
@@ -155,7 +160,7 @@ class Objects:
         except FileNotFoundError:
             return None
 
-    def _names_now(self, folder: str) -> tuple[str, ...]:
+    def _names_now(self, folder: str, kind: str) -> tuple[str, ...]:
         path = self._path(folder)
         # Another process may have written since this one listed the folder last.
         self._files.invalidate_cache(path)
@@ -163,7 +168,7 @@ class Objects:
             found = self._files.ls(path, detail=True)
         except FileNotFoundError:
             return ()
-        names = (PurePosixPath(each["name"]).name for each in found if each["type"] == "file")
+        names = (PurePosixPath(each["name"]).name for each in found if each["type"] == kind)
         return tuple(name for name in names if not name.startswith("."))
 
     def _replace_now(self, name: str, content: bytes) -> None:

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import Final
 
+from activities.store.devices import DeviceFolder
 from activities.store.document import StoredDocument
 from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict, TextDamaged
 from activities.store.home import Home
@@ -18,7 +19,6 @@ from activities.store.objects import Objects
 from activities.store.row import Row
 from activities.store.texts import KeptText, Reference
 
-_DEVICE_HASH_LENGTH: Final = 12
 _DEAD_HAND_OFFS: Final = "handoffs/dead"
 _SWEEP: Final = "sweeps/core-signature.json"
 _ASKED: Final = "asked-"
@@ -30,11 +30,6 @@ REMEMBERED_AT_MOST: Final = 100
 """Documents of which a process knows that the store has them whole: ten thousand starts have one between them."""
 _PIECE: Final = 1 << 18
 """Bytes of a document that are in memory while it is verified."""
-
-
-def device_hash(token: str) -> str:
-    """The short name of a device, by which ledgers and reports speak of it: 12 hex digits of SHA-256."""
-    return hashlib.sha256(token.encode()).hexdigest()[:_DEVICE_HASH_LENGTH]
 
 
 class Store:
@@ -255,13 +250,13 @@ class Store:
         found_name, _, content = (await self._objects.read("people.index") or b"").partition(b"\n")
         return content if found_name == name.encode() else None
 
-    async def bury(self, person: str, device: str, content: bytes) -> None:
-        """Keep why a device, by its short hash, is given up; a later burial takes the place of an earlier one."""
-        await self._objects.replace(_dead(person, device), content)
+    def devices(self, person: str) -> DeviceFolder:
+        """What apps registered for somebody, and which of all their devices are given up."""
+        return DeviceFolder(self._objects, person)
 
-    async def burial(self, person: str, device: str) -> bytes | None:
-        """Why a device was given up, None when it was not."""
-        return await self._objects.read(_dead(person, device))
+    async def people_with_devices(self) -> frozenset[str]:
+        """Those of whom anything is kept there; one listing for all of them."""
+        return frozenset(await self._objects.folders("devices"))
 
     async def use_once(self, day: date, name: str) -> bool:
         """Use up something that may be used once, ever; whether nobody had. By day, so that old ones can be dropped."""
@@ -298,7 +293,3 @@ def _text(home: Home, name: str) -> str:
 
 def _numbers(page: str) -> list[int]:
     return [int(number) for number in PurePosixPath(page).stem.split("-")]
-
-
-def _dead(person: str, device: str) -> str:
-    return f"devices/{person}/{device}.dead.json"

@@ -1,6 +1,6 @@
 """`countersign person show`: somebody of the directory, as follow-up sees them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -12,7 +12,7 @@ from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, patience
 from starter.context import opened
 from starter.needs import Need
-from starter.person import PersonShow, person_show
+from starter.person import DeviceLine, PersonShow, person_show
 from starter.startup import ready
 from starter.terminal import Facts, Instant, Rows, ZoneLine
 from workflows.follow_up.show import stamp
@@ -37,9 +37,7 @@ async def show(person: Annotated[str, Parameter(help="An id of the directory.")]
 
 def _told(found: PersonShow) -> Iterator[RenderableType]:
     yield _facts(found)
-    devices = Rows("device", "platform", "", whole=("device",))
-    for device in found.devices:
-        devices.add(device.device, device.platform, Text("" if device.reachable else "given up", "red"))
+    devices = device_rows(found.devices)
     yield from (Text(""), devices) if devices else (Text("\nNo device: nothing is pushed to them", "yellow"),)
     yield from (Text(""), tables.of_list(found.waiting)) if found.waiting else (Text("\nNothing waits for them"),)
     if more := found.waiting_in_all - len(found.waiting):
@@ -51,6 +49,21 @@ def _told(found: PersonShow) -> Iterator[RenderableType]:
         yield from (Text(""), notices)
     if not found.waiting:
         yield ZoneLine()
+
+
+def device_rows(devices: Iterable[DeviceLine]) -> Rows:
+    """A line for each device, with why nothing is sent to it."""
+    rows = Rows("device", "kind", "platform", "registered", "seen", "", whole=("device",))
+    for one in devices:
+        dates = [Instant(at) if at else "" for at in (one.registered_at, one.seen_at)]
+        rows.add(one.device, one.kind, one.platform, *dates, _how_it_is(one))
+    return rows
+
+
+def _how_it_is(one: DeviceLine) -> Text:
+    if one.gone is not None:
+        return Text(f"given up: {one.gone}", "red")
+    return Text("not seen for 30 days", "yellow") if one.unseen else Text("")
 
 
 def _facts(found: PersonShow) -> Facts:

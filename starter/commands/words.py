@@ -28,7 +28,7 @@ _OF_COUNTERSIGN: Final = {
     "completion": "completion:completion",
 }
 """Each as `module:function` of this room."""
-_OF_PEOPLE: Final = {"sign-out": "people:sign_out"}
+_OF_PEOPLE: Final = {"devices": "people:devices", "sign-out": "people:sign_out"}
 _OF_PERSON: Final = {"show": "person:show"}
 _OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel")
 _OF_REQUEST: Final = {

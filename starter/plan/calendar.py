@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime
 
 from activities.calendars.wall_clock import at_clock, in_words
+from activities.devices import KnownDevice
 from activities.files.fields import known_zone
 from activities.people import Device, Directory, UnknownPerson
 from activities.person import Person, SignersFile, stands_in_full
@@ -109,6 +110,10 @@ class PlannedDirectory:
     async def devices(self, person: Person) -> tuple[Device, ...]:
         """See `Directory`."""
         return await self._directory.devices(person)
+
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
+        """See `Directory`."""
+        return await self._directory.known_devices(person)
 
     async def bury(self, person: Person, device: Device, reason: str) -> None:
         """See `Directory`."""

@@ -134,11 +134,12 @@ class _Asked(NamedTuple):
     full: Reachable | None
 
     @classmethod
-    async def of(cls, row: Row, prepared: PreparedCampaign, directory: Company) -> Self:
+    async def of(cls, row: Row, prepared: PreparedCampaign, directory: Company, registered: frozenset[str]) -> Self:
         if full := prepared.rows.people.get(row.person):
             return cls(row, Person(id=row.person, **dict(full)), has_phone=False, full=full)
         person = await directory.person(row.person)
-        has_phone = bool(person.devices) and bool(await directory.devices(person))
+        may = bool(person.devices) or row.person in registered
+        has_phone = may and bool(await directory.devices(person))
         return cls(row, person, has_phone=has_phone, full=None)
 
     @property
@@ -162,7 +163,8 @@ class _Audience:
         group = campaign.source.group
         given = list(repeated(rows.of_group(await directory.group(group)))) if group else prepared.rows.rows
         frozen = await rows.placed(given, prepared.rows.people, directory)
-        asked = [await _Asked.of(row, prepared, directory) for row in frozen if not row.says]
+        registered = await directory.registered()
+        asked = [await _Asked.of(row, prepared, directory, registered) for row in frozen if not row.says]
         return cls(frozen, asked, opens_at, Course.begin(campaign, opens_at).closes_at or opens_at)
 
     @property

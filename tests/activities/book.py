@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from activities.devices import KnownDevice
 from activities.people import Device, DirectoryFailure, Platform, UnknownPerson
 from activities.person import Person
 from activities.planner import PolicyPlanner
@@ -38,6 +39,9 @@ class Book:
 
     async def devices(self, person: Person) -> tuple[Device, ...]:
         return person.devices
+
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
+        return tuple(KnownDevice(device) for device in person.devices)
 
     async def bury(self, person: Person, device: Device, reason: str) -> None:
         raise DirectoryFailure("a planner marks nobody's device")

@@ -60,6 +60,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "fast-forward",
         "init",
         *(f"onboard {word}" for word in OF_ONBOARD),
+        "people devices",
         "people sign-out",
         "person show",
         "reconcile",

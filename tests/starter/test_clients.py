@@ -152,4 +152,5 @@ async def test_the_store_of_the_directory_is_the_store_of_the_process(environmen
     person = await directory.person("legal-desk")
     await directory.bury(person, person.devices[0], "UNREGISTERED")
     assert await directory.devices(person) == ()
-    assert await store.burial("legal-desk", device_hash("legal-desk~1"))
+    [(_, dead)] = await store.devices("legal-desk").read([device_hash("legal-desk~1")])
+    assert dead

@@ -362,9 +362,8 @@ def test_every_name_of_the_contract_is_known_and_described() -> None:
 
 def test_a_reserved_name_that_is_set_is_warned_about_and_never_read() -> None:
     assert load(environment=ours(ACTOR="me")).idle == ()
-    unread = ours(SIGNATURE_LINK_TTL="1h", DEVICES_KEYS_FILE="/nowhere", EVIDENCE_KEY_FILE="/nowhere")
-    assert load(environment={**unread, "DEVICES_KEYS": "of somebody else"}).idle == (
-        "COUNTERSIGN_DEVICES_KEYS_FILE",
+    unread = ours(SIGNATURE_LINK_TTL="1h", EVIDENCE_KEY_FILE="/nowhere")
+    assert load(environment={**unread, "SIGNATURE_LINK_TTL": "of somebody else"}).idle == (
         "COUNTERSIGN_EVIDENCE_KEY_FILE",
         "COUNTERSIGN_SIGNATURE_LINK_TTL",
     )

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.push.errors import FcmRefused
-from deploy.sandbox.push.phones import Phones
+from deploy.sandbox.push.phones import Phones, address_of
 from deploy.sandbox.push.rules import validate
 from deploy.sandbox.push.schema import parsed
 from deploy.sandbox.tokens import TokenEndpoint, bearer
@@ -44,7 +44,7 @@ class Fcm:
             message = body.get("message", {})
             return JSONResponse({"name": self._deliver(message, request, only_check=body.get("validate_only", False))})
         except FcmRefused as refusal:
-            facts = {"token": message.get("token"), "status": refusal.status, "code": refusal.error_code}
+            facts = {"token": address_of(message), "status": refusal.status, "code": refusal.error_code}
             self._world.ledger.write(EntryType.PUSH_REFUSED, **facts)
             return JSONResponse(refusal.body(), refusal.status)
 
@@ -57,7 +57,7 @@ class Fcm:
 
     def _deliver(self, message: Json, request: Request, *, only_check: bool) -> str:
         validate(message)
-        person = self._phones.check(message["token"]) if "token" in message else "topic"
+        person = self._phones.check_message(message) or "topic"
         prefix = f"projects/{request.path_params['project']}/messages/"
         if only_check:
             return prefix + "fake_message_id"

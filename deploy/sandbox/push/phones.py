@@ -1,7 +1,8 @@
 """The devices of the sandbox: which tokens live, what reached them, what stands on their screens.
 
-A token is `<person>~<n>`. A newer message replaces the older one of the same key (Android's notification tag, APNs'
-collapse id, the web's Topic); a message of data alone with `action: withdraw` takes the notice off the screen.
+A token is `<person>~<n>`, an installation's id `<person>~fid<n>`. A newer message replaces the older one of the same
+key (Android's notification tag, APNs' collapse id, the web's Topic); a message of data alone with `action: withdraw`
+takes the notice off the screen.
 """
 
 import re
@@ -17,6 +18,7 @@ from deploy.sandbox.records import Device, Push
 from deploy.sandbox.settings import Clock
 
 TOKEN = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~\d+")
+INSTALLATION = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~fid\d+")
 WITHDRAW = "withdraw"
 
 Json = dict[str, Any]
@@ -41,9 +43,9 @@ class Phones:
         """Say what FCM is to think of a token."""
         self._memory.devices.save(Device(uuid=token, state=state))
 
-    def check(self, token: str) -> str:
+    def check(self, token: str, spelled: re.Pattern[str] = TOKEN) -> str:
         """The person of a living token; raises `FcmRefused` for any other."""
-        match = TOKEN.fullmatch(token)
+        match = spelled.fullmatch(token)
         device = self._memory.devices.get(token)
         state = device.state if device else DeviceState.VALID
         if match is None or state == DeviceState.UNREGISTERED:
@@ -51,6 +53,12 @@ class Phones:
         if state == DeviceState.OTHER_SENDER:
             raise FcmRefused(403, "SenderId mismatch", "SENDER_ID_MISMATCH")
         return match["person"]
+
+    def check_message(self, message: Json) -> str | None:
+        """The person of the living device that a message names, by its token or its installation; None for none."""
+        if "fid" in message:
+            return self.check(message["fid"], INSTALLATION)
+        return self.check(message["token"]) if "token" in message else None
 
     def receive(self, person: str, message: Json) -> Push:
         """Deliver an FCM message to the device it names."""
@@ -60,7 +68,7 @@ class Phones:
         push = Push(
             at=self._clock(),
             person=person,
-            token=message.get("token"),
+            token=address_of(message),
             key=self._key(message),
             title=shown.get("title") if shown else None,
             text=shown.get("body") if shown else None,
@@ -95,6 +103,12 @@ class Phones:
             self._memory.ledger.write(EntryType.VIOLATION, what=what, path="push")
         fallback: str | None = message.get("data", {}).get("key")
         return keys[0] if keys else fallback
+
+
+def address_of(message: Json) -> str | None:
+    """The device that a message names."""
+    address: str | None = message.get("token") or message.get("fid")
+    return address
 
 
 def is_visible(push: Push) -> bool:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from deploy.sandbox.push.errors import FcmRefused
 
-TARGETS = ("token", "topic", "condition")
+TARGETS = ("token", "fid", "topic", "condition")
 RESERVED_KEY = re.compile(r"from|message_type|(?:google|gcm).*")
 TTL = re.compile(r"(\d+)(?:\.\d{1,9})?s")
 TOPIC_NAME = re.compile(r"[A-Za-z0-9_.~%-]+")
@@ -28,7 +28,7 @@ def validate(message: Json) -> None:
 def _one_target(message: Json) -> None:
     given = [name for name in TARGETS if name in message]
     if len(given) != 1:
-        raise FcmRefused.invalid("message", "Exactly one of token, topic or condition is required.")
+        raise FcmRefused.invalid("message", "Exactly one of token, fid, topic or condition is required.")
     if not message[given[0]]:
         raise FcmRefused.invalid(f"message.{given[0]}", "The target must not be empty.")
     if "topic" in message and not TOPIC_NAME.fullmatch(message["topic"]):
@@ -80,7 +80,7 @@ def _webpush(message: Json) -> None:
 
 
 def _size(message: Json) -> None:
-    most = MOST_BYTES if "token" in message else MOST_BYTES_TO_TOPICS
+    most = MOST_BYTES if "token" in message or "fid" in message else MOST_BYTES_TO_TOPICS
     if payload_bytes(message) > most:
         # The real service gives no FCM code with this one.
         raise FcmRefused(400, f"Android message is too big: at most {most} bytes.")

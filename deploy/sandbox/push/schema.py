@@ -39,7 +39,7 @@ ANDROID_NOTIFICATION: Shape = {
     "light_settings": Kind.STRUCT,
 }
 MESSAGE: Shape = {
-    **_texts("name token topic condition"),
+    **_texts("name token fid topic condition"),
     "notification": NOTIFICATION,
     "data": Kind.MAP,
     "android": {

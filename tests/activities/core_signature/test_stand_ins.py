@@ -17,6 +17,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.stand_ins import StandIns
 from activities.core_signature.wire import WireRequest, WireSigner
+from activities.devices import KnownDevice
 from activities.people import FileDirectory, UnknownPerson
 from activities.person import Absence, Device, Person
 from activities.store import Store
@@ -244,6 +245,10 @@ class Office:
         return ()
 
     async def devices(self, person: Person) -> tuple[Device, ...]:
+        """No devices."""
+        return ()
+
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         """No devices."""
         return ()
 

@@ -13,6 +13,7 @@ from activities.core_signature.service import CoreSignatureService
 from activities.in_turn import Pace
 from activities.links import Links
 from activities.people import FileDirectory
+from activities.person import AddressKind
 from activities.push.dialect import Fate, Sent
 from activities.push.mail import SignerMail
 from activities.push.message import Message
@@ -44,7 +45,7 @@ class SlowPhones:
         self.sending = asyncio.Event()
         self.gate: asyncio.Event | None = None
 
-    async def send(self, token: str, message: Message) -> Sent:
+    async def send(self, token: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Sent:
         self.sent.append(token)
         self.busy += 1
         self.most, began = max(self.most, self.busy), self.now

@@ -1,7 +1,7 @@
 """People whom no phone reaches: who tells them, by which channel, and that no fault of it loses them."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.devices import Devices
 from activities.links import Links
 from activities.people import FileDirectory, device_hash
 from activities.person import Device, Platform, Reachable, SignersFile
@@ -22,7 +23,7 @@ from activities.push.service import Notices
 from activities.store import Home, Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
-from tests.activities.push.stage import delivery, entries, mark, notice, only, outcomes, pushes
+from tests.activities.push.stage import SEND, delivery, entries, mark, notice, only, outcomes, pushes
 from tests.activities.push.test_cloud_messaging import messaging
 from workflows.follow_up.deliveries import stragglers
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
@@ -225,7 +226,7 @@ async def test_a_fault_of_the_channel_loses_nobody_and_buries_nothing(
     sandbox.world.faults.clear()
     assert only(await reaching.deliver(delivery(one))).outcome is Outcome.ACCEPTED
     assert told(sandbox) == [("email", "requester@example.test")]
-    assert not await store.burial("requester", device_hash("requester/letters"))
+    assert await store.devices("requester").read([device_hash("requester/letters")]) == [(None, None)]
 
 
 async def test_of_several_the_one_whose_mail_failed_is_left_open_and_tried_again_alone(
@@ -277,3 +278,29 @@ async def test_ten_times_as_many_as_have_room_at_once_get_one_mail_each(
     report = await reaching.deliver(delivery(*(notice(one, "settled", OPEN) for one in crowd)))
     assert {line.outcome for line in report.delivered} == {Outcome.ACCEPTED}
     assert sorted(to for _, to in told(sandbox)) == [f"{one}@x.test" for one in crowd]
+
+
+@pytest.mark.parametrize(("days", "mailed"), [(29, []), (30, [("email", "deputy@example.test")])])
+async def test_a_phone_that_was_not_seen_for_long_is_sent_to_and_its_owner_written_to_besides(
+    sandbox: RunningSandbox, reaching: Notices, store: Store, days: int, mailed: list[tuple[str, str]]
+) -> None:
+    seen = datetime.now(UTC) - timedelta(days=days)
+    await Devices(store).register("deputy", Device(token="deputy~1", platform=Platform.IOS), seen)
+    report = await reaching.deliver(delivery(notice("deputy", "escalation", OPEN)))
+    assert [push["token"] for push in pushes(sandbox)] == ["deputy~1"]
+    assert told(sandbox) == mailed
+    assert only(report).channel is (Channel.MAIL if mailed else Channel.PUSH)
+
+
+async def test_a_phone_that_was_not_seen_and_is_busy_brings_no_second_letter(
+    sandbox: RunningSandbox, reaching: Notices, store: Store
+) -> None:
+    seen = datetime.now(UTC) - timedelta(days=40)
+    await Devices(store).register("deputy", Device(token="deputy~1", platform=Platform.IOS), seen)
+    first = delivery(notice("deputy", "escalation", OPEN))
+    sandbox.world.faults.arm(Fault.model_validate({"path": SEND, "method": "POST", "fault": "503"}))
+    report = await reaching.deliver(first)
+    assert (told(sandbox), len(report.open_devices)) == ([("email", "deputy@example.test")], 1)
+    again = await reaching.deliver(first.replace(devices=report.open_devices))
+    assert (len(told(sandbox)), again.open_devices) == (1, ())
+    assert len(pushes(sandbox)) == 1

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from activities.http.calling import Service, make_client
 from activities.links import Links
+from activities.person import AddressKind
 from activities.push.dialect import Fate, PushDialect, Sent
 from activities.push.fcm import LIMIT, Fcm, request_body
 from activities.push.message import Message, compose, wire_size
@@ -38,13 +39,15 @@ async def answered(status: int, body: object = None, headers: dict[str, str] | N
         return await Fcm(Service("push service", "https://push.example", client), "p").send(TOKEN, message())
 
 
-def refusal(status: int, canonical: str, error_code: str | None = None, field: str | None = None) -> object:
+def refusal(
+    status: int, canonical: str, error_code: str | None = None, field: str | None = None, says: str = "no"
+) -> object:
     details: list[object] = []
     if error_code:
         details.append({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": error_code})
     if field:
         details.append({"fieldViolations": [{"field": field, "description": "malformed"}]})
-    return {"error": {"code": status, "message": "no", "status": canonical, "details": details}}
+    return {"error": {"code": status, "message": says, "status": canonical, "details": details}}
 
 
 def test_the_body_of_a_notice_is_the_contracts() -> None:
@@ -105,6 +108,26 @@ async def test_a_message_arrives(sandbox: RunningSandbox, fcm: PushDialect, acti
     (arrived,) = pushes(sandbox)
     assert (arrived["token"], arrived["data"]["action"]) == (TOKEN, action)
     assert arrived["visible"] == (action is not NoticeAction.WITHDRAW)
+
+
+async def test_an_installation_is_named_by_its_id(sandbox: RunningSandbox, fcm: PushDialect) -> None:
+    assert (await fcm.send("chief-executive~fid1", message(), AddressKind.FID)).fate is Fate.ACCEPTED
+    assert [push["token"] for push in pushes(sandbox)] == ["chief-executive~fid1"]
+    assert request_body("f", message(), AddressKind.FID)["message"]["fid"] == "f"
+    assert (await fcm.send("chief-executive~fid1", message())).fate is Fate.UNREGISTERED
+
+
+@pytest.mark.parametrize("field", ["message.token", "message.fid"])
+@pytest.mark.parametrize(
+    ("error_code", "status", "fate"),
+    [("UNREGISTERED", 404, Fate.UNREGISTERED), ("INVALID_ARGUMENT", 400, Fate.REFUSED), (None, 404, Fate.UNAUTHORISED)],
+)
+async def test_what_became_of_an_address_is_told_by_the_error_code_and_by_no_word_of_the_message(
+    field: str, error_code: str | None, status: int, fate: Fate
+) -> None:
+    canonical = "NOT_FOUND" if status == 404 else "INVALID_ARGUMENT"
+    says = f"The registration {field} is not a valid FCM registration token: UNREGISTERED"
+    assert (await answered(status, refusal(status, canonical, error_code, field, says))).fate is fate
 
 
 async def test_dead_devices_are_told_apart(sandbox: RunningSandbox, fcm: PushDialect) -> None:

@@ -9,10 +9,10 @@ from temporalio.exceptions import ApplicationError
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.devices import Burial
 from activities.ledger_pages import pages_of
 from activities.links import Links
 from activities.people import Device, DirectoryFailure, FileDirectory, Person, device_hash
-from activities.person import Burial
 from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
@@ -37,7 +37,7 @@ from workflows.model.subject import Code
 
 async def buried_of(store: Store, token: str) -> Burial | None:
     """Why one of the executive's devices was given up."""
-    content = await store.burial("chief-executive", device_hash(token))
+    [(_, content)] = await store.devices("chief-executive").read([device_hash(token)])
     return Burial.model_validate_json(content) if content else None
 
 

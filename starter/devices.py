@@ -1,0 +1,227 @@
+"""Where the company's app back end says on which devices somebody's app is: registered, seen, gone (docs/devices.md).
+
+Nothing of an answer is an address. 503 asks to be called again, and nothing else does; nonsense is told by its field.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Annotated, Any, Final
+
+import structlog
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from activities.devices import Devices, TooMany
+from activities.files.fields import DeviceToken
+from activities.people import Directory, DirectoryFailure, UnknownPerson
+from activities.person import AddressKind, Device, Platform
+from activities.store import StoreFailure
+from starter.callback.bounded_json import NotReadable, parse_object
+from starter.callback.receiver import HEADERS, Tally
+from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
+
+PATH: Final = "/devices/{person}"
+BYTES_AT_MOST: Final = 16 * 1024
+"""Of one registration, whose address has at most 4,096."""
+CALLS_AT_ONCE: Final = 100
+_LOGGER: Final = structlog.get_logger("countersign.devices")
+
+
+class Outcome(Enum):
+    """What becomes of a call: the answer's status and the reason it is counted under."""
+
+    REGISTERED = (201, "registered")
+    SEEN = (200, "seen")
+    WITHDRAWN = (200, "withdrawn")
+    MALFORMED = (400, "malformed")
+    STALLED = (400, "stalled")
+    FORGED = (401, "forged")
+    OFF = (404, "off")
+    UNKNOWN_PERSON = (404, "unknown_person")
+    TOO_MANY = (409, "too_many")
+    TOO_LARGE = (413, "too_large")
+    NOT_JSON = (415, "not_json")
+    NOT_KEPT = (503, "not_kept")
+    BUSY = (503, "busy")
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the caller is told that all is well."""
+        return self.status < 300
+
+    @property
+    def hangs_up(self) -> bool:
+        """Whether the connection ends: a body that was not read must not be taken for a next request."""
+        return self not in _READ
+
+
+_READ: Final = (
+    *(Outcome.REGISTERED, Outcome.SEEN, Outcome.WITHDRAWN, Outcome.MALFORMED),
+    *(Outcome.UNKNOWN_PERSON, Outcome.TOO_MANY, Outcome.NOT_KEPT),
+)
+
+
+class Registration(BaseModel):
+    """The body of a PUT."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: AddressKind = AddressKind.TOKEN
+    value: Annotated[DeviceToken, Field(repr=False)]
+    platform: Platform
+    registered_at: AwareDatetime | None = None
+    """When the app itself was registered, where the back end knows; else it is as of now."""
+    replaces: Annotated[DeviceToken | None, Field(repr=False)] = None
+    """The address that the same phone had before: nothing is sent there any more."""
+
+    @property
+    def device(self) -> Device:
+        """What is kept of it."""
+        of_kind = {self.kind.value: self.value}
+        return Device.model_validate({**of_kind, "platform": self.platform}).model_copy(
+            update={"registered_at": self.registered_at}
+        )
+
+
+class Withdrawal(BaseModel):
+    """The body of a DELETE; what else stands in it may be what was registered."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    value: Annotated[DeviceToken, Field(repr=False)]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a caller is told."""
+
+    outcome: Outcome
+    says: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def saying(cls, outcome: Outcome, says: str) -> "Answer":
+        """The same with a sentence."""
+        return cls(outcome, {"says": says})
+
+
+class DeviceDesk:
+    """Decides over calls, and keeps what those say that hold; without keys there is no such address."""
+
+    def __init__(
+        self,
+        keys: tuple[SecretStr, ...],
+        devices: Devices,
+        directory: Directory,
+        tally: Tally,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
+        self._keys = keys
+        self._devices = devices
+        self._directory = directory
+        self._tally = tally
+        self._clock = clock
+        self._body_seconds = body_seconds
+        self._at_once = 0
+
+    def routes(self) -> list[BaseRoute]:
+        """The address of the calls."""
+        return [Route(PATH, self.answer, methods=["PUT", "DELETE"])]
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a call as it comes from the network."""
+        answer = await self._received(request)
+        outcome = answer.outcome
+        self._tally.count(outcome)
+        headers = HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
+        if outcome is Outcome.FORGED:
+            headers |= {"www-authenticate": "Bearer"}
+        return JSONResponse({"outcome": outcome.reason, **answer.says}, outcome.status, headers)
+
+    async def _received(self, request: Request) -> Answer:
+        if not self._keys:
+            return Answer(Outcome.OFF)
+        if not self._is_ours(request.headers.get("authorization", "")):
+            return Answer(Outcome.FORGED)
+        if not _is_json(request.headers.get("content-type", "application/json")):
+            return Answer.saying(Outcome.NOT_JSON, "the body must be application/json")
+        if self._at_once >= CALLS_AT_ONCE:
+            return Answer(Outcome.BUSY)
+        self._at_once += 1
+        try:
+            body = await read_body(request.receive, limit=BYTES_AT_MOST, seconds=self._body_seconds)
+            if isinstance(body, BodyFault):
+                return Answer(Outcome.TOO_LARGE if body is BodyFault.TOO_LARGE else Outcome.STALLED)
+            return await self._taken(request.path_params["person"], request.method, body)
+        finally:
+            self._at_once -= 1
+
+    def _is_ours(self, authorization: str) -> bool:
+        scheme, _, given = authorization.partition(" ")
+        given_bytes = given.strip().encode("utf-8", "replace")
+        # All are compared before one counts, so that the time taken does not tell which it was.
+        matches = [hmac.compare_digest(key.get_secret_value().encode(), given_bytes) for key in self._keys]
+        return scheme.lower() == "bearer" and any(matches)
+
+    async def _taken(self, person: str, method: str, body: bytes) -> Answer:
+        try:
+            said = parse_object(body)
+            call = Registration.model_validate(said) if method == "PUT" else Withdrawal.model_validate(said)
+        except NotReadable as fault:
+            return Answer.saying(Outcome.MALFORMED, f"the body is {fault}: an object of one device is wanted")
+        except ValidationError as fault:
+            return Answer.saying(Outcome.MALFORMED, _in_words(fault))
+        try:
+            known = await self._directory.person(person)
+            return await self._kept(known.id, call)
+        except UnknownPerson:
+            return Answer.saying(
+                Outcome.UNKNOWN_PERSON, "nobody of the people file has this id: call again once one has"
+            )
+        except (StoreFailure, DirectoryFailure) as failure:
+            _LOGGER.warning("device not kept", why=str(failure))
+            return Answer(Outcome.NOT_KEPT)
+        except TooMany:
+            return Answer.saying(
+                Outcome.TOO_MANY, "this person has too many devices, and the store lets none be removed"
+            )
+
+    async def _kept(self, person: str, call: Registration | Withdrawal) -> Answer:
+        now = self._clock()
+        if isinstance(call, Withdrawal):
+            return Answer(Outcome.WITHDRAWN, {"device": await self._devices.withdraw(person, call.value, now)})
+        registered = await self._devices.register(person, call.device, now)
+        if call.replaces and call.replaces != call.value:
+            await self._devices.withdraw(person, call.replaces, now, "replaced")
+        says = {"device": registered.device, **({"moved": True} if registered.moved else {})}
+        return Answer(Outcome.REGISTERED if registered.new else Outcome.SEEN, says)
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
+
+
+def _in_words(fault: ValidationError) -> str:
+    """The fields that are wrong and what would be right, without a value."""
+    found = fault.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {_says(one['type'], one['msg'])}" for one in found[:10])
+
+
+def _says(type: str, message: str) -> str:
+    match type:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not known"
+        case _:
+            return message.removeprefix("Value error, ").replace("Input should be", "must be")

@@ -1,0 +1,184 @@
+"""Devices as apps register them: what lives, whose it is, what gives way, without a lock and with one listing."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from activities import devices as module
+from activities.devices import KEPT_AT_MOST, REMEMBERED_AT_MOST, SENT_TO_AT_MOST, Devices, TooMany
+from activities.people import Device, Person
+from activities.person import AddressKind, Platform
+from activities.store import DeviceFolder, Store, device_hash
+from activities.store.objects import Objects
+
+NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def phone(token: str, **more: object) -> Device:
+    return Device.model_validate({"token": token, "platform": Platform.IOS, **more})
+
+
+def somebody(id: str, *devices: Device) -> Person:
+    return Person(id=id, name="N", email=f"{id}@example.com", zone="UTC", devices=devices)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path))
+
+
+def states(known: tuple[module.KnownDevice, ...]) -> dict[str, str | None]:
+    return {one.device.value: one.gone for one in known}
+
+
+async def test_a_registration_is_kept_and_a_repetition_says_that_the_app_is_there_still(store: Store) -> None:
+    devices, ada = Devices(store), somebody("ada")
+    first = await devices.register("ada", phone("t"), NOW)
+    again = await devices.register("ada", phone("t"), NOW + DAY)
+    assert (first.new, again.new, first.device) == (True, False, device_hash("t"))
+    [known] = await devices.known(ada)
+    assert (known.device.registered, known.device.seen) == (NOW, NOW + DAY)
+
+
+async def test_an_installation_id_is_an_address_of_its_own_kind(store: Store) -> None:
+    devices = Devices(store)
+    await devices.register("ada", Device(fid="f", platform=Platform.WEB), NOW)
+    [known] = await devices.known(somebody("ada"))
+    assert (known.device.kind, known.device.value) == (AddressKind.FID, "f")
+    with pytest.raises(ValueError, match="needs exactly one of token, fid"):
+        Device(platform=Platform.WEB)
+
+
+async def test_the_file_and_what_apps_register_are_one_list_without_doubles(store: Store) -> None:
+    devices, ada = Devices(store), somebody("ada", phone("a"), phone("b"))
+    await devices.register("ada", phone("b"), NOW)
+    await devices.register("ada", phone("c"), NOW)
+    await devices.register("ada", phone("d"), NOW + DAY)
+    known = await devices.known(ada)
+    assert [one.device.value for one in known] == ["a", "b", "d", "c"]
+    assert [one.device.seen for one in known] == [None, NOW, NOW + DAY, NOW]
+
+
+async def test_a_device_that_was_given_up_lives_again_once_it_is_registered_anew(store: Store) -> None:
+    devices, ada = Devices(store), somebody("ada")
+    await devices.register("ada", phone("t"), NOW)
+    [known] = await devices.known(ada)
+    await devices.bury("ada", known.device, "UNREGISTERED")
+    assert states(await devices.known(ada)) == {"t": "UNREGISTERED"}
+    # Whoever sends an old list again says when it was registered: no later than it was given up.
+    await devices.register("ada", phone("t", registered_at=NOW.isoformat()), NOW + DAY)
+    assert states(await devices.known(ada)) == {"t": "UNREGISTERED"}
+    await devices.register("ada", phone("t"), NOW + DAY)
+    assert states(await devices.known(ada)) == {"t": None}
+
+
+async def test_a_late_burial_of_an_older_registration_costs_the_new_one_nothing(store: Store) -> None:
+    devices = Devices(store)
+    await devices.register("ada", phone("t"), NOW)
+    [before] = await devices.known(somebody("ada"))
+    await devices.withdraw("ada", "t", NOW + DAY)
+    await devices.register("ada", phone("t"), NOW + 2 * DAY)
+    await devices.bury("ada", before.device, "UNREGISTERED")
+    assert states(await devices.known(somebody("ada"))) == {"t": None}
+
+
+async def test_a_token_that_moves_to_somebody_else_leaves_its_old_owner(store: Store) -> None:
+    devices, ada = Devices(store), somebody("ada", phone("of-file"))
+    await devices.register("ada", phone("t"), NOW)
+    moved = [await devices.register("bob", phone(one), NOW + DAY) for one in ("t", "of-file")]
+    assert [one.moved for one in moved] == [True, False]
+    assert states(await Devices(store).known(ada)) == dict.fromkeys(("of-file", "t"), "moved to somebody else")
+    assert states(await devices.known(somebody("bob"))) == {"t": None, "of-file": None}
+    await devices.register("ada", phone("t"), NOW + 2 * DAY)
+    assert states(await devices.known(ada))["t"] is None
+    assert states(await Devices(store).known(somebody("bob"))) == {"t": "moved to somebody else", "of-file": None}
+
+
+async def test_what_another_process_registers_counts_a_minute_later_and_one_listing_does_until_then(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, listed = Clock(), 0
+    ours, theirs, ada = Devices(store, clock), Devices(store), somebody("ada")
+
+    async def counted(folder: DeviceFolder, real: object = DeviceFolder.registered) -> frozenset[str]:
+        nonlocal listed
+        listed += 1
+        return await real(folder)  # type: ignore[operator,no-any-return]
+
+    monkeypatch.setattr(DeviceFolder, "registered", counted)
+    assert await ours.known(ada) == ()
+    await theirs.register("ada", phone("t"), NOW)
+    listed = 0
+    assert [await ours.known(ada) for _ in range(100)] == [()] * 100
+    clock.now = module.FRESH_SECONDS
+    assert states(await ours.known(ada)) == {"t": None}
+    assert listed == 1
+
+
+async def test_people_beyond_those_remembered_are_looked_up_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMEMBERED_AT_MOST", REMEMBERED_AT_MOST // 100)
+    devices = Devices(store)
+    for number in range(REMEMBERED_AT_MOST // 10):
+        await devices.known(somebody(f"p{number}"))
+    assert len(devices._recent) == REMEMBERED_AT_MOST // 100
+
+
+async def test_of_ten_thousand_registrations_for_one_person_the_last_are_kept_and_sent_to(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT_AT_MOST", KEPT_AT_MOST // 4)
+    devices, many = Devices(store), KEPT_AT_MOST * 5 // 2  # Ten times what is kept here.
+    for number in range(many):
+        await devices.register("ada", phone(f"t{number}"), NOW + timedelta(seconds=number))
+    known = await devices.known(somebody("ada", phone("of-file")))
+    assert len(known) == KEPT_AT_MOST // 4 + 1
+    living = [one.device.value for one in known if one.gone is None]
+    assert living == ["of-file", *(f"t{many - number}" for number in range(1, SENT_TO_AT_MOST))]
+    assert {one.gone for one in known if one.gone} == {"gave way to those seen later"}
+
+
+async def test_where_nothing_may_be_removed_one_device_too_many_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT_AT_MOST", 3)
+
+    async def forbidden(_: Objects, name: str) -> bool:
+        return False
+
+    monkeypatch.setattr(Objects, "remove", forbidden)
+    devices = Devices(store)
+    for number in range(3):
+        await devices.register("ada", phone(f"t{number}"), NOW)
+    with pytest.raises(TooMany):
+        await devices.register("ada", phone("t3"), NOW)
+    assert not (await devices.register("ada", phone("t2"), NOW)).new
+
+
+async def test_who_stands_in_full_has_the_devices_of_their_own_file_alone(store: Store) -> None:
+    devices = Devices(store)
+    await devices.register("signer-1", phone("of-another"), NOW)
+    assert states(await devices.known(somebody("signer-1", phone("a")))) == {"a": None}
+
+
+async def test_what_cannot_be_read_in_the_store_is_no_device(store: Store) -> None:
+    await store.devices("ada").register("a1b2c3", b"{}")
+    assert await Devices(store).known(somebody("ada")) == ()
+
+
+def test_a_device_that_was_not_seen_for_thirty_days_cannot_be_relied_on() -> None:
+    seen = phone("t", seen_at=NOW.isoformat())
+    assert not seen.unseen(NOW + 29 * DAY)
+    assert seen.unseen(NOW + 30 * DAY)
+    assert not phone("t", registered_at="2020-01-01").unseen(NOW)
+    assert "secret" not in repr(phone("secret"))
