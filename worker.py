@@ -95,6 +95,7 @@ def activities_of(
         temporal=client,
         store=open_clients.store,
         document_url=open_clients.signature.document_url,
+        policies=policies,
         oncall=oncall,
     )
     planner = PolicyPlanner(open_clients.directory)

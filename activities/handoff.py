@@ -1,7 +1,8 @@
-"""Everyone downstream of a settled request: people by push, systems by signed HTTP call, workflows by signal."""
+"""Everyone downstream of what has ended: people by push, systems by signed HTTP call, workflows by signal or start."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from temporalio import activity
@@ -18,6 +19,7 @@ from activities.ledger_pages import keep
 from activities.own_words import apart
 from activities.people import Directory, DirectoryFailure, UnknownGroup
 from activities.rpc_errors import about_the_workflow
+from activities.starts import Starts
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
 from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.handoff import key_of
@@ -44,7 +46,10 @@ _PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH,
 
 
 class Fanout(Handoff):
-    """`document_url` makes the provider's address of a document from its uuid; `oncall` also hears of dead targets."""
+    """`document_url` makes the provider's address of a document from its uuid; `oncall` also hears of dead targets.
+
+    `policies` is the catalogue, beside which the files of onboardings are that targets start.
+    """
 
     def __init__(
         self,
@@ -55,6 +60,7 @@ class Fanout(Handoff):
         temporal: Client,
         store: Store,
         document_url: Callable[[str], str],
+        policies: Path,
         oncall: str = "",
         pace: Pace = PACE,
     ) -> None:
@@ -67,6 +73,7 @@ class Fanout(Handoff):
         self._oncall = oncall
         self._pace = pace
         self._events = Events(directory, store)
+        self._starts = Starts(temporal, store, directory, policies)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
@@ -128,6 +135,8 @@ class Fanout(Handoff):
 
     async def _tell(self, call: HandoffCall, subject: Subject, settled: AnyEnded) -> HandoffResult:
         target = call.target
+        if target.start:
+            return await self._starts.start(target, target.start, subject, settled)
         if target.workflow:
             return await self._signal(call, target.workflow, subject, settled)
         if target.url:

@@ -86,6 +86,11 @@ class Description(Run):
     raw: DescribeWorkflowExecutionResponse
 
     @property
+    def type(self) -> str:
+        """Its workflow type."""
+        return self.raw.workflow_execution_info.type.name
+
+    @property
     def paused_at(self) -> datetime | None:
         """Since when somebody has it stand still in Temporal itself."""
         extended = self.raw.workflow_extended_info

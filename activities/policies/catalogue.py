@@ -15,10 +15,12 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from activities.files.fields import KindId
 from activities.files.reading import FileFaults, FileModel, FileText
+from activities.onboarding.kick_off import kick_off_file
 from activities.policies.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
 from activities.policies.file import PolicyLayer
 from activities.policies.sense import Senseless, senseless
 from activities.spelling import did_you_mean
+from workflows.model.policy import Policy
 
 _DEEPEST: Final = 20
 
@@ -138,10 +140,11 @@ ALWAYS_THERE: Final[Mapping[str, Kind]] = {
 class Catalogue:
     """The kinds of documents that may be sent, and what happens to each."""
 
-    def __init__(self, kinds: Mapping[str, Kind], file: str = "the catalogue") -> None:
+    def __init__(self, kinds: Mapping[str, Kind], file: str = "the catalogue", folder: Path | None = None) -> None:
         self._own = tuple(kinds)
         self._kinds = {**ALWAYS_THERE, **kinds}
         self._file = file
+        self._folder = folder
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
@@ -149,9 +152,9 @@ class Catalogue:
         file = FileText.read(path).parse()
         known, found = KindsKnown.of(file.plain), FileFaults(())
         try:
-            catalogue = cls(file.validate(CatalogueFile, known).kinds, Path(path).name)
+            catalogue = cls(file.validate(CatalogueFile, known).kinds, Path(path).name, file.folder)
         except FileFaults as faults:
-            catalogue, found = cls(CatalogueFile.right_kinds(known)), faults
+            catalogue, found = cls(CatalogueFile.right_kinds(known), folder=file.folder), faults
         found += file.faults(
             (("kinds", name, *at), why) for name in catalogue.kinds for at, why in catalogue.faults(name)
         )
@@ -176,11 +179,22 @@ class Catalogue:
         if without_trigger(layers):
             yield ("escalation",), "needs after or or; `escalation: null` switches it off"
         else:
-            yield from senseless(resolve(layers), within)
+            yield from senseless(resolved := resolve(layers), within)
+            if resolved.layer("handoff") == layers[-1][0]:
+                yield from self._not_to_be_started(resolved.policy)
 
     def resolve(self, kind: str, override: PolicyLayer | None = None) -> Resolved:
         """The policy of a request of this kind, and where it comes from; `UnknownKind` for one that is not here."""
         return resolve(self._written(kind, override))
+
+    def _not_to_be_started(self, policy: Policy) -> Senseless:
+        """What is wrong with the files of onboardings that targets start; a layer answers for those it names itself."""
+        for position, target in enumerate(policy.handoff):
+            if self._folder and target.start and target.start.onboarding:
+                try:
+                    kick_off_file(self._folder, target.start.onboarding, [one.place for one in target.start.fields])
+                except FileFaults as faults:
+                    yield ("handoff", position, "start", "onboarding"), faults.in_short
 
     def _written(self, kind: str, override: PolicyLayer | None) -> Iterator[Layer]:
         for name in reversed(self._lineage(self.known(kind))):

@@ -9,14 +9,19 @@ from typing import Annotated, Final, Literal, NoReturn, Self, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from activities.calendars.working_time import clock_hours
-from activities.files.fields import Id, Span, SpanOrNone, Url, WorkflowId
+from activities.files.fields import Id, Name, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
 from workflows.model.policy import OVERDUE_AT_MOST, EscalationAction, Format
 from workflows.model.subject import LockScreen, Status
+from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
+FIELDS_AT_MOST: Final = 50
+"""Values that a target puts into the file of the onboarding that it starts."""
+_BESIDE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\.(yaml|yml|json)")
+_OURS: Final = frozenset({WORKFLOW_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, CAMPAIGN_QUEUE})
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")
-_WAYS: Final = ("person", "group", "url", "workflow")
+_WAYS: Final = ("person", "group", "url", "workflow", "start")
 
 
 def _trigger(text: str) -> str:
@@ -107,6 +112,37 @@ class TellRequesterLayer(FileModel):
     signed: Annotated[bool | None, BeforeValidator(_known_telling)] = None
 
 
+def _beside_the_catalogue(name: str) -> str:
+    if not _BESIDE.fullmatch(name):
+        raise ValueError("must be the name of a .yaml or .json file beside the catalogue, without a folder")
+    return name
+
+
+def _not_our_queue(queue: str) -> str:
+    if queue in _OURS:
+        raise ValueError("is a queue of our own: an onboarding is started by onboarding, with its file")
+    return queue
+
+
+class StartEntry(FileModel):
+    """What is started when something has ended."""
+
+    onboarding: Annotated[str, AfterValidator(_beside_the_catalogue)] | None = None
+    fields: dict[Name, Name] = Field(default={}, max_length=FIELDS_AT_MOST)
+    workflow: WorkflowId | None = None
+    queue: Annotated[WorkflowId, AfterValidator(_not_our_queue)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.onboarding is None) == (self.workflow is None):
+            raise ValueError("needs exactly one of onboarding (a file), workflow (its type, with queue)")
+        if (self.workflow is None) != (self.queue is None):
+            raise ValueError("needs workflow and queue together: the type, and where its workers ask for work")
+        if self.fields and self.onboarding is None:
+            raise ValueError("has fields, which go into the places of an onboarding's file: a workflow gets the data")
+        return self
+
+
 class TargetEntry(FileModel):
     """Who is told of an ending, and how."""
 
@@ -115,7 +151,7 @@ class TargetEntry(FileModel):
     group: Id | None = None
     url: Url | None = None
     workflow: WorkflowId | None = None
-    start: NotYet = None
+    start: StartEntry | None = None
     on: tuple[Occasion, ...] = Field(default=(Status.SIGNED, Status.DONE), min_length=1)
     personal: bool = False
     format: Format = Format.STANDARD
@@ -138,6 +174,8 @@ class TargetEntry(FileModel):
     def _one_way(self) -> Self:
         if sum(getattr(self, way) is not None for way in _WAYS) != 1:
             raise ValueError(f"needs exactly one of {', '.join(_WAYS)}")
+        if self.start and self.start.workflow and "." in self.target:
+            raise ValueError(f"{self.target} has a dot: what starts a workflow has none, for its id is made of it")
         return self
 
 

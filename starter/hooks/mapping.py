@@ -1,7 +1,7 @@
 """How the JSON of a source becomes an onboarding file: a small file in the folder of mappings, one for each source.
 
-The JSON gives texts, persons and dates. All else stands in the mapping, for a value is put only where one of `_GIVEN`
-is asked for, and a mapping that has a place elsewhere is refused when it is read.
+The JSON gives texts, persons and dates. All else stands in the mapping, for a value is put only where it
+`may_be_given`, and a mapping that has a place elsewhere is refused when it is read.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from activities.files.placeholders import filled, places
 from activities.files.reading import FileModel, FileText, PlainFile
 from activities.files.yaml_lines import FieldPath, cleaned
 from activities.onboarding.file import ID_AT_MOST
+from activities.onboarding.kick_off import may_be_given
 from activities.onboarding.template import Place
 from activities.spelling import did_you_mean
 from starter.callback.bounded_json import NumberText
@@ -35,10 +36,6 @@ _PATH_AT_MOST: Final = 500
 _PATH: Final = re.compile(r"(?:[^.\[\]\s]+|\[[0-9]{1,4}\])(?:\.[^.\[\]\s]+|\[[0-9]{1,4}\])*")
 _STEP: Final = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_GIVEN: Final = frozenset(
-    {"company", "name", "person", "email", "zone", "locale", "phone", "owner", "title", "text", "message", "due"}
-)
-_NEVER: Final = frozenset({"policy", "handoff"})
 _REFUSED: Final = "must not come from the JSON, which gives texts, persons and dates only: write it out"
 
 
@@ -134,17 +131,10 @@ def _wrong_places(says: MappingFile) -> Iterator[tuple[FieldPath, str]]:
         yield ("id",), "is made of the deal's id: leave it out"
     known = (DEAL, *says.take)
     for path, name in places(says.onboarding):
-        if not _may_be_given(path):
+        if not may_be_given(path):
             yield path, _REFUSED
         elif name not in known:
             yield path, f"take has no {name}{did_you_mean(name, known)}"
-
-
-def _may_be_given(path: FieldPath) -> bool:
-    names = [step for step in path if isinstance(step, str)]
-    if _NEVER.intersection(names) or names == ["stages", "name"]:
-        return False
-    return names[-1] in _GIVEN or (names[0] == "teams" and len(path) == 2)
 
 
 def _value(said: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:

@@ -109,6 +109,7 @@ class House:
     downstream: Downstream
     url: str
     store: Store
+    policies: Path
 
     async def tell(
         self, *targets: Target, temporal: Client | None = None, oncall: str = "", **batch: Any
@@ -121,6 +122,7 @@ class House:
             temporal=temporal or await nowhere(),
             store=self.store,
             document_url=lambda uuid: f"https://sign.example/api/v1/documents/{uuid}/",
+            policies=self.policies,
             oncall=oncall,
         )
         calls = tuple(HandoffCall(target=target) for target in targets)
@@ -143,7 +145,8 @@ async def house(
     config = DownstreamConfig(secrets={"finance": (SecretStr(SECRET),)})
     guard = Guard((sandbox.url.removeprefix("http://"),))
     async with make_client() as client:
-        yield House(notices, directory, Downstream(client, config, guard), sandbox.url, Store(f"{tmp_path}/kept"))
+        kept, downstream = Store(f"{tmp_path}/kept"), Downstream(client, config, guard)
+        yield House(notices, directory, downstream, sandbox.url, kept, tmp_path / "catalogue.yaml")
 
 
 def called(sandbox: RunningSandbox, name: str) -> dict[str, Any]:

@@ -363,6 +363,7 @@ async def at_work(
             temporal=client,
             store=company.store,
             document_url=str,
+            policies=company.folder / "catalogue.yaml",
         )
         ours = (PolicyPlanner(company.directory), push, handoff)
         worker = Worker(

@@ -364,6 +364,7 @@ async def onboarding(
             temporal=client,
             store=house.store,
             document_url=str,
+            policies=folder / "catalogue.yaml",
         )
         ours = (PolicyPlanner(house.directory), push, handoff, parts)
         worker = Worker(

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from workflows.model.base import Model
 from workflows.model.subject import LockScreen, Status
@@ -72,14 +72,38 @@ class Format(StrEnum):
     CLOUDEVENTS = "cloudevents"
 
 
+class Given(Model):
+    """What goes into a place of a file."""
+
+    place: str
+    text: str
+
+
+def _as_written(fields: object) -> object:
+    """A map, as in a file, is as good."""
+    return [{"place": place, "text": text} for place, text in fields.items()] if isinstance(fields, dict) else fields
+
+
+class Start(Model):
+    """What a target starts: an onboarding, of a file beside the catalogue, or a workflow of somebody else's."""
+
+    onboarding: str | None = None
+    fields: Annotated[tuple[Given, ...], BeforeValidator(_as_written)] = ()
+    """What goes into places of that file."""
+    workflow: str | None = None
+    """Its type; it gets what every target hears."""
+    queue: str | None = None
+
+
 class Target(Model):
-    """One entry of the hand-off: exactly one of `person`, `group`, `url`, `workflow` says how it is told."""
+    """One entry of the hand-off: exactly one of `person`, `group`, `url`, `workflow`, `start` says how it is told."""
 
     target: str
     person: str | None = None
     group: str | None = None
     url: str | None = None
     workflow: str | None = None
+    start: Start | None = None
     on: tuple[Status, ...] = (Status.SIGNED, Status.DONE)
     personal: bool = False
     format: Format = Format.STANDARD

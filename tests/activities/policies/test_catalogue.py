@@ -124,7 +124,38 @@ def test_hand_off_targets(tmp_path: Path) -> None:
         ("kind: {tell_requester: {declined: false}}", "tell_requester.declined: unknown"),
         ("kind: {fallback_after: 1d}", "fallback_after: is not yet supported"),
         ("kind: {escalation: {action: replace}}", "escalation.action: must be one of 'notify' or 'reassign'"),
-        ("kind: {handoff: [{target: t, start: {workflow: W}}]}", "handoff[0].start: is not yet supported"),
+        ("kind: {handoff: [{target: t, start: {}}]}", "handoff[0].start: needs exactly one of onboarding"),
+        ("kind: {handoff: [{target: t, start: {onboarding: f.yaml, workflow: W}}]}", "start: needs exactly one of"),
+        ("kind: {handoff: [{target: t, start: {workflow: W}}]}", "handoff[0].start: needs workflow and queue together"),
+        ("kind: {handoff: [{target: t, start: {onboarding: f.yaml, queue: q}}]}", "start: needs workflow and queue"),
+        (
+            "kind: {handoff: [{target: t, start: {workflow: W, queue: q, fields: {a: b}}}]}",
+            "start: has fields, which go into the places of an onboarding's file",
+        ),
+        (
+            "kind: {handoff: [{target: t, start: {workflow: SignatureRequest, queue: countersign}}]}",
+            "start.queue: is a queue of our own: an onboarding is started by onboarding",
+        ),
+        (
+            "kind: {handoff: [{target: t, start: {onboarding: f.yaml, fields: {"
+            + ", ".join(f"a{number}: b" for number in range(500))
+            + "}}}]}",
+            "start.fields: has more than 50 entries",
+        ),
+        (
+            "kind: {handoff: [{target: t, start: {onboarding: ../secrets.yaml}}]}",
+            "start.onboarding: must be the name of a .yaml or .json file beside the catalogue, without a folder",
+        ),
+        (
+            "kind: {handoff: [{target: t, start: {onboarding: no.yaml}}]}",
+            "handoff[0].start.onboarding: no.yaml: cannot be read: No such file",
+        ),
+        (
+            "kind: {handoff: [{target: a.b, start: {workflow: W, queue: q}}]}",
+            "handoff[0]: a.b has a dot: what starts a workflow has none",
+        ),
+        ("kind: {handoff: [{target: t, person: p, format: cloudevents}]}", "handoff[0].format: goes with url only"),
+        ("kind: {handoff: [{target: t, url: 'https://a.example', format: xml}]}", "one of 'standard' or 'cloudevents'"),
         ("kind: {handoff: [{target: t, person: p, on: [escalated]}]}", "on[0]: escalated is not yet supported"),
         (
             "kind: {handoff: [{target: t, person: p, on: [failed]}]}",
@@ -134,7 +165,7 @@ def test_hand_off_targets(tmp_path: Path) -> None:
         ("kind: {handoff: [{target: t, group: g, personal: true}]}", "handoff[0].personal: goes with url only"),
         ("kind: {handoff: [{target: t, workflow: w, personal: true}]}", "handoff[0].personal: goes with url only"),
         (f"{'k' * 88}: {{}}", "must be 1-87 characters"),
-        ("kind: {handoff: [{target: t}]}", "handoff[0]: needs exactly one of person, group, url, workflow"),
+        ("kind: {handoff: [{target: t}]}", "handoff[0]: needs exactly one of person, group, url, workflow, start"),
         ("kind: {handoff: [{target: t, person: p, group: g}]}", "handoff[0]: needs exactly one of"),
         ("kind: {handoff: [{target: t, person: p}, {target: t, person: q}]}", "handoff: has the target t twice"),
         ("kind: {handoff: [{target: t, url: 'http://erp.example/h'}]}", "handoff[0].url: must be an https URL"),

@@ -74,6 +74,7 @@ class House:
             temporal=await Client.connect("127.0.0.1:9", lazy=True),
             store=self.store,
             document_url=self.core.document_url,
+            policies=Path("policies.yaml"),
         )
         return world
 

@@ -1,0 +1,149 @@
+"""What a target of the hand-off starts: an onboarding by the one start path, or a workflow of somebody else's.
+
+Each has an id that is made of what has ended and of the target, so that a repetition finds what the first one started.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities import runs
+from activities.events import data_of
+from activities.files.reading import FileFaults, PlainFile
+from activities.onboarding.file import ID_AT_MOST
+from activities.onboarding.input import PreparedOnboarding, prepare
+from activities.onboarding.kick_off import kick_off, kick_off_file, person_of, places_in
+from activities.people import Directory, UnknownPerson
+from activities.policies.catalogue import Catalogue
+from activities.starting import path
+from activities.store import Store
+from workflows.model.policy import Start, Target
+from workflows.model.settlement import AnyEnded, HandoffResult
+from workflows.model.subject import Subject
+from workflows.names import handoff_key
+
+DEADLINE: Final = timedelta(seconds=10)
+"""For Temporal to answer."""
+_HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
+_HASH: Final = 16
+"""Hexadecimal digits that tell one onboarding from another of a target of the same name."""
+
+
+def onboarding_id(key: str, target: str) -> str:
+    """The id of the onboarding that the hand-off of this key starts: it reads like the target, and is no other's."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", target)[: ID_AT_MOST - _HASH - 1]
+    return f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:_HASH]}"
+
+
+def workflow_id(reference: str, target: str) -> str:
+    """The id of the workflow of somebody else's: `<request>.<target>`, in which the target has no dot."""
+    return f"{reference}.{target}"
+
+
+def wall_clock() -> datetime:
+    """The instant as of which a file is checked; its own workflow knows its own time."""
+    return datetime.now(UTC)
+
+
+class _NotOurs(Exception):
+    """A workflow that something else has started has the id."""
+
+
+@dataclass(frozen=True)
+class Starts:
+    """`policies` is the catalogue, read anew for each onboarding, as is the file beside it."""
+
+    client: Client
+    store: Store
+    directory: Directory
+    policies: Path
+    now: Callable[[], datetime] = wall_clock
+
+    async def start(self, target: Target, start: Start, subject: Subject, settled: AnyEnded) -> HandoffResult:
+        """Start it, or find that it was: both are done. What can be mended in a file is worth another attempt."""
+        try:
+            if start.workflow:
+                await self._start_workflow(target, start.workflow, start.queue or "", subject, settled)
+            else:
+                fields = {one.place: one.text for one in start.fields}
+                await self._start_onboarding(target, start.onboarding or "", fields, subject, settled)
+        except path.IdTaken:
+            # Nobody else's has this id: the first attempt started it, of a file that has changed since.
+            pass
+        except (path.BrokenOff, _NotOurs) as lost:
+            return HandoffResult(target=target.target, ok=False, gone=True, why=str(lost))
+        except FileFaults as faults:
+            return HandoffResult(target=target.target, ok=False, why=faults.in_short)
+        except RPCError as error:
+            hopeless = error.status in _HOPELESS
+            return HandoffResult(target=target.target, ok=False, gone=hopeless, why=f"Temporal: {error.status.name}")
+        return HandoffResult(target=target.target, ok=True)
+
+    async def _start_workflow(
+        self, target: Target, type_: str, queue: str, subject: Subject, settled: AnyEnded
+    ) -> None:
+        id = workflow_id(subject.reference, target.target)
+        try:
+            await self.client.start_workflow(
+                type_,
+                data_of(settled),
+                id=id,
+                task_queue=queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                rpc_timeout=DEADLINE,
+            )
+        except WorkflowAlreadyStartedError:
+            if (there := (await runs.described(self.client, id)).type) != type_:
+                raise _NotOurs(f"{id} is the id of a {there} already") from None
+
+    async def _start_onboarding(
+        self, target: Target, name: str, fields: Mapping[str, str], subject: Subject, settled: AnyEnded
+    ) -> None:
+        file = await asyncio.to_thread(kick_off_file, self.policies.parent, name, fields)
+        values = {**await self._values(places_in(file), subject, settled), **fields}
+        id = onboarding_id(handoff_key(subject.reference, target.target), target.target)
+        await path.start(self.client, self.store, await self._prepared(kick_off(file, id, values)))
+
+    async def _prepared(self, file: PlainFile) -> PreparedOnboarding:
+        catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
+        return await prepare(
+            file, catalogue=catalogue, directory=self.directory, now=self.now(), templates=self.policies.parent
+        )
+
+    async def _values(self, wanted: frozenset[str], subject: Subject, settled: AnyEnded) -> Mapping[str, str]:
+        """What goes into these places; empty where there is nobody, or nothing is known of them."""
+        known: dict[str, Any] = {
+            "id": subject.id,
+            "kind": subject.kind,
+            "title": subject.title,
+            "requester": subject.requester,
+            "outcome": settled.outcome.value,
+        }
+        people = {place: of for place in wanted if (of := person_of(place))}
+        return {
+            **known,
+            **{place: await self._of(number, what, subject) for place, (number, what) in people.items()},
+        }
+
+    async def _of(self, number: int, what: str | None, subject: Subject) -> str:
+        if number > len(subject.people):
+            return ""
+        id = subject.people[number - 1].person
+        if what is None:
+            return id
+        try:
+            person = await self.directory.person(id, subject.workflow_id)
+        except UnknownPerson:
+            return ""
+        return str(getattr(person, what) or "")
