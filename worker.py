@@ -40,6 +40,7 @@ from activities.store import StoreFailure
 from starter import clients, exits, needs, pace, telemetry
 from starter.clients import Clients
 from starter.exits import Refusal
+from starter.nexus.service import SignaturesHandler
 from starter.search_attributes import missing_search_attributes
 from starter.settings import Settings
 from starter.startup import on_duty
@@ -54,6 +55,8 @@ MOST_AT_ONCE: Final = 100
 """Activities of ours that run at the same time: plans, notices, hand-offs."""
 WALKS_AT_ONCE: Final = 4
 """Walks over audiences: each keeps some dozens of starts in flight."""
+OPERATIONS_AT_ONCE: Final = 20
+"""Nexus operations that are being started, looked at or cancelled; waiting for a signature takes no place."""
 WALK_HEARD_EVERY: Final = timedelta(seconds=2)
 """So soon a walk hears that its campaign is to end."""
 
@@ -140,9 +143,11 @@ def _notices(open_clients: Clients, signature: CoreSignatureService, limiter: De
     )
 
 
-def workers(client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings) -> tuple[Worker, ...]:
-    """One for workflows and what is ours, one for walks over audiences; two that take no more than calls get turns, one
-    of them what is urgent."""
+def workers(
+    client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings, services: Sequence[Any] = ()
+) -> tuple[Worker, ...]:
+    """One for workflows, Nexus services and what is ours, one for walks over audiences; two that take no more than
+    calls get turns, one of them what is urgent."""
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
@@ -154,6 +159,8 @@ def workers(client: Client, activities: dict[str, list[Any]], calls: Pacer, chos
         activities=activities[WORKFLOW_QUEUE],
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         max_concurrent_activities=MOST_AT_ONCE,
+        nexus_service_handlers=services,
+        max_concurrent_nexus_tasks=OPERATIONS_AT_ONCE,
         **common,
     )
     walks = Worker(
@@ -239,7 +246,8 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
             secret=chosen.link_secret,
             adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
         )
-        all_of_them = workers(client, asked, open_clients.pace, chosen)
+        signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, chosen.policies)
+        all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures])
         await open_things.enter_async_context(at_work(all_of_them))
         yield True
 

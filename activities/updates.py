@@ -20,7 +20,9 @@ ANSWERS_WITHIN: Final = timedelta(seconds=10)
 _ENDING: Final = (Cancellation, Done)
 
 
-async def wish(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> str | None:
+async def wish(
+    client: Client, workflow_id: str, wanted: AnyWish, op: str, *, within: timedelta = ANSWERS_WITHIN
+) -> str | None:
     """Send a wish, once for each `op`; None when it was taken, or there is nobody to take it, else why it was refused.
 
     One that ends something cancels the run where nobody answers: the server remembers that. Raises `ApplicationError`
@@ -28,7 +30,7 @@ async def wish(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> st
     """
     handle, word = client.get_workflow_handle(workflow_id), UPDATES[type(wanted)]
     try:
-        await handle.execute_update(word, wanted, id=f"{word}-{op}", rpc_timeout=ANSWERS_WITHIN)
+        await handle.execute_update(word, wanted, id=f"{word}-{op}", rpc_timeout=within)
     except WorkflowUpdateFailedError as refused:
         return str(refused.cause)
     except WorkflowUpdateRPCTimeoutOrCancelledError:

@@ -101,11 +101,14 @@ class RunningStack:
         """What `countersign init` makes beside the search attributes, which the server was started with."""
         # Imported meanwhile: the processes do not wait for a client of Temporal's that only this needs.
         from starter.context import connected  # noqa: PLC0415
+        from starter.nexus.endpoint import ensure_endpoint  # noqa: PLC0415
         from starter.reconciling import ensure_schedule  # noqa: PLC0415
 
         if told := self.plan.addresses.get("env"):
-            async with connected(settings.load(environment=told)) as client:
+            ours = settings.load(environment=told)
+            async with connected(ours) as client:
                 await ensure_schedule(client)
+                await ensure_endpoint(client, ours.nexus_endpoint)
 
     async def _start(self, program: Program, say: Say) -> None:
         began = monotonic()

@@ -21,6 +21,7 @@ _HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 SOURCE: Final = re.compile(r"[a-z0-9_]{1,20}")
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_ENDPOINT: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 SIGNING_KEY: Final = "whsec_"
 KEY_CHARACTERS_AT_LEAST: Final = 16
@@ -121,6 +122,12 @@ def _header(text: str) -> str:
     return text
 
 
+def _endpoint(text: str) -> str:
+    if not _ENDPOINT.fullmatch(text):
+        raise wrong("must be 1-64 characters of A-Z a-z 0-9 -, a letter first and no - last")
+    return text
+
+
 def _bind(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -217,6 +224,7 @@ Span = Annotated[timedelta, BeforeValidator(_span)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_hosts)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_networks)]
+EndpointName = Annotated[str, AfterValidator(_endpoint)]
 HeaderName = Annotated[str, AfterValidator(_header)]
 Listen = Annotated[Bind, BeforeValidator(_bind)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas)]

@@ -33,6 +33,7 @@ from starter.setting_groups import (
 from starter.setting_values import (
     Address,
     DevicesKeys,
+    EndpointName,
     HeaderName,
     LinkSecret,
     Name,
@@ -110,6 +111,9 @@ class Settings(BaseSettings):
     operators: str = Field("", description="Group of the people file whose members may see and do everything")
     desk_user_header: HeaderName = Field("", description="Header in which your own sign-on says who is at the desk")
     desk_proxies: Networks = Field((), description="Addresses or networks from which that header is believed")
+    nexus_endpoint: EndpointName = Field(
+        "countersign", description="Nexus endpoint through which workflows of other teams ask for signatures"
+    )
     around: Surroundings = Surroundings()
     idle: tuple[str, ...] = ()
     """Names that are set although nothing reads them yet, for a warning."""

@@ -24,7 +24,7 @@ DEV_SERVER = _BIN / "temporal"
 TIME_SKIPPING_SERVER = _BIN / "temporal-test-server"
 _STARTS_WITHIN: Final = timedelta(seconds=60)
 """Longer than any start takes where much else runs."""
-_RETENTION: Final = Duration(seconds=24 * 60 * 60)
+RETENTION: Final = Duration(seconds=24 * 60 * 60)
 
 PUNCTUAL_TIMERS = ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"')
 """By default a timer is late by up to a second, as clocks of a cluster may differ; a moved clock is so at each timer.
@@ -90,7 +90,7 @@ async def own_namespace(address: str, converter: DataConverter = pydantic_data_c
     name = f"own-{uuid.uuid4().hex}"
     client = await Client.connect(address, namespace=name, data_converter=converter)
     await client.workflow_service.register_namespace(
-        RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=_RETENTION)
+        RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=RETENTION)
     )
     await register_search_attributes(client)
     return client

@@ -75,6 +75,8 @@ OPERATION: Final = "operation"
 MEMO_FINGERPRINT: Final = "fingerprint"
 MEMO_DOCUMENT: Final = "document"
 """The name of the document, so that a list needs no query a row; encrypted like every payload where there are keys."""
+MEMO_ORIGIN: Final = "origin"
+"""The door that it came through, when it was not ours: only through that one it is shown and cancelled there."""
 
 STATUS: Final = SearchAttributeKey.for_keyword("CsStatus")
 KIND: Final = SearchAttributeKey.for_keyword("CsKind")

@@ -17,20 +17,29 @@ def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = N
         content = _content(_found(folder, file, below), file, max_megabytes)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
+    check_pdf(content, max_megabytes)
+    return content
+
+
+def check_pdf(content: bytes, max_megabytes: int) -> None:
+    """Raise `ValueError` with why these bytes cannot be sent, if they cannot."""
     if not content:
         raise ValueError("is an empty file")
     if not content.startswith(_MAGIC):
         raise ValueError("is not a PDF file (it does not begin with %PDF-)")
-    return content
+    _check_size(len(content), max_megabytes)
 
 
 def _content(path: Path, file: str, max_megabytes: int) -> bytes:
     if not path.is_file():
         raise ValueError(f"{file} is not a file in the folder of this file")
-    size = path.stat().st_size
+    _check_size(path.stat().st_size, max_megabytes)
+    return path.read_bytes()
+
+
+def _check_size(size: int, max_megabytes: int) -> None:
     if size > max_megabytes * MEGABYTE:
         raise ValueError(f"is {size / MEGABYTE:.1f} MB large, at most {max_megabytes} MB can be sent")
-    return path.read_bytes()
 
 
 def _as_spelled(folder: Path, file: Path) -> Path:

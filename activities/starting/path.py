@@ -4,14 +4,14 @@ An ordinary function, so that commands and activities start by the same way; not
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import rfc8785
 from pydantic import BaseModel
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -100,6 +100,18 @@ class BrokenOff(Exception):
 
 
 @dataclass(frozen=True)
+class Starter:
+    """By what a workflow is started: a plain client, or an operation of another workflow, whose caller gets its result.
+
+    `joins` when that caller waits for one that runs already as well; `origin` says through which door it came.
+    """
+
+    start_workflow: Callable[..., Awaitable[Any]]
+    joins: bool = False
+    origin: str | None = None
+
+
+@dataclass(frozen=True)
 class Started:
     """What lives, or once lived, under the id; `created` when it was this start that made it."""
 
@@ -127,28 +139,37 @@ async def start(
     parent: str | None = None,
     again: bool = False,
     delay: timedelta = timedelta(),
+    starter: Starter | None = None,
 ) -> Started:
     """Start it, or recognise the one that was started from the same content; `IdTaken` for other content.
 
     `parent` is the workflow id of an onboarding or campaign; `NotItsOwn` when the id does not begin with its. May be
     repeated at any time: it also recognises one that closed long ago, and one that Temporal has forgotten. One whose
     workflow was broken off is `BrokenOff`; with `again` a terminated one is started anew, and a request takes over the
-    document that it has at Core Signature. `delay` is for rehearsals: how long until the workflow begins.
+    document that it has at Core Signature. `delay` is for rehearsals: how long until the workflow begins. `starter` is
+    asked to start it instead of the client, and by one that joins also when it runs already.
     """
     what = _name_of(prepared)
     if parent is not None and owner_in(what.id) != parent.partition(":")[2]:
         raise NotItsOwn(what.id, parent)
     if record := await _recorded(store, what):
         return _recognise(prepared, record)
-    before = await _in_temporal(client, what) if again else None
-    if before is not None and not before.can_be_taken_up_by(prepared):
-        return _recognise(prepared, before)
-    if prepared.overdue is not None:
-        return _recognise(prepared, await _in_temporal(client, what), prepared.overdue)
+    by = starter or Starter(client.start_workflow)
+    before = await _in_temporal(client, what) if again or by.joins else None
+    joined = before is not None and by.joins and before.status.open
+    if before is not None and not (again and before.can_be_taken_up_by(prepared)):
+        known = _recognise(prepared, before)
+        if not joined:
+            return known
+    if prepared.overdue is not None and not joined:
+        return _recognise(prepared, before or await _in_temporal(client, what), prepared.overdue)
     given = await prepared.kept(store)
     try:
-        handle = await _start_workflow(client, what, given, parent, before, delay=delay)
+        handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
     except WorkflowAlreadyStartedError:
+        handle = None
+    if handle is None or by.joins:
+        # Of two that join at the same time with other content, one is told now.
         known = _recognise(prepared, await _in_temporal(client, what) or await _recorded(store, what))
     else:
         known = Started(what.id, handle.id, handle.result_run_id or "", created=True)
@@ -205,18 +226,19 @@ def _recognise(prepared: Prepared, known: _Known | None, unknown: Exception | No
 
 
 async def _start_workflow(
-    client: Client,
+    starter: Starter,
     what: Named,
     given: FollowUpInput,
     parent: str | None,
     before: _Known | None,
     *,
     delay: timedelta,
-) -> WorkflowHandle[object, object]:
+) -> Any:
     subject, parent = given.subject, parent or (before.parent if before else None)
+    origin = {names.MEMO_ORIGIN: starter.origin} if starter.origin else {}
     # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
     # start that made the workflow can say `created` (the SDK does not tell whether an existing one was used).
-    return await client.start_workflow(
+    return await starter.start_workflow(
         what.kind.names.workflow,
         given,
         id=what.workflow_id,
@@ -224,10 +246,11 @@ async def _start_workflow(
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
         if before
         else WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING if starter.joins else WorkflowIDConflictPolicy.FAIL,
         memo={
             names.MEMO_FINGERPRINT: given.fingerprint,
             names.MEMO_DOCUMENT: subject.title,
+            **origin,
         },
         search_attributes=search_attributes(given, parent, datetime.now(UTC) + delay),
         static_summary=summary(subject.kind, subject.title),

@@ -6,13 +6,14 @@ from starter.context import connected
 from starter.doctor import tables
 from starter.doctor.examination import examine
 from starter.exits import Exit
+from starter.nexus.endpoint import ensure_endpoint
 from starter.reconciling import ensure_schedule
-from starter.search_attributes import ensure_search_attributes
+from starter.search_attributes import Made, ensure_search_attributes
 from starter.startup import ready
 
 
 async def init(*, json: AsJson = False) -> Exit:
-    """Make the search attributes and the schedule of `countersign reconcile` in the Temporal namespace, or mend them.
+    """Make the search attributes, the schedule of `countersign reconcile` and the Nexus endpoint, or mend them.
 
     May be repeated: what exists is left alone, a schedule that was changed is mended; what this user may not make is
     said, with what to do.
@@ -22,10 +23,15 @@ async def init(*, json: AsJson = False) -> Exit:
     json
         Print `[{name, made, says}]`.
     """
-    async with connected(ready()) as client:
-        results = [*await ensure_search_attributes(client), await ensure_schedule(client)]
+    settings = ready()
+    async with connected(settings) as client:
+        needed = [*await ensure_search_attributes(client), await ensure_schedule(client)]
+        endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
+    results = [*needed, endpoint]
     answer(results, tables.of_set_up(results), as_json=json)
-    return Exit.DONE if all(result.made.usable for result in results) else Exit.REFUSED
+    # Nobody but workflows of other teams needs the endpoint.
+    usable = all(result.made.usable for result in needed) and endpoint.made is not Made.FAILED
+    return Exit.DONE if usable else Exit.REFUSED
 
 
 async def doctor(*, json: AsJson = False) -> Exit:

@@ -62,6 +62,7 @@ async def _temporal(settings: Settings) -> list[Part]:
 async def _of_namespace(client: Client, settings: Settings) -> list[Part]:
     looks = [temporal.namespace, temporal.search_attributes, temporal.sweeps, temporal.worker, temporal.progress]
     parts = [await looked(look.__name__.replace("_", " "), partial(look, client)) for look in looks]
+    parts.append(await temporal.nexus(client, settings.nexus_endpoint))
     parts.append(await temporal.rate(client, settings.signature.max_rps))
     parts += [await queues.urgency(client), await queues.overrides(client)]
     if settings.build_id:

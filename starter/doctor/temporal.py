@@ -17,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities import runs
 from starter import pace, reconciling
 from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.nexus import endpoint
 from starter.search_attributes import STUCK, missing_search_attributes
 from workflows.names import (
     CAMPAIGN_QUEUE,
@@ -86,6 +87,21 @@ async def sweeps(client: Client, now: datetime | None = None) -> Part:
     if found.told:
         minutes += f" and told {found.told:,} requests of what callbacks had missed"
     return fine("sweeps", minutes) if ago < 3 * reconciling.EVERY else doubtful("sweeps", minutes)
+
+
+async def nexus(client: Client, name: str) -> Part:
+    """Whether workflows of other teams can ask for signatures; nobody else needs it."""
+    try:
+        there = await endpoint.found(client, name)
+    except RPCError as error:
+        return doubtful("nexus", f"the server does not say whether there is an endpoint {name}: {error.message}")
+    if there is None:
+        return doubtful(
+            "nexus", f"no endpoint {name}: run `countersign init`, if other teams are to ask for signatures"
+        )
+    if not endpoint.leads_here(client, there):
+        return doubtful("nexus", f"endpoint {name} leads to {endpoint.leads_to(there)}, not here")
+    return fine("nexus", f"other teams ask for signatures through endpoint {name}")
 
 
 async def worker(client: Client, now: datetime | None = None) -> Part:

@@ -354,7 +354,7 @@ def test_every_name_of_the_contract_is_known_and_described() -> None:
     known = {line.name.removeprefix("COUNTERSIGN_"): line for line in table()}
     assert contract <= set(known) | RESERVED
     assert set(known) - contract == {
-        *("SIGNATURE_USERNAME", "SIGNATURE_PASSWORD", "WEBHOOK_PROXIES", "WEB_UI", "LOG_LEVEL")
+        *("SIGNATURE_USERNAME", "SIGNATURE_PASSWORD", "WEBHOOK_PROXIES", "WEB_UI", "LOG_LEVEL", "NEXUS_ENDPOINT")
     }
     assert all(line.sentence for line in known.values())
     assert not RESERVED & set(known)

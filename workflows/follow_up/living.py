@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.texts import cleaned
     from workflows.model.views import Shown
     from workflows.model.wishes import AnyWish, Cancellation, Replay, Subscription
-    from workflows.names import OPERATION
+    from workflows.names import MEMO_ORIGIN, OPERATION
     from workflows.ports import Handoff
 
 Wished = TypeVar("Wished", bound=AnyWish)
@@ -119,7 +119,9 @@ class LivingWorkflow(PatientWorkflow[Memory]):
         return lambda: self._progress.handoff.next_at != before
 
     def _record(self) -> SettledRecord | None:
-        return settled_record(self._request, self._progress, workflow.info().first_execution_run_id, self.shown)
+        record = settled_record(self._request, self._progress, workflow.info().first_execution_run_id, self.shown)
+        origin = workflow.memo_value(MEMO_ORIGIN, None, type_hint=str)
+        return record and record.replace(settled=self.settled(), origin=origin)
 
     def publish(self) -> None:
         """Search attributes and the Web UI's details."""

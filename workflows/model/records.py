@@ -16,6 +16,8 @@ class SettledRecord(Model):
     fingerprint: str
     run_id: str
     show: Shown
+    settled: AnyEnded | None = None
+    origin: str | None = None
 
 
 class Amendment(Model):

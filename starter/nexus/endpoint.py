@@ -1,0 +1,50 @@
+"""The Nexus endpoint: the name by which other namespaces reach our worker, made once for a whole server."""
+
+from temporalio.api.nexus.v1 import Endpoint, EndpointSpec, EndpointTarget
+from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNexusEndpointsRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from starter.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
+from workflows.names import WORKFLOW_QUEUE
+
+
+async def ensure_endpoint(client: Client, name: str) -> SetUp:
+    """Make the endpoint that leads to our worker; one of this name that leads elsewhere is left alone."""
+    what = f"Nexus endpoint {name}"
+    try:
+        there = await found(client, name)
+        if there is None:
+            spec = EndpointSpec(name=name, target=EndpointTarget(worker=_ours(client)))
+            await client.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
+            return SetUp(what, Made.CREATED)
+    except RPCError as error:
+        if error.status in NOT_OURS_TO_MAKE:
+            return SetUp(what, Made.NOT_PERMITTED, "only for workflows of other teams: docs/nexus.md says who makes it")
+        if error.status is RPCStatusCode.ALREADY_EXISTS:
+            return SetUp(what, Made.EXISTS)
+        return SetUp(what, Made.FAILED, error.message)
+    if leads_here(client, there):
+        return SetUp(what, Made.EXISTS)
+    return SetUp(what, Made.FAILED, f"it leads to {leads_to(there)}: set COUNTERSIGN_NEXUS_ENDPOINT to another name")
+
+
+async def found(client: Client, name: str) -> Endpoint | None:
+    """The endpoint of this name, None when there is none; `RPCError` where we may not look."""
+    answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(name=name))
+    return next(iter(answer.endpoints), None)
+
+
+def leads_here(client: Client, endpoint: Endpoint) -> bool:
+    """Whether it leads to the queue of our workflows in this namespace."""
+    return endpoint.spec.target.worker == _ours(client)
+
+
+def leads_to(endpoint: Endpoint) -> str:
+    """Where it leads instead, as people read it."""
+    worker = endpoint.spec.target.worker
+    return f"queue {worker.task_queue} of {worker.namespace}" if worker.task_queue else "another address"
+
+
+def _ours(client: Client) -> EndpointTarget.Worker:
+    return EndpointTarget.Worker(namespace=client.namespace, task_queue=WORKFLOW_QUEUE)

@@ -1,0 +1,256 @@
+"""The service `signatures`: checks what another team's workflow asks for, starts or joins it, shows and cancels it.
+
+Nexus says of no caller who it is. So each request remembers the endpoint that it came through, also in its record, and
+through another one nobody learns that it exists. What goes wrong is told by the names of fields, with no value.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import nexusrpc
+import structlog
+from nexusrpc import HandlerError, HandlerErrorType
+from nexusrpc.handler import (
+    CancelOperationContext,
+    OperationHandler,
+    StartOperationContext,
+    operation_handler,
+    service_handler,
+    sync_operation,
+)
+from pydantic import TypeAdapter, ValidationError
+from temporalio import nexus
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.nexus import (
+    CancelWorkflowRunOptions,
+    TemporalNexusClient,
+    TemporalOperationHandler,
+    TemporalOperationResult,
+    TemporalStartOperationContext,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities import runs
+from activities.files.reading import FileFaults
+from activities.people import Directory, DirectoryFailure
+from activities.policies.catalogue import Catalogue
+from activities.requests.input import prepare
+from activities.rpc_errors import about_the_workflow
+from activities.starting import path
+from activities.starting.path import BrokenOff, IdTaken, Starter
+from activities.store import Home, Store, StoreFailure
+from activities.updates import wish
+from starter import lookup
+from starter.nexus import given
+from starter.nexus.contract import Cancel, RequestFile, Settlement, Standing
+from starter.request_ids import is_request_id
+from workflows.kinds import Kind, Named, named
+from workflows.model.records import SettledRecord
+from workflows.model.settlement import Settled
+from workflows.model.views import RequestShow
+from workflows.model.wishes import Cancellation
+from workflows.names import MEMO_ORIGIN
+
+ANSWERS_WITHIN: Final = timedelta(seconds=4)
+"""What a workflow may take to answer; the caller's server waits ten for us, and then asks again."""
+SERVICE: Final = "signatures"
+
+Given = TypeVar("Given")
+_CONTENT: Final = TypeAdapter(RequestFile)
+_ID: Final = TypeAdapter(str)
+_CANCEL: Final = TypeAdapter(Cancel)
+_SETTLEMENT: Final = TypeAdapter(Settlement)
+_CALLER_LEFT: Final = "the workflow that asked for it cancelled the operation"
+_AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, ApplicationError, RuntimeError, OSError)
+_LOGGER: Final = structlog.get_logger("countersign.nexus")
+
+
+@nexusrpc.service(name=SERVICE)
+class AsItComes:
+    """The service of the contract before anybody has looked at what comes: an input that the SDK itself refused would
+    stand, with all that it holds, in the failure."""
+
+    request_signature: nexusrpc.Operation[Any, Settlement]
+    show: nexusrpc.Operation[Any, Standing]
+    cancel: nexusrpc.Operation[Any, Standing]
+
+
+@service_handler(service=AsItComes)
+@dataclass(frozen=True)
+class SignaturesHandler:
+    """`policies` is the catalogue, read anew for each request."""
+
+    client: Client
+    store: Store
+    directory: Directory
+    policies: Path
+
+    @operation_handler
+    def request_signature(self) -> OperationHandler[Any, Settlement]:
+        """Start or join a request; its caller is told how it ended."""
+        return RequestSignature(self)
+
+    @sync_operation
+    async def show(self, ctx: StartOperationContext, input: Any) -> Standing:
+        """How a request of this endpoint stands."""
+        with told_to_the_caller():
+            return await self._standing(await self.ours(taken(_ID, input)))
+
+    @sync_operation
+    async def cancel(self, ctx: StartOperationContext, input: Any) -> Standing:
+        """End a request of this endpoint; how it stands then. CONFLICT when it is too late."""
+        with told_to_the_caller():
+            wanted = taken(_CANCEL, input)
+            what = await self.ours(wanted.id)
+            if says := await self.end(what, wanted.reason, f"nexus-{ctx.request_id}"):
+                raise HandlerError(says, type=HandlerErrorType.CONFLICT)
+            return await self._standing(what)
+
+    async def ours(self, id: str) -> Named:
+        """The request of this id, if it came through the endpoint of this operation."""
+        what = Named(Kind.REQUEST, id)
+        if not is_request_id(id) or await self._origin(what) != origin():
+            raise HandlerError("id: no request of this endpoint has it", type=HandlerErrorType.NOT_FOUND)
+        return what
+
+    async def end(self, what: Named, reason: str, op: str) -> str | None:
+        """Have it end, once for each `op`; why not, if it is too late."""
+        wanted = Cancellation(actor=origin(), reason=reason)
+        return await wish(self.client, what.workflow_id, wanted, op, within=ANSWERS_WITHIN)
+
+    async def settlement(self, what: Named) -> Settlement | None:
+        """How it ended, None while it has not."""
+        record = await self._record(what)
+        return of_settled(record.settled) if record and isinstance(record.settled, Settled) else None
+
+    async def _record(self, what: Named) -> SettledRecord | None:
+        content = await self.store.read_record(Home.of(what.workflow_id))
+        return SettledRecord.model_validate_json(content) if content is not None else None
+
+    async def _origin(self, what: Named) -> str | None:
+        if record := await self._record(what):
+            return record.origin
+        try:
+            return await (await runs.described(self.client, what.workflow_id)).memo(MEMO_ORIGIN)
+        except RPCError as error:
+            if about_the_workflow(error):
+                return None
+            raise
+
+    async def _standing(self, what: Named) -> Standing:
+        return of_shown(await lookup.look(self.client, self.store, what.id, within=ANSWERS_WITHIN))
+
+
+class RequestSignature(TemporalOperationHandler[Any, Settlement]):
+    """An operation that ends with the request which it started or joined."""
+
+    def __init__(self, service: SignaturesHandler) -> None:
+        self._service = service
+
+    async def start_operation(
+        self, ctx: TemporalStartOperationContext, client: TemporalNexusClient, input: Any
+    ) -> TemporalOperationResult[Settlement]:
+        """Check it, start or join it; one that has ended already is answered from its record."""
+        with told_to_the_caller():
+            return await self._started(client, taken(_CONTENT, input))
+
+    async def _started(self, client: TemporalNexusClient, content: RequestFile) -> TemporalOperationResult[Settlement]:
+        service, attached = self._service, []
+
+        async def attach(*what: Any, **how: Any) -> None:
+            attached.append(await client.start_workflow(*what, **how))
+
+        file, documents = given.read(content)
+        prepared = await prepare(
+            file,
+            catalogue=await asyncio.to_thread(Catalogue.read, service.policies),
+            directory=service.directory,
+            now=datetime.now(UTC),
+            documents=documents,
+        )
+        by = Starter(partial(attach, result_type=Settlement), joins=True, origin=origin())
+        started = await path.start(service.client, service.store, prepared, starter=by)
+        if attached:
+            return attached[0]
+        ended = await service.settlement(Named(Kind.REQUEST, started.id))
+        if ended is None:
+            raise HandlerError("its record is not there", type=HandlerErrorType.UNAVAILABLE)
+        return TemporalOperationResult.sync(ended)
+
+    async def cancel_workflow_run(self, ctx: CancelOperationContext, options: CancelWorkflowRunOptions) -> None:
+        """Have the request end; who has only joined one of another endpoint's, or of ours, cannot."""
+        with told_to_the_caller():
+            what = named(options.workflow_id)
+            if what is not None and what.kind is Kind.REQUEST:
+                await self._service.end(await self._service.ours(what.id), _CALLER_LEFT, "nexus-operation")
+
+
+def origin() -> str:
+    """The endpoint of the operation at hand, as a request remembers it, and as people read who cancelled."""
+    return f"nexus:{nexus.info().endpoint}"
+
+
+@contextmanager
+def told_to_the_caller() -> Iterator[None]:
+    """Turn what goes wrong in the block into what a caller is to know of it; its history keeps that for ever."""
+    try:
+        yield
+    except HandlerError:
+        raise
+    except FileFaults as faults:
+        if says := given.own_faults(faults):
+            raise HandlerError(says, type=HandlerErrorType.BAD_REQUEST) from None
+        _LOGGER.error("operation not done", why=faults.in_short)
+        raise HandlerError("catalogue or people are faulty", type=HandlerErrorType.UNAVAILABLE) from None
+    except (IdTaken, BrokenOff) as refused:
+        raise HandlerError(f"id: {refused}", type=HandlerErrorType.CONFLICT) from None
+    except _AWAY as error:
+        if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
+            raise HandlerError("Temporal refuses it: is it too large?", type=HandlerErrorType.BAD_REQUEST) from None
+        _LOGGER.warning("operation not done yet", why=type(error).__name__)
+        raise HandlerError("not now, it is tried again", type=HandlerErrorType.UNAVAILABLE) from None
+    except Exception as bug:
+        _LOGGER.exception("operation failed")
+        raise HandlerError(f"our fault: {type(bug).__name__}", type=HandlerErrorType.INTERNAL) from None
+
+
+def taken(as_type: TypeAdapter[Given], input: object) -> Given:
+    """What came, if it is what the contract says; BAD_REQUEST with the names of fields."""
+    try:
+        return as_type.validate_python(input)
+    except ValidationError as error:
+        faults = [(".".join(map(str, one["loc"])) or "input", one["msg"]) for one in error.errors()]
+        says = "\n".join(f"{field}: {why}" for field, why in faults)
+        raise HandlerError(says, type=HandlerErrorType.BAD_REQUEST) from None
+
+
+def of_settled(settled: Settled) -> Settlement:
+    """How it ended, as the contract says it."""
+    return _SETTLEMENT.validate_python(settled.model_dump(mode="json"))
+
+
+def of_shown(shown: RequestShow) -> Standing:
+    """How it stands, as the contract says it."""
+    step = shown.next
+    return Standing(
+        id=shown.id,
+        kind=shown.kind,
+        status=shown.status,
+        waiting_for=[one.person for one in shown.waiting_for],
+        next=step.what if step else None,
+        next_at=_instant(step.at) if step else None,
+        due_at=_instant(shown.due_at),
+        problem=shown.problem.code if shown.problem else None,
+        partial=shown.partial,
+    )
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None

@@ -1,0 +1,256 @@
+"""Workflows of another team, in a namespace of their own, ask for signatures: nothing is lost and nothing is told."""
+
+import asyncio
+import base64
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from nexusrpc import HandlerError, HandlerErrorType
+from temporalio import workflow
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import NexusOperationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from starter import modules, requests
+from starter.examples.nexus_caller import QUEUE, Order
+from starter.nexus.contract import Cancel, Settlement, Standing
+from starter.nexus.endpoint import ensure_endpoint
+from starter.search_attributes import Made
+from tests.faults.population import LONER, PATIENT, PDF, REQUESTER, colleague
+from tests.faults.town import WORKER, Town, eventually
+from tests.servers import RETENTION
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+CONTRACT = base64.b64encode(PDF).decode()
+CANARY = "Kanarienvogel"
+ANSWERS: dict[str, type[Any]] = {"request_signature": Settlement, "show": Standing, "cancel": Standing}
+
+
+@workflow.defn
+class Asks:
+    """Asks one thing of the service, whatever it is, and hears what it says."""
+
+    @workflow.run
+    async def run(self, operation: str, what: Any, endpoint: str) -> Any:
+        service = workflow.create_nexus_client(service="signatures", endpoint=endpoint)
+        return await service.execute_operation(
+            operation, what, output_type=ANSWERS[operation], schedule_to_close_timeout=timedelta(days=1)
+        )
+
+
+@dataclass
+class Team:
+    """Another team: their namespace, and whoever asks for them."""
+
+    town: Town
+    client: Client
+
+    async def asks(
+        self, operation: str, what: Any, endpoint: str = "countersign", name: str | None = None
+    ) -> WorkflowHandle[Asks, Any]:
+        return await self.client.start_workflow(
+            Asks.__name__,
+            args=[operation, what, endpoint],
+            id=name or uuid.uuid4().hex,
+            task_queue="asks",
+            result_type=ANSWERS[operation],
+        )
+
+    async def hears(self, operation: str, what: Any, endpoint: str = "countersign") -> Any:
+        return await (await self.asks(operation, what, endpoint)).result()
+
+    async def is_refused(self, operation: str, what: Any, endpoint: str = "countersign") -> HandlerError:
+        """What the service says, for good; nothing of what was given is repeated in the caller's history."""
+        handle = await self.asks(operation, what, endpoint)
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+        error = failed.value.cause
+        assert isinstance(error, NexusOperationError)
+        assert isinstance(error.cause, HandlerError), error.cause
+        assert not error.cause.retryable
+        [failed_event] = [
+            event
+            for event in (await handle.fetch_history()).events
+            if event.HasField("nexus_operation_failed_event_attributes")
+        ]
+        assert CANARY not in str(failed_event)
+        return error.cause
+
+    async def order(self, number: str, customer: str, name: str | None = None) -> WorkflowHandle[Order, Settlement]:
+        return await self.client.start_workflow(
+            Order.run, args=[number, customer, CONTRACT], id=name or f"order-{number}", task_queue=QUEUE
+        )
+
+
+@asynccontextmanager
+async def their_worker(team: Team) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The worker of the example, a process of its own; killed at the end."""
+    environment = modules.environment() | {
+        "TEMPORAL_ADDRESS": team.client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": team.client.namespace,
+    }
+    process = await asyncio.create_subprocess_exec(*modules.command("starter.examples.nexus_caller"), env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def team(shared: Town) -> AsyncIterator[Team]:
+    ours = shared.context.client
+    code, said = await shared.command("init", "--json")
+    assert code == 0, said
+    namespace = f"sales-{uuid.uuid4().hex[:8]}"
+    await ours.workflow_service.register_namespace(
+        RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=RETENTION)
+    )
+    client = await eventually(lambda: Client.connect(ours.service_client.config.target_host, namespace=namespace))
+    runner = UnsandboxedWorkflowRunner()
+    async with Worker(client, task_queue="asks", workflows=[Asks], workflow_runner=runner):
+        yield Team(shared, client)
+
+
+def request(id: str, *signers: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "kind": "customer-contract",
+        "document": {"pdf": CONTRACT, "name": "Master services agreement"},
+        "requester": REQUESTER,
+        "signers": [{"person": person} for person in signers],
+        "policy": dict(PATIENT),
+        **more,
+    }
+
+
+def file_of(what: dict[str, Any]) -> dict[str, Any]:
+    """The same request as it stands in a file beside its document."""
+    return {**what, "document": {"file": "contract.pdf", "name": what["document"]["name"]}}
+
+
+async def test_a_signature_is_the_answer_although_both_workers_are_killed_meanwhile(team: Team) -> None:
+    """N1: the example as it stands: the caller's worker and ours die while the customer thinks it over."""
+    town = team.town
+    async with their_worker(team):
+        order = await team.order("4711", LONER)
+        await eventually(lambda: team.town.vendor.waiting("order-4711"))
+    await town.kill(WORKER)
+    await town.start(WORKER)
+    await town.sign("order-4711")
+    async with their_worker(team):
+        settled = await order.result()
+    assert (settled.outcome, settled.request, [one.state for one in settled.signers]) == (
+        "signed",
+        "order-4711",
+        ["signed"],
+    )
+    assert len(await town.vendor.documents("order-4711")) == 1
+
+
+async def test_two_that_ask_for_the_same_have_one_request_and_hear_the_same(team: Team) -> None:
+    """N2: a third that asks when it is over is told at once, from the record."""
+    same = request("asked-twice", colleague(40))
+    first, second = [await team.asks("request_signature", same) for _ in range(2)]
+    await eventually(lambda: team.town.vendor.waiting("asked-twice"))
+    await team.town.sign("asked-twice")
+    heard = [await first.result(), await second.result(), await team.hears("request_signature", same)]
+    assert heard[0] == heard[1] == heard[2]
+    assert heard[0].outcome == "signed"
+    assert len(await team.town.vendor.documents("asked-twice")) == 1
+
+
+async def test_who_cancels_the_operation_cancels_the_request_and_hears_how_it_ended(team: Team) -> None:
+    """N3: nothing is left hanging; what was wished stands in the request, and nobody is asked any more."""
+    asked = await team.asks("request_signature", request("changed-mind", colleague(41)))
+    await eventually(lambda: team.town.vendor.waiting("changed-mind"))
+    await eventually(lambda: _has_heard(asked, "nexus_operation_started"))
+    await asked.cancel()
+    assert (await asked.result()).outcome == "cancelled"
+    shown = await team.town.shown("changed-mind")
+    [wish] = [entry for entry in shown.timeline if entry.what == "cancellation asked for"]
+    assert (wish.who, wish.why) == ("nexus:countersign", "the workflow that asked for it cancelled the operation")
+    assert not await team.town.vendor.waiting("changed-mind")
+
+
+async def test_a_request_is_shown_and_cancelled_through_its_own_endpoint_and_no_other(team: Team) -> None:
+    """N4: so also when it has ended; what the command has started is no caller's, not even of one who waits for it."""
+    town = team.town
+    assert (await ensure_endpoint(town.context.client, "elsewhere")).made is Made.CREATED
+    asked = await team.asks("request_signature", request("of-sales", colleague(42)))
+    await eventually(lambda: town.vendor.waiting("of-sales"))
+    standing = await eventually(lambda: _once_waiting(team, "of-sales"))
+    assert (standing.status, standing.waiting_for, standing.next) == ("sent", [colleague(42)], "remind")
+    await town.ask("of-ours", colleague(43))
+    for id, endpoint in (("of-sales", "elsewhere"), ("of-ours", "countersign"), ("of-nobody", "countersign")):
+        for operation, what in (("show", id), ("cancel", Cancel(id, "why not"))):
+            refused = await team.is_refused(operation, what, endpoint)
+            assert (refused.type, refused.message) == (
+                HandlerErrorType.NOT_FOUND,
+                "id: no request of this endpoint has it",
+            )
+    await team.hears("cancel", Cancel("of-sales", "the customer has left"))
+    assert (await asked.result()).outcome == "cancelled"
+    assert (await team.hears("show", "of-sales")).status == "cancelled"
+    assert (await team.is_refused("show", "of-sales", "elsewhere")).type is HandlerErrorType.NOT_FOUND
+
+
+async def test_who_joined_what_is_not_theirs_may_wait_and_not_end_it(team: Team) -> None:
+    """N5: the command started it; the operation goes on until somebody signs."""
+    town = team.town
+    prepared = await requests.checked(
+        town.settings, file_of(request("joined", colleague(44))), folder=town.folder.path / "files"
+    )
+    await requests.start(town.context, prepared)
+    await eventually(lambda: town.vendor.waiting("joined"))
+    asked = await team.asks("request_signature", request("joined", colleague(44)))
+    await eventually(lambda: _has_heard(asked, "nexus_operation_started"))
+    await asked.cancel()
+    await eventually(lambda: _has_heard(asked, "nexus_operation_cancel_request_failed"))
+    await town.sign("joined")
+    assert (await asked.result()).outcome == "signed"
+
+
+async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> None:
+    """N6: once, not again and again, and with nothing of what was given."""
+    await team.town.ask("taken", colleague(45))
+    wrong = {
+        "kind": request("bad", colleague(45), kind=f"{CANARY} contract"),
+        "signers[0].person": request("bad", f"{CANARY}@example.test"),
+        "signers[0]: must be a person of the directory": request(
+            "bad", signers=[{"name": CANARY, "email": "a@b.test"}]
+        ),
+        "document.file": request("bad", colleague(45), document={"file": f"../{CANARY}.pdf"}),
+        "policy.handoff": request("bad", colleague(45), policy={"handoff": [{"target": "x", "person": CANARY}]}),
+        "due: lies in the past": request("bad", colleague(45), due="2020-01-01"),
+    }
+    for field, what in wrong.items():
+        refused = await team.is_refused("request_signature", what)
+        assert (refused.type, refused.message[: len(field)]) == (HandlerErrorType.BAD_REQUEST, field)
+    refused = await team.is_refused("request_signature", request("taken", colleague(46), message=CANARY))
+    assert (refused.type, refused.message[:30]) == (HandlerErrorType.CONFLICT, "id: taken is the id of another")
+    for operation, nonsense, says in (
+        ("request_signature", [CANARY], "input: "),
+        ("show", {"id": CANARY}, "input: "),
+        ("cancel", {"id": {CANARY: 1}, "reason": "x"}, "id: "),
+        ("cancel", {"id": CANARY}, "reason: "),
+    ):
+        refused = await team.is_refused(operation, nonsense)
+        assert (refused.type, refused.message[: len(says)]) == (HandlerErrorType.BAD_REQUEST, says)
+
+
+async def _once_waiting(team: Team, id: str) -> Standing | None:
+    standing: Standing = await team.hears("show", id)
+    return standing if standing.waiting_for and standing.next == "remind" else None
+
+
+async def _has_heard(asked: WorkflowHandle[Any, Any], of: str) -> bool:
+    return any(event.HasField(f"{of}_event_attributes") for event in (await asked.fetch_history()).events)  # type: ignore[arg-type]

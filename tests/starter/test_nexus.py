@@ -1,0 +1,114 @@
+"""What comes with an operation becomes a request like any other, or is refused by the names of its fields."""
+
+import base64
+import uuid
+from dataclasses import fields
+from typing import Any, NoReturn
+
+import nexusrpc
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.files.reading import FileFaults
+from starter.doctor.health import Health
+from starter.doctor.temporal import nexus
+from starter.nexus import contract, given
+from starter.nexus.endpoint import ensure_endpoint
+from starter.nexus.service import AsItComes, of_settled
+from starter.search_attributes import Made
+from tests.faults.population import PDF
+from tests.servers import own_namespace
+from workflows.model.settlement import Settled, SettledSigner
+
+WHOLE = {"kind": "customer-contract", "document": {"name": "Agreement", "pdf": base64.b64encode(PDF).decode()}}
+
+
+def test_a_document_that_comes_along_is_the_one_of_the_file() -> None:
+    file, documents = given.read(dict(WHOLE))
+    assert file.plain == {**WHOLE, "document": {"name": "Agreement", "file": "document.pdf"}}
+    assert documents.read(file.folder, "document.pdf") == PDF
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"document": {"name": "x", "pdf": "no base64!"}}, "document.pdf: must be the bytes of a PDF in base64"),
+        ({"document": {"name": "x", "pdf": 7}}, "document.pdf: must be the bytes of a PDF in base64"),
+        ({"document": {"name": "x", "pdf": ""}}, "document.pdf: is an empty file"),
+        ({"document": {"name": "x", "pdf": "aGVsbG8="}}, "document.pdf: is not a PDF file"),
+        ({"document": {"pdf": WHOLE["document"]["pdf"]}}, "document.name: is missing"),  # type: ignore[index]
+        ({"document": {"name": "x", "file": "/etc/passwd"}}, "document.file: no file comes with an operation"),
+        ({"signers": [{"person": "a"}, {"email": "b@c.test"}]}, "signers[1]: must be a person of the directory"),
+        ({"subscribers": ["their-workflow"]}, "subscribers: cannot be given here"),
+        ({"policy": {"handoff": []}}, "policy.handoff: cannot be given here"),
+    ],
+)
+def test_what_no_operation_may_bring_is_refused_by_its_field(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(FileFaults) as refused:
+        given.read({**WHOLE, **changed})
+    assert given.own_faults(refused.value).startswith(says)
+
+
+def test_a_document_ten_times_too_large_is_refused_before_it_is_looked_at() -> None:
+    large = base64.b64encode(PDF + bytes(10 * given.PDF_MEGABYTES_AT_MOST * 1024 * 1024)).decode()
+    with pytest.raises(FileFaults, match=r"document.pdf: is 10.0 MB large, at most 1 MB can be sent"):
+        given.read({**WHOLE, "document": {"name": "x", "pdf": large}})
+
+
+def test_the_contract_says_of_a_settlement_what_the_hand_off_says() -> None:
+    assert {one.name for one in fields(contract.Settlement)} == set(Settled.model_fields) - {"link"}
+    assert {one.name for one in fields(contract.Signer)} == set(SettledSigner.model_fields)
+    settled = Settled.model_validate(
+        {
+            "request": "msa",
+            "external_id": "msa",
+            "kind": "customer-contract",
+            "outcome": "signed",
+            "at": "2026-11-27T21:00:00Z",
+            "signers": [{"person": "anna", "state": "signed"}],
+        }
+    )
+    told = of_settled(settled)
+    assert (told.request, told.at, told.signers) == ("msa", "2026-11-27T21:00:00Z", [contract.Signer("anna", "signed")])
+
+
+def test_the_service_that_is_at_work_is_the_one_of_the_contract() -> None:
+    [promised, kept] = [nexusrpc.get_service_definition(one) for one in (contract.Signatures, AsItComes)]
+    assert promised is not None and kept is not None
+    assert promised.name == kept.name
+    assert {name: one.output_type for name, one in promised.operation_definitions.items()} == {
+        name: one.output_type for name, one in kept.operation_definitions.items()
+    }
+
+
+@pytest.mark.real_server
+async def test_the_endpoint_is_made_once_and_one_that_leads_elsewhere_is_left_alone(dev_server: str) -> None:
+    """`init` may be repeated; `doctor` says in a row of its own how it stands."""
+    ours, theirs = await own_namespace(dev_server), await own_namespace(dev_server)
+    name = f"e-{uuid.uuid4().hex[:12]}"
+    assert (await nexus(ours, name)).says.startswith(f"no endpoint {name}: run `countersign init`")
+    made = [(await ensure_endpoint(ours, name)).made for _ in range(2)]
+    assert made == [Made.CREATED, Made.EXISTS]
+    assert (await nexus(ours, name)).state is Health.OK
+    refused, seen = await ensure_endpoint(theirs, name), await nexus(theirs, name)
+    assert (refused.made, seen.state) == (Made.FAILED, Health.WARNING)
+    assert f"leads to queue countersign of {ours.namespace}" in refused.says
+    assert (await nexus(ours, name)).state is Health.OK
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize("call", ["list_nexus_endpoints", "create_nexus_endpoint"])
+async def test_where_nobody_may_make_an_endpoint_it_is_said_and_hinders_nothing(
+    dev_server: str, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in Temporal Cloud, whose endpoints are made by another interface."""
+
+    async def refused(*asked: Any, **how: Any) -> NoReturn:
+        raise RPCError("Request unauthorized.", RPCStatusCode.PERMISSION_DENIED, b"")
+
+    client, name = await own_namespace(dev_server), f"e-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setattr(client.operator_service, call, refused)
+    made = await ensure_endpoint(client, name)
+    assert made.made is Made.NOT_PERMITTED
+    assert made.says == "only for workflows of other teams: docs/nexus.md says who makes it"
+    assert (await nexus(client, name)).state is Health.WARNING
