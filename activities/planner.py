@@ -13,6 +13,7 @@ from typing import Final
 from activities.calendars.wall_clock import after, in_words, latest_end_of_day
 from activities.failures import passing_failure
 from activities.follow_up.escalation import escalation
+from activities.follow_up.fallback import fallback
 from activities.follow_up.last_warnings import last_warnings
 from activities.follow_up.nearest import nearest
 from activities.follow_up.others import NOBODY, Others
@@ -23,7 +24,7 @@ from activities.follow_up.told_signers import told_of
 from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
 from workflows.follow_up.agenda import HORIZON
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, StandIn, StandInReport, Turn
+from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, StandIn, StandInReport, Turn
 from workflows.model.subject import Code
 from workflows.ports import Planner, StandIns
 
@@ -92,7 +93,18 @@ class PolicyPlanner(Planner, StandIns):
         nudges, overdue = reminders(silence, warnings), silence.overdue
         late = reminders(overdue, [*warnings, *nudges]) if overdue else []
         wait, alerts = await _alerts((silence, nudges), (overdue, late))
-        return [*warnings, *nudges, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
+        other = await self._other_channel(silence, person)
+        return [*warnings, *nudges, *other, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
+
+    async def _other_channel(self, silence: Silence, person: Person) -> list[Moment]:
+        """Whoever has no phone that can be relied on is written to at once."""
+        found = fallback(silence)
+        if found and await self._has_phone(person, silence.now):
+            return found
+        return [one.dropped(Reason.NO_DEVICE, "they have no phone, and were written to at once") for one in found]
+
+    async def _has_phone(self, person: Person, now: datetime) -> bool:
+        return any(not device.unseen(now) for device in await self._directory.devices(person))
 
     async def _about_missing(self, planning: Planning, turn: Turn, span: Span) -> list[Moment]:
         """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
@@ -120,9 +132,7 @@ class PolicyPlanner(Planner, StandIns):
 
     async def _mailed_along(self, planning: Planning, person: Person, others: list[Person]) -> Others:
         """Whom every nudge of this signer reaches as well, because no phone takes it."""
-        if planning.policy.urgent or not others:
-            return NOBODY
-        if any(not device.unseen(planning.now) for device in await self._directory.devices(person)):
+        if planning.policy.urgent or not others or await self._has_phone(person, planning.now):
             return NOBODY
         return Others.of(others, planning.policy)
 

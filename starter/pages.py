@@ -8,6 +8,7 @@ Temporal is down. What else somebody may wish is told to the workflow; while nob
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from activities import opened
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
@@ -60,6 +62,7 @@ Send = Callable[[str, AnyWish, str], Awaitable[Receipt]]
 """Has a request or a task take a wish, once for each op; soon says what came of it, or raises as `carry_out` does."""
 
 PROVIDER_SECONDS: Final = 8.0
+MARK_SECONDS: Final = 1.0
 _SENT: Final = "sent"
 _PICTURE: Final = "first-page"
 _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
@@ -89,6 +92,7 @@ class Pages:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._visits = Visits(links, directory, store, seconds)
+        self._store = store
         self._signatures = signatures
         self._asked = asked
         self._look = RecentLooks(look, seconds)
@@ -135,10 +139,20 @@ class Pages:
         form = await read_form(request)
         if not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
             return self._told(FOREIGN_FORM, visit)
+        await self._opened(visit)
         try:
             return await (self._go_on if form.get("act") in (Act.SIGN, Act.RESEND) else self._wish)(visit, form)
         finally:
             self._look.forget(visit.ref)  # Whoever has acted sees on the next page what that did.
+
+    async def _opened(self, visit: Visit) -> None:
+        """Keep that it was opened; whoever acts does not wait for it, and signs also while it cannot be kept."""
+        if visit.claim.use is LinkUse.VIEW:
+            return
+        workflow_id = referred(visit.claim.request).workflow_id
+        with suppress(StoreFailure, TimeoutError):
+            async with asyncio.timeout(MARK_SECONDS):
+                await opened.mark(self._store, workflow_id, visit.claim.person, self._clock())
 
     async def _go_on(self, visit: Visit, form: dict[str, str]) -> Response:
         act = form["act"]

@@ -38,7 +38,6 @@ from workflows.model.policy import Overdue
 PAGE: Final = (ROOT / "docs" / "files.md").read_text()
 BLOCKS: Final = blocks(PAGE)
 EXAMPLES: Final = [block.text for block in BLOCKS if block.language == "yaml" and not block.mark]
-NOT_YET: Final = ("fallback_after",)
 
 Plain: TypeAlias = dict[str, Any]
 
@@ -217,7 +216,7 @@ async def test_every_example_loads(context: Context, example: str) -> None:
 @pytest.mark.parametrize("each", TABLES, ids=lambda each: each.heading)
 def test_every_key_is_in_its_table(each: Table) -> None:
     told = [row["Key"].strip("`") for row in each.rows]
-    assert sorted(told) == sorted(key for key in each.keys if key not in NOT_YET)
+    assert sorted(told) == sorted(each.keys)
 
 
 @pytest.mark.parametrize(("each", "row"), ROWS)
@@ -284,10 +283,8 @@ async def test_the_faulty_file_is_refused_in_the_words_of_the_page(context: Cont
     assert Block("text", "", f"{said}\n") == BLOCKS[at + 1]
 
 
-@pytest.mark.parametrize("example", [kind({"fallback_after": "1d"}), target({"on": ["escalated"]})])
+@pytest.mark.parametrize("example", [target({"on": ["escalated"]})])
 async def test_what_is_not_yet_supported_is_refused_and_named(context: Context, example: Plain) -> None:
     with pytest.raises(FileFaults, match="is not yet supported"):
         await context.try_out(example)
-    assert all(
-        f"`{name}`" in PAGE.partition("Not yet supported")[2].partition("\n\n")[0] for name in (*NOT_YET, "escalated")
-    )
+    assert "`escalated`" in PAGE.partition("Not yet supported")[2].partition("\n\n")[0]

@@ -24,6 +24,7 @@ _OFF: Final[Mapping[str, Any]] = {
     "escalation": None,
     "escalation.or": None,
     "handoff": (),
+    "fallback_after": None,
 }
 """What `null` makes of these fields; it gives every other one back to its default."""
 

@@ -4,7 +4,7 @@ What this version does not do yet is refused in words; nothing that is written i
 """
 
 import re
-from typing import Annotated, Final, Literal, NoReturn, Self, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -39,10 +39,6 @@ def _opening_hours(text: str) -> str:
     return text
 
 
-def _not_yet(written: object) -> NoReturn:
-    raise ValueError("is not yet supported")
-
-
 def _known_occasion(written: object) -> object:
     if written == "escalated":
         raise ValueError("escalated is not yet supported")
@@ -55,7 +51,6 @@ def _known_telling(written: object) -> object:
     return written
 
 
-NotYet: TypeAlias = Annotated[None, BeforeValidator(_not_yet)]
 Trigger: TypeAlias = Annotated[str, AfterValidator(_trigger)]
 Occasion: TypeAlias = Annotated[
     Literal[
@@ -197,7 +192,7 @@ class PolicyLayer(FileModel):
     self_delegate: bool | None = None
     question: QuestionLayer | None = None
     tell_requester: TellRequesterLayer | None = None
-    fallback_after: NotYet = None
+    fallback_after: Span | None = None
 
     @field_validator("warnings")
     @classmethod

@@ -51,6 +51,8 @@ def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
     for ahead in policy.warnings:
         if room.lacks(length(ahead), ("warnings",)):
             yield ("warnings",), f"{in_words(ahead)} before the due date is before the request is sent, {room}"
+    if policy.fallback_after and room.lacks(length(policy.fallback_after), ("fallback_after",)):
+        yield ("fallback_after",), f"{in_words(policy.fallback_after)} is too late, {room}"
     for name, trigger in _timed(policy.escalation):
         if room.lacks(length(trigger), (f"escalation.{name}",)):
             yield ("escalation", name), f"{in_words(trigger)} is too late, {room}"

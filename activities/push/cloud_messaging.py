@@ -1,23 +1,29 @@
 """OpenText cloud messaging (`/mra/v1`): SMS and mail for people whom no push reaches.
 
-Accepted means that a job was made of it; whether it arrived is not known yet (docs/core-signature.md, section 13).
+Accepted means that a job was made of it; whether it arrived is asked for later (docs/core-signature.md, section 13).
 """
 
 import base64
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from activities.http.calling import Service, ServiceFailure
+from activities.http.calling import Answer, Service, ServiceFailure
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.message import Message, fitted, wire_size
+from workflows.model.notices import Channel
 
 SMS_AT_MOST: Final = 459
 """Bytes of an SMS, about three parts of a long one; the name of the document is cut so that it fits."""
 _MAILS: Final = "/mra/v1/outbound/emails"
 _TEXTS: Final = "/mra/v1/outbound/sms"
 _NO_SUCH_JOB: Final = 404
+JOB_AT_MOST: Final = 200
+"""Characters of what the service calls a job; of a longer one nothing is asked."""
+_DELIVERIES_AT_MOST: Final = 10
+"""Of the one address that a job of ours has."""
 
 Json = dict[str, Any]
 
@@ -68,7 +74,42 @@ class CloudMessaging:
             answer.refuse_page()
         except ServiceFailure as failure:
             return fate_of(failure)
-        return Sent(Fate.ACCEPTED)
+        return Sent(Fate.ACCEPTED, job=_job(answer))
+
+    async def state(self, channel: Channel, job: str) -> Fate:
+        """What became of a job: accepted is delivered to every address; what is not told is pending."""
+        path = f"{_TEXTS if channel is Channel.SMS else _MAILS}/status/{quote(job, safe='')}"
+        try:
+            headers = {"authorization": self._basic}
+            answer = await self._service.call("GET", path, headers=headers, private=(job, self._basic))
+            answer.refuse_page()
+            return _fate_in(answer.json())
+        except ServiceFailure:
+            return Fate.PENDING
+
+
+def _job(answer: Answer) -> str | None:
+    try:
+        said = answer.json()
+    except ServiceFailure:
+        return None
+    job = said.get("job_id") if isinstance(said, dict) else None
+    return job if isinstance(job, str) and 0 < len(job) <= JOB_AT_MOST else None
+
+
+def _fate_in(said: Any) -> Fate:
+    """The last attempt of each delivery counts; whatever has another shape tells nothing."""
+    deliveries = said.get("deliveries") if isinstance(said, dict) else None
+    last = [_last_state(one) for one in deliveries[:_DELIVERIES_AT_MOST]] if isinstance(deliveries, list) else []
+    if last and all(state == "Sent" for state in last):
+        return Fate.ACCEPTED
+    return Fate.UNDELIVERED if last and all(state in ("Sent", "Error") for state in last) else Fate.PENDING
+
+
+def _last_state(delivery: Any) -> object:
+    attempts = delivery.get("delivery_attempts") if isinstance(delivery, dict) else None
+    last = attempts[-1] if isinstance(attempts, list) and attempts else None
+    return last.get("state") if isinstance(last, dict) else None
 
 
 def mail_body(address: str, message: Message) -> Json:

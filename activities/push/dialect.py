@@ -27,6 +27,10 @@ class Fate(StrEnum):
     """What we sent is at fault, so a repetition changes nothing."""
     LATER = "later"
     """The service could not take it now."""
+    PENDING = "pending"
+    """It was taken, and nobody knows yet what became of it."""
+    UNDELIVERED = "undelivered"
+    """It was taken and did not arrive."""
     UNAUTHORISED = "unauthorised"
     """We are not let in, by our credentials, the certificate or the address: no device is at fault, all are kept."""
 
@@ -38,7 +42,7 @@ class Fate(StrEnum):
     @property
     def hopeless(self) -> bool:
         """Whether this message will not reach the device, however often it is sent: time for another channel."""
-        return self in (Fate.UNREGISTERED, Fate.OTHER_SENDER, Fate.REFUSED)
+        return self in (Fate.UNREGISTERED, Fate.OTHER_SENDER, Fate.REFUSED, Fate.UNDELIVERED)
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,16 @@ class Sent:
 
     fate: Fate
     failure: ServiceFailure | None = None
+    job: str | None = None
+    """What the service calls it, where what becomes of it can be asked."""
+    asks_for: float = 0
+    """How many seconds there is nothing to ask, of what is pending."""
 
     @property
     def wait(self) -> float:
         """How many seconds the service wants to be left alone."""
         if self.failure is None:
-            return 0
+            return self.asks_for
         return max(self.failure.retry_after or 0, verdict(self.failure).at_least or 0)
 
 

@@ -2,21 +2,34 @@
 
 import hashlib
 from collections.abc import Collection
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from pydantic import AwareDatetime, BaseModel, ValidationError
 from temporalio import activity
 
 from activities.people import Person, device_hash
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import Sent
+from activities.push.dialect import Fate, Sent
 from activities.push.limiter import Places
 from activities.push.message import Message
-from workflows.follow_up.stages import Stage, is_quiet
+from activities.store import Store
+from workflows.follow_up.stages import Stage, is_other_channel, is_quiet
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction
 
 ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
 _REFERENCE_LENGTH: Final = 32
+_ASKED_AGAIN: Final = ((4, 5), (60, 60), (3600, 900))
+"""Seconds: what is so old at most and pending is asked for again after so long, three times in all, then given up."""
+
+
+class Letter(BaseModel):
+    """What cloud messaging took, and calls by its own name."""
+
+    job: str
+    channel: Channel
+    at: AwareDatetime
 
 
 class Fallback(StrEnum):
@@ -30,13 +43,15 @@ class Fallback(StrEnum):
     """There is nothing to be said that is worth a mail: one that was read cannot be taken back."""
 
 
-def fallback_of(delivery: Delivery, notice: Notice) -> Fallback:
+def fallback_of(delivery: Delivery, notice: Notice, *, messaging: bool) -> Fallback:
     """Who is to tell of `notice`.
 
     Core Signature mails signers only, their first mail by itself and later ones for a document we name. Of endings it
     mails them besides, in words of its own that call our expiry a cancellation: so ours go out as well.
     """
     signer = any(one.person == notice.person for one in delivery.subject.people)
+    if is_other_channel(notice.stage):
+        return Fallback.MESSAGING if messaging else Fallback.CORE if signer and delivery.document else Fallback.NOBODY
     if signer and notice.action in ASKED and (notice.stage == Stage.READY or delivery.document is not None):
         return Fallback.CORE
     nothing = notice.action is NoticeAction.WITHDRAW or is_quiet(notice.stage)
@@ -50,17 +65,44 @@ class Letters:
         self._messaging = messaging
         self._places = Places()
 
+    @property
+    def there(self) -> bool:
+        """Whether there is a channel."""
+        return self._messaging is not None
+
     def may_reach(self, person: Person, only: Collection[str] | None = None) -> bool:
         """Whether there is a channel, and the person is among those left open if these are given."""
         return self._messaging is not None and (only is None or address_of(person) in only)
 
-    async def send(self, person: Person, message: Message, notice: Notice, *, urgent: bool) -> tuple[Channel, Sent]:
-        """Text what is urgent to a number, mail everything else; each attempt has the same reference."""
+    async def send(
+        self, person: Person, message: Message, notice: Notice, *, urgent: bool, once: Store | None = None
+    ) -> tuple[Channel, Sent]:
+        """Text what is urgent to a number, mail everything else; each attempt has the same reference.
+
+        With `once` also what became of it: what was taken is remembered there, asked for and never sent again. Raises
+        `StoreFailure`.
+        """
+        reference, now = reference_of(notice), datetime.now(UTC)
+        if once and (letter := _letter(await once.read_letter(reference))):
+            return letter.channel, await self._state(letter, now)
         channel = Channel.SMS if urgent and person.phone else Channel.MAIL
-        sent = await self._places.one(lambda: self._sent(channel, person, message, reference_of(notice)))
+        sent = await self._places.one(lambda: self._sent(channel, person, message, reference))
         if sent.failure:
             activity.logger.warning("%s to %s: %s, %s", channel, address_of(person), sent.fate, sent.failure)
-        return channel, sent
+        if once is None or sent.job is None:
+            return channel, sent
+        letter = Letter(job=sent.job, channel=channel, at=now)
+        await once.keep_letter(reference, letter.model_dump_json().encode())
+        return channel, await self._state(letter, now)
+
+    async def _state(self, letter: Letter, now: datetime) -> Sent:
+        if self._messaging is None:
+            return Sent(Fate.PENDING)
+        fate = await self._messaging.state(letter.channel, letter.job)
+        old = (now - letter.at).total_seconds()
+        return Sent(
+            fate, asks_for=next((wait for age, wait in _ASKED_AGAIN if old < age), 0) if fate is Fate.PENDING else 0
+        )
 
     async def _sent(self, channel: Channel, person: Person, message: Message, reference: str) -> Sent:
         if self._messaging is None:
@@ -68,6 +110,13 @@ class Letters:
         if channel is Channel.SMS and person.phone:
             return await self._messaging.text(person.phone, message, reference)
         return await self._messaging.mail(person.email, message, reference)
+
+
+def _letter(content: bytes | None) -> Letter | None:
+    try:
+        return Letter.model_validate_json(content) if content else None
+    except ValidationError:
+        return None
 
 
 def address_of(person: Person) -> str:

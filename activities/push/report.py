@@ -47,8 +47,10 @@ _FAILED_BECAUSE: Final = {
     Fate.MISMATCH: Reason.PUSH_MISMATCH,
     Fate.OTHER_SENDER: Reason.PUSH_MISMATCH,
     Fate.REFUSED: Reason.REFUSED,
+    Fate.UNDELIVERED: Reason.UNDELIVERED,
+    Fate.PENDING: Reason.UNCONFIRMED,
 }
-_OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED, Fate.MISMATCH)
+_OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED, Fate.MISMATCH, Fate.PENDING)
 _NEXT_TRY: Final = 5.0
 """Seconds until a part is tried again when the service names no time."""
 

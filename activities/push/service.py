@@ -13,6 +13,7 @@ from activities.http.calling import ServiceFailure
 from activities.in_turn import PACE, Pace, Turns, unbroken
 from activities.ledger_pages import keep
 from activities.links import FIRST_SERIAL, Links, serial_of
+from activities.opened import opened_at
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.people import Device, Directory, DirectoryFailure, UnknownPerson, device_hash
 from activities.person import Person
@@ -27,7 +28,7 @@ from activities.push.quiet import Budget, Joined, Place
 from activities.push.report import Mail, Told, report
 from activities.reader import Reader
 from activities.store import Home, Store, StoreFailure
-from workflows.follow_up.stages import Stage, is_quiet, is_warning
+from workflows.follow_up.stages import Stage, is_other_channel, is_quiet, is_warning
 from workflows.kinds import Kind
 from workflows.model.notices import Delivery, DeliveryReport, HeldBack, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
@@ -157,10 +158,15 @@ class Notices(PushService):
             return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
 
     async def _addressed(self, delivery: Delivery, notice: Notice, person: Person) -> "Told | Ready | None":
-        told, fallback = Told(notice), fallback_of(delivery, notice)
+        told, fallback = Told(notice), fallback_of(delivery, notice, messaging=self._letters.there)
+        other = is_other_channel(notice.stage)
+        if other and fallback is Fallback.NOBODY:
+            return told.stopped(Outcome.FAILED, Reason.NO_CHANNEL)
+        if other and await self._has_opened(delivery, notice):
+            return told.stopped(Outcome.SUPPRESSED, Reason.OPENED)
         if _is_away(person, delivery, notice):
             return replace(told, put_off=Reason.ABSENT)
-        devices = await self._phones.living(person, delivery.devices)
+        devices = [] if other else await self._phones.living(person, delivery.devices)
         if devices or (fallback is Fallback.MESSAGING and self._letters.may_reach(person, delivery.devices)):
             words = {"text": await self._text(delivery, notice), "serial": await self._serial(delivery, notice)}
             at_rest = delivery.now is not None and not OpenHours.working(person).open_at(delivery.now)
@@ -170,6 +176,11 @@ class Notices(PushService):
         if delivery.devices is not None:
             return None
         return replace(told, mail=await self._mail_for(person)) if fallback is Fallback.CORE else told
+
+    async def _has_opened(self, delivery: Delivery, notice: Notice) -> bool:
+        with failing_as_application_errors():
+            found = await opened_at(self._store, delivery.subject.workflow_id, [notice.person])
+        return bool(found)
 
     async def _mail_for(self, person: Person) -> Mail:
         """How Core Signature's mail reaches a signer who has no living device."""
@@ -245,7 +256,13 @@ class Notices(PushService):
         """Told by cloud messaging as well, if there is such a channel: an address is like one more phone."""
         if not self._letters.may_reach(ready.person):
             return told
-        channel, sent = await self._letters.send(ready.person, ready.message, ready.notice, urgent=ready.urgent)
+        once = self._store if is_other_channel(ready.notice.stage) else None
+        try:
+            channel, sent = await self._letters.send(
+                ready.person, ready.message, ready.notice, urgent=ready.urgent, once=once
+            )
+        except StoreFailure as failure:
+            return told.stopped(Outcome.FAILED, Reason.UNREACHABLE, passing_failure(Code.UNREACHABLE, str(failure)))
         return replace(told, messages=(*told.messages, (address_of(ready.person), sent)), channel=channel)
 
     async def _mail_the_rest(self, delivery: Delivery, told: Sequence[Told]) -> list[Told]:
@@ -295,5 +312,8 @@ def _needless(delivery: Delivery, notice: Notice, seen: DocumentSeen | None) -> 
     if seen is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
         return None
     silent = notice.about or (notice.person if notice.action in ASKED else None)
-    acted = next((_ACTED.get(signer.state) for signer in seen.signers if signer.person == silent), None)
+    state = next((signer.state for signer in seen.signers if signer.person == silent), None)
+    if state is SignerState.VIEWED and is_other_channel(notice.stage):
+        return Reason.OPENED
+    acted = _ACTED.get(state) if state else None
     return acted or (Reason.SETTLED if seen.status and seen.status.ended else None)

@@ -28,6 +28,7 @@ TASKS: Final = Vocabulary(
             )
         ),
         Stage.REMINDER: _to_do(phrase("Reminder: a task for you"), phrase("It still waits for you.")),
+        Stage.FALLBACK: _to_do(phrase("Reminder: a task for you"), phrase("It still waits for you.")),
         Stage.WARNING: _to_do(phrase("Due soon: a task for you"), phrase("Little time is left.")),
         Stage.OVERDUE: _to_do(phrase("Overdue: a task for you"), phrase("It still waits for you.")),
         Stage.SNOOZE: _to_do(phrase("As you asked: a task for you"), phrase("You asked to be reminded now.")),
@@ -51,6 +52,15 @@ TASKS: Final = Vocabulary(
                 phrase("Somebody who was asked cannot be reached"),
                 phrase("Out of reach: {document}"),
                 phrase("It waits for somebody who is no longer in the directory. Please decide who is to do it."),
+            )
+        ),
+        Stage.UNREACHED: alike(
+            Words(
+                phrase("Somebody who was asked cannot be reached"),
+                phrase("Out of reach: {document}"),
+                phrase(
+                    "They opened nothing on their phone, and no mail or text is known to have come. Please see to it."
+                ),
             )
         ),
         Stage.ESCALATION: {

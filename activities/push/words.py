@@ -98,6 +98,13 @@ _MISSING: Final = alike(
         phrase("It waits for somebody who is no longer in the directory. Please decide who is to sign."),
     )
 )
+_UNREACHED: Final = alike(
+    Words(
+        phrase("A signer cannot be reached"),
+        phrase("Signer out of reach: {document}"),
+        phrase("They opened nothing on their phone, and no mail or text is known to have come. Please see to it."),
+    )
+)
 _FOLLOW: Final = alike(
     Words(
         phrase("Sent for signature"), phrase("Sent: {document}"), phrase("You can follow it at the desk."), closing=True
@@ -153,10 +160,12 @@ _STAGES: Final = {
     Stage.WARNING: _LAST,
     Stage.OVERDUE: _OVERDUE,
     Stage.SNOOZE: _SNOOZED,
+    Stage.FALLBACK: _AGAIN,
     Stage.QUESTION: _QUESTION,
     Stage.ANSWER: _ANSWER,
     Stage.BOUNCED: _BOUNCED,
     Stage.MISSING: _MISSING,
+    Stage.UNREACHED: _UNREACHED,
     Stage.ESCALATION: _ESCALATION,
     Stage.ESCALATED: _ESCALATED,
     Stage.REASSIGNED: REASSIGNED,

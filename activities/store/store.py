@@ -233,6 +233,22 @@ class Store:
         """That picture, None when it was not drawn yet."""
         return await self._objects.read(home.beside("first-page.png"))
 
+    async def mark_opened(self, home: Home, person: str, content: bytes) -> None:
+        """Keep that somebody has opened what they were asked, and when; the first time counts."""
+        await self._objects.create(f"{home.on('opened')}/{person}.json", content)
+
+    async def read_opened(self, home: Home, people: Sequence[str]) -> list[bytes | None]:
+        """The same of each of these, None for whoever has not."""
+        return await self._objects.read_many([f"{home.on('opened')}/{person}.json" for person in people])
+
+    async def keep_letter(self, reference: str, content: bytes) -> None:
+        """Keep what cloud messaging calls a letter that it took."""
+        await self._objects.replace(f"letters/{reference}.json", content)
+
+    async def read_letter(self, reference: str) -> bytes | None:
+        """The same, None when it took none of this reference."""
+        return await self._objects.read(f"letters/{reference}.json")
+
     async def claim(self, home: Home) -> None:
         """Remember for ever that the provider had nothing under this id before we created something under it."""
         await self._objects.create(home.file("claims"), b"{}")

@@ -30,6 +30,8 @@ class World:
         self.signature_tokens = Tokens("signature", settings.client_id, settings.client_secret, settings)
         self.push_tokens = Tokens("push", settings.push_client_id, settings.push_client_secret, settings)
         self.views = Views(settings, self.memory, self.links)
+        self.message_state = "Sent"
+        """What cloud messaging says of every job: `Sent`, `Error`, or `Pending` for one that never ends."""
         self.mailroom = Mailroom(self.memory, settings.clock)
         self.callbacks = Callbacks(settings, self.memory, self.views, self.schedule, self.faults)
         self.signing = Signing(settings, self.memory, self.callbacks, self.mailroom)

@@ -30,6 +30,7 @@ _FIELDS: Final[Mapping[MomentKind | None, str]] = {
     MomentKind.REMIND: "reminders.every",
     MomentKind.WARN: "warnings",
     MomentKind.OVERDUE: "overdue.every",
+    MomentKind.FALLBACK: "fallback_after",
     MomentKind.ESCALATE: "escalation.after",
     MomentKind.ESCALATED: "escalation.after",
     MomentKind.EXPIRE: "grace",

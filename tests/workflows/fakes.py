@@ -139,6 +139,10 @@ class FakePushService(PushService):
     deaf_once: list[str] = field(default_factory=list)
     """Persons whose one phone does not take the next notice."""
     without_phone: list[str] = field(default_factory=list)
+    fails: dict[str, str] = field(default_factory=dict)
+    """Stages that reach nobody, each with the reason."""
+    by_mail: list[str] = field(default_factory=list)
+    """Stages that go by mail."""
     asks_to_wait: float = 0
     at_most: int = 1_000
     """Recipients of one call who are told before its time is over."""
@@ -164,11 +168,13 @@ class FakePushService(PushService):
         left_open, self.open_once = (*self.open_once, *deaf), []
         return DeliveryReport(
             delivered=tuple(
-                Delivered(
+                Delivered(key=notice.key, stage=notice.stage, person=notice.person, outcome=Outcome.FAILED, why=why)
+                if (why := self.fails.get(notice.stage))
+                else Delivered(
                     key=notice.key,
                     stage=notice.stage,
                     person=notice.person,
-                    channel=Channel.PUSH,
+                    channel=Channel.MAIL if notice.stage in self.by_mail else Channel.PUSH,
                     outcome=_outcome(notice, deaf) if notice in told else Outcome.SUPPRESSED,
                     why=None if notice in told else "no_device" if notice.person in self.without_phone else "signed",
                     devices=_devices(notice.person, left_open, deaf),
@@ -198,6 +204,7 @@ class FakePlanner(Planner, StandIns):
     action: EscalationAction = EscalationAction.NOTIFY
     doubt: str | None = None
     overdue: timedelta | None = None
+    fallback: timedelta | None = None
     away: set[str] = field(default_factory=set)
     planned: list[Planning] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
@@ -213,6 +220,8 @@ class FakePlanner(Planner, StandIns):
                 moments.append(_moment(turn.since + offset, MomentKind.REMIND, f"reminder-{number}", turn.person))
             for before in self.warnings:
                 moments.append(_moment(due_at - before, MomentKind.WARN, f"warning-{before.days}d", turn.person))
+            if self.fallback:
+                moments.append(_moment(turn.since + self.fallback, MomentKind.FALLBACK, "fallback", turn.person))
             if self.escalate_after:
                 at = turn.since + self.escalate_after
                 escalation = _moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=self.alternate)

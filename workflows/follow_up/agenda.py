@@ -8,7 +8,7 @@ import workflows.follow_up.stages as stages
 from workflows.follow_up.ledger import key_of
 from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.stages import Stage
-from workflows.model.notices import Notification, Outcome
+from workflows.model.notices import Channel, Notification, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind
 from workflows.model.wishes import StopKind
 
@@ -90,11 +90,12 @@ def next_step(agenda: Agenda, progress: FollowUp, now: datetime) -> Step:
     """
     pending = frozenset(signer.person for signer in progress.awaited.pending)
     escalated = frozenset(entry.from_ for entry in progress.escalations)
+    written = frozenset(one.person for one in progress.notifications if one.reached and one.channel is not Channel.PUSH)
     known = progress.ledger.known
     ahead = [
         _held(moment, agenda, progress, now)
         for moment in agenda.moments
-        if _is_open(moment, pending, escalated)
+        if _is_open(moment, pending, escalated, written)
         and _is_time(moment, progress)
         and key_of(progress.request, moment) not in known
     ]
@@ -102,7 +103,7 @@ def next_step(agenda: Agenda, progress: FollowUp, now: datetime) -> Step:
     leaving = frozenset(one.person for one in due if progress.hands_over(one))
     if nudges := [moment for moment in due if moment.kind in _NUDGES and moment.person not in leaving]:
         return _nudge(nudges, ahead, progress, now, is_over=now >= agenda.over_at)
-    if heard := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATED):
+    if heard := tuple(moment for moment in due if moment.kind in (MomentKind.ESCALATED, MomentKind.FALLBACK)):
         return Nudge(heard)
     if escalations := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATE):
         return Escalate(escalations)
@@ -147,8 +148,11 @@ def _is_time(moment: Moment, progress: FollowUp) -> bool:
     return stands is (moment.kind is MomentKind.GO_ON)
 
 
-def _is_open(moment: Moment, pending: frozenset[str], escalated: frozenset[str]) -> bool:
+def _is_open(moment: Moment, pending: frozenset[str], escalated: frozenset[str], written: frozenset[str]) -> bool:
+    """Whether there is still a reason for it; `written` are those whom a mail or an SMS has reached."""
     match moment.kind:
+        case MomentKind.FALLBACK:
+            return moment.person in pending and moment.person not in written
         case MomentKind.EXPIRE:
             return True
         case MomentKind.ESCALATE:

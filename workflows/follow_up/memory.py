@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Self, TypeVar
 
 from pydantic import AwareDatetime, Field
 
+import workflows.follow_up.stages as stages
 from workflows.follow_up.awaited import Awaited, Place
 from workflows.follow_up.handoff import HandoffLedger
 from workflows.follow_up.noted import Noted
@@ -20,7 +21,7 @@ from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.stages import Stage
 from workflows.model.attention import Attention
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment
-from workflows.model.notices import NoticeAction
+from workflows.model.notices import NoticeAction, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason, Snooze
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffResult
@@ -120,6 +121,12 @@ class FollowUp(Noted):
         """Stages of news that whoever asked for it is to hear, each with the person whom it is about."""
         for person in self.agenda.missing if self.agenda else ():
             yield Stage.MISSING, person
+        for line in self.notifications:
+            if stages.is_other_channel(line.stage) and line.outcome is Outcome.FAILED and self._is_pending(line.person):
+                yield Stage.UNREACHED, line.person
+
+    def _is_pending(self, person: str) -> bool:
+        return any(one.person == person for one in self.awaited.pending)
 
     def attention(self) -> Iterator[Attention]:
         """What only this kind knows to need somebody although nothing is broken."""

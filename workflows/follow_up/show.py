@@ -231,6 +231,7 @@ _NEXT_STEPS = {
     MomentKind.WARN: NextStep.WARN,
     MomentKind.OVERDUE: NextStep.REMIND,
     MomentKind.ESCALATE: NextStep.ESCALATE,
+    MomentKind.FALLBACK: NextStep.REMIND,
     # To the signer it is one more nudge; `why` says who was alerted.
     MomentKind.ESCALATED: NextStep.REMIND,
     MomentKind.QUESTION: NextStep.REMIND,

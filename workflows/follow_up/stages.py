@@ -15,6 +15,7 @@ class Stage(StrEnum):
     FOLLOW = "follow"
     REMINDER = "reminder"
     SNOOZE = "snooze"
+    FALLBACK = "fallback"
     WARNING = "warning"
     OVERDUE = "overdue"
     ESCALATION = "escalation"
@@ -25,6 +26,7 @@ class Stage(StrEnum):
     ANSWER = "answer"
     BOUNCED = "bounced"
     MISSING = "missing"
+    UNREACHED = "unreached"
     REASSIGNED = "reassigned"
     WITHDRAWAL = "withdrawal"
     SETTLED = "settled"
@@ -157,6 +159,11 @@ def is_by_hand(stage: str) -> bool:
 def is_nudge(stage: str) -> bool:
     """Whether a signer is told again of what they know."""
     return kind_of(stage) in _NUDGES
+
+
+def is_other_channel(stage: str) -> bool:
+    """Whether it is told by mail or SMS, whatever phones there are."""
+    return kind_of(stage) is Stage.FALLBACK
 
 
 def is_warning(stage: str) -> bool:

@@ -18,6 +18,8 @@ class MomentKind(StrEnum):
     WARN = "warn"
     OVERDUE = "overdue"
     """A reminder after the due date."""
+    FALLBACK = "fallback"
+    """Told by mail or SMS, because they did not open what their phone was sent."""
     ESCALATE = "escalate"
     ESCALATED = "escalated"
     QUESTION = "question"
@@ -62,6 +64,14 @@ class Reason(StrEnum):
     """They have heard as much of all of it as they are to hear in that time."""
     JOINED = "joined"
     """A notice about something else, which they got later, has said how many things wait for them."""
+    OPENED = "opened"
+    """They have opened it, so that they need no other way to be told."""
+    NO_CHANNEL = "no_channel"
+    """Neither cloud messaging nor a mail of Core Signature reaches them."""
+    UNDELIVERED = "undelivered"
+    """Cloud messaging took it, and says that it did not arrive."""
+    UNCONFIRMED = "unconfirmed"
+    """Cloud messaging took it, and does not say what became of it."""
 
 
 class EscalationReason(StrEnum):

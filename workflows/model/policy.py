@@ -140,3 +140,5 @@ class Policy(Model):
     escalation: Escalation | None = Escalation()
     handoff: tuple[Target, ...] = ()
     tell_requester: TellRequester = TellRequester()
+    fallback_after: Duration | None = None
+    """Whoever has not opened it for so long is told by mail or SMS as well, on top of their phones."""

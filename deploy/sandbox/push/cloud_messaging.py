@@ -46,8 +46,9 @@ class CloudMessaging:
             return _refusal(401, "unauthorized")
         if request.path_params["job"] not in self._jobs:
             return _refusal(404, "no such job")
-        sent = [{"delivery_attempts": [{"state": "Sent"}]}]
-        return JSONResponse({"job_state": ["Completed"], "deliveries": sent})
+        state = self._world.message_state
+        ended = "Completed" if state in ("Sent", "Error") else "InProcess"
+        return JSONResponse({"job_state": [ended], "deliveries": [{"delivery_attempts": [{"state": state}]}]})
 
     async def _take(self, request: Request, kind: str, text_of: Any) -> Response:
         if not self._knows(request):

@@ -27,6 +27,7 @@ from tests.activities.fault_table import (
 from tests.activities.push.stage import entries
 from tests.activities.push.test_faults import FATES
 from tests.activities.push.test_fcm import message
+from workflows.model.notices import Channel
 
 ADDRESS, PHONE = "customer@acme.test", "+31 20 555 0100"
 CHECKS: Final = {
@@ -88,7 +89,7 @@ async def test_a_wrong_password_is_ours_and_stands_in_no_text(sandbox: RunningSa
 
 
 def test_every_call_and_every_fault_is_in_the_tables() -> None:
-    assert calls_of(CloudMessaging) == {"mail", "text", "check"}
+    assert calls_of(CloudMessaging) == {"mail", "text", "state", "check"}
     assert MESSAGES.keys() == CHECKS.keys() == FAULTS.keys()
 
 
@@ -102,6 +103,8 @@ async def test_each_fault_has_its_fate_and_its_meaning(
         arm_always(sandbox, fault, "/mra/*")
         sent = [await channel.mail(ADDRESS, message(), "r"), await channel.text(PHONE, message(), "r")]
         checked = await ending(channel.check())
+        # Whatever is said of a job that is not its state says nothing of the letter.
+        assert await channel.state(Channel.MAIL, "xsi-1") is Fate.PENDING
     assert [one.fate for one in sent] == [MESSAGES[fault]] * 2
     assert fault not in ASKED_TO_WAIT or all(one.wait >= 6 for one in sent)
     assert checked == CHECKS[fault]

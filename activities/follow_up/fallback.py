@@ -1,0 +1,32 @@
+"""The other channel: whoever has had a push for so long without opening it is told by mail or SMS, once."""
+
+from activities.calendars.wall_clock import after, in_words
+from activities.follow_up.silence import Silence
+from workflows.follow_up.stages import Stage
+from workflows.model.planning import Moment, MomentKind, Reason
+
+
+def fallback(silence: Silence) -> list[Moment]:
+    """The moment of it, in their open hours; none where the policy wants none.
+
+    Whether they have opened it, and whether nothing but a push has reached them, is looked at then.
+    """
+    wait = silence.policy.fallback_after
+    if wait is None:
+        return []
+    at = after(silence.since, wait, silence.hours.zone)
+    moment = silence.moment(
+        MomentKind.FALLBACK, at, Stage.FALLBACK, f"not opened {in_words(wait)} after they were asked"
+    )
+    # Other signers may get the mail as well, where it is Core Signature's.
+    moment = moment.replace(wakes_others=True)
+    if at >= silence.closes:
+        return [moment.dropped(Reason.SUPERSEDED, "after it closes")]
+    slot = silence.hours.next_slot(at, silence.closes)
+    if slot is None:
+        return [silence.closed(moment, at)]
+    if at not in slot:
+        moment = moment.moved(
+            silence.spread(slot.opens, slot), f"moved from {silence.local(at)}: {silence.hours.why_closed(at)}"
+        )
+    return [silence.held(moment)]

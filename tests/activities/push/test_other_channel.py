@@ -1,0 +1,153 @@
+"""Whoever opened nothing on their phone: a mail or an SMS, once, and its job read back until it ends or is given up."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from activities.core_signature.asked import Asked
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.links import Links
+from activities.opened import mark
+from activities.people import FileDirectory
+from activities.push.cloud_messaging import CloudMessaging
+from activities.push.dialect import Fate, PushDialect
+from activities.push.mail import SignerMail
+from activities.push.service import Notices
+from activities.store import Store
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.push.stage import delivery, entries, notice, only, pushes
+from tests.activities.push.test_cloud_messaging import messaging
+from workflows.follow_up.deliveries import stragglers
+from workflows.model.notices import Channel, Delivery, DeliveryReport, Outcome
+from workflows.model.subject import Participant
+from workflows.model.task import Task
+
+PEOPLE = """
+people:
+  - id: alternate
+    name: Al Ternate
+    email: alternate@example.test
+    zone: UTC
+    phone: "+31 20 555 0100"
+    devices: [{token: alternate~1, platform: ios}]
+"""
+
+
+@pytest.fixture
+async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
+    async with messaging(sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+def telling(
+    cloud: CloudMessaging,
+    fcm: PushDialect,
+    directory: FileDirectory,
+    links: Links,
+    core: CoreSignatureClient,
+    signatures: CoreSignatureService,
+    store: Store,
+    tmp_path: Path,
+) -> Notices:
+    (tmp_path / "people.yaml").write_text(PEOPLE)
+    mail = SignerMail(core, directory, Asked(store))
+    read = signatures.read
+    return Notices(dialect=fcm, directory=directory, links=links, read=read, mail=mail, store=store, messaging=cloud)
+
+
+def fallback(*, urgent: bool = False) -> Delivery:
+    task = Task(
+        id="collect-1",
+        kind="task",
+        title="Collect the keys",
+        requester="alternate",
+        people=(Participant(person="alternate", order=1),),
+        urgent=urgent,
+    )
+    return delivery(notice("alternate", "fallback"), subject=task)
+
+
+def sent(sandbox: RunningSandbox) -> list[tuple[str, str]]:
+    return [(one["kind"], one["to"]) for one in entries(sandbox, "message")]
+
+
+async def tried_out(telling: Notices, whole: Delivery) -> list[DeliveryReport]:
+    """The reports of a delivery and of as many further tries as the workflow gives the phones left open."""
+    reports = [await telling.deliver(whole)]
+    for _ in range(3):
+        if reports[-1].open_devices:
+            reports.append(await telling.deliver(stragglers(whole, reports[-1])))
+    return reports
+
+
+@pytest.mark.parametrize(
+    ("urgent", "told"), [(False, ("email", "alternate@example.test")), (True, ("sms", "0031205550100"))]
+)
+async def test_it_is_a_mail_or_an_sms_and_no_push(
+    sandbox: RunningSandbox, telling: Notices, urgent: bool, told: tuple[str, str]
+) -> None:
+    report = await telling.deliver(fallback(urgent=urgent))
+    assert (sent(sandbox), pushes(sandbox), report.open_devices) == ([told], [], ())
+    assert (only(report).outcome, only(report).channel) == (Outcome.ACCEPTED, Channel.SMS if urgent else Channel.MAIL)
+
+
+async def test_who_has_opened_it_is_left_alone(sandbox: RunningSandbox, telling: Notices, store: Store) -> None:
+    whole = fallback()
+    await mark(store, whole.subject.workflow_id, "alternate", datetime.now(UTC))
+    line = only(await telling.deliver(whole))
+    assert (line.outcome, line.why, sent(sandbox)) == (Outcome.SUPPRESSED, "opened", [])
+
+
+async def test_a_job_that_ends_later_is_sent_once_and_told_as_it_ended(
+    sandbox: RunningSandbox, telling: Notices
+) -> None:
+    sandbox.world.message_state = "Pending"
+    whole = fallback()
+    first = await telling.deliver(whole)
+    assert (only(first).why, len(first.open_devices), first.retry_after) == ("unconfirmed", 1, 5)
+    sandbox.world.message_state = "Sent"
+    again = await telling.deliver(stragglers(whole, first))
+    assert (only(again).outcome, again.open_devices, len(sent(sandbox))) == (Outcome.ACCEPTED, (), 1)
+
+
+async def test_a_job_that_never_ends_is_given_up_in_words(sandbox: RunningSandbox, telling: Notices) -> None:
+    sandbox.world.message_state = "Pending"
+    reports = await tried_out(telling, fallback())
+    assert len(reports) == 4
+    assert (only(reports[-1]).outcome, only(reports[-1]).why) == (Outcome.FAILED, "unconfirmed")
+    assert len(sent(sandbox)) == 1
+
+
+async def test_a_mail_that_did_not_arrive_has_failed(sandbox: RunningSandbox, telling: Notices) -> None:
+    sandbox.world.message_state = "Error"
+    [report] = await tried_out(telling, fallback())
+    assert (only(report).outcome, only(report).why) == (Outcome.FAILED, "undelivered")
+
+
+@pytest.mark.parametrize("fault", ["html", "404", "500", "truncate", "huge", "refuse"])
+async def test_whatever_is_said_of_a_job_the_letter_is_not_sent_twice(
+    sandbox: RunningSandbox, telling: Notices, fault: str
+) -> None:
+    sandbox.world.faults.arm(Fault.model_validate({"path": "*/status/*", "method": "GET", "fault": fault, "times": 9}))
+    reports = await tried_out(telling, fallback())
+    assert (only(reports[-1]).why, len(sent(sandbox))) == ("unconfirmed", 1)
+
+
+async def test_without_any_channel_it_is_said_so(
+    fcm: PushDialect, directory: FileDirectory, links: Links, core: CoreSignatureClient,
+    signatures: CoreSignatureService, store: Store, tmp_path: Path,
+) -> None:  # fmt: skip
+    (tmp_path / "people.yaml").write_text(PEOPLE)
+    mail = SignerMail(core, directory, Asked(store))
+    without = Notices(dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail, store=store)
+    line = only(await without.deliver(fallback()))
+    assert (line.outcome, line.why) == (Outcome.FAILED, "no_channel")
+
+
+async def test_a_job_of_any_shape_is_pending_and_never_an_error(cloud: CloudMessaging) -> None:
+    assert await cloud.state(Channel.MAIL, "nobody's job/../x") is Fate.PENDING

@@ -1,0 +1,37 @@
+"""`fallback_after`: when somebody who opened nothing is told by another way, and when not."""
+
+from datetime import timedelta
+
+import pytest
+
+from activities.people import Device
+from tests.activities.book import SINCE, Book, dropped, lines, plan, somebody
+from workflows.model.planning import MomentKind
+from workflows.model.policy import Policy
+
+BARE = Policy(reminders=None, warnings=(), escalation=None, hours="working")
+
+
+async def test_nobody_is_told_by_another_way_unless_the_policy_says_so() -> None:
+    assert all(moment.kind is not MomentKind.FALLBACK for moment in (await plan(BARE)).moments)
+
+
+async def test_it_comes_so_long_after_the_turn_in_their_hours_with_the_reason() -> None:
+    agenda = await plan(BARE.replace(fallback_after="1d"))
+    assert lines(agenda) == ["Tue 11-03 09:00 fallback signer", "Wed 12-02 09:00 expiry requester"]
+    assert agenda.moments[0].why == "not opened 1 day after they were asked"
+    night = await plan(BARE.replace(fallback_after="14h"))
+    assert lines(night)[0].startswith("Tue 11-03 09:")
+    assert "moved from Mon 02 Nov 23:00" in night.moments[0].why
+
+
+@pytest.mark.parametrize(("after", "why"), [("30d", "fallback superseded"), ("29d", None)])
+async def test_what_would_come_after_the_end_is_left_out(after: str, why: str | None) -> None:
+    agenda = await plan(BARE.replace(fallback_after=after))
+    assert dropped(agenda) == ([why] if why else [])
+
+
+@pytest.mark.parametrize("devices", [(), (Device(token="t", platform="ios", seen_at=str(SINCE - timedelta(days=40))),)])
+async def test_who_has_no_phone_to_rely_on_was_written_to_at_once(devices: tuple[Device, ...]) -> None:
+    book = Book(somebody("requester"), somebody("signer", devices=devices))
+    assert dropped(await plan(BARE.replace(fallback_after="1d"), book)) == ["fallback no_device"]
