@@ -94,7 +94,7 @@ class Downstream:
         }
         signatures = [
             Webhook(secret.get_secret_value()).sign(msg_id=id, timestamp=sent_at, data=body)
-            for secret in self._secrets.get(target.target, ())
+            for secret in self._secrets.get(target.name, ())
         ]
         return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})
 

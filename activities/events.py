@@ -1,4 +1,4 @@
-"""What other systems hear in a call: the event of something that has ended, in the format that its target wants."""
+"""What other systems hear in a call: the event of an ending or an escalation, in the format that its target wants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from activities.store import Home, Store
 from workflows.model.base import Model
 from workflows.model.policy import Format, Target
 from workflows.model.records import SettledRecord
-from workflows.model.settlement import AnyEnded
+from workflows.model.settlement import Ended, Told
 from workflows.model.subject import Subject
 from workflows.model.views import RequestShow
 
@@ -37,9 +37,9 @@ class PersonalTitle(Model):
     title: str
 
 
-def data_of(settled: AnyEnded) -> dict[str, Any]:
+def data_of(told: Told) -> dict[str, Any]:
     """What every target hears; docs/schemas/ has it by the event's type."""
-    return settled.model_dump(mode="json")
+    return told.model_dump(mode="json")
 
 
 def people_in(fields: Mapping[str, Any]) -> str | None:
@@ -54,12 +54,13 @@ class Events:
     directory: Directory
     store: Store
 
-    async def body(self, target: Target, id: str, subject: Subject, settled: AnyEnded) -> dict[str, Any]:
+    async def body(self, target: Target, id: str, subject: Subject, told: Told) -> dict[str, Any]:
         """The body of the call with this `webhook-id`, the same at every attempt."""
-        data = data_of(settled)
+        data = data_of(told)
         if target.personal:
             data |= await self._personal(data, subject)
-        type_, at = subject.type.names.event, data["at"]
+        names, at = subject.type.names, data["at"]
+        type_ = names.event if isinstance(told, Ended) else names.escalated_event
         if target.format is Format.STANDARD:
             return {"type": type_, "timestamp": at, "data": data}
         return {

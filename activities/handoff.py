@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+import workflows.follow_up.stages as stages
 from activities.campaigns.next_one import remind_of_next
 from activities.downstream import Downstream
 from activities.events import Events, data_of
@@ -29,7 +30,7 @@ from workflows.kinds import Kind
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.records import HandoffBatch, SettledRecord
-from workflows.model.settlement import AnyEnded, HandoffCall, HandoffReport, HandoffResult
+from workflows.model.settlement import Ended, HandoffCall, HandoffReport, HandoffResult, Told
 from workflows.model.subject import Status, Subject
 from workflows.names import notice_key
 from workflows.ports import Handoff, PushService
@@ -81,16 +82,15 @@ class Fanout(Handoff):
             await keep(self._store, batch.subject.workflow_id, batch.page)
             if batch.record is not None:
                 await self._write(Home.of(batch.subject.workflow_id), batch.record)
-                if batch.subject.type is Kind.REQUEST and batch.settled.outcome is Status.SIGNED:
+                if batch.subject.type is Kind.REQUEST and batch.settled and batch.settled.outcome is Status.SIGNED:
                     await remind_of_next(self._temporal, batch.subject)
-        link = self._document_url(batch.document) if batch.document else None
-        settled = batch.settled if batch.settled.link else batch.settled.replace(link=link)
         turns = Turns(self._pace)
-        return await unbroken(self._hand_off(batch, settled, turns), turns.stop)
+        return await unbroken(self._hand_off(batch, turns), turns.stop)
 
-    async def _hand_off(self, batch: HandoffBatch, settled: AnyEnded, turns: Turns) -> HandoffReport:
+    async def _hand_off(self, batch: HandoffBatch, turns: Turns) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
-        told = await turns.each(batch.calls, lambda call: self._result(call, batch.subject, settled))
+        link = self._document_url(batch.document) if batch.document else None
+        told = await turns.each(batch.calls, lambda call: self._result(call, batch.subject, _news(call, batch, link)))
         report = HandoffReport(results=tuple(told.results))
         if batch.calls:
             await self._amend_record(batch, report)
@@ -106,7 +106,7 @@ class Fanout(Handoff):
 
     async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> None:
         """Keep what became of the batch; a store that is away must not cost the workflow the results."""
-        changed = amendment(batch, report, batch.at or batch.settled.at)
+        changed = amendment(batch, report, batch.at or _news(batch.calls[0], batch, None).at)
         dead = dead_after(batch, changed.handoffs)
         content = changed.model_dump_json(by_alias=True).encode()
         home = Home.of(batch.subject.workflow_id)
@@ -119,10 +119,10 @@ class Fanout(Handoff):
         except Exception as failure:  # remote stores raise what they like, and the results must not be lost
             activity.logger.error("hand-off not recorded", extra={"says": type(failure).__name__})
 
-    async def _result(self, call: HandoffCall, subject: Subject, settled: AnyEnded) -> HandoffResult:
+    async def _result(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
         """The result of one target; whatever goes wrong with it must not cost the others theirs."""
         try:
-            return await self._tell(call, subject, settled)
+            return await self._tell(call, subject, told)
         except UnknownGroup as failure:
             return _not_done(call, str(failure), gone=True)
         except (DirectoryFailure, StoreFailure) as failure:
@@ -133,27 +133,28 @@ class Fanout(Handoff):
             activity.logger.exception("hand-off to %s failed", call.target.target)
             return _not_done(call, f"our fault: {type(bug).__name__}")
 
-    async def _tell(self, call: HandoffCall, subject: Subject, settled: AnyEnded) -> HandoffResult:
+    async def _tell(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
         target = call.target
         if target.start:
-            return await self._starts.start(target, target.start, subject, settled)
+            return await self._starts.start(target, target.start, subject, told)
         if target.workflow:
-            return await self._signal(call, target.workflow, subject, settled)
+            return await self._signal(call, target.workflow, subject, told)
         if target.url:
             id = key_of(target, subject.reference)
-            return await self._downstream.call(target, id, await self._events.body(target, id, subject, settled))
+            return await self._downstream.call(target, id, await self._events.body(target, id, subject, told))
         if target.group:
-            return await self._push_to_group(call, target.group, subject, settled)
-        notice = call.notice or _notice(subject, target.person or "")
+            return await self._push_to_group(call, target.group, subject, told)
+        notice = call.notice or _notice(subject, target.person or "", told)
         if notice.stage == Stage.UNDELIVERED:
-            return await self._alert(call, subject, settled, notice)
-        return await self._push_to(call, subject, settled, (notice,))
+            return await self._alert(call, subject, told, notice)
+        return await self._push_to(call, subject, told, (notice,))
 
-    async def _signal(self, call: HandoffCall, workflow: str, subject: Subject, settled: AnyEnded) -> HandoffResult:
-        signal = subject.type.names.settled
+    async def _signal(self, call: HandoffCall, workflow: str, subject: Subject, told: Told) -> HandoffResult:
+        names = subject.type.names
+        signal = names.settled if isinstance(told, Ended) else names.escalated
         try:
             handle = self._temporal.get_workflow_handle(workflow)
-            await handle.signal(signal, data_of(settled), rpc_timeout=SIGNAL_DEADLINE)
+            await handle.signal(signal, data_of(told), rpc_timeout=SIGNAL_DEADLINE)
         except RPCError as error:
             if about_the_workflow(error):
                 # An onboarding that has ended needs no word of what it has ended itself.
@@ -162,19 +163,19 @@ class Fanout(Handoff):
             return _not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
         return HandoffResult(target=call.target.target, ok=True)
 
-    async def _push_to_group(self, call: HandoffCall, group: str, subject: Subject, settled: AnyEnded) -> HandoffResult:
+    async def _push_to_group(self, call: HandoffCall, group: str, subject: Subject, told: Told) -> HandoffResult:
         """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.
 
         So many in a call: a large group is told in several of one attempt, and judged with the last.
         """
-        everyone = tuple(_notice(subject, person) for person in await self._directory.group(group))
+        everyone = tuple(_notice(subject, person, told) for person in await self._directory.group(group))
         missing = tuple(notice for notice in everyone if notice.key not in call.reached)
         untried = tuple(notice for notice in missing if notice.person not in call.missed)
         now = untried[:AT_MOST]
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
         try:
-            report = await self._push.deliver(Delivery(subject=subject, notices=now, outcome=settled.outcome))
+            report = await self._push.deliver(Delivery(subject=subject, notices=now, outcome=_outcome(told)))
             result, left = _pushed(call, report.delivered, report.retry_after), report.open_notices
         except ApplicationError as failure:
             result, left = _refused(call, failure), ()
@@ -183,19 +184,19 @@ class Fanout(Handoff):
         told_before = len(everyone) - len(missing)
         return _in_group(_with_the_missed(call, result), len(everyone), told_before)
 
-    async def _alert(self, call: HandoffCall, subject: Subject, settled: AnyEnded, notice: Notice) -> HandoffResult:
+    async def _alert(self, call: HandoffCall, subject: Subject, told: Told, notice: Notice) -> HandoffResult:
         """Tell the requester, and the person on call, that somebody will never hear of the ending."""
         people = dict.fromkeys(filter(None, (notice.person, self._oncall)))
         everyone = [notice.replace(person=one, key=notice_key(subject.id, notice.stage, one)) for one in people]
         missing = tuple(one for one in everyone if one.key not in call.reached)
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
-        return await self._push_to(call, subject, settled, missing)
+        return await self._push_to(call, subject, told, missing)
 
     async def _push_to(
-        self, call: HandoffCall, subject: Subject, settled: AnyEnded, notices: tuple[Notice, ...]
+        self, call: HandoffCall, subject: Subject, told: Told, notices: tuple[Notice, ...]
     ) -> HandoffResult:
-        outcome = None if notices[0].stage == Stage.UNDELIVERED else settled.outcome
+        outcome = None if notices[0].stage == Stage.UNDELIVERED else _outcome(told)
         report = await self._push.deliver(Delivery(subject=subject, notices=notices, outcome=outcome))
         return _pushed(call, report.delivered, report.retry_after)
 
@@ -205,9 +206,21 @@ def _is_whole_of(workflow: str, subject: Subject) -> bool:
     return workflow == Kind.ONBOARDING.workflow_id(owner_in(subject.id) or "")
 
 
-def _notice(subject: Subject, person: str) -> Notice:
-    key = notice_key(subject.id, Stage.SETTLED, person)
-    return Notice(key=key, stage=Stage.SETTLED, person=person, action=NoticeAction.OPEN)
+def _news(call: HandoffCall, batch: HandoffBatch, link: str | None) -> Told:
+    """What a target hears, with a link where it has none of its own."""
+    told = call.escalated or batch.settled
+    if told is None:
+        raise ValueError(f"{call.target.target} is to hear of an ending, and nothing has ended")
+    return told if told.link else told.replace(link=link)
+
+
+def _notice(subject: Subject, person: str, told: Told) -> Notice:
+    stage = Stage.SETTLED if isinstance(told, Ended) else stages.news(told.number)
+    return Notice(key=notice_key(subject.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN)
+
+
+def _outcome(told: Told) -> Status | None:
+    return told.outcome if isinstance(told, Ended) else None
 
 
 def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:

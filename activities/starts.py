@@ -27,8 +27,8 @@ from activities.people import Directory, UnknownPerson
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import Store
-from workflows.model.policy import Start, Target
-from workflows.model.settlement import AnyEnded, HandoffResult
+from workflows.model.policy import ESCALATED, Start, Target
+from workflows.model.settlement import Ended, HandoffResult, Told
 from workflows.model.subject import Subject
 from workflows.names import handoff_key
 
@@ -69,14 +69,14 @@ class Starts:
     policies: Path
     now: Callable[[], datetime] = wall_clock
 
-    async def start(self, target: Target, start: Start, subject: Subject, settled: AnyEnded) -> HandoffResult:
+    async def start(self, target: Target, start: Start, subject: Subject, told: Told) -> HandoffResult:
         """Start it, or find that it was: both are done. What can be mended in a file is worth another attempt."""
         try:
             if start.workflow:
-                await self._start_workflow(target, start.workflow, start.queue or "", subject, settled)
+                await self._start_workflow(target, start.workflow, start.queue or "", subject, told)
             else:
                 fields = {one.place: one.text for one in start.fields}
-                await self._start_onboarding(target, start.onboarding or "", fields, subject, settled)
+                await self._start_onboarding(target, start.onboarding or "", fields, subject, told)
         except path.IdTaken:
             # Nobody else's has this id: the first attempt started it, of a file that has changed since.
             pass
@@ -89,14 +89,12 @@ class Starts:
             return HandoffResult(target=target.target, ok=False, gone=hopeless, why=f"Temporal: {error.status.name}")
         return HandoffResult(target=target.target, ok=True)
 
-    async def _start_workflow(
-        self, target: Target, type_: str, queue: str, subject: Subject, settled: AnyEnded
-    ) -> None:
+    async def _start_workflow(self, target: Target, type_: str, queue: str, subject: Subject, told: Told) -> None:
         id = workflow_id(subject.reference, target.target)
         try:
             await self.client.start_workflow(
                 type_,
-                data_of(settled),
+                data_of(told),
                 id=id,
                 task_queue=queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -108,10 +106,10 @@ class Starts:
                 raise _NotOurs(f"{id} is the id of a {there} already") from None
 
     async def _start_onboarding(
-        self, target: Target, name: str, fields: Mapping[str, str], subject: Subject, settled: AnyEnded
+        self, target: Target, name: str, fields: Mapping[str, str], subject: Subject, told: Told
     ) -> None:
         file = await asyncio.to_thread(kick_off_file, self.policies.parent, name, fields)
-        values = {**await self._values(places_in(file), subject, settled), **fields}
+        values = {**await self._values(places_in(file), subject, told), **fields}
         id = onboarding_id(handoff_key(subject.reference, target.target), target.target)
         await path.start(self.client, self.store, await self._prepared(kick_off(file, id, values)))
 
@@ -121,14 +119,14 @@ class Starts:
             file, catalogue=catalogue, directory=self.directory, now=self.now(), templates=self.policies.parent
         )
 
-    async def _values(self, wanted: frozenset[str], subject: Subject, settled: AnyEnded) -> Mapping[str, str]:
+    async def _values(self, wanted: frozenset[str], subject: Subject, told: Told) -> Mapping[str, str]:
         """What goes into these places; empty where there is nobody, or nothing is known of them."""
         known: dict[str, Any] = {
             "id": subject.id,
             "kind": subject.kind,
             "title": subject.title,
             "requester": subject.requester,
-            "outcome": settled.outcome.value,
+            "outcome": told.outcome.value if isinstance(told, Ended) else ESCALATED,
         }
         people = {place: of for place in wanted if (of := person_of(place))}
         return {

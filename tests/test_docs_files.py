@@ -281,10 +281,3 @@ async def test_the_faulty_file_is_refused_in_the_words_of_the_page(context: Cont
         await context.load(BLOCKS[at].text, "request.yaml")
     said = str(caught.value).replace(f"{tmp_path}/", "")
     assert Block("text", "", f"{said}\n") == BLOCKS[at + 1]
-
-
-@pytest.mark.parametrize("example", [target({"on": ["escalated"]})])
-async def test_what_is_not_yet_supported_is_refused_and_named(context: Context, example: Plain) -> None:
-    with pytest.raises(FileFaults, match="is not yet supported"):
-        await context.try_out(example)
-    assert "`escalated`" in PAGE.partition("Not yet supported")[2].partition("\n\n")[0]

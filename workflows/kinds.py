@@ -55,6 +55,20 @@ class Names:
     stage: str
     command: str
 
+    @property
+    def escalated_event(self) -> str:
+        """The type of the call that tells other systems of an escalation."""
+        return f"{self._noun}.escalated"
+
+    @property
+    def escalated(self) -> str:
+        """The signal that tells workflows of one."""
+        return f"{self._noun}_escalated"
+
+    @property
+    def _noun(self) -> str:
+        return self.event.partition(".")[0]
+
 
 _NAMES: Final[Mapping[Kind, Names]] = {
     Kind.REQUEST: Names(

@@ -3,7 +3,7 @@
 from typing import Final
 
 from activities.language import phrase
-from activities.push.vocabulary import CANCELLED, REASSIGNED, UNDELIVERED, ByAction, Vocabulary, Words, alike
+from activities.push.vocabulary import CANCELLED, NEWS, REASSIGNED, UNDELIVERED, ByAction, Vocabulary, Words, alike
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import NoticeAction
 from workflows.model.subject import Status
@@ -81,6 +81,7 @@ TASKS: Final = Vocabulary(
         ),
         Stage.REASSIGNED: REASSIGNED,
         Stage.UNDELIVERED: UNDELIVERED,
+        Stage.NEWS: NEWS,
     },
     nobody_left=Words(
         phrase("Nobody else can be asked"),

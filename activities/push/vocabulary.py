@@ -80,6 +80,14 @@ UNDELIVERED: Final = alike(
         phrase("It has ended, but a system or team will not hear of it. Please see to it."),
     )
 )
+NEWS: Final = alike(
+    Words(
+        phrase("Escalated"),
+        phrase("Escalated: {document}"),
+        phrase("Somebody who was asked has not acted, and somebody else was told."),
+        closing=True,
+    )
+)
 CANCELLED: Final = Words(
     phrase("Cancelled"),
     phrase("Cancelled: {document}"),

@@ -12,7 +12,7 @@ from activities.language import phrase
 from activities.push.campaign_words import CAMPAIGNS
 from activities.push.onboarding_words import ONBOARDINGS
 from activities.push.task_words import TASKS
-from activities.push.vocabulary import CANCELLED, REASSIGNED, UNDELIVERED, ByAction, Vocabulary, Words, alike
+from activities.push.vocabulary import CANCELLED, NEWS, REASSIGNED, UNDELIVERED, ByAction, Vocabulary, Words, alike
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
 from workflows.model.notices import NoticeAction
@@ -170,6 +170,7 @@ _STAGES: Final = {
     Stage.ESCALATED: _ESCALATED,
     Stage.REASSIGNED: REASSIGNED,
     Stage.UNDELIVERED: UNDELIVERED,
+    Stage.NEWS: NEWS,
 }
 _VOCABULARIES: Final[Mapping[Kind, Vocabulary]] = {
     Kind.REQUEST: Vocabulary(_FIRST, _STAGES, _NOBODY_LEFT, _UNANSWERED, _UNANSWERED_BY_OTHERS, _ENDED),

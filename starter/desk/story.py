@@ -129,6 +129,7 @@ _TOLD: Final = {
     Stage.REASSIGNED: phrase("{who} was told that somebody else is asked"),
     Stage.SETTLED: phrase("{who} was told how it ended"),
     Stage.UNDELIVERED: phrase("{who} was told that somebody could not be told"),
+    Stage.NEWS: phrase("{who} was told that somebody is silent"),
     Stage.NOTICE: phrase("{who} got the news"),
     Stage.BEGUN: phrase("{who} was told that something was begun for them"),
     Stage.FINISHED: phrase("{who} was told that something was done for them"),

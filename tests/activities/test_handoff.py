@@ -38,12 +38,13 @@ from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
 from workflows.model.lines import SignerLine
 from workflows.model.notices import Notice, NoticeAction, Outcome
-from workflows.model.planning import Reason
+from workflows.model.planning import EscalationReason, Reason
 from workflows.model.policy import Format, Target
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
 from workflows.model.request import SignerState
 from workflows.model.settlement import (
     AnyEnded,
+    EscalatedRequest,
     HandoffCall,
     HandoffLine,
     HandoffResult,
@@ -234,6 +235,65 @@ async def test_the_data_is_what_the_schema_of_its_event_says(
         told.validate(body["data"])
         assert not told.is_valid({**body["data"], "version": 2})
         assert not told.is_valid({name: value for name, value in body["data"].items() if name != "at"})
+
+
+ESCALATED_NOW = EscalatedRequest(
+    request="msa-0042",
+    external_id="msa-0042",
+    kind="customer-contract",
+    at=AT,
+    number=2,
+    person="chief-executive",
+    to="chair",
+    reason=EscalationReason.ESCALATION,
+)
+
+
+def escalation_to(*targets: Target) -> dict[str, Any]:
+    """A batch before anything has ended."""
+    calls = (HandoffCall(target=target.of_escalation(2), escalated=ESCALATED_NOW) for target in targets)
+    return {"settled": None, "calls": tuple(calls), "at": AT}
+
+
+async def test_a_system_hears_of_an_escalation_signed_by_its_own_secret_and_under_a_key_of_its_own(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    personal = house.hook("finance", personal=True)
+    (result,) = await house.tell(**escalation_to(personal))
+    assert result == HandoffResult(target="finance/escalated-2", ok=True)
+    call = called(sandbox, "finance")
+    body = call["body"]
+    assert call["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance/escalated-2")
+    Webhook(SECRET).verify(call["raw"], call["headers"])
+    assert (body["type"], body["timestamp"]) == ("signature.escalated", "2026-12-04T09:30:00Z")
+    assert body["data"] == {
+        "version": 1,
+        "kind": "customer-contract",
+        "at": "2026-12-04T09:30:00Z",
+        "link": "https://sign.example/api/v1/documents/D/",
+        "number": 2,
+        "person": "chief-executive",
+        "to": "chair",
+        "reason": "escalation",
+        "request": "msa-0042",
+        "external_id": "msa-0042",
+        "title": brief().title,
+    }
+    Draft202012Validator(schemas.schema("signature.escalated")).validate(body["data"])
+    Draft202012Validator(schemas.schema("task.escalated")).validate({**body["data"], "task": "t"})
+    [amendment] = await house.store.read_amendments(Home.of_request("msa-0042"))
+    assert Amendment.model_validate_json(amendment).handoffs[0].target == "finance/escalated-2"
+    assert await house.store.dead_hand_offs("signature-request") == ()
+
+
+async def test_people_hear_of_an_escalation_in_words_that_ask_nothing_of_them(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    board = Target(target="board", group="directors")
+    results = await house.tell(**escalation_to(board, Target(target="fin", person="finance-chief")))
+    assert [result.ok for result in results] == [True, True]
+    assert {push["title"] for push in pushes(sandbox)} == {"Escalated: Master services agreement"}
+    assert {line.stage for result in results for line in result.delivered} == {"news-2"}
 
 
 @pytest.mark.parametrize("event", schemas.EVENTS)

@@ -10,7 +10,14 @@ from pydantic_core import core_schema
 
 from activities.events import Personal, PersonalTitle, people_in
 from workflows.kinds import Kind
-from workflows.model.settlement import Settled, SettledCampaign, SettledOnboarding, SettledTask
+from workflows.model.settlement import (
+    EscalatedRequest,
+    EscalatedTask,
+    Settled,
+    SettledCampaign,
+    SettledOnboarding,
+    SettledTask,
+)
 from workflows.model.subject import Status
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
@@ -19,6 +26,8 @@ EVENTS: Mapping[str, type[BaseModel]] = {
     Kind.TASK.names.event: SettledTask,
     Kind.ONBOARDING.names.event: SettledOnboarding,
     Kind.CAMPAIGN.names.event: SettledCampaign,
+    Kind.REQUEST.names.escalated_event: EscalatedRequest,
+    Kind.TASK.names.escalated_event: EscalatedTask,
 }
 """The model of each event's data."""
 
@@ -53,7 +62,8 @@ def schema(event: str) -> dict[str, Any]:
     made = _schema_of(EVENTS[event])
     fields, parts = made["properties"], made["$defs"]
     fields["version"] = {"const": EVENTS[event].model_fields["version"].default}
-    fields["outcome"] = {"enum": [status for status in parts.pop("Status")["enum"] if Status(status).ended]}
+    if "outcome" in fields:
+        fields["outcome"] = {"enum": [status for status in parts.pop("Status")["enum"] if Status(status).ended]}
     fields |= _schema_of(PersonalTitle)["properties"]
     if asked := people_in(fields):
         person = parts[fields[asked]["items"]["$ref"].rpartition("/")[2]]

@@ -257,15 +257,21 @@ class ManyReminders(FakePlanner):
 
 @dataclass
 class FakeHandoff(Handoff):
-    """Targets that answer; those in `down` do not, until taken out of it."""
+    """Targets that answer; those in `down` do not, until taken out of it. Before the end a `gate` holds them up."""
 
     down: set[str] = field(default_factory=set)
+    gate: asyncio.Event | None = None
+    failures: list[Exception] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
     calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     batches: list[HandoffBatch] = field(default_factory=list)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         self.batches.append(batch)
+        if batch.settled is None and self.failures:
+            raise self.failures.pop(0)
+        if batch.settled is None and self.gate:
+            await self.gate.wait()
         return HandoffReport(results=tuple(self._result(call.target.target) for call in batch.calls))
 
     def _result(self, target: str) -> HandoffResult:

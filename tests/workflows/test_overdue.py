@@ -99,7 +99,7 @@ async def test_signed_in_the_grace_is_signed_and_marked_late_everywhere() -> Non
     assert (settled.outcome, settled.late) == (Status.SIGNED, True)
     assert (shown.late, shown.overdue, [line.late for line in shown.signers]) == (True, False, [True])
     batch = it.world.handoff.batches[0]
-    assert batch.settled.late
+    assert batch.settled is not None and batch.settled.late
     assert batch.record is not None
     assert batch.record.show.late
 

@@ -34,3 +34,4 @@ def _while_it_lives(memory: FollowUp) -> Iterator[Attention]:
         yield Attention(code=code, since=question.at, says=question_words(question))
     if pause := memory.stop(StopKind.PAUSE):
         yield Attention(code=AttentionCode.PAUSED, since=pause.since, says=pause.words)
+    yield from dead_hand_offs(memory.handoff.lines)

@@ -1,20 +1,30 @@
 """The batches of the hand-off: which calls are due, with what key, and what became of them."""
 
 from datetime import datetime
+from typing import Any
 
+import workflows.follow_up.stages as stages
 from workflows.follow_up.handoff import HandoffEntry
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
 from workflows.follow_up.replay import over
 from workflows.follow_up.stages import Stage
+from workflows.kinds import Kind
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.records import HandoffBatch
-from workflows.model.settlement import AnyEnded, HandoffCall, HandoffResult
+from workflows.model.settlement import (
+    AnyEnded,
+    AnyEscalated,
+    EscalatedRequest,
+    EscalatedTask,
+    HandoffCall,
+    HandoffResult,
+)
 from workflows.model.subject import Subject
 
 
-def hand_off_batch(subject: Subject, settled: AnyEnded, memory: FollowUp, now: datetime) -> HandoffBatch:
-    """The calls that are due now."""
+def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUp, now: datetime) -> HandoffBatch:
+    """The calls that are due now; before the end, when nothing is `settled`, they are of escalations alone."""
     calls = tuple(
         HandoffCall(
             target=entry.target,
@@ -26,6 +36,7 @@ def hand_off_batch(subject: Subject, settled: AnyEnded, memory: FollowUp, now: d
             passing=entry.passing,
             listed=not entry.notice,
             reached=_reached(memory, entry),
+            escalated=_escalated(subject, memory, entry.escalation) if entry.escalation else None,
         )
         for entry in memory.handoff.due(now)
     )
@@ -47,10 +58,17 @@ def page_batch(subject: Subject, settled: AnyEnded, memory: FollowUp) -> Handoff
 
 
 def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, ...], now: datetime) -> Memory:
-    """What became of targets, written down; the requester is to be told, once, that one is dead."""
+    """What became of targets, written down; after the end the requester is to be told, once, that one is dead."""
     known = memory.handed_off(results, now)
+    if not known.handoff.opened:
+        return known
     operations = over(known.operations, known.handoff)
     return known.replace(handoff=known.handoff.alerting(subject.requester, now), operations=operations)
+
+
+def unreached(batch: HandoffBatch, why: str) -> tuple[HandoffResult, ...]:
+    """The results of a batch that could not be called at all: an attempt of each target."""
+    return tuple(HandoffResult(target=call.target.target, ok=False, why=why) for call in batch.calls)
 
 
 def targets_in_words(batch: HandoffBatch) -> str:
@@ -62,7 +80,7 @@ def _reached(memory: FollowUp, entry: HandoffEntry) -> tuple[str, ...]:
     """The keys of the notices that have arrived, for an entry that tells several people."""
     if not entry.target.group and not entry.alert:
         return ()
-    stage = Stage.UNDELIVERED if entry.alert else Stage.SETTLED
+    stage = Stage.UNDELIVERED if entry.alert else _stage_of(entry)
     lines = [line for line in memory.notifications if line.stage == stage]
     return tuple(line.key for line in lines if line.outcome is Outcome.ACCEPTED)
 
@@ -72,5 +90,25 @@ def _notice_of(entry: HandoffEntry, subject: Subject) -> Notice | None:
         return None
     if entry.alert:
         return notice_to(subject, Stage.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
-    stage, action = (Stage.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (Stage.SETTLED, NoticeAction.OPEN)
+    stage, action = (Stage.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (_stage_of(entry), NoticeAction.OPEN)
     return notice_to(subject, stage, entry.target.person, action)
+
+
+def _stage_of(entry: HandoffEntry) -> str:
+    return stages.news(entry.escalation) if entry.escalation else Stage.SETTLED
+
+
+def _escalated(subject: Subject, memory: FollowUp, number: int) -> AnyEscalated:
+    """What a target hears of an escalation, at every attempt the same."""
+    entry = memory.escalations[number - 1]
+    facts: dict[str, Any] = {
+        "kind": subject.kind,
+        "at": entry.at,
+        "number": number,
+        "person": entry.from_,
+        "to": entry.to,
+        "reason": entry.reason,
+    }
+    if subject.type is Kind.REQUEST:
+        return EscalatedRequest(request=subject.id, external_id=subject.id, **facts)
+    return EscalatedTask(task=subject.id, **facts)

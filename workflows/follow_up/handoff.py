@@ -1,4 +1,4 @@
-"""The fan-out ledger: which target of a settled request is due, done or dead; used by the request and by replay."""
+"""The fan-out ledger: which target is due, done or dead; of the ending, and of escalations before."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -22,6 +22,11 @@ AT_MOST: Final = 100
 """Targets of one batch: a result of each stays far below what a history takes."""
 
 
+ESCALATIONS_AT_MOST: Final = 100
+"""Lines of targets that wait to hear of an escalation: later ones get theirs when fewer wait. Of those that are over as
+many are remembered; all are in the store."""
+
+
 class HandoffEntry(Model):
     """One target's line: `at` is its last change, `due_at` its next attempt while it is pending.
 
@@ -36,6 +41,8 @@ class HandoffEntry(Model):
     replay: int = 0
     """Which replay of its target it is, by whom; 0 is the original."""
     by: str | None = None
+    escalation: int = 0
+    """Which escalation it tells of; 0 is the ending."""
     state: HandoffState = HandoffState.PENDING
     attempts: int = 0
     at: AwareDatetime
@@ -46,11 +53,17 @@ class HandoffEntry(Model):
 
 
 class HandoffLedger(Model):
-    """The lines of one settled request; `of` is what outside systems know it by."""
+    """The lines of one request; `of` is what outside systems know it by, `escalations` how many of them have lines."""
 
     of: str = ""
     entries: tuple[HandoffEntry, ...] = ()
     batches: int = 0
+    escalations: int = 0
+
+    @property
+    def opened(self) -> bool:
+        """Whether it has lines of the ending."""
+        return any(not one.escalation for one in self.entries)
 
     @classmethod
     def open(
@@ -68,6 +81,34 @@ class HandoffLedger(Model):
             for target in notices
         ]
         return cls(of=of, entries=tuple(lines))
+
+    def ending(self, opened: Self) -> Self:
+        """The ledger with the lines of the ending beside those of escalations."""
+        return self.replace(of=opened.of, entries=(*self.entries, *opened.entries))
+
+    def escalated(self, targets: tuple[Target, ...], now: datetime, of: str) -> Self:
+        """Every target due at once for the next escalation; unchanged while too many lines wait."""
+        if self._waiting + len(targets) > ESCALATIONS_AT_MOST:
+            return self
+        number = self.escalations + 1
+        lines = [
+            HandoffEntry(target=one.of_escalation(number), escalation=number, at=now, due_at=now) for one in targets
+        ]
+        return self.replace(of=of, escalations=number, entries=(*self._remembered, *lines))
+
+    @property
+    def _waiting(self) -> int:
+        return sum(1 for one in self.entries if one.escalation and one.due_at is not None)
+
+    @property
+    def _remembered(self) -> tuple[HandoffEntry, ...]:
+        over = [one for one in self.entries if one.escalation and one.due_at is None]
+        gone = over[:-ESCALATIONS_AT_MOST]
+        return tuple(one for one in self.entries if one not in gone) if gone else self.entries
+
+    def skipping(self) -> Self:
+        """The ledger whose next batch amends over none that was begun, and is not waited for any more."""
+        return self.replace(batches=self.batches + 1)
 
     def due(self, now: datetime) -> tuple[HandoffEntry, ...]:
         """The targets to be called now, at most `AT_MOST`: whoever is left is due in the next batch, at once."""

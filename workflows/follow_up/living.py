@@ -103,7 +103,7 @@ class LivingWorkflow(PatientWorkflow[Memory]):
         await self._empty_the_memory()
         await self._keep_the_record()
         while (due_at := self._progress.handoff.next_at) is not None:
-            await self.until(due_at, "hand-off again", unless=self._due_sooner)
+            await self.until(due_at, "hand-off again", unless=self.due_sooner)
             now = workflow.now()
             batch = hand_off_batch(self.subject, self.settled(), self._progress, now).replace(record=self._record())
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
@@ -114,7 +114,8 @@ class LivingWorkflow(PatientWorkflow[Memory]):
             self.continue_as_new_if_suggested()
         self.publish()
 
-    def _due_sooner(self) -> Condition:
+    def due_sooner(self) -> Condition:
+        """Watch for a hand-off that is due sooner than any was before."""
         before = self._progress.handoff.next_at
         return lambda: self._progress.handoff.next_at != before
 
@@ -145,7 +146,7 @@ class LivingWorkflow(PatientWorkflow[Memory]):
 
     async def _keep_the_record(self) -> None:
         """Of what nobody hears of by itself: no batch brings it to the store."""
-        if self._request.told_together and not self._progress.handoff.entries:
+        if self._request.told_together and not self._progress.handoff.opened:
             batch = page_batch(self.subject, self.settled(), self._progress).replace(record=self._record())
             if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
                 self._progress = self._progress.replace(recorded=True).paged(batch.page)
@@ -154,7 +155,8 @@ class LivingWorkflow(PatientWorkflow[Memory]):
         """Go on in a fresh history; nobody waits in this one, for every update was answered when it was recorded."""
         info = workflow.info()
         if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
-            workflow.continue_as_new(self._request.replace(carried=self._progress.carried_over()))
+            known = self._progress.replace(handoff=self._progress.handoff.skipping())
+            workflow.continue_as_new(self._request.replace(carried=known.carried_over()))
 
     def _take_down(self, carry_out: Callable[[Memory, Wished, datetime], Memory], wish: Wished) -> Receipt:
         """Take a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""

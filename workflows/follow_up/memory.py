@@ -270,9 +270,10 @@ class FollowUp(Noted):
         of: str = "",
     ) -> Self:
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
-        if self.handoff.entries or self.settled_at is None:
+        if self.handoff.opened or self.settled_at is None:
             return self
-        return self.replace(handoff=HandoffLedger.open(targets, notices, self.settled_at, quiet, of))
+        opened = HandoffLedger.open(targets, notices, self.settled_at, quiet, of)
+        return self.replace(handoff=self.handoff.ending(opened))
 
     def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
         """Write down what became of targets, and of the notices among them."""

@@ -67,6 +67,8 @@ FORWARD: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
 NUDGE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=180))
 NOTIFY: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
 HAND_OFF: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
+HAND_OFF_ASIDE: Final = ActivityOptions(**{**HAND_OFF, "cancellation_type": ActivityCancellationType.TRY_CANCEL})
+"""What nobody waits for: an ending that comes meanwhile is told at once, and what it broke off is told again."""
 SIGN_IN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=30))
 PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
 

@@ -10,7 +10,8 @@ from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Notice, NoticeAction, Notification, Outcome
-from workflows.model.policy import Target
+from workflows.model.planning import EscalationReason
+from workflows.model.policy import ESCALATED, Target
 from workflows.model.subject import Subject
 from workflows.model.texts import name_fault
 from workflows.model.wishes import Subscription
@@ -47,6 +48,23 @@ def open_hand_off(request: FollowUpInput, memory: Memory) -> Memory:
     return memory.hand_off(tuple(targets), tuple(people), quiet, request.subject.reference)
 
 
+def open_escalations(request: FollowUpInput, memory: Memory, now: datetime) -> Memory:
+    """The memory with lines for the targets that hear of escalations, once for each; unchanged when none is new.
+
+    What somebody has handed over by hand is none.
+    """
+    targets = tuple(target for target in request.policy.handoff if ESCALATED in target.on)
+    handoff = memory.handoff
+    if not targets or handoff.escalations == len(memory.escalations):
+        return memory
+    for entry in memory.escalations[handoff.escalations :]:
+        told = () if entry.reason is EscalationReason.MANUAL else targets
+        before, handoff = handoff, handoff.escalated(told, now, request.subject.reference)
+        if handoff is before:
+            break
+    return memory if handoff is memory.handoff else memory.replace(handoff=handoff)
+
+
 def refuse_subscribe(request: FollowUpInput, memory: FollowUp, wish: Subscription) -> str | None:
     """Why this workflow cannot be told of the ending as well."""
     if why := name_fault(wish.actor) or name_fault(wish.workflow, "the workflow's id"):
@@ -63,7 +81,7 @@ def subscribe(memory: Memory, wish: Subscription, now: datetime) -> Memory:
     if wish.workflow in memory.subscribers or wish.workflow in told:
         return memory
     known = memory.replace(subscribers=(*memory.subscribers, wish.workflow))
-    if known.handoff.entries:
+    if known.handoff.opened:
         known = known.replace(handoff=known.handoff.joined_by(_subscriber(wish.workflow), now))
     return known.note(now, "subscribed", wish.workflow, None)
 

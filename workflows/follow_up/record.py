@@ -61,7 +61,8 @@ def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOff
     One without hand-offs is none any more: everyone has been told.
     """
     dead = dead_of((*batch.dead, *lines))
-    if dead == batch.dead:
+    # What was dead before the end is noted with the record; until then its own list of open requests names it.
+    if batch.settled is None or (dead == batch.dead and (batch.record is None or not dead)):
         return None
     brief = batch.subject
     return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=dead)

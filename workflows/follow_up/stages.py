@@ -40,6 +40,7 @@ class Stage(StrEnum):
     PROGRESS = "progress"
     CONTENT = "content"
     UNOPENED = "unopened"
+    NEWS = "news"
 
 
 MAILED_ALONG: Final = "mail-along"
@@ -124,6 +125,11 @@ def answer(number: int) -> str:
 def of_question(number: int) -> tuple[str, ...]:
     """All that says that a question is open."""
     return question(number), question(number, blocks=True), unanswered(number), unanswered(number, again=True)
+
+
+def news(escalation: int) -> str:
+    """What people who are targets of the hand-off hear of an escalation."""
+    return f"news-{escalation}"
 
 
 def question_gone(number: int) -> str:

@@ -1,7 +1,7 @@
 """The resolved policy of one request (docs/files.md, The catalogue)."""
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -95,8 +95,15 @@ class Start(Model):
     queue: str | None = None
 
 
+ESCALATED: Final = "escalated"
+"""What targets may be told of although nothing has ended: somebody was asked, or alerted, because another is silent."""
+
+
 class Target(Model):
-    """One entry of the hand-off: exactly one of `person`, `group`, `url`, `workflow`, `start` says how it is told."""
+    """One entry of the hand-off: exactly one of `person`, `group`, `url`, `workflow`, `start` says how it is told.
+
+    In the ledger one that hears of an escalation has its number behind its name, for it hears of each apart.
+    """
 
     target: str
     person: str | None = None
@@ -104,9 +111,18 @@ class Target(Model):
     url: str | None = None
     workflow: str | None = None
     start: Start | None = None
-    on: tuple[Status, ...] = (Status.SIGNED, Status.DONE)
+    on: tuple[Status | Literal["escalated"], ...] = (Status.SIGNED, Status.DONE)
     personal: bool = False
     format: Format = Format.STANDARD
+
+    @property
+    def name(self) -> str:
+        """As the policy has it."""
+        return self.target.partition("/")[0]
+
+    def of_escalation(self, number: int) -> Self:
+        """The same, about an escalation; ids have no slash, so the name is that of no other."""
+        return self.replace(target=f"{self.name}/{ESCALATED}-{number}")
 
 
 class TellRequester(Model):

@@ -40,11 +40,11 @@ class DeadHandOffs(Model):
 
 
 class HandoffBatch(Model):
-    """All open targets of a settled request; `document` is the provider's uuid for the link."""
+    """The targets that are due; `document` is the provider's uuid for the link, `settled` None before the end."""
 
     subject: Subject
-    settled: AnyEnded
     calls: Packed[tuple[HandoffCall, ...]]
+    settled: AnyEnded | None = None
     document: str | None = None
     number: int = 1
     """Which batch of the request this is; its amendment of the settled record has the same number."""

@@ -8,6 +8,7 @@ from workflows.model.base import Model, Packed
 from workflows.model.campaign import Counts
 from workflows.model.notices import Delivered, Notice
 from workflows.model.onboarding import PartKind
+from workflows.model.planning import EscalationReason
 from workflows.model.policy import Target
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
@@ -118,7 +119,39 @@ class SettledCampaign(Ended):
     outcomes_sha256: str | None = None
 
 
+class Escalated(Model):
+    """Somebody has not acted, and somebody else was alerted or asked instead: the `data` of that event.
+
+    `number` counts the escalations, hand-overs and delegations of one request or task.
+    """
+
+    version: int = 1
+    kind: str
+    at: AwareDatetime
+    link: str | None = None
+    number: int
+    person: str
+    to: str
+    reason: EscalationReason
+
+
+class EscalatedRequest(Escalated):
+    """Of a request, as `signature_escalated` tells it."""
+
+    request: str
+    external_id: str
+
+
+class EscalatedTask(Escalated):
+    """Of a task, as `task_escalated` tells it."""
+
+    task: str
+
+
 AnyEnded = Settled | SettledTask | SettledOnboarding | SettledCampaign
+AnyEscalated = EscalatedRequest | EscalatedTask
+Told = AnyEnded | AnyEscalated
+"""What a target hears."""
 
 
 class HandoffCall(Model):
@@ -138,6 +171,8 @@ class HandoffCall(Model):
     """Why one of those may be reached by the next attempt."""
     reached: tuple[str, ...] = ()
     """For several people: the keys of notices that have arrived by now, so that nobody is told twice."""
+    escalated: AnyEscalated | None = None
+    """What it hears instead of the ending."""
 
 
 class HandoffResult(Model):

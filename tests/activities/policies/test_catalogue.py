@@ -157,10 +157,9 @@ def test_hand_off_targets(tmp_path: Path) -> None:
         ),
         ("kind: {handoff: [{target: t, person: p, format: cloudevents}]}", "handoff[0].format: goes with url only"),
         ("kind: {handoff: [{target: t, url: 'https://a.example', format: xml}]}", "one of 'standard' or 'cloudevents'"),
-        ("kind: {handoff: [{target: t, person: p, on: [escalated]}]}", "on[0]: escalated is not yet supported"),
         (
             "kind: {handoff: [{target: t, person: p, on: [failed]}]}",
-            "on[0]: must be one of 'signed', 'done', 'waived', 'declined', 'expired' or 'cancelled'",
+            "on[0]: must be one of 'signed', 'done', 'waived', 'declined', 'expired', 'cancelled' or 'escalated'",
         ),
         ("kind: {handoff: [{target: t, person: p, personal: true}]}", "handoff[0].personal: goes with url only"),
         ("kind: {handoff: [{target: t, group: g, personal: true}]}", "handoff[0].personal: goes with url only"),

@@ -1,0 +1,186 @@
+"""Targets that hear of escalations: each once, beside the life of the request, which waits for none of them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.faults.town import eventually
+from tests.workflows.fakes import World, refusal
+from tests.workflows.stage import PARALLEL, Story, a_request, story
+from workflows.follow_up.batches import hand_off_batch, handed_off
+from workflows.follow_up.handoff import ESCALATIONS_AT_MOST
+from workflows.follow_up.recipients import open_escalations, open_hand_off, subscribe
+from workflows.model.entries import EscalationEntry
+from workflows.model.planning import EscalationReason
+from workflows.model.policy import ESCALATED, Policy, Target
+from workflows.model.settlement import EscalatedRequest, HandoffResult, HandoffState
+from workflows.model.subject import Code, Status
+from workflows.model.wishes import Delegation, Subscription
+from workflows.signature.inputs import SignatureRequest
+from workflows.signature.progress import Progress
+
+AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
+ERP = Target(target="erp", url="https://erp.example/hooks", on=(Status.SIGNED, ESCALATED))
+CRM = Target(target="crm", url="https://crm.example/hooks", on=(ESCALATED,))
+
+
+def request(*targets: Target) -> SignatureRequest:
+    return a_request(*PARALLEL, handoff=targets or (ERP, CRM))
+
+
+async def _holds(anything: object) -> bool:
+    return bool(anything)
+
+
+async def _ended(it: Story) -> bool:
+    shown = await it.shown()
+    return shown.status.ended and all(one.state is HandoffState.DONE for one in shown.handoffs)
+
+
+def settle(world: World) -> None:
+    for person in ("customer-signer", "chief-executive"):
+        world.signatures.sign(person)
+    world.signatures.status = Status.SIGNED
+
+
+async def test_each_target_hears_of_each_escalation_once_and_then_of_the_ending() -> None:
+    world = World()
+    async with story(world, request(), record="escalation-told") as it:
+        await it.days_pass(12.5)
+        shown = await it.shown()
+        assert [(one.target, one.state) for one in shown.handoffs] == [
+            (f"{name}/escalated-{number}", HandoffState.DONE) for number in (1, 2) for name in ("erp", "crm")
+        ]
+        assert len({one.key for one in shown.handoffs}) == 4
+        await it.days_pass(2)
+        settle(world)
+        await it.callback()
+        await it.handle.result()
+        shown = await it.shown()
+    assert world.handoff.calls | {"notice:legal-desk": 0} == {
+        **{f"{name}/escalated-{number}": 1 for number in (1, 2) for name in ("erp", "crm")},
+        "erp": 1,
+        "notice:legal-desk": 0,
+        **{name: 1 for name in world.handoff.calls if name.startswith("notice:") and name != "notice:legal-desk"},
+    }
+    first = world.handoff.batches[0]
+    told = [call.escalated for call in first.calls if call.target.name == "erp"]
+    assert first.settled is None and first.record is None
+    assert [(one.person, one.to, one.number) for one in told if isinstance(one, EscalatedRequest)] == [
+        ("customer-signer", "chair", 1),
+        ("chief-executive", "chair", 2),
+    ]
+    assert [one.number for one in world.handoff.batches] == sorted({one.number for one in world.handoff.batches})
+
+
+async def test_a_target_that_hangs_delays_neither_nudges_nor_the_ending_and_hears_with_it() -> None:
+    world = World()
+    world.handoff.gate = asyncio.Event()
+    async with story(world, request(CRM)) as it:
+        moving = asyncio.create_task(it.days_pass(12))
+        await eventually(lambda: _holds(world.handoff.batches))
+        assert [one.state for one in (await it.shown()).handoffs] == 2 * [HandoffState.PENDING]
+        settle(world)
+        await it.callback()
+        await eventually(lambda: _ended(it))
+        shown = await it.shown()
+        world.handoff.gate.set()
+        await moving
+    assert shown.status is Status.SIGNED
+    assert [(one.state, one.attempts) for one in shown.handoffs] == 2 * [(HandoffState.DONE, 1)]
+
+
+async def test_a_target_that_is_down_is_tried_again_for_three_days_while_people_are_nudged_and_is_then_dead() -> None:
+    world = World()
+    world.handoff.down = {"crm/escalated-1"}
+    world.planner.reminders = tuple(timedelta(days=days) for days in (3, 6, 9, 13, 14))
+    async with story(world, request(CRM)) as it:
+        await it.days_pass(14.5)
+        line, other = (await it.shown()).handoffs
+        assert (line.state, other.state) == (HandoffState.PENDING, HandoffState.DONE)
+        assert line.attempts > 5
+        assert {stage for stage, _ in world.push.stages()} >= {"reminder-4", "reminder-5"}
+        await it.days_pass(3)
+        shown = await it.shown()
+        assert shown.handoffs[0].state is HandoffState.DEAD
+        assert [one.code for one in shown.attention] == ["handoff_dead"]
+        assert not shown.status.ended
+        assert [stage for stage, _ in world.push.stages() if stage == "undelivered"] == []
+
+
+async def test_a_hand_off_that_cannot_be_called_at_all_stops_no_clock_and_counts() -> None:
+    world = World()
+    world.handoff.failures = [refusal(Code.UNREACHABLE), refusal(Code.UNREACHABLE)]
+    async with story(world, request(CRM)) as it:
+        await it.days_pass(12.5)
+        shown = await it.shown()
+        assert shown.problem is None
+        assert [(one.state, one.attempts) for one in shown.handoffs] == 2 * [(HandoffState.DONE, 3)]
+
+
+async def test_a_fresh_history_goes_on_with_those_that_were_not_reached() -> None:
+    world = World()
+    world.handoff.down = {"crm/escalated-2"}
+    async with story(world, request(CRM)) as it:
+        await it.days_pass(12.5)
+        before = (await it.shown()).handoffs[1].attempts
+        async with it.nobody_works(1):
+            world.handoff.down = set()
+        await it.days_pass(1)
+        done = (await it.shown()).handoffs
+        assert [one.state for one in done] == 2 * [HandoffState.DONE]
+        assert done[1].attempts == before + 1
+    assert world.handoff.calls["crm/escalated-1"] == 1
+
+
+async def test_a_hand_over_by_hand_is_no_escalation() -> None:
+    world = World()
+    async with story(world, request(CRM)) as it:
+        await it.days_pass(0.1)
+        await it.wish(Delegation(actor="legal-desk", signer="customer-signer", to="chair"))
+        await it.days_pass(0.1)
+        assert (await it.shown()).handoffs == ()
+
+
+def escalations(count: int) -> tuple[EscalationEntry, ...]:
+    return tuple(
+        EscalationEntry(from_=f"signer-{number}", to="chair", reason=EscalationReason.ESCALATION, at=AT)
+        for number in range(count)
+    )
+
+
+def test_however_many_escalations_there_are_only_so_many_lines_wait_or_are_remembered_and_none_is_lost() -> None:
+    asked = request(*(CRM.replace(target=f"crm-{number}") for number in range(40)))
+    memory = Progress.begin(asked.brief, AT).replace(escalations=escalations(100))
+    told, now = [], AT
+    while True:
+        memory = open_escalations(asked, memory, now)
+        assert sum(one.due_at is not None for one in memory.handoff.entries) <= ESCALATIONS_AT_MOST
+        assert len(memory.handoff.entries) <= 2 * ESCALATIONS_AT_MOST
+        calls = hand_off_batch(asked.brief, None, memory, now).calls
+        if not calls:
+            break
+        told += [call.target.target for call in calls]
+        results = tuple(HandoffResult(target=call.target.target, ok=True) for call in calls)
+        memory = handed_off(asked.brief, memory, results, now)
+    assert len(told) == len(set(told)) == 100 * 40
+    assert open_escalations(asked, memory, now) is memory
+
+
+@pytest.mark.parametrize("targets", [(), (Target(target="hr", person="hr-desk"),)])
+def test_without_a_target_that_wants_it_nothing_is_opened(targets: tuple[Target, ...]) -> None:
+    asked = a_request().replace(policy=Policy(handoff=targets))
+    memory = Progress.begin(asked.brief, AT).replace(escalations=escalations(3))
+    assert open_escalations(asked, memory, AT) is memory
+
+
+def test_what_is_still_to_be_told_at_the_end_is_told_with_it() -> None:
+    asked = request(ERP)
+    memory = open_escalations(asked, Progress.begin(asked.brief, AT).replace(escalations=escalations(1)), AT)
+    came = subscribe(memory, Subscription(actor="a", workflow="w"), AT)
+    assert [one.target.target for one in came.handoff.entries] == ["erp/escalated-1"], "nothing has ended"
+    ended = open_hand_off(asked, came.replace(status=Status.SIGNED, settled_at=AT))
+    assert open_hand_off(asked, ended) == ended
+    names = [call.target.target for call in hand_off_batch(asked.brief, None, ended, AT).calls]
+    assert names[:3] == ["erp/escalated-1", "erp", "w"]
