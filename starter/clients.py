@@ -128,7 +128,17 @@ def callback_url(settings: Settings) -> str | None:
     """Where each document's events are sent; None when they are subscribed to once, or nobody receives them."""
     if settings.signature.callback_style == "subscription" or not settings.webhook.url:
         return None
-    return f"{settings.webhook.url.rstrip('/')}{CALLBACKS}{settings.webhook.segment.get_secret_value()}"
+    return receiver_address(settings)
+
+
+def receiver_address(settings: Settings) -> str:
+    """Where the receiver takes callbacks, its secret segment included; needs `Need.SUBSCRIPTIONS`."""
+    return f"{receiver_base(settings)}{settings.webhook.segment.get_secret_value()}"
+
+
+def receiver_base(settings: Settings) -> str:
+    """The same without the segment."""
+    return f"{settings.webhook.url.rstrip('/')}{CALLBACKS}"
 
 
 def push_config(ours: PushSettings) -> PushConfig:

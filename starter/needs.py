@@ -18,6 +18,7 @@ class Need(StrEnum):
     LINKS = "links"
     PEOPLE = "people"
     ADOPTION = "adoption"
+    SUBSCRIPTIONS = "subscriptions"
 
 
 OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.MESSAGING, Need.CALLBACKS, Need.LINKS, Need.PEOPLE, Need.ADOPTION)
@@ -26,7 +27,11 @@ MESSAGING: Final = ("MRA_URL", "MRA_USER", "MRA_PASSWORD")
 """All of them, or none: then there is no such channel."""
 
 
-_ALWAYS: Final = {Need.LINKS: ("LINK_BASE", "LINK_SECRET"), Need.PEOPLE: ("PEOPLE",)}
+_ALWAYS: Final = {
+    Need.LINKS: ("LINK_BASE", "LINK_SECRET"),
+    Need.PEOPLE: ("PEOPLE",),
+    Need.SUBSCRIPTIONS: ("WEBHOOK_URL", "WEBHOOK_SEGMENT"),
+}
 
 
 def missing(needs: tuple[Need, ...], found: "Settings") -> tuple[str, ...]:
@@ -46,7 +51,7 @@ def _required(need: Need, found: "Settings") -> tuple[str, ...]:
         case Need.ADOPTION:
             return ("ADOPT_KIND", "ADOPT_REQUESTER") if found.adopt == "on" else ()
         case Need.CALLBACKS:
-            return _of("webhook", ("url", "segment")) if found.signature.callback_style == "document" else ()
+            return _ALWAYS[Need.SUBSCRIPTIONS] if found.signature.callback_style == "document" else ()
         case _:
             return _ALWAYS[need]
 

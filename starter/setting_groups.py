@@ -66,7 +66,7 @@ class SignatureSettings(Group):
     )
     callback_style: Literal["document", "subscription"] = Field(
         "document",
-        description="Callback address sent with each document, or subscribed to once, by you: `doctor` says to what",
+        description="Callback address sent with each document, or subscribed to by `countersign init`",
     )
     status_mails: Literal["on", "off"] = Field(
         "on", description="Its mails about endings, which bring the copy and call an expiry cancelled; `off`: only ours"

@@ -18,8 +18,8 @@ from activities.push.limiter import PER_MINUTE
 from activities.push.message import LIFETIME
 from deploy.sandbox.callbacks import FIBONACCI
 from starter.callback.claim import event_hash
-from starter.doctor.own import EVENTS
 from starter.setting_groups import WebhookSettings
+from starter.subscribing import EVENTS
 from tests.markdown import ROOT, headings, table
 from workflows.model.subject import Code
 

@@ -9,7 +9,16 @@ import httpx
 
 from activities.core_signature.config import CoreSignatureConfig
 from activities.core_signature.upload import Content, Upload
-from activities.core_signature.wire import Page, Wire, WireDocument, WireEvent, WireRequest, parse, read
+from activities.core_signature.wire import (
+    Page,
+    Wire,
+    WireDocument,
+    WireEvent,
+    WireRequest,
+    WireSubscription,
+    parse,
+    read,
+)
 from activities.http.calling import DEADLINE, Cause, Query, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer
 from activities.http.pacing import Pacer
@@ -143,6 +152,25 @@ class CoreSignatureClient:
     async def events(self, page: int = 1, **filters: str | int | bool) -> tuple[list[WireEvent], bool]:
         """One page of events, newest first, and whether more follow (filters: docs/core-signature.md, Events)."""
         return await self._page("/events/", WireEvent, page, filters)
+
+    # --- subscriptions
+
+    async def subscriptions(self) -> list[WireSubscription]:
+        """All subscriptions of the tenant."""
+        return [one async for one in self._all("/webhooks/", WireSubscription, {})]
+
+    async def subscribe(self, event_type: str, address: str, name: str) -> None:
+        """Have all events of a type told to an address, which is blanked in a failure: it has a secret in it."""
+        body = {"event_type": event_type, "callback_url": address, "name": name}
+        (await self._service.call("POST", "/webhooks/", json=body, private=(address,))).refuse_page()
+
+    async def unsubscribe(self, uuid: str) -> None:
+        """End a subscription; one that is not there is ended."""
+        try:
+            (await self._service.call("DELETE", f"/webhooks/{uuid}/")).refuse_page()
+        except ServiceFailure as failure:
+            if failure.status != 404:
+                raise
 
     async def _all(self, path: str, kind: type[W], query: Query) -> AsyncIterator[W]:
         for number in range(1, MOST_PAGES + 1):

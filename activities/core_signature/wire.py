@@ -141,6 +141,15 @@ class WireEvent(Wire):
         }
 
 
+class WireSubscription(Wire):
+    """That events of one type are told to an address."""
+
+    uuid: Uuid
+    event_type: Annotated[str, BeforeValidator(str)] = ""
+    callback_url: Annotated[str, BeforeValidator(str), Field(repr=False)] = ""
+    name: Text = None
+
+
 W = TypeVar("W", bound=Wire)
 
 

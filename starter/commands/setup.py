@@ -10,13 +10,15 @@ from starter.nexus.endpoint import ensure_endpoint
 from starter.reconciling import ensure_schedule
 from starter.search_attributes import Made, ensure_search_attributes
 from starter.startup import ready
+from starter.subscribing import ensure_subscriptions
 
 
 async def init(*, json: AsJson = False) -> Exit:
-    """Make the search attributes, the schedule of `countersign reconcile` and the Nexus endpoint, or mend them.
+    """Make the search attributes, the schedule of `countersign reconcile` and the Nexus endpoint, and the
+    subscriptions at Core Signature where it is to call by these, or mend them.
 
-    May be repeated: what exists is left alone, a schedule that was changed is mended; what this user may not make is
-    said, with what to do.
+    May be repeated: what exists is left alone, what was changed is mended; what this user may not make is said, with
+    what to do.
 
     Parameters
     ----------
@@ -27,6 +29,7 @@ async def init(*, json: AsJson = False) -> Exit:
     async with connected(settings) as client:
         needed = [*await ensure_search_attributes(client), await ensure_schedule(client)]
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
+    needed += await ensure_subscriptions(settings)
     results = [*needed, endpoint]
     answer(results, tables.of_set_up(results), as_json=json)
     # Nobody but workflows of other teams needs the endpoint.

@@ -74,11 +74,14 @@ async def _signature(settings: Settings) -> list[Part]:
     if missing := _missing(settings, Need.SIGNATURE):
         return [wrong("signature service", missing)]
     async with _closing(CoreSignatureClient(clients.signature_config(settings))) as client:
-        return [
+        parts = [
             await looked("token", partial(vendors.token, client)),
             await looked("signature service", partial(vendors.signature_service, client)),
             await looked("clock", partial(vendors.clock, settings.signature.url)),
         ]
+        if settings.signature.callback_style == "subscription":
+            parts.append(await looked("subscriptions", partial(vendors.subscriptions, client, settings)))
+        return parts
 
 
 async def _own(settings: Settings) -> list[Part]:

@@ -7,7 +7,9 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.http.calling import Service, make_client
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
+from starter import subscribing
 from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.settings import Settings
 
 _SKEW_WARNED: Final = timedelta(seconds=10)
 _SKEW_WRONG: Final = timedelta(minutes=2)
@@ -39,6 +41,19 @@ async def clock(url: str) -> Part:
     if skew >= _SKEW_WRONG:
         return wrong("clock", f"{says}: set the clock of this machine")
     return doubtful("clock", says) if skew >= _SKEW_WARNED else fine("clock", says)
+
+
+async def subscriptions(client: CoreSignatureClient, settings: Settings) -> Part:
+    """Whether Core Signature calls our receiver about everything that counts, and nothing old of ours."""
+    if missing := subscribing.lacking(settings):
+        return wrong("subscriptions", missing)
+    found = await subscribing.standing(client, settings)
+    if found.missing:
+        lost = "without it what signers do is seen by the sweep, within five minutes"
+        return doubtful("subscriptions", f"none for {', '.join(found.missing)}: run `countersign init`; {lost}")
+    if found.stale:
+        return doubtful("subscriptions", f"{len(found.stale)} of ours are not needed: run `countersign init`")
+    return fine("subscriptions", f"{len(subscribing.EVENTS)} types of events are told to our receiver")
 
 
 async def push(dialect: PushDialect | None) -> Part:

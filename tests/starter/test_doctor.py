@@ -14,9 +14,10 @@ from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from starter.doctor.examination import examine
 from starter.doctor.health import Health, Part
-from starter.doctor.own import EVENTS, desk, store
+from starter.doctor.own import desk, store
 from starter.doctor.temporal import worker
 from starter.settings import load
+from starter.subscribing import EVENTS
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
 from tests.versions.stage import eventually
@@ -134,15 +135,9 @@ async def test_cloud_messaging_is_tried_without_sending_anything(tmp_path: Path,
     assert sandbox.world.memory.mails.values() == []
 
 
-SUBSCRIPTION = {"COUNTERSIGN_SIGNATURE_CALLBACK_STYLE": "subscription"}
-
-
-async def test_a_subscription_is_somebody_s_task_and_the_segment_stays_secret(tmp_path: Path) -> None:
-    assert (await part_of(complete(tmp_path), "callbacks")).state is Health.OK
-    part = await part_of(complete(tmp_path) | SUBSCRIPTION, "callbacks")
-    assert part.state is Health.WARNING
-    assert "https://sign.example/callbacks/core-signature/<COUNTERSIGN_WEBHOOK_SEGMENT> on convert_error" in part.says
-    assert "s" * 32 not in part.says
+async def test_it_says_how_core_signature_is_asked_to_call(tmp_path: Path) -> None:
+    part = await part_of(complete(tmp_path), "callbacks")
+    assert (part.state, part.says.partition(";")[0]) == (Health.OK, "asked for with each document")
 
 
 @pytest.mark.parametrize("kind", sorted(EVENT_TYPES))

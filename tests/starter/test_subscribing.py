@@ -1,0 +1,115 @@
+"""Subscriptions at Core Signature: made once, mended, and those of others left alone."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from activities.core_signature.client import CoreSignatureClient
+from deploy.sandbox.faults import Fault, FaultKind
+from deploy.sandbox.records import Webhook
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from starter import clients
+from starter.doctor import vendors
+from starter.doctor.health import Health, Part
+from starter.search_attributes import Made
+from starter.settings import Settings, load
+from starter.subscribing import EVENTS, ensure_subscriptions, name_of
+
+BASE: Final = "https://sign.example/callbacks/core-signature/"
+ADDRESS: Final = f"{BASE}{'s' * 32}"
+
+
+@asynccontextmanager
+async def tenant(folder: Path, **changes: str) -> AsyncIterator[tuple[RunningSandbox, Settings]]:
+    async with running(SandboxSettings(conversion_delay=0)) as sandbox:
+        known = sandbox.world.settings
+        ours = {
+            "SIGNATURE_URL": sandbox.url,
+            "SIGNATURE_TOKEN_URL": f"{sandbox.url}/tenants/{known.tenant}/oauth2/token",
+            "SIGNATURE_CLIENT_ID": known.client_id,
+            "SIGNATURE_CLIENT_SECRET": known.client_secret,
+            "SIGNATURE_CALLBACK_STYLE": "subscription",
+            "WEBHOOK_URL": "https://sign.example",
+            "WEBHOOK_SEGMENT": "s" * 32,
+            "DATA_DIR": str(folder),
+            **changes,
+        }
+        yield sandbox, load(environment={f"COUNTERSIGN_{name}": text for name, text in ours.items()})
+
+
+def there(sandbox: RunningSandbox) -> list[tuple[str, str]]:
+    """Each type that is subscribed to, and its address."""
+    return sorted((one.event_type, one.callback_url) for one in sandbox.world.memory.webhooks)
+
+
+async def made(settings: Settings) -> tuple[Made, str]:
+    [result] = await ensure_subscriptions(settings)
+    return result.made, result.says
+
+
+async def examined(settings: Settings) -> Part:
+    async with aclosing(CoreSignatureClient(clients.signature_config(settings))) as client:
+        return await vendors.subscriptions(client, settings)
+
+
+async def test_they_are_made_once_and_repeated_it_changes_nothing(tmp_path: Path) -> None:
+    async with tenant(tmp_path) as (sandbox, settings):
+        before = await examined(settings)
+        assert (before.state, "run `countersign init`" in before.says) == (Health.WARNING, True)
+        assert await made(settings) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed")
+        assert there(sandbox) == sorted((event_type, ADDRESS) for event_type in EVENTS)
+        uuids = [one.uuid for one in sandbox.world.memory.webhooks]
+        assert await made(settings) == (Made.EXISTS, "")
+        assert [one.uuid for one in sandbox.world.memory.webhooks] == uuids
+        assert (await examined(settings)).state is Health.OK
+
+
+async def test_an_old_address_a_double_and_an_unknown_type_go_and_what_is_missing_comes(tmp_path: Path) -> None:
+    async with tenant(tmp_path) as (sandbox, settings):
+        hooks, mine = sandbox.world.memory.webhooks, name_of(settings)
+        for event_type, address, name in (
+            ("signed", ADDRESS, mine),
+            ("signed", ADDRESS, mine),
+            ("declined", f"{BASE}{'o' * 32}", ""),
+            ("expired", "https://old.example/callbacks/core-signature/x", mine),
+            ("downloaded", ADDRESS, mine),
+            ("signed", "https://erp.example/core", "erp"),
+            ("signed", "https://staging.example/callbacks/core-signature/y", "countersign-0badcafe"),
+        ):
+            hooks.save(Webhook(event_type=event_type, callback_url=address, name=name, created=1.0))
+        assert "not needed" not in (await examined(settings)).says
+        assert await made(settings) == (Made.MENDED, f"{len(EVENTS) - 1} made, 4 removed")
+        others = {"https://erp.example/core", "https://staging.example/callbacks/core-signature/y"}
+        assert {address for _, address in there(sandbox)} == {ADDRESS, *others}
+        assert len(there(sandbox)) == len(EVENTS) + len(others)
+
+
+async def test_what_broke_off_is_gone_on_with_and_no_failure_tells_the_segment(tmp_path: Path) -> None:
+    async with tenant(tmp_path) as (sandbox, settings):
+        sandbox.world.faults.arm(Fault(fault=FaultKind.BAD_REQUEST, path="*/webhooks/", method="POST", times=1))
+        result, says = await made(settings)
+        assert (result, "s" * 32 in says) == (Made.FAILED, False)
+        assert (await made(settings))[0].usable
+        assert len(there(sandbox)) == len(EVENTS)
+
+
+async def test_nothing_is_subscribed_to_where_documents_name_their_address_or_settings_lack(tmp_path: Path) -> None:
+    async with tenant(tmp_path, SIGNATURE_CALLBACK_STYLE="document") as (sandbox, settings):
+        assert (await ensure_subscriptions(settings), there(sandbox)) == ((), [])
+    async with tenant(tmp_path, WEBHOOK_URL="") as (sandbox, settings):
+        result, says = await made(settings)
+        assert (result, there(sandbox)) == (Made.FAILED, [])
+        assert says.startswith("COUNTERSIGN_WEBHOOK_URL: is missing")
+        assert (await examined(settings)).state is Health.WRONG
+
+
+@pytest.mark.parametrize("stored", ["memory://one", "memory://two"])
+async def test_two_installations_on_one_tenant_have_names_of_their_own(stored: str, tmp_path: Path) -> None:
+    async with tenant(tmp_path, STORE=stored) as (_, settings):
+        assert (name_of(settings) == name_of(load(environment={"COUNTERSIGN_STORE": "memory://one"}))) is (
+            stored == "memory://one"
+        )
