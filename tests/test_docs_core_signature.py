@@ -17,7 +17,7 @@ from activities.push.google import SCOPE
 from activities.push.limiter import PER_MINUTE
 from activities.push.message import LIFETIME
 from deploy.sandbox.callbacks import FIBONACCI
-from starter.callback.claim import event_hash
+from starter.callback.claim import Verdict, event_hash
 from starter.setting_groups import WebhookSettings
 from starter.subscribing import EVENTS
 from tests.markdown import ROOT, headings, table
@@ -62,6 +62,14 @@ def test_repetitions_are_believed_for_as_long_as_they_come() -> None:
     assert f"{sum(FIBONACCI)} minutes" in fact
     assert f"{sum(FIBONACCI) + FIBONACCI[-1] + FIBONACCI[-2]} if" in fact
     assert f"{WebhookSettings().max_age.total_seconds() / 3600:g} h" in section("Callbacks")
+
+
+def test_every_answer_of_the_receiver_is_explained() -> None:
+    """Each with the reason that its counter has."""
+    told = re.findall(r"^\| (\d+) \| (`[^|]+`) \|", PAGE, re.M)
+    assert {(int(status), reason) for status, cell in told for reason in words(cell)} == {
+        (verdict.status, verdict.reason) for verdict in Verdict
+    }
 
 
 def test_the_events_that_count_are_named() -> None:

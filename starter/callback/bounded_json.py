@@ -9,6 +9,8 @@ from typing import Any, Final, NoReturn
 MOST_DEPTH: Final = 32
 MOST_VALUES: Final = 20_000
 """A callback has some hundred values; a megabyte of commas would become a hundred megabytes of objects."""
+MOST_QUOTES: Final = 4 * MOST_VALUES
+"""Of as many names and texts; a megabyte of quotes would become twenty of pieces while it is looked through."""
 
 # The closing quote may be missing, so that each character is looked at once, however the quotes are placed.
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -44,6 +46,8 @@ def parse_object(body: bytes) -> Mapping[str, Any]:
 
 
 def _refuse_bombs(body: bytes) -> None:
+    if body.count(b'"') > MOST_QUOTES:
+        raise NotReadable("too many texts")
     structure = _STRINGS.sub(b"", body)
     if sum(map(structure.count, (b",", b"[", b"{"))) > MOST_VALUES:
         raise NotReadable("too many values")

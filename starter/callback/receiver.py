@@ -18,10 +18,12 @@ from temporalio.common import MetricMeter
 
 from starter.callback.claim import Callback, CallbackRules, Verdict
 from starter.callback.signals import NotTaken, Receipt, SignalPort
-from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
+from starter.request_bodies import BODY_SECONDS, BodyFault, Held, read_body
 
 MOST_BYTES: Final = 1024 * 1024
 MOST_AT_ONCE: Final = 2000
+HELD_AT_MOST: Final = 4 * 1024 * 1024
+"""Bytes of all bodies beyond what is small; whoever finds no room is asked to call again."""
 HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _LOGGER: Final = structlog.get_logger("countersign.receiver")
 
@@ -29,7 +31,11 @@ _RECEIPTS: Final = {
     Receipt.TAKEN: Verdict.SIGNALLED,
     Receipt.CLOSED: Verdict.CLOSED,
 }
-_FAULTS: Final = {BodyFault.TOO_LARGE: Verdict.TOO_LARGE, BodyFault.STALLED: Verdict.STALLED}
+_FAULTS: Final = {
+    BodyFault.TOO_LARGE: Verdict.TOO_LARGE,
+    BodyFault.STALLED: Verdict.STALLED,
+    BodyFault.CROWDED: Verdict.BUSY,
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Receiver:
         self._clock = clock
         self._body_seconds = body_seconds
         self._at_once = 0
+        self._held = Held(HELD_AT_MOST)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """The answer to a callback with these headers (names in lower case) and this body; it may signal."""
@@ -109,7 +116,7 @@ class Receiver:
             return self._reply(Verdict.BUSY)
         self._at_once += 1
         try:
-            body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds)
+            body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds, held=self._held)
             if isinstance(body, BodyFault):
                 return self._reply(_FAULTS[body])
             return await self.receive(request.headers, body)

@@ -7,8 +7,8 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs" / "faults.md"
 PROMISED = {
-    "A": (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14),
-    "B": (1, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17),
+    "A": tuple(range(1, 16)),
+    "B": tuple(range(1, 18)),
     "C": (1, 2, 3, 4, 5, 6, 7),
     "D": (1, 2, 3, 4, 6, 7, 9, 10, 12, 17, 18, 19),
     "E": (1, 2, 3, 4, 7, 8),

@@ -164,7 +164,7 @@ def test_a_reader_who_went_away_is_a_broken_pipe_however_it_is_printed(typed: tu
 
 def test_a_setting_that_nothing_reads_yet_is_named_in_one_line(tmp_path: Path) -> None:
     """A command and a process, each made to end soon: by a file that is not there, by a port that is taken."""
-    reserved = {"COUNTERSIGN_ADOPT": "on", "COUNTERSIGN_SIGNATURE_LINK_TTL": "7d"}
+    reserved = {"COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS": "h.test", "COUNTERSIGN_SIGNATURE_LINK_TTL": "7d"}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
         for typed in (("request", "plan", "nowhere.yaml"), ("webhook",)):
@@ -172,7 +172,7 @@ def test_a_setting_that_nothing_reads_yet_is_named_in_one_line(tmp_path: Path) -
             warned, *_, refused = ended.stderr.splitlines()
             assert (
                 "COUNTERSIGN_SIGNATURE_LINK_TTL" in warned
-                and "COUNTERSIGN_ADOPT" in warned
+                and "COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS" in warned
                 and "has no effect yet" in warned
             )
             assert refused.startswith(("nowhere.yaml", "cannot listen"))

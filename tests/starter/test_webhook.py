@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from starter.callback import receiver as callback_receiver
-from starter.callback.receiver import MOST_BYTES
+from starter.callback.receiver import HELD_AT_MOST, MOST_BYTES
 from starter.exits import Refusal
 from starter.serving import listening
 from starter.setting_values import Bind
@@ -164,6 +164,19 @@ async def test_beyond_what_is_read_at_the_same_time_the_provider_is_asked_to_cal
         b"400": 20,
         b"500": 180,
     }
+
+
+async def test_large_bodies_share_a_bound_and_small_ones_always_have_room() -> None:
+    """Ten times as much as is held stalls; then all of it is free again."""
+    signals, whole = RecordingSignals(), encoded(said()).ljust(MOST_BYTES)
+    async with running(signals, body_seconds=3) as client:
+        sent = head(PATH, f"content-length: {MOST_BYTES}"), b" " * (MOST_BYTES - 1)
+        crowd = [asyncio.create_task(raw(client, *sent)) for _ in range(10 * HELD_AT_MOST // MOST_BYTES)]
+        while (await client.post(PATH, content=whole, headers=JSON)).status_code == 200:
+            assert not any(one.done() for one in crowd)
+        assert (await client.post(PATH, content=encoded(said()), headers=JSON)).status_code == 200
+        assert {outcome[9:12] for outcome in await asyncio.gather(*crowd)} == {b"400"}
+        assert (await client.post(PATH, content=whole, headers=JSON)).status_code == 200
 
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])

@@ -231,3 +231,38 @@ async def test_the_turn_that_comes_while_core_signature_is_away_begins_when_it_i
         planned = await it.handle.query(Request.planning)
     assert waiting.person == "chief-executive"
     assert [turn.since >= start + 2 * DAY - timedelta(minutes=30) for turn in planned.turns] == [True]
+
+
+async def test_core_signature_is_away_for_a_day_and_what_was_due_is_done_once_it_is_back() -> None:
+    """B16: no reminder without having read the document; it is asked every quarter of an hour, no more."""
+    world, start = a_world(), monday(10)
+    async with story(world, one_signer(), begins=start) as it:
+        wednesday = start + 2 * DAY
+        await until(it, wednesday, 8, 30)
+        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await until(it, wednesday + DAY, 10, 30)
+        away, left = await it.shown(), len(world.push.failures)
+        world.push.failures = []
+        await until(it, wednesday + DAY, 10, 55)
+        back = await it.shown()
+    assert away.problem and away.problem.code is Code.UNREACHABLE
+    assert told(away) == ["Mon 10h ready accepted"]
+    assert 1_000 - left <= 24 * 4 * 3 + 10, "two more attempts a probe"
+    assert back.problem is None
+    assert told(back) == ["Mon 10h ready accepted", "Thu 10h reminder-1 accepted"]
+
+
+async def test_core_signature_is_away_for_a_day_when_a_request_is_to_be_made_and_it_is_made_once() -> None:
+    """B16."""
+    world, start = a_world(), monday(10)
+    world.signatures.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+    async with story(world, one_signer(), begins=start) as it:
+        await until(it, start + DAY, 10)
+        away = await it.shown()
+        world.signatures.failures = []
+        await until(it, start + DAY, 10, 30)
+        back = await it.shown()
+    assert away.problem and away.problem.code is Code.UNREACHABLE
+    assert (back.problem, back.status) == (None, Status.SENT)
+    assert told(back) == ["Tue 10h ready accepted"]
+    assert 1 < len(world.signatures.created) <= 24 * 4 * 3 + 10

@@ -100,6 +100,8 @@ async def test_a_document_that_cannot_be_ours_is_none_of_our_business(document: 
         encoded(said(extra=float("nan"))),
         encoded(said(extra=float("inf"))),
         b"[" * 100_000,
+        b'["' + b"'" + b'","' * 40_001 + b'"]',
+        b'["' + b'\\"' * 80_001 + b'"]',
         b'{"a":' * 33 + b"1" + b"}" * 33,
         encoded(said(extra=[1] * 30_000)),
         b'"' + b'\\"' * 400_000,

@@ -1,0 +1,84 @@
+"""The receiver for a minute at 200 callbacks a second, under a flood, killed at random, and with its secret rotated."""
+
+import asyncio
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.conftest import Note
+from tests.chaos.nemesis import Load
+from tests.faults.bursts import Burst, Memory, flooding
+from tests.faults.evidence import gather
+from tests.faults.oracle import judge
+from tests.faults.races import waiting
+from tests.faults.test_receiver import MORE_MB
+from tests.faults.town import RECEIVER, SANDBOX, Conditions, Town, town
+
+pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]
+
+REPEATS_SOON = Conditions(sandbox={"SANDBOX_RETRY_UNIT": "1"})
+SECRETS, SIGNED_WITH = "COUNTERSIGN_WEBHOOK_SECRETS", "SANDBOX_CALLBACK_SECRET"
+
+
+async def test_200_callbacks_a_second_for_a_minute_are_answered_within_a_second(tmp_path: Path, note: Note) -> None:
+    """A15."""
+    async with town(tmp_path / "data") as it:
+        burst = Burst(it, await waiting(it, "burst", 20))
+        await burst.run(per_second=200, seconds=60)
+        lost = await burst.lost()
+    note(f"burst: {len(burst.answers)} callbacks at 200/s, p99 {burst.p99_ms():.0f} ms, {len(lost)} lost")
+    assert (len(burst.answers), burst.statuses, lost) == (12_000, {200}, set())
+    assert burst.p99_ms() < 1_000
+
+
+async def test_a_flood_for_a_minute_takes_no_memory_and_genuine_ones_are_answered(tmp_path: Path, note: Note) -> None:
+    """A7."""
+    async with town(tmp_path / "data") as it:
+        burst = Burst(it, await waiting(it, "flooded", 5))
+        await burst.run(per_second=50, seconds=1)
+        before = Memory.of_receiver(it)
+        burst.answers.clear()
+        async with flooding(burst, callers=50) as refused:
+            await burst.run(per_second=10, seconds=60)
+        grown, lost = Memory.of_receiver(it).peak - before.now, await burst.lost()
+    note(f"flood: {len(refused)} refused, +{grown:.0f} MB, p99 of genuine ones {burst.p99_ms():.0f} ms")
+    assert grown <= MORE_MB
+    assert (burst.statuses, lost) == ({200}, set())
+
+
+async def test_a_receiver_that_is_killed_20_times_loses_nothing(tmp_path: Path, note: Note, seed: int) -> None:
+    """A12: requests are started and signed meanwhile; Core Signature repeats what was not answered."""
+    dice = random.Random(seed)  # noqa: S311  no secret
+    async with town(tmp_path / "data", REPEATS_SOON) as it:
+        load = Load(it, "unmanned", dice)
+        async with load.running():
+            for _ in range(20):
+                await asyncio.sleep(dice.uniform(0.5, 2))  # the random offset
+                await it.kill(RECEIVER)
+                await it.start(RECEIVER)
+        found = judge(await gather(it, load.acknowledged, "unmanned"))
+    note(f"receiver: killed 20 times over {len(load.acknowledged)} requests, {len(found)} lost")
+    assert found == []
+
+
+async def test_the_secret_is_rotated_under_load_and_no_callback_is_refused(tmp_path: Path, seed: int) -> None:
+    """A14: the new secret beside the old one, then Core Signature changes over, then the old one is forgotten."""
+    async with town(tmp_path / "data", REPEATS_SOON) as it:
+        load = Load(it, "rotated", random.Random(seed))  # noqa: S311  no secret
+        async with load.running():
+            await _restarted(it, RECEIVER, f"new-one,{it.kept.secrets.callback}")
+            it.conditions = replace(it.conditions, sandbox={**it.conditions.sandbox, SIGNED_WITH: "new-one"})
+            await it.end(SANDBOX)
+            await it.start(SANDBOX)
+            await asyncio.sleep(3)  # some are signed with the new one
+            await _restarted(it, RECEIVER, "new-one")
+        assert judge(await gather(it, load.acknowledged, "rotated")) == []
+        assert {one["status"] for one in await it.vendor.ledger("callback")} <= {200, 500, None}
+
+
+async def _restarted(it: Town, name: str, secrets: str) -> None:
+    it.conditions = replace(it.conditions, ours={**it.conditions.ours, SECRETS: secrets})
+    await it.end(name)
+    await it.start(name)

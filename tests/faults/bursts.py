@@ -1,0 +1,135 @@
+"""Many callbacks at once: genuine ones at a steady rate, whatever becomes of those before, and nonsense."""
+
+import asyncio
+import gzip
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from starter.callback.claim import event_hash
+from starter.callback.receiver import MOST_BYTES
+from tests.faults.town import RECEIVER, Town
+from workflows.names import PROVIDER_EVENT
+
+EVENT: Final = "downloaded"
+"""A request remembers nothing of it and reads nothing for it: what is measured is the way there."""
+_JSON: Final = {"content-type": "application/json"}
+
+
+@dataclass
+class Burst:
+    """Genuine callbacks about these requests: what each was answered with, and how many seconds that took."""
+
+    town: Town
+    requests: Sequence[str]
+    answers: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """Where callbacks go."""
+        return f"{self.town.receiver}/callbacks/core-signature/{self.town.kept.secrets.segment}"
+
+    async def run(self, per_second: float, seconds: float) -> None:
+        """So many a second for so long; one that is slow holds up no other."""
+        began, calling = time.perf_counter(), set[asyncio.Task[None]]()
+        async with httpx.AsyncClient(trust_env=False, timeout=30, limits=httpx.Limits(max_connections=200)) as client:
+            for number in range(int(per_second * seconds)):
+                await asyncio.sleep(max(0.0, began + number / per_second - time.perf_counter()))
+                calling.add(asyncio.create_task(self._call(client, self.requests[number % len(self.requests)])))
+            await asyncio.gather(*calling)
+
+    async def _call(self, client: httpx.AsyncClient, request: str) -> None:
+        event, began = str(uuid.uuid4()), time.perf_counter()
+        answer = await client.post(self.address, content=self.body(request, event), headers=_JSON)
+        self.answers[event] = (answer.status_code, time.perf_counter() - began)
+
+    def body(self, request: str, event: str) -> bytes:
+        """A genuine callback."""
+        at = str(int(time.time()))
+        signed = {
+            "event_type": EVENT,
+            "event_time": at,
+            "event_hash": event_hash(self.town.kept.secrets.callback, at, EVENT),
+        }
+        return json.dumps({"uuid": event, **signed, "document": {"uuid": "d" * 32, "external_id": request}}).encode()
+
+    @property
+    def statuses(self) -> set[int]:
+        """All answers."""
+        return {status for status, _ in self.answers.values()}
+
+    def p99_ms(self) -> float:
+        """The slowest but for one in a hundred."""
+        took = sorted(seconds for _, seconds in self.answers.values())
+        return took[int(len(took) * 0.99)] * 1_000
+
+    async def lost(self) -> set[str]:
+        """Events that were answered 200 and are in no history."""
+        heard = set[str]()
+        for request in self.requests:
+            async for event in self.town.handle(request).fetch_history_events():
+                signal = event.workflow_execution_signaled_event_attributes
+                if signal.signal_name == PROVIDER_EVENT:
+                    heard.add(json.loads(signal.input.payloads[0].data)["id"])
+        return {event for event, (status, _) in self.answers.items() if status == 200} - heard
+
+
+def nonsense() -> tuple[tuple[bytes, dict[str, str]], ...]:
+    """Bodies that are huge, deep, crowded or compressed, with their headers."""
+    bomb = gzip.compress(b" " * 20_000_000)
+    return (
+        (b" " * (3 * MOST_BYTES), _JSON),
+        (b"[" * 500_000, _JSON),
+        (b"[" + b"1," * 400_000 + b"1]", _JSON),
+        (b'{"a":' * 100_000, _JSON),
+        (bomb, {**_JSON, "content-encoding": "gzip"}),
+        (b"\x00" * MOST_BYTES, _JSON),
+    )
+
+
+@asynccontextmanager
+async def flooding(burst: Burst, callers: int) -> AsyncIterator[list[int]]:
+    """So many callers who know the address send nonsense for as long as the block lasts; what they are answered."""
+    answers: list[int] = []
+
+    async def floods(number: int) -> None:
+        kinds = nonsense()
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            while True:
+                body, headers = kinds[number % len(kinds)]
+                number += 1
+                with suppress(httpx.HTTPError):
+                    answers.append((await client.post(burst.address, content=body, headers=headers)).status_code)
+
+    tasks = [asyncio.create_task(floods(number)) for number in range(callers)]
+    try:
+        yield answers
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the receiver has in memory, in MB: now, and at most since it was looked at last."""
+
+    now: float
+    peak: float
+
+    @classmethod
+    def of_receiver(cls, town: Town) -> "Memory":
+        """Look, and forget the peak."""
+        process = Path("/proc") / str(town.running[RECEIVER].pid)
+        told: dict[str, Any] = dict(
+            line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line
+        )
+        (process / "clear_refs").write_text("5")
+        return cls(*(int(told[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM")))
