@@ -1,7 +1,8 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
 `BENCH=planner`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`, `BENCH=desk [WAITING=2000]`,
-`BENCH=campaign [N=10000]` and `BENCH=audience [N=100000]` measure something else, and are not part of the whole.
+`BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`, `BENCH=callbacks` and `BENCH=sweep [WAITING=2000]`
+measure something else, and are not part of the whole.
 """
 
 import argparse
@@ -16,13 +17,21 @@ from rich.console import Console
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter import exits
-from tests.bench import audience, campaign, desk, onboarding, planner, table, task, urgent
+from tests.bench import audience, callbacks, campaign, desk, onboarding, planner, sweep, table, task, urgent
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
 from tests.bench.run import measure
 
 Found: TypeAlias = (
-    planner.Planned | urgent.Course | desk.Page | task.Beside | onboarding.Beside | campaign.Measured | audience.Walked
+    planner.Planned
+    | urgent.Course
+    | desk.Page
+    | task.Beside
+    | onboarding.Beside
+    | campaign.Measured
+    | audience.Walked
+    | callbacks.Beside
+    | sweep.Swept3
 )
 
 
@@ -37,6 +46,8 @@ def main() -> None:
         urgent.NAME: partial(urgent.measure, asked.waiting or urgent.WAITING),
         desk.NAME: partial(desk.measure, asked.waiting or desk.OPEN),
         campaign.NAME: partial(campaign.measure, asked.people or campaign.PEOPLE),
+        callbacks.NAME: callbacks.measure,
+        sweep.NAME: partial(sweep.measure, asked.waiting or sweep.OPEN),
         audience.NAME: partial(audience.measure, asked.people or audience.PEOPLE),
     }
     if measure_it := elsewhere.get(asked.only):
@@ -67,9 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         "--only",
         default="",
         metavar="NAME",
-        help="a figure, the group before its dot, planner, task, onboarding, urgent, desk, campaign or audience",
+        help="a figure, the group before its dot, or one of those that are not part of the whole",
     )
-    parser.add_argument("--waiting", type=int, default=0, metavar="N", help="requests that wait, of urgent and desk")
+    parser.add_argument(
+        "--waiting", type=int, default=0, metavar="N", help="requests that wait, of urgent, desk and sweep"
+    )
     parser.add_argument("--people", type=int, default=0, metavar="N", help="people of a campaign")
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")
     return parser
