@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from activities.http.calling import Answer, Service, ServiceFailure
 from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.limiter import Quota
 from activities.push.message import Message, fitted, wire_size
 from workflows.model.notices import Channel
 
@@ -42,6 +43,7 @@ class CloudMessaging:
 
     def __init__(self, service: Service, user: str, password: SecretStr) -> None:
         self._service = service
+        self._quota = Quota()
         pair = f"{user}:{password.get_secret_value()}".encode()
         self._basic = f"Basic {base64.b64encode(pair).decode()}"
 
@@ -68,6 +70,9 @@ class CloudMessaging:
         await self._service.aclose()
 
     async def _send(self, path: str, body: Json, reference: str, *, private: str) -> Sent:
+        return await self._quota.one(lambda: self._call(path, body, reference, private))
+
+    async def _call(self, path: str, body: Json, reference: str, private: str) -> Sent:
         headers = {"authorization": self._basic, "x-mra-submitid": reference}
         try:
             answer = await self._service.call("POST", path, json=body, headers=headers, private=(private, self._basic))

@@ -89,7 +89,6 @@ def fate_of(failure: ServiceFailure) -> Sent:
     return Sent(Fate.REFUSED if refused else Fate.UNAUTHORISED, failure)
 
 
-def too_soon(seconds: float) -> Sent:
+def too_soon(seconds: float, says: str = "as many messages this minute as one device may get") -> Sent:
     """The fate of a message we hold back ourselves for so long."""
-    says = "as many messages this minute as one device may get"
-    return Sent(Fate.LATER, ServiceFailure("push limiter", Cause.STATUS, says, status=429, retry_after=seconds))
+    return Sent(Fate.LATER, ServiceFailure("push limiter", Cause.LATER, says, retry_after=seconds))

@@ -1,4 +1,4 @@
-"""What bounds the messages: so many on their way at once, and to one device so many a minute.
+"""What bounds the messages: the project's quota, so many on their way at once, and to one device so many a minute.
 
 What is above that waits for the next attempt instead of being refused.
 """
@@ -7,8 +7,10 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
+from activities.http.pacing import CALLER, Caller, Later, Pacer
 from activities.push.dialect import Sent, too_soon
 
 AT_ONCE: Final = 20
@@ -16,9 +18,42 @@ AT_ONCE: Final = 20
 LINE: Final = 15.0
 """Seconds a message waits for its place among them; then it is left open, as by a service that is busy."""
 
+PER_SECOND: Final = 1_000.0
+"""Messages of this process: FCM takes 600,000 a minute of a project (docs/core-signature.md, FCM)."""
+HELD_LINE: Final = 4.0
+"""Seconds a message waits for the quota to free; longer waits are the workflow's, which are seen and hold no place."""
+QUOTA_PAUSE: Final = 60.0
+"""Seconds that nothing is sent after a 429 that does not say how long."""
+PAUSE_AT_MOST: Final = 3600.0
+
 PER_MINUTE: Final = 240
 """What FCM allows one Android device (docs/core-signature.md, FCM)."""
 _MINUTE: Final = 60.0
+_TOO_MANY: Final = 429
+
+
+class Quota:
+    """What a service takes of this process: once it has had enough it is sent nothing, and then the urgent first."""
+
+    def __init__(self, per_second: float = PER_SECOND) -> None:
+        self._pacer = Pacer(per_second, burst=per_second)
+
+    async def one(self, send: Callable[[], Awaitable[Sent]]) -> Sent:
+        """What became of a message that is sent in its turn, or that its turn comes too late."""
+        asked = CALLER.get() or Caller()
+        until = asyncio.get_running_loop().time() + HELD_LINE
+        mine = CALLER.set(replace(asked, gives_up_at=min(until, asked.gives_up_at or until)))
+        try:
+            await self._pacer.turn()
+        except Later as later:
+            return too_soon(later.seconds, "the service has had enough messages for now")
+        finally:
+            CALLER.reset(mine)
+        sent = await send()
+        if sent.failure is not None and sent.failure.status == _TOO_MANY:
+            asks = sent.failure.retry_after
+            self._pacer.hold(min(PAUSE_AT_MOST, QUOTA_PAUSE if asks is None else asks))
+        return sent
 
 
 class Places:
@@ -41,11 +76,15 @@ class Places:
 
 
 class DeviceLimiter:
-    """Counts the sends of the last minute per device, in this process; `clock` gives seconds and never goes back."""
+    """Counts the sends of the last minute per device, in this process; `clock` gives seconds and never goes back.
+
+    `project` is what all devices together may get.
+    """
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
         self._clock = clock
+        self.project: Final = Quota()
         self._sends: OrderedDict[str, deque[float]] = OrderedDict()
 
     def seconds_to_wait(self, device: str) -> float:

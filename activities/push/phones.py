@@ -53,7 +53,9 @@ class Phones:
         return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
 
     async def _send(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> tuple[str, Sent]:
-        sent = await self._places.one(lambda: self._sent(dialect, person, to, message))
+        sent = await self._limiter.project.one(
+            lambda: self._places.one(lambda: self._sent(dialect, person, to, message))
+        )
         return device_hash(to.value), sent
 
     async def _sent(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> Sent:

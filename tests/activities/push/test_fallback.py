@@ -14,6 +14,7 @@ from activities.devices import Devices
 from activities.links import Links
 from activities.people import FileDirectory, device_hash
 from activities.person import Device, Platform, Reachable, SignersFile
+from activities.push import limiter
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
 from activities.push.fallback import reference_of
@@ -214,8 +215,16 @@ async def test_who_has_a_phone_gets_no_mail_besides(sandbox: RunningSandbox, rea
     [("503", Code.UNREACHABLE, True), ("429", Code.UNREACHABLE, True), ("401", Code.UNAUTHORISED, False)],
 )
 async def test_a_fault_of_the_channel_loses_nobody_and_buries_nothing(
-    sandbox: RunningSandbox, reaching: Notices, store: Store, fault: str, code: Code, retried: bool
+    sandbox: RunningSandbox,
+    reaching: Notices,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    code: Code,
+    retried: bool,
 ) -> None:
+    # Of a 429 everybody would wait as long as it asks: `test_limiter.py` shows that.
+    monkeypatch.setattr(limiter, "PAUSE_AT_MOST", 0.0)
     one = notice("requester", "settled", OPEN)
     arm(sandbox, fault, times=None, retry_after=30)
     with pytest.raises(ApplicationError) as failed:

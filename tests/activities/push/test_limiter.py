@@ -1,6 +1,14 @@
 """The limit per device: so many a minute, each device for itself, and nothing remembered for longer."""
 
-from activities.push.limiter import DeviceLimiter
+import asyncio
+
+import pytest
+
+from activities.http.calling import Cause, ServiceFailure
+from activities.http.pacing import CALLER, Caller, Urgency
+from activities.push.dialect import Fate, Sent, too_soon
+from activities.push.limiter import HELD_LINE, PAUSE_AT_MOST, QUOTA_PAUSE, DeviceLimiter, Quota
+from tests.activities.http.test_pacing import lived
 
 
 class Clock:
@@ -38,3 +46,64 @@ def test_old_devices_are_forgotten() -> None:
     clock.now += 61
     limiter.seconds_to_wait("another")
     assert list(limiter._sends) == ["another"]
+
+
+def over_quota(retry_after: float | None = None) -> Sent:
+    return Sent(Fate.LATER, ServiceFailure("push service", Cause.STATUS, "no", status=429, retry_after=retry_after))
+
+
+class Service:
+    """Takes what it is sent, after so many refusals."""
+
+    def __init__(self, *refusals: Sent) -> None:
+        self.refusals = list(refusals)
+        self.sent: list[float] = []
+
+    async def send(self) -> Sent:
+        self.sent.append(asyncio.get_running_loop().time())
+        return self.refusals.pop(0) if self.refusals else Sent(Fate.ACCEPTED)
+
+
+@pytest.mark.parametrize(("asks", "pause"), [(30, 30), (None, QUOTA_PAUSE), (1e9, PAUSE_AT_MOST)])
+def test_one_429_pauses_everybody_for_as_long_as_asked_and_nobody_waits_inside_for_it(
+    asks: float | None, pause: float
+) -> None:
+    async def story() -> None:
+        quota, service, loop = Quota(), Service(over_quota(asks)), asyncio.get_running_loop()
+        await quota.one(service.send)
+        held = await asyncio.gather(*(quota.one(service.send) for _ in range(1_000)))
+        assert {one.fate for one in held} == {Fate.LATER}
+        assert (service.sent, loop.time(), {one.wait for one in held}) == ([0.0], 0.0, {pause})
+        await asyncio.sleep(pause)
+        assert (await quota.one(service.send)).fate is Fate.ACCEPTED
+
+    lived(story())
+
+
+def test_what_waits_for_the_end_of_a_pause_goes_by_its_urgency_and_no_longer_than_it_is_worth() -> None:
+    async def story() -> list[int]:
+        quota, service, went = Quota(), Service(over_quota(HELD_LINE - 1)), list[int]()
+
+        async def one(urgency: int) -> None:
+            CALLER.set(Caller(urgency, 1e6))
+            assert (await quota.one(service.send)).fate is Fate.ACCEPTED
+            went.append(urgency)
+
+        await quota.one(service.send)
+        await asyncio.gather(*(one(urgency) for urgency in (Urgency.BULK, Urgency.ORDINARY, Urgency.URGENT)))
+        assert min(service.sent[1:]) >= HELD_LINE - 1
+        return went
+
+    assert lived(story()) == [Urgency.URGENT, Urgency.ORDINARY, Urgency.BULK]
+
+
+def test_what_a_device_may_not_get_holds_up_nobody_else() -> None:
+    async def story() -> None:
+        quota, service = (
+            Quota(),
+            Service(too_soon(50), Sent(Fate.LATER, ServiceFailure("p", Cause.STATUS, "no", status=503))),
+        )
+        fates = [(await quota.one(service.send)).fate for _ in range(3)]
+        assert (fates, len(service.sent)) == ([Fate.LATER, Fate.LATER, Fate.ACCEPTED], 3)
+
+    lived(story())
