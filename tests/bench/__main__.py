@@ -1,8 +1,8 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
-`BENCH=planner`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`, `BENCH=desk [WAITING=2000]`,
-`BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`, `BENCH=callbacks` and `BENCH=sweep [WAITING=2000]`
-measure something else, and are not part of the whole.
+`BENCH=planner`, `BENCH=push`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
+`BENCH=desk [WAITING=2000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`, `BENCH=callbacks` and
+`BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
 """
 
 import argparse
@@ -17,13 +17,14 @@ from rich.console import Console
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter import exits
-from tests.bench import audience, callbacks, campaign, desk, onboarding, planner, sweep, table, task, urgent
+from tests.bench import audience, callbacks, campaign, desk, onboarding, planner, push, sweep, table, task, urgent
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
 from tests.bench.run import measure
 
 Found: TypeAlias = (
     planner.Planned
+    | push.Beside
     | urgent.Course
     | desk.Page
     | task.Beside
@@ -41,6 +42,7 @@ def main() -> None:
     asked, console = parser.parse_args(), Console()
     elsewhere: dict[str, Callable[[], Coroutine[Any, Any, Found]]] = {
         planner.NAME: planner.measure,
+        push.NAME: push.measure,
         task.NAME: task.measure,
         onboarding.NAME: onboarding.with_page,
         urgent.NAME: partial(urgent.measure, asked.waiting or urgent.WAITING),
