@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from activities.own_words import DAMAGED, ERASED, words_of
@@ -16,6 +17,7 @@ from workflows.model.views import RequestShow
 
 SOURCE: Final = "/countersign"
 """Who tells it, in a CloudEvent; its `subject` is what it tells of."""
+PING: Final = "ping"
 CONTENT_TYPES: Final[Mapping[Format, str]] = {
     Format.STANDARD: "application/json",
     Format.CLOUDEVENTS: "application/cloudevents+json; charset=utf-8",
@@ -47,6 +49,18 @@ def people_in(fields: Mapping[str, Any]) -> str | None:
     return next((name for name in ("signers", "people") if name in fields), None)
 
 
+def ping(target: Target, id: str, at: datetime) -> dict[str, Any]:
+    """The body of a call that tells nothing: whether the target is there, and can read what we sign."""
+    of = {"id": id, "type": PING, "subject": target.name, "time": at.isoformat()}
+    return _enveloped(target.format, of, {"version": 1, "target": target.name})
+
+
+def _enveloped(format: Format, of: Mapping[str, str], data: dict[str, Any]) -> dict[str, Any]:
+    if format is Format.STANDARD:
+        return {"type": of["type"], "timestamp": of["time"], "data": data}
+    return {"specversion": "1.0", "source": SOURCE, **of, "datacontenttype": "application/json", "data": data}
+
+
 @dataclass(frozen=True)
 class Events:
     """Makes the bodies of calls; the directory and the store are asked only for targets that want `personal`."""
@@ -59,20 +73,10 @@ class Events:
         data = data_of(told)
         if target.personal:
             data |= await self._personal(data, subject)
-        names, at = subject.type.names, data["at"]
+        names = subject.type.names
         type_ = names.event if isinstance(told, Ended) else names.escalated_event
-        if target.format is Format.STANDARD:
-            return {"type": type_, "timestamp": at, "data": data}
-        return {
-            "specversion": "1.0",
-            "id": id,
-            "source": SOURCE,
-            "type": type_,
-            "subject": subject.reference,
-            "time": at,
-            "datacontenttype": "application/json",
-            "data": data,
-        }
+        of = {"id": id, "type": type_, "subject": subject.reference, "time": data["at"]}
+        return _enveloped(target.format, of, data)
 
     async def _personal(self, data: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
         whole, asked = PersonalTitle(title=subject.title).model_dump(), people_in(data)

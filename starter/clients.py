@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
+
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig, Dialect, NameStyle
 from activities.devices import KnownDevice
@@ -85,8 +87,13 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             pace=pace,
             push=push,
             messaging=messaging,
-            downstream=Downstream(calls, downstream_config(settings), Guard(settings.handoff.hosts)),
+            downstream=downstream(settings, calls),
         )
+
+
+def downstream(settings: Settings, calls: httpx.AsyncClient) -> Downstream:
+    """Calls to the systems of others."""
+    return Downstream(calls, downstream_config(settings), Guard(settings.handoff.hosts))
 
 
 def directory(settings: Settings, store: Store) -> FileDirectory:

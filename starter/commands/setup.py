@@ -1,10 +1,15 @@
 """`countersign init` and `doctor`: make what is missing, and say what is set up and what is not."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from starter.commands.arguments import AsJson
 from starter.commands.printing import answer
 from starter.context import connected
 from starter.doctor import tables
 from starter.doctor.examination import examine
+from starter.doctor.targets import try_targets
 from starter.exits import Exit
 from starter.nexus.endpoint import ensure_endpoint
 from starter.reconciling import ensure_schedule
@@ -37,14 +42,21 @@ async def init(*, json: AsJson = False) -> Exit:
     return Exit.DONE if usable else Exit.REFUSED
 
 
-async def doctor(*, json: AsJson = False) -> Exit:
+async def doctor(
+    *,
+    targets: Annotated[bool, Parameter(negative=(), help="Try each target of the catalogue instead.")] = False,
+    json: AsJson = False,
+) -> Exit:
     """Say for each part whether it is reachable and set up, or what to do.
+
+    With `--targets` each target of the hand-off: a system gets a signed `ping`, of the others it is looked whether they
+    are there; a target of a request file is not known here.
 
     Parameters
     ----------
     json
-        Print `{ok, parts[{part, state, says}]}`; `state` is ok, warning or wrong.
+        Print `{ok, parts[{part, state, says}]}`; `state` is ok, warning or wrong, with `--targets` each part a target.
     """
-    examined = await examine(ready())
-    answer(examined, tables.of_examination(examined), as_json=json)
+    examined = await (try_targets(ready()) if targets else examine(ready()))
+    answer(examined, tables.of_examination(examined, "target" if targets else "part"), as_json=json)
     return Exit.DONE if examined.ok else Exit.REFUSED

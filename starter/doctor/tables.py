@@ -20,9 +20,9 @@ def of_set_up(results: Iterable[SetUp]) -> Rows:
     return table
 
 
-def of_examination(examined: Examination) -> Rows:
-    """One line a part."""
-    table = Rows("", "part", "")
+def of_examination(examined: Examination, what: str = "part") -> Rows:
+    """One line for each `what`."""
+    table = Rows("", what, "")
     for part in examined.parts:
         table.add(Text(*_MARKS[part.state]), part.part, part.says)
     return table

@@ -24,6 +24,7 @@ def test_names_are_pinned() -> None:
     assert (names.ASK, names.ANSWER, names.OPERATION) == ("ask", "answer", "operation")
     assert (names.DONE, names.WAIVE, names.BLOCK, names.UNBLOCK) == ("done", "waive", "block", "unblock")
     assert names.SUBSCRIBE == "subscribe"
+    assert names.UNSUBSCRIBE == "unsubscribe"
     assert [key.name for key in names.SEARCH_ATTRIBUTES] == [
         "CsStatus", "CsKind", "CsParent", "CsStage", "CsProblem", "CsDueAt",
         "CsRequester", "CsWaitingFor", "CsTurnAt",

@@ -8,7 +8,7 @@ from tests.workflows.stage import Story, a_request, story
 from workflows.follow_up.recipients import SUBSCRIBERS_AT_MOST
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Status
-from workflows.model.wishes import Subscription
+from workflows.model.wishes import Subscription, Unsubscription
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 ACME, OTHER = "customer-onboarding:acme", "customer-onboarding:other"
@@ -62,3 +62,35 @@ async def test_neither_too_many_nor_the_name_of_a_target_are_taken() -> None:
             await subscribe(it, ACME)
     assert str(taken.value.cause) == "refused: finance is the name of a target of the hand-off"
     assert str(full.value.cause) == "refused: too many have subscribed already"
+
+
+async def test_who_takes_it_back_is_not_told_whoever_has_named_them_and_may_come_again() -> None:
+    world = World()
+    third = "customer-onboarding:third"
+    async with story(world, a_request(subscribers=(OTHER, third))) as it:
+        await it.days_pass(0.1)
+        await subscribe(it, ACME)
+        for workflow in (ACME, OTHER, OTHER, third, "of-nobody"):
+            await it.wish(Unsubscription(actor="account-executive", workflow=workflow), op=f"away-{workflow}")
+        await subscribe(it, third)
+        assert [one.who for one in (await it.shown()).timeline if one.what == "unsubscribed"] == [ACME, OTHER, third]
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.handle.result()
+    assert {ACME, OTHER}.isdisjoint(world.handoff.calls)
+    assert world.handoff.calls[third] == 1
+
+
+async def test_once_it_has_ended_nothing_is_taken_back() -> None:
+    world = World()
+    world.handoff.down = {OTHER}
+    async with story(world, a_request(subscribers=(OTHER,))) as it:
+        await it.days_pass(0.1)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.days_pass(0.1)
+        with pytest.raises(WorkflowUpdateFailedError) as late:
+            await it.wish(Unsubscription(actor="account-executive", workflow=OTHER))
+        assert "too late: the request is signed" in str(late.value.cause)
+        world.handoff.down = set()
+        await it.handle.result()

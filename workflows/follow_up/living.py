@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from temporalio import workflow
@@ -30,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.subject import Subject
     from workflows.model.texts import cleaned
     from workflows.model.views import Shown
-    from workflows.model.wishes import AnyWish, Cancellation, Replay, Subscription
+    from workflows.model.wishes import AnyWish, Cancellation, Replay, Subscription, Unsubscription
     from workflows.names import MEMO_ORIGIN, OPERATION
     from workflows.ports import Handoff
 
@@ -84,6 +85,15 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     @subscribe.validator
     def _may_subscribe(self, wish: Subscription) -> None:
         self._allow(wish, recipients.refuse_subscribe(self._request, self._progress, wish))
+
+    @workflow.update(description="Do not tell a workflow how it ended after all, also one that the file names")
+    def unsubscribe(self, wish: Unsubscription) -> Receipt:
+        """Do not tell a workflow how it ended after all."""
+        return self._take_down(partial(recipients.unsubscribe, self._request), wish)
+
+    @unsubscribe.validator
+    def _may_unsubscribe(self, wish: Unsubscription) -> None:
+        self._allow(wish, recipients.refuse_unsubscribe(self._progress, wish))
 
     @workflow.update(description="Hand off to a target once more: one that is dead, or with `again` one that was told")
     def replay(self, wish: Replay) -> Receipt:

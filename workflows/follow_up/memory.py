@@ -91,6 +91,8 @@ class FollowUp(Noted):
     escalations: tuple[EscalationEntry, ...] = ()
     subscribers: tuple[str, ...] = ()
     """Workflows that came to be told of the ending after it was started."""
+    unsubscribed: tuple[str, ...] = ()
+    """Those of its file that want to be told no more."""
     handoff: HandoffLedger = HandoffLedger()
     operations: OperationLedger = OperationLedger()
     recorded: bool = False

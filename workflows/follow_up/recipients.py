@@ -14,7 +14,7 @@ from workflows.model.planning import EscalationReason
 from workflows.model.policy import ESCALATED, Target
 from workflows.model.subject import Subject
 from workflows.model.texts import name_fault
-from workflows.model.wishes import Subscription
+from workflows.model.wishes import Subscription, Unsubscription
 from workflows.names import alert_key
 
 SUBSCRIBERS_AT_MOST: Final = 50
@@ -41,7 +41,8 @@ def announcement(request: FollowUpInput, subject: Subject, memory: FollowUp) -> 
 def open_hand_off(request: FollowUpInput, memory: Memory) -> Memory:
     """The memory with its fan-out ledger open: the policy's targets, the subscribers, everyone who must know."""
     targets = [target for target in request.policy.handoff if memory.status in target.on]
-    targets += map(_subscriber, dict.fromkeys((*request.subscribers, *memory.subscribers)))
+    named = (one for one in request.subscribers if one not in memory.unsubscribed)
+    targets += map(_subscriber, dict.fromkeys((*named, *memory.subscribers)))
     concerned = _concerned(request, memory)
     people = [Target(target=f"notice:{person}", person=person) for person in concerned]
     quiet = frozenset(person for person in concerned if _is_no_news(request, memory, person))
@@ -80,10 +81,32 @@ def subscribe(memory: Memory, wish: Subscription, now: datetime) -> Memory:
     told = (entry.target.target for entry in memory.handoff.entries)
     if wish.workflow in memory.subscribers or wish.workflow in told:
         return memory
-    known = memory.replace(subscribers=(*memory.subscribers, wish.workflow))
+    known = memory.replace(
+        subscribers=(*memory.subscribers, wish.workflow), unsubscribed=_without(memory.unsubscribed, wish.workflow)
+    )
     if known.handoff.opened:
         known = known.replace(handoff=known.handoff.joined_by(_subscriber(wish.workflow), now))
     return known.note(now, "subscribed", wish.workflow, None)
+
+
+def refuse_unsubscribe(memory: FollowUp, wish: Unsubscription) -> str | None:
+    """Why nothing can be taken back any more."""
+    if why := name_fault(wish.actor) or name_fault(wish.workflow, "the workflow's id"):
+        return why
+    ended = memory.status.ended
+    return f"too late: the {memory.words.subject} is {memory.status}, and whoever subscribed is told" if ended else None
+
+
+def unsubscribe(request: FollowUpInput, memory: Memory, wish: Unsubscription, now: datetime) -> Memory:
+    """Do not tell it of the ending; whoever was not to be told is not told anyway."""
+    known = memory.replace(subscribers=_without(memory.subscribers, wish.workflow))
+    if wish.workflow in request.subscribers and wish.workflow not in memory.unsubscribed:
+        known = known.replace(unsubscribed=(*memory.unsubscribed, wish.workflow))
+    return memory if known == memory else known.note(now, "unsubscribed", wish.workflow, f"by {wish.actor}")
+
+
+def _without(workflows: tuple[str, ...], one: str) -> tuple[str, ...]:
+    return tuple(other for other in workflows if other != one)
 
 
 def _subscriber(workflow_id: str) -> Target:

@@ -105,7 +105,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
             pass
 
     async def _handed_off_aside(self, batch: HandoffBatch) -> HandoffReport:
-        return await workflow.execute_activity_method(
+        return await workflow.start_activity_method(
             Handoff.hand_off,
             batch,
             summary=targets_in_words(batch),

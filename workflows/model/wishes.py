@@ -28,6 +28,7 @@ from workflows.names import (
     SNOOZE,
     SUBSCRIBE,
     UNBLOCK,
+    UNSUBSCRIBE,
     WAIVE,
 )
 
@@ -108,6 +109,10 @@ class Replay(Wish):
     again: bool = False
 
 
+class Unsubscription(Subscription):
+    """Update `unsubscribe`: do not tell it after all, also if the file names it."""
+
+
 class Done(Wish):
     """Update `done`: the task is done, and what there is to say about it."""
 
@@ -184,6 +189,7 @@ UPDATES: Final[Mapping[type[AnyWish], str]] = {
     Question: ASK,
     Answer: ANSWER,
     Subscription: SUBSCRIBE,
+    Unsubscription: UNSUBSCRIBE,
     Replay: REPLAY,
     Done: DONE,
     Waiver: WAIVE,

@@ -81,6 +81,7 @@ class Runtime:
         functions: dict[str, Callable[..., Any]] = {
             "now": self.loop.now,
             "info": lambda: self,
+            "memo_value": lambda key, default, **how: default,
             "wait_condition": self._wait_condition,
             "start_activity_method": self._start_activity,
             "execute_local_activity_method": self._local_activity,

@@ -1,0 +1,171 @@
+"""The targets of the catalogue, tried one by one: systems by a signed ping, the others by a look at what is there.
+
+A URL may be a secret in itself: of it only the host is said.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+from urllib.parse import urlsplit
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities import runs
+from activities.downstream import Downstream
+from activities.events import ping
+from activities.files.reading import FileFaults
+from activities.http.calling import make_client
+from activities.people import Directory, DirectoryFailure
+from activities.policies.catalogue import Catalogue
+from activities.rpc_errors import about_the_workflow
+from activities.store import Store
+from starter import clients
+from starter.context import connected
+from starter.doctor.health import Examination, Health, Part, doubtful, fine, looked, wrong
+from starter.exits import Refusal
+from starter.settings import Settings
+from workflows.model.policy import Start, Target
+from workflows.names import webhook_id
+
+TRIED_AT_ONCE: Final = 10
+"""A hanging one takes ten seconds."""
+
+
+async def try_targets(settings: Settings) -> Examination:
+    """One part for each target, in the order of the catalogue; nothing is started, and nobody is told of an ending."""
+    try:
+        catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
+    except FileFaults as faults:
+        return Examination(ok=False, parts=(wrong("policies", str(faults)),))
+    parts = await _tried(settings, targets_of(catalogue))
+    if not parts:
+        parts = [doubtful("hand-off", f"no kind of {settings.policies} tells anybody of an ending")]
+    return Examination(ok=all(part.state is not Health.WRONG for part in parts), parts=tuple(parts))
+
+
+def targets_of(catalogue: Catalogue) -> list[Target]:
+    """All targets, each once however many kinds have it, whatever else they tell it of."""
+    resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
+    return list({_way(target): target for policy in resolved for target in policy.handoff}.values())
+
+
+def _way(target: Target) -> str:
+    return target.model_dump_json(exclude={"on", "personal"})
+
+
+async def _tried(settings: Settings, targets: list[Target]) -> list[Part]:
+    async with make_client() as calls, _temporal(settings, targets) as temporal:
+        directory = clients.directory(settings, Store(settings.store_url))
+        signed = frozenset(settings.handoff.secrets)
+        trial = Trial(clients.downstream(settings, calls), signed, directory, temporal)
+        room = asyncio.Semaphore(TRIED_AT_ONCE)
+
+        async def tried(target: Target) -> Part:
+            async with room:
+                return await looked(target.target, partial(trial.of, target))
+
+        return list(await asyncio.gather(*map(tried, targets)))
+
+
+@asynccontextmanager
+async def _temporal(settings: Settings, targets: list[Target]) -> AsyncIterator[Client | str]:
+    """The server, if any target needs one; else why it is not there."""
+    if not any(target.workflow or (target.start and target.start.workflow) for target in targets):
+        yield "no target needs it"
+        return
+    connecting = connected(settings)
+    try:
+        client = await connecting.__aenter__()
+    except Refusal as refusal:
+        yield str(refusal)
+        return
+    try:
+        yield client
+    finally:
+        await connecting.__aexit__(None, None, None)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What targets are tried with; `temporal` is why there is none, where it is a text."""
+
+    downstream: Downstream
+    signed: frozenset[str]
+    directory: Directory
+    temporal: Client | str
+
+    async def of(self, target: Target) -> Part:
+        """How one target is."""
+        if target.url:
+            return await self._called(target, target.url)
+        if target.workflow:
+            return await self._running(target.target, target.workflow)
+        if target.start:
+            return await self._to_start(target.target, target.start)
+        return await self._reached(target)
+
+    async def _called(self, target: Target, url: str) -> Part:
+        host, id = urlsplit(url).hostname or "", webhook_id(f"ping/{uuid.uuid4().hex}/{target.target}")
+        result = await self.downstream.call(target, id, ping(target, id, datetime.now(UTC)))
+        if not result.ok or result.disabled:
+            return wrong(target.target, f"{host}: {result.why}")
+        if target.name in self.signed:
+            return fine(target.target, f"{host} took a signed ping")
+        return doubtful(
+            target.target, f"{host} took a ping, unsigned: COUNTERSIGN_HANDOFF_SECRETS has no secret for {target.name}"
+        )
+
+    async def _running(self, name: str, workflow: str) -> Part:
+        if isinstance(self.temporal, str):
+            return wrong(name, self.temporal)
+        try:
+            found = await runs.described(self.temporal, workflow)
+        except RPCError as error:
+            if about_the_workflow(error):
+                return doubtful(name, f"{workflow} does not run: until it does, every hand-off to it is dead")
+            return wrong(name, f"Temporal: {error.status.name}")
+        if found.status.open:
+            return fine(name, f"{workflow} runs")
+        return doubtful(name, f"{workflow} has ended: every hand-off to it is dead")
+
+    async def _to_start(self, name: str, start: Start) -> Part:
+        if start.onboarding:
+            return fine(name, f"{start.onboarding} is there, and all its places are filled")
+        if isinstance(self.temporal, str):
+            return wrong(name, self.temporal)
+        queue = TaskQueue(name=start.queue or "")
+        asked = DescribeTaskQueueRequest(
+            namespace=self.temporal.namespace,
+            task_queue=queue,
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        try:
+            answer = await self.temporal.workflow_service.describe_task_queue(asked)
+        except RPCError as error:
+            return wrong(name, f"Temporal: {error.status.name}")
+        if answer.pollers:
+            return fine(name, f"somebody asks for work on {start.queue}")
+        return doubtful(name, f"nobody asks for work on {start.queue}: what is started there waits")
+
+    async def _reached(self, target: Target) -> Part:
+        try:
+            ids = await self.directory.group(target.group) if target.group else (target.person or "",)
+            people = [await self.directory.person(id) for id in ids]
+            without = [one.id for one in people if not await self.directory.devices(one)]
+        except DirectoryFailure as failure:
+            return wrong(target.target, str(failure))
+        if not people:
+            return wrong(target.target, f"the group {target.group} has nobody in it")
+        whom = f"{len(people)} people of {target.group}" if target.group else f"{target.person}"
+        if without:
+            return doubtful(target.target, f"{whom}: {len(without)} without a device")
+        return fine(target.target, f"{whom}, with a device each")

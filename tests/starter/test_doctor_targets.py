@@ -1,0 +1,173 @@
+"""`doctor --targets`: each target of the catalogue tried, one line each, and never a secret in it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.downstream import Downstream, DownstreamConfig
+from activities.http.addresses import Guard
+from activities.http.calling import make_client
+from activities.people import FileDirectory
+from activities.policies.catalogue import Catalogue
+from activities.store import Store
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from starter.doctor import targets as doctor
+from starter.doctor.health import Examination, Health
+from starter.doctor.targets import Trial, targets_of, try_targets
+from starter.settings import load
+from tests.activities.push.stage import arm, entries
+from tests.activities.test_starts import Archive
+from tests.servers import own_namespace
+from tests.versions.stage import eventually
+from workflows.model.policy import Start, Target
+
+SECRET = "whsec_c2VjcmV0IG9mIGZpbmFuY2UgYXMgbG9uZyBhcyBpdCBtdXN0"
+PEOPLE = {
+    "people": [
+        {"id": "hr-desk", "name": "Ada Ng", "email": "ada@us.example", "zone": "Europe/Paris", "groups": ["hr"]},
+        {
+            "id": "chair",
+            "name": "Bo Li",
+            "email": "bo@us.example",
+            "zone": "Europe/Paris",
+            "groups": ["hr", "board"],
+            "devices": [{"token": "a-token", "platform": "web"}],
+        },
+    ]
+}
+
+
+async def tried(folder: Path, handoff: list[dict[str, Any]], **more: str) -> Examination:
+    """What is found of the targets of one kind, and of one below it that has them as well."""
+    (folder / "people.yaml").write_text(json.dumps(PEOPLE))
+    kinds = {"base": {"handoff": handoff}, "below": {"extends": "base"}}
+    (folder / "catalogue.yaml").write_text(json.dumps({"kinds": kinds}))
+    environment: Mapping[str, str] = {
+        "COUNTERSIGN_POLICIES": str(folder / "catalogue.yaml"),
+        "COUNTERSIGN_PEOPLE": str(folder / "people.yaml"),
+        "COUNTERSIGN_DATA_DIR": str(folder),
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        **more,
+    }
+    return await try_targets(load(environment=environment))
+
+
+async def pinged(folder: Path, sandbox: RunningSandbox, **more: Any) -> Examination:
+    """What is found of one system."""
+    hook = {"target": "finance", "url": f"{sandbox.url}/_sandbox/targets/of-a-secret", **more}
+    host = sandbox.url.removeprefix("http://")
+    return await tried(folder, [hook], COUNTERSIGN_HANDOFF_HOSTS=host, COUNTERSIGN_HANDOFF_SECRETS=f"finance={SECRET}")
+
+
+@pytest.mark.parametrize("format", ["standard", "cloudevents"])
+async def test_a_system_gets_one_signed_ping_in_its_format(tmp_path: Path, format: str) -> None:
+    async with running(SandboxSettings()) as sandbox:
+        found = await pinged(tmp_path, sandbox, format=format, on=["signed", "escalated"])
+        (call,) = entries(sandbox, "downstream")
+    [part] = found.parts
+    assert (part.part, part.state, part.says) == ("finance", Health.OK, "127.0.0.1 took a signed ping")
+    assert (call["body"]["type"], call["body"]["data"]) == ("ping", {"version": 1, "target": "finance"})
+    assert ("specversion" in call["body"]) == (format == "cloudevents")
+    Webhook(SECRET).verify(call["raw"], call["headers"])
+    assert "secret" not in found.model_dump_json()
+
+
+async def test_what_a_system_answers_is_said_in_words(tmp_path: Path) -> None:
+    async with running(SandboxSettings()) as sandbox:
+        arm(sandbox, path="/_sandbox/targets/*", fault="404")
+        found = await pinged(tmp_path, sandbox)
+    assert [(one.state, one.says) for one in found.parts] == [(Health.WRONG, "127.0.0.1: HTTP 404")]
+    assert not found.ok
+
+
+async def test_a_target_that_resolves_to_a_private_address_is_said_in_words(tmp_path: Path) -> None:
+    hooks: list[dict[str, Any]] = [
+        {"target": "inside", "url": "https://10.0.0.1/hooks"},
+        {"target": "metadata", "url": "https://169.254.169.254/latest"},
+        {"target": "local", "url": "http://localhost:9/hooks"},
+    ]
+    found = await tried(tmp_path, hooks)
+    assert [one.says for one in found.parts] == [
+        "10.0.0.1: address refused: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS",
+        "169.254.169.254: address refused: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS",
+        "localhost: address refused: plain http goes to a listed loopback address only",
+    ]
+
+
+async def test_people_and_groups_are_looked_up_and_a_server_that_is_away_hides_none_of_them(tmp_path: Path) -> None:
+    (tmp_path / "kick-off.yaml").write_text('customer: {person: "{person-1}"}')
+    handoff: list[dict[str, Any]] = [
+        {"target": "chair", "person": "chair"},
+        {"target": "hr", "group": "hr"},
+        {"target": "nobody", "person": "nobody"},
+        {"target": "none", "group": "none"},
+        {"target": "kick-off", "start": {"onboarding": "kick-off.yaml"}},
+        {"target": "acme", "workflow": "customer-onboarding:acme"},
+        {"target": "archive", "start": {"workflow": "Archive", "queue": "archive"}},
+    ]
+    found = await tried(tmp_path, handoff)
+    *parts, acme, archive = found.parts
+    assert [(one.part, one.state, one.says) for one in parts] == [
+        ("chair", Health.OK, "chair, with a device each"),
+        ("hr", Health.WARNING, "2 people of hr: 1 without a device"),
+        ("nobody", Health.WRONG, '"nobody" is not in people.yaml'),
+        ("none", Health.WRONG, 'the group "none" is not in people.yaml'),
+        ("kick-off", Health.OK, "kick-off.yaml is there, and all its places are filled"),
+    ]
+    assert {acme.state, archive.state} == {Health.WRONG}
+    assert "no Temporal server" in acme.says
+
+
+@pytest.mark.real_server
+async def test_workflows_and_queues_are_looked_at(tmp_path: Path, dev_server: str) -> None:
+    (tmp_path / "people.yaml").write_text(json.dumps(PEOPLE))
+    client, directory = await own_namespace(dev_server), FileDirectory(tmp_path / "people.yaml", Store(str(tmp_path)))
+    acme = Target(target="acme", workflow="acme")
+    archive = Target(target="archive", start=Start(workflow="Archive", queue="archive"))
+
+    async def at_work() -> bool:
+        return (await trial.of(archive)).says == "somebody asks for work on archive"
+
+    async with make_client() as calls:
+        trial = Trial(Downstream(calls, DownstreamConfig(), Guard(())), frozenset(), directory, client)
+        assert (await trial.of(acme)).says == "acme does not run: until it does, every hand-off to it is dead"
+        handle = await client.start_workflow(Archive.run, {}, id="acme", task_queue="archive")
+        assert (await trial.of(acme)).says == "acme runs"
+        await handle.terminate()
+        assert (await trial.of(acme)).state is Health.WARNING
+        idle = await trial.of(archive)
+        assert idle.says == "nobody asks for work on archive: what is started there waits"
+        async with Worker(
+            client, task_queue="archive", workflows=[Archive], workflow_runner=UnsandboxedWorkflowRunner()
+        ):
+            assert await eventually(at_work)
+
+
+async def test_a_catalogue_that_cannot_be_used_is_the_one_part_and_one_without_targets_says_so(tmp_path: Path) -> None:
+    [part] = (await tried(tmp_path, [{"target": "t"}])).parts
+    assert (part.part, part.state) == ("policies", Health.WRONG)
+    [none] = (await tried(tmp_path, [])).parts
+    assert (none.part, none.state) == ("hand-off", Health.WARNING)
+
+
+async def test_ten_times_as_many_as_are_tried_at_once_are_each_tried_once(tmp_path: Path) -> None:
+    kinds = {
+        f"kind-{number}": {"handoff": [{"target": f"t-{number}-{one}", "person": "chair"} for one in range(10)]}
+        for number in range(doctor.TRIED_AT_ONCE)
+    }
+    (tmp_path / "catalogue.yaml").write_text(json.dumps({"kinds": kinds}))
+    assert len(targets_of(Catalogue.read(tmp_path / "catalogue.yaml"))) == 10 * doctor.TRIED_AT_ONCE
+    (tmp_path / "people.yaml").write_text(json.dumps(PEOPLE))
+    environment = {
+        "COUNTERSIGN_POLICIES": str(tmp_path / "catalogue.yaml"),
+        "COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"),
+        "COUNTERSIGN_DATA_DIR": str(tmp_path),
+    }
+    found = await try_targets(load(environment=environment))
+    assert len({one.part for one in found.parts}) == len(found.parts) == 10 * doctor.TRIED_AT_ONCE
