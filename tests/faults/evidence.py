@@ -1,11 +1,13 @@
 """What is known after a run: the sandbox's ledger, and of each workflow its history and its own word."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
+import httpx
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -14,13 +16,15 @@ from activities import runs
 from activities.campaigns.standing import Line
 from activities.runs import RunStatus
 from starter.campaigns import composed
-from tests.faults.town import Town
+from tests.faults.population import TITLE
+from tests.faults.town import RECEIVER, WORKER, Town
 from tests.faults.vendor import Entry
 from workflows.kinds import Kind, Named, named
 from workflows.model.notices import Delivery, Notice
+from workflows.model.provider import ProviderEvent
 from workflows.model.records import HandoffBatch
 from workflows.model.views import CampaignShow, OnboardingShow, RequestShow
-from workflows.names import PARENT, SHOW, SIGNATURE_REQUEST
+from workflows.names import PARENT, PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
 
 _AT_ONCE: Final = 10
 _CLOSING: Final = (
@@ -53,6 +57,13 @@ class Call:
     closed: bool = False
 
 
+class Fired(NamedTuple):
+    """A timer that is over: for when it was set, and when it was over."""
+
+    due: datetime
+    at: datetime
+
+
 @dataclass(frozen=True)
 class Life:
     """One request as Temporal tells it."""
@@ -66,6 +77,10 @@ class Life:
     busy: bool = False
     timers: int = 0
     """Begun, and neither over nor taken back."""
+    fired: tuple[Fired, ...] = ()
+    closed: datetime | None = None
+    heard: frozenset[str] | None = None
+    """The events it was told of; None where an earlier run of it was told as well."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +159,10 @@ class Evidence:
     acknowledged: Mapping[str, str]
     lives: Mapping[str, Life]
     ledger: tuple[Entry, ...] = field(repr=False, default=())
+    places: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """Logs, lists and figures, which all may read who run it."""
+    canaries: frozenset[str] = field(repr=False, default=frozenset())
+    """What must stand in none of these: names, addresses, phones, secrets, what is signed."""
 
     def entries(self, entry_type: str, request: str | None = None) -> list[Entry]:
         """The ledger's entries of one type, about one request or all that are known here."""
@@ -163,7 +182,29 @@ async def gather(town: Town, acknowledged: Mapping[str, str], prefix: str) -> Ev
 
     lives = await asyncio.gather(*(life(id) for id in sorted(found) if id.startswith(prefix)))
     ledger = [one for one in await town.vendor.ledger() if (_about(one) or "").startswith(prefix)]
-    return Evidence(acknowledged, {one.request: one for one in lives}, tuple(ledger))
+    return Evidence(
+        acknowledged, {one.request: one for one in lives}, tuple(ledger), await _places(town), _canaries(town)
+    )
+
+
+async def _places(town: Town) -> dict[str, str]:
+    """Spans stand in the log of a process whose `OTEL_TRACES_EXPORTER` is console."""
+    rows = [one.raw_info async for one in town.context.client.list_workflows()]
+    for row in rows:
+        row.ClearField("memo")  # encrypted like every payload where there are keys
+    places = {f"log of {name}": town.log(name) for name in (WORKER, RECEIVER)}
+    if port := town.conditions.worker.get("OTEL_EXPORTER_PROMETHEUS_PORT"):
+        async with httpx.AsyncClient(trust_env=False) as browser:
+            places["metrics"] = (await browser.get(f"http://127.0.0.1:{port}/metrics")).text
+    return places | {"lists": b"".join(row.SerializeToString() for row in rows).decode("latin-1")}
+
+
+def _canaries(town: Town) -> frozenset[str]:
+    found = {TITLE, *asdict(town.kept.secrets).values()}
+    for one in json.loads(town.people.read_text())["people"]:
+        found |= {one["email"], *(phone["token"] for phone in one["devices"])}
+        found |= {name for name in [one["name"]] if " " in name}
+    return frozenset(found)
 
 
 async def gather_onboarding(town: Town, id: str) -> Joined:
@@ -217,7 +258,26 @@ async def _life(town: Town, client: Client, id: str) -> Life:
         failed_tasks=tuple(_failed_tasks(events)),
         busy=bool(raw.pending_activities) or raw.HasField("pending_workflow_task"),
         timers=sum(map(_of_timers, events)),
+        fired=tuple(_fired(events)),
+        closed=described.close_time,
+        heard=await _heard(client, events) if described.run_id == raw.workflow_execution_info.first_run_id else None,
     )
+
+
+def _fired(events: Iterable[HistoryEvent]) -> Iterator[Fired]:
+    due: dict[int, datetime] = {}
+    for event in events:
+        at = event.event_time.ToDatetime(UTC)
+        if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:
+            due[event.event_id] = at + event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
+        elif event.event_type == EventType.EVENT_TYPE_TIMER_FIRED:
+            yield Fired(due[event.timer_fired_event_attributes.started_event_id], at)
+
+
+async def _heard(client: Client, events: Iterable[HistoryEvent]) -> frozenset[str]:
+    signals = (event.workflow_execution_signaled_event_attributes for event in events)
+    told = [list(one.input.payloads) for one in signals if one.signal_name == PROVIDER_EVENT]
+    return frozenset([(await client.data_converter.decode(payloads, [ProviderEvent]))[0].id for payloads in told])
 
 
 def _of_timers(event: HistoryEvent) -> int:

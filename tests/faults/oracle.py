@@ -62,7 +62,9 @@ class Invariant(StrEnum):
     NOTICES = "I5: each notice on each phone, at most once to see, sent no more often than it was tried"
     SILENCE = "I6: nothing more is sent after the end"
     HAND_OFF = "I7: every target called, with one effect"
+    CLOCKS = "I8: no timer is over before its time"
     HEALTH = "I9: no failing workflow task, nothing left pending"
+    PRIVACY = "I10: nobody and no secret is in logs, spans, figures and lists"
     TRAIL = "I11: the timeline only goes forward"
     PARTS = "I12: each part of an onboarding is begun once, and none is lost"
     STAGES = "I13: no stage begins before the one before it is over"
@@ -70,6 +72,7 @@ class Invariant(StrEnum):
     SUMS = "I15: rows in = told + errors + exempt + dropped + not started, and nobody stands there twice"
     KEYS = "I17: one webhook-id per target for ever, whatever is retried or replayed"
     TIMERS = "I18: whatever is said to be due has a timer that will wake it"
+    CALLBACKS = "I19: what was acknowledged is heard, also what came before the creation's answer"
     RECORD = "I16: each line of a campaign's record says what the provider has seen"
 
 
@@ -385,6 +388,30 @@ def _wakes(_: Evidence, life: Life) -> Iterator[Violation]:
         yield Violation(Invariant.TIMERS, life.request, "something is due, and no timer will say so")
 
 
+def _never_early(_: Evidence, life: Life) -> Iterator[Violation]:
+    for timer in life.fired:
+        if timer.at < timer.due:
+            yield Violation(Invariant.CLOCKS, life.request, f"due at {timer.due}, over at {timer.at}")
+
+
+def _heard(evidence: Evidence, life: Life) -> Iterator[Violation]:
+    """Of a callback whose body lied about its document another request hears."""
+    if life.heard is None:
+        return
+    for one in evidence.entries("callback", life.request):
+        in_time = life.closed is None or instant(one) < life.closed
+        if one["status"] == 200 and in_time and one.get("fault") != "swap" and one["event"] not in life.heard:
+            says = f"{one['event_type']} at {one['at']} was acknowledged, and never heard"
+            yield Violation(Invariant.CALLBACKS, life.request, says)
+
+
+def _keeps_quiet(evidence: Evidence) -> Iterator[Violation]:
+    """What was found is not said: these are words that nobody is to read."""
+    for place, text in evidence.places.items():
+        if found := sum(canary in text for canary in evidence.canaries):
+            yield Violation(Invariant.PRIVACY, place, f"{found} of what nobody is to read there")
+
+
 def _health(_: Evidence, life: Life) -> Iterator[Violation]:
     yield from (Violation(Invariant.HEALTH, life.request, failure) for failure in life.failed_tasks)
     if life.busy or not all(call.closed for call in life.calls):
@@ -418,7 +445,7 @@ def _shown(evidence: Evidence) -> list[Entry]:
     return [push for push in evidence.entries("push") if push["visible"]]
 
 
-_OF_ALL: Final[tuple[Callable[[Evidence], Iterator[Violation]], ...]] = (_starts,)
+_OF_ALL: Final[tuple[Callable[[Evidence], Iterator[Violation]], ...]] = (_starts, _keeps_quiet)
 _OF_EACH: Final[tuple[Callable[[Evidence, Life], Iterator[Violation]], ...]] = (
     _outcomes,
     _truth,
@@ -429,6 +456,8 @@ _OF_EACH: Final[tuple[Callable[[Evidence, Life], Iterator[Violation]], ...]] = (
     _hand_off,
     _one_key,
     _wakes,
+    _never_early,
+    _heard,
     _health,
     _trail,
 )

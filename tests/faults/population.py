@@ -15,6 +15,7 @@ MANAGER: Final = "chair"
 REQUESTER: Final = "legal-desk"
 LONER: Final = "night-watch"
 """Has two phones that nobody else's story uses: they may die."""
+TITLE: Final = "Master services agreement"
 CANARY: Final = "canary-bird"
 """Signs what is searched for their name afterwards; one of their phones refuses what it gets."""
 _DEVICES: Final = {SIGNER: 3, MANAGER: 1, REQUESTER: 1, LONER: 2, CANARY: 2, "hr-desk": 1}
@@ -67,7 +68,7 @@ def write_request(
     *signers: str,
     requester: str = REQUESTER,
     policy: Policy = PATIENT,
-    name: str = "Master services agreement",
+    name: str = TITLE,
     finance: str | None = None,
     group: str | None = None,
     at_once: bool = False,

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.faults.evidence import gather
+from tests.faults.nemesis import storm
 from tests.faults.oracle import judge
 from tests.faults.races import ended, waiting
 from tests.faults.town import TEMPORAL, Town, eventually
@@ -24,3 +25,11 @@ async def test_a_killed_server_comes_back_with_everything_and_no_callback_is_los
     await shared.start(TEMPORAL)
     assert {shown.status for shown in await ended(shared, names)} == {Status.SIGNED}
     assert judge(await gather(shared, {}, "outlived")) == []
+
+
+async def test_a_storm_of_failures_and_deaths_loses_nothing_and_shows_nothing_twice(shared: Town) -> None:
+    """The first seconds of what `make chaos` does for five minutes: twenty requests, always with the same dice."""
+    ran = await storm(shared, "stormy", requests=20, seconds=12, seed=7)
+    assert judge(ran.evidence) == []
+    assert {life.shown.status for life in ran.evidence.lives.values()} == {Status.SIGNED}
+    assert (len(ran.evidence.acknowledged), ran.killed.total() > 0) == (20, True)

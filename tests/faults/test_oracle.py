@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.store import device_hash
-from tests.faults.evidence import Call, Evidence, Life
+from tests.faults.evidence import Call, Evidence, Fired, Life
 from tests.faults.oracle import Invariant, judge, repeated_sends
 from tests.faults.vendor import Entry
 from workflows.model.notices import Notice, NoticeAction
@@ -62,7 +62,7 @@ LEDGER = (
     about("request_created", 2),
     push("ready", 3),
     about("document_status", 10, status="si"),
-    about("callback", 10, status=200, event_type="signed"),
+    about("callback", 10, event="e-1", status=200, event_type="signed"),
     finance(),
 )
 KEY = webhook_id(f"{ID}/handoff/finance")
@@ -140,6 +140,23 @@ WRONG = {
         evidence(shown=shown(handoffs=[DUE | {"due_at": None}]), status=WorkflowExecutionStatus.RUNNING, timers=1),
         Invariant.TIMERS,
     ),
+    "over too early": (
+        evidence(fired=(Fired(BEGAN + timedelta(seconds=9), BEGAN + timedelta(seconds=8)),)),
+        Invariant.CLOCKS,
+    ),
+    "in a log": (
+        replace(evidence(), places={"log": f"sent to {TOKEN}"}, canaries=frozenset({TOKEN})),
+        Invariant.PRIVACY,
+    ),
+    "acknowledged and lost": (evidence(heard=frozenset()), Invariant.CALLBACKS),
+    "acknowledged and lost before the creation's answer": (
+        evidence(
+            about("callback", 1.5, event="e-0", status=200, event_type="viewed"),
+            heard=frozenset({"e-1"}),
+            closed=BEGAN + timedelta(seconds=30),
+        ),
+        Invariant.CALLBACKS,
+    ),
     "failing task": (evidence(failed_tasks=("NonDeterminismError",)), Invariant.HEALTH),
     "left pending": (evidence(busy=True), Invariant.HEALTH),
     "failed workflow": (evidence(status=WorkflowExecutionStatus.FAILED), Invariant.HEALTH),
@@ -158,6 +175,13 @@ def test_each_lie_is_found(wrong: Evidence, invariant: Invariant) -> None:
 
 def test_what_is_pending_with_its_timer_passes() -> None:
     assert judge(evidence(shown=shown(handoffs=[DUE]), status=WorkflowExecutionStatus.RUNNING, timers=1)) == []
+
+
+def test_what_is_heard_late_or_after_the_end_and_a_log_of_ids_pass() -> None:
+    over = Fired(BEGAN + timedelta(seconds=9), BEGAN + timedelta(seconds=9))
+    late = about("callback", 40, event="e-9", status=200, event_type="viewed")
+    run = evidence(late, fired=(over,), heard=frozenset({"e-1"}), closed=BEGAN + timedelta(seconds=30))
+    assert judge(replace(run, places={"log": f"told {ID}"}, canaries=frozenset({TOKEN}))) == []
 
 
 def test_a_second_attempt_may_send_once_more() -> None:
