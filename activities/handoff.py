@@ -1,4 +1,4 @@
-"""Everyone downstream of what has ended: people by push, systems by signed HTTP call, workflows by signal or start."""
+"""Everyone downstream of what has ended: people by push, systems by signed HTTP call, others by Temporal itself."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -17,6 +17,7 @@ from activities.events import Events, data_of
 from activities.failures import failing_as_application_errors
 from activities.in_turn import Pace, Turns, unbroken
 from activities.ledger_pages import keep
+from activities.operations import Operations
 from activities.own_words import apart
 from activities.people import Directory, DirectoryFailure, UnknownGroup
 from activities.rpc_errors import about_the_workflow
@@ -74,6 +75,7 @@ class Fanout(Handoff):
         self._oncall = oncall
         self._pace = pace
         self._events = Events(directory, store)
+        self._operations = Operations(temporal)
         self._starts = Starts(temporal, store, directory, policies)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
@@ -135,10 +137,8 @@ class Fanout(Handoff):
 
     async def _tell(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
         target = call.target
-        if target.start:
-            return await self._starts.start(target, target.start, subject, told)
-        if target.workflow:
-            return await self._signal(call, target.workflow, subject, told)
+        if target.start or target.nexus or target.workflow:
+            return await self._reach(call, subject, told)
         if target.url:
             id = key_of(target, subject.reference)
             return await self._downstream.call(target, id, await self._events.body(target, id, subject, told))
@@ -148,6 +148,15 @@ class Fanout(Handoff):
         if notice.stage == Stage.UNDELIVERED:
             return await self._alert(call, subject, told, notice)
         return await self._push_to(call, subject, told, (notice,))
+
+    async def _reach(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
+        """The result of a target that is reached by Temporal itself."""
+        target = call.target
+        if target.start:
+            return await self._starts.start(target, target.start, subject, told)
+        if target.nexus:
+            return await self._operations.call(target, target.nexus, subject, told)
+        return await self._signal(call, target.workflow or "", subject, told)
 
     async def _signal(self, call: HandoffCall, workflow: str, subject: Subject, told: Told) -> HandoffResult:
         names = subject.type.names

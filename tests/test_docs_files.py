@@ -18,6 +18,7 @@ from activities.person import Absence, Device, PeopleFile, Person
 from activities.policies.catalogue import Catalogue, Kind
 from activities.policies.file import (
     EscalationLayer,
+    OperationEntry,
     OverdueLayer,
     QuestionLayer,
     ReminderLayer,
@@ -74,7 +75,7 @@ def kind(example: Plain) -> Plain:
 
 
 def target(example: Plain) -> Plain:
-    way = {} if {"person", "group", "url", "workflow", "start"} & example.keys() else {"person": "hr-desk"}
+    way = {} if {"person", "group", "url", "workflow", "start", "nexus"} & example.keys() else {"person": "hr-desk"}
     return kind({"handoff": [{"target": "tried"} | way | example]})
 
 
@@ -155,6 +156,7 @@ TABLES: Final = (
     ),
     Table("A hand-off target", TargetEntry, target),
     Table("What a target starts", StartEntry, start),
+    Table("An operation that is called", OperationEntry, lambda example: target({"nexus": example})),
     Table("A request", RequestFile, request),
     Table("A document", DocumentEntry, document),
     Table("A signer", SignerEntry, signer),

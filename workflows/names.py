@@ -29,6 +29,7 @@ REQUEST_PREFIX: Final = "signature-request"
 TASK: Final = "Task"
 CUSTOMER_ONBOARDING: Final = "CustomerOnboarding"
 SIGN_IN: Final = "SignIn"
+NEXUS_CALL: Final = "NexusCall"
 CAMPAIGN: Final = "AcknowledgementCampaign"
 ACKNOWLEDGEMENT_CAMPAIGN: Final = "acknowledgement-campaign"
 """What stands before the colon in the workflow id of a campaign."""
@@ -105,6 +106,11 @@ def adopted_document(request: str) -> str | None:
     """The uuid of the document that was adopted under this id; None for the id of a request that we sent."""
     uuid = request.removeprefix(_ADOPTED)
     return uuid if uuid != request and _DOCUMENT.fullmatch(uuid) else None
+
+
+def nexus_call_workflow_id(key: str) -> str:
+    """Workflow id of the call of a Nexus operation that the hand-off of this key makes."""
+    return f"nexus-call:{key}"
 
 
 def sign_in_workflow_id(person: str) -> str:

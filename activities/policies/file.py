@@ -21,7 +21,8 @@ FIELDS_AT_MOST: Final = 50
 _BESIDE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\.(yaml|yml|json)")
 _OURS: Final = frozenset({WORKFLOW_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, CAMPAIGN_QUEUE})
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")
-_WAYS: Final = ("person", "group", "url", "workflow", "start")
+_ENDPOINT: Final = r"[A-Za-z]([A-Za-z0-9-]{0,198}[A-Za-z0-9])?"
+_WAYS: Final = ("person", "group", "url", "workflow", "start", "nexus")
 
 
 def _trigger(text: str) -> str:
@@ -130,6 +131,20 @@ class StartEntry(FileModel):
         return self
 
 
+def _endpoint(name: str) -> str:
+    if not re.fullmatch(_ENDPOINT, name):
+        raise ValueError("must be the name of a Nexus endpoint: A-Z a-z 0-9 -, a letter first and no - last")
+    return name
+
+
+class OperationEntry(FileModel):
+    """The Nexus operation that is called when something has ended."""
+
+    endpoint: Annotated[str, AfterValidator(_endpoint)]
+    service: WorkflowId
+    operation: WorkflowId
+
+
 class TargetEntry(FileModel):
     """Who is told of an ending, and how."""
 
@@ -139,6 +154,7 @@ class TargetEntry(FileModel):
     url: Url | None = None
     workflow: WorkflowId | None = None
     start: StartEntry | None = None
+    nexus: OperationEntry | None = None
     on: tuple[Occasion, ...] = Field(default=(Status.SIGNED, Status.DONE), min_length=1)
     personal: bool = False
     format: Format = Format.STANDARD

@@ -11,6 +11,7 @@ from workflows import ports
 from workflows.campaign.opening import CampaignOpeningWorkflow
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.model.records import SettledRecord
+from workflows.nexus_call import NexusCallWorkflow
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.ports import Port
 from workflows.reconciliation import ReconciliationWorkflow
@@ -76,6 +77,7 @@ def _methods() -> Iterator[Any]:
         AcknowledgementCampaignWorkflow,
         CampaignOpeningWorkflow,
         ReconciliationWorkflow,
+        NexusCallWorkflow,
     ):
         messages = workflow._Definition.must_from_class(followed_up)
         yield messages.run_fn

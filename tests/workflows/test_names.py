@@ -8,6 +8,8 @@ from workflows.ports import Port
 def test_names_are_pinned() -> None:
     assert Kind.REQUEST.workflow_id("msa-0042") == "signature-request:msa-0042"
     assert (names.sign_in_workflow_id("chair"), names.SIGN_IN) == ("sign-in:chair", "SignIn")
+    assert (names.nexus_call_workflow_id("a/handoff/b"), names.NEXUS_CALL) == ("nexus-call:a/handoff/b", "NexusCall")
+    assert names.MEMO_ORIGIN == "origin"
     assert names.notice_key("msa-0042", "reminder-3", "chair") == "msa-0042/reminder-3/chair"
     assert names.handoff_key("msa-0042", "finance") == "msa-0042/handoff/finance"
     assert (names.WORKFLOW_QUEUE, names.SIGNATURE_QUEUE) == ("countersign", "countersign-core-signature")

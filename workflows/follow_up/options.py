@@ -106,6 +106,8 @@ LOOK_AGAIN: Final = timedelta(days=7)
 STRAGGLER_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
 """Before the phones that a delivery left open are tried again; after the last one the ledger says `failed`."""
 
+OPERATION_TAKEN_WITHIN: Final = timedelta(minutes=1)
+"""A Nexus operation that nobody has begun by then is called again by the hand-off, on its ladder."""
 LONGEST_WAIT: Final = 3600.0
 """Seconds: a service that asks for more is asked again after this."""
 

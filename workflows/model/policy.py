@@ -99,8 +99,16 @@ ESCALATED: Final = "escalated"
 """What targets may be told of although nothing has ended: somebody was asked, or alerted, because another is silent."""
 
 
+class NexusOperation(Model):
+    """A Nexus operation that gets what every target hears."""
+
+    endpoint: str
+    service: str
+    operation: str
+
+
 class Target(Model):
-    """One entry of the hand-off: exactly one of `person`, `group`, `url`, `workflow`, `start` says how it is told.
+    """One entry of the hand-off: exactly one of `person` to `nexus` says how it is told.
 
     In the ledger one that hears of an escalation has its number behind its name, for it hears of each apart.
     """
@@ -111,6 +119,7 @@ class Target(Model):
     url: str | None = None
     workflow: str | None = None
     start: Start | None = None
+    nexus: NexusOperation | None = None
     on: tuple[Status | Literal["escalated"], ...] = (Status.SIGNED, Status.DONE)
     personal: bool = False
     format: Format = Format.STANDARD

@@ -155,6 +155,11 @@ def test_hand_off_targets(tmp_path: Path) -> None:
             "kind: {handoff: [{target: a.b, start: {workflow: W, queue: q}}]}",
             "handoff[0]: a.b has a dot: what starts a workflow has none",
         ),
+        ("kind: {handoff: [{target: t, nexus: {endpoint: e}}]}", "handoff[0].nexus.service: is missing"),
+        (
+            "kind: {handoff: [{target: t, nexus: {endpoint: -e, service: s, operation: o}}]}",
+            "handoff[0].nexus.endpoint: must be the name of a Nexus endpoint",
+        ),
         ("kind: {handoff: [{target: t, person: p, format: cloudevents}]}", "handoff[0].format: goes with url only"),
         ("kind: {handoff: [{target: t, url: 'https://a.example', format: xml}]}", "one of 'standard' or 'cloudevents'"),
         (
@@ -165,7 +170,10 @@ def test_hand_off_targets(tmp_path: Path) -> None:
         ("kind: {handoff: [{target: t, group: g, personal: true}]}", "handoff[0].personal: goes with url only"),
         ("kind: {handoff: [{target: t, workflow: w, personal: true}]}", "handoff[0].personal: goes with url only"),
         (f"{'k' * 88}: {{}}", "must be 1-87 characters"),
-        ("kind: {handoff: [{target: t}]}", "handoff[0]: needs exactly one of person, group, url, workflow, start"),
+        (
+            "kind: {handoff: [{target: t}]}",
+            "handoff[0]: needs exactly one of person, group, url, workflow, start, nexus",
+        ),
         ("kind: {handoff: [{target: t, person: p, group: g}]}", "handoff[0]: needs exactly one of"),
         ("kind: {handoff: [{target: t, person: p}, {target: t, person: q}]}", "handoff: has the target t twice"),
         ("kind: {handoff: [{target: t, url: 'http://erp.example/h'}]}", "handoff[0].url: must be an https URL"),
