@@ -23,6 +23,7 @@ def workflows() -> tuple[type[Any], ...]:
     """The workflows of Countersign; imported only here, for a command needs none of them."""
     from workflows.campaign.opening import CampaignOpeningWorkflow  # noqa: PLC0415
     from workflows.campaign.workflow import AcknowledgementCampaignWorkflow  # noqa: PLC0415
+    from workflows.hand_off.workflow import HandOffWorkflow  # noqa: PLC0415
     from workflows.nexus_call import NexusCallWorkflow  # noqa: PLC0415
     from workflows.onboarding.workflow import CustomerOnboardingWorkflow  # noqa: PLC0415
     from workflows.reconciliation import ReconciliationWorkflow  # noqa: PLC0415
@@ -39,6 +40,7 @@ def workflows() -> tuple[type[Any], ...]:
         SignInWorkflow,
         NexusCallWorkflow,
         ReconciliationWorkflow,
+        HandOffWorkflow,
     )
 
 

@@ -8,32 +8,37 @@ import asyncio
 import secrets
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from temporalio.client import (
     Client,
+    WithStartWorkflowOperation,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
+from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.rpc_errors import about_a_pause, about_the_limit_in_flight, about_the_workflow
+from activities.store import Home
 from starter import lookup
 from starter.context import Context
 from starter.exits import Refusal
 from starter.request_ids import id_of
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
+from workflows.hand_off.memory import HandOffInput
 from workflows.kinds import Kind, Named
 from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
+from workflows.model.records import Recall, SettledRecord
 from workflows.model.subject import Status
 from workflows.model.texts import name_fault
 from workflows.model.views import Shown, TaskShow
-from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done, Waiver, Wish
+from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done, Replay, Waiver, Wish
 
 RECORDED_WITHIN: Final = timedelta(seconds=20)
 CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
@@ -48,6 +53,10 @@ _NO_ANSWER: Final = (
     RPCStatusCode.RESOURCE_EXHAUSTED,
     RPCStatusCode.UNAVAILABLE,
 )
+
+
+Begin: TypeAlias = WithStartWorkflowOperation[Any, Any]
+"""How a workflow begins that is to take a wish."""
 
 
 class Refused(Refusal):
@@ -81,16 +90,23 @@ async def send(
     *,
     kind: Kind = Kind.REQUEST,
     within: timedelta = RECORDED_WITHIN,
+    begin: Begin | None = None,
 ) -> Receipt:
     """The receipt of a wish that was taken by the one of this id, now or under the same `op` before.
 
-    Raises `Refused`, `NotLiving`, `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` when no answer came `within`.
+    With `begin` it is sent to that workflow, which is started unless it runs. Raises `Refused`, `NotLiving`,
+    `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` when no answer came `within`.
     """
     what, word = Named(kind, id), UPDATES[type(wish)]
     handle = client.get_workflow_handle(what.workflow_id)
     try:
         async with asyncio.timeout(within.total_seconds()):
-            taken: Receipt = await handle.execute_update(word, wish, id=f"{word}-{op}", result_type=Receipt)
+            if begin is None:
+                taken: Receipt = await handle.execute_update(word, wish, id=f"{word}-{op}", result_type=Receipt)
+            else:
+                taken = await client.execute_update_with_start_workflow(
+                    word, wish, start_workflow_operation=begin, id=f"{word}-{op}", result_type=Receipt
+                )
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
@@ -114,10 +130,11 @@ async def carry_out(
     kind: Kind = Kind.REQUEST,
     within: timedelta = RECORDED_WITHIN,
     wait: timedelta = CARRIED_OUT_WITHIN,
+    begin: Begin | None = None,
 ) -> Receipt:
     """Have a wish taken, and watch up to `wait` what becomes of it: done, or open still. Raises what `send` does."""
-    taken = await send(client, id, wish, op, kind=kind, within=within)
-    handle = client.get_workflow_handle(kind.workflow_id(id))
+    taken = await send(client, id, wish, op, kind=kind, within=within, begin=begin)
+    handle = await begin.workflow_handle() if begin else client.get_workflow_handle(kind.workflow_id(id))
     known = await _outcome(handle, f"{UPDATES[type(wish)]}-{op}", taken, wait)
     if known.state is OperationState.REFUSED:
         raise Refused(known.detail)
@@ -142,7 +159,14 @@ async def make(
     if by_hand:
         wish = by_hand.replace(op=op)
     try:
-        return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait)
+        try:
+            return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait)
+        except NotLiving:
+            if not isinstance(wish, Replay):
+                raise
+        # What has ended is handed off once more from its record.
+        begin = await hand_off_again(context, Named(kind, id))
+        return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait, begin=begin)
     except Refused as refused:
         raise Refused(f"{id}: {refused}") from None
     except NotAdmitted as refused:
@@ -152,6 +176,28 @@ async def make(
             shown = await _ended(context, Named(kind, id), wish)
     says, digest = shown.says, digest_of(wish)
     return Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
+
+
+async def hand_off_again(context: Context, what: Named, priority: Priority = Priority.default) -> Begin:
+    """How the workflow begins that hands off once more what has ended and is closed: one for each, whoever asks.
+
+    `Refusal` when there is no record to do it from.
+    """
+    content = await context.store.read_record(Home.of(what.workflow_id))
+    if content is None:
+        async with lookup.suggesting(context.client):
+            shown = await lookup.look_at(context.client, context.store, what)
+        raise Refusal(f"{what.id}: it has no record of an ending: {shown.says}")
+    status = SettledRecord.model_validate_json(content).show.status
+    return WithStartWorkflowOperation(
+        names.HAND_OFF,
+        HandOffInput(ended=Recall(type=what.kind, id=what.id), status=status),
+        id=names.hand_off_workflow_id(what.reference),
+        task_queue=names.WORKFLOW_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"hand off once more: {what.reference}",
+        priority=priority,
+    )
 
 
 async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wait: timedelta) -> Receipt:

@@ -37,6 +37,7 @@ CAMPAIGN_OPENING: Final = "CampaignOpening"
 OPENING_PREFIX: Final = "campaign-opening"
 """What stands before the colon in the id of a yearly campaign's schedule; a workflow that it starts has its id, a dash
 and the instant it was due."""
+HAND_OFF: Final = "HandOff"
 RECONCILIATION: Final = "Reconciliation"
 RECONCILIATION_SCHEDULE: Final = "reconciliation"
 """Id of the schedule; a workflow that it starts has its id, a dash and the instant it was due."""
@@ -116,6 +117,11 @@ def nexus_call_workflow_id(key: str) -> str:
 def sign_in_workflow_id(person: str) -> str:
     """Workflow id of a sign-in: one at a time for each person."""
     return f"sign-in:{person}"
+
+
+def hand_off_workflow_id(reference: str) -> str:
+    """Workflow id of what hands off once more when the run is closed: one at a time for each ending."""
+    return f"hand-off:{reference}"
 
 
 def notice_key(request: str, stage: str, person: str) -> str:

@@ -15,7 +15,7 @@ from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, Par
 from workflows.model.planning import Agenda, Planning, StandIn, StandInReport
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
 from workflows.model.reconciliation import SweepOrder, Swept
-from workflows.model.records import HandoffBatch
+from workflows.model.records import HandoffBatch, Recall, Recalled
 from workflows.model.settlement import HandoffReport
 from workflows.model.sign_in import SignInOrder, SignInReport
 from workflows.model.yearly import YearOpened, YearSeen, YearToLookAt, YearToOpen
@@ -131,6 +131,11 @@ class Handoff(Port):
         Raises only when these could not be written, and then nobody was told. The record is the input's, so that a
         repetition is equal to the byte.
         """
+
+    @asks("recall_hand_off")
+    @abstractmethod
+    async def recall(self, ended: Recall) -> Recalled:
+        """What the store knows of the hand-off of something that has ended; nothing when it has no record of it."""
 
 
 class SignInService(Port):

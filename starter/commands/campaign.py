@@ -38,3 +38,4 @@ class _Words(Operations):
 
 _WORDS = _Words(Kind.CAMPAIGN)
 exempt, retry, extend, cancel = _WORDS.exempt, _WORDS.retry, _WORDS.extend, _WORDS.cancel
+replay = _WORDS.replay

@@ -105,3 +105,4 @@ class _Words(Operations):
 
 _WORDS = _Words(Kind.ONBOARDING)
 decide, done, answer, cancel = _WORDS.decide, _WORDS.done, _WORDS.say, _WORDS.cancel
+replay = _WORDS.replay

@@ -19,7 +19,17 @@ from starter.startup import ready
 from starter.terminal import Sentence
 from workflows.kinds import Kind
 from workflows.model.operations import OperationState, Receipt
-from workflows.model.wishes import Answer, AnyWish, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption
+from workflows.model.wishes import (
+    Answer,
+    AnyWish,
+    Cancellation,
+    Delegation,
+    Extension,
+    Pause,
+    ReminderNow,
+    Replay,
+    Resumption,
+)
 
 
 def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
@@ -136,6 +146,18 @@ class Operations:
             Why; it stands in the timeline.
         """
         await self.carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
+
+    async def replay(self, id: Id, /, *, target: str, again: bool = False, manner: Manner = PLAIN) -> None:
+        """Hand off its ending to a target once more: one that is dead, also long after it ended.
+
+        Parameters
+        ----------
+        target
+            The name of the target, as `show` has it.
+        again
+            Even if it was told already; it knows the repetition by the key, which stays.
+        """
+        await self.carry_out(id, lambda actor: Replay(actor=actor, target=target, again=again), manner)
 
     async def carry_out(self, id: str, wish_of: Callable[[str], AnyWish], manner: Manner) -> None:
         """Have it carried out, and tell what came of it; `wish_of` makes the wish of who wants it."""

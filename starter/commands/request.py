@@ -1,4 +1,4 @@
-"""`countersign request …`: what an operator does to a living request."""
+"""`countersign request …`: what an operator does to a request."""
 
 from starter.commands.operations import Operations
 from workflows.kinds import Kind
@@ -6,3 +6,4 @@ from workflows.kinds import Kind
 _WORDS = Operations(Kind.REQUEST)
 remind, delegate, extend = _WORDS.remind, _WORDS.delegate, _WORDS.extend
 pause, resume, answer, cancel = _WORDS.pause, _WORDS.resume, _WORDS.answer, _WORDS.cancel
+replay = _WORDS.replay

@@ -30,7 +30,7 @@ _OF_COUNTERSIGN: Final = {
 """Each as `module:function` of this room."""
 _OF_PEOPLE: Final = {"devices": "people:devices", "sign-out": "people:sign_out"}
 _OF_PERSON: Final = {"show": "person:show"}
-_OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel")
+_OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel", "replay")
 _OF_REQUEST: Final = {
     "start": "start:request",
     "new": "new:new",
@@ -49,7 +49,7 @@ _OF_ONBOARD: Final = {
     "start": "start:onboarding",
     "show": "show:onboarding",
     "list": "listing:onboardings",
-    **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel")},
+    **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel", "replay")},
     "plan": "plan:onboarding",
     "map": "mapping:map_deal",
     "link": "onboarding_links:link",
@@ -61,7 +61,7 @@ _OF_CAMPAIGN: Final = {
     "list": "listing:campaigns",
     "report": "report:report",
     "sample": "report:sample",
-    **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel")},
+    **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel", "replay")},
     "plan": "plan:campaign",
     "template": "template:template",
     "schedule": "schedule:schedule",

@@ -40,7 +40,15 @@ from workflows.model.lines import SignerLine
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.policy import Format, Target
-from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
+from workflows.model.records import (
+    Amendment,
+    DeadHandOffs,
+    HandedOff,
+    HandoffBatch,
+    Recall,
+    Recalled,
+    SettledRecord,
+)
 from workflows.model.request import SignerState
 from workflows.model.settlement import (
     AnyEnded,
@@ -116,19 +124,26 @@ class House:
         self, *targets: Target, temporal: Client | None = None, oncall: str = "", **batch: Any
     ) -> tuple[HandoffResult, ...]:
         """The results of one hand-off to these targets."""
-        fanout = Fanout(
+        fanout = self._fanout(temporal or await nowhere(), oncall)
+        calls = tuple(HandoffCall(target=target) for target in targets)
+        settled = {"subject": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch}
+        return (await fanout.hand_off(HandoffBatch(**settled))).results
+
+    async def recall(self, id: str) -> Recalled:
+        """What is known of an ending's hand-off."""
+        return await self._fanout(await nowhere()).recall(Recall(id=id))
+
+    def _fanout(self, temporal: Client, oncall: str = "") -> Fanout:
+        return Fanout(
             push=self.push,
             downstream=self.downstream,
             directory=self.directory,
-            temporal=temporal or await nowhere(),
+            temporal=temporal,
             store=self.store,
             document_url=lambda uuid: f"https://sign.example/api/v1/documents/{uuid}/",
             policies=self.policies,
             oncall=oncall,
         )
-        calls = tuple(HandoffCall(target=target) for target in targets)
-        settled = {"subject": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch}
-        return (await fanout.hand_off(HandoffBatch(**settled))).results
 
     def hook(self, name: str, **more: Any) -> Target:
         """A target that is called over HTTP."""
@@ -521,9 +536,27 @@ async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetiti
 ) -> None:
     await house.tell(house.hook("finance"), record=record())
     first = await house.store.read_record(Home.of_request("msa-0042"))
-    assert SettledRecord.model_validate_json(first or b"") == record()
+    kept = SettledRecord.model_validate_json(first or b"")
+    assert kept.replace(hand_off=None) == record()
     await house.tell(house.hook("finance"), record=record())
     assert await house.store.read_record(Home.of_request("msa-0042")) == first
+
+
+async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_became_of_it(house: House) -> None:
+    acme = Target(target="customer-onboarding:acme", workflow="customer-onboarding:acme")
+    finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
+    await house.tell(finance, board, acme, record=record(), at=AT)
+    await house.tell(calls=(HandoffCall(target=board, replay=1, by="ops"),), number=2, at=AT)
+    found = await house.recall("msa-0042")
+    assert found.order == HandedOff(subject=brief().subject, settled=SETTLED, document="D", targets=(finance, board))
+    assert [(one.target, one.state, one.replay) for one in found.lines] == [
+        ("finance", HandoffState.DONE, 0),
+        ("board", HandoffState.DEAD, 0),
+        ("customer-onboarding:acme", HandoffState.PENDING, 0),
+        ("board", HandoffState.DEAD, 1),
+    ]
+    assert found.batches == 2
+    assert await house.recall("nobody") == Recalled()
 
 
 async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: House) -> None:

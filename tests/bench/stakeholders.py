@@ -25,7 +25,7 @@ from workflows.model.provider import (
     Observation,
     SignerSeen,
 )
-from workflows.model.records import HandoffBatch
+from workflows.model.records import HandoffBatch, Recall, Recalled
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult
 from workflows.model.subject import Participant, Status
@@ -88,6 +88,10 @@ class PromptHandoff(Handoff):
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """All done."""
         return HandoffReport(results=tuple(_handed_off(call) for call in batch.calls))
+
+    async def recall(self, ended: Recall) -> Recalled:
+        """Nothing is kept."""
+        return Recalled()
 
 
 def _document(signers: tuple[Participant, ...], signed_at: datetime | None = None) -> DocumentSeen:

@@ -10,6 +10,7 @@ from temporalio import workflow
 from workflows import ports
 from workflows.campaign.opening import CampaignOpeningWorkflow
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
+from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.model.records import SettledRecord
 from workflows.nexus_call import NexusCallWorkflow
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
@@ -78,6 +79,7 @@ def _methods() -> Iterator[Any]:
         CampaignOpeningWorkflow,
         ReconciliationWorkflow,
         NexusCallWorkflow,
+        HandOffWorkflow,
     ):
         messages = workflow._Definition.must_from_class(followed_up)
         yield messages.run_fn

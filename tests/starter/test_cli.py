@@ -33,13 +33,13 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 
 COMMANDS = sorted(words(app))
 OF_CAMPAIGN = (
-    *("cancel", "exempt", "extend", "list", "plan", "report"),
+    *("cancel", "exempt", "extend", "list", "plan", "replay", "report"),
     *("retry", "sample", "schedule", "show", "start", "template"),
 )
-OF_ONBOARD = ("answer", "cancel", "decide", "done", "link", "list", "map", "plan", "preview", "show", "start")
+OF_ONBOARD = ("answer", "cancel", "decide", "done", "link", "list", "map", "plan", "preview", "replay", "show", "start")
 OF_TASK = (
     *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "list"),
-    *("pause", "remind", "resume", "show", "start", "unblock", "waive"),
+    *("pause", "remind", "replay", "resume", "show", "start", "unblock", "waive"),
 )
 
 
@@ -73,6 +73,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "request pause",
         "request plan",
         "request remind",
+        "request replay",
         "request resume",
         "request show",
         "request start",

@@ -16,6 +16,7 @@ from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
 from workflows.campaign.inputs import CampaignInput
 from workflows.campaign.year import OpeningInput
+from workflows.hand_off.memory import HandOffInput
 from workflows.model.provider import ProviderEvent
 from workflows.model.reconciliation import Reconciliation
 from workflows.model.settlement import Settled, SettledTask
@@ -25,6 +26,7 @@ from workflows.names import (
     CAMPAIGN_OPENING,
     CONTENT_GIVEN,
     CUSTOMER_ONBOARDING,
+    HAND_OFF,
     PROVIDER_EVENT,
     RECONCILIATION,
     SIGNATURE_REQUEST,
@@ -44,6 +46,7 @@ INPUTS: dict[str, Any] = {
     CAMPAIGN: CampaignInput,
     CAMPAIGN_OPENING: OpeningInput,
     RECONCILIATION: Reconciliation,
+    HAND_OFF: HandOffInput,
 }
 SIGNALS = {
     PROVIDER_EVENT: ProviderEvent,

@@ -31,7 +31,7 @@ from workflows.model.provider import (
     SignerSeen,
     Substitution,
 )
-from workflows.model.records import HandoffBatch
+from workflows.model.records import HandoffBatch, Recall, Recalled
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffReport, HandoffResult
 from workflows.model.subject import Code, Roster, Status
@@ -265,8 +265,17 @@ class FakeHandoff(Handoff):
     gone: set[str] = field(default_factory=set)
     calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     batches: list[HandoffBatch] = field(default_factory=list)
+    record: Recalled = field(default_factory=Recalled)
+    """What the store knows of something that has ended."""
+
+    async def recall(self, ended: Recall) -> Recalled:
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.record
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        if self.gate is not None:
+            await self.gate.wait()
         self.batches.append(batch)
         if batch.settled is None and self.failures:
             raise self.failures.pop(0)

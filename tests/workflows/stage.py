@@ -21,6 +21,7 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import DOCUMENT, World
 from tests.workflows.remembering import RememberingWorkflow
+from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.kinds import Kind
 from workflows.model.notices import Channel, Delivered, Outcome
 from workflows.model.operations import OperationState, Receipt
@@ -116,7 +117,7 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
             Worker(
                 client,
                 task_queue=WORKFLOW_QUEUE,
-                workflows=[RememberingWorkflow, TaskWorkflow],
+                workflows=[RememberingWorkflow, TaskWorkflow, HandOffWorkflow],
                 activities=[*world.planner.activities(), *world.push.activities(), *world.handoff.activities()],
                 workflow_runner=TriesOnce(),
                 **options,  # type: ignore[arg-type]

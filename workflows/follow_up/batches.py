@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Any
 
 import workflows.follow_up.stages as stages
-from workflows.follow_up.handoff import HandoffEntry
+from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
 from workflows.follow_up.replay import over
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
 from workflows.model.notices import Notice, NoticeAction, Outcome
-from workflows.model.records import HandoffBatch
+from workflows.model.records import HandedOff, HandoffBatch
 from workflows.model.settlement import (
     AnyEnded,
     AnyEscalated,
@@ -26,15 +26,7 @@ from workflows.model.subject import Subject
 def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUp, now: datetime) -> HandoffBatch:
     """The calls that are due now; before the end, when nothing is `settled`, they are of escalations alone."""
     calls = tuple(
-        HandoffCall(
-            target=entry.target,
-            notice=_notice_of(entry, subject),
-            attempt=entry.attempts + 1,
-            replay=entry.replay,
-            by=entry.by,
-            missed=entry.missed,
-            passing=entry.passing,
-            listed=not entry.notice,
+        call_of(entry, subject).replace(
             reached=_reached(memory, entry),
             escalated=_escalated(subject, memory, entry.escalation) if entry.escalation else None,
         )
@@ -52,6 +44,33 @@ def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUp,
     )
 
 
+def batch_again(order: HandedOff, ledger: HandoffLedger, now: datetime) -> HandoffBatch:
+    """The calls that are due now of what is handed off once more from its record."""
+    return HandoffBatch(
+        subject=order.subject,
+        settled=order.settled,
+        calls=tuple(call_of(entry, order.subject) for entry in ledger.due(now)),
+        document=order.document,
+        number=ledger.batches + 1,
+        at=now,
+        dead=ledger.dead,
+    )
+
+
+def call_of(entry: HandoffEntry, subject: Subject) -> HandoffCall:
+    """The call of a line, by the line alone."""
+    return HandoffCall(
+        target=entry.target,
+        notice=_notice_of(entry, subject),
+        attempt=entry.attempts + 1,
+        replay=entry.replay,
+        by=entry.by,
+        missed=entry.missed,
+        passing=entry.passing,
+        listed=not entry.notice,
+    )
+
+
 def page_batch(subject: Subject, settled: AnyEnded, memory: FollowUp) -> HandoffBatch:
     """A batch that tells nobody, and brings the next page to the store."""
     return HandoffBatch(subject=subject, settled=settled, calls=(), page=memory.page)
@@ -62,7 +81,7 @@ def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, .
     known = memory.handed_off(results, now)
     if not known.handoff.opened:
         return known
-    operations = over(known.operations, known.handoff)
+    operations = over(known.operations, known.handoff, results)
     return known.replace(handoff=known.handoff.alerting(subject.requester, now), operations=operations)
 
 

@@ -162,6 +162,11 @@ class HandoffLedger(Model):
         return self.replace(entries=entries, batches=self.batches + 1)
 
 
+def is_subscriber(target: Target) -> bool:
+    """Whether it is a workflow that subscribed, which is named by its id."""
+    return target.workflow == target.target
+
+
 def key_of(target: Target, of: str) -> str:
     """What outside systems know a hand-off by: the `webhook-id` of a call."""
     key = handoff_key(of, target.target)

@@ -20,12 +20,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.legibility import publish
     from workflows.follow_up.memory import Memory
     from workflows.follow_up.patience import Condition, PatientWorkflow
-    from workflows.follow_up.receipts import receipt, recorded
+    from workflows.follow_up.receipts import receipt, recorded, refused, update_id
     from workflows.follow_up.recipients import open_hand_off
     from workflows.follow_up.record import settled_record
     from workflows.follow_up.show import details
     from workflows.follow_up.trouble import Trouble
-    from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, Receipt, digest_of
+    from workflows.model.operations import Receipt
     from workflows.model.records import SettledRecord
     from workflows.model.settlement import AnyEnded
     from workflows.model.subject import Subject
@@ -170,7 +170,7 @@ class LivingWorkflow(PatientWorkflow[Memory]):
 
     def _take_down(self, carry_out: Callable[[Memory, Wished, datetime], Memory], wish: Wished) -> Receipt:
         """Take a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""
-        id, now = _update_id(), workflow.now()
+        id, now = update_id(), workflow.now()
         if self._progress.operations.of(id) is None:
             known = carry_out(self._progress, wish, now)
             self._progress = recorded(known, id, wish, now)
@@ -181,23 +181,10 @@ class LivingWorkflow(PatientWorkflow[Memory]):
 
     def _allow(self, wish: AnyWish, refusal: str | None) -> None:
         """Raise what stands in the way; repeating what was taken is harmless, unless it is something else."""
-        id = _update_id()
-        known = self._progress.operations.of(id)
-        if known is None:
-            refusal = refusal or (None if len(id.encode()) <= ID_AT_MOST else f"{id[:ID_AT_MOST]}… is too long a name")
-        else:
-            refusal = None if known.digest == digest_of(wish) else OTHER_CONTENT
-        if refusal is not None:
-            raise ApplicationError(refusal, type="refused")
+        if (says := refused(self._progress.operations, update_id(), wish, refusal)) is not None:
+            raise ApplicationError(says, type="refused")
 
     def cancelled(self, reason: str) -> None:
         """A cancellation of the run is a wish like the update's; nobody has looked at its words."""
         wish = Cancellation(reason=cleaned(reason), actor="temporal")
         self._progress = operations.cancel(self._progress, wish, workflow.now())
-
-
-def _update_id() -> str:
-    info = workflow.current_update_info()
-    if info is None:
-        raise RuntimeError("wishes are made by updates only")
-    return info.id

@@ -49,6 +49,11 @@ class OperationLedger(Model):
         """None of this word (and about this) can be carried out, and why."""
         return self._close(what, OperationState.REFUSED, says, about)
 
+    def refuse(self, id: str, says: str) -> Self:
+        """The one with this id cannot be carried out, and why."""
+        entries = (_closed(one, OperationState.REFUSED, says) if one.id == id else one for one in self.entries)
+        return self.replace(entries=tuple(entries))
+
     def end(self, status: Status, subject: str) -> Self:
         """The subject has ended: that was wished, or it is too late for whatever was."""
         if not self.open:

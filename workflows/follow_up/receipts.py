@@ -6,10 +6,21 @@ A receipt is short whatever the texts of the request, for it stands in the histo
 from datetime import datetime
 from typing import Final, Protocol
 
+from temporalio import workflow
+
 from workflows.follow_up.memory import FollowUp, Memory
+from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.operations import day_words
 from workflows.model.entries import handing_over
-from workflows.model.operations import Operation, OperationState, Outstanding, Receipt, digest_of
+from workflows.model.operations import (
+    ID_AT_MOST,
+    OTHER_CONTENT,
+    Operation,
+    OperationState,
+    Outstanding,
+    Receipt,
+    digest_of,
+)
 from workflows.model.texts import clipped
 from workflows.model.views import Next
 from workflows.model.wishes import (
@@ -95,6 +106,22 @@ def _done(progress: FollowUp, wish: AnyWish) -> str:
         case Extension():
             return f"due {day_words(wish.due)}"
     return progress.timeline[-1].what
+
+
+def update_id() -> str:
+    """The id under which a wish was sent."""
+    info = workflow.current_update_info()
+    if info is None:
+        raise RuntimeError("wishes are made by updates only")
+    return info.id
+
+
+def refused(operations: OperationLedger, id: str, wish: AnyWish, refusal: str | None) -> str | None:
+    """What stands in the way of a wish; repeating what was taken is harmless, unless it is something else."""
+    known = operations.of(id)
+    if known is not None:
+        return None if known.digest == digest_of(wish) else OTHER_CONTENT
+    return refusal or (None if len(id.encode()) <= ID_AT_MOST else f"{id[:ID_AT_MOST]}… is too long a name")
 
 
 def receipt(progress: FollowUp, shown: Shown, operation: Operation) -> Receipt:

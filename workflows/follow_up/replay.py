@@ -7,13 +7,17 @@ from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.show import stamp
-from workflows.model.settlement import HandoffState
+from workflows.model.policy import ESCALATED, Target
+from workflows.model.records import Recalled
+from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
 from workflows.model.texts import clipped, name_fault
 from workflows.model.wishes import Replay
 from workflows.names import REPLAY
 
 _NAMES_AT_MOST: Final = 300
 """Bytes."""
+_ESCALATION: Final = f"/{ESCALATED}-"
+"""What only the names of targets have that hear of an escalation."""
 
 
 def refuse(memory: FollowUp, wish: Replay) -> str | None:
@@ -26,18 +30,31 @@ def refuse(memory: FollowUp, wish: Replay) -> str | None:
 
 
 def refuse_of(ledger: HandoffLedger, wish: Replay) -> str | None:
-    """The same by the ledger alone: told is told unless they want it `again`, and who is being told waits for that."""
+    """The same by the ledger alone: told is told unless they want it `again`, and who is being told waits for that.
+
+    A replay that was asked for and not tried yet serves whoever asks meanwhile.
+    """
     last = _last(ledger)
     entry = last.get(wish.target)
     if entry is None:
         names = clipped(", ".join(last), _NAMES_AT_MOST)
         return f"{wish.target} is none of its targets: " + (f"they are {names}" if last else "it has none")
+    if _is_asked_for(entry):
+        return None
     if entry.state is HandoffState.PENDING:
         said = f" ({entry.why})" if entry.why else ""
         return f"{wish.target} is being told: attempt {entry.attempts + 1} is due {stamp(entry.due_at)}{said}"
     if entry.state is HandoffState.DONE and not wish.again:
         return f"{wish.target} was told {stamp(entry.at)}: insist with --again"
     return None
+
+
+def refuse_closed(ledger: HandoffLedger, wish: Replay) -> str | None:
+    """The same once its run is closed: who was to hear of an escalation has nothing to do about it any more."""
+    entry = _last(ledger).get(wish.target)
+    if entry is not None and entry.escalation:
+        return f"{wish.target} was to hear of an escalation, and it has ended since"
+    return refuse_of(ledger, wish)
 
 
 def ask(memory: Memory, wish: Replay, now: datetime) -> Memory:
@@ -49,20 +66,67 @@ def ask(memory: Memory, wish: Replay, now: datetime) -> Memory:
 def replayed(ledger: HandoffLedger, wish: Replay, now: datetime) -> HandoffLedger:
     """The ledger with a fresh line for the target; of earlier replays, which are on record, the memory needs none."""
     last = _last(ledger)[wish.target]
-    fresh = HandoffEntry(target=last.target, replay=last.replay + 1, by=wish.actor, at=now, due_at=now)
+    if _is_asked_for(last):
+        return ledger
+    fresh = HandoffEntry(
+        target=last.target,
+        escalation=last.escalation,
+        replay=last.replay + 1,
+        by=wish.actor,
+        at=now,
+        due_at=now,
+    )
     kept = tuple(one for one in ledger.entries if one is not last or not one.replay)
     return ledger.replace(entries=(*kept, fresh))
 
 
-def over(operations: OperationLedger, ledger: HandoffLedger) -> OperationLedger:
+def over(operations: OperationLedger, ledger: HandoffLedger, results: tuple[HandoffResult, ...]) -> OperationLedger:
     """What became of the replays that were wished: told is done, dead is refused with the last answer."""
+    tried = {result.target for result in results}
     for entry in ledger.entries:
         name = entry.target.target
+        if name not in tried:
+            continue
         if entry.replay and entry.state is HandoffState.DONE:
             operations = operations.done(REPLAY, f"told {name}" + (f": {entry.why}" if entry.why else ""), name)
         elif entry.replay and entry.state is HandoffState.DEAD:
             operations = operations.refused(REPLAY, f"could not tell {name}: {entry.why or 'no answer'}", name)
     return operations
+
+
+def ledger_of(recalled: Recalled) -> HandoffLedger:
+    """The ledger as the record has it, once its run is closed: whoever was still to be told then is given up on."""
+    order = recalled.order
+    if order is None:
+        return HandoffLedger()
+    targets = {target.target: target for target in order.targets}
+    known = [_given_up(targets.get(line.target) or _otherwise(line.target), line) for line in recalled.lines]
+    untried = [name for name in targets if all(name != line.target for line in recalled.lines)]
+    never = [HandoffEntry(target=targets[name], state=HandoffState.DEAD, at=order.settled.at) for name in untried]
+    return HandoffLedger(of=order.subject.reference, entries=(*known, *never), batches=recalled.batches)
+
+
+def _given_up(target: Target, line: HandoffLine) -> HandoffEntry:
+    state = HandoffState.DEAD if line.state is HandoffState.PENDING else line.state
+    return HandoffEntry(
+        target=target,
+        state=state,
+        attempts=line.attempts,
+        at=line.at,
+        why=line.why,
+        replay=line.replay,
+        by=line.by,
+        escalation=int(_ESCALATION in line.target),
+    )
+
+
+def _otherwise(name: str) -> Target:
+    """A subscriber, which needs no entry in the record; what tells of an escalation is not told once more."""
+    return Target(target=name) if _ESCALATION in name else Target(target=name, workflow=name)
+
+
+def _is_asked_for(entry: HandoffEntry) -> bool:
+    return entry.state is HandoffState.PENDING and entry.replay > 0 and entry.attempts == 0
 
 
 def _last(ledger: HandoffLedger) -> dict[str, HandoffEntry]:

@@ -2,11 +2,25 @@
 
 from pydantic import AwareDatetime
 
+from workflows.kinds import Kind, Named
 from workflows.model.base import Model, Packed
 from workflows.model.notices import Notification, Page
+from workflows.model.policy import Target
 from workflows.model.settlement import AnyEnded, HandoffCall, HandoffLine
 from workflows.model.subject import Status, Subject
 from workflows.model.views import Shown
+
+
+class HandedOff(Model):
+    """What the hand-off of an ending is made of, so that it can be done again when Temporal has forgotten the run.
+
+    Whoever subscribed needs no entry: a subscriber's target is named by its workflow id.
+    """
+
+    subject: Subject
+    settled: AnyEnded
+    document: str | None = None
+    targets: tuple[Target, ...] = ()
 
 
 class SettledRecord(Model):
@@ -18,6 +32,27 @@ class SettledRecord(Model):
     show: Shown
     settled: AnyEnded | None = None
     origin: str | None = None
+    hand_off: HandedOff | None = None
+
+
+class Recall(Model):
+    """What has ended, and is to be handed off once more."""
+
+    type: Kind = Kind.REQUEST
+    id: str
+
+    @property
+    def named(self) -> Named:
+        """The same, with all its names."""
+        return Named(self.type, self.id)
+
+
+class Recalled(Model):
+    """What the store knows of its hand-off, nothing without a record; `batches` is the last amendment's number."""
+
+    order: HandedOff | None = None
+    lines: Packed[tuple[HandoffLine, ...]] = ()
+    batches: int = 0
 
 
 class Amendment(Model):

@@ -194,6 +194,14 @@ class HandoffResult(Model):
     """Some of a group were told, by this attempt or an earlier one: it ends done when nobody else can be."""
 
 
+class ToldAgain(Model):
+    """How the replays of something that has ended stand: every line of its hand-off."""
+
+    id: str
+    status: Status
+    handoffs: Packed[tuple[HandoffLine, ...]] = ()
+
+
 class HandoffReport(Model):
     """A result per call of the batch."""
 

@@ -1,0 +1,165 @@
+"""What has ended and is closed is handed off once more from its record, by one workflow whoever asks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.testing import WorkflowEnvironment
+
+from tests.servers import time_skipping
+from tests.workflows import corpus
+from tests.workflows.fakes import World, refusal
+from tests.workflows.stage import workers
+from tests.workflows.test_replays import AT, DEAD, DONE, ENDED, FINANCE, HR, PENDING, SUBJECT
+from workflows.hand_off.memory import HandOffInput
+from workflows.hand_off.workflow import HandOffWorkflow
+from workflows.model.operations import OperationState, Receipt
+from workflows.model.records import HandedOff, Recall, Recalled
+from workflows.model.settlement import HandoffLine, HandoffState, ToldAgain
+from workflows.model.subject import Code, Status
+from workflows.model.wishes import Replay
+from workflows.names import REPLAY, WORKFLOW_QUEUE, hand_off_workflow_id
+
+ACME = "customer-onboarding:acme"
+
+
+def line(target: str, state: HandoffState, attempts: int = 10) -> HandoffLine:
+    return HandoffLine(target=target, state=state, attempts=attempts, at=AT)
+
+
+def recorded(*lines: HandoffLine, batches: int = 7) -> Recalled:
+    """What the store has of a request with two targets, and of whoever subscribed."""
+    return Recalled(
+        order=HandedOff(subject=SUBJECT, settled=ENDED, targets=(FINANCE, HR)), lines=lines, batches=batches
+    )
+
+
+@dataclass
+class Desk:
+    """Where replays are asked for."""
+
+    env: WorkflowEnvironment
+
+    async def ask(self, target: str, op: str, *, again: bool = False) -> WorkflowHandle[HandOffWorkflow, ToldAgain]:
+        begin = WithStartWorkflowOperation(
+            HandOffWorkflow.run,
+            HandOffInput(ended=Recall(id="msa-0042"), status=Status.SIGNED),
+            id=hand_off_workflow_id("msa-0042"),
+            task_queue=WORKFLOW_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        client: Client = self.env.client
+        wish = Replay(actor="ops", target=target, again=again)
+        taken = await client.execute_update_with_start_workflow(
+            REPLAY, wish, start_workflow_operation=begin, id=f"replay-{op}", result_type=Receipt
+        )
+        assert taken.state is OperationState.OPEN
+        return await begin.workflow_handle()
+
+    async def result(self, handle: WorkflowHandle[HandOffWorkflow, ToldAgain]) -> ToldAgain:
+        """Its end, after as long as all its attempts take."""
+        await self.env.sleep(timedelta(days=4))
+        return await handle.result()
+
+
+@asynccontextmanager
+async def desk(world: World) -> AsyncIterator[Desk]:
+    async with time_skipping() as env, workers(env.client, world):
+        yield Desk(env)
+
+
+async def became(handle: WorkflowHandle[HandOffWorkflow, ToldAgain], op: str) -> tuple[OperationState, str]:
+    found = await handle.query(HandOffWorkflow.operation, f"replay-{op}")
+    assert found is not None
+    return found.state, found.detail
+
+
+async def test_a_dead_target_gets_a_fresh_course_whose_lines_follow_those_of_the_record() -> None:
+    world = World()
+    world.handoff.record = recorded(line("finance", DEAD), line("hr", DONE, 1), line(ACME, DEAD, 1))
+    world.handoff.down = {"finance"}
+    async with desk(world) as it:
+        handle = await it.ask("finance", "1")
+        await handle.execute_update(REPLAY, Replay(actor="cs", target=ACME), id="replay-2", result_type=Receipt)
+        told = await it.result(handle)
+        assert await became(handle, "1") == (OperationState.REFUSED, "could not tell finance: no answer")
+        assert await became(handle, "2") == (OperationState.DONE, f"told {ACME}")
+        await corpus.record("handed-off-again", handle)
+    assert (world.handoff.calls["finance"], world.handoff.calls["hr"], world.handoff.calls[ACME]) == (10, 0, 1)
+    assert [(one.target, one.state, one.replay) for one in told.handoffs] == [
+        ("finance", DEAD, 0),
+        ("hr", DONE, 0),
+        (ACME, DEAD, 0),
+        ("finance", DEAD, 1),
+        (ACME, DONE, 1),
+    ]
+    numbers = [batch.number for batch in world.handoff.batches]
+    assert numbers == list(range(8, 8 + len(numbers)))
+    assert {call.target.workflow for batch in world.handoff.batches for call in batch.calls} == {None, ACME}
+
+
+async def test_what_cannot_be_replayed_is_refused_by_what_the_record_says() -> None:
+    world = World()
+    world.handoff.record = recorded(line("finance", DONE, 1), line("hr", PENDING, 2))
+    async with desk(world) as it:
+        told = await it.ask("finance", "1")
+        await told.result()
+        assert await became(told, "1") == (
+            OperationState.REFUSED,
+            "finance was told Fri 04 Dec 2026 09:30 UTC: insist with --again",
+        )
+        stranger = await it.ask("crm", "2")
+        await stranger.result()
+        assert await became(stranger, "2") == (
+            OperationState.REFUSED,
+            "crm is none of its targets: they are finance, hr",
+        )
+        assert world.handoff.batches == []
+        given_up = await it.ask("hr", "3")  # Its run is closed: nobody tries it any more.
+        await given_up.result()
+        again = await it.ask("finance", "4", again=True)
+        await again.result()
+        world.handoff.record = Recalled()
+        forgotten = await it.ask("finance", "5")
+        await forgotten.result()
+        assert (await became(forgotten, "5"))[1] == "its record does not say whom it was handed off to"
+    assert (world.handoff.calls["hr"], world.handoff.calls["finance"]) == (1, 1)
+
+
+async def test_two_callers_at_once_are_one_run_and_one_call() -> None:
+    world = World()
+    world.handoff.record, world.handoff.gate = recorded(line("finance", DEAD)), asyncio.Event()
+    async with desk(world) as it:
+        first, second = await asyncio.gather(it.ask("finance", "1"), it.ask("finance", "2"))
+        world.handoff.gate.set()
+        assert first.id == second.id
+        await first.result()
+        for op in ("1", "2"):
+            assert await became(first, op) == (OperationState.DONE, "told finance")
+    assert world.handoff.calls["finance"] == 1
+
+
+async def test_a_store_that_is_away_is_waited_for() -> None:
+    world = World()
+    world.handoff.failures = [refusal(Code.UNREACHABLE), refusal(Code.UNREACHABLE)]
+    world.handoff.record = recorded(line("finance", DEAD))
+    async with desk(world) as it:
+        handle = await it.ask("finance", "1")
+        await it.result(handle)
+        assert await became(handle, "1") == (OperationState.DONE, "told finance")
+
+
+async def test_cancelled_in_the_web_ui_it_gives_up_and_says_so() -> None:
+    world = World()
+    world.handoff.record, world.handoff.down = recorded(line("finance", DEAD)), {"finance"}
+    async with desk(world) as it:
+        handle = await it.ask("finance", "1")
+        await it.env.sleep(60)
+        await handle.cancel()
+        told = await handle.result()
+        assert (await became(handle, "1"))[0] is OperationState.REFUSED
+    assert told.handoffs[-1].state is PENDING

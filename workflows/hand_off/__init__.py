@@ -1,0 +1,1 @@
+"""Handing off once more what has ended."""
