@@ -257,7 +257,7 @@ class ManyReminders(FakePlanner):
 
 @dataclass
 class FakeHandoff(Handoff):
-    """Targets that answer; those in `down` do not, until taken out of it. Before the end a `gate` holds them up."""
+    """Targets that answer; those in `down` do not, until taken out of it. A `gate` holds them up."""
 
     down: set[str] = field(default_factory=set)
     gate: asyncio.Event | None = None
@@ -274,12 +274,10 @@ class FakeHandoff(Handoff):
         return self.record
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        if self.gate is not None:
-            await self.gate.wait()
         self.batches.append(batch)
         if batch.settled is None and self.failures:
             raise self.failures.pop(0)
-        if batch.settled is None and self.gate:
+        if self.gate:
             await self.gate.wait()
         return HandoffReport(results=tuple(self._result(call.target.target) for call in batch.calls))
 
