@@ -34,8 +34,8 @@ Picture = Annotated[Path | None, Parameter(validator=_is_svg)]
 
 def some_stats(**typed: object) -> None:
     """Refuse `stats` of nothing."""
-    if not typed.get("onboarding"):
-        raise ValueError("stats of what: --onboarding")
+    if bool(typed.get("onboarding")) is bool(typed.get("push")):
+        raise ValueError("stats of what: --onboarding or --push")
 
 
 def files_or_rows(**typed: object) -> None:

@@ -1,17 +1,20 @@
-"""`countersign stats`: figures of what has ended."""
+"""`countersign stats`: figures of what has ended, and of what still waits."""
 
 import asyncio
 import sys
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 from rich.console import Group
 from rich.progress import Progress
 from rich.text import Text
 
+from starter import push_stats
 from starter.commands.arguments import AsJson, Picture
 from starter.commands.printing import answer, note
-from starter.context import opened
+from starter.context import Context, opened
 from starter.exits import Refusal
 from starter.onboarding import picture as drawing
 from starter.onboarding.stats import OnboardingStats, gathered
@@ -19,10 +22,13 @@ from starter.onboarding.stats import stats as figures
 from starter.startup import ready
 from starter.terminal import Rows, Terminal
 
+Found = TypeVar("Found")
+
 
 async def stats(
     *,
     onboarding: Annotated[bool, Parameter(negative=())] = False,
+    push: Annotated[bool, Parameter(negative=())] = False,
     picture: Picture = None,
     json: AsJson = False,
 ) -> None:
@@ -32,24 +38,63 @@ async def stats(
     ----------
     onboarding
         Of onboardings: the median time of each stage, and whom it waited for: the customer, our teams, us.
+    push
+        Of pushes, by kind: how many were opened, and the median time until then and until it was signed or done; also
+        of what still waits.
     picture
         Draw it, too: an SVG file, light or dark as its reader likes it.
     json
-        Print `{onboardings, stages[{name, onboardings, median_seconds, lost[{who, seconds, share}]}]}`.
+        Print `{onboardings, stages[{name, onboardings, median_seconds, lost[{who, seconds, share}]}]}`, of pushes
+        `{ended, waiting, kinds[{kind, pushed, opened, acted, other_way, to_open_seconds, opened_to_acted_seconds,
+        to_acted_seconds}], more_kinds}`.
     """
+    if push:
+        pushed = await _read(lambda it, told: push_stats.gathered(it.client, it.store, told), json=json)
+        answer(pushed, _pushes(pushed), as_json=json)
+        await _draw(picture, lambda: _push_picture(pushed))
+        return
+    if onboarding:
+        ended = await _read(lambda it, told: gathered(it.client, it.store, told), json=json)
+        found = figures(ended)
+        answer(found, _table(found), as_json=json)
+        await _draw(picture, lambda: drawing.picture_of(found))
+
+
+async def _read(gather: Callable[[Context, Callable[[int], None]], Coroutine[Any, Any, Found]], *, json: bool) -> Found:
     quiet = json or not sys.stderr.isatty()
     async with opened(ready()) as context:
         with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet) as bar:
             task = bar.add_task("reading records", total=None)
-            ended = await gathered(context.client, context.store, lambda read: bar.advance(task, read))
-    found = figures(ended)
-    answer(found, _table(found), as_json=json)
-    if picture is not None:
-        try:
-            await asyncio.to_thread(picture.write_bytes, drawing.picture_of(found))
-        except OSError as error:
-            raise Refusal(f"{picture} cannot be written: {error.strerror}") from error
-        note(f"picture: {picture}")
+            return await gather(context, lambda read: bar.advance(task, read))
+
+
+async def _draw(picture: Path | None, draw: Callable[[], bytes]) -> None:
+    if picture is None:
+        return
+    drawn = await asyncio.to_thread(draw)
+    try:
+        await asyncio.to_thread(picture.write_bytes, drawn)
+    except OSError as error:
+        raise Refusal(f"{picture} cannot be written: {error.strerror}") from error
+    note(f"picture: {picture}")
+
+
+def _push_picture(found: push_stats.PushStats) -> bytes:
+    from starter.push_picture import picture_of  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
+
+    return picture_of(found)
+
+
+def _pushes(found: push_stats.PushStats) -> Group:
+    if not found.kinds:
+        return Group(Text("No push was taken by a phone yet"))
+    table = Rows("kind", "pushed", "opened", "signed or done", "by mail, too", "until opened", "until done", "in all")
+    for one in found.kinds:
+        counts = [f"{count:,}" for count in (one.pushed, one.opened, one.acted, one.other_way)]
+        times = (one.to_open_seconds, one.opened_to_acted_seconds, one.to_acted_seconds)
+        table.add(one.kind, *counts, *("" if time is None else drawing.long(time) for time in times))
+    more = (Text(f"and {found.more_kinds:,} more kinds", "dim"),) if found.more_kinds else ()
+    return Group(Text(f"{found.ended:,} ended, {found.waiting:,} waiting; times are medians", "bold"), table, *more)
 
 
 def _table(found: OnboardingStats) -> Group:

@@ -108,7 +108,7 @@ def test_help_says_no_default_of_what_is_off_or_left_out(command: tuple[str, ...
         (("request", "cancel", "msa-0042"), "--reason requires an argument"),
         (("request", "answer", "msa-0042"), "--text requires an argument"),
         (("request", "delegate", "msa-0042", "--to", "chair"), "--signer requires an argument"),
-        (("stats",), "stats of what: --onboarding"),
+        (("stats",), "stats of what: --onboarding or --push"),
         (("stats", "--onboarding", "--picture", "a.png"), "a.png does not end in .svg"),
         (("request", "extend", "msa-0042", "--due", "3d"), "must be a date such as 2026-12-11 or an instant"),
         (("request", "extend", "msa-0042", "--due", "2026-12-11T17:00"), "with its offset"),

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from activities.links import LinkUse
+from activities.opened import opened_at
+from activities.store import Store, StoreFailure
 from starter.page.posted_forms import LONGEST
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
+from workflows.kinds import Kind
 from workflows.model.lines import SignerLine
 from workflows.model.planning import MomentKind
 from workflows.model.request import SignerState
@@ -75,6 +78,27 @@ async def test_the_button_leads_to_the_live_signing_page(signer: Phone) -> None:
     assert answer.status_code == 303
     assert answer.headers["location"] == f"{signer.sandbox.url}/sign/{mine['uuid']}"
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
+
+
+async def test_who_presses_the_button_has_opened_it_and_who_only_looks_has_not(
+    signer: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signer.create()
+    await signer.open(signer.link())
+    of, person = Kind.REQUEST.workflow_id(REQUEST), FIRST
+    assert await opened_at(signer.store, of, [person]) == {}
+
+    async def away(*_: object) -> None:
+        raise StoreFailure("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "mark_opened", away)
+        assert (await signer.press(signer.link())).status_code == 303
+    assert await opened_at(signer.store, of, [person]) == {}
+    assert (await signer.press(signer.link())).status_code == 303
+    [first] = (await opened_at(signer.store, of, [person])).values()
+    await signer.press(signer.link())
+    assert await opened_at(signer.store, of, [person]) == {person: first}
 
 
 async def test_the_signing_page_is_nowhere_on_ours(signer: Phone) -> None:

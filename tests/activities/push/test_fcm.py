@@ -162,6 +162,14 @@ async def test_the_error_code_decides_before_the_status(status: int, body: objec
     assert (await answered(status, body)).fate is fate
 
 
+async def test_a_bad_gateway_in_html_is_later_and_buries_nothing() -> None:
+    page = '<html><title>502 Bad Gateway</title><p>UNREGISTERED "errorCode": "UNREGISTERED"</p></html>'
+    transport = httpx.MockTransport(lambda _: httpx.Response(502, html=page))
+    async with make_client(transport=transport) as client:
+        sent = await Fcm(Service("push service", "https://push.example", client), "p").send(TOKEN, message())
+    assert (sent.fate, sent.fate.dead, sent.failure and sent.failure.error_code) == (Fate.LATER, False, None)
+
+
 async def test_a_wait_that_was_asked_for_is_kept_and_a_quota_waits_a_minute() -> None:
     quota = refusal(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED")
     assert (await answered(429, quota, {"retry-after": "90"})).wait == 90
