@@ -16,9 +16,9 @@ from tests.workflows.lives.life import Life
 from tests.workflows.lives.world import Sent
 from workflows.follow_up.ledger import key_of
 from workflows.model.notices import Outcome
-from workflows.model.planning import Agenda, Moment, MomentKind
+from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
 from workflows.model.request import SignerState
-from workflows.model.settlement import Settled
+from workflows.model.settlement import HandoffState, Settled
 from workflows.model.subject import Status
 from workflows.model.wishes import StopKind
 from workflows.signature.progress import Progress
@@ -52,6 +52,22 @@ def assert_it_keeps_what_is_promised(seed: int) -> None:
     assert_the_clocks_stand(life)
     assert_no_question_holds_up_for_long(life)
     assert_overdue_is_what_comes_after_the_due_date(life)
+    assert_systems_hear_of_every_escalation(life)
+
+
+def assert_systems_hear_of_every_escalation(life: Life) -> None:
+    """Each has a line that came to its end, by a call at least, whatever else happened meanwhile."""
+    end = life.history[-1][1]
+    wanted = [
+        f"erp/escalated-{number}"
+        for number, entry in enumerate(end.escalations, 1)
+        if life.policy.handoff and entry.reason is not EscalationReason.MANUAL
+    ]
+    lines = {line.target: line for line in end.handoff.lines}
+    assert [target for target in lines if "escalated" in target] == wanted
+    for target in wanted:
+        assert lines[target].state in (HandoffState.DONE, HandoffState.DEAD)
+        assert 1 <= lines[target].attempts <= life.world.told_systems.count(target)
 
 
 def assert_it_ended(life: Life, settled: Settled) -> None:

@@ -41,6 +41,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ports import Handoff, Planner, PushService
 
 
+ASIDE = "aside"
+"""The task that tells targets of escalations."""
+
+
 class FollowUpWorkflow(FollowUpMessages[Memory]):
     """Follows up until it has ended, and then until everyone concerned has been told how."""
 
@@ -75,7 +79,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
             aside.result()
             aside = None
         if aside is None and self._progress.handoff.next_at is not None:
-            return asyncio.create_task(self._tell_of_escalations())
+            return asyncio.create_task(self._tell_of_escalations(), name=ASIDE)
         return aside
 
     async def _tell_of_escalations(self) -> None:

@@ -15,11 +15,12 @@ from tests.activities.book import Book, somebody
 from tests.workflows.lives.runtime import UPDATE, ContinueAsNew, Runtime
 from tests.workflows.lives.virtual_time import START, VirtualTime
 from tests.workflows.lives.world import World
-from workflows.model.policy import Escalation, EscalationAction, Overdue, Policy, Reminders
+from workflows.follow_up.workflow import ASIDE
+from workflows.model.policy import ESCALATED, Escalation, EscalationAction, Overdue, Policy, Reminders, Target
 from workflows.model.provider import ProviderEvent
 from workflows.model.request import Brief, Document, SignerState
 from workflows.model.settlement import Settled
-from workflows.model.subject import Participant
+from workflows.model.subject import Participant, Status
 from workflows.model.wishes import (
     Answer,
     Cancellation,
@@ -35,6 +36,8 @@ from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.workflow import SignatureRequestWorkflow
 
+ERP: Final = Target(target="erp", url="https://erp.example/hooks", on=(Status.SIGNED, ESCALATED))
+"""Told of escalations, in every third life."""
 DAY: Final = 86_400.0
 _SPAN: Final = 40 * DAY
 _ZONES: Final = ["Europe/Amsterdam", "America/New_York", "Asia/Tokyo", "Asia/Kolkata", "Pacific/Auckland"]
@@ -67,7 +70,8 @@ class Life:
         self.loop = VirtualTime()
         self.people = {id: self._person(id) for id in _IDS}
         # A chance of its own, so that lives without an overdue phase stay the lives they were.
-        self.policy = self._with_grace(self._policy(), Random(-1 - seed))  # noqa: S311
+        policy = self._with_grace(self._policy(), Random(-1 - seed))  # noqa: S311
+        self.policy = policy.replace(handoff=(ERP,)) if seed % 3 == 0 else policy
         self.request = self._request(seed)
         self.history: list[tuple[datetime, Progress]] = []
         self.manual = 0
@@ -109,6 +113,9 @@ class Life:
             try:
                 return await asyncio.shield(self._run)
             except ContinueAsNew as anew:
+                for task in asyncio.all_tasks():
+                    if task.get_name() == ASIDE:
+                        task.cancel()
                 request = anew.request
 
     def _let_things_happen(self) -> None:

@@ -62,6 +62,9 @@ class World:
     """Whether `core`, `push` or `people` is away now."""
     phones: dict[str, int]
     deafness: float = 0.0
+    system: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - the same again for the same seed
+    """Whether a system takes a hand-off: every other one."""
+    told_systems: list[str] = field(default_factory=list)
     status: Status | None = None
     signers: dict[str, tuple[SignerState, int]] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
@@ -138,8 +141,12 @@ class World:
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         notices = {call.target.target: call.notice for call in batch.calls}
         lines = {target: (_line(notice, Outcome.ACCEPTED),) for target, notice in notices.items() if notice}
+        self.told_systems += [target for target, notice in notices.items() if not notice]
         return HandoffReport(
-            results=tuple(HandoffResult(target=one, ok=True, delivered=lines.get(one, ())) for one in notices)
+            results=tuple(
+                HandoffResult(target=one, ok=bool(notice) or self.system.random() < 0.5, delivered=lines.get(one, ()))
+                for one, notice in notices.items()
+            )
         )
 
     def _reach(self, service: str, code: Code = Code.UNREACHABLE) -> None:
