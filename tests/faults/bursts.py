@@ -20,15 +20,20 @@ from workflows.names import PROVIDER_EVENT
 
 EVENT: Final = "downloaded"
 """A request remembers nothing of it and reads nothing for it: what is measured is the way there."""
+_REPEATED_AFTER: Final = 0.2
 _JSON: Final = {"content-type": "application/json"}
 
 
 @dataclass
 class Burst:
-    """Genuine callbacks about these requests: what each was answered with, and how many seconds that took."""
+    """Genuine callbacks about these requests: what each was answered with, and how many seconds that took.
+
+    One that nobody answers is repeated, as Core Signature does; `secret` may change while they go out.
+    """
 
     town: Town
     requests: Sequence[str]
+    secret: str = ""
     answers: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     @property
@@ -47,8 +52,14 @@ class Burst:
 
     async def _call(self, client: httpx.AsyncClient, request: str) -> None:
         event, began = str(uuid.uuid4()), time.perf_counter()
-        answer = await client.post(self.address, content=self.body(request, event), headers=_JSON)
-        self.answers[event] = (answer.status_code, time.perf_counter() - began)
+        body = self.body(request, event)
+        while event not in self.answers:
+            try:
+                answer = await client.post(self.address, content=body, headers=_JSON)
+            except httpx.HTTPError:
+                await asyncio.sleep(_REPEATED_AFTER)
+            else:
+                self.answers[event] = (answer.status_code, time.perf_counter() - began)
 
     def body(self, request: str, event: str) -> bytes:
         """A genuine callback."""
