@@ -67,7 +67,7 @@ class Burst:
         signed = {
             "event_type": EVENT,
             "event_time": at,
-            "event_hash": event_hash(self.town.kept.secrets.callback, at, EVENT),
+            "event_hash": event_hash(self.secret or self.town.kept.secrets.callback, at, EVENT),
         }
         return json.dumps({"uuid": event, **signed, "document": {"uuid": "d" * 32, "external_id": request}}).encode()
 
