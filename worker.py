@@ -35,6 +35,7 @@ from activities.push.mail import SignerMail
 from activities.push.service import Notices
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.service import Sweep
+from activities.reconciliation.silence import OnCall
 from activities.sign_in.service import SignInMessages
 from activities.store import StoreFailure
 from starter import clients, exits, needs, pace, telemetry
@@ -76,10 +77,12 @@ def activities_of(
     company: str = "",
     secret: SecretStr | None = None,
     adopts: tuple[str, str] | None = None,
+    called: bool = False,
 ) -> dict[str, list[Any]]:
     """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py).
 
-    Documents that were sent by hand are followed up if `adopts` says as which kind, and who their requester is.
+    Documents that were sent by hand are followed up if `adopts` says as which kind, and who their requester is. Whoever
+    is on call hears that callbacks stay away where we are to be `called`.
     """
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
@@ -121,6 +124,7 @@ def activities_of(
         )
         if adopts
         else None,
+        on_call=OnCall(push, oncall) if oncall and called else None,
     )
     return {
         WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
@@ -244,6 +248,7 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
             oncall=chosen.oncall,
             company=chosen.company,
             secret=chosen.link_secret,
+            called=bool(chosen.webhook.url),
             adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
         )
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, chosen.policies)

@@ -114,9 +114,9 @@ class Links:
             more += [through.onboarding, through.person]
         return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join((use, request, person, *more)))}"
 
-    def desk(self, reference: str) -> str:
-        """The address of its page at the desk, where whoever comes says first who they are."""
-        return f"{self._base}/desk/{at_desk(referred(reference))}"
+    def desk(self, reference: str | None = None) -> str:
+        """The address of its page at the desk, or of the desk; whoever comes says first who they are."""
+        return f"{self._base}/desk/{at_desk(referred(reference))}" if reference else f"{self._base}/desk"
 
     def open(self, ref: str) -> LinkClaim:
         """What `ref` stands for; raises `BadLink` unless it was sealed with our secret and is unchanged."""

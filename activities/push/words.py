@@ -136,6 +136,21 @@ _NOBODY_LEFT: Final = Words(
     phrase("Nobody left to ask: {document}"),
     phrase("It still waits for a signer, and nobody is left who could act instead. Please decide what to do."),
 )
+_UNCALLED: Final = alike(
+    Words(
+        phrase("Callbacks do not arrive"),
+        phrase("No callbacks: {document}"),
+        phrase("Requests hear of signatures some minutes late. Please see to the receiver."),
+    )
+)
+_CALLED: Final = alike(
+    Words(
+        phrase("Callbacks arrive again"),
+        phrase("Callbacks again: {document}"),
+        phrase("Nothing is left to do."),
+        closing=True,
+    )
+)
 _ENDED: Final = {
     Status.SIGNED: Words(
         phrase("Signed"), phrase("Signed: {document}"), phrase("It has been signed by everyone."), closing=True
@@ -170,6 +185,8 @@ _STAGES: Final = {
     Stage.ESCALATED: _ESCALATED,
     Stage.REASSIGNED: REASSIGNED,
     Stage.UNDELIVERED: UNDELIVERED,
+    Stage.UNCALLED: _UNCALLED,
+    Stage.CALLED: _CALLED,
     Stage.NEWS: NEWS,
 }
 _VOCABULARIES: Final[Mapping[Kind, Vocabulary]] = {

@@ -13,6 +13,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.wire import WireEvent
 from activities.failures import final_failure
 from activities.http.calling import ServiceFailure
+from activities.reconciliation.silence import Silence
 from workflows.model.base import Model
 from workflows.model.reconciliation import SHOWN_AT_MOST, Mended, NotAdopted, Swept
 from workflows.model.subject import Code
@@ -85,6 +86,7 @@ class Mark(Model):
     until: AwareDatetime
     told: dict[str, AwareDatetime] = Field(default_factory=dict)
     strangers: Strangers = Strangers()
+    silence: Silence = Silence()
     under_way: UnderWay | None = None
 
     @property
@@ -92,16 +94,16 @@ class Mark(Model):
         """Events from before this need not be looked at."""
         return self.until - AGAIN
 
-    def over(self, newest: datetime | None, told: Mapping[str, datetime], strangers: Strangers) -> "Mark":
+    def over(self, newest: datetime | None) -> "Mark":
         """The pass has come to its end."""
         until = max(self.until, newest or self.until)
         floor = until - AGAIN
-        lately = _newest({request: at for request, at in told.items() if at >= floor})
-        return Mark(until=until, told=lately, strangers=strangers.since(floor))
+        lately = {request: at for request, at in self.told.items() if at >= floor}
+        return self.replace(until=until, told=lately, strangers=self.strangers.since(floor), under_way=None)
 
-    def goes_on(self, under_way: UnderWay | None, told: Mapping[str, datetime], strangers: Strangers) -> "Mark":
+    def goes_on(self, under_way: UnderWay | None) -> "Mark":
         """The pass is to be gone on with, or begun anew."""
-        return self.replace(told=_newest(told), strangers=strangers.since(self.floor), under_way=under_way)
+        return self.replace(strangers=self.strangers.since(self.floor), under_way=under_way)
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Part:
 
     def __post_init__(self) -> None:
         self.told |= self.begun.told
-        self.strangers = self.begun.strangers
+        self.strangers, self.silence = self.begun.strangers, self.begun.silence
         going_on = self.begun.under_way
         self._page = going_on.page if going_on else 1
         self.newest = going_on.newest if going_on else None
@@ -165,10 +167,10 @@ class Part:
     @property
     def mark(self) -> Mark:
         """Where the next part goes on. The last page is read again: what was deleted moves the rest up."""
+        here = self.begun.replace(told=_newest(self.told), strangers=self.strangers, silence=self.silence)
         if self.is_over:
-            return self.begun.over(self.newest, self.told, self.strangers)
-        under_way = UnderWay(page=max(1, self._page - 1), newest=self.newest) if self.newest else None
-        return self.begun.goes_on(under_way, self.told, self.strangers)
+            return here.over(self.newest)
+        return here.goes_on(UnderWay(page=max(1, self._page - 1), newest=self.newest) if self.newest else None)
 
     def swept(self, left: Mark) -> Swept:
         """For the workflow."""

@@ -25,6 +25,7 @@ from activities.core_signature.wire import WireEvent
 from activities.failures import failing_as_application_errors, passing_failure
 from activities.reconciliation.adoption import Adoption, NotYet
 from activities.reconciliation.pages import Mark, Part, Stride
+from activities.reconciliation.silence import OnCall, Silence
 from activities.rpc_errors import about_the_workflow
 from activities.spelling import ID_PATTERN
 from activities.store import Store
@@ -95,6 +96,7 @@ class Sweep(EventSweep):
         *,
         stride: Stride | None = None,
         adoption: Adoption | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._signature = signature
         self._temporal = temporal
@@ -102,6 +104,7 @@ class Sweep(EventSweep):
         self._open = open_requests or TemporalOpenRequests(temporal)
         self._stride = stride or Stride()
         self._adoption = adoption
+        self._on_call = on_call
 
     async def sweep(self, order: SweepOrder) -> Swept:
         """See `EventSweep`."""
@@ -112,6 +115,8 @@ class Sweep(EventSweep):
                 await self._heed(events, part, order.now - self._stride.young)
             if self._adoption:
                 await self._adopt(self._adoption, part, order.now)
+            if self._on_call and part.is_over:
+                part.silence = await self._on_call.hear(part.silence, order.now)
             left = part.mark
             await self._store.replace_sweep_mark(left.model_dump_json().encode())
             return part.swept(left)
@@ -126,7 +131,10 @@ class Sweep(EventSweep):
             return first
 
     async def _heed(self, events: Sequence[WireEvent], part: Part, before: datetime) -> None:
-        part.mended += await self._tell(_unheard(events, part.told, before), part.told)
+        unheard = _unheard(events, part.told, before)
+        mended = await self._tell(unheard, part.told)
+        part.mended += mended
+        part.silence = _listened(part.silence, events, [unheard[one.request] for one in mended])
         if self._adoption is None:
             return
         part.unnamed = 0  # The uuid of a document is name enough.
@@ -231,6 +239,17 @@ def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: 
         if not heard and (id not in told or at > told[id]):
             found.setdefault(id, event)
     return found
+
+
+def _listened(silence: Silence, events: Sequence[WireEvent], missed: Sequence[WireEvent]) -> Silence:
+    """What these events say of callbacks; of those that did not arrive only where a request had to be told."""
+    for event in events:
+        if event.delivered and event.timestamp and event.external_id:
+            silence = silence.heard_of(event.timestamp)
+    for event in missed:
+        if not event.delivered and event.timestamp:
+            silence = silence.missed(event.timestamp)
+    return silence
 
 
 def _has_ended(status: str) -> bool:

@@ -21,6 +21,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.pages import Mark, Stride
 from activities.reconciliation.service import Sweep
+from activities.reconciliation.silence import OnCall
 from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.records import Event
@@ -94,6 +95,7 @@ class Office:
     now: datetime = NOW
     stride: Stride = field(default_factory=lambda: Stride(pages=100))
     adoption: Adoption | None = None
+    on_call: OnCall | None = None
 
     async def begins(self, *ids: str, status: Status = Status.SENT) -> None:
         """These requests go on."""
@@ -111,7 +113,15 @@ class Office:
     async def sweeps(self, **how: Any) -> Swept:
         """One part of a sweep."""
         stride = replace(self.stride, **how)
-        sweep = Sweep(self.signature, self.temporal, self.store, self.known, stride=stride, adoption=self.adoption)
+        sweep = Sweep(
+            self.signature,
+            self.temporal,
+            self.store,
+            self.known,
+            stride=stride,
+            adoption=self.adoption,
+            on_call=self.on_call,
+        )
         answer: Swept = await ActivityEnvironment().run(sweep.sweep, SweepOrder(now=self.now))
         return answer
 

@@ -40,6 +40,8 @@ class Stage(StrEnum):
     PROGRESS = "progress"
     CONTENT = "content"
     UNOPENED = "unopened"
+    UNCALLED = "uncalled"
+    CALLED = "called"
     NEWS = "news"
 
 
@@ -145,6 +147,11 @@ def kind_of(stage: str) -> Stage | None:
 def is_quiet(stage: str) -> bool:
     """Whether it only offers something: it makes no sound, and whom no phone takes it to is told by no other way."""
     return kind_of(stage) in (Stage.FOLLOW, Stage.BEGUN)
+
+
+def is_of_callbacks(stage: str) -> bool:
+    """Whether it is about Core Signature's callbacks, and about nothing that somebody asked for."""
+    return kind_of(stage) in (Stage.UNCALLED, Stage.CALLED)
 
 
 def is_by_day(stage: str) -> bool:

@@ -1,0 +1,113 @@
+"""Callbacks that stay away: whoever is on call hears it once, and once more when they come again."""
+
+from datetime import timedelta
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from activities.links import Links
+from activities.push.message import compose
+from activities.reader import Reader
+from activities.reconciliation.silence import SILENT_AFTER, OnCall, Silence
+from tests.activities.book import somebody
+from tests.activities.test_reconciliation import MINUTE, NOW, Office, office
+from tests.workflows.fakes import FakePushService, World, refusal
+from workflows.follow_up.stages import Stage
+from workflows.model.subject import Code
+
+HOUR = timedelta(hours=1)
+
+
+def stages(push: FakePushService) -> list[str]:
+    """What whoever is on call was told."""
+    return [f"{notice.stage} → {notice.person}" for one in push.deliveries for notice in one.notices]
+
+
+async def hourly(it: Office, number: int, *, delivered: bool) -> None:
+    """An hour later something happens to a request that goes on, and a sweep comes."""
+    it.now = NOW + number * HOUR - timedelta(hours=8)
+    it.happens("msa-0042", "signer_viewed", delivered=delivered)
+    await it.sweeps()
+
+
+async def test_an_hour_of_callbacks_that_did_not_arrive_is_told_once_and_so_is_their_return(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        push = World().push
+        it.on_call = OnCall(push, "on-call")
+        await it.begins("msa-0042")
+        await hourly(it, 0, delivered=True)
+        await hourly(it, 1, delivered=False)
+        assert stages(push) == [], "one lost callback is no silence"
+        await hourly(it, 2, delivered=False)
+        await hourly(it, 3, delivered=False)
+        assert stages(push) == ["uncalled → on-call"]
+        await hourly(it, 4, delivered=True)
+        await hourly(it, 5, delivered=True)
+        assert stages(push) == ["uncalled → on-call", "called → on-call"]
+        await hourly(it, 6, delivered=False)
+        await hourly(it, 7, delivered=False)
+        assert stages(push)[2:] == ["uncalled → on-call"]
+        keys = [notice.key for one in push.deliveries for notice in one.notices]
+        assert len(set(keys)) == len(keys)
+
+
+async def test_a_quiet_weekend_is_no_silence_and_neither_are_documents_of_others(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        push = World().push
+        it.on_call = OnCall(push, "on-call")
+        await it.begins("msa-0042")
+        await hourly(it, 0, delivered=True)
+        for number in range(1, 5):
+            it.now = NOW + number * HOUR - timedelta(hours=8)
+            it.happens("somebody-else-s", "signed")
+            it.happens(None, "signed")
+            await it.sweeps()
+        assert stages(push) == []
+
+
+async def test_whom_no_push_reaches_now_is_told_by_the_next_sweep(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        push = World().push
+        push.failures = [refusal(Code.UNREACHABLE)]
+        it.on_call = OnCall(push, "on-call")
+        await it.begins("msa-0042")
+        for number in range(4):
+            await hourly(it, number, delivered=False)
+        assert [one.partition(" ")[0] for one in stages(push)].count("uncalled") <= 2
+        assert not push.failures
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_in_whatever_order_it_is_learnt_an_hour_is_an_hour(order: tuple[int, ...]) -> None:
+    """Heard at 0, missed at 10, 40 and 80 minutes: it has lasted since the tenth."""
+    known = Silence()
+    for one in order:
+        minutes = (0, 10, 40, 80)[one]
+        known = known.missed(NOW + minutes * MINUTE) if minutes else known.heard_of(NOW)
+    assert (known.first, known.last) == (NOW + 10 * MINUTE, NOW + 80 * MINUTE)
+    assert known.news is Stage.UNCALLED
+    assert known.said().news is None
+    assert known.said().heard_of(NOW + 90 * MINUTE).news is Stage.CALLED
+    assert known.heard_of(NOW + 50 * MINUTE).news is None
+
+
+def test_what_is_short_of_an_hour_is_none() -> None:
+    first = Silence().missed(NOW)
+    assert first.missed(NOW + SILENT_AFTER - timedelta(seconds=1)).news is None
+    assert first.missed(NOW + SILENT_AFTER).news is Stage.UNCALLED
+    assert first.heard_of(NOW).first is None
+
+
+async def test_the_notice_says_what_it_is_in_the_reader_s_language_and_leads_to_the_desk() -> None:
+    push = World().push
+    silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
+    assert (await OnCall(push, "on-call").hear(silent, NOW)).told
+    [delivery] = push.deliveries
+    links = Links("https://sign.example", SecretStr("l" * 32))
+    reader = Reader.of(somebody("on-call").model_copy(update={"locale": "nl"}))
+    message = compose(delivery, delivery.notices[0], reader, links, "Acme")
+    assert message.title == "Geen callbacks: Core Signature"
+    assert message.body.startswith("Acme · Verzoeken horen enkele minuten te laat")
+    assert message.link == "https://sign.example/desk"
