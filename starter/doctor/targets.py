@@ -32,6 +32,7 @@ from starter import clients
 from starter.context import connected
 from starter.doctor.health import Examination, Health, Part, doubtful, fine, looked, wrong
 from starter.exits import Refusal
+from starter.nexus import endpoint
 from starter.settings import Settings
 from workflows.model.policy import Start, Target
 from workflows.names import webhook_id
@@ -79,7 +80,7 @@ async def _tried(settings: Settings, targets: list[Target]) -> list[Part]:
 @asynccontextmanager
 async def _temporal(settings: Settings, targets: list[Target]) -> AsyncIterator[Client | str]:
     """The server, if any target needs one; else why it is not there."""
-    if not any(target.workflow or (target.start and target.start.workflow) for target in targets):
+    if not any(one.workflow or one.nexus or (one.start and one.start.workflow) for one in targets):
         yield "no target needs it"
         return
     connecting = connected(settings)
@@ -111,6 +112,8 @@ class Trial:
             return await self._running(target.target, target.workflow)
         if target.start:
             return await self._to_start(target.target, target.start)
+        if target.nexus:
+            return await self._offered(target.target, target.nexus.endpoint)
         return await self._reached(target)
 
     async def _called(self, target: Target, url: str) -> Part:
@@ -155,6 +158,18 @@ class Trial:
         if answer.pollers:
             return fine(name, f"somebody asks for work on {start.queue}")
         return doubtful(name, f"nobody asks for work on {start.queue}: what is started there waits")
+
+    async def _offered(self, name: str, wanted: str) -> Part:
+        """An operation cannot be looked at, only called."""
+        if isinstance(self.temporal, str):
+            return wrong(name, self.temporal)
+        try:
+            there = await endpoint.found(self.temporal, wanted)
+        except RPCError as error:
+            return doubtful(name, f"the server does not say whether there is an endpoint {wanted}: {error.status.name}")
+        if there is None:
+            return wrong(name, f"there is no Nexus endpoint {wanted}")
+        return fine(name, f"endpoint {wanted} is there; whether its team is at work shows when it is called")
 
     async def _reached(self, target: Target) -> Part:
         try:

@@ -54,6 +54,7 @@ from starter.request_ids import is_request_id
 from workflows.kinds import Kind, Named, named
 from workflows.model.records import SettledRecord
 from workflows.model.settlement import Settled
+from workflows.model.texts import reason_fault
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Cancellation
 from workflows.names import MEMO_ORIGIN
@@ -108,6 +109,10 @@ class SignaturesHandler:
         """End a request of this endpoint; how it stands then. CONFLICT when it is too late."""
         with told_to_the_caller():
             wanted = taken(_CANCEL, input)
+            if why := reason_fault(wanted.reason, "what is given") or (
+                "is missing" if not wanted.reason.strip() else ""
+            ):
+                raise HandlerError(f"reason: {why}", type=HandlerErrorType.BAD_REQUEST)
             what = await self.ours(wanted.id)
             if says := await self.end(what, wanted.reason, f"nexus-{ctx.request_id}"):
                 raise HandlerError(says, type=HandlerErrorType.CONFLICT)

@@ -13,6 +13,8 @@ import pytest
 import pytest_asyncio
 from nexusrpc import HandlerError, HandlerErrorType
 from temporalio import workflow
+from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
+from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import NexusOperationError
@@ -23,7 +25,9 @@ from starter.examples.nexus_caller import QUEUE, Order
 from starter.nexus.contract import Cancel, Settlement, Standing
 from starter.nexus.endpoint import ensure_endpoint
 from starter.search_attributes import Made
+from tests.activities.test_operations import ArchiveHandler
 from tests.faults.population import LONER, PATIENT, PDF, REQUESTER, colleague
+from tests.faults.races import ended
 from tests.faults.town import WORKER, Town, eventually
 from tests.servers import RETENTION
 
@@ -242,9 +246,30 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
         ("show", {"id": CANARY}, "input: "),
         ("cancel", {"id": {CANARY: 1}, "reason": "x"}, "id: "),
         ("cancel", {"id": CANARY}, "reason: "),
+        ("cancel", {"id": "bad", "reason": " "}, "reason: is missing"),
+        ("cancel", {"id": "bad", "reason": CANARY * 400}, "reason: what is given"),
     ):
         refused = await team.is_refused(operation, nonsense)
         assert (refused.type, refused.message[: len(says)]) == (HandlerErrorType.BAD_REQUEST, says)
+
+
+async def test_another_team_hears_of_the_end_by_an_operation_of_theirs(team: Team) -> None:
+    """N8: the other way round, into their namespace: called once, and done in the ledger under its key."""
+    town, name, archive = team.town, f"archive-{uuid.uuid4().hex[:8]}", ArchiveHandler()
+    leads = EndpointTarget(worker=EndpointTarget.Worker(namespace=team.client.namespace, task_queue=name))
+    spec = EndpointSpec(name=name, target=leads)
+    await town.context.client.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
+    told = {"target": "archive", "nexus": {"endpoint": name, "service": "archive", "operation": "keep"}}
+    what = file_of(request("archived", colleague(47), policy={**PATIENT, "handoff": [told]}))
+    async with Worker(team.client, task_queue=name, nexus_service_handlers=[archive]):
+        await requests.start(
+            town.context, await requests.checked(town.settings, what, folder=town.folder.path / "files")
+        )
+        await town.sign("archived")
+        [shown] = await ended(town, ["archived"])
+    [line], [(key, data)] = shown.handoffs, archive.kept
+    assert (line.target, line.state, line.key) == ("archive", "done", key)
+    assert (data["request"], data["outcome"]) == ("archived", "signed")
 
 
 async def _once_waiting(team: Team, id: str) -> Standing | None:

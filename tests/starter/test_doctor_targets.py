@@ -1,6 +1,7 @@
 """`doctor --targets`: each target of the catalogue tried, one line each, and never a secret in it."""
 
 import json
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from deploy.sandbox.settings import SandboxSettings
 from starter.doctor import targets as doctor
 from starter.doctor.health import Examination, Health
 from starter.doctor.targets import Trial, targets_of, try_targets
+from starter.nexus.endpoint import ensure_endpoint
 from starter.settings import load
 from tests.activities.push.stage import arm, entries
 from tests.activities.test_starts import Archive
 from tests.servers import own_namespace
 from tests.versions.stage import eventually
-from workflows.model.policy import Start, Target
+from workflows.model.policy import NexusOperation, Start, Target
 
 SECRET = "whsec_c2VjcmV0IG9mIGZpbmFuY2UgYXMgbG9uZyBhcyBpdCBtdXN0"
 PEOPLE = {
@@ -147,6 +149,20 @@ async def test_workflows_and_queues_are_looked_at(tmp_path: Path, dev_server: st
             client, task_queue="archive", workflows=[Archive], workflow_runner=UnsandboxedWorkflowRunner()
         ):
             assert await eventually(at_work)
+
+
+@pytest.mark.real_server
+async def test_of_an_operation_the_endpoint_is_looked_for(tmp_path: Path, dev_server: str) -> None:
+    (tmp_path / "people.yaml").write_text(json.dumps(PEOPLE))
+    client, directory = await own_namespace(dev_server), FileDirectory(tmp_path / "people.yaml", Store(str(tmp_path)))
+    name = f"e-{uuid.uuid4().hex[:12]}"
+    target = Target(target="archive", nexus=NexusOperation(endpoint=name, service="archive", operation="keep"))
+    async with make_client() as calls:
+        trial = Trial(Downstream(calls, DownstreamConfig(), Guard(())), frozenset(), directory, client)
+        missing = await trial.of(target)
+        assert (missing.state, missing.says) == (Health.WRONG, f"there is no Nexus endpoint {name}")
+        await ensure_endpoint(client, name)
+        assert (await trial.of(target)).state is Health.OK
 
 
 async def test_a_catalogue_that_cannot_be_used_is_the_one_part_and_one_without_targets_says_so(tmp_path: Path) -> None:
