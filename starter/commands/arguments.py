@@ -74,3 +74,15 @@ def plan_or_year(**typed: object) -> None:
     """Refuse what does not go together of `campaign schedule`."""
     if typed.get("plan") and typed.get("year") is not None:
         raise ValueError("--plan only shows, --year gives content: one of them")
+
+
+def only_now(**typed: object) -> None:
+    """Refuse a retry that would change nothing: each attempt comes by itself when it is due."""
+    if not typed.get("now"):
+        raise ValueError("--now: each is tried again by itself when it is due; say --now to have it tried at once")
+
+
+def only_dead(**typed: object) -> None:
+    """Refuse a replay of many that were told: one at a time is replayed with `--again`."""
+    if not typed.get("dead"):
+        raise ValueError("--dead: many are replayed of what is dead only; `request replay ID --target T` does others")

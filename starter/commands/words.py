@@ -10,6 +10,8 @@ from starter.commands.arguments import (
     files_or_rows,
     one_decision,
     one_target,
+    only_dead,
+    only_now,
     plan_or_changes,
     plan_or_year,
     some_stats,
@@ -29,6 +31,7 @@ _OF_COUNTERSIGN: Final = {
 }
 """Each as `module:function` of this room."""
 _OF_PEOPLE: Final = {"devices": "people:devices", "sign-out": "people:sign_out"}
+_OF_HANDOFF: Final = {"list": "handoff:list_", "retry": "handoff:retry", "replay": "handoff:replay"}
 _OF_PERSON: Final = {"show": "person:show"}
 _OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel", "replay")
 _OF_REQUEST: Final = {
@@ -76,6 +79,8 @@ _CHECKED: Final = {
     "start:campaign": files_or_rows,
     "plan:plan": plan_or_changes,
     "schedule:schedule": plan_or_year,
+    "handoff:retry": only_now,
+    "handoff:replay": only_dead,
 }
 """What is looked at whole before the word does anything."""
 
@@ -97,12 +102,14 @@ def register(app: App) -> None:
     onboard = Words(name="onboard", help="One customer onboarding: start it, look at it, decide about it, end it.")
     campaign = Words(name="campaign", help="One campaign: start it, see who is missing, change it, make its record.")
     people = Words(name="people", help="The people of the directory.")
+    handoff = Words(name="handoff", help="Targets of the hand-off: how each stands, and trying again.")
     person = Words(name="person", help="Somebody of the directory.")
     rooms = (
         (request, _OF_REQUEST),
         (task, _OF_TASK),
         (onboard, _OF_ONBOARD),
         (campaign, _OF_CAMPAIGN),
+        (handoff, _OF_HANDOFF),
         (people, _OF_PEOPLE),
         (person, _OF_PERSON),
     )

@@ -1,13 +1,17 @@
 """`countersign request replay`: to what lives, and from the record of what is closed, before a real server."""
 
+import asyncio
+
 import pytest
 
 from activities.store import Home
 from starter import wishes
 from starter.context import Context
 from starter.exits import Refusal
+from starter.hand_offs import replays, standing
 from starter.wishes import Refused
-from tests.starter.living import MSA, begin, shown_to_signer, shown_with
+from tests.starter.dying import dead_entry
+from tests.starter.living import MSA, SOON, begin, shown_to_signer, shown_with
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from tests.workflows.test_hand_off import line, recorded
@@ -18,19 +22,23 @@ from workflows.model.provider import ProviderEvent
 from workflows.model.records import SettledRecord
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Status
+from workflows.model.views import RequestShow
 from workflows.model.wishes import Replay
-from workflows.names import PROVIDER_EVENT, hand_off_workflow_id
+from workflows.names import BULK, PROVIDER_EVENT, hand_off_workflow_id
 
 pytestmark = pytest.mark.real_server
 
 
-async def signed(context: Context, world: World) -> None:
+async def signed(context: Context, world: World, *, ends: bool = True) -> None:
     """A request that has ended, whose run is closed, and whose record is in the store."""
     await begin(context)
     await shown_to_signer(context)
     world.signatures.status = Status.SIGNED
     handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
     await handle.signal(PROVIDER_EVENT, ProviderEvent(id="e", type="signed", at=AT))
+    if not ends:
+        world.handoff.record = recorded(line("archive", HandoffState.DEAD))
+        return
     await handle.result()
     shown = await shown_with(context, Status.SIGNED)
     record = SettledRecord(fingerprint="f", run_id="r", show=shown)
@@ -66,3 +74,46 @@ async def test_what_nobody_knows_and_what_has_no_record_are_refused_in_words(con
         await context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA)).terminate()
         with pytest.raises(Refusal, match="it has no record of an ending: The workflow was terminated"):
             await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
+
+
+async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: Context) -> None:
+    world = World()
+    world.handoff.down = {"finance", "hr"}
+    async with workers(context.client, world):
+        await signed(context, world, ends=False)
+        await given_up(context, "gone-1", "archive")
+        found = await eventually(context)
+        rows = {row.target: (row.waiting, row.dead) for row in found.targets}
+        assert rows == {"finance": (1, 0), "hr": (1, 0), "archive": (0, 1)}
+        assert {row.why for row in found.targets if row.waiting} == {"no answer"}
+        tried = world.handoff.calls["finance"]
+        world.handoff.down = set()
+        assert await standing.hurry(context.client, "finance") == 1
+        assert await standing.hurry(context.client, None) == 1
+        handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
+        await handle.result()
+        assert world.handoff.calls["finance"] == tried + 1
+        dead = [one async for one in replays.the_dead(context.store)]
+        assert [await replays.replay(context, one, "ops") for one in dead] == [replays.Came.TOLD]
+        assert world.handoff.calls["archive"] == 1
+        begun = await context.client.get_workflow_handle(hand_off_workflow_id("gone-1")).describe()
+        assert begun.raw_description.workflow_execution_info.priority.priority_key == BULK
+
+
+async def given_up(context: Context, id: str, target: str) -> None:
+    """Something that ended long ago, of which one target never heard."""
+    home = Home.of_request(id)
+    shown = RequestShow(id=id, kind="nda", status=Status.SIGNED, says="Signed")
+    record = SettledRecord(fingerprint="f", run_id="r", show=shown)
+    await context.store.write_record(home, record.model_dump_json(by_alias=True).encode())
+    await context.store.note_dead(home, dead_entry(id, target))
+
+
+async def eventually(context: Context) -> standing.Targets:
+    """How the targets stand once visibility knows of two that wait."""
+    async with asyncio.timeout(SOON.total_seconds()):
+        while True:
+            found = await standing.standing(context)
+            if sum(row.waiting for row in found.targets) == 2:
+                return found
+            await asyncio.sleep(0.05)

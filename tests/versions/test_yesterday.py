@@ -19,7 +19,7 @@ from workflows.campaign.year import OpeningInput
 from workflows.hand_off.memory import HandOffInput
 from workflows.model.provider import ProviderEvent
 from workflows.model.reconciliation import Reconciliation
-from workflows.model.settlement import Settled, SettledTask
+from workflows.model.settlement import HandOffNow, Settled, SettledTask
 from workflows.model.yearly import ContentGiven
 from workflows.names import (
     CAMPAIGN,
@@ -27,6 +27,7 @@ from workflows.names import (
     CONTENT_GIVEN,
     CUSTOMER_ONBOARDING,
     HAND_OFF,
+    HAND_OFF_NOW,
     PROVIDER_EVENT,
     RECONCILIATION,
     SIGNATURE_REQUEST,
@@ -53,6 +54,7 @@ SIGNALS = {
     SIGNATURE_SETTLED: Settled,
     TASK_SETTLED: SettledTask,
     CONTENT_GIVEN: ContentGiven,
+    HAND_OFF_NOW: HandOffNow,
 }
 RELEASED = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))
 

@@ -13,11 +13,11 @@ from workflows.follow_up.replay import refuse_of, replayed
 from workflows.model.operations import OperationState
 from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch
-from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult, HandoffState, Settled
+from workflows.model.settlement import HandoffCall, HandOffNow, HandoffReport, HandoffResult, HandoffState, Settled
 from workflows.model.subject import Status, Subject
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Replay
-from workflows.names import handoff_key, webhook_id
+from workflows.names import HAND_OFF_NOW, handoff_key, webhook_id
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 FINANCE = Target(target="finance", url="https://erp.example/hooks/signed")
@@ -172,3 +172,25 @@ async def test_a_pending_target_says_when_it_is_tried_again_and_what_it_last_ans
         now = await it.env.get_current_time()
     assert (finance.state, finance.why) == (PENDING, "no answer")
     assert finance.due_at is not None and finance.due_at > now
+
+
+async def test_what_would_be_tried_later_is_tried_at_once_when_somebody_says_so() -> None:
+    world = World()
+    world.handoff.down = {"finance"}
+    async with story(world) as it:
+        await it.days_pass(0.1)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.days_pass(0.2)
+        tried = world.handoff.calls["finance"]
+        await it.handle.signal(HAND_OFF_NOW, HandOffNow(target="hr"))
+        await it.at_rest()
+        assert world.handoff.calls["finance"] == tried
+        world.handoff.down = set()
+        before = await it.env.get_current_time()
+        await it.handle.signal(HAND_OFF_NOW, HandOffNow(target="finance"))
+        await it.handle.result()
+        shown = await it.shown()
+    finance = next(line for line in shown.handoffs if line.target == "finance")
+    assert (finance.state, finance.attempts) == (DONE, tried + 1)
+    assert finance.at - before < timedelta(minutes=1)

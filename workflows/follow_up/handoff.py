@@ -155,11 +155,23 @@ class HandoffLedger(Model):
         """When the next attempt is due; None when every target is done or dead."""
         return min((e.due_at for e in self.entries if e.due_at is not None), default=None)
 
+    def hurried(self, target: str | None, now: datetime) -> Self:
+        """The ledger in which a target, or all, that would be called later are due now."""
+        if not any(_waits(one, target, now) for one in self.entries):
+            return self
+        entries = tuple(one.replace(due_at=now) if _waits(one, target, now) else one for one in self.entries)
+        return self.replace(entries=entries)
+
     def record(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
         """The ledger after these results; a target without one keeps its line."""
         by_target = {result.target: result for result in results}
         entries = tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries)
         return self.replace(entries=entries, batches=self.batches + 1)
+
+
+def _waits(entry: HandoffEntry, target: str | None, now: datetime) -> bool:
+    wanted = target is None or target in (entry.target.target, entry.target.name)
+    return wanted and entry.due_at is not None and entry.due_at > now
 
 
 def is_subscriber(target: Target) -> bool:

@@ -27,12 +27,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.trouble import Trouble
     from workflows.model.operations import Receipt
     from workflows.model.records import SettledRecord
-    from workflows.model.settlement import AnyEnded
+    from workflows.model.settlement import AnyEnded, HandOffNow
     from workflows.model.subject import Subject
     from workflows.model.texts import cleaned
     from workflows.model.views import Shown
     from workflows.model.wishes import AnyWish, Cancellation, Replay, Subscription, Unsubscription
-    from workflows.names import MEMO_ORIGIN, OPERATION
+    from workflows.names import HAND_OFF_NOW, MEMO_ORIGIN, OPERATION
     from workflows.ports import Handoff
 
 Wished = TypeVar("Wished", bound=AnyWish)
@@ -103,6 +103,13 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     @replay.validator
     def _may_replay(self, wish: Replay) -> None:
         self._allow(wish, replay.refuse(self._progress, wish))
+
+    @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
+    def hand_off_now(self, wanted: HandOffNow) -> None:
+        """Have them due now."""
+        ledger = self._progress.handoff.hurried(wanted.target, workflow.now())
+        if ledger is not self._progress.handoff:
+            self._progress = self._progress.replace(handoff=ledger)
 
     async def hand_off(self) -> None:
         """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try.

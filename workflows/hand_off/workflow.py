@@ -13,10 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.trouble import Trouble
     from workflows.hand_off.memory import HandOffInput, HandOffMemory
     from workflows.model.operations import OperationState, Receipt
-    from workflows.model.settlement import ToldAgain
+    from workflows.model.settlement import HandOffNow, ToldAgain
     from workflows.model.texts import name_fault
     from workflows.model.wishes import Replay
-    from workflows.names import HAND_OFF, OPERATION, REPLAY, SHOW
+    from workflows.names import HAND_OFF, HAND_OFF_NOW, OPERATION, REPLAY, SHOW
     from workflows.ports import Handoff
 
 WISHES_AT_MOST: Final = 50
@@ -84,6 +84,11 @@ class HandOffWorkflow(PatientWorkflow[HandOffMemory]):
             why = why or "too many replays of it are asked for already"
         if (says := refused(self._progress.operations, update_id(), wish, why)) is not None:
             raise ApplicationError(says, type="refused")
+
+    @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
+    def hand_off_now(self, wanted: HandOffNow) -> None:
+        """Have them due now."""
+        self._progress = self._progress.replace(handoff=self._progress.handoff.hurried(wanted.target, workflow.now()))
 
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:

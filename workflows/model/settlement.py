@@ -194,6 +194,12 @@ class HandoffResult(Model):
     """Some of a group were told, by this attempt or an earlier one: it ends done when nobody else can be."""
 
 
+class HandOffNow(Model):
+    """Signal `hand_off_now`: do not wait for the next attempt of a target, or of all."""
+
+    target: str | None = None
+
+
 class ToldAgain(Model):
     """How the replays of something that has ended stand: every line of its hand-off."""
 

@@ -1,0 +1,154 @@
+"""`countersign handoff …`: the targets of all hand-offs, and trying again by the many."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from cyclopts import Parameter, Token
+from rich.console import Group
+from rich.progress import Progress
+from rich.text import Text
+
+from starter.commands.arguments import AsJson
+from starter.commands.printing import answer, note
+from starter.context import connected, opened
+from starter.hand_offs import replays, standing
+from starter.hand_offs.replays import Came, Dead, ReplayedDead
+from starter.hand_offs.standing import TargetLine
+from starter.startup import ready
+from starter.terminal import Instant, Rows, Terminal
+from workflows.model.base import Model
+
+
+class Hurried(Model):
+    """The answer of `handoff retry --now`: how many runs were told to try at once."""
+
+    told: int
+
+
+def _ago(_: type, tokens: Sequence[Token]) -> timedelta:
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([hdw])", tokens[0].value)
+    if not match:
+        raise ValueError(f"{tokens[0].value} is not a time such as 12h, 2d or 1w")
+    return int(match[1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[match[2]]
+
+
+async def list_(
+    *,
+    dead: Annotated[bool, Parameter(negative=())] = False,
+    failing: Annotated[bool, Parameter(negative=())] = False,
+    json: AsJson = False,
+) -> None:
+    """List the targets that something waits for, or that never heard of something, those with the most dead first.
+
+    Parameters
+    ----------
+    dead
+        Only those that never heard of something.
+    failing
+        Only those that were tried three times and more in vain, and are tried still.
+    json
+        Print `[{target, waiting, failing, dead, since, next, why}]`.
+    """
+    async with opened(ready()) as context:
+        with _bar("asking", quiet=json) as seen:
+            found = await standing.standing(context, seen)
+    wanted = [row for row in found.targets if (row.dead or not dead) and (row.failing or not failing)]
+    answer(wanted, _table(wanted), as_json=json)
+    if found.unseen:
+        note(f"{found.unseen:,} more still tell somebody, and were not asked")
+
+
+async def retry(
+    *,
+    now: Annotated[bool, Parameter(negative=())] = False,
+    target: str | None = None,
+    json: AsJson = False,
+) -> None:
+    """Have tried at once what would be tried again later; what fails is tried again as before.
+
+    Parameters
+    ----------
+    now
+        Say so: each is tried again by itself when it is due.
+    target
+        Only this target.
+    json
+        Print `{told}`.
+    """
+    async with connected(ready()) as client:
+        with _bar("telling", quiet=json) as seen:
+            told = await standing.hurry(client, target, seen)
+    answer(Hurried(told=told), Text(f"{told:,} are trying now" if told else "Nothing waits to be tried"), as_json=json)
+
+
+async def replay(
+    *,
+    dead: Annotated[bool, Parameter(negative=())] = False,
+    since: Annotated[timedelta | None, Parameter(converter=_ago)] = None,
+    target: str | None = None,
+    as_: Annotated[str | None, Parameter("--as")] = None,
+    json: AsJson = False,
+) -> None:
+    """Hand off once more what is dead, behind everything else, some at a time; repeated, it goes on where it was.
+
+    A target that takes nothing of the first twenty is left alone.
+
+    Parameters
+    ----------
+    dead
+        Say so: what was told is replayed one by one.
+    since
+        Only what died since, such as 12h, 2d or 1w ago.
+    target
+        Only this target.
+    as_
+        Who wants it; default: COUNTERSIGN_ACTOR, else user@host.
+    json
+        Print `{told, tried, refused, left, failing[]}`.
+    """
+    settings = ready()
+    actor, after = as_ or settings.acting, datetime.now(UTC) - since if since else None
+    async with opened(settings) as context:
+        with _bar("replaying", quiet=json) as seen:
+
+            async def one(found: Dead) -> Came:
+                return await replays.replay(context, found, actor)
+
+            found = replays.the_dead(context.store, after, target)
+            came = await replays.replay_each(found, one, lambda so_far: seen(so_far.seen))
+    answer(came, _came(came), as_json=json)
+
+
+def _table(rows: Sequence[TargetLine]) -> Rows | Text:
+    if not rows:
+        return Text("Every target has heard of everything")
+    table = Rows("target", "waiting", "failing", "dead", "since", "next", "why", whole=("target",))
+    for row in rows:
+        counts = (str(count or "") for count in (row.waiting, row.failing, row.dead))
+        table.add(row.target, *counts, Instant(row.since), Instant(row.next), row.why or "")
+    return table
+
+
+def _came(came: ReplayedDead) -> Group:
+    if not came.seen:
+        return Group(Text("Nothing is dead"))
+    parts = [Text(f"{came.told:,} were told", "green" if came.told else "")]
+    if came.tried:
+        parts.append(Text(f"{came.tried:,} were not yet, and are tried again", "yellow"))
+    if came.refused:
+        parts.append(Text(f"{came.refused:,} were refused: `request replay` of one says why", "yellow"))
+    if came.left:
+        parts.append(Text(f"{came.left:,} are left: {', '.join(came.failing)} took nothing", "red"))
+    return Group(*parts)
+
+
+@contextmanager
+def _bar(doing: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A line that counts."""
+    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
+        task = bar.add_task(doing, total=None)
+        yield lambda count: bar.update(task, description=f"{doing}: {count:,}")

@@ -1,0 +1,1 @@
+"""The hand-offs of everything: how each target stands, and trying again by the many."""

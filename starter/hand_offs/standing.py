@@ -1,0 +1,141 @@
+"""How the targets stand, by the runs that still tell and by the index of the dead; and having them tried at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
+
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError
+
+from activities import runs
+from starter.context import Context
+from starter.hand_offs.replays import the_dead
+from starter.listing.wanted import SETTLED
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.policy import Target
+from workflows.model.settlement import HandoffLine, HandOffNow, HandoffState
+
+AT_ONCE: Final = 20
+"""Runs that are asked, or told to try, at the same time."""
+ASKED_AT_MOST: Final = 2_000
+"""Runs that are asked for a list; of more than that it says so."""
+TARGETS_AT_MOST: Final = 1_000
+"""Rows of a list: whoever subscribed is a target of its own."""
+FAILING_FROM: Final = 3
+"""Attempts in vain after which a target is called failing: half an hour."""
+_ANSWERS_WITHIN: Final = timedelta(seconds=5)
+_TELLS: Final = (
+    f"{runs.OPEN} AND (WorkflowType = '{names.HAND_OFF}' OR ({names.STAGE.name} = '{SETTLED}' AND WorkflowType IN "
+    f"({', '.join(repr(kind.names.workflow) for kind in Kind)})))"
+)
+
+
+class TargetLine(Model):
+    """How one target stands: how many hand-offs wait for it, of those `failing` again and again, and how many died.
+
+    `since` is the oldest of them, `next` when the first is tried again, `why` what it answered last.
+    """
+
+    target: str
+    waiting: int = 0
+    failing: int = 0
+    dead: int = 0
+    since: datetime | None = None
+    next: datetime | None = None
+    why: str | None = None
+
+    def waits(self, line: HandoffLine) -> "TargetLine":
+        """With one more that waits."""
+        return self.replace(
+            waiting=self.waiting + 1,
+            failing=self.failing + (line.attempts >= FAILING_FROM),
+            since=_first(self.since, line.at),
+            next=_first(self.next, line.due_at),
+            why=line.why or self.why,
+        )
+
+    def died(self, at: datetime) -> "TargetLine":
+        """With one more that is dead."""
+        return self.replace(dead=self.dead + 1, since=_first(self.since, at))
+
+
+class Targets(Model):
+    """All that are not told everything, those with the most dead first; `unseen` runs were not asked."""
+
+    targets: tuple[TargetLine, ...] = ()
+    unseen: int = 0
+
+
+async def standing(context: Context, seen: Callable[[int], None] = lambda _: None) -> Targets:
+    """How every target stands for which something waits, or that never heard of something."""
+    found: dict[str, TargetLine] = {}
+    asked = unseen = 0
+    async for chunk in _chunks(context.client):
+        left = chunk[: max(0, ASKED_AT_MOST - asked)]
+        asked, unseen = asked + len(left), unseen + len(chunk) - len(left)
+        for lines in await asyncio.gather(*(_lines(context.client, one) for one in left)):
+            for line in lines:
+                if line.state is HandoffState.PENDING:
+                    _into(found, line.target, lambda row, line=line: row.waits(line))  # type: ignore[misc]
+        seen(asked)
+    async for dead in the_dead(context.store):
+        _into(found, dead.target, lambda row, dead=dead: row.died(dead.died))  # type: ignore[misc]
+    rows = sorted(found.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
+    return Targets(targets=tuple(rows), unseen=unseen)
+
+
+async def hurry(client: Client, target: str | None, seen: Callable[[int], None] = lambda _: None) -> int:
+    """Have a target, or all, tried at once by everything that waits to; how many runs were told so."""
+    told = 0
+    async for chunk in _chunks(client):
+        told += sum(await asyncio.gather(*(_told(client, one, target) for one in chunk)))
+        seen(told)
+    return told
+
+
+async def _told(client: Client, workflow_id: str, target: str | None) -> bool:
+    with suppress(RPCError):  # It has come to its end meanwhile.
+        await client.get_workflow_handle(workflow_id).signal(names.HAND_OFF_NOW, HandOffNow(target=target))
+        return True
+    return False
+
+
+async def _lines(client: Client, workflow_id: str) -> Iterable[HandoffLine]:
+    """What one run says; nothing where no worker answers for it."""
+    with suppress(RPCError, WorkflowQueryFailedError, ValueError):
+        handle = client.get_workflow_handle(workflow_id)
+        shown: _Shown = await handle.query(names.SHOW, result_type=_Shown, rpc_timeout=_ANSWERS_WITHIN)
+        return shown.handoffs
+    return ()
+
+
+class _Shown(Model):
+    """Of whatever is shown, its hand-offs."""
+
+    handoffs: tuple[HandoffLine, ...] = ()
+
+
+async def _chunks(client: Client) -> AsyncIterator[list[str]]:
+    chunk: list[str] = []
+    async for run in runs.listed(client, _TELLS):
+        chunk.append(run.id)
+        if len(chunk) == AT_ONCE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _into(found: dict[str, TargetLine], name: str, change: Callable[[TargetLine], TargetLine]) -> None:
+    name = Target(target=name).name if not name.count(":") else name
+    if name not in found and len(found) >= TARGETS_AT_MOST:
+        name = "…"
+    found[name] = change(found.get(name, TargetLine(target=name)))
+
+
+def _first(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((at for at in (one, other) if at is not None), default=None)

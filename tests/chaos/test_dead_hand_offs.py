@@ -1,0 +1,24 @@
+"""Ten times more than anybody would let die: twenty thousand dead hand-offs replayed at once."""
+
+import tracemalloc
+from pathlib import Path
+
+from activities.store import Store
+from starter.hand_offs.replays import AT_ONCE
+from tests.starter.dying import Replays, many_dead
+
+DEAD, BYTES_AT_MOST = 20_000, 32 * 1024 * 1024
+
+
+async def test_twenty_thousand_are_replayed_within_the_same_bounds(tmp_path: Path) -> None:
+    store, replays = Store(str(tmp_path)), Replays()
+    await many_dead(store, DEAD)
+    tracemalloc.start()
+    try:
+        came = await replays.all(store)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (came.told, came.seen) == (DEAD, DEAD)
+    assert replays.most <= AT_ONCE
+    assert peak < BYTES_AT_MOST
