@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from tests.faults.bursts import Burst, Memory, flooding
 from tests.faults.evidence import gather
 from tests.faults.nemesis import Load
 from tests.faults.oracle import judge
-from tests.faults.races import waiting
+from tests.faults.races import ended, waiting
 from tests.faults.test_receiver import MORE_MB
-from tests.faults.town import RECEIVER, Conditions, Town, town
+from tests.faults.town import RECEIVER, TEMPORAL, Conditions, Town, town
+from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]
 
@@ -61,6 +63,26 @@ async def test_a_receiver_that_is_killed_20_times_loses_nothing(tmp_path: Path, 
         found = judge(await gather(it, load.acknowledged, "unmanned"))
     note(f"receiver: killed 20 times over {len(load.acknowledged)} requests, {len(found)} lost")
     assert found == []
+
+
+async def test_temporal_is_away_for_a_minute_while_callbacks_come_and_nothing_is_lost(
+    tmp_path: Path, note: Note
+) -> None:
+    """A11: each is answered 500, which has Core Signature repeat it; no sweep comes."""
+    async with town(tmp_path / "data", REPEATS_SOON) as it:
+        names = await waiting(it, "unanswered", 50)
+        before, began = await it.vendor.last(), time.monotonic()
+        await it.kill(TEMPORAL)
+        for name in names:
+            await it.sign(name)
+        await asyncio.sleep(60 - (time.monotonic() - began))  # the length of the outage
+        turned_away = await it.vendor.ledger("callback", before)
+        await it.start(TEMPORAL)
+        shown = await ended(it, names)
+        found = judge(await gather(it, {}, "unanswered"))
+    note(f"temporal: away for a minute, {len(turned_away)} callbacks answered 500, {len(found)} lost")
+    assert {one["status"] for one in turned_away} == {500}
+    assert ({one.status for one in shown}, found) == ({Status.SIGNED}, [])
 
 
 async def test_the_secret_is_rotated_under_load_and_no_callback_is_refused(tmp_path: Path, note: Note) -> None:

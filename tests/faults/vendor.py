@@ -96,6 +96,11 @@ class Vendor:
             if signer["turn"]
         ]
 
+    async def delete(self, request: str) -> None:
+        """Delete the document of a request, as its owner can in the vendor's own pages."""
+        for document in await self.documents(request):
+            (await self._http.post(f"/_sandbox/documents/{document['uuid']}/delete")).raise_for_status()
+
     async def view(self, one: Waiting) -> None:
         """Look at the document without signing it."""
         (await self._http.post(f"/_sandbox/signers/{one.signer}/view")).raise_for_status()
