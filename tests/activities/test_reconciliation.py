@@ -182,6 +182,19 @@ async def test_an_end_is_told_to_whom_it_does_not_show_whatever_is_said_of_its_c
         assert begun.notify_of(hint.replace(id=event.uuid)).notify_of(hint).events_seen == (event.uuid, hint.id)
 
 
+async def test_types_that_are_not_known_are_hints_like_any_other_and_what_is_no_word_is_not_repeated(
+    tmp_path: Path,
+) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("new", "odd")
+        it.happens("new", "signer_has_moved")
+        it.happens("odd", "| no | word |\n" * 30, status="no status", callback_status_code=999)
+        swept = await it.sweeps()
+        assert {(one.request, one.event) for one in swept.mended} == {("new", "signer_has_moved"), ("odd", "another")}
+        assert await it.heard("new") == ["signer_has_moved"]
+        assert [len(event) for event in await it.heard("odd")] == [100]
+
+
 async def test_documents_of_others_and_of_what_has_ended_are_nobody_s(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         await it.begins("ours")
