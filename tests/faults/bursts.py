@@ -35,6 +35,7 @@ class Burst:
     requests: Sequence[str]
     secret: str = ""
     answers: dict[str, tuple[int, float]] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
 
     @property
     def address(self) -> str:
@@ -53,6 +54,7 @@ class Burst:
     async def _call(self, client: httpx.AsyncClient, request: str) -> None:
         event, began = str(uuid.uuid4()), time.perf_counter()
         body = self.body(request, event)
+        self.unanswered.add(event)
         while event not in self.answers:
             try:
                 answer = await client.post(self.address, content=body, headers=_JSON)
@@ -60,6 +62,7 @@ class Burst:
                 await asyncio.sleep(_REPEATED_AFTER)
             else:
                 self.answers[event] = (answer.status_code, time.perf_counter() - began)
+        self.unanswered.discard(event)
 
     def body(self, request: str, event: str) -> bytes:
         """A genuine callback."""
