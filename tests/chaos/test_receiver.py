@@ -12,7 +12,6 @@ import pytest
 from tests.chaos.conftest import Note
 from tests.faults.bursts import Burst, Memory, flooding
 from tests.faults.evidence import gather
-from tests.faults.nemesis import Load
 from tests.faults.oracle import judge
 from tests.faults.races import ended, waiting
 from tests.faults.test_receiver import MORE_MB
