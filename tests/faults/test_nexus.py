@@ -30,6 +30,7 @@ from tests.faults.population import LONER, PATIENT, PDF, REQUESTER, colleague
 from tests.faults.races import ended
 from tests.faults.town import WORKER, Town, eventually
 from tests.servers import RETENTION
+from worker import OPERATIONS_AT_ONCE
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
@@ -47,6 +48,20 @@ class Asks:
         service = workflow.create_nexus_client(service="signatures", endpoint=endpoint)
         return await service.execute_operation(
             operation, what, output_type=ANSWERS[operation], schedule_to_close_timeout=timedelta(days=1)
+        )
+
+
+@workflow.defn
+class AsksAboutMany:
+    """Asks how many stand, all at the same time; how many of them nobody knows."""
+
+    @workflow.run
+    async def run(self, ids: list[str]) -> int:
+        service = workflow.create_nexus_client(service="signatures", endpoint="countersign")
+        how: dict[str, Any] = {"output_type": Standing, "schedule_to_close_timeout": timedelta(minutes=2)}
+        asked = (service.execute_operation("show", id, **how) for id in ids)
+        return sum(
+            isinstance(said, NexusOperationError) for said in await asyncio.gather(*asked, return_exceptions=True)
         )
 
 
@@ -120,7 +135,7 @@ async def team(shared: Town) -> AsyncIterator[Team]:
     )
     client = await eventually(lambda: Client.connect(ours.service_client.config.target_host, namespace=namespace))
     runner = UnsandboxedWorkflowRunner()
-    async with Worker(client, task_queue="asks", workflows=[Asks], workflow_runner=runner):
+    async with Worker(client, task_queue="asks", workflows=[Asks, AsksAboutMany], workflow_runner=runner):
         yield Team(shared, client)
 
 
@@ -251,6 +266,16 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
     ):
         refused = await team.is_refused(operation, nonsense)
         assert (refused.type, refused.message[: len(says)]) == (HandlerErrorType.BAD_REQUEST, says)
+
+
+async def test_ten_times_as_many_as_are_looked_at_at_once_are_all_answered(team: Team) -> None:
+    """Ten workflows, for one may wait for 30 at a time."""
+    names = [f"never-{number}" for number in range(OPERATIONS_AT_ONCE)]
+    asked = (
+        team.client.execute_workflow(AsksAboutMany.run, names, id=f"about-many-{number}", task_queue="asks")
+        for number in range(10)
+    )
+    assert await asyncio.gather(*asked) == [OPERATIONS_AT_ONCE] * 10
 
 
 async def test_another_team_hears_of_the_end_by_an_operation_of_theirs(team: Team) -> None:
