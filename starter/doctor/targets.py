@@ -182,5 +182,6 @@ class Trial:
             return wrong(target.target, f"the group {target.group} has nobody in it")
         whom = f"{len(people)} people of {target.group}" if target.group else f"{target.person}"
         if without:
-            return doubtful(target.target, f"{whom}: {len(without)} without a device")
+            lacking = f"{len(without)} without a device" if target.group else "without a device"
+            return doubtful(target.target, f"{whom}: {lacking}")
         return fine(target.target, f"{whom}, with a device each")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
+from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
+from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.downstream import Downstream, DownstreamConfig
@@ -136,6 +138,9 @@ async def test_workflows_and_queues_are_looked_at(tmp_path: Path, dev_server: st
     async def at_work() -> bool:
         return (await trial.of(archive)).says == "somebody asks for work on archive"
 
+    async def is_there(target: Target) -> bool:
+        return (await trial.of(target)).state is Health.OK
+
     async with make_client() as calls:
         trial = Trial(Downstream(calls, DownstreamConfig(), Guard(())), frozenset(), directory, client)
         assert (await trial.of(acme)).says == "acme does not run: until it does, every hand-off to it is dead"
@@ -143,6 +148,16 @@ async def test_workflows_and_queues_are_looked_at(tmp_path: Path, dev_server: st
         assert (await trial.of(acme)).says == "acme runs"
         await handle.terminate()
         assert (await trial.of(acme)).state is Health.WARNING
+        keep = Target(
+            target="keep", nexus=NexusOperation(endpoint=f"e-{client.namespace}", service="archive", operation="keep")
+        )
+        assert (await trial.of(keep)).says == f"there is no Nexus endpoint e-{client.namespace}"
+        spec = EndpointSpec(
+            name=f"e-{client.namespace}",
+            target=EndpointTarget(worker=EndpointTarget.Worker(namespace=client.namespace, task_queue="archive")),
+        )
+        await client.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
+        assert await eventually(lambda: is_there(keep))
         idle = await trial.of(archive)
         assert idle.says == "nobody asks for work on archive: what is started there waits"
         async with Worker(

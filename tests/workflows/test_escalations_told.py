@@ -8,17 +8,19 @@ import pytest
 from tests.faults.town import eventually
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import PARALLEL, Story, a_request, story
+from tests.workflows.test_tasks import a_task
 from workflows.follow_up.batches import hand_off_batch, handed_off
 from workflows.follow_up.handoff import ESCALATIONS_AT_MOST
 from workflows.follow_up.recipients import open_escalations, open_hand_off, subscribe
 from workflows.model.entries import EscalationEntry
 from workflows.model.planning import EscalationReason
 from workflows.model.policy import ESCALATED, Policy, Target
-from workflows.model.settlement import EscalatedRequest, HandoffResult, HandoffState
+from workflows.model.settlement import EscalatedRequest, EscalatedTask, HandoffResult, HandoffState
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import Delegation, Subscription
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
+from workflows.task.progress import TaskProgress
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 ERP = Target(target="erp", url="https://erp.example/hooks", on=(Status.SIGNED, ESCALATED))
@@ -173,6 +175,22 @@ def test_without_a_target_that_wants_it_nothing_is_opened(targets: tuple[Target,
     asked = a_request().replace(policy=Policy(handoff=targets))
     memory = Progress.begin(asked.brief, AT).replace(escalations=escalations(3))
     assert open_escalations(asked, memory, AT) is memory
+
+
+def test_of_a_task_it_is_told_as_well_by_its_own_id() -> None:
+    asked = a_task(policy=Policy(handoff=(CRM,)))
+    memory = TaskProgress.begin(asked.task, AT).replace(escalations=escalations(1))
+    (call,) = hand_off_batch(asked.task, None, open_escalations(asked, memory, AT), AT).calls
+    assert call.escalated == EscalatedTask(
+        task="acme.account",
+        kind="team-task",
+        at=AT,
+        number=1,
+        person="signer-0",
+        to="chair",
+        reason=EscalationReason.ESCALATION,
+    )
+    assert call.target.target == "crm/escalated-1"
 
 
 def test_what_is_still_to_be_told_at_the_end_is_told_with_it() -> None:
