@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.faults.town import eventually
-from tests.workflows.fakes import World, refusal
+from tests.workflows.fakes import FakeHandoff, World, refusal
 from tests.workflows.stage import PARALLEL, Story, a_request, story
 from tests.workflows.test_tasks import a_task
 from workflows.follow_up.batches import hand_off_batch, handed_off
@@ -15,7 +15,8 @@ from workflows.follow_up.recipients import open_escalations, open_hand_off, subs
 from workflows.model.entries import EscalationEntry
 from workflows.model.planning import EscalationReason
 from workflows.model.policy import ESCALATED, Policy, Target
-from workflows.model.settlement import EscalatedRequest, EscalatedTask, HandoffResult, HandoffState
+from workflows.model.records import HandoffBatch
+from workflows.model.settlement import EscalatedRequest, EscalatedTask, HandoffReport, HandoffResult, HandoffState
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import Delegation, Subscription
 from workflows.signature.inputs import SignatureRequest
@@ -29,6 +30,16 @@ CRM = Target(target="crm", url="https://crm.example/hooks", on=(ESCALATED,))
 
 def request(*targets: Target) -> SignatureRequest:
     return a_request(*PARALLEL, handoff=targets or (ERP, CRM))
+
+
+class HangsBeforeTheEnd(FakeHandoff):
+    """Its targets answer once there is an ending, and not before."""
+
+    async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        if batch.settled is None:
+            self.batches.append(batch)
+            await asyncio.Event().wait()
+        return await super().hand_off(batch)
 
 
 async def _holds(anything: object) -> bool:
@@ -78,7 +89,7 @@ async def test_each_target_hears_of_each_escalation_once_and_then_of_the_ending(
 
 async def test_a_target_that_hangs_delays_neither_nudges_nor_the_ending_and_hears_with_it() -> None:
     world = World()
-    world.handoff.gate = asyncio.Event()
+    world.handoff = HangsBeforeTheEnd()
     async with story(world, request(CRM)) as it:
         moving = asyncio.create_task(it.days_pass(12))
         await eventually(lambda: _holds(world.handoff.batches))
@@ -87,7 +98,6 @@ async def test_a_target_that_hangs_delays_neither_nudges_nor_the_ending_and_hear
         await it.callback()
         await eventually(lambda: _ended(it))
         shown = await it.shown()
-        world.handoff.gate.set()
         await moving
     assert shown.status is Status.SIGNED
     assert [(one.state, one.attempts) for one in shown.handoffs] == 2 * [(HandoffState.DONE, 1)]

@@ -67,7 +67,7 @@ async def test_neither_too_many_nor_the_name_of_a_target_are_taken() -> None:
 async def test_who_takes_it_back_is_not_told_whoever_has_named_them_and_may_come_again() -> None:
     world = World()
     third = "customer-onboarding:third"
-    async with story(world, a_request(subscribers=(OTHER, third))) as it:
+    async with story(world, a_request(subscribers=(OTHER, third)), record="unsubscribed") as it:
         await it.days_pass(0.1)
         await subscribe(it, ACME)
         for workflow in (ACME, OTHER, OTHER, third, "of-nobody"):

@@ -94,7 +94,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
                 results = (await self._handed_off_aside(batch)).results
             except ActivityError as failure:
                 if is_cancelled_exception(failure):
-                    raise
+                    return
                 results = unreached(batch, trouble_of(failure).says)
             # While the story calls somebody, this would be news that breaks the call off.
             await workflow.wait_condition(lambda: self._waits)
