@@ -93,12 +93,12 @@ class PolicyPlanner(Planner, StandIns):
         nudges, overdue = reminders(silence, warnings), silence.overdue
         late = reminders(overdue, [*warnings, *nudges]) if overdue else []
         wait, alerts = await _alerts((silence, nudges), (overdue, late))
-        other = await self._other_channel(silence, person)
+        other = await self._other_channel(silence, person, [*warnings, *nudges])
         return [*warnings, *nudges, *other, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
 
-    async def _other_channel(self, silence: Silence, person: Person) -> list[Moment]:
+    async def _other_channel(self, silence: Silence, person: Person, nudges: list[Moment]) -> list[Moment]:
         """Whoever has no phone that can be relied on is written to at once."""
-        found = fallback(silence)
+        found = fallback(silence, nudges)
         if found and await self._has_phone(person, silence.now):
             return found
         return [one.dropped(Reason.NO_DEVICE, "they have no phone, and were written to at once") for one in found]

@@ -1,13 +1,17 @@
 """The other channel: whoever has had a push for so long without opening it is told by mail or SMS, once."""
 
+from collections.abc import Iterable
+
 from activities.calendars.wall_clock import after, in_words
+from activities.follow_up.open_hours import Slot
 from activities.follow_up.silence import Silence
+from workflows.follow_up.agenda import APART, too_close
 from workflows.follow_up.stages import Stage
 from workflows.model.planning import Moment, MomentKind, Reason
 
 
-def fallback(silence: Silence) -> list[Moment]:
-    """The moment of it, in their open hours; none where the policy wants none.
+def fallback(silence: Silence, nudges: Iterable[Moment]) -> list[Moment]:
+    """The moment of it, in their open hours and an hour from any of `nudges`; none where the policy wants none.
 
     Whether they have opened it, and whether nothing but a push has reached them, is looked at then.
     """
@@ -29,4 +33,11 @@ def fallback(silence: Silence) -> list[Moment]:
         moment = moment.moved(
             silence.spread(slot.opens, slot), f"moved from {silence.local(at)}: {silence.hours.why_closed(at)}"
         )
-    return [silence.held(moment)]
+    return [silence.held(_apart(moment, nudges, slot))]
+
+
+def _apart(moment: Moment, nudges: Iterable[Moment], slot: Slot) -> Moment:
+    at = moment.at
+    for nudge in sorted(one.at for one in nudges if one.suppressed is None):
+        at = nudge + APART if too_close(at, (nudge,)) else at
+    return moment.moved(at, "apart from other notices") if at != moment.at and at in slot else moment

@@ -1,9 +1,11 @@
 """What the company's app back end says of devices: kept, refused in words, never a 5xx for nonsense."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from structlog.testing import capture_logs
 from temporalio.common import MetricMeter
 
 from activities.devices import Devices
-from activities.people import FileDirectory, device_hash
+from activities.people import Device, FileDirectory, device_hash
+from activities.person import Platform
 from activities.store import DeviceFolder, Store, StoreFailure
 from starter import devices as receiver
 from starter.callback.receiver import Tally
@@ -24,6 +27,7 @@ from starter.settings import SettingsError, load
 from starter.webhook import make_app
 from tests.plain_http import plain_client
 from tests.starter.callback.test_fuzz import ODD
+from tests.starter.terminal import type_
 from tests.starter.test_webhook import raw
 
 KEY, OLDER, WITHDRAWN = "a-key-of-the-app-backend", "the-key-before-it-was", "a-key-that-was-withdrawn"
@@ -194,3 +198,20 @@ async def test_while_the_store_is_away_the_caller_is_asked_to_come_again_and_no_
 
 def test_the_path_is_the_contract_s() -> None:
     assert PATH == "/devices/{person}"
+
+
+def test_the_command_lists_devices_by_their_short_names(tmp_path: Path) -> None:
+    (tmp_path / "people.yaml").write_text(PEOPLE)
+    there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"), "COUNTERSIGN_STORE": str(tmp_path / "store")}
+    devices = Devices(Store(str(tmp_path / "store")))
+    asyncio.run(devices.register("ada", Device(fid="ada~fid1", platform=Platform.IOS), datetime.now(UTC)))
+    asyncio.run(devices.withdraw("ada", "ada~fid1", datetime.now(UTC)))
+    told = json.loads(type_("people", "devices", "ada", "--json", **there).stdout)
+    [one] = told["devices"]
+    assert (one["device"], one["kind"], one["reachable"], one["gone"]) == (
+        device_hash("ada~fid1"), "fid", False, "withdrawn",
+    )  # fmt: skip
+    table = type_("people", "devices", "ada", **there).stdout
+    assert "given up: withdrawn" in table and "ada~fid1" not in table + str(told)
+    assert type_("people", "devices", "bob", **there).stdout.startswith("bob has no device")
+    assert type_("people", "devices", "zoe", **there).returncode == 1
