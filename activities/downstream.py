@@ -100,7 +100,8 @@ class Downstream:
 
     def _result(self, target: str, answer: httpx.Response) -> HandoffResult:
         wish = answer.headers.get(_CONTROL, "").strip().lower()
-        disabled, why = wish == _DISABLE, _WISHES.get(wish)
+        why = _WISHES.get(wish)
+        disabled = wish == _DISABLE or answer.status_code == _GONE
         if answer.is_success:
             return HandoffResult(target=target, ok=True, disabled=disabled, why=why if disabled else None)
         return HandoffResult(

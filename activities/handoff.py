@@ -23,6 +23,7 @@ from activities.people import Directory, DirectoryFailure, UnknownGroup
 from activities.rpc_errors import about_the_workflow
 from activities.starts import Starts
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
+from activities.target_health import TargetHealth
 from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.handoff import is_subscriber, key_of
 from workflows.follow_up.record import amended, amendment, dead_after
@@ -76,6 +77,7 @@ class Fanout(Handoff):
         self._pace = pace
         self._events = Events(directory, store)
         self._operations = Operations(temporal)
+        self._health = TargetHealth(store, push, oncall)
         self._starts = Starts(temporal, store, directory, policies)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
@@ -109,7 +111,16 @@ class Fanout(Handoff):
         report = HandoffReport(results=tuple(told.results))
         if batch.calls:
             await self._amend_record(batch, report)
+            await self._learn(batch, report)
         return report
+
+    async def _learn(self, batch: HandoffBatch, report: HandoffReport) -> None:
+        by_target = {result.target: result for result in report.results}
+        told = ((call, by_target[call.target.target]) for call in batch.calls if call.target.target in by_target)
+        try:
+            await self._health.learn(told, batch.at or _news(batch.calls[0], batch, None).at)
+        except Exception:  # how a target is must not cost the workflow the results
+            activity.logger.exception("nothing was learnt of targets")
 
     async def _write(self, home: Home, record: SettledRecord) -> None:
         kept = record.replace(show=await apart(self._store, home, record.show))
@@ -137,6 +148,8 @@ class Fanout(Handoff):
     async def _result(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
         """The result of one target; whatever goes wrong with it must not cost the others theirs."""
         try:
+            if why := await self._health.refusal(call.target):
+                return HandoffResult(target=call.target.target, ok=False, held=True, why=why)
             return await self._tell(call, subject, told)
         except UnknownGroup as failure:
             return _not_done(call, str(failure), gone=True)

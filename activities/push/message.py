@@ -18,7 +18,7 @@ from activities.due import due_sentence
 from activities.links import FIRST_SERIAL, Links, LinkUse
 from activities.push.words import isolated, unturned, words_for
 from activities.reader import Reader
-from workflows.follow_up.stages import is_by_day, is_of_callbacks, is_quiet
+from workflows.follow_up.stages import is_by_day, is_for_on_call, is_quiet
 from workflows.kinds import Kind
 from workflows.model.notices import Delivery, Notice, NoticeAction
 from workflows.model.subject import LockScreen
@@ -111,7 +111,7 @@ def compose(
         request=delivery.subject.id,
         stage=notice.stage,
         key=screen_key(reference, notice.person),
-        link=links.desk(None if is_of_callbacks(notice.stage) else reference)
+        link=links.desk(None if is_for_on_call(notice.stage) else reference)
         if _leads_to_the_desk(delivery, notice)
         else links.link(reference, notice.person, use, serial),
         action=notice.action,
@@ -126,7 +126,7 @@ def _leads_to_the_desk(delivery: Delivery, notice: Notice) -> bool:
         return True
     if delivery.subject.type is Kind.ONBOARDING:
         return all(notice.person != one.person for one in delivery.subject.people)
-    return is_quiet(notice.stage) or is_of_callbacks(notice.stage)
+    return is_quiet(notice.stage) or is_for_on_call(notice.stage)
 
 
 def speaking_for(message: Message, others: int, reader: Reader, company: str = "") -> Message:

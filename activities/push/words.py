@@ -151,6 +151,28 @@ _CALLED: Final = alike(
         closing=True,
     )
 )
+_HANDOFF_FAILING: Final = alike(
+    Words(
+        phrase("A system takes no hand-offs"),
+        phrase("No hand-offs: {document}"),
+        phrase("It has not answered for half an hour. What it is to hear is tried again by itself."),
+    )
+)
+_HANDOFF_DEAD: Final = alike(
+    Words(
+        phrase("A system is not told any more"),
+        phrase("Not told any more: {document}"),
+        phrase("It has refused, or has not answered for three days. Please see to it."),
+    )
+)
+_HANDOFF_RECOVERED: Final = alike(
+    Words(
+        phrase("A system takes hand-offs again"),
+        phrase("Hand-offs again: {document}"),
+        phrase("It answers again. What never reached it may be handed off once more."),
+        closing=True,
+    )
+)
 _ENDED: Final = {
     Status.SIGNED: Words(
         phrase("Signed"), phrase("Signed: {document}"), phrase("It has been signed by everyone."), closing=True
@@ -187,6 +209,9 @@ _STAGES: Final = {
     Stage.UNDELIVERED: UNDELIVERED,
     Stage.UNCALLED: _UNCALLED,
     Stage.CALLED: _CALLED,
+    Stage.HANDOFF_FAILING: _HANDOFF_FAILING,
+    Stage.HANDOFF_DEAD: _HANDOFF_DEAD,
+    Stage.HANDOFF_RECOVERED: _HANDOFF_RECOVERED,
     Stage.NEWS: NEWS,
 }
 _VOCABULARIES: Final[Mapping[Kind, Vocabulary]] = {

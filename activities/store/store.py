@@ -20,6 +20,7 @@ from activities.store.row import Row
 from activities.store.texts import KeptText, Reference
 
 _DEAD_HAND_OFFS: Final = "handoffs/dead"
+_TARGETS: Final = "handoffs/targets"
 _SWEEP: Final = "sweeps/core-signature.json"
 _ASKED: Final = "asked-"
 _SIGNERS_OF: Final = "signers-"
@@ -129,6 +130,18 @@ class Store:
     async def forget_dead(self, home: Home) -> None:
         """Take an entry out of the index, where the store lets anything be removed."""
         await self._objects.remove(f"{_DEAD_HAND_OFFS}/{home.kind}/{home.id}.json")
+
+    async def keep_target(self, name: str, content: bytes) -> None:
+        """Keep how a target of the hand-off is, in place of how it was."""
+        await self._objects.replace(f"{_TARGETS}/{name}.json", content)
+
+    async def read_target(self, name: str) -> bytes | None:
+        """The same, None of one that always worked."""
+        return await self._objects.read(f"{_TARGETS}/{name}.json")
+
+    async def targets(self) -> tuple[str, ...]:
+        """The names of those that did not always work, in their order."""
+        return tuple(sorted(PurePosixPath(name).stem for name in await self._objects.names(_TARGETS)))
 
     async def dead_hand_offs(self, kind: str) -> tuple[str, ...]:
         """The ids in the index of dead hand-offs, in their order."""

@@ -14,10 +14,11 @@ from rich.text import Text
 
 from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, note
-from starter.context import connected, opened
+from starter.context import opened
 from starter.hand_offs import replays, standing
 from starter.hand_offs.replays import Came, Dead, ReplayedDead
 from starter.hand_offs.standing import TargetLine
+from starter.showing import state_of
 from starter.startup import ready
 from starter.terminal import Instant, Rows, Terminal
 from workflows.model.base import Model
@@ -51,7 +52,7 @@ async def list_(
     failing
         Only those that were tried three times and more in vain, and are tried still.
     json
-        Print `[{target, waiting, failing, dead, since, next, why}]`.
+        Print `[{target, state, waiting, failing, dead, since, next, why}]`.
     """
     async with opened(ready()) as context:
         with _bar("asking", quiet=json) as seen:
@@ -75,13 +76,13 @@ async def retry(
     now
         Say so: each is tried again by itself when it is due.
     target
-        Only this target.
+        Only this target, also if it had said that it wants no more calls.
     json
         Print `{told}`.
     """
-    async with connected(ready()) as client:
+    async with opened(ready()) as context:
         with _bar("telling", quiet=json) as seen:
-            told = await standing.hurry(client, target, seen)
+            told = await standing.hurry(context, target, seen)
     answer(Hurried(told=told), Text(f"{told:,} are trying now" if told else "Nothing waits to be tried"), as_json=json)
 
 
@@ -126,10 +127,10 @@ async def replay(
 def _table(rows: Sequence[TargetLine]) -> Rows | Text:
     if not rows:
         return Text("Every target has heard of everything")
-    table = Rows("target", "waiting", "failing", "dead", "since", "next", "why", whole=("target",))
+    table = Rows("target", "is", "waiting", "failing", "dead", "since", "next", "why", whole=("target",))
     for row in rows:
         counts = (str(count or "") for count in (row.waiting, row.failing, row.dead))
-        table.add(row.target, *counts, Instant(row.since), Instant(row.next), row.why or "")
+        table.add(row.target, state_of(row.state), *counts, Instant(row.since), Instant(row.next), row.why or "")
     return table
 
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from activities import runs
+from activities.target_health import FAILING_FROM, Condition, Health
 from starter.context import Context
 from starter.hand_offs.replays import the_dead
 from starter.listing.wanted import SETTLED
@@ -25,8 +26,6 @@ ASKED_AT_MOST: Final = 2_000
 """Runs that are asked for a list; of more than that it says so."""
 TARGETS_AT_MOST: Final = 1_000
 """Rows of a list: whoever subscribed is a target of its own."""
-FAILING_FROM: Final = 3
-"""Attempts in vain after which a target is called failing: half an hour."""
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _TELLS: Final = (
     f"{runs.OPEN} AND (WorkflowType = '{names.HAND_OFF}' OR ({names.STAGE.name} = '{SETTLED}' AND WorkflowType IN "
@@ -35,12 +34,13 @@ _TELLS: Final = (
 
 
 class TargetLine(Model):
-    """How one target stands: how many hand-offs wait for it, of those `failing` again and again, and how many died.
+    """How one target is; how many hand-offs wait for it, of those `failing` again and again, and how many died.
 
     `since` is the oldest of them, `next` when the first is tried again, `why` what it answered last.
     """
 
     target: str
+    state: Condition = Condition.WORKING
     waiting: int = 0
     failing: int = 0
     dead: int = 0
@@ -57,6 +57,10 @@ class TargetLine(Model):
             next=_first(self.next, line.due_at),
             why=line.why or self.why,
         )
+
+    def is_as(self, known: Health) -> "TargetLine":
+        """With what is known of the target itself."""
+        return self.replace(state=known.is_, since=_first(self.since, known.since), why=self.why or known.why)
 
     def died(self, at: datetime) -> "TargetLine":
         """With one more that is dead."""
@@ -84,17 +88,31 @@ async def standing(context: Context, seen: Callable[[int], None] = lambda _: Non
         seen(asked)
     async for dead in the_dead(context.store):
         _into(found, dead.target, lambda row, dead=dead: row.died(dead.died))  # type: ignore[misc]
+    for name in await context.store.targets():
+        known = await _health(context, name)
+        if known.is_ is not Condition.WORKING:
+            _into(found, name, lambda row, known=known: row.is_as(known))  # type: ignore[misc]
     rows = sorted(found.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
     return Targets(targets=tuple(rows), unseen=unseen)
 
 
-async def hurry(client: Client, target: str | None, seen: Callable[[int], None] = lambda _: None) -> int:
-    """Have a target, or all, tried at once by everything that waits to; how many runs were told so."""
-    told = 0
-    async for chunk in _chunks(client):
-        told += sum(await asyncio.gather(*(_told(client, one, target) for one in chunk)))
+async def hurry(context: Context, target: str | None, seen: Callable[[int], None] = lambda _: None) -> int:
+    """Have a target, or all, tried at once by everything that waits to; how many runs were told so.
+
+    One that is named is called again also when it had said that it wants no calls.
+    """
+    told, now = 0, datetime.now(UTC)
+    if target is not None and (known := await _health(context, target)) != known.enabled(now):
+        await context.store.keep_target(target, known.enabled(now).model_dump_json().encode())
+    async for chunk in _chunks(context.client):
+        told += sum(await asyncio.gather(*(_told(context.client, one, target) for one in chunk)))
         seen(told)
     return told
+
+
+async def _health(context: Context, name: str) -> Health:
+    content = await context.store.read_target(name)
+    return Health.model_validate_json(content) if content else Health(target=name)
 
 
 async def _told(client: Client, workflow_id: str, target: str | None) -> bool:

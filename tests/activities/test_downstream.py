@@ -120,7 +120,7 @@ async def test_2xx_is_done(status: int) -> None:
 
 
 async def test_410_is_gone_for_good() -> None:
-    assert await answered(410) == HandoffResult(target="finance", ok=False, gone=True, why="HTTP 410")
+    assert await answered(410) == HandoffResult(target="finance", ok=False, gone=True, disabled=True, why="HTTP 410")
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 409, 429, 500, 502, 503])

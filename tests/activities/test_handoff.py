@@ -26,6 +26,7 @@ from activities.http.calling import make_client
 from activities.people import FileDirectory
 from activities.push.service import Notices
 from activities.store import Home, Store, StoreFailure
+from activities.target_health import Condition, Health
 from deploy.sandbox.server import RunningSandbox
 from starter.lookup import recorded
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
@@ -557,6 +558,18 @@ async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_beca
     ]
     assert found.batches == 2
     assert await house.recall("nobody") == Recalled()
+
+
+async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: House, sandbox: RunningSandbox) -> None:
+    disabled = Health(target="finance", is_=Condition.DISABLED, why="HTTP 410", told=Condition.DISABLED)
+    await house.store.keep_target("finance", disabled.model_dump_json().encode())
+    held, told = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)
+    assert (held.ok, held.held, told.ok) == (False, True, True)
+    assert [one["target"] for one in entries(sandbox, "downstream")] == ["archive"]
+    await house.store.keep_target("finance", disabled.enabled(AT).model_dump_json().encode())
+    (called,) = await house.tell(house.hook("finance"), number=2, at=AT)
+    assert called.ok
+    assert Health.model_validate_json(await house.store.read_target("finance") or b"").is_ is Condition.WORKING
 
 
 async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: House) -> None:

@@ -88,8 +88,8 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
         assert {row.why for row in found.targets if row.waiting} == {"no answer"}
         tried = world.handoff.calls["finance"]
         world.handoff.down = set()
-        assert await standing.hurry(context.client, "finance") == 1
-        assert await standing.hurry(context.client, None) == 1
+        assert await standing.hurry(context, "finance") == 1
+        assert await standing.hurry(context, None) == 1
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.result()
         assert world.handoff.calls["finance"] == tried + 1

@@ -17,6 +17,8 @@ RETRY_AFTER = tuple(
 )
 """Pauses between attempts as Standard Webhooks 1.0.0 recommends: ten attempts in about 75 hours."""
 
+HELD_FOR: Final = timedelta(days=1)
+"""So often it is looked whether a target that wants no calls is called again; none of that is an attempt."""
 
 AT_MOST: Final = 100
 """Targets of one batch: a result of each stays far below what a history takes."""
@@ -200,7 +202,7 @@ def state_after(result: HandoffResult, attempts: int) -> HandoffState:
     """Where a target stands after its attempt number `attempts` ended with `result`."""
     if result.ok:
         return HandoffState.DONE
-    if result.more:
+    if result.more or result.held:
         return HandoffState.PENDING
     if not result.gone and attempts <= len(RETRY_AFTER):
         return HandoffState.PENDING
@@ -210,6 +212,8 @@ def state_after(result: HandoffResult, attempts: int) -> HandoffState:
 def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> HandoffEntry:
     if result is None or entry.due_at is None:
         return entry
+    if result.held:
+        return entry.replace(at=now, why=result.why, due_at=now + HELD_FOR)
     if result.more:
         return entry.replace(at=now, why=result.why, missed=result.missed, passing=result.passing)
     tried = entry.replace(attempts=entry.attempts + 1, at=now, due_at=None, why=result.why, missed=(), passing=None)

@@ -41,7 +41,7 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
             HandoffLine(
                 target=call.target.target,
                 state=state_after(result, call.attempt),
-                attempts=call.attempt,
+                attempts=call.attempt - result.held,
                 at=at,
                 why=result.why,
                 key=key_of(call.target, batch.subject.reference),

@@ -42,8 +42,19 @@ class Stage(StrEnum):
     UNOPENED = "unopened"
     UNCALLED = "uncalled"
     CALLED = "called"
+    HANDOFF_FAILING = "handoff.failing"
+    HANDOFF_DEAD = "handoff.dead"
+    HANDOFF_RECOVERED = "handoff.recovered"
     NEWS = "news"
 
+
+_FOR_ON_CALL: Final = (
+    Stage.UNCALLED,
+    Stage.CALLED,
+    Stage.HANDOFF_FAILING,
+    Stage.HANDOFF_DEAD,
+    Stage.HANDOFF_RECOVERED,
+)
 
 MAILED_ALONG: Final = "mail-along"
 """Core Signature's mail that was meant for another signer."""
@@ -149,9 +160,9 @@ def is_quiet(stage: str) -> bool:
     return kind_of(stage) in (Stage.FOLLOW, Stage.BEGUN)
 
 
-def is_of_callbacks(stage: str) -> bool:
-    """Whether it is about Core Signature's callbacks, and about nothing that somebody asked for."""
-    return kind_of(stage) in (Stage.UNCALLED, Stage.CALLED)
+def is_for_on_call(stage: str) -> bool:
+    """Whether it is about callbacks or a target of the hand-off, and about nothing that somebody asked for."""
+    return kind_of(stage) in _FOR_ON_CALL
 
 
 def is_by_day(stage: str) -> bool:

@@ -183,6 +183,8 @@ class HandoffResult(Model):
     gone: bool = False
     disabled: bool = False
     """Its answer says that it wants no more calls, of whatever request."""
+    held: bool = False
+    """It was not called, for it wants no calls: what it is to hear waits until somebody has it called again."""
     why: str | None = None
     retry_after: float = 0
     delivered: tuple[Delivered, ...] = ()

@@ -1,0 +1,160 @@
+"""How each target of the hand-off is: told to whoever is on call once for each change, however many requests wait.
+
+One small object for each target, written only when it changes. The store has no compare-and-swap: two workers that
+learn the same at once tell it twice, under one name, so that a phone shows one notice.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Self
+
+from pydantic import AwareDatetime
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.store import Store, StoreFailure
+from workflows.follow_up.handoff import is_subscriber, state_after
+from workflows.follow_up.stages import Stage
+from workflows.model.base import Model
+from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.policy import Target
+from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
+from workflows.model.subject import Subject
+from workflows.names import notice_key
+from workflows.ports import PushService
+
+FAILING_FROM: Final = 3
+"""Attempts in vain after which a target is called failing: about half an hour."""
+FRESH: Final = 10.0
+"""Seconds for which a process believes what it read of a target that works."""
+KNOWN_AT_MOST: Final = 1_000
+"""Targets of which a process knows that they work."""
+
+
+class Condition(StrEnum):
+    """How a target is; one that is `disabled` is not called before somebody says so."""
+
+    WORKING = "working"
+    FAILING = "failing"
+    DEAD = "dead"
+    DISABLED = "disabled"
+
+
+_NEWS: Final = {
+    Condition.WORKING: Stage.HANDOFF_RECOVERED,
+    Condition.FAILING: Stage.HANDOFF_FAILING,
+    Condition.DEAD: Stage.HANDOFF_DEAD,
+    Condition.DISABLED: Stage.HANDOFF_DEAD,
+}
+
+
+class Health(Model):
+    """How one target is, since when and why; `told` is what whoever is on call has heard last."""
+
+    target: str
+    is_: Condition = Condition.WORKING
+    since: AwareDatetime | None = None
+    why: str | None = None
+    told: Condition = Condition.WORKING
+
+    def after(self, call: HandoffCall, result: HandoffResult, now: datetime) -> Self:
+        """What a call says of it: what is disabled, or dead, is not called failing again."""
+        became = _became(self.is_, call, result)
+        return self if became is self.is_ else self.replace(is_=became, since=now, why=result.why)
+
+    def enabled(self, now: datetime) -> Self:
+        """Called again; whether it works is seen then."""
+        if self.is_ is not Condition.DISABLED:
+            return self
+        return self.replace(is_=Condition.FAILING, since=now, told=Condition.FAILING)
+
+    @property
+    def news(self) -> Stage | None:
+        """What whoever is on call is to hear, once."""
+        return None if self.told is self.is_ else _NEWS[self.is_]
+
+
+def _became(known: Condition, call: HandoffCall, result: HandoffResult) -> Condition:
+    if result.disabled:
+        return Condition.DISABLED
+    if result.ok:
+        return Condition.WORKING
+    if known is Condition.DISABLED:
+        return known
+    if state_after(result, call.attempt) is HandoffState.DEAD:
+        return Condition.DEAD
+    return Condition.FAILING if known is Condition.WORKING and call.attempt >= FAILING_FROM else known
+
+
+def is_watched(target: Target) -> bool:
+    """Whether it is a system of the catalogue: people and subscribers are no systems."""
+    return bool(target.url or target.start or target.nexus or (target.workflow and not is_subscriber(target)))
+
+
+class TargetHealth:
+    """What is known of targets; nothing of it may cost a hand-off its result."""
+
+    def __init__(self, store: Store, push: PushService, oncall: str) -> None:
+        self._store = store
+        self._push = push
+        self._oncall = oncall
+        self._working: dict[str, float] = {}
+
+    async def refusal(self, target: Target) -> str | None:
+        """Why a target is not called now: it has said that it wants no more calls. Raises `StoreFailure`."""
+        if not is_watched(target):
+            return None
+        known = await self._of(target.name)
+        if known.is_ is not Condition.DISABLED:
+            return None
+        return f"not called: {known.why}; `countersign handoff retry --now --target {target.name}` has it called again"
+
+    async def learn(self, told: Iterable[tuple[HandoffCall, HandoffResult]], now: datetime) -> None:
+        """Remember what these calls say of their targets, and tell whoever is on call what has changed."""
+        for call, result in told:
+            if is_watched(call.target) and not result.held:
+                try:
+                    await self._learn(call, result, now)
+                except StoreFailure as failure:
+                    activity.logger.error("health of a target not kept", extra={"says": str(failure)})
+
+    async def _learn(self, call: HandoffCall, result: HandoffResult, now: datetime) -> None:
+        before = await self._of(call.target.name)
+        known = before.after(call, result, now)
+        if known.news is not None and await self._tell(known, now):
+            known = known.replace(told=known.is_)
+        if known != before:
+            self._working.pop(known.target, None)
+            await self._store.keep_target(known.target, known.model_dump_json().encode())
+
+    async def _of(self, name: str) -> Health:
+        now = asyncio.get_running_loop().time()
+        if now - self._working.get(name, -FRESH) < FRESH:
+            return Health(target=name)
+        content = await self._store.read_target(name)
+        known = Health.model_validate_json(content) if content else Health(target=name)
+        if known == Health(target=name):
+            if len(self._working) >= KNOWN_AT_MOST:
+                self._working.clear()
+            self._working[name] = now
+        return known
+
+    async def _tell(self, known: Health, now: datetime) -> bool:
+        if not self._oncall or known.news is None:
+            return True
+        of, since = f"handoff-{known.target}", known.since or now
+        notice = Notice(
+            key=notice_key(of, f"{known.news}-{since:%Y%m%d%H%M%S}", self._oncall),
+            stage=known.news,
+            person=self._oncall,
+            action=NoticeAction.OPEN,
+        )
+        about = Subject(id=of, kind="handoff", title=known.target, requester=self._oncall, people=())
+        try:
+            await self._push.deliver(Delivery(subject=about, notices=(notice,), others_told=True, now=now))
+        except ApplicationError as failure:
+            activity.logger.warning("nobody on call was told of a target", extra={"why": failure.type})
+            return False
+        return True

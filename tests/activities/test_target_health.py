@@ -1,0 +1,141 @@
+"""How targets are: told to whoever is on call once for each change, and called no more once they want no calls."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from activities.links import Links
+from activities.push.message import compose
+from activities.reader import Reader
+from activities.store import Store
+from activities.target_health import FAILING_FROM, Condition, Health, TargetHealth
+from tests.activities.book import somebody
+from tests.workflows.fakes import FakePushService, World, refusal
+from tests.workflows.test_replays import AT, ENDED, SUBJECT
+from workflows.follow_up.handoff import HELD_FOR, RETRY_AFTER, HandoffLedger
+from workflows.follow_up.record import amendment
+from workflows.model.policy import Target
+from workflows.model.records import HandoffBatch
+from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult, HandoffState
+from workflows.model.subject import Code
+
+NOW = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
+FINANCE = Target(target="finance", url="https://erp.example/hooks")
+OK = HandoffResult(target="finance", ok=True)
+DOWN = HandoffResult(target="finance", ok=False, why="HTTP 503")
+GONE = HandoffResult(target="finance", ok=False, gone=True, disabled=True, why="HTTP 410")
+ABORTED = HandoffResult(target="finance", ok=False, gone=True, why="HTTP 400")
+LAST = len(RETRY_AFTER) + 1
+
+WORKING, FAILING, DEAD, DISABLED = Condition
+BECOMES = {
+    "one that works, and fails once": (WORKING, DOWN, 1, WORKING),
+    "twice": (WORKING, DOWN, FAILING_FROM - 1, WORKING),
+    "for half an hour": (WORKING, DOWN, FAILING_FROM, FAILING),
+    "for three days": (FAILING, DOWN, LAST, DEAD),
+    "dead of one ending, failing for another": (DEAD, DOWN, FAILING_FROM, DEAD),
+    "gone": (WORKING, GONE, 1, DISABLED),
+    "wants none of this one": (WORKING, ABORTED, 1, DEAD),
+    "wants no more, though it took this one": (WORKING, OK.replace(disabled=True), 1, DISABLED),
+    "fails once more after it wanted no more": (DISABLED, DOWN, LAST, DISABLED),
+    "failing, and answers": (FAILING, OK, 1, WORKING),
+    "dead, and answers": (DEAD, OK, 1, WORKING),
+    "called again, and answers": (DISABLED, OK, 1, WORKING),
+}
+
+
+@pytest.mark.parametrize(("was", "result", "attempt", "becomes"), BECOMES.values(), ids=BECOMES)
+def test_how_a_target_is_after_a_call(was: Condition, result: HandoffResult, attempt: int, becomes: Condition) -> None:
+    known = Health(target="finance", is_=was, told=was, since=NOW - timedelta(days=1))
+    after = known.after(HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
+    assert after.is_ is becomes
+    assert (after.news is None) is (was is becomes)
+    assert after.since == (known.since if was is becomes else NOW)
+
+
+async def learn(health: TargetHealth, result: HandoffResult, attempt: int = 1, target: Target = FINANCE) -> None:
+    await health.learn([(HandoffCall(target=target, attempt=attempt), result)], NOW)
+
+
+def stages(push: FakePushService) -> list[str]:
+    return [f"{notice.stage} {notice.person}" for one in push.deliveries for notice in one.notices]
+
+
+async def test_on_call_hears_of_each_change_once_however_many_requests_wait(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    health = TargetHealth(store, push, "on-call")
+    for _ in range(50):
+        await learn(health, DOWN, FAILING_FROM)
+    for _ in range(50):
+        await learn(health, DOWN, LAST)
+    for _ in range(50):
+        await learn(health, OK)
+    assert stages(push) == ["handoff.failing on-call", "handoff.dead on-call", "handoff.recovered on-call"]
+    assert await store.targets() == ("finance",)
+
+
+async def test_two_workers_that_learn_it_at_once_tell_it_under_one_name(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    links = Links("https://sign.example", SecretStr("l" * 32))
+    for worker in (TargetHealth(store, push, "on-call"), TargetHealth(Store(f"{tmp_path}/other"), push, "on-call")):
+        await learn(worker, DOWN, FAILING_FROM)
+    first, second = (
+        compose(one, one.notices[0], Reader.of(somebody("on-call")), links, "Acme") for one in push.deliveries
+    )
+    assert (first.key, first.title) == (second.key, "No hand-offs: finance")
+    assert first.link == "https://sign.example/desk"
+
+
+async def test_whom_no_push_reaches_now_is_told_with_the_next_call(tmp_path: Path) -> None:
+    push = World().push
+    health = TargetHealth(Store(str(tmp_path)), push, "on-call")
+    push.failures = [refusal(Code.UNREACHABLE)]
+    await learn(health, DOWN, FAILING_FROM)
+    await learn(health, DOWN, FAILING_FROM + 1)
+    await learn(health, DOWN, FAILING_FROM + 2)
+    assert len(push.deliveries) == 2
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(target="hr", person="hr-desk"),
+        Target(target="board", group="directors"),
+        Target(target="customer-onboarding:acme", workflow="customer-onboarding:acme"),
+    ],
+    ids=["person", "group", "subscriber"],
+)
+async def test_people_and_subscribers_are_no_systems(target: Target, tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    await learn(TargetHealth(store, push, "on-call"), ABORTED, target=target)
+    assert (push.deliveries, await store.targets()) == ([], ())
+
+
+async def test_what_wants_no_calls_is_not_called_until_somebody_says_so(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    health = TargetHealth(store, push, "on-call")
+    assert await health.refusal(FINANCE) is None
+    await learn(health, GONE)
+    why = await health.refusal(FINANCE)
+    assert why == "not called: HTTP 410; `countersign handoff retry --now --target finance` has it called again"
+    known = Health.model_validate_json(await store.read_target("finance") or b"")
+    await store.keep_target("finance", known.enabled(NOW).model_dump_json().encode())
+    assert await health.refusal(FINANCE) is None
+    await learn(health, OK)
+    assert stages(push) == ["handoff.dead on-call", "handoff.recovered on-call"]
+
+
+def test_what_is_held_waits_without_an_attempt_and_is_looked_at_every_day() -> None:
+    held = HandoffResult(target="finance", ok=False, held=True, why="not called: HTTP 410")
+    ledger = HandoffLedger.open((FINANCE,), (), AT)
+    for day in range(1, 31):
+        ledger = ledger.record((held,), AT + timedelta(days=day))
+    (entry,) = ledger.entries
+    assert (entry.state, entry.attempts, entry.due_at) == (HandoffState.PENDING, 0, AT + timedelta(days=30) + HELD_FOR)
+    batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(HandoffCall(target=FINANCE),), number=2)
+    (line,) = amendment(batch, HandoffReport(results=(held,)), AT).handoffs
+    assert (line.state, line.attempts, line.why) == (HandoffState.PENDING, 0, "not called: HTTP 410")
+    now = AT + timedelta(days=30)
+    assert ledger.hurried("finance", now).next_at == now
