@@ -101,7 +101,7 @@ async def test_what_the_server_does_not_admit_was_not_done_and_what_it_holds_may
         (Pause(actor="legal\ndesk"), "--as has the character U+000A, which people cannot see"),
         (Pause(actor="legal\x1b[2J"), "--as has the character U+001B, which people cannot see"),
         (Pause(actor=LEGAL, op="a\nb"), "--op has the character U+000A, which people cannot see"),
-        (Pause(actor=LEGAL, op="x" * 60), "--op is longer than 54 characters"),
+        (Pause(actor=LEGAL, op="x" * 60), "--op is longer than 52 characters"),
     ],
 )
 async def test_a_name_that_cannot_be_shown_is_refused_before_anything_is_sent(

@@ -78,8 +78,8 @@ class HandoffBatch(Model):
     """The targets that are due; `document` is the provider's uuid for the link, `settled` None before the end."""
 
     subject: Subject
-    calls: Packed[tuple[HandoffCall, ...]]
     settled: AnyEnded | None = None
+    calls: Packed[tuple[HandoffCall, ...]]
     document: str | None = None
     number: int = 1
     """Which batch of the request this is; its amendment of the settled record has the same number."""
