@@ -35,6 +35,9 @@ CALLS: Final[dict[str, Call]] = {
     "resend": lambda client, about: client.resend(about.request),
     "forward": lambda client, about: client.forward(about.request, "a@x.test", "c@x.test"),
     "events": lambda client, _: client.events(),
+    "subscriptions": lambda client, _: client.subscriptions(),
+    "subscribe": lambda client, _: client.subscribe("signed", "http://127.0.0.1:9/callbacks", "countersign"),
+    "unsubscribe": lambda client, _: client.unsubscribe("nobodys"),
 }
 TOKEN_CALLS: Final[dict[str, Call]] = {"check_token": lambda client, _: client.check_token()}
 """Those that go to the token endpoint alone."""

@@ -36,6 +36,7 @@ API: Final = "/api/v1/*"
 HARMLESS: Final[Mapping[tuple[str, str], str]] = {
     ("delete_document", "truncate"): "the answer is a 204: it has no body of which half could be missing",
     ("delete_document", "drip"): "the answer is a 204: it has no byte that could be late",
+    ("unsubscribe", "404"): "what is not there is ended",
 }
 """The faults that do no harm to a call, and why."""
 
