@@ -2,14 +2,18 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
+from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 from activities.files.pdf import check_pdf
-from activities.files.reading import FileFaults, PlainFile
+from activities.files.reading import TOLD_AT_MOST, Fault, FileFaults, PlainFile
 from activities.files.yaml_lines import FieldPath, Parsed
 from activities.onboarding.content import KeptDocuments
+from activities.requests.file import RequestFile
 from activities.starting.checks import maps
 
 NAME: Final = "request"
@@ -18,6 +22,23 @@ PDF_MEGABYTES_AT_MOST: Final = 1
 """In base64 it must fit into what Temporal takes as one input, 2 MB, with room for the rest."""
 _DOCUMENT: Final = "document.pdf"
 _BY_THE_ANSWER: Final = "cannot be given here: who asks hears by the answer, and others by the policy of the kind"
+
+
+_WITHOUT_VALUES: Final = re.compile(
+    r"must be .+|needs .+|has (more than [\d,]+ entries|file and template, .+|nobody to escalate to: .+)"
+    r"|is (missing|missing: people see it|empty|an empty file|not a PDF file .+)|no file comes with an operation: .+"
+    r"|is [\d.,]+ (characters long|MB large), at most [\d,]+ (are allowed|MB can be sent)"
+    r"|is (longer|more) than two years( away)?|lies in the past|never comes, because .+|cannot be given here: .+"
+)
+"""Sentences that consist of words of ours and of sizes."""
+_KINDS_OF_FAULTS: Final = (
+    (re.compile(r'" is not a kind of '), "no kind has this name"),
+    (re.compile(r'" is not in '), "nobody has this id"),
+    (re.compile(r"^unknown"), "unknown field"),
+    (re.compile(r" signer of this request"), "is among the signers already"),
+    (re.compile(r" cannot be used: "), "cannot be used for this request"),
+    (re.compile(r"(after the due date|but the window is .+)$"), "comes too late"),
+)
 
 
 def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
@@ -36,8 +57,35 @@ def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
 
 
 def own_faults(faults: FileFaults) -> str:
-    """Those of the request itself, a line each by the names of fields; empty when they are faults of our own files."""
-    return "\n".join(f"{one.path or NAME}: {one.says}" for one in faults.faults if one.file == NAME)
+    """Those of the request itself, a line each by the names of fields; empty when they are faults of our own files.
+
+    A line repeats nothing that was given or that our files hold: a caller keeps it for ever, and is not to learn from
+    it who else is in the directory.
+    """
+    own = list(dict.fromkeys(map(_told, (one for one in faults.faults if one.file == NAME))))
+    more = len(own) - TOLD_AT_MOST
+    return "\n".join([*own[:TOLD_AT_MOST], *([f"and {more:,} more"] if more > 0 else [])])
+
+
+def _told(fault: Fault) -> str:
+    ours = takewhile(lambda step: step.partition("[")[0] in _fields(), fault.path.split("."))
+    return f"{'.'.join(ours) or NAME}: {_fixed(fault.says)}"
+
+
+@cache
+def _fields() -> frozenset[str]:
+    """All names of fields there are; another step of a path is a word of the caller's."""
+    whole = RequestFile.model_json_schema()
+    return frozenset(name for part in (whole, *whole["$defs"].values()) for name in part.get("properties", ())) | {
+        "pdf"
+    }
+
+
+def _fixed(says: str) -> str:
+    """The sentence itself if it is one of those with no value in it, else a word for the kind of fault."""
+    if _WITHOUT_VALUES.fullmatch(says):
+        return says
+    return next((word for pattern, word in _KINDS_OF_FAULTS if pattern.search(says)), "is not right")
 
 
 def _plain(content: dict[str, Any]) -> PlainFile:

@@ -242,8 +242,10 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
     """N6: once, not again and again, and with nothing of what was given."""
     await team.town.ask("taken", colleague(45))
     wrong = {
-        "kind": request("bad", colleague(45), kind=f"{CANARY} contract"),
-        "signers[0].person": request("bad", f"{CANARY}@example.test"),
+        "kind: no kind has this name": request("bad", colleague(45), kind=CANARY),
+        "signers[0].person: nobody has this id": request("bad", CANARY),
+        "requester: nobody has this id": request("bad", colleague(45), requester=REQUESTER[:-1]),
+        "policy: unknown field": request("bad", colleague(45), policy={CANARY: CANARY}),
         "signers[0]: must be a person of the directory": request(
             "bad", signers=[{"name": CANARY, "email": "a@b.test"}]
         ),
@@ -254,6 +256,7 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
     for field, what in wrong.items():
         refused = await team.is_refused("request_signature", what)
         assert (refused.type, refused.message[: len(field)]) == (HandlerErrorType.BAD_REQUEST, field)
+        assert "did you mean" not in refused.message
     refused = await team.is_refused("request_signature", request("taken", colleague(46), message=CANARY))
     assert (refused.type, refused.message[:30]) == (HandlerErrorType.CONFLICT, "id: taken is the id of another")
     for operation, nonsense, says in (

@@ -3,19 +3,24 @@
 import base64
 import uuid
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, NoReturn
 
 import nexusrpc
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.files.reading import FileFaults
+from activities.files.reading import TOLD_AT_MOST, FileFaults
+from activities.policies.file import EscalationLayer, PolicyLayer
+from activities.requests.file import RequestFile, SignerEntry
+from activities.requests.input import prepare
 from starter.doctor.health import Health
 from starter.doctor.temporal import nexus
 from starter.nexus import contract, given
 from starter.nexus.endpoint import ensure_endpoint
 from starter.nexus.service import AsItComes, of_settled
 from starter.search_attributes import Made
+from tests.activities.requests.papers import NOW, REQUEST, Desk
 from tests.faults.population import PDF
 from tests.servers import own_namespace
 from workflows.model.settlement import Settled, SettledSigner
@@ -47,6 +52,65 @@ def test_what_no_operation_may_bring_is_refused_by_its_field(changed: dict[str, 
     with pytest.raises(FileFaults) as refused:
         given.read({**WHOLE, **changed})
     assert given.own_faults(refused.value).startswith(says)
+
+
+async def _refused(desk: Desk, **changed: Any) -> str:
+    """What a caller is told of a request that differs in this from one that is right."""
+    asked = {key: value for key, value in REQUEST.items() if key != "document"}
+    with pytest.raises(FileFaults) as refused:
+        file, documents = given.read({**asked, "document": WHOLE["document"], **changed})
+        await prepare(file, catalogue=desk.catalogue, directory=desk.directory, now=NOW, documents=documents)
+    return given.own_faults(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"kind": "customer-contrac"}, "kind: no kind has this name"),
+        ({"requester": "legal-desc"}, "requester: nobody has this id"),
+        ({"signers": [{"person": "customer-signe"}]}, "signers[0].person: nobody has this id"),
+        (
+            {"policy": {"escalation": {"after": "2d", "to": ["alternates"], "alternates": ["chief-executiv"]}}},
+            "policy.escalation.alternates[0]: nobody has this id",
+        ),
+        ({"policy": {"windo": "3d"}}, "policy: unknown field"),
+        ({"policy": {"legal.desk.windo": "3d"}}, "policy: unknown field"),
+        ({"windo": "3d"}, "request: unknown field"),
+        ({"signers": [{"person": "chair"}] * 2}, "signers[1].person: is among the signers already"),
+        ({"signers": [{"person": "chair", "role": "sing"}]}, "signers[0].role: must be one of 'sign', 'approve'"),
+        ({"signers": []}, "signers: needs at least 1"),
+        ({"due": "tomorrow"}, "due: must be a date such as 2026-12-11"),
+        ({"policy": {"fallback_after": "60w"}}, "policy.fallback_after: comes too late"),
+        ({"policy": {"warnings": ["2d", "2d"]}}, "policy.warnings: is not right"),
+        ({"message": 7}, "message: must be a text, not a number"),
+    ],
+)
+async def test_a_fault_is_told_by_its_field_and_a_fixed_word(
+    changed: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    """What is nearly an id, a kind or a field gets no suggestion: it would tell who is in our directory."""
+    told = await _refused(Desk(tmp_path), **changed)
+    assert told.startswith(says)
+    assert "\n" not in told
+
+
+async def test_no_fault_repeats_what_was_given_whatever_field_it_stands_in(tmp_path: Path) -> None:
+    desk, word = Desk(tmp_path), "Kanarienvogel"
+    shapes: list[Any] = [word, {word: word}, [word], [{word: word}], [word, word]]
+    for shape in shapes:
+        changes: list[dict[str, Any]] = [{"policy": {name: shape}} for name in PolicyLayer.model_fields]
+        changes += [{"policy": {"escalation": {name: shape}}} for name in EscalationLayer.model_fields]
+        changes += [{"signers": [{"person": "chair", name: shape}]} for name in SignerEntry.model_fields]
+        changes += [{"document": {"name": "x", name: shape}} for name in ("file", "template", "pdf")]
+        changes += [{name: shape} for name in (*RequestFile.model_fields, word) if name not in ("id", "message")]
+        for changed in changes:
+            assert word not in await _refused(desk, **changed), changed
+
+
+async def test_of_ten_times_as_many_faults_as_are_told_the_others_are_left_out(tmp_path: Path) -> None:
+    many: list[dict[str, str]] = [{} for _ in range(10 * TOLD_AT_MOST)]
+    told = (await _refused(Desk(tmp_path), signers=many)).splitlines()
+    assert (len(told), told[-1]) == (TOLD_AT_MOST + 1, "and 900 more")
 
 
 def test_a_document_ten_times_too_large_is_refused_before_it_is_looked_at() -> None:
