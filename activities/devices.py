@@ -62,6 +62,8 @@ class Registered:
     """False: it was known, and is now known to be there still."""
     moved: bool
     """It was somebody else's until now."""
+    gone: str | None = None
+    """Why nothing is sent there all the same: it was given up after the registration that is told of."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Devices:
         [(before, dead)] = await folder.read([name])
         known = _device(before)
         if known is None:
-            await self._make_room(folder)
+            await self._make_room(folder, person)
         since = device.registered or (known.registered if known and not _burial(dead, known) else None) or now
         owner = (await folder.owners([device.value])).get(device.value)
         kept = device.model_copy(update={"registered_at": min(since, now), "seen_at": now})
@@ -106,12 +108,27 @@ class Devices:
         if owner != person:
             await folder.own(device.value, person)
         self._recent.pop(person, None)
-        return Registered(name, new=known is None, moved=owner not in (None, person))
+        burial = _burial(dead, kept)
+        gone = burial.reason if burial else None
+        return Registered(name, new=known is None, moved=owner not in (None, person), gone=gone)
 
-    async def withdraw(self, person: str, address: str, now: datetime, reason: str = "withdrawn") -> str:
-        """Send no more to an address of somebody, until it is registered again; its short hash."""
-        await self._bury(person, address, Burial(at=now, reason=reason))
-        return device_hash(address)
+    async def withdraw(self, person: Person, address: str, now: datetime, reason: str = "withdrawn") -> str:
+        """Send no more to an address of somebody, until it is registered again; its short hash.
+
+        What they never had is not written down.
+        """
+        name = device_hash(address)
+        [(before, _)] = await self._store.devices(person.id).read([name])
+        if before or any(one.value == address for one in person.devices):
+            await self._bury(person.id, address, Burial(at=now, reason=reason))
+        return name
+
+    async def supersede(self, person: Person, address: str, now: datetime) -> None:
+        """The phone at this address is somebody's and has another one now: send there no more, whoever had it."""
+        folder = self._store.devices(person.id)
+        if (await folder.owners([address])).get(address) != person.id:
+            await folder.own(address, person.id)
+        await self.withdraw(person, address, now, "replaced")
 
     async def bury(self, person: str, device: Device, reason: str) -> None:
         """Send no more to this registration of a device."""
@@ -122,15 +139,17 @@ class Devices:
         await self._store.devices(person).bury(device_hash(address), content)
         self._recent.pop(person, None)
 
-    async def _make_room(self, folder: DeviceFolder) -> None:
+    async def _make_room(self, folder: DeviceFolder, person: str) -> None:
         names = sorted(await folder.registered())
         if len(names) < KEPT_AT_MOST:
             return
         found = zip(names, await folder.read(names), strict=True)
         by_age = sorted(found, key=lambda one: _seen(_device(one[1][0])))
-        for name, _ in by_age[: len(names) - KEPT_AT_MOST + 1]:
+        for name, (content, _) in by_age[: len(names) - KEPT_AT_MOST + 1]:
             if not await folder.forget(name):
                 raise TooMany
+            if (gone := _device(content)) and (await folder.owners([gone.value])).get(gone.value) == person:
+                await folder.disown(gone.value)
 
     async def _read(self, person: Person) -> tuple[KnownDevice, ...]:
         folder, written = self._store.devices(person.id), {device_hash(one.value): one for one in person.devices}

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from activities.devices import Devices, TooMany
 from activities.files.fields import DeviceToken
 from activities.people import Directory, DirectoryFailure, UnknownPerson
-from activities.person import AddressKind, Device, Platform
+from activities.person import AddressKind, Device, Person, Platform
 from activities.store import StoreFailure
 from starter.callback.bounded_json import NotReadable, parse_object
 from starter.callback.receiver import HEADERS, Tally
@@ -37,6 +37,7 @@ class Outcome(Enum):
 
     REGISTERED = (201, "registered")
     SEEN = (200, "seen")
+    GONE = (200, "gone")
     WITHDRAWN = (200, "withdrawn")
     MALFORMED = (400, "malformed")
     STALLED = (400, "stalled")
@@ -65,7 +66,7 @@ class Outcome(Enum):
 
 
 _READ: Final = (
-    *(Outcome.REGISTERED, Outcome.SEEN, Outcome.WITHDRAWN, Outcome.MALFORMED),
+    *(Outcome.REGISTERED, Outcome.SEEN, Outcome.GONE, Outcome.WITHDRAWN, Outcome.MALFORMED),
     *(Outcome.UNKNOWN_PERSON, Outcome.TOO_MANY, Outcome.NOT_KEPT),
 )
 
@@ -183,7 +184,7 @@ class DeviceDesk:
             return Answer.saying(Outcome.MALFORMED, _in_words(fault))
         try:
             known = await self._directory.person(person)
-            return await self._kept(known.id, call)
+            return await self._kept(known, call)
         except UnknownPerson:
             return Answer.saying(
                 Outcome.UNKNOWN_PERSON, "nobody of the people file has this id: call again once one has"
@@ -196,14 +197,17 @@ class DeviceDesk:
                 Outcome.TOO_MANY, "this person has too many devices, and the store lets none be removed"
             )
 
-    async def _kept(self, person: str, call: Registration | Withdrawal) -> Answer:
+    async def _kept(self, person: Person, call: Registration | Withdrawal) -> Answer:
         now = self._clock()
         if isinstance(call, Withdrawal):
             return Answer(Outcome.WITHDRAWN, {"device": await self._devices.withdraw(person, call.value, now)})
-        registered = await self._devices.register(person, call.device, now)
+        registered = await self._devices.register(person.id, call.device, now)
         if call.replaces and call.replaces != call.value:
-            await self._devices.withdraw(person, call.replaces, now, "replaced")
+            await self._devices.supersede(person, call.replaces, now)
         says = {"device": registered.device, **({"moved": True} if registered.moved else {})}
+        if registered.gone:
+            why = f"nothing is sent there: {registered.gone} since; without registered_at it is registered anew"
+            return Answer(Outcome.GONE, {**says, "says": why})
         return Answer(Outcome.REGISTERED if registered.new else Outcome.SEEN, says)
 
 

@@ -4,10 +4,12 @@ What is above that waits for the next attempt instead of being refused.
 """
 
 import asyncio
+import heapq
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import count
 from typing import Final
 
 from activities.http.pacing import CALLER, Caller, Later, Pacer
@@ -57,22 +59,46 @@ class Quota:
 
 
 class Places:
-    """The places of one service."""
+    """The places of one service: what waits longer than `LINE` for one is left, and what is urgent goes first."""
 
     def __init__(self) -> None:
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._free = AT_ONCE
+        self._line: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = count()
 
     async def one(self, send: Callable[[], Awaitable[Sent]]) -> Sent:
         """What became of a message that is sent from a place, once there is one."""
         try:
             async with asyncio.timeout(LINE):
-                await self._free.acquire()
+                await self._take()
         except TimeoutError:
             return too_soon(0)
         try:
             return await send()
         finally:
-            self._free.release()
+            self._give_back()
+
+    async def _take(self) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        urgency = (CALLER.get() or Caller()).urgency
+        heapq.heappush(self._line, (urgency, next(self._numbers), mine))
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if not mine.cancelled():
+                self._give_back()
+            raise
+
+    def _give_back(self) -> None:
+        while self._line:
+            *_, first = heapq.heappop(self._line)
+            if not first.done():
+                first.set_result(None)
+                return
+        self._free += 1
 
 
 class DeviceLimiter:

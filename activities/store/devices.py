@@ -62,6 +62,10 @@ class DeviceFolder:
         """From now on an address is somebody's, and nobody else's."""
         await self._objects.replace(_owner(address), person.encode())
 
+    async def disown(self, address: str) -> None:
+        """From now on an address is nobody's, where the store lets anything be removed."""
+        await self._objects.remove(_owner(address))
+
 
 def _owner(address: str) -> str:
     return f"device-owners/{hashlib.sha256(address.encode()).hexdigest()}{_ALIVE}"

@@ -85,7 +85,7 @@ async def test_a_late_burial_of_an_older_registration_costs_the_new_one_nothing(
     devices = Devices(store)
     await devices.register("ada", phone("t"), NOW)
     [before] = await devices.known(somebody("ada"))
-    await devices.withdraw("ada", "t", NOW + DAY)
+    await devices.withdraw(somebody("ada"), "t", NOW + DAY)
     await devices.register("ada", phone("t"), NOW + 2 * DAY)
     await devices.bury("ada", before.device, "UNREGISTERED")
     assert states(await devices.known(somebody("ada"))) == {"t": None}
@@ -101,6 +101,38 @@ async def test_a_token_that_moves_to_somebody_else_leaves_its_old_owner(store: S
     await devices.register("ada", phone("t"), NOW + 2 * DAY)
     assert states(await devices.known(ada))["t"] is None
     assert states(await Devices(store).known(somebody("bob"))) == {"t": "moved to somebody else", "of-file": None}
+
+
+async def test_an_address_that_a_phone_had_is_nobody_s_who_had_it_before_either(store: Store) -> None:
+    """Bob signs in on Ada's phone, whose token was renewed: the old one still rings there."""
+    devices, ada = Devices(store), somebody("ada", phone("of-file"))
+    await devices.register("ada", phone("old"), NOW)
+    for had, has in (("old", "new"), ("of-file", "newer")):
+        await devices.register("bob", phone(has), NOW + DAY)
+        await devices.supersede(somebody("bob"), had, NOW + DAY)
+    assert states(await Devices(store).known(ada)) == dict.fromkeys(("of-file", "old"), "moved to somebody else")
+    assert states(await devices.known(somebody("bob"))) == {"new": None, "newer": None}
+
+
+async def test_a_registration_from_before_it_was_given_up_says_why_nothing_is_sent(store: Store) -> None:
+    devices, dated = Devices(store), phone("t").model_copy(update={"registered_at": NOW})
+    await devices.register("ada", dated, NOW)
+    await devices.withdraw(somebody("ada"), "t", NOW + DAY)
+    assert (await devices.register("ada", dated, NOW + 2 * DAY)).gone == "withdrawn"
+    assert (await devices.register("ada", phone("t"), NOW + 2 * DAY)).gone is None
+    assert states(await devices.known(somebody("ada"))) == {"t": None}
+
+
+async def test_what_was_never_registered_and_what_gave_way_leave_nothing_behind(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "KEPT_AT_MOST", 5)
+    devices = Devices(store)
+    for number in range(50):
+        await devices.withdraw(somebody("ada"), f"unknown-{number}", NOW)
+        await devices.register("ada", phone(f"t{number}"), NOW + timedelta(seconds=number))
+    assert len(list((tmp_path / "devices" / "ada").iterdir())) == 5
+    assert len(list((tmp_path / "device-owners").iterdir())) == 5
 
 
 async def test_what_another_process_registers_counts_a_minute_later_and_one_listing_does_until_then(

@@ -94,6 +94,17 @@ async def test_a_token_becomes_an_installation_id_in_its_place(app: App) -> None
     assert (status, await app.known()) == (201, {"ada~fid1": None, "ada~1": "replaced"})
 
 
+async def test_who_signs_in_again_with_the_date_of_an_older_registration_is_told_that_nothing_comes(app: App) -> None:
+    dated = {**PHONE, "registered_at": "2026-11-01T08:00:00Z"}
+    await app.says(dated)
+    await app.says(PHONE, method="DELETE")
+    status, said = await app.says(dated)
+    assert (status, said["outcome"]) == (200, "gone")
+    assert said["says"] == "nothing is sent there: withdrawn since; without registered_at it is registered anew"
+    assert (await app.says(PHONE))[1]["outcome"] == "seen"
+    assert await app.known() == {"ada~1": None}
+
+
 async def test_another_s_token_is_theirs_no_more_and_nobody_is_named(app: App) -> None:
     await app.says(PHONE)
     assert await app.says(PHONE, "bob") == (
@@ -203,9 +214,10 @@ def test_the_path_is_the_contract_s() -> None:
 def test_the_command_lists_devices_by_their_short_names(tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
     there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"), "COUNTERSIGN_STORE": str(tmp_path / "store")}
-    devices = Devices(Store(str(tmp_path / "store")))
+    store = Store(str(tmp_path / "store"))
+    devices, ada = Devices(store), asyncio.run(FileDirectory(tmp_path / "people.yaml", store).person("ada"))
     asyncio.run(devices.register("ada", Device(fid="ada~fid1", platform=Platform.IOS), datetime.now(UTC)))
-    asyncio.run(devices.withdraw("ada", "ada~fid1", datetime.now(UTC)))
+    asyncio.run(devices.withdraw(ada, "ada~fid1", datetime.now(UTC)))
     told = json.loads(type_("people", "devices", "ada", "--json", **there).stdout)
     [one] = told["devices"]
     assert (one["device"], one["kind"], one["reachable"], one["gone"]) == (

@@ -7,7 +7,7 @@ import pytest
 from activities.http.calling import Cause, ServiceFailure
 from activities.http.pacing import CALLER, Caller, Urgency
 from activities.push.dialect import Fate, Sent, too_soon
-from activities.push.limiter import HELD_LINE, PAUSE_AT_MOST, QUOTA_PAUSE, DeviceLimiter, Quota
+from activities.push.limiter import AT_ONCE, HELD_LINE, PAUSE_AT_MOST, QUOTA_PAUSE, DeviceLimiter, Places, Quota
 from tests.activities.http.test_pacing import lived
 
 
@@ -95,6 +95,35 @@ def test_what_waits_for_the_end_of_a_pause_goes_by_its_urgency_and_no_longer_tha
         return went
 
     assert lived(story()) == [Urgency.URGENT, Urgency.ORDINARY, Urgency.BULK]
+
+
+def test_of_ten_times_more_than_have_a_place_the_urgent_goes_first_and_who_leaves_the_line_costs_no_place() -> None:
+    async def story() -> None:
+        places, gate, went = Places(), asyncio.Event(), list[int]()
+
+        async def one(urgency: int) -> None:
+            async def send() -> Sent:
+                went.append(urgency)
+                await gate.wait()
+                return Sent(Fate.ACCEPTED)
+
+            CALLER.set(Caller(urgency))
+            await places.one(send)
+
+        bulk = [asyncio.create_task(one(Urgency.BULK)) for _ in range(10 * AT_ONCE)]
+        await asyncio.sleep(0)
+        urgent = asyncio.create_task(one(Urgency.URGENT))
+        await asyncio.sleep(0)
+        for leaving in bulk[-AT_ONCE:]:
+            leaving.cancel()
+        gate.set()
+        await asyncio.gather(urgent, *bulk, return_exceptions=True)
+        assert went == [Urgency.BULK] * AT_ONCE + [Urgency.URGENT] + [Urgency.BULK] * (8 * AT_ONCE)
+        all_at_once = [asyncio.create_task(one(Urgency.BULK)) for _ in range(AT_ONCE)]
+        await asyncio.gather(*all_at_once)
+        assert places._free == AT_ONCE
+
+    lived(story())
 
 
 def test_what_a_device_may_not_get_holds_up_nobody_else() -> None:
