@@ -25,13 +25,13 @@ from activities.starts import Starts
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
 from activities.target_health import TargetHealth
 from workflows.follow_up.deliveries import AT_MOST
-from workflows.follow_up.handoff import is_subscriber, key_of
-from workflows.follow_up.record import amended, amendment, dead_after
+from workflows.follow_up.handoff import key_of
+from workflows.follow_up.record import amended, amendment, dead_after, order_of
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
-from workflows.model.records import Amendment, HandedOff, HandoffBatch, Recall, Recalled, SettledRecord
+from workflows.model.records import Amendment, HandoffBatch, Recall, Recalled, SettledRecord
 from workflows.model.settlement import Ended, HandoffCall, HandoffReport, HandoffResult, Told
 from workflows.model.subject import Status, Subject
 from workflows.names import notice_key
@@ -85,7 +85,7 @@ class Fanout(Handoff):
         with failing_as_application_errors():
             await keep(self._store, batch.subject.workflow_id, batch.page)
             if batch.record is not None:
-                await self._write(Home.of(batch.subject.workflow_id), batch.record.replace(hand_off=_order_of(batch)))
+                await self._write(Home.of(batch.subject.workflow_id), batch.record)
                 if batch.subject.type is Kind.REQUEST and batch.settled and batch.settled.outcome is Status.SIGNED:
                     await remind_of_next(self._temporal, batch.subject)
         turns = Turns(self._pace)
@@ -102,7 +102,9 @@ class Fanout(Handoff):
         amendments = [Amendment.model_validate_json(one) for one in found]
         record = SettledRecord.model_validate_json(content)
         lines = amended(record.show, amendments).handoffs
-        return Recalled(order=record.hand_off, lines=lines, batches=max((one.number for one in amendments), default=0))
+        return Recalled(
+            order=order_of(record, amendments), lines=lines, batches=max((one.number for one in amendments), default=0)
+        )
 
     async def _hand_off(self, batch: HandoffBatch, turns: Turns) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
@@ -234,15 +236,6 @@ class Fanout(Handoff):
         outcome = None if notices[0].stage == Stage.UNDELIVERED else _outcome(told)
         report = await self._push.deliver(Delivery(subject=subject, notices=notices, outcome=outcome))
         return _pushed(call, report.delivered, report.retry_after)
-
-
-def _order_of(batch: HandoffBatch) -> HandedOff | None:
-    """What of the first batch a later replay needs; whatever has targets of its own has them all in that batch."""
-    if batch.settled is None:
-        return None
-    listed = (call.target for call in batch.calls if call.listed and call.escalated is None)
-    targets = tuple(target for target in listed if not is_subscriber(target))
-    return HandedOff(subject=batch.subject, settled=batch.settled, document=batch.document, targets=targets)
 
 
 def _is_whole_of(workflow: str, subject: Subject) -> bool:

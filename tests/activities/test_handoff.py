@@ -34,6 +34,7 @@ from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
 from tests.golden import schemas
 from tests.golden.schemas import FOLDER
 from tests.servers import time_skipping
+from workflows.follow_up.handoff import subscriber
 from workflows.kinds import Kind, referred
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
@@ -538,25 +539,28 @@ async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetiti
     await house.tell(house.hook("finance"), record=record())
     first = await house.store.read_record(Home.of_request("msa-0042"))
     kept = SettledRecord.model_validate_json(first or b"")
-    assert kept.replace(hand_off=None) == record()
+    assert kept == record()
     await house.tell(house.hook("finance"), record=record())
     assert await house.store.read_record(Home.of_request("msa-0042")) == first
 
 
 async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_became_of_it(house: House) -> None:
-    acme = Target(target="customer-onboarding:acme", workflow="customer-onboarding:acme")
+    acme = subscriber("customer-onboarding:acme")
     finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
-    await house.tell(finance, board, acme, record=record(), at=AT)
+    order = HandedOff(subject=brief().subject, settled=SETTLED, document="D", targets=(finance, board))
+    await house.tell(finance, board, acme, record=record().replace(hand_off=order), at=AT)
     await house.tell(calls=(HandoffCall(target=board, replay=1, by="ops"),), number=2, at=AT)
+    await house.tell(subscriber("came-later"), number=3, at=AT)
     found = await house.recall("msa-0042")
-    assert found.order == HandedOff(subject=brief().subject, settled=SETTLED, document="D", targets=(finance, board))
+    assert found.order == order.replace(targets=(finance, board, acme, subscriber("came-later")))
     assert [(one.target, one.state, one.replay) for one in found.lines] == [
         ("finance", HandoffState.DONE, 0),
         ("board", HandoffState.DEAD, 0),
         ("customer-onboarding:acme", HandoffState.PENDING, 0),
         ("board", HandoffState.DEAD, 1),
+        ("came-later", HandoffState.PENDING, 0),
     ]
-    assert found.batches == 2
+    assert found.batches == 3
     assert await house.recall("nobody") == Recalled()
 
 

@@ -77,6 +77,9 @@ async def test_each_target_hears_of_each_escalation_once_and_then_of_the_ending(
         "notice:legal-desk": 0,
         **{name: 1 for name in world.handoff.calls if name.startswith("notice:") and name != "notice:legal-desk"},
     }
+    record = next(batch.record for batch in world.handoff.batches if batch.settled)
+    assert record is not None and record.hand_off is not None
+    assert record.hand_off.targets == (ERP,)
     first = world.handoff.batches[0]
     told = [call.escalated for call in first.calls if call.target.name == "erp"]
     assert first.settled is None and first.record is None
@@ -101,6 +104,22 @@ async def test_a_target_that_hangs_delays_neither_nudges_nor_the_ending_and_hear
         await moving
     assert shown.status is Status.SIGNED
     assert [(one.state, one.attempts) for one in shown.handoffs] == 2 * [(HandoffState.DONE, 1)]
+
+
+async def test_who_never_heard_of_an_escalation_is_nobody_s_business_once_it_has_ended() -> None:
+    world = World()
+    world.handoff.gone = {"crm/escalated-1"}
+    async with story(world, request(CRM)) as it:
+        await it.days_pass(12.5)
+        assert [one.code for one in (await it.shown()).attention] == ["handoff_dead"]
+        settle(world)
+        await it.callback()
+        await it.handle.result()
+        shown = await it.shown()
+    assert {line.target: line.state for line in shown.handoffs}["crm/escalated-1"] is HandoffState.DEAD
+    assert (shown.attention, "could not tell" in shown.says) == ((), False)
+    assert {batch.dead for batch in world.handoff.batches if batch.settled} == {()}
+    assert "undelivered" not in {stage for stage, _ in world.push.stages()}
 
 
 async def test_a_target_that_is_down_is_tried_again_for_three_days_while_people_are_nudged_and_is_then_dead() -> None:
@@ -212,3 +231,12 @@ def test_what_is_still_to_be_told_at_the_end_is_told_with_it() -> None:
     assert open_hand_off(asked, ended) == ended
     names = [call.target.target for call in hand_off_batch(asked.brief, None, ended, AT).calls]
     assert names[:3] == ["erp/escalated-1", "erp", "w"]
+
+
+def test_the_record_has_all_targets_of_the_ending_although_escalations_fill_the_first_batch() -> None:
+    many = tuple(ERP.replace(target=f"t{number}") for number in range(ESCALATIONS_AT_MOST // 2))
+    asked = request(*many)
+    memory = open_escalations(asked, Progress.begin(asked.brief, AT).replace(escalations=escalations(2)), AT)
+    ended = open_hand_off(asked, memory.replace(status=Status.SIGNED, settled_at=AT))
+    assert all(call.escalated for call in hand_off_batch(asked.brief, None, ended, AT).calls)
+    assert ended.handoff.targets == many

@@ -15,6 +15,7 @@ from tests.workflows import corpus
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from tests.workflows.test_replays import AT, DEAD, DONE, ENDED, FINANCE, HR, PENDING, SUBJECT
+from workflows.follow_up.handoff import subscriber
 from workflows.hand_off.memory import HandOffInput
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.model.operations import OperationState, Receipt
@@ -34,7 +35,9 @@ def line(target: str, state: HandoffState, attempts: int = 10) -> HandoffLine:
 def recorded(*lines: HandoffLine, batches: int = 7) -> Recalled:
     """What the store has of a request with two targets, and of whoever subscribed."""
     return Recalled(
-        order=HandedOff(subject=SUBJECT, settled=ENDED, targets=(FINANCE, HR)), lines=lines, batches=batches
+        order=HandedOff(subject=SUBJECT, settled=ENDED, targets=(FINANCE, HR, subscriber(ACME))),
+        lines=lines,
+        batches=batches,
     )
 
 
@@ -116,7 +119,7 @@ async def test_what_cannot_be_replayed_is_refused_by_what_the_record_says() -> N
         await stranger.result()
         assert await became(stranger, "2") == (
             OperationState.REFUSED,
-            "crm is none of its targets: they are finance, hr",
+            "crm is none of its targets: they are finance, hr, customer-onboarding:acme",
         )
         assert world.handoff.batches == []
         given_up = await it.ask("hr", "3")  # Its run is closed: nobody tries it any more.

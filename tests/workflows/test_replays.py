@@ -9,11 +9,19 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, story
 from workflows.follow_up.handoff import HandoffEntry, HandoffLedger, dead_of
 from workflows.follow_up.record import amended, amendment, dead_after
-from workflows.follow_up.replay import refuse_of, replayed
+from workflows.follow_up.replay import ledger_of, refuse_closed, refuse_of, replayed
 from workflows.model.operations import OperationState
 from workflows.model.policy import Target
-from workflows.model.records import HandoffBatch
-from workflows.model.settlement import HandoffCall, HandOffNow, HandoffReport, HandoffResult, HandoffState, Settled
+from workflows.model.records import HandedOff, HandoffBatch, Recalled
+from workflows.model.settlement import (
+    HandoffCall,
+    HandoffLine,
+    HandOffNow,
+    HandoffReport,
+    HandoffResult,
+    HandoffState,
+    Settled,
+)
 from workflows.model.subject import Status, Subject
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Replay
@@ -121,6 +129,27 @@ def test_a_replay_that_is_tried_again_changes_nothing_of_the_index() -> None:
     batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(call,), number=2, dead=before)
     failed = HandoffReport(results=(HandoffResult(target="finance", ok=False, why="HTTP 503"),))
     assert dead_after(batch, amendment(batch, failed, AT).handoffs) is None
+
+
+def test_who_was_told_of_an_escalation_in_vain_is_in_no_index_that_nobody_could_clear() -> None:
+    crm = Target(target="crm/escalated-1", url="https://crm.example/hooks")
+    batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(HandoffCall(target=crm),))
+    dead = HandoffReport(results=(HandoffResult(target=crm.target, ok=False, gone=True),))
+    changed = amendment(batch, dead, AT)
+    shown = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed")
+    assert dead_after(batch, changed.handoffs) is None
+    assert amended(shown, [changed]).attention == ()
+    assert [line.state for line in amended(shown, [changed]).handoffs] == [DEAD]
+
+
+def test_only_who_subscribed_by_the_record_is_signalled() -> None:
+    known = HandedOff(subject=SUBJECT, settled=ENDED, targets=(FINANCE,))
+    lines = [HandoffLine(target=name, state=DEAD, attempts=1, at=AT) for name in ("finance", "t3")]
+    ledger = ledger_of(Recalled(order=known, lines=tuple(lines)))
+    assert refuse_closed(ledger, Replay(actor="ops", target="finance")) is None
+    says = "t3 cannot be told: its record does not say how"
+    assert refuse_closed(ledger, Replay(actor="ops", target="t3", again=True)) == says
+    assert {one.target.workflow for one in ledger.entries} == {None}
 
 
 async def _refusal(it: Story, target: str, *, again: bool = False) -> str:

@@ -1,8 +1,8 @@
 """What needs somebody's attention although nothing is broken: one list, made from the memory alone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
-from workflows.follow_up.handoff import dead_of
+from workflows.follow_up.handoff import dead_lines, dead_of
 from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.operations import open_question, question_words
 from workflows.model.attention import Attention, AttentionCode
@@ -13,14 +13,13 @@ from workflows.model.wishes import StopKind
 def attention_of(memory: FollowUp) -> tuple[Attention, ...]:
     """Everything that needs somebody, at most one entry a code, the most pressing first."""
     if memory.status.ended:
-        return dead_hand_offs(memory.handoff.lines)
+        return dead_hand_offs(dead_of(memory.handoff.lines))
     urgency = list(AttentionCode)
     return tuple(sorted(_while_it_lives(memory), key=lambda one: urgency.index(one.code)))
 
 
-def dead_hand_offs(lines: Iterable[HandoffLine]) -> tuple[Attention, ...]:
-    """What the targets that will never hear of the ending mean to somebody: nothing when there are none."""
-    dead = dead_of(lines)
+def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
+    """What the targets that will never hear mean to somebody: nothing when there are none."""
     if not dead:
         return ()
     says = f"could not tell {', '.join(line.target for line in dead)}"
@@ -34,4 +33,4 @@ def _while_it_lives(memory: FollowUp) -> Iterator[Attention]:
         yield Attention(code=code, since=question.at, says=question_words(question))
     if pause := memory.stop(StopKind.PAUSE):
         yield Attention(code=AttentionCode.PAUSED, since=pause.since, says=pause.words)
-    yield from dead_hand_offs(memory.handoff.lines)
+    yield from dead_hand_offs(dead_lines(memory.handoff.lines))

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from workflows.follow_up.options import wait_asked_for
 from workflows.model.base import Model
-from workflows.model.policy import Target
+from workflows.model.policy import ESCALATED, Target
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
 from workflows.names import handoff_key, webhook_id
 
@@ -61,6 +61,11 @@ class HandoffLedger(Model):
     entries: tuple[HandoffEntry, ...] = ()
     batches: int = 0
     escalations: int = 0
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Whoever is to hear of the ending, beside people who are told of it."""
+        return tuple(one.target for one in self.entries if not one.escalation and not one.notice)
 
     @property
     def opened(self) -> bool:
@@ -176,9 +181,19 @@ def _waits(entry: HandoffEntry, target: str | None, now: datetime) -> bool:
     return wanted and entry.due_at is not None and entry.due_at > now
 
 
+def subscriber(workflow_id: str) -> Target:
+    """A workflow that subscribed, which is named by its id."""
+    return Target(target=workflow_id, workflow=workflow_id)
+
+
 def is_subscriber(target: Target) -> bool:
-    """Whether it is a workflow that subscribed, which is named by its id."""
+    """Whether it is a workflow that subscribed."""
     return target.workflow == target.target
+
+
+def is_of_escalation(target: str) -> bool:
+    """Whether it hears of an escalation, by its name."""
+    return f"/{ESCALATED}-" in target
 
 
 def key_of(target: Target, of: str) -> str:
@@ -193,7 +208,15 @@ def last_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
 
 
 def dead_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """The targets that will never hear of the ending: whoever heard by a replay has, who is being told may yet."""
+    """The targets that will never hear of the ending: whoever heard by a replay has, who is being told may yet.
+
+    Not hearing of an escalation, which is over by then, is none of it.
+    """
+    return tuple(line for line in dead_lines(lines) if not is_of_escalation(line.target))
+
+
+def dead_lines(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """The targets that will never hear, be it of an escalation."""
     last = {line.target: line for line in lines if line.state is not HandoffState.PENDING}
     return tuple(line for line in last.values() if line.state is HandoffState.DEAD)
 

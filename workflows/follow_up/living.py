@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.show import details
     from workflows.follow_up.trouble import Trouble
     from workflows.model.operations import Receipt
-    from workflows.model.records import SettledRecord
+    from workflows.model.records import HandedOff, SettledRecord
     from workflows.model.settlement import AnyEnded, HandOffNow
     from workflows.model.subject import Subject
     from workflows.model.texts import cleaned
@@ -139,7 +139,11 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     def _record(self) -> SettledRecord | None:
         record = settled_record(self._request, self._progress, workflow.info().first_execution_run_id, self.shown)
         origin = workflow.memo_value(MEMO_ORIGIN, None, type_hint=str)
-        return record and record.replace(settled=self.settled(), origin=origin)
+        if record is None:
+            return None
+        settled, known = self.settled(), self._progress
+        order = HandedOff(subject=self.subject, settled=settled, document=known.document, targets=known.handoff.targets)
+        return record.replace(settled=settled, origin=origin, hand_off=order)
 
     def publish(self) -> None:
         """Search attributes and the Web UI's details."""

@@ -5,6 +5,7 @@ from typing import Final
 
 import workflows.follow_up.stages as stages
 from workflows.follow_up.awaited import Place
+from workflows.follow_up.handoff import subscriber
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
@@ -42,7 +43,7 @@ def open_hand_off(request: FollowUpInput, memory: Memory) -> Memory:
     """The memory with its fan-out ledger open: the policy's targets, the subscribers, everyone who must know."""
     targets = [target for target in request.policy.handoff if memory.status in target.on]
     named = (one for one in request.subscribers if one not in memory.unsubscribed)
-    targets += map(_subscriber, dict.fromkeys((*named, *memory.subscribers)))
+    targets += map(subscriber, dict.fromkeys((*named, *memory.subscribers)))
     concerned = _concerned(request, memory)
     people = [Target(target=f"notice:{person}", person=person) for person in concerned]
     quiet = frozenset(person for person in concerned if _is_no_news(request, memory, person))
@@ -85,7 +86,7 @@ def subscribe(memory: Memory, wish: Subscription, now: datetime) -> Memory:
         subscribers=(*memory.subscribers, wish.workflow), unsubscribed=_without(memory.unsubscribed, wish.workflow)
     )
     if known.handoff.opened:
-        known = known.replace(handoff=known.handoff.joined_by(_subscriber(wish.workflow), now))
+        known = known.replace(handoff=known.handoff.joined_by(subscriber(wish.workflow), now))
     return known.note(now, "subscribed", wish.workflow, None)
 
 
@@ -107,10 +108,6 @@ def unsubscribe(request: FollowUpInput, memory: Memory, wish: Unsubscription, no
 
 def _without(workflows: tuple[str, ...], one: str) -> tuple[str, ...]:
     return tuple(other for other in workflows if other != one)
-
-
-def _subscriber(workflow_id: str) -> Target:
-    return Target(target=workflow_id, workflow=workflow_id)
 
 
 def _ready(subject: Subject, memory: FollowUp) -> list[Notice]:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from workflows.follow_up.attention import dead_hand_offs
-from workflows.follow_up.handoff import HandoffLedger, dead_of, key_of, state_after
+from workflows.follow_up.handoff import HandoffLedger, dead_of, is_subscriber, key_of, state_after, subscriber
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.follow_up.memory import Memory
 from workflows.follow_up.show import handed_off_entry, is_needless, told_entry, with_dead_targets
 from workflows.model.entries import TimelineEntry
 from workflows.model.notices import Notification, Page
-from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, SettledRecord
+from workflows.model.records import Amendment, DeadHandOffs, HandedOff, HandoffBatch, SettledRecord
 from workflows.model.settlement import HandoffLine, HandoffReport
 from workflows.model.views import AnyShow, Shown
 
@@ -52,6 +52,7 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
             if call.listed
         ),
         notifications=tuple(Notification(**dict(line), at=at) for _, result in told for line in result.delivered),
+        subscribers=tuple(call.target.target for call, _ in told if is_subscriber(call.target)),
     )
 
 
@@ -66,6 +67,16 @@ def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOff
         return None
     brief = batch.subject
     return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=dead)
+
+
+def order_of(record: SettledRecord, amendments: Iterable[Amendment]) -> HandedOff | None:
+    """What a replay needs, with whoever subscribed after the record was written."""
+    order = record.hand_off
+    if order is None:
+        return None
+    later = (subscriber(name) for one in amendments for name in one.subscribers)
+    targets = {target.target: target for target in (*order.targets, *later)}
+    return order.replace(targets=tuple(targets.values()))
 
 
 def completed(shown: AnyShow, pages: Iterable[Page]) -> AnyShow:
@@ -101,5 +112,5 @@ def amended(shown: AnyShow, amendments: Iterable[Amendment]) -> AnyShow:
         notifications=tuple(notifications.values()),
         timeline=tuple(sorted([*shown.timeline, *later], key=lambda entry: entry.at)),
         says=with_dead_targets(shown.says, handoffs.values()),
-        attention=dead_hand_offs(handoffs.values()),
+        attention=dead_hand_offs(dead_of(handoffs.values())),
     )

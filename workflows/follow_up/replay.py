@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Final
 
-from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
+from workflows.follow_up.handoff import HandoffEntry, HandoffLedger, is_of_escalation
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.show import stamp
-from workflows.model.policy import ESCALATED, Target
+from workflows.model.policy import Target
 from workflows.model.records import Recalled
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
 from workflows.model.texts import clipped, name_fault
@@ -16,8 +16,6 @@ from workflows.names import REPLAY
 
 _NAMES_AT_MOST: Final = 300
 """Bytes."""
-_ESCALATION: Final = f"/{ESCALATED}-"
-"""What only the names of targets have that hear of an escalation."""
 
 
 def refuse(memory: FollowUp, wish: Replay) -> str | None:
@@ -54,6 +52,8 @@ def refuse_closed(ledger: HandoffLedger, wish: Replay) -> str | None:
     entry = _last(ledger).get(wish.target)
     if entry is not None and entry.escalation:
         return f"{wish.target} was to hear of an escalation, and it has ended since"
+    if entry is not None and entry.target == Target(target=wish.target):
+        return f"{wish.target} cannot be told: its record does not say how"
     return refuse_of(ledger, wish)
 
 
@@ -100,29 +100,24 @@ def ledger_of(recalled: Recalled) -> HandoffLedger:
     if order is None:
         return HandoffLedger()
     targets = {target.target: target for target in order.targets}
-    known = [_given_up(targets.get(line.target) or _otherwise(line.target), line) for line in recalled.lines]
+    known = [_given_up(targets.get(line.target), line) for line in recalled.lines]
     untried = [name for name in targets if all(name != line.target for line in recalled.lines)]
     never = [HandoffEntry(target=targets[name], state=HandoffState.DEAD, at=order.settled.at) for name in untried]
     return HandoffLedger(of=order.subject.reference, entries=(*known, *never), batches=recalled.batches)
 
 
-def _given_up(target: Target, line: HandoffLine) -> HandoffEntry:
+def _given_up(target: Target | None, line: HandoffLine) -> HandoffEntry:
     state = HandoffState.DEAD if line.state is HandoffState.PENDING else line.state
     return HandoffEntry(
-        target=target,
+        target=target or Target(target=line.target),
         state=state,
         attempts=line.attempts,
         at=line.at,
         why=line.why,
         replay=line.replay,
         by=line.by,
-        escalation=int(_ESCALATION in line.target),
+        escalation=int(is_of_escalation(line.target)),
     )
-
-
-def _otherwise(name: str) -> Target:
-    """A subscriber, which needs no entry in the record; what tells of an escalation is not told once more."""
-    return Target(target=name) if _ESCALATION in name else Target(target=name, workflow=name)
 
 
 def _is_asked_for(entry: HandoffEntry) -> bool:

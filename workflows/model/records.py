@@ -14,7 +14,7 @@ from workflows.model.views import Shown
 class HandedOff(Model):
     """What the hand-off of an ending is made of, so that it can be done again when Temporal has forgotten the run.
 
-    Whoever subscribed needs no entry: a subscriber's target is named by its workflow id.
+    `targets` are all that are to hear of it; who subscribes later is in the amendments.
     """
 
     subject: Subject
@@ -62,6 +62,8 @@ class Amendment(Model):
     number: int
     handoffs: tuple[HandoffLine, ...] = ()
     notifications: tuple[Notification, ...] = ()
+    subscribers: tuple[str, ...] = ()
+    """Those of the targets that are workflows which subscribed."""
 
 
 class DeadHandOffs(Model):
