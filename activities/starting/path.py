@@ -189,6 +189,7 @@ class _Known(BaseModel):
     run_id: str
     status: RunStatus = RunStatus.COMPLETED
     parent: str | None = None
+    origin: str | None = None
 
     def can_be_taken_up_by(self, prepared: Prepared) -> bool:
         return self.status is RunStatus.TERMINATED and self.fingerprint == prepared.given.fingerprint
@@ -211,6 +212,7 @@ async def _in_temporal(client: Client, what: Named) -> _Known | None:
         run_id=found.run_id,
         status=found.status,
         parent=found.known.get(names.PARENT),
+        origin=await found.memo(names.MEMO_ORIGIN) or None,
     )
 
 
@@ -235,7 +237,8 @@ async def _start_workflow(
     delay: timedelta,
 ) -> Any:
     subject, parent = given.subject, parent or (before.parent if before else None)
-    origin = {names.MEMO_ORIGIN: starter.origin} if starter.origin else {}
+    # Whoever takes it up again: it stays what came through that door, and may be shown and ended there.
+    origin = starter.origin or (before.origin if before else None)
     # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
     # start that made the workflow can say `created` (the SDK does not tell whether an existing one was used).
     return await starter.start_workflow(
@@ -250,7 +253,7 @@ async def _start_workflow(
         memo={
             names.MEMO_FINGERPRINT: given.fingerprint,
             names.MEMO_DOCUMENT: subject.title,
-            **origin,
+            **({names.MEMO_ORIGIN: origin} if origin else {}),
         },
         search_attributes=search_attributes(given, parent, datetime.now(UTC) + delay),
         static_summary=summary(subject.kind, subject.title),

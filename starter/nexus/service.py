@@ -1,7 +1,8 @@
 """The service `signatures`: checks what another team's workflow asks for, starts or joins it, shows and cancels it.
 
 Nexus says of no caller who it is. So each request remembers the endpoint that it came through, also in its record, and
-through another one nobody learns that it exists. What goes wrong is told by the names of fields, with no value.
+through another one nobody is shown it or ends it, nor learns by trying that it exists. Who asks for a signature does
+learn whether an id is taken. What goes wrong is told by the names of fields, with no value.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ from activities.people import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
 from activities.requests.input import prepare
 from activities.rpc_errors import about_the_workflow
+from activities.runs import RunStatus
 from activities.starting import path
 from activities.starting.path import BrokenOff, IdTaken, Starter
 from activities.store import Home, Store, StoreFailure
@@ -54,6 +56,7 @@ from starter.request_ids import is_request_id
 from workflows.kinds import Kind, Named, named
 from workflows.model.records import SettledRecord
 from workflows.model.settlement import Settled
+from workflows.model.subject import Status
 from workflows.model.texts import reason_fault
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Cancellation
@@ -69,6 +72,8 @@ _ID: Final = TypeAdapter(str)
 _CANCEL: Final = TypeAdapter(Cancel)
 _SETTLEMENT: Final = TypeAdapter(Settlement)
 _CALLER_LEFT: Final = "the workflow that asked for it cancelled the operation"
+_BROKEN_OFF: Final = "id: the workflow of this request was broken off, and nobody goes on with it"
+_TOO_OLD: Final = "id: this request has ended, and its record is of a time in which how was not kept for an operation"
 _AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, ApplicationError, RuntimeError, OSError)
 _LOGGER: Final = structlog.get_logger("countersign.nexus")
 
@@ -102,7 +107,7 @@ class SignaturesHandler:
     async def show(self, ctx: StartOperationContext, input: Any) -> Standing:
         """How a request of this endpoint stands."""
         with told_to_the_caller():
-            return await self._standing(await self.ours(taken(_ID, input)))
+            return of_shown(await self._shown(await self.ours(taken(_ID, input))))
 
     @sync_operation
     async def cancel(self, ctx: StartOperationContext, input: Any) -> Standing:
@@ -116,7 +121,13 @@ class SignaturesHandler:
             what = await self.ours(wanted.id)
             if says := await self.end(what, wanted.reason, f"nexus-{ctx.request_id}"):
                 raise HandlerError(says, type=HandlerErrorType.CONFLICT)
-            return await self._standing(what)
+            shown = await self._shown(what)
+            # A closed workflow takes nothing, and nobody says so.
+            if shown.status.ended and shown.status is not Status.CANCELLED:
+                raise HandlerError(f"too late: the request is {shown.status}", type=HandlerErrorType.CONFLICT)
+            if shown.trouble is not None and RunStatus(shown.trouble).broken_off and not shown.status.ended:
+                raise HandlerError(_BROKEN_OFF, type=HandlerErrorType.CONFLICT)
+            return of_shown(shown)
 
     async def ours(self, id: str) -> Named:
         """The request of this id, if it came through the endpoint of this operation."""
@@ -130,10 +141,14 @@ class SignaturesHandler:
         wanted = Cancellation(actor=origin(), reason=reason)
         return await wish(self.client, what.workflow_id, wanted, op, within=ANSWERS_WITHIN)
 
-    async def settlement(self, what: Named) -> Settlement | None:
-        """How it ended, None while it has not."""
+    async def settlement(self, what: Named) -> Settlement:
+        """How it ended, by its record; UNAVAILABLE while that is not there, CONFLICT when it is too old to say it."""
         record = await self._record(what)
-        return of_settled(record.settled) if record and isinstance(record.settled, Settled) else None
+        if record is None:
+            raise HandlerError("its record is not there", type=HandlerErrorType.UNAVAILABLE)
+        if not isinstance(record.settled, Settled):
+            raise HandlerError(_TOO_OLD, type=HandlerErrorType.CONFLICT)
+        return of_settled(record.settled)
 
     async def _record(self, what: Named) -> SettledRecord | None:
         content = await self.store.read_record(Home.of(what.workflow_id))
@@ -149,8 +164,8 @@ class SignaturesHandler:
                 return None
             raise
 
-    async def _standing(self, what: Named) -> Standing:
-        return of_shown(await lookup.look(self.client, self.store, what.id, within=ANSWERS_WITHIN))
+    async def _shown(self, what: Named) -> RequestShow:
+        return await lookup.look(self.client, self.store, what.id, within=ANSWERS_WITHIN)
 
 
 class RequestSignature(TemporalOperationHandler[Any, Settlement]):
@@ -184,10 +199,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
         started = await path.start(service.client, service.store, prepared, starter=by)
         if attached:
             return attached[0]
-        ended = await service.settlement(Named(Kind.REQUEST, started.id))
-        if ended is None:
-            raise HandlerError("its record is not there", type=HandlerErrorType.UNAVAILABLE)
-        return TemporalOperationResult.sync(ended)
+        return TemporalOperationResult.sync(await service.settlement(Named(Kind.REQUEST, started.id)))
 
     async def cancel_workflow_run(self, ctx: CancelOperationContext, options: CancelWorkflowRunOptions) -> None:
         """Have the request end; who has only joined one of another endpoint's, or of ours, cannot."""
@@ -214,8 +226,10 @@ def told_to_the_caller() -> Iterator[None]:
             raise HandlerError(says, type=HandlerErrorType.BAD_REQUEST) from None
         _LOGGER.error("operation not done", why=faults.in_short)
         raise HandlerError("catalogue or people are faulty", type=HandlerErrorType.UNAVAILABLE) from None
-    except (IdTaken, BrokenOff) as refused:
-        raise HandlerError(f"id: {refused}", type=HandlerErrorType.CONFLICT) from None
+    except IdTaken:
+        raise HandlerError("id: is taken by other content", type=HandlerErrorType.CONFLICT) from None
+    except BrokenOff:
+        raise HandlerError(_BROKEN_OFF, type=HandlerErrorType.CONFLICT) from None
     except _AWAY as error:
         if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
             raise HandlerError("Temporal refuses it: is it too large?", type=HandlerErrorType.BAD_REQUEST) from None

@@ -20,6 +20,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import NexusOperationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.store import Home
 from starter import modules, requests
 from starter.examples.nexus_caller import QUEUE, Order
 from starter.nexus.contract import Cancel, Settlement, Standing
@@ -31,6 +32,10 @@ from tests.faults.races import ended
 from tests.faults.town import WORKER, Town, eventually
 from tests.servers import RETENTION
 from worker import OPERATIONS_AT_ONCE
+from workflows.kinds import Kind
+from workflows.model.records import SettledRecord
+from workflows.model.subject import Status
+from workflows.model.views import RequestShow
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
@@ -185,6 +190,21 @@ async def test_two_that_ask_for_the_same_have_one_request_and_hear_the_same(team
     assert heard[0] == heard[1] == heard[2]
     assert heard[0].outcome == "signed"
     assert len(await team.town.vendor.documents("asked-twice")) == 1
+    refused = await team.is_refused("cancel", Cancel("asked-twice", "too expensive"))
+    assert (refused.type, refused.message) == (HandlerErrorType.CONFLICT, "too late: the request is signed")
+
+
+async def test_a_record_that_is_too_old_to_say_how_it_ended_says_so_once(team: Team) -> None:
+    """N9: nobody waits for what never comes."""
+    what, town = request("of-old", colleague(49)), team.town
+    prepared = await requests.checked(town.settings, file_of(what), folder=town.folder.path / "files")
+    shown = RequestShow(id="of-old", kind="customer-contract", requester=REQUESTER, status=Status.SIGNED, says="Signed")
+    record = SettledRecord(fingerprint=prepared.request.fingerprint, run_id="r", show=shown)
+    home = Home.of(Kind.REQUEST.workflow_id("of-old"))
+    await town.context.store.write_record(home, record.model_dump_json(exclude={"settled"}).encode())
+    refused = await team.is_refused("request_signature", what)
+    assert refused.type is HandlerErrorType.CONFLICT
+    assert refused.message.startswith("id: this request has ended, and its record is of a time")
 
 
 async def test_who_cancels_the_operation_cancels_the_request_and_hears_how_it_ended(team: Team) -> None:
@@ -219,7 +239,28 @@ async def test_a_request_is_shown_and_cancelled_through_its_own_endpoint_and_no_
     await team.hears("cancel", Cancel("of-sales", "the customer has left"))
     assert (await asked.result()).outcome == "cancelled"
     assert (await team.hears("show", "of-sales")).status == "cancelled"
+    assert (await team.hears("cancel", Cancel("of-sales", "the customer has left"))).status == "cancelled"
     assert (await team.is_refused("show", "of-sales", "elsewhere")).type is HandlerErrorType.NOT_FOUND
+
+
+async def test_what_is_taken_up_again_is_still_shown_and_cancelled_through_its_endpoint(team: Team) -> None:
+    """N10: also while nobody goes on with it, when it is too late to cancel it."""
+    what, town = request("begun-again", colleague(48)), team.town
+    asked = await team.asks("request_signature", what)
+    await eventually(lambda: town.vendor.waiting("begun-again"))
+    await town.handle("begun-again").terminate("by hand")
+    with pytest.raises(WorkflowFailureError):
+        await asked.result()
+    for operation, given in (("cancel", Cancel("begun-again", "why not")), ("request_signature", what)):
+        refused = await team.is_refused(operation, given)
+        assert (refused.type, "broken off" in refused.message) == (HandlerErrorType.CONFLICT, True)
+        assert "countersign" not in refused.message
+    prepared = await requests.checked(town.settings, file_of(what), folder=town.folder.path / "files")
+    await requests.start(town.context, prepared, again=True)
+    await eventually(lambda: _once_waiting(team, "begun-again"))
+    await team.hears("cancel", Cancel("begun-again", "the customer has left"))
+    [shown] = await ended(town, ["begun-again"])
+    assert shown.status is Status.CANCELLED
 
 
 async def test_who_joined_what_is_not_theirs_may_wait_and_not_end_it(team: Team) -> None:
@@ -258,7 +299,7 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
         assert (refused.type, refused.message[: len(field)]) == (HandlerErrorType.BAD_REQUEST, field)
         assert "did you mean" not in refused.message
     refused = await team.is_refused("request_signature", request("taken", colleague(46), message=CANARY))
-    assert (refused.type, refused.message[:30]) == (HandlerErrorType.CONFLICT, "id: taken is the id of another")
+    assert (refused.type, refused.message) == (HandlerErrorType.CONFLICT, "id: is taken by other content")
     for operation, nonsense, says in (
         ("request_signature", [CANARY], "input: "),
         ("show", {"id": CANARY}, "input: "),
