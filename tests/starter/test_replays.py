@@ -53,6 +53,8 @@ async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(con
         before = world.handoff.calls["finance"]
         receipt = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
         assert (receipt.state, receipt.detail) == (OperationState.DONE, "told finance")
+        repeated = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
+        assert (repeated.state, repeated.detail) == (OperationState.DONE, "told finance")
         world.handoff.record = recorded(line("finance", HandoffState.DONE, 1))
         with pytest.raises(Refused, match="insist with --again"):
             await wishes.make(context, MSA, Replay(actor="ops", target="finance"))

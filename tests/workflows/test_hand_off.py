@@ -10,17 +10,18 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
+from tests.faults.town import eventually
 from tests.servers import time_skipping
 from tests.workflows import corpus
-from tests.workflows.fakes import World, refusal
+from tests.workflows.fakes import FakeHandoff, World, refusal
 from tests.workflows.stage import workers
 from tests.workflows.test_replays import AT, DEAD, DONE, ENDED, FINANCE, HR, PENDING, SUBJECT
 from workflows.follow_up.handoff import subscriber
 from workflows.hand_off.memory import HandOffInput
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.model.operations import OperationState, Receipt
-from workflows.model.records import HandedOff, Recall, Recalled
-from workflows.model.settlement import HandoffLine, HandoffState, ToldAgain
+from workflows.model.records import HandedOff, HandoffBatch, Recall, Recalled
+from workflows.model.settlement import HandoffLine, HandoffReport, HandoffState, ToldAgain
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import Replay
 from workflows.names import REPLAY, WORKFLOW_QUEUE, hand_off_workflow_id
@@ -39,6 +40,13 @@ def recorded(*lines: HandoffLine, batches: int = 7) -> Recalled:
         lines=lines,
         batches=batches,
     )
+
+
+class Unreachable(FakeHandoff):
+    """Its record can be read, and no batch can be called."""
+
+    async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        raise refusal(Code.UNREACHABLE)
 
 
 @dataclass
@@ -154,6 +162,36 @@ async def test_a_store_that_is_away_is_waited_for() -> None:
         handle = await it.ask("finance", "1")
         await it.result(handle)
         assert await became(handle, "1") == (OperationState.DONE, "told finance")
+
+
+async def _troubled(handle: WorkflowHandle[HandOffWorkflow, ToldAgain]) -> bool:
+    problem = (await handle.query(HandOffWorkflow.show)).problem
+    return problem is not None and problem.code is Code.UNREACHABLE
+
+
+async def test_cancelled_while_its_record_cannot_be_read_it_ends_and_says_before_what_is_wrong() -> None:
+    world = World()
+    world.handoff.record = recorded(line("finance", DEAD))
+    world.handoff.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+    async with desk(world) as it:
+        handle = await it.ask("finance", "1")
+        await eventually(lambda: _troubled(handle))
+        await handle.cancel()
+        told = await handle.result()
+        assert (await became(handle, "1"))[0] is OperationState.REFUSED
+    assert (told.handoffs, world.handoff.batches) == ((), [])
+
+
+async def test_cancelled_while_a_batch_is_to_be_called_again_nobody_is_called_any_more() -> None:
+    world = World()
+    world.handoff = Unreachable(record=recorded(line("finance", DEAD)))
+    async with desk(world) as it:
+        handle = await it.ask("finance", "1")
+        await eventually(lambda: _troubled(handle))
+        await handle.cancel()
+        await handle.result()
+        assert (await became(handle, "1"))[0] is OperationState.REFUSED
+    assert not world.handoff.calls
 
 
 async def test_cancelled_in_the_web_ui_it_gives_up_and_says_so() -> None:

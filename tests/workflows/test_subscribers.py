@@ -5,10 +5,12 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, story
-from workflows.follow_up.recipients import SUBSCRIBERS_AT_MOST
+from tests.workflows.test_replays import AT
+from workflows.follow_up.recipients import SUBSCRIBERS_AT_MOST, refuse_unsubscribe
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Status
 from workflows.model.wishes import Subscription, Unsubscription
+from workflows.signature.progress import Progress
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 ACME, OTHER = "customer-onboarding:acme", "customer-onboarding:other"
@@ -79,6 +81,14 @@ async def test_who_takes_it_back_is_not_told_whoever_has_named_them_and_may_come
         await it.handle.result()
     assert {ACME, OTHER}.isdisjoint(world.handoff.calls)
     assert world.handoff.calls[third] == 1
+
+
+def test_an_onboarding_is_not_taken_off_its_own_part() -> None:
+    part = a_request(name="acme.nda", subscribers=(ACME, OTHER))
+    memory = Progress.begin(part.brief, AT)
+    assert refuse_unsubscribe(part, memory, Unsubscription(actor="a", workflow=OTHER)) is None
+    says = f"{ACME} waits for this part of it: end the part, or the onboarding"
+    assert refuse_unsubscribe(part, memory, Unsubscription(actor="a", workflow=ACME)) == says
 
 
 async def test_once_it_has_ended_nothing_is_taken_back() -> None:

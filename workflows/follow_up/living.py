@@ -93,7 +93,7 @@ class LivingWorkflow(PatientWorkflow[Memory]):
 
     @unsubscribe.validator
     def _may_unsubscribe(self, wish: Unsubscription) -> None:
-        self._allow(wish, recipients.refuse_unsubscribe(self._progress, wish))
+        self._allow(wish, recipients.refuse_unsubscribe(self._request, self._progress, wish))
 
     @workflow.update(description="Hand off to a target once more: one that is dead, or with `again` one that was told")
     def replay(self, wish: Replay) -> Receipt:

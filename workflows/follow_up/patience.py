@@ -42,7 +42,6 @@ class PatientWorkflow(ABC, Generic[Memory]):
     def __init__(self, memory: Memory) -> None:
         """Handlers replace `_progress`, the workflow's one frozen value; that it was replaced is the news."""
         self._progress = memory
-        self._waits = False
 
     @abstractmethod
     def publish(self) -> None:
@@ -119,13 +118,10 @@ class PatientWorkflow(ABC, Generic[Memory]):
         timeout = deadline - workflow.now() if deadline else None
         if timeout is not None and timeout.total_seconds() <= 0:
             return Wake.DEADLINE
-        self._waits = True
         try:
             await workflow.wait_condition((unless or self.news)(), timeout=timeout, timeout_summary=summary)
         except TimeoutError:
             return Wake.DEADLINE
-        finally:
-            self._waits = False
         return Wake.NEWS
 
     async def _answer(

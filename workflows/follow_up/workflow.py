@@ -48,6 +48,9 @@ ASIDE = "aside"
 class FollowUpWorkflow(FollowUpMessages[Memory]):
     """Follows up until it has ended, and then until everyone concerned has been told how."""
 
+    _at_rest = False
+    """Whether the story waits for whatever comes."""
+
     @abstractmethod
     async def act_first(self, first: First) -> None:
         """Do what comes before anybody is told anything."""
@@ -96,8 +99,8 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
                 if is_cancelled_exception(failure):
                     return
                 results = unreached(batch, trouble_of(failure).says)
-            # While the story calls somebody, this would be news that breaks the call off.
-            await workflow.wait_condition(lambda: self._waits)
+            # While the story calls somebody, or pauses before it calls again, this would be news that breaks that off.
+            await workflow.wait_condition(lambda: self._at_rest)
             self._progress = handed_off(self.subject, self._progress, results, now)
 
     async def _sooner(self, pause: timedelta) -> None:
@@ -168,7 +171,9 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
         before, now = self._progress, workflow.now()
         first = min((at for at in (deadline, before.wakes_at(now)) if at is not None), default=None)
         held_until = before.held_until(now)
+        self._at_rest = True
         wake = await self.until(first, words if first != held_until else "the budget of notices")
+        self._at_rest = False
         if wake is Wake.DEADLINE and first == held_until:
             # By then the hours of whoever was held back may have closed.
             self._progress = self._progress.replan()

@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     from workflows.follow_up.batches import batch_again, targets_in_words
-    from workflows.follow_up.patience import PatientWorkflow, despite_cancellation
+    from workflows.follow_up.patience import Condition, PatientWorkflow, despite_cancellation
     from workflows.follow_up.receipts import refused, update_id
     from workflows.follow_up.trouble import Trouble
     from workflows.hand_off.memory import HandOffInput, HandOffMemory
@@ -52,7 +52,7 @@ class HandOffWorkflow(PatientWorkflow[HandOffMemory]):
     async def _recall(self) -> None:
         if self._progress.read:
             return
-        found = await self.call(Handoff.recall, self._given.ended, options.HAND_OFF, "read the record")
+        found = await self.call(Handoff.recall, self._given.ended, options.HAND_OFF, "read the record", self.given_up)
         if found is not None:
             self._progress = self._progress.recalled(found)
 
@@ -62,7 +62,7 @@ class HandOffWorkflow(PatientWorkflow[HandOffMemory]):
             return
         order = known.order
         batch = batch_again(order, known.handoff, now)
-        report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
+        report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up)
         if report is not None:
             self._progress = self._progress.told(report.results, now)
 
@@ -111,18 +111,27 @@ class HandOffWorkflow(PatientWorkflow[HandOffMemory]):
     @workflow.query(name=SHOW, description="Who is told once more, and how that stands")
     def show(self) -> ToldAgain:
         """Every line of its hand-off."""
-        return ToldAgain(id=self._given.ended.id, status=self._given.status, handoffs=self._progress.handoff.lines)
+        known = self._progress
+        return ToldAgain(
+            id=self._given.ended.id, status=self._given.status, handoffs=known.handoff.lines, problem=known.problem
+        )
 
     def publish(self) -> None:
         """The Web UI's details."""
-        lines = self._progress.handoff.lines
-        workflow.set_current_details("\n".join(f"- {h.target} · {h.state} · {h.attempts} attempts" for h in lines))
+        words = [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in self._progress.handoff.lines]
+        if problem := self._progress.problem:
+            words = [f"**{problem.code}**: {problem.says}", "", *words]
+        workflow.set_current_details("\n".join(words))
 
     def continue_as_new_if_suggested(self) -> None:
         """Go on in a fresh history."""
         info = workflow.info()
         if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
             workflow.continue_as_new(self._given.replace(carried=self._progress))
+
+    def given_up(self) -> Condition:
+        """Watch for the end that somebody wants although nobody was told."""
+        return lambda: self._progress.over
 
     def failed(self, trouble: Trouble) -> None:
         """Nothing that it calls fails for good."""

@@ -12,6 +12,7 @@ from workflows.model.planning import EscalationReason
 from workflows.model.policy import Target
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
+from workflows.model.wishes import Problem
 
 
 class HandoffState(StrEnum):
@@ -208,6 +209,8 @@ class ToldAgain(Model):
     id: str
     status: Status
     handoffs: Packed[tuple[HandoffLine, ...]] = ()
+    problem: Problem | None = None
+    """What keeps it from reading the record, or from telling anybody."""
 
 
 class HandoffReport(Model):
