@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +44,11 @@ _NAMELESS: Final = "Document"
 
 
 class NotYet(Exception):
-    """It cannot be told now, by no fault of the document: it is looked at again by the next sweep."""
+    """It cannot be told now, by no fault of the document: it is looked at again by the next sweep; so `of_all`."""
+
+    def __init__(self, *, of_all: bool = True) -> None:
+        super().__init__()
+        self.of_all = of_all
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class Adoption:
             return await self.signature.document(document)
         except ServiceFailure as failure:
             if verdict(failure).passes:
-                raise NotYet from failure
+                raise NotYet(of_all=failure.status in (None, HTTPStatus.TOO_MANY_REQUESTS)) from failure
             return None
 
     async def _is_ours(self, found: WireDocument) -> bool:

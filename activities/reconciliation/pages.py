@@ -21,7 +21,7 @@ from workflows.model.subject import Code
 PAGES_AT_MOST: Final = 20
 """Pages of one part."""
 PART_SECONDS: Final = 45.0
-"""How long a part begins pages."""
+"""How long a part begins pages, and looks at documents to adopt them: what was begun last ends within its attempt."""
 AGAIN: Final = timedelta(minutes=10)
 """Before the place that was reached, all is looked at once more: an event may be listed late, clocks may differ."""
 YOUNG: Final = timedelta(seconds=10)
@@ -134,7 +134,7 @@ class Part:
 
     async def next_page(self) -> list[WireEvent] | None:
         """The events of the next page that are to be looked at; None when the part is to end here."""
-        if self.pages and self._is_to_end:
+        if self.pages and (self.pages >= self.stride.pages or self.is_to_end):
             return None
         try:
             found, more = await self.signature.events(self._page)
@@ -160,9 +160,10 @@ class Part:
         return fresh
 
     @property
-    def _is_to_end(self) -> bool:
+    def is_to_end(self) -> bool:
+        """Whether nothing more is to be begun: its time is over, or its worker ends."""
         ending = activity.in_activity() and activity.is_worker_shutdown()
-        return ending or self.pages >= self.stride.pages or time.monotonic() >= self._ends_at
+        return ending or time.monotonic() >= self._ends_at
 
     @property
     def mark(self) -> Mark:

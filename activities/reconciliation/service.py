@@ -113,13 +113,19 @@ class Sweep(EventSweep):
             part = Part(self._signature, self._stride, mark)
             while not part.is_over and (events := await part.next_page()) is not None:
                 await self._heed(events, part, order.now - self._stride.young)
-            if self._adoption:
-                await self._adopt(self._adoption, part, order.now)
-            if self._on_call and part.is_over:
+            if self._on_call and part.is_over and not part.is_to_end:
                 part.silence = await self._on_call.hear(part.silence, order.now)
-            left = part.mark
-            await self._store.replace_sweep_mark(left.model_dump_json().encode())
+            left = await self._remember(part)
+            if self._adoption and part.strangers.waiting:
+                await self._adopt(self._adoption, part, order.now)
+                left = await self._remember(part)
             return part.swept(left)
+
+    async def _remember(self, part: Part) -> Mark:
+        """Before what may take long as well: an attempt that dies in it is not begun anew from the events."""
+        left = part.mark
+        await self._store.replace_sweep_mark(left.model_dump_json().encode())
+        return left
 
     async def _mark(self, now: datetime) -> Mark:
         kept = await self._store.sweep_mark()
@@ -169,13 +175,18 @@ class Sweep(EventSweep):
         }
 
     async def _adopt(self, adoption: Adoption, part: Part, now: datetime) -> None:
-        """Look at some of the documents that wait; one that Core Signature does not show now goes on waiting."""
+        """Look at some of the documents that wait, while the part has time; one that Core Signature does not show now
+        goes on waiting, and when nobody answers so do all."""
         for document in list(part.strangers.waiting)[:ADOPTED_AT_MOST]:
+            if part.is_to_end:
+                return
             try:
                 with _failing_as_unreachable():
                     became = await adoption.adopt(document, now)
-            except NotYet:
+            except NotYet as refusal:
                 part.strangers = part.strangers.postpone(document)
+                if refusal.of_all:
+                    return
                 continue
             part.strangers = part.strangers.judge(document)
             if isinstance(became, NotAdopted):

@@ -1,5 +1,6 @@
 """Whether callbacks arrive at all, told by what Core Signature says of them; in its own time."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final, Self
 
@@ -9,13 +10,15 @@ from temporalio.exceptions import ApplicationError
 
 from workflows.follow_up.stages import Stage
 from workflows.model.base import Model
-from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.notices import Delivery, Notice, NoticeAction, Outcome
 from workflows.model.subject import Subject
 from workflows.names import notice_key
 from workflows.ports import PushService
 
 SILENT_AFTER: Final = timedelta(hours=1)
 """Between two events whose callbacks did not arrive, with none in between that did."""
+HEARD_WITHIN: Final = 20.0
+"""Seconds after which no more is sent; what is under way ends within those of one call."""
 CALLBACKS: Final = "callbacks"
 """What phones and ledgers know it by."""
 _PROVIDER: Final = "Core Signature"
@@ -61,12 +64,13 @@ class Silence(Model):
 class OnCall:
     """Tells whoever is on call that callbacks stay away, and that they come again."""
 
-    def __init__(self, push: PushService, person: str) -> None:
+    def __init__(self, push: PushService, person: str, *, seconds: float = HEARD_WITHIN) -> None:
         self._push = push
         self._person = person
+        self._seconds = seconds
 
     async def hear(self, silence: Silence, now: datetime) -> Silence:
-        """Tell the news, if there are any; what could not be told is told by the next sweep."""
+        """Tell the news, if there are any; what nobody has taken is told by the next sweep."""
         if (stage := silence.news) is None:
             return silence
         since = silence.first or silence.heard or now
@@ -78,8 +82,13 @@ class OnCall:
         )
         about = Subject(id=CALLBACKS, kind=CALLBACKS, title=_PROVIDER, requester=self._person, people=())
         try:
-            await self._push.deliver(Delivery(subject=about, notices=(notice,), others_told=True, now=now))
-        except ApplicationError as failure:
-            activity.logger.warning("nobody on call was told of callbacks", extra={"why": failure.type})
-            return silence
-        return silence.said()
+            async with asyncio.timeout(self._seconds):
+                report = await self._push.deliver(Delivery(subject=about, notices=(notice,), now=now))
+        except (ApplicationError, TimeoutError) as failure:
+            why = failure.type if isinstance(failure, ApplicationError) else "no answer"
+        else:
+            if any(line.outcome is Outcome.ACCEPTED for line in report.delivered):
+                return silence.said()
+            why = next((line.why for line in report.delivered if line.why), None)
+        activity.logger.warning("nobody on call was told of callbacks", extra={"why": why})
+        return silence

@@ -1,5 +1,6 @@
 """Documents that were sent at Core Signature by hand, and the requests that a sweep makes of them."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -221,6 +222,48 @@ async def test_one_that_core_signature_does_not_show_waits_and_holds_up_no_other
         it.sandbox.world.faults.arm(Fault(fault=FaultKind.UNAVAILABLE, path=f"*/documents/{stuck.uuid}/", times=None))
         swept = await it.sweeps()
         assert (swept.adopted, swept.waiting) == ((id_of(fine),), 1)
+
+
+async def test_when_core_signature_gives_no_answer_all_wait_and_one_has_asked(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        made = [await sent_by_hand(it, name=f"Lease {number}") for number in range(3)]
+        looked = len(calls(it.sandbox, "/documents/", "GET"))
+        fault = Fault(fault=FaultKind.REFUSE, path="*/documents/*", method="GET", times=None)
+        it.sandbox.world.faults.arm(fault)
+        for sweep in (1, 2):
+            swept = await it.sweeps()
+            assert (swept.adoptions, swept.waiting, swept.over) == (0, 3, True)
+            assert len(calls(it.sandbox, "/documents/", "GET")) == looked + sweep
+        it.sandbox.world.faults.clear()
+        assert set((await it.sweeps()).adopted) == set(map(id_of, made))
+
+
+async def test_a_part_whose_time_is_over_adopts_nothing_and_the_next_does(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        for number in range(3):
+            await sent_by_hand(it, name=f"Lease {number}")
+        looked = len(calls(it.sandbox, "/documents/", "GET"))
+        swept = await it.sweeps(seconds=0.0)
+        assert (swept.adoptions, swept.waiting, len(calls(it.sandbox, "/documents/", "GET"))) == (0, 3, looked)
+        assert (await it.sweeps()).adoptions == 3
+
+
+async def test_an_attempt_that_dies_while_it_adopts_has_kept_whom_it_told(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        await sent_by_hand(it)
+        await it.begins("msa-0042")
+        it.happens("msa-0042", "signer_viewed")
+        fault = Fault(fault=FaultKind.SLOW, path="*/documents/*", method="GET", times=None, delay=60)
+        it.sandbox.world.faults.arm(fault)
+        looked = len(calls(it.sandbox, "/documents/", "GET"))
+        attempt = asyncio.create_task(it.sweeps())
+        while len(calls(it.sandbox, "/documents/", "GET")) == looked:
+            await asyncio.sleep(0)
+        attempt.cancel()
+        await asyncio.gather(attempt, return_exceptions=True)
+        it.sandbox.world.faults.clear()
+        swept = await it.sweeps()
+        assert (swept.told, swept.adoptions) == (0, 1)
 
 
 async def test_ten_times_as_many_as_a_part_looks_at_are_adopted_part_by_part() -> None:

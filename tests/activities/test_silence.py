@@ -1,11 +1,13 @@
 """Callbacks that stay away: whoever is on call hears it once, and once more when they come again."""
 
+import asyncio
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from temporalio.testing import ActivityEnvironment
 
 from activities.links import Links
 from activities.push.message import compose
@@ -75,8 +77,41 @@ async def test_whom_no_push_reaches_now_is_told_by_the_next_sweep(tmp_path: Path
         await it.begins("msa-0042")
         for number in range(4):
             await hourly(it, number, delivered=False)
-        assert [one.partition(" ")[0] for one in stages(push)].count("uncalled") <= 2
+        assert stages(push) == 2 * ["uncalled → on-call"]
         assert not push.failures
+
+
+@pytest.mark.parametrize("how", ["no phone", "failed", "open"])
+async def test_what_nobody_has_taken_is_told_again_by_the_next_sweep_and_once_in_each(how: str, tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        push = World().push
+        it.on_call = OnCall(push, "on-call")
+        await it.begins("msa-0042")
+        await hourly(it, 0, delivered=False)
+        push.without_phone = ["on-call"] if how == "no phone" else []
+        push.fails = {Stage.UNCALLED: "push_mismatch"} if how == "failed" else {}
+        push.deaf_once = ["on-call"] if how == "open" else []
+        await hourly(it, 1, delivered=False)
+        assert stages(push) == ["uncalled → on-call"]
+        push.without_phone, push.fails = [], {}
+        await hourly(it, 2, delivered=False)
+        await hourly(it, 3, delivered=False)
+        assert stages(push) == 2 * ["uncalled → on-call"]
+
+
+async def test_a_letter_tells_as_a_push_does() -> None:
+    push = World().push
+    push.by_mail = [Stage.UNCALLED]
+    silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
+    assert (await OnCall(push, "on-call").hear(silent, NOW)).told
+
+
+async def test_a_push_service_that_gives_no_answer_holds_up_no_sweep(tmp_path: Path) -> None:
+    push = World().push
+    push.gate = asyncio.Event()
+    silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
+    hearing = OnCall(push, "on-call", seconds=0).hear(silent, NOW)
+    assert await ActivityEnvironment().run(lambda: hearing) == silent
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
