@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import httpx
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.config import CoreSignatureConfig, Dialect, NameStyle
+from activities.core_signature.config import CALLBACKS, CoreSignatureConfig, Dialect, NameStyle
 from activities.devices import KnownDevice
 from activities.downstream import Downstream, DownstreamConfig
 from activities.http.addresses import Guard
@@ -27,8 +26,6 @@ from activities.store import Store
 from starter.exits import Refusal
 from starter.setting_groups import PushSettings, SignatureSettings
 from starter.settings import Settings
-
-CALLBACKS: Final = "/callbacks/core-signature/"
 
 
 class UnusableFile(Refusal):

@@ -21,6 +21,7 @@ from temporalio.common import MetricMeter
 
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.config import CALLBACKS
 from activities.devices import Devices
 from activities.http.pacing import Pacer
 from activities.store import Store
@@ -46,7 +47,7 @@ from workflows.model.operations import Receipt
 from workflows.model.wishes import AnyWish
 
 NEEDS: Final = needs.OF_RECEIVER
-PATH: Final = f"{clients.CALLBACKS}{{segment}}"
+PATH: Final = f"{CALLBACKS}{{segment}}"
 _WISH_WITHIN: Final = timedelta(seconds=12)
 """A little longer than the SDK tries again what Temporal does not admit."""
 _HANDED_OVER_WITHIN: Final = timedelta(seconds=6)

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from activities.http.oauth import Credentials
+
+CALLBACKS: Final = "/callbacks/core-signature/"
+"""Where a receiver of ours is called; a document whose events go to such an address was made by a Countersign."""
 
 
 class Dialect(StrEnum):

@@ -97,6 +97,7 @@ class WireDocument(Wire):
     status: str
     name: Text = None
     external_id: Text = None
+    events_callback_url: Text = Field(None, repr=False)
     request: WireRequest | None = None
 
     def is_of(self, request: str) -> bool:

@@ -17,6 +17,7 @@ from temporalio.client import Client
 
 from activities.core_signature.asked import Asked, Place, Places
 from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.config import CALLBACKS
 from activities.core_signature.matching import folded
 from activities.core_signature.orders import LANGUAGES
 from activities.core_signature.reading import STATUSES, clean
@@ -70,7 +71,8 @@ class AdoptedRequest:
         return self.given
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """See `path.Prepared`: the cover sheet, which other requests get with their document."""
+        """See `path.Prepared`: the cover sheet, which other requests get with their document; by it the document is
+        known for one that was adopted, also when Temporal has forgotten that its request was broken off."""
         await CoverSheet.keep(store, self.given.brief)
 
 
@@ -97,7 +99,7 @@ class Adoption:
         if not found or not request or not id or STATUSES.get(found.status) not in (Status.SENT, Status.VIEWED):
             return None
         try:
-            if await self._is_ours(found) or not await self._is_from_us(request):
+            if await self._lived(id) or await self._is_ours(found) or not await self._is_from_us(request):
                 return None
             prepared = await self._prepared(found, id, request, now)
             return (await path.start(self.temporal, self.store, prepared)).id
@@ -116,8 +118,13 @@ class Adoption:
                 raise NotYet(of_all=failure.status in (None, HTTPStatus.TOO_MANY_REQUESTS)) from failure
             return None
 
+    async def _lived(self, id: str) -> bool:
+        return await self.store.read_cover(Home.of_request(id)) is not None
+
     async def _is_ours(self, found: WireDocument) -> bool:
-        """Whether we made it, under an id that Temporal may have forgotten."""
+        """Whether we made it, under an id that Temporal may have forgotten, or another Countersign did."""
+        if CALLBACKS in (found.events_callback_url or ""):
+            return True
         id = found.external_id
         return bool(id and re.fullmatch(ID_PATTERN, id)) and await self.store.is_claimed(Home.of_request(id or ""))
 

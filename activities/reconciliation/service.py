@@ -144,35 +144,16 @@ class Sweep(EventSweep):
         if self._adoption is None:
             return
         part.unnamed = 0  # The uuid of a document is name enough.
-        strange = await self._strange(events)
+        known = await self._known(events)
+        strange = _strange(events, known)
         part.mended += await self._tell(_unheard(strange, part.told, before), part.told)
-        part.strangers = part.strangers.met(await self._not_adopted_yet(strange))
+        part.strangers = part.strangers.met(_not_adopted_yet(strange, known))
 
-    async def _strange(self, events: Sequence[WireEvent]) -> list[WireEvent]:
-        """The events of documents that none of our requests sent, under the ids of the requests that they are or would
-        be."""
-        ids = {event.external_id for event in events if event.external_id}
+    async def _known(self, events: Sequence[WireEvent]) -> AbstractSet[str]:
+        """Of the requests that these may be about those that Temporal knows."""
+        ids = {id for event in events for id in (event.external_id, adopted_id(event.document)) if id}
         with _failing_as_unreachable():
-            ours = await self._open.known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
-        return [
-            event.model_copy(update={"external_id": id})
-            for event in events
-            if event.external_id not in ours and (id := adopted_id(event.document))
-        ]
-
-    async def _not_adopted_yet(self, strange: Sequence[WireEvent]) -> dict[str, datetime]:
-        """The documents among them that go on, as far as their newest event tells, each with when that was."""
-        newest: dict[str, WireEvent] = {}
-        for event in strange:
-            newest.setdefault(event.external_id or "", event)
-        going_on = {id: event for id, event in newest.items() if event.event_type not in FINAL}
-        with _failing_as_unreachable():
-            adopted = await self._open.known(sorted(going_on))
-        return {
-            event.document: event.timestamp
-            for id, event in going_on.items()
-            if id not in adopted and event.document and event.timestamp
-        }
+            return await self._open.known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
 
     async def _adopt(self, adoption: Adoption, part: Part, now: datetime) -> None:
         """Look at some of the documents that wait, while the part has time; one that Core Signature does not show now
@@ -250,6 +231,28 @@ def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: 
         if not heard and (id not in told or at > told[id]):
             found.setdefault(id, event)
     return found
+
+
+def _strange(events: Sequence[WireEvent], known: AbstractSet[str]) -> list[WireEvent]:
+    """The events of documents that were adopted, or that none of our requests sent, under the ids of the requests that
+    they are or would be."""
+    return [
+        event.model_copy(update={"external_id": id})
+        for event in events
+        if (id := adopted_id(event.document)) and (id in known or event.external_id not in known)
+    ]
+
+
+def _not_adopted_yet(strange: Sequence[WireEvent], known: AbstractSet[str]) -> dict[str, datetime]:
+    """The documents among them that go on, as far as their newest event tells, each with when that was."""
+    newest: dict[str, WireEvent] = {}
+    for event in strange:
+        newest.setdefault(event.external_id or "", event)
+    return {
+        event.document: event.timestamp
+        for id, event in newest.items()
+        if event.event_type not in FINAL and id not in known and event.document and event.timestamp
+    }
 
 
 def _listened(silence: Silence, events: Sequence[WireEvent], missed: Sequence[WireEvent]) -> Silence:

@@ -27,10 +27,6 @@ HELD_AT_MOST: Final = 4 * 1024 * 1024
 HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _LOGGER: Final = structlog.get_logger("countersign.receiver")
 
-_RECEIPTS: Final = {
-    Receipt.TAKEN: Verdict.SIGNALLED,
-    Receipt.CLOSED: Verdict.CLOSED,
-}
 _FAULTS: Final = {
     BodyFault.TOO_LARGE: Verdict.TOO_LARGE,
     BodyFault.STALLED: Verdict.STALLED,
@@ -101,7 +97,7 @@ class Receiver:
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """The answer to a callback with these headers (names in lower case) and this body; it may signal."""
-        return self._reply(await self._verdict(headers, body))
+        return await self._answered(self._rules.judge(headers, body, self._clock()))
 
     async def answer(self, request: Request) -> Response:
         """The ASGI shell: the answer to a callback as it comes from the network, its segment in `path_params`."""
@@ -116,22 +112,29 @@ class Receiver:
             return self._reply(Verdict.BUSY)
         self._at_once += 1
         try:
-            body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds, held=self._held)
-            if isinstance(body, BodyFault):
-                return self._reply(_FAULTS[body])
-            return await self.receive(request.headers, body)
+            return await self._answered(await self._judged(request))
         finally:
             self._at_once -= 1
 
-    async def _verdict(self, headers: Mapping[str, str], body: bytes) -> Verdict:
-        judged = self._rules.judge(headers, body, self._clock())
-        return await self._signalled(judged) if isinstance(judged, Callback) else judged
+    async def _judged(self, request: Request) -> Callback | Verdict:
+        """Judged at once, so that nobody has the body any more while Temporal is asked."""
+        body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds, held=self._held)
+        if isinstance(body, BodyFault):
+            return _FAULTS[body]
+        return self._rules.judge(request.headers, body, self._clock())
+
+    async def _answered(self, judged: Callback | Verdict) -> Reply:
+        return self._reply(await self._signalled(judged) if isinstance(judged, Callback) else judged)
 
     async def _signalled(self, callback: Callback) -> Verdict:
+        receipts = set()
         try:
             for request in callback.requests:
-                if (receipt := await self._signals.signal(request, callback.event)) is not Receipt.UNKNOWN:
-                    return _RECEIPTS[receipt]
+                receipts.add(receipt := await self._signals.signal(request, callback.event))
+                if receipt is Receipt.TAKEN:
+                    return Verdict.SIGNALLED
+            if Receipt.CLOSED in receipts:
+                return Verdict.CLOSED
             if callback.document is None:
                 return Verdict.UNKNOWN
             await self._signals.sweep()

@@ -55,7 +55,9 @@ async def adoption(settings: Settings) -> Part:
     if settings.adopt_requester not in {person.id for person in file.people}:
         return wrong("adoption", f"{settings.people} has no {settings.adopt_requester} (COUNTERSIGN_ADOPT_REQUESTER)")
     return fine(
-        "adoption", f"documents that are sent by hand become {settings.adopt_kind} of {settings.adopt_requester}"
+        "adoption",
+        f"documents that are sent by hand become {settings.adopt_kind} of {settings.adopt_requester}; no other "
+        "installation may adopt from the same senders of this tenant",
     )
 
 

@@ -1,15 +1,17 @@
 """Documents that were sent at Core Signature by hand, and the requests that a sweep makes of them."""
 
-import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from activities.core_signature.asked import Asked
@@ -28,8 +30,10 @@ from deploy.sandbox.faults import Fault, FaultKind
 from tests.activities.core_signature.conftest import calls
 from tests.activities.core_signature.requests import PDF
 from tests.activities.test_reconciliation import MINUTE, Office, office
+from tests.servers import time_skipping
 from workflows.kinds import Kind
 from workflows.model.provider import CancelOrder, CreateOrder, Observation
+from workflows.model.reconciliation import NotAdopted
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
 from workflows.names import SIGNATURE_REQUEST, adopted_id
@@ -44,6 +48,14 @@ people:
   - {{id: chief-executive, name: Chief Executive, email: {CHIEF}, zone: Europe/Amsterdam, manager: legal-desk}}
 """
 POLICIES: Final = "kinds:\n  contract: {window: 10d, reminders: {first: 2d, every: 2d, most: 2}}\n"
+
+
+class Torn(Adoption):
+    """Temporal is away by the time that something is to be adopted."""
+
+    async def adopt(self, document: str, now: datetime) -> str | NotAdopted | None:
+        """As it fails then."""
+        raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
 
 
 @asynccontextmanager
@@ -154,10 +166,38 @@ async def test_two_sweeps_adopt_it_once_and_its_events_are_told_to_what_it_becam
         assert (await it.sweeps()).adoptions == 1
         await it.store.replace_sweep_mark(b"lost")
         again = await it.sweeps()  # Visibility lags: it does not know the request yet.
-        assert again.adopted == (id_of(document),)
+        assert (again.adoptions, again.waiting) == (0, 0)
         await it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id(id_of(document))).terminate()
         await it.store.replace_sweep_mark(b"lost")
         assert (await it.sweeps()).adoptions == 0  # An operator broke it off.
+
+
+async def test_what_was_broken_off_and_forgotten_by_temporal_is_not_adopted_again(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it)
+        assert (await it.sweeps()).adopted == (id_of(document),)
+        async with time_skipping() as another:  # Temporal, once its retention is over.
+            assert it.adoption
+            it.adoption = replace(it.adoption, temporal=another.client)
+            await it.store.replace_sweep_mark(b"lost")
+            assert (await it.sweeps()).adoptions == 0
+            with pytest.raises(RPCError):
+                await another.client.get_workflow_handle(Kind.REQUEST.workflow_id(id_of(document))).describe()
+
+
+async def test_an_attempt_that_died_before_the_request_was_known_to_live_is_made_up_for(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it)
+        await it.store.claim(Home.of_request(id_of(document)))
+        assert (await it.sweeps()).adopted == (id_of(document),)
+
+
+async def test_the_document_of_another_countersign_is_left_alone(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        address = "https://other.example/hooks/callbacks/core-signature/their-segment"
+        await sent_by_hand(it, external_id="msa-0042", events_callback_url=address)
+        fine = await sent_by_hand(it, events_callback_url="https://other.example/of-a-crm")
+        assert (await it.sweeps()).adopted == (id_of(fine),)
 
 
 async def test_what_happens_to_it_later_is_told_under_the_id_of_the_request(tmp_path: Path) -> None:
@@ -169,6 +209,17 @@ async def test_what_happens_to_it_later_is_told_under_the_id_of_the_request(tmp_
         swept = await it.sweeps()
         assert ([one.request for one in swept.mended], swept.adoptions) == ([id_of(document)], 0)
         assert await it.heard(id_of(document)) == ["signed"]
+
+
+async def test_its_events_are_told_also_when_its_own_id_is_that_of_an_old_request(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it, external_id="msa-0042")
+        it.known.status["msa-0042"] = Status.SIGNED
+        await it.begins(id_of(document))
+        it.now = datetime.now(UTC) + MINUTE
+        it.happens("msa-0042", "signer_viewed", document=document.uuid)
+        swept = await it.sweeps()
+        assert ([one.request for one in swept.mended], swept.adoptions) == ([id_of(document)], 0)
 
 
 async def test_what_is_ours_was_ended_or_was_sent_by_others_is_left_alone(tmp_path: Path) -> None:
@@ -253,15 +304,12 @@ async def test_an_attempt_that_dies_while_it_adopts_has_kept_whom_it_told(tmp_pa
         await sent_by_hand(it)
         await it.begins("msa-0042")
         it.happens("msa-0042", "signer_viewed")
-        fault = Fault(fault=FaultKind.SLOW, path="*/documents/*", method="GET", times=None, delay=60)
-        it.sandbox.world.faults.arm(fault)
-        looked = len(calls(it.sandbox, "/documents/", "GET"))
-        attempt = asyncio.create_task(it.sweeps())
-        while len(calls(it.sandbox, "/documents/", "GET")) == looked:
-            await asyncio.sleep(0)
-        attempt.cancel()
-        await asyncio.gather(attempt, return_exceptions=True)
-        it.sandbox.world.faults.clear()
+        assert it.adoption
+        whole = it.adoption
+        it.adoption = Torn(**{one.name: getattr(whole, one.name) for one in fields(whole)})
+        with pytest.raises(ApplicationError, match="UNAVAILABLE"):
+            await it.sweeps()
+        it.adoption = whole
         swept = await it.sweeps()
         assert (swept.told, swept.adoptions) == (0, 1)
 

@@ -62,6 +62,8 @@ class RecordingSignals:
     knows: str = ""
     """The only request that is not unknown, where the receipt says that they are."""
     sweeps: int = 0
+    gate: asyncio.Event | None = None
+    waiting: int = 0
     more: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, event_type: str) -> set[str]:
@@ -73,6 +75,10 @@ class RecordingSignals:
 
     async def signal(self, request: str, event: ProviderEvent) -> Receipt:
         """Write down what was signalled to whom."""
+        self.waiting += 1
+        self.more.set()
+        if self.gate is not None:
+            await self.gate.wait()
         if self.receipt is None:
             raise NotTaken("nobody is there")
         receipt = Receipt.TAKEN if request == self.knows else self.receipt

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from starter.callback import receiver as callback_receiver
 from starter.callback.receiver import HELD_AT_MOST, MOST_BYTES
@@ -18,7 +20,7 @@ from starter.setting_values import Bind
 from starter.webhook import make_app, receiver_routes
 from tests.plain_http import plain_client
 from tests.starter.paging import REQUEST, phone
-from tests.starter.receiving import JSON, PATH, RecordingSignals, encoded, receiver, said
+from tests.starter.receiving import JSON, PATH, SEGMENT, RecordingSignals, encoded, receiver, said
 
 ANYWHERE = Bind("127.0.0.1", 0)
 
@@ -177,6 +179,31 @@ async def test_large_bodies_share_a_bound_and_small_ones_always_have_room() -> N
         assert (await client.post(PATH, content=encoded(said()), headers=JSON)).status_code == 200
         assert {outcome[9:12] for outcome in await asyncio.gather(*crowd)} == {b"400"}
         assert (await client.post(PATH, content=whole, headers=JSON)).status_code == 200
+
+
+async def test_nobody_holds_a_body_while_temporal_is_asked() -> None:
+    """Ten times as much as is held has come, all of it genuine, and every signal waits."""
+    gate, whole = asyncio.Event(), encoded(said())
+    signals = RecordingSignals(gate=gate)
+    ours = receiver(signals)
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": whole.ljust(MOST_BYTES)}
+
+    headers = [(name.encode(), value.encode()) for name, value in JSON.items()]
+    scope = {"type": "http", "method": "POST", "headers": headers, "path_params": {"segment": SEGMENT}}
+    crowd = 10 * HELD_AT_MOST // MOST_BYTES
+    tracemalloc.start()
+    try:
+        calls = [asyncio.create_task(ours.answer(Request(dict(scope), receive))) for _ in range(crowd)]
+        while signals.waiting < crowd:
+            signals.more.clear()
+            await signals.more.wait()
+        assert tracemalloc.get_traced_memory()[0] < MOST_BYTES
+    finally:
+        tracemalloc.stop()
+        gate.set()
+    assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
 
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])

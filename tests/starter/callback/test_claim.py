@@ -252,3 +252,10 @@ async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sw
     signals = RecordingSignals(Receipt.UNKNOWN)
     await receiver(signals).receive(JSON, body)
     assert signals.sweeps == 0, "it is off by default"
+
+
+async def test_whose_own_id_is_that_of_an_old_request_is_known_by_the_uuid_all_the_same() -> None:
+    signals = RecordingSignals(Receipt.CLOSED, knows=f"adopted-{_BY_HAND}")
+    body = encoded(said(document={"uuid": _BY_HAND, "external_id": "msa-0042"}))
+    assert (await receiver(signals, adopted=True).receive(JSON, body)).status == 200
+    assert [request for request, _ in signals.taken] == [f"adopted-{_BY_HAND}"]
