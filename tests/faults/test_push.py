@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 
 from tests.faults.population import LONER, PATIENT, SIGNER, colleague, tokens
-from tests.faults.town import Town
-from tests.faults.vendor import SENDS, Entry, Vendor
+from tests.faults.town import Town, eventually
+from tests.faults.vendor import SENDS, Entry, Vendor, instant
 from workflows.model.notices import Channel, Outcome
+
+ASKED = timedelta(seconds=2) - timedelta(milliseconds=10)
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
@@ -64,13 +66,23 @@ async def test_a_phone_that_is_gone_is_never_tried_again_and_mail_takes_over_fro
 async def test_a_429_leaves_everybody_alone_for_as_long_as_asked_and_all_are_told_afterwards(shared: Town) -> None:
     """C4: the quota is the project's: one `Retry-After` holds every send, no request is in trouble for it."""
     limited, free = tokens(colleague(11))
+    before = await shared.vendor.last()
     await shared.vendor.arm("429", SENDS, contains=limited, retry_after=2)
     await shared.ask("over-quota", colleague(11))
+
+    async def refusal() -> Entry | None:
+        return next((one for one in await _sends(shared.vendor, "over-quota", before) if one["status"] == 429), None)
+
+    refused = await eventually(refusal)
     await shared.ask("paused-as-well", colleague(12))
     await shared.until_shown("paused-as-well", lambda it: len([one for one in it.notifications if one.reached]) > 1)
     assert len(await shared.vendor.pushes("paused-as-well", "ready")) == 2
     await shared.forward("over-quota", timedelta(seconds=70))
     assert sorted(push["token"] for push in await shared.vendor.pushes("over-quota", "ready")) == [limited, free]
+    again = [call for call in await _sends(shared.vendor, "over-quota", before) if call["n"] > refused["n"]]
+    at_once, later = _under_way(free, again), await _sends(shared.vendor, "paused-as-well", before)
+    assert later
+    assert min(instant(call) for call in again + later if call not in at_once) >= instant(refused) + ASKED
     assert [(await shared.shown(one)).problem for one in ("over-quota", "paused-as-well")] == [None, None]
 
 
@@ -92,6 +104,11 @@ async def test_refused_credentials_bury_no_phone(shared: Town) -> None:
     await shared.until_shown("no-credentials", lambda it: it.problem)
     await shared.forward("no-credentials", timedelta(seconds=31))
     assert sorted(push["token"] for push in await shared.vendor.pushes("no-credentials", "ready")) == tokens(person)
+
+
+def _under_way(token: str, calls: list[Entry]) -> list[Entry]:
+    """The first send to the other phone: it was begun together with the one that was refused."""
+    return [call for call in calls if call["body"]["message"]["token"] == token][:1]
 
 
 async def _sends(vendor: Vendor, request: str, after: int) -> list[Entry]:

@@ -1,6 +1,7 @@
 """What is wished of a living request, on a real server: taken once for each `op`, refused in words, in the timeline."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -204,6 +205,26 @@ async def test_many_who_wish_the_same_at_once_all_get_an_answer(context: Context
         await asyncio.gather(*(wishes.make(context, MSA, Extension(actor=LEGAL, due=due)) for _ in range(20)))
         shown = await requests.show(context, MSA)
     assert [entry.what.startswith("due date moved") for entry in shown.timeline].count(True) == 1
+
+
+async def test_of_two_operators_in_conflict_the_last_word_holds_and_both_stand_in_the_timeline(
+    context: Context,
+) -> None:
+    """Three times as many at once as Temporal has under way: what is not made is refused in words."""
+    of_legal = [Extension(actor=LEGAL, due=in_days(20 + number)) for number in range(15)]
+    of_sales = [Extension(actor="sales-desk", due=in_days(50 + number)) for number in range(15)]
+    both = [wish for pair in zip(of_legal, of_sales, strict=True) for wish in pair]
+    async with sent(context):
+        each = await asyncio.gather(*(wishes.make(context, MSA, wish) for wish in both), return_exceptions=True)
+        shown = await requests.show(context, MSA)
+    moved = [entry for entry in shown.timeline if entry.what.startswith("due date moved")]
+    made = [wish for wish, answer in zip(both, each, strict=True) if not isinstance(answer, BaseException)]
+    refused = [answer for answer in each if isinstance(answer, BaseException)]
+    assert Counter(entry.who for entry in moved) == Counter(wish.actor for wish in made)
+    assert {entry.who for entry in moved} == {LEGAL, "sales-desk"}
+    assert all(isinstance(one, Refusal) and "nothing was changed: too many changes" in str(one) for one in refused)
+    last = max(moved, key=lambda entry: entry.at)
+    assert shown.due_at in {wish.due for wish in both if wish.actor == last.who}
 
 
 async def test_an_unknown_request_is_refused(context: Context) -> None:

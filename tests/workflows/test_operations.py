@@ -124,6 +124,28 @@ async def test_an_escalation_that_reassigns_gives_the_place_to_the_alternate_who
         assert "chair" in [one.person for one in world.signatures.observations[-1].roster.people]
 
 
+async def test_when_the_alternate_and_the_first_signer_both_sign_it_ends_once() -> None:
+    """F2: whom Core Signature took first ends it, however many callbacks tell of it, and in whatever order."""
+    world = World()
+    world.planner.action = EscalationAction.REASSIGN
+    async with story(world) as it:
+        await it.days_pass(12.1)
+        for person in ("customer-signer", "chair", "chief-executive"):
+            world.signatures.sign(person)
+        world.signatures.status = Status.SIGNED
+        before = len(world.push.stages())
+        kinds = ("signer_signed", "signed", "signer_signed", "signed")
+        await asyncio.gather(*(it.callback(kind) for kind in kinds), return_exceptions=True)
+        assert (await it.handle.result()).outcome is Status.SIGNED
+        shown = await it.shown()
+    signed = [entry.who for entry in shown.timeline if entry.what == "signed"]
+    assert len(signed) == len(set(signed))
+    assert set(world.handoff.calls.values()) == {1}
+    told = world.push.stages()[before:]
+    assert told
+    assert len(told) == len(set(told))
+
+
 async def test_an_escalation_core_signature_refuses_is_still_an_alert() -> None:
     world = World()
     world.planner.action = EscalationAction.REASSIGN
