@@ -25,7 +25,7 @@ from activities.starts import Starts
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
 from activities.target_health import TargetHealth
 from workflows.follow_up.deliveries import AT_MOST
-from workflows.follow_up.handoff import key_of
+from workflows.follow_up.handoff import key_of, originals_and_last
 from workflows.follow_up.record import amended, amendment, dead_after, order_of
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
@@ -101,7 +101,7 @@ class Fanout(Handoff):
             return Recalled()
         amendments = [Amendment.model_validate_json(one) for one in found]
         record = SettledRecord.model_validate_json(content)
-        lines = amended(record.show, amendments).handoffs
+        lines = originals_and_last(amended(record.show, amendments).handoffs)
         return Recalled(
             order=order_of(record, amendments), lines=lines, batches=max((one.number for one in amendments), default=0)
         )

@@ -576,6 +576,15 @@ async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: H
     assert Health.model_validate_json(await house.store.read_target("finance") or b"").is_ is Condition.WORKING
 
 
+async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_the_last(house: House) -> None:
+    board = Target(target="board", group="no-such-group")
+    await house.tell(board, record=record(), at=AT)
+    for number in range(1, 11):
+        await house.tell(calls=(HandoffCall(target=board, replay=number, by="ops"),), number=number + 1, at=AT)
+    found = await house.recall("msa-0042")
+    assert ([line.replay for line in found.lines], found.batches) == ([0, 10], 11)
+
+
 async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: House) -> None:
     said = TimelineEntry(at=AT, what="declined", who="chair", why="I am getting divorced", said=True)
     settled = record().replace(show=record().show.replace(timeline=(said,)))

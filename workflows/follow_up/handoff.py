@@ -1,6 +1,6 @@
 """The fan-out ledger: which target is due, done or dead; of the ending, and of escalations before."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Self
 
@@ -205,6 +205,12 @@ def key_of(target: Target, of: str) -> str:
 def last_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
     """Of each target the newest line: the last replay, else the original."""
     return tuple({line.target: line for line in lines}.values())
+
+
+def originals_and_last(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """Of each target its original line and its newest, which is all that a replay goes by."""
+    newest = {line.target: line for line in lines}
+    return tuple(line for line in lines if not line.replay or line is newest[line.target])
 
 
 def dead_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
