@@ -117,7 +117,7 @@ async def test_push_credentials_that_are_revoked_for_an_hour_at_the_opening_cost
 
 async def test_two_campaigns_and_ten_urgent_requests_at_once_are_all_told_once(shared: Town) -> None:
     """Those who are in both are asked by each."""
-    everybody = crowd(shared, 12, "busy", "busy")
+    everybody = crowd(shared, 6, "busy", "busy")
     names, watch = list(ids("at-once", 10)), Watch(shared)
     await asyncio.gather(
         begin(shared, "first", {"group": "busy"}),
@@ -138,7 +138,7 @@ async def test_at_one_call_a_second_what_is_urgent_overtakes_the_campaign(tmp_pa
     """G5: told long before everybody is; a campaign takes as long as the provider lets it."""
     slow = Conditions(ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": "1"})
     async with town(tmp_path / "data", slow) as it:
-        everybody, watch = crowd(it, 60), Watch(it)
+        everybody, watch = crowd(it, 24), Watch(it)
         await begin(it, "conduct")
         await eventually(lambda: it.vendor.ledger("request_created"))
         await it.ask("urgent", colleague(1), policy=URGENT)
@@ -149,7 +149,7 @@ async def test_at_one_call_a_second_what_is_urgent_overtakes_the_campaign(tmp_pa
 
 async def test_a_people_file_that_is_edited_during_the_opening_changes_nothing_of_whom_it_asks(shared: Town) -> None:
     """Frozen is frozen: newcomers wait for the daily look, and a faulty file for its last good state."""
-    everybody = crowd(shared, 24, "frozen", "frozen")
+    everybody = crowd(shared, 12, "frozen", "frozen")
     before = shared.people.read_text()
     await begin(shared, "edited", {"group": "frozen"})
     await until(shared, "edited", lambda shown: shown.frozen)

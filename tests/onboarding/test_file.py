@@ -171,7 +171,7 @@ async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
         ),
         ({"stagse": []}, "stagse"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 async def test_what_is_wrong_with_the_file_itself_names_its_field(
     tmp_path: Path, changed: dict[str, Any], path: str

@@ -260,7 +260,7 @@ async def test_calls_that_stall_hold_up_no_genuine_one(sales: Crm) -> None:
     assert {answer[9:12] for answer in await asyncio.gather(*stalled)} == {b"400"}
 
 
-@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:60])
 async def test_whatever_stands_in_a_place_is_no_fault_of_ours(tmp_path: Path, odd: Any) -> None:
     """Temporal is away, so that what is right is told apart: it is to be sent again."""
     nobody = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
