@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import re
 from typing import Final
 
 from temporalio.common import SearchAttributeKey
@@ -95,19 +94,26 @@ SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUES
 
 
 _ADOPTED: Final = "adopted-"
-_DOCUMENT: Final = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}(\1[0-9a-f]{4}){2}\1[0-9a-f]{12}")
+_HEX: Final = frozenset("0123456789abcdef")
 
 
 def adopted_id(document: str | None) -> str | None:
     """The id of the request that a document becomes which was sent at Core Signature by hand: its uuid is enough to
     know it again. None for what is no uuid."""
-    return f"{_ADOPTED}{document}" if document and _DOCUMENT.fullmatch(document) else None
+    return f"{_ADOPTED}{document}" if document and _is_uuid(document) else None
 
 
 def adopted_document(request: str) -> str | None:
     """The uuid of the document that was adopted under this id; None for the id of a request that we sent."""
     uuid = request.removeprefix(_ADOPTED)
-    return uuid if uuid != request and _DOCUMENT.fullmatch(uuid) else None
+    return uuid if uuid != request and _is_uuid(uuid) else None
+
+
+def _is_uuid(text: str) -> bool:
+    """Whether it is one in small letters, with all its hyphens or with none."""
+    digits = text.replace("-", "")
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return len(digits) == 32 and _HEX.issuperset(digits) and text in (digits, "-".join(parts))
 
 
 def nexus_call_workflow_id(key: str) -> str:

@@ -16,7 +16,7 @@ from tests.versions.replaying import refused_by
 @pytest.mark.parametrize("code", [WithOneMoreActivity, WithoutATimer])
 async def test_an_activity_more_or_a_timer_less_turns_the_corpus_red(code: WorkflowCode) -> None:
     failures = await refused_by(code)
-    assert len(failures) > 5
+    assert len(failures) >= 4
     assert {type(failure) for failure in failures} == {NondeterminismError}
 
 
