@@ -16,6 +16,7 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from tests.workflows.test_hand_off import line, recorded
 from tests.workflows.test_replays import AT
+from workflows.follow_up.handoff import subscriber
 from workflows.kinds import Kind
 from workflows.model.operations import OperationState
 from workflows.model.provider import ProviderEvent
@@ -37,7 +38,9 @@ async def signed(context: Context, world: World, *, ends: bool = True) -> None:
     handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
     await handle.signal(PROVIDER_EVENT, ProviderEvent(id="e", type="signed", at=AT))
     if not ends:
-        world.handoff.record = recorded(line("archive", HandoffState.DEAD))
+        known = recorded(line("archive", HandoffState.DEAD))
+        assert known.order is not None
+        world.handoff.record = known.replace(order=known.order.replace(targets=(subscriber("archive"),)))
         return
     await handle.result()
     shown = await shown_with(context, Status.SIGNED)
