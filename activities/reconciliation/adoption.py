@@ -123,7 +123,8 @@ class Adoption:
 
     async def _is_ours(self, found: WireDocument) -> bool:
         """Whether we made it, under an id that Temporal may have forgotten, or another Countersign did."""
-        if CALLBACKS in (found.events_callback_url or ""):
+        told = found.events_callback_url or ""
+        if CALLBACKS in told and told != self.signature.config.callback_url:
             return True
         id = found.external_id
         return bool(id and re.fullmatch(ID_PATTERN, id)) and await self.store.is_claimed(Home.of_request(id or ""))

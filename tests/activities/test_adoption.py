@@ -197,7 +197,10 @@ async def test_the_document_of_another_countersign_is_left_alone(tmp_path: Path)
         address = "https://other.example/hooks/callbacks/core-signature/their-segment"
         await sent_by_hand(it, external_id="msa-0042", events_callback_url=address)
         fine = await sent_by_hand(it, events_callback_url="https://other.example/of-a-crm")
-        assert (await it.sweeps()).adopted == (id_of(fine),)
+        ours = "https://ours.example/callbacks/core-signature/our-segment"
+        it.signature.config = replace(it.signature.config, callback_url=ours)
+        called = await sent_by_hand(it, events_callback_url=ours)
+        assert set((await it.sweeps()).adopted) == {id_of(fine), id_of(called)}
 
 
 async def test_what_happens_to_it_later_is_told_under_the_id_of_the_request(tmp_path: Path) -> None:

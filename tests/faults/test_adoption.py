@@ -31,6 +31,7 @@ async def test_documents_sent_by_hand_are_adopted_by_sweep_and_callback_announce
     silent = await _sent_by_hand(shared, colleague(31))
     called = await _sent_by_hand(shared, colleague(32), events_callback_url=address)
     before = len(await shared.vendor.documents())
+    await eventually(lambda: shared.vendor.ledger("event", document=silent.uuid))
     code, said = await shared.command("reconcile", "--json")
     assert (code, _id(silent) in json.loads(said)["adopted"]) == (0, True)
     for document, signer in ((silent, colleague(31)), (called, colleague(32))):
