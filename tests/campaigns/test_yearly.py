@@ -21,6 +21,7 @@ from temporalio.client import (
     WorkflowHandle,
 )
 from temporalio.service import RPCError
+from temporalio.testing import TimeSkipper
 
 import activities.campaigns.yearly as activities_yearly
 from activities import runs
@@ -288,8 +289,8 @@ async def test_a_schedule_is_made_once_and_brought_up_to_date_as_it_is(tmp_path:
 
 @pytest.mark.real_server
 async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_what_is_given(tmp_path: Path) -> None:
-    async with desk(tmp_path, ahead=0) as it:
-        year = datetime.now(AMSTERDAM).year
+    async with desk(tmp_path, ahead=1) as it:
+        year = (datetime.now(AMSTERDAM) + timedelta(days=1)).year
         await it.typed()
         handle = it.client.get_schedule_handle("campaign-opening:conduct")
         opening = await started_by(handle)
@@ -299,7 +300,9 @@ async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_wha
         it.document(year)
         told = await it.typed("--year", str(year))
         assert (told["given"], told["years"][0]["given"], told["years"][0]["version"]) == (year, True, f"{year}.1")
-        ended = await it.client.get_workflow_handle(opening, result_type=Opened).result()
+        opens = it.client.get_workflow_handle(opening, result_type=Opened)
+        await TimeSkipper(it.client).fast_forward(opens, timedelta(days=2))
+        ended = await opens.result()
         assert ended.campaign == f"acknowledgement-campaign:conduct-{year}"
         assert (await it.typed("--year", str(year)))["created"] is False
         it.file["document"]["version"] = "another"
