@@ -2,19 +2,18 @@
 
 import asyncio
 from abc import abstractmethod
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.deliveries as deliveries
     import workflows.follow_up.options as options
     from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
-    from workflows.follow_up.batches import hand_off_batch, handed_off, targets_in_words, unreached
+    from workflows.follow_up.aside import TellsAside
     from workflows.follow_up.ledger import key_of
     from workflows.follow_up.memory import First, Memory
-    from workflows.follow_up.messages import FollowUpMessages
     from workflows.follow_up.moves import Announce, HandOver, Plan, RemindNow, Stand, next_move
     from workflows.follow_up.notices import (
         alerted,
@@ -28,28 +27,19 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.follow_up.options import wait_asked_for
     from workflows.follow_up.patience import Condition, Wake
-    from workflows.follow_up.recipients import announcement, open_escalations
+    from workflows.follow_up.recipients import announcement
     from workflows.follow_up.trouble import trouble_of
     from workflows.model.entries import Reassignment
     from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.planning import Agenda, Moment
     from workflows.model.provider import DocumentSeen
-    from workflows.model.records import HandoffBatch
-    from workflows.model.settlement import HandoffReport
     from workflows.model.subject import Code
     from workflows.model.wishes import StopKind
-    from workflows.ports import Handoff, Planner, PushService
+    from workflows.ports import Planner, PushService
 
 
-ASIDE = "aside"
-"""The task that tells targets of escalations."""
-
-
-class FollowUpWorkflow(FollowUpMessages[Memory]):
+class FollowUpWorkflow(TellsAside[Memory]):
     """Follows up until it has ended, and then until everyone concerned has been told how."""
-
-    _at_rest = False
-    """Whether the story waits for whatever comes."""
 
     @abstractmethod
     async def act_first(self, first: First) -> None:
@@ -67,58 +57,10 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
         """Move by move, until it has ended."""
         aside: asyncio.Task[None] | None = None
         while not self._progress.status.ended:
-            aside = self._tell_aside(aside)
+            aside = self.tell_aside(aside)
             await self._follow_up()
             self.continue_as_new_if_suggested()
-        if aside is not None:
-            # Whoever has not heard of an escalation yet hears of it with the ending.
-            aside.cancel()
-            self._progress = self._progress.replace(handoff=self._progress.handoff.skipping())
-
-    def _tell_aside(self, aside: asyncio.Task[None] | None) -> asyncio.Task[None] | None:
-        """Have targets told of escalations beside the story, which waits for none of them."""
-        self._progress = open_escalations(self._request, self._progress, workflow.now())
-        if aside is not None and aside.done():
-            aside.result()
-            aside = None
-        if aside is None and self._progress.handoff.next_at is not None:
-            return asyncio.create_task(self._tell_of_escalations(), name=ASIDE)
-        return aside
-
-    async def _tell_of_escalations(self) -> None:
-        """Until each target is done or dead. A fresh history, or the ending, goes on where this is broken off."""
-        while (due_at := self._progress.handoff.next_at) is not None:
-            if (pause := due_at - workflow.now()) > timedelta():
-                await self._sooner(pause)
-                continue
-            now = workflow.now()
-            batch = hand_off_batch(self.subject, None, self._progress, now).replace(page=None)
-            try:
-                results = (await self._handed_off_aside(batch)).results
-            except ActivityError as failure:
-                if is_cancelled_exception(failure):
-                    return
-                results = unreached(batch, trouble_of(failure).says)
-            # While the story calls somebody, or pauses before it calls again, this would be news that breaks that off.
-            await workflow.wait_condition(lambda: self._at_rest)
-            self._progress = handed_off(self.subject, self._progress, results, now)
-
-    async def _sooner(self, pause: timedelta) -> None:
-        """Wait so long, or until something is due sooner."""
-        try:
-            summary = "tell of an escalation again"
-            await workflow.wait_condition(self.due_sooner(), timeout=pause, timeout_summary=summary)
-        except TimeoutError:
-            pass
-
-    async def _handed_off_aside(self, batch: HandoffBatch) -> HandoffReport:
-        return await workflow.start_activity_method(
-            Handoff.hand_off,
-            batch,
-            summary=targets_in_words(batch),
-            priority=workflow.info().priority,
-            **options.HAND_OFF_ASIDE,
-        )
+        self.break_off(aside)
 
     async def _follow_up(self) -> None:
         """Make one move."""
@@ -171,9 +113,9 @@ class FollowUpWorkflow(FollowUpMessages[Memory]):
         before, now = self._progress, workflow.now()
         first = min((at for at in (deadline, before.wakes_at(now)) if at is not None), default=None)
         held_until = before.held_until(now)
-        self._at_rest = True
+        self.at_rest = True
         wake = await self.until(first, words if first != held_until else "the budget of notices")
-        self._at_rest = False
+        self.at_rest = False
         if wake is Wake.DEADLINE and first == held_until:
             # By then the hours of whoever was held back may have closed.
             self._progress = self._progress.replan()

@@ -15,7 +15,7 @@ from tests.activities.book import Book, somebody
 from tests.workflows.lives.runtime import UPDATE, ContinueAsNew, Runtime
 from tests.workflows.lives.virtual_time import START, VirtualTime
 from tests.workflows.lives.world import World
-from workflows.follow_up.workflow import ASIDE
+from workflows.follow_up.aside import ASIDE
 from workflows.model.policy import ESCALATED, Escalation, EscalationAction, Overdue, Policy, Reminders, Target
 from workflows.model.provider import ProviderEvent
 from workflows.model.request import Brief, Document, SignerState
