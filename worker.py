@@ -27,6 +27,7 @@ from activities.core_signature.asked import Asked
 from activities.core_signature.service import CoreSignatureService
 from activities.handoff import Fanout
 from activities.http.pacing import Pacer
+from activities.on_call import OnCall
 from activities.onboarding.service import Parts
 from activities.pace import PacedSlots
 from activities.planner import PolicyPlanner
@@ -35,7 +36,6 @@ from activities.push.mail import SignerMail
 from activities.push.service import Notices
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.service import Sweep
-from activities.reconciliation.silence import OnCall
 from activities.sign_in.service import SignInMessages
 from activities.store import StoreFailure
 from starter import clients, exits, needs, pace, telemetry

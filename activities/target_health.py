@@ -12,17 +12,14 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
+from activities.on_call import OnCall, Trouble
 from activities.store import Store, StoreFailure
 from workflows.follow_up.handoff import is_subscriber, state_after
 from workflows.follow_up.stages import Stage
 from workflows.model.base import Model
-from workflows.model.notices import Delivery, Notice, NoticeAction
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
-from workflows.model.subject import Subject
-from workflows.names import notice_key
 from workflows.ports import PushService
 
 FAILING_FROM: Final = 3
@@ -98,8 +95,7 @@ class TargetHealth:
 
     def __init__(self, store: Store, push: PushService, oncall: str) -> None:
         self._store = store
-        self._push = push
-        self._oncall = oncall
+        self._on_call = OnCall(push, oncall) if oncall else None
         self._working: dict[str, float] = {}
 
     async def refusal(self, target: Target) -> str | None:
@@ -113,21 +109,30 @@ class TargetHealth:
 
     async def learn(self, told: Iterable[tuple[HandoffCall, HandoffResult]], now: datetime) -> None:
         """Remember what these calls say of their targets, and tell whoever is on call what has changed."""
+        on_call = self._on_call
         for call, result in told:
             if is_watched(call.target) and not result.held:
                 try:
-                    await self._learn(call, result, now)
+                    on_call = await self._learn(call, result, now, on_call)
                 except StoreFailure as failure:
                     activity.logger.error("health of a target not kept", extra={"says": str(failure)})
 
-    async def _learn(self, call: HandoffCall, result: HandoffResult, now: datetime) -> None:
+    async def _learn(
+        self, call: HandoffCall, result: HandoffResult, now: datetime, on_call: OnCall | None
+    ) -> OnCall | None:
+        """Who can be told of the next target: nobody any more once they were not reached, which takes its time."""
         before = await self._of(call.target.name)
         known = before.after(call, result, now)
-        if known.news is not None and await self._tell(known, now):
-            known = known.replace(told=known.is_)
+        if on_call and known.news is not None:
+            of = Trouble(id=f"handoff-{known.target}", kind="handoff", title=known.target)
+            if await on_call.hears(of, known.news, known.since or now, now):
+                known = known.replace(told=known.is_)
+            else:
+                on_call = None
         if known != before:
             self._working.pop(known.target, None)
             await self._store.keep_target(known.target, known.model_dump_json().encode())
+        return on_call
 
     async def _of(self, name: str) -> Health:
         now = asyncio.get_running_loop().time()
@@ -140,21 +145,3 @@ class TargetHealth:
                 self._working.clear()
             self._working[name] = now
         return known
-
-    async def _tell(self, known: Health, now: datetime) -> bool:
-        if not self._oncall or known.news is None:
-            return True
-        of, since = f"handoff-{known.target}", known.since or now
-        notice = Notice(
-            key=notice_key(of, f"{known.news}-{since:%Y%m%d%H%M%S}", self._oncall),
-            stage=known.news,
-            person=self._oncall,
-            action=NoticeAction.OPEN,
-        )
-        about = Subject(id=of, kind="handoff", title=known.target, requester=self._oncall, people=())
-        try:
-            await self._push.deliver(Delivery(subject=about, notices=(notice,), others_told=True, now=now))
-        except ApplicationError as failure:
-            activity.logger.warning("nobody on call was told of a target", extra={"why": failure.type})
-            return False
-        return True

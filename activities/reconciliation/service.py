@@ -23,9 +23,10 @@ from activities import runs
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.wire import WireEvent
 from activities.failures import failing_as_application_errors, passing_failure
+from activities.on_call import OnCall
 from activities.reconciliation.adoption import Adoption, NotYet
 from activities.reconciliation.pages import Mark, Part, Stride
-from activities.reconciliation.silence import OnCall, Silence
+from activities.reconciliation.silence import Silence, told
 from activities.rpc_errors import about_the_workflow
 from activities.spelling import ID_PATTERN
 from activities.store import Store
@@ -114,7 +115,7 @@ class Sweep(EventSweep):
             while not part.is_over and (events := await part.next_page()) is not None:
                 await self._heed(events, part, order.now - self._stride.young)
             if self._on_call and part.is_over and not part.is_to_end:
-                part.silence = await self._on_call.hear(part.silence, order.now)
+                part.silence = await told(part.silence, self._on_call, order.now)
             left = await self._remember(part)
             if self._adoption and part.strangers.waiting:
                 await self._adopt(self._adoption, part, order.now)

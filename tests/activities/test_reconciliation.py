@@ -18,10 +18,10 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.core_signature.client import CoreSignatureClient
+from activities.on_call import OnCall
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.pages import Mark, Stride
 from activities.reconciliation.service import Sweep
-from activities.reconciliation.silence import OnCall
 from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.records import Event

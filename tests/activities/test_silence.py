@@ -10,9 +10,10 @@ from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.links import Links
+from activities.on_call import OnCall
 from activities.push.message import compose
 from activities.reader import Reader
-from activities.reconciliation.silence import SILENT_AFTER, OnCall, Silence
+from activities.reconciliation.silence import SILENT_AFTER, Silence, told
 from tests.activities.book import somebody
 from tests.activities.test_reconciliation import MINUTE, NOW, Office, office
 from tests.workflows.fakes import FakePushService, World, refusal
@@ -103,14 +104,14 @@ async def test_a_letter_tells_as_a_push_does() -> None:
     push = World().push
     push.by_mail = [Stage.UNCALLED]
     silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await OnCall(push, "on-call").hear(silent, NOW)).told
+    assert (await told(silent, OnCall(push, "on-call"), NOW)).told
 
 
 async def test_a_push_service_that_gives_no_answer_holds_up_no_sweep(tmp_path: Path) -> None:
     push = World().push
     push.gate = asyncio.Event()
     silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
-    hearing = OnCall(push, "on-call", seconds=0).hear(silent, NOW)
+    hearing = told(silent, OnCall(push, "on-call", seconds=0), NOW)
     assert await ActivityEnvironment().run(lambda: hearing) == silent
 
 
@@ -138,7 +139,7 @@ def test_what_is_short_of_an_hour_is_none() -> None:
 async def test_the_notice_says_what_it_is_in_the_reader_s_language_and_leads_to_the_desk() -> None:
     push = World().push
     silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await OnCall(push, "on-call").hear(silent, NOW)).told
+    assert (await told(silent, OnCall(push, "on-call"), NOW)).told
     [delivery] = push.deliveries
     links = Links("https://sign.example", SecretStr("l" * 32))
     reader = Reader.of(somebody("on-call").model_copy(update={"locale": "nl"}))

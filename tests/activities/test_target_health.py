@@ -98,6 +98,28 @@ async def test_whom_no_push_reaches_now_is_told_with_the_next_call(tmp_path: Pat
     assert len(push.deliveries) == 2
 
 
+async def test_what_nobody_on_call_has_taken_is_told_with_the_next_call(tmp_path: Path) -> None:
+    push = World().push
+    health = TargetHealth(Store(str(tmp_path)), push, "on-call")
+    push.without_phone = ["on-call"]
+    await learn(health, DOWN, FAILING_FROM)
+    push.without_phone = []
+    await learn(health, DOWN, FAILING_FROM + 1)
+    await learn(health, DOWN, FAILING_FROM + 2)
+    assert len(push.deliveries) == 2
+
+
+async def test_who_was_not_reached_is_not_tried_for_each_target_of_a_batch(tmp_path: Path) -> None:
+    push = World().push
+    push.failures = [refusal(Code.UNREACHABLE)]
+    many = [FINANCE.replace(target=f"finance-{number}") for number in range(100)]
+    batch = [(HandoffCall(target=target, attempt=FAILING_FROM), DOWN) for target in many]
+    store = Store(str(tmp_path))
+    await TargetHealth(store, push, "on-call").learn(batch, NOW)
+    assert len(push.deliveries) == 1
+    assert len(await store.targets()) == len(many), "how each is was learnt all the same"
+
+
 @pytest.mark.parametrize(
     "target",
     [

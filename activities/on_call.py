@@ -1,0 +1,53 @@
+"""Whoever is on call: told of what is nobody's request, until somebody has it."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import Delivery, Notice, NoticeAction, Outcome
+from workflows.model.subject import Subject
+from workflows.names import notice_key
+from workflows.ports import PushService
+
+HEARD_WITHIN: Final = 20.0
+"""Seconds after which no more is sent; what is under way ends within those of one call."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What they are told of: phones and ledgers know it by `id`, people by its title."""
+
+    id: str
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True)
+class OnCall:
+    """Tells `person`, by phone or else by mail."""
+
+    push: PushService
+    person: str
+    seconds: float = HEARD_WITHIN
+
+    async def hears(self, of: Trouble, stage: Stage, since: datetime, now: datetime) -> bool:
+        """Whether they have it now; equal news are one notice on a phone, however often they are told."""
+        key = notice_key(of.id, f"{stage}-{since:%Y%m%d%H%M%S}", self.person)
+        notice = Notice(key=key, stage=stage, person=self.person, action=NoticeAction.OPEN)
+        about = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
+        try:
+            async with asyncio.timeout(self.seconds):
+                report = await self.push.deliver(Delivery(subject=about, notices=(notice,), now=now))
+        except (ApplicationError, TimeoutError) as failure:
+            why = failure.type if isinstance(failure, ApplicationError) else "no answer"
+        else:
+            if any(line.outcome is Outcome.ACCEPTED for line in report.delivered):
+                return True
+            why = next((line.why for line in report.delivered if line.why), None)
+        activity.logger.warning("nobody on call was told of %s", of.id, extra={"why": why})
+        return False
