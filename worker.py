@@ -94,7 +94,27 @@ def activities_of(
         messaging=open_clients.messaging,
         limiter=limiter,
     )
-    handoff = Fanout(
+    planner = PolicyPlanner(open_clients.directory)
+    parts = Parts(client, open_clients.store, open_clients.directory, policies)
+    people = People(client, open_clients.store, open_clients.directory, push)
+    years = Years(client, open_clients.store, open_clients.directory, policies, secret)
+    ours = (planner, push, _hand_off(open_clients, client, push, policies, oncall), sign_in, parts)
+    sweep = Sweep(
+        open_clients.signature,
+        client,
+        open_clients.store,
+        adoption=_adoption(open_clients, client, policies, *adopts) if adopts else None,
+        on_call=OnCall(push, oncall) if oncall and called else None,
+    )
+    return {
+        WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
+        CAMPAIGN_QUEUE: [*people.activities(), *years.activities()],
+        SIGNATURE_QUEUE: [*signature.activities(), *push.activities(), *sweep.activities()],
+    }
+
+
+def _hand_off(open_clients: Clients, client: Client, push: Notices, policies: Path, oncall: str) -> Fanout:
+    return Fanout(
         push=push,
         downstream=open_clients.downstream,
         directory=open_clients.directory,
@@ -104,33 +124,18 @@ def activities_of(
         policies=policies,
         oncall=oncall,
     )
-    planner = PolicyPlanner(open_clients.directory)
-    parts = Parts(client, open_clients.store, open_clients.directory, policies)
-    people = People(client, open_clients.store, open_clients.directory, push)
-    years = Years(client, open_clients.store, open_clients.directory, policies, secret)
-    ours = (planner, push, handoff, sign_in, parts)
-    sweep = Sweep(
-        open_clients.signature,
-        client,
-        open_clients.store,
-        adoption=Adoption(
-            signature=open_clients.signature,
-            temporal=client,
-            store=open_clients.store,
-            directory=open_clients.directory,
-            policies=policies,
-            kind=adopts[0],
-            requester=adopts[1],
-        )
-        if adopts
-        else None,
-        on_call=OnCall(push, oncall) if oncall and called else None,
+
+
+def _adoption(open_clients: Clients, client: Client, policies: Path, kind: str, requester: str) -> Adoption:
+    return Adoption(
+        signature=open_clients.signature,
+        temporal=client,
+        store=open_clients.store,
+        directory=open_clients.directory,
+        policies=policies,
+        kind=kind,
+        requester=requester,
     )
-    return {
-        WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
-        CAMPAIGN_QUEUE: [*people.activities(), *years.activities()],
-        SIGNATURE_QUEUE: [*signature.activities(), *push.activities(), *sweep.activities()],
-    }
 
 
 def _notices(open_clients: Clients, signature: CoreSignatureService, limiter: DeviceLimiter, company: str) -> Notices:

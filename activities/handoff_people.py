@@ -1,0 +1,130 @@
+"""Targets of the hand-off that are people, or groups of them: told by push, or else by mail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from temporalio.exceptions import ApplicationError
+
+import workflows.follow_up.stages as stages
+from activities.people import Directory
+from workflows.follow_up.deliveries import AT_MOST
+from workflows.follow_up.stages import Stage
+from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
+from workflows.model.planning import Reason
+from workflows.model.settlement import Ended, HandoffCall, HandoffResult, Told
+from workflows.model.subject import Status, Subject
+from workflows.names import notice_key
+from workflows.ports import PushService
+
+NOBODY: Final = "nobody_to_tell"
+SEE_LEDGER: Final = "the notifications say why"
+_PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH, Reason.DIRECTORY)
+
+
+@dataclass(frozen=True)
+class People:
+    """Tells them; `oncall` also hears that a target is dead."""
+
+    push: PushService
+    directory: Directory
+    oncall: str = ""
+
+    async def to_group(self, call: HandoffCall, group: str, subject: Subject, told: Told) -> HandoffResult:
+        """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.
+
+        So many in a call: a large group is told in several of one attempt, and judged with the last.
+        """
+        everyone = tuple(notice_of(subject, person, told) for person in await self.directory.group(group))
+        missing = tuple(notice for notice in everyone if notice.key not in call.reached)
+        untried = tuple(notice for notice in missing if notice.person not in call.missed)
+        now = untried[:AT_MOST]
+        if not missing:
+            return HandoffResult(target=call.target.target, ok=True)
+        try:
+            report = await self.push.deliver(Delivery(subject=subject, notices=now, outcome=_outcome(told)))
+            result, left = _pushed(call, report.delivered, report.retry_after), report.open_notices
+        except ApplicationError as failure:
+            result, left = refused(call, failure), ()
+        if left or len(untried) > len(now):
+            return _to_be_continued(call, result, [one for one in now if one.key not in left])
+        told_before = len(everyone) - len(missing)
+        return _in_group(_with_the_missed(call, result), len(everyone), told_before)
+
+    async def alert(self, call: HandoffCall, subject: Subject, told: Told, notice: Notice) -> HandoffResult:
+        """Tell the requester, and the person on call, that somebody will never hear of the ending."""
+        people = dict.fromkeys(filter(None, (notice.person, self.oncall)))
+        everyone = [notice.replace(person=one, key=notice_key(subject.id, notice.stage, one)) for one in people]
+        missing = tuple(one for one in everyone if one.key not in call.reached)
+        if not missing:
+            return HandoffResult(target=call.target.target, ok=True)
+        return await self.to(call, subject, told, missing)
+
+    async def to(self, call: HandoffCall, subject: Subject, told: Told, notices: tuple[Notice, ...]) -> HandoffResult:
+        """Tell these people what a target hears."""
+        outcome = None if notices[0].stage == Stage.UNDELIVERED else _outcome(told)
+        report = await self.push.deliver(Delivery(subject=subject, notices=notices, outcome=outcome))
+        return _pushed(call, report.delivered, report.retry_after)
+
+
+def notice_of(subject: Subject, person: str, told: Told) -> Notice:
+    """What somebody hears who is a target, or of the group that is one."""
+    stage = Stage.SETTLED if isinstance(told, Ended) else stages.news(told.number)
+    return Notice(key=notice_key(subject.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN)
+
+
+def _outcome(told: Told) -> Status | None:
+    return told.outcome if isinstance(told, Ended) else None
+
+
+def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:
+    """Done when everyone with a phone has it; a withdrawal also where there is nothing to take off a screen."""
+    target = call.target.target
+    withdrawal = call.notice is not None and call.notice.action is NoticeAction.WITHDRAW
+    reached = withdrawal or any(line.outcome is Outcome.ACCEPTED for line in lines)
+    missed = [line.why for line in lines if line.outcome not in (Outcome.ACCEPTED, Outcome.WITHDRAWN)]
+    passing = next((why for why in missed if why in _PASSES), None)
+    if passing:
+        return HandoffResult(target=target, ok=False, why=passing, retry_after=retry_after, delivered=tuple(lines))
+    why = next(iter(missed), None if reached else NOBODY)
+    return HandoffResult(target=target, ok=reached, gone=not reached, why=why, delivered=tuple(lines))
+
+
+def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[Notice]) -> HandoffResult:
+    """The result of a call that has told some of a large group: whom it has missed, and whether that may pass."""
+    told = {line.person for line in result.delivered if line.outcome is Outcome.ACCEPTED}
+    missed = tuple(notice.person for notice in tried if notice.person not in told)
+    return result.replace(
+        ok=False,
+        gone=False,
+        more=True,
+        missed=(*call.missed, *missed),
+        passing=call.passing or (None if result.ok or result.gone else result.why),
+    )
+
+
+def _with_the_missed(call: HandoffCall, result: HandoffResult) -> HandoffResult:
+    """The result of the last call of an attempt, which knows of the earlier ones."""
+    if call.passing and (result.ok or result.gone):
+        return result.replace(ok=False, gone=False, why=call.passing)
+    return result
+
+
+def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffResult:
+    """The result of a group of which some were told before; it says how many were not reached."""
+    told = told_before + sum(line.outcome is Outcome.ACCEPTED for line in result.delivered)
+    if not told or told == members:
+        return result
+    return result.replace(partly=True, why=f"{members - told} of {members} not reached: {result.why or SEE_LEDGER}")
+
+
+def refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:
+    """The result of a target that an activity could not reach; it is called again."""
+    pause = failure.next_retry_delay or timedelta()
+    return not_done(call, failure.message, retry_after=pause.total_seconds())
+
+
+def not_done(call: HandoffCall, why: str, *, gone: bool = False, retry_after: float = 0) -> HandoffResult:
+    """The result of a target that has not heard it; `gone` is for ever."""
+    return HandoffResult(target=call.target.target, ok=False, gone=gone, why=why, retry_after=retry_after)
