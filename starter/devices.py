@@ -7,7 +7,6 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Annotated, Any, Final
 
 import structlog
@@ -22,7 +21,8 @@ from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import AddressKind, Device, Person, Platform
 from activities.store import StoreFailure
 from starter.callback.bounded_json import NotReadable, parse_object
-from starter.callback.receiver import HEADERS, Tally
+from starter.callback.receiver import HEADERS
+from starter.outcomes import CallOutcome, Tally
 from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
 
 PATH: Final = "/devices/{person}"
@@ -32,7 +32,7 @@ CALLS_AT_ONCE: Final = 100
 _LOGGER: Final = structlog.get_logger("countersign.devices")
 
 
-class Outcome(Enum):
+class Outcome(CallOutcome):
     """What becomes of a call: the answer's status and the reason it is counted under."""
 
     REGISTERED = (201, "registered")
@@ -49,15 +49,6 @@ class Outcome(Enum):
     NOT_JSON = (415, "not_json")
     NOT_KEPT = (503, "not_kept")
     BUSY = (503, "busy")
-
-    def __init__(self, status: int, reason: str) -> None:
-        self.status = status
-        self.reason = reason
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the caller is told that all is well."""
-        return self.status < 300
 
     @property
     def hangs_up(self) -> bool:

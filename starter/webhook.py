@@ -27,13 +27,14 @@ from activities.http.pacing import Pacer
 from activities.store import Store
 from starter import clients, needs, pace, telemetry, temporal, wishes
 from starter.callback.claim import CallbackRules
-from starter.callback.receiver import HEADERS, Receiver, Tally
+from starter.callback.receiver import HEADERS, Receiver
 from starter.callback.signals import SignalPort, TemporalSignals
 from starter.context import Context
 from starter.desk.desk import desk_of
 from starter.devices import DeviceDesk
 from starter.hooks.receiver import Hooks, Source, Starting
 from starter.journeys import Journeys
+from starter.outcomes import Tally
 from starter.page.brand import Brand
 from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from typing import Any, Final
 
 from pydantic import SecretStr
 
 from starter.callback.bounded_json import NotReadable, NumberText, parse_object
+from starter.outcomes import CallOutcome
 from starter.request_ids import is_request_id
 from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
 from workflows.names import adopted_id
@@ -27,7 +27,7 @@ _EVENT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LONGEST_TYPE: Final = 100
 
 
-class Verdict(Enum):
+class Verdict(CallOutcome):
     """What becomes of a callback: the answer's status and the reason it is counted under.
 
     A repeat is promised after a time-out or a 500 only, hence never 429 or 503 (docs/core-signature.md, Callbacks).
@@ -48,15 +48,6 @@ class Verdict(Enum):
     TOO_LARGE = (413, "too_large")
     NOT_STORED = (500, "not_stored")
     BUSY = (500, "busy")
-
-    def __init__(self, status: int, reason: str) -> None:
-        self.status = status
-        self.reason = reason
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the caller is told that all is well."""
-        return self.status == 200
 
 
 @dataclass(frozen=True)

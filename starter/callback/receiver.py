@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from temporalio.common import MetricMeter
 
 from starter.callback.claim import Callback, CallbackRules, Verdict
 from starter.callback.signals import NotTaken, Receipt, SignalPort
+from starter.outcomes import Tally
 from starter.request_bodies import BODY_SECONDS, BodyFault, Held, read_body
 
 MOST_BYTES: Final = 1024 * 1024
@@ -47,30 +47,6 @@ class Reply:
         """The answer that goes with a verdict; what was not read to its end must not be taken for a next request."""
         hang_up = verdict in (Verdict.STALLED, Verdict.TOO_LARGE, Verdict.WRONG_SEGMENT, Verdict.BUSY)
         return cls(verdict.status, HTTPStatus(verdict.status).phrase, hang_up)
-
-
-class Counted(Protocol):
-    """What a call came to, and why."""
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the caller is told that all is well."""
-        ...
-
-    reason: str
-
-
-class Tally:
-    """Counts calls by what they came to; labels are the reasons and nothing else. `of` is `webhook` for callbacks."""
-
-    def __init__(self, meter: MetricMeter, of: str = "webhook") -> None:
-        self._accepted = meter.create_counter(f"countersign_{of}_accepted_total", "Calls answered 2xx, by reason")
-        self._rejected = meter.create_counter(f"countersign_{of}_rejected_total", "Calls refused, by reason")
-
-    def count(self, verdict: Counted) -> None:
-        """One more of these."""
-        counter = self._accepted if verdict.accepted else self._rejected
-        counter.add(1, {"reason": verdict.reason})
 
 
 class Receiver:

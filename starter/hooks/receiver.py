@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -28,11 +27,12 @@ from activities.requests.documents import Documents
 from activities.starting import path
 from activities.store import Store, StoreFailure
 from starter.callback.bounded_json import NotReadable, parse
-from starter.callback.receiver import HEADERS, MOST_BYTES, Tally
+from starter.callback.receiver import HEADERS, MOST_BYTES
 from starter.exits import Refusal
 from starter.hooks.changed import ChangedDeals
 from starter.hooks.genuine import is_genuine
 from starter.hooks.mapping import NotTaken, SourceMapping, Taken
+from starter.outcomes import CallOutcome, Tally
 from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
 from starter.settings import Settings
 
@@ -48,7 +48,7 @@ _AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
 """What passes; a lazy client that finds no server raises `RuntimeError`, and a time-out is an `OSError`."""
 
 
-class Outcome(Enum):
+class Outcome(CallOutcome):
     """What becomes of a call: the answer's status and the reason it is counted under."""
 
     CREATED = (201, "created")
@@ -65,15 +65,6 @@ class Outcome(Enum):
     REFUSED = (422, "refused")
     NOT_STARTED = (503, "not_started")
     BUSY = (503, "busy")
-
-    def __init__(self, status: int, reason: str) -> None:
-        self.status = status
-        self.reason = reason
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the caller is told that all is well."""
-        return self.status < 300
 
     @property
     def hangs_up(self) -> bool:

@@ -14,8 +14,8 @@ from temporalio.common import MetricMeter
 
 from activities.store import Store
 from starter import clients
-from starter.callback.receiver import Tally
 from starter.hooks.receiver import Hooks, Source, Starting
+from starter.outcomes import Tally
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.settings import Settings, load

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 from temporalio.common import MetricMeter
 
 from starter.callback.claim import CallbackRules, event_hash
-from starter.callback.receiver import Receiver, Tally
+from starter.callback.receiver import Receiver
 from starter.callback.signals import NotTaken, Receipt
+from starter.outcomes import Tally
 from workflows.model.provider import ProviderEvent
 
 SECRET: Final = "YOUR_TOKEN_HERE"

@@ -19,8 +19,8 @@ from activities.people import Device, FileDirectory, device_hash
 from activities.person import Platform
 from activities.store import DeviceFolder, Store, StoreFailure
 from starter import devices as receiver
-from starter.callback.receiver import Tally
 from starter.devices import BYTES_AT_MOST, PATH, DeviceDesk
+from starter.outcomes import Tally
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.settings import SettingsError, load
