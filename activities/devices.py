@@ -15,7 +15,8 @@ from typing import Final
 import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from activities.person import Device, Person, stands_in_full
+from activities.device import Device
+from activities.person import Person, stands_in_full
 from activities.store import DeviceFolder, Store, device_hash
 
 SENT_TO_AT_MOST: Final = 20

@@ -15,21 +15,20 @@ import structlog
 from pydantic import ValidationError
 
 from activities import people_index
+from activities.device import Device
 from activities.devices import Devices, KnownDevice
 from activities.files.reading import FileFaults, bytes_of
 from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex, Place
-from activities.person import Device, Person, Platform, SignersFile, stands_in_full
+from activities.person import Person, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
 from activities.store import Home, Store, StoreFailure, device_hash
 
 __all__ = [
     "Company",
-    "Device",
     "Directory",
     "DirectoryFailure",
     "FileDirectory",
     "Person",
-    "Platform",
     "UnknownGroup",
     "UnknownPerson",
     "UnusablePeople",

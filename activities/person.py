@@ -3,20 +3,17 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
-from enum import StrEnum
+from datetime import date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, TypeAlias
+from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from activities.calendars.wall_clock import start_of_day
 from activities.calendars.working_time import clock_hours, weekdays
+from activities.device import Device
 from activities.files.fields import (
     CalendarCode,
-    DayOrInstant,
-    DeviceToken,
     Email,
     Id,
     LocaleTag,
@@ -24,15 +21,13 @@ from activities.files.fields import (
     Phone,
     Zone,
 )
+from activities.files.moments import UTC_ZONE, Moment, begin, end
 from activities.files.reading import FileModel, FileText, PlainFile
 from activities.spelling import ID_PATTERN, did_you_mean
 
 USUAL_HOURS: Final = "09:00-18:00"
 IN_FULL_IN_TABLE: Final = r"p-[0-9a-f]{12}"
 """The ids of people who stand in full in the table of a campaign."""
-_AGES_AGO: Final = date(1900, 1, 1)
-_FOR_GOOD: Final = date(9000, 1, 1)
-"""People write 9999-12-31 for good; the very ends of the calendar are days that not every zone has."""
 
 
 def _hours(text: str) -> str:
@@ -45,101 +40,21 @@ def _days(text: str) -> str:
     return text
 
 
-def _on_every_clock(moment: date | datetime) -> date | datetime:
-    day = moment.date() if isinstance(moment, datetime) else moment
-    return moment if _AGES_AGO <= day <= _FOR_GOOD else min(max(day, _AGES_AGO), _FOR_GOOD)
-
-
-class Platform(StrEnum):
-    """What a device runs."""
-
-    ANDROID = "android"
-    IOS = "ios"
-    WEB = "web"
-
-
-_Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_on_every_clock)]
-
-
-class AddressKind(StrEnum):
-    """What FCM calls the address of a device: apps are moving from registration tokens to installation ids."""
-
-    TOKEN = "token"  # noqa: S105  a word, no secret
-    FID = "fid"
-
-
-UNSEEN_FOR: Final = timedelta(days=30)
-"""A device whose app was not seen for so long may be in a drawer: it is sent to, and somebody is told besides."""
-
-
-class Device(FileModel):
-    """Where a push can be sent; its address is a secret and is never shown."""
-
-    token: DeviceToken | None = Field(default=None, repr=False)
-    fid: DeviceToken | None = Field(default=None, repr=False)
-    platform: Platform
-    registered_at: _Moment | None = None
-    """When the app last registered it; later than what a burial knew of, it lives again."""
-    seen_at: _Moment | None = None
-    """When the app was last seen on it, where anybody knows."""
-
-    @property
-    def kind(self) -> AddressKind:
-        """What its address is."""
-        return AddressKind.TOKEN if self.token is not None else AddressKind.FID
-
-    @property
-    def value(self) -> str:
-        """Its address."""
-        return self.token or self.fid or ""
-
-    @property
-    def registered(self) -> datetime | None:
-        """The instant it was last registered; a bare date begins in UTC."""
-        return _begin(self.registered_at, _UTC) if self.registered_at else None
-
-    @property
-    def seen(self) -> datetime | None:
-        """The instant the app was last seen on it; a bare date begins in UTC."""
-        return _begin(self.seen_at, _UTC) if self.seen_at else None
-
-    def unseen(self, now: datetime) -> bool:
-        """Whether nobody can rely on it: its app was not seen for long. What says nothing of that is relied on."""
-        return self.seen is not None and now - self.seen >= UNSEEN_FOR
-
-    @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        if (self.token is None) is (self.fid is None):
-            raise ValueError("needs exactly one of token, fid")
-        return self
-
-
 class Absence(FileModel):
     """A time in which somebody cannot act; bare dates are whole days in their zone."""
 
-    from_: _Moment = Field(alias="from")
-    until: _Moment
+    from_: Moment = Field(alias="from")
+    until: Moment
 
     def span(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Its first instant, and the first one after it."""
-        return _begin(self.from_, zone), _end(self.until, zone)
+        return begin(self.from_, zone), end(self.until, zone)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if _begin(self.from_, _UTC) >= _end(self.until, _UTC):
+        if begin(self.from_, UTC_ZONE) >= end(self.until, UTC_ZONE):
             raise ValueError("ends before it begins")
         return self
-
-
-_UTC: Final = ZoneInfo("UTC")
-
-
-def _begin(moment: date | datetime, zone: ZoneInfo) -> datetime:
-    return moment if isinstance(moment, datetime) else start_of_day(moment, zone)
-
-
-def _end(moment: date | datetime, zone: ZoneInfo) -> datetime:
-    return moment if isinstance(moment, datetime) else start_of_day(moment + timedelta(days=1), zone)
 
 
 class Reachable(FileModel):

@@ -9,6 +9,7 @@ import httpx
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CALLBACKS, CoreSignatureConfig, Dialect, NameStyle
+from activities.device import Device
 from activities.devices import KnownDevice
 from activities.downstream import Downstream, DownstreamConfig
 from activities.http.addresses import Guard
@@ -16,7 +17,7 @@ from activities.http.calling import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.http.pacing import Pacer
 from activities.links import Links
-from activities.people import Device, FileDirectory, Person
+from activities.people import FileDirectory, Person
 from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
 from activities.push.dialect import PushDialect

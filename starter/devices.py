@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from activities.device import AddressKind, Device, Platform
 from activities.devices import Devices, TooMany
 from activities.files.fields import DeviceToken
 from activities.people import Directory, DirectoryFailure, UnknownPerson
-from activities.person import AddressKind, Device, Person, Platform
+from activities.person import Person
 from activities.store import StoreFailure
 from starter.callback.bounded_json import NotReadable, parse_object
 from starter.callback.receiver import HEADERS

@@ -10,11 +10,12 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 from ruamel.yaml import YAML
 
+from activities.device import Device
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Span, Url, Zone
 from activities.files.reading import FileFaults, FileText
 from activities.files.yaml_lines import parse
 from activities.people import FileDirectory
-from activities.person import Absence, Device, PeopleFile, Person
+from activities.person import Absence, PeopleFile, Person
 from activities.policies.catalogue import Catalogue, Kind
 from activities.policies.file import (
     EscalationLayer,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from activities.device import AddressKind
 from activities.failures import verdict
 from activities.http.calling import Cause, ServiceFailure
-from activities.person import AddressKind
 from activities.push.message import Message
 from workflows.model.subject import Code
 

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
+from activities.device import AddressKind
 from activities.http.calling import Service, ServiceFailure
-from activities.person import AddressKind
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.message import LIFETIME, Message, fitted, wire_size
 

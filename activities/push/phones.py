@@ -9,7 +9,8 @@ from typing import Final
 
 from temporalio import activity
 
-from activities.people import Device, Directory, DirectoryFailure, Person, device_hash
+from activities.device import Device
+from activities.people import Directory, DirectoryFailure, Person, device_hash
 from activities.push.dialect import Fate, PushDialect, Sent, too_soon
 from activities.push.limiter import DeviceLimiter, Places
 from activities.push.message import Message

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from activities.device import Device
 from activities.failures import failing_as_application_errors, passing_failure
 from activities.follow_up.open_hours import OpenHours
 from activities.http.calling import ServiceFailure
@@ -15,7 +16,7 @@ from activities.ledger_pages import keep
 from activities.links import FIRST_SERIAL, Links, serial_of
 from activities.opened import opened_at
 from activities.own_words import DAMAGED, ERASED, words_of
-from activities.people import Device, Directory, DirectoryFailure, UnknownPerson, device_hash
+from activities.people import Directory, DirectoryFailure, UnknownPerson, device_hash
 from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect

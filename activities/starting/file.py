@@ -5,9 +5,10 @@ from typing import Annotated, ClassVar, Final, Self, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from activities.device import Device
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Phone, WorkflowId, Zone
 from activities.files.reading import FileModel
-from activities.person import Device, Reachable
+from activities.person import Reachable
 from activities.policies.file import PolicyLayer
 from activities.starting.checks import Checks
 

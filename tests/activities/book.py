@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from activities.device import Device, Platform
 from activities.devices import KnownDevice
-from activities.people import Device, DirectoryFailure, Platform, UnknownPerson
+from activities.people import DirectoryFailure, UnknownPerson
 from activities.person import Person
 from activities.planner import PolicyPlanner
 from workflows.model.planning import Agenda, Planning, Turn

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from activities import devices as module
+from activities.device import AddressKind, Device, Platform
 from activities.devices import KEPT_AT_MOST, REMEMBERED_AT_MOST, SENT_TO_AT_MOST, Devices, TooMany
-from activities.people import Device, Person
-from activities.person import AddressKind, Platform
+from activities.people import Person
 from activities.store import DeviceFolder, Store, device_hash
 from activities.store.objects import Objects
 

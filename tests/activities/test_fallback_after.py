@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.people import Device
+from activities.device import Device
 from tests.activities.book import SINCE, Book, dropped, lines, plan, somebody
 from workflows.model.planning import MomentKind
 from workflows.model.policy import Policy

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel import Locale
 
+from activities.device import Device
 from activities.files.reading import FileFaults
 from activities.people import (
-    Device,
     Directory,
     DirectoryFailure,
     FileDirectory,

@@ -14,9 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 from temporalio.common import MetricMeter
 
+from activities.device import Device, Platform
 from activities.devices import Devices
-from activities.people import Device, FileDirectory, device_hash
-from activities.person import Platform
+from activities.people import FileDirectory, device_hash
 from activities.store import DeviceFolder, Store, StoreFailure
 from starter import devices as receiver
 from starter.devices import BYTES_AT_MOST, PATH, DeviceDesk

@@ -17,9 +17,10 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.stand_ins import StandIns
 from activities.core_signature.wire import WireRequest, WireSigner
+from activities.device import Device
 from activities.devices import KnownDevice
 from activities.people import FileDirectory, UnknownPerson
-from activities.person import Absence, Device, Person
+from activities.person import Absence, Person
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries

@@ -10,10 +10,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.device import AddressKind
 from activities.in_turn import Pace
 from activities.links import Links
 from activities.people import FileDirectory
-from activities.person import AddressKind
 from activities.push.dialect import Fate, Sent
 from activities.push.mail import SignerMail
 from activities.push.message import Message

@@ -10,10 +10,11 @@ from temporalio.exceptions import ApplicationError
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.device import Device, Platform
 from activities.devices import Devices
 from activities.links import Links
 from activities.people import FileDirectory, device_hash
-from activities.person import Device, Platform, Reachable, SignersFile
+from activities.person import Reachable, SignersFile
 from activities.push import limiter
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from activities.device import AddressKind
 from activities.http.calling import Service, make_client
 from activities.links import Links
-from activities.person import AddressKind
 from activities.push.dialect import Fate, PushDialect, Sent
 from activities.push.fcm import LIMIT, Fcm, request_body
 from activities.push.message import Message, compose, wire_size

@@ -9,10 +9,11 @@ from temporalio.exceptions import ApplicationError
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.device import Device
 from activities.devices import Burial
 from activities.ledger_pages import pages_of
 from activities.links import Links
-from activities.people import Device, DirectoryFailure, FileDirectory, Person, device_hash
+from activities.people import DirectoryFailure, FileDirectory, Person, device_hash
 from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
