@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities import handoff
+from activities import handoff_people
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import EXECUTIVES, arm, mark, pushes, sends
@@ -100,7 +100,7 @@ async def test_one_dead_phone_of_a_group_does_not_keep_it_open(
 @pytest.fixture
 def one_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups so large that a call takes only one of their members."""
-    monkeypatch.setattr(handoff, "AT_MOST", 1)
+    monkeypatch.setattr(handoff_people, "AT_MOST", 1)
 
 
 async def told(house: House, ledger: HandoffLedger, reached: tuple[str, ...]) -> tuple[HandoffLedger, tuple[str, ...]]:
