@@ -54,6 +54,9 @@ GRACE: Final = timedelta(seconds=30)
 """How long running activities may take to finish after SIGTERM; cut short, the next worker would repeat them."""
 MOST_AT_ONCE: Final = 100
 """Activities of ours that run at the same time: plans, notices, hand-offs."""
+TASKS_AT_ONCE: Final = 20
+"""Workflow tasks: a process computes them one after the other, and each has ten seconds from when it was taken. With
+more in hand than that allows, all of them time out and are done again, and nothing ever gets done."""
 WALKS_AT_ONCE: Final = 4
 """Walks over audiences: each keeps some dozens of starts in flight."""
 OPERATIONS_AT_ONCE: Final = 20
@@ -167,6 +170,7 @@ def workers(
         task_queue=WORKFLOW_QUEUE,
         activities=activities[WORKFLOW_QUEUE],
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+        max_concurrent_workflow_tasks=TASKS_AT_ONCE,
         max_concurrent_activities=MOST_AT_ONCE,
         nexus_service_handlers=services,
         max_concurrent_nexus_tasks=OPERATIONS_AT_ONCE,

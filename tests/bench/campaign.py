@@ -226,10 +226,12 @@ async def _settled(it: Town, everybody: Sequence[str], say: Say) -> Told:
     signing = asyncio.create_task(campaigning.act(it, _ID, everybody))
     query = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(_ID)}' AND {runs.OPEN}"
     began, people = time.monotonic(), len(everybody)
-    while left := (await it.context.client.count_workflows(query)).count or not signing.done():
-        say("signed", people - left, people)
-        await asyncio.sleep(_GLANCE)
+    glance = max(_GLANCE, people / 2_000)
+    while not signing.done():
+        say("signed", people - (await it.context.client.count_workflows(query)).count, people)
+        await asyncio.wait([signing], timeout=glance)
     await signing
+    say("signed", people, people)
     seconds = time.monotonic() - began
     workflow_id = Kind.CAMPAIGN.workflow_id(_ID)
     await forward(it.context.client, workflow_id, _WINDOW, within=timedelta(hours=1))
