@@ -47,7 +47,14 @@ from starter.settings import Settings
 from starter.startup import on_duty
 from starter.temporal import connect_patiently
 from starter.temporal_refusals import refusing
-from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import (
+    CAMPAIGN_QUEUE,
+    QUEUES,
+    SIGNATURE_QUEUE,
+    SWEEP_QUEUE,
+    URGENT_SIGNATURE_QUEUE,
+    WORKFLOW_QUEUE,
+)
 
 NEEDS: Final = needs.OF_WORKER
 GRACE: Final = timedelta(seconds=30)
@@ -59,6 +66,8 @@ TASKS_AT_ONCE: Final = 20
 more in hand than that allows, all of them time out and are done again, and nothing ever gets done."""
 WALKS_AT_ONCE: Final = 4
 """Walks over audiences: each keeps some dozens of starts in flight."""
+SWEEPS_AT_ONCE: Final = 1
+"""Parts of sweeps: one has a call waiting at most, and another would look at the same events."""
 OPERATIONS_AT_ONCE: Final = 20
 """Nexus operations that are being started, looked at or cancelled; waiting for a signature takes no place."""
 WALK_HEARD_EVERY: Final = timedelta(seconds=2)
@@ -112,7 +121,8 @@ def activities_of(
     return {
         WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
         CAMPAIGN_QUEUE: [*people.activities(), *years.activities()],
-        SIGNATURE_QUEUE: [*signature.activities(), *push.activities(), *sweep.activities()],
+        SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
+        SWEEP_QUEUE: sweep.activities(),
     }
 
 
@@ -158,8 +168,8 @@ def _notices(open_clients: Clients, signature: CoreSignatureService, limiter: De
 def workers(
     client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings, services: Sequence[Any] = ()
 ) -> tuple[Worker, ...]:
-    """One for workflows, Nexus services and what is ours, one for walks over audiences; two that take no more than
-    calls get turns, one of them what is urgent."""
+    """One for workflows, Nexus services and what is ours, one for walks over audiences; three that take no more than
+    calls get turns, one of them what is urgent, another one sweep at a time."""
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
@@ -185,10 +195,14 @@ def workers(
         **common,
     )
     first = PacedSlots(calls)
-    paced = {URGENT_SIGNATURE_QUEUE: first, SIGNATURE_QUEUE: PacedSlots(calls, first)}
+    paced = {
+        URGENT_SIGNATURE_QUEUE: (first, activities[SIGNATURE_QUEUE]),
+        SIGNATURE_QUEUE: (PacedSlots(calls, first), activities[SIGNATURE_QUEUE]),
+        SWEEP_QUEUE: (PacedSlots(calls, places=SWEEPS_AT_ONCE), activities[SWEEP_QUEUE]),
+    }
     calling = [
-        Worker(client, task_queue=queue, activities=activities[SIGNATURE_QUEUE], tuner=_taking(slots), **common)
-        for queue, slots in paced.items()
+        Worker(client, task_queue=queue, activities=asked, tuner=_taking(slots), **common)
+        for queue, (slots, asked) in paced.items()
     ]
     return ours, walks, *calling
 
@@ -222,11 +236,7 @@ async def run(chosen: Settings, ready_file: Path | None) -> None:
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
     async with _working(chosen, stop) as working:
         if working:
-            _LOGGER.info(
-                "ready",
-                queues=[WORKFLOW_QUEUE, CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE],
-                build_id=chosen.build_id,
-            )
+            _LOGGER.info("ready", queues=list(QUEUES), build_id=chosen.build_id)
             if ready_file:
                 await asyncio.to_thread(ready_file.write_text, "ready\n")
             await stop.wait()

@@ -52,12 +52,13 @@ class PacedSlots(CustomSlotSupplier):
     """Takes as many activities from the queue as their calls get turns within `SECONDS_AHEAD`, none while all wait.
 
     What is not taken waits in Temporal's queue, where waiting costs no attempt and others may take it. What is at work
-    in the slots of `first`, of a queue that goes first, takes room from these.
+    in the slots of `first`, of a queue that goes first, takes room from these. There are never more than `places`.
     """
 
-    def __init__(self, pace: Pacer, first: "PacedSlots | None" = None) -> None:
+    def __init__(self, pace: Pacer, first: "PacedSlots | None" = None, places: int = MOST_AT_ONCE) -> None:
         self._pace = pace
         self._first = first
+        self._places = places
         self._taken = 0
         self._at_work = 0
         self._counting = threading.Lock()
@@ -97,7 +98,7 @@ class PacedSlots(CustomSlotSupplier):
         if self._pace.held or not self._pace.rate:
             return 0
         ahead = self._first.at_work if self._first else 0
-        return max(1, min(MOST_AT_ONCE, int(self._pace.rate * SECONDS_AHEAD))) - ahead
+        return max(1, min(self._places, int(self._pace.rate * SECONDS_AHEAD))) - ahead
 
     @property
     def at_work(self) -> int:

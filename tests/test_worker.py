@@ -15,11 +15,11 @@ from tests.golden.boundary import questions
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
 from worker import activities_of, at_work, workers
-from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
 pytestmark = pytest.mark.real_server
 
-QUEUES = ("ours", "paced")
+DRAINED = ("ours", "paced")
 
 
 @workflow.defn(sandboxed=False)
@@ -32,7 +32,7 @@ class OneOnEach:
         await asyncio.gather(
             *(
                 workflow.execute_activity("last_one", task_queue=queue, start_to_close_timeout=timedelta(minutes=1))
-                for queue in QUEUES
+                for queue in DRAINED
             )
         )
 
@@ -57,10 +57,10 @@ async def test_the_workers_drain_together(dev_server: str) -> None:
                 activities=[last_one],
                 graceful_shutdown_timeout=grace,
             )
-            for queue in QUEUES
+            for queue in DRAINED
         ]
         async with at_work(both):
-            await client.start_workflow(OneOnEach.run, id="one-on-each", task_queue=QUEUES[0])
+            await client.start_workflow(OneOnEach.run, id="one-on-each", task_queue=DRAINED[0])
             await begun.wait()
     assert [one.is_shutdown for one in both] == [True, True]
 
@@ -74,9 +74,52 @@ async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    asked = {WORKFLOW_QUEUE: [nothing], CAMPAIGN_QUEUE: [nothing], SIGNATURE_QUEUE: [nothing]}
-    them = workers(client, asked, Pacer(5), settings)
-    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 4
+    them = workers(client, {one: [nothing] for one in QUEUES}, Pacer(5), settings)
+    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 5
+    assert sorted(one.task_queue for one in them) == sorted(QUEUES)
+
+
+@workflow.defn(sandboxed=False)
+class SweepsBehindACrowd:
+    """Calls that have all places of their queue until a sweep has been, and two sweeps at the same time."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait for all of them."""
+        asked = [("call", SIGNATURE_QUEUE)] * 5 + [("sweep", SWEEP_QUEUE)] * 2
+        await asyncio.gather(
+            *(
+                workflow.execute_activity(name, task_queue=queue, start_to_close_timeout=timedelta(minutes=1))
+                for name, queue in asked
+            )
+        )
+
+
+async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_theirs(dev_server: str) -> None:
+    """In the queue of the calls it came behind all of them, and at a low pace it had the only place there."""
+    begun, swept, at_once, most = asyncio.Event(), asyncio.Event(), 0, 0
+
+    @activity.defn
+    async def call() -> None:
+        begun.set()
+        await swept.wait()
+
+    @activity.defn
+    async def sweep() -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await begun.wait()
+        at_once -= 1
+        swept.set()
+
+    client = await own_namespace(dev_server)
+    asked = {WORKFLOW_QUEUE: [call], CAMPAIGN_QUEUE: [call], SIGNATURE_QUEUE: [call], SWEEP_QUEUE: [sweep]}
+    them = workers(client, asked, Pacer(0.2), load(environment={"TEMPORAL_ADDRESS": dev_server}))
+    story = Worker(client, task_queue="story", workflows=[SweepsBehindACrowd])
+    async with asyncio.timeout(60), at_work([*them, story]):
+        await client.execute_workflow(SweepsBehindACrowd.run, id="sweeps", task_queue="story")
+    assert most == 1
 
 
 async def test_every_activity_that_a_workflow_may_ask_for_is_in_a_queue(dev_server: str, tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ URGENT_SIGNATURE_QUEUE: Final = "countersign-core-signature-urgent"
 """The same for whatever is `URGENT`: a server asks the partitions of a queue in turn, whatever waits in each."""
 CAMPAIGN_QUEUE: Final = "countersign-campaigns"
 """Activities that walk over the audience of a campaign, each for minutes: nobody else waits behind them."""
+SWEEP_QUEUE: Final = "countersign-reconciliation"
+"""Parts of sweeps, one at a time for each worker: in the queue of the calls a crowd would come before them, and at a
+low pace one would have the only place there for most of a minute."""
+QUEUES: Final = (WORKFLOW_QUEUE, CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, SWEEP_QUEUE)
 URGENT: Final = 1
 """The priority key of what goes first."""
 BULK: Final = 5

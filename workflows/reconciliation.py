@@ -11,8 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import BULK, RECONCILIATION, SHOW
     from workflows.ports import EventSweep
 
-_PRIORITY: Final = Priority(priority_key=BULK, fairness_key="reconciliation")
-"""Behind whatever somebody waits for, and beside campaigns, not behind them."""
+_PRIORITY: Final = Priority(priority_key=BULK)
+"""In the line of calls behind whatever somebody waits for; its queue it has to itself."""
 
 
 @workflow.defn(name=RECONCILIATION)

@@ -1,5 +1,7 @@
 """How many calls a service gets: one line of waiting calls per process, urgent ones first, none longer than of use.
 
+Of ten turns one goes to whoever has waited longest, so that those who come last are slow and not held up for ever.
+
 A token bucket: after a rest a few calls go at once, then as many a second as the rate says. Once the service itself
 asks us to wait, everybody waits. Knows nothing of Temporal; who calls, and until when, is told by `CALLER`.
 """
@@ -23,6 +25,8 @@ It bounds the line as well: who would wait longer is turned away at once.
 """
 UNSTATED_HOLD: Final = 5.0
 """Seconds that all calls wait after a 429 that does not say how long."""
+_OLDEST_EVERY: Final = 10
+"""The one of so many turns that goes by age instead of urgency."""
 _LOOK_AGAIN: Final = 30.0
 """Seconds after which a call that was turned away tries again, at the latest: by then the rate may be another."""
 _A_HAIR: Final = 1e-6
@@ -70,6 +74,7 @@ class Pacer:
         self._held_until = 0.0
         self._line: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
+        self._given = 0
         self._alarm: asyncio.TimerHandle | None = None
 
     @property
@@ -126,11 +131,21 @@ class Pacer:
         """Give the turns that there are, and set the alarm for the next one."""
         self._count()
         while self._line and not self.held and self._turns >= 1 - _A_HAIR:
-            *_, turn = heapq.heappop(self._line)
+            turn = self._next()
             if not turn.done():
                 turn.set_result(None)
                 self._turns -= 1
+                self._given += 1
         self._set_alarm()
+
+    def _next(self) -> asyncio.Future[None]:
+        """Whoever goes now, who leaves the line."""
+        if (self._given + 1) % _OLDEST_EVERY:
+            return heapq.heappop(self._line)[2]
+        oldest = min(self._line, key=lambda waiting: waiting[1])
+        self._line.remove(oldest)
+        heapq.heapify(self._line)
+        return oldest[2]
 
     def _set_alarm(self) -> None:
         if self._alarm is not None:

@@ -13,13 +13,12 @@ from activities.files.fields import Id, Name, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
 from workflows.model.policy import OVERDUE_AT_MOST, EscalationAction, Format
 from workflows.model.subject import LockScreen, Status
-from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import QUEUES
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 FIELDS_AT_MOST: Final = 50
 """Values that a target puts into the file of the onboarding that it starts."""
 _BESIDE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\.(yaml|yml|json)")
-_OURS: Final = frozenset({WORKFLOW_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, CAMPAIGN_QUEUE})
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")
 _ENDPOINT: Final = r"[A-Za-z]([A-Za-z0-9-]{0,198}[A-Za-z0-9])?"
 _WAYS: Final = ("person", "group", "url", "workflow", "start", "nexus")
@@ -107,7 +106,7 @@ def _beside_the_catalogue(name: str) -> str:
 
 
 def _not_our_queue(queue: str) -> str:
-    if queue in _OURS:
+    if queue in QUEUES:
         raise ValueError("is a queue of our own: an onboarding is started by onboarding, with its file")
     return queue
 

@@ -11,14 +11,11 @@ from temporalio.service import RPCError
 
 from activities.http.pacing import Urgency
 from starter.doctor.health import Part, doubtful, fine, wrong
-from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import QUEUES, WORKFLOW_QUEUE
 
 _QUEUES: Final = (
     (WORKFLOW_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
-    (WORKFLOW_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-    (CAMPAIGN_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-    (SIGNATURE_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-    (URGENT_SIGNATURE_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+    *((queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) for queue in QUEUES),
 )
 _SHOWS: Final = 0.1
 """Tasks a second that came and did not go, three in the server's half minute: fewer may be on their way."""

@@ -19,15 +19,7 @@ from starter import pace, reconciling
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.nexus import endpoint
 from starter.search_attributes import STUCK, missing_search_attributes
-from workflows.names import (
-    CAMPAIGN_QUEUE,
-    RECONCILIATION_SCHEDULE,
-    SHOW,
-    SIGNATURE_QUEUE,
-    SIGNATURE_REQUEST,
-    URGENT_SIGNATURE_QUEUE,
-    WORKFLOW_QUEUE,
-)
+from workflows.names import QUEUES, RECONCILIATION_SCHEDULE, SHOW, SIGNATURE_REQUEST, WORKFLOW_QUEUE
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=12)
 """Longer than the ten seconds for which the server keeps a question for a dead worker; then another one gets it."""
@@ -38,10 +30,8 @@ _NO_ANSWER: Final = (
 )
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
 _QUEUES: Final = {
+    **dict.fromkeys(QUEUES, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    CAMPAIGN_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-    SIGNATURE_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-    URGENT_SIGNATURE_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
 }
 
 
@@ -105,7 +95,7 @@ async def nexus(client: Client, name: str) -> Part:
 
 
 async def worker(client: Client, now: datetime | None = None) -> Part:
-    """Whether anybody works on each queue, also that of what is urgent: until then requests wait, nothing is lost."""
+    """Whether anybody works on each queue: until then what is in it waits, nothing is lost."""
     since = (now or datetime.now(UTC)) - pace.FRESH
     try:
         at_work = [await _heard_of(client, queue, type_, since) for queue, type_ in _QUEUES.items()]

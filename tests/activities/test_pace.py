@@ -82,6 +82,19 @@ def test_what_is_urgent_waits_for_no_slot_and_takes_room_from_the_rest() -> None
     lived(story())
 
 
+def test_a_queue_may_have_fewer_places_than_its_calls_could_use() -> None:
+    async def story() -> None:
+        slots = PacedSlots(Pacer(1000), places=1)
+        await slots.reserve_slot(ANY)
+        other = asyncio.ensure_future(slots.reserve_slot(ANY))
+        await asyncio.sleep(5)
+        assert not other.done()
+        slots.release_slot(DONE)
+        await asyncio.wait_for(other, 2)
+
+    lived(story())
+
+
 @pytest.mark.parametrize(
     ("how", "key", "queue"),
     [

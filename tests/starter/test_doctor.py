@@ -24,7 +24,7 @@ from tests.versions.stage import eventually
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.model.provider import ProviderEvent
-from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_QUEUE, QUEUES, SWEEP_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.progress import Progress
 from workflows.signature.signatures import Signatures
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -230,8 +230,8 @@ async def test_what_is_adopted_needs_a_kind_and_a_requester_that_there_are(
 @pytest.mark.real_server
 async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> None:
     client, activities = await own_namespace(dev_server), World().signatures.activities()
-    walks = Worker(client, task_queue=CAMPAIGN_QUEUE, activities=activities)
-    async with workers(client, World()), walks:
+    walks, sweeps = (Worker(client, task_queue=one, activities=activities) for one in (CAMPAIGN_QUEUE, SWEEP_QUEUE))
+    async with workers(client, World()), walks, sweeps:
         assert await eventually(lambda: says(client, f"nobody works on {URGENT_SIGNATURE_QUEUE}:"))
         async with Worker(client, task_queue=URGENT_SIGNATURE_QUEUE, activities=activities):
             assert await eventually(lambda: says(client, "1 at work"))
@@ -246,7 +246,7 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
 async def test_a_queue_on_which_nobody_works_is_named(dev_server: str) -> None:
     client = await own_namespace(dev_server)
     async with Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[SignatureRequestWorkflow]):
-        idle = f"nobody works on {CAMPAIGN_QUEUE}, {SIGNATURE_QUEUE}, {URGENT_SIGNATURE_QUEUE}:"
+        idle = f"nobody works on {', '.join(one for one in QUEUES if one != WORKFLOW_QUEUE)}:"
         assert await eventually(lambda: says(client, idle))
 
 

@@ -21,7 +21,7 @@ from tests.starter.terminal import type_
 from tests.versions.stage import eventually
 from workflows.model.reconciliation import Mended, SweepOrder, Swept
 from workflows.model.subject import Code
-from workflows.names import RECONCILIATION_SCHEDULE, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import RECONCILIATION_SCHEDULE, SWEEP_QUEUE, WORKFLOW_QUEUE
 from workflows.ports import EventSweep
 from workflows.reconciliation import ReconciliationWorkflow
 
@@ -46,7 +46,7 @@ class Events(EventSweep):
 def at_work(client: Client, events: Events) -> tuple[Worker, Worker]:
     return (
         Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[ReconciliationWorkflow]),
-        Worker(client, task_queue=SIGNATURE_QUEUE, activities=events.activities()),
+        Worker(client, task_queue=SWEEP_QUEUE, activities=events.activities()),
     )
 
 

@@ -21,7 +21,7 @@ from workflows.kinds import Kind
 from workflows.model.provider import ProviderEvent
 from workflows.model.settlement import Settled
 from workflows.model.subject import Code, Status
-from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 Found = TypeVar("Found")
@@ -48,6 +48,7 @@ class Surroundings:
         return {
             WORKFLOW_QUEUE: [*self.planner.activities(), *self.push.activities(), *self.handoff.activities()],
             CAMPAIGN_QUEUE: self.planner.activities(),
+            SWEEP_QUEUE: self.planner.activities(),
             SIGNATURE_QUEUE: [*self.signatures.activities(), *self.push.activities()],
         }
 

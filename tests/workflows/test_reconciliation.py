@@ -14,7 +14,7 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from workflows.model.reconciliation import PARTS_AT_MOST, SHOWN_AT_MOST, Mended, Reconciliation, SweepOrder, Swept
 from workflows.model.subject import Code
-from workflows.names import RECONCILIATION, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import RECONCILIATION, SHOW, SWEEP_QUEUE, WORKFLOW_QUEUE
 from workflows.ports import EventSweep
 from workflows.reconciliation import ReconciliationWorkflow
 
@@ -53,7 +53,7 @@ class Events(EventSweep):
 async def sweeping(events: Events) -> AsyncIterator[Client]:
     async with time_skipping() as env:
         ours = Worker(env.client, task_queue=WORKFLOW_QUEUE, workflows=[ReconciliationWorkflow])
-        theirs = Worker(env.client, task_queue=SIGNATURE_QUEUE, activities=events.activities())
+        theirs = Worker(env.client, task_queue=SWEEP_QUEUE, activities=events.activities())
         async with ours, theirs:
             yield env.client
 

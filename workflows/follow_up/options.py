@@ -10,7 +10,14 @@ from typing import Final, TypedDict
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import (
+    CAMPAIGN_QUEUE,
+    SIGNATURE_QUEUE,
+    SWEEP_QUEUE,
+    URGENT,
+    URGENT_SIGNATURE_QUEUE,
+    WORKFLOW_QUEUE,
+)
 
 LIST_LAG: Final = timedelta(seconds=10)
 """A new document may be missing from Core Signature's lists for this long; a look-up after less proves nothing."""
@@ -76,7 +83,7 @@ PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
 WALK: Final = _options(CAMPAIGN_QUEUE, _SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
 # A part of a sweep ends itself well before that (activities/reconciliation/pages.py).
-SWEEP: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=120))
+SWEEP: Final = _options(SWEEP_QUEUE, _SOON, attempt=timedelta(seconds=120))
 
 
 def in_its_queue(how: ActivityOptions, priority: Priority) -> ActivityOptions:

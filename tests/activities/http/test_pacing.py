@@ -65,6 +65,35 @@ def test_the_urgent_go_first_and_campaigns_last() -> None:
     assert lived(story()) == [5, 1, 1, 3, 3, 5]
 
 
+def test_of_ten_turns_one_goes_to_whoever_has_waited_longest_so_that_no_sweep_waits_for_ever() -> None:
+    """Fifteen ordinary callers that never rest, which is what a full queue is, and one call of a sweep."""
+
+    async def story() -> tuple[float, Counter[int]]:
+        pace, seen = Pacer(1, burst=1), Counter[int]()
+
+        async def never_rests(urgency: int) -> None:
+            while True:
+                await call(pace, [], urgency)
+                seen[urgency] += 1
+
+        crowd = [asyncio.ensure_future(never_rests(Urgency.ORDINARY)) for _ in range(15)]
+        await asyncio.sleep(100)
+        begun = now()
+        await call(pace, [], Urgency.BULK)
+        waited = now() - begun
+        crowd += [asyncio.ensure_future(never_rests(one)) for one in (Urgency.URGENT, Urgency.BULK)]
+        seen.clear()
+        await asyncio.sleep(1000)
+        for one in crowd:
+            one.cancel()
+        return waited, seen
+
+    waited, seen = lived(story())
+    assert waited <= 30
+    assert seen[Urgency.URGENT] >= 890
+    assert seen[Urgency.BULK] >= 5
+
+
 def test_a_crowd_beyond_what_can_be_served_in_time_is_sent_away_at_once_and_leaves_no_line() -> None:
     """Ten times as many as have a turn before they give up: the line is no longer than patience times rate."""
 
