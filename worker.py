@@ -36,6 +36,7 @@ from activities.push.mail import SignerMail
 from activities.push.service import Notices
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.service import Sweep
+from activities.reconciliation.silence import Alarm
 from activities.sign_in.service import SignInMessages
 from activities.store import StoreFailure
 from starter import clients, exits, needs, pace, telemetry
@@ -89,12 +90,12 @@ def activities_of(
     company: str = "",
     secret: SecretStr | None = None,
     adopts: tuple[str, str] | None = None,
-    called: bool = False,
+    silent_after: timedelta | None = None,
 ) -> dict[str, list[Any]]:
     """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py).
 
     Documents that were sent by hand are followed up if `adopts` says as which kind, and who their requester is. Whoever
-    is on call hears that callbacks stay away where we are to be `called`.
+    is on call hears that callbacks stay away `silent_after` so long, if they are to come at all.
     """
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
@@ -116,7 +117,7 @@ def activities_of(
         client,
         open_clients.store,
         adoption=_adoption(open_clients, client, policies, *adopts) if adopts else None,
-        on_call=OnCall(push, oncall) if oncall and called else None,
+        alarm=Alarm(OnCall(push, oncall), silent_after) if oncall and silent_after else None,
     )
     return {
         WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
@@ -267,7 +268,7 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
             oncall=chosen.oncall,
             company=chosen.company,
             secret=chosen.link_secret,
-            called=bool(chosen.webhook.url),
+            silent_after=chosen.webhook.silent_after if chosen.webhook.url else None,
             adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
         )
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, chosen.policies)

@@ -17,6 +17,7 @@ from starter.setting_values import (
     Secrets,
     Segment,
     Span,
+    SpanOrOff,
     Words,
     wrong,
 )
@@ -141,6 +142,9 @@ class WebhookSettings(Group):
     secrets: Secrets = Field((), description="Secrets of the callback hash, comma-separated for rotation")
     mode: Literal["hmac", "none"] = Field("hmac", description="`none` only when the tenant sends no usable hash")
     max_age: Span = Field(timedelta(hours=24), description="Oldest callback that is believed; repeats come for 2.5 h")
+    silent_after: SpanOrOff = Field(
+        timedelta(hours=1), description="How long callbacks may stay away before `ONCALL` hears of it; `off`: never"
+    )
     segment: Segment = Field(UNSET, description="Unguessable last part of the callback path")
 
     @property

@@ -96,6 +96,15 @@ def _span(value: object) -> object:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def _span_or_off(value: object) -> object:
+    if value == "off":
+        return None
+    try:
+        return _span(value)
+    except PydanticCustomError as fault:
+        raise wrong(f"{fault.message()}, or off") from None
+
+
 def _commas(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -221,6 +230,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Name = Annotated[str, AfterValidator(_name)]
 """One line that is shown to people; empty is unset."""
 Span = Annotated[timedelta, BeforeValidator(_span)]
+SpanOrOff = Annotated[timedelta | None, BeforeValidator(_span_or_off)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_hosts)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_networks)]

@@ -23,10 +23,9 @@ from activities import runs
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.wire import WireEvent
 from activities.failures import failing_as_application_errors, passing_failure
-from activities.on_call import OnCall
 from activities.reconciliation.adoption import Adoption, NotYet
 from activities.reconciliation.pages import Mark, Part, Stride
-from activities.reconciliation.silence import Silence, told
+from activities.reconciliation.silence import Alarm, Silence
 from activities.rpc_errors import about_the_workflow
 from activities.spelling import ID_PATTERN
 from activities.store import Store
@@ -97,7 +96,7 @@ class Sweep(EventSweep):
         *,
         stride: Stride | None = None,
         adoption: Adoption | None = None,
-        on_call: OnCall | None = None,
+        alarm: Alarm | None = None,
     ) -> None:
         self._signature = signature
         self._temporal = temporal
@@ -105,7 +104,7 @@ class Sweep(EventSweep):
         self._open = open_requests or TemporalOpenRequests(temporal)
         self._stride = stride or Stride()
         self._adoption = adoption
-        self._on_call = on_call
+        self._alarm = alarm
 
     async def sweep(self, order: SweepOrder) -> Swept:
         """See `EventSweep`."""
@@ -114,8 +113,8 @@ class Sweep(EventSweep):
             part = Part(self._signature, self._stride, mark)
             while not part.is_over and (events := await part.next_page()) is not None:
                 await self._heed(events, part, order.now - self._stride.young)
-            if self._on_call and part.is_over and not part.is_to_end:
-                part.silence = await told(part.silence, self._on_call, order.now)
+            if self._alarm and part.is_over and not part.is_to_end:
+                part.silence = await self._alarm.told(part.silence, order.now)
             left = await self._remember(part)
             if self._adoption and part.strangers.waiting:
                 await self._adopt(self._adoption, part, order.now)

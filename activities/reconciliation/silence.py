@@ -1,5 +1,6 @@
 """Whether callbacks arrive at all, told by what Core Signature says of them; in its own time."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
@@ -9,8 +10,6 @@ from activities.on_call import OnCall, Trouble
 from workflows.follow_up.stages import Stage
 from workflows.model.base import Model
 
-SILENT_AFTER: Final = timedelta(hours=1)
-"""Between two events whose callbacks did not arrive, with none in between that did."""
 _CALLBACKS: Final = Trouble(id="callbacks", kind="callbacks", title="Core Signature")
 
 
@@ -38,12 +37,11 @@ class Silence(Model):
             return self
         return self.replace(first=min(self.first or at, at), last=max(self.last or at, at))
 
-    @property
-    def news(self) -> Stage | None:
-        """What whoever is on call is to hear, once."""
+    def news(self, after: timedelta) -> Stage | None:
+        """What whoever is on call is to hear, once, when it is a silence `after` so long."""
         if self.told:
             return Stage.CALLED if self.last is None else None
-        lasts = self.first and self.last and self.last - self.first >= SILENT_AFTER
+        lasts = self.first and self.last and self.last - self.first >= after
         return Stage.UNCALLED if lasts else None
 
     def said(self) -> Self:
@@ -51,9 +49,17 @@ class Silence(Model):
         return self.replace(told=not self.told)
 
 
-async def told(silence: Silence, on_call: OnCall, now: datetime) -> Silence:
-    """Tell whoever is on call the news, if there are any; what nobody has taken is told by the next sweep."""
-    if (stage := silence.news) is None:
-        return silence
-    heard = await on_call.hears(_CALLBACKS, stage, silence.first or silence.heard or now, now)
-    return silence.said() if heard else silence
+@dataclass(frozen=True)
+class Alarm:
+    """Whoever is to hear that callbacks stay away, and how far apart two events must be whose callbacks did not arrive,
+    with none in between that did."""
+
+    on_call: OnCall
+    after: timedelta
+
+    async def told(self, silence: Silence, now: datetime) -> Silence:
+        """Tell the news, if there are any; what nobody has taken is told by the next sweep."""
+        if (stage := silence.news(self.after)) is None:
+            return silence
+        heard = await self.on_call.hears(_CALLBACKS, stage, silence.first or silence.heard or now, now)
+        return silence.said() if heard else silence

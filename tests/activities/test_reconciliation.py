@@ -18,10 +18,10 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.on_call import OnCall
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.pages import Mark, Stride
 from activities.reconciliation.service import Sweep
+from activities.reconciliation.silence import Alarm
 from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.records import Event
@@ -95,7 +95,7 @@ class Office:
     now: datetime = NOW
     stride: Stride = field(default_factory=lambda: Stride(pages=100))
     adoption: Adoption | None = None
-    on_call: OnCall | None = None
+    alarm: Alarm | None = None
 
     async def begins(self, *ids: str, status: Status = Status.SENT) -> None:
         """These requests go on."""
@@ -120,7 +120,7 @@ class Office:
             self.known,
             stride=stride,
             adoption=self.adoption,
-            on_call=self.on_call,
+            alarm=self.alarm,
         )
         answer: Swept = await ActivityEnvironment().run(sweep.sweep, SweepOrder(now=self.now))
         return answer

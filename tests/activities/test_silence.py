@@ -13,7 +13,7 @@ from activities.links import Links
 from activities.on_call import OnCall
 from activities.push.message import compose
 from activities.reader import Reader
-from activities.reconciliation.silence import SILENT_AFTER, Silence, told
+from activities.reconciliation.silence import Alarm, Silence
 from tests.activities.book import somebody
 from tests.activities.test_reconciliation import MINUTE, NOW, Office, office
 from tests.workflows.fakes import FakePushService, World, refusal
@@ -38,7 +38,7 @@ async def hourly(it: Office, number: int, *, delivered: bool) -> None:
 async def test_an_hour_of_callbacks_that_did_not_arrive_is_told_once_and_so_is_their_return(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
-        it.on_call = OnCall(push, "on-call")
+        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         await hourly(it, 0, delivered=True)
         await hourly(it, 1, delivered=False)
@@ -56,10 +56,22 @@ async def test_an_hour_of_callbacks_that_did_not_arrive_is_told_once_and_so_is_t
         assert len(set(keys)) == len(keys)
 
 
+async def test_how_long_they_may_stay_away_is_a_setting(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        push = World().push
+        it.alarm = Alarm(OnCall(push, "on-call"), 3 * HOUR)
+        await it.begins("msa-0042")
+        for number in range(3):
+            await hourly(it, number, delivered=False)
+        assert stages(push) == []
+        await hourly(it, 3, delivered=False)
+        assert stages(push) == ["uncalled → on-call"]
+
+
 async def test_a_quiet_weekend_is_no_silence_and_neither_are_documents_of_others(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
-        it.on_call = OnCall(push, "on-call")
+        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         await hourly(it, 0, delivered=True)
         for number in range(1, 5):
@@ -74,7 +86,7 @@ async def test_whom_no_push_reaches_now_is_told_by_the_next_sweep(tmp_path: Path
     async with office(tmp_path) as it:
         push = World().push
         push.failures = [refusal(Code.UNREACHABLE)]
-        it.on_call = OnCall(push, "on-call")
+        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         for number in range(4):
             await hourly(it, number, delivered=False)
@@ -86,7 +98,7 @@ async def test_whom_no_push_reaches_now_is_told_by_the_next_sweep(tmp_path: Path
 async def test_what_nobody_has_taken_is_told_again_by_the_next_sweep_and_once_in_each(how: str, tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
-        it.on_call = OnCall(push, "on-call")
+        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         await hourly(it, 0, delivered=False)
         push.without_phone = ["on-call"] if how == "no phone" else []
@@ -104,14 +116,14 @@ async def test_a_letter_tells_as_a_push_does() -> None:
     push = World().push
     push.by_mail = [Stage.UNCALLED]
     silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await told(silent, OnCall(push, "on-call"), NOW)).told
+    assert (await Alarm(OnCall(push, "on-call"), HOUR).told(silent, NOW)).told
 
 
 async def test_a_push_service_that_gives_no_answer_holds_up_no_sweep(tmp_path: Path) -> None:
     push = World().push
     push.gate = asyncio.Event()
     silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
-    hearing = told(silent, OnCall(push, "on-call", seconds=0), NOW)
+    hearing = Alarm(OnCall(push, "on-call", seconds=0), HOUR).told(silent, NOW)
     assert await ActivityEnvironment().run(lambda: hearing) == silent
 
 
@@ -123,23 +135,23 @@ def test_in_whatever_order_it_is_learnt_an_hour_is_an_hour(order: tuple[int, ...
         minutes = (0, 10, 40, 80)[one]
         known = known.missed(NOW + minutes * MINUTE) if minutes else known.heard_of(NOW)
     assert (known.first, known.last) == (NOW + 10 * MINUTE, NOW + 80 * MINUTE)
-    assert known.news is Stage.UNCALLED
-    assert known.said().news is None
-    assert known.said().heard_of(NOW + 90 * MINUTE).news is Stage.CALLED
-    assert known.heard_of(NOW + 50 * MINUTE).news is None
+    assert known.news(HOUR) is Stage.UNCALLED
+    assert known.said().news(HOUR) is None
+    assert known.said().heard_of(NOW + 90 * MINUTE).news(HOUR) is Stage.CALLED
+    assert known.heard_of(NOW + 50 * MINUTE).news(HOUR) is None
 
 
 def test_what_is_short_of_an_hour_is_none() -> None:
     first = Silence().missed(NOW)
-    assert first.missed(NOW + SILENT_AFTER - timedelta(seconds=1)).news is None
-    assert first.missed(NOW + SILENT_AFTER).news is Stage.UNCALLED
+    assert first.missed(NOW + HOUR - timedelta(seconds=1)).news(HOUR) is None
+    assert first.missed(NOW + HOUR).news(HOUR) is Stage.UNCALLED
     assert first.heard_of(NOW).first is None
 
 
 async def test_the_notice_says_what_it_is_in_the_reader_s_language_and_leads_to_the_desk() -> None:
     push = World().push
     silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await told(silent, OnCall(push, "on-call"), NOW)).told
+    assert (await Alarm(OnCall(push, "on-call"), HOUR).told(silent, NOW)).told
     [delivery] = push.deliveries
     links = Links("https://sign.example", SecretStr("l" * 32))
     reader = Reader.of(somebody("on-call").model_copy(update={"locale": "nl"}))

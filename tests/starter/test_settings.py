@@ -96,6 +96,7 @@ def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]
         ("SIGNATURE_PAGE_SIZE", "canary", "must be a whole number"),
         ("SIGNATURE_PAGE_SIZE", "1.5", "must be a whole number"),
         ("SIGNATURE_LIST_LAG", "10 canaries", "must be a duration like 10s, 5m, 24h or 7d"),
+        ("WEBHOOK_SILENT_AFTER", "canary", "must be a duration like 10s, 5m, 24h or 7d, or off"),
         ("SIGNATURE_LIST_LAG", "21s", "must be at most 20s: the time-outs leave no room for more"),
         ("PUSH_SEND_PATH", "canary", "must begin with /"),
         ("WEBHOOK_BIND", "canary", "must be host:port, for example 0.0.0.0:8080"),
@@ -334,9 +335,9 @@ SIGNATURE = (
 PUSH = "DIALECT URL SEND_PATH PROJECT AUTH TOKEN_URL CLIENT_ID CLIENT_SECRET CREDENTIALS_FILE APP APP_KEY"
 OTHERS = (
     "MRA_URL MRA_USER MRA_PASSWORD WEBHOOK_URL WEBHOOK_BIND WEBHOOK_SECRETS WEBHOOK_MODE WEBHOOK_MAX_AGE "
-    "WEBHOOK_SEGMENT HANDOFF_SECRETS HANDOFF_HOSTS PEOPLE POLICIES LINK_BASE LINK_SECRET DATA_DIR STORE DEVICES_KEYS "
-    "ONCALL EVIDENCE_KEY_FILE PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY COMPANY_LOGO "
-    "DESK_USER_HEADER DESK_PROXIES OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER"
+    "WEBHOOK_SILENT_AFTER WEBHOOK_SEGMENT HANDOFF_SECRETS HANDOFF_HOSTS PEOPLE POLICIES LINK_BASE LINK_SECRET "
+    "DATA_DIR STORE DEVICES_KEYS ONCALL EVIDENCE_KEY_FILE PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY "
+    "COMPANY_LOGO DESK_USER_HEADER DESK_PROXIES OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER"
 )
 
 
@@ -401,6 +402,12 @@ def test_the_longest_list_lag_leaves_an_attempt_room_for_its_calls(attempt: opti
     """Both sleep for the lag within an attempt; one that is cut off in its sleep is cut off there each time."""
     room = attempt["start_to_close_timeout"] - MOST_LIST_LAG
     assert room >= timedelta(seconds=10), "lower MOST_LIST_LAG in starter/setting_groups.py, or give attempts more time"
+
+
+def test_the_alert_for_callbacks_that_stay_away_can_be_switched_off() -> None:
+    assert load(environment=ours()).webhook.silent_after == timedelta(hours=1)
+    assert load(environment=ours(WEBHOOK_SILENT_AFTER="3h")).webhook.silent_after == timedelta(hours=3)
+    assert load(environment=ours(WEBHOOK_SILENT_AFTER="off")).webhook.silent_after is None
 
 
 def test_the_printed_defaults_are_the_defaults() -> None:
