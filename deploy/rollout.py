@@ -1,7 +1,8 @@
-"""The question before each deploy: would the code of this image get an open request stuck? `python -m deploy.rollout`.
+"""The question before each deploy: would the code of this image get an open workflow stuck? `python -m deploy.rollout`.
 
-Reads the histories of open requests from the server and replays them here; nothing is written, no activity runs. What
-the replay corpus is for released stories, this is for the requests that are open today (docs/deploying.md).
+Reads the histories of what is open from the server, requests, tasks, onboardings, campaigns, and replays them here;
+nothing is written, no activity runs. What the replay corpus is for released stories, this is for those that are open
+today (docs/deploying.md).
 """
 
 import argparse
@@ -25,16 +26,16 @@ from starter import exits, plugin, settings
 from starter.exits import Exit
 from starter.temporal import connect
 from starter.temporal_refusals import refusing
-from workflows.names import SIGNATURE_REQUEST
+from workflows.names import WORKFLOW_QUEUE
 
-_OPEN: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND {runs.OPEN}"
+_OPEN: Final = f"TaskQueue = '{WORKFLOW_QUEUE}' AND {runs.OPEN}"
 _NONDETERMINISM: Final = re.compile(r"Nondeterminism error: [^\"]+")
 _LONGEST: Final = 300
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """How many requests were open, how many of them were replayed, and why which workflow would get stuck."""
+    """How many workflows were open, how many of them were replayed, and why which of them would get stuck."""
 
     open: int
     replayed: int
@@ -42,12 +43,12 @@ class Rehearsal:
 
     @property
     def fits(self) -> bool:
-        """Whether every open request was looked at, and goes on."""
+        """Whether all of them were looked at, and go on."""
         return not self.stuck and self.replayed == self.open
 
 
 async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] | None = None) -> Rehearsal:
-    """Replay the requests that are open now, or only the `most` newest of them."""
+    """Replay the workflows that are open now, or only the `most` newest of them."""
     running = [execution async for execution in runs.listed(client, _OPEN)]
     histories = _histories(client, running[:most])
     results = [result async for result in replays(histories, client.data_converter, code)]
@@ -69,7 +70,7 @@ async def replays(
 
 
 async def run(most: int | None = None) -> int:
-    """Tell what would happen; 1 when a request would get stuck, or was not looked at."""
+    """Tell what would happen; 1 when a workflow would get stuck, or was not looked at."""
     client = await connect(settings.load(), identity="countersign-rollout")
     with refusing(client.namespace):
         rehearsal = await rehearse(client, most)
@@ -77,7 +78,7 @@ async def run(most: int | None = None) -> int:
         print(f"{workflow_id}: {why}")  # noqa: T201  the answer of a command is its output
     server = f"{client.service_client.config.target_host}/{client.namespace}"
     print(  # noqa: T201
-        f"{rehearsal.replayed} of {rehearsal.open} open requests on {server} replayed, "
+        f"{rehearsal.replayed} of {rehearsal.open} open workflows on {server} replayed, "
         f"{len(rehearsal.stuck)} would get stuck"
     )
     return Exit.DONE if rehearsal.fits else Exit.REFUSED
@@ -87,7 +88,7 @@ def main() -> int:
     """`python -m deploy.rollout`, in the image that is to be deployed, with the settings of the running one."""
     words = argparse.ArgumentParser(
         prog="python -m deploy.rollout",
-        description="Would this code get an open request stuck? Exit 1 if so, or if not all were replayed.",
+        description="Would this code get an open workflow stuck? Exit 1 if so, or if not all were replayed.",
     )
     words.add_argument("--most", type=_at_least_one, help="how many of the newest to replay (all)")
     # A task that fails is told in one line; the SDK would add a traceback for each.

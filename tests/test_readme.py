@@ -45,10 +45,25 @@ def test_the_first_page_is_read_in_two_minutes() -> None:
     assert len(README.splitlines()) <= _README_LINES_AT_MOST, "what is for later belongs to a page of docs/"
 
 
+def test_its_workflow_is_the_one_that_is_run() -> None:
+    """Nothing of it is left out but what its docstrings say."""
+    [shown] = re.findall(r"```python\n(.*?)```", README, re.S)
+    example = (ROOT / "starter" / "examples" / "nexus_caller.py").read_text()
+    told = re.sub(r'^ +""".*"""\n\n?', "", example, flags=re.M)
+    assert shown in told
+
+
 def test_the_index_has_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert set(re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", index, re.MULTILINE)) == pages
+
+
+@pytest.mark.parametrize("house", ["workflows", "activities", "starter"])
+def test_whoever_wants_to_change_it_is_shown_every_room(house: str) -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    rooms = [page.parent.name for page in (ROOT / house).glob("*/__init__.py")]
+    assert [room for room in rooms if not re.search(rf"\b{room}\b", guide)] == []
 
 
 def test_every_setting_that_is_named_exists() -> None:

@@ -10,7 +10,7 @@ import base64
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.client import Client
@@ -28,16 +28,11 @@ class Order:
     """What an order needs is one durable call away: a contract that a customer has signed."""
 
     @workflow.run
-    async def run(self, number: str, customer: str, contract: str) -> Settlement:
-        """Ask the customer, and wait for days; nobody of this team is needed meanwhile."""
+    async def run(self, number: str, customer: str, pdf: str) -> Settlement:
+        """Ask the customer, and wait for days; nobody of this team is needed meanwhile. `pdf` is in base64."""
         signatures = workflow.create_nexus_client(service=Signatures, endpoint="countersign")
-        request = {
-            "id": f"order-{number}",
-            "kind": "customer-contract",
-            "document": {"name": f"Order {number}", "pdf": contract},
-            "requester": "legal-desk",
-            "signers": [{"person": customer}],
-        }
+        request: dict[str, Any] = {"id": f"order-{number}", "kind": "customer-contract", "requester": "legal-desk"}
+        request |= {"document": {"name": f"Order {number}", "pdf": pdf}, "signers": [{"person": customer}]}
         return await signatures.execute_operation(
             Signatures.request_signature, request, schedule_to_close_timeout=timedelta(days=120)
         )
@@ -50,8 +45,8 @@ async def main(order: list[str]) -> None:
         await Worker(client, task_queue=QUEUE, workflows=[Order]).run()
         return
     number, customer, contract = order
-    content = base64.b64encode(await asyncio.to_thread(Path(contract).read_bytes)).decode()
-    await client.start_workflow(Order.run, args=[number, customer, content], id=f"order-{number}", task_queue=QUEUE)
+    pdf = base64.b64encode(await asyncio.to_thread(Path(contract).read_bytes)).decode()
+    await client.start_workflow(Order.run, args=[number, customer, pdf], id=f"order-{number}", task_queue=QUEUE)
 
 
 if __name__ == "__main__":

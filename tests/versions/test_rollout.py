@@ -20,7 +20,9 @@ from tests.versions.changed import (
 )
 from tests.versions.commands import documented, typed
 from tests.versions.stage import Living, Surroundings, deployed, eventually, living
+from workflows.kinds import Kind
 from workflows.model.subject import Status
+from workflows.names import CUSTOMER_ONBOARDING, WORKFLOW_QUEUE
 
 pytestmark = pytest.mark.real_server
 
@@ -160,7 +162,7 @@ async def test_a_patch_is_rolled_forward_and_waits_for_code_that_knows_it(client
         address, namespace = client.service_client.config.target_host, client.namespace
         code, said = await typed("rehearse", address, TEMPORAL_NAMESPACE=namespace)
         assert code == 1
-        assert said.splitlines()[-1] == f"1 of 1 open requests on {address}/{namespace} replayed, 1 would get stuck"
+        assert said.splitlines()[-1] == f"1 of 1 open workflows on {address}/{namespace} replayed, 1 would get stuck"
         assert said.startswith(f"{request.handle.id}: Nondeterminism error: ")
         assert (await request.handle.describe()).status is WorkflowExecutionStatus.RUNNING
         await run(client, "current")
@@ -176,6 +178,14 @@ async def test_a_request_that_fails_in_the_task_nobody_has_completed_is_seen(cli
         rehearsal = await rehearse(client, code=(WithAFaultAfterSending,))
         assert rehearsal.stuck == {request.handle.id: "OverflowError: date value out of range"}
         assert (await rehearse(client)).fits
+
+
+async def test_whatever_is_open_is_replayed_of_whichever_type(client: Client) -> None:
+    """An onboarding outlives more deploys than any request."""
+    onboarding = Kind.ONBOARDING.workflow_id("acme")
+    await client.start_workflow(CUSTOMER_ONBOARDING, {"no": "onboarding"}, id=onboarding, task_queue=WORKFLOW_QUEUE)
+    await eventually(lambda: known(client, 1))
+    assert list((await rehearse(client)).stuck) == [onboarding]
 
 
 async def failed_a_task(request: Living) -> bool:
@@ -197,7 +207,7 @@ async def test_a_request_that_was_not_looked_at_is_told_and_is_no_fit(
         await eventually(lambda: known(client, 2))
         assert [await rollout.run(1), await rollout.run()] == [1, 0]
     assert capsys.readouterr().out.splitlines() == [
-        f"{number} of 2 open requests on {address}/{client.namespace} replayed, 0 would get stuck" for number in (1, 2)
+        f"{number} of 2 open workflows on {address}/{client.namespace} replayed, 0 would get stuck" for number in (1, 2)
     ]
 
 
