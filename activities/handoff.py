@@ -25,10 +25,10 @@ from activities.starts import Starts
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
 from activities.target_health import TargetHealth
 from workflows.follow_up.handoff import key_of, originals_and_last
-from workflows.follow_up.record import amended, amendment, dead_after, order_of
+from workflows.follow_up.record import amended, amendment, dead_after, dead_before, order_of
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
-from workflows.model.records import Amendment, HandoffBatch, Recall, Recalled, SettledRecord
+from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, Recall, Recalled, SettledRecord
 from workflows.model.settlement import Ended, HandoffCall, HandoffReport, HandoffResult, Told
 from workflows.model.subject import Status, Subject
 from workflows.ports import Handoff, PushService
@@ -79,6 +79,8 @@ class Fanout(Handoff):
                 await self._write(Home.of(batch.subject.workflow_id), batch.record)
                 if batch.subject.type is Kind.REQUEST and batch.settled and batch.settled.outcome is Status.SIGNED:
                     await remind_of_next(self._temporal, batch.subject)
+            if batch.unrecorded is not None:
+                await self._amend(Home.of(batch.subject.workflow_id), batch.unrecorded, dead_before(batch))
         turns = Turns(self._pace)
         return await unbroken(self._hand_off(batch, turns), turns.stop)
 
@@ -103,7 +105,7 @@ class Fanout(Handoff):
         told = await turns.each(batch.calls, lambda call: self._result(call, batch.subject, _news(call, batch, link)))
         report = HandoffReport(results=tuple(told.results))
         if batch.calls:
-            await self._amend_record(batch, report)
+            report = report.replace(recorded=await self._amend_record(batch, report))
             await self._learn(batch, report)
         return report
 
@@ -123,20 +125,22 @@ class Fanout(Handoff):
             # Settled twice, as after a reset: the first record stays the truth, and somebody should look.
             activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
 
-    async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> None:
-        """Keep what became of the batch; a store that is away must not cost the workflow the results."""
+    async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> bool:
+        """Keep what became of the batch; whether it is kept: a store that is away must not cost the results."""
         changed = amendment(batch, report, batch.at or _news(batch.calls[0], batch, None).at)
-        dead = dead_after(batch, changed.handoffs)
-        content = changed.model_dump_json(by_alias=True).encode()
-        home = Home.of(batch.subject.workflow_id)
         try:
-            if dead is not None:
-                await self._store.note_dead(home, dead.model_dump_json().encode())
-            if dead is not None and not dead.handoffs:
-                await self._store.forget_dead(home)
-            await self._store.write_amendment(home, batch.number, content)
+            await self._amend(Home.of(batch.subject.workflow_id), changed, dead_after(batch, changed.handoffs))
         except Exception as failure:  # remote stores raise what they like, and the results must not be lost
-            activity.logger.error("hand-off not recorded", extra={"says": type(failure).__name__})
+            activity.logger.error("hand-off not recorded yet", extra={"says": type(failure).__name__})
+            return False
+        return True
+
+    async def _amend(self, home: Home, changed: Amendment, dead: DeadHandOffs | None) -> None:
+        if dead is not None:
+            await self._store.note_dead(home, dead.model_dump_json().encode())
+        if dead is not None and not dead.handoffs:
+            await self._store.forget_dead(home)
+        await self._store.write_amendment(home, changed.number, changed.model_dump_json(by_alias=True).encode())
 
     async def _result(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
         """The result of one target; whatever goes wrong with it must not cost the others theirs."""

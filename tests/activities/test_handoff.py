@@ -35,6 +35,7 @@ from tests.golden import schemas
 from tests.golden.schemas import FOLDER
 from tests.servers import time_skipping
 from workflows.follow_up.handoff import subscriber
+from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
@@ -57,6 +58,7 @@ from workflows.model.settlement import (
     EscalatedRequest,
     HandoffCall,
     HandoffLine,
+    HandoffReport,
     HandoffResult,
     HandoffState,
     Settled,
@@ -126,10 +128,18 @@ class House:
         self, *targets: Target, temporal: Client | None = None, oncall: str = "", **batch: Any
     ) -> tuple[HandoffResult, ...]:
         """The results of one hand-off to these targets."""
-        fanout = self._fanout(temporal or await nowhere(), oncall)
+        return (await self.hand_off(*targets, temporal=temporal, oncall=oncall, **batch)).results
+
+    async def hand_off(
+        self, *targets: Target, temporal: Client | None = None, oncall: str = "", **batch: Any
+    ) -> HandoffReport:
+        """All that it reports."""
+        return await self._fanout(temporal or await nowhere(), oncall).hand_off(self.batch(*targets, **batch))
+
+    def batch(self, *targets: Target, **batch: Any) -> HandoffBatch:
+        """What is handed off to these targets."""
         calls = tuple(HandoffCall(target=target) for target in targets)
-        settled = {"subject": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch}
-        return (await fanout.hand_off(HandoffBatch(**settled))).results
+        return HandoffBatch(**{"subject": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch})
 
     async def recall(self, id: str) -> Recalled:
         """What is known of an ending's hand-off."""
@@ -298,8 +308,8 @@ async def test_a_system_hears_of_an_escalation_signed_by_its_own_secret_and_unde
     }
     Draft202012Validator(schemas.schema("signature.escalated")).validate(body["data"])
     Draft202012Validator(schemas.schema("task.escalated")).validate({**body["data"], "task": "t"})
-    [amendment] = await house.store.read_amendments(Home.of_request("msa-0042"))
-    assert Amendment.model_validate_json(amendment).handoffs[0].target == "finance/escalated-2"
+    [changed] = await house.store.read_amendments(Home.of_request("msa-0042"))
+    assert Amendment.model_validate_json(changed).handoffs[0].target == "finance/escalated-2"
     assert await house.store.dead_hand_offs("signature-request") == ()
 
 
@@ -517,14 +527,38 @@ async def test_what_became_of_a_batch_is_kept_as_an_amendment_of_the_record(
     house: House, sandbox: RunningSandbox
 ) -> None:
     await house.tell(house.hook("finance"), Target(target="gone", workflow="no-such-workflow"), number=1, at=AT)
-    [amendment] = [
+    [changed] = [
         Amendment.model_validate_json(one) for one in await house.store.read_amendments(Home.of_request("msa-0042"))
     ]
-    finance, gone = amendment.handoffs
+    finance, gone = changed.handoffs
     assert (finance.target, finance.state, finance.attempts, finance.at) == ("finance", HandoffState.DONE, 1, AT)
     assert (gone.target, gone.state) == ("gone", HandoffState.PENDING)
     await house.tell(house.hook("finance"), number=2, at=AT)
     assert len(await house.store.read_amendments(Home.of_request("msa-0042"))) == 2
+
+
+async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody_else_is_told(
+    house: House, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreFailure("the store cannot be used: away")
+
+    finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
+    home = Home.of_request("msa-0042")
+    with monkeypatch.context() as outage:
+        outage.setattr(house.store, "write_amendment", away)
+        told = await house.hand_off(finance, board, at=AT)
+        assert ([result.ok for result in told.results], told.recorded) == ([True, False], False)
+        await house.store.forget_dead(home)
+        lost = amendment(house.batch(finance, board, at=AT), told, AT)
+        more: dict[str, Any] = {"unrecorded": lost, "dead": lost.handoffs[1:], "number": 2, "at": AT}
+        with pytest.raises(ApplicationError, match="the store cannot be used"):
+            await house.hand_off(house.hook("crm"), **more)
+    assert len(entries(sandbox, "downstream")) == 1
+    assert (await house.hand_off(**more)).recorded
+    [kept] = await house.store.read_amendments(home)
+    assert Amendment.model_validate_json(kept) == lost
+    assert await house.store.dead_hand_offs("signature-request") == ("msa-0042",)
 
 
 def record(outcome: Status = Status.SIGNED) -> SettledRecord:

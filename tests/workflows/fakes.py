@@ -31,7 +31,7 @@ from workflows.model.provider import (
     SignerSeen,
     Substitution,
 )
-from workflows.model.records import HandoffBatch, Recall, Recalled
+from workflows.model.records import Amendment, HandoffBatch, Recall, Recalled
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffReport, HandoffResult
 from workflows.model.subject import Code, Roster, Status
@@ -267,6 +267,10 @@ class FakeHandoff(Handoff):
     batches: list[HandoffBatch] = field(default_factory=list)
     record: Recalled = field(default_factory=Recalled)
     """What the store knows of something that has ended."""
+    away: int = 0
+    """So many times the store takes nothing of what became of a batch."""
+    made_up: list[Amendment] = field(default_factory=list)
+    """What came to the store with a later batch."""
 
     async def recall(self, ended: Recall) -> Recalled:
         if self.failures:
@@ -274,12 +278,21 @@ class FakeHandoff(Handoff):
         return self.record
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        if batch.unrecorded is not None:
+            if not self._takes():
+                raise refusal(Code.UNREACHABLE)
+            self.made_up.append(batch.unrecorded)
         self.batches.append(batch)
         if batch.settled is None and self.failures:
             raise self.failures.pop(0)
         if self.gate:
             await self.gate.wait()
-        return HandoffReport(results=tuple(self._result(call.target.target) for call in batch.calls))
+        results = tuple(self._result(call.target.target) for call in batch.calls)
+        return HandoffReport(results=results, recorded=not results or self._takes())
+
+    def _takes(self) -> bool:
+        self.away -= 1
+        return self.away < 0
 
     def _result(self, target: str) -> HandoffResult:
         self.calls[target] += 1

@@ -150,6 +150,21 @@ async def test_a_hand_off_that_cannot_be_called_at_all_stops_no_clock_and_counts
         assert [(one.state, one.attempts) for one in shown.handoffs] == 2 * [(HandoffState.DONE, 3)]
 
 
+async def test_what_became_of_an_escalation_while_the_store_was_away_is_recorded_with_the_next_that_is_told() -> None:
+    world = World()
+    world.handoff.away = 2
+    async with story(world, request(CRM)) as it:
+        await it.days_pass(12.5)
+        assert world.handoff.made_up == []
+        settle(world)
+        await it.callback()
+        await it.handle.result()
+    [amendment] = world.handoff.made_up
+    assert [(line.target, line.state) for line in amendment.handoffs] == [
+        (f"crm/escalated-{number}", HandoffState.DONE) for number in (1, 2)
+    ]
+
+
 async def test_a_fresh_history_goes_on_with_those_that_were_not_reached() -> None:
     world = World()
     world.handoff.down = {"crm/escalated-2"}

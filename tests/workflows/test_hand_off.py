@@ -204,3 +204,43 @@ async def test_cancelled_in_the_web_ui_it_gives_up_and_says_so() -> None:
         told = await handle.result()
         assert (await became(handle, "1"))[0] is OperationState.REFUSED
     assert told.handoffs[-1].state is PENDING
+
+
+async def test_what_was_told_while_the_store_was_away_is_recorded_before_it_ends() -> None:
+    """A record that does not say that it was told would have it replayed without `--again`."""
+    world = World()
+    world.handoff.record, world.handoff.away = recorded(line("finance", DEAD)), 3
+    async with desk(world) as it:
+        handle = await it.ask("finance", "1")
+        await it.result(handle)
+        assert await became(handle, "1") == (OperationState.DONE, "told finance")
+    assert world.handoff.calls["finance"] == 1
+    [amendment] = world.handoff.made_up
+    assert (amendment.number, [(one.target, one.state, one.replay) for one in amendment.handoffs]) == (
+        8,
+        [("finance", DONE, 1)],
+    )
+
+
+async def test_nobody_else_is_told_before_what_was_told_is_recorded() -> None:
+    world = World()
+    world.handoff.record, world.handoff.away = recorded(line("finance", DEAD), line("hr", DEAD)), 1
+    world.handoff.down = {"finance"}
+    async with desk(world) as it:
+        handle = await it.ask("finance", "1")
+        await it.result(handle)
+    first, second, *_ = world.handoff.batches
+    assert (first.unrecorded, second.unrecorded) == (None, world.handoff.made_up[0])
+    assert [batch.unrecorded for batch in world.handoff.batches[2:]] == 8 * [None]
+    assert world.handoff.calls["finance"] == 10
+
+
+async def test_cancelled_while_the_store_is_away_what_was_told_is_recorded_if_it_can_be() -> None:
+    world = World()
+    world.handoff.record, world.handoff.away = recorded(line("finance", DEAD)), 2
+    async with desk(world) as it:
+        handle = await it.ask("finance", "1")
+        await eventually(lambda: _troubled(handle))
+        await handle.cancel()
+        await handle.result()
+    assert [one.state for amendment in world.handoff.made_up for one in amendment.handoffs] == [DONE]

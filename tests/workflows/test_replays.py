@@ -223,3 +223,20 @@ async def test_what_would_be_tried_later_is_tried_at_once_when_somebody_says_so(
     finance = next(line for line in shown.handoffs if line.target == "finance")
     assert (finance.state, finance.attempts) == (DONE, tried + 1)
     assert finance.at - before < timedelta(minutes=1)
+
+
+async def test_what_the_store_did_not_take_of_the_last_batch_is_recorded_before_the_run_closes() -> None:
+    world = World()
+    world.handoff.away = 3
+    async with story(world) as it:
+        await it.days_pass(0.1)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.days_pass(0.1)
+        await it.handle.result()
+    first, last = [batch for batch in world.handoff.batches if batch.settled]
+    [amendment] = world.handoff.made_up
+    assert (amendment.number, {line.state for line in amendment.handoffs}) == (first.number, {DONE})
+    assert {line.target for line in amendment.handoffs} == {"hr", "finance", "operations", "customer-success"}
+    assert (last.calls, last.record) == ((), None)
+    assert set(world.handoff.calls.values()) == {1}

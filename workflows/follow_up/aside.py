@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.follow_up.batches import hand_off_batch, handed_off, targets_in_words, unreached
+    from workflows.follow_up.batches import hand_off_batch, handed_off, remembered, targets_in_words, unreached
     from workflows.follow_up.memory import Memory
     from workflows.follow_up.messages import FollowUpMessages
     from workflows.follow_up.recipients import open_escalations
@@ -52,14 +52,15 @@ class TellsAside(FollowUpMessages[Memory]):
             now = workflow.now()
             batch = hand_off_batch(self.subject, None, self._progress, now).replace(page=None)
             try:
-                results = (await self._handed_off_aside(batch)).results
+                report = await self._handed_off_aside(batch)
             except ActivityError as failure:
                 if is_cancelled_exception(failure):
                     return
-                results = unreached(batch, trouble_of(failure).says)
+                report = unreached(batch, trouble_of(failure).says)
             # While the story calls somebody, or pauses before it calls again, this would be news that breaks that off.
             await workflow.wait_condition(lambda: self.at_rest)
-            self._progress = handed_off(self.subject, self._progress, results, now)
+            known = handed_off(self.subject, self._progress, report.results, now)
+            self._progress = known.replace(handoff=remembered(known.handoff, batch, report, now))
 
     async def _sooner(self, pause: timedelta) -> None:
         """Wait so long, or until something is due sooner."""

@@ -7,6 +7,7 @@ import workflows.follow_up.stages as stages
 from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
+from workflows.follow_up.record import amendment
 from workflows.follow_up.replay import over
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
@@ -18,6 +19,7 @@ from workflows.model.settlement import (
     EscalatedRequest,
     EscalatedTask,
     HandoffCall,
+    HandoffReport,
     HandoffResult,
 )
 from workflows.model.subject import Subject
@@ -41,6 +43,7 @@ def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUp,
         number=memory.handoff.batches + 1,
         at=now,
         dead=memory.handoff.dead,
+        unrecorded=memory.handoff.unrecorded,
     )
 
 
@@ -54,6 +57,7 @@ def batch_again(order: HandedOff, ledger: HandoffLedger, now: datetime) -> Hando
         number=ledger.batches + 1,
         at=now,
         dead=ledger.dead,
+        unrecorded=ledger.unrecorded,
     )
 
 
@@ -85,14 +89,22 @@ def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, .
     return known.replace(handoff=known.handoff.alerting(subject.requester, now), operations=operations)
 
 
-def unreached(batch: HandoffBatch, why: str) -> tuple[HandoffResult, ...]:
-    """The results of a batch that could not be called at all: an attempt of each target."""
-    return tuple(HandoffResult(target=call.target.target, ok=False, why=why) for call in batch.calls)
+def remembered(ledger: HandoffLedger, batch: HandoffBatch, report: HandoffReport, now: datetime) -> HandoffLedger:
+    """The ledger with what the store did not take of this batch; of one that reached nobody, what it was to bring."""
+    lost = None if report.recorded else batch.unrecorded or amendment(batch, report, now)
+    return ledger if lost == ledger.unrecorded else ledger.replace(unrecorded=lost)
+
+
+def unreached(batch: HandoffBatch, why: str) -> HandoffReport:
+    """The report of a batch that could not be called at all: an attempt of each target."""
+    results = tuple(HandoffResult(target=call.target.target, ok=False, why=why) for call in batch.calls)
+    return HandoffReport(results=results, recorded=False)
 
 
 def targets_in_words(batch: HandoffBatch) -> str:
     """Which targets are called, for the Web UI; about 200 characters at most."""
-    return "tell " + ", ".join(call.target.target for call in batch.calls)[:190]
+    names = ", ".join(call.target.target for call in batch.calls)
+    return f"tell {names[:190]}" if names else "record who was told"
 
 
 def _reached(memory: FollowUp, entry: HandoffEntry) -> tuple[str, ...]:

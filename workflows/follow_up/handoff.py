@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 from workflows.follow_up.options import wait_asked_for
 from workflows.model.base import Model
 from workflows.model.policy import ESCALATED, Target
+from workflows.model.records import Amendment
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
 from workflows.names import handoff_key, webhook_id
 
@@ -55,12 +56,16 @@ class HandoffEntry(Model):
 
 
 class HandoffLedger(Model):
-    """The lines of one request; `of` is what outside systems know it by, `escalations` how many of them have lines."""
+    """The lines of one request; `of` is what outside systems know it by, `escalations` how many of them have lines.
+
+    `unrecorded` is what became of a batch that the store did not take: the next one brings it along, so it is of one.
+    """
 
     of: str = ""
     entries: tuple[HandoffEntry, ...] = ()
     batches: int = 0
     escalations: int = 0
+    unrecorded: Amendment | None = None
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -161,6 +166,10 @@ class HandoffLedger(Model):
     def next_at(self) -> datetime | None:
         """When the next attempt is due; None when every target is done or dead."""
         return min((e.due_at for e in self.entries if e.due_at is not None), default=None)
+
+    def open_at(self, now: datetime) -> datetime | None:
+        """The same after the end, when there is also something to be done while what became of it is not recorded."""
+        return self.next_at or (now if self.unrecorded else None)
 
     def hurried(self, target: str | None, now: datetime) -> Self:
         """The ledger in which a target, or all, that would be called later are due now."""

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     import workflows.follow_up.recipients as recipients
     import workflows.follow_up.replay as replay
-    from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch, targets_in_words
+    from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch, remembered, targets_in_words
     from workflows.follow_up.inputs import FollowUpInput
     from workflows.follow_up.ledger import LINES_AT_MOST
     from workflows.follow_up.legibility import publish
@@ -114,12 +114,13 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     async def hand_off(self) -> None:
         """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try.
 
-        The first batch brings the settled record with it: nobody hears of an ending that is not on record.
+        The first batch brings the settled record with it: nobody hears of an ending that is not on record. What the
+        store did not take of a batch comes with the next one, or with a last one that tells nobody.
         """
         self._progress = open_hand_off(self._request, self._progress)
         await self._empty_the_memory()
         await self._keep_the_record()
-        while (due_at := self._progress.handoff.next_at) is not None:
+        while (due_at := self._progress.handoff.open_at(workflow.now())) is not None:
             await self.until(due_at, "hand-off again", unless=self.due_sooner)
             now = workflow.now()
             batch = hand_off_batch(self.subject, self.settled(), self._progress, now).replace(record=self._record())
@@ -127,7 +128,8 @@ class LivingWorkflow(PatientWorkflow[Memory]):
             if report is not None:
                 # The instant that the amendment of the record says as well.
                 known = handed_off(self.subject, self._progress, report.results, now)
-                self._progress = known.replace(recorded=True).paged(batch.page)
+                handoff = remembered(known.handoff, batch, report, now)
+                self._progress = known.replace(recorded=True, handoff=handoff).paged(batch.page)
             self.continue_as_new_if_suggested()
         self.publish()
 

@@ -63,10 +63,17 @@ def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOff
     """
     dead = dead_of((*batch.dead, *lines))
     # What was dead before the end is noted with the record; until then its own list of open requests names it.
-    if batch.settled is None or (dead == batch.dead and (batch.record is None or not dead)):
+    if dead == batch.dead and (batch.record is None or not dead):
+        return None
+    return dead_before(batch.replace(dead=dead))
+
+
+def dead_before(batch: HandoffBatch) -> DeadHandOffs | None:
+    """The same entry as it was to be before this batch; None before the end."""
+    if batch.settled is None:
         return None
     brief = batch.subject
-    return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=dead)
+    return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=batch.dead)
 
 
 def order_of(record: SettledRecord, amendments: Iterable[Amendment]) -> HandedOff | None:

@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Final, Self
 
+from workflows.follow_up.batches import remembered
 from workflows.follow_up.clocks import Clocked
 from workflows.follow_up.handoff import HandoffLedger
 from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.replay import ledger_of, over, refuse_closed, replayed
 from workflows.model.base import Model
 from workflows.model.operations import Operation, OperationState, digest_of
-from workflows.model.records import HandedOff, Recall, Recalled
-from workflows.model.settlement import HandoffResult
+from workflows.model.records import HandedOff, HandoffBatch, Recall, Recalled
+from workflows.model.settlement import HandoffReport
 from workflows.model.subject import Status
 from workflows.model.wishes import Replay
 from workflows.names import REPLAY
@@ -71,10 +72,10 @@ class HandOffMemory(Clocked):
                 operations = operations.refuse(one.id, why)
         return self.replace(asked=(), operations=operations, handoff=ledger)
 
-    def told(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
+    def told(self, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Self:
         """Write down what became of targets."""
-        ledger = self.handoff.record(results, now)
-        return self.replace(handoff=ledger, operations=over(self.operations, ledger, results))
+        ledger = remembered(self.handoff.record(report.results, now), batch, report, now)
+        return self.replace(handoff=ledger, operations=over(self.operations, ledger, report.results))
 
     def given_up(self, why: str) -> Self:
         """Stop; what has not been told by now stays untold."""

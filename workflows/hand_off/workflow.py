@@ -36,16 +36,17 @@ class HandOffWorkflow(PatientWorkflow[HandOffMemory]):
     @workflow.run
     @despite_cancellation
     async def run(self, given: HandOffInput) -> ToldAgain:
-        """Tell until there is nobody left to tell; what became of it stands beside the record."""
+        """Tell until there is nobody left to tell and what became of it stands beside the record."""
         await self._recall()
         while not self._progress.over:
             self._progress = self._progress.decided(workflow.now())
-            due_at = self._progress.handoff.next_at
+            due_at = self._progress.handoff.open_at(workflow.now())
             if due_at is None:
                 break
             await self.until(due_at, "hand-off again")
             await self._tell()
             self.continue_as_new_if_suggested()
+        await self._record_although_given_up()
         self.publish()
         return self.show()
 
@@ -58,13 +59,20 @@ class HandOffWorkflow(PatientWorkflow[HandOffMemory]):
 
     async def _tell(self) -> None:
         known, now = self._progress, workflow.now()
-        if known.order is None or known.over or not known.handoff.due(now):
+        due_at = known.handoff.open_at(now)
+        if known.order is None or known.over or due_at is None or due_at > now:
             return
-        order = known.order
-        batch = batch_again(order, known.handoff, now)
+        batch = batch_again(known.order, known.handoff, now)
         report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up)
         if report is not None:
-            self._progress = self._progress.told(report.results, now)
+            self._progress = self._progress.told(batch, report, now)
+
+    async def _record_although_given_up(self) -> None:
+        """Once: whoever gave it up need not wait for a store."""
+        known = self._progress
+        if known.order is not None and known.handoff.unrecorded is not None:
+            batch = batch_again(known.order, known.handoff, workflow.now()).replace(calls=())
+            await self.once(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
 
     @workflow.update(name=REPLAY, description="Hand off to a target once more")
     def replay(self, wish: Replay) -> Receipt:

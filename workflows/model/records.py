@@ -92,3 +92,5 @@ class HandoffBatch(Model):
     """Written before the record."""
     record: Packed[SettledRecord | None] = None
     """Written before anybody is told; None in all batches but those up to the first that succeeded."""
+    unrecorded: Packed[Amendment | None] = None
+    """What became of an earlier batch, which the store did not take then: written before anybody else is told."""

@@ -214,6 +214,7 @@ class ToldAgain(Model):
 
 
 class HandoffReport(Model):
-    """A result per call of the batch."""
+    """A result per call of the batch; whether the store has it that they were called."""
 
     results: Packed[tuple[HandoffResult, ...]]
+    recorded: bool = True
