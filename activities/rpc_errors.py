@@ -20,6 +20,13 @@ def about_a_pause(error: RPCError) -> bool:
     return error.status is RPCStatusCode.FAILED_PRECONDITION and "workflow is paused" in error.message.lower()
 
 
+def about_its_task(error: RPCError) -> bool:
+    """Whether the code of the workflow fails again and again: until that is mended nobody answers for it."""
+    return (
+        error.status is RPCStatusCode.FAILED_PRECONDITION and "workflow task in failed state" in error.message.lower()
+    )
+
+
 def about_the_limit_in_flight(error: RPCError) -> bool:
     """Whether as many updates of this workflow wait as the server admits: this one was not."""
     if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:

@@ -12,7 +12,7 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from activities.failures import passing_failure
-from activities.rpc_errors import about_a_pause, about_the_workflow
+from activities.rpc_errors import about_a_pause, about_its_task, about_the_workflow
 from workflows.model.subject import Code
 from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done
 
@@ -41,14 +41,16 @@ async def wish(
         raise passing_failure(Code.UNREACHABLE, "no worker answers") from None
     except RPCError as error:
         if about_a_pause(error):
-            return await _despite_the_pause(handle, wanted)
+            return await _unanswered(handle, wanted, "it is paused in Temporal")
+        if about_its_task(error):
+            return await _unanswered(handle, wanted, "its workflow task fails")
         if not about_the_workflow(error):
             raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
     return None
 
 
-async def _despite_the_pause(handle: WorkflowHandle[Any, Any], wanted: AnyWish) -> str | None:
+async def _unanswered(handle: WorkflowHandle[Any, Any], wanted: AnyWish, why: str) -> str | None:
     if not isinstance(wanted, _ENDING):
-        return "it is paused in Temporal"
+        return why
     await handle.cancel()
     return None

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns import rows
@@ -131,12 +130,12 @@ class Tour:
     async def _see_to(self, some: Sequence[Member]) -> list[bool | None]:
         """Whether something was done for each; False for one that was refused, None where there was nothing to do."""
         if self._walk.work is Work.START:
-            return await _all([self._start(one) for one in some], alone=False)
+            return await _all([self._start(one) for one in some])
         ended = await records_of(self._store, self._walk.campaign, some)
         left = [one for one in some if not one.row.says and one.person not in ended]
         if self._walk.work is Work.EXTEND:
             left = [one for one in left if one.asked]
-        return await _all([self._wish(one) for one in left], alone=True)
+        return await _all([self._wish(one) for one in left])
 
     async def _start(self, member: Member) -> bool | None:
         if not member.asked:
@@ -147,7 +146,7 @@ class Tour:
         walk = self._walk
         prepared = request_of(walk.campaign, walk.fingerprint, member, person, self._told.message)
         try:
-            started = await path.start(self._client, self._store, prepared, parent=walk.workflow_id)
+            await path.start(self._client, self._store, prepared, parent=walk.workflow_id)
         except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
             return False
@@ -157,7 +156,8 @@ class Tour:
             # It is this one that the server does not take: the others are not to wait for what never will be.
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": error.status.name})
             return False
-        return started.created
+        # Those as well whom an attempt before this one has asked: it could not say so.
+        return True
 
     async def _wish(self, member: Member) -> bool:
         walk = self._walk
@@ -175,14 +175,13 @@ def _progress(walk: Walk) -> tuple[int, int, int]:
     return max(place, walk.after), done, refused
 
 
-async def _all(calls: Sequence[Coroutine[Any, Any, bool | None]], *, alone: bool) -> list[bool | None]:
+async def _all(calls: Sequence[Coroutine[Any, Any, bool | None]]) -> list[bool | None]:
     """What came of each, once all have ended: a start that went on after the others is one that nobody ends any more.
 
-    What fails is raised then; where it may be `alone` with it, one that does not answer while others do is refused.
+    What has failed is raised then.
     """
     found = await asyncio.gather(*calls, return_exceptions=True)
-    failures = [one for one in found if isinstance(one, BaseException)]
-    alone = alone and len(failures) < len(found) and all(isinstance(one, ApplicationError) for one in failures)
-    if failures and not alone:
-        raise failures[0]
-    return [False if isinstance(one, BaseException) else one for one in found]
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in found if not isinstance(one, BaseException)]

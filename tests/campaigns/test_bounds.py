@@ -17,6 +17,7 @@ from activities.campaigns.visibility import Open
 from activities.campaigns.walks import Stride, Told, Tour
 from activities.files.reading import FileFaults
 from tests.campaigns.stage import Company, a_file, staff
+from tests.servers import time_skipping
 from workflows.campaign import wishes
 from workflows.campaign.course import WISHES_AT_MOST, Course
 from workflows.model.campaign import Frozen, Walk, Walked, Work
@@ -74,6 +75,19 @@ async def test_nobody_is_asked_while_enough_requests_wait_for_core_signature(tmp
     assert (went.after, went.over, ahead.asked) == (0, False, 1)
     went, ahead = await walked(tmp_path, [175, 185, 186], Stride(ahead=200))
     assert (went.after, went.over, ahead.asked) == (40, True, 2)
+
+
+async def test_whoever_was_asked_before_is_asked_and_not_refused(tmp_path: Path) -> None:
+    """A worker that died before it could say how far it came, or `start --again`: the walk goes over them once more."""
+    async with time_skipping() as env:
+        company, _ = await a_course(tmp_path)
+        given = (await company.prepared(a_file(), NOW)).given
+        walk = Walk(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, work=Work.START)
+        crowd = [Member(Row(number, f"p{number}"), given.campaign.due) for number in range(30)]
+        for _ in range(2):
+            tour = Tour(env.client, company.store, walk, Told(Ahead([0, 0, 0])), Stride())
+            went = await tour.walked(crowd)
+            assert (went.done, went.refused, went.over) == (30, 0, True)
 
 
 @dataclass

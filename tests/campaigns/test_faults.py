@@ -1,24 +1,25 @@
 """What goes wrong around a campaign holds up nobody else, and stands in its record."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
 from activities.campaigns.service import People
 from activities.campaigns.walks import Stride
 from starter.codec import data_converter
-from tests.campaigns.stage import OWNER, Company, a_file, a_person, campaign, staff
+from tests.campaigns.stage import OWNER, Company, Looking, a_file, a_person, campaign, staff
 from tests.faults.town import eventually
 from tests.servers import real_server
 from workflows.kinds import Kind
 from workflows.model.campaign import Order
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import UPDATES, Cancellation
+from workflows.model.wishes import UPDATES, Cancellation, Exemption, Retry
 
 DAY = {"window": "2d", "grace": "0d"}
 
@@ -45,6 +46,36 @@ async def test_whom_the_provider_refuses_holds_up_nobody_and_stands_with_the_rea
         "cas": "expired",
     }
     assert lines["ada"].reason == "the service says refused"
+
+
+async def test_what_cannot_be_done_until_it_closes_is_left_and_the_record_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk that fails and fails, here for want of visibility, keeps no campaign from closing."""
+    async with campaign(tmp_path, a_file(**DAY), staff("ada", "bo")) as it:
+        shown = await it.opened()
+        assert shown.closes_at is not None
+        await it.client.get_workflow_handle(it.request("bo")).terminate("by hand")
+        await it.at_rest()
+        await it.env.sleep(shown.closes_at - timedelta(hours=1) - await it.now())
+        await it.at_rest()
+        monkeypatch.setattr(Looking, "waiting", away)
+        await it.wish(Retry(actor=OWNER))
+        await it.at_rest()
+        await it.env.sleep(timedelta(minutes=2))
+        assert (await it.shown()).problem
+        await it.wish(Exemption(actor=OWNER, person="ada", reason="on leave"))
+        await it.days_pass(1)
+        ended = await it.handle.result()
+        lines = await it.lines()
+    assert ended.outcome is Status.DONE_WITH_ERRORS
+    assert {person: line.status for person, line in lines.items()} == {"ada": "exempt", "bo": "failed"}
+    assert lines["bo"].reason == "there is neither a workflow nor a record of it"
+
+
+async def away(*_: object) -> int:
+    """Visibility that does not answer."""
+    raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
 
 
 async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, Resp
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities import runs
+from activities.updates import wish
 from starter import requests, wishes
 from starter.context import Context
 from starter.exits import Refusal
@@ -22,6 +24,7 @@ from tests.starter.living import MSA, begin, shown_to_signer, shown_with
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows import names
+from workflows.kinds import Kind
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
 from workflows.model.wishes import (
@@ -234,6 +237,21 @@ async def test_a_request_whose_workflow_task_fails_confirms_nothing_and_says_why
         await fail_a_task(context)
     with pytest.raises(NotConfirmed, match=r"repeat with --op op-7 \(Temporal: .*Workflow Task in failed state"):
         await wishes.make(context, MSA, Pause(actor=LEGAL, op="op-7"))
+
+
+async def test_of_a_request_whose_workflow_task_fails_an_activity_hears_at_once_and_its_end_is_remembered(
+    context: Context,
+) -> None:
+    """One such request holds up no walk over an audience, and no end of an onboarding's parts."""
+    await begin(context)
+    for _ in range(4):
+        await fail_a_task(context)
+    workflow_id = Kind.REQUEST.workflow_id(MSA)
+    later = Extension(actor=LEGAL, due=in_days(20))
+    assert await wish(context.client, workflow_id, later, "campaign-1") == "its workflow task fails"
+    assert await wish(context.client, workflow_id, CANCELLATION, "campaign-2") is None
+    raw = (await runs.described(context.client, workflow_id)).raw
+    assert raw.workflow_extended_info.cancel_requested
 
 
 async def test_what_temporal_does_not_take_is_said_in_its_words(context: Context) -> None:

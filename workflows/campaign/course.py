@@ -19,6 +19,7 @@ WISHES_AT_MOST: Final = 50
 """Changes that are still to be written down."""
 CHANGES_AT_MOST: Final = 1_000
 """Changes of one audience: each is applied to all of it whenever it is read anew."""
+TOO_LATE: Final = "too late: the campaign is being closed"
 _WARNED: Final = timedelta(days=2)
 """Before the last day managers begin to hear who is missing."""
 _WEEK: Final = 7
@@ -153,6 +154,11 @@ class Course(Joining):
         refused = f"{on.refused} could not be" if on.refused else None
         about = on.change.what if on.change else None
         return known.note(now, f"{on.work}: seen to {on.done}", None, ", ".join(filter(None, (about, refused))) or None)
+
+    def left(self, now: datetime) -> Self:
+        """The first of the walks still failed when the campaign closed."""
+        walk, *others = self.walks
+        return self.replace(walks=(*others,)).note(now, f"{walk.work}: left behind {walk.after}", None, TOO_LATE)
 
     def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Somebody wants a change; it gets its number when it is written down."""

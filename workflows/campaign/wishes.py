@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from workflows.campaign.course import CHANGES_AT_MOST, WISHES_AT_MOST, Course
+from workflows.campaign.course import CHANGES_AT_MOST, TOO_LATE, WISHES_AT_MOST, Course
 from workflows.follow_up.operations import living_refusal, refuse_extend
 from workflows.model.campaign import ChangeKind
 from workflows.model.texts import name_fault, text_fault
@@ -57,7 +57,7 @@ def _not_now(course: Course, actor: str, now: datetime) -> str | None:
     if course.frozen is None:
         return "the campaign has not opened yet"
     if course.closing or (course.closes_at and now >= course.closes_at):
-        return "too late: the campaign is being closed"
+        return TOO_LATE
     if course.changes + len(course.wished) >= CHANGES_AT_MOST:
         return f"the audience was changed {CHANGES_AT_MOST:,} times already"
     return "too many changes wait to be written down: try again later" if len(course.wished) >= WISHES_AT_MOST else None

@@ -9,12 +9,12 @@ with workflow.unsafe.imports_passed_through():
     import workflows.campaign.show as views
     import workflows.campaign.wishes as wishes
     import workflows.follow_up.options as options
-    from workflows.campaign.course import Course
+    from workflows.campaign.course import TOO_LATE, Course
     from workflows.campaign.inputs import CampaignInput
     from workflows.follow_up.living import LivingWorkflow
     from workflows.follow_up.patience import Condition, despite_cancellation, nothing
     from workflows.kinds import Kind
-    from workflows.model.campaign import Change, Changing, Look, Order, Settle, Tally, Walk
+    from workflows.model.campaign import Change, Changed, Changing, Look, Order, Settle, Tally, Walk
     from workflows.model.operations import Receipt
     from workflows.model.settlement import SettledCampaign
     from workflows.model.subject import Status, Subject
@@ -117,6 +117,11 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
     def _ending(self) -> Condition:
         return lambda: not self._goes_on
 
+    def _too_late(self) -> Condition:
+        """Watch as well for what still fails when it closes: the record does not wait for that."""
+        closing = self._progress.closing
+        return lambda: not self._goes_on or (self._is_over and not closing and self._progress.problem is not None)
+
     def _order(self, model: Any, **rest: object) -> Any:
         course = self._progress
         return model(
@@ -138,8 +143,10 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
                 self._order(Changing, change=change),
                 options.WALK,
                 f"write down: {change.what}",
-                unless=self._ending,
+                unless=self._too_late,
             )
+            if changed is None and self._goes_on:
+                changed = Changed(refused=TOO_LATE)
             if changed is not None:
                 self._progress = self._progress.wrote(changed, workflow.now())
 
@@ -157,11 +164,13 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             actor=change.by if change else actor,
             reason=_because(change) if change else reason,
         )
-        unless = nothing if self._progress.ending else self._ending
+        unless = nothing if self._progress.ending else self._too_late
         summary = f"{walk.work} behind {walk.after}"
         walked = await self.call(CampaignPeople.walk, order, options.WALK, summary, unless=unless)
         if walked is not None:
             self._progress = self._progress.walked(walked, workflow.now())
+        elif self._goes_on:
+            self._progress = self._progress.left(workflow.now())
 
     async def _look(self) -> None:
         """The daily look; one that comes late stands for those that were missed."""
@@ -174,7 +183,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             digest=course.digest_due,
             weekly=course.weekly,
         )
-        looked = await self.call(CampaignPeople.look, order, options.WALK, "the daily look", unless=self._ending)
+        looked = await self.call(CampaignPeople.look, order, options.WALK, "the daily look", unless=self._too_late)
         if looked is not None:
             self._progress = self._progress.looked(looked, workflow.now())
 
