@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,8 @@ from workflows.names import handoff_key
 
 DEADLINE: Final = timedelta(seconds=10)
 """For Temporal to answer."""
+DEPTH_AT_MOST: Final = 10
+"""Onboardings of which each was started by a target of the one before, or of a part of that."""
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
 _HASH: Final = 16
 """Hexadecimal digits that tell one onboarding from another of a target of the same name."""
@@ -59,6 +61,10 @@ class _NotOurs(Exception):
     """A workflow that something else has started has the id."""
 
 
+class _Endless(Exception):
+    """What it would start has come out of itself."""
+
+
 @dataclass(frozen=True)
 class Starts:
     """`policies` is the catalogue, read anew for each onboarding, as is the file beside it."""
@@ -80,7 +86,7 @@ class Starts:
         except path.IdTaken:
             # Nobody else's has this id: the first attempt started it, of a file that has changed since.
             pass
-        except (path.BrokenOff, _NotOurs) as lost:
+        except (path.BrokenOff, _NotOurs, _Endless) as lost:
             return HandoffResult(target=target.target, ok=False, gone=True, why=str(lost))
         except FileFaults as faults:
             return HandoffResult(target=target.target, ok=False, why=faults.in_short)
@@ -108,16 +114,20 @@ class Starts:
     async def _start_onboarding(
         self, target: Target, name: str, fields: Mapping[str, str], subject: Subject, told: Told
     ) -> None:
+        if subject.depth >= DEPTH_AT_MOST:
+            raise _Endless(f"{name} would be started by a circle: {DEPTH_AT_MOST} onboardings have started each other")
         file = await asyncio.to_thread(kick_off_file, self.policies.parent, name, fields)
         values = {**await self._values(places_in(file), subject, told), **fields}
         id = onboarding_id(handoff_key(subject.reference, target.target), target.target)
-        await path.start(self.client, self.store, await self._prepared(kick_off(file, id, values)))
+        await path.start(self.client, self.store, await self._prepared(kick_off(file, id, values), subject.depth + 1))
 
-    async def _prepared(self, file: PlainFile) -> PreparedOnboarding:
+    async def _prepared(self, file: PlainFile, depth: int) -> PreparedOnboarding:
         catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
-        return await prepare(
+        prepared = await prepare(
             file, catalogue=catalogue, directory=self.directory, now=self.now(), templates=self.policies.parent
         )
+        given = prepared.given
+        return replace(prepared, given=given.replace(onboarding=given.onboarding.replace(depth=depth)))
 
     async def _values(self, wanted: frozenset[str], subject: Subject, told: Told) -> Mapping[str, str]:
         """What goes into these places; empty where there is nobody, or nothing is known of them."""

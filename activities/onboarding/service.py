@@ -211,8 +211,8 @@ def _ahead(now: datetime | None, here: datetime) -> timedelta:
 
 
 def _joined(prepared: PreparedPart, order: PartsToStart, spared: tuple[Spared, ...]) -> PreparedPart:
-    """The part with what the onboarding adds, by which it is not recognised: who is told of its end, and the budget of
-    notices."""
+    """The part with what the onboarding adds, by which it is not recognised: who is told of its end, the budget of
+    notices, and how the onboarding came to be."""
     given = prepared.given
     others = tuple(one for one in given.subscribers if one != order.workflow_id)
     quiet = order.quiet.replace(people=spared) if order.quiet and spared else None
@@ -220,9 +220,11 @@ def _joined(prepared: PreparedPart, order: PartsToStart, spared: tuple[Spared, .
     policy = given.policy.replace(tell_requester=given.policy.tell_requester.replace(started=False))
     changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": quiet}
     if not isinstance(prepared, Prepared):
-        return replace(prepared, given=prepared.given.replace(policy=policy, **changes))
+        task = prepared.given.task.replace(depth=order.depth)
+        return replace(prepared, given=prepared.given.replace(task=task, policy=policy, **changes))
     policy = policy.replace(handoff=(*policy.handoff, *_teams(policy, order.told)))
-    return replace(prepared, request=prepared.request.replace(policy=policy, **changes))
+    brief = prepared.request.brief.replace(depth=order.depth)
+    return replace(prepared, request=prepared.request.replace(brief=brief, policy=policy, **changes))
 
 
 def _teams(policy: Policy, told: tuple[str, ...]) -> Iterator[Target]:

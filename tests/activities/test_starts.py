@@ -17,7 +17,7 @@ from activities.files.reading import FileFaults
 from activities.person import Reachable, SignersFile
 from activities.policies.catalogue import Catalogue
 from activities.policies.file import PolicyLayer
-from activities.starts import Starts, onboarding_id, workflow_id
+from activities.starts import DEPTH_AT_MOST, Starts, onboarding_id, workflow_id
 from activities.store import Home
 from tests.markdown import ROOT, blocks
 from tests.onboarding.stage import AGREEMENTS, KINDS, LIVE, House
@@ -26,6 +26,7 @@ from workflows.model.policy import Given, Start, Target
 from workflows.model.request import Brief, Document
 from workflows.model.settlement import HandoffResult, Settled
 from workflows.model.subject import Participant, Status
+from workflows.onboarding.inputs import OnboardingInput
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 SETTLED = Settled(request="msa.0042", kind="contract", outcome=Status.SIGNED, at=AT, external_id="msa.0042")
@@ -98,6 +99,29 @@ async def test_an_onboarding_is_started_of_its_file_once_whatever_becomes_of_the
     broken = await started(house, client)
     assert (broken.ok, broken.gone, ID in (broken.why or "")) == (False, True, True)
     assert (await runs.described(client, run.id)).run_id == run.run_id
+
+
+async def test_a_circle_comes_to_an_end_although_each_ending_would_start_it_again(house: House, client: Client) -> None:
+    """Ten times the bound: each onboarding ends, and what it was started by is a target of it as well."""
+    brief, results = BRIEF.subject, []
+    for _ in range(10 * DEPTH_AT_MOST):
+        results.append(await started(house, client, **dict(brief)))
+        if results[-1].ok:
+            id = onboarding_id(f"{brief.reference}/handoff/kick-off", "kick-off")
+            brief = BRIEF.subject.replace(id=f"{id}.1", depth=await _depth_of(client, id))
+    assert [result.ok for result in results] == [number < DEPTH_AT_MOST for number in range(10 * DEPTH_AT_MOST)]
+    assert (results[-1].gone, results[-1].why) == (
+        True,
+        "kick-off.yaml would be started by a circle: 10 onboardings have started each other",
+    )
+
+
+async def _depth_of(client: Client, id: str) -> int:
+    """What an onboarding was started with."""
+    history = await client.get_workflow_handle(f"customer-onboarding:{id}").fetch_history()
+    payloads = history.events[0].workflow_execution_started_event_attributes.input.payloads
+    given: OnboardingInput = (await client.data_converter.decode(list(payloads), [OnboardingInput]))[0]
+    return given.onboarding.depth
 
 
 async def test_what_is_known_of_those_who_were_asked_goes_into_its_places(house: House, client: Client) -> None:

@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -345,6 +345,7 @@ async def onboarding(
     record: str = "",
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
     deaf: tuple[str, ...] = (),
+    depth: int = 0,
 ) -> AsyncIterator[Journeys]:
     """An onboarding that has just been started, on a fresh clock unless it is on a `server`.
 
@@ -377,6 +378,8 @@ async def onboarding(
         signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
         async with worker, signing:
             prepared = await house.prepared(file, await env.get_current_time())
+            given = prepared.given
+            prepared = replace(prepared, given=given.replace(onboarding=given.onboarding.replace(depth=depth)))
             started = await path.start(client, house.store, prepared)
             handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
             handle = client.get_workflow_handle(started.workflow_id, result_type=SettledOnboarding)

@@ -20,6 +20,7 @@ from tests.onboarding.stage import (
     onboarding,
 )
 from tests.servers import real_server
+from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.notices import Outcome
 from workflows.model.operations import OperationState
@@ -53,6 +54,14 @@ async def waits_for_a_decision(it: Journeys, part: str = "agreement-1") -> str:
     line = await it.part(part)
     assert line.decision is not None
     return line.decision
+
+
+async def test_each_part_knows_how_many_onboardings_have_started_each_other(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file({**SET_UP, **ONE}), depth=3) as it:
+        await it.until_open("agreement-1")
+        await it.until_open("account")
+        subjects = [delivery.subject for delivery in it.push.deliveries]
+    assert {(one.type, one.depth) for one in subjects} == {(kind, 3) for kind in Kind if kind is not Kind.CAMPAIGN}
 
 
 async def test_a_customer_is_led_through_all_stages_and_everyone_hears_when_it_is_their_turn(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ class PartsToStart(Model):
     content: str
     told: tuple[str, ...] = ()
     quiet: Quiet | None = None
+    depth: int = 0
     parts: Packed[tuple[PartToStart, ...]]
     now: AwareDatetime | None = None
 

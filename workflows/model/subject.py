@@ -117,6 +117,8 @@ class Subject(Roster):
     requester: str
     urgent: bool = False
     lock_screen: LockScreen = LockScreen.FULL
+    depth: int = 0
+    """How many onboardings came before it, each started by a target of the one before or of a part of that."""
 
     @property
     def workflow_id(self) -> str:

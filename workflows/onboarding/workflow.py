@@ -133,6 +133,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
                 content=whole.content,
                 told=whole.told,
                 quiet=whole.quiet,
+                depth=whole.depth,
                 parts=some,
                 now=workflow.now(),
             )
