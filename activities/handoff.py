@@ -16,7 +16,7 @@ from activities.events import Events, data_of
 from activities.failures import failing_as_application_errors
 from activities.handoff_people import People, not_done, notice_of, refused
 from activities.in_turn import Pace, Turns, unbroken
-from activities.ledger_pages import keep
+from activities.ledger_pages import amendments_of, keep
 from activities.operations import Operations
 from activities.own_words import apart
 from activities.people import Directory, DirectoryFailure, UnknownGroup
@@ -89,15 +89,12 @@ class Fanout(Handoff):
         home = Home.of(ended.named.workflow_id)
         with failing_as_application_errors():
             content = await self._store.read_record(home)
-            found = await self._store.read_amendments(home)
+            later = await amendments_of(self._store, home)
         if content is None:
             return Recalled()
-        amendments = [Amendment.model_validate_json(one) for one in found]
         record = SettledRecord.model_validate_json(content)
-        lines = originals_and_last(amended(record.show, amendments).handoffs)
-        return Recalled(
-            order=order_of(record, amendments), lines=lines, batches=max((one.number for one in amendments), default=0)
-        )
+        lines = originals_and_last(amended(record.show, later).handoffs)
+        return Recalled(order=order_of(record, later), lines=lines, batches=later.number)
 
     async def _hand_off(self, batch: HandoffBatch, turns: Turns) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due, and is called in the next batch."""

@@ -1,8 +1,10 @@
-"""The pages of a ledger: what a request has forgotten, in the store."""
+"""The pages of a ledger: what a request has forgotten, in the store; and what came after its settled record."""
 
 from activities.own_words import apart, together
 from activities.store import Home, Store
+from workflows.follow_up.record import joined
 from workflows.model.notices import Page
+from workflows.model.records import Amendment
 
 
 async def keep(store: Store, workflow_id: str, page: Page | None) -> None:
@@ -19,3 +21,11 @@ async def pages_of(store: Store, workflow_id: str) -> list[Page]:
     home = Home.of(workflow_id)
     pages = [Page.model_validate_json(one) for one in await store.read_pages(home)]
     return [await together(store, home, page) for page in pages]
+
+
+async def amendments_of(store: Store, home: Home) -> Amendment:
+    """All that came after the settled record, as one amendment, however many there are."""
+    whole = Amendment(number=0)
+    async for some in store.read_amendments(home):
+        whole = joined([whole, *map(Amendment.model_validate_json, some)])
+    return whole

@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
-from activities.ledger_pages import pages_of
+from activities.ledger_pages import amendments_of, pages_of
 from activities.own_words import together
 from activities.rpc_errors import about_the_workflow
 from activities.runs import Description, RunStatus
@@ -27,7 +27,7 @@ from workflows.follow_up.record import amended, completed
 from workflows.follow_up.show import stamp
 from workflows.kinds import Kind, Named
 from workflows.model.attention import Attention, AttentionCode
-from workflows.model.records import Amendment, SettledRecord
+from workflows.model.records import SettledRecord
 from workflows.model.subject import BEGINS, Code, Status
 from workflows.model.views import (
     AnyShow,
@@ -159,9 +159,8 @@ async def recorded(store: Store, what: Named) -> Shown | None:
     content = await store.read_record(home)
     if content is None:
         return None
-    amendments = [Amendment.model_validate_json(one) for one in await store.read_amendments(home)]
     shown = await together(store, home, SettledRecord.model_validate_json(content).show)
-    return amended(await complete(store, shown), amendments)
+    return amended(await complete(store, shown), await amendments_of(store, home))
 
 
 async def complete(store: Store, shown: AnyShow) -> AnyShow:

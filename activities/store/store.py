@@ -6,7 +6,7 @@ record, other content an alarm; what must be erasable is never in one.
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Final
@@ -29,6 +29,8 @@ _OF_A_START: Final = 16
 """Hex digits of the fingerprint of a start: of one request there are few."""
 REMEMBERED_AT_MOST: Final = 100
 """Documents of which a process knows that the store has them whole: ten thousand starts have one between them."""
+AMENDMENTS_AT_ONCE: Final = 100
+"""Amendments of a record that are in memory: of what is replayed for years there are thousands."""
 _PIECE: Final = 1 << 18
 """Bytes of a document that are in memory while it is verified."""
 
@@ -111,13 +113,15 @@ class Store:
         """Write what came after settlement; a repeated batch replaces its own amendment and no other."""
         await self._objects.replace(f"{home.on('amendments')}/{number}.json", content)
 
-    async def read_amendments(self, home: Home) -> tuple[bytes, ...]:
-        """The amendments of a record in their order; none when nothing came after settlement."""
+    async def read_amendments(self, home: Home) -> AsyncIterator[tuple[bytes, ...]]:
+        """The amendments of a record in their order, so many at a time; none when nothing came after settlement."""
         folder = home.on("amendments")
-        # One may be missing in between: a store that was away costs a batch its amendment, not the later ones theirs.
+        # One may be missing in between: a batch that was broken off has none.
         numbers = sorted(int(PurePosixPath(name).stem) for name in await self._objects.names(folder))
-        found = [await self._objects.read(f"{folder}/{number}.json") for number in numbers]
-        return tuple(content for content in found if content is not None)
+        for first in range(0, len(numbers), AMENDMENTS_AT_ONCE):
+            some = numbers[first : first + AMENDMENTS_AT_ONCE]
+            found = await self._objects.read_many([f"{folder}/{number}.json" for number in some])
+            yield tuple(content for content in found if content is not None)
 
     async def read_records(self, homes: Sequence[Home]) -> list[bytes | None]:
         """The settled records of many, None for those that have none; bounded by how many are asked for at once."""

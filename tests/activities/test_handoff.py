@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from activities.http.calling import make_client
 from activities.people import FileDirectory
 from activities.push.service import Notices
 from activities.store import Home, Store, StoreFailure
+from activities.store.store import AMENDMENTS_AT_ONCE
 from activities.target_health import Condition, Health
 from deploy.sandbox.server import RunningSandbox
 from starter.lookup import recorded
@@ -34,7 +35,7 @@ from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
 from tests.golden import schemas
 from tests.golden.schemas import FOLDER
 from tests.servers import time_skipping
-from workflows.follow_up.handoff import subscriber
+from workflows.follow_up.handoff import REPLAYS_AT_MOST, subscriber
 from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
 from workflows.model.campaign import Counts
@@ -140,6 +141,11 @@ class House:
         """What is handed off to these targets."""
         calls = tuple(HandoffCall(target=target) for target in targets)
         return HandoffBatch(**{"subject": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch})
+
+    async def amendments(self) -> list[Amendment]:
+        """All that came after the record."""
+        some = [one async for some in self.store.read_amendments(Home.of_request("msa-0042")) for one in some]
+        return [Amendment.model_validate_json(one) for one in some]
 
     async def recall(self, id: str) -> Recalled:
         """What is known of an ending's hand-off."""
@@ -308,8 +314,8 @@ async def test_a_system_hears_of_an_escalation_signed_by_its_own_secret_and_unde
     }
     Draft202012Validator(schemas.schema("signature.escalated")).validate(body["data"])
     Draft202012Validator(schemas.schema("task.escalated")).validate({**body["data"], "task": "t"})
-    [changed] = await house.store.read_amendments(Home.of_request("msa-0042"))
-    assert Amendment.model_validate_json(changed).handoffs[0].target == "finance/escalated-2"
+    [changed] = await house.amendments()
+    assert changed.handoffs[0].target == "finance/escalated-2"
     assert await house.store.dead_hand_offs("signature-request") == ()
 
 
@@ -387,8 +393,7 @@ async def test_whoever_is_told_by_a_replay_under_the_same_key_leaves_the_index(
     assert await house.store.dead_hand_offs("signature-request") == ()
     (called,) = entries(sandbox, "downstream")
     assert called["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance")
-    contents = await house.store.read_amendments(Home.of_request("msa-0042"))
-    lines = [line for one in contents for line in Amendment.model_validate_json(one).handoffs]
+    lines = [line for one in await house.amendments() for line in one.handoffs]
     assert [(line.state, line.replay) for line in lines] == [("dead", 0), ("done", 1)]
 
 
@@ -527,14 +532,12 @@ async def test_what_became_of_a_batch_is_kept_as_an_amendment_of_the_record(
     house: House, sandbox: RunningSandbox
 ) -> None:
     await house.tell(house.hook("finance"), Target(target="gone", workflow="no-such-workflow"), number=1, at=AT)
-    [changed] = [
-        Amendment.model_validate_json(one) for one in await house.store.read_amendments(Home.of_request("msa-0042"))
-    ]
+    [changed] = await house.amendments()
     finance, gone = changed.handoffs
     assert (finance.target, finance.state, finance.attempts, finance.at) == ("finance", HandoffState.DONE, 1, AT)
     assert (gone.target, gone.state) == ("gone", HandoffState.PENDING)
     await house.tell(house.hook("finance"), number=2, at=AT)
-    assert len(await house.store.read_amendments(Home.of_request("msa-0042"))) == 2
+    assert len(await house.amendments()) == 2
 
 
 async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody_else_is_told(
@@ -556,8 +559,7 @@ async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody
             await house.hand_off(house.hook("crm"), **more)
     assert len(entries(sandbox, "downstream")) == 1
     assert (await house.hand_off(**more)).recorded
-    [kept] = await house.store.read_amendments(home)
-    assert Amendment.model_validate_json(kept) == lost
+    assert await house.amendments() == [lost]
     assert await house.store.dead_hand_offs("signature-request") == ("msa-0042",)
 
 
@@ -617,6 +619,24 @@ async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_t
         await house.tell(calls=(HandoffCall(target=board, replay=number, by="ops"),), number=number + 1, at=AT)
     found = await house.recall("msa-0042")
     assert ([line.replay for line in found.lines], found.batches) == ([0, 10], 11)
+
+
+async def test_of_ten_times_as_many_replays_as_are_shown_the_record_shows_the_original_and_the_newest(
+    house: House,
+) -> None:
+    """The batches are ten times as many as are read at once."""
+    most = max(10 * REPLAYS_AT_MOST, 10 * AMENDMENTS_AT_ONCE)
+    store, home = Store("memory://many-replays"), Home.of_request("msa-0042")
+    await store.write_record(home, record().model_dump_json(by_alias=True).encode())
+    for number in range(most):
+        line = HandoffLine(target="board", state=HandoffState.DEAD, attempts=1, at=AT, replay=number)
+        one = Amendment(number=number + 1, handoffs=(line,), subscribers=("acme",))
+        await store.write_amendment(home, number + 1, one.model_dump_json(by_alias=True).encode())
+    shown = await recorded(store, referred("msa-0042"))
+    assert shown is not None
+    assert [line.replay for line in shown.handoffs] == [0, *range(most - REPLAYS_AT_MOST, most)]
+    found = await replace(house, store=store).recall("msa-0042")
+    assert ([line.replay for line in found.lines], found.batches) == ([0, most - 1], most)
 
 
 async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: House) -> None:

@@ -26,7 +26,7 @@ from activities.store import (
     TextDamaged,
     device_hash,
 )
-from activities.store.store import REMEMBERED_AT_MOST
+from activities.store.store import AMENDMENTS_AT_ONCE, REMEMBERED_AT_MOST
 
 MSA = Home.of_request("msa-0042")
 R = Home.of_request("r")
@@ -131,11 +131,24 @@ async def test_equal_content_is_acknowledged_once_the_first_writer_s_name_is_on_
 
 
 async def test_amendments_come_in_their_order_also_when_one_is_missing(store: Store) -> None:
-    assert await store.read_amendments(R) == ()
+    assert await _amendments(store, R) == []
     for number in (10, 9, 2):
         await store.write_amendment(R, number, b"%d" % number)
     await store.write_amendment(Home("signature-request", R.owner, "r.1"), 1, b"another request's")
-    assert await store.read_amendments(R) == (b"2", b"9", b"10")
+    assert await _amendments(store, R) == [(b"2", b"9", b"10")]
+
+
+async def test_of_ten_times_as_many_amendments_no_more_are_in_memory_at_once(tmp_path: Path) -> None:
+    store = Store(f"memory://{tmp_path.name}")
+    for number in range(1, 10 * AMENDMENTS_AT_ONCE + 1):
+        await store.write_amendment(R, number, b"%d" % number)
+    found = await _amendments(store, R)
+    assert [len(some) for some in found] == 10 * [AMENDMENTS_AT_ONCE]
+    assert [int(one) for some in found for one in some] == list(range(1, 10 * AMENDMENTS_AT_ONCE + 1))
+
+
+async def _amendments(store: Store, home: Home) -> list[tuple[bytes, ...]]:
+    return [some async for some in store.read_amendments(home)]
 
 
 async def test_two_kinds_of_one_id_never_meet(store: Store) -> None:
@@ -143,7 +156,7 @@ async def test_two_kinds_of_one_id_never_meet(store: Store) -> None:
     await store.write_record(R, b"{}")
     await store.write_record(task, b"[]")
     await store.write_amendment(task, 1, b"[]")
-    assert (await store.read_record(R), await store.read_amendments(R)) == (b"{}", ())
+    assert (await store.read_record(R), await _amendments(store, R)) == (b"{}", [])
 
 
 def test_what_belongs_to_nobody_is_spread_by_its_id() -> None:

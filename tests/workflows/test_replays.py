@@ -114,7 +114,7 @@ def test_a_replay_stands_beside_its_original_in_the_record_and_whoever_was_told_
     batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(call,), number=2, dead=before)
     changed = amendment(batch, HandoffReport(results=(result,)), AT)
     shown = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed", handoffs=before)
-    whole = amended(shown, [changed])
+    whole = amended(shown, changed)
     assert [(line.replay, line.by) for line in whole.handoffs] == [(0, None), (1, "ops")]
     assert [line.target for line in dead_of(whole.handoffs)] == left
     assert [one.code for one in whole.attention] == ["handoff_dead"][: len(left)]
@@ -138,8 +138,8 @@ def test_who_was_told_of_an_escalation_in_vain_is_in_no_index_that_nobody_could_
     changed = amendment(batch, dead, AT)
     shown = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed")
     assert dead_after(batch, changed.handoffs) is None
-    assert amended(shown, [changed]).attention == ()
-    assert [line.state for line in amended(shown, [changed]).handoffs] == [DEAD]
+    assert amended(shown, changed).attention == ()
+    assert [line.state for line in amended(shown, changed).handoffs] == [DEAD]
 
 
 def test_only_who_subscribed_by_the_record_is_signalled() -> None:

@@ -1,5 +1,6 @@
 """The fan-out ledger: which target is due, done or dead; of the ending, and of escalations before."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Self
@@ -28,6 +29,10 @@ AT_MOST: Final = 100
 ESCALATIONS_AT_MOST: Final = 100
 """Lines of targets that wait to hear of an escalation: later ones get theirs when fewer wait. Of those that are over as
 many are remembered; all are in the store."""
+
+
+REPLAYS_AT_MOST: Final = 20
+"""Lines of replays of one target that a record shows: all of them are in the store."""
 
 
 class HandoffEntry(Model):
@@ -214,6 +219,16 @@ def key_of(target: Target, of: str) -> str:
 def last_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
     """Of each target the newest line: the last replay, else the original."""
     return tuple({line.target: line for line in lines}.values())
+
+
+def originals_and_newest(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """Of each target its original line and the newest of its replays, in their order."""
+    seen, kept = Counter[str](), []
+    for line in reversed(lines):
+        seen[line.target] += 1
+        if not line.replay or seen[line.target] <= REPLAYS_AT_MOST:
+            kept.append(line)
+    return tuple(reversed(kept))
 
 
 def originals_and_last(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from workflows.follow_up.attention import dead_hand_offs
-from workflows.follow_up.handoff import HandoffLedger, dead_of, is_subscriber, key_of, state_after, subscriber
+from workflows.follow_up.handoff import (
+    HandoffLedger,
+    dead_of,
+    is_subscriber,
+    key_of,
+    originals_and_newest,
+    state_after,
+    subscriber,
+)
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.follow_up.memory import Memory
 from workflows.follow_up.show import handed_off_entry, is_needless, told_entry, with_dead_targets
@@ -76,14 +84,32 @@ def dead_before(batch: HandoffBatch) -> DeadHandOffs | None:
     return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=batch.dead)
 
 
-def order_of(record: SettledRecord, amendments: Iterable[Amendment]) -> HandedOff | None:
+def order_of(record: SettledRecord, later: Amendment) -> HandedOff | None:
     """What a replay needs, with whoever subscribed after the record was written."""
     order = record.hand_off
     if order is None:
         return None
-    later = (subscriber(name) for one in amendments for name in one.subscribers)
-    targets = {target.target: target for target in (*order.targets, *later)}
+    targets = {target.target: target for target in (*order.targets, *map(subscriber, later.subscribers))}
     return order.replace(targets=tuple(targets.values()))
+
+
+def joined(amendments: Iterable[Amendment]) -> Amendment:
+    """What they say together, in their order: of each target the original line and the newest of its replays."""
+    handoffs: dict[tuple[str, int], HandoffLine] = {}
+    notifications: dict[str, Notification] = {}
+    subscribers: dict[str, None] = {}
+    number = 0
+    for one in amendments:
+        number = one.number
+        handoffs |= {(line.target, line.replay): line for line in one.handoffs}
+        notifications |= {line.key: line for line in one.notifications}
+        subscribers |= dict.fromkeys(one.subscribers)
+    return Amendment(
+        number=number,
+        handoffs=originals_and_newest(tuple(handoffs.values())),
+        notifications=tuple(notifications.values()),
+        subscribers=tuple(subscribers),
+    )
 
 
 def completed(shown: AnyShow, pages: Iterable[Page]) -> AnyShow:
@@ -103,21 +129,18 @@ def completed(shown: AnyShow, pages: Iterable[Page]) -> AnyShow:
     )
 
 
-def amended(shown: AnyShow, amendments: Iterable[Amendment]) -> AnyShow:
+def amended(shown: AnyShow, later: Amendment) -> AnyShow:
     """The settled record's answer with everything that happened after settlement."""
-    handoffs = {(line.target, line.replay): line for line in shown.handoffs}
-    notifications = {line.key: line for line in shown.notifications}
-    for one in sorted(amendments, key=lambda amendment: amendment.number):
-        handoffs |= {(line.target, line.replay): line for line in one.handoffs}
-        notifications |= {line.key: line for line in one.notifications}
-    later = [handed_off_entry(line) for line in handoffs.values()]
-    later += [
+    handoffs = {(line.target, line.replay): line for line in (*shown.handoffs, *later.handoffs)}
+    notifications = {line.key: line for line in (*shown.notifications, *later.notifications)}
+    happened = [handed_off_entry(line) for line in handoffs.values()]
+    happened += [
         told_entry(line) for key, line in notifications.items() if key not in {n.key for n in shown.notifications}
     ]
     return shown.replace(
         handoffs=tuple(handoffs.values()),
         notifications=tuple(notifications.values()),
-        timeline=tuple(sorted([*shown.timeline, *later], key=lambda entry: entry.at)),
+        timeline=tuple(sorted([*shown.timeline, *happened], key=lambda entry: entry.at)),
         says=with_dead_targets(shown.says, handoffs.values()),
         attention=dead_hand_offs(dead_of(handoffs.values())),
     )
