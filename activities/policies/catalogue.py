@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from activities.files.fields import KindId
-from activities.files.reading import FileFaults, FileModel, FileText
+from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.onboarding.kick_off import kick_off_file
 from activities.policies.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
 from activities.policies.file import PolicyLayer
@@ -23,8 +24,8 @@ from activities.spelling import did_you_mean
 from workflows.model.policy import Policy
 
 _DEEPEST: Final = 20
-
-
+_PARSED_AT_MOST: Final = 4
+"""Catalogues that are remembered as they were parsed."""
 _NAMED_AT_MOST: Final = 20
 """Kinds that are named to somebody who knows none."""
 
@@ -149,7 +150,7 @@ class Catalogue:
     @classmethod
     def read(cls, path: Path | str) -> Self:
         """Read a catalogue file; `FileFaults` with all that is wrong with it."""
-        file = FileText.read(path).parse()
+        file = _parsed(FileText.read(path))
         known, found = KindsKnown.of(file.plain), FileFaults(())
         try:
             catalogue = cls(file.validate(CatalogueFile, known).kinds, Path(path).name, file.folder)
@@ -208,6 +209,12 @@ class Catalogue:
         while (parent := self._kinds[chain[-1]].extends) is not None:
             chain.append(parent)
         return chain
+
+
+@lru_cache(maxsize=_PARSED_AT_MOST)
+def _parsed(text: FileText) -> PlainFile:
+    """Every start reads the catalogue, which has hardly ever changed; to parse it costs as much as all the rest."""
+    return text.parse()
 
 
 def _written(layer: PolicyLayer) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from activities.files.reading import FileFaults
 from activities.policies.catalogue import ALWAYS_THERE, Catalogue, UnknownKind
+from activities.policies.catalogue import _parsed as parsing
 from activities.policies.file import PolicyLayer
 from workflows.model.policy import Escalation, EscalationAction, Overdue, Policy, Reminders, Target
 from workflows.model.subject import Status
@@ -356,3 +357,13 @@ def test_kinds_that_every_catalogue_has_are_as_the_shipped_one_says(tmp_path: Pa
         assert other.resolve(kind).policy == shipped.resolve(kind).policy
     own = catalogue(tmp_path, "customer-step: {window: 30d}")
     assert own.resolve("customer-step").policy.window == "30d"
+
+
+def test_a_catalogue_is_parsed_once_and_anew_as_soon_as_it_says_something_else(tmp_path: Path) -> None:
+    first = catalogue(tmp_path, "contract: {window: 60d}")
+    parsed = parsing.cache_info().misses
+    again = [Catalogue.read(tmp_path / "catalogue.yaml") for _ in range(10)]
+    assert parsing.cache_info().misses == parsed
+    assert {one.resolve("contract").policy for one in (first, *again)} == {first.resolve("contract").policy}
+    changed = catalogue(tmp_path, "contract: {window: 61d}")
+    assert changed.resolve("contract").policy.window == "61d"
