@@ -24,6 +24,7 @@ from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
 import activities.campaigns.yearly as activities_yearly
+import workflows.follow_up.options as options
 from activities import runs
 from activities.campaigns.input import prepare
 from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST
@@ -219,6 +220,17 @@ async def test_what_cannot_be_started_on_the_day_is_told_and_waits_for_other_con
         it.there.company.hires(*staff("bo")[2:])
         await it.handle.signal(CONTENT_GIVEN, ContentGiven(year=it.year))
         assert (await it.handle.result()).campaign is not None
+
+
+async def test_an_opening_that_has_waited_long_goes_on_in_a_fresh_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "RUN_AT_MOST", 1 << 13)
+    async with opening(tmp_path) as it:
+        await it.days_pass(8)
+        latest = await runs.described(it.there.client, it.handle.id)
+    assert latest.run_id != it.handle.first_execution_run_id
+    assert it.told == ["content"]
 
 
 async def test_an_opening_that_is_cancelled_opens_nothing(tmp_path: Path) -> None:

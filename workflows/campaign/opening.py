@@ -99,10 +99,9 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         if workflow.info().typed_search_attributes.get(STAGE) != self._progress.stage:
             workflow.upsert_search_attributes([STAGE.value_set(self._progress.stage)])
 
-    def continue_as_new_if_suggested(self) -> None:
-        """Go on in a fresh history; what was given is looked for anew there."""
-        if workflow.info().is_continue_as_new_suggested():
-            workflow.continue_as_new(self._given.replace(carried=self._progress))
+    def carried_over(self) -> OpeningInput:
+        """What it was started with, and all that is remembered; what was given is looked for anew."""
+        return self._given.replace(carried=self._progress)
 
     def failed(self, trouble: Trouble) -> None:
         """End it: nobody can fix this."""

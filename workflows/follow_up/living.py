@@ -174,12 +174,10 @@ class LivingWorkflow(PatientWorkflow[Memory]):
             if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
                 self._progress = self._progress.replace(recorded=True).paged(batch.page)
 
-    def continue_as_new_if_suggested(self) -> None:
-        """Go on in a fresh history; nobody waits in this one, for every update was answered when it was recorded."""
-        info = workflow.info()
-        if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
-            known = self._progress.replace(handoff=self._progress.handoff.skipping())
-            workflow.continue_as_new(self._request.replace(carried=known.carried_over()))
+    def carried_over(self) -> FollowUpInput:
+        """What it was started with, and all that is remembered."""
+        known = self._progress.replace(handoff=self._progress.handoff.skipping())
+        return self._request.replace(carried=known.carried_over())
 
     def _take_down(self, carry_out: Callable[[Memory, Wished, datetime], Memory], wish: Wished) -> Receipt:
         """Take a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""

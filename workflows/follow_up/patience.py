@@ -12,9 +12,11 @@ from typing import Any, Generic, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
+import workflows.follow_up.options as options
 from workflows.follow_up.clocks import Clocked
 from workflows.follow_up.options import ActivityOptions, in_its_queue, probe_pause
 from workflows.follow_up.trouble import Trouble, trouble_of
+from workflows.model.base import Model
 
 Input = TypeVar("Input")
 Result = TypeVar("Result")
@@ -48,8 +50,8 @@ class PatientWorkflow(ABC, Generic[Memory]):
         """Show the present state to people, before each wait."""
 
     @abstractmethod
-    def continue_as_new_if_suggested(self) -> None:
-        """Go on in a fresh history before this one grows too long."""
+    def carried_over(self) -> Model:
+        """The input of a fresh history, which goes on from this memory."""
 
     @abstractmethod
     def failed(self, trouble: Trouble) -> None:
@@ -58,6 +60,15 @@ class PatientWorkflow(ABC, Generic[Memory]):
     @abstractmethod
     def cancelled(self, reason: str) -> None:
         """Somebody cancelled the run itself, in the Web UI for instance; see `despite_cancellation`."""
+
+    def continue_as_new_if_suggested(self) -> None:
+        """Go on in a fresh history before this one grows too long.
+
+        Nobody waits in this one, for every update was answered when it was recorded.
+        """
+        info = workflow.info()
+        if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
+            workflow.continue_as_new(self.carried_over())
 
     def news(self) -> Condition:
         """Watch for anything that a handler records."""

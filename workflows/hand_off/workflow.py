@@ -131,11 +131,9 @@ class HandOffWorkflow(PatientWorkflow[HandOffMemory]):
             words = [f"**{problem.code}**: {problem.says}", "", *words]
         workflow.set_current_details("\n".join(words))
 
-    def continue_as_new_if_suggested(self) -> None:
-        """Go on in a fresh history."""
-        info = workflow.info()
-        if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
-            workflow.continue_as_new(self._given.replace(carried=self._progress))
+    def carried_over(self) -> HandOffInput:
+        """What it was started with, and all that is remembered."""
+        return self._given.replace(carried=self._progress)
 
     def given_up(self) -> Condition:
         """Watch for the end that somebody wants although nobody was told."""
