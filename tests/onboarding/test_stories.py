@@ -235,6 +235,7 @@ async def test_a_phone_that_takes_no_news_at_first_is_tried_again(tmp_path: Path
         assert (await it.handle.result()).outcome is Status.DONE
         outcomes = {line.stage: line.outcome for line in (await it.shown()).notifications}
     assert outcomes["notice-notice-1"] is outcomes["notice-notice-2"] is Outcome.ACCEPTED
+    assert [one.devices for one in it.push.deliveries if one.document is None][:2] == [None, (CUSTOMER,)]
 
 
 async def test_who_subscribes_to_an_onboarding_is_told_of_its_end(tmp_path: Path) -> None:

@@ -8,11 +8,9 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.follow_up.deliveries as deliveries
     import workflows.follow_up.options as options
     from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
     from workflows.follow_up.aside import TellsAside
-    from workflows.follow_up.ledger import key_of
     from workflows.follow_up.memory import First, Memory
     from workflows.follow_up.moves import Announce, HandOver, Plan, RemindNow, Stand, next_move
     from workflows.follow_up.notices import (
@@ -21,24 +19,21 @@ with workflow.unsafe.imports_passed_through():
         asked_again,
         asked_for,
         by_hand,
-        explained,
         nudges,
         reminded_words,
     )
-    from workflows.follow_up.options import wait_asked_for
-    from workflows.follow_up.patience import Condition, Wake
+    from workflows.follow_up.patience import Wake
     from workflows.follow_up.recipients import announcement
+    from workflows.follow_up.telling import TellsPeople
     from workflows.follow_up.trouble import trouble_of
     from workflows.model.entries import Reassignment
-    from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.planning import Agenda, Moment
-    from workflows.model.provider import DocumentSeen
     from workflows.model.subject import Code
     from workflows.model.wishes import StopKind
-    from workflows.ports import Planner, PushService
+    from workflows.ports import Planner
 
 
-class FollowUpWorkflow(TellsAside[Memory]):
+class FollowUpWorkflow(TellsAside[Memory], TellsPeople[Memory]):
     """Follows up until it has ended, and then until everyone concerned has been told how."""
 
     @abstractmethod
@@ -48,10 +43,6 @@ class FollowUpWorkflow(TellsAside[Memory]):
     @abstractmethod
     async def hand_over(self, wanted: Reassignment) -> None:
         """Give somebody's place to somebody else, or remember why it cannot be done."""
-
-    def heed(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
-        """Whether what was read before people were told, at `asked_at`, has news."""
-        return False
 
     async def follow_up(self) -> None:
         """Move by move, until it has ended."""
@@ -74,7 +65,7 @@ class FollowUpWorkflow(TellsAside[Memory]):
             case Stand(stop):
                 await self._wait(None, f"paused by {stop.who}")
             case Announce(told):
-                await self._tell(told)
+                await self.tell(told)
             case RemindNow():
                 await self._remind_now()
             case move:
@@ -87,11 +78,11 @@ class FollowUpWorkflow(TellsAside[Memory]):
             case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, workflow.now())
                 if moments:
-                    await self._tell(nudges(self._progress, moments), planned=moments)
+                    await self.tell(nudges(self._progress, moments), planned=moments)
             case Escalate(moments):
                 await self._escalate(moments)
             case AskAgain(moments):
-                await self._tell(asked_again(self._progress, moments), planned=moments)
+                await self.tell(asked_again(self._progress, moments), planned=moments)
             case GoOn(moment):
                 known = self._progress.go_on(StopKind.QUESTION, workflow.now())
                 self._progress = known.note(workflow.now(), "the clocks go on", None, moment.why)
@@ -160,83 +151,15 @@ class FollowUpWorkflow(TellsAside[Memory]):
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
         self._progress = self._progress.to_reassign(*wanted)
         if staying:
-            await self._tell(alerts(self._progress, staying), planned=staying)
+            await self.tell(alerts(self._progress, staying), planned=staying)
             self._progress = self._progress.escalated(alerted(self._progress, staying), workflow.now())
-
-    async def _tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> None:
-        """Deliver one stage to everyone, and again to phones left open, until none is or news takes priority."""
-        told: DeliveryReport | None = DeliveryReport()
-        delivery = Delivery(
-            subject=self.subject,
-            notices=notices,
-            due_at=self._progress.due_at,
-            document=self._progress.document if planned else None,
-            now=workflow.now(),
-            page=self._progress.page,
-            quiet=self._request.quiet,
-        )
-        for pause in (*options.STRAGGLER_PAUSES, None):
-            told = await self._tell_each(delivery, told or DeliveryReport(), planned)
-            if told is None or not told.open_devices or pause is None:
-                return
-            at = workflow.now() + max(pause, wait_asked_for(told.retry_after))
-            if await self.until(at, "the phones left open") is Wake.NEWS:
-                self._progress = self._progress.untold(told.delivered)
-                return
-            delivery = deliveries.stragglers(delivery, told)
-
-    async def _tell_each(
-        self, delivery: Delivery, before: DeliveryReport, planned: tuple[Moment, ...]
-    ) -> DeliveryReport | None:
-        """Deliver call by call; None when news took priority: whoever has no line in the ledger then is told anew."""
-        whole, rest = DeliveryReport(), delivery.notices
-        while rest:
-            news = self.news()
-            now = deliveries.part(delivery, rest[: deliveries.AT_MOST], before, others_told=bool(whole.delivered))
-            now = now.replace(page=self._progress.page)
-            report = await self._deliver(now, planned)
-            interrupted = report is None or news() or bool(_closed(planned))
-            if report is not None:
-                whole, rest = deliveries.joined(whole, report), deliveries.left_of(rest, report)
-                self._progress = self._progress.paged(now.page).put_off(report.put_off, workflow.now())
-                self._progress = self._progress.told(explained(report.delivered, planned), workflow.now())
-                self._progress = self._progress.held_back(report.held, workflow.now())
-                if report.seen is not None and self.heed(report.seen, delivery.now):
-                    return None
-            if interrupted and rest:
-                self._progress = self._progress.untold(whole.delivered)
-                self._put_off(planned)
-                return None
-        return whole
-
-    async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
-        how = options.NUDGE if delivery.document else options.NOTIFY
-
-        def news_or_night() -> Condition:
-            news = self.news()
-            return lambda: news() or bool(_closed(planned))
-
-        return await self.call(PushService.deliver, delivery, how, deliveries.in_words(delivery), unless=news_or_night)
-
-    def _put_off(self, planned: tuple[Moment, ...]) -> None:
-        """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
-        told = {line.key for line in self._progress.notifications}
-        for moment in _closed(planned):
-            if key_of(self._progress.request, moment) in told:
-                continue
-            what, why = f"{moment.stage} put off", "it could not be sent before their hours closed"
-            self._progress = self._progress.replan().note(workflow.now(), what, moment.to, why)
 
     async def _remind_now(self) -> None:
         """Send the reminder that was asked for to everyone who has not had it; with nobody left it is done."""
         if moments := asked_for(self._progress, workflow.now()):
-            await self._tell(by_hand(self._progress, moments), planned=moments)
+            await self.tell(by_hand(self._progress, moments), planned=moments)
         if not asked_for(self._progress, workflow.now()):
             self._progress = self._progress.reminded(reminded_words(self._progress))
-
-
-def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:
-    return tuple(moment for moment in planned if moment.open_until and moment.open_until <= workflow.now())
 
 
 def _wait_words(moment: Moment | None, wanted: str) -> str:

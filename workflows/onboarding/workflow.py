@@ -3,22 +3,19 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.follow_up.deliveries as deliveries
     import workflows.follow_up.options as options
     import workflows.onboarding.decisions as decisions
     import workflows.onboarding.notices as notices
     import workflows.onboarding.show as views
     import workflows.onboarding.starts as starts
-    from workflows.follow_up.living import LivingWorkflow
-    from workflows.follow_up.options import wait_asked_for
     from workflows.follow_up.patience import Condition, despite_cancellation, nothing
+    from workflows.follow_up.telling import TellsPeople
     from workflows.kinds import Kind
-    from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.onboarding import (
         PartSeen,
         PartsToEnd,
@@ -44,18 +41,17 @@ with workflow.unsafe.imports_passed_through():
     from workflows.onboarding.inputs import OnboardingInput
     from workflows.onboarding.journey import Journey
     from workflows.onboarding.part import Part
-    from workflows.ports import OnboardingParts, PushService
+    from workflows.ports import OnboardingParts
 
 AT_ONCE: Final = 20
 """Parts that one activity starts, looks at or ends."""
 
 _WHY_AT_MOST: Final = 900
 """Bytes of the reason for which a part is ended."""
-Some = TypeVar("Some")
 
 
 @workflow.defn(name=CUSTOMER_ONBOARDING)
-class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
+class CustomerOnboardingWorkflow(TellsPeople[Journey]):
     """Joins signature requests and tasks, stage by stage, and runs until everyone concerned was told how it ended."""
 
     _request: OnboardingInput
@@ -124,6 +120,10 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
     def _ending(self) -> Condition:
         return lambda: not self._goes_on
 
+    def comes_first(self) -> Condition:
+        """Watch for its end."""
+        return self._ending()
+
     async def _start(self, stage: StagePlan) -> None:
         """Start what is to be started, as it is by then: each call changes how its parts stand."""
         while some := starts.to_start(self._progress, stage)[:AT_ONCE]:
@@ -170,7 +170,7 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
         onboarding = self._request.onboarding
         while news := tuple(notices.news_of(self._progress, stage))[:AT_ONCE]:
             told = (notice for plan, _, what in news for notice in notices.notices_of(onboarding, plan, what))
-            if not await self._deliver(tuple(told)):
+            if not await self.tell(tuple(told)):
                 return
             for _, part, what in news:
                 self._progress = self._progress.told_of(part, what, workflow.now())
@@ -178,37 +178,8 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
     async def _send_links(self) -> None:
         """Send their links to whoever wished it."""
         people, links = self._progress.links, notices.link_notices(self._request.onboarding, self._progress)
-        if people and await self._deliver(links):
+        if people and await self.tell(links):
             self._progress = self._progress.sent_links(people)
-
-    async def _deliver(self, people: tuple[Notice, ...]) -> bool:
-        """Tell people, and once more the phones left open; whether that could be done."""
-        for some in _in_batches(people, deliveries.AT_MOST):
-            delivery = Delivery(subject=self.subject, notices=some, now=workflow.now())
-            for pause in (*options.STRAGGLER_PAUSES, None):
-                report = await self._deliver_each(delivery)
-                if report is None or not report.open_devices or pause is None:
-                    break
-                at = workflow.now() + max(pause, wait_asked_for(report.retry_after))
-                await self.until(at, "the phones left open", unless=self._ending)
-                delivery = deliveries.stragglers(delivery, report)
-            if report is None:
-                return False
-        return True
-
-    async def _deliver_each(self, delivery: Delivery) -> DeliveryReport | None:
-        """Call until each notice was begun; None when it is to end meanwhile."""
-        whole, left = DeliveryReport(), delivery.notices
-        while left:
-            now = deliveries.part(delivery, left, whole, others_told=bool(whole.delivered))
-            now = now.replace(page=self._progress.page)
-            words = f"tell {len(left)} people"
-            report = await self.call(PushService.deliver, now, options.NOTIFY, words, unless=self._ending)
-            if report is None:
-                return None
-            self._progress = self._progress.paged(now.page).told(report.delivered, workflow.now())
-            whole, left = deliveries.joined(whole, report), deliveries.left_of(left, report)
-        return whole
 
     async def _look_or_wait(self) -> None:
         """Wait for news; after a long silence look at the open parts, one of which may have been terminated by hand.
@@ -288,8 +259,8 @@ class CustomerOnboardingWorkflow(LivingWorkflow[Journey]):
         return views.details(shown, workflow.info().namespace)
 
 
-def _in_batches(parts: tuple[Some, ...], size: int = AT_ONCE) -> Iterable[tuple[Some, ...]]:
-    return (parts[begin : begin + size] for begin in range(0, len(parts), size))
+def _in_batches(parts: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+    return (parts[begin : begin + AT_ONCE] for begin in range(0, len(parts), AT_ONCE))
 
 
 def _names(parts: Iterable[PartToStart]) -> str:
