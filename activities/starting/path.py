@@ -156,12 +156,11 @@ async def start(
         return _recognise(prepared, record)
     by = starter or Starter(client.start_workflow)
     before = await _in_temporal(client, what) if again or by.joins else None
-    joined = before is not None and by.joins and before.status.open
     if before is not None and not (again and before.can_be_taken_up_by(prepared)):
         known = _recognise(prepared, before)
-        if not joined:
+        if not (by.joins and before.status.open):
             return known
-    if prepared.overdue is not None and not joined:
+    elif prepared.overdue is not None:
         return _recognise(prepared, before or await _in_temporal(client, what), prepared.overdue)
     given = await prepared.kept(store)
     try:

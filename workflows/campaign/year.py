@@ -36,10 +36,6 @@ class Opening(Clocked):
     campaign: str | None = None
     over: bool = False
 
-    def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Nobody's clock runs here."""
-        return self
-
     def looked(self, year: YearSeen) -> Self:
         """How the year stands."""
         return self.replace(year=year)

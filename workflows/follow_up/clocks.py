@@ -4,7 +4,6 @@ Time in which we could not reach a provider, somebody had paused the request or 
 held against a signer: when the last reason is gone, all that counts from a past instant moves by the time it took.
 """
 
-from abc import abstractmethod
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -40,9 +39,9 @@ class Clocked(Model):
     past: tuple[TimelineEntry, ...] = ()
     """What has left the timeline and is not in the store yet."""
 
-    @abstractmethod
     def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Move the clocks of everyone whose turn it is by the time from `since` until now."""
+        """Move the clocks of everyone whose turn it is by the time from `since` until now, where anybody has turns."""
+        return self
 
     def stop(self, kind: StopKind) -> Stop | None:
         """The stop of this kind, if the clocks stand for it."""

@@ -32,7 +32,3 @@ class Joining(FollowUp):
     def give_place(self, person: str, to: str, now: datetime) -> Self:
         """Nobody has a place in it."""
         return self
-
-    def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Nobody's clock runs here."""
-        return self

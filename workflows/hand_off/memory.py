@@ -37,10 +37,6 @@ class HandOffMemory(Clocked):
     operations: OperationLedger = OperationLedger()
     over: bool = False
 
-    def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Nobody has a turn."""
-        return self
-
     def wished(self, id: str, wish: Replay, now: datetime) -> Self:
         """Take a wish down; it is decided about once the record was read."""
         one = Operation(
