@@ -14,8 +14,8 @@ from typing import Final
 from temporalio.exceptions import ApplicationError
 
 from activities.http.calling import Cause, ServiceFailure
-from activities.people import DirectoryFailure
-from activities.store import StoreFailure
+from activities.people import DirectoryAway, DirectoryFailure
+from activities.store import StoreAway, StoreFailure
 from workflows.follow_up.options import LONGEST_WAIT
 from workflows.model.subject import Code
 
@@ -104,6 +104,11 @@ def passing_failure(code: Code, says: str) -> ApplicationError:
     return ApplicationError(says, type=code)
 
 
+def directory_failure(failure: DirectoryFailure) -> ApplicationError:
+    """What a look-up that did not succeed means where the directory may be mended meanwhile."""
+    return passing_failure(Code.UNREACHABLE if isinstance(failure, DirectoryAway) else Code.DIRECTORY, str(failure))
+
+
 @contextmanager
 def failing_as_application_errors() -> Iterator[None]:
     """Turn what services, the directory and the store raise in the block into `ApplicationError`s."""
@@ -111,8 +116,12 @@ def failing_as_application_errors() -> Iterator[None]:
         yield
     except ServiceFailure as failure:
         raise to_application_error(failure) from None
+    except DirectoryAway as failure:
+        raise directory_failure(failure) from None
     except DirectoryFailure as failure:
         raise final_failure(Code.DIRECTORY, str(failure)) from None
+    except StoreAway as failure:
+        raise passing_failure(Code.UNREACHABLE, str(failure)) from None
     except StoreFailure as failure:
         raise final_failure(Code.UNREACHABLE, str(failure)) from None
 

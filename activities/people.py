@@ -6,7 +6,8 @@ One that became faulty keeps the last good state, and `warning` says so.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
@@ -21,17 +22,19 @@ from activities.files.reading import FileFaults, bytes_of
 from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex, Place
 from activities.person import Person, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
-from activities.store import Home, Store, StoreFailure, device_hash
+from activities.store import Home, Store, StoreAway, StoreFailure, device_hash
 
 __all__ = [
     "Company",
     "Directory",
+    "DirectoryAway",
     "DirectoryFailure",
     "FileDirectory",
     "Person",
     "UnknownGroup",
     "UnknownPerson",
     "UnusablePeople",
+    "asking_the_store",
     "device_hash",
 ]
 
@@ -43,6 +46,21 @@ _log = structlog.get_logger(__name__)
 
 class DirectoryFailure(Exception):
     """The directory gives no answer; the text says why, without personal data."""
+
+
+class DirectoryAway(DirectoryFailure):
+    """What the store knows of people cannot be had now; it may pass by itself, and nobody has to mend a file."""
+
+
+@contextmanager
+def asking_the_store() -> Iterator[None]:
+    """Turn what the store raises in the block into a `DirectoryFailure`: `DirectoryAway` where it may pass."""
+    try:
+        yield
+    except StoreAway as failure:
+        raise DirectoryAway(str(failure)) from failure
+    except StoreFailure as failure:
+        raise DirectoryFailure(str(failure)) from failure
 
 
 class UnusablePeople(DirectoryFailure):
@@ -163,10 +181,8 @@ class FileDirectory:
 
     async def registered(self) -> frozenset[str]:
         """See `Company`."""
-        try:
+        with asking_the_store():
             return await self._store.people_with_devices()
-        except StoreFailure as failure:
-            raise DirectoryFailure(str(failure)) from failure
 
     async def up_to_date(self) -> None:
         """See `Company`; look-ups do not wait so long."""
@@ -196,25 +212,19 @@ class FileDirectory:
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         """See `Directory`."""
-        try:
+        with asking_the_store():
             return await self._devices.known(person)
-        except StoreFailure as failure:
-            raise DirectoryFailure(str(failure)) from failure
 
     async def bury(self, person: Person, device: Device, reason: str) -> None:
         """See `Directory`; kept in the store, so that it outlives this process."""
-        try:
+        with asking_the_store():
             await self._devices.bury(person.id, device, reason)
-        except StoreFailure as failure:
-            raise DirectoryFailure(str(failure)) from failure
 
     async def _inline(self, id: str, beside: str | None) -> Person:
         if beside is None:
             raise UnknownPerson(id)
-        try:
+        with asking_the_store():
             content = await self._store.read_signers(Home.of(beside))
-        except StoreFailure as failure:
-            raise DirectoryFailure(str(failure)) from failure
         person = _signers(content).person(id) if content else None
         if person is None:
             raise UnknownPerson(id)

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from activities.calendars.wall_clock import after, in_words, latest_end_of_day
-from activities.failures import passing_failure
+from activities.failures import directory_failure, passing_failure
 from activities.follow_up.escalation import escalation
 from activities.follow_up.fallback import fallback
 from activities.follow_up.last_warnings import last_warnings
@@ -48,7 +48,7 @@ class PolicyPlanner(Planner, StandIns):
         except UnknownPerson as stranger:
             return StandInReport(refused=str(stranger))
         except DirectoryFailure as failure:
-            raise passing_failure(Code.DIRECTORY, str(failure)) from failure
+            raise directory_failure(failure) from failure
         return StandInReport(refused=None if stand_in.force else person.absence_refusal(stand_in.at))
 
     async def calendar(self, planning: Planning) -> Agenda:
@@ -56,7 +56,7 @@ class PolicyPlanner(Planner, StandIns):
         try:
             return await self._plan(planning)
         except DirectoryFailure as failure:
-            raise passing_failure(Code.DIRECTORY, str(failure)) from failure
+            raise directory_failure(failure) from failure
         except (ArithmeticError, LookupError, ValueError) as fault:
             raise passing_failure(Code.PLANNING, f"the policy cannot be planned: {fault}") from fault
 

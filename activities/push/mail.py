@@ -14,9 +14,8 @@ from activities.core_signature.lookup import has_ended, most_likely
 from activities.core_signature.matching import Entries, match
 from activities.core_signature.wire import WireDocument, WireRequest
 from activities.follow_up.others import by_day
-from activities.people import Directory, DirectoryFailure, UnknownPerson
+from activities.people import Directory, UnknownPerson, asking_the_store
 from activities.person import Person
-from activities.store import StoreFailure
 from workflows.model.notices import Delivery
 from workflows.model.subject import Subject
 
@@ -77,10 +76,8 @@ class SignerMail:
 
     async def _entries(self, subject: Subject, request: WireRequest) -> Entries:
         """The provider's entry of each signer, by what was sent."""
-        try:
+        with asking_the_store():
             return match(subject.people, await self._asked.of(subject.id), request.signers)
-        except StoreFailure as failure:
-            raise DirectoryFailure(str(failure)) from failure
 
     async def _signers(self, subject: Subject) -> dict[str, Person]:
         """The signers whom the directory still knows."""

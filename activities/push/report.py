@@ -8,9 +8,9 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
-from activities.failures import passing_failure, to_application_error
+from activities.failures import directory_failure, to_application_error
 from activities.http.calling import ServiceFailure
-from activities.people import DirectoryFailure
+from activities.people import DirectoryAway, DirectoryFailure
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.mail import OthersAsleep
 from activities.push.phones import Messages
@@ -28,7 +28,6 @@ from workflows.model.notices import (
 )
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
-from workflows.model.subject import Code
 from workflows.names import alert_key
 
 
@@ -78,6 +77,11 @@ class Told:
         """The same with an outcome that its messages do not show."""
         return replace(self, outcome=outcome, why=why, trouble=trouble)
 
+    def not_looked_up(self, failure: DirectoryFailure) -> "Told":
+        """The same, not told because the directory gave no answer."""
+        why = Reason.UNREACHABLE if isinstance(failure, DirectoryAway) else Reason.DIRECTORY
+        return self.stopped(Outcome.FAILED, why, directory_failure(failure))
+
     def mailed(self, failure: ServiceFailure | DirectoryFailure | OthersAsleep | None) -> "Told":
         """The same, told by Core Signature's own mail, unless that failed."""
         told = replace(self, outcome=Outcome.ACCEPTED, channel=Channel.MAIL)
@@ -86,7 +90,7 @@ class Told:
         if isinstance(failure, OthersAsleep):
             return told.stopped(Outcome.FAILED, Reason.OTHERS_ASLEEP)
         if isinstance(failure, DirectoryFailure):
-            return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
+            return told.not_looked_up(failure)
         if failure is None:
             return told
         fate = fate_of(failure).fate

@@ -156,7 +156,7 @@ class Notices(PushService):
             gone = Reason.UNKNOWN_PERSON
             return replace(told, put_off=gone) if notice.movable else told.stopped(Outcome.FAILED, gone)
         except DirectoryFailure as failure:
-            return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
+            return told.not_looked_up(failure)
 
     async def _addressed(self, delivery: Delivery, notice: Notice, person: Person) -> "Told | Ready | None":
         told, fallback = Told(notice), fallback_of(delivery, notice, messaging=self._letters.there)
@@ -239,7 +239,7 @@ class Notices(PushService):
         try:
             others = await self._phones.living(ready.person)
         except DirectoryFailure as failure:
-            return told.stopped(Outcome.FAILED, Reason.DIRECTORY, passing_failure(Code.DIRECTORY, str(failure)))
+            return told.not_looked_up(failure)
         tried = {device for device, _ in told.messages}
         if any(device_hash(device.value) not in tried and not device.unseen(_now()) for device in others):
             return told

@@ -6,7 +6,7 @@ from typing import Final
 
 from temporalio import activity
 
-from activities.failures import passing_failure
+from activities.failures import directory_failure, passing_failure
 from activities.language import phrase
 from activities.people import Directory, DirectoryFailure, Person, UnknownPerson
 from activities.push.cloud_messaging import CloudMessaging
@@ -56,7 +56,7 @@ class SignInMessages(SignInService):
         except UnknownPerson:
             return SignInReport()
         except DirectoryFailure as failure:
-            raise passing_failure(Code.DIRECTORY, str(failure)) from failure
+            raise directory_failure(failure) from failure
         if not told:
             raise passing_failure(Code.UNREACHABLE, "neither a device nor an address could be reached")
         return SignInReport(told=told)

@@ -2,7 +2,14 @@
 
 from activities.store.devices import DeviceFolder, device_hash
 from activities.store.document import StoredDocument
-from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict, StoreFailure, TextDamaged
+from activities.store.failures import (
+    DocumentDamaged,
+    DocumentMissing,
+    RecordConflict,
+    StoreAway,
+    StoreFailure,
+    TextDamaged,
+)
 from activities.store.home import Home, owner_in
 from activities.store.row import Row
 from activities.store.store import Store
@@ -17,6 +24,7 @@ __all__ = [
     "Reference",
     "Row",
     "Store",
+    "StoreAway",
     "StoreFailure",
     "StoredDocument",
     "TextDamaged",

@@ -5,6 +5,13 @@ class StoreFailure(Exception):
     """The store cannot do what it must; the text says what would help."""
 
 
+class StoreAway(StoreFailure):
+    """The storage itself does not do what it was asked now; it may pass by itself, and nothing is known to be lost."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the store cannot be used: {why}")
+
+
 class DocumentMissing(StoreFailure):
     """The store of this process has no bytes for a document that somebody stored."""
 

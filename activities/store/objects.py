@@ -12,7 +12,7 @@ import fsspec  # type: ignore[import-untyped]
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
-from activities.store.failures import StoreFailure
+from activities.store.failures import StoreAway, StoreFailure
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,7 +25,8 @@ _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
 
 
 class Objects:
-    """Whole objects, written at once or not at all; every call runs in a thread, and may be repeated.
+    """Whole objects, written at once or not at all; every call runs in a thread, may be repeated, and raises
+    `StoreAway` when the storage fails.
 
     Raises `StoreFailure` when the URL is none, or needs a package that is not installed.
     """
@@ -116,12 +117,12 @@ class Objects:
         try:
             return await asyncio.to_thread(call, *args, **kwargs)
         except OSError as error:
-            raise StoreFailure(f"the store cannot be used: {error.strerror or type(error).__name__}") from error
+            raise StoreAway(error.strerror or type(error).__name__) from error
         except Exception as error:
             if self.local:
                 raise
             # The libraries behind remote stores raise what they like, and what they say may have anything in it.
-            raise StoreFailure(f"the store cannot be used: {type(error).__name__}") from error
+            raise StoreAway(type(error).__name__) from error
 
     def _path(self, name: str) -> str:
         return str(PurePosixPath(self._root) / name)

@@ -36,7 +36,8 @@ _PIECE: Final = 1 << 18
 
 
 class Store:
-    """Everything that outlives a workflow, under one fsspec URL; every call may be repeated.
+    """Everything that outlives a workflow, under one fsspec URL; every call may be repeated, and raises `StoreAway`
+    when the storage fails.
 
     Raises `StoreFailure` when the URL is none, or needs a package that is not installed.
     """

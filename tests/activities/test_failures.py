@@ -7,8 +7,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.failures import failing_as_application_errors, to_application_error
 from activities.http.calling import Cause, ServiceFailure
-from activities.people import UnknownPerson
-from activities.store import DocumentMissing
+from activities.people import DirectoryAway, UnknownPerson
+from activities.store import DocumentMissing, RecordConflict, StoreAway
 from workflows.follow_up.options import LONGEST_WAIT
 from workflows.model.subject import Code
 
@@ -88,9 +88,20 @@ def test_the_directory_and_the_store_have_their_codes() -> None:
         raise UnknownPerson("nobody")
     assert (caught.value.type, caught.value.non_retryable) == (Code.DIRECTORY, True)
     with pytest.raises(ApplicationError) as caught, failing_as_application_errors():
+        raise RecordConflict("msa-0042")
+    assert (caught.value.type, caught.value.non_retryable) == (Code.UNREACHABLE, True)
+    with pytest.raises(ApplicationError) as caught, failing_as_application_errors():
         raise DocumentMissing("0" * 64)
     assert (caught.value.type, caught.value.non_retryable) == (Code.UNREACHABLE, True)
     assert "COUNTERSIGN_STORE" in caught.value.message
+
+
+@pytest.mark.parametrize("away", [StoreAway("TimeoutError"), DirectoryAway("the store cannot be used: TimeoutError")])
+def test_a_store_that_is_away_is_tried_again_and_is_no_fault_of_the_people_file(away: Exception) -> None:
+    says = "the store cannot be used: TimeoutError"
+    with pytest.raises(ApplicationError, match=says) as caught, failing_as_application_errors():
+        raise away
+    assert (caught.value.type, caught.value.non_retryable) == (Code.UNREACHABLE, False)
 
 
 def test_what_is_no_failure_of_theirs_stays_what_it_is() -> None:

@@ -2,17 +2,20 @@
 
 import asyncio
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from babel import Locale
+from temporalio.exceptions import ApplicationError
 
-from activities.device import Device
+from activities.device import Device, Platform
 from activities.files.reading import FileFaults
 from activities.people import (
     Directory,
+    DirectoryAway,
     DirectoryFailure,
     FileDirectory,
     UnknownGroup,
@@ -20,9 +23,12 @@ from activities.people import (
     UnusablePeople,
 )
 from activities.person import PeopleFile, Person, Reachable, SignersFile
+from activities.planner import PolicyPlanner
 from activities.store import Home, Store
 from tests.activities.requests.papers import PEOPLE
 from workflows.kinds import Kind
+from workflows.model.planning import StandIn
+from workflows.model.subject import Code
 
 _ENTRY = "{{id: {id}, name: N, email: {id}@example.com, zone: Europe/Amsterdam{more}}}"
 
@@ -247,6 +253,28 @@ async def test_the_failure_is_one_line_and_knows_all_faults(tmp_path: Path) -> N
         await people(tmp_path, "people:\n" + entry("a", "manager: b") + "\n" + entry("c", "delegate: d")).person("a")
     assert str(caught.value) == f"{tmp_path}/people.yaml:2: people[0].manager: b is not in this file (and 1 more)"
     assert [fault.path for fault in caught.value.faults.faults] == ["people[0].manager", "people[1].delegate"]
+
+
+async def test_a_store_that_is_away_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    directory = people(tmp_path, "people:\n" + entry("a"))
+    person, store = await directory.person("a"), tmp_path / "store"
+    shutil.rmtree(store, ignore_errors=True)
+    store.write_text("no folder")
+    dead = Device(token="token", platform=Platform.ANDROID)
+    asked = [
+        directory.devices(person),
+        directory.bury(person, dead, "UNREGISTERED"),
+        directory.registered(),
+        directory.person("signer-1", Kind.REQUEST.workflow_id("r1")),
+    ]
+    for one in asked:
+        with pytest.raises(DirectoryAway, match=r"^the store cannot be used: Not a directory$"):
+            await one
+    with pytest.raises(ApplicationError) as caught:
+        await PolicyPlanner(directory).look_at(
+            StandIn(person="signer-1", at=datetime.now(UTC), beside=Kind.REQUEST.workflow_id("r1"))
+        )
+    assert (caught.value.type, caught.value.non_retryable) == (Code.UNREACHABLE, False)
 
 
 async def test_a_file_that_never_was_good_is_a_failure(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from activities.store import (
     RecordConflict,
     Reference,
     Store,
+    StoreAway,
     StoreFailure,
     TextDamaged,
     device_hash,
@@ -245,7 +246,7 @@ async def test_of_ever_so_many_documents_the_last_are_remembered(store: Store) -
 
 async def test_a_store_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file, not a folder")
-    with pytest.raises(StoreFailure, match="cannot be used"):
+    with pytest.raises(StoreAway, match="cannot be used"):
         await Store(str(tmp_path / "store")).put_document(b"%PDF-")
 
 
@@ -285,7 +286,7 @@ async def test_whatever_a_remote_store_raises_is_a_failure_of_the_store(monkeypa
 
     store = Store("memory://remote")
     monkeypatch.setattr(fsspec.implementations.memory.MemoryFileSystem, "pipe_file", refuse)
-    with pytest.raises(StoreFailure, match=r"^the store cannot be used: NoCredentials$"):
+    with pytest.raises(StoreAway, match=r"^the store cannot be used: NoCredentials$"):
         await store.write_record(R, b"{}")
 
 

@@ -17,7 +17,7 @@ from temporalio.common import MetricMeter
 from activities.device import Device, Platform
 from activities.devices import Devices
 from activities.people import FileDirectory, device_hash
-from activities.store import DeviceFolder, Store, StoreFailure
+from activities.store import DeviceFolder, Store, StoreAway
 from starter import devices as receiver
 from starter.devices import BYTES_AT_MOST, PATH, DeviceDesk
 from starter.outcomes import Tally
@@ -199,7 +199,7 @@ async def test_while_the_store_is_away_the_caller_is_asked_to_come_again_and_no_
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
-        raise StoreFailure("the store cannot be used: away")
+        raise StoreAway("away")
 
     monkeypatch.setattr(DeviceFolder, "register", away)
     with capture_logs() as logs:

@@ -256,7 +256,7 @@ async def test_a_store_that_is_away_delays_everybody_and_tells_nobody_twice(
     folder.write_text("no folder")
     with pytest.raises(ApplicationError) as away:
         await notices.deliver(part(1))
-    assert (away.value.type, sends(sandbox)) == (Code.UNREACHABLE, [])
+    assert (away.value.type, away.value.non_retryable, sends(sandbox)) == (Code.UNREACHABLE, False, [])
     folder.unlink()
     assert became(await notices.deliver(part(1))) == "accepted"
 

@@ -18,7 +18,7 @@ from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
-from activities.store import Store, StoreFailure
+from activities.store import Store, StoreAway
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import (
     EXECUTIVES,
@@ -303,7 +303,7 @@ async def test_what_a_request_forgets_is_in_the_store_before_anybody_is_told(
     sandbox: RunningSandbox, notices: Notices, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
-        raise StoreFailure("the store cannot be used: away")
+        raise StoreAway("away")
 
     forgotten = Notification(
         key="msa-0042/ready/chief-executive",
