@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from activities.http.calling import Cause, ServiceFailure
 from activities.people import DirectoryAway, DirectoryFailure
@@ -111,7 +112,7 @@ def directory_failure(failure: DirectoryFailure) -> ApplicationError:
 
 @contextmanager
 def failing_as_application_errors() -> Iterator[None]:
-    """Turn what services, the directory and the store raise in the block into `ApplicationError`s."""
+    """Turn what services, the directory, the store and Temporal raise in the block into `ApplicationError`s."""
     try:
         yield
     except ServiceFailure as failure:
@@ -124,6 +125,9 @@ def failing_as_application_errors() -> Iterator[None]:
         raise passing_failure(Code.UNREACHABLE, str(failure)) from None
     except StoreFailure as failure:
         raise final_failure(Code.UNREACHABLE, str(failure)) from None
+    except RPCError as error:
+        # Its message may have anything in it.
+        raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
 
 
 @contextmanager

@@ -1,23 +1,25 @@
 """Wishes that activities send to living workflows: ended by then, refused, or taken; never waited for long."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from temporalio.client import (
-    Client,
-    WorkflowHandle,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
-from activities.failures import passing_failure
+from activities.failures import failing_as_application_errors, passing_failure
 from activities.rpc_errors import about_a_pause, about_its_task, about_the_workflow
 from workflows.model.subject import Code
 from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done
 
 ANSWERS_WITHIN: Final = timedelta(seconds=10)
-_ENDING: Final = (Cancellation, Done)
+
+
+class _Unanswered(Exception):
+    """It lives, and nobody answers for it."""
+
+
+class _StandsStill(_Unanswered):
+    """It will not answer before a person lets it: alone with that, it must not hold up others."""
 
 
 async def wish(
@@ -25,32 +27,55 @@ async def wish(
 ) -> str | None:
     """Send a wish, once for each `op`; None when it was taken, or there is nobody to take it, else why it was refused.
 
-    One that ends something cancels the run where nobody answers: the server remembers that. Raises `ApplicationError`
-    when Temporal cannot be reached.
+    Where nobody answers, a cancellation cancels the run, which the server remembers with who wants it and why. Raises
+    `ApplicationError` when Temporal cannot be reached, or nobody answers to anything else; it may pass.
     """
+    with failing_as_application_errors():
+        try:
+            return await _sent(client, workflow_id, wanted, op, within)
+        except _Unanswered as silent:
+            if isinstance(wanted, Cancellation):
+                await _cancelled(client, workflow_id, wanted)
+                return None
+            # What is done by then must not end as cancelled, nor stay open.
+            if isinstance(silent, _StandsStill) and not isinstance(wanted, Done):
+                return str(silent)
+            raise passing_failure(Code.UNREACHABLE, str(silent)) from None
+
+
+async def offer(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> str | None:
+    """Send a wish that may as well be left out: like `wish`, but that nobody answers is told in words, too."""
+    with failing_as_application_errors():
+        try:
+            return await _sent(client, workflow_id, wanted, op, ANSWERS_WITHIN)
+        except _Unanswered as silent:
+            return str(silent)
+
+
+async def _sent(client: Client, workflow_id: str, wanted: AnyWish, op: str, within: timedelta) -> str | None:
     handle, word = client.get_workflow_handle(workflow_id), UPDATES[type(wanted)]
     try:
         await handle.execute_update(word, wanted, id=f"{word}-{op}", rpc_timeout=within)
     except WorkflowUpdateFailedError as refused:
         return str(refused.cause)
     except WorkflowUpdateRPCTimeoutOrCancelledError:
-        # Nobody works on it, or it is paused.
-        if isinstance(wanted, _ENDING):
-            await handle.cancel()
-            return None
-        raise passing_failure(Code.UNREACHABLE, "no worker answers") from None
+        raise _Unanswered("no worker answers") from None
     except RPCError as error:
         if about_a_pause(error):
-            return await _unanswered(handle, wanted, "it is paused in Temporal")
+            raise _StandsStill("it is paused in Temporal") from None
         if about_its_task(error):
-            return await _unanswered(handle, wanted, "its workflow task fails")
+            raise _StandsStill("its workflow task fails") from None
         if not about_the_workflow(error):
-            raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+            raise
     return None
 
 
-async def _unanswered(handle: WorkflowHandle[Any, Any], wanted: AnyWish, why: str) -> str | None:
-    if not isinstance(wanted, _ENDING):
-        return why
-    await handle.cancel()
-    return None
+async def _cancelled(client: Client, workflow_id: str, wanted: Cancellation) -> None:
+    """Cancel the run, unless it has closed meanwhile."""
+    # The server keeps these words as they are: none that its payloads would keep encrypted.
+    said = wanted if client.data_converter.payload_codec is None else wanted.replace(reason="")
+    try:
+        await client.get_workflow_handle(workflow_id).cancel(reason=said.of_the_run, rpc_timeout=ANSWERS_WITHIN)
+    except RPCError as error:
+        if not about_the_workflow(error):
+            raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
@@ -25,7 +25,7 @@ from activities.requests.input import Prepared
 from activities.rpc_errors import about_the_workflow
 from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
-from activities.updates import wish
+from activities.updates import ANSWERS_WITHIN, offer, wish
 from workflows import names
 from workflows.kinds import named
 from workflows.model.onboarding import (
@@ -47,7 +47,6 @@ from workflows.ports import OnboardingParts
 
 DECISION: Final = "onboarding-decision"
 """The kind of the catalogue that tasks to decide are."""
-_ANSWERS_WITHIN: Final = timedelta(seconds=10)
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _JUST_AFTER: Final = timedelta(seconds=1)
 _SAYS_AT_MOST: Final = 300
@@ -70,7 +69,8 @@ class Parts(OnboardingParts):
     now: Callable[[], datetime] = wall_clock
 
     async def start(self, order: PartsToStart) -> PartsSeen:
-        """See the port; one after the other, for each may have a document of its own."""
+        """See the port; one after the other, for each may have a document of its own. Of those that were there already
+        all are asked at once: what does not answer takes its time."""
         home = Home.of(order.workflow_id)
         with failing_as_application_errors():
             content = await Content.read(self.store, home, order.content)
@@ -79,13 +79,15 @@ class Parts(OnboardingParts):
             except FileFaults as faults:
                 raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
             ahead = _ahead(order.now, self.now())
-            seen = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
-        return PartsSeen(parts=tuple(one for one in seen if one is not None))
+            found = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
+            there = [one.workflow_id for one in found if isinstance(one, path.Started) and not one.created]
+            seen = await asyncio.gather(*(self._subscribe(order, id) for id in there))
+        return PartsSeen(parts=tuple(one for one in (*found, *seen) if isinstance(one, PartSeen)))
 
     async def _start(
         self, order: PartsToStart, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
-    ) -> PartSeen | None:
-        """How a part stands that does not live now; None for one that does."""
+    ) -> PartSeen | path.Started:
+        """That a part lives, or why it is not to."""
         try:
             kept, what = await self._content(order, part, content)
             sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
@@ -96,17 +98,15 @@ class Parts(OnboardingParts):
             return _refused(part, faults.in_short)
         except (path.IdTaken, path.NotItsOwn, path.BrokenOff, DocumentMissing) as refused:
             return _refused(part, str(refused))
-        if not started.created:
-            return await self._subscribe(order, part, started.workflow_id)
-        if ahead:
+        if started.created and ahead:
             await self._begin(started.workflow_id, ahead)
-        return None
+        return started
 
     async def _begin(self, workflow_id: str, ahead: timedelta) -> None:
         """Move the clock of a part to where the rehearsal is; it begins by itself if nobody can."""
         move = TimeSkipper(self.client).fast_forward(self.client.get_workflow_handle(workflow_id), ahead + _JUST_AFTER)
         with suppress(RPCError, TimeoutError):
-            await asyncio.wait_for(move, _ANSWERS_WITHIN.total_seconds())
+            await asyncio.wait_for(move, ANSWERS_WITHIN.total_seconds())
 
     async def _content(self, order: PartsToStart, part: PartToStart, content: Content) -> tuple[PartContent, PartKind]:
         """What a part is started from, and as what."""
@@ -147,19 +147,11 @@ class Parts(OnboardingParts):
         reasons = [await words_of(self.store, home, line.reason) for line in shown.signers if line.reason]
         return " ".join(reason for reason in reasons if reason not in (ERASED, DAMAGED))
 
-    async def _subscribe(self, order: PartsToStart, part: PartToStart, workflow_id: str) -> PartSeen | None:
+    async def _subscribe(self, order: PartsToStart, workflow_id: str) -> PartSeen | None:
         """Have one that was there already tell the onboarding as well; how it ended, if it has."""
         wanted = Subscription(actor=_BY, workflow=order.workflow_id)
-        handle = self.client.get_workflow_handle(workflow_id)
-        try:
-            await handle.execute_update(
-                names.SUBSCRIBE, wanted, id=f"subscribe-{order.onboarding}", rpc_timeout=_ANSWERS_WITHIN
-            )
-        except (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as refused:
-            activity.logger.warning("part not subscribed to", extra={"part": part.id, "says": str(refused.__cause__)})
-        except RPCError as error:
-            if not about_the_workflow(error):
-                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+        if says := await offer(self.client, workflow_id, wanted, order.onboarding):
+            activity.logger.warning("part not subscribed to", extra={"workflow": workflow_id, "says": says})
         return await self._look_at(workflow_id)
 
     async def look_at(self, parts: PartsToLookAt) -> PartsSeen:

@@ -7,20 +7,31 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    Interceptor,
+    OutboundInterceptor,
+    StartWorkflowUpdateInput,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCError
 
 from activities import runs
 from activities.files.reading import FileText
+from activities.onboarding.service import Parts
 from activities.policies.catalogue import Catalogue
 from activities.requests.input import Prepared, prepare
 from activities.runs import RunStatus
 from activities.starting import path
 from tests.onboarding.stage import (
+    AGREEMENTS,
     CUSTOMER,
     DETAILS,
     KINDS,
@@ -37,6 +48,7 @@ from tests.onboarding.stage import (
 from tests.onboarding.test_stories import ONE, decision, waits_for_a_decision
 from tests.servers import real_server
 from tests.workflows.stage import is_at_work
+from workflows.model.onboarding import PartKind, PartsToStart, PartToStart
 from workflows.model.operations import Receipt
 from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow
@@ -126,6 +138,43 @@ async def test_a_part_that_was_started_alone_before_is_joined_and_its_end_heard(
         await it.signed("agreement-1")
         await it.until(lambda shown: shown.status is Status.DONE)
     assert await made(it) == ["acme.2.1"]
+
+
+async def test_parts_that_were_there_and_do_not_answer_are_all_asked_at_once_and_hold_up_nothing(
+    tmp_path: Path,
+) -> None:
+    async with onboarding(tmp_path, a_file(AGREEMENTS)) as it:
+        begun = [await it.until_open(id) for id in ("agreement-1", "agreement-2")]
+        house, client = House(tmp_path), unanswered(it.client, len(begun))
+        order = PartsToStart(
+            onboarding="acme",
+            content=it.given.onboarding.content,
+            parts=tuple(
+                PartToStart(part=one.id, id=(one.workflow or "").partition(":")[2], what=PartKind.AGREEMENT)
+                for one in begun
+            ),
+        )
+        async with asyncio.timeout(20):
+            seen = await Parts(client, house.store, house.directory, tmp_path / "catalogue.yaml", it.clock).start(order)
+    assert seen.parts == ()
+
+
+def unanswered(client: Client, asked: int) -> Client:
+    """The same client, to whose updates nobody answers, and none of which ends before so many were asked."""
+    all_asked = asyncio.Barrier(asked)
+
+    class Silence(OutboundInterceptor):
+        async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
+            await all_asked.wait()
+            raise WorkflowUpdateRPCTimeoutOrCancelledError
+
+    class Silences(Interceptor):
+        def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+            return Silence(next)
+
+    config = client.config()
+    config["interceptors"] = [Silences()]
+    return Client(**config)
 
 
 async def test_a_part_that_was_signed_alone_long_before_is_joined_at_once(tmp_path: Path) -> None:

@@ -138,6 +138,35 @@ async def test_cancelled_from_the_web_ui_is_treated_alike_and_closes_completed()
     ]
 
 
+async def test_a_run_that_is_cancelled_because_nobody_answered_says_who_wanted_it_and_why() -> None:
+    world = World()
+    wish = Cancellation(reason="They went\u202e elsewhere.", actor="legal-desk")
+    async with story(world) as it:
+        await it.days_pass(1)
+        await it.handle.cancel(reason=wish.of_the_run)
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+        shown = await it.shown()
+    assert ("cancellation asked for", "legal-desk", "They went elsewhere.") in [
+        (e.what, e.who, e.why) for e in shown.timeline
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{}",
+        "[]",
+        '{"actor": "legal-desk"}',
+        '{"actor": "", "reason": "no"}',
+        '{"actor": "a\\nb", "reason": "no"}',
+        "no",
+        "",
+    ],
+)
+def test_what_else_a_run_is_cancelled_with_is_somebody_s_words_in_the_web_ui(said: str) -> None:
+    assert Cancellation.read(said) == Cancellation(actor="temporal", reason=said)
+
+
 async def test_a_cancellation_that_comes_too_late_is_refused_in_words() -> None:
     world = World()
     world.handoff.down = {"finance"}

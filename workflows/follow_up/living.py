@@ -29,7 +29,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.records import HandedOff, SettledRecord
     from workflows.model.settlement import AnyEnded, HandOffNow
     from workflows.model.subject import Subject
-    from workflows.model.texts import cleaned
     from workflows.model.views import Shown
     from workflows.model.wishes import AnyWish, Cancellation, Replay, Subscription, Unsubscription
     from workflows.names import HAND_OFF_NOW, MEMO_ORIGIN, OPERATION
@@ -197,5 +196,4 @@ class LivingWorkflow(PatientWorkflow[Memory]):
 
     def cancelled(self, reason: str) -> None:
         """A cancellation of the run is a wish like the update's; nobody has looked at its words."""
-        wish = Cancellation(reason=cleaned(reason), actor="temporal")
-        self._progress = operations.cancel(self._progress, wish, workflow.now())
+        self._progress = operations.cancel(self._progress, Cancellation.read(reason), workflow.now())

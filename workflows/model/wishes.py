@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
 from workflows.model.base import Model
 from workflows.model.subject import Code, Status
+from workflows.model.texts import cleaned, name_fault
 from workflows.names import (
     ANSWER,
     ASK,
@@ -44,6 +45,22 @@ class Cancellation(Wish):
     """Update `cancel`: end the request, and why."""
 
     reason: str
+
+    @property
+    def of_the_run(self) -> str:
+        """What the run itself is cancelled with, where nobody answers to the update."""
+        return self.model_dump_json(include={"actor", "reason"})
+
+    @classmethod
+    def read(cls, of_the_run: str) -> Self:
+        """What the run was cancelled with: `of_the_run`, or whatever somebody wrote in the Web UI."""
+        try:
+            known = cls.model_validate_json(of_the_run)
+        except ValueError:
+            known = None
+        if known is None or not known.actor or name_fault(known.actor):
+            return cls(actor="temporal", reason=cleaned(of_the_run))
+        return known.replace(reason=cleaned(known.reason))
 
 
 class ReminderNow(Wish):
