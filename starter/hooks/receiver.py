@@ -27,18 +27,18 @@ from activities.requests.documents import Documents
 from activities.starting import path
 from activities.store import Store, StoreFailure
 from starter.callback.bounded_json import NotReadable, parse
-from starter.callback.receiver import HEADERS, MOST_BYTES
+from starter.callback.receiver import HEADERS, HELD_AT_MOST, MOST_BYTES
 from starter.exits import Refusal
 from starter.hooks.changed import ChangedDeals
 from starter.hooks.genuine import is_genuine
 from starter.hooks.mapping import NotTaken, SourceMapping, Taken
 from starter.outcomes import CallOutcome, Tally
-from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
+from starter.request_bodies import BODY_SECONDS, BodyFault, Held, read_body
 from starter.settings import Settings
 
 PATH: Final = "/hooks/onboarding/{source}"
 CALLS_AT_ONCE: Final = 500
-"""Each may hold a megabyte."""
+"""Of their bodies nothing is left once they are judged, and until then they share `HELD_AT_MOST`."""
 STARTS_AT_ONCE: Final = 20
 """Of those that hold; each may check hundreds of parts. The others wait."""
 START_SECONDS: Final = 15.0
@@ -70,6 +70,13 @@ class Outcome(CallOutcome):
     def hangs_up(self) -> bool:
         """Whether the connection ends: what was not read to its end must not be taken for a next request."""
         return self in (Outcome.STALLED, Outcome.TOO_LARGE, Outcome.UNKNOWN_SOURCE, Outcome.BUSY)
+
+
+_FAULTS: Final = {
+    BodyFault.TOO_LARGE: Outcome.TOO_LARGE,
+    BodyFault.STALLED: Outcome.STALLED,
+    BodyFault.CROWDED: Outcome.BUSY,
+}
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,7 @@ class Hooks:
         self._tally = tally
         self._body_seconds = body_seconds
         self._at_once = 0
+        self._held = Held(HELD_AT_MOST)
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
@@ -165,16 +173,18 @@ class Hooks:
             return Answer(Outcome.BUSY)
         self._at_once += 1
         try:
-            body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds)
-            if isinstance(body, BodyFault):
-                return Answer(Outcome.TOO_LARGE if body is BodyFault.TOO_LARGE else Outcome.STALLED)
-            return await self._taken(source, request.headers, body)
+            taken = await self._judged(source, request)
+            return taken if isinstance(taken, Answer) else await self._started(source.mapping, taken)
         finally:
             self._at_once -= 1
 
-    async def _taken(self, source: Source, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _judged(self, source: Source, request: Request) -> Taken | Answer:
+        """Judged at once, so that nobody has the body any more while an onboarding is started."""
+        body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds, held=self._held)
+        if isinstance(body, BodyFault):
+            return Answer(_FAULTS[body])
         mapping, now = source.mapping, self._starting.clock()
-        if not is_genuine(headers, body, source.secrets, header=mapping.says.signature, now=now):
+        if not is_genuine(request.headers, body, source.secrets, header=mapping.says.signature, now=now):
             return Answer(Outcome.FORGED)
         try:
             taken = mapping.file_of(parse(body))
@@ -182,7 +192,7 @@ class Hooks:
             return Answer(Outcome.MALFORMED, {"says": str(refusal)})
         except NotTaken as refusal:
             return Answer(Outcome.NOT_TAKEN, {"says": str(refusal)})
-        return Answer(Outcome.IGNORED) if taken is None else await self._started(mapping, taken)
+        return Answer(Outcome.IGNORED) if taken is None else taken
 
     async def _started(self, mapping: SourceMapping, taken: Taken) -> Answer:
         try:

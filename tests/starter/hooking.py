@@ -79,12 +79,17 @@ class Crm:
         return answer.status_code, answer.json()
 
 
-@asynccontextmanager
-async def crm(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noop) -> AsyncIterator[Crm]:
-    """A CRM with the example mapping at a receiver in this folder."""
+def hooks_of(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noop, body_seconds: float = 2) -> Hooks:
+    """What takes the deals of this folder's CRM."""
     settings = settings_of(folder)
     store = Store(settings.store_url)
     starting = Starting(settings, client, store, clients.directory(settings, store))
-    hooks = Hooks(Source.all_of(settings), starting, Tally(meter, "hook"), body_seconds=2)
+    return Hooks(Source.all_of(settings), starting, Tally(meter, "hook"), body_seconds=body_seconds)
+
+
+@asynccontextmanager
+async def crm(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noop) -> AsyncIterator[Crm]:
+    """A CRM with the example mapping at a receiver in this folder."""
+    hooks = hooks_of(folder, client, meter)
     async with listening(make_app(hooks.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url, timeout=60) as http:
-        yield Crm(http, store)
+        yield Crm(http, Store(settings_of(folder).store_url))

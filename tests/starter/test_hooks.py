@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from structlog.testing import capture_logs
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -16,14 +17,15 @@ from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 from activities import runs
 from activities.own_words import words_of
 from activities.store import Home
-from starter.callback.receiver import MOST_BYTES
+from starter.callback.receiver import HELD_AT_MOST, MOST_BYTES
 from starter.hooks import changed, receiver
 from starter.hooks.mapping import DEAL_AT_MOST
+from starter.request_bodies import SMALL
 from tests.faults.town import eventually
 from tests.onboarding.stage import OWNER, SET_UP, a_file, onboarding
 from tests.servers import own_namespace, real_server
 from tests.starter.callback.test_fuzz import ODD
-from tests.starter.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal
+from tests.starter.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal, hooks_of
 from tests.starter.test_webhook import raw
 from workflows.kinds import Kind
 from workflows.model.wishes import Cancellation
@@ -230,6 +232,39 @@ async def test_a_body_that_is_too_large_is_refused(sales: Crm, size: int) -> Non
 
 async def test_the_largest_body_is_read(sales: Crm) -> None:
     assert await sales.sends(json.dumps(DEAL).encode().ljust(MOST_BYTES)) == CREATED
+
+
+async def test_bodies_of_strangers_share_a_bound_and_ordinary_deals_always_have_room(
+    client: Client, tmp_path: Path
+) -> None:
+    """Ten times as much as is held comes to no end; then all of it is free again."""
+    hooks, gate, came = hooks_of(tmp_path, client, body_seconds=300), asyncio.Event(), asyncio.Semaphore(0)
+    genuine = [(b"authorization", BEARER["authorization"].encode())]
+
+    async def hears(body: bytes, headers: list[tuple[bytes, bytes]], *, stalls: bool = False) -> int:
+        first: dict[str, Any] = {"type": "http.request", "body": body, "more_body": stalls}
+        pieces = iter([first, {"type": "http.request"}])
+
+        async def receive() -> dict[str, Any]:
+            piece = next(pieces)
+            if "body" not in piece:
+                came.release()
+                await gate.wait()
+            return piece
+
+        scope = {"type": "http", "method": "POST", "headers": headers, "path_params": {"source": "crm"}}
+        return (await hooks.answer(Request(scope, receive))).status_code
+
+    said, crowd = json.dumps(DEAL).encode(), 10 * HELD_AT_MOST // MOST_BYTES
+    strangers = [asyncio.create_task(hears(b" " * MOST_BYTES, [], stalls=True)) for _ in range(crowd)]
+    for _ in strangers:
+        await came.acquire()
+    assert await hears(said.ljust(MOST_BYTES), genuine) == 503
+    assert await hears(said, genuine) == 201
+    gate.set()
+    held = HELD_AT_MOST // (MOST_BYTES - SMALL)
+    assert Counter(await asyncio.gather(*strangers)) == {401: held, 503: crowd - held}
+    assert await hears(said.ljust(MOST_BYTES), genuine) == 200
 
 
 async def test_beyond_what_is_taken_at_the_same_time_the_source_is_asked_to_call_again(
