@@ -23,6 +23,7 @@ from starter.wishes import NotLiving, Refused
 from workflows.kinds import Kind, Named
 from workflows.model.base import Model
 from workflows.model.operations import OperationState
+from workflows.model.policy import Target
 from workflows.model.records import DeadHandOffs
 from workflows.model.wishes import Replay
 from workflows.names import BULK
@@ -59,6 +60,11 @@ class Dead:
     died: datetime
 
     @property
+    def name(self) -> str:
+        """The target as the policy has it, also where it was to hear of an escalation."""
+        return Target(target=self.target).name
+
+    @property
     def op(self) -> str:
         """The name of its replay: of one death there is one."""
         death = f"{self.what.workflow_id} {self.target} {self.died.isoformat()}"
@@ -89,8 +95,9 @@ async def the_dead(store: Store, since: datetime | None = None, target: str | No
             contents = await asyncio.gather(*(store.read_dead(Home.of(one.workflow_id)) for one in chunk))
             for what, content in zip(chunk, contents, strict=True):
                 for line in DeadHandOffs.model_validate_json(content).handoffs if content else ():
-                    if (since is None or line.at >= since) and target in (None, line.target):
-                        yield Dead(what, line.target, line.at)
+                    found = Dead(what, line.target, line.at)
+                    if (since is None or line.at >= since) and target in (None, found.target, found.name):
+                        yield found
 
 
 async def replay_each(
@@ -110,13 +117,13 @@ async def replay_each(
 
     async def worker() -> None:
         while (found := await following()) is not None:
-            hopeless = found.target not in works and in_vain[found.target] >= IN_VAIN_AT_MOST
+            hopeless = found.name not in works and in_vain[found.name] >= IN_VAIN_AT_MOST
             came = Came.LEFT if hopeless else await one(found)
             counts[came] += 1
             if came is Came.TOLD:
-                works.add(found.target)
+                works.add(found.name)
             elif came is Came.TRIED:
-                in_vain[found.target] += 1
+                in_vain[found.name] += 1
             seen(so_far())
 
     async with asyncio.TaskGroup() as group:

@@ -10,6 +10,7 @@ from activities import runs
 from activities.store import Home, Store
 from starter.listing.rows import RequestLine, line_of_dead
 from starter.listing.wanted import IN_TROUBLE, Wanted, among
+from workflows.follow_up.handoff import dead_of
 from workflows.kinds import Kind, Named
 from workflows.model.records import DeadHandOffs
 
@@ -32,7 +33,7 @@ async def dead_lines(store: Store, wanted: Wanted, ids: list[Named]) -> list[Req
         contents = await asyncio.gather(*(store.read_dead(Home.of(one.workflow_id)) for one in chunk))
         for one, content in zip(chunk, contents, strict=True):
             dead = DeadHandOffs.model_validate_json(content) if content is not None else None
-            if dead and dead.handoffs and _is_wanted(dead, wanted):
+            if dead and dead_of(dead.handoffs) and _is_wanted(dead, wanted):
                 lines.append(line_of_dead(dead, one))
     return lines
 

@@ -29,6 +29,9 @@ async def test_only_what_died_since_and_of_the_target_that_is_wanted(tmp_path: P
     await store.note_dead(Home.of_request("both"), dead_entry("both", "archive", "finance", at=LONG_AGO))
     assert (await Replays().all(store, since=LONG_AGO + timedelta(hours=3))).told == 2
     assert (await Replays().all(store, target="archive")).told == 1
+    await store.note_dead(Home.of_request("escalated"), dead_entry("escalated", "archive/escalated-2"))
+    assert (await Replays().all(store, target="archive")).told == 2
+    assert (await Replays().all(store, target="archive/escalated-2")).told == 1
 
 
 async def test_a_target_that_takes_nothing_is_left_alone_and_others_are_not(tmp_path: Path) -> None:

@@ -245,6 +245,8 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
     for name in names_of:
         dead = DeadHandOffs(id=name, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
         await context.store.note_dead(Home.of_request(name), dead.model_dump_json().encode())
+    of_escalation = dead.replace(id="of-escalation", handoffs=(lines[0].replace(target="finance/escalated-1"),))
+    await context.store.note_dead(Home.of_request("of-escalation"), of_escalation.model_dump_json().encode())
     found = [line async for line in pages.everything(context, Wanted(attention=True))]
     assert [line.id for line in found] == names_of
     assert {(line.status, line.attention) for line in found} == {("signed", "handoff_dead")}

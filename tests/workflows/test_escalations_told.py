@@ -80,6 +80,7 @@ async def test_each_target_hears_of_each_escalation_once_and_then_of_the_ending(
     record = next(batch.record for batch in world.handoff.batches if batch.settled)
     assert record is not None and record.hand_off is not None
     assert record.hand_off.targets == (ERP,)
+    assert record.hand_off.escalated == (ERP, CRM)
     first = world.handoff.batches[0]
     told = [call.escalated for call in first.calls if call.target.name == "erp"]
     assert first.settled is None and first.record is None
@@ -118,7 +119,8 @@ async def test_who_never_heard_of_an_escalation_is_nobody_s_business_once_it_has
         shown = await it.shown()
     assert {line.target: line.state for line in shown.handoffs}["crm/escalated-1"] is HandoffState.DEAD
     assert (shown.attention, "could not tell" in shown.says) == ((), False)
-    assert {batch.dead for batch in world.handoff.batches if batch.settled} == {()}
+    [dead] = {batch.dead for batch in world.handoff.batches if batch.settled}
+    assert [line.target for line in dead] == ["crm/escalated-1"]
     assert "undelivered" not in {stage for stage, _ in world.push.stages()}
 
 

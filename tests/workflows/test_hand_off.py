@@ -19,7 +19,10 @@ from tests.workflows.test_replays import AT, DEAD, DONE, ENDED, FINANCE, HR, PEN
 from workflows.follow_up.handoff import subscriber
 from workflows.hand_off.memory import HandOffInput
 from workflows.hand_off.workflow import HandOffWorkflow
+from workflows.model.entries import EscalationEntry
 from workflows.model.operations import OperationState, Receipt
+from workflows.model.planning import EscalationReason
+from workflows.model.policy import ESCALATED, Target
 from workflows.model.records import HandedOff, HandoffBatch, Recall, Recalled
 from workflows.model.settlement import HandoffLine, HandoffReport, HandoffState, ToldAgain
 from workflows.model.subject import Code, Status
@@ -244,3 +247,29 @@ async def test_cancelled_while_the_store_is_away_what_was_told_is_recorded_if_it
         await handle.cancel()
         await handle.result()
     assert [one.state for amendment in world.handoff.made_up for one in amendment.handoffs] == [DONE]
+
+
+async def test_who_never_heard_of_an_escalation_hears_of_it_from_the_record() -> None:
+    crm = Target(target="crm", url="https://crm.example/hooks", on=(ESCALATED,))
+    first, second = (
+        EscalationEntry(from_="customer-signer", to=to, reason=EscalationReason.ESCALATION, at=AT)
+        for to in ("chair", "board")
+    )
+    world = World()
+    known = recorded(line("crm/escalated-2", DEAD), line("crm/escalated-1", DONE, 1), line("finance", DONE, 1))
+    assert known.order is not None
+    order = known.order.replace(escalated=(crm,), escalations=(first, second))
+    world.handoff.record = known.replace(order=order)
+    async with desk(world) as it:
+        handle = await it.ask("crm/escalated-2", "1")
+        await handle.execute_update(REPLAY, Replay(actor="cs", target="crm/escalated-1"), id="replay-2")
+        await it.result(handle)
+        assert await became(handle, "1") == (OperationState.DONE, "told crm/escalated-2")
+        assert (await became(handle, "2"))[1].endswith("insist with --again")
+        world.handoff.record = known
+        of_old = await it.ask("crm/escalated-2", "3")
+        await of_old.result()
+        assert (await became(of_old, "3"))[1] == "crm/escalated-2 cannot be told: its record does not say how"
+    [call] = [call for batch in world.handoff.batches for call in batch.calls]
+    assert call.target == crm.of_escalation(2)
+    assert call.escalated is not None and (call.escalated.number, call.escalated.to) == (2, "board")

@@ -131,13 +131,14 @@ def test_a_replay_that_is_tried_again_changes_nothing_of_the_index() -> None:
     assert dead_after(batch, amendment(batch, failed, AT).handoffs) is None
 
 
-def test_who_was_told_of_an_escalation_in_vain_is_in_no_index_that_nobody_could_clear() -> None:
+def test_who_was_told_of_an_escalation_in_vain_can_be_told_by_the_many_and_needs_nobody_by_itself() -> None:
     crm = Target(target="crm/escalated-1", url="https://crm.example/hooks")
     batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(HandoffCall(target=crm),))
     dead = HandoffReport(results=(HandoffResult(target=crm.target, ok=False, gone=True),))
     changed = amendment(batch, dead, AT)
     shown = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed")
-    assert dead_after(batch, changed.handoffs) is None
+    index = dead_after(batch, changed.handoffs)
+    assert index is not None and [line.target for line in index.handoffs] == ["crm/escalated-1"]
     assert amended(shown, changed).attention == ()
     assert [line.state for line in amended(shown, changed).handoffs] == [DEAD]
 

@@ -1,16 +1,18 @@
 """The batches of the hand-off: which calls are due, with what key, and what became of them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import workflows.follow_up.stages as stages
-from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
+from workflows.follow_up.handoff import HandoffEntry, HandoffLedger, dead_lines
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
 from workflows.follow_up.record import amendment
 from workflows.follow_up.replay import over
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
+from workflows.model.entries import EscalationEntry
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.records import HandedOff, HandoffBatch
 from workflows.model.settlement import (
@@ -30,7 +32,7 @@ def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUp,
     calls = tuple(
         call_of(entry, subject).replace(
             reached=_reached(memory, entry),
-            escalated=_escalated(subject, memory, entry.escalation) if entry.escalation else None,
+            escalated=_escalated(subject, memory.escalations, entry.escalation),
         )
         for entry in memory.handoff.due(now)
     )
@@ -42,7 +44,7 @@ def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUp,
         document=memory.document,
         number=memory.handoff.batches + 1,
         at=now,
-        dead=memory.handoff.dead,
+        dead=dead_lines(memory.handoff.lines),
         unrecorded=memory.handoff.unrecorded,
     )
 
@@ -52,11 +54,16 @@ def batch_again(order: HandedOff, ledger: HandoffLedger, now: datetime) -> Hando
     return HandoffBatch(
         subject=order.subject,
         settled=order.settled,
-        calls=tuple(call_of(entry, order.subject) for entry in ledger.due(now)),
+        calls=tuple(
+            call_of(entry, order.subject).replace(
+                escalated=_escalated(order.subject, order.escalations, entry.escalation)
+            )
+            for entry in ledger.due(now)
+        ),
         document=order.document,
         number=ledger.batches + 1,
         at=now,
-        dead=ledger.dead,
+        dead=dead_lines(ledger.lines),
         unrecorded=ledger.unrecorded,
     )
 
@@ -129,9 +136,11 @@ def _stage_of(entry: HandoffEntry) -> str:
     return stages.news(entry.escalation) if entry.escalation else Stage.SETTLED
 
 
-def _escalated(subject: Subject, memory: FollowUp, number: int) -> AnyEscalated:
-    """What a target hears of an escalation, at every attempt the same."""
-    entry = memory.escalations[number - 1]
+def _escalated(subject: Subject, escalations: Sequence[EscalationEntry], number: int) -> AnyEscalated | None:
+    """What a target hears of an escalation, at every attempt the same; None of the ending, which is number 0."""
+    if not number:
+        return None
+    entry = escalations[number - 1]
     facts: dict[str, Any] = {
         "kind": subject.kind,
         "at": entry.at,

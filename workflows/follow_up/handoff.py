@@ -205,9 +205,10 @@ def is_subscriber(target: Target) -> bool:
     return target.workflow == target.target
 
 
-def is_of_escalation(target: str) -> bool:
-    """Whether it hears of an escalation, by its name."""
-    return f"/{ESCALATED}-" in target
+def escalation_of(target: str) -> int:
+    """Which escalation it hears of, by its name; 0 for the ending."""
+    number = target.partition(f"/{ESCALATED}-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def key_of(target: Target, of: str) -> str:
@@ -242,7 +243,7 @@ def dead_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
 
     Not hearing of an escalation, which is over by then, is none of it.
     """
-    return tuple(line for line in dead_lines(lines) if not is_of_escalation(line.target))
+    return tuple(line for line in dead_lines(lines) if not escalation_of(line.target))
 
 
 def dead_lines(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:

@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.show import details
     from workflows.follow_up.trouble import Trouble
     from workflows.model.operations import Receipt
+    from workflows.model.policy import ESCALATED
     from workflows.model.records import HandedOff, SettledRecord
     from workflows.model.settlement import AnyEnded, HandOffNow
     from workflows.model.subject import Subject
@@ -143,7 +144,13 @@ class LivingWorkflow(PatientWorkflow[Memory]):
         if record is None:
             return None
         settled, known = self.settled(), self._progress
-        order = HandedOff(subject=self.subject, settled=settled, document=known.document, targets=known.handoff.targets)
+        order = HandedOff(
+            subject=self.subject,
+            settled=settled,
+            document=known.document,
+            targets=known.handoff.targets,
+            escalated=tuple(target for target in self._request.policy.handoff if ESCALATED in target.on),
+        )
         return record.replace(settled=settled, origin=origin, hand_off=order)
 
     def publish(self) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from workflows.follow_up.attention import dead_hand_offs
 from workflows.follow_up.handoff import (
     HandoffLedger,
+    dead_lines,
     dead_of,
     is_subscriber,
     key_of,
@@ -69,7 +70,7 @@ def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOff
 
     One without hand-offs is none any more: everyone has been told.
     """
-    dead = dead_of((*batch.dead, *lines))
+    dead = dead_lines((*batch.dead, *lines))
     # What was dead before the end is noted with the record; until then its own list of open requests names it.
     if dead == batch.dead and (batch.record is None or not dead):
         return None
@@ -85,12 +86,12 @@ def dead_before(batch: HandoffBatch) -> DeadHandOffs | None:
 
 
 def order_of(record: SettledRecord, later: Amendment) -> HandedOff | None:
-    """What a replay needs, with whoever subscribed after the record was written."""
+    """What a replay needs, with whoever subscribed after the record was written, and what escalations were."""
     order = record.hand_off
     if order is None:
         return None
     targets = {target.target: target for target in (*order.targets, *map(subscriber, later.subscribers))}
-    return order.replace(targets=tuple(targets.values()))
+    return order.replace(targets=tuple(targets.values()), escalations=record.show.escalations)
 
 
 def joined(amendments: Iterable[Amendment]) -> Amendment:

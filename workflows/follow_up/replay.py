@@ -1,14 +1,15 @@
 """Handing off once more to who was told before, or never was: what may be, and the line beside the original. Pure."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from workflows.follow_up.handoff import HandoffEntry, HandoffLedger, is_of_escalation
+from workflows.follow_up.handoff import HandoffEntry, HandoffLedger, escalation_of
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.show import stamp
 from workflows.model.policy import Target
-from workflows.model.records import Recalled
+from workflows.model.records import HandedOff, Recalled
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
 from workflows.model.texts import clipped, name_fault
 from workflows.model.wishes import Replay
@@ -48,10 +49,8 @@ def refuse_of(ledger: HandoffLedger, wish: Replay) -> str | None:
 
 
 def refuse_closed(ledger: HandoffLedger, wish: Replay) -> str | None:
-    """The same once its run is closed: who was to hear of an escalation has nothing to do about it any more."""
+    """The same once its run is closed."""
     entry = _last(ledger).get(wish.target)
-    if entry is not None and entry.escalation:
-        return f"{wish.target} was to hear of an escalation, and it has ended since"
     if entry is not None and entry.target == Target(target=wish.target):
         return f"{wish.target} cannot be told: its record does not say how"
     return refuse_of(ledger, wish)
@@ -99,11 +98,24 @@ def ledger_of(recalled: Recalled) -> HandoffLedger:
     order = recalled.order
     if order is None:
         return HandoffLedger()
-    targets = {target.target: target for target in order.targets}
+    targets = {target.target: target for target in (*order.targets, *_of_escalations(order, recalled.lines))}
     known = [_given_up(targets.get(line.target), line) for line in recalled.lines]
-    untried = [name for name in targets if all(name != line.target for line in recalled.lines)]
-    never = [HandoffEntry(target=targets[name], state=HandoffState.DEAD, at=order.settled.at) for name in untried]
+    tried = {line.target for line in recalled.lines}
+    never = [
+        HandoffEntry(target=target, state=HandoffState.DEAD, at=order.settled.at)
+        for name, target in targets.items()
+        if name not in tried
+    ]
     return HandoffLedger(of=order.subject.reference, entries=(*known, *never), batches=recalled.batches)
+
+
+def _of_escalations(order: HandedOff, lines: Sequence[HandoffLine]) -> Iterator[Target]:
+    """Those of the lines that heard of an escalation of which it is known what it was."""
+    policy = {target.name: target for target in order.escalated}
+    for line in lines:
+        number, target = escalation_of(line.target), policy.get(Target(target=line.target).name)
+        if target is not None and 0 < number <= len(order.escalations):
+            yield target.of_escalation(number)
 
 
 def _given_up(target: Target | None, line: HandoffLine) -> HandoffEntry:
@@ -116,7 +128,7 @@ def _given_up(target: Target | None, line: HandoffLine) -> HandoffEntry:
         why=line.why,
         replay=line.replay,
         by=line.by,
-        escalation=int(is_of_escalation(line.target)),
+        escalation=escalation_of(line.target),
     )
 
 

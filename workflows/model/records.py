@@ -4,6 +4,7 @@ from pydantic import AwareDatetime
 
 from workflows.kinds import Kind, Named
 from workflows.model.base import Model, Packed
+from workflows.model.entries import EscalationEntry
 from workflows.model.notices import Notification, Page
 from workflows.model.policy import Target
 from workflows.model.settlement import AnyEnded, HandoffCall, HandoffLine
@@ -14,13 +15,16 @@ from workflows.model.views import Shown
 class HandedOff(Model):
     """What the hand-off of an ending is made of, so that it can be done again when Temporal has forgotten the run.
 
-    `targets` are all that are to hear of it; who subscribes later is in the amendments.
+    `targets` are all that are to hear of it; who subscribes later is in the amendments. `escalated` are those of the
+    policy that heard of escalations, and `escalations` what they heard of, which stands in what the record shows.
     """
 
     subject: Subject
     settled: AnyEnded
     document: str | None = None
     targets: tuple[Target, ...] = ()
+    escalated: tuple[Target, ...] = ()
+    escalations: tuple[EscalationEntry, ...] = ()
 
 
 class SettledRecord(Model):
