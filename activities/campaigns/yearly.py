@@ -26,7 +26,7 @@ from activities.files.reading import FileFaults, FileModel, PlainFile
 from activities.files.yaml_lines import FieldPath, Parsed
 from activities.onboarding.content import PartContent
 from activities.onboarding.file import ID_AT_MOST, SHORT_ID
-from activities.people import Directory
+from activities.people import Directory, DirectoryFailure
 from activities.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
@@ -203,17 +203,14 @@ class Years(CampaignYears):
                 started = await path.start(self.client, self.store, await self._prepared(asked, content))
             except FileFaults as faults:
                 return YearOpened(refused=faults.in_short)
-            except (path.IdTaken, path.BrokenOff, DocumentMissing) as refused:
+            except (path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
                 return YearOpened(refused=str(refused))
             except RPCError as error:
                 raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
         return YearOpened(campaign=started.workflow_id)
 
     async def _prepared(self, asked: YearToOpen, content: YearContent) -> PreparedCampaign:
-        try:
-            catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
-        except FileFaults as faults:
-            raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
+        catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
         owner = await self.directory.person(asked.series.owner)
         return await prepare(
             opening_on(content.as_file, day_of(asked.series, asked.year, asked.at, owner)),

@@ -76,6 +76,13 @@ class Yearly:
         """When a year's campaign opens."""
         return yearly.opening_of(self.series, year, self.owner)
 
+    def is_near(self, now: datetime) -> bool:
+        """Whether the schedule's calendar may have passed the day on which it begins the next opening.
+
+        It knows no leap year and keeps its hour through winter and summer: it is up to a day early, and an hour.
+        """
+        return now >= self.opens_at(self.next_year(now)) - AHEAD - timedelta(days=2)
+
 
 class PlannedYear(Model):
     """One opening that lies ahead; `version` is of the content that was given, None while it is missing.
@@ -187,20 +194,32 @@ async def _has_opened(context: Context, campaign: str) -> bool:
 
 
 async def schedule(file: Yearly, client: Client, now: datetime) -> bool:
-    """Make the schedule, or bring it up to date; whether it was made. An opening that is near is begun at once."""
-    ours = _schedule(file)
-    near = now >= file.opens_at(file.next_year(now)) - AHEAD
+    """Make the schedule, or bring it up to date; whether it was made. An opening that is near is begun at once.
+
+    So is one that has come near because its day was moved; while one is under way the server skips what is begun beside
+    it. A schedule that rests, or whose day is the same, begins nothing: somebody may have left this year out.
+    """
+    ours, near = _schedule(file), file.is_near(now)
     try:
         await client.create_schedule(file.series.schedule_id, ours, trigger_immediately=near)
     except ScheduleAlreadyRunningError:
+        handle = client.get_schedule_handle(file.series.schedule_id)
+        before = (await handle.describe()).schedule
 
         async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate:
             ours.state = found.description.schedule.state
             return ScheduleUpdate(ours)
 
-        await client.get_schedule_handle(file.series.schedule_id).update(updated)
+        await handle.update(updated)
+        if near and not ours.state.paused and _days(before.spec) != _days(ours.spec):
+            await handle.trigger()
         return False
     return True
+
+
+def _days(spec: ScheduleSpec) -> list[tuple[int, ...]]:
+    """On which days a schedule begins something, as month and day."""
+    return [tuple(one.start for one in (*when.month, *when.day_of_month)) for when in spec.calendars]
 
 
 async def tell(file: Yearly, client: Client, year: int) -> None:

@@ -106,7 +106,9 @@ def _asides(found: pages.Page, worker: Part, limit: int | None) -> Iterator[str]
 async def _waiting(client: Client) -> list[str]:
     """The campaigns of each year that cannot open yet, which are no campaigns so far."""
     query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND {runs.OPEN} AND {names.STAGE.name} = '{CONTENT_MISSING}'"
-    says = "waits for its content: countersign campaign schedule FILE --year YEAR gives it"
+    says = (
+        "waits for its content: countersign campaign schedule FILE --year YEAR gives it; its details say what is wrong"
+    )
     return [f"{run.id} {says}" async for run in runs.listed(client, query)]
 
 

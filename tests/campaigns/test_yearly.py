@@ -42,10 +42,10 @@ from tests.servers import real_server
 from tests.starter.terminal import type_
 from tests.workflows import corpus
 from tests.workflows.stage import is_at_work
-from workflows.campaign.year import Opened, OpeningInput
+from workflows.campaign.year import CONTENT_MISSING, Opened, OpeningInput
 from workflows.kinds import Kind
 from workflows.model.yearly import ContentGiven, YearOpened, YearToOpen
-from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, STAGE, WORKFLOW_QUEUE
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
@@ -233,6 +233,28 @@ async def test_an_opening_that_has_waited_long_goes_on_in_a_fresh_history(
     assert it.told == ["content"]
 
 
+async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(tmp_path: Path) -> None:
+    """It stands among those that need somebody, with the reason, and opens once its owner is there again."""
+    async with opening(tmp_path, given=True) as it:
+        await it.days_pass(2)
+        it.there.company.loses(OWNER)
+        await it.days_pass(29)
+        assert "cannot with what was given" in (said := await it.details()) and "is not in people.yaml" in said
+        waiting = (await runs.described(it.there.client, it.handle.id)).known
+        assert waiting.get(STAGE) == CONTENT_MISSING
+        it.there.company.hires(*staff()[:1])
+        assert (await it.handle.result()).campaign is not None
+
+
+async def test_a_catalogue_that_is_faulty_on_the_day_is_told_and_given_up_with_the_year(tmp_path: Path) -> None:
+    async with opening(tmp_path, given=True) as it:
+        await it.days_pass(1)
+        (it.there.company.folder / "catalogue.yaml").write_text("kinds: [")
+        ended = await it.handle.result()
+    assert ended == Opened(year=it.year, campaign=None)
+    assert it.told == ["content-refused", "unopened"]
+
+
 async def test_an_opening_that_is_cancelled_opens_nothing(tmp_path: Path) -> None:
     async with opening(tmp_path, given=True) as it:
         await it.days_pass(1)
@@ -321,6 +343,44 @@ async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_wha
         refused = await it.typed("--year", str(year), code=1)
     assert refused == f"conduct-{year} has opened already: what it opened with stays\n"
     assert [one.stage for one in it.there.push.sent if one.person == OWNER][:1] == ["content"]
+
+
+@pytest.mark.real_server
+async def test_an_opening_that_comes_near_as_its_day_is_moved_is_begun_at_once(tmp_path: Path) -> None:
+    """The day on which the schedule would begin it is over by then; a schedule that rests begins nothing."""
+    async with desk(tmp_path, ahead=100) as it:
+        handle = it.client.get_schedule_handle("campaign-opening:conduct")
+        now = datetime.now(AMSTERDAM)
+        assert await scheduled(it, now + timedelta(days=100), now)
+        await handle.pause()
+        assert not await scheduled(it, now + timedelta(days=11), now)
+        assert not (await handle.describe()).info.recent_actions
+        await handle.unpause()
+        assert not await scheduled(it, now + timedelta(days=10), now)
+        assert (await started_by(handle)).startswith("campaign-opening:conduct-20")
+
+
+async def scheduled(it: Desk, opens: datetime, now: datetime) -> bool:
+    """Whether a schedule was made, for a campaign that opens on that day."""
+    it.file["yearly"] = f"{opens:%m-%d}"
+    return await scheduling.schedule((await it.years()).file, it.client, now)
+
+
+@pytest.mark.parametrize(
+    ("yearly", "now", "near"),
+    [
+        ("03-15", datetime(2028, 2, 13, 12, tzinfo=UTC), True),
+        ("11-10", datetime(2026, 10, 11, 7, 30, tzinfo=UTC), True),
+        ("11-10", datetime(2026, 10, 7, tzinfo=UTC), False),
+    ],
+    ids=["leap-year", "summer-time", "not-yet"],
+)
+async def test_what_the_calendar_has_begun_already_is_near(
+    tmp_path: Path, yearly: str, now: datetime, near: bool
+) -> None:
+    """Thirty days before the day it is not in each year, nor at each hour."""
+    years = await Years.of(Company(tmp_path, staff("ada")), a_yearly_file(now, yearly=yearly))
+    assert years.file.is_near(now) is near
 
 
 @pytest.mark.real_server

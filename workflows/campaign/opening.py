@@ -1,5 +1,6 @@
 """The opening of a yearly campaign: it waits for the year's content, and opens with that or not at all."""
 
+from datetime import datetime
 from typing import Final
 
 from temporalio import workflow
@@ -7,12 +8,12 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.campaign.year import Opened, Opening, OpeningInput, notice_of, subject_of
-    from workflows.follow_up.patience import Condition, PatientWorkflow, despite_cancellation
+    from workflows.campaign.year import LOOK_EVERY, Opened, Opening, OpeningInput, notice_of, subject_of
+    from workflows.follow_up.patience import Condition, PatientWorkflow, Watch, despite_cancellation
     from workflows.follow_up.stages import Stage
     from workflows.follow_up.trouble import Trouble
     from workflows.model.notices import Delivery
-    from workflows.model.yearly import ContentGiven, YearToLookAt, YearToOpen
+    from workflows.model.yearly import ContentGiven, YearOpened, YearToLookAt, YearToOpen
     from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, STAGE
     from workflows.ports import CampaignYears, PushService
 
@@ -60,8 +61,11 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         if year is None or not self._progress.is_ready(now):
             return
         order = YearToOpen(series=self._given.series, year=year.year, at=now)
-        answer = await self.call(CampaignYears.open, order, options.WALK, f"open {year.year}", self._ending)
-        if answer is not None:
+        # What passes by itself is tried again within the day; what does not, its owner hears of, as of other content.
+        unless = self._over_by(now + LOOK_EVERY)
+        answer = await self.call(CampaignYears.open, order, options.WALK, f"open {year.year}", unless)
+        if not self._progress.over:
+            answer = answer or YearOpened(refused="what it is started with did not answer for a day")
             self._progress = self._progress.opened(answer, workflow.now())
 
     async def tell(self) -> None:
@@ -111,5 +115,5 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         """End it: no year is opened by it."""
         self._progress = self._progress.replace(over=True, refused=reason or "cancelled")
 
-    def _ending(self) -> Condition:
-        return lambda: self._progress.over
+    def _over_by(self, at: datetime) -> Watch:
+        return lambda: lambda: self._progress.over or workflow.now() >= at

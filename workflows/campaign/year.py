@@ -17,7 +17,8 @@ from workflows.names import notice_key
 
 CONTENT_MISSING: Final = "content-missing"
 """What lists call one that cannot open yet."""
-_LOOK_EVERY: Final = timedelta(days=1)
+LOOK_EVERY: Final = timedelta(days=1)
+"""So long as well what does not answer on the day is tried again before its owner hears of it."""
 _GIVEN_UP_AFTER: Final = timedelta(days=30 + 182)
 """After its beginning, a month before its day, when nothing was ever known of it."""
 
@@ -51,6 +52,8 @@ class Opening(Clocked):
     def opened(self, answer: YearOpened, now: datetime) -> Self:
         """The campaign was started, or could not be."""
         known = self.replace(campaign=answer.campaign, refused=answer.refused, over=answer.campaign is not None)
+        if answer.refused and answer.refused == self.refused:
+            return known  # As every day since.
         return known.note(now, "opened" if known.over else "not opened", None, answer.refused or None)
 
     def is_ready(self, now: datetime) -> bool:
@@ -76,17 +79,17 @@ class Opening(Clocked):
         """When there is something to do without any news: the opening, or the next look for what is missing."""
         year = self.year
         if year is None:
-            return now + _LOOK_EVERY
+            return now + LOOK_EVERY
         if year.given and not self.refused:
             return year.opens_at
-        return max(year.tell_at, min(now + _LOOK_EVERY, year.ends_at))
+        return max(year.tell_at, min(now + LOOK_EVERY, year.ends_at))
 
     @property
     def stage(self) -> str:
         """The word for lists."""
         if self.over:
             return "settled"
-        return "scheduled" if self.year and self.year.given and not self.refused else CONTENT_MISSING
+        return "scheduled" if self.year and self.year.given and not (self.refused or self.problem) else CONTENT_MISSING
 
     @property
     def says(self) -> str:
@@ -98,6 +101,8 @@ class Opening(Clocked):
             return f"{year.year} was opened: `{self.campaign}`"
         if self.over:
             return f"{year.year} was not opened: {self.refused or 'its content was not given'}"
+        if self.problem:
+            return f"Should open {stamp(year.opens_at)}, and is tried again: {self.problem.says}"
         if year.given and not self.refused:
             return f"Opens {stamp(year.opens_at)} with the content of {year.year}"
         why = f"cannot with what was given: {self.refused}" if self.refused else f"waits for the content of {year.year}"
