@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple, Self
 
-from activities.store import Store
+from activities.store import AUDIENCES, Store
 from workflows.model.campaign import Campaign, Change, ChangeKind, Order
 
 AUDIENCE_AT_MOST: Final = 200_000
@@ -208,14 +208,14 @@ class Audiences:
 
     async def freeze(self, rows: Iterable[Row]) -> str:
         """Keep rows under the SHA-256 that is returned."""
-        return await self._store.put_document(dumped(rows))
+        return await self._store.put_document(dumped(rows), AUDIENCES)
 
     async def rows(self, sha256: str) -> tuple[Row, ...]:
         """The rows kept under a SHA-256; raises what a document does that is missing or damaged."""
         return loaded(await self._content(sha256))
 
     async def _content(self, sha256: str) -> bytes:
-        return b"".join([piece async for piece in (await self._store.document(sha256)).pieces(1 << 18)])
+        return b"".join([piece async for piece in (await self._store.document(sha256, AUDIENCES)).pieces(1 << 18)])
 
     async def of(self, order: Order) -> Audience:
         """The audience that an order is about, after the changes that it knows of."""
@@ -241,7 +241,7 @@ class Audiences:
 
     async def write(self, amendment: Amendment) -> str:
         """Write a change; the SHA-256 that the next one names."""
-        return await self._store.put_document(amendment.dumped())
+        return await self._store.put_document(amendment.dumped(), AUDIENCES)
 
 
 def repeated(rows: Iterable[Row]) -> Iterator[Row]:

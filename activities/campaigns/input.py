@@ -24,7 +24,7 @@ from activities.requests.input import MAX_UPLOAD_MEGABYTES
 from activities.starting import path
 from activities.starting.checks import Found
 from activities.starting.policy import checked
-from activities.store import Home, Store
+from activities.store import AUDIENCES, Home, Store
 from workflows.campaign.inputs import CampaignInput
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.campaign import Campaign, Joiners, Source
@@ -49,7 +49,7 @@ class PreparedCampaign:
         if self.document is not None:
             await store.put_document(self.document)
         if self.rows.rows:
-            await store.put_document(audience.dumped(self.rows.rows))
+            await store.put_document(audience.dumped(self.rows.rows), AUDIENCES)
         if (people := self.rows.kept) is not None:
             await store.keep_signers(home, self.given.fingerprint, people)
         if campaign.message is None:

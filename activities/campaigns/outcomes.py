@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from activities.campaigns.audience import Audience
 from activities.campaigns.standing import Line
-from activities.store import Store
+from activities.store import AUDIENCES, Store
 from workflows.model.campaign import Settle
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def written(
         "changes": [amendment.change.model_dump(mode="json") for amendment in audience.amendments],
         "lines": [line._asdict() for line in lines],
     }
-    return await store.put_document(json.dumps(content, separators=(",", ":"), sort_keys=True).encode())
+    return await store.put_document(json.dumps(content, separators=(",", ":"), sort_keys=True).encode(), AUDIENCES)
 
 
 @dataclass(frozen=True)
@@ -46,5 +46,6 @@ class Outcomes:
     @classmethod
     async def read(cls, store: Store, sha256: str) -> Self:
         """The outcomes of a campaign that has ended; raises what a document does that is missing or damaged."""
-        content = json.loads(b"".join([piece async for piece in (await store.document(sha256)).pieces(1 << 18)]))
+        stored = await store.document(sha256, AUDIENCES)
+        content = json.loads(b"".join([piece async for piece in stored.pieces(1 << 18)]))
         return cls(tuple(Line(**line) for line in content["lines"]), content["population"], tuple(content["changes"]))

@@ -12,10 +12,11 @@ from activities.store.failures import (
 )
 from activities.store.home import Home, owner_in
 from activities.store.row import Row
-from activities.store.store import Store
+from activities.store.store import AUDIENCES, Store
 from activities.store.texts import Reference
 
 __all__ = [
+    "AUDIENCES",
     "DeviceFolder",
     "DocumentDamaged",
     "DocumentMissing",

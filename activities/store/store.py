@@ -19,6 +19,10 @@ from activities.store.objects import Objects
 from activities.store.row import Row
 from activities.store.texts import KeptText, Reference
 
+DOCUMENTS: Final = "documents"
+"""The shelf of what is signed: erasable."""
+AUDIENCES: Final = "audiences"
+"""The shelf of what campaigns rest on, audiences and what came of them: for good."""
 _DEAD_HAND_OFFS: Final = "handoffs/dead"
 _TARGETS: Final = "handoffs/targets"
 _SWEEP: Final = "sweeps/core-signature.json"
@@ -60,42 +64,43 @@ class Store:
         """Write, write once, read and list as requests will; leaves one small object behind. Raises `StoreFailure`."""
         await self._objects.check()
 
-    async def put_document(self, content: bytes) -> str:
-        """Keep a document; returns its SHA-256, under which it is found again. Mends one that was damaged.
+    async def put_document(self, content: bytes, shelf: str = DOCUMENTS) -> str:
+        """Keep a document on a shelf; returns its SHA-256, under which it is found again. Mends one that was damaged.
 
         Written once per content and looked through once per process: what is there is only looked for after that.
         """
         sha256 = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
-        name = f"documents/{sha256}"
+        name = f"{shelf}/{sha256}"
         there = await self._objects.size(name) == len(content)
-        if not there or sha256 not in self._whole:
-            await self._put(name, sha256, content, there=there)
-            self._remember_whole(sha256)
+        if not there or name not in self._whole:
+            await self._put(name, content, there=there)
+            self._remember_whole(name)
         return sha256
 
-    async def _put(self, name: str, sha256: str, content: bytes, *, there: bool) -> None:
+    async def _put(self, name: str, content: bytes, *, there: bool) -> None:
         if there:
             await self._objects.settle(name)
         elif await self._objects.create(name, content):
             return
-        if not await self._is_whole(sha256):
+        if not await self._is_whole(name):
             await self._objects.replace(name, content)
 
-    def _remember_whole(self, sha256: str) -> None:
-        self._whole[sha256] = None
+    def _remember_whole(self, name: str) -> None:
+        self._whole[name] = None
         if len(self._whole) > REMEMBERED_AT_MOST:
             del self._whole[next(iter(self._whole))]
 
-    async def document(self, sha256: str) -> StoredDocument:
+    async def document(self, sha256: str, shelf: str = DOCUMENTS) -> StoredDocument:
         """A document to be read piece by piece, verified on the way; `DocumentMissing` when there is none."""
-        size = await self._objects.size(f"documents/{sha256}")
+        size = await self._objects.size(f"{shelf}/{sha256}")
         if size is None:
             raise DocumentMissing(sha256)
-        return StoredDocument(self._objects, f"documents/{sha256}", sha256, size)
+        return StoredDocument(self._objects, f"{shelf}/{sha256}", sha256, size)
 
-    async def _is_whole(self, sha256: str) -> bool:
+    async def _is_whole(self, name: str) -> bool:
+        shelf, _, sha256 = name.partition("/")
         try:
-            async for _ in (await self.document(sha256)).pieces(_PIECE):
+            async for _piece in (await self.document(sha256, shelf)).pieces(_PIECE):
                 pass
         except (DocumentDamaged, DocumentMissing):
             return False

@@ -316,7 +316,7 @@ async def test_an_audience_that_is_not_the_one_that_was_frozen_stops_the_campaig
     async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
         opened = await it.opened()
         assert opened.frozen is not None
-        frozen = tmp_path / "store" / "documents" / opened.frozen.sha256
+        frozen = tmp_path / "store" / "audiences" / opened.frozen.sha256
         whole = frozen.read_bytes()
         frozen.write_bytes(whole.replace(b"cas", b"dee"))
         assert opened.closes_at is not None
