@@ -106,6 +106,8 @@ class _Together:
     async def forward(self, by: timedelta) -> Forwarded:
         """Move all clocks to one instant, whatever wakes first going first; parts that begin meanwhile come along."""
         own = self.skipper.client.get_workflow_handle(self.what.workflow_id)
+        if await self._clock(self.what) is None:
+            raise _not_open(self.what)
         target = await self.skipper.get_current_time(own) + by
         try:
             async with asyncio.timeout(self.within.total_seconds()):
@@ -157,9 +159,15 @@ class _Together:
         return min(max(at, now) + _JUST_AFTER, target) if at else target
 
     async def _move(self, what: Named, to: datetime) -> bool:
+        """Whether its clock is there; False when it ended on the way, or since it was last looked at."""
         handle = self.skipper.client.get_workflow_handle(what.workflow_id)
         by = to - await self.skipper.get_current_time(handle)
-        return by <= timedelta() or await _moved(self.skipper, handle, what, by, self.within)
+        try:
+            return by <= timedelta() or await _moved(self.skipper, handle, what, by, self.within)
+        except RPCError as error:
+            if about_the_workflow(error):
+                return False
+            raise
 
 
 async def _moved(skipper: TimeSkipper, handle: Handle, what: Named, by: timedelta, within: timedelta) -> bool:
@@ -226,6 +234,8 @@ def _in_words(error: RPCError, what: Named) -> Exception:
         return Refusal(
             "this Temporal server moves no clocks: fast-forward works on the one that `countersign dev` starts"
         )
-    if about_the_workflow(error):
-        return Refusal(f"{what.id}: no such {what.kind} is open, so there is no clock to move")
-    return error
+    return _not_open(what) if about_the_workflow(error) else error
+
+
+def _not_open(what: Named) -> Refusal:
+    return Refusal(f"{what.id}: no such {what.kind} is open, so there is no clock to move")

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from temporalio.testing import TimeSkipper
 
-from starter.fast_forward import forward
+from starter.exits import Refusal
+from starter.fast_forward import _Together, forward
+from starter.request_ids import followed_up
 from tests.onboarding.stage import CUSTOMER, DETAILS, OWNER, Journeys, a_file, an_agreement, onboarding
 from tests.servers import PUNCTUAL_TIMERS, real_server
 from workflows.model.subject import Status
@@ -42,3 +44,14 @@ async def test_days_pass_for_all_of_it_and_what_begins_later_begins_there(tmp_pa
         await it.done("billing", CUSTOMER)
         assert (await it.handle.result()).outcome is Status.DONE
     assert ("settled", OWNER) in it.notices_of(it.handle.id)
+
+
+async def test_what_ends_just_before_its_clock_is_moved_has_ended_on_the_way(tmp_path: Path) -> None:
+    """A campaign that writes its record takes seconds for that, in which its clock is looked at once more."""
+    async with onboarding(tmp_path, a_file(DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as it:
+        together = _Together(TimeSkipper(it.client), followed_up(it.handle.id), timedelta(seconds=20))
+        await it.handle.terminate("the test wants it so")
+        later = await together.skipper.get_current_time(it.handle) + timedelta(days=1)
+        assert await together._move(together.what, later) is False
+        with pytest.raises(Refusal, match="no such onboarding is open, so there is no clock to move"):
+            await forward(it.client, it.handle.id, timedelta(days=1))
