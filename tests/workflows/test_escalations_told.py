@@ -11,6 +11,7 @@ from tests.workflows.stage import PARALLEL, Story, a_request, story
 from tests.workflows.test_tasks import a_task
 from workflows.follow_up.batches import hand_off_batch, handed_off
 from workflows.follow_up.handoff import ESCALATIONS_AT_MOST
+from workflows.follow_up.options import PROBE_FIRST
 from workflows.follow_up.recipients import open_escalations, open_hand_off, subscribe
 from workflows.model.entries import EscalationEntry
 from workflows.model.planning import EscalationReason
@@ -18,7 +19,7 @@ from workflows.model.policy import ESCALATED, Policy, Target
 from workflows.model.records import HandoffBatch
 from workflows.model.settlement import EscalatedRequest, EscalatedTask, HandoffReport, HandoffResult, HandoffState
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import Delegation, Subscription
+from workflows.model.wishes import Delegation, ReminderNow, Subscription
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.task.progress import TaskProgress
@@ -165,6 +166,32 @@ async def test_what_became_of_an_escalation_while_the_store_was_away_is_recorded
     assert [(line.target, line.state) for line in amendment.handoffs] == [
         (f"crm/escalated-{number}", HandoffState.DONE) for number in (1, 2)
     ]
+
+
+async def test_what_targets_have_heard_while_the_story_waits_to_probe_breaks_that_off_neither_nor_is_it_lost() -> None:
+    world = World()
+    world.handoff.gate = asyncio.Event()
+    async with story(world, request(CRM)) as it:
+        moving = asyncio.create_task(it.days_pass(12))
+        await eventually(lambda: _holds(world.handoff.batches))
+        world.push.failures = [refusal(Code.UNAUTHORISED)]
+        before = len(world.push.deliveries)
+        reminding = asyncio.create_task(it.wish(ReminderNow(actor="legal-desk", force=True)))
+        await eventually(lambda: _has_a_problem(it))
+        await moving
+        world.handoff.gate.set()
+        await it.days_pass(0.1)
+        await reminding
+        shown = await it.shown()
+        assert (shown.problem, [one.state for one in shown.handoffs]) == (None, 2 * [HandoffState.DONE])
+        problem, mended = [one.at for one in shown.timeline if one.what in ("problem unauthorised", "problem mended")]
+    assert [one.attempts for one in shown.handoffs] == [1, 1]
+    assert len(world.push.deliveries) == before + 2
+    assert mended - problem >= PROBE_FIRST
+
+
+async def _has_a_problem(it: Story) -> bool:
+    return (await it.shown()).problem is not None
 
 
 async def test_a_fresh_history_goes_on_with_those_that_were_not_reached() -> None:
