@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.push.config import open_dialect, open_messaging
+from activities.store import Store
 from starter import clients
 from starter.context import connected
 from starter.doctor import own, queues, temporal, vendors
@@ -93,10 +94,14 @@ async def _own(settings: Settings) -> list[Part]:
         own.desk(settings),
         await looked("hand-off", partial(own.hand_off, settings)),
         await looked("store", partial(own.store, settings.store_url)),
-        await looked("people", partial(own.people, settings.people, settings.oncall)),
+        await looked("people", partial(_people, settings)),
         await looked("policies", partial(own.policies, settings.policies)),
         await looked("adoption", partial(own.adoption, settings)),
     ]
+
+
+async def _people(settings: Settings) -> Part:
+    return await own.people(settings.people, settings.oncall, store=Store(settings.store_url))
 
 
 async def _push(settings: Settings) -> Part:

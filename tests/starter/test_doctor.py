@@ -9,12 +9,15 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.device import Device, Platform
+from activities.devices import Devices
+from activities.store import Store
 from deploy.sandbox.core.webhooks import EVENT_TYPES
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from starter.doctor.examination import examine
 from starter.doctor.health import Health, Part
-from starter.doctor.own import desk, store
+from starter.doctor.own import desk, people, store
 from starter.doctor.temporal import worker
 from starter.settings import load
 from starter.subscribing import EVENTS
@@ -207,6 +210,21 @@ async def test_a_person_on_call_whom_nobody_knows_would_hear_of_nothing(
 ) -> None:
     part = await part_of(complete(tmp_path) | {"COUNTERSIGN_ONCALL": oncall}, "people")
     assert (part.state, "has no b, who is to be told of trouble" in part.says) == (state, state is Health.WRONG)
+
+
+async def test_devices_that_apps_have_registered_count_as_those_of_the_people_file(tmp_path: Path) -> None:
+    settings = load(environment=complete(tmp_path))
+    file = tmp_path / "people.yaml"
+    written = [f"{{id: p{n}, name: P, email: p{n}@example.com, zone: Europe/Amsterdam}}" for n in range(20)]
+    file.write_text(f"people: [{', '.join(written)}]\n")
+    kept = Store(settings.store_url)
+    assert (await people(file, store=kept)).says == f"{file}: 20 people, 20 without a device (they get mail only)"
+    for id in ("p1", "p2", "somebody-who-left"):
+        device = Device(token=f"token-of-{id}", platform=Platform.ANDROID)
+        await Devices(kept).register(id, device, datetime.now(UTC))
+    assert (await people(file, store=kept)).says == f"{file}: 20 people, 18 without a device (they get mail only)"
+    slow = await people(file, store=kept, seconds=0)
+    assert slow.says == f"{file}: 20 people, 20 without a device in it; the store is too slow to count those of apps"
 
 
 @pytest.mark.parametrize(
