@@ -10,7 +10,7 @@ from starlette.types import Receive
 
 BODY_SECONDS: Final = 5.0
 SMALL: Final = 16 * 1024
-"""Bytes that each body has, however many are held: an ordinary callback is smaller."""
+"""Bytes of each body that large ones cannot take from it: an ordinary callback is smaller."""
 
 
 class BodyFault(Enum):
@@ -22,21 +22,21 @@ class BodyFault(Enum):
 
 
 class Held:
-    """What all large bodies together have in memory while they are read: at most so many bytes beyond what is small."""
+    """What all bodies together have in memory while they are read: at most so many bytes `altogether`, of which so many
+    `beyond` what is small of each."""
 
-    def __init__(self, most: float = math.inf) -> None:
-        self._left = most
+    def __init__(self, altogether: float = math.inf, beyond: float = math.inf) -> None:
+        self._left = altogether
+        self._left_beyond = beyond
 
-    def take(self, size: int) -> bool:
-        """Whether there is room for so much more; if so, it is taken."""
-        if size > self._left:
+    def has_room(self, before: int, size: int) -> bool:
+        """Whether a body of so many bytes `before` may have `size` now; if so, it has. A smaller one always may."""
+        more, beyond = size - before, max(0, size - SMALL) - max(0, before - SMALL)
+        if more > 0 and (more > self._left or beyond > self._left_beyond):
             return False
-        self._left -= size
+        self._left -= more
+        self._left_beyond -= beyond
         return True
-
-    def give_back(self, size: int) -> None:
-        """So much is free again."""
-        self._left += size
 
 
 async def read_body(
@@ -45,18 +45,17 @@ async def read_body(
     """The whole body, at most `limit` bytes long and complete within `seconds`, if there is room for it among those
     that are `held`."""
     ours, held = [0], held or Held()
+
+    def has_room(size: int) -> bool:
+        if not held.has_room(ours[0], size):
+            return False
+        ours[0] = size
+        return True
+
     try:
-        return await _read(receive, limit, seconds, lambda size: _grown(held, ours, size))
+        return await _read(receive, limit, seconds, has_room)
     finally:
-        held.give_back(ours[0])
-
-
-def _grown(held: Held, ours: list[int], size: int) -> bool:
-    more = max(0, size - SMALL) - ours[0]
-    if not held.take(more):
-        return False
-    ours[0] += more
-    return True
+        held.has_room(ours[0], 0)
 
 
 async def _read(receive: Receive, limit: int, seconds: float, has_room: Callable[[int], bool]) -> bytes | BodyFault:
@@ -82,5 +81,6 @@ async def _read(receive: Receive, limit: int, seconds: float, has_room: Callable
                     has_room(0)
                 if not message.get("more_body", False):
                     return fault or bytes(body)
+                del message, chunk  # Nobody holds this piece while the next one is waited for.
     except TimeoutError:
         return BodyFault.TOO_LARGE if fault is BodyFault.TOO_LARGE else BodyFault.STALLED

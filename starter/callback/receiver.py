@@ -24,6 +24,8 @@ MOST_BYTES: Final = 1024 * 1024
 MOST_AT_ONCE: Final = 2000
 HELD_AT_MOST: Final = 4 * 1024 * 1024
 """Bytes of all bodies beyond what is small; whoever finds no room is asked to call again."""
+ALTOGETHER_AT_MOST: Final = 8 * 1024 * 1024
+"""Bytes of all bodies, small ones too: as many small ones as are read at the same time would be 32 MB."""
 HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _LOGGER: Final = structlog.get_logger("countersign.receiver")
 
@@ -69,7 +71,7 @@ class Receiver:
         self._clock = clock
         self._body_seconds = body_seconds
         self._at_once = 0
-        self._held = Held(HELD_AT_MOST)
+        self._held = Held(ALTOGETHER_AT_MOST, HELD_AT_MOST)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """The answer to a callback with these headers (names in lower case) and this body; it may signal."""

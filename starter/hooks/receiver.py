@@ -27,7 +27,7 @@ from activities.requests.documents import Documents
 from activities.starting import path
 from activities.store import Store, StoreFailure
 from starter.callback.bounded_json import NotReadable, parse
-from starter.callback.receiver import HEADERS, HELD_AT_MOST, MOST_BYTES
+from starter.callback.receiver import ALTOGETHER_AT_MOST, HEADERS, HELD_AT_MOST, MOST_BYTES
 from starter.exits import Refusal
 from starter.hooks.changed import ChangedDeals
 from starter.hooks.genuine import is_genuine
@@ -38,7 +38,7 @@ from starter.settings import Settings
 
 PATH: Final = "/hooks/onboarding/{source}"
 CALLS_AT_ONCE: Final = 500
-"""Of their bodies nothing is left once they are judged, and until then they share `HELD_AT_MOST`."""
+"""Of their bodies nothing is left once they are judged, and until then they share `ALTOGETHER_AT_MOST`."""
 STARTS_AT_ONCE: Final = 20
 """Of those that hold; each may check hundreds of parts. The others wait."""
 START_SECONDS: Final = 15.0
@@ -150,7 +150,7 @@ class Hooks:
         self._tally = tally
         self._body_seconds = body_seconds
         self._at_once = 0
-        self._held = Held(HELD_AT_MOST)
+        self._held = Held(ALTOGETHER_AT_MOST, HELD_AT_MOST)
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import SecretStr
+from starlette.requests import Request
 from temporalio.common import MetricMeter
 
 from starter.callback.claim import CallbackRules, event_hash
@@ -95,6 +96,41 @@ class RecordingSignals:
     async def reachable(self) -> bool:
         """As told."""
         return self.up
+
+
+@dataclass
+class Stalling:
+    """Requests that send a piece of a body and then nothing until the gate is open; and others that are whole."""
+
+    path_params: dict[str, str]
+    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+
+    def begun(self, piece: bytes) -> Request:
+        """One that stalls behind this piece."""
+        return self._request([piece], ends=False)
+
+    def whole(self, body: bytes) -> Request:
+        """One that does not."""
+        return self._request([body], ends=True)
+
+    async def silent(self, many: int) -> None:
+        """Wait until so many stall."""
+        for _ in range(many):
+            await self.waiting.acquire()
+
+    def _request(self, pieces: list[bytes], *, ends: bool) -> Request:
+        async def receive() -> dict[str, Any]:
+            if pieces:
+                return {"type": "http.request", "body": pieces.pop(), "more_body": not ends}
+            self.waiting.release()
+            await self.gate.wait()
+            return {"type": "http.request"}
+
+        headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
+        scope = {"type": "http", "method": "POST", "headers": headers, "path_params": self.path_params}
+        return Request(scope, receive)
 
 
 def receiver(

@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starter.callback import receiver as callback_receiver
 from starter.callback.receiver import HELD_AT_MOST, MOST_BYTES
 from starter.exits import Refusal
+from starter.request_bodies import SMALL
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app, receiver_routes
 from tests.plain_http import plain_client
 from tests.starter.paging import REQUEST, phone
-from tests.starter.receiving import JSON, PATH, SEGMENT, RecordingSignals, encoded, receiver, said
+from tests.starter.receiving import JSON, PATH, SEGMENT, RecordingSignals, Stalling, encoded, receiver, said
 
 ANYWHERE = Bind("127.0.0.1", 0)
 
@@ -204,6 +205,25 @@ async def test_nobody_holds_a_body_while_temporal_is_asked() -> None:
         tracemalloc.stop()
         gate.set()
     assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
+
+
+async def test_small_bodies_that_stall_share_a_bound_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times as much as is held, each of 16 KiB and then silent; then all of it is free again."""
+    held, crowd, stalling = 20, 200, Stalling({"segment": SEGMENT})
+    monkeypatch.setattr(callback_receiver, "ALTOGETHER_AT_MOST", held * SMALL)
+    ours = receiver(RecordingSignals(), body_seconds=60)
+    tracemalloc.start()
+    try:
+        calls = [asyncio.create_task(ours.answer(stalling.begun(b" " * SMALL))) for _ in range(crowd)]
+        await stalling.silent(crowd)
+        assert tracemalloc.get_traced_memory()[0] < crowd * SMALL / 2
+        assert (await ours.answer(stalling.whole(encoded(said())))).status_code == 500
+    finally:
+        tracemalloc.stop()
+        stalling.gate.set()
+    answers = [answer.status_code for answer in await asyncio.gather(*calls)]
+    assert (answers.count(400), answers.count(500)) == (held, crowd - held)
+    assert (await ours.answer(stalling.whole(encoded(said())))).status_code == 200
 
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])
