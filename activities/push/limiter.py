@@ -34,6 +34,9 @@ _MINUTE: Final = 60.0
 _TOO_MANY: Final = 429
 
 
+# Workers do not tell each other of a 429. Each hears its own with its next message, which costs nothing of the quota
+# (docs/core-signature.md, FCM); a mark in the store would be one more call before every message of some seconds, judged
+# by clocks that differ, and would save one refusal a worker. A rate at a task queue cannot be it: notices share theirs.
 class Quota:
     """What a service takes of this process: once it has had enough it is sent nothing, and then the urgent first."""
 
