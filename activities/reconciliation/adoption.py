@@ -122,12 +122,17 @@ class Adoption:
         return await self.store.read_cover(Home.of_request(id)) is not None
 
     async def _is_ours(self, found: WireDocument) -> bool:
-        """Whether we made it, under an id that Temporal may have forgotten, or another Countersign did."""
-        told = found.events_callback_url or ""
+        """Whether we made it, under an id that Temporal may have forgotten, or another Countersign did, or may have.
+
+        One that subscribes to events leaves nothing on its documents but the id of a request.
+        """
+        told, id = found.events_callback_url or "", found.external_id or ""
         if CALLBACKS in told and told != self.signature.config.callback_url:
             return True
-        id = found.external_id
-        return bool(id and re.fullmatch(ID_PATTERN, id)) and await self.store.is_claimed(Home.of_request(id or ""))
+        if not re.fullmatch(ID_PATTERN, id):
+            return False
+        of_another_program = told and CALLBACKS not in told
+        return not of_another_program or await self.store.is_claimed(Home.of_request(id))
 
     async def _is_from_us(self, request: WireRequest) -> bool:
         """Whether somebody of the directory sent it, or the address that our own requests come from."""

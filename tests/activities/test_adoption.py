@@ -162,7 +162,7 @@ async def test_a_document_that_is_gone_before_it_was_taken_over_is_not_made_agai
 
 async def test_two_sweeps_adopt_it_once_and_its_events_are_told_to_what_it_became(tmp_path: Path) -> None:
     async with adopting(tmp_path) as it:
-        document = await sent_by_hand(it, external_id="PO-7")
+        document = await sent_by_hand(it, external_id="PO 7/2026")
         assert (await it.sweeps()).adoptions == 1
         await it.store.replace_sweep_mark(b"lost")
         again = await it.sweeps()  # Visibility lags: it does not know the request yet.
@@ -201,6 +201,18 @@ async def test_the_document_of_another_countersign_is_left_alone(tmp_path: Path)
         it.signature.config = replace(it.signature.config, callback_url=ours)
         called = await sent_by_hand(it, events_callback_url=ours)
         assert set((await it.sweeps()).adopted) == {id_of(fine), id_of(called)}
+
+
+async def test_an_id_that_a_countersign_may_have_given_is_left_to_it_unless_another_program_is_called(
+    tmp_path: Path,
+) -> None:
+    """Of one that subscribes to events nothing else on its documents says that it follows them up."""
+    async with adopting(tmp_path) as it:
+        await sent_by_hand(it, external_id="msa-0042")
+        of_a_crm = await sent_by_hand(it, external_id="4711", events_callback_url="https://crm.example/events")
+        by_a_form = await sent_by_hand(it, external_id="Lease of 7 May")
+        swept = await it.sweeps()
+        assert (set(swept.adopted), swept.refusals) == ({id_of(of_a_crm), id_of(by_a_form)}, 0)
 
 
 async def test_what_happens_to_it_later_is_told_under_the_id_of_the_request(tmp_path: Path) -> None:
