@@ -49,7 +49,7 @@ class Cancellation(Wish):
     @property
     def of_the_run(self) -> str:
         """What the run itself is cancelled with, where nobody answers to the update."""
-        return self.model_dump_json(include={"actor", "reason"})
+        return self.replace(op=None).model_dump_json(exclude_none=True)
 
     @classmethod
     def read(cls, of_the_run: str) -> Self:
