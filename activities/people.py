@@ -186,9 +186,10 @@ class FileDirectory:
 
     async def up_to_date(self) -> None:
         """See `Company`; look-ups do not wait so long."""
-        await self._current()
-        if reading := self._reading:
-            await asyncio.wait({reading})
+        for _ in range(2):  # What was being read already may be the file of before; what is read next is not.
+            await self._current()
+            if reading := self._reading:
+                await asyncio.wait({reading})
         if self._faults:
             raise UnusablePeople(self._faults)
 

@@ -1,13 +1,14 @@
 """Who came into the population of a campaign since its opening and who left it, and what is done about them."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple, Self
 
 from activities.campaigns import rows
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Audience, Row
-from activities.people import Company, UnknownGroup
+from activities.people import Company, UnknownGroup, UnusablePeople
 from workflows.model.campaign import Campaign, ChangeKind, Joiners, Leavers, Look
 
 LEAVE_AT_ONCE_AT_MOST: Final = 20
@@ -25,7 +26,11 @@ class Population:
 
     @classmethod
     async def of(cls, campaign: Campaign, audience: Audience, directory: Company) -> Self | None:
-        """By the directory as it is; None for an audience of which nobody is in it, or whose group is no more."""
+        """By the directory as it is now; None for an audience of which nobody is in it, or whose group is no more.
+
+        A people file that has changed is read first; of one that is faulty it is the last good state.
+        """
+        await caught_up(directory)
         members = {one.person: one for one in audience.members if not one.row.says}
         listed = {one.person for one in audience.members if one.person and not rows.stands_in_full(one.person)}
         there = await _there(campaign, listed, directory)
@@ -49,6 +54,12 @@ class Population:
             "came": [{"person": id, "decided": what} for id, what in decided],
             "left": [{"person": id, "decided": what} for id, what in gone],
         }
+
+
+async def caught_up(directory: Company) -> None:
+    """Wait until a people file that has changed is read; of a faulty one the last good state is told after it."""
+    with suppress(UnusablePeople):
+        await directory.up_to_date()
 
 
 async def _there(campaign: Campaign, listed: Collection[str], directory: Company) -> dict[str, None] | None:

@@ -18,7 +18,7 @@ from activities import runs
 from activities.campaigns import digest, rows
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Member, Row, repeated
 from activities.campaigns.outcomes import written
-from activities.campaigns.population import Population, moved
+from activities.campaigns.population import Population, caught_up, moved
 from activities.campaigns.standing import ANOTHERS, Line, Standing, counted, lines_of
 from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
 from activities.campaigns.walks import STRIDE, Stride, Told, Tour
@@ -142,6 +142,7 @@ class People(CampaignPeople):
 
     async def _again(self, order: Changing, audience: Audience) -> Changed:
         """Rows that are right by now, and requests that have failed."""
+        await caught_up(self.directory)
         lines, known = await self._standing(order, audience)
         failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
         people = await self._in_full(order.campaign)

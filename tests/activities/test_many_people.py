@@ -123,6 +123,23 @@ async def test_while_a_changed_file_is_read_the_last_good_state_answers(tmp_path
     assert len(store.asked) == 1, "the look-up that was cancelled stopped the reading"
 
 
+async def test_what_changed_while_the_file_was_read_is_known_to_whoever_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.people._PATIENCE", 0.0)
+    file, store = tmp_path / "people.yaml", GatedStore(str(tmp_path / "store"))
+    file.write_text(STAFF, "utf-8")
+    await store.keep_people(people_index.name_of(STAFF.encode()), people_of(5).dumped())
+    directory = FileDirectory(file, store)
+    reading = asyncio.create_task(directory.person("person-000001"))
+    await store.begun.wait()
+    change(file, PEOPLE)
+    waiting = asyncio.create_task(directory.up_to_date())
+    store.gate.set()
+    await asyncio.gather(reading, waiting)
+    assert (await directory.person("chair")).id == "chair"
+
+
 async def test_a_fault_of_a_large_file_has_its_line(tmp_path: Path) -> None:
     file = tmp_path / "people.yaml"
     file.write_text(FEW + entry("last", "locale: xx-klingon") + "\n", "utf-8")

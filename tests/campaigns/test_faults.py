@@ -10,14 +10,16 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
+from activities.campaigns.audience import Audience, Row
+from activities.campaigns.population import moved
 from activities.campaigns.service import People
 from activities.campaigns.walks import Stride
 from starter.codec import data_converter
-from tests.campaigns.stage import OWNER, Company, Looking, a_file, a_person, campaign, staff
+from tests.campaigns.stage import OWNER, Company, Looking, a_file, a_person, campaign, in_days, staff
 from tests.faults.town import eventually
 from tests.servers import real_server
 from workflows.kinds import Kind
-from workflows.model.campaign import Order
+from workflows.model.campaign import Look, Order
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import UPDATES, Cancellation, Exemption, Retry
 
@@ -127,3 +129,20 @@ async def test_the_audience_is_frozen_from_the_people_file_as_it_is_and_from_no_
     with pytest.raises(ApplicationError, match="nobody-here is not in this file") as refused:
         await people.freeze(order)
     assert refused.value.type == Code.DIRECTORY
+
+
+async def test_who_has_joined_is_seen_by_the_people_file_as_it_is_and_a_faulty_one_moves_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is read: the look of a day after an edit has nobody of the day before."""
+    monkeypatch.setattr("activities.people._PATIENCE", 0.0)
+    company = Company(tmp_path, staff("ada"))
+    given = (await company.prepared(a_file(joiners={"rule": "add", "within": "7d"}))).given
+    now = datetime.now(UTC)
+    look = Look(campaign=given.campaign, fingerprint=given.fingerprint, now=now, day=1, due=in_days(now, 14))
+    audience = Audience.of([Row(1, "ada")], given.campaign)
+    company.hires(a_person("newcomer"))
+    [joined] = await moved(look, audience, (), company.directory)
+    assert [row.person for row in joined.rows] == ["newcomer"]
+    company.hires(a_person("latecomer", manager="nobody-here"))
+    assert await moved(look, audience, (), company.directory) == []
