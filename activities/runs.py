@@ -22,6 +22,9 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.common import TypedSearchAttributes
 from temporalio.converter import DataConverter, WorkflowSerializationContext, decode_typed_search_attributes
+from temporalio.service import RPCError
+
+from activities.rpc_errors import about_the_workflow
 
 OPEN: Final = "CloseTime IS NULL"
 """The query for what has not ended, on servers that know a pause and on those that don't: `Running` leaves it out."""
@@ -111,6 +114,16 @@ async def described(client: Client, workflow_id: str) -> Description:
         retry=True,
     )
     return Description(**vars(_run(client, raw.workflow_execution_info)), raw=raw)
+
+
+async def found(client: Client, workflow_id: str) -> Description | None:
+    """The workflow's last run, None when there is none; `RPCError` when that cannot be known."""
+    try:
+        return await described(client, workflow_id)
+    except RPCError as error:
+        if about_the_workflow(error):
+            return None
+        raise
 
 
 async def newest(client: Client, query: str) -> Run | None:

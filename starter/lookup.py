@@ -16,7 +16,6 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities import runs
 from activities.ledger_pages import amendments_of, pages_of
 from activities.own_words import together
-from activities.rpc_errors import about_the_workflow
 from activities.runs import Description, RunStatus
 from activities.store import Home, Store
 from starter.context import Context
@@ -104,11 +103,8 @@ async def look_at(client: Client, store: Store, what: Named, *, within: timedelt
 
 
 async def _found(client: Client, store: Store, what: Named, within: timedelta) -> Shown:
-    try:
-        described = await runs.described(client, what.workflow_id)
-    except RPCError as error:
-        if not about_the_workflow(error):
-            raise
+    described = await runs.found(client, what.workflow_id)
+    if described is None:
         return await _forgotten(store, what)
     if described.status is RunStatus.PAUSED:
         return _paused(await _outside(store, what, described), described)
@@ -120,12 +116,8 @@ async def web_ui_page(context: Context, what: Named) -> str | None:
     """Where the Web UI has the answer about its present run; None when it has none, or nobody knows where it is."""
     if context.web_ui is None:
         return None
-    try:
-        return context.url(what.workflow_id, (await runs.described(context.client, what.workflow_id)).run_id)
-    except RPCError as error:
-        if not about_the_workflow(error):
-            raise
-        return None
+    found = await runs.found(context.client, what.workflow_id)
+    return context.url(what.workflow_id, found.run_id) if found else None
 
 
 async def _asked(client: Client, what: Named, within: timedelta) -> Shown | None:

@@ -12,7 +12,6 @@ from typing import Final
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from activities import runs
 from activities.campaigns import digest, rows
@@ -22,12 +21,11 @@ from activities.campaigns.population import Population, caught_up, moved
 from activities.campaigns.standing import ANOTHERS, Line, Standing, counted, lines_of
 from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
 from activities.campaigns.walks import STRIDE, Stride, Told, Tour
-from activities.failures import failing_as_application_errors, final_failure, passing_failure
+from activities.failures import failing_as_application_errors, final_failure
 from activities.in_turn import unbroken
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.people import Company
 from activities.person import Reachable, SignersFile
-from activities.rpc_errors import about_the_workflow
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store
 from activities.updates import wish
 from workflows import names
@@ -225,11 +223,8 @@ class People(CampaignPeople):
 
     async def _found(self, order: Order, member: Member, line: Line) -> Line:
         """Visibility may lag, so the workflow itself is looked at; as it was when that goes on."""
-        try:
-            found = await runs.described(self.client, Kind.REQUEST.workflow_id(line.request))
-        except RPCError as error:
-            if not about_the_workflow(error):
-                raise
+        found = await runs.found(self.client, Kind.REQUEST.workflow_id(line.request))
+        if found is None:
             if line.status == Standing.NOT_TOLD:
                 return line._replace(status=Standing.NOT_STARTED)
             return line._replace(status=Standing.FAILED, reason="there is neither a workflow nor a record of it")
@@ -292,5 +287,3 @@ def _failing() -> Iterator[None]:
             yield
         except (DocumentMissing, DocumentDamaged) as lost:
             raise final_failure(Code.UNBALANCED, str(lost)) from None
-        except RPCError as error:
-            raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None

@@ -16,14 +16,12 @@ from activities.campaigns.audience import Member
 from activities.campaigns.member import request_of
 from activities.campaigns.standing import records_of
 from activities.campaigns.visibility import Visibility
-from activities.failures import passing_failure
 from activities.person import Reachable
 from activities.starting import path
 from activities.store import Store
 from activities.updates import wish
 from workflows.kinds import Kind
 from workflows.model.campaign import Walk, Walked, Work
-from workflows.model.subject import Code
 from workflows.model.wishes import Cancellation, Extension
 
 WALK_AT_MOST: Final = 1_000
@@ -118,10 +116,7 @@ class Tour:
     async def _has_room(self, many: int) -> bool:
         """Wait until few enough requests of the campaign wait for Core Signature; False when it is to end before."""
         while not self._is_to_end:
-            try:
-                waiting = await self._told.visibility.waiting(self._walk.campaign.id)
-            except RPCError as error:
-                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+            waiting = await self._told.visibility.waiting(self._walk.campaign.id)
             if waiting + many <= self._stride.ahead:
                 return True
             await self._rest(_LOOK_AGAIN)
@@ -152,7 +147,7 @@ class Tour:
             return False
         except RPCError as error:
             if error.status is not RPCStatusCode.INVALID_ARGUMENT:
-                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
+                raise
             # It is this one that the server does not take: the others are not to wait for what never will be.
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": error.status.name})
             return False

@@ -15,12 +15,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, SecretStr, field_validator
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from activities.calendars.wall_clock import at_clock
 from activities.campaigns.file import A_YEAR, CampaignFile, in_year, opening_day
 from activities.campaigns.input import PreparedCampaign, prepare
-from activities.failures import failing_as_application_errors, passing_failure
+from activities.failures import failing_as_application_errors
 from activities.files.fields import Id, KindId, Name
 from activities.files.reading import FileFaults, FileModel, PlainFile
 from activities.files.yaml_lines import FieldPath, Parsed
@@ -31,7 +30,6 @@ from activities.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
-from workflows.model.subject import Code
 from workflows.model.yearly import YEAR, Series, YearOpened, YearSeen, YearToLookAt, YearToOpen
 from workflows.ports import CampaignYears
 
@@ -205,8 +203,6 @@ class Years(CampaignYears):
                 return YearOpened(refused=faults.in_short)
             except (path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
                 return YearOpened(refused=str(refused))
-            except RPCError as error:
-                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
         return YearOpened(campaign=started.workflow_id)
 
     async def _prepared(self, asked: YearToOpen, content: YearContent) -> PreparedCampaign:

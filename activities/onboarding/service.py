@@ -22,7 +22,6 @@ from activities.own_words import DAMAGED, ERASED, words_of
 from activities.people import Directory
 from activities.policies.catalogue import Catalogue
 from activities.requests.input import Prepared
-from activities.rpc_errors import about_the_workflow
 from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
 from activities.updates import ANSWERS_WITHIN, offer, wish
@@ -166,13 +165,8 @@ class Parts(OnboardingParts):
             return None
         if content := await self.store.read_record(Home.of(workflow_id)):
             return PartSeen(id=what.id, status=SettledRecord.model_validate_json(content).show.status)
-        try:
-            status = (await runs.described(self.client, workflow_id)).status
-        except RPCError as error:
-            if not about_the_workflow(error):
-                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
-            return PartSeen(id=what.id, broken=True)
-        return PartSeen(id=what.id, broken=True) if status.broken_off else None
+        found = await runs.found(self.client, workflow_id)
+        return PartSeen(id=what.id, broken=True) if found is None or found.status.broken_off else None
 
     async def end(self, parts: PartsToEnd) -> None:
         """See the port."""
@@ -185,13 +179,10 @@ class Parts(OnboardingParts):
             await asyncio.gather(*(self._end(id, wanted, parts.begun_by) for id in parts.parts))
 
     async def _end(self, workflow_id: str, wanted: Done | Cancellation, begun_by: str | None) -> None:
-        try:
-            if begun_by and (await runs.described(self.client, workflow_id)).known.get(names.PARENT) != begun_by:
+        if begun_by:
+            found = await runs.found(self.client, workflow_id)
+            if found is None or found.known.get(names.PARENT) != begun_by:
                 return
-        except RPCError as error:
-            if not about_the_workflow(error):
-                raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
-            return
         if says := await wish(self.client, workflow_id, wanted, _BY):
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})
 

@@ -7,9 +7,8 @@ Where documents that were sent by hand are adopted, their events are told to wha
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -22,7 +21,7 @@ from temporalio.service import RPCError
 from activities import runs
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.wire import WireEvent
-from activities.failures import failing_as_application_errors, passing_failure
+from activities.failures import failing_as_application_errors
 from activities.reconciliation.adoption import Adoption, NotYet
 from activities.reconciliation.pages import Mark, Part, Stride
 from activities.reconciliation.silence import Alarm, Silence
@@ -33,7 +32,7 @@ from workflows import names
 from workflows.kinds import Kind
 from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
 from workflows.model.reconciliation import Mended, NotAdopted, SweepOrder, Swept
-from workflows.model.subject import Code, Status
+from workflows.model.subject import Status
 from workflows.names import adopted_id
 from workflows.ports import EventSweep
 
@@ -152,8 +151,7 @@ class Sweep(EventSweep):
     async def _known(self, events: Sequence[WireEvent]) -> AbstractSet[str]:
         """Of the requests that these may be about those that Temporal knows."""
         ids = {id for event in events for id in (event.external_id, adopted_id(event.document)) if id}
-        with _failing_as_unreachable():
-            return await self._open.known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
+        return await self._open.known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
 
     async def _adopt(self, adoption: Adoption, part: Part, now: datetime) -> None:
         """Look at some of the documents that wait, while the part has time; one that Core Signature does not show now
@@ -162,8 +160,7 @@ class Sweep(EventSweep):
             if part.is_to_end:
                 return
             try:
-                with _failing_as_unreachable():
-                    became = await adoption.adopt(document, now)
+                became = await adoption.adopt(document, now)
             except NotYet as refusal:
                 part.strangers = part.strangers.postpone(document)
                 if refusal.of_all:
@@ -178,16 +175,15 @@ class Sweep(EventSweep):
     async def _tell(self, unheard: Mapping[str, WireEvent], told: dict[str, datetime]) -> list[Mended]:
         if not unheard:
             return []
-        with _failing_as_unreachable():
-            going_on = await self._open.among(list(unheard))
-            some = asyncio.Semaphore(_AT_ONCE)
+        going_on = await self._open.among(list(unheard))
+        some = asyncio.Semaphore(_AT_ONCE)
 
-            async def one(id: str) -> Mended | None:
-                async with some:
-                    return await self._signal(id, unheard[id])
+        async def one(id: str) -> Mended | None:
+            async with some:
+                return await self._signal(id, unheard[id])
 
-            waiting = [id for id, status in going_on.items() if not _has_ended(status)]
-            mended = [mended for mended in await asyncio.gather(*map(one, waiting)) if mended]
+        waiting = [id for id, status in going_on.items() if not _has_ended(status)]
+        mended = [mended for mended in await asyncio.gather(*map(one, waiting)) if mended]
         told |= {one.request: one.at for one in mended}
         return mended
 
@@ -207,14 +203,6 @@ class Sweep(EventSweep):
             raise
         word = event.event_type if _A_WORD.fullmatch(event.event_type) else "another"
         return Mended(request=id, event=word, at=at)
-
-
-@contextmanager
-def _failing_as_unreachable() -> Iterator[None]:
-    try:
-        yield
-    except RPCError as error:
-        raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
 
 
 def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: datetime) -> dict[str, WireEvent]:

@@ -19,11 +19,9 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
 
 from activities import runs
 from activities.pace import priority
-from activities.rpc_errors import about_the_workflow
 from activities.runs import RunStatus
 from activities.store import Home, Store, owner_in
 from workflows import names
@@ -200,12 +198,9 @@ async def _recorded(store: Store, what: Named) -> _Known | None:
 
 
 async def _in_temporal(client: Client, what: Named) -> _Known | None:
-    try:
-        found = await runs.described(client, what.workflow_id)
-    except RPCError as error:
-        if about_the_workflow(error):
-            return None
-        raise
+    found = await runs.found(client, what.workflow_id)
+    if found is None:
+        return None
     return _Known(
         fingerprint=await found.memo(names.MEMO_FINGERPRINT),
         run_id=found.run_id,

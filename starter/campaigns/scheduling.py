@@ -184,13 +184,7 @@ async def _has_opened(context: Context, campaign: str) -> bool:
     workflow_id = Kind.CAMPAIGN.workflow_id(campaign)
     if await context.store.read_record(Home.of(workflow_id)) is not None:
         return True
-    try:
-        await runs.described(context.client, workflow_id)
-    except RPCError as error:
-        if about_the_workflow(error):
-            return False
-        raise
-    return True
+    return await runs.found(context.client, workflow_id) is not None
 
 
 async def schedule(file: Yearly, client: Client, now: datetime) -> bool:

@@ -26,7 +26,6 @@ from activities.files.reading import FileFaults
 from activities.http.calling import make_client
 from activities.people import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
-from activities.rpc_errors import about_the_workflow
 from activities.store import Store
 from starter import clients
 from starter.context import connected
@@ -131,11 +130,11 @@ class Trial:
         if isinstance(self.temporal, str):
             return wrong(name, self.temporal)
         try:
-            found = await runs.described(self.temporal, workflow)
+            found = await runs.found(self.temporal, workflow)
         except RPCError as error:
-            if about_the_workflow(error):
-                return doubtful(name, f"{workflow} does not run: until it does, every hand-off to it is dead")
             return wrong(name, f"Temporal: {error.status.name}")
+        if found is None:
+            return doubtful(name, f"{workflow} does not run: until it does, every hand-off to it is dead")
         if found.status.open:
             return fine(name, f"{workflow} runs")
         return doubtful(name, f"{workflow} has ended: every hand-off to it is dead")

@@ -43,7 +43,6 @@ from activities.files.reading import FileFaults
 from activities.people import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
 from activities.requests.input import prepare
-from activities.rpc_errors import about_the_workflow
 from activities.runs import RunStatus
 from activities.starting import path
 from activities.starting.path import BrokenOff, IdTaken, Starter
@@ -157,12 +156,8 @@ class SignaturesHandler:
     async def _origin(self, what: Named) -> str | None:
         if record := await self._record(what):
             return record.origin
-        try:
-            return await (await runs.described(self.client, what.workflow_id)).memo(MEMO_ORIGIN)
-        except RPCError as error:
-            if about_the_workflow(error):
-                return None
-            raise
+        found = await runs.found(self.client, what.workflow_id)
+        return await found.memo(MEMO_ORIGIN) if found else None
 
     async def _shown(self, what: Named) -> RequestShow:
         return await lookup.look(self.client, self.store, what.id, within=ANSWERS_WITHIN)
