@@ -5,7 +5,7 @@ Nothing here holds more of an audience in a history than counts and a place; eve
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,13 +13,12 @@ from typing import Final
 from temporalio import activity
 from temporalio.client import Client
 
-from activities import runs
 from activities.campaigns import digest, rows
-from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Member, Row, repeated
+from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Row, repeated
 from activities.campaigns.outcomes import written
 from activities.campaigns.population import Population, caught_up, moved
-from activities.campaigns.standing import ANOTHERS, Line, Standing, counted, lines_of
-from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
+from activities.campaigns.standing import Line, Standing, Standings, counted
+from activities.campaigns.visibility import TemporalVisibility, Visibility
 from activities.campaigns.walks import STRIDE, Stride, Told, Tour
 from activities.failures import failing_as_application_errors, final_failure
 from activities.in_turn import unbroken
@@ -28,7 +27,6 @@ from activities.people import Company
 from activities.person import Reachable, SignersFile
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store
 from activities.updates import wish
-from workflows import names
 from workflows.kinds import Kind
 from workflows.model.campaign import (
     Campaign,
@@ -49,8 +47,6 @@ from workflows.model.subject import Code
 from workflows.model.wishes import Cancellation
 from workflows.ports import CampaignPeople, PushService
 
-_ASKED_AT_ONCE: Final = 25
-"""Workflows of which visibility knows nothing that Temporal is asked for at the same time."""
 _FAULTY: Final = (Standing.FAILED, Standing.ERROR)
 
 
@@ -67,6 +63,7 @@ class People(CampaignPeople):
 
     def __post_init__(self) -> None:
         self._visibility = self.visibility or TemporalVisibility(self.client)
+        self._standings = Standings(self.client, self.store, self._visibility)
         self._audiences = Audiences(self.store)
 
     async def freeze(self, order: Order) -> Frozen:
@@ -133,7 +130,7 @@ class People(CampaignPeople):
             return Changed(refused=f"{change.person} is not in the audience")
         if member.out is not None:
             return Changed(refused=f"{change.person} is {member.out} already")
-        [line] = [line async for line in self._lines(order, Audience((member,)))]
+        [line] = await self._standings.recorded(order, Audience((member,)))
         if line.status in (Standing.ACKNOWLEDGED, Standing.LATE):
             return Changed(refused=f"{change.person} has acknowledged already")
         return await self._written(order, change, (member.row._replace(says=""),))
@@ -141,7 +138,7 @@ class People(CampaignPeople):
     async def _again(self, order: Changing, audience: Audience) -> Changed:
         """Rows that are right by now, and requests that have failed."""
         await caught_up(self.directory)
-        lines, known = await self._standing(order, audience)
+        lines, known = await self._standings.of(order, audience)
         failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
         people = await self._in_full(order.campaign)
         mended = await rows.placed((row._replace(says="") for row in failed if row.person), people, self.directory)
@@ -164,7 +161,7 @@ class People(CampaignPeople):
         """See the port."""
         with _failing():
             audience = await self._audiences.of(look)
-            lines, _ = await self._standing(look, audience)
+            lines, _ = await self._standings.of(look, audience)
             changes = () if look.after else await self._moved(look, audience, lines)
             after = await self._told(look, lines)
         return Looked(changes=changes, counts=counted(lines), after=after, over=not after)
@@ -199,41 +196,6 @@ class People(CampaignPeople):
             activity.heartbeat(some[-1].manager)
         return ""
 
-    def _lines(self, order: Order, audience: Audience, known: Open | None = None) -> AsyncIterator[Line]:
-        campaign, fingerprint = order.campaign, order.fingerprint
-        return lines_of(self.store, campaign, fingerprint, audience, known=known, asked=order.asked)
-
-    async def _standing(
-        self, order: Order, audience: Audience, known: Open | None = None, *, unseen: bool = False
-    ) -> tuple[list[Line], Open]:
-        """The line of everybody, and what visibility knows; of whom neither it nor a record does, Temporal is asked.
-
-        `unseen` are those as well who were not seen to: a walk may have died before it could say how far it came.
-        """
-        known = known or await self._visibility.open_of(order.campaign.id)
-        lines = [line async for line in self._lines(order, audience, known)]
-        asked = (Standing.TOLD, Standing.NOT_TOLD) if unseen else (Standing.TOLD,)
-        unknown = (line.status in asked and line.request not in known.status for line in lines)
-        lost = [place for place, one in enumerate(unknown) if one]
-        for begin in range(0, len(lost), _ASKED_AT_ONCE):
-            some = lost[begin : begin + _ASKED_AT_ONCE]
-            found = await asyncio.gather(*(self._found(order, audience.members[one], lines[one]) for one in some))
-            lines = _with(lines, dict(zip(some, found, strict=True)))
-        return lines, known
-
-    async def _found(self, order: Order, member: Member, line: Line) -> Line:
-        """Visibility may lag, so the workflow itself is looked at; as it was when that goes on."""
-        found = await runs.found(self.client, Kind.REQUEST.workflow_id(line.request))
-        if found is None:
-            if line.status == Standing.NOT_TOLD:
-                return line._replace(status=Standing.NOT_STARTED)
-            return line._replace(status=Standing.FAILED, reason="there is neither a workflow nor a record of it")
-        if found.status.broken_off:
-            return line._replace(status=Standing.FAILED, reason=f"its workflow was {found.status}")
-        if await found.memo(names.MEMO_FINGERPRINT) != member.fingerprint(order.fingerprint):
-            return line._replace(status=Standing.FAILED, reason=ANOTHERS)
-        return line
-
     async def settle(self, order: Settle) -> Tally:
         """See the port."""
         with _failing():
@@ -246,7 +208,7 @@ class People(CampaignPeople):
             for request in sorted(known.refused):
                 await self._let_go(request)
             let_go = replace(known, refused=frozenset())
-            lines, _ = await self._standing(order, audience, let_go, unseen=order.ended or order.final)
+            lines, _ = await self._standings.of(order, audience, let_go, unseen=order.ended or order.final)
             if order.final:
                 lines = [_never_ended(line) if line.open else line for line in lines]
             counts = counted(lines)
@@ -263,10 +225,6 @@ class People(CampaignPeople):
         """End what Core Signature never took: it would ask on and on, and nobody waits for it any more."""
         closed = Cancellation(actor="countersign", reason="the campaign was closed")
         await wish(self.client, Kind.REQUEST.workflow_id(request), closed, "campaign-closed")
-
-
-def _with(lines: list[Line], found: Mapping[int, Line]) -> list[Line]:
-    return [found.get(place, line) for place, line in enumerate(lines)]
 
 
 def _never_ended(line: Line) -> Line:

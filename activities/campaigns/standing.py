@@ -4,22 +4,31 @@ One walk for all who ask: the record, the report, `campaign show`, managers and 
 10,000 small files, so a record is read as plain JSON, and only what a line says of it is taken.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from temporalio.client import Client
+
+from activities import runs
 from activities.campaigns.audience import Audience, Member
-from activities.campaigns.visibility import Open
+from activities.campaigns.visibility import Open, Visibility
 from activities.store import Home, Store
-from workflows.model.campaign import Campaign, Counts
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.campaign import Campaign, Counts, Order
 from workflows.model.subject import Code, Status
 
 ANOTHERS: Final = "another request had its id already"
 """Why somebody was not asked."""
 AT_ONCE: Final = 500
 """Records that are read at a time."""
+_ASKED_AT_ONCE: Final = 25
+"""Workflows of which visibility knows nothing that Temporal is asked for at the same time."""
 
 
 class Standing(StrEnum):
@@ -68,6 +77,52 @@ class Line(NamedTuple):
     def open(self) -> bool:
         """Whether they may still acknowledge."""
         return Standing(self.status).open
+
+
+@dataclass(frozen=True)
+class Standings:
+    """How everybody of an audience stands by all that is known: records, visibility, and Temporal of whom both lack."""
+
+    client: Client
+    store: Store
+    visibility: Visibility
+
+    async def of(
+        self, order: Order, audience: Audience, known: Open | None = None, *, unseen: bool = False
+    ) -> tuple[list[Line], Open]:
+        """The line of everybody, and what visibility knows; of whom neither it nor a record does, Temporal is asked.
+
+        `unseen` are those as well who were not seen to: a walk may have died before it could say how far it came.
+        """
+        known = known or await self.visibility.open_of(order.campaign.id)
+        lines = await self.recorded(order, audience, known)
+        asked = (Standing.TOLD, Standing.NOT_TOLD) if unseen else (Standing.TOLD,)
+        unknown = (line.status in asked and line.request not in known.status for line in lines)
+        lost = [place for place, one in enumerate(unknown) if one]
+        for begin in range(0, len(lost), _ASKED_AT_ONCE):
+            some = lost[begin : begin + _ASKED_AT_ONCE]
+            found = await asyncio.gather(*(self._found(order, audience.members[one], lines[one]) for one in some))
+            for place, line in zip(some, found, strict=True):
+                lines[place] = line
+        return lines, known
+
+    async def recorded(self, order: Order, audience: Audience, known: Open | None = None) -> list[Line]:
+        """The line of everybody by their records and by what is `known`; Temporal is asked nothing."""
+        walk = lines_of(self.store, order.campaign, order.fingerprint, audience, known=known, asked=order.asked)
+        return [line async for line in walk]
+
+    async def _found(self, order: Order, member: Member, line: Line) -> Line:
+        """Visibility may lag, so the workflow itself is looked at; as it was when that goes on."""
+        found = await runs.found(self.client, Kind.REQUEST.workflow_id(line.request))
+        if found is None:
+            if line.status == Standing.NOT_TOLD:
+                return line._replace(status=Standing.NOT_STARTED)
+            return line._replace(status=Standing.FAILED, reason="there is neither a workflow nor a record of it")
+        if found.status.broken_off:
+            return line._replace(status=Standing.FAILED, reason=f"its workflow was {found.status}")
+        if await found.memo(names.MEMO_FINGERPRINT) != member.fingerprint(order.fingerprint):
+            return line._replace(status=Standing.FAILED, reason=ANOTHERS)
+        return line
 
 
 async def lines_of(

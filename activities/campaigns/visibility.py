@@ -57,6 +57,10 @@ class TemporalVisibility:
         # A run that was broken off may have another one after it, which is in all of those that go on.
         return await self.open_of(campaign) if found.broken else found
 
+    async def going_on(self, campaign: str) -> int:
+        """How many of them go on."""
+        return (await self.client.count_workflows(f"{_of(campaign)} AND {runs.OPEN}")).count
+
     async def _found(self, campaign: str, going_on: str) -> Open:
         query = f"{_of(campaign)} AND ({going_on} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
         status: dict[str, str] = {}

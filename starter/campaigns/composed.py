@@ -1,7 +1,7 @@
 """The whole picture of a campaign: what it knows itself, and how everybody stands at this moment.
 
-Of one that goes on the settled records tell who has ended, and Temporal's visibility who has opened it; of one that has
-ended its outcomes do, whatever else was deleted since.
+Of one that goes on they stand as its own daily look has them; of one that has ended as its outcomes say, whatever else
+was deleted since.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,18 @@ from typing import Any
 
 from temporalio.client import Client
 
-from activities.campaigns.audience import Audiences
+from activities.campaigns.audience import Audience, Audiences
 from activities.campaigns.outcomes import Outcomes
-from activities.campaigns.standing import Line, counted, lines_of
+from activities.campaigns.standing import Line, Standing, Standings, counted
 from activities.campaigns.visibility import TemporalVisibility
 from activities.store import Store
 from starter.campaigns.overview import CampaignOverview, overview
 from starter.context import Context
 from starter.lookup import complete, look_at, suggesting
 from starter.request_ids import id_of
-from workflows.campaign.show import how_far
+from workflows.campaign.show import recounted
 from workflows.kinds import Kind, Named
+from workflows.model.campaign import Order
 from workflows.model.views import CampaignShow
 
 
@@ -54,16 +55,24 @@ async def pictured(client: Client, store: Store, shown: CampaignShow) -> Picture
     if shown.frozen is None or shown.campaign is None:
         return Picture(shown)
     audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changed)
-    known = await TemporalVisibility(client).other_than_told(shown.id)
-    asked = shown.asked if not shown.status.ended else None
-    walk = lines_of(store, shown.campaign, shown.fingerprint, audience, asked=asked, known=known)
-    lines = [line async for line in walk]
-    counts = counted(lines)
-    # What it says by the counts of its last look it says by those of now.
-    says = shown.says.replace(how_far(shown.counts, shown.closes_at), how_far(counts, shown.closes_at))
-    live = shown.replace(counts=counts, counted_at=datetime.now(UTC), errors=counts.faulty, says=says)
+    now = datetime.now(UTC)
+    asked = shown.asked if not shown.status.ended else shown.frozen.rows
+    order = Order(campaign=shown.campaign, fingerprint=shown.fingerprint, asked=asked, now=now)
+    lines = await _lines(client, store, order, audience)
     changes = [one.change.model_dump(mode="json") for one in audience.amendments]
-    return Picture(live, lines, None, changes)
+    return Picture(recounted(shown, counted(lines), now), lines, None, changes)
+
+
+async def _lines(client: Client, store: Store, order: Order, audience: Audience) -> list[Line]:
+    """As the daily look has them; where as many go on as should, visibility is asked of few."""
+    visibility = TemporalVisibility(client)
+    standings = Standings(client, store, visibility)
+    known = await visibility.other_than_told(order.campaign.id)
+    lines = await standings.recorded(order, audience, known)
+    told = sum(line.status == Standing.TOLD and line.request not in known.status for line in lines)
+    if await visibility.going_on(order.campaign.id) == told + len(known.status):
+        return lines
+    return (await standings.of(order, audience))[0]
 
 
 async def of(context: Context, typed: str) -> Picture:

@@ -11,6 +11,7 @@ from activities import runs
 from activities.campaigns.audience import Audience, Audiences
 from activities.campaigns.outcomes import Outcomes
 from activities.campaigns.standing import Line, Standing, lines_of
+from activities.campaigns.visibility import TemporalVisibility
 from activities.runs import Run
 from activities.store import Store
 from starter.listing.wanted import among
@@ -139,6 +140,6 @@ async def so_far(client: Client, shown: CampaignShow) -> SoFar:
     own = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(shown.id)}'"
     since = f"CloseTime > '{shown.counted_at.isoformat()}'"
     signed = (await client.count_workflows(f"{own} AND {names.STATUS.name} = '{Status.SIGNED}' AND {since}")).count
-    living = (await client.count_workflows(f"{own} AND {runs.OPEN}")).count
+    living = await TemporalVisibility(client).going_on(shown.id)
     waiting = max(0, shown.frozen.rows - shown.asked)
     return SoFar(min(counts.done + signed, counts.total), counts.total, living + waiting)

@@ -4,11 +4,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import Client
 
+from activities import runs
+from activities.campaigns.audience import Member, Row
+from activities.campaigns.member import request_of
 from activities.campaigns.walks import Stride
+from activities.starting import path
 from starter import fast_forward
+from starter.campaigns import composed
+from starter.campaigns.composed import Picture
 from starter.exits import Refusal
-from tests.campaigns.stage import OWNER, a_file, campaign, staff
+from tests.campaigns.stage import OWNER, Campaigns, a_file, campaign, staff
+from tests.faults.town import eventually
 from tests.servers import PUNCTUAL_TIMERS, real_server
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation
@@ -36,3 +46,46 @@ async def test_a_campaign_goes_on_as_requests_are_made_and_moves_with_their_cloc
         await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
         ended = await it.handle.result()
     assert (ended.outcome, ended.counts.cancelled) == (Status.CANCELLED, 4)
+
+
+@pytest.mark.real_server
+async def test_whose_request_was_deleted_or_is_anothers_stands_as_failed_at_once_and_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    """As the daily look has them: what `campaign show` and the report say does not wait for it."""
+    async with campaign(tmp_path, a_file(), staff("ada", "bo", "cas"), server=real_server()) as it:
+        await it.opened()
+        await it.signs("ada")
+        for person in ("bo", "cas"):
+            await deleted(it.client, it.request(person))
+        anothers = request_of(it.given.campaign, "0" * 64, Member(Row(1, "cas"), it.given.campaign.due), None)
+        await path.start(it.client, it.company.store, anothers)
+        seen = await eventually(lambda: failed(it, 2))
+    reasons = {line.person: line.reason for line in seen.lines}
+    assert reasons == {
+        "ada": "",
+        "bo": "there is neither a workflow nor a record of it",
+        "cas": "another request had its id already",
+    }
+    assert (seen.shown.counts.acknowledged, seen.shown.errors) == (1, 2)
+    assert seen.shown.says.startswith("1 of 3 have acknowledged; open until ")
+
+
+async def deleted(client: Client, workflow_id: str) -> None:
+    """As an operator does it; once it is gone."""
+    of = WorkflowExecution(workflow_id=workflow_id)
+    gone = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=of)
+    await client.workflow_service.delete_workflow_execution(gone)
+
+    async def probe() -> bool:
+        return await runs.found(client, workflow_id) is None
+
+    await eventually(probe)
+
+
+async def failed(it: Campaigns, count: int) -> Picture | None:
+    """How everybody stands once so many have failed, and all of them are told apart from who was broken off."""
+    seen = await composed.picture(it.client, it.company.store, it.id)
+    return (
+        seen if seen.shown.counts.failed == count and "was" not in "".join(one.reason for one in seen.lines) else None
+    )

@@ -107,6 +107,13 @@ def _sentence(course: Course, ended_or_troubled: str) -> str:
     return how_far(course.counts, course.closes_at)
 
 
+def recounted(shown: CampaignShow, counts: Counts, at: datetime) -> CampaignShow:
+    """The same by how everybody stands `at` an instant: of one that is open its sentence as well."""
+    open_ = shown.says == how_far(shown.counts, shown.closes_at)
+    says = how_far(counts, shown.closes_at) if open_ else shown.says
+    return shown.replace(counts=counts, counted_at=at, errors=counts.faulty, says=says)
+
+
 def how_far(counts: Counts, closes_at: datetime | None) -> str:
     """The sentence of one that is open."""
     return f"{counts.done} of {counts.total} have acknowledged; open until {stamp(closes_at)}"
