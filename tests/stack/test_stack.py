@@ -133,6 +133,8 @@ def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_goes_on(folder:
         assert eventually(lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()], 5)
     with running(folder) as second:
         assert second.addresses == addresses
+        # A server that has just come knows no worker until that has asked it for work, on each of its queues.
+        assert eventually(lambda: not second.type("request", "list", "--json").stderr)
         # Not `show`: the killed worker's queue is waited for some seconds before another one is asked.
         assert [one["id"] for one in second.answer("request", "list")] == ["msa-0042"]
         children = second.children()
