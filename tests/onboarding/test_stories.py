@@ -96,7 +96,7 @@ async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: P
     async with onboarding(tmp_path, a_file(AGREEMENTS, LIVE), record="onboarding-replaced") as it:
         await it.signed("agreement-1", Status.DECLINED, reason="The price is wrong.")
         task = await waits_for_a_decision(it)
-        assert ("ready", OWNER) in it.notices_of(task)
+        await it.hears(task, "ready", OWNER)
         shown = await it.shown()
         assert shown.attention[0].code is AttentionCode.DECISION
         await it.signed("agreement-2")
