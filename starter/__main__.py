@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, NoReturn
 
-from cyclopts import CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 from rich.text import Text
 
 from starter import exits
@@ -24,7 +24,17 @@ def _version() -> str:
 
 
 def _in_one_line(error: CycloptsError) -> Text:
-    return Text(f"{error}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
+    says = _unknown(error, error.app) if isinstance(error, UnknownCommandError) and error.app else str(error)
+    return Text(f"{says}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
+
+
+def _unknown(error: UnknownCommandError, app: App) -> str:
+    """Cyclopts itself names only the words that are imported by now."""
+    from activities.spelling import did_you_mean  # noqa: PLC0415  no word that is right waits for it
+
+    typed = (error.unused_tokens or [""])[0]
+    known = sorted(name for name in app if not name.startswith("-"))
+    return f'Unknown command "{typed}"{did_you_mean(typed, known)}\nThere are: {", ".join(known)}.'
 
 
 def _default(value: object) -> str | None:

@@ -7,7 +7,7 @@ same word with the same `op` is taken once, however often it is sent. What becom
 import asyncio
 import secrets
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from temporalio.client import (
@@ -31,6 +31,7 @@ from starter.exits import Refusal
 from starter.request_ids import id_of
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
+from workflows.follow_up.operations import day_words
 from workflows.hand_off.memory import HandOffInput
 from workflows.kinds import Kind, Named
 from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
@@ -176,6 +177,19 @@ async def make(
             shown = await _ended(context, Named(kind, id), wish)
     says, digest = shown.says, digest_of(wish)
     return Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
+
+
+async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, until: datetime | date) -> None:
+    """Refuse a due date counted from now (`words`) that would shorten what somebody wants to extend."""
+    shown = await lookup.show_of(kind, context, typed)
+    due = shown.due_at
+    if due is None or shown.status.ended:
+        return
+    if until < due if isinstance(until, datetime) else until < due.date():
+        raise Refused(
+            f"{shown.id}: {words} from now is {day_words(until)}, earlier than it is due: {day_words(due)}; "
+            "give the date itself to shorten it"
+        )
 
 
 async def hand_off_again(context: Context, what: Named, priority: Priority = Priority.default) -> Begin:

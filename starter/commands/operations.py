@@ -1,9 +1,9 @@
 """What an operator does to a living request or task; every word goes the same way (wishes.py)."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from cyclopts import Parameter, Token
@@ -13,7 +13,7 @@ from starter import wishes
 from starter.commands import printing
 from starter.commands.arguments import Id
 from starter.commands.printing import patience
-from starter.context import opened
+from starter.context import Context, opened
 from starter.due_words import due_of
 from starter.startup import ready
 from starter.terminal import Sentence
@@ -64,8 +64,8 @@ Person = Annotated[str, Parameter(("--signer", "--person"))]
 """Somebody who is asked."""
 
 
-def _due(_: type, tokens: Sequence[Token]) -> datetime | date:
-    return due_of(tokens[0].value, datetime.now(UTC))
+def _is_due(_: object, typed: str) -> None:
+    due_of(typed, datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Operations:
         await self.carry_out(id, lambda actor: Delegation(actor=actor, signer=person, to=to, force=force), manner)
 
     async def extend(
-        self, id: Id, /, *, due: Annotated[datetime | date, Parameter(converter=_due)], manner: Manner = PLAIN
+        self, id: Id, /, *, due: Annotated[str, Parameter(validator=_is_due)], manner: Manner = PLAIN
     ) -> None:
         """Move the due date; warnings and reminders are planned anew.
 
@@ -109,9 +109,15 @@ class Operations:
         ----------
         due
             A date such as 2026-12-11 (the end of that working day), an instant with its offset, or counted from now:
-            +7d, +4h, tomorrow, "friday 17:00".
+            +7d, +4h (which never shorten), tomorrow, "friday 17:00".
         """
-        await self.carry_out(id, lambda actor: Extension(actor=actor, due=due), manner)
+        until = due_of(due, datetime.now(UTC))
+
+        async def later(context: Context) -> None:
+            if due.lstrip().startswith("+"):
+                await wishes.refuse_earlier(context, self.kind, id, due, until)
+
+        await self.carry_out(id, lambda actor: Extension(actor=actor, due=until), manner, first=later)
 
     async def pause(self, id: Id, /, *, reason: str = "", manner: Manner = PLAIN) -> None:
         """Let the clocks stand: nobody is told anything until it is resumed.
@@ -159,11 +165,22 @@ class Operations:
         """
         await self.carry_out(id, lambda actor: Replay(actor=actor, target=target, again=again), manner)
 
-    async def carry_out(self, id: str, wish_of: Callable[[str], AnyWish], manner: Manner) -> None:
-        """Have it carried out, and tell what came of it; `wish_of` makes the wish of who wants it."""
+    async def carry_out(
+        self,
+        id: str,
+        wish_of: Callable[[str], AnyWish],
+        manner: Manner,
+        first: Callable[[Context], Awaitable[None]] | None = None,
+    ) -> None:
+        """Have it carried out, and tell what came of it; `wish_of` makes the wish of who wants it.
+
+        `first` may refuse what only a look at it can tell.
+        """
         settings = ready()
         wish = wish_of(manner.as_ or settings.acting)
         async with opened(settings) as context, patience("taken down, now being done", quiet=manner.json):
+            if first is not None:
+                await first(context)
             receipt = await wishes.make(context, id, wish, op=manner.op, kind=self.kind, wait=manner.wait)
         printing.answer(receipt, _told(receipt), as_json=manner.json)
 

@@ -107,7 +107,10 @@ def test_help_says_no_default_of_what_is_off_or_left_out(command: tuple[str, ...
     [
         (("fast-forward", "msa-0042"), "either a duration such as 3d, or --to-next"),
         (("fast-forward", "msa-0042", "3d", "--to-next"), "either a duration such as 3d, or --to-next"),
-        (("bogus",), 'Unknown command "bogus"'),
+        (("bogus",), 'Unknown command "bogus"\nThere are: campaign, completion, demo, dev, doctor, fast-forward, hand'),
+        (("docter",), 'Unknown command "docter", did you mean doctor?'),
+        (("request", "strat", "msa.yaml"), 'Unknown command "strat", did you mean start?\nThere are: answer, cancel,'),
+        (("campaign", "shedule"), 'Unknown command "shedule", did you mean schedule?'),
         (("request", "cancel", "msa-0042"), "--reason requires an argument"),
         (("request", "answer", "msa-0042"), "--text requires an argument"),
         (("request", "delegate", "msa-0042", "--to", "chair"), "--signer requires an argument"),

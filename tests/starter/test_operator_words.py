@@ -15,6 +15,7 @@ from tests.starter.living import MSA, begin, shown_to_signer
 from tests.starter.terminal import type_
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
+from workflows.follow_up.operations import day_words
 from workflows.model.subject import Code
 from workflows.model.wishes import Question
 
@@ -46,6 +47,7 @@ async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> N
         await typed(context, tmp_path, "resume", MSA, *LEGAL)
         await typed(context, tmp_path, "remind", MSA, "--force", *LEGAL)
         await typed(context, tmp_path, "extend", MSA, "--due", DUE.isoformat(), *LEGAL)
+        shortened = await ended(context, tmp_path, "extend", MSA, "--due", "+1w", *LEGAL)
         await wishes.send(context.client, MSA, Question(person="customer-signer", text="Which annex?"), "page-1")
         await typed(context, tmp_path, "answer", MSA, "--text", "Annex B.", *LEGAL)
         await typed(
@@ -58,6 +60,9 @@ async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> N
     }  # fmt: skip
     assert paused["says"].endswith("the clocks stand: paused by legal-desk: prices")
     assert datetime.fromisoformat(shown["due_at"]) == DUE
+    assert (shortened.returncode, shortened.stdout) == (1, "")
+    assert shortened.stderr.startswith(f"{MSA}: +1w from now is ")
+    assert shortened.stderr.endswith(f"earlier than it is due: {day_words(DUE)}; give the date itself to shorten it\n")
     assert [waiting["person"] for waiting in shown["waiting_for"]] == ["customer-deputy"]
     assert [(one["text"], one["answer"]) for one in shown["answered"]] == [("Which annex?", "Annex B.")]
     assert "reminder-manual-1" in [line["stage"] for line in shown["notifications"]]
