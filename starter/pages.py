@@ -232,7 +232,7 @@ class Pages:
         if screen.name is ScreenName.HANDED_OVER:
             stand_ins = await self._who.stand_ins(shown, visit.person)
             return options.with_successor(screen, shown, visit.claim.person, stand_ins)
-        return await self._with_offers(screen, visit, shown) if screen.button else screen
+        return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
 
     async def _with_more(self, screen: Screen, state: SigningState, visit: Visit, shown: RequestShow) -> Screen:
         """A signer's screen with who asks them, what they wished so far, and what else they may."""

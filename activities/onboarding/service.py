@@ -42,10 +42,9 @@ from workflows.model.records import SettledRecord
 from workflows.model.subject import Code
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Cancellation, Done, Subscription
+from workflows.onboarding.part import DECISION
 from workflows.ports import OnboardingParts
 
-DECISION: Final = "onboarding-decision"
-"""The kind of the catalogue that tasks to decide are."""
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _JUST_AFTER: Final = timedelta(seconds=1)
 _SAYS_AT_MOST: Final = 300
@@ -120,8 +119,9 @@ class Parts(OnboardingParts):
         title = str(_title_of(content.parts[part.part], part.part))
         why = " ".join(filter(None, (part.says, await self._reasons(part))))
         text = (
-            f"{title}: {why}\n\nPlease decide: countersign onboard decide {order.onboarding} --part {part.part} "
-            "with --resend, --replace FILE, --waive or --stop."
+            f"{title}: {why}\n\nPlease decide on the page of the onboarding at the desk: send it again, go on without "
+            "it, or stop the onboarding. Another file can be sent with: "
+            f"countersign onboard decide {order.onboarding} --part {part.part} --replace FILE"
         )
         return PartContent(
             file={

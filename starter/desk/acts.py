@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final, Self
 
 from activities.language import phrase
+from starter.page.offers import to_decide
 from starter.page.options import ANSWER_HINT, DONE_HINT, UNBLOCK_HINT
 from starter.wishes import Refused
 from workflows.kinds import Kind
@@ -207,7 +208,8 @@ def possible(shown: Shown) -> tuple[Deed, ...]:
     if shown.type in (Kind.ONBOARDING, Kind.CAMPAIGN):
         return (Deed.CANCEL,)
     paused = any(one.code is AttentionCode.PAUSED for one in shown.attention)
-    task = shown.type is Kind.TASK
+    decision = to_decide(shown) is not None
+    task = shown.type is Kind.TASK and not decision
     deeds = [Deed.DONE] if task else []
     if shown.question:
         deeds += [Deed.UNBLOCK if shown.question.blocks else Deed.ANSWER]
@@ -216,7 +218,8 @@ def possible(shown: Shown) -> tuple[Deed, ...]:
     deeds += [Deed.DELEGATE] if takers(shown) else []
     deeds += [] if paused else [Deed.PAUSE]
     deeds += [Deed.WAIVE] if task else []
-    return (*deeds, Deed.CANCEL)
+    # A task to decide that ends without a decision is asked again.
+    return tuple(deeds) if decision else (*deeds, Deed.CANCEL)
 
 
 def takers(shown: Shown) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from starter.desk.room import Room
 from starter.exits import Refusal
 from starter.onboarding.composed import composed
 from starter.onboarding.links import preview_link
+from starter.page.offers import to_decide
 from starter.page.recent_looks import Look
 from starter.pages import Send
 from starter.request_ids import is_request_id
@@ -112,7 +113,7 @@ class FollowUps:
             deeds=[(one.path, self._say(visitor, one.asked.label), one.asked.grave) for one in seen.steps if one.deed],
             own=self._own_page(seen, visitor),
             preview=self._preview(seen),
-            own_says=self._say(visitor, _TO_OWN_PAGE[seen.what.kind]),
+            own_says=self._say(visitor, _TO_OWN_PAGE[(to_decide(seen.shown) or seen.what).kind]),
             done=news(request.query_params.get("done", ""), seen.what.kind, visitor),
         )
 
@@ -200,9 +201,11 @@ class FollowUps:
         return Names(self._room.directory, seen.what.workflow_id)
 
     def _own_page(self, seen: Seen, visitor: Visitor) -> str:
-        """The way to their own page, for whoever is asked now."""
+        """The way to their own page, for whoever is asked now; to where it is decided, of a task to decide."""
         if visitor.id not in takers(seen.shown) or seen.shown.status.ended:
             return ""
+        if about := to_decide(seen.shown):
+            return self._links.desk(about.reference)
         return self._links.link(seen.what.reference, visitor.id, USES[seen.what.kind])
 
     def _preview(self, seen: Seen) -> str:

@@ -15,7 +15,6 @@ from activities import runs
 from activities.files.reading import FileFaults, PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.onboarding.input import PreparedOnboarding
-from activities.onboarding.service import DECISION
 from activities.people import Directory
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
@@ -24,6 +23,7 @@ from activities.tasks import input as tasks
 from workflows.kinds import Kind
 from workflows.model.records import SettledRecord
 from workflows.names import REQUESTER
+from workflows.onboarding.part import DECISION
 
 TOLD_AT_MOST: Final = 20
 """Tasks about one onboarding; a source that sends without end is told of no more."""

@@ -12,12 +12,13 @@ from starter.page.not_now import Later, times
 from starter.page.screens import Act
 from starter.wishes import Refused
 from workflows.follow_up.stages import Stage, kind_of
-from workflows.kinds import Kind
+from workflows.kinds import Kind, Named
 from workflows.model.entries import AskedQuestion
 from workflows.model.lines import Choices
 from workflows.model.texts import plain
 from workflows.model.views import Shown
 from workflows.model.wishes import Answer, AnyWish, Block, Delegation, Done, NotNow, Question, Unblock
+from workflows.onboarding.part import DECISION, decided_onboarding
 
 CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
 
@@ -67,6 +68,12 @@ class Offers:
 NOTHING: Final = Offers()
 
 
+def to_decide(shown: Shown) -> Named | None:
+    """The onboarding on whose page is decided what a task asks to decide: to say that it is done decides nothing."""
+    about = decided_onboarding(shown.id) if shown.type is Kind.TASK and shown.kind == DECISION else None
+    return Named(Kind.ONBOARDING, about) if about else None
+
+
 def choices_of(shown: Shown, person: str) -> Choices | None:
     """What it lets somebody choose who was asked; None when it is not their turn, or when nobody knows."""
     return next((one for one in shown.choices if one.person == person), None)
@@ -83,7 +90,7 @@ def to_awaited(shown: Shown, person: str, stand_ins: Iterable[Person], reader: R
         times=times(reader, now, choices.snooze_until) if choices.snoozes_left else (),
         takers=tuple(one for one in stand_ins if choices.hand_over and _can_take(shown, one, now)),
         ask=choices.ask,
-        does=shown.type is Kind.TASK,
+        does=shown.type is Kind.TASK and to_decide(shown) is None,
     )
 
 

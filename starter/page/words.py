@@ -14,7 +14,7 @@ from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.push.words import words_for
 from activities.reader import Reader
-from starter.page.offers import choices_of
+from starter.page.offers import choices_of, to_decide
 from starter.page.options import DONE_HINT
 from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenName, SignerRow, Tone
 from starter.page.standing import GOOD, STATES, UNNAMED, WHO_WAS_ASKED, Called, ending, standing
@@ -169,6 +169,11 @@ _DOING: Final = Draft(
     words_for(Stage.READY, NoticeAction.DO, None, of=Kind.TASK).title,
     button=Button(Act.DONE, phrase("Mark as done"), DONE_HINT),
 )
+_DECIDING: Final = replace(
+    _DOING,
+    sentences=(phrase("It is decided at the desk, on the page of the onboarding."),),
+    button=None,
+)
 
 _SEVERAL: Final = 2
 _ENDED: Final[Mapping[Kind, str]] = {
@@ -203,7 +208,9 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
         return _HANDED_OVER.told(language)
     if choices_of(shown, person) is None:
         return status_screen(shown, person, reader, now, called)
-    screen = replace(_DOING.told(language), document=shown.title, text=shown.text)
+    about = to_decide(shown)
+    doing = replace(_DECIDING.told(language), more=_at_desk(about)) if about else _DOING.told(language)
+    screen = replace(doing, document=shown.title, text=shown.text)
     return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
 
 
@@ -234,10 +241,14 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
         ),
         signers_are=language.say(WHO_WAS_ASKED[shown.type]),
-        # Relative, so that a proxy may put our pages below any path.
-        more=f"../desk/{at_desk(Named(shown.type, shown.id))}" if person == shown.requester else None,
+        more=_at_desk(Named(shown.type, shown.id)) if person == shown.requester else None,
     )
     return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
+
+
+def _at_desk(what: Named) -> str:
+    """The way there from a page of ours: relative, so that a proxy may put our pages below any path."""
+    return f"../desk/{at_desk(what)}"
 
 
 def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:

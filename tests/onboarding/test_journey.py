@@ -11,7 +11,7 @@ from workflows.model.wishes import Choice, Decision
 from workflows.onboarding.decisions import TRIES_AT_MOST, decide, refuse_decide
 from workflows.onboarding.inputs import OnboardingInput
 from workflows.onboarding.journey import Journey
-from workflows.onboarding.part import ASKED_AT_MOST
+from workflows.onboarding.part import ASKED_AT_MOST, decided_onboarding
 from workflows.onboarding.show import SHOWN_AT_MOST, details, show
 from workflows.onboarding.starts import begun as part_begun
 from workflows.onboarding.starts import to_start
@@ -58,6 +58,8 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
             journey = journey.asked_about(journey.parts[0])
         journey = journey.seen(PartSeen(id=journey.parts[0].decision, status=Status.DONE, at=NOW), NOW)
     assert len(asked) == len({*asked}) == ASKED_AT_MOST
+    assert {decided_onboarding(task) for task in asked} == {"acme"}
+    assert decided_onboarding("acme.1.1") is None
     waive = Decision(actor="owner", part="part-1", choice=Choice.WAIVE, reason="Not needed.")
     assert refuse_decide(journey, waive) is None
 

@@ -90,6 +90,17 @@ async def test_the_page_offers_to_say_that_it_is_done_put_it_off_hand_it_over_or
         assert said in text_of(page)
 
 
+async def test_what_is_to_be_decided_leads_to_the_onboarding_and_cannot_be_marked_as_done(doer: Phone) -> None:
+    """Done says nothing of what becomes of the part, so the same would be asked again."""
+    doer.known[TASK] = shown(kind="onboarding-decision", id="acme.eu.1.12.r2.decide.r2")
+    page = (await doer.open(link(doer))).text
+    assert 'href="../desk/onboardings/acme.eu"' in page and 'value="done"' not in page
+    assert "It is decided at the desk, on the page of the onboarding." in text_of(page)
+    assert await offered(doer, link(doer)) == [Act.LATER, Act.HAND_OVER, Act.ASK]
+    await doer.post(link(doer), form_of(page) | {"act": Act.DONE})
+    assert doer.wishes.taken == []
+
+
 async def test_a_get_changes_nothing(doer: Phone) -> None:
     for _ in range(3):
         await doer.open(link(doer))

@@ -1,5 +1,6 @@
 """One part of an onboarding as it is remembered: where it stands, under which ids it runs, what it was told. Pure."""
 
+import re
 from enum import StrEnum
 from typing import Final, Self
 
@@ -13,6 +14,11 @@ from workflows.model.wishes import Decision
 
 ASKED_AT_MOST: Final = 20
 """How often the owner is asked about one part, should the tasks to decide end without a decision."""
+
+DECISION: Final = "onboarding-decision"
+"""The kind of the catalogue that tasks to decide are."""
+_DECISION: Final = re.compile(r"(?P<onboarding>.+)\.\d+\.\d+(?:\.r\d+)?\.decide(?:\.r\d+)?")
+"""The ids of tasks to decide about a part (`Part.decision`)."""
 
 
 class PartState(StrEnum):
@@ -111,3 +117,9 @@ class Part(Model):
         """Whether its owner is to be asked about it."""
         waits = self.deciding or self.unasked
         return self.state is PartState.UNDECIDED and not waits and self.asked < ASKED_AT_MOST
+
+
+def decided_onboarding(task: str) -> str | None:
+    """The id of the onboarding about whose part this task asks to decide, None for the id of any other task."""
+    match = _DECISION.fullmatch(task)
+    return match["onboarding"] if match else None

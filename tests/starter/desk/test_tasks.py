@@ -130,6 +130,15 @@ async def test_who_was_asked_is_led_to_their_own_page_and_their_manager_only_loo
     assert (await (await desk.come_in(REQUESTER)).get(PAGE)).status_code == 404
 
 
+async def test_what_is_to_be_decided_leads_to_the_onboarding_and_is_not_ended_here(desk: Office) -> None:
+    desk.known["task:keys"] = shown(kind="onboarding-decision", id="acme.1.1.decide")
+    for person in (ENGINEER, OWNER):
+        page = (await (await desk.come_in(person)).get(PAGE)).text
+        assert ("/people/task/" in page, "Open the onboarding" in page) == (False, person == ENGINEER)
+        assert ('/people/desk/onboardings/acme"' in page) == (person == ENGINEER)
+        assert not [deed for deed in (Deed.DONE, Deed.WAIVE, Deed.CANCEL) if f"{PAGE}/{deed}" in page]
+
+
 async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_screen(desk: Office) -> None:
     desk.known["task:keys"] = shown(kind="offer-letter")
     text = text_of(await (await desk.come_in(LEAD)).get(PAGE))
