@@ -153,9 +153,11 @@ class CampaignFile(AskingFile):
 
     @field_validator("yearly")
     @classmethod
-    def _day_of_each_year(cls, yearly: str | None) -> str | None:
+    def _day_of_each_year(cls, yearly: str | None, info: ValidationInfo) -> str | None:
         if yearly is not None:
             opening_day(yearly, A_YEAR)
+            if info.data.get("opens", yearly) is None:  # The opening of a year says its day: nobody else opens one.
+                raise ValueError("is opened by its schedule: `countersign campaign schedule FILE`")
         return yearly
 
     @field_validator("due")

@@ -505,6 +505,17 @@ async def test_what_cannot_open_each_year_is_refused_by_its_field(
     assert str(faults.value).endswith(says)
 
 
+async def test_it_is_no_campaign_that_is_started_by_hand(tmp_path: Path) -> None:
+    company = Company(tmp_path, staff("ada"))
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    (tmp_path / "conduct-2026.pdf").write_bytes(PDF)
+    file = a_yearly_file(now + timedelta(days=3))
+    with pytest.raises(FileFaults, match=r"yearly: is opened by its schedule: `countersign campaign schedule FILE`"):
+        await company.prepared(file, now)
+    opened = await company.prepared({**file, "opens": "2026-12-01"}, now)
+    assert opened.given.campaign.opens_at.astimezone(AMSTERDAM).date() == (now + timedelta(days=3)).date()
+
+
 def test_three_openings_are_previewed_without_a_server(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("ada", "bo"))
     (company.folder / "yearly.yaml").write_text(json.dumps(a_yearly_file(datetime(2027, 3, 1, tzinfo=UTC))))
