@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from babel.numbers import format_decimal
 
-from activities.campaigns.standing import Line
+from activities.campaigns.standing import Line, counted
 from activities.language import Language, phrase
 from starter.campaigns.curve import Curve, Point
 from workflows.model.views import CampaignShow
@@ -40,15 +40,15 @@ def drawn(
     import vl_convert  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
 
     language = language or Language.english()
-    curve = Curve.of(lines, shown.opens_at, shown.closes_at)
+    curve, wanted = Curve.of(lines, shown.opens_at, shown.closes_at), counted(lines).wanted
     locale = _LOCALES.get(language.code, "en-GB")
     svg = vl_convert.vegalite_to_svg(
-        _chart(shown, curve, len(lines), language, now).to_dict(),
+        _chart(shown, curve, wanted, language, now).to_dict(),
         allowed_base_urls=[],
         format_locale=locale,
         time_format_locale=locale,
     )
-    return _for_a_page(svg, _heard(curve, len(lines), language))
+    return _for_a_page(svg, _heard(curve, wanted, language))
 
 
 def _chart(
@@ -59,7 +59,7 @@ def _chart(
     until = min(now, curve.closes_at) if now else curve.closes_at
     x: Any = altair.X("at:T", title=None, scale=altair.Scale(type="utc"), axis=altair.Axis(format="%d %b", tickCount=8))
     axis = altair.Axis(format=",d", tickMinStep=1, tickCount=5)
-    scale = altair.Scale(domain=[0, people], nice=False)
+    scale = altair.Scale(domain=[0, people or 1], nice=False)
     # Not stacked: points of one instant are one step, and no sum.
     y: Any = altair.Y("done:Q", title=None, stack=None, scale=scale, axis=axis)
 

@@ -35,7 +35,7 @@ class Group(Model):
     @property
     def missing(self) -> int:
         """Those whose acknowledgement is not there, and wanted."""
-        return self.counts.total - self.counts.done - self.counts.exempt - self.counts.dropped
+        return self.counts.wanted - self.counts.done
 
 
 class CampaignOverview(CampaignShow):
@@ -73,15 +73,15 @@ def _forecast(shown: CampaignShow, lines: Sequence[Line]) -> Forecast | None:
 def facts(shown: CampaignShow) -> Iterator[tuple[str, str]]:
     """What it is, its window, how far it has come, and where that leads; each with its name."""
     yield "campaign", f"{shown.id}  {shown.kind}"
-    since = f"in force since {shown.effective}" if shown.effective else ""
+    since = f"in force from {shown.effective}" if shown.effective else ""
     by_whom = f"approved by {shown.approver}" if shown.approver else ""
     yield "document", ", ".join(filter(None, (f"{shown.title} {shown.version}".strip(), since, by_whom)))
     days = (("opens", shown.opens_at), ("due", shown.due_at), ("closes", shown.closes_at))
     yield "window", ", ".join(f"{what} {stamp(at)}" for what, at in days if at)
     counts = shown.counts
     if counts.total:
-        share = 100 * counts.done // counts.total
-        yield "progress", f"{bar(counts)} {share} %, {counts.done:,} of {counts.total:,}"
+        share = f"{100 * counts.done // counts.wanted} %, " if counts.wanted else ""
+        yield "progress", f"{bar(counts)} {share}{counts.done:,} of {counts.wanted:,}"
         yield "stands", ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts if count)
     if isinstance(shown, CampaignOverview) and shown.forecast:
         yield "forecast", _in_words(shown.forecast)
@@ -110,7 +110,7 @@ def _table(what: str, found: Sequence[Group], *, whole: bool) -> Rows:
     missing = [group for group in found if group.missing]
     shown = missing if whole else missing[:_WORST]
     for group in shown:
-        table.add(group.name or "–", f"{group.missing:,}", f"{group.counts.total:,}")
+        table.add(group.name or "–", f"{group.missing:,}", f"{group.counts.wanted:,}")
     if more := len(missing) - len(shown):
         table.add(f"and {more:,} more", "", "")
     return table

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from activities import runs
 from activities.campaigns.audience import Audience, Audiences
 from activities.campaigns.outcomes import Outcomes
-from activities.campaigns.standing import Line, Standing, lines_of
+from activities.campaigns.standing import Line, Standing, counted, lines_of
 from activities.campaigns.visibility import TemporalVisibility
 from activities.runs import Run
 from activities.store import Store
@@ -37,6 +37,11 @@ class People:
     def done(self) -> int:
         """How many of them have acknowledged."""
         return sum(line.status in (Standing.ACKNOWLEDGED, Standing.LATE) for line in self.lines)
+
+    @property
+    def wanted(self) -> int:
+        """How many of them are to."""
+        return counted(self.lines).wanted
 
     @property
     def missing(self) -> list[Line]:
@@ -125,7 +130,7 @@ def last_day(shown: CampaignShow) -> date:
 
 @dataclass(frozen=True)
 class SoFar:
-    """How many have acknowledged of all, and how many still may."""
+    """How many have acknowledged of all who are to, and how many still may."""
 
     done: int
     all: int
@@ -136,10 +141,10 @@ async def so_far(client: Client, shown: CampaignShow) -> SoFar:
     """By what the campaign has counted last, and who has signed or ended since: nobody's record is read."""
     counts = shown.counts
     if shown.status.ended or shown.frozen is None or shown.counted_at is None:
-        return SoFar(counts.done, counts.total, counts.open)
+        return SoFar(counts.done, counts.wanted, counts.open)
     own = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(shown.id)}'"
     since = f"CloseTime > '{shown.counted_at.isoformat()}'"
     signed = (await client.count_workflows(f"{own} AND {names.STATUS.name} = '{Status.SIGNED}' AND {since}")).count
     living = await TemporalVisibility(client).going_on(shown.id)
     waiting = max(0, shown.frozen.rows - shown.asked)
-    return SoFar(min(counts.done + signed, counts.total), counts.total, living + waiting)
+    return SoFar(min(counts.done + signed, counts.wanted), counts.wanted, living + waiting)

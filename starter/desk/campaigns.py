@@ -196,12 +196,12 @@ class Campaigns:
             it=await self._told(seen, visitor, names),
             everything=seen.everything,
             sentences=_sentences(seen, visitor),
-            so_far=(people.done, len(people.lines)),
+            so_far=(people.done, people.wanted),
             rows=[await self._row(one, visitor, names) for one in some],
             missing=len(people.missing),
             begin=begin,
             shown_at_most=SHOWN_AT_MOST,
-            more_people=people.more,
+            looked_at=len(people.lines) if people.more else 0,
             deeds=[(one.path, language.say(one.asked.label), one.asked.grave) for one in deeds],
             refusal=reminded.refusal if reminded else "",
             said=more.get("said", ""),
@@ -259,7 +259,7 @@ def _said(request: Request, visitor: Visitor) -> str:
 def _sentences(seen: Seen, visitor: Visitor) -> tuple[str, ...]:
     """Where it stands, in the reader's words; no more than concerns them."""
     shown, people, reader = seen.shown, seen.people, visitor.reader
-    say_count, done, everybody = reader.language.say_count, people.done, len(people.lines)
+    say_count, done, everybody = reader.language.say_count, people.done, people.wanted
     if shown.frozen is None and not shown.status.ended:
         return (reader.language.say("It opens on {when}.", when=reader.instant(shown.opens_at)),)
     if seen.everything:
@@ -286,6 +286,6 @@ def _counts(counts: Counts, visitor: Visitor) -> list[tuple[str, int]]:
 
 
 def _departments(lines: Sequence[Line]) -> list[tuple[str, int, int]]:
-    """Of each department its name, how many of it have acknowledged, and how many they are; the most missing first."""
-    found = [(name, counts.done, counts.total) for name, counts in by(lines, "department")]
+    """Of each department its name, how many of it have acknowledged, and how many are to; the most missing first."""
+    found = [(name, counts.done, counts.wanted) for name, counts in by(lines, "department") if counts.wanted]
     return sorted(found, key=lambda one: one[1] - one[2])

@@ -9,6 +9,7 @@ import pytest
 from activities.campaigns.standing import Line, Standing, counted
 from starter import showing
 from starter.campaigns.overview import CampaignOverview, overview
+from starter.campaigns.people import People
 from starter.terminal import Terminal
 from tests.campaigns.test_curve import OPENS, day, some_lines, some_show
 from tests.campaigns.test_report import everybody
@@ -62,7 +63,7 @@ def ordinary() -> CampaignOverview:
         version="2026.1",
         effective=OPENS.date(),
         approver="chair",
-        says=f"1,529 of 10,000 have acknowledged; open until {stamp(day(21))}",
+        says=f"1,529 of 8,503 have acknowledged; open until {stamp(day(21))}",
         next=Next(what=NextStep.WAIT, at=day(10), why="the daily look: who joined, who left, who is missing"),
         timeline=tuple(entries),
         attention=(attention,),
@@ -79,6 +80,11 @@ def test_it_says_how_far_it_is_and_how_many_stand_how() -> None:
     told = "\n".join(printed(seen([*some_lines([1, 2, 8], 1), Line(1, "x", "", Standing.DECLINED)])))
     assert "progress  ████████████░░░░░░░░ 60 %, 3 of 5" in told
     assert "stands    1 told, 3 acknowledged, 1 declined" in told
+
+
+def test_a_document_that_is_not_in_force_yet_is_not_said_to_be() -> None:
+    told = "\n".join(printed(seen([], effective=NOW.date() + timedelta(days=3))))
+    assert "Code of conduct, in force from 2026-12-13" in told
 
 
 def test_nobody_is_said_to_be_through_before_the_last_one_is() -> None:
@@ -110,6 +116,16 @@ def test_those_with_most_missing_come_first_and_the_others_are_counted() -> None
     assert "sales" in "\n".join(printed(shown, whole=True))
 
 
+def test_whoever_need_not_and_rows_that_are_wrong_are_not_missing() -> None:
+    wrong = [Line(row, f"x{row}", "", Standing.ERROR) for row in range(5)]
+    shown = seen([*of("sales", "ada", 1, 1, out=2), *of("hr", "bo", 0, 0, out=1), *wrong])
+    assert [(one.name, one.missing) for one in shown.departments] == [("sales", 1), ("", 0), ("hr", 0)]
+    told = "\n".join(printed(shown))
+    assert "50 %, 1 of 2" in told and "5 errors" in told
+    assert (desk := People([*of("sales", "ada", 1, 0, out=2), *wrong])).done == desk.wanted == 1
+    assert "0 of 0" in "\n".join(printed(seen(wrong)))
+
+
 def test_where_nobody_has_a_department_there_is_no_table_of_them() -> None:
     lines = [line._replace(manager="chair") for line in some_lines([1, 2], 5)]
     told = "\n".join(printed(seen(lines)))
@@ -120,7 +136,7 @@ def test_where_nobody_has_a_department_there_is_no_table_of_them() -> None:
 
 def test_programs_read_one_row_a_line() -> None:
     told = printed(ordinary(), terminal=False)
-    assert "progress\t███░░░░░░░░░░░░░░░░░ 15 %, 1,529 of 10,000" in told
+    assert "progress\t███░░░░░░░░░░░░░░░░░ 17 %, 1,529 of 8,503" in told
     assert "manager\tmissing\tof" in told
     assert not [line for line in told if line.startswith("department ") and "\t" not in line]
 

@@ -180,8 +180,19 @@ def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_
     )
     for said in ("Code of conduct", "2026.1", "2026-12-01", "chair", OWNER, "ab" * 32, "2026-12-15", "<svg"):
         assert said in found
+    assert "<dt>in force from</dt><dd>2026-12-01</dd>" in found
     assert "By department" in found and "By manager" in found
     assert found.count("<td>conduct.person-") == 40
+
+
+def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> None:
+    out = (Standing.ACKNOWLEDGED, Standing.EXEMPT, Standing.DROPPED, Standing.ERROR)
+    lines = [Line(row, f"p{row}", "", how, department=f"{row // 3}") for row, how in enumerate(out)]
+    found = html(some_report(*lines))
+    assert "<strong>1 of 1</strong> people have acknowledged it (100.0 %)." in found
+    assert '<td class="n">1</td><td class="n">100.0 %</td>' in found, "the department with somebody who is to"
+    assert '<td class="n">0</td><td class="n">–</td>' in found, "the one of whom nobody is"
+    assert "acknowledgements over time: 0 of 1" in found, "in the picture as well"
 
 
 def test_nothing_that_somebody_wrote_runs_on_the_page() -> None:

@@ -66,7 +66,7 @@ def settled(given: CampaignInput, course: Course) -> SettledCampaign:
 def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
     """The Web UI's live details in Markdown: the counts as a bar, and the way to all its requests."""
     counts = shown.counts
-    lines = [f"### {shown.says}", "", f"`{bar(counts)}` {counts.done} of {counts.total}", ""]
+    lines = [f"### {shown.says}", "", f"`{bar(counts)}` {counts.done} of {counts.wanted}", ""]
     lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in counts if count]
     lines += [f"- opens {stamp(shown.opens_at)}", *(f"- {what} {stamp(at)}" for what, at in follow_up.deadlines(shown))]
     query = f"CsParent%3D%22{workflow_id.replace(':', '%3A')}%22"
@@ -77,7 +77,7 @@ def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
 
 def bar(counts: Counts) -> str:
     """How much of it is done, as a bar of characters."""
-    filled = _BAR * counts.done // counts.total if counts.total else 0
+    filled = _BAR * counts.done // counts.wanted if counts.wanted else 0
     return "█" * filled + "░" * (_BAR - filled)
 
 
@@ -116,4 +116,4 @@ def recounted(shown: CampaignShow, counts: Counts, at: datetime) -> CampaignShow
 
 def how_far(counts: Counts, closes_at: datetime | None) -> str:
     """The sentence of one that is open."""
-    return f"{counts.done} of {counts.total} have acknowledged; open until {stamp(closes_at)}"
+    return f"{counts.done} of {counts.wanted} have acknowledged; open until {stamp(closes_at)}"

@@ -227,6 +227,11 @@ class Counts(Model):
         return sum(dict(self).values())
 
     @property
+    def wanted(self) -> int:
+        """Those who are to acknowledge: without whoever need not, and rows that name nobody who could."""
+        return self.total - self.exempt - self.dropped - self.errors
+
+    @property
     def open(self) -> int:
         """Those who may still acknowledge."""
         return self.not_told + self.told + self.opened
