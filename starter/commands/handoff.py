@@ -83,7 +83,11 @@ async def retry(
     async with opened(ready()) as context:
         with _bar("telling", quiet=json) as seen:
             told = await standing.hurry(context, target, seen)
-    answer(Hurried(told=told), Text(f"{told:,} are trying now" if told else "Nothing waits to be tried"), as_json=json)
+    answer(
+        Hurried(told=told),
+        Text(f"{told:,} {'is' if told == 1 else 'are'} trying now" if told else "Nothing waits to be tried"),
+        as_json=json,
+    )
 
 
 async def replay(

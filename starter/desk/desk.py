@@ -15,7 +15,7 @@ from starter import clients
 from starter.context import Context
 from starter.desk.answers import Answers
 from starter.desk.campaigns import Campaigns
-from starter.desk.cards import FRONT
+from starter.desk.cards import FRONT, NOT_THERE
 from starter.desk.door import Door, SignOn, Visitor
 from starter.desk.entrance import Entrance
 from starter.desk.follow_ups import FollowUps, looker
@@ -78,11 +78,16 @@ class Desk:
             *self._campaigns.routes(),
             *self._follow_ups.routes(),
             *self._entrance.routes(),
+            Route("/desk/{nothing:path}", self._answers.visitors(self.nowhere), methods=["GET"]),
         ]
 
     async def front(self, request: Request) -> Response:
         """What this address is, and the way to the desk."""
         return self._answers.card(FRONT, request)
+
+    async def nowhere(self, request: Request, visitor: Visitor) -> Response:
+        """That there is no such page, and the way back."""
+        return await self._answers.inside(NOT_THERE, visitor)
 
     async def _tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
         return await self._lists.tabs(visitor, here)

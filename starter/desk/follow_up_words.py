@@ -124,7 +124,8 @@ def _people_are(shown: Shown, language: Language) -> str:
         return words
     asked = [one for one in shown.signers if one.state is not SignerState.REASSIGNED and one.role is not Role.COPY]
     done = sum(one.state in GOOD for one in asked)
-    return f"{words} · {language.say('{done} of {all} have signed', done=done, all=len(asked))}"
+    signed = language.say_count("{count} of {all} has signed", "{count} of {all} have signed", done, all=len(asked))
+    return f"{words} · {signed}"
 
 
 async def _sentences(shown: Shown, reader: Reader, name: Name) -> tuple[str, ...]:

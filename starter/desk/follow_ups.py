@@ -182,6 +182,7 @@ class FollowUps:
             frame,
             status=sent.status,
             it=await self._told(seen, visitor),
+            part=_title_of(step.part, seen.shown),
             deed=step.path,
             why=step.why,
             label=say(asked.label),
@@ -243,6 +244,11 @@ def looker(context: Context) -> Look:
             return None
 
     return look
+
+
+def _title_of(part: str, shown: Shown) -> str:
+    stages = shown.stages if isinstance(shown, OnboardingShow) else ()
+    return next((one.title for stage in stages for one in stage.parts if one.id == part), "")
 
 
 def _what(request: Request) -> Named | None:

@@ -44,7 +44,8 @@ async def namespace(client: Client) -> Part:
             return wrong("namespace", f"{client.namespace} does not exist: make it, or set TEMPORAL_NAMESPACE")
         return wrong("namespace", f"{client.namespace}: {error.message}")
     days = answer.config.workflow_execution_retention_ttl.ToTimedelta().days
-    return fine("namespace", f"{client.namespace}, remembers closed requests for {days} days; their records stay")
+    kept = "1 day" if days == 1 else f"{days} days"
+    return fine("namespace", f"{client.namespace}, remembers closed requests for {kept}; their records stay")
 
 
 async def search_attributes(client: Client) -> Part:

@@ -79,9 +79,10 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
     who = plan.who
     yield Text(f"{plan.id}: {plan.document} ({plan.kind}), owned by {plan.owner}", "bold")
     yield Sentence(f"opens {_utc(plan.opens_at)}, due {plan.due}, closes {_utc(plan.closes_at)}", zone=zone)
+    hear = "manager hears" if who.managers == 1 else "managers hear"
     yield Text(
         f"{who.asked:,} of {who.rows:,} would be asked: {who.by_phone:,} by push, {who.by_mail:,} have no living "
-        f"device and get Core Signature's mail; {who.managers:,} managers hear who is missing"
+        f"device and get Core Signature's mail; {who.managers:,} {hear} who is missing"
     )
     yield from _said("would not be asked", who.errors)
     yield from _said("would not be reached in time", who.not_reached)

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page
 
 from activities.campaigns.standing import Line
 from starter.campaigns import page
-from tests.browser.phone import Phone, page_of
+from tests.browser.phone import WIDTH, Phone, page_of
 from tests.campaigns.test_report import everybody, some_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -89,6 +89,30 @@ async def test_axe_finds_nothing_by_day_and_by_night_and_nothing_lies_outside_a_
         found: Any = await it.evaluate("() => axe.run({resultTypes: ['violations']})")
         assert [(one["id"], node["html"]) for one in found["violations"] for node in one["nodes"]] == [], scheme
     await Phone(it, "").fits()
+
+
+async def test_on_a_phone_dates_and_standings_stay_whole_and_the_line_can_be_read(
+    said: tuple[Page, list[str]], file: Path
+) -> None:
+    it, _ = said
+    await it.goto(file.as_uri())
+    high: Any = await it.evaluate(
+        """() => [...document.querySelectorAll(".everybody td.status, .everybody td.at")].filter(cell => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+          return lines.size > cell.textContent.split(" ").length || cell.matches(".at") && lines.size > 1;
+        }).map(cell => cell.textContent)"""
+    )
+    assert high == []
+    small: Any = await it.evaluate(
+        """() => Math.min(
+          ...[...document.querySelectorAll("figure text")].map(one => one.getBoundingClientRect().height)
+        )"""
+    )
+    assert small >= 10
+    status = await it.locator(".everybody td.status").first.bounding_box()
+    assert status and status["x"] + status["width"] <= WIDTH
 
 
 async def test_without_scripts_everybody_stands_in_the_order_of_the_record(

@@ -185,6 +185,12 @@ async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(des
         assert sorted(seen) == [f"The document of {one}" for one in found], who
 
 
+async def test_an_address_that_is_none_is_our_page_with_a_way_back(desk: Office) -> None:
+    page = await (await desk.come_in(REQUESTER)).get("/desk/nope")
+    assert page.status_code == 404 and "There is no such page" in page.text and "To the desk" in page.text
+    assert "Sign in" in (await desk.browser().get("/desk/nope")).text
+
+
 async def test_a_long_list_goes_on_where_it_ended_and_its_file_has_the_same(desk: Office) -> None:
     finance = await desk.come_in("finance-desk")
     first = await finance.get("/desk/asked")

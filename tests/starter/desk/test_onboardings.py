@@ -137,6 +137,11 @@ async def test_what_the_owner_decides_reaches_the_onboarding_once(
     assert done in text_of(await owner.get(inside(answer)))
 
 
+async def test_the_page_that_asks_names_the_part_that_is_decided_about(desk: Office) -> None:
+    page = await (await desk.come_in(OWNER)).get(f"{PAGE}/msa/resend")
+    assert "Master services agreement" in page.text
+
+
 async def test_what_is_not_to_decide_any_more_is_said_and_changes_nothing(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/msa/waive")
