@@ -77,7 +77,9 @@ async def test_who_declines_has_to_say_why_and_the_requester_is_told(phone: Phon
     await expect(phone.page.get_by_text("Your reason: The price is not what we agreed on.")).to_be_visible()
     await contract.shown(lambda it: it["status"] == "declined")
     await phone.inbox(LEGAL)
-    await phone.notice(contract.document).tap()
+    told = phone.notice(f"Declined: {contract.document}")
+    await phone.again_until(told)
+    await told.tap()
     await expect(phone.heading("Declined")).to_be_visible()
     assert state_of(await contract.shown(), CUSTOMER) == "declined"
 
