@@ -12,7 +12,7 @@ from starter.listing.rows import RequestLine, line_of_dead
 from starter.listing.wanted import IN_TROUBLE, Wanted, among
 from workflows.follow_up.handoff import dead_of
 from workflows.kinds import Kind, Named
-from workflows.model.records import DeadHandOffs
+from workflows.model.records import DeadHandOffs, SettledRecord
 
 DEAD_AT_ONCE: Final = 20
 """Entries of the index that are read at the same time."""
@@ -31,10 +31,13 @@ async def dead_lines(store: Store, wanted: Wanted, ids: list[Named]) -> list[Req
     lines = []
     for chunk in _chunks(ids):
         contents = await asyncio.gather(*(store.read_dead(Home.of(one.workflow_id)) for one in chunk))
-        for one, content in zip(chunk, contents, strict=True):
+        records = await store.read_records([Home.of(one.workflow_id) for one in chunk])
+        for one, content, record in zip(chunk, contents, records, strict=True):
             dead = DeadHandOffs.model_validate_json(content) if content is not None else None
             if dead and dead_of(dead.handoffs) and _is_wanted(dead, wanted):
-                lines.append(line_of_dead(dead, one))
+                lines.append(
+                    line_of_dead(dead, one, SettledRecord.model_validate_json(record).show if record else None)
+                )
     return lines
 
 

@@ -72,7 +72,8 @@ class _Cursor(Model):
             raise Refusal(_NO_CURSOR) from None
 
 
-_Read = tuple[list[RequestLine], _Cursor | None]
+_Read = tuple[list[RequestLine], _Cursor | None, int]
+"""Lines, where those stand that follow, and how many there are in all."""
 
 
 async def page(
@@ -82,22 +83,22 @@ async def page(
 
     `Refusal` for a cursor that no page gave.
     """
-    at = _Cursor.read(cursor) if cursor else await _start(context.client, wanted, now or datetime.now(UTC))
+    at = _Cursor.read(cursor) if cursor else await _start(context, wanted, now or datetime.now(UTC))
     try:
-        lines, following = await _READ[at.part](context, wanted, at, min(size, SORTED_AT_MOST))
+        lines, following, total = await _READ[at.part](context, wanted, at, min(size, SORTED_AT_MOST))
         while not lines and following is not None:
-            lines, following = await _READ[following.part](context, wanted, following, min(size, SORTED_AT_MOST))
+            lines, following, total = await _READ[following.part](context, wanted, following, min(size, SORTED_AT_MOST))
     except (RPCError, ValueError) as error:
         if cursor and (isinstance(error, ValueError) or error.status in _TOKEN_UNREAD):
             raise Refusal(_NO_CURSOR) from error
         raise
     written = following.written() if following else None
-    return Page(lines=tuple(lines), cursor=written, total=at.total, in_order=at.part is _Part.SORTED)
+    return Page(lines=tuple(lines), cursor=written, total=total, in_order=at.part is _Part.SORTED)
 
 
 async def count(context: Context, wanted: Wanted, *, now: datetime | None = None) -> int:
     """About how many lines there are."""
-    return (await _start(context.client, wanted, now or datetime.now(UTC))).total
+    return (await _start(context, wanted, now or datetime.now(UTC))).total
 
 
 async def everything(context: Context, wanted: Wanted, *, now: datetime | None = None) -> AsyncIterator[RequestLine]:
@@ -111,9 +112,10 @@ async def everything(context: Context, wanted: Wanted, *, now: datetime | None =
             return
 
 
-async def _start(client: Client, wanted: Wanted, now: datetime) -> _Cursor:
-    total = (await client.count_workflows(await wanted.query(client, now))).count
-    return _Cursor(at=now, part=_Part.SORTED if total <= SORTED_AT_MOST else _Part.OVERDUE, total=total)
+async def _start(context: Context, wanted: Wanted, now: datetime) -> _Cursor:
+    known = (await context.client.count_workflows(await wanted.query(context.client, now))).count
+    total = known + len(await dead_ids(context.store, wanted))
+    return _Cursor(at=now, part=_Part.SORTED if known <= SORTED_AT_MOST else _Part.OVERDUE, total=total)
 
 
 async def _sorted(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
@@ -124,7 +126,8 @@ async def _sorted(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _
     end = at.offset + size
     lines = [await line_of(run, at.at) for run in living[at.offset : end]]
     lines += await dead_lines(context.store, wanted, dead[max(0, at.offset - len(living)) : max(0, end - len(living))])
-    return lines, at.replace(offset=end) if end < len(living) + len(dead) else None
+    total = len(living) + len(dead)
+    return lines, at.replace(offset=end) if end < total else None, total
 
 
 async def _of_the_server(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
@@ -133,9 +136,9 @@ async def _of_the_server(context: Context, wanted: Wanted, at: _Cursor, size: in
     found, token = await runs.page_of(context.client, query, size=size, token=base64.b64decode(at.token))
     lines = [await line_of(run, at.at) for run in await _last_runs(context.client, found)]
     if token:
-        return lines, at.replace(token=base64.b64encode(token).decode())
+        return lines, at.replace(token=base64.b64encode(token).decode()), at.total
     following = at.replace(part=_following(at.part, wanted), token="")
-    return lines, following if following.part is not _Part.DEAD or wanted.attention else None
+    return lines, following if following.part is not _Part.DEAD or wanted.attention else None, at.total
 
 
 def _following(part: _Part, wanted: Wanted) -> _Part:
@@ -147,7 +150,7 @@ async def _dead(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Re
     here = ids[at.offset : end]
     named = await still_open(context.client, here)
     lines = await dead_lines(context.store, wanted, [one for one in here if one.workflow_id not in named])
-    return lines, at.replace(offset=end) if end < len(ids) else None
+    return lines, at.replace(offset=end) if end < len(ids) else None, at.total
 
 
 _READ: Final = {

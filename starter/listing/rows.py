@@ -16,6 +16,7 @@ from workflows.model.attention import AttentionCode
 from workflows.model.base import Model
 from workflows.model.records import DeadHandOffs
 from workflows.model.subject import BEGINS
+from workflows.model.views import Shown
 
 
 class RequestLine(Model):
@@ -78,13 +79,16 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
     )
 
 
-def line_of_dead(dead: DeadHandOffs, what: Named) -> RequestLine:
-    """The line of one whose hand-offs died, from the store's index."""
+def line_of_dead(dead: DeadHandOffs, what: Named, shown: Shown | None) -> RequestLine:
+    """The line of one whose hand-offs died, from the store's index and its record."""
     return RequestLine(
         id=dead.id,
         kind=dead.kind,
         status=dead.status,
         attention=AttentionCode.HANDOFF_DEAD,
+        due_at=shown.due_at if shown else None,
+        document=shown.title if shown else "",
+        requester=shown.requester if shown else "",
         open=False,
         workflow_id=what.workflow_id,
     )

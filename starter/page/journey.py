@@ -208,9 +208,6 @@ class _Told:
                 continue
             for part in stage.parts:
                 self._sort_in(part)
-            news = (one for one in stage.notices if one.to == _CUSTOMER and one.at)
-            for one in news:
-                self._is_done(one.title, one.at, self._on(one.at))
 
     def _sort_in(self, part: PartLine) -> None:
         asked = self._seen.asked.get(part.id, ())

@@ -14,7 +14,7 @@ from starter.page.standing import UNNAMED, Called
 from workflows.model.entries import AskedQuestion
 from workflows.model.views import Shown
 
-_CALENDAR_HINT: Final = phrase("The due date stays as it is, and you will still get a last warning.")
+_CALENDAR_HINT: Final = phrase("The due date stays as it is.")
 _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")
 _ASK_HINT: Final = phrase(
     "Whoever asked for this gets your question. Reminders wait for the answer, for a limited time."

@@ -3,6 +3,7 @@
 Red here after a new or changed text? docs/translating.md says what to do; until then it is said in English.
 """
 
+import ast
 import re
 import string
 from collections.abc import Iterator
@@ -45,6 +46,21 @@ def entries(code: str) -> Iterator[Message]:
 def test_nothing_is_missing(code: str) -> None:
     translated = {_key(entry.id) for entry in entries(code) if all(_strings(entry.string)) and not entry.fuzzy}
     assert sorted(map(str, texts() - translated)) == []
+
+
+def test_no_text_stands_inside_an_f_string() -> None:
+    """`pybabel extract` does not look there, so nobody would miss its translation."""
+    hidden = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for folder in ("activities", "starter", "workflows")
+        for path in (ROOT / folder).rglob("*.py")
+        for outer in ast.walk(ast.parse(path.read_text()))
+        if isinstance(outer, ast.JoinedStr)
+        for call in ast.walk(outer)
+        if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant)
+        if ast.unparse(call.func).rpartition(".")[2] in ("phrase", "say", "say_count")
+    ]
+    assert hidden == []
 
 
 @pytest.mark.parametrize("code", TRANSLATED)

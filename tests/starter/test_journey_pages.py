@@ -310,6 +310,12 @@ async def test_of_ten_times_the_parts_some_are_shown_and_the_others_counted(cust
     assert f"and {left - PARTS_SHOWN_AT_MOST} more" in sections(page)["ours"]
 
 
+async def test_news_that_the_customer_got_is_no_row_under_a_name_of_ours(customer: Phone) -> None:
+    got = NoticeLine(id="notice-1", to="customer", title="news for customer", state="done", at=NOW)
+    know(customer, shown(shown().stages[0].replace(notices=(got,))))
+    assert "news for" not in text_of((await customer.open(link(customer))).text)
+
+
 async def test_of_ten_times_what_is_done_the_newest_is_shown_first(customer: Phone) -> None:
     count = PARTS_SHOWN_AT_MOST * 10
     many = tuple(

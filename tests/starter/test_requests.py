@@ -247,7 +247,17 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
         await context.store.note_dead(Home.of_request(name), dead.model_dump_json().encode())
     of_escalation = dead.replace(id="of-escalation", handoffs=(lines[0].replace(target="finance/escalated-1"),))
     await context.store.note_dead(Home.of_request("of-escalation"), of_escalation.model_dump_json().encode())
+    await record(
+        context,
+        RequestShow(id=names_of[0], kind="nda", document="Terms", requester="office", status=Status.SIGNED, due_at=NOW),
+    )
     found = [line async for line in pages.everything(context, Wanted(attention=True))]
+    first = await pages.page(context, Wanted(attention=True), size=1)
+    assert (first.total, first.lines[0].document) == (len(names_of) + 1, "Terms")
+    assert [(line.document, line.requester, line.due_at) for line in found[:2]] == [
+        ("Terms", "office", NOW),
+        ("", "", None),
+    ]
     assert [line.id for line in found] == names_of
     assert {(line.status, line.attention) for line in found} == {("signed", "handoff_dead")}
     assert [line async for line in pages.everything(context, Wanted(attention=False))] == []

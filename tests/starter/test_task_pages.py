@@ -86,6 +86,7 @@ async def test_the_page_offers_to_say_that_it_is_done_put_it_off_hand_it_over_or
     page = (await doer.open(link(doer))).text
     assert await offered(doer, link(doer)) == [Act.DONE, Act.LATER, Act.HAND_OVER, Act.BLOCK, Act.ASK]
     assert form_of(page)["act"] == Act.DONE
+    assert "last warning" not in text_of(page), "its policy may have none"
     for said in ("Mark as done", "Mark as done, with a note", "Not now", "I cannot go on, because …"):
         assert said in text_of(page)
 

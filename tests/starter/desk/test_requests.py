@@ -12,6 +12,7 @@ from starter.desk.acts import Deed
 from starter.page.brand import Brand, Logo
 from starter.wishes import NotConfirmed, NotLiving, Refused
 from tests.starter.desk.office import (
+    DUTCH,
     MANAGER,
     NOW,
     OPERATOR,
@@ -219,6 +220,12 @@ async def test_a_form_of_another_session_changes_nothing(desk: Office) -> None:
     foreign = form_of((await head.get(f"{PAGE}/cancel")).text)[1]
     assert (await legal.post(f"{PAGE}/cancel", foreign | {"text": "x"})).status_code == 403
     assert desk.wished == []
+
+
+async def test_how_many_have_signed_is_said_in_the_reader_s_language(desk: Office) -> None:
+    desk.known[ID] = shown(requester=DUTCH)
+    text = text_of(await (await desk.come_in(DUTCH)).get(PAGE))
+    assert ("0 van 2 hebben ondertekend" in text, "have signed" in text) == (True, False)
 
 
 async def test_what_has_ended_can_only_be_read_and_says_who_was_told(desk: Office) -> None:
