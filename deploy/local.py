@@ -63,6 +63,7 @@ def _tell(stack: Stack, *, as_json: bool) -> None:
         f"  Phones (inboxes)  {stack.addresses['sandbox']}",
         f"  Web UI            {stack.addresses['web_ui']}",
         f"  Receiver          {stack.addresses['receiver']}",
+        f"  Desk              {stack.addresses['desk']}",
         f"  Logs              {stack.folder.logs}",
         *(f"  Metrics           {page}" for page in stack.metrics),
         "",

@@ -62,6 +62,7 @@ def plan(folder: DataFolder, kept: Kept, host: str) -> Stack:
             "web_ui": url(host, kept.ports.web_ui),
             "sandbox": url(host, kept.ports.sandbox),
             "receiver": url(host, kept.ports.receiver),
+            "desk": f"{url(host, kept.ports.receiver)}/desk",
             "env": ours,
         },
         metrics=tuple(f"{url(host, port)}/metrics" for port in ports) if of_worker else (),

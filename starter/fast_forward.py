@@ -39,6 +39,9 @@ _GLANCE: Final = 0.2
 _JUST_AFTER: Final = timedelta(seconds=1)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
+_TOGETHER: Final = (Kind.ONBOARDING, Kind.CAMPAIGN)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
 Handle = WorkflowHandle[Any, Any]
 
 
@@ -71,7 +74,7 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
     handle = client.get_workflow_handle(what.workflow_id)
     skipper = TimeSkipper(client)
     try:
-        if what.kind in (Kind.ONBOARDING, Kind.CAMPAIGN):
+        if what.kind in _TOGETHER:
             return await _Together(skipper, what, within).forward(by)
         _refuse_to_hurry(await runs.described(client, handle.id), what)
         reached = await _moved(skipper, handle, what, by, within)
@@ -81,18 +84,25 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
 
 
 async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN) -> Forwarded:
-    """Move one clock to what happens next; `Refusal` when that has no time, and what `forward` refuses."""
+    """Move one clock to what happens next; `Refusal` when that has no time, and what `forward` refuses.
+
+    Of an onboarding and of a campaign it is what happens next to any of theirs that is open.
+    """
     what = followed_up(id)
     handle = client.get_workflow_handle(what.workflow_id)
+    skipper = TimeSkipper(client)
     try:
         shown: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
-        now = await TimeSkipper(client).get_current_time(handle)
+        now = await skipper.get_current_time(handle)
+        at = shown.next.at if shown.next else None
+        if what.kind in _TOGETHER and (first := await _Together(skipper, what, within).first()):
+            at = first
     except RPCError as error:
         raise _in_words(error, what) from error
-    if shown.next is None or shown.next.at is None:
+    if at is None:
         why = shown.next.why if shown.next else shown.says
         raise Refusal(f"{what.id}: nothing is to come at a time of its own ({why})")
-    return await forward(client, id, max(shown.next.at - now, timedelta(0)) + _JUST_AFTER, within=within)
+    return await forward(client, id, max(at - now, timedelta(0)) + _JUST_AFTER, within=within)
 
 
 @dataclass
@@ -117,6 +127,11 @@ class _Together:
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
         return Forwarded(id=self.what.id, now=await self.skipper.get_current_time(own), reached=reached)
+
+    async def first(self) -> datetime | None:
+        """When something is next to happen to any of them; None when nothing has a time."""
+        wakes = [await self._wakes(one, _NEVER) for one in await self._behind(_NEVER)]
+        return min((at for at in wakes if at != _NEVER), default=None)
 
     async def _all(self, target: datetime) -> bool:
         """Move all of them; False when it ended on the way."""
@@ -238,4 +253,6 @@ def _in_words(error: RPCError, what: Named) -> Exception:
 
 
 def _not_open(what: Named) -> Refusal:
-    return Refusal(f"{what.id}: no such {what.kind} is open, so there is no clock to move")
+    whole = ", ".join(kind.workflow_id(what.id) for kind in Kind if kind is not Kind.REQUEST)
+    others = f"; if it is no request, give its whole id: {whole}" if what.kind is Kind.REQUEST else ""
+    return Refusal(f"{what.id}: no such {what.kind} is open, so there is no clock to move{others}")

@@ -140,12 +140,16 @@ class People(CampaignPeople):
         await caught_up(self.directory)
         lines, known = await self._standings.of(order, audience)
         failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
+        if not failed:
+            return Changed(refused="nobody has failed: no row is wrong, and every request could be made")
         people = await self._in_full(order.campaign)
         mended = await rows.placed((row._replace(says="") for row in failed if row.person), people, self.directory)
         asked = {line.person for line in lines if line.status not in _FAULTY or line.request in known.refused}
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
         if not right:
-            return Changed(refused="nobody can be asked who could not be asked before")
+            return Changed(
+                refused="nobody can be asked who could not be asked before: the report says what is wrong with each"
+            )
         return await self._written(order, order.change, right)
 
     async def _written(self, order: Order, change: Change, about: tuple[Row, ...] = ()) -> Changed:

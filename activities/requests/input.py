@@ -82,6 +82,8 @@ async def prepare(
     over stands in `overdue` when nothing else is wrong: the request may have been started in time.
     """
     plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
+    if isinstance(plain.plain, dict) and "who" in plain.plain and "document" not in plain.plain:
+        raise plain.faults([((), "is a task, no request: `countersign task start` starts it")])
     found = await Found.look_up(directory, persons_named(plain.plain))
     checks = RequestChecks(
         folder=plain.folder,

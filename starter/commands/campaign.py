@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from starter.commands.arguments import Id
-from starter.commands.operations import PLAIN, Manner, Operations
+from starter.commands.operations import PLAIN, Manner, Operations, is_due
 from workflows.kinds import Kind
 from workflows.model.wishes import Exemption, Retry
 
@@ -22,6 +22,28 @@ class _Words(Operations):
             Why; it stands in the record.
         """
         await self.carry_out(id, lambda actor: Exemption(actor=actor, person=person, reason=reason), manner)
+
+    async def extend(
+        self, id: Id, /, *, due: Annotated[str, Parameter(validator=is_due)], manner: Manner = PLAIN
+    ) -> None:
+        """Give everybody who is open until a later day; their reminders are planned anew.
+
+        Parameters
+        ----------
+        due
+            A day such as 2026-12-11, later than the present one; it may be counted from now: +7d, tomorrow, friday.
+        """
+        await super().extend(id, due=due, manner=manner)
+
+    async def cancel(self, id: Id, /, *, reason: str, manner: Manner = PLAIN) -> None:
+        """End it: nobody more is asked, what is open ends, and the record says how everybody stood.
+
+        Parameters
+        ----------
+        reason
+            Why; it stands in the timeline and in the record.
+        """
+        await super().cancel(id, reason=reason, manner=manner)
 
     async def retry(
         self, id: Id, /, *, failed: Annotated[bool, Parameter(negative=(), required=True)], manner: Manner = PLAIN

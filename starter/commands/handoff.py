@@ -12,6 +12,7 @@ from rich.console import Group
 from rich.progress import Progress
 from rich.text import Text
 
+from activities.target_health import Condition
 from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, note
 from starter.context import opened
@@ -134,7 +135,10 @@ def _table(rows: Sequence[TargetLine]) -> Rows | Text:
     table = Rows("target", "is", "waiting", "failing", "dead", "since", "next", "why", whole=("target",))
     for row in rows:
         counts = (str(count or "") for count in (row.waiting, row.failing, row.dead))
-        table.add(row.target, state_of(row.state), *counts, Instant(row.since), Instant(row.next), row.why or "")
+        # It counts as working until three attempts were in vain.
+        untold = row.state is Condition.WORKING and row.waiting and row.why
+        state = Text("not told yet", "yellow") if untold else state_of(row.state)
+        table.add(row.target, state, *counts, Instant(row.since), Instant(row.next), row.why or "")
     return table
 
 

@@ -64,7 +64,8 @@ Person = Annotated[str, Parameter(("--signer", "--person"))]
 """Somebody who is asked."""
 
 
-def _is_due(_: object, typed: str) -> None:
+def is_due(_: object, typed: str) -> None:
+    """Refuse what is no due date."""
     due_of(typed, datetime.now(UTC))
 
 
@@ -101,7 +102,7 @@ class Operations:
         await self.carry_out(id, lambda actor: Delegation(actor=actor, signer=person, to=to, force=force), manner)
 
     async def extend(
-        self, id: Id, /, *, due: Annotated[str, Parameter(validator=_is_due)], manner: Manner = PLAIN
+        self, id: Id, /, *, due: Annotated[str, Parameter(validator=is_due)], manner: Manner = PLAIN
     ) -> None:
         """Move the due date; warnings and reminders are planned anew.
 

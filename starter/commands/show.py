@@ -47,6 +47,21 @@ class _OfOnboardings(_Show):
 
 
 class _OfCampaigns(_Show):
+    async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
+        """Say how many have acknowledged, who is missing, when it will be done, and what was done.
+
+        Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten it
+        (from its settled record).
+
+        Parameters
+        ----------
+        all
+            Every department and manager, and everything that happened.
+        json
+            Print everything as JSON.
+        """
+        await super().show(id, all=all, json=json)
+
     async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
         return await campaigns.show(context, id, whole=whole)
 

@@ -23,7 +23,7 @@ def dev(*, data: DataDir = None, host: str = "127.0.0.1", json: AsJson = False) 
     """Run the whole stack on this laptop until Ctrl-C: Temporal with its Web UI, sandbox, receiver, worker.
 
     A second start continues with the data of the first. Commands in another terminal find it when they are typed in
-    the same folder.
+    this folder or below.
 
     Parameters
     ----------

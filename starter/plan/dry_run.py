@@ -34,7 +34,10 @@ _UNPLANNED: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Happening:
-    """Something that would happen: `stage` names it as the ledger will, `to` hears of it, `about` is the signer."""
+    """Something that would happen: `stage` names it as the ledger will, `to` hears of it, `about` is the signer.
+
+    A signature is no notice: whoever gives it stands in `to`.
+    """
 
     at: datetime
     stage: str
@@ -126,15 +129,15 @@ class DryRun:
             self._sign(tuple(who for who, when in signing.items() if when == first))
 
     def _sign(self, people: tuple[str, ...]) -> None:
-        requester = self._request.brief.requester
         for person in people:
             late = ", late" if self._progress.is_overdue(self._now) else ""
             why = f"{in_words(self._signing[person])} after their turn came{late}"
-            self._happened.append(Happening(self._now, SIGNED, person, requester, why))
+            self._happened.append(Happening(self._now, SIGNED, person, person, why))
         signed = tuple(SignerSeen(person=person, state=self._signature_of(person)) for person in people)
         self._observe(Status.SENT, signers=signed)
         if self._progress.signatures.complete:
             self._observe(Status.SIGNED)
+            requester = self._request.brief.requester
             self._happened.append(Happening(self._now, Stage.SETTLED, requester, requester, "everybody has signed"))
 
     def _escalate(self, moments: tuple[Moment, ...]) -> None:

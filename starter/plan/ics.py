@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from starter.plan.calendar import Plan, PlanLine
+from starter.plan.dry_run import SIGNED
 
 _LONGEST_LINE: Final = 75
 """Octets of a line; what is longer goes on in the next, behind a blank."""
@@ -41,7 +42,7 @@ def calendar_with(plan: Dated, planned: Iterable[PlanLine]) -> bytes:
     """An event for each notice, and one for the due date; what would not be sent is left out."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//countersign//request plan//EN"]
     for line in planned:
-        if not line.suppressed:
+        if not line.suppressed and line.stage != SIGNED:
             lines += _event(plan, line.at, f"{line.stage}: {line.to}", line.why, _uid(plan, line))
     lines += _event(plan, plan.due_at, "due", plan.document, f"{plan.id}-due")
     return b"".join(map(_folded, [*lines, "END:VCALENDAR"]))

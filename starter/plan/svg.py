@@ -9,6 +9,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from starter.plan.calendar import Branch, Plan, PlanLine
+from starter.plan.dry_run import SIGNED
 from starter.plan.weeks import DAYS, SORTS, WEEKS_AT_MOST, days_of, mondays_of, sort_of
 
 NOTICES_AT_MOST: Final = 6
@@ -26,6 +27,7 @@ _COLOURS: Final[Mapping[str, str]] = {
     "last warning": "#d98a00",
     "overdue": "#d1373f",
     "escalation": "#c2337f",
+    "signed": "#2c974b",
     "told": "#7c8794",
 }
 STYLE: Final = """
@@ -105,7 +107,7 @@ class _Paper:
 
     def notice(self, line: PlanLine, x: float, y: float) -> None:
         """When, what, and to whom, with a bar in the colour of its sort; the reason where a pointer rests on it."""
-        says = f"{self.instant(line.at)} {line.stage} to {line.to}"
+        says = f"{self.instant(line.at)} {line.stage} {'by' if line.stage == SIGNED else 'to'} {line.to}"
         box = self.box("notice", x, y, _DAY - 8, _NOTICE - 4)
         SubElement(box, "title").text = f"{says}: {line.why}"
         self._bar(sort_of(line.stage), x, y, _NOTICE - 4)

@@ -62,7 +62,7 @@ def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[Renderabl
     for stage in plan.stages:
         yield Text(f"\n{stage.name}", "bold")
         yield Sentence(f"from {_utc(stage.begins_at)} to {_utc(stage.ends_at)}", "dim", zone=zone)
-        table = Rows("when", "part", "what", "to", "why", whole=("when", "part"), clipped="why")
+        table = Rows("when", "part", "what", "to", "why", whole=("when", "part"))
         lines = [(line, part) for part in stage.parts for line in part.lines if not line.suppressed]
         for line, part in sorted(lines, key=lambda one: one[0].at):
             when = Instant(line.at, weekday=True, zone=zone)
@@ -89,7 +89,7 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
     if plan.like:
         yield Text(f"\nWhat somebody hears who never acts: {plan.like}, and {plan.alike:,} have the same days", "bold")
         yield ZoneLine(zone)
-    table = Rows("when", "what", "to", "why", whole=("what", "to"), clipped="why")
+    table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in plan.lines:
         style = "dim strike" if line.suppressed else ""
         why = f"not sent: {line.suppressed}; {line.why}" if line.suppressed else line.why
@@ -119,7 +119,7 @@ def _said(what: str, people: Sequence[SaidRow]) -> Iterator[RenderableType]:
 
 def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:
     """A line a step."""
-    table = Rows("when", "what", "to", "why", whole=("what", "to"), clipped="why")
+    table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in branch.lines:
         style = "dim strike" if line.suppressed else ""
         why = f"not sent: {line.suppressed}; {line.why}" if line.suppressed else line.why

@@ -20,9 +20,10 @@ SORTS: Final[Mapping[str, str]] = {
     "last warning": "w",
     "overdue": "o",
     "escalation": "e",
+    "signed": "s",
     "told": "•",
 }
-"""What somebody is told, in words, and its sign in a cell."""
+"""What somebody is told, in words, or that they have signed; and its sign in a cell."""
 _STAGES: Final[Mapping[str, str]] = {"warning": "last warning"}
 _WIDE: Final = 8
 

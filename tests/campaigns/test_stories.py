@@ -231,6 +231,11 @@ async def test_a_row_that_is_wrong_holds_up_no_other_and_is_asked_once_it_is_men
 async def test_a_request_that_somebody_broke_off_is_an_error_and_is_asked_again(tmp_path: Path) -> None:
     async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
         await it.opened()
+        await it.wish(Retry(actor=OWNER))
+        refused = await it.until(lambda shown: [one.why for one in shown.timeline if one.what == "retry refused"])
+        assert [one.why for one in refused.timeline if one.what == "retry refused"] == [
+            "nobody has failed: no row is wrong, and every request could be made"
+        ]
         await it.client.get_workflow_handle(it.request("bo")).terminate("by hand")
         await it.days_pass(1)
         shown = await it.until(lambda shown: shown.counts.failed == 1)

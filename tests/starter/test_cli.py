@@ -102,6 +102,12 @@ def test_help_says_no_default_of_what_is_off_or_left_out(command: tuple[str, ...
     assert not any(word in told for word in ("[default: ]", "[default: ()]", "[default: False]", "[default: None]"))
 
 
+@pytest.mark.parametrize("word", ["cancel", "extend", "show"])
+def test_a_campaign_has_help_of_its_own(word: str) -> None:
+    of_campaign, of_request = (help_of(kind, word).splitlines()[2:] for kind in ("campaign", "request"))
+    assert of_campaign[:2] != of_request[:2]
+
+
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
@@ -144,6 +150,15 @@ def test_a_faulty_file_is_refused_before_any_server_is_asked(tmp_path: Path) -> 
     assert 'stdin:1: kind: "contract" is not a kind of policies.yaml' in ended.stderr
     assert "document: " in ended.stderr
     assert "Temporal" not in ended.stderr
+
+
+def test_a_task_is_no_request_and_is_sent_to_its_own_word(tmp_path: Path) -> None:
+    file, people = tmp_path / "task.yaml", tmp_path / "people.yaml"
+    people.write_text("people: [{id: a, name: A, email: a@example.com, zone: Europe/Amsterdam}]\n")
+    file.write_text("kind: team-task\ntitle: Account\nwho: {person: chair}\nowner: legal-desk\n", "utf-8")
+    ended = type_("request", "start", str(file), COUNTERSIGN_PEOPLE=str(people), **NOBODY)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"{file}:1: is a task, no request: `countersign task start` starts it\n"
 
 
 def test_each_fault_of_the_people_file_is_told_once(tmp_path: Path) -> None:

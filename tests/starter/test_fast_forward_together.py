@@ -7,7 +7,7 @@ import pytest
 from temporalio.testing import TimeSkipper
 
 from starter.exits import Refusal
-from starter.fast_forward import _Together, forward
+from starter.fast_forward import _Together, forward, forward_to_next
 from starter.request_ids import followed_up
 from tests.onboarding.stage import CUSTOMER, DETAILS, OWNER, Journeys, a_file, an_agreement, onboarding
 from tests.servers import PUNCTUAL_TIMERS, real_server
@@ -30,7 +30,10 @@ async def test_days_pass_for_all_of_it_and_what_begins_later_begins_there(tmp_pa
     async with onboarding(tmp_path, a_file(AGREEMENT, DETAILS), server=real_server(*PUNCTUAL_TIMERS)) as it:
         agreement = await it.open("agreement-1")
         await it.at_rest()
-        moved = await forward(it.client, it.handle.id, timedelta(days=10))
+        own = await TimeSkipper(it.client).get_current_time(it.handle)
+        to_next = await forward_to_next(it.client, it.handle.id)
+        assert to_next.reached and timedelta(days=1) < to_next.now - own < timedelta(days=4)
+        moved = await forward(it.client, it.handle.id, timedelta(days=10) - (to_next.now - own))
         assert moved.reached
         assert max(await clocks(it)) < 60
         reminders = [stage for stage, person in it.notices_of(agreement) if person == CUSTOMER]

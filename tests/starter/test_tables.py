@@ -10,7 +10,9 @@ import pytest
 from rich.console import RenderableType
 
 from starter import showing, tables
+from starter.commands.handoff import _table
 from starter.commands.printing import answer
+from starter.hand_offs.standing import TargetLine
 from starter.listing.rows import RequestLine
 from starter.terminal import Terminal
 from workflows.follow_up.show import handed_off_entry, told_entry
@@ -240,3 +242,10 @@ def test_the_sentence_is_told_on_the_clock_of_whoever_reads() -> None:
     )
     assert paper.getvalue().startswith("Waiting for customer-signer until Thu 26 Nov 15:00\n")
     assert on(None).startswith("Waiting for customer-signer until Thu 26 Nov 2026 14:00 UTC\n")
+
+
+def test_a_target_that_was_never_told_is_not_said_to_work() -> None:
+    rows = [TargetLine(target="crm", waiting=1, why="404"), TargetLine(target="erp", waiting=1)]
+    assert [line.split()[1:4] for line in on(80, _table(rows)).splitlines()[1:]] == [
+        ["not", "told", "yet"], ["working", "1", ],
+    ]  # fmt: skip

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
@@ -118,6 +118,7 @@ async def test_an_op_given_to_two_words_names_a_change_of_each(context: Context)
         (ReminderNow(actor=LEGAL), "insist with --force"),
         (Answer(actor=LEGAL, text="Annex B."), "no question is open"),
         (Extension(actor=LEGAL, due=datetime(2020, 1, 1, tzinfo=UTC)), "has passed"),
+        (Extension(actor=LEGAL, due=date(2020, 1, 1)), "2020-01-01 has passed"),
         (Delegation(actor=LEGAL, signer="nobody", to="chair"), "nobody is not a signer of this request"),
         (Cancellation(actor=LEGAL, reason=" "), "a cancellation needs a reason"),
     ],

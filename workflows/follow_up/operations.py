@@ -1,6 +1,6 @@
 """What people do to a living request: each wish has a refusal, in words for whoever wished it, and an effect. Pure."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from workflows.follow_up.agenda import APART, HORIZON
 from workflows.follow_up.memory import FollowUp, Memory
@@ -102,6 +102,8 @@ def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | N
         return f"{wish.due.isoformat()} has passed" if wish.due <= now else None
     if wish.due > now.date():
         return None
+    if wish.due < now.date() - timedelta(days=1):
+        return f"{wish.due.isoformat()} has passed"
     return f"{wish.due.isoformat()} is over, or nearly: give a time too, such as {wish.due.isoformat()}T18:00Z"
 
 

@@ -96,16 +96,16 @@ async def test_who_signs_opens_a_branch_and_gives_the_turn_to_the_next(tmp_path:
     assert stages(found.branches[1])[:5] == [
         "ready customer-signer",
         "follow legal-desk",
-        "signed legal-desk",
+        "signed customer-signer",
         "ready chief-executive",
         "reminder-1 chief-executive",
     ]
     assert stages(found.branches[2]) == [
         "ready customer-signer",
         "follow legal-desk",
-        "signed legal-desk",
+        "signed customer-signer",
         "ready chief-executive",
-        "signed legal-desk",
+        "signed chief-executive",
         "settled legal-desk",
     ]
 

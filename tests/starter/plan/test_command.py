@@ -104,4 +104,8 @@ async def test_the_table_fits_a_terminal_and_names_nobody(tmp_path: Path) -> Non
     steps = [line.split() for line in shown.splitlines() if "reminder-1" in line]
     assert [step[4:6] for step in steps] == [["reminder-1", "customer-signer"], ["reminder-1", "chief-executive"]]
     assert "times in CET (UTC+01:00)" in shown
+    whole = " ".join(shown.split())
+    assert "…" not in whole
+    assert all(word in whole for branch in found.branches for line in branch.lines for word in line.why.split())
+    assert all(f"[{line.layer}]" in whole for branch in found.branches for line in branch.lines if line.layer)
     assert not any(personal in shown for personal in ("@example", "Chief executive", "Customer signer"))

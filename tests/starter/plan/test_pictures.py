@@ -57,15 +57,16 @@ def test_each_day_says_who_is_told_what_on_one_clock() -> None:
         step(3, "reminder-1", "anna"),
         step(3, "escalation", "chair"),
         step(9.7, "warning-2d", "anna"),
+        step(9.8, "signed", "anna"),
         step(4, "reminder-2", "anna", suppressed=Reason.SIGNED),
     )
     assert told == [
         "",
         "        Mon     Tue     Wed     Thu     Fri     Sat     Sun",
         "02 Nov  a!      ·       ·       ar be   ·       ·       ·",
-        "09 Nov  ·       ·       ·       aw      ·       ·       ·",
+        "09 Nov  ·       ·       ·       aw as   ·       ·       ·",
         "a anna  b chair",
-        "! ready  r reminder  w last warning  o overdue  e escalation  • told",
+        "! ready  r reminder  w last warning  o overdue  e escalation  s signed  • told",
     ]
 
 
@@ -104,6 +105,12 @@ def test_a_picture_says_on_each_day_who_is_told_what_and_when() -> None:
     assert said[thursday + 2 : thursday + 4] == ["10:00 reminder-1", "anna"]
     assert "due 10:00" in said and "3 quiet weeks" in said
     assert not any("reminder-2" in text for text in said)
+
+
+def test_a_signature_is_given_by_somebody_and_no_notice_to_anybody() -> None:
+    signed = step(1, "signed", "anna")
+    assert "Tue 03 Nov 2026 10:00 signed by anna" in "".join(picture(signed).itertext())
+    assert b"signed" not in calendar_of(plan(signed))
 
 
 def test_whoever_cannot_see_the_picture_hears_all_of_it() -> None:
