@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from starter.showing import state_of
-from starter.terminal import Instant, Rows, ZoneLine
+from starter.terminal import Instant, Rows, Sentence, ZoneLine
 from workflows.kinds import Kind, named
 
 if TYPE_CHECKING:  # Whoever lists requests does not wait for what starts them.
@@ -28,12 +28,14 @@ _FAILED_AT_MOST: Final = 100
 """Those of many that are named because they were not started; the result file has all."""
 
 
-def of_start(started: "StartAnswer") -> Group:
-    """Whether it was started or found, and how to look at it."""
+def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
+    """Whether it was started or found, how that one has `ended`, and how to look at it."""
     kind = known.kind if (known := named(started.workflow_id)) else Kind.REQUEST
     what = "started" if started.created else f"was there before: the same {kind}, not started again"
     return Group(
-        Text(f"{started.id} {what}", "bold"), Text(f"countersign {kind.names.command} show {started.id}", "dim")
+        Text(f"{started.id} {what}", "bold"),
+        *([Sentence(ended, "yellow")] if ended else []),
+        Text(f"countersign {kind.names.command} show {started.id}", "dim"),
     )
 
 

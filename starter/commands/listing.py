@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
@@ -23,6 +24,7 @@ from starter.doctor.health import Health, Part, looked
 from starter.listing import pages
 from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
+from starter.settings import Settings
 from starter.startup import ready
 from starter.terminal import Terminal
 from workflows import names
@@ -78,19 +80,44 @@ class _Listing:
         types = (self.kind.names.workflow,)
         wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue, types=types)
         wanted = replace(wanted, of_campaigns=bool(kind or person))
-        async with opened(ready()) as context:
+        settings = ready()
+        async with opened(settings) as context:
             gathering = _gathered(context, wanted, limit, quiet=json)
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
             waiting = await _waiting(context.client) if self.kind is Kind.CAMPAIGN else []
         view = tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted))
         answer(found.lines, view, as_json=json)
-        for aside in [*waiting, *_asides(found, worker, limit)]:
+        unknown = [] if found.lines else await _unknown(settings, context, wanted)
+        for aside in [*unknown, *waiting, *_asides(found, worker, limit)]:
             note(aside)
 
     def _empty(self, wanted: Wanted) -> str:
         if wanted.narrowed:
             return f"No such {self.kind}s"
         return "Nothing needs attention" if wanted.attention else f"No {self.kind}s"
+
+
+async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list[str]:
+    """Which of the names that narrow the list is not known here, so that it may be mistyped."""
+    from activities.files.reading import FileFaults  # noqa: PLC0415  a list that has something to show waits for no file
+    from activities.people import DirectoryFailure, UnknownPerson  # noqa: PLC0415
+    from activities.policies.catalogue import Catalogue, UnknownKind  # noqa: PLC0415
+    from starter import clients  # noqa: PLC0415
+
+    says = []
+    if wanted.kind is not None:
+        with suppress(FileFaults):
+            try:
+                Catalogue.read(settings.policies).known(wanted.kind)
+            except UnknownKind as unknown:
+                says.append(str(unknown))
+    for person in filter(None, (wanted.person, wanted.requester) if settings.people else ()):
+        with suppress(DirectoryFailure):
+            try:
+                await clients.directory(settings, context.store).person(person)
+            except UnknownPerson as unknown:
+                says.append(str(unknown))
+    return says
 
 
 def _asides(found: pages.Page, worker: Part, limit: int | None) -> Iterator[str]:

@@ -13,11 +13,11 @@ from rich.progress import Progress
 from activities.files.table import Table
 from activities.requests.input import prepare
 from activities.starting import path
-from starter import many, requests, tables
+from starter import lookup, many, requests, tables
 from starter.campaigns import starting as campaigns
 from starter.commands.arguments import AsJson, RequestFile
 from starter.commands.printing import answer, note
-from starter.context import opened
+from starter.context import Context, opened
 from starter.exits import Exit
 from starter.many import DryRun, Outcome, Prepare
 from starter.needs import Need
@@ -25,6 +25,7 @@ from starter.onboarding import starting
 from starter.settings import Settings
 from starter.startup import ready
 from starter.terminal import Terminal
+from workflows.kinds import Named
 from workflows.model.base import Model
 
 Again = Annotated[bool, Parameter(negative=())]
@@ -126,8 +127,16 @@ class _Rows(NamedTuple):
 async def _start_one(settings: Settings, prepared: path.Prepared, *, again: bool, json: bool) -> Exit:
     async with opened(settings) as context:
         started = await requests.start(context, prepared, again=again)
-    answer(started, tables.of_start(started), as_json=json, link=started.url)
+        before = None if started.created or json else await _ended(context, prepared)
+    answer(started, tables.of_start(started, before), as_json=json, link=started.url)
     return Exit.DONE
+
+
+async def _ended(context: Context, prepared: path.Prepared) -> str | None:
+    """How the one that was there before has ended; None when it lives."""
+    subject = prepared.given.subject
+    shown = await lookup.look_at(context.client, context.store, Named(subject.type, subject.id))
+    return shown.says if shown.status.ended else None
 
 
 async def _start_several(

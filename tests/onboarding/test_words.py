@@ -150,10 +150,13 @@ async def test_an_onboarding_from_standard_input_is_recognised(tmp_path: Path) -
         there = {**given(tmp_path), "TEMPORAL_ADDRESS": it.client.service_client.config.target_host}
         file = json.dumps(a_file(DETAILS, LIVE))
         told = [await asyncio.to_thread(type_, "onboard", "start", "-", stdin=file, **there) for _ in range(2)]
+        await asyncio.to_thread(type_, "onboard", "cancel", "acme", "--reason", "sold", **there)
+        again = await asyncio.to_thread(type_, "onboard", "start", "-", stdin=file, **there)
     assert [one.stdout.splitlines()[:2] for one in told] == [
         ["acme started", "countersign onboard show acme"],
         ["acme was there before: the same onboarding, not started again", "countersign onboard show acme"],
     ]
+    assert again.stdout.splitlines()[1].startswith("Cancelled")
 
 
 @pytest.mark.real_server

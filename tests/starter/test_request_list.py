@@ -20,6 +20,10 @@ async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path:
     attention = type_("request", "list", "--attention", **there)
     as_json = type_("request", "list", "--attention", "--json", **there)
     everything = type_("request", "list", **there)
+    mistyped = type_("request", "list", "--kind", "customer-contrct", "--person", "customer-signr", **there)
+    assert (mistyped.returncode, mistyped.stdout) == (0, "No such requests\n")
+    assert "customer-contrct" in mistyped.stderr and "did you mean customer-contract?" in mistyped.stderr
+    assert "customer-signr" in mistyped.stderr
     assert (attention.returncode, attention.stdout) == (0, "Nothing needs attention\n")
     assert attention.stderr.startswith(
         "worker: nobody works on countersign, countersign-campaigns, countersign-core-signature, "
