@@ -32,7 +32,7 @@ async def test_each_stage_begins_when_the_one_before_is_done_by_what_is_assumed(
     assert [(line.stage, line.to) for line in agreement.lines] == [
         ("ready", CUSTOMER),
         ("follow", OWNER),
-        ("signed", OWNER),
+        ("signed", CUSTOMER),
         ("settled", OWNER),
     ]
     task = found.stages[1].parts[0]
@@ -43,7 +43,7 @@ async def test_each_stage_begins_when_the_one_before_is_done_by_what_is_assumed(
 async def test_who_is_slow_is_reminded_and_what_expires_says_so(tmp_path: Path) -> None:
     slow = await planned(tmp_path, a_file({"name": "a", "agreements": [an_agreement()]}, LIVE), signed="7d")
     heard = [line.stage for line in slow.stages[0].parts[0].lines if line.to == CUSTOMER]
-    assert heard == ["ready", "reminder-1", "reminder-2"]
+    assert heard == ["ready", "reminder-1", "reminder-2", "signed"]
     short = await planned(tmp_path, a_file({"name": "a", "agreements": [an_agreement(kind="short")]}), signed="7d")
     assert short.stages[0].parts[0].outcome is Status.EXPIRED
 
