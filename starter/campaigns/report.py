@@ -136,14 +136,19 @@ def head_of(shown: CampaignShow) -> Head:
 
 def plain_line(line: Line) -> dict[str, Any]:
     """One person for programs."""
-    told = line._asdict()
+    told = _known(line)
     return {name: told[name] or None if name in _INSTANTS else told[name] for name in COLUMNS}
+
+
+def _known(line: Line) -> dict[str, Any]:
+    """When somebody was told, and how often reminded, is read off their record: nothing of it before that is there."""
+    return {**line._asdict(), "reminders": None} if line.open else line._asdict()
 
 
 def _cells(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
     for line in lines:
-        told = {**line._asdict(), "late": "true" if line.late else "false"}
-        yield tuple(str(told[name]) for name in COLUMNS)
+        told = {**_known(line), "late": "true" if line.late else "false"}
+        yield tuple("" if told[name] is None else str(told[name]) for name in COLUMNS)
 
 
 def print_table(lines: Sequence[Line]) -> None:

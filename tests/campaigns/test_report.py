@@ -221,7 +221,16 @@ def test_what_goes_on_is_marked_as_no_record() -> None:
     shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC))
     found = html(Report(shown, report.head_of(shown), counted(lines), None, (), lines))
     assert "It goes on: this is how everybody stood at 2026-12-09 12:00 UTC, and no record yet." in found
+    assert "is known once their request has ended" in found
     assert "It goes on" not in html(some_report(*lines))
+
+
+def test_what_is_not_known_of_whoever_is_open_is_no_figure(tmp_path: Path) -> None:
+    lines = [Line(1, "ada", "conduct.ada", Standing.TOLD), Line(2, "bo", "conduct.bo", Standing.EXPIRED)]
+    report.write_table(tmp_path / "report.csv", lines)
+    with (tmp_path / "report.csv").open() as file:
+        assert [(row["sent_at"], row["reminders"]) for row in csv.DictReader(file)] == [("", ""), ("", "0")]
+    assert [report.plain_line(line)["reminders"] for line in lines] == [None, 0]
 
 
 def test_what_was_broken_off_in_temporal_is_not_said_to_go_on() -> None:
