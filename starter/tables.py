@@ -77,7 +77,8 @@ def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
     )  # fmt: skip
     for line in lines:
         problem = _problem(line)
-        due = Instant(line.due_at, "bold red" if line.overdue else "")
+        how = "bold red" if line.overdue else ""
+        due = Text(f"{line.last_day}", how) if line.last_day else Instant(line.due_at, how)
         since = Instant(line.since, ago=True)
         waiting, status = line.waiting_for, state_of(line.status)
         table.add(line.id, line.document, line.kind, status, waiting, since, due, line.requester, problem)

@@ -5,7 +5,7 @@ the page's: its ink, and `--accent`. No element has a style of its own, so it st
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -73,7 +73,8 @@ def _chart(
     ]
     if now and (ahead := list(curve.ahead(now))):
         layers.append(of(ahead).mark_line(color=_ACCENT, strokeDash=_DASHES))
-    days = [(shown.due_at, _DUE), (shown.closes_at, _CLOSES)]
+    # On its last day, not where that is over everywhere on earth, which is the day after.
+    days = [(datetime.combine(shown.due, time(12), UTC), _DUE), (shown.closes_at, _CLOSES)]
     values = [{"at": _instant(at), "says": language.say(what)} for at, what in days if at]
     marks = altair.Chart(altair.InlineData(values=values)).encode(x=x)
     layers.append(marks.mark_rule(color=_INK, strokeDash=_DASHES, opacity=0.6))

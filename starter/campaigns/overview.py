@@ -76,8 +76,9 @@ def facts(shown: CampaignShow) -> Iterator[tuple[str, str]]:
     since = f"in force from {shown.effective}" if shown.effective else ""
     by_whom = f"approved by {shown.approver}" if shown.approver else ""
     yield "document", ", ".join(filter(None, (f"{shown.title} {shown.version}".strip(), since, by_whom)))
-    days = (("opens", shown.opens_at), ("due", shown.due_at), ("closes", shown.closes_at))
-    yield "window", ", ".join(f"{what} {stamp(at)}" for what, at in days if at)
+    closes = f"closes {stamp(shown.closes_at)}" if shown.closes_at else ""
+    said = (f"opens {stamp(shown.opens_at)}", f"last day {shown.due}", closes)
+    yield "window", ", ".join(filter(None, said))
     counts = shown.counts
     if counts.total:
         share = f"{100 * counts.done // counts.wanted} %, " if counts.wanted else ""

@@ -73,12 +73,17 @@ class Telling:
             waiting_for=await self._people(line.waiting_for) if line.open else "",
             # The clock of a request can be ahead of ours: it was moved.
             since=self.near(min(line.since, self.now)) if line.since and line.open and line.waiting_for else "",
-            due=self.reader.instant(line.due_at) if line.due_at else "",
+            due=self._due(line),
             near=self.near(line.due_at) if line.due_at and line.open else "",
             overdue=line.overdue,
             problems=problems_of(language, line.problem, line.attention, line.trouble),
             stage=line.stage if line.open else "",
         )
+
+    def _due(self, line: RequestLine) -> str:
+        if line.last_day:
+            return self.reader.date(line.last_day)
+        return self.reader.instant(line.due_at) if line.due_at else ""
 
     def near(self, instant: datetime) -> str:
         """How far away it is, as seen from now: `in 3 days`, `2 hours ago`."""

@@ -1,7 +1,7 @@
 """One line of a list of requests: what search attributes and memo tell, and nobody has to be asked for."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from pydantic import AwareDatetime
 
@@ -51,6 +51,14 @@ class RequestLine(Model):
     started_at: AwareDatetime | None = None
     """None when Temporal has forgotten the request."""
     workflow_id: str = ""
+
+    @property
+    def last_day(self) -> date | None:
+        """Of a campaign, the day of which `due_at` is the end everywhere on earth; None of anything else."""
+        what = named(self.workflow_id)
+        if self.due_at is None or what is None or what.kind is not Kind.CAMPAIGN:
+            return None
+        return self.due_at.astimezone(UTC).date() - timedelta(days=1)
 
 
 async def line_of(run: Run, now: datetime) -> RequestLine:

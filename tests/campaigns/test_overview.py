@@ -10,10 +10,14 @@ from activities.campaigns.standing import Line, Standing, counted
 from starter import showing
 from starter.campaigns.overview import CampaignOverview, overview
 from starter.campaigns.people import People
+from starter.listing.rows import RequestLine
+from starter.tables import of_list
 from starter.terminal import Terminal
 from tests.campaigns.test_curve import OPENS, day, some_lines, some_show
 from tests.campaigns.test_report import everybody
+from workflows.campaign.show import details
 from workflows.follow_up.show import stamp
+from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
@@ -85,6 +89,24 @@ def test_it_says_how_far_it_is_and_how_many_stand_how() -> None:
 def test_a_document_that_is_not_in_force_yet_is_not_said_to_be() -> None:
     told = "\n".join(printed(seen([], effective=NOW.date() + timedelta(days=3))))
     assert "Code of conduct, in force from 2026-12-13" in told
+
+
+def test_everywhere_that_people_look_it_has_the_same_last_day() -> None:
+    """Not the instant at which that day is over everywhere on earth, which is on the next one."""
+    shown, over = seen(some_lines([1], 1), due_at=day(15).replace(hour=12)), "2026-12-16T12:00:00+00:00"
+    assert "last day 2026-12-15, closes" in " ".join("\n".join(printed(shown, width=200)).split())
+    told = details(shown, "default", "acknowledgement-campaign:conduct")
+    assert "- last day 2026-12-15\n" in told and "16 Dec" not in told
+    assert f"- as of {stamp(NOW)}\n" in told, "the details are as old as the last look"
+    line = RequestLine(
+        id="conduct", kind="k", status="open", due_at=over, workflow_id=Kind.CAMPAIGN.workflow_id("conduct")
+    )
+    assert line.last_day == shown.due
+    assert line.replace(workflow_id=Kind.REQUEST.workflow_id("conduct")).last_day is None
+    listed = Terminal(file=io.StringIO(), width=120, zone=UTC, now=NOW)
+    listed.show(of_list([line], Kind.CAMPAIGN))
+    assert isinstance(listed.file, io.StringIO)
+    assert "2026-12-15" in (table := listed.file.getvalue()) and "2026-12-16" not in table
 
 
 def test_nobody_is_said_to_be_through_before_the_last_one_is() -> None:

@@ -68,7 +68,9 @@ def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
     counts = shown.counts
     lines = [f"### {shown.says}", "", f"`{bar(counts)}` {counts.done} of {counts.wanted}", ""]
     lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in counts if count]
-    lines += [f"- opens {stamp(shown.opens_at)}", *(f"- {what} {stamp(at)}" for what, at in follow_up.deadlines(shown))]
+    lines += [f"- as of {stamp(shown.counted_at)}"] if shown.counted_at else []
+    lines += [f"- opens {stamp(shown.opens_at)}", f"- last day {shown.due}"]
+    lines += [f"- closes {stamp(shown.closes_at)}"] if shown.closes_at else []
     query = f"CsParent%3D%22{workflow_id.replace(':', '%3A')}%22"
     lines.append(f"- [its requests](/namespaces/{namespace}/workflows?query={query})")
     lines += [f"- to be told: {one.target} · {one.state} · {one.attempts} attempts" for one in shown.handoffs]
