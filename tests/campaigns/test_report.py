@@ -189,7 +189,7 @@ def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> Non
     out = (Standing.ACKNOWLEDGED, Standing.EXEMPT, Standing.DROPPED, Standing.ERROR)
     lines = [Line(row, f"p{row}", "", how, department=f"{row // 3}") for row, how in enumerate(out)]
     found = html(some_report(*lines))
-    assert "<strong>1 of 1</strong> people have acknowledged it (100.0 %)." in found
+    assert "<strong>1 of 1</strong> people has acknowledged it (100.0 %)." in found
     assert '<td class="n">1</td><td class="n">100.0 %</td>' in found, "the department with somebody who is to"
     assert '<td class="n">0</td><td class="n">–</td>' in found, "the one of whom nobody is"
     assert "acknowledgements over time: 0 of 1" in found, "in the picture as well"
