@@ -40,8 +40,12 @@ def is_due_on_the_day_of(now: datetime, due_at: datetime, reader: Reader) -> boo
 
 
 def _working_days_left(due_at: datetime, reader: Reader, now: datetime) -> int:
-    """The working days after today, the due day being the last; 0 when it is far away or none itself."""
+    """The working days after today, the due day being the last unless it is due before its hours open.
+
+    0 when it is far away, or due on a day that is none.
+    """
     today, due = reader.day(now), reader.day(due_at)
     if due - today > _NEAR or not reader.works(due):
         return 0
-    return sum(reader.works(today + step * _DAY) for step in range(1, (due - today).days + 1))
+    days = (due - today).days + reader.has_opened(due_at)
+    return sum(reader.works(today + step * _DAY) for step in range(1, days))

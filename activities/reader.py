@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, format_skeleton, format_time
 
 from activities.calendars.public_holidays import public_holidays
-from activities.calendars.working_time import weekdays
+from activities.calendars.working_time import clock_hours, weekdays
 from activities.language import Language
-from activities.person import Person
+from activities.person import USUAL_HOURS, Person
 
 _USUAL_DAYS: Final = "mon-fri"
 _DATE: Final = "yMMMEd"
@@ -27,11 +27,18 @@ class Reader:
     language: Language
     zone: ZoneInfo
     works: Callable[[date], bool]
+    opens: time = clock_hours(USUAL_HOURS)[0]
+    """When a working day of theirs begins."""
 
     @classmethod
     def of(cls, person: Person) -> Self:
         """Somebody of the directory."""
-        return cls(Language.of(person.locale), person.tz, _working_days(person.weekdays, person.calendar))
+        return cls(
+            Language.of(person.locale),
+            person.tz,
+            _working_days(person.weekdays, person.calendar),
+            person.working_hours[0],
+        )
 
     @classmethod
     def unknown(cls, language: Language) -> Self:
@@ -41,6 +48,10 @@ class Reader:
     def day(self, instant: datetime) -> date:
         """The day it is where they are."""
         return instant.astimezone(self.zone).date()
+
+    def has_opened(self, instant: datetime) -> bool:
+        """Whether a working day of theirs would have begun before it."""
+        return instant.astimezone(self.zone).time() > self.opens
 
     def date(self, day: date) -> str:
         """A day of the calendar: `Fri, 11 Dec 2026`."""

@@ -1,7 +1,8 @@
 """The last warnings: so long before the due date, and never later than the last working day before it.
 
 They may come outside working hours, because what they warn of is worse; one that would fall on a day off comes on the
-morning of the last working day before, and of two that would then come together the later one is kept. They count from
+morning of the last working day before, and of two that would then come together, or
+in the wrong order, the one that is nearer to the due date is kept. They count from
 the due date: however long the clocks stood, a warning is left out only if the signer's turn came later.
 """
 
@@ -21,15 +22,25 @@ _AN_INSTANT: Final = timedelta(microseconds=1)
 
 
 def last_warnings(silence: Silence) -> list[Moment]:
-    """Every warning of the policy, latest first; those that are dropped carry their reason."""
+    """Every warning of the policy, the one nearest to the due date first; those that are dropped carry their reason."""
     found: list[Moment] = []
-    for warning in sorted((_nominal(silence, ahead) for ahead in silence.policy.warnings), key=_at, reverse=True):
-        placed = warned(silence, _placed(silence, warning))
+    for ahead in sorted(silence.policy.warnings, key=lambda ahead: _nearness(silence, ahead), reverse=True):
+        placed = warned(silence, _placed(silence, _nominal(silence, ahead)))
         kept = [other.at for other in found if other.suppressed is None]
         if placed.suppressed is None and any(placed.at > at - APART for at in kept):
-            placed = placed.dropped(Reason.TOO_SOON, "the warning after it comes within the hour")
+            placed = placed.dropped(
+                Reason.TOO_SOON, "the warning nearer to the due date comes by then or within the hour"
+            )
         found.append(silence.held(placed))
     return found
+
+
+def _nearness(silence: Silence, ahead: str) -> tuple[datetime, bool]:
+    """What orders warnings; the one on the day is nearer than all of earlier days, also where it moves to one."""
+    if ahead != ON_THE_DAY:
+        return _ahead(silence, ahead)[0], False
+    zone, day = silence.hours.zone, silence.hours.local_day(silence.until - _AN_INSTANT)
+    return start_of_day(day, zone), True
 
 
 def _nominal(silence: Silence, ahead: str) -> Moment:
@@ -50,10 +61,6 @@ def _on_the_day(silence: Silence) -> tuple[datetime, str]:
     if earlier := hours.last_day(day, silence.came_at):
         return earlier.opens, "on the last working day before the due date"
     return start_of_day(day, hours.zone), "on the day of the due date"
-
-
-def _at(moment: Moment) -> datetime:
-    return moment.at
 
 
 def _placed(silence: Silence, warning: Moment) -> Moment:

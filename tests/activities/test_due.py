@@ -51,6 +51,22 @@ def test_a_due_date_on_a_day_off_is_only_named() -> None:
     assert due_sentence(sunday, reading(days="sun-thu"), DUE).startswith("Due in 1 working day: Sun, 13 Dec")
 
 
+@pytest.mark.parametrize(
+    ("due", "says"),
+    [
+        (datetime(2026, 11, 30, 1, 33, tzinfo=UTC), "Due Mon, 30 Nov"),
+        (datetime(2026, 11, 30, 8, tzinfo=UTC), "Due Mon, 30 Nov"),
+        (datetime(2026, 11, 30, 8, 1, tzinfo=UTC), "Due in 1 working day: Mon, 30 Nov"),
+        (datetime(2026, 12, 3, 1, 2, tzinfo=UTC), "Due in 3 working days: Thu, 3 Dec"),
+    ],
+)
+def test_a_day_on_which_it_is_due_before_its_hours_open_leaves_no_time_and_is_not_counted(
+    due: datetime, says: str
+) -> None:
+    saturday = datetime(2026, 11, 28, 1, 33, tzinfo=UTC)
+    assert due_sentence(due, reading(), saturday).startswith(says)
+
+
 def test_today_and_tomorrow_are_the_readers() -> None:
     now = before(hours=7)
     assert due_sentence(DUE, reading(zone="America/New_York"), now).startswith("Due today: Fri, 11 Dec 2026, 12:00")

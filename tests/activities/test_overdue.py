@@ -8,7 +8,7 @@ import pytest
 
 from activities.planner import PolicyPlanner
 from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model.planning import Agenda, MomentKind, Snooze
+from workflows.model.planning import Agenda, MomentKind, Reason, Snooze
 from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, Overdue, Policy, Reminders
 
 FRIDAY: Final = date(2026, 11, 13)
@@ -86,6 +86,19 @@ async def test_on_the_day_is_when_hours_open_on_the_last_day_that_has_any(
 ) -> None:
     agenda = await plan(LATE.replace(warnings=("0d",)), due=due, turns={"signer": turn})
     assert at(agenda, "warning-0d") == f"{expected} warning-0d signer"
+
+
+async def test_a_warning_that_would_come_after_the_one_on_the_day_gives_way_to_it() -> None:
+    policy = LATE.replace(warnings=("2d", "1d", "0d"))
+    saturday = datetime(2026, 11, 14, 17, tzinfo=UTC)
+    agenda = await plan(policy, due=saturday)
+    assert [line for line in lines(agenda) if "warning" in line] == [
+        "Thu 11-12 17:48 warning-2d signer",
+        "Fri 11-13 09:12 warning-0d signer",
+    ]
+    [left_out] = [moment for moment in agenda.dropped if moment.kind is MomentKind.WARN]
+    assert (left_out.stage, left_out.suppressed) == ("warning-1d", Reason.TOO_SOON)
+    assert "nearer to the due date" in left_out.why
 
 
 async def test_on_the_day_is_left_out_for_a_turn_that_comes_later_that_day() -> None:
