@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import AwareDatetime
@@ -13,7 +13,7 @@ from rich.text import Text
 from starter.terminal import Terminal
 from workflows.model.base import Model
 
-_DATE_WIDTH: Final = len("Wed 25 Nov 13:22")
+_DATE_WIDTH: Final = len("Wed 25 Nov 13:22 UTC")
 
 
 class StepTold(Model):
@@ -84,4 +84,4 @@ def _days(steps: tuple[StepTold, ...]) -> int:
 
 
 def _date(at: datetime | None) -> str:
-    return f"{at:%a %d %b %H:%M}" if at else ""
+    return f"{at.astimezone(UTC):%a %d %b %H:%M} UTC" if at else ""

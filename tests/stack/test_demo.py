@@ -7,8 +7,10 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
@@ -16,7 +18,7 @@ from rich.console import Console
 import deploy
 from deploy.demo import folders
 from deploy.demo.browser import Page
-from deploy.demo.report import DemoTold, StepTold, verdict
+from deploy.demo.report import DemoTold, Report, StepTold, verdict
 from deploy.demo.story import STORY
 from deploy.folder import DataFolder
 from starter import modules
@@ -53,6 +55,12 @@ def test_ctrl_c_ends_the_demo_and_all_its_processes(tmp_path: Path, number: sign
         assert told.process.returncode == code
         assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
         assert not (told.folder / "dev.json").exists()
+
+
+def test_a_date_says_of_which_clock_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime(2026, 12, 1, 9, 14, tzinfo=ZoneInfo("Europe/Amsterdam"))
+    Report(quiet=False).step(StepTold(name="reminded", seen=True, at=at, says="Tuesday 09:14 at the office"))
+    assert capsys.readouterr().out.startswith("Tue 01 Dec 08:14 UTC ✓ Tuesday 09:14 at the office")
 
 
 def _hear_ctrl_c() -> None:
