@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from activities.language import ENGLISH, Language, phrase
+from activities.language import Language, phrase
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
 from workflows.follow_up.handoff import dead_of
@@ -71,8 +71,8 @@ def standing(shown: Shown, person: str, reader: Reader, called: Called = UNNAMED
 
 
 def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
-    """In English `request show`'s own sentence, else the same facts; where they alone do not tell, that sentence."""
-    if reader.language.code == ENGLISH or shown.trouble:
+    """The facts on their own clock and with names; where they alone do not tell, the sentence of `request show`."""
+    if shown.trouble:
         return (shown.says,)
     if shown.status.ended:
         return ending(shown.status, reader.language, shown.type) + hand_offs(shown, reader.language)
@@ -81,6 +81,11 @@ def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ..
         return (reader.language.say("Since {since} something is in the way:", since=since), shown.problem.says)
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
+    step = shown.next
+    if shown.question and step and step.what is NextStep.WAIT and step.at:
+        until = reader.instant(step.at)
+        stands = reader.language.say("Reminders wait until {when} for the answer to a question.", when=until)
+        return (*_waiting(shown, reader, called), stands)
     return _waiting(shown, reader, called) if shown.waiting_for and following(shown, reader) else (shown.says,)
 
 

@@ -17,6 +17,7 @@ from workflows.kinds import Kind
 from workflows.model.lines import SignerLine
 from workflows.model.planning import MomentKind
 from workflows.model.request import SignerState
+from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Role, Status
 from workflows.model.views import Next, RequestShow, WaitingFor
 
@@ -298,9 +299,10 @@ async def test_an_onlookers_link_never_leads_to_a_signing_page(signer: Phone) ->
 
 
 async def test_only_the_requester_sees_whom_of_ours_we_tell_of_the_ending(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(status=Status.SIGNED, says="Signed Fri; telling finance", requester=REQUESTER)
+    handoffs = (HandoffLine(target="finance", state=HandoffState.PENDING, attempts=0, at=DUE),)
+    signer.known[REQUEST] = shown(status=Status.SIGNED, handoffs=handoffs, requester=REQUESTER)
     requester = text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
-    assert "telling finance" in requester
+    assert "Still to be told: finance." in requester
     for onlooker in (CHAIR, FIRST):
         text = text_of((await signer.open(signer.link(onlooker, LinkUse.VIEW))).text)
         assert "finance" not in text

@@ -20,6 +20,7 @@ from starter.page.words import (
     task_screen,
 )
 from tests.activities.reading import reading
+from workflows.model.entries import AskedQuestion
 from workflows.model.lines import AssigneeLine, Choices, SignerLine
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -131,8 +132,8 @@ def test_the_due_date_is_near_on_a_page_as_well() -> None:
     assert overdue.due == "Überfällig seit Fr., 11. Dez. 2026, 18:00 (Amsterdam)."
 
 
-def test_in_english_the_requester_reads_the_sentence_of_request_show() -> None:
-    assert told("en") == told("en-US") == ("Waiting for chief-executive",)
+def test_in_english_the_requester_reads_it_on_their_own_clock_as_in_any_language() -> None:
+    assert told("en") == ("Waiting for chief-executive.", "A reminder follows on Fri, 11 Dec 2026, 09:00 (Amsterdam).")
 
 
 OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
@@ -222,6 +223,19 @@ def test_a_problem_keeps_its_own_words_behind_the_readers() -> None:
     again = Next(what=NextStep.WAIT, at=LATER, why="trying again")
     expected = (f"Sinds {WHEN} is er een belemmering:", "the directory does not answer")
     assert told(problem=problem, next=again) == expected
+
+
+def test_while_a_question_waits_the_requester_reads_names_and_their_own_clock() -> None:
+    question = AskedQuestion(number=1, person="chief-executive", text="Which annex?", at=NOW)
+    says = "Waiting for chief-executive; the clocks stand until Fri 11 Dec 2026 08:00 UTC: a question"
+    known = shown(question=question, says=says, next=Next(what=NextStep.WAIT, at=LATER, why="a question"))
+    called = {"chief-executive": "Chief Executive"}
+    for code, expected in (
+        ("en", "Reminders wait until Fri, 11 Dec 2026, 09:00 (Amsterdam) for the answer to a question."),
+        ("nl", f"Herinneringen wachten tot {WHEN} op het antwoord op een vraag."),
+    ):
+        waiting, stands = status_screen(known, "legal-desk", reading(code), NOW, called).sentences
+        assert ("Chief Executive" in waiting, stands) == (True, expected)
 
 
 def test_a_fault_of_the_people_file_stops_no_clock_so_what_follows_is_told() -> None:
