@@ -149,8 +149,9 @@ class Silence:
         return "it closes" if self.late else "the due date"
 
     def local(self, at: datetime) -> str:
-        """An instant on the signer's clock, for reasons in words."""
-        return f"{at.astimezone(self.hours.zone):%a %d %b %H:%M}"
+        """An instant on the signer's clock, named by its city, for reasons in words: other clocks stand beside them."""
+        city = self.hours.zone.key.rpartition("/")[2].replace("_", " ")
+        return f"{at.astimezone(self.hours.zone):%a %d %b %H:%M} ({city})"
 
 
 def _when_overdue(policy: Policy) -> Policy:

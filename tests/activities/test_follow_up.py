@@ -51,7 +51,7 @@ async def test_the_default_policy_in_working_hours() -> None:
         "Wed 12-02 09:00 expiry requester",
     ]
     assert stage(agenda, "reminder-2").why == (
-        "reminder 2 of 4, every 3 days, moved from Sun 08 Nov 09:00: not a working day"
+        "reminder 2 of 4, every 3 days, moved from Sun 08 Nov 09:00 (Amsterdam): not a working day"
     )
 
 
@@ -59,7 +59,7 @@ async def test_a_holiday_moves_reminders_and_says_so() -> None:
     easter = {"signer": datetime(2027, 3, 23, 12, tzinfo=UTC)}
     agenda = await plan(NUDGES_ONLY, book(), turns=easter, due=date(2027, 4, 30))
     assert lines(agenda)[0] == "Tue 03-30 09:12 reminder-1 signer"
-    assert "Fri 26 Mar 13:00: a public holiday (Good Friday)" in stage(agenda, "reminder-1").why
+    assert "Fri 26 Mar 13:00 (Amsterdam): a public holiday (Good Friday)" in stage(agenda, "reminder-1").why
 
 
 async def test_the_night_is_the_recipients() -> None:

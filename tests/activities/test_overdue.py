@@ -39,7 +39,8 @@ async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> 
         "Fri 11-20 18:00 expiry requester",
     ]
     assert agenda.moments[0].why == (
-        "overdue since Fri 13 Nov 18:00, every 3 days, moved from Mon 16 Nov 18:00: outside 09:00-18:00"
+        "overdue since Fri 13 Nov 18:00 (Amsterdam), every 3 days, "
+        "moved from Mon 16 Nov 18:00 (Amsterdam): outside 09:00-18:00"
     )
     assert agenda.moments[-1].why == "7 days after the due date"
     assert (agenda.due_at, agenda.over_at) == (
