@@ -7,6 +7,7 @@ sentence in the reader's language. A line that this code does not know stands as
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Final
 
 from activities.language import phrase
@@ -171,6 +172,8 @@ async def _event(entry: TimelineEntry, reader: Reader, name: Name) -> Event:
     words, values, notice = _words(entry)
     say = reader.language.say
     people = {key: await name(id) for key, id in values.items() if key in ("who", "to", "whom")}
+    if "when" in values:
+        values = {**values, "when": _on_their_clock(values["when"], reader)}
     why = entry.why or ""
     if not entry.said and why in _REASONS:
         why = say(_REASONS[why])
@@ -181,6 +184,16 @@ async def _event(entry: TimelineEntry, reader: Reader, name: Name) -> Event:
         said=entry.said or entry.what in _ENDED_WITH_WORDS,
         notice=notice,
     )
+
+
+def _on_their_clock(when: str, reader: Reader) -> str:
+    """A day, or an instant in UTC, as the timeline writes it (`day_words`); what is neither stands as it is."""
+    try:
+        if when.endswith(" UTC"):
+            return reader.moment(datetime.strptime(when, "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
+        return reader.date(date.fromisoformat(when))
+    except ValueError:
+        return when
 
 
 def _words(entry: TimelineEntry) -> tuple[str, dict[str, str], bool]:

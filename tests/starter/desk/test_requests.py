@@ -43,6 +43,7 @@ TIMELINE = (
     TimelineEntry(at=NOW - timedelta(days=4), what="ready", who=SIGNER),
     TimelineEntry(at=NOW - timedelta(days=2), what="reminder-1 suppressed", who=SIGNER, why="absent"),
     TimelineEntry(at=NOW - timedelta(days=1), what="due date moved to 2026-12-11", who=MANAGER),
+    TimelineEntry(at=NOW - timedelta(days=1), what="not now, but 2026-11-29 08:00 UTC", who=SIGNER),
     TimelineEntry(at=NOW - timedelta(hours=1), what="something newer", who=SIGNER, why="as it is"),
 )
 
@@ -85,7 +86,8 @@ async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: 
         "The document was sent",
         "Chair was asked",
         "Chair was not told (they are away)",
-        "Head of Legal moved the due date to 2026-12-11",
+        "Head of Legal moved the due date to Fri, 11 Dec 2026",
+        "Chair wants to be reminded on Sun, 29 Nov 2026, 09:00",
         "something newer Chair (as it is)",
     ):
         assert said in text
