@@ -76,7 +76,10 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
     try:
         if what.kind in _TOGETHER:
             return await _Together(skipper, what, within).forward(by)
-        _refuse_to_hurry(await runs.described(client, handle.id), what)
+        described = await runs.described(client, handle.id)
+        if not described.status.open:
+            raise _not_open(what)
+        _refuse_to_hurry(described, what)
         reached = await _moved(skipper, handle, what, by, within)
         return Forwarded(id=what.id, now=await skipper.get_current_time(handle), reached=reached)
     except RPCError as error:
@@ -249,10 +252,11 @@ def _in_words(error: RPCError, what: Named) -> Exception:
         return Refusal(
             "this Temporal server moves no clocks: fast-forward works on the one that `countersign dev` starts"
         )
-    return _not_open(what) if about_the_workflow(error) else error
-
-
-def _not_open(what: Named) -> Refusal:
+    if not about_the_workflow(error):
+        return error
     whole = ", ".join(kind.workflow_id(what.id) for kind in Kind if kind is not Kind.REQUEST)
-    others = f"; if it is no request, give its whole id: {whole}" if what.kind is Kind.REQUEST else ""
+    return _not_open(what, f"; if it is no request, give its whole id: {whole}" if what.kind is Kind.REQUEST else "")
+
+
+def _not_open(what: Named, others: str = "") -> Refusal:
     return Refusal(f"{what.id}: no such {what.kind} is open, so there is no clock to move{others}")
