@@ -59,7 +59,17 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
         journey = journey.seen(PartSeen(id=journey.parts[0].decision, status=Status.DONE, at=NOW), NOW)
     assert len(asked) == len({*asked}) == ASKED_AT_MOST
     assert {decided_onboarding(task) for task in asked} == {"acme"}
-    assert decided_onboarding("acme.1.1") is None
+    others = (
+        "acme.1.1",
+        "acme",
+        "decide",
+        ".decide",
+        "1.1.decide",
+        "acme.1.1.decided",
+        "acme.1.1.decide.2",
+        "a.b.decide",
+    )
+    assert [id for id in others if decided_onboarding(id)] == []
     waive = Decision(actor="owner", part="part-1", choice=Choice.WAIVE, reason="Not needed.")
     assert refuse_decide(journey, waive) is None
 

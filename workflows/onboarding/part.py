@@ -1,6 +1,5 @@
 """One part of an onboarding as it is remembered: where it stands, under which ids it runs, what it was told. Pure."""
 
-import re
 from enum import StrEnum
 from typing import Final, Self
 
@@ -17,8 +16,6 @@ ASKED_AT_MOST: Final = 20
 
 DECISION: Final = "onboarding-decision"
 """The kind of the catalogue that tasks to decide are."""
-_DECISION: Final = re.compile(r"(?P<onboarding>.+)\.\d+\.\d+(?:\.r\d+)?\.decide(?:\.r\d+)?")
-"""The ids of tasks to decide about a part (`Part.decision`)."""
 
 
 class PartState(StrEnum):
@@ -121,5 +118,15 @@ class Part(Model):
 
 def decided_onboarding(task: str) -> str | None:
     """The id of the onboarding about whose part this task asks to decide, None for the id of any other task."""
-    match = _DECISION.fullmatch(task)
-    return match["onboarding"] if match else None
+    part, found, again = task.rpartition(".decide")
+    if not found or not (again == "" or _is_round(again.removeprefix("."))):
+        return None
+    places = part.split(".")
+    if _is_round(places[-1]):
+        places.pop()
+    onboarding = ".".join(places[:-2])
+    return onboarding if onboarding and all(place.isdecimal() for place in places[-2:]) else None
+
+
+def _is_round(word: str) -> bool:
+    return word.startswith("r") and word[1:].isdecimal()
