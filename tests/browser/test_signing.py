@@ -103,8 +103,9 @@ async def test_a_signer_without_a_phone_signs_from_the_mail(phone: Phone, laptop
     await contract.shown(lambda it: state_of(it, "signer-1") == "signed")
 
 
-async def test_an_onlooker_reads_the_sentence_of_the_command(phone: Phone, waiting: Contract) -> None:
+async def test_an_onlooker_reads_whom_it_waits_for_by_name(phone: Phone, waiting: Contract) -> None:
     shown = await waiting.shown(lambda it: it["notifications"])
+    assert f"Waiting for {CUSTOMER}" in shown["says"]
     await phone.open(waiting.link(LEGAL, LinkUse.VIEW))
-    await expect(phone.page.get_by_text(shown["says"], exact=True)).to_be_visible()
+    await expect(phone.page.get_by_text("Waiting for Customer signer.", exact=True)).to_be_visible()
     assert await phone.page.get_by_role("button").count() == 0
