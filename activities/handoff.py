@@ -134,9 +134,9 @@ class Fanout(Handoff):
 
     async def _amend(self, home: Home, changed: Amendment, dead: DeadHandOffs | None) -> None:
         if dead is not None:
-            await self._store.note_dead(home, dead.model_dump_json().encode())
+            await self._store.hand_offs.note_dead(home, dead.model_dump_json().encode())
         if dead is not None and not dead.handoffs:
-            await self._store.forget_dead(home)
+            await self._store.hand_offs.forget_dead(home)
         await self._store.write_amendment(home, changed.number, changed.model_dump_json(by_alias=True).encode())
 
     async def _result(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:

@@ -131,14 +131,14 @@ class TargetHealth:
                 on_call = None
         if known != before:
             self._working.pop(known.target, None)
-            await self._store.keep_target(known.target, known.model_dump_json().encode())
+            await self._store.hand_offs.keep_target(known.target, known.model_dump_json().encode())
         return on_call
 
     async def _of(self, name: str) -> Health:
         now = asyncio.get_running_loop().time()
         if now - self._working.get(name, -FRESH) < FRESH:
             return Health(target=name)
-        content = await self._store.read_target(name)
+        content = await self._store.hand_offs.read_target(name)
         known = Health.model_validate_json(content) if content else Health(target=name)
         if known == Health(target=name):
             if len(self._working) >= KNOWN_AT_MOST:

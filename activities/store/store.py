@@ -14,6 +14,7 @@ from typing import Final
 from activities.store.devices import DeviceFolder
 from activities.store.document import StoredDocument
 from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict, TextDamaged
+from activities.store.hand_offs import HandOffFolder
 from activities.store.home import Home
 from activities.store.objects import Objects
 from activities.store.row import Row
@@ -23,8 +24,6 @@ DOCUMENTS: Final = "documents"
 """The shelf of what is signed: erasable."""
 AUDIENCES: Final = "audiences"
 """The shelf of what campaigns rest on, audiences and what came of them: for good."""
-_DEAD_HAND_OFFS: Final = "handoffs/dead"
-_TARGETS: Final = "handoffs/targets"
 _SWEEP: Final = "sweeps/core-signature.json"
 _ASKED: Final = "asked-"
 _SIGNERS_OF: Final = "signers-"
@@ -49,6 +48,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self._objects = Objects(url)
         self._whole: dict[str, None] = {}
+        self.hand_offs: Final = HandOffFolder(self._objects)
+        """What is known of targets, and who will never hear how something ended."""
 
     @property
     def address(self) -> str:
@@ -132,36 +133,6 @@ class Store:
     async def read_records(self, homes: Sequence[Home]) -> list[bytes | None]:
         """The settled records of many, None for those that have none; bounded by how many are asked for at once."""
         return await self._objects.read_many([home.file("records") for home in homes])
-
-    async def note_dead(self, home: Home, content: bytes) -> None:
-        """Put into the index that somebody will never hear how this ended; a repetition replaces its own entry."""
-        await self._objects.replace(f"{_DEAD_HAND_OFFS}/{home.kind}/{home.id}.json", content)
-
-    async def forget_dead(self, home: Home) -> None:
-        """Take an entry out of the index, where the store lets anything be removed."""
-        await self._objects.remove(f"{_DEAD_HAND_OFFS}/{home.kind}/{home.id}.json")
-
-    async def keep_target(self, name: str, content: bytes) -> None:
-        """Keep how a target of the hand-off is, in place of how it was."""
-        await self._objects.replace(f"{_TARGETS}/{name}.json", content)
-
-    async def read_target(self, name: str) -> bytes | None:
-        """The same, None of one that always worked."""
-        return await self._objects.read(f"{_TARGETS}/{name}.json")
-
-    async def targets(self) -> tuple[str, ...]:
-        """The names of those that did not always work, in their order."""
-        return tuple(sorted(PurePosixPath(name).stem for name in await self._objects.names(_TARGETS)))
-
-    async def dead_hand_offs(self, kind: str) -> tuple[str, ...]:
-        """The ids in the index of dead hand-offs, in their order."""
-        return tuple(
-            sorted(PurePosixPath(name).stem for name in await self._objects.names(f"{_DEAD_HAND_OFFS}/{kind}"))
-        )
-
-    async def read_dead(self, home: Home) -> bytes | None:
-        """Its entry in the index of dead hand-offs, None when there is none."""
-        return await self._objects.read(f"{_DEAD_HAND_OFFS}/{home.kind}/{home.id}.json")
 
     async def write_page(self, home: Home, name: str, content: bytes) -> None:
         """Write lines that a request has forgotten; of one name there is one content."""

@@ -89,10 +89,10 @@ class ReplayedDead(Model):
 async def the_dead(store: Store, since: datetime | None = None, target: str | None = None) -> AsyncIterator[Dead]:
     """What the index names, kind by kind, of a target or all, as far as they died since."""
     for kind in Kind:
-        ids = await store.dead_hand_offs(kind.names.prefix)
+        ids = await store.hand_offs.dead(kind.names.prefix)
         for first in range(0, len(ids), READ_AT_ONCE):
             chunk = [Named(kind, id) for id in ids[first : first + READ_AT_ONCE]]
-            contents = await asyncio.gather(*(store.read_dead(Home.of(one.workflow_id)) for one in chunk))
+            contents = await asyncio.gather(*(store.hand_offs.read_dead(Home.of(one.workflow_id)) for one in chunk))
             for what, content in zip(chunk, contents, strict=True):
                 for line in DeadHandOffs.model_validate_json(content).handoffs if content else ():
                     found = Dead(what, line.target, line.at)

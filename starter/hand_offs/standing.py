@@ -88,7 +88,7 @@ async def standing(context: Context, seen: Callable[[int], None] = lambda _: Non
         seen(asked)
     async for dead in the_dead(context.store):
         _into(found, dead.target, lambda row, dead=dead: row.died(dead.died))  # type: ignore[misc]
-    for name in await context.store.targets():
+    for name in await context.store.hand_offs.targets():
         known = await _health(context, name)
         if known.is_ is not Condition.WORKING:
             _into(found, name, lambda row, known=known: row.is_as(known))  # type: ignore[misc]
@@ -103,7 +103,7 @@ async def hurry(context: Context, target: str | None, seen: Callable[[int], None
     """
     told, now = 0, datetime.now(UTC)
     if target is not None and (known := await _health(context, target)) != known.enabled(now):
-        await context.store.keep_target(target, known.enabled(now).model_dump_json().encode())
+        await context.store.hand_offs.keep_target(target, known.enabled(now).model_dump_json().encode())
     async for chunk in _chunks(context.client):
         told += sum(await asyncio.gather(*(_told(context.client, one, target) for one in chunk)))
         seen(told)
@@ -111,7 +111,7 @@ async def hurry(context: Context, target: str | None, seen: Callable[[int], None
 
 
 async def _health(context: Context, name: str) -> Health:
-    content = await context.store.read_target(name)
+    content = await context.store.hand_offs.read_target(name)
     return Health.model_validate_json(content) if content else Health(target=name)
 
 

@@ -23,14 +23,14 @@ async def dead_ids(store: Store, wanted: Wanted) -> list[Named]:
     if not wanted.attention or wanted.person or wanted.requester or wanted.people or wanted.overdue:
         return []
     kinds = [kind for kind in Kind if kind.names.workflow in wanted.types]
-    return [Named(kind, id) for kind in kinds for id in await store.dead_hand_offs(kind.names.prefix)]
+    return [Named(kind, id) for kind in kinds for id in await store.hand_offs.dead(kind.names.prefix)]
 
 
 async def dead_lines(store: Store, wanted: Wanted, ids: list[Named]) -> list[RequestLine]:
     """The lines of those that are wanted."""
     lines = []
     for chunk in _chunks(ids):
-        contents = await asyncio.gather(*(store.read_dead(Home.of(one.workflow_id)) for one in chunk))
+        contents = await asyncio.gather(*(store.hand_offs.read_dead(Home.of(one.workflow_id)) for one in chunk))
         records = await store.read_records([Home.of(one.workflow_id) for one in chunk])
         for one, content, record in zip(chunk, contents, records, strict=True):
             dead = DeadHandOffs.model_validate_json(content) if content is not None else None

@@ -316,7 +316,7 @@ async def test_a_system_hears_of_an_escalation_signed_by_its_own_secret_and_unde
     Draft202012Validator(schemas.schema("task.escalated")).validate({**body["data"], "task": "t"})
     [changed] = await house.amendments()
     assert changed.handoffs[0].target == "finance/escalated-2"
-    assert await house.store.dead_hand_offs("signature-request") == ()
+    assert await house.store.hand_offs.dead("signature-request") == ()
 
 
 async def test_people_hear_of_an_escalation_in_words_that_ask_nothing_of_them(
@@ -369,8 +369,8 @@ async def test_a_dead_target_is_in_the_index_with_those_that_were_dead_before(
     for _ in range(2):
         await house.tell(house.hook("hr"), Target(target="board", group="no-such-group"), dead=(before,), at=AT)
     home = Home.of_request("msa-0042")
-    assert await house.store.dead_hand_offs(home.kind) == ("msa-0042",)
-    content = await house.store.read_dead(home)
+    assert await house.store.hand_offs.dead(home.kind) == ("msa-0042",)
+    content = await house.store.hand_offs.read_dead(home)
     assert content is not None
     entry = DeadHandOffs.model_validate_json(content)
     assert (entry.id, entry.status) == ("msa-0042", Status.SIGNED)
@@ -387,10 +387,10 @@ async def test_whoever_is_told_by_a_replay_under_the_same_key_leaves_the_index(
     hook = house.hook("finance")
     before = HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=AT, why="no answer")
     await house.tell(Target(target="finance", group="no-such-group"), at=AT)
-    assert await house.store.dead_hand_offs("signature-request") == ("msa-0042",)
+    assert await house.store.hand_offs.dead("signature-request") == ("msa-0042",)
     call = HandoffCall(target=hook, replay=1, by="ops")
     await house.tell(calls=(call,), dead=(before,), number=2, at=AT)
-    assert await house.store.dead_hand_offs("signature-request") == ()
+    assert await house.store.hand_offs.dead("signature-request") == ()
     (called,) = entries(sandbox, "downstream")
     assert called["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance")
     lines = [line for one in await house.amendments() for line in one.handoffs]
@@ -399,7 +399,7 @@ async def test_whoever_is_told_by_a_replay_under_the_same_key_leaves_the_index(
 
 async def test_what_was_told_leaves_nothing_in_the_index(house: House) -> None:
     await house.tell(house.hook("finance"))
-    assert await house.store.dead_hand_offs("signature-request") == ()
+    assert await house.store.hand_offs.dead("signature-request") == ()
 
 
 async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
@@ -552,7 +552,7 @@ async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody
         outage.setattr(house.store, "write_amendment", away)
         told = await house.hand_off(finance, board, at=AT)
         assert ([result.ok for result in told.results], told.recorded) == ([True, False], False)
-        await house.store.forget_dead(home)
+        await house.store.hand_offs.forget_dead(home)
         lost = amendment(house.batch(finance, board, at=AT), told, AT)
         more: dict[str, Any] = {"unrecorded": lost, "dead": lost.handoffs[1:], "number": 2, "at": AT}
         with pytest.raises(ApplicationError, match="the store cannot be used"):
@@ -560,7 +560,7 @@ async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody
     assert len(entries(sandbox, "downstream")) == 1
     assert (await house.hand_off(**more)).recorded
     assert await house.amendments() == [lost]
-    assert await house.store.dead_hand_offs("signature-request") == ("msa-0042",)
+    assert await house.store.hand_offs.dead("signature-request") == ("msa-0042",)
 
 
 def record(outcome: Status = Status.SIGNED) -> SettledRecord:
@@ -602,14 +602,16 @@ async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_beca
 
 async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: House, sandbox: RunningSandbox) -> None:
     disabled = Health(target="finance", is_=Condition.DISABLED, why="HTTP 410", told=Condition.DISABLED)
-    await house.store.keep_target("finance", disabled.model_dump_json().encode())
+    await house.store.hand_offs.keep_target("finance", disabled.model_dump_json().encode())
     held, told = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)
     assert (held.ok, held.held, told.ok) == (False, True, True)
     assert [one["target"] for one in entries(sandbox, "downstream")] == ["archive"]
-    await house.store.keep_target("finance", disabled.enabled(AT).model_dump_json().encode())
+    await house.store.hand_offs.keep_target("finance", disabled.enabled(AT).model_dump_json().encode())
     (called,) = await house.tell(house.hook("finance"), number=2, at=AT)
     assert called.ok
-    assert Health.model_validate_json(await house.store.read_target("finance") or b"").is_ is Condition.WORKING
+    assert (
+        Health.model_validate_json(await house.store.hand_offs.read_target("finance") or b"").is_ is Condition.WORKING
+    )
 
 
 async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_the_last(house: House) -> None:

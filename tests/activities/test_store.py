@@ -301,18 +301,18 @@ async def test_of_the_dead_one_may_be_forgotten_and_a_store_that_forbids_it_is_n
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, home = Store(str(tmp_path)), Home.of_request("msa-0042")
-    await store.note_dead(home, b"{}")
+    await store.hand_offs.note_dead(home, b"{}")
 
     def forbids(*_: object) -> None:
         raise PermissionError
 
     with monkeypatch.context() as patched:
         patched.setattr(LocalFileSystem, "rm_file", forbids)
-        await store.forget_dead(home)
-    assert await store.dead_hand_offs(home.kind) == ("msa-0042",)
+        await store.hand_offs.forget_dead(home)
+    assert await store.hand_offs.dead(home.kind) == ("msa-0042",)
     for _ in range(2):
-        await store.forget_dead(home)
-    assert await store.dead_hand_offs(home.kind) == ()
+        await store.hand_offs.forget_dead(home)
+    assert await store.hand_offs.dead(home.kind) == ()
 
 
 async def test_a_folder_that_cannot_write_once_fails_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ async def test_on_call_hears_of_each_change_once_however_many_requests_wait(tmp_
     for _ in range(50):
         await learn(health, OK)
     assert stages(push) == ["handoff.failing on-call", "handoff.dead on-call", "handoff.recovered on-call"]
-    assert await store.targets() == ("finance",)
+    assert await store.hand_offs.targets() == ("finance",)
 
 
 async def test_two_workers_that_learn_it_at_once_tell_it_under_one_name(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ async def test_who_was_not_reached_is_not_tried_for_each_target_of_a_batch(tmp_p
     store = Store(str(tmp_path))
     await TargetHealth(store, push, "on-call").learn(batch, NOW)
     assert len(push.deliveries) == 1
-    assert len(await store.targets()) == len(many), "how each is was learnt all the same"
+    assert len(await store.hand_offs.targets()) == len(many), "how each is was learnt all the same"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ async def test_who_was_not_reached_is_not_tried_for_each_target_of_a_batch(tmp_p
 async def test_people_and_subscribers_are_no_systems(target: Target, tmp_path: Path) -> None:
     push, store = World().push, Store(str(tmp_path))
     await learn(TargetHealth(store, push, "on-call"), ABORTED, target=target)
-    assert (push.deliveries, await store.targets()) == ([], ())
+    assert (push.deliveries, await store.hand_offs.targets()) == ([], ())
 
 
 async def test_what_wants_no_calls_is_not_called_until_somebody_says_so(tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ async def test_what_wants_no_calls_is_not_called_until_somebody_says_so(tmp_path
     await learn(health, GONE)
     why = await health.refusal(FINANCE)
     assert why == "not called: HTTP 410; `countersign handoff retry --now --target finance` has it called again"
-    known = Health.model_validate_json(await store.read_target("finance") or b"")
-    await store.keep_target("finance", known.enabled(NOW).model_dump_json().encode())
+    known = Health.model_validate_json(await store.hand_offs.read_target("finance") or b"")
+    await store.hand_offs.keep_target("finance", known.enabled(NOW).model_dump_json().encode())
     assert await health.refusal(FINANCE) is None
     await learn(health, OK)
     assert stages(push) == ["handoff.dead on-call", "handoff.recovered on-call"]

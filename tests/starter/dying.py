@@ -24,7 +24,7 @@ async def many_dead(store: Store, count: int, at_once: int = 50) -> None:
     for first in range(0, count, at_once):
         numbers = range(first, min(count, first + at_once))
         entries = ((n, dead_entry(f"r-{n:05}", "finance", at=LONG_AGO + timedelta(hours=n))) for n in numbers)
-        await asyncio.gather(*(store.note_dead(Home.of_request(f"r-{n:05}"), entry) for n, entry in entries))
+        await asyncio.gather(*(store.hand_offs.note_dead(Home.of_request(f"r-{n:05}"), entry) for n, entry in entries))
 
 
 class Replays:

@@ -26,10 +26,10 @@ async def test_two_hundred_are_replayed_some_at_a_time_and_each_once(tmp_path: P
 async def test_only_what_died_since_and_of_the_target_that_is_wanted(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     await many_dead(store, 5)
-    await store.note_dead(Home.of_request("both"), dead_entry("both", "archive", "finance", at=LONG_AGO))
+    await store.hand_offs.note_dead(Home.of_request("both"), dead_entry("both", "archive", "finance", at=LONG_AGO))
     assert (await Replays().all(store, since=LONG_AGO + timedelta(hours=3))).told == 2
     assert (await Replays().all(store, target="archive")).told == 1
-    await store.note_dead(Home.of_request("escalated"), dead_entry("escalated", "archive/escalated-2"))
+    await store.hand_offs.note_dead(Home.of_request("escalated"), dead_entry("escalated", "archive/escalated-2"))
     assert (await Replays().all(store, target="archive")).told == 2
     assert (await Replays().all(store, target="archive/escalated-2")).told == 1
 

@@ -111,7 +111,7 @@ async def given_up(context: Context, id: str, target: str) -> None:
     shown = RequestShow(id=id, kind="nda", status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint="f", run_id="r", show=shown)
     await context.store.write_record(home, record.model_dump_json(by_alias=True).encode())
-    await context.store.note_dead(home, dead_entry(id, target))
+    await context.store.hand_offs.note_dead(home, dead_entry(id, target))
 
 
 async def eventually(context: Context) -> standing.Targets:

@@ -244,9 +244,9 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
     lines = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=NOW),)
     for name in names_of:
         dead = DeadHandOffs(id=name, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
-        await context.store.note_dead(Home.of_request(name), dead.model_dump_json().encode())
+        await context.store.hand_offs.note_dead(Home.of_request(name), dead.model_dump_json().encode())
     of_escalation = dead.replace(id="of-escalation", handoffs=(lines[0].replace(target="finance/escalated-1"),))
-    await context.store.note_dead(Home.of_request("of-escalation"), of_escalation.model_dump_json().encode())
+    await context.store.hand_offs.note_dead(Home.of_request("of-escalation"), of_escalation.model_dump_json().encode())
     await record(
         context,
         RequestShow(id=names_of[0], kind="nda", document="Terms", requester="office", status=Status.SIGNED, due_at=NOW),
@@ -271,7 +271,7 @@ async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_o
         await shown_to_signer(context)
         lines = (HandoffLine(target="hr", state=HandoffState.DEAD, attempts=1, at=NOW),)
         dead = DeadHandOffs(id=MSA, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
-        await context.store.note_dead(Home.of_request(MSA), dead.model_dump_json().encode())
+        await context.store.hand_offs.note_dead(Home.of_request(MSA), dead.model_dump_json().encode())
         world.signatures.status = Status.SIGNED
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id="e1", type="signed", at=NOW))
