@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,14 +12,6 @@ from typing import Any, Final
 import structlog
 from pydantic import SecretStr
 from temporalio.client import Client
-from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.worker import (
-    FixedSizeSlotSupplier,
-    PollerBehaviorAutoscaling,
-    Worker,
-    WorkerDeploymentConfig,
-    WorkerTuner,
-)
 
 from activities.campaigns.service import People
 from activities.campaigns.yearly import Years
@@ -29,7 +21,6 @@ from activities.handoff import Fanout
 from activities.http.pacing import Pacer
 from activities.on_call import OnCall
 from activities.onboarding.service import Parts
-from activities.pace import PacedSlots
 from activities.planner import PolicyPlanner
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
@@ -46,34 +37,12 @@ from starter.nexus.service import SignaturesHandler
 from starter.search_attributes import missing_search_attributes
 from starter.settings import Settings
 from starter.startup import on_duty
+from starter.task_queues import GRACE, at_work, workers
 from starter.temporal import connect_patiently
 from starter.temporal_refusals import refusing
-from workflows.names import (
-    CAMPAIGN_QUEUE,
-    QUEUES,
-    SIGNATURE_QUEUE,
-    SWEEP_QUEUE,
-    URGENT_SIGNATURE_QUEUE,
-    WORKFLOW_QUEUE,
-)
+from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
 NEEDS: Final = needs.OF_WORKER
-GRACE: Final = timedelta(seconds=30)
-"""How long running activities may take to finish after SIGTERM; cut short, the next worker would repeat them."""
-MOST_AT_ONCE: Final = 100
-"""Activities of ours that run at the same time: plans, notices, hand-offs."""
-TASKS_AT_ONCE: Final = 20
-"""Workflow tasks: a process computes them one after the other, and each has ten seconds from when it was taken. With
-more in hand than that allows, all of them time out and are done again, and nothing ever gets done."""
-WALKS_AT_ONCE: Final = 4
-"""Walks over audiences: each keeps some dozens of starts in flight."""
-SWEEPS_AT_ONCE: Final = 1
-"""Parts of sweeps: one has a call waiting at most, and another would look at the same events."""
-OPERATIONS_AT_ONCE: Final = 20
-"""Nexus operations that are being started, looked at or cancelled; waiting for a signature takes no place."""
-WALK_HEARD_EVERY: Final = timedelta(seconds=2)
-"""So soon a walk hears that its campaign is to end."""
-
 _LOGGER: Final = structlog.get_logger("countersign.worker")
 
 
@@ -100,13 +69,7 @@ def activities_of(
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
     push = _notices(open_clients, signature, limiter, company)
-    sign_in = SignInMessages(
-        dialect=open_clients.push,
-        directory=open_clients.directory,
-        ways_in=open_clients.ways_in,
-        messaging=open_clients.messaging,
-        limiter=limiter,
-    )
+    sign_in = _sign_in(open_clients, limiter)
     planner = PolicyPlanner(open_clients.directory)
     parts = Parts(client, open_clients.store, open_clients.directory, policies)
     people = People(client, open_clients.store, open_clients.directory, push)
@@ -125,6 +88,16 @@ def activities_of(
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
         SWEEP_QUEUE: sweep.activities(),
     }
+
+
+def _sign_in(open_clients: Clients, limiter: DeviceLimiter) -> SignInMessages:
+    return SignInMessages(
+        dialect=open_clients.push,
+        directory=open_clients.directory,
+        ways_in=open_clients.ways_in,
+        messaging=open_clients.messaging,
+        limiter=limiter,
+    )
 
 
 def _hand_off(open_clients: Clients, client: Client, push: Notices, policies: Path, oncall: str) -> Fanout:
@@ -164,70 +137,6 @@ def _notices(open_clients: Clients, signature: CoreSignatureService, limiter: De
         company=company,
         limiter=limiter,
     )
-
-
-def workers(
-    client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings, services: Sequence[Any] = ()
-) -> tuple[Worker, ...]:
-    """One for workflows, Nexus services and what is ours, one for walks over audiences; three that take no more than
-    calls get turns, one of them what is urgent, another one sweep at a time."""
-    common: dict[str, Any] = {
-        "graceful_shutdown_timeout": GRACE,
-        "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
-        **_versioning(chosen),
-    }
-    ours = Worker(
-        client,
-        task_queue=WORKFLOW_QUEUE,
-        activities=activities[WORKFLOW_QUEUE],
-        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
-        max_concurrent_workflow_tasks=TASKS_AT_ONCE,
-        max_concurrent_activities=MOST_AT_ONCE,
-        nexus_service_handlers=services,
-        max_concurrent_nexus_tasks=OPERATIONS_AT_ONCE,
-        **common,
-    )
-    walks = Worker(
-        client,
-        task_queue=CAMPAIGN_QUEUE,
-        activities=activities[CAMPAIGN_QUEUE],
-        max_concurrent_activities=WALKS_AT_ONCE,
-        max_heartbeat_throttle_interval=WALK_HEARD_EVERY,
-        **common,
-    )
-    first = PacedSlots(calls)
-    paced = {
-        URGENT_SIGNATURE_QUEUE: (first, activities[SIGNATURE_QUEUE]),
-        SIGNATURE_QUEUE: (PacedSlots(calls, first), activities[SIGNATURE_QUEUE]),
-        SWEEP_QUEUE: (PacedSlots(calls, places=SWEEPS_AT_ONCE), activities[SWEEP_QUEUE]),
-    }
-    calling = [
-        Worker(client, task_queue=queue, activities=asked, tuner=_taking(slots), **common)
-        for queue, (slots, asked) in paced.items()
-    ]
-    return ours, walks, *calling
-
-
-def _taking(activities: PacedSlots) -> WorkerTuner:
-    unused = FixedSizeSlotSupplier(1)
-    return WorkerTuner.create_composite(
-        workflow_supplier=unused,
-        activity_supplier=activities,
-        local_activity_supplier=unused,
-        nexus_supplier=unused,
-    )
-
-
-def _versioning(chosen: Settings) -> dict[str, Any]:
-    if chosen.build_id is None:
-        return {}
-    return {
-        "deployment_config": WorkerDeploymentConfig(
-            version=WorkerDeploymentVersion(chosen.deployment_name, chosen.build_id),
-            use_worker_versioning=True,
-            default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
-        )
-    }
 
 
 async def run(chosen: Settings, ready_file: Path | None) -> None:
@@ -279,21 +188,6 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
 
 def _paced(client: Client, calls: Pacer, chosen: Settings) -> AbstractAsyncContextManager[None]:
     return pace.kept(client, calls, chosen.signature.max_rps, lambda record: record.of_worker(client.identity))
-
-
-@asynccontextmanager
-async def at_work(them: Sequence[Worker]) -> AsyncIterator[None]:
-    """All of these polling; at the end they drain together, within one grace."""
-    async with AsyncExitStack() as polling:
-        for worker in them:
-            await polling.enter_async_context(worker)
-        # Left one after the other, the first would take new work while the last drains, and each its own grace.
-        polling.push_async_callback(_shut_down, them)
-        yield
-
-
-async def _shut_down(them: Sequence[Worker]) -> None:
-    await asyncio.gather(*(worker.shutdown() for worker in them))
 
 
 async def _unless(stop: asyncio.Event, connecting: Any) -> Client | None:

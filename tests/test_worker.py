@@ -11,10 +11,11 @@ from temporalio.worker import Worker
 from activities.http.pacing import Pacer
 from starter.clients import opened
 from starter.settings import load
+from starter.task_queues import at_work, workers
 from tests.golden.boundary import questions
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
-from worker import activities_of, at_work, workers
+from worker import activities_of
 from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
 pytestmark = pytest.mark.real_server

@@ -26,12 +26,12 @@ from starter.examples.nexus_caller import QUEUE, Order
 from starter.nexus.contract import Cancel, Settlement, Standing
 from starter.nexus.endpoint import ensure_endpoint
 from starter.search_attributes import Made
+from starter.task_queues import OPERATIONS_AT_ONCE
 from tests.activities.test_operations import ArchiveHandler
 from tests.faults.population import LONER, PATIENT, PDF, REQUESTER, colleague
 from tests.faults.races import ended
 from tests.faults.town import WORKER, Town, eventually
 from tests.servers import RETENTION
-from worker import OPERATIONS_AT_ONCE
 from workflows.kinds import Kind
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Status

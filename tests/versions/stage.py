@@ -10,9 +10,8 @@ from unittest.mock import patch
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
-import worker
 from activities.http.pacing import Pacer
-from starter import plugin, settings
+from starter import plugin, settings, task_queues
 from tests.servers import time_skipping
 from tests.versions.changed import WorkflowCode
 from tests.workflows.fakes import FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
@@ -96,12 +95,12 @@ class Living:
 async def deployed(
     client: Client, around: Surroundings, build_id: str | None = None, code: WorkflowCode = SignatureRequestWorkflow
 ) -> AsyncIterator[None]:
-    """The workers of `worker.py` with this build id, and with `code` where the workflow's code is."""
+    """The workers of `starter/task_queues.py` with this build id, and with `code` where the workflow's code is."""
     environment = {}
     if build_id is not None:
         environment["TEMPORAL_WORKER_BUILD_ID"] = build_id
     with patch.object(plugin, "workflows", lambda: (code,)):
-        both = worker.workers(
+        both = task_queues.workers(
             _connected(client), around.activities(), Pacer(_UNPACED), settings.load(environment=environment)
         )
     async with AsyncExitStack() as running:
