@@ -87,7 +87,7 @@ class SweepsBehindACrowd:
     @workflow.run
     async def run(self) -> None:
         """Wait for all of them."""
-        asked = [("call", SIGNATURE_QUEUE)] * 5 + [("sweep", SWEEP_QUEUE)] * 2
+        asked = [("sweep", SWEEP_QUEUE)] * 2 + [("call", SIGNATURE_QUEUE)] * 5
         await asyncio.gather(
             *(
                 workflow.execute_activity(name, task_queue=queue, start_to_close_timeout=timedelta(minutes=1))
@@ -96,13 +96,19 @@ class SweepsBehindACrowd:
         )
 
 
-async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_theirs(dev_server: str) -> None:
+@pytest.mark.parametrize(("pace", "places"), [(0.2, 1), (1_000, 5)])
+async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_theirs(
+    pace: float, places: int, dev_server: str
+) -> None:
     """In the queue of the calls it came behind all of them, and at a low pace it had the only place there."""
-    begun, swept, at_once, most = asyncio.Event(), asyncio.Event(), 0, 0
+    crowd, swept, calling, at_once, most = asyncio.Event(), asyncio.Event(), 0, 0, 0
 
     @activity.defn
     async def call() -> None:
-        begun.set()
+        nonlocal calling
+        calling += 1
+        if calling == places:
+            crowd.set()
         await swept.wait()
 
     @activity.defn
@@ -110,13 +116,13 @@ async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_th
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        await begun.wait()
+        await crowd.wait()
         at_once -= 1
         swept.set()
 
     client = await own_namespace(dev_server)
     asked = {WORKFLOW_QUEUE: [call], CAMPAIGN_QUEUE: [call], SIGNATURE_QUEUE: [call], SWEEP_QUEUE: [sweep]}
-    them = workers(client, asked, Pacer(0.2), load(environment={"TEMPORAL_ADDRESS": dev_server}))
+    them = workers(client, asked, Pacer(pace), load(environment={"TEMPORAL_ADDRESS": dev_server}))
     story = Worker(client, task_queue="story", workflows=[SweepsBehindACrowd])
     async with asyncio.timeout(60), at_work([*them, story]):
         await client.execute_workflow(SweepsBehindACrowd.run, id="sweeps", task_queue="story")
