@@ -96,11 +96,6 @@ async def page(
     return Page(lines=tuple(lines), cursor=written, total=total, in_order=at.part is _Part.SORTED)
 
 
-async def count(context: Context, wanted: Wanted, *, now: datetime | None = None) -> int:
-    """About how many lines there are."""
-    return (await _start(context, wanted, now or datetime.now(UTC))).total
-
-
 async def everything(context: Context, wanted: Wanted, *, now: datetime | None = None) -> AsyncIterator[RequestLine]:
     """All lines, read page by page."""
     cursor = None

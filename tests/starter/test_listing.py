@@ -78,7 +78,7 @@ async def desk(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> Con
         await open_request(context, name, **known)
 
     async def seen() -> bool:
-        return await pages.count(context, Wanted(), now=NOW) == len(OPEN)
+        return (await pages.page(context, Wanted(), now=NOW, size=1)).total == len(OPEN)
 
     assert await eventually(seen)
     return context

@@ -58,4 +58,4 @@ async def test_a_person_is_shown_with_what_waits_for_them_and_what_they_were_tol
 
 async def listed(context: Context) -> bool:
     """Whether visibility has heard whom the request waits for."""
-    return await pages.count(context, Wanted(person="customer-signer")) == 1
+    return (await pages.page(context, Wanted(person="customer-signer"), size=1)).total == 1

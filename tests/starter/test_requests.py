@@ -231,7 +231,7 @@ async def test_attention_lists_only_what_needs_a_person(context: Context) -> Non
         await begin(context, "well")
         everything = await listed(context, 2, attention=False)
         attention = await listed(context, 1, attention=True)
-        counted = await pages.count(context, Wanted(attention=False))
+        counted = (await pages.page(context, Wanted(attention=False), size=1)).total
     assert [(line.id, line.problem) for line in troubled] == [("troubled", "unauthorised")]
     assert {line.id for line in everything} == {"troubled", "well"}
     assert {line.kind for line in everything} == {"customer-contract"}
@@ -308,7 +308,7 @@ async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) 
         query = f"WorkflowId = '{handle.id}'"
         assert await eventually(lambda: _counted(context, query, 2))
         assert [line.id async for line in pages.everything(context, Wanted(attention=False))] == [MSA]
-        assert await pages.count(context, Wanted(attention=False)) == 1
+        assert (await pages.page(context, Wanted(attention=False), size=1)).total == 1
 
 
 async def _counted(context: Context, query: str, at_least: int) -> bool:

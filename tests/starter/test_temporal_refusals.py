@@ -28,7 +28,7 @@ MSA: Final = "msa-0042"
 NOWHERE: Final = "namespace nowhere does not exist: make it, or set TEMPORAL_NAMESPACE"
 Word = Callable[[Context], Awaitable[object]]
 WORDS: Final[dict[str, Word]] = {
-    "list": lambda context: pages.count(context, Wanted(attention=False)),
+    "list": lambda context: pages.page(context, Wanted(attention=False)),
     "show": lambda context: requests.show(context, MSA),
     "start": lambda context: requests.start(context, prepared()),
     "start, overdue": lambda context: requests.start(context, prepared(FileFaults([]))),

@@ -76,7 +76,9 @@ async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
     async def seen() -> bool:
         everything = Wanted(types=tuple(kind.names.workflow for kind in Kind))
-        return await pages.count(made, everything, now=NOW) == len(KNOWN) + MANY + len(TASKS) + len(ONBOARDINGS) + 1
+        return (await pages.page(made, everything, now=NOW, size=1)).total == len(KNOWN) + MANY + len(TASKS) + len(
+            ONBOARDINGS
+        ) + 1
 
     assert await eventually(seen)
     return made
@@ -129,7 +131,9 @@ async def test_tasks_stand_beside_requests_in_one_order_and_lead_to_pages_of_the
 async def test_a_view_has_the_numbers_of_the_lists_of_requests_and_of_tasks(desk: Office, context: Context) -> None:
     owner = await desk.come_in(OWNER)
     for what in Kind:
-        counted = await pages.count(context, Wanted(requester=OWNER, types=(what.names.workflow,)), now=NOW)
+        counted = (
+            await pages.page(context, Wanted(requester=OWNER, types=(what.names.workflow,)), now=NOW, size=1)
+        ).total
         assert len(titles((await owner.get(f"/desk/asked?status=any&what={what}")).text)) == counted
     assert len(titles((await owner.get("/desk/asked?status=any")).text)) == len(TASKS) + 1
     assert titles((await owner.get("/desk/asked?status=done")).text) == ["The document of badge"]
