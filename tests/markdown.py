@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,11 @@ ROOT: Final = Path(__file__).parents[1]
 _HEADING: Final = re.compile(r"^#+ (?:\d+\. )?(.+?)(?: <a id=\"([a-z-]+)\"></a>)?$", re.M)
 _BLOCK: Final = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
 _CITED: Final = re.compile(r"(?<![\w/.\"'-])((?:[\w.-]+/)*[\w-]+\.md)\b(?:, (?=[A-Z])([^).,;:\"`\n]+))?")
+
+_WIDEST: Final = 125
+_NARROWEST: Final = 95
+_NO_TEXT: Final = re.compile(r"[|#!<]|    |$")
+_BEGINS: Final = re.compile(r" *(?:-|\d+\.) ")
 
 Row = dict[str, str]
 """The cells of a row by the heads of their columns."""
@@ -51,6 +57,15 @@ def table(page: str, heading: str) -> list[Row]:
 def rows(page: str) -> set[str]:
     """The first cells of all rows: what a row of a numbered table is cited by."""
     return set(re.findall(r"^\| ([A-Z]\d+) \|", page, re.M))
+
+
+def ragged(page: str) -> list[str]:
+    """The lines of running text that are too wide, or end although there was room for a good deal more."""
+    lines = _prose(page).split("\n")
+    wide = [line for line in lines if len(line) > _WIDEST and not _NO_TEXT.match(line)]
+    pairs = [pair for pair in pairwise(lines) if not any(_NO_TEXT.match(line) for line in pair)]
+    broken = [(line, below) for line, below in pairs if not _BEGINS.match(below)]
+    return wide + [line for line, below in broken if len(f"{line} {below.split()[0]}") <= _NARROWEST]
 
 
 def citations(text: str) -> list[tuple[str, str]]:

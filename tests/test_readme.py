@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from rich.console import Console
 
 from starter.__main__ import app
 from starter.settings import table
-from tests.markdown import ROOT, anchors, citations, headings, rows
+from tests.markdown import ROOT, anchors, citations, headings, ragged, rows
 from workflows.model.subject import Code
 
 README = (ROOT / "README.md").read_text()
@@ -20,6 +21,8 @@ _README_LINES_AT_MOST = 130
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 _OF_REQUEST = "start|show|list|cancel|plan|remind|pause|resume|delegate|extend|answer"
 _ROOMS = ("workflows", "activities", "starter", "deploy", "tests", "docs")
+_RUN = ("workflows/signature/workflow.py", "starter/examples/nexus_caller.py")
+_SHOWN = re.findall(r"```python\n(.*?)```", README, re.S)
 _CITING = (".py", ".md", ".yaml", ".toml", ".po", ".cfg")
 _OF_TASK = f"{_OF_REQUEST}|done|waive|block|unblock|ask"
 _TOLD = README + (ROOT / "docs" / "tasks.md").read_text()
@@ -45,12 +48,11 @@ def test_the_first_page_is_read_in_two_minutes() -> None:
     assert len(README.splitlines()) <= _README_LINES_AT_MOST, "what is for later belongs to a page of docs/"
 
 
-def test_its_workflow_is_the_one_that_is_run() -> None:
-    """Nothing of it is left out but what its docstrings say."""
-    [shown] = re.findall(r"```python\n(.*?)```", README, re.S)
-    example = (ROOT / "starter" / "examples" / "nexus_caller.py").read_text()
-    told = re.sub(r'^ +""".*"""\n\n?', "", example, flags=re.M)
-    assert shown in told
+@pytest.mark.parametrize("shown", _SHOWN, ids=lambda shown: shown.splitlines()[0])
+def test_its_workflows_are_those_that_are_run(shown: str) -> None:
+    """Nothing of them is left out but what their docstrings say."""
+    told = [re.sub(r'^ +""".*"""\n\n?', "", (ROOT / file).read_text(), flags=re.M) for file in _RUN]
+    assert any(shown in source or indent(shown, "    ") in source for source in told)
 
 
 def test_the_index_has_every_page() -> None:
@@ -97,6 +99,16 @@ def test_every_section_that_is_linked_exists(page: Path) -> None:
     linked = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text())
     targets = [(page.parent / target if target else page, anchor) for target, anchor in linked]
     assert [anchor for target, anchor in targets if anchor not in anchors(target.read_text())] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_running_text_is_wrapped(page: Path) -> None:
+    assert ragged(page.read_text()) == []
+
+
+def test_a_line_that_is_too_wide_or_broken_too_early_is_found() -> None:
+    text = f"# A page\n\n{'wide ' * 30}\n\nThe stub\nof a line.\n\n| {'a table ' * 30} |\n"
+    assert ragged(text) == [f"{'wide ' * 30}", "The stub"]
 
 
 def sources() -> Iterator[Path]:
