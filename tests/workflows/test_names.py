@@ -1,5 +1,8 @@
 """Names are data that histories, other programs and operators rely on: changing one is a break, not a refactoring."""
 
+import ast
+from pathlib import Path
+
 from workflows import names, ports
 from workflows.kinds import Kind
 from workflows.ports import Port
@@ -26,12 +29,31 @@ def test_names_are_pinned() -> None:
     assert (names.PAUSE, names.RESUME, names.SNOOZE) == ("pause", "resume", "snooze")
     assert (names.ASK, names.ANSWER, names.OPERATION) == ("ask", "answer", "operation")
     assert (names.DONE, names.WAIVE, names.BLOCK, names.UNBLOCK) == ("done", "waive", "block", "unblock")
-    assert names.SUBSCRIBE == "subscribe"
-    assert names.UNSUBSCRIBE == "unsubscribe"
+    assert (names.SUBSCRIBE, names.UNSUBSCRIBE, names.REPLAY) == ("subscribe", "unsubscribe", "replay")
     assert [key.name for key in names.SEARCH_ATTRIBUTES] == [
         "CsStatus", "CsKind", "CsParent", "CsStage", "CsProblem", "CsDueAt",
         "CsRequester", "CsWaitingFor", "CsTurnAt",
     ]  # fmt: skip
+
+
+def test_no_message_has_its_name_from_a_method_that_somebody_may_rename() -> None:
+    decorators = [
+        (f"{file.name}: {node.name}", decorator)
+        for file in Path(names.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for decorator in node.decorator_list
+        if ast.unparse(decorator).startswith(("workflow.update", "workflow.signal", "workflow.query"))
+    ]
+    assert len(decorators) > 20
+    assert [where for where, decorator in decorators if not _is_named(decorator)] == []
+
+
+def _is_named(decorator: ast.expr) -> bool:
+    """Whether it says `name=` with a constant of `workflows/names.py`."""
+    given = decorator.keywords if isinstance(decorator, ast.Call) else []
+    named = [one.value.id for one in given if one.arg == "name" and isinstance(one.value, ast.Name)]
+    return any(isinstance(getattr(names, name, None), str) for name in named)
 
 
 def test_activity_names_are_pinned() -> None:

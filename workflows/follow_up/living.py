@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.subject import Subject
     from workflows.model.views import Shown
     from workflows.model.wishes import AnyWish, Cancellation, Replay, Subscription, Unsubscription
-    from workflows.names import HAND_OFF_NOW, MEMO_ORIGIN, OPERATION
+    from workflows.names import CANCEL, HAND_OFF_NOW, MEMO_ORIGIN, OPERATION, REPLAY, SUBSCRIBE, UNSUBSCRIBE
     from workflows.ports import Handoff
 
 Wished = TypeVar("Wished", bound=AnyWish)
@@ -68,7 +68,7 @@ class LivingWorkflow(PatientWorkflow[Memory]):
         found = self._progress.operations.of(id)
         return receipt(self._progress, self.show(), found) if found else None
 
-    @workflow.update(description="End it. What people have done by then stays done")
+    @workflow.update(name=CANCEL, description="End it. What people have done by then stays done")
     def cancel(self, wish: Cancellation) -> Receipt:
         """End it. What people have done by then stays done."""
         return self._take_down(operations.cancel, wish)
@@ -77,7 +77,7 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     def _may_cancel(self, wish: Cancellation) -> None:
         self._allow(wish, operations.refuse_cancel(self._progress, wish))
 
-    @workflow.update(description="Tell another workflow too how it ended")
+    @workflow.update(name=SUBSCRIBE, description="Tell another workflow too how it ended")
     def subscribe(self, wish: Subscription) -> Receipt:
         """Tell another workflow too how it ended, at once if that has come."""
         return self._take_down(recipients.subscribe, wish)
@@ -86,7 +86,10 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     def _may_subscribe(self, wish: Subscription) -> None:
         self._allow(wish, recipients.refuse_subscribe(self._request, self._progress, wish))
 
-    @workflow.update(description="Do not tell a workflow how it ended after all, also one that the file names")
+    @workflow.update(
+        name=UNSUBSCRIBE,
+        description="Do not tell a workflow how it ended after all, also one that the file names",
+    )
     def unsubscribe(self, wish: Unsubscription) -> Receipt:
         """Do not tell a workflow how it ended after all."""
         return self._take_down(partial(recipients.unsubscribe, self._request), wish)
@@ -95,7 +98,10 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     def _may_unsubscribe(self, wish: Unsubscription) -> None:
         self._allow(wish, recipients.refuse_unsubscribe(self._request, self._progress, wish))
 
-    @workflow.update(description="Hand off to a target once more: one that is dead, or with `again` one that was told")
+    @workflow.update(
+        name=REPLAY,
+        description="Hand off to a target once more: one that is dead, or with `again` one that was told",
+    )
     def replay(self, wish: Replay) -> Receipt:
         """Hand off to a target once more, at once."""
         return self._take_down(replay.ask, wish)

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
         ReminderNow,
         Resumption,
     )
-    from workflows.names import PLANNING
+    from workflows.names import ANSWER, ASK, DELEGATE, EXTEND, PAUSE, PLANNING, REMIND, RESUME, SNOOZE
 
 
 class FollowUpMessages(LivingWorkflow[Memory]):
@@ -30,7 +30,7 @@ class FollowUpMessages(LivingWorkflow[Memory]):
         """The planner's input as it is now."""
         return planning_of(self._request, self.subject, self._progress, workflow.now())
 
-    @workflow.update(description="Tell everyone whose turn it is")
+    @workflow.update(name=REMIND, description="Tell everyone whose turn it is")
     def remind(self, wish: ReminderNow) -> Receipt:
         """Tell everyone whose turn it is."""
         return self._take_down(operations.remind, wish)
@@ -40,7 +40,8 @@ class FollowUpMessages(LivingWorkflow[Memory]):
         self._allow(wish, operations.refuse_remind(self._progress, wish, workflow.now()))
 
     @workflow.update(
-        description="Ask somebody else instead of a signer, unless whoever decides has something against it"
+        name=DELEGATE,
+        description="Ask somebody else instead of a signer, unless whoever decides has something against it",
     )
     def delegate(self, wish: Delegation) -> Receipt:
         """Ask somebody else instead of whose turn it is, unless whoever decides has something against it."""
@@ -54,7 +55,7 @@ class FollowUpMessages(LivingWorkflow[Memory]):
         """Why a place cannot be handed over like this; a kind may have more against it."""
         return operations.refuse_delegate(self._progress, wish, self.subject.requester)
 
-    @workflow.update(description="Move the due date, and plan everything anew")
+    @workflow.update(name=EXTEND, description="Move the due date, and plan everything anew")
     def extend(self, wish: Extension) -> Receipt:
         """Move the due date, and plan everything anew."""
         return self._take_down(operations.extend, wish)
@@ -63,7 +64,7 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     def _may_extend(self, wish: Extension) -> None:
         self._allow(wish, operations.refuse_extend(self._progress, wish, workflow.now()))
 
-    @workflow.update(description="Let the clocks stand and tell nobody anything")
+    @workflow.update(name=PAUSE, description="Let the clocks stand and tell nobody anything")
     def pause(self, wish: Pause) -> Receipt:
         """Let the clocks stand and tell nobody anything."""
         return self._take_down(operations.pause, wish)
@@ -72,7 +73,7 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     def _may_pause(self, wish: Pause) -> None:
         self._allow(wish, operations.refuse_pause(self._progress, wish))
 
-    @workflow.update(description="Let the clocks go on")
+    @workflow.update(name=RESUME, description="Let the clocks go on")
     def resume(self, wish: Resumption) -> Receipt:
         """Let the clocks go on."""
         return self._take_down(operations.resume, wish)
@@ -81,7 +82,7 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     def _may_resume(self, wish: Resumption) -> None:
         self._allow(wish, operations.refuse_resume(self._progress, wish))
 
-    @workflow.update(description="Remind a signer at a time of their own")
+    @workflow.update(name=SNOOZE, description="Remind a signer at a time of their own")
     def snooze(self, wish: NotNow) -> Receipt:
         """Remind somebody at a time of their own."""
         return self._take_down(operations.snooze, wish)
@@ -90,7 +91,7 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     def _may_snooze(self, wish: NotNow) -> None:
         self._allow(wish, operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
 
-    @workflow.update(description="Ask the requester something; the clocks stand until it is answered")
+    @workflow.update(name=ASK, description="Ask the requester something; the clocks stand until it is answered")
     def ask(self, wish: Question) -> Receipt:
         """Ask the requester something; the clocks stand until it is answered."""
         return self._take_down(operations.ask, wish)
@@ -99,7 +100,7 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     def _may_ask(self, wish: Question) -> None:
         self._allow(wish, operations.refuse_ask(self._progress, wish))
 
-    @workflow.update(description="Answer the open question")
+    @workflow.update(name=ANSWER, description="Answer the open question")
     def answer(self, wish: Answer) -> Receipt:
         """Answer the open question."""
         return self._take_down(operations.answer, wish)
