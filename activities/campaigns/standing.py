@@ -21,6 +21,7 @@ from activities.store import Home, Store
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.campaign import Campaign, Counts, Order
+from workflows.model.happened import Happened
 from workflows.model.subject import Code, Status
 
 ANOTHERS: Final = "another request had its id already"
@@ -224,8 +225,8 @@ def _ended(line: Line, record: Mapping[str, Any], fingerprint: str) -> Line:
 
 def _never_taken(show: Mapping[str, Any]) -> str:
     """Why Core Signature never took it, empty when it did."""
-    said = {one["what"]: one["why"] for one in show["timeline"]}
-    return "" if Status.SENT in said else said.get(f"problem {Code.REFUSED}") or ""
+    said = {(one["happened"], one["about"]): one["why"] for one in show["timeline"]}
+    return "" if (Happened.SENT, "") in said else said.get((Happened.PROBLEM, Code.REFUSED)) or ""
 
 
 def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:

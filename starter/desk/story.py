@@ -1,10 +1,9 @@
 """What happened to a request or a task, in words and in the order in which it did: events and notices as one. Pure.
 
-The timeline says it in English for people who run the system (workflows/follow_up/show.py); here each of its lines is a
+The timeline says it in English for people who run the system (workflows/model/happened.py); here each of its lines is a
 sentence in the reader's language. A line that this code does not know stands as it is.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,9 +14,8 @@ from activities.reader import Reader
 from starter.desk.rows import Name
 from workflows.follow_up.stages import Stage, kind_of
 from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.planning import EscalationReason, Reason
-from workflows.model.request import SignerState
-from workflows.model.subject import Status
 from workflows.model.views import Shown
 
 EVENTS_AT_MOST: Final = 500
@@ -35,82 +33,112 @@ class Event:
     notice: bool = False
 
 
-_HAPPENED: Final = {
-    "started": phrase("{who} asked for it"),
-    Status.SENT.value: phrase("The document was sent"),
-    Status.CANCELLED.value: phrase("It was cancelled ({who})"),
-    Status.EXPIRED.value: phrase("It expired"),
-    Status.FAILED.value: phrase("It failed"),
-    Status.DECLINED.value: phrase("{who} declined"),
-    Status.SIGNED.value: phrase("{who} signed"),
-    Status.DONE.value: phrase("{who} has done it"),
-    Status.WAIVED.value: phrase("{who} waived it"),
-    SignerState.VIEWED.value: phrase("{who} opened it"),
-    SignerState.APPROVED.value: phrase("{who} approved"),
-    SignerState.BOUNCED.value: phrase("The mail to {who} came back"),
-    SignerState.COPIED.value: phrase("{who} got a copy"),
-    "cancellation asked for": phrase("{who} asked to cancel it"),
-    "reminder asked for": phrase("{who} asked for a reminder"),
-    "link asked for": phrase("{who} asked for a new link"),
-    "paused": phrase("{who} paused it"),
-    "resumed": phrase("{who} let it go on"),
-    "blocked": phrase("{who} cannot go on"),
-    "unblocked": phrase("{who} cleared the way"),
-    "the clocks go on": phrase("The clocks go on"),
-    "problem mended": phrase("What was in the way is mended"),
-    "notice taken off the phone": phrase("A notice was taken off the phone of {who}"),
-    "hand-off done": phrase("{who} was told of the ending"),
-    "hand-off failed": phrase("{who} could not be told of the ending yet"),
-    "hand-off dead": phrase("{who} could not be told of the ending"),
-    "hand-off pending": phrase("{who} is being told of the ending"),
+SAID: Final[Mapping[str, str]] = {
+    Happened.STARTED: phrase("{who} asked for it"),
+    Happened.SENT: phrase("The document was sent"),
+    Happened.VIEWED: phrase("{who} opened it"),
+    Happened.SIGNED: phrase("{who} signed"),
+    Happened.APPROVED: phrase("{who} approved"),
+    Happened.COPIED: phrase("{who} got a copy"),
+    Happened.BOUNCED: phrase("The mail to {who} came back"),
+    Happened.DECLINED: phrase("{who} declined"),
+    Happened.DONE: phrase("{who} has done it"),
+    Happened.DONE_WITH_ERRORS: phrase("It is done, but some could not be asked"),
+    Happened.WAIVED: phrase("{who} waived it"),
+    Happened.CANCELLED: phrase("It was cancelled ({who})"),
+    Happened.EXPIRED: phrase("It expired"),
+    Happened.FAILED: phrase("It failed"),
+    Happened.UNKNOWN_STATUS: phrase("Core Signature says something unknown ({code})"),
+    Happened.CANCELLATION_WISHED: phrase("{who} asked to cancel it"),
+    Happened.REMINDER_WISHED: phrase("{who} asked for a reminder"),
+    Happened.HAND_OVER_WISHED: phrase("The place of {who} is to be handed over to {to}"),
+    Happened.LINK_WISHED: phrase("{who} asked for a new link"),
+    Happened.REPLAY_WISHED: phrase("{who} is to be told of the ending once more"),
+    Happened.EXEMPTION_WISHED: phrase("{who} wants {whom} to be exempt"),
+    Happened.LATER_END_WISHED: phrase("{who} wants it to be open until {when}"),
+    Happened.RETRY_WISHED: phrase("{who} wants those asked again who could not be asked"),
+    Happened.EXEMPTION_REFUSED: phrase("A change of the audience was not possible"),
+    Happened.LATER_END_REFUSED: phrase("A change of the audience was not possible"),
+    Happened.RETRY_REFUSED: phrase("A change of the audience was not possible"),
+    Happened.HANDED_OVER: phrase("The place of {who} was handed over to {to}"),
+    Happened.NOT_HANDED_OVER: phrase("The place of {who} was not handed over to {to}"),
+    Happened.ESCALATED: phrase("{to} was asked to see to it, because {who} is silent"),
+    Happened.DUE_MOVED: phrase("{who} moved the due date to {when}"),
+    Happened.SNOOZED: phrase("{who} wants to be reminded on {when}"),
+    Happened.QUESTION_ASKED: phrase("{who} asked a question"),
+    Happened.QUESTION_ANSWERED: phrase("{who} answered the question"),
+    Happened.BLOCKED: phrase("{who} cannot go on"),
+    Happened.UNBLOCKED: phrase("{who} cleared the way"),
+    Happened.PAUSED: phrase("{who} paused it"),
+    Happened.RESUMED: phrase("{who} let it go on"),
+    Happened.WENT_ON: phrase("The clocks go on"),
+    Happened.PROBLEM: phrase("Something is in the way ({code})"),
+    Happened.MENDED: phrase("What was in the way is mended"),
+    Happened.SUBSCRIBED: phrase("{who} is told of the ending as well"),
+    Happened.UNSUBSCRIBED: phrase("{who} is not told of the ending any more"),
+    Happened.TOLD: phrase("{who} was told"),
+    Happened.PUT_OFF: phrase("A notice to {who} was put off"),
+    Happened.HELD_BACK: phrase("{who} is told later"),
+    Happened.SUPPRESSED: phrase("{who} was not told"),
+    Happened.NOT_TOLD: phrase("{who} could not be told"),
+    Happened.TAKEN_OFF: phrase("A notice was taken off the phone of {who}"),
+    Happened.HAND_OFF_PENDING: phrase("{who} is being told of the ending"),
+    Happened.HAND_OFF_DONE: phrase("{who} was told of the ending"),
+    Happened.HAND_OFF_FAILED: phrase("{who} could not be told of the ending yet"),
+    Happened.HAND_OFF_DEAD: phrase("{who} could not be told of the ending"),
+    Happened.REPLAY_PENDING: phrase("{who} is being told of the ending"),
+    Happened.REPLAY_DONE: phrase("{who} was told of the ending"),
+    Happened.REPLAY_FAILED: phrase("{who} could not be told of the ending yet"),
+    Happened.REPLAY_DEAD: phrase("{who} could not be told of the ending"),
+    Happened.STAGE_BEGUN: phrase("The stage {part} has begun"),
+    Happened.STAGE_DONE: phrase("The stage {part} is done"),
+    Happened.PART_BEGUN: phrase("{part} has begun"),
+    Happened.PART_NOT_STARTED: phrase("{part} could not be started"),
+    Happened.PART_SIGNED: phrase("{part} is done"),
+    Happened.PART_DONE: phrase("{part} is done"),
+    Happened.PART_WAIVED: phrase("{part} was waived"),
+    Happened.PART_DECLINED: phrase("{part} did not end well"),
+    Happened.PART_EXPIRED: phrase("{part} did not end well"),
+    Happened.PART_CANCELLED: phrase("{part} did not end well"),
+    Happened.PART_FAILED: phrase("{part} did not end well"),
+    Happened.PART_BROKEN_OFF: phrase("{part} did not end well"),
+    Happened.NOBODY_ASKED: phrase("Nobody could be asked what is to become of {part}"),
+    Happened.DECIDED_RESEND: phrase("{who} has {part} sent again"),
+    Happened.DECIDED_REPLACE: phrase("{who} has {part} replaced"),
+    Happened.DECIDED_WAIVE: phrase("{who} goes on without {part}"),
+    Happened.DECIDED_STOP: phrase("{who} stops it because of {part}"),
+    Happened.FROZEN: phrase("The audience is frozen: {count}"),
+    Happened.WALKED_START: phrase("Asked: {count}"),
+    Happened.WALKED_END: phrase("Requests that were ended: {count}"),
+    Happened.WALKED_EXTEND: phrase("Requests that are open longer: {count}"),
+    Happened.LEFT_START: phrase("Not everybody could be asked before it closed"),
+    Happened.LEFT_END: phrase("Not every request could be ended before it closed"),
+    Happened.LEFT_EXTEND: phrase("Not every request could be opened longer before it closed"),
+    Happened.EXEMPT: phrase("{who} need not acknowledge"),
+    Happened.EXTENDED: phrase("Everybody has until {when}"),
+    Happened.AGAIN: phrase("Asked again: {count}"),
+    Happened.JOINED: phrase("Joined: {count}"),
+    Happened.LEFT: phrase("Left: {count}"),
 }
-_ENDED_WITH_WORDS: Final = (Status.DONE, Status.WAIVED)
+_ENDED_WITH_WORDS: Final = (Happened.DONE, Happened.WAIVED)
 """What stands behind is a note, or a reason, of whoever ended it."""
-_SETTLED_BY_ALL: Final = phrase("Everybody has signed")
-_PATTERNS: Final = (
-    (re.compile(r"to be handed over to (?P<to>\S+)"), phrase("The place of {who} is to be handed over to {to}")),
-    (re.compile(r"not handed over to (?P<to>\S+)"), phrase("The place of {who} was not handed over to {to}")),
-    (re.compile(r"handed over to (?P<to>\S+)"), phrase("The place of {who} was handed over to {to}")),
-    (re.compile(r"escalated to (?P<to>\S+)"), phrase("{to} was asked to see to it, because {who} is silent")),
-    (re.compile(r"due date moved to (?P<when>.+)"), phrase("{who} moved the due date to {when}")),
-    (re.compile(r"not now, but (?P<when>.+)"), phrase("{who} wants to be reminded on {when}")),
-    (re.compile(r"question \d+ asked"), phrase("{who} asked a question")),
-    (re.compile(r"question \d+ answered"), phrase("{who} answered the question")),
-    (re.compile(r"stage begun: (?P<part>.+)"), phrase("The stage {part} has begun")),
-    (re.compile(r"stage done: (?P<part>.+)"), phrase("The stage {part} is done")),
-    (re.compile(r"begun: (?P<part>.+)"), phrase("{part} has begun")),
-    (re.compile(r"(?:signed|done): (?P<part>.+)"), phrase("{part} is done")),
-    (re.compile(r"(?:declined|expired|cancelled|failed|broken off): (?P<part>.+)"), phrase("{part} did not end well")),
-    (re.compile(r"waived: (?P<part>.+)"), phrase("{part} was waived")),
-    (
-        re.compile(r"nobody could be asked: (?P<part>.+)"),
-        phrase("Nobody could be asked what is to become of {part}"),
-    ),
-    (re.compile(r"could not be started: (?P<part>.+)"), phrase("{part} could not be started")),
-    (re.compile(r"decided: resend (?P<part>.+)"), phrase("{who} has {part} sent again")),
-    (re.compile(r"decided: replace (?P<part>.+)"), phrase("{who} has {part} replaced")),
-    (re.compile(r"decided: waive (?P<part>.+)"), phrase("{who} goes on without {part}")),
-    (re.compile(r"decided: stop (?P<part>.+)"), phrase("{who} stops it because of {part}")),
-    (re.compile(r"audience of (?P<count>\d+) frozen"), phrase("The audience is frozen: {count}")),
-    (re.compile(r"start: seen to (?P<count>\d+)"), phrase("Asked: {count}")),
-    (re.compile(r"end: seen to (?P<count>\d+)"), phrase("Requests that were ended: {count}")),
-    (re.compile(r"extend: seen to (?P<count>\d+)"), phrase("Requests that are open longer: {count}")),
-    (re.compile(r"exemption asked for: (?P<whom>\S+)"), phrase("{who} wants {whom} to be exempt")),
-    (re.compile(r"later end asked for: (?P<when>.+)"), phrase("{who} wants it to be open until {when}")),
-    (re.compile(r"retry asked for"), phrase("{who} wants those asked again who could not be asked")),
-    (re.compile(r"(?:exemption|later end|retry) refused"), phrase("A change of the audience was not possible")),
-    (re.compile(r"exempt"), phrase("{who} need not acknowledge")),
-    (re.compile(r"everybody has until (?P<when>.+)"), phrase("Everybody has until {when}")),
-    (re.compile(r"asked again: (?P<count>\d+)"), phrase("Asked again: {count}")),
-    (re.compile(r"joined: (?P<count>\d+)"), phrase("Joined: {count}")),
-    (re.compile(r"left: (?P<count>\d+)"), phrase("Left: {count}")),
-    (re.compile(r"problem (?P<code>\S+)"), phrase("Something is in the way ({code})")),
-    (re.compile(r"(?P<stage>\S+) put off"), phrase("A notice to {who} was put off")),
-    (re.compile(r"(?P<stage>\S+) held back"), phrase("{who} is told later")),
-    (re.compile(r"(?P<stage>\S+) suppressed"), phrase("{who} was not told")),
-    (re.compile(r"(?P<stage>\S+) failed"), phrase("{who} could not be told")),
+_OF_NOTICES: Final = (
+    Happened.TOLD,
+    Happened.PUT_OFF,
+    Happened.HELD_BACK,
+    Happened.SUPPRESSED,
+    Happened.NOT_TOLD,
 )
-_TOLD: Final = {
+_OF_SOMEBODY_ELSE: Final = (
+    Happened.HAND_OVER_WISHED,
+    Happened.HANDED_OVER,
+    Happened.NOT_HANDED_OVER,
+    Happened.ESCALATED,
+    Happened.EXEMPTION_WISHED,
+)
+"""`about` is a person."""
+_SETTLED_BY_ALL: Final = phrase("Everybody has signed")
+TOLD: Final[Mapping[str, str]] = {
     Stage.READY: phrase("{who} was asked"),
     Stage.FOLLOW: phrase("{who} was told where to follow it"),
     Stage.REMINDER: phrase("{who} was reminded"),
@@ -169,21 +197,37 @@ async def story(shown: Shown, reader: Reader, name: Name) -> tuple[Event, ...]:
 
 
 async def _event(entry: TimelineEntry, reader: Reader, name: Name) -> Event:
-    words, values, notice = _words(entry)
     say = reader.language.say
-    people = {key: await name(id) for key, id in values.items() if key in ("who", "to", "whom")}
-    if "when" in values:
-        values = {**values, "when": _on_their_clock(values["when"], reader)}
+    values, words = await _values(entry, reader, name), _words(entry)
     why = entry.why or ""
     if not entry.said and why in _REASONS:
         why = say(_REASONS[why])
     return Event(
         at=reader.moment(entry.at),
-        what=say(words, **{**values, **people}) if words else " ".join(filter(None, (entry.what, people.get("who")))),
+        what=say(words, **values) if words else " ".join(filter(None, (entry.what, values.get("who")))),
         why=why,
-        said=entry.said or entry.what in _ENDED_WITH_WORDS,
-        notice=notice,
+        said=entry.said or entry.happened in _ENDED_WITH_WORDS,
+        notice=entry.happened in _OF_NOTICES,
     )
+
+
+def _words(entry: TimelineEntry) -> str:
+    """The sentence of a line; empty for one that this code does not know, or of nobody where it needs somebody."""
+    if entry.happened == Happened.SIGNED and (not entry.who or entry.who in _SYSTEMS):
+        return _SETTLED_BY_ALL
+    words = SAID.get(entry.happened, "")
+    if entry.happened == Happened.TOLD:
+        words = TOLD.get(kind_of(entry.about) or "", words)
+    return words if entry.who or "{who}" not in words else ""
+
+
+async def _values(entry: TimelineEntry, reader: Reader, name: Name) -> dict[str, str]:
+    """What is put into a sentence; each says what `about` is to it."""
+    about = entry.about
+    values = {"part": about, "count": about, "code": about, "when": _on_their_clock(about, reader)}
+    if entry.happened in _OF_SOMEBODY_ELSE:
+        values |= dict.fromkeys(("to", "whom"), await name(about))
+    return values | ({"who": await name(entry.who)} if entry.who else {})
 
 
 def _on_their_clock(when: str, reader: Reader) -> str:
@@ -194,24 +238,3 @@ def _on_their_clock(when: str, reader: Reader) -> str:
         return reader.date(date.fromisoformat(when))
     except ValueError:
         return when
-
-
-def _words(entry: TimelineEntry) -> tuple[str, dict[str, str], bool]:
-    """The sentence of a line, empty for one that this code does not know, and what is put into it."""
-    values = {"who": entry.who} if entry.who else {}
-    if entry.what == Status.SIGNED and (not entry.who or entry.who in _SYSTEMS):
-        return _SETTLED_BY_ALL, {}, False
-    if entry.what in _HAPPENED:
-        return _complete(_HAPPENED[entry.what], values), values, False
-    for pattern, words in _PATTERNS:
-        if match := pattern.fullmatch(entry.what):
-            told = {**values, **match.groupdict()}
-            return _complete(words, told), told, "stage" in told
-    stage = kind_of(entry.what)
-    return (_complete(_TOLD[stage], values), values, True) if stage in _TOLD else ("", values, False)
-
-
-def _complete(words: str, values: dict[str, str]) -> str:
-    """The sentence if everything is there that it speaks of."""
-    wanted = re.findall(r"\{(\w+)\}", words)
-    return words if all(one in values for one in wanted) else ""

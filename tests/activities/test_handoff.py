@@ -40,6 +40,7 @@ from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.lines import SignerLine
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.planning import EscalationReason, Reason
@@ -642,7 +643,7 @@ async def test_of_ten_times_as_many_replays_as_are_shown_the_record_shows_the_or
 
 
 async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: House) -> None:
-    said = TimelineEntry(at=AT, what="declined", who="chair", why="I am getting divorced", said=True)
+    said = TimelineEntry(at=AT, happened=Happened.DECLINED, who="chair", why="I am getting divorced", said=True)
     settled = record().replace(show=record().show.replace(timeline=(said,)))
     for _ in range(2):
         await house.tell(house.hook("finance"), record=settled)

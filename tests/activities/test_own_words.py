@@ -8,6 +8,7 @@ from activities import ledger_pages
 from activities.own_words import DAMAGED, ERASED, apart, together
 from activities.store import Home, Store
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.lines import SignerLine
 from workflows.model.notices import Page
 from workflows.model.request import SignerState
@@ -18,9 +19,9 @@ AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MSA = Home.of_request("msa-0042")
 ASKED = AskedQuestion(number=1, person="chair", text="Which annex?", at=AT, answer="Annex B")
 OPEN = AskedQuestion(number=2, person="chair", text="Which page?", at=AT)
-PAUSED = TimelineEntry(at=AT, what="paused", who="legal-desk", why="They are on strike", said=True)
+PAUSED = TimelineEntry(at=AT, happened=Happened.PAUSED, who="legal-desk", why="They are on strike", said=True)
 PAUSED_AGAIN = PAUSED.replace(why="They still are")
-SENT = TimelineEntry(at=AT, what="sent", who="core-signature", why="as planned")
+SENT = TimelineEntry(at=AT, happened=Happened.SENT, who="core-signature", why="as planned")
 DECLINED = SignerLine(person="chair", order=1, role=Role.SIGN, state=SignerState.DECLINED, reason="No annexation")
 SHOWN = RequestShow(
     id="msa-0042",

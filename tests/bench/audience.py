@@ -38,6 +38,7 @@ from tests.bench.table import surroundings
 from workflows.campaign.course import last_instant
 from workflows.model.campaign import Frozen, Order, Settle
 from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow, RequestShow
@@ -210,8 +211,8 @@ def _report(form: str) -> Callable[[Place], Any]:
             due_at=last_instant(campaign.due),
             closes_at=last_instant(campaign.due),
             timeline=(
-                TimelineEntry(at=_BEGAN, what="started"),
-                TimelineEntry(at=last_instant(campaign.due), what="done"),
+                TimelineEntry(at=_BEGAN, happened=Happened.STARTED),
+                TimelineEntry(at=last_instant(campaign.due), happened=Happened.DONE),
             ),
             campaign=campaign,
             frozen=order.frozen,
@@ -252,7 +253,9 @@ _SIGNED: Final = {
         }
         for stage, hours in (("ready", 0), ("reminder-1", 24))
     ],
-    "timeline": [{"at": _BEGAN + timedelta(minutes=n), "what": what} for n, what in enumerate(("started", "sent"))],
+    "timeline": [
+        {"at": _BEGAN + timedelta(minutes=n), "happened": one, "about": ""} for n, one in enumerate(("started", "sent"))
+    ],
 }
 
 

@@ -21,6 +21,7 @@ from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.subject import Status
 from workflows.model.views import Next, NextStep
 
@@ -54,7 +55,9 @@ def of(department: str, manager: str, done: int, waiting: int, out: int = 0) -> 
 
 def ordinary() -> CampaignOverview:
     """Everything that an ordinary one has to say at once."""
-    entries = [TimelineEntry(at=day(number), what="start: seen to 10000", who=None) for number in range(12)]
+    entries = [
+        TimelineEntry(at=day(number), happened=Happened.WALKED_START, about="10000", who=None) for number in range(12)
+    ]
     attention = Attention(
         code=AttentionCode.NOT_ASKED,
         since=day(1),

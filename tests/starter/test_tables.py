@@ -18,6 +18,7 @@ from starter.terminal import Terminal
 from workflows.follow_up.show import handed_off_entry, told_entry
 from workflows.kinds import Kind
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.lines import AssigneeLine, SignerLine
 from workflows.model.notices import Channel, Notification
 from workflows.model.request import SignerState
@@ -44,7 +45,7 @@ def test_questions_and_answers_are_shown(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("words", ["[/bold]", "[red]urgent", "price [EUR]", ":warning:"])
 def test_brackets_of_other_people_are_brackets(words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    entry = TimelineEntry(at=AT, what="declined", who="signer", why=words)
+    entry = TimelineEntry(at=AT, happened=Happened.DECLINED, who="signer", why=words)
     shown = RequestShow(id="msa", kind="nda", status=Status.DECLINED, timeline=(entry,), says=words)
     assert printed(shown, capsys).count(words) == 2
 
@@ -63,7 +64,9 @@ def test_what_became_of_the_workflow_stands_beside_the_problem(capsys: pytest.Ca
     assert "sent unauthorised, stuck" in " ".join(capsys.readouterr().out.split())
 
 
-LONG = TimelineEntry(at=AT, what="escalated to chief-executive", who="customer-signer", why="silent for 12 days\nagain")
+LONG = TimelineEntry(
+    at=AT, happened=Happened.ESCALATED, about="chief-executive", who="customer-signer", why="silent for 12 days\nagain"
+)
 WHOLE = RequestShow(
     id="msa-0042",
     kind="customer-contract",
@@ -184,7 +187,7 @@ def in_the_middle_of_its_life() -> RequestShow:
         )
         for at, stage in zip(days, stages, strict=False)
     ]
-    events = [TimelineEntry(at=at, what="viewed", who="chief-executive") for at in days]
+    events = [TimelineEntry(at=at, happened=Happened.VIEWED, who="chief-executive") for at in days]
     signers = [SignerLine(person=f"signer-{n}", order=n, role=Role.SIGN, state=SignerState.TURN) for n in (1, 2)]
     return WHOLE.replace(
         document="Master services agreement",

@@ -15,6 +15,7 @@ from workflows.follow_up.agenda import Nudge, Wait, is_used_up, next_step
 from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.follow_up.record import completed
+from workflows.model.happened import Happened
 from workflows.model.notices import Channel, Delivered, Outcome, Page
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Reminded, Turn
 from workflows.model.policy import Policy
@@ -204,7 +205,7 @@ def test_what_was_forgotten_is_shown_in_its_place_and_once() -> None:
 def test_ten_times_the_timeline_stays_within_its_bound() -> None:
     progress = Progress.begin(a_request().brief, AT)
     for number in range(10 * LINES_AT_MOST):
-        progress = progress.note(AT, f"event {number}", None, None).paged(progress.page)
+        progress = progress.note(AT, Happened.PROBLEM, None, None, about=number).paged(progress.page)
         assert len(progress.timeline) <= LINES_AT_MOST
         assert len(progress.past) <= LINES_AT_MOST
 

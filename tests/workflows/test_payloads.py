@@ -7,6 +7,7 @@ from activities.follow_up.nearest import REMINDERS_AT_ONCE
 from starter.terse import terse_data_converter
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.base import Model
+from workflows.model.happened import Happened
 from workflows.model.notices import Channel, Delivered, DeviceOutcome, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason
 from workflows.model.policy import Policy
@@ -35,7 +36,7 @@ def test_the_memory_of_a_hundred_signers_that_goes_on_in_a_fresh_run() -> None:
     for number in range(2 * LINES_AT_MOST // len(SIGNERS)):
         known = known.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
     for number in range(LINES_AT_MOST):
-        known = known.note(AT, f"event {number}", SIGNERS[number % 100], "x" * 160)
+        known = known.note(AT, Happened.PUT_OFF, SIGNERS[number % 100], "x" * 160, about=f"reminder-{number}")
     assert _bytes(request.replace(carried=known)) < AT_MOST
 
 

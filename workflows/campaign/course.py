@@ -12,6 +12,7 @@ from workflows.model.attention import Attention, AttentionCode
 from workflows.model.base import Model
 from workflows.model.campaign import Campaign, Change, Changed, ChangeKind, Counts, Frozen, Looked, Tally, Walked, Work
 from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.subject import Status
 from workflows.names import EXEMPT, EXTEND, RETRY
 
@@ -25,8 +26,12 @@ _WARNED: Final = timedelta(days=2)
 _WEEK: Final = 7
 _WORD_OF: Final = {ChangeKind.EXEMPT: EXEMPT, ChangeKind.EXTENDED: EXTEND, ChangeKind.AGAIN: RETRY}
 """By which update each is wished."""
-_WISHED: Final = {ChangeKind.EXEMPT: "exemption", ChangeKind.EXTENDED: "later end", ChangeKind.AGAIN: "retry"}
-"""What the timeline calls a change that is asked for."""
+_WISHED: Final = {
+    ChangeKind.EXEMPT: (Happened.EXEMPTION_WISHED, Happened.EXEMPTION_REFUSED),
+    ChangeKind.EXTENDED: (Happened.LATER_END_WISHED, Happened.LATER_END_REFUSED),
+    ChangeKind.AGAIN: (Happened.RETRY_WISHED, Happened.RETRY_REFUSED),
+}
+"""That somebody asks for a change, and that it cannot be."""
 
 
 class Walking(Model):
@@ -94,7 +99,7 @@ class Course(Joining):
             everybodys_due=campaign.due,
             last_due=campaign.due,
             grace=campaign.grace,
-            timeline=(TimelineEntry(at=now, what="started", who=campaign.requester),),
+            timeline=(TimelineEntry(at=now, happened=Happened.STARTED, who=campaign.requester),),
         ).timed()
 
     @property
@@ -141,7 +146,7 @@ class Course(Joining):
             counts=Counts(not_told=frozen.rows - frozen.errors, errors=frozen.errors),
             counted_at=now,
         )
-        return known.note(now, f"audience of {frozen.rows} frozen", None, frozen.sha256[:12])
+        return known.note(now, Happened.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
 
     def walked(self, walked: Walked, now: datetime) -> Self:
         """The first of the walks came so far."""
@@ -152,20 +157,20 @@ class Course(Joining):
         if not walked.over:
             return known
         refused = f"{on.refused} could not be" if on.refused else None
-        about = on.change.what if on.change else None
-        return known.note(now, f"{on.work}: seen to {on.done}", None, ", ".join(filter(None, (about, refused))) or None)
+        why = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
+        return known.note(now, Happened(f"walked_{on.work}"), None, why, about=on.done)
 
     def left(self, now: datetime) -> Self:
         """The first of the walks still failed when the campaign closed."""
         walk, *others = self.walks
-        return self.replace(walks=(*others,)).note(now, f"{walk.work}: left behind {walk.after}", None, TOO_LATE)
+        known = self.replace(walks=(*others,))
+        return known.note(now, Happened(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)
 
     def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Somebody wants a change; it gets its number when it is written down."""
         change = Change(number=0, what=what, by=by, at=now).replace(**about)
-        whom = f": {change.person or change.due}" if change.person or change.due else ""
-        known = self.replace(wished=(*self.wished, change))
-        return known.note(now, f"{_WISHED[what]} asked for{whom}", by, change.reason or None, said=True)
+        known, (wished, _) = self.replace(wished=(*self.wished, change)), _WISHED[what]
+        return known.note(now, wished, by, change.reason or None, about=change.person or change.due or "", said=True)
 
     @property
     def to_write(self) -> Change | None:
@@ -179,7 +184,7 @@ class Course(Joining):
         known = self.replace(wished=tuple(others))
         if changed.change is None:
             said = known.replace(operations=self.operations.refused(word, changed.refused, about))
-            return said.note(now, f"{_WISHED[wished.what]} refused", wished.person, changed.refused)
+            return said.note(now, _WISHED[wished.what][1], wished.person, changed.refused)
         done = known.replace(operations=self.operations.done(word, _says(changed.change, changed.people), about))
         return done.changed(changed, now)
 
@@ -196,7 +201,7 @@ class Course(Joining):
             last_due=max(self.last_due, changed.due or self.last_due),
             walks=(*self.walks, Walking(work=change.what.work, change=change.replace(reason=""))),
         ).timed()
-        return known.note(now, _says(change, changed.people), change.person, None)
+        return known.note(now, Happened(change.what), change.person, None, about=_about(change, changed.people))
 
     def _moved(self, change: Change) -> date:
         extended = change.due if change.what is ChangeKind.EXTENDED else None
@@ -246,12 +251,8 @@ class Course(Joining):
 
 def _says(change: Change, people: int) -> str:
     """What a change has come to, in words."""
-    match change.what:
-        case ChangeKind.EXEMPT:
-            return "exempt"
-        case ChangeKind.EXTENDED:
-            return f"everybody has until {change.due}"
-        case ChangeKind.AGAIN:
-            return f"asked again: {people}"
-        case _:
-            return f"{change.what}: {people}"
+    return Happened(change.what).says(_about(change, people))
+
+
+def _about(change: Change, people: int) -> str:
+    return str(change.due if change.what is ChangeKind.EXTENDED else people)

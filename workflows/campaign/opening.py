@@ -66,7 +66,7 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         answer = await self.call(CampaignYears.open, order, options.WALK, f"open {year.year}", unless)
         if not self._progress.over:
             answer = answer or YearOpened(refused="what it is started with did not answer for a day")
-            self._progress = self._progress.opened(answer, workflow.now())
+            self._progress = self._progress.opened(answer)
 
     async def tell(self) -> None:
         """Tell the owner what is missing a month before, and at the end that nothing was opened."""
@@ -79,7 +79,7 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         told = await self.once(PushService.deliver, order, options.NOTIFY, f"tell the owner: {stage}")
         # Who cannot be told today is told tomorrow; the opening does not wait for that, and an end is one all the same.
         if told is not None or stage == Stage.UNOPENED:
-            self._progress = self._progress.heard(stage, workflow.now())
+            self._progress = self._progress.heard(stage)
 
     async def rest(self, unless: Condition) -> None:
         """Until its day, or the next look, or somebody has given content since this one began."""

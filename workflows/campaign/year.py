@@ -49,12 +49,9 @@ class Opening(Clocked):
         """There is something to look at: what was refused before may be right now."""
         return self.replace(hints=self.hints + 1, refused="")
 
-    def opened(self, answer: YearOpened, now: datetime) -> Self:
+    def opened(self, answer: YearOpened) -> Self:
         """The campaign was started, or could not be."""
-        known = self.replace(campaign=answer.campaign, refused=answer.refused, over=answer.campaign is not None)
-        if answer.refused and answer.refused == self.refused:
-            return known  # As every day since.
-        return known.note(now, "opened" if known.over else "not opened", None, answer.refused or None)
+        return self.replace(campaign=answer.campaign, refused=answer.refused, over=answer.campaign is not None)
 
     def is_ready(self, now: datetime) -> bool:
         """Whether its day has come, and it has what it opens with."""
@@ -70,10 +67,9 @@ class Opening(Clocked):
             stage = Stage.UNOPENED
         return None if stage in self.told else stage
 
-    def heard(self, stage: str, now: datetime) -> Self:
+    def heard(self, stage: str) -> Self:
         """The owner was told; of one that is given up it is the end."""
-        known = self.replace(told=(*self.told, stage), over=self.over or stage == Stage.UNOPENED)
-        return known.note(now, f"owner told: {stage}", None, self.refused or None)
+        return self.replace(told=(*self.told, stage), over=self.over or stage == Stage.UNOPENED)
 
     def next_at(self, now: datetime) -> datetime:
         """When there is something to do without any news: the opening, or the next look for what is missing."""

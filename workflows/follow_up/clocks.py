@@ -12,6 +12,7 @@ from pydantic import AwareDatetime
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.base import Model
 from workflows.model.entries import Held, TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.notices import PutOff
 from workflows.model.planning import Agenda
 from workflows.model.subject import Code
@@ -73,17 +74,17 @@ class Clocked(Model):
         known = self.replace(problem=Problem(code=code, since=since, says=says), probe_at=probe_at)
         if standing is None:
             known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
-        what = f"problem {code}"
+        told = (one.about for one in self.timeline if one.happened == Happened.PROBLEM and one.at >= since)
         # An outage that alternates between codes is told once of each.
-        if standing and any(entry.what == what and entry.at >= since for entry in self.timeline):
+        if standing and code in told:
             return known
-        return known.note(now, what, None, says)
+        return known.note(now, Happened.PROBLEM, None, says, about=code)
 
     def mended(self, now: datetime) -> Self:
         """The trouble is over."""
         if self.problem is None or self.stop(StopKind.PROBLEM) is None:
             return self
-        return self.untroubled(now).note(now, "problem mended", None, self.problem.code)
+        return self.untroubled(now).note(now, Happened.MENDED, None, self.problem.code)
 
     def untroubled(self, now: datetime) -> Self:
         """Drop the problem, whether or not it was fixed."""
@@ -98,17 +99,27 @@ class Clocked(Model):
         known = self.replan().replace(held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
         for one in notices:
             if all(before.person != one.person for before in known.held):
-                known = known.note(now, f"{one.stage} put off", one.person, one.why)
+                known = known.note(now, Happened.PUT_OFF, one.person, one.why, about=one.stage)
             others = tuple(before for before in known.held if before.person != one.person)
             known = known.replace(held=(*others, Held(person=one.person, until=now + _LOOKED_AT_AGAIN)))
         return known
 
-    def note(self, now: datetime, what: str, who: str | None, why: str | None, *, said: bool = False) -> Self:
+    def note(
+        self,
+        now: datetime,
+        happened: Happened,
+        who: str | None,
+        why: str | None,
+        *,
+        about: object = "",
+        said: bool = False,
+    ) -> Self:
         """Add a line to the timeline, with a reason of ours or as somebody `said` it.
 
         Of more than `LINES_AT_MOST` the older half leaves.
         """
-        entry = TimelineEntry(at=now, what=what, who=who, why=why, said=said and why is not None)
+        said = said and why is not None
+        entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=why, said=said)
         timeline = (*self.timeline, entry)
         if len(timeline) <= LINES_AT_MOST:
             return self.replace(timeline=timeline)

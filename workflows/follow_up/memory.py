@@ -21,6 +21,7 @@ from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.stages import Stage
 from workflows.model.attention import Attention
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment
+from workflows.model.happened import Happened
 from workflows.model.notices import NoticeAction, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason, Snooze
 from workflows.model.policy import Target
@@ -190,7 +191,7 @@ class FollowUp(Noted):
             return known.replace(problem=None, probe_at=None)
         problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
         doubted = known.replace(problem=problem, probe_at=now + _DOUBT_LASTS)
-        return doubted if self.problem else doubted.note(now, f"problem {problem.code}", None, agenda.doubt)
+        return doubted if self.problem else doubted.note(now, Happened.PROBLEM, None, agenda.doubt, about=problem.code)
 
     def escalated(self, moments: tuple[Moment, ...], now: datetime) -> Self:
         """Record who was alerted about whom."""
@@ -218,7 +219,8 @@ class FollowUp(Noted):
             operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
         )
         answered = known.replan().answering_themselves(done.from_, now)
-        return answered.note(now, f"handed over to {done.to}", done.from_, f"{done.reason}, by {done.who}")
+        why = f"{done.reason}, by {done.who}"
+        return answered.note(now, Happened.HANDED_OVER, done.from_, why, about=done.to)
 
     def hands_over(self, moment: Moment) -> bool:
         """Whether an escalation is to hand a place over, and it may yet be done."""
@@ -227,7 +229,8 @@ class FollowUp(Noted):
     def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
         """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
         left = tuple(one for one in self.reassigning if one != refused)
-        known = self.replace(reassigning=left).note(now, f"not handed over to {refused.to}", refused.from_, why)
+        known = self.replace(reassigning=left)
+        known = known.note(now, Happened.NOT_HANDED_OVER, refused.from_, why, about=refused.to)
         if refused.by_hand:
             return known.replace(operations=self.operations.refused(DELEGATE, why, refused.about))
         return known.replace(not_handed_over=(*self.not_handed_over, refused.from_)).replan()
@@ -255,8 +258,8 @@ class FollowUp(Noted):
         ended = ended.replace(ledger=given_up.ledger.replace(held=()))
         ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status, self.words.subject))
         if meant:
-            return ended.note(now, status, meant.who, meant.why, said=status is Status.CANCELLED)
-        return ended.note(now, status, by, problem.code if problem else None)
+            return ended.note(now, Happened(status), meant.who, meant.why, said=status is Status.CANCELLED)
+        return ended.note(now, Happened(status), by, problem.code if problem else None)
 
     def fail(self, code: Code, says: str, now: datetime) -> Self:
         """End because of something that nobody could mend. What has ended stays as it ended."""

@@ -5,6 +5,7 @@ from typing import Final, Self
 
 from workflows.follow_up.clocks import Clocked
 from workflows.follow_up.ledger import LINES_AT_MOST, Ledger, key_of, suppressed
+from workflows.model.happened import Happened
 from workflows.model.notices import Delivered, HeldBack, Notice, Notification, Outcome, Page
 from workflows.model.planning import Agenda, Moment, Reason
 
@@ -66,7 +67,7 @@ class Noted(Clocked):
         known = self.replace(ledger=self.ledger.with_held(notices))
         for one in notices:
             if one.key not in before:
-                known = known.note(now, f"{one.stage} held back", one.person, one.says)
+                known = known.note(now, Happened.HELD_BACK, one.person, one.says, about=one.stage)
         return known
 
     def is_held(self, notice: Notice, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from workflows.follow_up.agenda import APART, HORIZON
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.model.entries import AskedQuestion, AskedReminder, Reassignment
+from workflows.model.happened import Happened
 from workflows.model.notices import Outcome
 from workflows.model.planning import EscalationReason, MomentKind, Reason, Snooze
 from workflows.model.policy import Policy
@@ -41,7 +42,7 @@ def cancel(progress: Memory, wish: Cancellation, now: datetime) -> Memory:
     """Remember who wants the request ended; the first wish counts."""
     if progress.ending or progress.status.ended:
         return progress
-    asked = progress.note(now, "cancellation asked for", wish.actor, wish.reason, said=True)
+    asked = progress.note(now, Happened.CANCELLATION_WISHED, wish.actor, wish.reason, said=True)
     return asked.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason), now)
 
 
@@ -67,7 +68,7 @@ def remind(progress: Memory, wish: ReminderNow, now: datetime) -> Memory:
         return progress
     number = progress.reminders_asked + 1
     asked = progress.replace(reminders_asked=number, reminder=AskedReminder(number=number, who=wish.actor))
-    return asked.note(now, "reminder asked for", wish.actor, None)
+    return asked.note(now, Happened.REMINDER_WISHED, wish.actor, None)
 
 
 def refuse_delegate(progress: FollowUp, wish: Delegation, requester: str) -> str | None:
@@ -87,7 +88,7 @@ def delegate(progress: Memory, wish: Delegation, now: datetime) -> Memory:
         return progress
     others = tuple(one for one in progress.reassigning if one not in same)
     known = progress.replace(reassigning=(*others, wanted))
-    return known.note(now, f"to be handed over to {wish.to}", wish.signer, f"by {wish.actor}")
+    return known.note(now, Happened.HAND_OVER_WISHED, wish.signer, f"by {wish.actor}", about=wish.to)
 
 
 def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | None:
@@ -115,7 +116,7 @@ def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
     moved = (
         progress.suppress(open_, Reason.SUPERSEDED, now).replace(due=wish.due, revision=progress.revision + 1).replan()
     )
-    return moved.note(now, f"due date moved to {day_words(wish.due)}", wish.actor, None)
+    return moved.note(now, Happened.DUE_MOVED, wish.actor, None, about=day_words(wish.due))
 
 
 def refuse_pause(progress: FollowUp, wish: Pause) -> str | None:
@@ -129,7 +130,7 @@ def refuse_pause(progress: FollowUp, wish: Pause) -> str | None:
 def pause(progress: Memory, wish: Pause, now: datetime) -> Memory:
     """Let the clocks stand and tell nobody anything until it is resumed."""
     stop = Stop(kind=StopKind.PAUSE, since=now, who=wish.actor, says=wish.reason)
-    return progress.stand(stop).note(now, "paused", wish.actor, wish.reason or None, said=True)
+    return progress.stand(stop).note(now, Happened.PAUSED, wish.actor, wish.reason or None, said=True)
 
 
 def refuse_resume(progress: FollowUp, wish: Resumption) -> str | None:
@@ -141,7 +142,7 @@ def refuse_resume(progress: FollowUp, wish: Resumption) -> str | None:
 
 def resume(progress: Memory, wish: Resumption, now: datetime) -> Memory:
     """Let the clocks go on."""
-    return progress.go_on(StopKind.PAUSE, now).note(now, "resumed", wish.actor, None)
+    return progress.go_on(StopKind.PAUSE, now).note(now, Happened.RESUMED, wish.actor, None)
 
 
 def snoozes_left(progress: FollowUp, policy: Policy, person: str) -> int:
@@ -189,7 +190,7 @@ def snooze(progress: Memory, wish: NotNow, now: datetime) -> Memory:
     number = 1 + sum(one.person == wish.person for one in progress.snoozes)
     one = Snooze(person=wish.person, until=wish.until, number=number)
     known = progress.replace(snoozes=(*progress.snoozes, one)).replan()
-    return known.note(now, f"not now, but {day_words(wish.until)}", wish.person, None)
+    return known.note(now, Happened.SNOOZED, wish.person, None, about=day_words(wish.until))
 
 
 def refuse_ask(progress: FollowUp, wish: Question) -> str | None:
@@ -207,7 +208,7 @@ def ask(progress: Memory, wish: Question, now: datetime) -> Memory:
     question = AskedQuestion(number=number, person=wish.person, text=wish.text.strip(), at=now)
     stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
     known = progress.replace(questions=(*progress.questions, question)).replan().stand(stop)
-    return known.note(now, f"question {number} asked", wish.person, None)
+    return known.note(now, Happened.QUESTION_ASKED, wish.person, None, about=number)
 
 
 def open_question(progress: FollowUp) -> AskedQuestion | None:
@@ -248,8 +249,8 @@ def answer(progress: Memory, wish: Answer, now: datetime) -> Memory:
     reminders = tuple(moment for moment in progress.unsent if moment.kind is MomentKind.QUESTION)
     known = progress.suppress(reminders, Reason.ANSWERED, now).replace(questions=answered).replan()
     known = known.go_on(StopKind.QUESTION, now)
-    told = "unblocked" if question.blocks else f"question {question.number} answered"
-    return known.note(now, told, wish.actor, None)
+    told = Happened.UNBLOCKED if question.blocks else Happened.QUESTION_ANSWERED
+    return known.note(now, told, wish.actor, None, about=question.number)
 
 
 def living_refusal(progress: FollowUp) -> str | None:

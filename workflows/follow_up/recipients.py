@@ -11,6 +11,7 @@ from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
+from workflows.model.happened import Happened
 from workflows.model.notices import Notice, NoticeAction, Notification, Outcome
 from workflows.model.planning import EscalationReason
 from workflows.model.policy import ESCALATED, Target
@@ -88,7 +89,7 @@ def subscribe(memory: Memory, wish: Subscription, now: datetime) -> Memory:
     )
     if known.handoff.opened:
         known = known.replace(handoff=known.handoff.joined_by(subscriber(wish.workflow), now))
-    return known.note(now, "subscribed", wish.workflow, None)
+    return known.note(now, Happened.SUBSCRIBED, wish.workflow, None)
 
 
 def refuse_unsubscribe(request: FollowUpInput, memory: FollowUp, wish: Unsubscription) -> str | None:
@@ -107,7 +108,7 @@ def unsubscribe(request: FollowUpInput, memory: Memory, wish: Unsubscription, no
     known = memory.replace(subscribers=_without(memory.subscribers, wish.workflow))
     if wish.workflow in request.subscribers and wish.workflow not in memory.unsubscribed:
         known = known.replace(unsubscribed=(*memory.unsubscribed, wish.workflow))
-    return memory if known == memory else known.note(now, "unsubscribed", wish.workflow, f"by {wish.actor}")
+    return memory if known == memory else known.note(now, Happened.UNSUBSCRIBED, wish.workflow, f"by {wish.actor}")
 
 
 def _without(workflows: tuple[str, ...], one: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from workflows.follow_up.handoff import HandoffEntry, HandoffLedger, escalation_
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.show import stamp
+from workflows.model.happened import Happened
 from workflows.model.policy import Target
 from workflows.model.records import HandedOff, Recalled
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
@@ -59,7 +60,7 @@ def refuse_closed(ledger: HandoffLedger, wish: Replay) -> str | None:
 def ask(memory: Memory, wish: Replay, now: datetime) -> Memory:
     """Have a target told once more, at once."""
     known = memory.replace(handoff=replayed(memory.handoff, wish, now))
-    return known.note(now, "replay asked for", wish.target, f"by {wish.actor}")
+    return known.note(now, Happened.REPLAY_WISHED, wish.target, f"by {wish.actor}")
 
 
 def replayed(ledger: HandoffLedger, wish: Replay, now: datetime) -> HandoffLedger:

@@ -19,6 +19,7 @@ from workflows.follow_up.operations import (
     snoozes_left,
 )
 from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.lines import Choices
 from workflows.model.notices import Delivered, HeldBack, Notification, Outcome
 from workflows.model.planning import MomentKind, Reason
@@ -205,7 +206,7 @@ def _timeline(memory: FollowUp) -> tuple[TimelineEntry, ...]:
     told = [told_entry(line) for line in memory.ledger.leaving + memory.ledger.lines if not is_needless(line)]
     handed_over = tuple(place.person for place in memory.awaited.everyone if place.replaced)
     escalated = [
-        TimelineEntry(at=entry.at, what=f"escalated to {entry.to}", who=entry.from_, why=entry.reason)
+        TimelineEntry(at=entry.at, happened=Happened.ESCALATED, about=entry.to, who=entry.from_, why=entry.reason)
         for entry in memory.escalations
         if entry.from_ not in handed_over
     ]
@@ -215,17 +216,23 @@ def _timeline(memory: FollowUp) -> tuple[TimelineEntry, ...]:
 
 def told_entry(line: Notification) -> TimelineEntry:
     """A line of the reminder ledger as the timeline shows it."""
-    words = {Outcome.ACCEPTED: line.stage, Outcome.WITHDRAWN: "notice taken off the phone"}
-    what = words.get(line.outcome, f"{line.stage} {line.outcome}")
-    return TimelineEntry(at=line.at, what=what, who=line.person, why=line.why)
+    happened = _BECAME[line.outcome]
+    return TimelineEntry(at=line.at, happened=happened, about=line.stage, who=line.person, why=line.why)
 
 
 def handed_off_entry(line: HandoffLine) -> TimelineEntry:
     """A line of the hand-off as the timeline shows it."""
-    what = f"replay {line.replay}" if line.replay else "hand-off"
-    return TimelineEntry(at=line.at, what=f"{what} {line.state}", who=line.target, why=line.why)
+    happened = Happened(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
+    about = str(line.replay) if line.replay else ""
+    return TimelineEntry(at=line.at, happened=happened, about=about, who=line.target, why=line.why)
 
 
+_BECAME = {
+    Outcome.ACCEPTED: Happened.TOLD,
+    Outcome.SUPPRESSED: Happened.SUPPRESSED,
+    Outcome.FAILED: Happened.NOT_TOLD,
+    Outcome.WITHDRAWN: Happened.TAKEN_OFF,
+}
 _NEXT_STEPS = {
     MomentKind.REMIND: NextStep.REMIND,
     MomentKind.WARN: NextStep.WARN,

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.notices import explained
     from workflows.follow_up.options import wait_asked_for
     from workflows.follow_up.patience import Condition, Wake
+    from workflows.model.happened import Happened
     from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.planning import Moment
     from workflows.model.provider import DocumentSeen
@@ -92,8 +93,8 @@ class TellsPeople(LivingWorkflow[Memory]):
         for moment in _closed(planned):
             if key_of(self._progress.request, moment) in told:
                 continue
-            what, why = f"{moment.stage} put off", "it could not be sent before their hours closed"
-            self._progress = self._progress.replan().note(workflow.now(), what, moment.to, why)
+            known, why = self._progress.replan(), "it could not be sent before their hours closed"
+            self._progress = known.note(workflow.now(), Happened.PUT_OFF, moment.to, why, about=moment.stage)
 
 
 def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:

@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.telling import TellsPeople
     from workflows.follow_up.trouble import trouble_of
     from workflows.model.entries import Reassignment
+    from workflows.model.happened import Happened
     from workflows.model.planning import Agenda, Moment
     from workflows.model.subject import Code
     from workflows.model.wishes import StopKind
@@ -85,7 +86,7 @@ class FollowUpWorkflow(TellsAside[Memory], TellsPeople[Memory]):
                 await self.tell(asked_again(self._progress, moments), planned=moments)
             case GoOn(moment):
                 known = self._progress.go_on(StopKind.QUESTION, workflow.now())
-                self._progress = known.note(workflow.now(), "the clocks go on", None, moment.why)
+                self._progress = known.note(workflow.now(), Happened.WENT_ON, None, moment.why)
             case Expire(moment):
                 self._progress = self._progress.expire(moment, workflow.now())
             case Wait(moment):

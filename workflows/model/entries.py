@@ -1,9 +1,14 @@
 """The small facts a request remembers: what happened, who was asked instead of whom, what was asked for."""
 
-from pydantic import AwareDatetime, Field
+from typing import Annotated, Any, Final
+
+from pydantic import AwareDatetime, Field, computed_field, model_validator
 
 from workflows.model.base import Model
+from workflows.model.happened import Happened
 from workflows.model.planning import EscalationReason
+
+_KNOWN: Final = frozenset(Happened)
 
 
 class EscalationEntry(Model):
@@ -19,11 +24,26 @@ class TimelineEntry(Model):
     """Something that happened: what, to or by whom, and why."""
 
     at: AwareDatetime
-    what: str
+    happened: Annotated[Happened | str, Field(union_mode="left_to_right")]
+    """What newer code has noted, and this does not know, is in the words that it came with."""
+    about: str = ""
     who: str | None = None
     why: str | None = None
     said: bool = False
     """`why` are somebody's own words: what is written once has a reference in their place."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def what(self) -> str:
+        """What happened, in English."""
+        return self.happened.says(self.about) if isinstance(self.happened, Happened) else self.happened
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_words_at_least(cls, told: Any) -> Any:
+        if isinstance(told, dict) and "what" in told and told.get("happened") not in _KNOWN:
+            return told | {"happened": told["what"]}
+        return told
 
 
 class Reassignment(Model):

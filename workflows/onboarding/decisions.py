@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from workflows.follow_up.operations import living_refusal
+from workflows.model.happened import Happened
 from workflows.model.subject import Status
 from workflows.model.texts import name_fault, reason_fault, text_fault
 from workflows.model.wishes import Choice, Decision, Ending, NewLink
@@ -51,12 +52,13 @@ def send_link(journey: Journey, wish: NewLink, now: datetime) -> Journey:
     """Have whoever wishes it sent their link; one that is still to be sent serves them as well."""
     if wish.actor in journey.links:
         return journey
-    return journey.replace(links=(*journey.links, wish.actor)).note(now, "link asked for", wish.actor, None)
+    return journey.replace(links=(*journey.links, wish.actor)).note(now, Happened.LINK_WISHED, wish.actor, None)
 
 
 def decide(journey: Journey, wish: Decision, now: datetime) -> Journey:
     """Do what the owner has decided."""
-    known = journey.note(now, f"decided: {wish.choice} {wish.part}", wish.actor, wish.reason or None, said=True)
+    decided = Happened(f"decided_{wish.choice}")
+    known = journey.note(now, decided, wish.actor, wish.reason or None, about=wish.part, said=True)
     if wish.choice is Choice.STOP:
         return known.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason), now)
     return known.decide(wish)

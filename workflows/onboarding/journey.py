@@ -13,6 +13,7 @@ from workflows.follow_up.joining import Joining
 from workflows.follow_up.memory import Words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.onboarding import Onboarding, PartPlan, PartSeen, StagePlan
 from workflows.model.subject import Status
 from workflows.model.wishes import Decision, Problem
@@ -20,6 +21,16 @@ from workflows.onboarding.part import News, Part, PartState
 
 _LOOKS: Final = (1, 2, 4, 7)
 """Days after which parts of which nothing was heard are looked at; the last one from then on."""
+
+
+_ENDED: Final = {
+    Status.SIGNED: Happened.PART_SIGNED,
+    Status.DONE: Happened.PART_DONE,
+    Status.WAIVED: Happened.PART_WAIVED,
+    Status.DECLINED: Happened.PART_DECLINED,
+    Status.EXPIRED: Happened.PART_EXPIRED,
+    Status.CANCELLED: Happened.PART_CANCELLED,
+}
 
 
 class Journey(Joining):
@@ -61,7 +72,7 @@ class Journey(Joining):
                 for number, stage in enumerate(stages, start=1)
                 for plan in stage.parts
             ),
-            timeline=(TimelineEntry(at=now, what="started", who=onboarding.requester),),
+            timeline=(TimelineEntry(at=now, happened=Happened.STARTED, who=onboarding.requester),),
         )
 
     @property
@@ -106,11 +117,11 @@ class Journey(Joining):
         if len(self.entered) > self.stage:
             return self
         entered = self.replace(entered=(*self.entered, now), looks=0, looked_at=now)
-        return entered.note(now, f"stage begun: {self.phase}", None, None)
+        return entered.note(now, Happened.STAGE_BEGUN, None, None, about=self.phase)
 
     def leave(self, now: datetime) -> Self:
         """The present stage is over."""
-        return self.replace(stage=self.stage + 1).note(now, f"stage done: {self.phase}", None, None)
+        return self.replace(stage=self.stage + 1).note(now, Happened.STAGE_DONE, None, None, about=self.phase)
 
     def with_part(self, id: str, change: Callable[[Part], Part]) -> Self:
         """The memory with one part changed."""
@@ -119,7 +130,7 @@ class Journey(Joining):
     def begun(self, part: Part, now: datetime) -> Self:
         """A part is under way."""
         known = self.with_part(part.id, lambda one: one.replace(state=PartState.OPEN, since=now, at=None, says=""))
-        return known.note(now, f"begun: {part.id}", None, None)
+        return known.note(now, Happened.PART_BEGUN, None, None, about=part.id)
 
     def asked_about(self, part: Part) -> Self:
         """Its owner is asked what is to become of a part."""
@@ -136,7 +147,7 @@ class Journey(Joining):
 
     def _decision_ended(self, part: Part, seen: PartSeen, now: datetime) -> Self:
         ended = self.with_part(part.id, lambda one: one.replace(deciding=False, unasked=bool(seen.says)))
-        return ended.note(now, f"nobody could be asked: {part.id}", None, seen.says) if seen.says else ended
+        return ended.note(now, Happened.NOBODY_ASKED, None, seen.says, about=part.id) if seen.says else ended
 
     def _ended(self, part: Part, seen: PartSeen, now: datetime) -> Self:
         state = _state_after(seen)
@@ -151,8 +162,7 @@ class Journey(Joining):
         }
         known = self.replace(decided=(*self.decided, *part.open_decisions))
         known = known.with_part(part.id, lambda one: one.replace(**changed))
-        what = str(seen.status) if seen.status else "could not be started" if seen.says else "broken off"
-        return known.note(now, f"{what}: {part.id}", None, seen.says or None)
+        return known.note(now, happened(seen), None, seen.says or None, about=part.id)
 
     def told_of(self, part: Part, news: News, now: datetime) -> Self:
         """Everyone concerned was told this of a part; a part that is nothing but news is done by that."""
@@ -179,6 +189,13 @@ class Journey(Joining):
         parts = tuple(part if part.state.over else part.replace(state=PartState.STOPPED, at=now) for part in self.parts)
         ended = super().end(status, now, by, problem)
         return ended.replace(parts=tuple(part.replace(deciding=False) for part in parts), decided=())
+
+
+def happened(seen: PartSeen) -> Happened:
+    """What the timeline calls what was heard of a part."""
+    if seen.status is None:
+        return Happened.PART_NOT_STARTED if seen.says else Happened.PART_BROKEN_OFF
+    return _ENDED.get(seen.status, Happened.PART_FAILED)  # Whoever signals may say anything.
 
 
 def _state_after(seen: PartSeen) -> PartState:

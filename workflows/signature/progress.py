@@ -12,6 +12,7 @@ from workflows.follow_up.options import LOOK_AGAIN
 from workflows.follow_up.stages import Stage
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import Reassignment, TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.notices import NoticeAction
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.provider import WITHOUT_EFFECT, DocumentSeen, ProviderEvent
@@ -24,6 +25,8 @@ _EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
 _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """What a document that was converting until now has not passed through sending for: nobody was asked yet."""
+_NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
+"""States of a signer that the timeline does not tell of: a hand-over has a line of its own."""
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
@@ -136,7 +139,7 @@ class Progress(FollowUp):
             request=brief.id,
             started_at=now,
             signatures=Signatures.expect(brief.people),
-            timeline=(TimelineEntry(at=now, what="started", who=brief.requester),),
+            timeline=(TimelineEntry(at=now, happened=Happened.STARTED, who=brief.requester),),
         )
 
     def notify_of(self, event: ProviderEvent) -> Self:
@@ -197,7 +200,7 @@ class Progress(FollowUp):
         if self.sent_at is not None:
             return self
         begun = self.replace(probe_at=None, sent_at=now, window_from=now, signatures=self.signatures.begin(now))
-        return begun.note(now, "sent", "core-signature", None)
+        return begun.note(now, Happened.SENT, "core-signature", None)
 
     def _with_signers(self, seen: DocumentSeen, now: datetime, known_since: datetime | None) -> Self:
         signatures = self.signatures.record(seen.signers, now, seen.turn, known_since)
@@ -205,8 +208,8 @@ class Progress(FollowUp):
             return self
         known = self
         for before, after in zip(self.signatures.signers, signatures.signers, strict=True):
-            if after.state is not before.state and after.state not in (SignerState.WAITING, SignerState.TURN):
-                known = known.note(now, after.state, after.person, after.reason, said=True)
+            if after.state is not before.state and after.state not in _NO_NEWS:
+                known = known.note(now, Happened(after.state), after.person, after.reason, said=True)
             if after.acted and not before.acted:
                 known = known.giving_up((after.person,), Reason.SIGNED, now)
         turns_changed = signatures.turns != self.signatures.turns
@@ -226,7 +229,7 @@ class Progress(FollowUp):
     def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
         if seen.status is not None or seen.raw == self.raw:
             return self
-        return self.replace(raw=seen.raw).note(now, f"unknown status {seen.raw}", "core-signature", None)
+        return self.replace(raw=seen.raw).note(now, Happened.UNKNOWN_STATUS, "core-signature", None, about=seen.raw)
 
 
 def _states(progress: Progress) -> tuple[SignerState, ...]:

@@ -7,6 +7,7 @@ from workflows.follow_up.awaited import Place
 from workflows.follow_up.memory import FollowUp, Words
 from workflows.follow_up.operations import living_refusal, open_question
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.notices import NoticeAction
 from workflows.model.subject import Status
 from workflows.model.task import Task
@@ -39,7 +40,7 @@ class TaskProgress(FollowUp):
             started_at=now,
             window_from=now,
             assignees=Assignees.ask(people, now),
-            timeline=(TimelineEntry(at=now, what="started", who=task.requester),),
+            timeline=(TimelineEntry(at=now, happened=Happened.STARTED, who=task.requester),),
         )
 
     @property
@@ -125,4 +126,4 @@ def block(progress: TaskProgress, wish: Block, now: datetime) -> TaskProgress:
     asked = AskedQuestion(number=number, person=wish.person, text=wish.because.strip(), at=now, blocks=True)
     stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
     known = progress.replace(questions=(*progress.questions, asked)).replan().stand(stop)
-    return known.note(now, "blocked", wish.person, wish.because.strip(), said=True)
+    return known.note(now, Happened.BLOCKED, wish.person, wish.because.strip(), said=True)

@@ -36,6 +36,7 @@ from tests.starter.living import desk_at
 from tests.starter.test_listing import open_request
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation, ReminderNow
 
@@ -222,20 +223,22 @@ async def test_the_owner_stops_it_as_other_things_are_stopped(desk: Office) -> N
 
 async def test_what_happened_is_told_in_words(desk: Office) -> None:
     entries = (
-        TimelineEntry(at=NOW, what="started", who=OWNER),
-        TimelineEntry(at=NOW, what="audience of 5 frozen", why="07b6ac1ea4dc"),
-        TimelineEntry(at=NOW, what="start: seen to 5"),
-        TimelineEntry(at=NOW, what="exemption asked for: engineer", who=OWNER, why="On leave.", said=True),
-        TimelineEntry(at=NOW, what="exempt", who=ENGINEER),
-        TimelineEntry(at=NOW, what="later end asked for: 2026-12-24", who=OWNER),
-        TimelineEntry(at=NOW, what="everybody has until 2026-12-24"),
-        TimelineEntry(at=NOW, what="retry asked for", who=OWNER),
-        TimelineEntry(at=NOW, what="retry refused", why="nobody can be asked who could not be asked before"),
-        TimelineEntry(at=NOW, what="asked again: 2"),
-        TimelineEntry(at=NOW, what="joined: 3"),
-        TimelineEntry(at=NOW, what="left: 1"),
-        TimelineEntry(at=NOW, what="end: seen to 4"),
-        TimelineEntry(at=NOW, what="extend: seen to 4"),
+        TimelineEntry(at=NOW, happened=Happened.STARTED, who=OWNER),
+        TimelineEntry(at=NOW, happened=Happened.FROZEN, about="5", why="07b6ac1ea4dc"),
+        TimelineEntry(at=NOW, happened=Happened.WALKED_START, about="5"),
+        TimelineEntry(
+            at=NOW, happened=Happened.EXEMPTION_WISHED, about="engineer", who=OWNER, why="On leave.", said=True
+        ),
+        TimelineEntry(at=NOW, happened=Happened.EXEMPT, who=ENGINEER),
+        TimelineEntry(at=NOW, happened=Happened.LATER_END_WISHED, about="2026-12-24", who=OWNER),
+        TimelineEntry(at=NOW, happened=Happened.EXTENDED, about="2026-12-24"),
+        TimelineEntry(at=NOW, happened=Happened.RETRY_WISHED, who=OWNER),
+        TimelineEntry(at=NOW, happened=Happened.RETRY_REFUSED, why="nobody can be asked who could not be asked before"),
+        TimelineEntry(at=NOW, happened=Happened.AGAIN, about="2"),
+        TimelineEntry(at=NOW, happened=Happened.JOINED, about="3"),
+        TimelineEntry(at=NOW, happened=Happened.LEFT, about="1"),
+        TimelineEntry(at=NOW, happened=Happened.WALKED_END, about="4"),
+        TimelineEntry(at=NOW, happened=Happened.WALKED_EXTEND, about="4"),
     )
     desk.known[CONDUCT] = desk.known[CONDUCT].replace(timeline=entries)
     desk.pass_(minutes=1)

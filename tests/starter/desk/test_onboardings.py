@@ -12,6 +12,7 @@ from starter.desk.stages import PARTS_SHOWN_AT_MOST
 from starter.wishes import NotLiving, Refused
 from tests.starter.desk.office import ENGINEER, LEAD, NOW, OPERATOR, OWNER, REQUESTER, Office, inside, office, text_of
 from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.lines import PartLine, StageLine
 from workflows.model.subject import Status
 from workflows.model.views import OnboardingShow, WaitingForPart
@@ -59,10 +60,10 @@ def shown(**changes: Any) -> OnboardingShow:
             WaitingForPart(person=ENGINEER, since=BEFORE, who="operations", what="Create", part="account"),
         ),
         timeline=(
-            TimelineEntry(at=BEFORE, what="started", who=OWNER),
-            TimelineEntry(at=BEFORE, what="declined: msa"),
-            TimelineEntry(at=BEFORE, what="nobody could be asked: msa", why="the directory gives no answer"),
-            TimelineEntry(at=BEFORE, what="waived: dpa"),
+            TimelineEntry(at=BEFORE, happened=Happened.STARTED, who=OWNER),
+            TimelineEntry(at=BEFORE, happened=Happened.PART_DECLINED, about="msa"),
+            TimelineEntry(at=BEFORE, happened=Happened.NOBODY_ASKED, about="msa", why="the directory gives no answer"),
+            TimelineEntry(at=BEFORE, happened=Happened.PART_WAIVED, about="dpa"),
         ),
         says="Stage 1 of 2",
     )

@@ -26,6 +26,7 @@ from tests.starter.desk.office import (
 )
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.lines import SignerLine
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.request import SignerState
@@ -38,13 +39,15 @@ ID = "msa-0042"
 PAGE = f"/desk/requests/{ID}"
 REASON = "We do not agree to =clause 4 <b>at all</b>."
 TIMELINE = (
-    TimelineEntry(at=NOW - timedelta(days=4), what="started", who=REQUESTER),
-    TimelineEntry(at=NOW - timedelta(days=4), what="sent", who="core-signature"),
-    TimelineEntry(at=NOW - timedelta(days=4), what="ready", who=SIGNER),
-    TimelineEntry(at=NOW - timedelta(days=2), what="reminder-1 suppressed", who=SIGNER, why="absent"),
-    TimelineEntry(at=NOW - timedelta(days=1), what="due date moved to 2026-12-11", who=MANAGER),
-    TimelineEntry(at=NOW - timedelta(days=1), what="not now, but 2026-11-29 08:00 UTC", who=SIGNER),
-    TimelineEntry(at=NOW - timedelta(hours=1), what="something newer", who=SIGNER, why="as it is"),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.STARTED, who=REQUESTER),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.SENT, who="core-signature"),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.TOLD, about="ready", who=SIGNER),
+    TimelineEntry(
+        at=NOW - timedelta(days=2), happened=Happened.SUPPRESSED, about="reminder-1", who=SIGNER, why="absent"
+    ),
+    TimelineEntry(at=NOW - timedelta(days=1), happened=Happened.DUE_MOVED, about="2026-12-11", who=MANAGER),
+    TimelineEntry(at=NOW - timedelta(days=1), happened=Happened.SNOOZED, about="2026-11-29 08:00 UTC", who=SIGNER),
+    TimelineEntry(at=NOW - timedelta(hours=1), happened="something newer", who=SIGNER, why="as it is"),
 )
 
 
@@ -94,7 +97,7 @@ async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: 
 
 
 async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_promised(desk: Office) -> None:
-    declined = TimelineEntry(at=NOW, what="declined", who=SIGNER, why=REASON, said=True)
+    declined = TimelineEntry(at=NOW, happened=Happened.DECLINED, who=SIGNER, why=REASON, said=True)
     line = SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.DECLINED, at=NOW, reason=REASON)
     ended = shown(status=Status.DECLINED, waiting_for=(), next=None, signers=(line,), timeline=(*TIMELINE, declined))
     desk.known[ID] = ended

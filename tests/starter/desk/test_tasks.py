@@ -26,6 +26,7 @@ from tests.starter.desk.office import (
 )
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.lines import AssigneeLine
 from workflows.model.subject import Status
 from workflows.model.views import Next, NextStep, TaskShow, WaitingFor
@@ -34,11 +35,11 @@ from workflows.model.wishes import Answer, Cancellation, Delegation, Done, Exten
 PAGE = "/desk/tasks/keys"
 STUCK = AskedQuestion(number=1, person=ENGINEER, text="No <key> fits.", at=NOW, blocks=True)
 TIMELINE = (
-    TimelineEntry(at=NOW - timedelta(days=4), what="started", who=OWNER),
-    TimelineEntry(at=NOW - timedelta(days=4), what="ready", who=ENGINEER),
-    TimelineEntry(at=NOW - timedelta(days=2), what="blocked", who=ENGINEER, why="No <key> fits.", said=True),
-    TimelineEntry(at=NOW - timedelta(days=2), what="blocked-1", who=OWNER),
-    TimelineEntry(at=NOW - timedelta(days=1), what="unblocked", who=OWNER),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.STARTED, who=OWNER),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.TOLD, about="ready", who=ENGINEER),
+    TimelineEntry(at=NOW - timedelta(days=2), happened=Happened.BLOCKED, who=ENGINEER, why="No <key> fits.", said=True),
+    TimelineEntry(at=NOW - timedelta(days=2), happened=Happened.TOLD, about="blocked-1", who=OWNER),
+    TimelineEntry(at=NOW - timedelta(days=1), happened=Happened.UNBLOCKED, who=OWNER),
 )
 
 
@@ -186,7 +187,7 @@ async def test_while_it_is_paused_it_is_let_go_on_and_what_has_ended_is_only_rea
     desk.known["task:keys"] = shown(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
     page = (await owner.get(PAGE)).text
     assert (f"{PAGE}/resume" in page, f"{PAGE}/pause" in page, f"{PAGE}/done" in page) == (True, False, True)
-    done = TimelineEntry(at=NOW, what="done", who=ENGINEER, why="Three are left.")
+    done = TimelineEntry(at=NOW, happened=Happened.DONE, who=ENGINEER, why="Three are left.")
     people = (AssigneeLine(person=ENGINEER, state="done", at=NOW), AssigneeLine(person="chair", state="spared", at=NOW))
     desk.known["task:keys"] = shown(
         status=Status.DONE, waiting_for=(), next=None, people=people, timeline=(*TIMELINE, done), done_by=ENGINEER
