@@ -5,7 +5,8 @@ held against a signer: when the last reason is gone, all that counts from a past
 """
 
 from datetime import datetime, timedelta
-from typing import Self
+from enum import IntEnum, auto
+from typing import NamedTuple, Self
 
 from pydantic import AwareDatetime
 
@@ -20,6 +21,26 @@ from workflows.model.wishes import Problem, Stop, StopKind
 
 _LOOKED_AT_AGAIN = timedelta(minutes=15)
 """Before somebody is tried again whom a plan and a delivery see differently, as while a people file is rolled out."""
+
+
+class RingsFor(IntEnum):
+    """What an alarm is for; of those that ring at the same instant the first of these counts."""
+
+    BUDGET = auto()
+    """Somebody who has heard enough may hear more."""
+    DEADLINE = auto()
+    """What is waited for."""
+    LOOK = auto()
+    """Whoever knows better how things stand was not asked for long."""
+    LATE = auto()
+    """It is overdue from here on, which is news by itself: a query knows the time of the last task, not its own."""
+
+
+class Alarm(NamedTuple):
+    """When a wait ends although nothing was heard, and what for."""
+
+    at: datetime
+    rings_for: RingsFor
 
 
 class Clocked(Model):

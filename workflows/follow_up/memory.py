@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field
 
 import workflows.follow_up.stages as stages
 from workflows.follow_up.awaited import Awaited, Place
+from workflows.follow_up.clocks import Alarm, RingsFor
 from workflows.follow_up.handoff import HandoffLedger
 from workflows.follow_up.noted import Noted
 from workflows.follow_up.operation_ledger import OperationLedger
@@ -153,13 +154,15 @@ class FollowUp(Noted):
         due_at, closes_at = self.due_at, self.closes_at
         return due_at if due_at and now < due_at and due_at != closes_at else None
 
-    def wakes_at(self, now: datetime) -> datetime | None:
-        """When it is to be looked at although nothing is planned and nothing was heard.
-
-        That it is overdue is news of its own: a query knows the time of the last task, not its own.
-        """
-        instants = (self.look_at(now), self.late_at(now), self.held_until(now))
-        return min((at for at in instants if at is not None), default=None)
+    def alarm(self, now: datetime, deadline: datetime | None) -> Alarm | None:
+        """What rings first: the deadline, or what is to be done although nothing was heard; None when nothing does."""
+        instants = {
+            RingsFor.BUDGET: self.held_until(now),
+            RingsFor.DEADLINE: deadline,
+            RingsFor.LOOK: self.look_at(now),
+            RingsFor.LATE: self.late_at(now),
+        }
+        return min((Alarm(at, what) for what, at in instants.items() if at is not None), default=None)
 
     def firsts(self) -> Iterator[First]:
         """What comes before anybody is told anything, in its order."""

@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
     from workflows.follow_up.aside import TellsAside
+    from workflows.follow_up.clocks import RingsFor
     from workflows.follow_up.memory import First, Memory
     from workflows.follow_up.moves import Announce, HandOver, Plan, RemindNow, Stand, next_move
     from workflows.follow_up.notices import (
@@ -50,12 +51,11 @@ class FollowUpWorkflow(TellsAside[Memory], TellsPeople[Memory]):
         aside: asyncio.Task[None] | None = None
         while not self._progress.status.ended:
             aside = self.tell_aside(aside)
-            await self._follow_up()
+            await self._make_next_move()
             self.continue_as_new_if_suggested()
         self.break_off(aside)
 
-    async def _follow_up(self) -> None:
-        """Make one move."""
+    async def _make_next_move(self) -> None:
         match next_move(self._progress, announcement(self._request, self.subject, self._progress), workflow.now()):
             case First() as first:
                 await self.act_first(first)
@@ -97,23 +97,25 @@ class FollowUpWorkflow(TellsAside[Memory], TellsPeople[Memory]):
         doubt = self._progress.probe_at
         if doubt is None or (moment and moment.at < doubt):
             await self._wait(moment.at if moment else None, _wait_words(moment, self._progress.words.wanted))
-        elif await self._wait(doubt, "the people file is faulty: plan anew") is Wake.DEADLINE:
+        elif await self._wait(doubt, "the people file is faulty: plan anew") is RingsFor.DEADLINE:
             self._progress = self._progress.replan()
 
-    async def _wait(self, deadline: datetime | None, words: str) -> Wake:
-        """Wait for the deadline (None: for ever) or for news, or until the memory itself has something to do."""
-        before, now = self._progress, workflow.now()
-        first = min((at for at in (deadline, before.wakes_at(now)) if at is not None), default=None)
-        held_until = before.held_until(now)
+    async def _wait(self, deadline: datetime | None, words: str) -> RingsFor | None:
+        """Wait for the deadline (None: for ever), or until the memory itself has something to do; None for news."""
+        alarm = self._progress.alarm(workflow.now(), deadline)
+        if alarm and alarm.rings_for is RingsFor.BUDGET:
+            words = "the budget of notices"
         self.at_rest = True
-        wake = await self.until(first, words if first != held_until else "the budget of notices")
+        wake = await self.until(alarm.at if alarm else None, words)
         self.at_rest = False
-        if wake is Wake.DEADLINE and first == held_until:
-            # By then the hours of whoever was held back may have closed.
-            self._progress = self._progress.replan()
-        elif wake is Wake.DEADLINE and first == before.look_at(now) and first != deadline:
-            self._progress = self._progress.to_look()
-        return wake if first == deadline else Wake.NEWS
+        rang = alarm.rings_for if alarm and wake is Wake.DEADLINE else None
+        match rang:
+            case RingsFor.BUDGET:
+                # By then the hours of whoever was held back may have closed.
+                self._progress = self._progress.replan()
+            case RingsFor.LOOK:
+                self._progress = self._progress.to_look()
+        return rang
 
     async def _plan(self) -> None:
         """Turn policy, people and now into instants: locally, and durably retried when that fails."""
