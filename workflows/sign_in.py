@@ -30,7 +30,7 @@ class SignInWorkflow:
                 SignInService.send,
                 order,
                 summary=f"a way in for {order.person}",
-                # Given on by hand: an activity inherits it in the server's queue, but is not told of it.
+                # Passed on explicitly: an activity inherits it in the server's queue, but is not told of it.
                 priority=workflow.info().priority,
                 **options.SIGN_IN,
             )

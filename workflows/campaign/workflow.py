@@ -216,29 +216,29 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
     @workflow.update(name=EXEMPT, description="Somebody of the audience need not acknowledge, and why")
     def exempt(self, wish: Exemption) -> Receipt:
         """Write down that somebody need not acknowledge, and end their request."""
-        return self._take_down(wishes.exempt, wish)
+        return self._accept(wishes.exempt, wish)
 
     @exempt.validator
     def _may_exempt(self, wish: Exemption) -> None:
-        self._allow(wish, wishes.refuse_exempt(self._progress, wish, workflow.now()))
+        self.allow(wish, wishes.refuse_exempt(self._progress, wish, workflow.now()))
 
     @workflow.update(name=EXTEND, description="Keep it open longer, for everybody")
     def extend(self, wish: Extension) -> Receipt:
         """Give everybody who is open until a later day."""
-        return self._take_down(wishes.later, wish)
+        return self._accept(wishes.later, wish)
 
     @extend.validator
     def _may_extend(self, wish: Extension) -> None:
-        self._allow(wish, wishes.refuse_later(self._progress, wish, workflow.now()))
+        self.allow(wish, wishes.refuse_later(self._progress, wish, workflow.now()))
 
     @workflow.update(name=RETRY, description="Ask those once more who could not be asked")
     def retry(self, wish: Retry) -> Receipt:
         """Ask those once more who could not be asked: rows that were wrong, requests that have failed."""
-        return self._take_down(wishes.retry, wish)
+        return self._accept(wishes.retry, wish)
 
     @retry.validator
     def _may_retry(self, wish: Retry) -> None:
-        self._allow(wish, wishes.refuse_retry(self._progress, wish, workflow.now()))
+        self.allow(wish, wishes.refuse_retry(self._progress, wish, workflow.now()))
 
     @property
     def subject(self) -> Subject:

@@ -9,8 +9,9 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     from workflows.follow_up.batches import hand_off_batch, handed_off, remembered, targets_in_words, unreached
+    from workflows.follow_up.inputs import FollowUpInput
+    from workflows.follow_up.living import LivingWorkflow
     from workflows.follow_up.memory import Memory
-    from workflows.follow_up.messages import FollowUpMessages
     from workflows.follow_up.recipients import open_escalations
     from workflows.follow_up.trouble import trouble_of
     from workflows.model.records import HandoffBatch
@@ -21,11 +22,13 @@ ASIDE = "aside"
 """The task that tells targets of escalations."""
 
 
-class TellsAside(FollowUpMessages[Memory]):
+class TellsAside(LivingWorkflow[Memory]):
     """Has a task of its own for targets of escalations, of which there is one at most."""
 
-    at_rest = False
-    """Whether the story waits for whatever comes: only then what targets have heard is news to it."""
+    def __init__(self, request: FollowUpInput, memory: Memory) -> None:
+        """`at_rest` is whether the story waits for whatever comes: only then what targets have heard is news to it."""
+        super().__init__(request, memory)
+        self.at_rest = False
 
     def tell_aside(self, aside: asyncio.Task[None] | None) -> asyncio.Task[None] | None:
         """Have targets told of escalations beside the story, which waits for none of them."""

@@ -7,38 +7,38 @@ from functools import partial
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.operations as operations
     import workflows.follow_up.options as options
     import workflows.follow_up.recipients as recipients
     import workflows.follow_up.replay as replay
+    from workflows.follow_up.accepting import AcceptsWishes
     from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch, remembered, targets_in_words
     from workflows.follow_up.inputs import FollowUpInput
     from workflows.follow_up.ledger import LINES_AT_MOST
     from workflows.follow_up.legibility import publish
     from workflows.follow_up.memory import Memory
-    from workflows.follow_up.patience import Condition, PatientWorkflow
-    from workflows.follow_up.receipts import receipt, recorded, refused, update_id
+    from workflows.follow_up.patience import Condition
+    from workflows.follow_up.receipts import receipt, recorded
     from workflows.follow_up.recipients import open_hand_off
     from workflows.follow_up.record import settled_record
     from workflows.follow_up.show import details
     from workflows.follow_up.trouble import Trouble
-    from workflows.model.operations import Receipt
+    from workflows.model.operations import Operation, Receipt
     from workflows.model.policy import ESCALATED
     from workflows.model.records import HandedOff, SettledRecord
     from workflows.model.settlement import AnyEnded, HandOffNow
     from workflows.model.subject import Subject
     from workflows.model.views import Shown
     from workflows.model.wishes import AnyWish, Cancellation, Replay, Subscription, Unsubscription
-    from workflows.names import CANCEL, HAND_OFF_NOW, MEMO_ORIGIN, OPERATION, REPLAY, SUBSCRIBE, UNSUBSCRIBE
+    from workflows.names import CANCEL, HAND_OFF_NOW, MEMO_ORIGIN, REPLAY, SUBSCRIBE, UNSUBSCRIBE
     from workflows.ports import Handoff
 
-Wished = TypeVar("Wished", bound=AnyWish)
+Wish = TypeVar("Wish", bound=AnyWish)
 
 
-class LivingWorkflow(PatientWorkflow[Memory]):
+class LivingWorkflow(AcceptsWishes[Memory]):
     """Remembers, takes wishes, which it answers at once with a receipt, and tells everyone once it has ended."""
 
     def __init__(self, request: FollowUpInput, memory: Memory) -> None:
@@ -62,29 +62,27 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     def shown(self, memory: Memory, now: datetime) -> Shown:
         """Everything there is to know of it, by this memory at that instant."""
 
-    @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
-    def operation(self, id: str) -> Receipt | None:
-        """The receipt of an operation as it is now."""
-        found = self._progress.operations.of(id)
-        return receipt(self._progress, self.show(), found) if found else None
+    def receipt(self, operation: Operation) -> Receipt:
+        """How an operation and the whole stand now."""
+        return receipt(self._progress, self.show(), operation)
 
     @workflow.update(name=CANCEL, description="End it. What people have done by then stays done")
     def cancel(self, wish: Cancellation) -> Receipt:
         """End it. What people have done by then stays done."""
-        return self._take_down(operations.cancel, wish)
+        return self._accept(operations.cancel, wish)
 
     @cancel.validator
     def _may_cancel(self, wish: Cancellation) -> None:
-        self._allow(wish, operations.refuse_cancel(self._progress, wish))
+        self.allow(wish, operations.refuse_cancel(self._progress, wish))
 
     @workflow.update(name=SUBSCRIBE, description="Tell another workflow too how it ended")
     def subscribe(self, wish: Subscription) -> Receipt:
         """Tell another workflow too how it ended, at once if that has come."""
-        return self._take_down(recipients.subscribe, wish)
+        return self._accept(recipients.subscribe, wish)
 
     @subscribe.validator
     def _may_subscribe(self, wish: Subscription) -> None:
-        self._allow(wish, recipients.refuse_subscribe(self._request, self._progress, wish))
+        self.allow(wish, recipients.refuse_subscribe(self._request, self._progress, wish))
 
     @workflow.update(
         name=UNSUBSCRIBE,
@@ -92,11 +90,11 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     )
     def unsubscribe(self, wish: Unsubscription) -> Receipt:
         """Do not tell a workflow how it ended after all."""
-        return self._take_down(partial(recipients.unsubscribe, self._request), wish)
+        return self._accept(partial(recipients.unsubscribe, self._request), wish)
 
     @unsubscribe.validator
     def _may_unsubscribe(self, wish: Unsubscription) -> None:
-        self._allow(wish, recipients.refuse_unsubscribe(self._request, self._progress, wish))
+        self.allow(wish, recipients.refuse_unsubscribe(self._request, self._progress, wish))
 
     @workflow.update(
         name=REPLAY,
@@ -104,11 +102,11 @@ class LivingWorkflow(PatientWorkflow[Memory]):
     )
     def replay(self, wish: Replay) -> Receipt:
         """Hand off to a target once more, at once."""
-        return self._take_down(replay.ask, wish)
+        return self._accept(replay.ask, wish)
 
     @replay.validator
     def _may_replay(self, wish: Replay) -> None:
-        self._allow(wish, replay.refuse(self._progress, wish))
+        self.allow(wish, replay.refuse(self._progress, wish))
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:
@@ -191,21 +189,9 @@ class LivingWorkflow(PatientWorkflow[Memory]):
         known = self._progress.replace(handoff=self._progress.handoff.skipping())
         return self._request.replace(carried=known.carried_over())
 
-    def _take_down(self, carry_out: Callable[[Memory, Wished, datetime], Memory], wish: Wished) -> Receipt:
-        """Take a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""
-        id, now = update_id(), workflow.now()
-        if self._progress.operations.of(id) is None:
-            known = carry_out(self._progress, wish, now)
-            self._progress = recorded(known, id, wish, now)
-        taken = self.operation(id)
-        if taken is None:
-            raise RuntimeError("a ledger that forgets what it has just recorded")
-        return taken
-
-    def _allow(self, wish: AnyWish, refusal: str | None) -> None:
-        """Raise what stands in the way; repeating what was taken is harmless, unless it is something else."""
-        if (says := refused(self._progress.operations, update_id(), wish, refusal)) is not None:
-            raise ApplicationError(says, type="refused")
+    def _accept(self, carry_out: Callable[[Memory, Wish, datetime], Memory], wish: Wish) -> Receipt:
+        """Record what a wish does to the memory."""
+        return self.accept_once(lambda id, now: recorded(carry_out(self._progress, wish, now), id, wish, now))
 
     def cancelled(self, reason: str) -> None:
         """A cancellation of the run is a wish like the update's; nobody has looked at its words."""

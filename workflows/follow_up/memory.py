@@ -18,7 +18,6 @@ from workflows.follow_up.awaited import Awaited, Place
 from workflows.follow_up.clocks import Alarm, RingsFor
 from workflows.follow_up.handoff import HandoffLedger
 from workflows.follow_up.noted import Noted
-from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.stages import Stage
 from workflows.model.attention import Attention
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment
@@ -96,7 +95,6 @@ class FollowUp(Noted):
     unsubscribed: tuple[str, ...] = ()
     """Those of its file that want to be told no more."""
     handoff: HandoffLedger = HandoffLedger()
-    operations: OperationLedger = OperationLedger()
     recorded: bool = False
 
     @property

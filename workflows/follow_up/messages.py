@@ -33,11 +33,11 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     @workflow.update(name=REMIND, description="Tell everyone whose turn it is")
     def remind(self, wish: ReminderNow) -> Receipt:
         """Tell everyone whose turn it is."""
-        return self._take_down(operations.remind, wish)
+        return self._accept(operations.remind, wish)
 
     @remind.validator
     def _may_remind(self, wish: ReminderNow) -> None:
-        self._allow(wish, operations.refuse_remind(self._progress, wish, workflow.now()))
+        self.allow(wish, operations.refuse_remind(self._progress, wish, workflow.now()))
 
     @workflow.update(
         name=DELEGATE,
@@ -45,11 +45,11 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     )
     def delegate(self, wish: Delegation) -> Receipt:
         """Ask somebody else instead of whose turn it is, unless whoever decides has something against it."""
-        return self._take_down(operations.delegate, wish)
+        return self._accept(operations.delegate, wish)
 
     @delegate.validator
     def _may_delegate(self, wish: Delegation) -> None:
-        self._allow(wish, self.refuse_delegate(wish))
+        self.allow(wish, self.refuse_delegate(wish))
 
     def refuse_delegate(self, wish: Delegation) -> str | None:
         """Why a place cannot be handed over like this; a kind may have more against it."""
@@ -58,53 +58,53 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     @workflow.update(name=EXTEND, description="Move the due date, and plan everything anew")
     def extend(self, wish: Extension) -> Receipt:
         """Move the due date, and plan everything anew."""
-        return self._take_down(operations.extend, wish)
+        return self._accept(operations.extend, wish)
 
     @extend.validator
     def _may_extend(self, wish: Extension) -> None:
-        self._allow(wish, operations.refuse_extend(self._progress, wish, workflow.now()))
+        self.allow(wish, operations.refuse_extend(self._progress, wish, workflow.now()))
 
     @workflow.update(name=PAUSE, description="Let the clocks stand and tell nobody anything")
     def pause(self, wish: Pause) -> Receipt:
         """Let the clocks stand and tell nobody anything."""
-        return self._take_down(operations.pause, wish)
+        return self._accept(operations.pause, wish)
 
     @pause.validator
     def _may_pause(self, wish: Pause) -> None:
-        self._allow(wish, operations.refuse_pause(self._progress, wish))
+        self.allow(wish, operations.refuse_pause(self._progress, wish))
 
     @workflow.update(name=RESUME, description="Let the clocks go on")
     def resume(self, wish: Resumption) -> Receipt:
         """Let the clocks go on."""
-        return self._take_down(operations.resume, wish)
+        return self._accept(operations.resume, wish)
 
     @resume.validator
     def _may_resume(self, wish: Resumption) -> None:
-        self._allow(wish, operations.refuse_resume(self._progress, wish))
+        self.allow(wish, operations.refuse_resume(self._progress, wish))
 
     @workflow.update(name=SNOOZE, description="Remind a signer at a time of their own")
     def snooze(self, wish: NotNow) -> Receipt:
         """Remind somebody at a time of their own."""
-        return self._take_down(operations.snooze, wish)
+        return self._accept(operations.snooze, wish)
 
     @snooze.validator
     def _may_snooze(self, wish: NotNow) -> None:
-        self._allow(wish, operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
+        self.allow(wish, operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
 
     @workflow.update(name=ASK, description="Ask the requester something; the clocks stand until it is answered")
     def ask(self, wish: Question) -> Receipt:
         """Ask the requester something; the clocks stand until it is answered."""
-        return self._take_down(operations.ask, wish)
+        return self._accept(operations.ask, wish)
 
     @ask.validator
     def _may_ask(self, wish: Question) -> None:
-        self._allow(wish, operations.refuse_ask(self._progress, wish))
+        self.allow(wish, operations.refuse_ask(self._progress, wish))
 
     @workflow.update(name=ANSWER, description="Answer the open question")
     def answer(self, wish: Answer) -> Receipt:
         """Answer the open question."""
-        return self._take_down(operations.answer, wish)
+        return self._accept(operations.answer, wish)
 
     @answer.validator
     def _may_answer(self, wish: Answer) -> None:
-        self._allow(wish, operations.refuse_answer(self._progress, wish))
+        self.allow(wish, operations.refuse_answer(self._progress, wish))

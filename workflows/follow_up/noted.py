@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final, Self
 
-from workflows.follow_up.clocks import Clocked
 from workflows.follow_up.ledger import LINES_AT_MOST, Ledger, key_of, suppressed
+from workflows.follow_up.operation_ledger import Wished
 from workflows.model.happened import Happened
 from workflows.model.notices import Delivered, HeldBack, Notice, Notification, Outcome, Page
 from workflows.model.planning import Agenda, Moment, Reason
@@ -15,7 +15,7 @@ _PLANNED_ONCE_AT_MOST: Final = 700
 """As many as a plan has moments at most."""
 
 
-class Noted(Clocked):
+class Noted(Wished):
     """The memory of notices: planned, told, and left to the store."""
 
     request: str

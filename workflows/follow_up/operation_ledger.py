@@ -2,6 +2,7 @@
 
 from typing import Final, Self
 
+from workflows.follow_up.clocks import Clocked
 from workflows.model.base import Model
 from workflows.model.operations import Operation, OperationState
 from workflows.model.subject import Status
@@ -70,6 +71,12 @@ class OperationLedger(Model):
                 _closed(one, state, says) if (one.what, one.about) == (what, about) else one for one in self.entries
             )
         )
+
+
+class Wished(Clocked):
+    """The part of the memory that knows what people have wished."""
+
+    operations: OperationLedger = OperationLedger()
 
 
 def _closed(operation: Operation, state: OperationState, says: str) -> Operation:

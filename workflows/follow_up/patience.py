@@ -143,7 +143,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
         summary: str,
         unless: Condition,
     ) -> Result:
-        # Given on by hand: an activity inherits it in the server's queue, but is not told of it.
+        # Passed on explicitly: an activity inherits it in the server's queue, but is not told of it.
         priority = workflow.info().priority
         handle = workflow.start_activity_method(
             method, input, summary=summary, priority=priority, **in_its_queue(how, priority)

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.aside import TellsAside
     from workflows.follow_up.clocks import RingsFor
     from workflows.follow_up.memory import First, Memory
+    from workflows.follow_up.messages import FollowUpMessages
     from workflows.follow_up.moves import Announce, HandOver, Plan, RemindNow, Stand, next_move
     from workflows.follow_up.notices import (
         alerted,
@@ -35,8 +36,16 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ports import Planner
 
 
-class FollowUpWorkflow(TellsAside[Memory], TellsPeople[Memory]):
-    """Follows up until it has ended, and then until everyone concerned has been told how."""
+class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople[Memory]):
+    """Follows up until it has ended, and then until everyone concerned has been told how.
+
+    Here are its moves. What comes from where:
+    - `FollowUpMessages`: what whoever is asked, and whoever asked, may wish; the query `planning`
+    - `TellsPeople`: how people are told, a stage at a time; `TellsAside`: how systems are told of escalations meanwhile
+    - `LivingWorkflow`: `cancel`, `subscribe`, `replay`; the end, the hand-off and the record; what the Web UI shows
+    - `AcceptsWishes`: each update is accepted once and answered with a receipt; the query `operation`
+    - `PatientWorkflow`: calls that are repeated until somebody has fixed what is wrong, waits, fresh histories
+    """
 
     @abstractmethod
     async def act_first(self, first: First) -> None:

@@ -4,9 +4,8 @@ from datetime import datetime
 from typing import Final, Self
 
 from workflows.follow_up.batches import remembered
-from workflows.follow_up.clocks import Clocked
 from workflows.follow_up.handoff import HandoffLedger
-from workflows.follow_up.operation_ledger import OperationLedger
+from workflows.follow_up.operation_ledger import Wished
 from workflows.follow_up.replay import ledger_of, over, refuse_closed, replayed
 from workflows.model.base import Model
 from workflows.model.operations import Operation, OperationState, digest_of
@@ -26,7 +25,7 @@ class Asked(Model):
     wish: Replay
 
 
-class HandOffMemory(Clocked):
+class HandOffMemory(Wished):
     """What is remembered: whom to tell of what, who asked for it, and what became of it."""
 
     order: HandedOff | None = None
@@ -34,7 +33,6 @@ class HandOffMemory(Clocked):
     """Whether the record was looked at."""
     asked: tuple[Asked, ...] = ()
     handoff: HandoffLedger = HandoffLedger()
-    operations: OperationLedger = OperationLedger()
     over: bool = False
 
     def wished(self, id: str, wish: Replay, now: datetime) -> Self:

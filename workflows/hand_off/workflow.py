@@ -3,20 +3,19 @@
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
+    from workflows.follow_up.accepting import AcceptsWishes
     from workflows.follow_up.batches import batch_again, targets_in_words
-    from workflows.follow_up.patience import Condition, PatientWorkflow, despite_cancellation
-    from workflows.follow_up.receipts import refused, update_id
+    from workflows.follow_up.patience import Condition, despite_cancellation
     from workflows.follow_up.trouble import Trouble
     from workflows.hand_off.memory import HandOffInput, HandOffMemory
-    from workflows.model.operations import OperationState, Receipt
+    from workflows.model.operations import Operation, OperationState, Receipt
     from workflows.model.settlement import HandOffNow, ToldAgain
     from workflows.model.texts import name_fault
     from workflows.model.wishes import Replay
-    from workflows.names import HAND_OFF, HAND_OFF_NOW, OPERATION, REPLAY, SHOW
+    from workflows.names import HAND_OFF, HAND_OFF_NOW, REPLAY, SHOW
     from workflows.ports import Handoff
 
 WISHES_AT_MOST: Final = 50
@@ -25,7 +24,7 @@ _GIVEN_UP: Final = "given up: the workflow was cancelled in Temporal"
 
 
 @workflow.defn(name=HAND_OFF)
-class HandOffWorkflow(PatientWorkflow[HandOffMemory]):
+class HandOffWorkflow(AcceptsWishes[HandOffMemory]):
     """Reads the record, tells whoever is to be told once more, and lives until each is done or dead."""
 
     @workflow.init
@@ -77,43 +76,32 @@ class HandOffWorkflow(PatientWorkflow[HandOffMemory]):
     @workflow.update(name=REPLAY, description="Hand off to a target once more")
     def replay(self, wish: Replay) -> Receipt:
         """Take it down; whether it may be is decided by the record."""
-        id = update_id()
-        if self._progress.operations.of(id) is None:
-            self._progress = self._progress.wished(id, wish, workflow.now())
-        taken = self.operation(id)
-        if taken is None:
-            raise RuntimeError("a ledger that forgets what it has just recorded")
-        return taken
+        return self.accept_once(lambda id, now: self._progress.wished(id, wish, now))
 
     @replay.validator
     def _may_replay(self, wish: Replay) -> None:
         why = name_fault(wish.actor) or name_fault(wish.target, "--target")
         if self._progress.over or len(self._progress.asked) >= WISHES_AT_MOST:
             why = why or "too many replays of it are asked for already"
-        if (says := refused(self._progress.operations, update_id(), wish, why)) is not None:
-            raise ApplicationError(says, type="refused")
+        self.allow(wish, why)
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:
         """Have them due now."""
         self._progress = self._progress.replace(handoff=self._progress.handoff.hurried(wanted.target, workflow.now()))
 
-    @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
-    def operation(self, id: str) -> Receipt | None:
-        """The receipt of a replay as it is now."""
-        found = self._progress.operations.of(id)
-        if found is None:
-            return None
-        op = found.id.removeprefix(f"{REPLAY}-")
-        says = found.says if found.state is OperationState.OPEN else ""
+    def receipt(self, operation: Operation) -> Receipt:
+        """How a replay stands now."""
+        op = operation.id.removeprefix(f"{REPLAY}-")
+        says = operation.says if operation.state is OperationState.OPEN else ""
         return Receipt(
             id=self._given.ended.id,
             status=self._given.status,
             op=op,
             says=says,
-            state=found.state,
-            detail=found.says,
-            digest=found.digest,
+            state=operation.state,
+            detail=operation.says,
+            digest=operation.digest,
         )
 
     @workflow.query(name=SHOW, description="Who is told once more, and how that stands")

@@ -225,21 +225,21 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
     @workflow.update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
     def decide(self, wish: Decision) -> Receipt:
         """Send it again, replace it, go on without it, or stop."""
-        return self._take_down(decisions.decide, wish)
+        return self._accept(decisions.decide, wish)
 
     @workflow.update(name=SEND_LINK, description="Send somebody of the customer's the link to their page once more")
     def send_link(self, wish: NewLink) -> Receipt:
         """Send it to their own devices, or by mail."""
-        return self._take_down(decisions.send_link, wish)
+        return self._accept(decisions.send_link, wish)
 
     @send_link.validator
     def _may_send_link(self, wish: NewLink) -> None:
         customers = tuple(one.person for one in self._request.onboarding.people)
-        self._allow(wish, decisions.refuse_send_link(self._progress, wish, customers))
+        self.allow(wish, decisions.refuse_send_link(self._progress, wish, customers))
 
     @decide.validator
     def _may_decide(self, wish: Decision) -> None:
-        self._allow(wish, decisions.refuse_decide(self._progress, wish))
+        self.allow(wish, decisions.refuse_decide(self._progress, wish))
 
     @property
     def subject(self) -> Subject:

@@ -51,38 +51,38 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
     @workflow.update(name=DONE, description="Somebody has done it, which ends it for everybody")
     def done(self, wish: Done) -> Receipt:
         """End it; the first to do it counts."""
-        return self._take_down(progress.done, wish)
+        return self._accept(progress.done, wish)
 
     @done.validator
     def _may_be_done(self, wish: Done) -> None:
-        self._allow(wish, progress.refuse_done(self._progress, wish))
+        self.allow(wish, progress.refuse_done(self._progress, wish))
 
     @workflow.update(name=WAIVE, description="Nobody needs to do it any more, and why")
     def waive(self, wish: Waiver) -> Receipt:
         """End it undone."""
-        return self._take_down(progress.waive, wish)
+        return self._accept(progress.waive, wish)
 
     @waive.validator
     def _may_waive(self, wish: Waiver) -> None:
-        self._allow(wish, progress.refuse_waive(self._progress, wish))
+        self.allow(wish, progress.refuse_waive(self._progress, wish))
 
     @workflow.update(name=BLOCK, description="Somebody cannot go on: the owner hears why, and the clocks stand")
     def block(self, wish: Block) -> Receipt:
         """Have the owner clear the way."""
-        return self._take_down(progress.block, wish)
+        return self._accept(progress.block, wish)
 
     @block.validator
     def _may_block(self, wish: Block) -> None:
-        self._allow(wish, progress.refuse_block(self._progress, wish))
+        self.allow(wish, progress.refuse_block(self._progress, wish))
 
     @workflow.update(name=UNBLOCK, description="What stood in the way is gone, and the clocks go on")
     def unblock(self, wish: Unblock) -> Receipt:
         """Tell whoever could not go on."""
-        return self._take_down(operations.answer, wish)
+        return self._accept(operations.answer, wish)
 
     @unblock.validator
     def _may_unblock(self, wish: Unblock) -> None:
-        self._allow(wish, operations.refuse_answer(self._progress, wish, blocks=True))
+        self.allow(wish, operations.refuse_answer(self._progress, wish, blocks=True))
 
     async def act_first(self, first: First) -> None:
         """Nothing comes first: everybody was asked when it began, and whoever ends it has ended it."""
