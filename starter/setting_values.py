@@ -24,8 +24,9 @@ _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _ENDPOINT: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 SIGNING_KEY: Final = "whsec_"
-KEY_CHARACTERS_AT_LEAST: Final = 16
 """What keys of Standard Webhooks begin with."""
+KEY_CHARACTERS_AT_LEAST: Final = 16
+"""Of a key that whoever calls shows as it is."""
 _LINK_SECRET_BYTES: Final = 32
 COMPANY_AT_MOST: Final = 60
 """Characters of a name that every notice carries."""

@@ -9,11 +9,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityCancellationType
 
 from activities import handoff, in_turn
-from activities.in_turn import Pace, Turns, unbroken
+from activities.in_turn import PACE, Pace, Turns, unbroken
 from activities.interceptors import HeartbeatInterceptor
 from tests.servers import time_skipping
 from workflows.follow_up import options
 from workflows.follow_up.options import ActivityOptions
+
+BEING_TOLD = asyncio.Semaphore(0)
+"""Released for each who is being told."""
 
 
 @activity.defn
@@ -22,6 +25,7 @@ async def tell_many() -> int:
     turns, unwanted = Turns(), asyncio.Event()
 
     async def tell(_: int) -> None:
+        BEING_TOLD.release()
         await unwanted.wait()
 
     def stop() -> None:
@@ -36,7 +40,16 @@ async def tell_many() -> int:
 
 @workflow.defn
 class Changes:
-    """Has people told and then no longer wants it."""
+    """Has people told until nobody wants it any more."""
+
+    def __init__(self) -> None:
+        """They are wanted at first."""
+        self._unwanted = False
+
+    @workflow.signal
+    def enough(self) -> None:
+        """Nobody wants it any more."""
+        self._unwanted = True
 
     @workflow.run
     async def run(self) -> int:
@@ -47,7 +60,7 @@ class Changes:
             heartbeat_timeout=timedelta(seconds=1),
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
-        await asyncio.sleep(0.2)
+        await workflow.wait_condition(lambda: self._unwanted)
         telling.cancel()
         return await telling
 
@@ -63,7 +76,11 @@ async def test_what_was_done_before_a_cancellation_is_the_result() -> None:
             workflow_runner=UnsandboxedWorkflowRunner(),
         )
         async with worker:
-            assert await env.client.execute_workflow(Changes.run, id="w", task_queue="q") == 20
+            changes = await env.client.start_workflow(Changes.run, id="w", task_queue="q")
+            for _ in range(PACE.at_once):
+                await BEING_TOLD.acquire()
+            await changes.signal(Changes.enough)
+            assert await changes.result() == PACE.at_once
 
 
 @pytest.mark.parametrize(

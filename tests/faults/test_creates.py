@@ -36,4 +36,6 @@ async def test_a_callback_faster_than_the_answer_of_the_creation_is_read_at_once
     """A9: `sent` is told while the answer is still on its way; nobody waits for the next look at the document."""
     await shared.vendor.arm("slow", REQUESTS, method="POST", contains='"Overtaken"', delay=1)
     await shared.ask("overtaken", colleague(30), name="Overtaken")
-    await shared.until_shown("overtaken", lambda it: it.notifications, within=6)
+    shown = await shared.until_shown("overtaken", lambda it: it.notifications, within=6)
+    assert [(one.stage, one.person) for one in shown.notifications] == [("ready", colleague(30))]
+    assert judge(await gather(shared, {}, "overtaken")) == []

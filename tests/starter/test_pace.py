@@ -1,12 +1,14 @@
 """The rate of record and its parts: read from a real server, kept when it cannot be read, never more in all than it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import temporalio.api.common.v1
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
@@ -82,8 +84,9 @@ async def test_a_rate_that_cannot_be_read_stays_what_it_was(monkeypatch: pytest.
         async with pace.kept(env.client, calls := Pacer(1), 5, Record.of_receiver):
             await eventually(lambda: _is(calls, 2))
             await server.aclose()
-            await asyncio.sleep(0.5)
-            assert calls.rate == 2
+            with capture_logs() as logs:
+                await eventually(lambda: _is_told(logs, "the rate of record cannot be read"))
+            assert (calls.rate, logs[-1]["goes_on_at"]) == (2, 2)
             await calls.turn()
 
 
@@ -157,6 +160,10 @@ async def limit(client: Client, rate: float) -> None:
 
 async def _reads(client: Client, record: Record) -> bool:
     return await pace.read(client, 5) == record
+
+
+async def _is_told(logs: Sequence[EventDict], says: str) -> bool:
+    return any(one["event"] == says for one in logs)
 
 
 async def _is(calls: Pacer, rate: float) -> bool:

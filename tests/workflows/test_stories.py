@@ -443,8 +443,10 @@ async def test_a_callback_that_comes_while_the_creation_runs_is_not_lost() -> No
     async with story(world) as it:
         await world.signatures.creating.wait()
         await it.callback("sent")
+        assert world.signatures.observations == []
         world.signatures.create_gate.set()
         await world.signatures.observing.wait()
+        assert (await it.shown()).status is Status.SENT
 
 
 async def test_a_faulty_people_file_is_a_problem_that_stops_no_clock_and_mends_itself() -> None:
