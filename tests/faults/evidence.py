@@ -257,7 +257,7 @@ async def _life(town: Town, client: Client, id: str) -> Life:
         calls=await _calls(client, events),
         failed_tasks=tuple(_failed_tasks(events)),
         busy=bool(raw.pending_activities) or raw.HasField("pending_workflow_task"),
-        timers=sum(map(_of_timers, events)),
+        timers=open_timers(events),
         fired=tuple(_fired(events)),
         closed=described.close_time,
         heard=await _heard(client, events) if described.run_id == raw.workflow_execution_info.first_run_id else None,
@@ -280,10 +280,10 @@ async def _heard(client: Client, events: Iterable[HistoryEvent]) -> frozenset[st
     return frozenset([(await client.data_converter.decode(payloads, [ProviderEvent]))[0].id for payloads in told])
 
 
-def _of_timers(event: HistoryEvent) -> int:
-    if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:
-        return 1
-    return -1 if event.event_type in _TIMER_OVER else 0
+def open_timers(events: Iterable[HistoryEvent]) -> int:
+    """Begun, and neither over nor taken back."""
+    kinds = [event.event_type for event in events]
+    return kinds.count(EventType.EVENT_TYPE_TIMER_STARTED) - sum(kinds.count(over) for over in _TIMER_OVER)
 
 
 async def _calls(client: Client, events: Iterable[HistoryEvent]) -> tuple[Call, ...]:
