@@ -21,7 +21,7 @@ from starter.campaigns.composed import Picture
 from starter.campaigns.starting import preparing
 from tests.faults.population import REQUESTER, Policy, move_in
 from tests.faults.town import Town, eventually, ids
-from tests.faults.vendor import Waiting, instant
+from tests.faults.vendor import PROVIDER, Waiting, instant
 from workflows.kinds import Kind
 from workflows.model.views import CampaignShow
 from workflows.model.wishes import UPDATES, Cancellation
@@ -134,6 +134,13 @@ class Watch:
             return told if len(told) >= count else None
 
         return await eventually(probe, within)
+
+
+async def calls_until_told(town: Town, request: str, after: int) -> int:
+    """How often Core Signature was called, for whomever, from this entry of the ledger until a request was told."""
+    [first, *_] = await town.vendor.pushes(request, "ready")
+    calls = await town.vendor.ledger("request", after)
+    return sum(one["n"] < first["n"] and one["path"].startswith(PROVIDER) for one in calls)
 
 
 async def act(town: Town, id: str, people: Collection[str], *, decline: Collection[str] = ()) -> None:

@@ -11,6 +11,8 @@ import httpx
 
 Entry = dict[str, Any]
 
+PROVIDER: Final = "/api/v1/"
+"""What begins so is Core Signature's."""
 DOCUMENTS: Final = "/api/v1/documents/"
 REQUESTS: Final = "/api/v1/signature-requests/"
 CALLBACK: Final = "CALLBACK"
