@@ -85,6 +85,7 @@ Told = dict[str, float]
 """What one part came to, by the names of the figures."""
 Say = Callable[[str, int, int], None]
 """That of a part so many of so many are done."""
+Part = Callable[[int, Say], Awaitable[Told]]
 
 
 @dataclass(frozen=True)
@@ -119,14 +120,14 @@ class Measured:
         return lines.append(surroundings().replace("in memory", "on a file"), style="dim")
 
 
-async def measure(people: int = PEOPLE, keep: Path | None = None) -> Measured:
-    """Measure part by part, with a bar for each."""
+async def measure(people: int = PEOPLE, keep: Path | None = None, parts: Mapping[str, Part] | None = None) -> Measured:
+    """Measure part by part, with a bar for each; what was kept of a run that was broken off is not measured again."""
     folder = keep or Path(tempfile.gettempdir()) / f"countersign-bench-campaign-{os.getuid()}"
     kept = folder / f"{people}.json"
     found: dict[str, Told] = json.loads(kept.read_text()) if kept.exists() else {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn()) as progress:
-        for name, part in _PARTS.items():
+        for name, part in (parts or _PARTS).items():
             if name not in found:
                 bars = _Bars(progress)
                 found[name] = await part(people, bars.say)
@@ -348,4 +349,4 @@ async def least(people: int, say: Say) -> Told:
             return Weight.of(server, worker, it).since(before, people)
 
 
-_PARTS: Final[Mapping[str, Callable[[int, Say], Awaitable[Told]]]] = {"campaign": campaign, "raw": raw, "least": least}
+_PARTS: Final[Mapping[str, Part]] = {"campaign": campaign, "raw": raw, "least": least}

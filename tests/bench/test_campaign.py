@@ -1,6 +1,11 @@
 """The bench of a campaign: its arithmetic; itself it is run by `.ci/run`, with 300 people."""
 
-from tests.bench.campaign import Measured
+from pathlib import Path
+
+import pytest
+
+from tests.bench.campaign import Measured, Part, Say, Told, measure
+from tests.bench.history import NotAsAsked
 
 
 def test_what_the_floor_has_too_is_compared_and_the_rest_has_an_aim_of_its_own() -> None:
@@ -15,3 +20,27 @@ def test_what_the_floor_has_too_is_compared_and_the_rest_has_an_aim_of_its_own()
     assert rate == "campaign.rate: 45 beside 50, 0.90 × (aim ≥ 0.9 ×)"
     assert settle == "campaign.settle_s: 61 (aim ≤ 60)"
     assert signed == "campaign.signed_per_second: 9"
+
+
+async def test_a_bench_that_was_broken_off_goes_on_behind_what_it_has_measured(tmp_path: Path) -> None:
+    """G9: what was measured of other numbers of people stays theirs, and nothing is kept of a bench that is done."""
+    ran: list[tuple[str, int]] = []
+
+    def part(name: str, told: Told, *, dies: bool = False) -> Part:
+        async def measured(people: int, _: Say) -> Told:
+            ran.append((name, people))
+            if dies:
+                raise NotAsAsked("broken off")
+            return told
+
+        return measured
+
+    ours, raw, least = part("campaign", {"rate": 9.0}), part("raw", {"rate": 10.0}), part("least", {})
+    broken = {"campaign": ours, "raw": part("raw", {}, dies=True), "least": least}
+    for people in (7, 8):
+        with pytest.raises(NotAsAsked):
+            await measure(people, tmp_path, broken)
+    found = await measure(7, tmp_path, {"campaign": ours, "raw": raw, "least": least})
+    assert ran == [("campaign", 7), ("raw", 7), ("campaign", 8), ("raw", 8), ("raw", 7), ("least", 7)]
+    assert found == Measured(7, {"rate": 9.0}, {"rate": 10.0})
+    assert [(tmp_path / f"{people}.json").exists() for people in (7, 8)] == [False, True]
