@@ -2,17 +2,20 @@
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from starter.callback.signals import TemporalSignals
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.population import colleague
 from tests.faults.races import ended
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import CALLBACK, Entry
+from tests.starter.receiving import JSON, encoded, epoch, receiver, said
 from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
@@ -64,8 +67,32 @@ async def test_a_genuine_hash_over_a_body_that_lies_changes_nothing(shared: Town
     assert (await shared.shown("swapped")).status is Status.VIEWED
 
 
+async def test_an_old_callback_that_is_replayed_changes_nothing_and_is_refused_after_a_day(shared: Town) -> None:
+    """A6: after 0 s, 1 h and 25 h, as it was and under a number of its own, while the request waits."""
+    await _waits(shared, "replayed")
+    before = await shared.shown("replayed")
+    began, pushed = datetime.now(UTC), await shared.vendor.pushes("replayed")
+    genuine = [
+        said(uuid=number, event_type=event["event_type"], event_time=epoch(began), document=_document(event))
+        for event in await shared.vendor.ledger("event", external_id="replayed")
+        for number in (event["event"], str(uuid4()))
+    ]
+    for age, status in ((timedelta(), 200), (timedelta(hours=1), 200), (timedelta(hours=25), 401)):
+        replayed = receiver(TemporalSignals(shared.context.client), clock=lambda: began + age)  # noqa: B023  called below
+        answers = [await replayed.receive(JSON, encoded(one)) for one in genuine]
+        assert [answer.status for answer in answers] == [status] * len(genuine)
+        await shared.until_idle("replayed")
+        assert await shared.shown("replayed") == before
+    assert await _signals(shared, "replayed") == 2 * len(genuine) + len(genuine) // 2
+    assert await shared.vendor.pushes("replayed") == pushed
+
+
+def _document(event: Entry) -> Entry:
+    return {"uuid": event["document"], "external_id": event["external_id"], "status": "se"}
+
+
 async def test_a_callback_after_the_end_starts_nothing(shared: Town) -> None:
-    """A6, A10: late by seconds or replayed by somebody: 200, and the closed workflow stays the only one."""
+    """A6, A10: late by seconds: 200, and the closed workflow stays the only one."""
     await _waits(shared, "late")
     await shared.vendor.arm("delay", "signer_signed", method=CALLBACK, contains="late", delay=1.5)
     await shared.sign("late")
