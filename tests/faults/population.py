@@ -18,7 +18,8 @@ LONER: Final = "night-watch"
 TITLE: Final = "Master services agreement"
 CANARY: Final = "canary-bird"
 """Signs what is searched for their name afterwards; one of their phones refuses what it gets."""
-_DEVICES: Final = {SIGNER: 3, MANAGER: 1, REQUESTER: 1, LONER: 2, CANARY: 2, "hr-desk": 1}
+PHONELESS: Final = "field-engineer"
+_DEVICES: Final = {SIGNER: 3, MANAGER: 1, REQUESTER: 1, LONER: 2, CANARY: 2, PHONELESS: 0, "hr-desk": 1}
 
 Policy = Mapping[str, Any]
 PATIENT: Final[Policy] = {

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.faults.population import LONER, PATIENT, SIGNER, colleague, tokens
+from tests.faults.population import LONER, PATIENT, PHONELESS, SIGNER, colleague, tokens
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import SENDS, Entry, Vendor, instant
 from workflows.model.notices import Channel, Outcome
@@ -60,7 +60,24 @@ async def test_a_phone_that_is_gone_is_never_tried_again_and_mail_takes_over_fro
     assert (channels["reminder-1"], channels["reminder-2"]) == (Channel.MAIL, Channel.MAIL)
     assert shown.escalations[0].at - shown.notifications[0].at < timedelta(days=7, minutes=16)
     mailed = [line for line in shown.notifications if line.channel is Channel.MAIL]
-    assert len(await shared.vendor.ledger("mail", before, kind="resend")) == len(mailed)
+    mails = await shared.vendor.ledger("mail", before, kind="resend")
+    assert len(mails) == len(mailed)
+    assert timedelta() <= instant(mails[0]) - instant(refused[1]) <= timedelta(minutes=1)
+
+
+async def test_who_has_no_phone_is_mailed_by_core_signature_within_the_minute_and_the_ledger_says_so(
+    shared: Town,
+) -> None:
+    """C7: counted from the instant in which the document was there to be signed, and on the request's own clock."""
+    await shared.ask("no-phone", PHONELESS)
+    shown = await shared.until_shown("no-phone", lambda it: it.notifications)
+    [told] = [line for line in shown.notifications if line.stage == "ready"]
+    assert (told.channel, told.outcome, told.devices) == (Channel.MAIL, Outcome.ACCEPTED, ())
+    assert told.at - shown.timeline[0].at <= timedelta(minutes=1)
+    [made] = await shared.vendor.ledger("document_created", external_id="no-phone")
+    [mail] = await shared.vendor.ledger("mail", external_id="no-phone")
+    assert (mail["to"], mail["kind"]) == (f"{PHONELESS}@acme.test", "sign")
+    assert instant(mail) - instant(made) <= timedelta(minutes=1)
 
 
 async def test_a_429_leaves_everybody_alone_for_as_long_as_asked_and_all_are_told_afterwards(shared: Town) -> None:
