@@ -38,6 +38,13 @@ async def waiting(town: Town, prefix: str, count: int) -> list[str]:
     return names
 
 
+async def waits(town: Town, name: str, signer: str) -> None:
+    """A request of the usual policy whose signer has been told."""
+    await town.ask(name, signer)
+    await town.until_shown(name, lambda it: it.notifications)
+    await town.until_idle(name)
+
+
 @asynccontextmanager
 async def nobody_works(town: Town) -> AsyncIterator[None]:
     """The worker is away while the block runs."""

@@ -5,11 +5,15 @@
 
 import asyncio
 import random
+from datetime import timedelta
 
 import pytest
 
+from starter import clients, settings, wishes
+from starter.needs import Need
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
+from tests.faults.population import REQUESTER, colleague
 from tests.faults.races import (
     cancelled_during_escalation,
     ended,
@@ -21,9 +25,11 @@ from tests.faults.races import (
     nobody_works,
     signer_signs,
     waiting,
+    waits,
 )
 from tests.faults.town import Town
 from workflows.model.subject import Status
+from workflows.model.wishes import Delegation
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
@@ -65,3 +71,42 @@ async def test_cancelled_at_any_point_of_an_escalation_is_cancelled_at_the_provi
         assert shown.status is Status.CANCELLED
         assert [document["status"] for document in await shared.vendor.documents(shown.id)] == ["ca"]
     assert judge(await gather(shared, {}, "escalating")) == []
+
+
+async def test_who_was_replaced_is_asked_no_more_and_the_new_signer_starts_fresh(shared: Town) -> None:
+    """F5: all that the old one hears is who signs instead; no reminder on the third day, the new one's on the fifth."""
+    old, new, day = colleague(53), colleague(54), timedelta(days=1)
+    await waits(shared, "replaced", old)
+    await shared.forward("replaced", 2 * day)
+    wish = Delegation(actor=REQUESTER, signer=old, to=new)
+    await wishes.carry_out(shared.context.client, "replaced", wish, "op-1")
+    [event] = await shared.vendor.ledger("signer_forwarded", external_id="replaced")
+    for days, stages in ((1.5, ["ready"]), (2, ["ready", "reminder-1"])):
+        await shared.forward("replaced", days * day)
+        assert await _stages(shared, "replaced", new, event["n"]) == stages
+        assert await _stages(shared, "replaced", old, event["n"]) == ["reassigned"]
+
+
+async def test_who_forwarded_the_document_themselves_is_asked_no_more(shared: Town) -> None:
+    """F5: to somebody whom nobody here knows, who gets Core Signature's mail."""
+    old, stranger = colleague(55), "partner@elsewhere.test"
+    await waits(shared, "passed-on", old)
+    [document] = await shared.vendor.documents("passed-on")
+    async with clients.opened(settings.load(Need.SIGNATURE, environment=shared.environment)) as ours:
+        known = await ours.signature.document(document["uuid"])
+        assert known.request
+        await ours.signature.forward(known.request.uuid, f"{old}@acme.test", stranger)
+    await shared.until_idle("passed-on")
+    [event] = await shared.vendor.ledger("signer_forwarded", external_id="passed-on")
+    await shared.forward("passed-on", timedelta(days=7))
+    assert await _stages(shared, "passed-on", old, event["n"]) == ["reassigned"]
+    mails = await shared.vendor.ledger("mail", external_id="passed-on")
+    assert {mail["to"] for mail in mails} == {stranger}
+
+
+async def _stages(town: Town, request: str, person: str, after: int) -> list[str]:
+    """What phones of somebody have taken since."""
+    taken = [
+        push for push in await town.vendor.pushes(request) if (push["person"], push["n"] > after) == (person, True)
+    ]
+    return list(dict.fromkeys(push["data"]["stage"] for push in taken))
