@@ -13,7 +13,7 @@ from temporalio.common import MetricMeter
 
 from starter.callback.claim import CallbackRules, event_hash
 from starter.callback.receiver import Receiver
-from starter.callback.signals import NotTaken, Receipt
+from starter.callback.signals import NotTaken, Receipt, SignalPort
 from starter.outcomes import Tally
 from workflows.model.provider import ProviderEvent
 
@@ -134,7 +134,7 @@ class Stalling:
 
 
 def receiver(
-    signals: RecordingSignals,
+    signals: SignalPort,
     *,
     unsigned: bool = False,
     adopted: bool = False,

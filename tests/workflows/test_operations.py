@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import cast
 
 import pytest
@@ -219,7 +219,7 @@ async def test_fifty_concurrent_extensions_leave_one_due_date_and_one_timer() ->
         assert (await refused(it, past)).endswith("has passed")
 
 
-async def _last_due(it: Story, events: Sequence[HistoryEvent]) -> datetime | None:
+async def _last_due(it: Story, events: Sequence[HistoryEvent]) -> date | None:
     """Of the extension that was taken last."""
     *_, last = (one for one in events if one.HasField("workflow_execution_update_accepted_event_attributes"))
     wish = last.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
