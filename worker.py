@@ -68,7 +68,7 @@ def activities_of(
     """
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
-    push = _notices(open_clients, signature, limiter, company)
+    push = _notices(open_clients, signature, limiter, company, oncall)
     sign_in = _sign_in(open_clients, limiter)
     planner = PolicyPlanner(open_clients.directory)
     parts = Parts(client, open_clients.store, open_clients.directory, policies)
@@ -125,7 +125,9 @@ def _adoption(open_clients: Clients, client: Client, policies: Path, kind: str, 
     )
 
 
-def _notices(open_clients: Clients, signature: CoreSignatureService, limiter: DeviceLimiter, company: str) -> Notices:
+def _notices(
+    open_clients: Clients, signature: CoreSignatureService, limiter: DeviceLimiter, company: str, oncall: str
+) -> Notices:
     return Notices(
         dialect=open_clients.push,
         directory=open_clients.directory,
@@ -135,6 +137,7 @@ def _notices(open_clients: Clients, signature: CoreSignatureService, limiter: De
         store=open_clients.store,
         messaging=open_clients.messaging,
         company=company,
+        oncall=oncall,
         limiter=limiter,
     )
 

@@ -31,6 +31,12 @@ class Phones:
         self._limiter = limiter
         self._foreign: set[str] = set()
         self._places = Places()
+        self._credentials_accepted: bool | None = None
+
+    def credentials_accepted(self) -> bool | None:
+        """Whether the last answer since this was asked says that we are let in; None when none said it."""
+        learnt, self._credentials_accepted = self._credentials_accepted, None
+        return learnt
 
     async def had_one(self, person: Person) -> bool:
         """Whether somebody ever had a phone for pushes; by the people file alone while the store is away."""
@@ -73,6 +79,8 @@ class Phones:
 
     def _judged(self, device: str, sent: Sent) -> Sent:
         """A device of another project is one; many of them, and none of ours since, are a deploy gone wrong."""
+        if sent.fate in (Fate.ACCEPTED, Fate.UNAUTHORISED):
+            self._credentials_accepted = sent.fate is Fate.ACCEPTED
         if sent.fate is Fate.ACCEPTED:
             self._foreign.clear()
         if sent.fate is not Fate.OTHER_SENDER:

@@ -14,11 +14,13 @@ from activities.http.calling import ServiceFailure
 from activities.in_turn import PACE, Pace, Turns, unbroken
 from activities.ledger_pages import keep
 from activities.links import FIRST_SERIAL, Links, serial_of
+from activities.on_call import OnCall
 from activities.opened import opened_at
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.people import Directory, DirectoryFailure, UnknownPerson, device_hash
 from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
+from activities.push.credentials import HEARD_WITHIN, CredentialsAlarm
 from activities.push.dialect import PushDialect
 from activities.push.fallback import ASKED, Fallback, Letters, address_of, fallback_of
 from activities.push.limiter import DeviceLimiter
@@ -67,7 +69,8 @@ class Ready:
 class Notices(PushService):
     """Sends notices in one dialect; `dialect` None means that push is off, so that nobody has a device.
 
-    `messaging` reaches those without one whom Core Signature does not mail; without it they are told nothing.
+    `messaging` reaches those without one whom Core Signature does not mail; without it they are told nothing. `oncall`
+    hears by it that the push service refuses our credentials.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Notices(PushService):
         store: Store,
         messaging: CloudMessaging | None = None,
         company: str = "",
+        oncall: str = "",
         limiter: DeviceLimiter | None = None,
         pace: Pace = PACE,
         clock: Callable[[], float] = time.monotonic,
@@ -96,6 +100,7 @@ class Notices(PushService):
         self._clock = clock
         self._store = store
         self._budget = Budget(store)
+        self._alarm = CredentialsAlarm(store, OnCall(self, oncall, HEARD_WITHIN)) if oncall else None
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         """See the port. A call for open devices alone says nothing of notices that have none of them."""
@@ -109,6 +114,8 @@ class Notices(PushService):
         told, left = await self._each(
             delivery, [one for one in delivery.notices if not is_quiet(one.stage)], seen, turns
         )
+        if self._alarm:
+            await self._alarm.learn(self._phones.credentials_accepted(), _now())
         if turns.stopped:
             # A mail takes a while, and perhaps nobody needs it any more.
             left += [one.notice for one in told if one.mail and not _mailed_by_itself(one)]
@@ -167,7 +174,9 @@ class Notices(PushService):
             return told.stopped(Outcome.SUPPRESSED, Reason.OPENED)
         if _is_away(person, delivery, notice):
             return replace(told, put_off=Reason.ABSENT)
-        devices = [] if other else await self._phones.living(person, delivery.devices)
+        devices = (
+            [] if other or notice.stage == Stage.PUSH_REFUSED else await self._phones.living(person, delivery.devices)
+        )
         if devices or (fallback is Fallback.MESSAGING and self._letters.may_reach(person, delivery.devices)):
             words = {"text": await self._text(delivery, notice), "serial": await self._serial(delivery, notice)}
             at_rest = delivery.now is not None and not OpenHours.working(person).open_at(delivery.now)

@@ -173,6 +173,21 @@ _HANDOFF_RECOVERED: Final = alike(
         closing=True,
     )
 )
+_PUSH_REFUSED: Final = alike(
+    Words(
+        phrase("The push service refuses us"),
+        phrase("Refused: {document}"),
+        phrase("Nobody is told by phone. Please see to the credentials: what waits is told once they are good."),
+    )
+)
+_PUSH_RECOVERED: Final = alike(
+    Words(
+        phrase("The push service lets us in again"),
+        phrase("Let in again: {document}"),
+        phrase("What waited is told by itself."),
+        closing=True,
+    )
+)
 _ENDED: Final = {
     Status.SIGNED: Words(
         phrase("Signed"), phrase("Signed: {document}"), phrase("It has been signed by everyone."), closing=True
@@ -212,6 +227,8 @@ _STAGES: Final = {
     Stage.HANDOFF_FAILING: _HANDOFF_FAILING,
     Stage.HANDOFF_DEAD: _HANDOFF_DEAD,
     Stage.HANDOFF_RECOVERED: _HANDOFF_RECOVERED,
+    Stage.PUSH_REFUSED: _PUSH_REFUSED,
+    Stage.PUSH_RECOVERED: _PUSH_RECOVERED,
     Stage.NEWS: NEWS,
 }
 _VOCABULARIES: Final[Mapping[Kind, Vocabulary]] = {

@@ -24,6 +24,7 @@ DOCUMENTS: Final = "documents"
 """The shelf of what is signed: erasable."""
 AUDIENCES: Final = "audiences"
 """The shelf of what campaigns rest on, audiences and what came of them: for good."""
+_PUSH_REFUSED: Final = "push/refused.json"
 _SWEEP: Final = "sweeps/core-signature.json"
 _ASKED: Final = "asked-"
 _SIGNERS_OF: Final = "signers-"
@@ -283,6 +284,14 @@ class Store:
     async def replace_sweep_mark(self, content: bytes) -> None:
         """Remember how far they were."""
         await self._objects.replace(_SWEEP, content)
+
+    async def push_refused(self) -> bool:
+        """Whether somebody was told that the push service refuses our credentials, and not yet of its end."""
+        return bool(await self._objects.read(_PUSH_REFUSED))
+
+    async def mark_push_refused(self, told: bool) -> None:
+        """Remember that they were, or that it is over."""
+        await self._objects.replace(_PUSH_REFUSED, b"{}" if told else b"")
 
     async def serial(self, of: str) -> str:
         """What somebody's sessions, or links, must have in them; empty until they were ended, or renewed, once."""

@@ -45,6 +45,8 @@ class Stage(StrEnum):
     HANDOFF_FAILING = "handoff.failing"
     HANDOFF_DEAD = "handoff.dead"
     HANDOFF_RECOVERED = "handoff.recovered"
+    PUSH_REFUSED = "push.refused"
+    PUSH_RECOVERED = "push.recovered"
     NEWS = "news"
 
 
@@ -54,6 +56,8 @@ _FOR_ON_CALL: Final = (
     Stage.HANDOFF_FAILING,
     Stage.HANDOFF_DEAD,
     Stage.HANDOFF_RECOVERED,
+    Stage.PUSH_REFUSED,
+    Stage.PUSH_RECOVERED,
 )
 
 MAILED_ALONG: Final = "mail-along"
@@ -161,7 +165,7 @@ def is_quiet(stage: str) -> bool:
 
 
 def is_for_on_call(stage: str) -> bool:
-    """Whether it is about callbacks or a target of the hand-off, and about nothing that somebody asked for."""
+    """Whether it is about callbacks, pushes or a target of the hand-off, and about nothing that somebody asked for."""
     return kind_of(stage) in _FOR_ON_CALL
 
 

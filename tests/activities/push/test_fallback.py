@@ -1,6 +1,7 @@
 """People whom no phone reaches: who tells them, by which channel, and that no fault of it loses them."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from activities.devices import Devices
 from activities.links import Links
 from activities.people import FileDirectory, device_hash
 from activities.person import Reachable, SignersFile
-from activities.push import limiter
+from activities.push import credentials, limiter
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
 from activities.push.fallback import reference_of
@@ -55,7 +56,7 @@ async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
 
 
 @pytest.fixture
-def reaching(
+def worker(
     cloud: CloudMessaging,
     fcm: PushDialect,
     directory: FileDirectory,
@@ -64,10 +65,10 @@ def reaching(
     signatures: CoreSignatureService,
     store: Store,
     tmp_path: Path,
-) -> Notices:
-    """The push service with its fallback, over people of whom most have no phone."""
+) -> Callable[[], Notices]:
+    """The push service with its fallback, of one worker more, over people of whom most have no phone."""
     (tmp_path / "people.yaml").write_text(PEOPLE)
-    return Notices(
+    return lambda: Notices(
         dialect=fcm,
         directory=directory,
         links=links,
@@ -75,7 +76,14 @@ def reaching(
         mail=SignerMail(core, directory, Asked(store)),
         store=store,
         messaging=cloud,
+        oncall="alternate",
     )
+
+
+@pytest.fixture
+def reaching(worker: Callable[[], Notices]) -> Notices:
+    """That of the one worker."""
+    return worker()
 
 
 def told(sandbox: RunningSandbox) -> list[tuple[str, str]]:
@@ -314,3 +322,49 @@ async def test_a_phone_that_was_not_seen_and_is_busy_brings_no_second_letter(
     again = await reaching.deliver(first.replace(devices=report.open_devices))
     assert (len(told(sandbox)), again.open_devices) == (1, ())
     assert len(pushes(sandbox)) == 1
+
+
+async def test_credentials_that_are_refused_are_told_once_however_many_are_refused_and_so_is_their_return(
+    sandbox: RunningSandbox, worker: Callable[[], Notices], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C8: by mail, for no phone takes anything; two workers learn it at once, a third later; no device is given up."""
+    both = worker(), worker()
+    refuse_credentials(sandbox)
+    calls = [one.deliver(delivery(notice("alternate", f"reminder-{n}"))) for n, one in enumerate(both * 10)]
+    assert {type(one) for one in await asyncio.gather(*calls, return_exceptions=True)} == {ApplicationError}
+    [mail] = entries(sandbox, "message")
+    assert (mail["kind"], mail["to"]) == ("email", "alternate@example.test")
+    assert "Please see to the credentials" in mail["text"]
+    assert await store.devices("alternate").read([device_hash("alternate~1")]) == [(None, None)]
+    monkeypatch.setattr(credentials, "FRESH", 1e-6)
+    later = worker()
+    with pytest.raises(ApplicationError):
+        await later.deliver(delivery(notice("alternate")))
+    assert len(entries(sandbox, "message")) == 1
+    sandbox.world.faults.clear()
+    for one in (*both, later):
+        await one.deliver(delivery(notice("alternate")))
+    assert [one["data"]["stage"] for one in pushes(sandbox)] == ["ready", "push.recovered", "ready", "ready"]
+    refuse_credentials(sandbox)
+    with pytest.raises(ApplicationError):
+        await later.deliver(delivery(notice("alternate")))
+    assert len(entries(sandbox, "message")) == 2
+
+
+async def test_whoever_is_on_call_hears_of_refused_credentials_once_there_is_a_way(
+    sandbox: RunningSandbox, worker: Callable[[], Notices], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C8: what cloud messaging did not take is told with a later refusal."""
+    monkeypatch.setattr(credentials, "FRESH", 1e-6)
+    one = worker()
+    refuse_credentials(sandbox)
+    arm(sandbox, "503")
+    for mails in (0, 1, 1):
+        with pytest.raises(ApplicationError):
+            await one.deliver(delivery(notice("alternate")))
+        assert len(told(sandbox)) == mails
+
+
+def refuse_credentials(sandbox: RunningSandbox) -> None:
+    """From now on the push service refuses them."""
+    sandbox.world.faults.arm(Fault.model_validate({"path": SEND, "method": "POST", "fault": "401", "times": None}))
