@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -29,7 +29,6 @@ from activities.campaigns.audience import Member, Row
 from activities.campaigns.member import request_of
 from starter import modules, requests
 from starter.campaigns.report import FORMS
-from starter.fast_forward import forward
 from tests.bench import campaign_floor, processor_time
 from tests.bench.history import NotAsAsked
 from tests.bench.table import surroundings
@@ -50,7 +49,6 @@ _WARM: Final = 10
 """People of a campaign before it: first uses are paid for, and a parent's events without a crowd are known."""
 _GLANCE: Final = 0.5
 _TOLD_WITHIN: Final = 300.0
-_WINDOW: Final = timedelta(days=16)
 _URGENT_AT_MOST: Final = 40
 _URGENT = {**PATIENT, "urgent": True}
 
@@ -234,9 +232,7 @@ async def _settled(it: Town, everybody: Sequence[str], say: Say) -> Told:
     await signing
     say("signed", people, people)
     seconds = time.monotonic() - began
-    workflow_id = Kind.CAMPAIGN.workflow_id(_ID)
-    await forward(it.context.client, workflow_id, _WINDOW, within=timedelta(hours=1))
-    await campaigning.until(it, _ID, lambda shown: shown.outcomes)
+    await campaigning.closed(it, _ID)
     looks, settle = await _walks(it, "look_at_audience"), await _walks(it, "settle_audience")
     return {"signed_per_second": people / seconds, "look_s": max(looks), "settle_s": settle[-1]}
 

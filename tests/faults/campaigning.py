@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
@@ -19,6 +19,7 @@ from activities.starting import path
 from starter.campaigns import composed
 from starter.campaigns.composed import Picture
 from starter.campaigns.starting import preparing
+from starter.fast_forward import forward
 from tests.faults.population import REQUESTER, Policy, move_in
 from tests.faults.town import Town, eventually, ids
 from tests.faults.vendor import PROVIDER, Waiting, instant
@@ -30,6 +31,8 @@ from workflows.names import SHOW
 OWNER: Final = REQUESTER
 EVERYBODY: Final = "all-staff"
 _LONG: Final = 600.0
+_WINDOW: Final = timedelta(days=16)
+"""A little more than that of these campaigns."""
 _GLANCE: Final = 0.25
 _AT_ONCE: Final = 25
 """People between their signature and the end of their request: more at once than that is another test's subject."""
@@ -166,6 +169,12 @@ async def ended(town: Town, id: str, wanted: Cancellation, within: float = _LONG
     await handle(town, id).execute_update(UPDATES[Cancellation], wanted, id=f"end-{id}")
     await asyncio.wait_for(handle(town, id).result(), within)
     return await shown(town, id)
+
+
+async def closed(town: Town, id: str) -> CampaignShow:
+    """Let the window of a campaign pass, and wait until it has its record."""
+    await forward(town.context.client, Kind.CAMPAIGN.workflow_id(id), _WINDOW, within=timedelta(hours=1))
+    return await until(town, id, lambda shown: shown.outcomes)
 
 
 async def until(town: Town, id: str, holds: Any, within: float = _LONG) -> CampaignShow:

@@ -16,6 +16,7 @@ from tests.faults.campaigning import (
     act,
     begin,
     calls_until_told,
+    closed,
     crowd,
     die_in_turn,
     ended,
@@ -54,7 +55,7 @@ async def test_two_dozen_people_are_told_once_whoever_dies_while_they_are_asked(
 
 
 async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nobody(shared: Town) -> None:
-    """G1: each stands in the record with its line and its reason, which has nothing in it of what they wrote."""
+    """G1: the campaign is done with errors; each has its line and its reason, with nothing in it of what they wrote."""
     rows = [
         "person,name,email,zone",
         "colleague-20,,,",
@@ -82,8 +83,15 @@ async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nob
     assert reasons[6] == "name: is longer than 10,000 characters"
     assert reasons[7] == '"nobody-at-all" is not in the directory'
     assert reasons[8] == "has person and name: either person, or somebody in full"
-    await ended(shared, "rude", WRONG)
-    assert judge_campaign(await gather_campaign(shared, "rude")) == []
+    await shared.vendor.disarm()
+    [refused] = [line for line in lines if line.status == Standing.FAILED]
+    await shared.forward(refused.request, HOUR)
+    await act(shared, "rude", [line.person for line in lines if line.request and line.status != Standing.ERROR])
+    await closed(shared, "rude")
+    rude = await gather_campaign(shared, "rude")
+    assert judge_campaign(rude) == []
+    assert rude.shown.status is Status.DONE_WITH_ERRORS
+    assert Counter(line.status for line in rude.lines) == {Standing.ACKNOWLEDGED: 4, Standing.ERROR: 6}
 
 
 async def stand(town: Town, id: str, **counts: int) -> bool:
