@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -14,12 +15,26 @@ from activities.campaigns.audience import Audience, Row
 from activities.campaigns.population import moved
 from activities.campaigns.service import People
 from activities.campaigns.walks import Stride
+from activities.starting import path
 from starter.codec import data_converter
-from tests.campaigns.stage import OWNER, Company, Looking, a_file, a_person, campaign, in_days, staff
+from tests.bench.audience import acknowledge
+from tests.campaigns.stage import (
+    OWNER,
+    Campaigns,
+    Company,
+    Looking,
+    a_file,
+    a_person,
+    at_work,
+    campaign,
+    in_days,
+    staff,
+)
 from tests.faults.town import eventually
 from tests.servers import real_server
 from workflows.kinds import Kind
 from workflows.model.campaign import Look, Order
+from workflows.model.settlement import SettledCampaign
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import UPDATES, Cancellation, Exemption, Retry
 
@@ -111,6 +126,42 @@ async def test_a_campaign_goes_on_in_fresh_histories_and_none_is_long(tmp_path: 
         longest = max([await it.events(run.run_id) for run in listed])
     assert len(listed) > 5
     assert longest < 80
+
+
+async def test_a_campaign_has_no_event_for_each_person(tmp_path: Path) -> None:
+    """G6: of three hundred here; `chaos/test_campaigns.py` has fifty thousand."""
+    await has_no_event_for_each(tmp_path, people=300)
+
+
+async def has_no_event_for_each(folder: Path, people: int) -> int:
+    """The events of a campaign of so many who have all acknowledged by the time it sees to them."""
+    async with at_work(folder, staff()) as there:
+        table = [f"Person {number},person-{number}@us.example,Europe/Amsterdam" for number in range(people)]
+        (folder / "staff.csv").write_text("\n".join(["name,email,zone", *table]))
+        now = await there.env.get_current_time()
+        prepared = await there.company.prepared(a_file(audience={"file": "staff.csv"}, **DAY), now)
+        given = await prepared.kept(there.company.store)
+        order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
+        nobody: Any = None
+        frozen = await People(nobody, there.company.store, there.company.directory, nobody).freeze(order)
+        await acknowledge(folder, order.replace(frozen=frozen))
+        started = await path.start(there.client, there.company.store, prepared)
+        handle = there.client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
+        it = Campaigns(there.env, there.company, there.provider, there.push, given, handle)
+        await eventually(lambda: seen_to(it, people), within=1_200)
+        await it.days_pass(4)
+        ended = await handle.result()
+        first = there.client.get_workflow_handle(started.workflow_id, run_id=started.run_id)
+        events = [event async for event in first.fetch_history_events()]
+    assert ended.counts.acknowledged == people
+    assert events[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
+    assert not [event for event in events if event.HasField("workflow_execution_signaled_event_attributes")]
+    assert len(events) < 150 + people / 100
+    return len(events)
+
+
+async def seen_to(it: Campaigns, people: int) -> bool:
+    return (await it.shown()).asked == people
 
 
 async def test_the_audience_is_frozen_from_the_people_file_as_it_is_and_from_no_earlier_one(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from activities.campaigns.standing import Standing
+from tests.campaigns.test_faults import has_no_event_for_each
 from tests.chaos.conftest import Note
 from tests.faults.campaigning import (
     OWNER,
@@ -35,6 +36,7 @@ from workflows.model.wishes import Cancellation
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(3600)]
 
 THOUSAND, WORKERS, SERVERS = 1_000, 20, 2
+FIFTY_THOUSAND = 50_000
 BUSY, URGENT = 300, 200
 SIX_HUNDRED = 600
 QUICK = Conditions(sandbox={"SANDBOX_RETRY_UNIT": "1"})
@@ -89,6 +91,14 @@ async def test_a_campaign_that_is_cancelled_half_way_starts_nobody_any_more(tmp_
     assert judge_campaign(asked) == []
     assert late == []
     assert shown.counts.not_started == SIX_HUNDRED - len(asked.begun) > 0
+
+
+async def test_a_campaign_of_fifty_thousand_has_no_event_for_each_person(tmp_path: Path, note: Note) -> None:
+    """G6."""
+    began = time.monotonic()
+    events = await has_no_event_for_each(tmp_path, FIFTY_THOUSAND)
+    note(f"a campaign of {FIFTY_THOUSAND}: one run of {events} events, {time.monotonic() - began:.0f} s")
+    assert events < 4_096
 
 
 async def test_two_campaigns_and_two_hundred_urgent_requests_at_once_are_all_told_once(
