@@ -15,6 +15,7 @@ the host, or the type of the event, and their `method` is `POST`, `CALLBACK` or 
 | `forge`, `swap` | the callback has a wrong hash, or a genuine hash over a body that lies |
 """
 
+import random
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
@@ -72,6 +73,8 @@ Kind = Annotated[FaultKind, BeforeValidator(_word)]
 class Fault(BaseModel):
     """One armed fault. It lets the first `after` matches pass, then hits `times` of them (null: all).
 
+    `share`: hits only so many of those matches, at random (0.3: three of ten).
+
     `contains`: only requests with this text in the body, only callbacks about documents with it in the `external_id`.
     `commit`: the call takes effect before it fails.
     `delay`: seconds of `slow`, `delay` and of a `Retry-After` date, pause between the bytes of `drip`.
@@ -87,6 +90,7 @@ class Fault(BaseModel):
     fault: Kind
     times: Positive | None = 1
     after: Annotated[int, Field(ge=0)] = 0
+    share: Annotated[float, Field(gt=0, le=1)] = 1
     contains: str | None = None
     commit: bool = False
     delay: Annotated[float, Field(ge=0)] | None = None
@@ -124,7 +128,7 @@ class Fault(BaseModel):
         if self.times is not None and self._hits >= self.times:
             return False
         self._seen += 1
-        if self._seen <= self.after:
+        if self._seen <= self.after or random.random() >= self.share:  # noqa: S311  no secret
             return False
         self._hits += 1
         return True

@@ -1,12 +1,24 @@
-"""An outage of thousands of events."""
+"""An outage of thousands of events, and one with a campaign on its way."""
+
+from pathlib import Path
 
 import pytest
 
+from activities.campaigns.walks import AHEAD_AT_MOST
 from tests.chaos.conftest import Note
+from tests.chaos.test_pace import RATE, called, shares
+from tests.faults.campaigning import Watch, begin, crowd
 from tests.faults.outages import outage
 from tests.faults.test_outages import assert_nothing_was_lost
+from tests.faults.town import Conditions, Town, eventually, town
+from tests.faults.vendor import PROVIDER
+from workflows.kinds import Kind
+from workflows.model.subject import Code
+from workflows.names import PARENT, PROBLEM
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]
+PEOPLE = 120
+OF_THE_CAMPAIGN = f"{PARENT.name} = '{Kind.CAMPAIGN.workflow_id('conduct')}'"
 
 
 async def test_three_thousand_events_of_trouble_with_every_kind_of_update_pending(note: Note) -> None:
@@ -15,3 +27,38 @@ async def test_three_thousand_events_of_trouble_with_every_kind_of_update_pendin
     note(f"outage: {survived.events} events in {len(survived.endings)} runs, the longest of {survived.longest}")
     assert survived.events >= 3_000
     assert_nothing_was_lost(survived)
+
+
+async def test_a_campaign_pauses_while_core_signature_is_away_and_what_waits_drains_at_the_rate(
+    tmp_path: Path, note: Note
+) -> None:
+    """B16: no more of it are begun than may wait; all are told afterwards, and at no time faster than the rate."""
+    slow = Conditions(ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": str(RATE)})
+    async with town(tmp_path / "data", slow) as it:
+        crowd(it, PEOPLE)
+        await it.vendor.arm("503", f"{PROVIDER}*", times=None)
+        await begin(it, "conduct")
+        await eventually(lambda: are_in_trouble(it), within=300)
+        paused = await begun(it)
+        await it.vendor.disarm()
+        back = await it.vendor.last()
+        await Watch(it).until_told("conduct", PEOPLE)
+        seen, made = shares(await called(it, back)), await it.vendor.ledger("request_created")
+    note(
+        f"Core Signature away: of a campaign of {PEOPLE} {paused} were begun, then {min(seen) * RATE:.2f} to "
+        f"{max(seen) * RATE:.2f} of {RATE} calls a second"
+    )
+    assert 0 < paused <= AHEAD_AT_MOST
+    assert len(made) == PEOPLE
+    assert max(seen) <= 1.1
+
+
+async def are_in_trouble(it: Town) -> bool:
+    """Whether all that were begun say that Core Signature is away."""
+    query = f"{OF_THE_CAMPAIGN} AND {PROBLEM.name} = '{Code.UNREACHABLE}'"
+    return 0 < (await it.context.client.count_workflows(query)).count == await begun(it)
+
+
+async def begun(it: Town) -> int:
+    """How many of the campaign's requests there are."""
+    return (await it.context.client.count_workflows(OF_THE_CAMPAIGN)).count

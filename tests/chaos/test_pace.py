@@ -1,6 +1,7 @@
 """The pace of calls as the provider sees it, and many uploads at once."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -12,11 +13,19 @@ from starter import modules, pace
 from starter.requests import start
 from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
 from tests.chaos.conftest import Note
+from tests.faults.evidence import gather
+from tests.faults.nemesis import STARTERS, Load
+from tests.faults.oracle import judge
 from tests.faults.population import colleague
 from tests.faults.town import Conditions, Town, eventually, ids, town
+from tests.faults.vendor import PROVIDER, instant
+from workflows.model.subject import Status
 
-pytestmark = [pytest.mark.real_server, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1800)]
 RATE = 5
+REQUESTS, MINUTES = 240, 10
+A_TENTH = 0.11
+"""Of what is left each time: three faults together are three of ten."""
 HALF_A_MINUTE = timedelta(seconds=30)
 STEP = timedelta(seconds=5)
 
@@ -33,10 +42,35 @@ async def test_in_every_half_minute_the_provider_sees_the_rate_that_was_set(
         crowd = [await it.prepared(name, colleague(n)) for n, name in enumerate(ids("crowd", 100))]
         await asyncio.gather(*(start(it.context, one) for one in crowd))
         await eventually(lambda: all_asked(it, len(crowd)), within=200)
-        seen = shares(await called(it))
+        seen = shares(await asked(it))
     note(f"pace, {workers} at work: {min(seen):.2f} to {max(seen):.2f} of {RATE} calls a second in half a minute")
     assert len(seen) > 3
     assert min(seen) >= 0.8
+    assert max(seen) <= 1.1
+
+
+async def test_ten_minutes_of_random_errors_lose_nothing_and_are_asked_again_no_faster_than_the_rate(
+    tmp_path: Path, note: Note, seed: int
+) -> None:
+    """B10: of ten calls three are answered 500, 502 in HTML, or 429 without a time."""
+    dice = random.Random(seed)  # noqa: S311  no secret
+    slow = Conditions(sandbox={"SANDBOX_RETRY_UNIT": "1"}, ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": str(RATE)})
+    async with town(tmp_path / "data", slow) as it:
+        for fault in ("500", "502", "429"):
+            await it.vendor.arm(fault, f"{PROVIDER}*", times=None, share=A_TENTH)
+        load = Load(it, "unlucky", dice, REQUESTS, (0, 2 * MINUTES * 60 * STARTERS / REQUESTS), swept=True)
+        async with load.running():
+            pass
+        evidence, calls = await gather(it, load.acknowledged, "unlucky"), await called(it)
+        failed = [one for one in await it.vendor.ledger("request") if one["fault"]]
+    seen, found = shares(calls), judge(evidence)
+    signed = sum(life.shown.status is Status.SIGNED for life in evidence.lives.values())
+    note(
+        f"random errors: {len(failed)} of {len(calls)} calls in {(calls[-1] - calls[0]).total_seconds():.0f} s, "
+        f"{signed} requests signed, {len(found)} violations, {max(seen) * RATE:.2f} of {RATE} calls a second at most"
+    )
+    assert (signed, found) == (REQUESTS, [])
+    assert 0.2 * len(calls) < len(failed) < 0.4 * len(calls)
     assert max(seen) <= 1.1
 
 
@@ -75,11 +109,16 @@ async def all_asked(it: Town, count: int) -> bool:
     return len(await it.vendor.ledger("request_created")) == count
 
 
-async def called(it: Town) -> list[datetime]:
+async def asked(it: Town) -> list[datetime]:
     """When Core Signature was called, up to the last request that was made: so long there was more to do."""
-    asked = datetime.fromisoformat((await it.vendor.ledger("request_created"))[-1]["at"])
-    calls = [entry for entry in await it.vendor.ledger("request") if entry["path"].startswith("/api/v1/")]
-    return sorted(at for entry in calls if (at := datetime.fromisoformat(entry["at"])) <= asked)
+    last = instant((await it.vendor.ledger("request_created"))[-1])
+    return [at for at in await called(it) if at <= last]
+
+
+async def called(it: Town, after: int = 0) -> list[datetime]:
+    """When Core Signature was called, behind this entry of the ledger."""
+    calls = [entry for entry in await it.vendor.ledger("request", after) if entry["path"].startswith(PROVIDER)]
+    return sorted(map(instant, calls))
 
 
 def shares(calls: Sequence[datetime]) -> list[float]:

@@ -159,6 +159,14 @@ async def test_after_and_times_and_contains_choose_the_requests(hands: Hands) ->
     assert (first["hits"], first["seen"], second["hits"]) == (2, 3, 1)
 
 
+async def test_a_fault_may_hit_a_share_of_the_calls_at_random(hands: Hands) -> None:
+    await hands.arm(path="/api/v1/events/", fault="503", times=None, share=0.5)
+    statuses = [(await hands.api("GET", "/events/")).status_code for _ in range(40)]
+    assert set(statuses) == {200, 503}
+    await hands.arm(path="/api/v1/events/", fault="500", times=None)
+    assert {(await hands.api("GET", "/events/")).status_code for _ in range(40)} == {500, 503}
+
+
 async def test_faults_can_be_cleared_and_never_hit_the_controls(hands: Hands) -> None:
     await hands.arm(fault="500", times=None)
     assert (await hands.http.get("/healthz")).status_code == 500
