@@ -21,6 +21,7 @@ from activities.store import Store, StoreFailure
 from starter.onboarding.composed import FRESH_SECONDS
 from starter.page.allowances import MailPause
 from starter.page.brand import OURS, Brand
+from starter.page.form_answers import CUT_OFF
 from starter.page.form_guard import FormGuard
 from starter.page.journey import Onlooker, journey_screen
 from starter.page.journey_looks import JourneyLook
@@ -41,7 +42,7 @@ _LINK_SENT: Final = Draft(
     200,
     Tone.DONE,
     phrase("The link is on its way"),
-    (phrase("It comes to your phone, or by mail. Please check your junk folder as well."),),
+    (phrase("It comes to your phone, or by email. Please check your junk folder as well."),),
 )
 _PREVIEW_OVER: Final = Draft(
     ScreenName.PREVIEW_OVER,
@@ -104,8 +105,8 @@ class Journeys:
         if isinstance(visit, Screen):
             return self._cards.page(visit)
         form = await read_form(request)
-        if not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
-            return self._told(FOREIGN_FORM, visit)
+        if form is None or not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
+            return self._told(CUT_OFF if form is None else FOREIGN_FORM, visit)
         try:
             if self._dead(visit) is RENEWED and form.get("act") == Act.RESEND:
                 await self._send_anew(visit, form)

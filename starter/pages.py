@@ -137,8 +137,8 @@ class Pages:
         if isinstance(visit, Response):
             return visit
         form = await read_form(request)
-        if not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
-            return self._told(FOREIGN_FORM, visit)
+        if form is None or not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
+            return self._told(form_answers.CUT_OFF if form is None else FOREIGN_FORM, visit)
         await self._opened(visit)
         try:
             return await (self._go_on if form.get("act") in (Act.SIGN, Act.RESEND) else self._wish)(visit, form)

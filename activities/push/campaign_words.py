@@ -10,20 +10,26 @@ from workflows.model.subject import Status
 
 
 def _of_a_manager(language: Language, notice: Notice) -> str:
-    """`4 of your people are missing, 1 overdue`."""
-    missing, late, say_count = notice.count or 0, notice.overdue, language.say_count
-    people = say_count("{count} of your people is missing", "{count} of your people are missing", missing)
+    """`4 of your people have not acknowledged yet, 1 overdue`."""
+    still_open, late, say_count = notice.count or 0, notice.overdue, language.say_count
+    people = say_count(
+        "{count} of your people has not acknowledged yet",
+        "{count} of your people have not acknowledged yet",
+        still_open,
+    )
     return ", ".join((people, say_count("{count} overdue", "{count} overdue", late))) if late else people
 
 
 def _of_an_owner(language: Language, notice: Notice) -> str:
-    missing = notice.count or 0
     return language.say_count(
-        "{count} of {all} is still missing", "{count} of {all} are still missing", missing, all=notice.of
+        "{count} of {all} has not acknowledged yet",
+        "{count} of {all} have not acknowledged yet",
+        notice.count or 0,
+        all=notice.of,
     )
 
 
-_NEWS: Final = Words(phrase("News of a campaign"), phrase("News: {document}"), "", closing=True)
+_NEWS: Final = Words(phrase("An update on a campaign"), phrase("News: {document}"), "", closing=True)
 _OVER: Final = phrase("Everybody of its audience stands in the record.")
 
 CAMPAIGNS: Final = Vocabulary(
@@ -31,8 +37,8 @@ CAMPAIGNS: Final = Vocabulary(
     stages={
         Stage.DIGEST: alike(
             Words(
-                phrase("Some of your people are missing"),
-                phrase("Missing: {document}"),
+                phrase("Some of your people have not acknowledged yet"),
+                phrase("Not acknowledged yet: {document}"),
                 phrase("You see at the desk who it is, and can remind them."),
                 closing=True,
                 counts=_of_a_manager,
@@ -41,7 +47,7 @@ CAMPAIGNS: Final = Vocabulary(
         Stage.PROGRESS: alike(
             Words(
                 phrase("How far your campaign has come"),
-                phrase("Still missing: {document}"),
+                phrase("Not acknowledged yet: {document}"),
                 phrase("You see at the desk how it goes."),
                 closing=True,
                 counts=_of_an_owner,

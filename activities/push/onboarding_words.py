@@ -7,8 +7,8 @@ from activities.push.vocabulary import CANCELLED, UNDELIVERED, Vocabulary, Words
 from workflows.follow_up.stages import Stage
 from workflows.model.subject import Status
 
-_NEWS: Final = Words(phrase("News of your onboarding"), phrase("News: {document}"), "", closing=True)
-_SAID: Final = Words(phrase("News of your onboarding"), "{document}", "", closing=True)
+_NEWS: Final = Words(phrase("An update on your onboarding"), phrase("News: {document}"), "", closing=True)
+_SAID: Final = Words(phrase("An update on your onboarding"), "{document}", "", closing=True)
 """Of what somebody has written its first line is the title."""
 _WAITS: Final = Words(
     phrase("An onboarding waits for you"), phrase("It waits for you: {document}"), phrase("Please see to it.")
@@ -36,9 +36,9 @@ ONBOARDINGS: Final = Vocabulary(
         ),
         Stage.LINK: alike(
             Words(
-                phrase("Your page of the onboarding"),
+                phrase("Your onboarding page"),
                 phrase("Your page: {document}"),
-                phrase("It says what is done, what is yours now and what comes next."),
+                phrase("It shows what is done, what is yours to do now and what comes next."),
                 closing=True,
             )
         ),

@@ -59,7 +59,8 @@ TASKS: Final = Vocabulary(
                 phrase("Somebody who was asked cannot be reached"),
                 phrase("Out of reach: {document}"),
                 phrase(
-                    "They opened nothing on their phone, and no mail or text is known to have come. Please see to it."
+                    "They have not opened it on their phone, and we cannot tell whether an email or text arrived. "
+                    "Please see to it."
                 ),
             )
         ),

@@ -26,7 +26,7 @@ _MISSES_ONE: Final = phrase("Signature missing: {document}")
 _STILL_WAITS: Final = phrase("It still waits for you.")
 _SOON: Final = phrase("Little time is left.")
 _AS_ASKED: Final = phrase("You asked to be reminded now.")
-_ANSWERED: Final = phrase("The answer to your question is there.")
+_ANSWERED: Final = phrase("Your question has been answered.")
 _INSTEAD: Final = phrase("You are asked in place of somebody who has not acted.")
 _TOLD_AS_WELL: Final = phrase("Somebody who can act was told. You can still act yourself.")
 
@@ -86,9 +86,9 @@ _UNANSWERED_BY_OTHERS: Final = Words(
 )
 _BOUNCED: Final = alike(
     Words(
-        phrase("A mail to a signer came back"),
-        phrase("Mail came back: {document}"),
-        phrase("The mail to a signer could not be delivered. Please see to the address."),
+        phrase("An email to a signer came back"),
+        phrase("Email came back: {document}"),
+        phrase("The email to a signer could not be delivered. Please check the address."),
     )
 )
 _MISSING: Final = alike(
@@ -102,7 +102,10 @@ _UNREACHED: Final = alike(
     Words(
         phrase("A signer cannot be reached"),
         phrase("Signer out of reach: {document}"),
-        phrase("They opened nothing on their phone, and no mail or text is known to have come. Please see to it."),
+        phrase(
+            "They have not opened it on their phone, and we cannot tell whether an email or text arrived. "
+            "Please see to it."
+        ),
     )
 )
 _FOLLOW: Final = alike(

@@ -1,4 +1,4 @@
-"""What `campaign show` adds to what the campaign says: where it leads, and whose people are missing.
+"""What `campaign show` adds to what the campaign says: where it leads, and whose people have not acknowledged.
 
 An ordinary campaign takes one screen, so of departments and managers there are the worst; programs read all of them.
 """
@@ -34,7 +34,7 @@ class Group(Model):
 
     @property
     def missing(self) -> int:
-        """Those whose acknowledgement is not there, and wanted."""
+        """Those whose acknowledgement is wanted, and not there."""
         return self.counts.wanted - self.counts.done
 
 
@@ -42,7 +42,7 @@ class CampaignOverview(CampaignShow):
     """The answer of `campaign show`."""
 
     departments: tuple[Group, ...] = ()
-    """Most missing people first; none where nobody has one."""
+    """Most open people first; none where nobody has one."""
     managers: tuple[Group, ...] = ()
     forecast: Forecast | None = None
 
@@ -91,7 +91,7 @@ def facts(shown: CampaignShow) -> Iterator[tuple[str, str]]:
 def _in_words(forecast: Forecast) -> str:
     if forecast.everybody_by:
         return f"at this pace everybody by {_day(forecast.everybody_by)}"
-    return f"at this pace about {forecast.missing:,} will be missing at the close"
+    return f"at this pace about {forecast.missing:,} will not have acknowledged at the close"
 
 
 def _day(at: datetime) -> str:
@@ -99,7 +99,7 @@ def _day(at: datetime) -> str:
 
 
 def groups(shown: CampaignShow, *, whole: bool) -> Iterator["Beside"]:
-    """Whose people are missing, by department and by manager; nothing where nobody is."""
+    """Whose people have not acknowledged, by department and by manager; nothing where nobody is."""
     if isinstance(shown, CampaignOverview):
         named = (("department", shown.departments), ("manager", shown.managers))
         if tables := [_table(what, found, whole=whole) for what, found in named if any(one.missing for one in found)]:
@@ -107,7 +107,7 @@ def groups(shown: CampaignShow, *, whole: bool) -> Iterator["Beside"]:
 
 
 def _table(what: str, found: Sequence[Group], *, whole: bool) -> Rows:
-    table = Rows(what, "missing", "of", clipped=what)
+    table = Rows(what, "open", "of", clipped=what)
     missing = [group for group in found if group.missing]
     shown = missing if whole else missing[:_WORST]
     for group in shown:

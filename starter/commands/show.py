@@ -48,7 +48,7 @@ class _OfOnboardings(_Show):
 
 class _OfCampaigns(_Show):
     async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
-        """Say how many have acknowledged, who is missing, when it will be done, and what was done.
+        """Say how many have acknowledged, who has not yet, when it will be done, and what was done.
 
         Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten it
         (from its settled record).

@@ -18,7 +18,7 @@ SAYS: Final = {
     "zone": "Their IANA time zone, such as Europe/Amsterdam: they are reminded by day",
     "locale": "The language they are told in, such as nl; empty is en",
     "phone": "Their number with the country, such as +31201234567; may be empty",
-    "manager": "Who hears that they are missing: an id of the people file; empty is that of the people file",
+    "manager": "Who hears that they have not acknowledged: an id of the people file; empty is that of the people file",
     "department": "What the report counts them under; empty is that of the people file",
 }
 _EXAMPLES: Final = (

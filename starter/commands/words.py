@@ -100,7 +100,9 @@ def register(app: App) -> None:
     request = Words(name="request", help="One signature request: start it, look at it, change it, end it.")
     task = Words(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
     onboard = Words(name="onboard", help="One customer onboarding: start it, look at it, decide about it, end it.")
-    campaign = Words(name="campaign", help="One campaign: start it, see who is missing, change it, make its record.")
+    campaign = Words(
+        name="campaign", help="One campaign: start it, see who has not acknowledged, change it, make its record."
+    )
     people = Words(name="people", help="The people of the directory.")
     handoff = Words(name="handoff", help="Targets of the hand-off: how each stands, and trying again.")
     person = Words(name="person", help="Somebody of the directory.")

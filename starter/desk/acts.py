@@ -79,12 +79,10 @@ _ASKING: Final[Mapping[Deed, Asking]] = {
     ),
     Deed.PAUSE: Asking(
         phrase("Pause"),
-        phrase("Nobody is told anything and the clocks stand until somebody lets it go on."),
+        phrase("Nobody is told anything and reminders are paused until somebody resumes it."),
         phrase("It is paused."),
     ),
-    Deed.RESUME: Asking(
-        phrase("Let it go on"), phrase("The clocks go on, and reminders are planned anew."), phrase("It goes on.")
-    ),
+    Deed.RESUME: Asking(phrase("Resume"), phrase("Reminders are planned anew."), phrase("It has been resumed.")),
     Deed.CANCEL: Asking(
         phrase("Cancel the request"),
         phrase(

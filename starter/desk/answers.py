@@ -18,7 +18,7 @@ from activities.links import at_desk, named_at_desk
 from activities.people import DirectoryFailure
 from activities.store import StoreFailure
 from starter.codec import CodecError
-from starter.desk.cards import AWAY, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE, Card
+from starter.desk.cards import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE, Card
 from starter.desk.door import Door, Visitor
 from starter.desk.rendering import Frame, Renderer, Tab
 from starter.page.allowances import Allowances, Buckets, Rate
@@ -89,12 +89,18 @@ class Answers:
         """Whoever is in and posts a form from a page of theirs."""
 
         async def answer(request: Request, visitor: Visitor) -> Response:
-            form = await read_form(request)
-            if not self.guard.accepts(visitor.name, form.get("token", ""), request.headers):
-                return self.card(FOREIGN, request)
-            return await handle(request, visitor, form)
+            form = await self.form_of(request, visitor.name)
+            return form if isinstance(form, Response) else await handle(request, visitor, form)
 
         return self.visitors(answer)
+
+    async def form_of(self, request: Request, name: str) -> dict[str, str] | Response:
+        """The form that was posted from a page of ours for `name`; else the card that says why it is not taken."""
+        form = await read_form(request)
+        if form is None:
+            return self.card(CUT_OFF, request)
+        ours = self.guard.accepts(name, form.get("token", ""), request.headers)
+        return form if ours else self.card(FOREIGN, request)
 
     def ask_who(self, request: Request) -> Response:
         """The page that asks who somebody is, and remembers what they came for."""

@@ -1,4 +1,4 @@
-"""The page of a campaign: all of it for its owner, and for a manager who of their people is missing."""
+"""The page of a campaign: all of it for its owner, and for a manager who of their people has not acknowledged."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -64,7 +64,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Row:
-    """Somebody who is missing, as a page says it."""
+    """Somebody who has not acknowledged, as a page says it."""
 
     person: str
     name: str
@@ -276,7 +276,7 @@ def _sentences(seen: Seen, visitor: Visitor) -> tuple[str, ...]:
     if shown.status.ended:
         return (how, *ending(shown.status, reader.language, Kind.CAMPAIGN))
     last = reader.language.say("The last day is {date}.", date=reader.date(shown.due))
-    late = reader.language.say("Who is late may acknowledge until {date}.", date=reader.date(last_day(shown)))
+    late = reader.language.say("Late acknowledgements are accepted until {date}.", date=reader.date(last_day(shown)))
     return (how, last, late) if last_day(shown) > shown.due else (how, last)
 
 

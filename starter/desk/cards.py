@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from activities.language import Language, phrase
+from starter.page.form_answers import NOT_WHOLE
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,16 @@ SIGN_IN: Final = Card(
     200,
     phrase("Sign in"),
     (phrase("All requests in one place: what they wait for, and what you can do about it."),),
-    Form("sign-in", phrase("Send me a link"), Field("who", phrase("Your id or e-mail address"))),
+    Form("sign-in", phrase("Send me a link"), Field("who", phrase("Your id or email address"))),
 )
 ASKED: Final = Card(
     "asked",
     200,
     phrase("Look at your phone"),
     (
-        phrase("If we know you, a message is on its way: to your devices, or else by mail. It is good for 10 minutes."),
+        phrase(
+            "If we know you, a message is on its way: to your devices, or else by email. It is valid for 10 minutes."
+        ),
         phrase("Tap its link on the phone, or type its number here to come in with this browser."),
         phrase("You get at most one message a minute. If none came, ask again after that."),
     ),
@@ -102,11 +105,12 @@ FOREIGN: Final = Card(
     (phrase("This form did not come from a page of the desk, or you have come in anew since."),),
     home=True,
 )
+CUT_OFF: Final = Card("cut-off", 400, phrase("Please try again in a minute"), (NOT_WHOLE,), home=True)
 TOO_OFTEN: Final = Card(
     "too-often",
     429,
     phrase("Please try again in a minute"),
-    (phrase("Too much was asked for in a short time. Nothing is lost."),),
+    (phrase("Too many requests in a short time. Nothing is lost."),),
     retry_after=60,
 )
 AWAY: Final = Card(

@@ -12,11 +12,10 @@ from activities.links import at_desk, named_at_desk
 from activities.reader import Reader
 from activities.sign_in.ways_in import BadWayIn
 from starter.desk.answers import Answers
-from starter.desk.cards import ASKED, BEHIND_LINK, FOREIGN, NOT_ASKED, SPENT, WRONG_CODE
+from starter.desk.cards import ASKED, BEHIND_LINK, NOT_ASKED, SPENT, WRONG_CODE
 from starter.desk.door import Visitor
 from starter.desk.sessions import Ask, Cookies, Session
 from starter.desk.sign_in import SignIn, Wrong
-from starter.page.posted_forms import read_form
 from starter.request_ids import is_request_id
 
 _SIGN_IN = "sign-in"
@@ -45,9 +44,9 @@ class Entrance:
 
     async def ask(self, request: Request) -> Response:
         """Send whoever was named a way in."""
-        form, to = await read_form(request), request.query_params.get("to", "")
-        if not self._answers.guard.accepts(_SIGN_IN, form.get("token", ""), request.headers):
-            return self._answers.card(FOREIGN, request)
+        form, to = await self._answers.form_of(request, _SIGN_IN), request.query_params.get("to", "")
+        if isinstance(form, Response):
+            return form
         before = self._cookies.ask(request, self._clock())
         ask = await self._sign_in.ask(form.get("who", ""), before, to if _is_page(to) else "")
         answer = self._answers.renderer.onward("code")
@@ -62,10 +61,10 @@ class Entrance:
 
     async def enter(self, request: Request) -> Response:
         """Let in the browser that asked, by its number."""
-        form, ask = await read_form(request), self._cookies.ask(request, self._clock())
-        name = self._cookies.name_of(request)
-        if not self._answers.guard.accepts(name, form.get("token", ""), request.headers):
-            return self._answers.card(FOREIGN, request)
+        name, ask = self._cookies.name_of(request), self._cookies.ask(request, self._clock())
+        form = await self._answers.form_of(request, name)
+        if isinstance(form, Response):
+            return form
         if ask is None:
             return self._answers.card(NOT_ASKED, request)
         entered = await self._sign_in.by_code(ask, form.get("code", ""))
@@ -84,9 +83,10 @@ class Entrance:
 
     async def come_in(self, request: Request) -> Response:
         """Let in whoever pressed the button, once."""
-        ref, form = request.path_params["ref"], await read_form(request)
-        if not self._answers.guard.accepts(ref, form.get("token", ""), request.headers):
-            return self._answers.card(FOREIGN, request)
+        ref = request.path_params["ref"]
+        form = await self._answers.form_of(request, ref)
+        if isinstance(form, Response):
+            return form
         try:
             return self._let_in(await self._sign_in.by_link(ref), self._cookies.ask(request, self._clock()))
         except BadWayIn:

@@ -36,7 +36,7 @@ from workflows.model.wishes import Choice
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
-UNSURE: Final = phrase("It is not certain that this was done. Send it again: it is done once.")
+UNSURE: Final = phrase("We could not confirm this yet. Send it again: it is done only once.")
 NOT_DONE: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
 REFUSED: Final = 409
 UNCONFIRMED: Final = 503
@@ -51,7 +51,7 @@ _TO_OWN_PAGE: Final = {
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"
 _NEWS: Final = {
-    _UNDER_WAY: phrase("Your request was taken. It is carried out as soon as possible."),
+    _UNDER_WAY: phrase("We have your request. It will be carried out as soon as possible."),
     _LATE: phrase("It was too late: the request has ended."),
 }
 

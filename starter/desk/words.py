@@ -25,7 +25,7 @@ STATUSES: Final[Mapping[str, str]] = {
 }
 _PROBLEMS: Final[Mapping[str, str]] = {
     Code.UNAUTHORISED: phrase("A service does not let us in; the operators are needed."),
-    Code.PROVIDER_UNSURE: phrase("Core Signature gave no clear answer; it is looked at again."),
+    Code.PROVIDER_UNSURE: phrase("Core Signature gave no clear answer; we are checking again."),
     Code.PLANNING: phrase("The reminders could not be planned; the operators are needed."),
     Code.DIRECTORY: phrase("Somebody is missing in the directory, or it cannot be read."),
     Code.UNREACHABLE: phrase("A service does not answer; it is tried again by itself."),
@@ -35,7 +35,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     Code.DOCUMENT_DELETED: phrase("The document was deleted at Core Signature."),
     Code.CONVERT_ERROR: phrase("Core Signature could not convert the document."),
     Code.SENDING_ERROR: phrase("Core Signature could not send the document."),
-    AttentionCode.MAIL_BOUNCED: phrase("A signer's mail came back."),
+    AttentionCode.MAIL_BOUNCED: phrase("A signer's email came back."),
     AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
     AttentionCode.PAUSED: phrase("It is paused."),
     AttentionCode.DECISION: phrase("A part of it waits for a decision."),

@@ -9,6 +9,7 @@ from starter.page.options import WRITING, writing
 from starter.page.screens import Draft, Screen, ScreenName, Tone
 from workflows.model.texts import plain
 
+NOT_WHOLE: Final = phrase("What you sent did not arrive whole. Nothing was changed.")
 NOT_DONE: Final = Draft(
     ScreenName.NOT_DONE,
     503,
@@ -17,14 +18,16 @@ NOT_DONE: Final = Draft(
     (phrase("Your request was not carried out. Nothing is lost, and your link still works."),),
     retry_after=30,
 )
+CUT_OFF: Final = replace(NOT_DONE, status=400, sentences=(NOT_WHOLE,), retry_after=None, look_again=True)
+"""The form came over a line too slow for it, or is larger than any of ours."""
 UNCERTAIN: Final = Draft(
     ScreenName.UNCERTAIN,
     503,
     Tone.TROUBLE,
-    phrase("It is not certain that this was done"),
+    phrase("We could not confirm this yet"),
     (
-        phrase("Nobody confirmed it yet, and it may still happen."),
-        phrase("Please open your link again in a minute: it shows what holds."),
+        phrase("It may still go through."),
+        phrase("Please open your link again in a minute to see the result."),
     ),
     retry_after=30,
 )
@@ -34,9 +37,10 @@ UNDER_WAY: Final = Draft(
     Tone.CALM,
     phrase("It is under way"),
     (
-        phrase("Your request was taken. It is carried out as soon as possible."),
-        phrase("Please open your link again in a minute: it shows what holds."),
+        phrase("We have your request. It will be carried out as soon as possible."),
+        phrase("Please open your link again in a minute to see the result."),
     ),
+    look_again=True,
 )
 """It was taken, and is not done while a page can wait."""
 REFUSALS: Final = (

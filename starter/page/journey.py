@@ -44,7 +44,7 @@ class Place(StrEnum):
 
 
 _HEADINGS: Final = {
-    Place.YOURS: phrase("Yours now"),
+    Place.YOURS: phrase("Your turn"),
     Place.COLLEAGUE: phrase("With your colleagues"),
     Place.OURS: phrase("With us"),
     Place.NEXT: phrase("What comes next"),

@@ -28,7 +28,7 @@ WRITING: Final = {
     Act.DONE: (phrase("Mark as done, with a note"), phrase("Your note"), phrase("Mark as done"), DONE_HINT),
     Act.BLOCK: (
         phrase("I cannot go on, because …"),
-        phrase("What stands in your way?"),
+        phrase("What is stopping you?"),
         phrase("Send this"),
         phrase("Whoever asked for this hears why. Reminders wait until the way is clear, for a limited time."),
     ),
@@ -81,7 +81,7 @@ def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
         case Act.ASK if any(one.person == person and one.answer is None for one in shown.questions):
             return say("Your question was sent. We will tell you when it is answered.")
         case Act.BLOCK if any(one.person == person and one.blocks and one.answer is None for one in shown.questions):
-            return say("Sent. Whoever asked for this hears why, and the clocks stand.")
+            return say("Sent. Whoever asked for this hears why. Reminders are paused.")
         case Act.ANSWER | Act.UNBLOCK if shown.answered and may_answer(shown, person):
             return say("Your answer was sent.")
     return None

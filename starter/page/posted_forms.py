@@ -13,11 +13,11 @@ taken, so that whoever writes too much is told so and still has it."""
 _MOST_FIELDS: Final = 8
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form; nothing when it is too large, too slow or something else."""
+async def read_form(request: Request) -> dict[str, str] | None:
+    """The fields of a form, none when it is something else; None when it did not come whole: too large, or too slow."""
     body = await read_body(request.receive, limit=LONGEST)
     if isinstance(body, BodyFault):
-        return {}
+        return None
     try:
         fields = parse_qs(body.decode("ascii"), max_num_fields=_MOST_FIELDS)
     except ValueError:

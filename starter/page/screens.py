@@ -128,7 +128,8 @@ class Nearness(StrEnum):
 class Screen:
     """Everything that is on a page; `document`, `text` and the asker's message are strangers' texts.
 
-    `retry_after` are the seconds to wait, `banner` says what was just done, `refusal` why it was not.
+    `retry_after` are the seconds to wait, `look_again` has the way back to the page stand below, `banner` says what was
+    just done, `refusal` why it was not.
     """
 
     language: Language
@@ -157,6 +158,7 @@ class Screen:
     signers: tuple[SignerRow, ...] = ()
     signers_are: str = ""
     retry_after: int | None = None
+    look_again: bool = False
     more: str | None = None
     """Where everything about it is and can be done, for whoever asked: its page at the desk."""
 
@@ -172,6 +174,7 @@ class Draft:
     sentences: tuple[str, ...] = ()
     button: Button | None = None
     retry_after: int | None = None
+    look_again: bool = False
 
     def told(self, language: Language) -> Screen:
         """The screen in a language."""
@@ -184,4 +187,5 @@ class Draft:
             tuple(language.say(sentence) for sentence in self.sentences),
             button=self.button.told(language) if self.button else None,
             retry_after=self.retry_after,
+            look_again=self.look_again,
         )

@@ -42,7 +42,7 @@ STATES: Final[Mapping[str, str]] = {
     SignerState.APPROVED: phrase("approved"),
     SignerState.DECLINED: phrase("declined"),
     SignerState.REASSIGNED: phrase("handed over"),
-    SignerState.BOUNCED: phrase("mail came back"),
+    SignerState.BOUNCED: phrase("email came back"),
     SignerState.COPIED: phrase("has a copy"),
     AssigneeState.ASKED: phrase("asked"),
     AssigneeState.DONE: phrase("has done it"),

@@ -21,7 +21,7 @@ RENEWED: Final = Draft(
     ScreenName.RENEWED,
     410,
     Tone.CALM,
-    phrase("This link is no longer good"),
+    phrase("This link is no longer valid"),
     (phrase("A newer one was made for you. Please open the page from the latest notice that you got."),),
     button=Button(
         Act.RESEND,

@@ -42,6 +42,7 @@ FOREIGN_FORM: Final = Draft(
     Tone.TROUBLE,
     phrase("Please open the link again"),
     (phrase("This form did not come from the page behind your link."),),
+    look_again=True,
 )
 NO_ANSWER: Final = Draft(
     ScreenName.NO_ANSWER,
@@ -65,7 +66,7 @@ TOO_OFTEN: Final = Draft(
     429,
     Tone.TROUBLE,
     phrase("Please try again in a minute"),
-    (phrase("Too much was asked for in a short time. Nothing is lost, and your link still works."),),
+    (phrase("Too many requests in a short time. Nothing is lost, and your link still works."),),
     retry_after=60,
 )
 _STRANGER: Final = Draft(
@@ -119,12 +120,12 @@ _BY_MAIL: Final = Draft(
     ScreenName.BY_MAIL,
     200,
     Tone.ASK,
-    phrase("Your link is in your mail"),
+    phrase("Check your email"),
     (
-        phrase("Core Signature has sent you a mail about this document, with a link of your own in it."),
-        phrase("Please sign from that mail."),
+        phrase("Core Signature has sent you an email about this document, with your own link in it."),
+        phrase("Please sign from that email."),
     ),
-    button=Button(Act.RESEND, phrase("Send the mail again"), phrase("It is sent to you alone, at most once an hour.")),
+    button=Button(Act.RESEND, phrase("Send the email again"), phrase("It is sent to you alone, at most once an hour.")),
 )
 _BY_MAIL_WITH_OTHERS: Final = replace(
     _BY_MAIL,
@@ -138,7 +139,7 @@ MAIL_SENT: Final = Draft(
     ScreenName.MAIL_SENT,
     200,
     Tone.DONE,
-    phrase("The mail is on its way"),
+    phrase("The email is on its way"),
     (phrase("It comes from Core Signature and may take some minutes. Please check your junk folder as well."),),
 )
 _PLAIN: Final = {
@@ -150,14 +151,21 @@ _PLAIN: Final = {
     SigningState.STRANGER: _STRANGER,
     SigningState.UNKNOWN: _UNKNOWN,
 }
-_HINT: Final = phrase("You go on to Core Signature, read the document there and then decide.")
+_TO_SIGN: Final = Button(
+    Act.SIGN,
+    phrase("Read and sign"),
+    phrase("Opens the document in Core Signature. Nothing is signed until you sign it there."),
+)
+_TO_APPROVE: Final = Button(
+    Act.SIGN,
+    phrase("Read and approve"),
+    phrase("Opens the document in Core Signature. Nothing is approved until you approve it there."),
+)
 _ASKING: Final = {
-    action: Draft(
-        name, 200, Tone.ASK, words_for(Stage.READY, action, None).title, button=Button(Act.SIGN, label, _HINT)
-    )
-    for action, name, label in (
-        (NoticeAction.SIGN, ScreenName.SIGN, phrase("Read and sign")),
-        (NoticeAction.APPROVE, ScreenName.APPROVE, phrase("Read and approve")),
+    action: Draft(name, 200, Tone.ASK, words_for(Stage.READY, action, None).title, button=button)
+    for action, name, button in (
+        (NoticeAction.SIGN, ScreenName.SIGN, _TO_SIGN),
+        (NoticeAction.APPROVE, ScreenName.APPROVE, _TO_APPROVE),
     )
 }
 WAITING: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)

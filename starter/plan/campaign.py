@@ -234,9 +234,13 @@ def _own(prepared: PreparedCampaign, audience: _Audience) -> Iterator[Happening]
     while course.look_due_at < audience.closes_at:
         at, day = course.look_due_at, course.days + 1
         if course.weekly:
-            yield Happening(at, f"{Stage.PROGRESS}-{day}", owner, owner, "how many are missing, once a week")
+            yield Happening(
+                at, f"{Stage.PROGRESS}-{day}", owner, owner, "how many have not acknowledged yet, once a week"
+            )
         if course.digest_due:
-            yield Happening(at, f"{Stage.DIGEST}-{day}", MANAGERS, MANAGERS, "who of their people is missing")
+            yield Happening(
+                at, f"{Stage.DIGEST}-{day}", MANAGERS, MANAGERS, "who of their people has not acknowledged yet"
+            )
         course = course.replace(days=day)
     yield Happening(audience.closes_at, CLOSES, owner, owner, "the record is made")
 

@@ -82,12 +82,14 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
     hear = "manager hears" if who.managers == 1 else "managers hear"
     yield Text(
         f"{who.asked:,} of {who.rows:,} would be asked: {who.by_phone:,} by push, {who.by_mail:,} have no living "
-        f"device and get Core Signature's mail; {who.managers:,} {hear} who is missing"
+        f"device and get Core Signature's mail; {who.managers:,} {hear} who has not acknowledged"
     )
     yield from _said("would not be asked", who.errors)
     yield from _said("would not be reached in time", who.not_reached)
     if plan.like:
-        yield Text(f"\nWhat somebody hears who never acts: {plan.like}, and {plan.alike:,} have the same days", "bold")
+        yield Text(
+            f"\nWhat somebody who never acts would hear: {plan.like}, and {plan.alike:,} have the same days", "bold"
+        )
         yield ZoneLine(zone)
     table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in plan.lines:

@@ -153,7 +153,7 @@ async def onboard(laptop: Laptop, browser: Browser) -> None:
     link = await asyncio.to_thread(laptop.answer, "onboard", "link", "acme")
     async with screen(browser, _PHONE, _SHARP) as page:
         await page.goto(link["link"])
-        await expect(page.get_by_role("heading", name="Yours now")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Your turn")).to_be_visible()
         await page.screenshot(path=FOLDER / "journey.png")
     shown = await asyncio.to_thread(laptop.answer, "onboard", "show", "acme")
     async with screen(browser, _SCREEN) as page:

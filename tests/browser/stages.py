@@ -178,7 +178,7 @@ async def _by_mail(stage: Stage) -> None:
 
 async def _mail_sent(stage: Stage) -> None:
     await _by_mail(stage)
-    await stage.phone.button("Send the mail again").tap()
+    await stage.phone.button("Send the email again").tap()
 
 
 async def _acted(stage: Stage) -> None:

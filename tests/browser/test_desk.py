@@ -52,7 +52,7 @@ async def ask(phone: Phone, laptop: Laptop, person: str) -> None:
     """Ask for a way in, from the first page there is."""
     await phone.open(laptop.addresses["receiver"])
     await phone.page.get_by_role("link", name="To the desk").click()
-    await phone.page.get_by_label("Your id or e-mail address").fill(person)
+    await phone.page.get_by_label("Your id or email address").fill(person)
     await phone.button("Send me a link").click()
     await expect(phone.heading("Look at your phone")).to_be_visible()
 

@@ -42,7 +42,7 @@ async def test_the_page_is_usable_by_thumb_and_by_key_and_its_buttons_say_of_wha
 ) -> None:
     await phone.open(at(customer, link(customer)))
     await phone.is_usable()
-    way = part(phone, "Yours now").get_by_role("link", name="Read and sign")
+    way = part(phone, "Your turn").get_by_role("link", name="Read and sign")
     await expect(way).to_have_accessible_description(MSA)
     await phone.tab_to(way)
     await phone.page.keyboard.press("Enter")
@@ -51,7 +51,7 @@ async def test_the_page_is_usable_by_thumb_and_by_key_and_its_buttons_say_of_wha
 
 async def test_the_page_moves_by_itself_keeps_the_focus_and_says_so(phone: Phone, customer: paging.Phone) -> None:
     await phone.open(at(customer, link(customer)))
-    step = part(phone, "Yours now").get_by_role("link", name="Open this step")
+    step = part(phone, "Your turn").get_by_role("link", name="Open this step")
     await phone.tab_to(step)
     await phone.page.evaluate("window.stays = true")
     signed = shown().stages[0].agreements[0].replace(state="done", status=Status.SIGNED, at=NOW)
@@ -86,7 +86,7 @@ async def test_without_scripts_the_page_is_whole_and_looked_at_again_by_hand(
 async def test_a_preview_has_nothing_to_press_and_every_language_fits(phone: Phone, customer: paging.Phone) -> None:
     preview = link(customer, use=LinkUse.PREVIEW, until=NOW + timedelta(minutes=5))
     await phone.open(at(customer, preview))
-    await expect(part(phone, "Yours now").get_by_role("link")).to_have_count(0)
+    await expect(part(phone, "Your turn").get_by_role("link")).to_have_count(0)
     await phone.is_usable()
     know(customer, shown(customer=DUTCH, colleagues=(COLLEAGUE,)), request(1, DUTCH), task(DUTCH))
     customer.watch.now += 10
@@ -105,7 +105,7 @@ async def test_a_customer_is_led_from_their_page_to_the_signature_and_the_page_h
     page = laptop.answer("onboard", "link", "initech")["link"]
     await phone.finds(page, "2 things wait for you")
     await phone.is_usable()
-    await part(phone, "Yours now").get_by_role("link", name="Read and sign").first.tap()
+    await part(phone, "Your turn").get_by_role("link", name="Read and sign").first.tap()
     await expect(phone.button("Read and sign")).to_be_visible()
     agreement = phone.page.url
     await phone.button("Read and sign").tap()

@@ -88,10 +88,10 @@ async def test_a_signer_without_a_phone_signs_from_the_mail(phone: Phone, laptop
     contract = await Contract.start(laptop, "by-mail", first=PAPER_PERSON)
     await phone.open(contract.link("signer-1"))
     await phone.button("Read and sign").tap()
-    await expect(phone.heading("Your link is in your mail")).to_be_visible()
+    await expect(phone.heading("Check your email")).to_be_visible()
     await phone.is_usable()
-    await phone.button("Send the mail again").tap()
-    await expect(phone.heading("The mail is on its way")).to_be_visible()
+    await phone.button("Send the email again").tap()
+    await expect(phone.heading("The email is on its way")).to_be_visible()
     await phone.is_usable()
 
     await phone.inbox("paper-person")

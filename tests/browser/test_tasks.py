@@ -46,7 +46,7 @@ async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanish
     await phone.notice(TITLE).filter(has_text="To do: ").tap()
     await expect(phone.heading("A task for you")).to_be_visible()
     await phone.page.get_by_text("I cannot go on, because …").tap()
-    await phone.page.get_by_label("What stands in your way?").fill(STUCK)
+    await phone.page.get_by_label("What is stopping you?").fill(STUCK)
     await phone.button("Send this").tap()
     await expect(phone.page.get_by_text("Not answered yet.")).to_be_visible()
 

@@ -86,7 +86,7 @@ async def test_a_question_is_asked_answered_and_read_with_nothing_but_a_keyboard
     assert await phone.page.get_by_role("button").count() == 0
 
     await phone.inbox(CUSTOMER)
-    await phone.notice(contract.document).filter(has_text="The answer to your question is there.").tap()
+    await phone.notice(contract.document).filter(has_text="Your question has been answered.").tap()
     await expect(phone.button("Read and sign")).to_be_visible()
     await phone.again_until(phone.page.get_by_text("Annex B."))
     assert (await contract.shown())["question"] is None
@@ -124,7 +124,7 @@ async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_
     await phone.inbox(DEPUTY)
     await phone.notice(contract.document).filter(has_text="Sign: ").tap()
     await phone.button("Read and sign").tap()
-    await expect(phone.heading("Your link is in your mail")).to_be_visible()
+    await expect(phone.heading("Check your email")).to_be_visible()
     await phone.is_usable()
     await phone.inbox(DEPUTY)
     await phone.notice(contract.document).filter(has_text="Open the document").tap()

@@ -71,7 +71,9 @@ def ordinary() -> CampaignOverview:
         effective=OPENS.date(),
         approver="chair",
         says=f"1,529 of 8,503 have acknowledged; open until {stamp(day(21))}",
-        next=Next(what=NextStep.WAIT, at=day(10), why="the daily look: who joined, who left, who is missing"),
+        next=Next(
+            what=NextStep.WAIT, at=day(10), why="the daily look: who joined, who left, who is still to acknowledge"
+        ),
         timeline=tuple(entries),
         attention=(attention,),
     )
@@ -132,7 +134,7 @@ def test_those_with_most_missing_come_first_and_the_others_are_counted() -> None
     told = printed(shown)
     at = next(number for number, line in enumerate(told) if line.startswith("department"))
     assert [line.split() for line in told[at : at + 5]] == [
-        ["department", "missing", "of", "manager", "missing", "of"],
+        ["department", "open", "of", "manager", "open", "of"],
         ["it", "9", "99", "cas", "9", "99"],
         ["legal", "4", "4", "bo", "4", "4"],
         ["law", "2", "3", "eva", "2", "3"],
@@ -162,7 +164,7 @@ def test_where_nobody_has_a_department_there_is_no_table_of_them() -> None:
 def test_programs_read_one_row_a_line() -> None:
     told = printed(ordinary(), terminal=False)
     assert "progress\t███░░░░░░░░░░░░░░░░░ 17 %, 1,529 of 8,503" in told
-    assert "manager\tmissing\tof" in told
+    assert "manager\topen\tof" in told
     assert not [line for line in told if line.startswith("department ") and "\t" not in line]
 
 
@@ -174,7 +176,7 @@ def test_on_a_narrow_terminal_the_tables_stand_below_each_other(width: int) -> N
 
 def test_it_says_where_the_line_leads() -> None:
     slow = "\n".join(printed(seen(some_lines([0.5 + n / 10 for n in range(50)], 50))))
-    assert "forecast  at this pace about 21 will be missing at the close" in slow
+    assert "forecast  at this pace about 21 will not have acknowledged at the close" in slow
     quick = "\n".join(printed(seen(some_lines([2.1 + n / 100 for n in range(600)], 1))))
     assert "forecast  at this pace everybody by Fri 11 Dec 2026" in quick
 

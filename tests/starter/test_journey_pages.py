@@ -14,6 +14,7 @@ from activities.store import Home
 from starter.onboarding.composed import PartHeard, joined
 from starter.page.journey import PARTS_SHOWN_AT_MOST
 from starter.page.journey_looks import PEOPLE_LOOKED_UP_AT_MOST
+from starter.page.posted_forms import LONGEST
 from starter.page.rendering import TEMPLATES
 from starter.page.screens import Act
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, phone, text_of
@@ -369,7 +370,7 @@ async def test_what_the_old_link_gave_is_no_longer_good_either(customer: Phone) 
     for way, form in zip(old, forms, strict=True):
         for answer in (await customer.open(way), await customer.post(way, form)):
             assert (answer.status_code, MSA in answer.text, DETAILS in answer.text) == (410, False, False)
-            assert "This link is no longer good" in text_of(answer.text)
+            assert "This link is no longer valid" in text_of(answer.text)
     assert (await customer.open(f"{agreement}/first-page")).status_code == 410
     assert customer.wishes.taken == []
     new = await ways_to_parts(customer, "b7")
@@ -429,7 +430,8 @@ async def test_a_good_link_and_a_foreign_form_send_nothing(customer: Phone) -> N
     form = form_of((await customer.open(path)).text)
     foreign = await customer.browser.post(path, data=form | {"token": "x.y"})
     good = await customer.post(link(customer, serial="b7"), form)
-    assert (foreign.status_code, good.status_code) == (403, 403)
+    torn = await customer.post(path, form | {"padding": "x" * 2 * LONGEST})
+    assert (foreign.status_code, good.status_code, torn.status_code) == (403, 403, 400)
     assert customer.wishes.taken == []
 
 

@@ -250,7 +250,7 @@ async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_
     form = option_of((await signer.open(signer.link())).text, Act.ASK) | {"text": "Which annex?"}
     answer = await signer.post(signer.link(), form)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
-    assert "It is not certain that this was done" in text_of(answer.text)
+    assert "We could not confirm this yet" in text_of(answer.text)
     again = option_of(answer.text, Act.ASK) | {"text": "Which annex?"}
     assert (again, "Which annex?</textarea>" in answer.text) == (form, True)
 
@@ -261,6 +261,7 @@ async def test_a_place_that_is_not_handed_over_yet_is_said_to_be_under_way(signe
     assert answer.status_code == 202
     assert "It is under way" in text_of(answer.text)
     assert "handed over" not in text_of(answer.text)
+    assert '<a class="again" href="">Look again</a>' in answer.text
 
 
 async def test_a_wish_that_was_not_admitted_was_not_done(signer: Phone) -> None:
@@ -342,6 +343,6 @@ async def test_a_forwarded_signer_may_wish_as_well(signer: Phone) -> None:
     await signer.forward("customer@acme.test", "chair@example.test")
     signer.known[REQUEST] = shown(choices(CHAIR))
     pressed = await signer.press(signer.link(CHAIR))
-    assert "Your link is in your mail" in text_of(pressed.text)
+    assert "Check your email" in text_of(pressed.text)
     assert option_of(pressed.text, Act.ASK) != {}
     assert await offered(signer, signer.link(CHAIR)) == [Act.LATER, Act.ASK]

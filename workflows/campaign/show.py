@@ -92,7 +92,9 @@ def _next(course: Course) -> Next:
         return Next(what=NextStep.WAIT, at=None, why=f"{course.walks[0].work}: {course.walks[0].after} seen to")
     if course.closes_at and course.look_due_at < course.closes_at:
         return Next(
-            what=NextStep.WAIT, at=course.look_due_at, why="the daily look: who joined, who left, who is missing"
+            what=NextStep.WAIT,
+            at=course.look_due_at,
+            why="the daily look: who joined, who left, who is still to acknowledge",
         )
     return Next(what=NextStep.EXPIRE, at=course.closes_at, why="it closes, and the record is made")
 

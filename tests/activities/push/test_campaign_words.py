@@ -47,13 +47,13 @@ def composed(links: Links, notice: Notice, locale: str = "en", lock_screen: Lock
 @pytest.mark.parametrize(
     ("notice", "title"),
     [
-        (digest(4, 1), "4 of your people are missing, 1 overdue: Code of conduct"),
-        (digest(4), "4 of your people are missing: Code of conduct"),
-        (digest(1), "1 of your people is missing: Code of conduct"),
-        (digest(1, 1), "1 of your people is missing, 1 overdue: Code of conduct"),
-        (digest(40, of=100, stage="progress-7"), "40 of 100 are still missing: Code of conduct"),
-        (digest(1, of=100, stage="progress-7"), "1 of 100 is still missing: Code of conduct"),
-        (digest(0, of=100, stage="progress-7"), "0 of 100 are still missing: Code of conduct"),
+        (digest(4, 1), "4 of your people have not acknowledged yet, 1 overdue: Code of conduct"),
+        (digest(4), "4 of your people have not acknowledged yet: Code of conduct"),
+        (digest(1), "1 of your people has not acknowledged yet: Code of conduct"),
+        (digest(1, 1), "1 of your people has not acknowledged yet, 1 overdue: Code of conduct"),
+        (digest(40, of=100, stage="progress-7"), "40 of 100 have not acknowledged yet: Code of conduct"),
+        (digest(1, of=100, stage="progress-7"), "1 of 100 has not acknowledged yet: Code of conduct"),
+        (digest(0, of=100, stage="progress-7"), "0 of 100 have not acknowledged yet: Code of conduct"),
     ],
 )
 def test_a_title_says_how_many(links: Links, notice: Notice, title: str) -> None:

@@ -205,7 +205,7 @@ async def test_what_nobody_confirmed_is_sent_again_as_the_same_change(desk: Offi
     legal = await desk.come_in(REQUESTER)
     desk.answer = NotConfirmed("x")
     page = await legal.press(await legal.get(f"{PAGE}/pause"), text="a while")
-    assert (page.status_code, "done once" in text_of(page)) == (503, True)
+    assert (page.status_code, "done only once" in text_of(page)) == (503, True)
     await legal.press(page, text="a while")
     assert desk.wished[0][2] == desk.wished[1][2]
 

@@ -14,6 +14,7 @@ from starter.context import Context
 from starter.desk.door import SignOn
 from starter.desk.sessions import LONGEST_SESSION, sign_out_everywhere
 from starter.desk.sign_in import TRIES_AT_MOST, reacher, teller
+from starter.page.posted_forms import LONGEST
 from starter.temporal_refusals import TemporalRefused
 from tests.starter.desk.office import DUTCH, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
 from workflows.model.sign_in import SignInOrder
@@ -186,6 +187,14 @@ async def test_a_form_from_elsewhere_changes_nothing(desk: Office) -> None:
     )
     made_up = await browser.post(action, {"token": "x.y", "who": REQUESTER})
     assert (foreign.status_code, made_up.status_code, desk.orders) == (403, 403, [])
+
+
+async def test_a_form_that_does_not_arrive_whole_is_said_to(desk: Office) -> None:
+    browser = desk.browser()
+    action, form = form_of((await browser.get()).text)
+    answer = await browser.post(action, form | {"who": "x" * 2 * LONGEST})
+    assert (answer.status_code, desk.orders) == (400, [])
+    assert "What you sent did not arrive whole. Nothing was changed." in text_of(answer)
 
 
 async def test_who_was_signed_on_by_their_company_is_in_if_a_proxy_of_ours_says_so(tmp_path: Path) -> None:
