@@ -1,43 +1,76 @@
 """A group told of an ending: who was reached stays reached, and one bad phone rings nobody else's again."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from activities import handoff_people
+from activities.handoff_people import GROUP_AT_MOST
+from activities.people import FileDirectory
+from activities.push.service import Notices
+from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
-from tests.activities.push.stage import EXECUTIVES, arm, mark, pushes, sends
+from tests.activities.push.stage import EXECUTIVES, PEOPLE, arm, brief, mark, pushes, sends
+from tests.activities.push.test_fallback import cloud, reaching
+from tests.activities.push.test_fallback import told as letters
 from tests.activities.test_handoff import AT, House, house
+from workflows.follow_up.batches import call_of
 from workflows.follow_up.handoff import HandoffLedger, state_after
 from workflows.model.notices import Outcome
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
 
-__all__ = ["core", "directory", "fcm", "house", "links", "notices", "sandbox", "signatures", "store"]
+__all__ = [
+    "cloud",
+    "core",
+    "directory",
+    "fcm",
+    "house",
+    "links",
+    "notices",
+    "reaching",
+    "sandbox",
+    "signatures",
+    "store",
+]
 
 BOARD = Target(target="board", group="directors")
 
 
-def arrived(result: HandoffResult) -> tuple[str, ...]:
-    """The keys of the notices that have arrived."""
-    return tuple(line.key for line in result.delivered if line.outcome is Outcome.ACCEPTED)
+@pytest.fixture
+def ledger() -> HandoffLedger:
+    """The board is to be told."""
+    return HandoffLedger.open((BOARD,), (), AT)
 
 
-def again(first: HandoffResult) -> HandoffCall:
-    """The second call of the board, after this first one."""
-    return HandoffCall(target=BOARD, attempt=2, reached=arrived(first))
+async def tried(house: House, ledger: HandoffLedger) -> tuple[HandoffLedger, HandoffResult]:
+    """The ledger after the next call of the board, and what that came to."""
+    now = ledger.next_at or AT
+    [entry] = ledger.due(now)
+    results = await house.tell(calls=(call_of(entry, brief()),), at=now)
+    return ledger.record(results, now), results[0]
+
+
+async def tried_to_the_end(house: House, ledger: HandoffLedger) -> HandoffLedger:
+    """The ledger when nobody is called any more."""
+    while ledger.next_at:
+        ledger, _ = await tried(house, ledger)
+    return ledger
 
 
 async def test_a_group_of_which_one_is_missed_is_tried_again(
-    house: House,
-    sandbox: RunningSandbox,
+    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
 ) -> None:
     arm(sandbox, fault="503", contains="finance-chief~1", retry_after=30)
-    (first,) = await house.tell(BOARD)
+    ledger, first = await tried(house, ledger)
     assert (first.ok, first.gone, first.partly, first.retry_after) == (False, False, True, 30)
     assert first.why == "1 of 2 not reached: unreachable"
-    (second,) = await house.tell(calls=(again(first),))
+    ledger, second = await tried(house, ledger)
     assert (second.ok, second.why) == (True, None)
     assert sorted(push["person"] for push in pushes(sandbox)) == ["chief-executive"] * 3 + ["finance-chief"]
+    assert ledger.entries[0].reached == ()
 
 
 async def test_a_group_that_everybody_has_left_but_those_who_know_is_done(
@@ -45,39 +78,43 @@ async def test_a_group_that_everybody_has_left_but_those_who_know_is_done(
 ) -> None:
     (first,) = await house.tell(BOARD)
     told = len(sends(sandbox))
-    (second,) = await house.tell(calls=(again(first),))
+    arrived = tuple(line.key for line in first.delivered if line.outcome is Outcome.ACCEPTED)
+    (second,) = await house.tell(calls=(HandoffCall(target=BOARD, attempt=2, reached=arrived),))
     assert (second.ok, second.delivered) == (True, ())
     assert len(sends(sandbox)) == told
 
 
 async def test_a_phone_that_is_never_reached_rings_no_other_and_leaves_the_group_done(
-    house: House,
-    sandbox: RunningSandbox,
+    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
 ) -> None:
     arm(sandbox, fault="503", contains="finance-chief~1", times=None)
-    ledger, now = HandoffLedger.open((BOARD,), (), AT), AT
-    reached: tuple[str, ...] = ()
-    while ledger.next_at:
-        now, attempt = ledger.next_at, ledger.entries[0].attempts + 1
-        call = HandoffCall(target=BOARD, attempt=attempt, reached=reached)
-        results = await house.tell(calls=(call,), at=now)
-        ledger, reached = ledger.record(results, now), (*reached, *arrived(results[0]))
-    (entry,) = ledger.entries
+    (entry,) = (await tried_to_the_end(house, ledger)).entries
     assert (entry.state, entry.attempts) == (HandoffState.DONE, 10)
     assert (entry.why or "").startswith("1 of 2 not reached: ")
     assert [push["person"] for push in pushes(sandbox)] == ["chief-executive"] * 3
 
 
+async def test_who_has_a_letter_gets_no_other_because_somebody_elses_phone_is_never_reached(
+    house: House, reaching: Notices, sandbox: RunningSandbox, ledger: HandoffLedger, tmp_path: Path
+) -> None:
+    without_phone = "  - {id: archive, name: Archive, email: archive@example.test, zone: UTC, groups: [directors]}"
+    (tmp_path / "people.yaml").write_text(f"{PEOPLE.rstrip()}\n{without_phone.replace('archive', 'board-secretary')}\n")
+    arm(sandbox, fault="503", contains="finance-chief~1", times=None)
+    ledger = await tried_to_the_end(replace(house, push=reaching), ledger)
+    assert ledger.entries[0].attempts == 10
+    assert letters(sandbox) == [("email", "board-secretary@example.test")]
+
+
 async def test_a_phone_that_dies_before_it_was_reached_ends_the_group_at_once(
-    house: House, sandbox: RunningSandbox
+    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
 ) -> None:
     arm(sandbox, fault="503", contains="finance-chief~1")
-    (first,) = await house.tell(BOARD)
+    ledger, _ = await tried(house, ledger)
     mark(sandbox, "finance-chief~1", "unregistered")
-    (second,) = await house.tell(calls=(again(first),))
+    ledger, second = await tried(house, ledger)
     assert (second.ok, second.gone, second.partly) == (False, True, True)
     assert second.why == "1 of 2 not reached: no_device"
-    assert state_after(second, attempts=2) is HandoffState.DONE
+    assert ledger.entries[0].state is HandoffState.DONE
 
 
 async def test_a_group_of_which_nobody_was_ever_reached_is_dead(house: House, sandbox: RunningSandbox) -> None:
@@ -97,40 +134,51 @@ async def test_one_dead_phone_of_a_group_does_not_keep_it_open(
     assert (result.ok, result.why) == (True, "1 of 2 not reached: no_device")
 
 
+class Crowded(FileDirectory):
+    """Each group has very many members."""
+
+    async def group(self, name: str) -> tuple[str, ...]:
+        return tuple(f"p-{n}" for n in range(10 * GROUP_AT_MOST))
+
+
+async def test_a_group_ten_times_as_large_as_is_remembered_is_told_nothing_and_the_target_dead(
+    house: House, sandbox: RunningSandbox, ledger: HandoffLedger, tmp_path: Path, store: Store
+) -> None:
+    crowded = replace(house, directory=Crowded(tmp_path / "people.yaml", store))
+    (entry,) = (await tried_to_the_end(crowded, ledger)).entries
+    assert (entry.state, entry.attempts) == (HandoffState.DEAD, 1)
+    assert entry.why == "10,000 members, and a target has at most 1,000"
+    assert sends(sandbox) == []
+
+
 @pytest.fixture
 def one_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups so large that a call takes only one of their members."""
     monkeypatch.setattr(handoff_people, "AT_MOST", 1)
 
 
-async def told(house: House, ledger: HandoffLedger, reached: tuple[str, ...]) -> tuple[HandoffLedger, tuple[str, ...]]:
-    """The ledger after one call of the board, and who was reached by then."""
-    (entry,) = ledger.due(ledger.next_at or AT)
-    call = HandoffCall(target=BOARD, reached=reached, missed=entry.missed, passing=entry.passing)
-    results = await house.tell(calls=(call,), at=AT)
-    return ledger.record(results, ledger.next_at or AT), (*reached, *arrived(results[0]))
-
-
 @pytest.mark.usefixtures("one_a_call")
-async def test_a_large_group_is_told_in_several_calls_of_one_attempt(house: House, sandbox: RunningSandbox) -> None:
-    ledger, reached = await told(house, HandoffLedger.open((BOARD,), (), AT), ())
+async def test_a_large_group_is_told_in_several_calls_of_one_attempt(
+    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
+) -> None:
+    ledger, _ = await tried(house, ledger)
     assert (ledger.entries[0].attempts, ledger.next_at) == (0, AT)
-    ledger, reached = await told(house, ledger, reached)
+    ledger, _ = await tried(house, ledger)
     assert (ledger.entries[0].state, ledger.entries[0].attempts) == (HandoffState.DONE, 1)
     assert sorted(push["person"] for push in pushes(sandbox)) == ["chief-executive"] * 3 + ["finance-chief"]
 
 
 @pytest.mark.usefixtures("one_a_call")
 async def test_whom_a_large_group_misses_in_the_first_call_is_tried_again_after_the_last(
-    house: House, sandbox: RunningSandbox
+    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
 ) -> None:
     for token in EXECUTIVES:
         arm(sandbox, fault="503", contains=token)
-    ledger, reached = await told(house, HandoffLedger.open((BOARD,), (), AT), ())
+    ledger, _ = await tried(house, ledger)
     assert ledger.entries[0].missed == ("chief-executive",)
-    ledger, reached = await told(house, ledger, reached)
+    ledger, _ = await tried(house, ledger)
     (entry,) = ledger.entries
     assert (entry.state, entry.attempts, entry.missed) == (HandoffState.PENDING, 1, ())
-    ledger, reached = await told(house, ledger, reached)
+    ledger, _ = await tried(house, ledger)
     assert ledger.entries[0].state is HandoffState.DONE
     assert sorted(push["person"] for push in pushes(sandbox)) == ["chief-executive"] * 3 + ["finance-chief"]

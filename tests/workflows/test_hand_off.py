@@ -1,15 +1,20 @@
 """What has ended and is closed is handed off once more from its record, by one workflow whoever asks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
+from activities.handoff_people import People
+from activities.people import Directory, FileDirectory
+from activities.store import Store
 from tests.faults.town import eventually
 from tests.servers import time_skipping
 from tests.workflows import corpus
@@ -20,14 +25,16 @@ from workflows.follow_up.handoff import subscriber
 from workflows.hand_off.memory import HandOffInput
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.model.entries import EscalationEntry
+from workflows.model.notices import Channel, Delivered, Delivery, DeliveryReport, Notice, Outcome
 from workflows.model.operations import OperationState, Receipt
-from workflows.model.planning import EscalationReason
+from workflows.model.planning import EscalationReason, Reason
 from workflows.model.policy import ESCALATED, Target
 from workflows.model.records import HandedOff, HandoffBatch, Recall, Recalled
-from workflows.model.settlement import HandoffLine, HandoffReport, HandoffState, ToldAgain
+from workflows.model.settlement import HandoffLine, HandoffReport, HandoffResult, HandoffState, ToldAgain
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import Replay
 from workflows.names import REPLAY, WORKFLOW_QUEUE, hand_off_workflow_id
+from workflows.ports import PushService
 
 ACME = "customer-onboarding:acme"
 
@@ -43,6 +50,48 @@ def recorded(*lines: HandoffLine, batches: int = 7) -> Recalled:
         lines=lines,
         batches=batches,
     )
+
+
+@dataclass
+class Phones(PushService):
+    """Take everything, but those of `busy`; some people have none and get a letter."""
+
+    busy: Collection[str] = ()
+    letters: Collection[str] = ()
+    told: Counter[str] = field(default_factory=Counter)
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        lines = tuple(self._told(notice) for notice in delivery.notices)
+        if all(line.outcome is Outcome.FAILED for line in lines):
+            raise refusal(Code.UNREACHABLE)
+        return DeliveryReport(delivered=lines)
+
+    def _told(self, notice: Notice) -> Delivered:
+        channel = Channel.MAIL if notice.person in self.letters else Channel.PUSH
+        line = Delivered(
+            key=notice.key, stage=notice.stage, person=notice.person, channel=channel, outcome=Outcome.ACCEPTED
+        )
+        if notice.person in self.busy:
+            return line.replace(outcome=Outcome.FAILED, why=Reason.UNREACHABLE)
+        self.told[notice.person] += 1
+        return line
+
+
+@dataclass
+class OneGroup(FakeHandoff):
+    """Its one target is a group, whose members are told as the real one tells them; it ends if that does not."""
+
+    push: Phones = field(default_factory=Phones)
+    directory: Directory | None = None
+
+    async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        self.batches.append(batch)
+        [call] = batch.calls
+        if len(self.batches) > 20:
+            return HandoffReport(results=(HandoffResult(target=call.target.target, ok=True),))
+        assert self.directory is not None and batch.settled is not None
+        people = People(self.push, self.directory)
+        return HandoffReport(results=(await people.to_group(call, "everybody", batch.subject, batch.settled),))
 
 
 class Unreachable(FakeHandoff):
@@ -273,3 +322,40 @@ async def test_who_never_heard_of_an_escalation_hears_of_it_from_the_record() ->
     [call] = [call for batch in world.handoff.batches for call in batch.calls]
     assert call.target == crm.of_escalation(2)
     assert call.escalated is not None and (call.escalated.number, call.escalated.to) == (2, "board")
+
+
+def a_group_of(many: int, folder: Path, push: Phones) -> World:
+    """A world in which a group of so many never heard of the ending: `p-0`, `p-1` and so on."""
+    folk = "\n".join(
+        f"  - {{id: p-{n}, name: Some Body, email: p{n}@example.test, zone: UTC, groups: [everybody]}}"
+        for n in range(many)
+    )
+    (folder / "people.yaml").write_text(f"people:\n{folk}\n")
+    group = Target(target="all", group="everybody")
+    order = HandedOff(subject=SUBJECT, settled=ENDED, targets=(group,))
+    record = Recalled(order=order, lines=(line("all", DEAD),), batches=7)
+    directory = FileDirectory(folder / "people.yaml", Store((folder / "store").as_uri()))
+    world = World()
+    world.handoff = OneGroup(record=record, push=push, directory=directory)
+    return world
+
+
+async def test_a_replay_tells_each_of_a_large_group_once(tmp_path: Path) -> None:
+    phones = Phones()
+    world = a_group_of(150, tmp_path, phones)
+    async with desk(world) as it:
+        handle = await it.ask("all", "1")
+        told = await it.result(handle)
+        assert await became(handle, "1") == (OperationState.DONE, "told all")
+    assert phones.told == Counter({f"p-{n}": 1 for n in range(150)})
+    assert (len(world.handoff.batches), told.handoffs[-1].attempts) == (2, 1)
+
+
+async def test_a_replay_that_never_reaches_one_phone_of_a_group_tells_nobody_else_again(tmp_path: Path) -> None:
+    phones = Phones(busy=("p-1",), letters=("p-2",))
+    world = a_group_of(3, tmp_path, phones)
+    async with desk(world) as it:
+        told = await it.result(await it.ask("all", "1"))
+    last = told.handoffs[-1]
+    assert (last.state, last.attempts, last.why) == (DONE, 10, "1 of 3 not reached: the service says unreachable")
+    assert phones.told == {"p-0": 1, "p-2": 1}

@@ -13,7 +13,7 @@ from workflows.follow_up.replay import over
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
 from workflows.model.entries import EscalationEntry
-from workflows.model.notices import Notice, NoticeAction, Outcome
+from workflows.model.notices import Notice, NoticeAction
 from workflows.model.records import HandedOff, HandoffBatch
 from workflows.model.settlement import (
     AnyEnded,
@@ -30,10 +30,7 @@ from workflows.model.subject import Subject
 def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUp, now: datetime) -> HandoffBatch:
     """The calls that are due now; before the end, when nothing is `settled`, they are of escalations alone."""
     calls = tuple(
-        call_of(entry, subject).replace(
-            reached=_reached(memory, entry),
-            escalated=_escalated(subject, memory.escalations, entry.escalation),
-        )
+        call_of(entry, subject).replace(escalated=_escalated(subject, memory.escalations, entry.escalation))
         for entry in memory.handoff.due(now)
     )
     return HandoffBatch(
@@ -78,6 +75,7 @@ def call_of(entry: HandoffEntry, subject: Subject) -> HandoffCall:
         by=entry.by,
         missed=entry.missed,
         passing=entry.passing,
+        reached=entry.reached,
         listed=not entry.notice,
     )
 
@@ -112,15 +110,6 @@ def targets_in_words(batch: HandoffBatch) -> str:
     """Which targets are called, for the Web UI; about 200 characters at most."""
     names = ", ".join(call.target.target for call in batch.calls)
     return f"tell {names[:190]}" if names else "record who was told"
-
-
-def _reached(memory: FollowUp, entry: HandoffEntry) -> tuple[str, ...]:
-    """The keys of the notices that have arrived, for an entry that tells several people."""
-    if not entry.target.group and not entry.alert:
-        return ()
-    stage = Stage.UNDELIVERED if entry.alert else _stage_of(entry)
-    lines = [line for line in memory.notifications if line.stage == stage]
-    return tuple(line.key for line in lines if line.outcome is Outcome.ACCEPTED)
 
 
 def _notice_of(entry: HandoffEntry, subject: Subject) -> Notice | None:

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 
 from workflows.follow_up.options import wait_asked_for
 from workflows.model.base import Model
+from workflows.model.notices import Outcome
 from workflows.model.policy import ESCALATED, Target
 from workflows.model.records import Amendment
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
@@ -58,6 +59,8 @@ class HandoffEntry(Model):
     why: str | None = None
     missed: tuple[str, ...] = ()
     passing: str | None = None
+    reached: tuple[str, ...] = ()
+    """While it is pending: the keys of its notices that have arrived, so that a repetition tells nobody twice."""
 
 
 class HandoffLedger(Model):
@@ -268,11 +271,15 @@ def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> 
         return entry
     if result.held:
         return entry.replace(at=now, why=result.why, due_at=now + HELD_FOR)
+    arrived = (line.key for line in result.delivered if line.outcome is Outcome.ACCEPTED)
+    reached = (*entry.reached, *arrived)
     if result.more:
-        return entry.replace(at=now, why=result.why, missed=result.missed, passing=result.passing)
-    tried = entry.replace(attempts=entry.attempts + 1, at=now, due_at=None, why=result.why, missed=(), passing=None)
+        return entry.replace(at=now, why=result.why, missed=result.missed, passing=result.passing, reached=reached)
+    tried = entry.replace(
+        attempts=entry.attempts + 1, at=now, due_at=None, why=result.why, missed=(), passing=None, reached=()
+    )
     state = state_after(result, tried.attempts)
     if state is not HandoffState.PENDING:
         return tried.replace(state=state)
     pause = max(RETRY_AFTER[entry.attempts], wait_asked_for(result.retry_after))
-    return tried.replace(due_at=now + pause)
+    return tried.replace(due_at=now + pause, reached=reached)
