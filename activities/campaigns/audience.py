@@ -79,24 +79,27 @@ class Member:
 class Amendment:
     """A change as the store has it, with the rows it is about: whoever joined, left, is exempt, or is asked again.
 
+    `taken_up` are those who are asked again by the request that they had: nobody has ended it, its document may live.
     `before` is the SHA-256 of the change before it, so that the last one vouches for all of them.
     """
 
     change: Change
     rows: tuple[Row, ...] = ()
     before: str | None = None
+    taken_up: tuple[str, ...] = ()
 
     def dumped(self) -> bytes:
         """As JSON, byte-equal for the same."""
         change = self.change.model_dump(mode="json")
-        return _json({"version": _FORM, "before": self.before, "change": change, "rows": self.rows})
+        content = {"before": self.before, "change": change, "rows": self.rows, "taken_up": self.taken_up}
+        return _json({"version": _FORM, **content})
 
     @classmethod
     def loaded(cls, content: bytes) -> Self:
         """What was dumped."""
         found = json.loads(content)
         rows = tuple(Row(*row) for row in found["rows"])
-        return cls(Change.model_validate(found["change"]), rows, found["before"])
+        return cls(Change.model_validate(found["change"]), rows, found["before"], tuple(found["taken_up"]))
 
 
 def dumped(rows: Iterable[Row]) -> bytes:
@@ -162,7 +165,7 @@ def _amend(members: list[Member], amendment: Amendment) -> None:
         case ChangeKind.EXEMPT:
             _each(members, rows, lambda one, row: _exempt(one, row, change))
         case ChangeKind.AGAIN:
-            _each(members, rows, _again)
+            _each(members, rows, lambda one, row: _again(one, row, taken_up=one.person in amendment.taken_up))
         case ChangeKind.JOINED:
             _join(members, rows, change.due)
 
@@ -181,11 +184,11 @@ def _exempt(member: Member, row: Row, change: Change) -> Member:
     return replace(member, out=change.what, reason=change.reason)
 
 
-def _again(member: Member, row: Row) -> Member:
-    """Asked once more: a row that was wrong is right now, a request that failed gets another one."""
+def _again(member: Member, row: Row, *, taken_up: bool) -> Member:
+    """Asked once more: a row that was wrong is right now, a request that has ended gets another one."""
     if member.out is not None or member.row.number != row.number:
         return member
-    return replace(member, row=row, attempt=member.attempt if member.row.says else member.attempt + 1)
+    return replace(member, row=row, attempt=member.attempt + (0 if taken_up or member.row.says else 1))
 
 
 def _join(members: list[Member], rows: dict[str, Row], due: date | None) -> None:

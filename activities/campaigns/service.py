@@ -150,15 +150,19 @@ class People(CampaignPeople):
             return Changed(
                 refused="nobody can be asked who could not be asked before: the report says what is wrong with each"
             )
-        return await self._written(order, order.change, right)
+        left = {line.person for line in lines if line.left}
+        taken_up = tuple(row.person for row in right if row.person in left)
+        return await self._written(order, order.change, right, taken_up)
 
-    async def _written(self, order: Order, change: Change, about: tuple[Row, ...] = ()) -> Changed:
+    async def _written(
+        self, order: Order, change: Change, about: tuple[Row, ...] = (), taken_up: tuple[str, ...] = ()
+    ) -> Changed:
         """Written down behind the changes that the order knows of, with its words kept apart."""
         if change.reason:
             home = Home.of(order.workflow_id)
             reason = await self.store.keep_text(home, f"change-{change.number}", change.reason)
             change = change.replace(reason=str(reason))
-        sha256 = await self._audiences.write(Amendment(change, about, order.changed))
+        sha256 = await self._audiences.write(Amendment(change, about, order.changed, taken_up))
         return Changed(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)
 
     async def look(self, look: Look) -> Looked:

@@ -26,6 +26,8 @@ from workflows.model.subject import Code, Status
 
 ANOTHERS: Final = "another request had its id already"
 """Why somebody was not asked."""
+_LOST: Final = "there is neither a workflow nor a record of it"
+_BROKEN_OFF: Final = "its workflow was {}"
 AT_ONCE: Final = 500
 """Records that are read at a time."""
 _ASKED_AT_ONCE: Final = 25
@@ -79,6 +81,11 @@ class Line(NamedTuple):
         """Whether they may still acknowledge."""
         return Standing(self.status).open
 
+    @property
+    def left(self) -> bool:
+        """Whether nobody goes on with their request and it never ended: its document may still ask them to sign."""
+        return self.reason in (_LOST, _BROKEN_OFF.format(runs.RunStatus.TERMINATED))
+
 
 @dataclass(frozen=True)
 class Standings:
@@ -118,11 +125,11 @@ class Standings:
         if found is None:
             if line.status == Standing.NOT_TOLD:
                 return line._replace(status=Standing.NOT_STARTED)
-            return line._replace(status=Standing.FAILED, reason="there is neither a workflow nor a record of it")
-        if found.status.broken_off:
-            return line._replace(status=Standing.FAILED, reason=f"its workflow was {found.status}")
+            return line._replace(status=Standing.FAILED, reason=_LOST)
         if await found.memo(names.MEMO_FINGERPRINT) != member.fingerprint(order.fingerprint):
             return line._replace(status=Standing.FAILED, reason=ANOTHERS)
+        if found.status.broken_off:
+            return line._replace(status=Standing.FAILED, reason=_BROKEN_OFF.format(found.status))
         return line
 
 
@@ -183,7 +190,7 @@ def _line(
 
 def _unrecorded(line: Line, known: Open, *, seen_to: bool) -> Line:
     if how := known.broken.get(line.request):
-        return line._replace(status=Standing.FAILED, reason=f"its workflow was {how}")
+        return line._replace(status=Standing.FAILED, reason=_BROKEN_OFF.format(how))
     if line.request in known.refused:
         return line._replace(status=Standing.FAILED, reason="Core Signature refuses it: `request show` says why")
     status = known.status.get(line.request)

@@ -141,7 +141,8 @@ class Tour:
         walk = self._walk
         prepared = request_of(walk.campaign, walk.fingerprint, member, person, self._told.message)
         try:
-            await path.start(self._client, self._store, prepared, parent=walk.workflow_id)
+            again = walk.change is not None  # What somebody has terminated is taken up with its living document.
+            await path.start(self._client, self._store, prepared, parent=walk.workflow_id, again=again)
         except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
             return False
