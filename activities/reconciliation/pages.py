@@ -43,7 +43,7 @@ class Stride:
 
 
 class UnderWay(Model):
-    """A pass from the newest event back that has not come to its end: its next page, and what was newest."""
+    """A pass from the newest event back that has not come to its end: its next page, and up to when it looks."""
 
     page: int
     newest: AwareDatetime
@@ -113,6 +113,7 @@ class Part:
     signature: CoreSignatureClient
     stride: Stride
     begun: Mark
+    now: datetime
     told: dict[str, datetime] = field(default_factory=dict)
     mended: list[Mended] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
@@ -120,6 +121,7 @@ class Part:
     pages: int = 0
     events: int = 0
     unnamed: int = 0
+    ahead: int = 0
     reached: datetime | None = None
     newest: datetime | None = None
     is_over: bool = False
@@ -149,14 +151,16 @@ class Part:
 
     def _taken(self, found: list[WireEvent], *, more: bool) -> list[WireEvent]:
         dated = [(event.timestamp, event) for event in found if event.timestamp]
-        _refuse_disorder(found, [at for at, _ in dated])
-        fresh = [event for at, event in dated if at >= self.begun.floor]
+        _refuse_disorder(found, [at for at, _ in dated], self.now)
+        # What is to happen yet says nothing of how far was looked: all that happens before would count as seen.
+        fresh = [event for at, event in dated if self.begun.floor <= at <= self.now]
+        self.ahead += sum(at > self.now + AGAIN for at, _ in dated)
         if dated:
-            self.newest = self.newest or dated[0][0]
+            self.newest = self.newest or min(dated[0][0], self.now)
             self.reached = dated[-1][0]
         self.pages, self.events, self._page = self.pages + 1, self.events + len(fresh), self._page + 1
         self.unnamed += sum(not event.external_id and event.document is not None for event in fresh)
-        self.is_over = not more or len(fresh) < len(dated)
+        self.is_over = not more or any(at < self.begun.floor for at, _ in dated)
         return fresh
 
     @property
@@ -181,6 +185,7 @@ class Part:
             told=len(self.mended),
             mended=tuple(self.mended[:SHOWN_AT_MOST]),
             unnamed=self.unnamed,
+            ahead=self.ahead,
             adoptions=len(self.adopted),
             adopted=tuple(self.adopted[:SHOWN_AT_MOST]),
             refusals=len(self.not_adopted),
@@ -196,10 +201,11 @@ def _newest(told: Mapping[str, datetime]) -> dict[str, datetime]:
     return dict(sorted(told.items(), key=lambda one: one[1])[-TOLD_REMEMBERED:])
 
 
-def _refuse_disorder(found: Sequence[WireEvent], instants: Sequence[datetime]) -> None:
+def _refuse_disorder(found: Sequence[WireEvent], instants: Sequence[datetime], now: datetime) -> None:
     if found and not instants:
         raise final_failure(
             Code.PROVIDER_UNSURE, "the events that Core Signature lists have no time: they cannot be swept"
         )
-    if instants and instants[0] < instants[-1] - _DISORDER:
+    past = [at for at in instants if at <= now]
+    if past and past[0] < past[-1] - _DISORDER:
         raise final_failure(Code.PROVIDER_UNSURE, "Core Signature lists events oldest first: they cannot be swept")

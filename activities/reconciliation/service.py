@@ -23,7 +23,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.wire import WireEvent
 from activities.failures import failing_as_application_errors
 from activities.reconciliation.adoption import Adoption, NotYet
-from activities.reconciliation.pages import Mark, Part, Stride
+from activities.reconciliation.pages import AGAIN, Mark, Part, Stride
 from activities.reconciliation.silence import Alarm, Silence
 from activities.rpc_errors import about_the_workflow
 from activities.spelling import ID_PATTERN
@@ -109,12 +109,14 @@ class Sweep(EventSweep):
         """See `EventSweep`."""
         with failing_as_application_errors():
             mark = await self._mark(order.now)
-            part = Part(self._signature, self._stride, mark)
+            part = Part(self._signature, self._stride, mark, order.now)
             while not part.is_over and (events := await part.next_page()) is not None:
                 await self._heed(events, part, order.now - self._stride.young)
             if self._alarm and part.is_over and not part.is_to_end:
                 part.silence = await self._alarm.told(part.silence, order.now)
             left = await self._remember(part)
+            if part.ahead:
+                activity.logger.warning("events have a time that is to come", extra={"events": part.ahead})
             if self._adoption and part.strangers.waiting:
                 await self._adopt(self._adoption, part, order.now)
                 left = await self._remember(part)
@@ -129,11 +131,17 @@ class Sweep(EventSweep):
     async def _mark(self, now: datetime) -> Mark:
         kept = await self._store.sweep_mark()
         first = Mark(until=now - FIRST_LOOK)
+        if kept is None:
+            return first
         try:
-            return Mark.model_validate_json(kept) if kept else first
+            mark = Mark.model_validate_json(kept)
         except ValidationError:
             activity.logger.warning("how far events were looked at cannot be read: it is looked back as at first")
             return first
+        if mark.until <= now + AGAIN:
+            return mark
+        activity.logger.warning("events were looked at up to a time that is to come: it is looked back as at first")
+        return mark.replace(until=first.until, silence=first.silence, under_way=None)
 
     async def _heed(self, events: Sequence[WireEvent], part: Part, before: datetime) -> None:
         unheard = _unheard(events, part.told, before)

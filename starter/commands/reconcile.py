@@ -24,7 +24,7 @@ async def reconcile(*, json: AsJson = False) -> None:
     Parameters
     ----------
     json
-        Print `{pages, events, told, mended[{request, event, at}], unnamed, adoptions, adopted, refusals,
+        Print `{pages, events, told, mended[{request, event, at}], unnamed, ahead, adoptions, adopted, refusals,
         not_adopted[{document, why}], waiting, until, reached, over}`.
     """
     quiet = json or not sys.stderr.isatty()
@@ -58,6 +58,8 @@ def _told(swept: Swept) -> Group:
     parts: list[Text | Rows] = [Text(says, "bold"), table] if swept.told else [Text(says)]
     if swept.unnamed:
         parts.append(Text(f"{swept.unnamed:,} events do not say whose document they are about", "yellow"))
+    if swept.ahead:
+        parts.append(Text(swept.of_the_future, "yellow"))
     parts += list(_of_documents(swept))
     if not swept.over:
         parts.append(Text("More is left: the next sweep goes on, or `countersign reconcile` again", "yellow"))

@@ -318,6 +318,48 @@ async def test_two_sweeps_at_once_lose_nothing(tmp_path: Path) -> None:
         assert all([await it.heard(id) for id in ids])
 
 
+def wrong() -> float:
+    """The clock of a provider that is ahead."""
+    return (NOW + timedelta(days=400)).timestamp()
+
+
+async def test_an_event_with_a_time_that_is_to_come_hides_none_that_happens_before(tmp_path: Path) -> None:
+    async with office(tmp_path, clock=wrong) as it:
+        await it.begins("ours", "ahead")
+        it.happens("ahead", ago=timedelta(hours=-8))
+        first = await it.sweeps()
+        assert (first.told, first.ahead, first.over, first.until) == (0, 1, True, NOW)
+        assert "1 events have a time that is to come" in first.details
+        it.now = NOW + timedelta(hours=1)
+        it.happens("ours")
+        assert [one.request for one in (await it.sweeps()).mended] == ["ours"]
+        it.now = NOW + timedelta(hours=8, minutes=1)
+        it.happens("somebody-else-s")
+        assert [one.request for one in (await it.sweeps()).mended] == ["ahead"]
+
+
+async def test_neither_does_one_that_a_pass_of_several_parts_begins_with(tmp_path: Path) -> None:
+    async with office(tmp_path, clock=wrong) as it:
+        await it.begins("ours")
+        it.happens("somebody-else-s", ago=timedelta(hours=-8))
+        for _ in range(3 * PAGE):
+            it.happens("somebody-else-s", ago=5 * MINUTE)
+        assert not (await it.sweeps(pages=2)).over
+        it.happens("ours", ago=-MINUTE)
+        it.now = NOW + timedelta(hours=1)
+        while not (await it.sweeps(pages=2)).over:
+            assert await it.heard("ours") == []
+        assert [one.request for one in (await it.sweeps()).mended] == ["ours"]
+
+
+async def test_a_place_that_is_to_come_is_looked_for_anew(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("ours")
+        it.happens("ours", ago=timedelta(days=7))
+        await it.store.replace_sweep_mark(Mark(until=NOW + timedelta(days=365)).model_dump_json().encode())
+        assert (await it.sweeps()).told == 1
+
+
 async def test_a_list_that_has_become_shorter_meanwhile_is_looked_through_to_its_end(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         events = [it.happens("foreign", ago=timedelta(hours=1) - number * MINUTE) for number in range(50)]

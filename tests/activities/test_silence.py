@@ -15,7 +15,7 @@ from activities.push.message import compose
 from activities.reader import Reader
 from activities.reconciliation.silence import Alarm, Silence
 from tests.activities.book import somebody
-from tests.activities.test_reconciliation import MINUTE, NOW, Office, office
+from tests.activities.test_reconciliation import MINUTE, NOW, Office, office, wrong
 from tests.workflows.fakes import FakePushService, World, refusal
 from workflows.follow_up.stages import Stage
 from workflows.model.subject import Code
@@ -80,6 +80,17 @@ async def test_a_quiet_weekend_is_no_silence_and_neither_are_documents_of_others
             it.happens(None, "signed")
             await it.sweeps()
         assert stages(push) == []
+
+
+async def test_an_event_with_a_time_that_is_to_come_ends_no_silence(tmp_path: Path) -> None:
+    async with office(tmp_path, clock=wrong) as it:
+        push = World().push
+        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        await it.begins("msa-0042")
+        it.happens("msa-0042", "signer_viewed", delivered=True, ago=timedelta(days=-365))
+        for number in range(3):
+            await hourly(it, number, delivered=False)
+        assert stages(push) == ["uncalled → on-call"]
 
 
 async def test_whom_no_push_reaches_now_is_told_by_the_next_sweep(tmp_path: Path) -> None:

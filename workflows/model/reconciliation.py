@@ -44,9 +44,9 @@ class Swept(Model):
     """What was looked at: pages of events, and of how many of them a request was told.
 
     All events up to `until` have been looked at, some of which may be on no list yet. A sweep that is not `over` has
-    come back to `reached`. `unnamed` events do not say whose document they are about. Of documents that were sent by
-    hand, so many were adopted, each known by the id of its request; of others why not is said; others wait for the
-    next sweep.
+    come back to `reached`. `unnamed` events do not say whose document they are about, those `ahead` have a time that is
+    to come, and are looked at then. Of documents that were sent by hand, so many were adopted, each known by the id of
+    its request; of others why not is said; others wait for the next sweep.
     """
 
     pages: int = 0
@@ -54,6 +54,7 @@ class Swept(Model):
     told: int = 0
     mended: tuple[Mended, ...] = ()
     unnamed: int = 0
+    ahead: int = 0
     adoptions: int = 0
     adopted: tuple[str, ...] = ()
     refusals: int = 0
@@ -71,6 +72,7 @@ class Swept(Model):
             told=self.told + part.told,
             mended=(*self.mended, *part.mended)[:SHOWN_AT_MOST],
             unnamed=self.unnamed + part.unnamed,
+            ahead=self.ahead + part.ahead,
             adoptions=self.adoptions + part.adoptions,
             adopted=(*self.adopted, *part.adopted)[:SHOWN_AT_MOST],
             refusals=self.refusals + part.refusals,
@@ -89,12 +91,19 @@ class Swept(Model):
             lines.append(f"More is left: it has come back to {self.reached:%Y-%m-%d %H:%M} UTC, the next one goes on.")
         if self.unnamed:
             lines.append(f"{self.unnamed:,} events do not say whose document they are about (external_id).")
+        if self.ahead:
+            lines.append(self.of_the_future)
         if self.mended:
             rows = [f"| {one.request} | {one.event} | {one.at:%Y-%m-%d %H:%M:%S} |" for one in self.mended]
             lines.append("\n".join(("| Request | Missed | At (UTC) |", "| --- | --- | --- |", *rows)))
         if self.told > len(self.mended):
             lines.append(f"and {self.told - len(self.mended):,} more")
         return "\n\n".join((*lines, *self._of_documents))
+
+    @property
+    def of_the_future(self) -> str:
+        """What an operator is to know of events that are `ahead`."""
+        return f"{self.ahead:,} events have a time that is to come: is a clock wrong, Core Signature's or this one?"
 
     @property
     def _of_documents(self) -> Iterator[str]:
