@@ -147,7 +147,8 @@ class Sweep(EventSweep):
         unheard = _unheard(events, part.told, before)
         mended = await self._tell(unheard, part.told)
         part.mended += mended
-        part.silence = _listened(part.silence, events, [unheard[one.request] for one in mended])
+        if self._alarm:
+            part.silence = await self._listened(part.silence, events, [unheard[one.request] for one in mended])
         if self._adoption is None:
             return
         part.unnamed = 0  # The uuid of a document is name enough.
@@ -155,6 +156,20 @@ class Sweep(EventSweep):
         strange = _strange(events, known)
         part.mended += await self._tell(_unheard(strange, part.told, before), part.told)
         part.strangers = part.strangers.met(_not_adopted_yet(strange, known))
+
+    async def _listened(self, silence: Silence, events: Sequence[WireEvent], missed: Sequence[WireEvent]) -> Silence:
+        """What these events say of our callbacks: other programs of the tenant have documents and callbacks as well.
+
+        Of callbacks that did not arrive only those count where a request had to be told.
+        """
+        arrived = {event.external_id: event.timestamp for event in reversed(events) if _arrived(event, silence)}
+        ours = await self._open.known(sorted(id for id in arrived if id)) if arrived else ()
+        for at in (at for id, at in arrived.items() if id in ours and at):
+            silence = silence.heard_of(at)
+        for event in missed:
+            if not event.delivered and event.timestamp:
+                silence = silence.missed(event.timestamp)
+        return silence
 
     async def _known(self, events: Sequence[WireEvent]) -> AbstractSet[str]:
         """Of the requests that these may be about those that Temporal knows."""
@@ -251,15 +266,11 @@ def _not_adopted_yet(strange: Sequence[WireEvent], known: AbstractSet[str]) -> d
     }
 
 
-def _listened(silence: Silence, events: Sequence[WireEvent], missed: Sequence[WireEvent]) -> Silence:
-    """What these events say of callbacks; of those that did not arrive only where a request had to be told."""
-    for event in events:
-        if event.delivered and event.timestamp and event.external_id:
-            silence = silence.heard_of(event.timestamp)
-    for event in missed:
-        if not event.delivered and event.timestamp:
-            silence = silence.missed(event.timestamp)
-    return silence
+def _arrived(event: WireEvent, silence: Silence) -> bool:
+    """Whether the callback of an event has arrived that is younger than those that are known to have."""
+    id, at = event.external_id, event.timestamp
+    younger = at is not None and (silence.heard is None or at > silence.heard)
+    return event.delivered and younger and id is not None and re.fullmatch(ID_PATTERN, id) is not None
 
 
 def _has_ended(status: str) -> bool:

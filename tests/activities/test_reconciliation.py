@@ -72,6 +72,7 @@ class Known:
 
     status: dict[str, str] = field(default_factory=dict)
     asked: list[Sequence[str]] = field(default_factory=list)
+    looked_up: list[Sequence[str]] = field(default_factory=list)
 
     async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
         """See `OpenRequests`."""
@@ -80,6 +81,7 @@ class Known:
 
     async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
         """See `OpenRequests`."""
+        self.looked_up += [ids] if ids else []
         return {id for id in ids if id in self.status}
 
 

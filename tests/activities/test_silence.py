@@ -18,7 +18,7 @@ from tests.activities.book import somebody
 from tests.activities.test_reconciliation import MINUTE, NOW, Office, office, wrong
 from tests.workflows.fakes import FakePushService, World, refusal
 from workflows.follow_up.stages import Stage
-from workflows.model.subject import Code
+from workflows.model.subject import Code, Status
 
 HOUR = timedelta(hours=1)
 
@@ -91,6 +91,31 @@ async def test_an_event_with_a_time_that_is_to_come_ends_no_silence(tmp_path: Pa
         for number in range(3):
             await hourly(it, number, delivered=False)
         assert stages(push) == ["uncalled → on-call"]
+
+
+async def test_callbacks_of_others_end_no_silence(tmp_path: Path) -> None:
+    """Other programs of the tenant have documents with ids of their own, and their callbacks arrive."""
+    async with office(tmp_path) as it:
+        push = World().push
+        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        await it.begins("msa-0042")
+        for number in range(3):
+            it.now = NOW + number * HOUR - timedelta(hours=8)
+            it.happens("somebody-else-s", delivered=True, ago=timedelta())
+            it.happens("It's no id", delivered=True, ago=timedelta())
+            await hourly(it, number, delivered=False)
+        assert stages(push) == ["uncalled → on-call"]
+
+
+async def test_what_was_heard_already_is_looked_up_once(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        it.alarm = Alarm(OnCall(World().push, "on-call"), HOUR)
+        it.known.status = {"msa-0042": Status.SENT}
+        it.happens("msa-0042", delivered=True)
+        await it.sweeps()
+        it.now += MINUTE
+        await it.sweeps()
+        assert it.known.looked_up == [["msa-0042"]]
 
 
 async def test_whom_no_push_reaches_now_is_told_by_the_next_sweep(tmp_path: Path) -> None:
