@@ -1,13 +1,14 @@
 """The devices of people: those of the people file, and those that the company's app back end registers.
 
 What is kept needs no lock (activities/store/devices.py): a device lives unless this registration of it, or a later one,
-was given up, and it is whose it was registered for last. What another process registers or gives up counts a minute
-later at the latest.
+was given up, and it is whose it was registered for last: once that one has others in its place it is nobody's, for who
+had it before has a phone of somebody else's in their folder still. What another process registers or gives up counts a
+minute later at the latest.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -76,12 +77,22 @@ class _Recent:
     until: float
 
 
-class Devices:
-    """All of them; raises `StoreFailure`."""
+async def _of_nobody(address: str) -> bool:
+    return False
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+
+class Devices:
+    """All of them; raises `StoreFailure`. `in_file` says whether the people file has an address, be it anybody's."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float] = time.monotonic,
+        in_file: Callable[[str], Awaitable[bool]] = _of_nobody,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._in_file = in_file
         self._recent: OrderedDict[str, _Recent] = OrderedDict()
 
     async def known(self, person: Person) -> tuple[KnownDevice, ...]:
@@ -105,9 +116,9 @@ class Devices:
         since = device.registered or (known.registered if known and not _burial(dead, known) else None) or now
         owner = (await folder.owners([device.value])).get(device.value)
         kept = device.model_copy(update={"registered_at": min(since, now), "seen_at": now})
-        await folder.register(name, kept.model_dump_json(exclude_none=True).encode())
         if owner != person:
             await folder.own(device.value, person)
+        await folder.register(name, kept.model_dump_json(exclude_none=True).encode())
         self._recent.pop(person, None)
         burial = _burial(dead, kept)
         gone = burial.reason if burial else None
@@ -149,7 +160,10 @@ class Devices:
         for name, (content, _) in by_age[: len(names) - KEPT_AT_MOST + 1]:
             if not await folder.forget(name):
                 raise TooMany
-            if (gone := _device(content)) and (await folder.owners([gone.value])).get(gone.value) == person:
+            gone = _device(content)
+            if gone is None or (await folder.owners([gone.value])).get(gone.value) != person:
+                continue
+            if not await self._in_file(gone.value):  # Else it would be theirs again who have it there.
                 await folder.disown(gone.value)
 
     async def _read(self, person: Person) -> tuple[KnownDevice, ...]:
@@ -162,7 +176,11 @@ class Devices:
         found = dict(zip(names, await folder.read(names), strict=True))
         devices = {name: _later(written.get(name), _device(before)) for name, (before, _) in found.items()}
         owners = await folder.owners([one.value for one in devices.values() if one])
-        judged = [_judged(one, found[name][1], owners, person.id) for name, one in devices.items() if one]
+        judged = [
+            _judged(one, found[name][1], owners.get(one.value, person.id if name in written else None), person.id)
+            for name, one in devices.items()
+            if one
+        ]
         listed = judged[: len(written)]
         return tuple(_at_most(listed + sorted(judged[len(written) :], key=lambda one: _seen(one.device), reverse=True)))
 
@@ -173,10 +191,10 @@ class Devices:
             self._recent.popitem(last=False)
 
 
-def _judged(device: Device, dead: bytes | None, owners: Mapping[str, str], person: str) -> KnownDevice:
+def _judged(device: Device, dead: bytes | None, owner: str | None, person: str) -> KnownDevice:
     if burial := _burial(dead, device):
         return KnownDevice(device, burial.reason, burial.at)
-    return KnownDevice(device, "moved to somebody else" if owners.get(device.value, person) != person else None)
+    return KnownDevice(device, "moved to somebody else" if owner != person else None)
 
 
 def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:

@@ -216,6 +216,10 @@ class FileDirectory:
         with asking_the_store():
             return await self._devices.known(person)
 
+    async def has_device(self, address: str) -> bool:
+        """Whether the file has a device with this address, be it anybody's."""
+        return address in (await self._current()).addresses
+
     async def bury(self, person: Person, device: Device, reason: str) -> None:
         """See `Directory`; kept in the store, so that it outlives this process."""
         with asking_the_store():

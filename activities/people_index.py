@@ -84,6 +84,12 @@ class PeopleIndex:
         return found
 
     @cached_property
+    def addresses(self) -> frozenset[str]:
+        """The addresses of all devices of the file."""
+        devices = (one for entry in self.entries.values() for one in entry.get("devices") or ())
+        return frozenset(address for one in devices if (address := one.get("token") or one.get("fid")))
+
+    @cached_property
     def reports(self) -> Mapping[str, tuple[str, ...]]:
         """Whom each manager has right below them, in the order of the file."""
         found: dict[str, list[str]] = {}

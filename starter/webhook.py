@@ -111,7 +111,9 @@ def routes_of(
     receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
     desk = desk_of(settings, Context(client, store), people, guard, send, brand=brand)
     hooks = Hooks(Source.all_of(settings), Starting(settings, client, store, people), Tally(meter, "hook"))
-    devices = DeviceDesk(settings.devices_keys, Devices(store), people, Tally(meter, "devices"))
+    devices = DeviceDesk(
+        settings.devices_keys, Devices(store, in_file=people.has_device), people, Tally(meter, "devices")
+    )
     ours = (pages, journeys, brand, desk, hooks, devices)
     return [*receiver_routes(receiver, signals), *(route for one in ours for route in one.routes())]
 

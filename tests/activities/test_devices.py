@@ -8,7 +8,7 @@ import pytest
 from activities import devices as module
 from activities.device import AddressKind, Device, Platform
 from activities.devices import KEPT_AT_MOST, REMEMBERED_AT_MOST, SENT_TO_AT_MOST, Devices, TooMany
-from activities.people import Person
+from activities.people import FileDirectory, Person
 from activities.store import DeviceFolder, Store, device_hash
 from activities.store.objects import Objects
 
@@ -133,6 +133,27 @@ async def test_what_was_never_registered_and_what_gave_way_leave_nothing_behind(
         await devices.register("ada", phone(f"t{number}"), NOW + timedelta(seconds=number))
     assert len(list((tmp_path / "devices" / "ada").iterdir())) == 5
     assert len(list((tmp_path / "device-owners").iterdir())) == 5
+
+
+async def test_who_had_a_token_before_has_it_no_more_when_its_new_owner_has_many_others(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The phone is Bob's: what Ada is asked to sign must not be read there."""
+    monkeypatch.setattr(module, "KEPT_AT_MOST", 3)
+    (tmp_path / "people.yaml").write_text(
+        "people:\n"
+        "  - {id: ada, name: N, email: ada@example.com, zone: UTC, devices: [{token: of-file, platform: ios}]}\n"
+    )
+    directory = FileDirectory(tmp_path / "people.yaml", store)
+    devices, ada = Devices(store, in_file=directory.has_device), await directory.person("ada")
+    await devices.register("ada", phone("t"), NOW)
+    for number, token in enumerate(("t", "of-file", "t1", "t2", "t3", "t4")):
+        await devices.register("bob", phone(token), NOW + number * DAY)
+    assert set(states(await Devices(store).known(somebody("bob")))) == {"t2", "t3", "t4"}
+    assert states(await Devices(store).known(ada)) == dict.fromkeys(("of-file", "t"), "moved to somebody else")
+    assert len(list((tmp_path / "device-owners").iterdir())) == 4
+    await devices.register("ada", phone("t"), NOW + 9 * DAY)
+    assert states(await Devices(store).known(ada)) == {"of-file": "moved to somebody else", "t": None}
 
 
 async def test_what_another_process_registers_counts_a_minute_later_and_one_listing_does_until_then(
