@@ -63,6 +63,14 @@ def test_a_list_may_be_looked_into_from_its_beginning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "said", [{"id": 7, "stage": {"name": "won"}}, {"stage": ["won"]}, {"stage": "lost"}, [], "won"]
+)
+def test_an_event_of_another_shape_passes_by(said: Any, tmp_path: Path) -> None:
+    """Senders give a hook up that refuses what they send."""
+    assert mapping(tmp_path, when={"stage": "won"}).file_of(said) is None
+
+
+@pytest.mark.parametrize(
     ("deal_id", "id"),
     [("4711", "crm-4711"), ("006Dn00000A-x_y", "crm-006Dn00000A-x_y"), ("d" * 44, f"crm-{'d' * 44}")],
 )
