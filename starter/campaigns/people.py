@@ -108,7 +108,7 @@ class Mine:
         if not mine:
             return None
         some = Audience(tuple(one for _, one in mine[:MINE_AT_MOST]))
-        seen_to = sum(place < shown.asked or one.joined or one.attempt > 1 for place, one in mine)
+        seen_to = sum(place < shown.asked for place, _ in mine)
         walk = lines_of(self._store, shown.campaign, shown.fingerprint, some, asked=seen_to)
         return People([line async for line in walk], len(mine) > MINE_AT_MOST)
 

@@ -9,13 +9,15 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.campaigns import rows
-from activities.campaigns.audience import Amendment, Audience, Row
+from activities.campaigns.audience import Amendment, Audience, Audiences, Row
 from activities.campaigns.service import People
+from starter.campaigns.people import Mine
 from tests.campaigns.stage import SECRET, Company, a_file, staff
 from tests.campaigns.test_bounds import NOW, Ahead, a_course
+from tests.campaigns.test_curve import some_show
 from workflows.campaign import wishes
 from workflows.campaign.course import CHANGES_AT_MOST
-from workflows.model.campaign import Change, ChangeKind, Order, Settle
+from workflows.model.campaign import Change, ChangeKind, Frozen, Order, Settle
 from workflows.model.wishes import Exemption, Extension, Retry
 from workflows.ports import PushService
 
@@ -47,6 +49,29 @@ async def test_a_day_that_was_moved_counts_from_when_it_was_moved(tmp_path: Path
     moved_at = NOW + timedelta(days=1)
     assert member.due_at(moved_at - timedelta(seconds=1)) == audience.members[0].due
     assert member.due_at(moved_at) == member.due_at(None) == LATER
+
+
+async def test_a_manager_reads_of_nobody_as_told_who_was_not_asked_yet(tmp_path: Path) -> None:
+    """However many joined or are asked again: they say nothing of the others."""
+    company = Company(tmp_path, staff("p0"))
+    given = (await company.prepared(a_file(), NOW)).given
+    audiences = Audiences(company.store)
+    sha256 = await audiences.freeze(Row(number, f"p{number}", manager="lead") for number in range(4))
+    joined = Amendment(change(ChangeKind.JOINED, due=LATER), (Row(0, "new", manager="lead"),))
+    shown = some_show().replace(
+        campaign=given.campaign,
+        fingerprint=given.fingerprint,
+        frozen=Frozen(sha256=sha256, rows=4, errors=0, at=NOW),
+        changed=await audiences.write(joined),
+        asked=1,
+    )
+    found = await Mine(company.store).of(shown, "lead", ())
+    assert found is not None
+    assert {line.person: line.status for line in found.lines} == {
+        "p0": "told",
+        **dict.fromkeys(("p1", "p2", "p3"), "not_told"),
+        "new": "told",
+    }
 
 
 @pytest.mark.parametrize("column", ["person", "manager"])
