@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Row, repeated
 from activities.files.fields import Id, Name
@@ -44,6 +44,12 @@ class Given(NamedTuple):
     def kept(self) -> bytes | None:
         """What the store keeps of the people in full, None when there are none."""
         return SignersFile(signers=self.people).model_dump_json(by_alias=True).encode() if self.people else None
+
+
+class PersonEntry(BaseModel):
+    """Somebody of a table by their id."""
+
+    department: Name = ""
 
 
 class FullEntry(Reachable):
@@ -97,19 +103,31 @@ def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret:
     if person and in_full:
         return Row(line, "", says=f"has person and {in_full[0]}: either person, or somebody in full")
     if person:
-        return Row(line, person, cells.get("department", ""), cells.get("manager", ""))
+        return _by_id(line, person, cells)
     if missing := [name for name in _NEEDED if name not in cells]:
         return Row(line, "", says=f"needs person, or somebody in full ({', '.join(missing)} missing)")
     try:
         entry = FullEntry.model_validate(cells)
     except ValidationError as error:
-        path, says = next(iter(in_words(error, FullEntry).items()))
-        return Row(line, "", says=f"{written_path(path)}: {says}"[:_SAYS_AT_MOST])
+        return Row(line, "", says=_first(error, FullEntry))
     if secret is None:
         raise FileFaults([Fault("", line, "", "has somebody in full, which needs COUNTERSIGN_LINK_SECRET")])
     id = id_of(entry.email, secret)
     people.setdefault(id, Reachable(**{name: getattr(entry, name) for name in Reachable.model_fields}))
     return Row(line, id, entry.department or "", entry.manager or "")
+
+
+def _by_id(line: int, person: str, cells: Mapping[str, str]) -> Row:
+    try:
+        entry = PersonEntry.model_validate(cells)
+    except ValidationError as error:
+        return Row(line, person, says=_first(error, PersonEntry))
+    return Row(line, person, entry.department, cells.get("manager", ""))
+
+
+def _first(error: ValidationError, entry: type[BaseModel]) -> str:
+    path, says = next(iter(in_words(error, entry).items()))
+    return f"{written_path(path)}: {says}"[:_SAYS_AT_MOST]
 
 
 def id_of(email: str, secret: SecretStr) -> str:

@@ -99,6 +99,13 @@ def test_any_other_name_is_somebodys(tmp_path: Path, name: str, kept: str) -> No
     assert [one.name for one in found.people.values()] == [kept]
 
 
+def test_a_department_that_is_no_name_is_a_wrong_row_also_of_somebody_by_their_id(tmp_path: Path) -> None:
+    """It would stand in the frozen audience and in the outcomes for good."""
+    wrong, right = read(tmp_path, f"person,department\nada,{'x' * 2_000}\nbo,plant\n").rows
+    assert (wrong.person, wrong.department, right.department) == ("ada", "", "plant")
+    assert wrong.says == "department: is 2,000 characters long, at most 200 are allowed"
+
+
 @given(
     st.binary(max_size=200) | st.text(max_size=200).map(lambda text: ("person,name\n" + text).encode(errors="replace"))
 )
