@@ -27,7 +27,8 @@ async def wish(
 ) -> str | None:
     """Send a wish, once for each `op`; None when it was taken, or there is nobody to take it, else why it was refused.
 
-    Where nobody answers, a cancellation cancels the run, which the server remembers with who wants it and why. Raises
+    Where nobody answers `within` this time, a cancellation cancels the run, which may take as long once more, and which
+    the server remembers with who wants it and why. Raises
     `ApplicationError` when Temporal cannot be reached, or nobody answers to anything else; it may pass.
     """
     with failing_as_application_errors():
@@ -35,7 +36,7 @@ async def wish(
             return await _sent(client, workflow_id, wanted, op, within)
         except _Unanswered as silent:
             if isinstance(wanted, Cancellation):
-                await _cancelled(client, workflow_id, wanted)
+                await _cancelled(client, workflow_id, wanted, within)
                 return None
             # What is done by then must not end as cancelled, nor stay open.
             if isinstance(silent, _StandsStill) and not isinstance(wanted, Done):
@@ -70,12 +71,12 @@ async def _sent(client: Client, workflow_id: str, wanted: AnyWish, op: str, with
     return None
 
 
-async def _cancelled(client: Client, workflow_id: str, wanted: Cancellation) -> None:
+async def _cancelled(client: Client, workflow_id: str, wanted: Cancellation, within: timedelta) -> None:
     """Cancel the run, unless it has closed meanwhile."""
     # The server keeps these words as they are: none that its payloads would keep encrypted.
     said = wanted if client.data_converter.payload_codec is None else wanted.replace(reason="")
     try:
-        await client.get_workflow_handle(workflow_id).cancel(reason=said.of_the_run, rpc_timeout=ANSWERS_WITHIN)
+        await client.get_workflow_handle(workflow_id).cancel(reason=said.of_the_run, rpc_timeout=within)
     except RPCError as error:
         if not about_the_workflow(error):
             raise

@@ -101,6 +101,18 @@ async def test_what_closes_before_it_is_cancelled_is_ended(client: Client) -> No
     assert await wish(before_a_cancellation(client, closes), ID, CANCELLATION, "op", within=AT_ONCE) is None
 
 
+async def test_its_cancellation_takes_no_longer_than_it_may_take_to_answer(client: Client) -> None:
+    """Who asks by Nexus waits ten seconds for both."""
+    seen: list[timedelta | None] = []
+    asked = before_a_cancellation(client, no_time, seen)
+    assert await wish(asked, ID, CANCELLATION, "op", within=AT_ONCE) is None
+    assert seen == [AT_ONCE]
+
+
+async def no_time(_: OutboundInterceptor) -> None:
+    """Nothing happens."""
+
+
 async def test_a_server_that_is_away_when_it_is_to_cancel_is_a_failure_of_its_own_kind(client: Client) -> None:
     async def away(_: OutboundInterceptor) -> None:
         raise RPCError("canary", RPCStatusCode.UNAVAILABLE, b"")
@@ -110,11 +122,17 @@ async def test_a_server_that_is_away_when_it_is_to_cancel_is_a_failure_of_its_ow
     assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
 
 
-def before_a_cancellation(client: Client, happens: Callable[[OutboundInterceptor], Awaitable[None]]) -> Client:
-    """The same client, to whose cancellations something happens first."""
+def before_a_cancellation(
+    client: Client,
+    happens: Callable[[OutboundInterceptor], Awaitable[None]],
+    seen: list[timedelta | None] | None = None,
+) -> Client:
+    """The same client, to whose cancellations something happens first; how long each may take is `seen`."""
 
     class First(OutboundInterceptor):
         async def cancel_workflow(self, input: CancelWorkflowInput) -> None:
+            if seen is not None:
+                seen.append(input.rpc_timeout)
             await happens(self.next)
             await super().cancel_workflow(input)
 
