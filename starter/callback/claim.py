@@ -39,6 +39,7 @@ class Verdict(CallOutcome):
     NOT_OURS = (200, "not_ours")
     UNKNOWN = (200, "unknown")
     CLOSED = (200, "closed")
+    WITHOUT_EFFECT = (200, "without_effect")
     TO_ADOPT = (200, "to_adopt")
     MALFORMED = (400, "malformed")
     STALLED = (400, "stalled")
@@ -82,7 +83,10 @@ class CallbackRules:
             return Verdict.BAD_HASH
         if not -MOST_AHEAD.total_seconds() <= now.timestamp() - claim.time <= self.max_age.total_seconds():
             return Verdict.OUTSIDE_WINDOW
-        return claim.callback(adopted=self.adopted) or Verdict.NOT_OURS
+        callback = claim.callback(adopted=self.adopted)
+        if callback is None:
+            return Verdict.NOT_OURS
+        return Verdict.WITHOUT_EFFECT if claim.event_type in WITHOUT_EFFECT else callback
 
 
 def event_hash(secret: str, event_time: str, event_type: str) -> str:
@@ -122,7 +126,7 @@ class _Claim:
             return None
         at = datetime.fromtimestamp(self.time, UTC)
         event = ProviderEvent(id=self._event_id(document), type=self.event_type, at=at)
-        begins = by_hand and self.event_type not in FINAL and self.event_type not in WITHOUT_EFFECT
+        begins = by_hand and self.event_type not in FINAL
         return Callback(requests, event, uuid if begins else None)
 
     def _event_id(self, document: Mapping[str, Any]) -> str:

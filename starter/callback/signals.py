@@ -3,12 +3,17 @@
 Never signal-with-start: a late callback would bring a finished request back to life (docs/faults.md, A10). A document
 that was sent by hand is not begun here either, for which directory, catalogue and store were needed, and its truth: the
 sweep that adopts documents is asked to come soon, and does what it does anyhow.
+
+A workflow is signalled by one at a time. What comes meanwhile goes as one hint behind it: a hint says that the document
+should be read, and one reading after all of them is all that they ask for. So a burst makes answers no slower than two
+signals take, and a genuine callback that is replayed all day does not fill a history.
 """
 
 import asyncio
 from datetime import timedelta
 from enum import Enum
 from typing import Final, Protocol
+from weakref import WeakValueDictionary
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
@@ -63,9 +68,24 @@ class TemporalSignals:
     def __init__(self, client: Client, *, seconds: float = SIGNAL_SECONDS) -> None:
         self._client = client
         self._seconds = seconds
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._next: dict[str, asyncio.Task[Receipt]] = {}
 
     async def signal(self, request: str, event: ProviderEvent) -> Receipt:
-        """See `SignalPort`."""
+        """See `SignalPort`; what waits for its turn already is joined."""
+        joined = self._next.get(request)
+        if joined is None:
+            joined = self._next[request] = asyncio.create_task(self._in_turn(request, event))
+        return await asyncio.shield(joined)
+
+    async def _in_turn(self, request: str, event: ProviderEvent) -> Receipt:
+        turn = self._turns.setdefault(request, asyncio.Lock())
+        async with turn:
+            # From here on it is under way: who comes now wants another reading.
+            del self._next[request]
+            return await self._signal(request, event)
+
+    async def _signal(self, request: str, event: ProviderEvent) -> Receipt:
         handle = self._client.get_workflow_handle(Kind.REQUEST.workflow_id(request))
         try:
             # The client's own deadline does not cover the connecting of a lazy one.

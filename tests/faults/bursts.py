@@ -8,25 +8,40 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
+from temporalio.api.enums.v1 import EventType
 
 from starter.callback.claim import event_hash
 from starter.callback.receiver import MOST_BYTES
 from tests.faults.town import RECEIVER, Town
-from workflows.names import PROVIDER_EVENT
 
-EVENT: Final = "downloaded"
-"""A request remembers nothing of it and reads nothing for it: what is measured is the way there."""
+EVENT: Final = "signer_viewed"
+"""The document is read for it."""
 _REPEATED_AFTER: Final = 0.2
 _JSON: Final = {"content-type": "application/json"}
 
 
+class Answer(NamedTuple):
+    """What a callback about a request was answered with, and from when to when that took."""
+
+    request: str
+    status: int
+    called: datetime
+    answered: datetime
+
+    @property
+    def seconds(self) -> float:
+        """How long the caller waited."""
+        return (self.answered - self.called).total_seconds()
+
+
 @dataclass
 class Burst:
-    """Genuine callbacks about these requests: what each was answered with, and how many seconds that took.
+    """Genuine callbacks about these requests, and what each was answered with.
 
     One that nobody answers is repeated, as Core Signature does; `secret` may change while they go out.
     """
@@ -34,7 +49,7 @@ class Burst:
     town: Town
     requests: Sequence[str]
     secret: str = ""
-    answers: dict[str, tuple[int, float]] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
 
     @property
@@ -52,7 +67,7 @@ class Burst:
             await asyncio.gather(*calling)
 
     async def _call(self, client: httpx.AsyncClient, request: str) -> None:
-        event, began = str(uuid.uuid4()), time.perf_counter()
+        event, called = str(uuid.uuid4()), datetime.now(UTC)
         body = self.body(request, event)
         self.unanswered.add(event)
         while event not in self.answers:
@@ -61,7 +76,7 @@ class Burst:
             except httpx.HTTPError:
                 await asyncio.sleep(_REPEATED_AFTER)
             else:
-                self.answers[event] = (answer.status_code, time.perf_counter() - began)
+                self.answers[event] = Answer(request, answer.status_code, called, datetime.now(UTC))
         self.unanswered.discard(event)
 
     def body(self, request: str, event: str) -> bytes:
@@ -77,22 +92,35 @@ class Burst:
     @property
     def statuses(self) -> set[int]:
         """All answers."""
-        return {status for status, _ in self.answers.values()}
+        return {answer.status for answer in self.answers.values()}
 
     def p99_ms(self) -> float:
         """The slowest but for one in a hundred."""
-        took = sorted(seconds for _, seconds in self.answers.values())
+        took = sorted(answer.seconds for answer in self.answers.values())
         return took[int(len(took) * 0.99)] * 1_000
 
     async def lost(self) -> set[str]:
-        """Events that were answered 200 and are in no history."""
-        heard = set[str]()
-        for request in self.requests:
-            async for event in self.town.handle(request).fetch_history_events():
-                signal = event.workflow_execution_signaled_event_attributes
-                if signal.signal_name == PROVIDER_EVENT:
-                    heard.add(json.loads(signal.input.payloads[0].data)["id"])
-        return {event for event, (status, _) in self.answers.items() if status == 200} - heard
+        """Events that were answered 200 without a signal, maybe of several, between the call and the answer."""
+        heard = {request: await self._heard(request) for request in self.requests}
+
+        def lost(answer: Answer) -> bool:
+            return not any(answer.called <= at <= answer.answered for at in heard[answer.request])
+
+        return {event for event, answer in self.answers.items() if answer.status == 200 and lost(answer)}
+
+    async def _heard(self, request: str) -> list[datetime]:
+        """When it was signalled, in all its runs."""
+        found, run_id = list[datetime](), ""
+        while True:
+            handle = self.town.context.client.get_workflow_handle(self.town.handle(request).id, run_id=run_id or None)
+            events = [event async for event in handle.fetch_history_events()]
+            signals = (
+                event for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+            )
+            found += [event.event_time.ToDatetime(UTC) for event in signals]
+            run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+            if not run_id:
+                return found
 
 
 def nonsense() -> tuple[tuple[bytes, dict[str, str]], ...]:

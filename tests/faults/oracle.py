@@ -19,6 +19,7 @@ from tests.faults.evidence import Asked, Evidence, Joined, Life
 from tests.faults.vendor import Entry, instant
 from workflows.model.lines import PartLine
 from workflows.model.notices import Channel, Outcome
+from workflows.model.provider import WITHOUT_EFFECT
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Role, Status
@@ -395,14 +396,22 @@ def _never_early(_: Evidence, life: Life) -> Iterator[Violation]:
 
 
 def _heard(evidence: Evidence, life: Life) -> Iterator[Violation]:
-    """Of a callback whose body lied about its document another request hears."""
+    """A reading was asked for after what happened and before that was acknowledged, maybe for others as well.
+
+    Of a callback whose body lied about its document another request hears.
+    """
     if life.heard is None:
         return
+    happened = {one["event"]: instant(one) for one in evidence.entries("event", life.request)}
     for one in evidence.entries("callback", life.request):
-        in_time = life.closed is None or instant(one) < life.closed
-        if one["status"] == 200 and in_time and one.get("fault") != "swap" and one["event"] not in life.heard:
-            says = f"{one['event_type']} at {one['at']} was acknowledged, and never heard"
-            yield Violation(Invariant.CALLBACKS, life.request, says)
+        acknowledged = instant(one)
+        in_time = life.closed is None or acknowledged < life.closed
+        wanted = one["event_type"] not in WITHOUT_EFFECT and one.get("fault") != "swap"
+        if one["status"] == 200 and in_time and wanted:
+            since = happened.get(one["event"], acknowledged)
+            if not any(since <= at <= acknowledged for at in life.heard):
+                says = f"{one['event_type']} at {one['at']} was acknowledged, and never heard"
+                yield Violation(Invariant.CALLBACKS, life.request, says)
 
 
 def _keeps_quiet(evidence: Evidence) -> Iterator[Violation]:

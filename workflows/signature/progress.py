@@ -15,7 +15,7 @@ from workflows.model.entries import Reassignment, TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.notices import NoticeAction
 from workflows.model.planning import EscalationReason, Reason
-from workflows.model.provider import WITHOUT_EFFECT, DocumentSeen, ProviderEvent
+from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.model.wishes import Problem
@@ -144,7 +144,7 @@ class Progress(FollowUp):
 
     def notify_of(self, event: ProviderEvent) -> Self:
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
-        if event.id in self.events_seen or self.recorded or event.type in WITHOUT_EFFECT:
+        if event.id in self.events_seen or self.recorded:
             return self
         return self.replace(events_seen=(*self.events_seen, event.id)[-_EVENTS_REMEMBERED:], unread=True)
 

@@ -21,7 +21,7 @@ from tests.starter.receiving import (
     receiver,
     said,
 )
-from workflows.model.provider import ProviderEvent
+from workflows.model.provider import WITHOUT_EFFECT, ProviderEvent
 
 HINT = ProviderEvent(id=EVENT_UUID, type="signed", at=NOW)
 
@@ -56,6 +56,11 @@ async def test_a_genuine_callback_becomes_a_hint_for_its_request() -> None:
 async def test_what_a_provider_may_do_is_accepted(changes: dict[str, Any]) -> None:
     status, signalled = await answered(encoded(said(**changes)))
     assert (status, [request for request, _ in signalled]) == (200, ["msa-0042"])
+
+
+@pytest.mark.parametrize("event_type", WITHOUT_EFFECT)
+async def test_what_changes_nothing_is_no_signal(event_type: str) -> None:
+    assert await answered(encoded(said(event_type=event_type))) == (200, [])
 
 
 @pytest.mark.parametrize("uuid", [..., None, "", "no uuid at all", 17, "x" * 65])
@@ -232,7 +237,7 @@ _BY_HAND = "3f2c8b1e-0d4a-4c6f-9a1b-2c3d4e5f6a7b"
         ("signed", {"external_id": "PO-7"}, f"adopted-{_BY_HAND}", Verdict.SIGNALLED, 0),
         ("signed", {"external_id": "PO-7"}, "PO-7", Verdict.SIGNALLED, 0),
         ("signed", {"external_id": None}, "", Verdict.UNKNOWN, 0),
-        ("downloaded", {"external_id": None}, "", Verdict.UNKNOWN, 0),
+        ("downloaded", {"external_id": None}, "", Verdict.WITHOUT_EFFECT, 0),
         ("sent", {"external_id": "PO-7", "uuid": "../7"}, "", Verdict.UNKNOWN, 0),
         ("sent", {"external_id": None, "uuid": 7}, "", Verdict.NOT_OURS, 0),
     ],

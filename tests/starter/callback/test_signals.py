@@ -1,7 +1,9 @@
 """The receiver's way to Temporal: what is confirmed, what is dropped for good, and what should be sent again."""
 
+import asyncio
+
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from starter.callback.signals import SWEPT_AFTER, NotTaken, Receipt, TemporalSignals
@@ -35,6 +37,61 @@ async def test_a_signal_is_taken_by_a_running_request_only(client: Client) -> No
     assert await signals.signal("msa", EVENT) is Receipt.CLOSED
     runs = [run async for run in client.list_workflows(f"WorkflowId = '{Kind.REQUEST.workflow_id('msa')}'")]
     assert len(runs) <= 1
+
+
+class Held(OutboundInterceptor):
+    """Signals wait at the gate, each once it is under way."""
+
+    def __init__(self, next: OutboundInterceptor) -> None:
+        super().__init__(next)
+        self.gate, self.under_way, self.sent = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def signal_workflow(self, input: SignalWorkflowInput) -> None:
+        self.under_way.set()
+        await self.gate.wait()
+        self.sent.append(f"{input.id} {input.args[0].id}")
+        await super().signal_workflow(input)
+
+
+class Holding(Interceptor):
+    def intercept_client(self, next: OutboundInterceptor) -> Held:
+        self.held = Held(next)
+        return self.held
+
+
+@pytest.mark.real_server
+async def test_what_comes_while_a_request_is_signalled_goes_as_one_hint_behind_it(client: Client) -> None:
+    """Ten times as many as are sent: a burst costs a workflow two signals at a time, not one for each."""
+    holding = Holding()
+    signals = TemporalSignals(
+        Client(
+            client.service_client,
+            namespace=client.namespace,
+            data_converter=client.data_converter,
+            interceptors=[holding],
+        )
+    )
+    for id in ("msa", "other"):
+        await client.start_workflow(SIGNATURE_REQUEST, id=Kind.REQUEST.workflow_id(id), task_queue="nobody")
+    first = asyncio.create_task(signals.signal("msa", EVENT))
+    await holding.held.under_way.wait()
+    behind = [asyncio.create_task(signals.signal("msa", EVENT.replace(id=f"e-{n}"))) for n in range(2, 22)]
+    others = [asyncio.create_task(signals.signal("other", EVENT)), asyncio.create_task(signals.signal("nobody", EVENT))]
+    await asyncio.sleep(0)
+    assert holding.held.sent == []
+    holding.held.gate.set()
+    assert await asyncio.gather(first, *behind) == [Receipt.TAKEN] * 21
+    assert await asyncio.gather(*others) == [Receipt.TAKEN, Receipt.UNKNOWN]
+    msa = Kind.REQUEST.workflow_id("msa")
+    assert [sent for sent in holding.held.sent if sent.startswith(f"{msa} ")] == [f"{msa} e-1", f"{msa} e-2"]
+    assert await signals.signal("msa", EVENT) is Receipt.TAKEN, "and nothing is left behind"
+    assert len(holding.held.sent) == 5
+
+
+async def test_whoever_joined_a_hint_that_nobody_took_is_told_so() -> None:
+    signals = TemporalSignals(await lazy("127.0.0.1:1"))
+    answers = await asyncio.gather(*(signals.signal("msa", EVENT) for _ in range(20)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {NotTaken}
 
 
 @pytest.mark.real_server
