@@ -16,6 +16,7 @@ from tests.faults.races import ended
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import CALLBACK, Entry
 from tests.starter.receiving import JSON, encoded, epoch, receiver, said
+from workflows.model.provider import WITHOUT_EFFECT
 from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
@@ -83,7 +84,9 @@ async def test_an_old_callback_that_is_replayed_changes_nothing_and_is_refused_a
         assert [answer.status for answer in answers] == [status] * len(genuine)
         await shared.until_idle("replayed")
         assert await shared.shown("replayed") == before
-    assert await _signals(shared, "replayed") == 2 * len(genuine) + len(genuine) // 2
+    heard = sum(one["event_type"] not in WITHOUT_EFFECT for one in genuine)
+    assert heard > 0
+    assert await _signals(shared, "replayed") == 2 * heard + heard // 2
     assert await shared.vendor.pushes("replayed") == pushed
 
 
