@@ -35,6 +35,7 @@ from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
 from tests.golden import schemas
 from tests.golden.schemas import FOLDER
 from tests.servers import time_skipping
+from tests.storage import away
 from workflows.follow_up.handoff import REPLAYS_AT_MOST, subscriber
 from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
@@ -651,14 +652,8 @@ async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: H
     assert (await recorded(house.store, referred("msa-0042")) or record().show).timeline[0] == said
 
 
-async def test_nobody_hears_of_an_ending_that_could_not_be_recorded(
-    house: House, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away(*_: object) -> None:
-        raise StoreFailure("the store cannot be used: away")
-
-    monkeypatch.setattr(house.store, "write_record", away)
-    with pytest.raises(ApplicationError, match="the store cannot be used"):
+async def test_nobody_hears_of_an_ending_that_could_not_be_recorded(house: House, sandbox: RunningSandbox) -> None:
+    with away(house.store, "records"), pytest.raises(ApplicationError, match="the store cannot be used"):
         await house.tell(house.hook("finance"), record=record())
     assert entries(sandbox, "downstream") == []
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -23,7 +23,7 @@ from activities.campaigns.input import PreparedCampaign, prepare
 from activities.campaigns.outcomes import Outcomes
 from activities.campaigns.service import People
 from activities.campaigns.standing import Line
-from activities.campaigns.visibility import Open, TemporalVisibility
+from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
 from activities.campaigns.walks import Stride
 from activities.campaigns.yearly import Years
 from activities.downstream import Downstream, DownstreamConfig
@@ -99,13 +99,14 @@ def a_file(**more: Any) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Looking:
-    """Visibility on a server that has none: whoever may have a request is looked at."""
+    """Visibility on a server that has none: whoever may have a request is looked at, unless it is `away`."""
 
     client: Client
     store: Store
     people: tuple[str, ...]
+    away: bool = False
 
     async def open_of(self, campaign: str) -> Open:
         """See `Visibility`."""
@@ -124,6 +125,8 @@ class Looking:
 
     async def waiting(self, campaign: str) -> int:
         """See `Visibility`."""
+        if self.away:
+            raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
         known = await self.open_of(campaign)
         return sum(one == Status.CONVERTING and id not in known.refused for id, one in known.status.items())
 
@@ -175,6 +178,7 @@ class Campaigns:
     company: Company
     provider: ManyDocuments
     push: FakePushService
+    visibility: Visibility
     given: CampaignInput
     handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
     started: list[path.Started] = field(default_factory=list)
@@ -332,6 +336,7 @@ class Work:
     company: Company
     provider: ManyDocuments
     push: FakePushService
+    visibility: Visibility
 
     @property
     def client(self) -> Client:
@@ -382,7 +387,7 @@ async def at_work(
         )
         signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
         async with worker, walks, signing:
-            yield Work(env, company, provider, push)
+            yield Work(env, company, provider, push, visibility)
 
 
 @asynccontextmanager
@@ -406,7 +411,7 @@ async def campaign(
         handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
         handle = client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
         given = await prepared.kept(company.store)
-        yield Campaigns(there.env, company, there.provider, there.push, given, handle, [started])
+        yield Campaigns(there.env, company, there.provider, there.push, there.visibility, given, handle, [started])
         await corpus.record(record, handle)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
 from activities.campaigns.audience import Audience, Row
@@ -66,7 +65,7 @@ async def test_whom_the_provider_refuses_holds_up_nobody_and_stands_with_the_rea
 
 
 async def test_what_cannot_be_done_until_it_closes_is_left_and_the_record_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """A walk that fails and fails, here for want of visibility, keeps no campaign from closing."""
     async with campaign(tmp_path, a_file(**DAY), staff("ada", "bo")) as it:
@@ -76,7 +75,8 @@ async def test_what_cannot_be_done_until_it_closes_is_left_and_the_record_is_mad
         await it.at_rest()
         await it.env.sleep(shown.closes_at - timedelta(hours=1) - await it.now())
         await it.at_rest()
-        monkeypatch.setattr(Looking, "waiting", away)
+        assert isinstance(it.visibility, Looking)
+        it.visibility.away = True
         await it.wish(Retry(actor=OWNER))
         await it.at_rest()
         await it.env.sleep(timedelta(minutes=2))
@@ -88,11 +88,6 @@ async def test_what_cannot_be_done_until_it_closes_is_left_and_the_record_is_mad
     assert ended.outcome is Status.DONE_WITH_ERRORS
     assert {person: line.status for person, line in lines.items()} == {"ada": "exempt", "bo": "failed"}
     assert lines["bo"].reason == "its workflow was terminated"
-
-
-async def away(*_: object) -> int:
-    """Visibility that does not answer."""
-    raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
 
 
 async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path: Path) -> None:

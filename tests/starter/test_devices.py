@@ -17,7 +17,7 @@ from temporalio.common import MetricMeter
 from activities.device import Device, Platform
 from activities.devices import Devices
 from activities.people import FileDirectory, device_hash
-from activities.store import DeviceFolder, Store, StoreAway
+from activities.store import Store
 from starter import devices as receiver
 from starter.devices import BYTES_AT_MOST, PATH, DeviceDesk
 from starter.outcomes import Tally
@@ -29,6 +29,7 @@ from tests.plain_http import plain_client
 from tests.starter.callback.test_fuzz import ODD
 from tests.starter.terminal import type_
 from tests.starter.test_webhook import raw
+from tests.storage import away
 
 KEY, OLDER, WITHDRAWN = "a-key-of-the-app-backend", "the-key-before-it-was", "a-key-that-was-withdrawn"
 BEARER = {"authorization": f"Bearer {KEY}"}
@@ -196,13 +197,9 @@ async def test_beyond_what_is_read_at_the_same_time_the_caller_is_asked_to_come_
 
 
 async def test_while_the_store_is_away_the_caller_is_asked_to_come_again_and_no_address_is_logged(
-    app: App, monkeypatch: pytest.MonkeyPatch
+    app: App,
 ) -> None:
-    async def away(*_: object) -> None:
-        raise StoreAway("away")
-
-    monkeypatch.setattr(DeviceFolder, "register", away)
-    with capture_logs() as logs:
+    with away(app.store, "devices"), capture_logs() as logs:
         assert await app.says(PHONE) == (503, {"outcome": "not_kept"})
     assert "ada~1" not in str(logs)
 

@@ -10,9 +10,9 @@ import pytest
 
 from activities.links import LinkUse
 from activities.opened import opened_at
-from activities.store import Store, StoreFailure
 from starter.page.posted_forms import LONGEST
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
+from tests.storage import away
 from workflows.kinds import Kind
 from workflows.model.lines import SignerLine
 from workflows.model.planning import MomentKind
@@ -81,19 +81,12 @@ async def test_the_button_leads_to_the_live_signing_page(signer: Phone) -> None:
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
 
 
-async def test_who_presses_the_button_has_opened_it_and_who_only_looks_has_not(
-    signer: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_presses_the_button_has_opened_it_and_who_only_looks_has_not(signer: Phone) -> None:
     await signer.create()
     await signer.open(signer.link())
     of, person = Kind.REQUEST.workflow_id(REQUEST), FIRST
     assert await opened_at(signer.store, of, [person]) == {}
-
-    async def away(*_: object) -> None:
-        raise StoreFailure("away")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(Store, "mark_opened", away)
+    with away(signer.store, "opened"):
         assert (await signer.press(signer.link())).status_code == 303
     assert await opened_at(signer.store, of, [person]) == {}
     assert (await signer.press(signer.link())).status_code == 303

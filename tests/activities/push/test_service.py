@@ -18,7 +18,7 @@ from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
-from activities.store import Store, StoreAway
+from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import (
     EXECUTIVES,
@@ -32,6 +32,7 @@ from tests.activities.push.stage import (
     pushes,
     sends,
 )
+from tests.storage import away
 from workflows.model.notices import Channel, NoticeAction, Notification, Outcome, Page
 from workflows.model.subject import Code
 
@@ -300,11 +301,8 @@ async def test_nothing_personal_is_in_a_push_and_no_token_in_a_report_or_a_log(
 
 
 async def test_what_a_request_forgets_is_in_the_store_before_anybody_is_told(
-    sandbox: RunningSandbox, notices: Notices, store: Store, monkeypatch: pytest.MonkeyPatch
+    sandbox: RunningSandbox, notices: Notices, store: Store
 ) -> None:
-    async def away(*_: object) -> None:
-        raise StoreAway("away")
-
     forgotten = Notification(
         key="msa-0042/ready/chief-executive",
         stage="ready",
@@ -315,8 +313,7 @@ async def test_what_a_request_forgets_is_in_the_store_before_anybody_is_told(
     )
     page = Page(number=1, lines=(forgotten,))
     stage = delivery(notice("chief-executive", "reminder-1"), page=page)
-    with monkeypatch.context() as broken, pytest.raises(ApplicationError, match="cannot be used"):
-        broken.setattr(store, "write_page", away)
+    with away(store, "ledger"), pytest.raises(ApplicationError, match="cannot be used"):
         await notices.deliver(stage)
     assert sends(sandbox) == []
     await notices.deliver(stage)

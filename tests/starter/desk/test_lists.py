@@ -5,13 +5,15 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import pytest_asyncio
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 from starter.context import Context
 from starter.listing import pages
@@ -219,15 +221,12 @@ async def test_more_rows_than_are_sorted_come_all_the_same_and_the_page_says_how
     assert {row[0] for row in rows[1:]} == {f"bulk-{n}" for n in range(MANY)}
 
 
-async def test_a_server_that_is_away_is_a_page_that_says_so(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    legal = await desk.come_in(REQUESTER)
-
-    async def away(*_: Any, **__: Any) -> None:
-        raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
-
-    monkeypatch.setattr(pages, "page", away)
-    for path in ("/desk", "/desk/asked", "/desk/asked/csv"):
-        answer = await legal.get(path)
+async def test_a_server_that_is_away_is_a_page_that_says_so(tmp_path: Path, context: Context) -> None:
+    nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    async with office(tmp_path, context=replace(context, client=nowhere)) as desk:
+        legal = await desk.come_in(REQUESTER)
+        answers = [await legal.get(path) for path in ("/desk", "/desk/asked", "/desk/asked/csv")]
+    for answer in answers:
         assert (answer.status_code, "Temporal" in text_of(answer)) == (503, True)
 
 
