@@ -1,7 +1,6 @@
 """`countersign handoff …`: the targets of all hand-offs, and trying again by the many."""
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,19 +8,18 @@ from typing import Annotated
 
 from cyclopts import Parameter, Token
 from rich.console import Group
-from rich.progress import Progress
 from rich.text import Text
 
 from activities.target_health import Condition
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer, note
+from starter.commands.printing import answer, note, progress
 from starter.context import opened
 from starter.hand_offs import replays, standing
 from starter.hand_offs.replays import Came, Dead, ReplayedDead
 from starter.hand_offs.standing import TargetLine
 from starter.showing import state_of
 from starter.startup import ready
-from starter.terminal import Instant, Rows, Terminal
+from starter.terminal import Instant, Rows
 from workflows.model.base import Model
 
 
@@ -158,6 +156,5 @@ def _came(came: ReplayedDead) -> Group:
 @contextmanager
 def _bar(doing: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """A line that counts."""
-    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
-        task = bar.add_task(doing, total=None)
-        yield lambda count: bar.update(task, description=f"{doing}: {count:,}")
+    with progress(doing, quiet=quiet) as bar:
+        yield lambda count: bar(description=f"{doing}: {count:,}")

@@ -1,7 +1,6 @@
 """`list` of requests, tasks and onboardings: which there are, and what each waits for."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,14 +9,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
-from rich.progress import Progress
 from rich.text import Text
 from temporalio.client import Client
 
 from activities import runs
 from starter import tables
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer, note
+from starter.commands.printing import answer, note, progress
 from starter.context import Context, opened
 from starter.doctor import temporal
 from starter.doctor.health import Health, Part, looked
@@ -26,7 +24,6 @@ from starter.listing.rows import RequestLine
 from starter.listing.wanted import Wanted
 from starter.settings import Settings
 from starter.startup import ready
-from starter.terminal import Terminal
 from workflows import names
 from workflows.campaign.year import CONTENT_MISSING
 from workflows.kinds import Kind
@@ -148,15 +145,15 @@ campaigns = _Listing(Kind.CAMPAIGN).list_
 async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.Page:
     """The pages up to the limit as one."""
     lines: list[RequestLine] = []
-    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
-        task = bar.add_task("reading the list", total=None, visible=False)
+    with progress("reading the list", quiet=quiet) as bar:
+        bar(visible=False)
         found = await pages.page(context, wanted, size=limit or pages.SORTED_AT_MOST)
-        bar.update(task, total=found.total, visible=found.total > _MANY)
+        bar(total=found.total, visible=found.total > _MANY)
         lines.extend(found.lines)
         while found.cursor and (limit is None or len(lines) < limit):
             size = limit - len(lines) if limit else pages.SORTED_AT_MOST
             following = await pages.page(context, wanted, size=size, cursor=found.cursor)
             lines.extend(following.lines)
             found = following.replace(in_order=found.in_order)
-            bar.update(task, completed=len(lines))
+            bar(completed=len(lines))
     return found.replace(lines=tuple(lines))

@@ -1,10 +1,14 @@
-"""The two ways a command answers: JSON for programs, tables for people. Both go to standard output."""
+"""The two ways a command answers: JSON for programs, tables for people. Both go to standard output.
+
+What whoever waits sees meanwhile goes to standard error.
+"""
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Final
 
 from pydantic_core import to_jsonable_python
@@ -31,6 +35,16 @@ async def patience(says: str, *, quiet: bool = False) -> AsyncIterator[None]:
     finally:
         starting.cancel()
         status.stop()
+
+
+@contextmanager
+def progress(doing: str, *, quiet: bool, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A bar for whoever waits at a terminal; it is moved by what rich's `Progress.update` takes."""
+    from rich.progress import Progress  # noqa: PLC0415  hardly any word counts
+
+    shown = not quiet and sys.stderr.isatty()
+    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=not shown) as bar:
+        yield partial(bar.update, bar.add_task(doing, total=total))
 
 
 def note(says: str) -> None:

@@ -1,19 +1,17 @@
 """`countersign reconcile`: look now whether any request has missed something that Core Signature knows."""
 
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Group
-from rich.progress import Progress
 from rich.text import Text
 
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer
+from starter.commands.printing import answer, progress
 from starter.context import connected
 from starter.reconciling import sweep_now
 from starter.startup import ready
-from starter.terminal import Instant, Rows, Terminal
+from starter.terminal import Instant, Rows
 from workflows.model.reconciliation import Swept
 
 
@@ -27,17 +25,15 @@ async def reconcile(*, json: AsJson = False) -> None:
         Print `{pages, events, told, mended[{request, event, at}], unnamed, ahead, adoptions, adopted, refusals,
         not_adopted[{document, why}], waiting, until, reached, over}`.
     """
-    quiet = json or not sys.stderr.isatty()
     async with connected(ready()) as client:
-        with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet) as bar:
-            task, first = bar.add_task("looking at events", total=None), list[datetime]()
+        with progress("looking at events", quiet=json) as bar:
+            first = list[datetime]()
 
             def seen(swept: Swept) -> None:
                 # How far back it goes is known as a time: from the newest event to where the last sweep came.
                 if swept.reached and swept.until:
                     first.append(swept.reached)
-                    bar.update(
-                        task,
+                    bar(
                         description=f"{swept.events:,} events, {swept.told:,} requests told",
                         total=max(1.0, (first[0] - swept.until).total_seconds()),
                         completed=(first[0] - swept.reached).total_seconds(),

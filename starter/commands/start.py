@@ -1,6 +1,5 @@
 """`start` of requests and onboardings: one, several, or one for each row of a table; `task start`: one task."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Annotated, Generic, NamedTuple, Self, TypeVar
 
 from cyclopts import Parameter
 from rich.console import Group
-from rich.progress import Progress
 
 from activities.files.table import Table
 from activities.requests.input import prepare
@@ -16,7 +14,7 @@ from activities.starting import path
 from starter import lookup, many, requests, tables
 from starter.campaigns import starting as campaigns
 from starter.commands.arguments import AsJson, RequestFile
-from starter.commands.printing import answer, note
+from starter.commands.printing import answer, note, progress
 from starter.context import Context, opened
 from starter.exits import Exit
 from starter.many import DryRun, Outcome, Prepare
@@ -24,7 +22,6 @@ from starter.needs import Need
 from starter.onboarding import starting
 from starter.settings import Settings
 from starter.startup import ready
-from starter.terminal import Terminal
 from workflows.kinds import Named
 from workflows.model.base import Model
 
@@ -155,12 +152,11 @@ async def _start_several(
 async def _start_all(
     settings: Settings, prepared: Sequence[path.Prepared], outcomes: list[Outcome], *, again: bool, quiet: bool
 ) -> None:
-    with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet or not sys.stderr.isatty()) as bar:
-        task = bar.add_task("starting", total=len(prepared))
+    with progress("starting", quiet=quiet, total=len(prepared)) as bar:
 
         def done(number: int, outcome: Outcome) -> None:
             outcomes[number] = outcome
-            bar.advance(task)
+            bar(advance=1)
 
         async with opened(settings) as context:
             await many.start(context, prepared, again=again, done=done)

@@ -1,26 +1,24 @@
 """`countersign stats`: figures of what has ended, and of what still waits."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 from rich.console import Group
-from rich.progress import Progress
 from rich.text import Text
 
 from starter import push_stats
 from starter.commands.arguments import AsJson, Picture
-from starter.commands.printing import answer, note
+from starter.commands.printing import answer, note, progress
 from starter.context import Context, opened
 from starter.exits import Refusal
 from starter.onboarding import picture as drawing
 from starter.onboarding.stats import OnboardingStats, gathered
 from starter.onboarding.stats import stats as figures
 from starter.startup import ready
-from starter.terminal import Rows, Terminal
+from starter.terminal import Rows
 
 Found = TypeVar("Found")
 
@@ -61,11 +59,9 @@ async def stats(
 
 
 async def _read(gather: Callable[[Context, Callable[[int], None]], Coroutine[Any, Any, Found]], *, json: bool) -> Found:
-    quiet = json or not sys.stderr.isatty()
     async with opened(ready()) as context:
-        with Progress(console=Terminal(file=sys.stderr), transient=True, disable=quiet) as bar:
-            task = bar.add_task("reading records", total=None)
-            return await gather(context, lambda read: bar.advance(task, read))
+        with progress("reading records", quiet=json) as bar:
+            return await gather(context, lambda read: bar(advance=read))
 
 
 async def _draw(picture: Path | None, draw: Callable[[], bytes]) -> None:
