@@ -33,7 +33,7 @@ import sqlite3
 from enum import StrEnum
 from typing import Any
 
-from deploy.sandbox.instants import iso
+from deploy.sandbox.records import iso
 from deploy.sandbox.settings import Clock
 
 Entry = dict[str, Any]

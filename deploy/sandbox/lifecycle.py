@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from deploy.sandbox import pdf
 from deploy.sandbox.callbacks import Callbacks
-from deploy.sandbox.instants import iso
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.mailroom import Mailroom
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import UNFINISHED, Document, SignatureRequest, Status
+from deploy.sandbox.records import UNFINISHED, Document, SignatureRequest, Status, iso
 from deploy.sandbox.schedule import Schedule
 from deploy.sandbox.settings import SandboxSettings
 

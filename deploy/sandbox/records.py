@@ -1,5 +1,6 @@
 """What the sandbox remembers, as it is stored. Instants are epoch seconds; every record has a `uuid`."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,13 @@ from pydantic import BaseModel, Field
 def new_uuid() -> str:
     """A fresh identifier as the vendor makes them."""
     return str(uuid4())
+
+
+def iso(instant: float | None) -> str | None:
+    """RFC 3339 in UTC with microseconds, as the vendors write instants; None stays None."""
+    if instant is None:
+        return None
+    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Status(StrEnum):

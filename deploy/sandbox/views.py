@@ -7,10 +7,9 @@ the one, the other, or by turns from view to view.
 import hmac
 from typing import Any
 
-from deploy.sandbox.instants import iso
 from deploy.sandbox.links import Links
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import UNFINISHED, Document, Event, SignatureRequest, Signer, Status, Webhook
+from deploy.sandbox.records import UNFINISHED, Document, Event, SignatureRequest, Signer, Status, Webhook, iso
 from deploy.sandbox.settings import SandboxSettings
 
 Json = dict[str, Any]

@@ -4,6 +4,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.requests import Request
+
 from deploy.sandbox.refusal import Refused
 
 EMAIL = re.compile(r"[^@\s<>()\[\],;:\"]+@[^@\s<>()\[\],;:\"]+\.[^@\s<>()\[\],;:\".]+")
@@ -113,3 +115,15 @@ def is_url(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and not re.search(r"\s", text)
+
+
+async def read_fields(request: Request) -> Fields:
+    """The JSON object of a call; raises `Refused` for another media type or what is no JSON object."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind != "application/json":
+        raise Refused.because(415, f'Unsupported media type "{kind}" in request.')
+    try:
+        body: Any = await request.json()
+    except (ValueError, RecursionError):
+        raise Refused.because(400, "JSON parse error - the body is not valid JSON.") from None
+    return Fields(body)

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.sandbox.core.bodies import read_fields
+from deploy.sandbox.core.fields import read_fields
 from deploy.sandbox.core.paging import page
 from deploy.sandbox.core.uploads import find_document, read_document, read_request
 from deploy.sandbox.records import SignatureRequest

@@ -4,8 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.sandbox.core.bodies import read_fields
-from deploy.sandbox.core.fields import Fields
+from deploy.sandbox.core.fields import Fields, read_fields
 from deploy.sandbox.core.paging import page
 from deploy.sandbox.records import Webhook
 from deploy.sandbox.refusal import Refused

@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 from starlette.responses import HTMLResponse, Response
 
-from deploy.sandbox.instants import iso
+from deploy.sandbox.records import iso
 
 HERE = Path(str(files("deploy.sandbox.pages")))
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
