@@ -142,7 +142,7 @@ async def has_no_event_for_each(folder: Path, people: int) -> int:
         await acknowledge(folder, order.replace(frozen=frozen))
         started = await path.start(there.client, there.company.store, prepared)
         handle = there.client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
-        it = Campaigns(there.env, there.company, there.provider, there.push, given, handle)
+        it = Campaigns(there.env, there.company, there.provider, there.push, there.visibility, given, handle)
         await eventually(lambda: seen_to(it, people), within=1_200)
         await it.days_pass(4)
         ended = await handle.result()

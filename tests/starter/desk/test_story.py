@@ -17,7 +17,7 @@ from workflows.model.views import RequestShow
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 UNTOLD = {
     *(Stage.WITHDRAWAL, Stage.DIGEST, Stage.PROGRESS, Stage.CONTENT, Stage.UNOPENED, Stage.UNCALLED, Stage.CALLED),
-    *(Stage.HANDOFF_FAILING, Stage.HANDOFF_DEAD, Stage.HANDOFF_RECOVERED),
+    *(Stage.HANDOFF_FAILING, Stage.HANDOFF_DEAD, Stage.HANDOFF_RECOVERED, Stage.PUSH_REFUSED, Stage.PUSH_RECOVERED),
 }
 """They stand in no timeline: who is told so is told of many at once, or of what has no page."""
 
