@@ -48,7 +48,7 @@ def of_dry_run(prepared: "Sequence[Prepared]") -> Group:
         until = Instant(due) if isinstance(due, datetime) else str(due or "")
         table.add(brief.id, brief.title, brief.kind, brief.requester, signers, until)
     requests = "1 request" if len(prepared) == 1 else f"{len(prepared):,} requests"
-    return Group(Text(f"Right: {requests} would be started; nothing was", "bold"), table)
+    return Group(Text(f"All correct: {requests} would be started; nothing was started", "bold"), table)
 
 
 def of_many(outcomes: "Sequence[Outcome]") -> Group:

@@ -57,4 +57,4 @@ def of_dry_run(prepared: Sequence[PreparedCampaign]) -> Group:
         opens, errors = Instant(one.opens_at), f"{one.errors:,}" if one.errors else ""
         table.add(one.id, one.document, one.owner, one.audience, errors, opens, f"{one.due}")
     campaigns = "1 campaign" if len(prepared) == 1 else f"{len(prepared):,} campaigns"
-    return Group(Text(f"Right: {campaigns} would be started; nothing was", "bold"), table)
+    return Group(Text(f"All correct: {campaigns} would be started; nothing was started", "bold"), table)

@@ -12,7 +12,7 @@ from workflows.model.wishes import Exemption, Retry
 
 class _Words(Operations):
     async def exempt(self, id: Id, /, *, person: str, reason: str, manner: Manner = PLAIN) -> None:
-        """Write down that somebody of the audience need not acknowledge; their request ends.
+        """Record that somebody of the audience need not acknowledge; their request ends.
 
         Parameters
         ----------
@@ -48,12 +48,12 @@ class _Words(Operations):
     async def retry(
         self, id: Id, /, *, failed: Annotated[bool, Parameter(negative=(), required=True)], manner: Manner = PLAIN
     ) -> None:
-        """Ask those once more who could not be asked: rows that are right by now, requests that have failed.
+        """Ask once more those who could not be asked: rows that are right by now, requests that have failed.
 
         Parameters
         ----------
         failed
-            Only those; nobody else is told anything.
+            Required: confirms that only those are asked; nobody else is told anything.
         """
         await self.carry_out(id, lambda actor: Retry(actor=actor), manner)
 

@@ -42,7 +42,7 @@ async def list_(
     failing: Annotated[bool, Parameter(negative=())] = False,
     json: AsJson = False,
 ) -> None:
-    """List the targets that something waits for, or that never heard of something, those with the most dead first.
+    """List the targets that something waits for, or that never heard of something, most dead first.
 
     Parameters
     ----------
@@ -68,12 +68,12 @@ async def retry(
     target: str | None = None,
     json: AsJson = False,
 ) -> None:
-    """Have tried at once what would be tried again later; what fails is tried again as before.
+    """Try at once what would be tried again later; what fails is tried again as before.
 
     Parameters
     ----------
     now
-        Say so: each is tried again by itself when it is due.
+        Required: confirms that each is tried at once, and not only when it is due.
     target
         Only this target, also if it had said that it wants no more calls.
     json
@@ -104,7 +104,7 @@ async def replay(
     Parameters
     ----------
     dead
-        Say so: what was told is replayed one by one.
+        Required: confirms that only what is dead is meant; what was told is replayed one by one.
     since
         Only what died since, such as 12h, 2d or 1w ago.
     target

@@ -56,10 +56,10 @@ class _Listing:
         Parameters
         ----------
         attention
-            Only those that need a person: with a problem, a decision to make, a question, a mail that came back,
+            Only those that need a person: with a problem, a decision to make, a question, an email that came back,
             paused, stuck, or broken off by hand in Temporal.
         status
-            Only those that stand there; may be repeated.
+            Only those with this status; may be repeated.
         kind
             Only those of this kind of the catalogue.
         person

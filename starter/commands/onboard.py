@@ -50,7 +50,7 @@ class _Words(Operations):
         signer
             With --resend: somebody else signs in the place of somebody, OLD=NEW; may be repeated.
         replace
-            Start it from another file: a request, of a task or step a task. Who asks need not be said again.
+            Start it from another file: a request, of a task or step a task. The requester need not be named again.
         waive
             Go on without it; needs --reason.
         stop

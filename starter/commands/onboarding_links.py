@@ -25,7 +25,7 @@ async def link(id: Id, /, *, person: Person = None, renew: bool = False, json: A
     Parameters
     ----------
     renew
-        Make a new one: those made before are no longer good, and offer to have the new one sent.
+        Make a new one: those made before are no longer valid, and offer to have the new one sent.
     json
         Print `{id, person, link, until}`.
     """
@@ -33,7 +33,7 @@ async def link(id: Id, /, *, person: Person = None, renew: bool = False, json: A
     async with opened(settings) as context:
         shown = await _shown(context, id)
         made = await page_link(context.store, clients.links(settings), shown, person, renew=renew)
-    says = "A new link; earlier ones are no longer good" if renew else "The link"
+    says = "A new link; earlier ones are no longer valid" if renew else "The link"
     answer(made, Text(f"{says} of {made.person} to {made.id}:"), as_json=json, link=made.link)
 
 

@@ -121,7 +121,7 @@ class Operations:
         await self.carry_out(id, lambda actor: Extension(actor=actor, due=until), manner, first=later)
 
     async def pause(self, id: Id, /, *, reason: str = "", manner: Manner = PLAIN) -> None:
-        """Let the clocks stand: nobody is told anything until it is resumed.
+        """Pause it: no reminders until it is resumed.
 
         Parameters
         ----------
@@ -131,11 +131,11 @@ class Operations:
         await self.carry_out(id, lambda actor: Pause(actor=actor, reason=reason), manner)
 
     async def resume(self, id: Id, /, *, manner: Manner = PLAIN) -> None:
-        """Let the clocks go on."""
+        """Resume it: reminders go on, planned anew."""
         await self.carry_out(id, lambda actor: Resumption(actor=actor), manner)
 
     async def answer(self, id: Id, /, *, text: str, manner: Manner = PLAIN) -> None:
-        """Answer the question that it waits for; the clocks go on.
+        """Answer the question that it waits for; reminders go on.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class Operations:
         target
             The name of the target, as `show` has it.
         again
-            Even if it was told already; it knows the repetition by the key, which stays.
+            Even if it was told already; the target knows the repetition by its key, which stays the same.
         """
         await self.carry_out(id, lambda actor: Replay(actor=actor, target=target, again=again), manner)
 
@@ -179,7 +179,7 @@ class Operations:
         """
         settings = ready()
         wish = wish_of(manner.as_ or settings.acting)
-        async with opened(settings) as context, patience("taken down, now being done", quiet=manner.json):
+        async with opened(settings) as context, patience("recorded; carrying it out", quiet=manner.json):
             if first is not None:
                 await first(context)
             receipt = await wishes.make(context, id, wish, op=manner.op, kind=self.kind, wait=manner.wait)

@@ -48,8 +48,8 @@ async def doctor(
 ) -> Exit:
     """Say for each part whether it is reachable and set up, or what to do.
 
-    With `--targets` each target of the hand-off: a system gets a signed `ping`, of the others it is looked whether they
-    are there; a target of a request file is not known here.
+    With `--targets` each target of the hand-off is tried: a system gets a signed `ping`, the others are looked up; a
+    target of a request file is not known here.
 
     Parameters
     ----------

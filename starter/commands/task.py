@@ -34,7 +34,7 @@ class _Words(Operations):
         await self.carry_out(id, lambda actor: Waiver(actor=actor, reason=reason), manner)
 
     async def block(self, id: Id, /, *, person: Asked, because: str, manner: Manner = PLAIN) -> None:
-        """Say that somebody cannot go on: the owner hears why, and the clocks stand.
+        """Say that somebody cannot go on: the owner hears why, and reminders are paused.
 
         Parameters
         ----------
@@ -44,7 +44,7 @@ class _Words(Operations):
         await self.carry_out(id, lambda _: Block(person=person, because=because), manner)
 
     async def unblock(self, id: Id, /, *, text: str = "", manner: Manner = PLAIN) -> None:
-        """Say that nothing stands in the way any more; the clocks go on.
+        """Say that nothing stands in the way any more; reminders go on.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class _Words(Operations):
         await self.carry_out(id, lambda actor: Unblock(actor=actor, text=text), manner)
 
     async def ask(self, id: Id, /, *, person: Asked, text: str, manner: Manner = PLAIN) -> None:
-        """Ask the owner a question for somebody who was asked; the clocks stand until it is answered.
+        """Ask the owner a question for somebody who was asked; reminders are paused until it is answered.
 
         Parameters
         ----------

@@ -27,7 +27,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     Code.UNAUTHORISED: phrase("A service does not let us in; the operators are needed."),
     Code.PROVIDER_UNSURE: phrase("Core Signature gave no clear answer; we are checking again."),
     Code.PLANNING: phrase("The reminders could not be planned; the operators are needed."),
-    Code.DIRECTORY: phrase("Somebody is missing in the directory, or it cannot be read."),
+    Code.DIRECTORY: phrase("Somebody is not in the directory, or it cannot be read."),
     Code.UNREACHABLE: phrase("A service does not answer; it is tried again by itself."),
     Code.REFUSED: phrase("A service refuses what it is asked; the operators are needed."),
     Code.PUSH_MISMATCH: phrase("The phones belong to another push service; the operators are needed."),

@@ -48,4 +48,4 @@ def of_dry_run(prepared: Sequence[PreparedOnboarding]) -> Group:
     for one in map(DryRun.of, prepared):
         table.add(one.id, one.customer, one.owner, ", ".join(one.stages), f"{one.parts}")
     onboardings = "1 onboarding" if len(prepared) == 1 else f"{len(prepared):,} onboardings"
-    return Group(Text(f"Right: {onboardings} would be started; nothing was", "bold"), table)
+    return Group(Text(f"All correct: {onboardings} would be started; nothing was started", "bold"), table)

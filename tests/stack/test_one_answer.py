@@ -83,7 +83,7 @@ async def test_hindered_asked_paused_misspelt_and_at_last_declined(it: Town) -> 
 
     await wish(it, "declined", Question(person=FIRST, text="Which annex?"))
     asked = await everywhere(it, "declined")
-    assert says(asked, f"Waiting for {FIRST}; the clocks stand until", f"a question of {FIRST} waits for an answer")
+    assert says(asked, f"Waiting for {FIRST}; reminders are paused until", f"a question of {FIRST} waits for an answer")
     await it.forward("declined", 2 * DAY)
     await wish(it, "declined", Answer(actor="legal-desk", text="Annex B"))
     answered = await everywhere(it, "declined")
@@ -92,7 +92,7 @@ async def test_hindered_asked_paused_misspelt_and_at_last_declined(it: Town) -> 
 
     await wish(it, "declined", Pause(actor="legal-desk", reason="a new draft"))
     paused = await everywhere(it, "declined")
-    assert says(paused, f"Waiting for {FIRST}; the clocks stand: paused by legal-desk: a new draft")
+    assert says(paused, f"Waiting for {FIRST}; reminders are paused: paused by legal-desk: a new draft")
     await it.forward("declined", 3 * DAY)
     with misspelt(it):
         await wish(it, "declined", Resumption(actor="legal-desk"))

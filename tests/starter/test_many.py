@@ -82,7 +82,10 @@ async def test_a_table_is_started_once_however_often_and_each_row_has_its_id_and
     (office / "rows.csv").write_bytes(rows(41).replace("person7@", "other@").encode("utf-16"))
     second = typed(office, *start, "--json", **there)
     counted = (await client.count_workflows("WorkflowId STARTS_WITH 'signature-request:nda-'")).count
-    assert (dry.returncode, dry.stdout.splitlines()[0]) == (0, "Right: 40 requests would be started; nothing was")
+    assert (dry.returncode, dry.stdout.splitlines()[0]) == (
+        0,
+        "All correct: 40 requests would be started; nothing was started",
+    )
     assert (first.returncode, first.stdout) == (0, "40 started\n")
     assert first.stderr == "each row, its id and its link: rows.started.csv\n"
     told = json.loads(second.stdout)

@@ -58,7 +58,7 @@ async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> N
     assert {key: paused[key] for key in ("id", "status", "op", "state", "detail", "outstanding")} == {
         "id": MSA, "status": "sent", "op": "op-1", "state": "done", "detail": "paused", "outstanding": [],
     }  # fmt: skip
-    assert paused["says"].endswith("the clocks stand: paused by legal-desk: prices")
+    assert paused["says"].endswith("reminders are paused: paused by legal-desk: prices")
     assert datetime.fromisoformat(shown["due_at"]) == DUE
     assert (shortened.returncode, shortened.stdout) == (1, "")
     assert shortened.stderr.startswith(f"{MSA}: +1w from now is ")

@@ -107,8 +107,8 @@ async def test_an_op_given_to_two_words_names_a_change_of_each(context: Context)
         paused = await wishes.make(context, MSA, Pause(actor=LEGAL, op="T-12"))
         resumed = await wishes.make(context, MSA, Resumption(actor=LEGAL, op="T-12"))
     assert (paused.op, resumed.op) == ("T-12", "T-12")
-    assert "the clocks stand" in paused.says
-    assert "the clocks stand" not in resumed.says
+    assert "reminders are paused" in paused.says
+    assert "reminders are paused" not in resumed.says
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ async def test_what_temporal_does_not_take_is_said_in_its_words(context: Context
     async with sent(context):
         with pytest.raises(TemporalRefused, match=r"^Temporal answered invalid argument: .*length"):
             await wishes.send(context.client, MSA, Pause(actor=LEGAL), "x" * 2_000)
-        assert "the clocks stand" not in (await requests.show(context, MSA)).says
+        assert "reminders are paused" not in (await requests.show(context, MSA)).says
 
 
 async def fail_a_task(context: Context) -> None:

@@ -108,7 +108,7 @@ async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its
         await it.wish(Pause(actor="legal-desk", reason="weekend"))
         await it.until((wednesday + 5 * DAY).replace(hour=8))
         paused = await it.shown()
-        assert paused.says == "Waiting for deputy; the clocks stand: paused by legal-desk: weekend"
+        assert paused.says == "Waiting for deputy; reminders are paused: paused by legal-desk: weekend"
         await it.wish(Resumption(actor="legal-desk"))
         await it.until((wednesday + 6 * DAY).replace(hour=8, minute=59))
         assert world.push.stages() == [("ready", "deputy")]

@@ -347,7 +347,7 @@ async def test_a_problem_that_news_interrupted_leaves_no_clock_standing() -> Non
         await it.days_pass(8)
         shown = await it.shown()
         assert shown.problem is None
-        assert "clocks stand" not in shown.says
+        assert "reminders are paused" not in shown.says
         assert ("snooze-1", "customer-signer") in world.push.stages()
 
 

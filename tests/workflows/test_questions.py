@@ -80,14 +80,14 @@ async def test_an_urgent_request_goes_on_although_nobody_answers() -> None:
         assert stands.next is not None and stands.next.at is not None
         assert (stands.next.what, stands.next.at - since) == (NextStep.REMIND, HOUR)
         assert "question 1" in stands.next.why
-        assert stands.says.startswith(f"Waiting for {SIGNER}; the clocks stand")
+        assert stands.says.startswith(f"Waiting for {SIGNER}; reminders are paused")
         await it.until(since + 3 * HOUR)
         goes_on = await it.shown()
         assert (await it.handle.result()).outcome is Status.EXPIRED
         shown = await it.shown()
     assert [one.code for one in goes_on.attention] == [AttentionCode.QUESTION_OPEN]
     assert goes_on.next is not None and goes_on.next.what is not NextStep.WAIT
-    assert "the clocks stand" not in goes_on.says
+    assert "reminders are paused" not in goes_on.says
     question = [one for one in told(shown, since) if "question" in one[0] or "unanswered" in one[0]]
     assert question == [("question-1", DESK, 0.0), ("unanswered-1", DESK, 1.0), ("unanswered-1.2", CHIEF, 2.0)]
     [escalation] = [line for line in shown.notifications if line.stage == "escalation"]
@@ -168,7 +168,7 @@ async def test_while_it_is_paused_nobody_is_reminded_of_the_question() -> None:
         await it.days_pass(3)
         shown = await it.shown()
     assert {"unanswered-1", "unanswered-1.2"} <= {stage for stage, _, _ in told(shown, since)}
-    assert not shown.says.count("the clocks stand")
+    assert not shown.says.count("reminders are paused")
 
 
 async def test_a_catalogue_may_let_the_clocks_stand_longer() -> None:
@@ -177,9 +177,9 @@ async def test_a_catalogue_may_let_the_clocks_stand_longer() -> None:
     async with story(world, request, begins=monday(10)) as it:
         since = await asks(it)
         await it.until(since + 6 * DAY)
-        assert "the clocks stand" in (await it.shown()).says
+        assert "reminders are paused" in (await it.shown()).says
         await it.until(since + 7 * DAY + HOUR)
-        assert "the clocks stand" not in (await it.shown()).says
+        assert "reminders are paused" not in (await it.shown()).says
 
 
 async def test_who_was_told_of_an_unanswered_question_hears_of_the_end() -> None:

@@ -135,7 +135,7 @@ async def test_an_operation_is_known_by_its_content_also_in_a_later_run() -> Non
         with pytest.raises(Exception, match="Workflow update failed") as refused:
             await it.wish(Pause(actor="x", reason="holidays"), op="pause-op-1")
         again = await it.wish(Pause(actor="y", reason="prices"), op="pause-op-1")
-        assert (again.state, "the clocks stand" in (await it.shown()).says) == (OperationState.DONE, False)
+        assert (again.state, "reminders are paused" in (await it.shown()).says) == (OperationState.DONE, False)
     assert str(refused.value.__cause__) == f"refused: {OTHER_CONTENT}"
 
 

@@ -64,18 +64,18 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     def _may_extend(self, wish: Extension) -> None:
         self.allow(wish, operations.refuse_extend(self._progress, wish, workflow.now()))
 
-    @workflow.update(name=PAUSE, description="Let the clocks stand and tell nobody anything")
+    @workflow.update(name=PAUSE, description="Pause it: no reminders, and nobody is told anything, until it is resumed")
     def pause(self, wish: Pause) -> Receipt:
-        """Let the clocks stand and tell nobody anything."""
+        """Stop the clocks and tell nobody anything."""
         return self._accept(operations.pause, wish)
 
     @pause.validator
     def _may_pause(self, wish: Pause) -> None:
         self.allow(wish, operations.refuse_pause(self._progress, wish))
 
-    @workflow.update(name=RESUME, description="Let the clocks go on")
+    @workflow.update(name=RESUME, description="Resume it: the clocks go on")
     def resume(self, wish: Resumption) -> Receipt:
-        """Let the clocks go on."""
+        """Have the clocks go on."""
         return self._accept(operations.resume, wish)
 
     @resume.validator
@@ -91,9 +91,9 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     def _may_snooze(self, wish: NotNow) -> None:
         self.allow(wish, operations.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
 
-    @workflow.update(name=ASK, description="Ask the requester something; the clocks stand until it is answered")
+    @workflow.update(name=ASK, description="Ask the requester something; reminders are paused until it is answered")
     def ask(self, wish: Question) -> Receipt:
-        """Ask the requester something; the clocks stand until it is answered."""
+        """Ask the requester something; the clocks stop until it is answered."""
         return self._accept(operations.ask, wish)
 
     @ask.validator

@@ -66,7 +66,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
     def _may_waive(self, wish: Waiver) -> None:
         self.allow(wish, progress.refuse_waive(self._progress, wish))
 
-    @workflow.update(name=BLOCK, description="Somebody cannot go on: the owner hears why, and the clocks stand")
+    @workflow.update(name=BLOCK, description="Somebody cannot go on: the owner hears why, and reminders are paused")
     def block(self, wish: Block) -> Receipt:
         """Have the owner clear the way."""
         return self._accept(progress.block, wish)
@@ -75,7 +75,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
     def _may_block(self, wish: Block) -> None:
         self.allow(wish, progress.refuse_block(self._progress, wish))
 
-    @workflow.update(name=UNBLOCK, description="What stood in the way is gone, and the clocks go on")
+    @workflow.update(name=UNBLOCK, description="What stood in the way is gone, and reminders go on")
     def unblock(self, wish: Unblock) -> Receipt:
         """Tell whoever could not go on."""
         return self._accept(operations.answer, wish)

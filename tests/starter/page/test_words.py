@@ -149,7 +149,7 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     (
         "a pause",
         {
-            "says": "Waiting for chief-executive; the clocks stand: paused by canary: canary",
+            "says": "Waiting for chief-executive; reminders are paused: paused by canary: canary",
             "next": Next(what=NextStep.WAIT, at=None, why="paused by canary: canary"),
         },
         ("Waiting for chief-executive.", "When it goes on is not known at the moment."),
@@ -227,7 +227,7 @@ def test_a_problem_keeps_its_own_words_behind_the_readers() -> None:
 
 def test_while_a_question_waits_the_requester_reads_names_and_their_own_clock() -> None:
     question = AskedQuestion(number=1, person="chief-executive", text="Which annex?", at=NOW)
-    says = "Waiting for chief-executive; the clocks stand until Fri 11 Dec 2026 08:00 UTC: a question"
+    says = "Waiting for chief-executive; reminders are paused until Fri 11 Dec 2026 08:00 UTC: a question"
     known = shown(question=question, says=says, next=Next(what=NextStep.WAIT, at=LATER, why="a question"))
     called = {"chief-executive": "Chief Executive"}
     for code, expected in (
