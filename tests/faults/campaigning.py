@@ -30,6 +30,7 @@ from workflows.names import SHOW
 
 OWNER: Final = REQUESTER
 EVERYBODY: Final = "all-staff"
+CREATE: Final = "create_signature_request"
 _LONG: Final = 600.0
 _WINDOW: Final = timedelta(days=16)
 """A little more than that of these campaigns."""
@@ -139,11 +140,19 @@ class Watch:
         return await eventually(probe, within)
 
 
-async def calls_until_told(town: Town, request: str, after: int) -> int:
-    """How often Core Signature was called, for whomever, from this entry of the ledger until a request was told."""
+async def calls_ahead(town: Town, request: str) -> int:
+    """How often Core Signature was called for others, from the instant a request was to be made until it was told."""
     [first, *_] = await town.vendor.pushes(request, "ready")
-    calls = await town.vendor.ledger("request", after)
-    return sum(one["n"] < first["n"] and one["path"].startswith(PROVIDER) for one in calls)
+    [document] = await town.vendor.documents(request)
+    events = [event async for event in town.handle(request).fetch_history_events()]
+    wanted = next(
+        event.event_time.ToDatetime(UTC)
+        for event in events
+        if event.activity_task_scheduled_event_attributes.activity_type.name == CREATE
+    )
+    calls = [one for one in await town.vendor.ledger("request") if one["path"].startswith(PROVIDER)]
+    meanwhile = [one for one in calls if wanted <= instant(one) and one["n"] < first["n"]]
+    return sum(request not in str(one) and document["uuid"] not in str(one) for one in meanwhile)
 
 
 async def act(town: Town, id: str, people: Collection[str], *, decline: Collection[str] = ()) -> None:
