@@ -180,14 +180,13 @@ async def test_what_is_no_json_is_malformed(sales: Crm, said: bytes, says: str) 
         (deal(company="\u202ecmA"), "deal.company contains U+202E RIGHT-TO-LEFT OVERRIDE, which is not allowed"),
         (deal(company="\ud800"), "deal.company contains U+D800 LONE SURROGATE, which is not allowed"),
         (contact(name=["Zoë"]), "contacts[0].name is no text"),
-        ({**DEAL, "event": []}, "event is no text"),
     ],
 )
 async def test_a_deal_that_cannot_be_taken_is_told_by_the_path(sales: Crm, said: Any, says: str) -> None:
     assert await sales.sends(said) == (400, {"outcome": "not_taken", "says": says})
 
 
-@pytest.mark.parametrize("said", [[], [DEAL], "deal.won", 7, None, {}, {"event": "deal.won\n"}])
+@pytest.mark.parametrize("said", [[], [DEAL], "deal.won", 7, None, {}, {"event": "deal.won\n"}, {**DEAL, "event": []}])
 async def test_json_of_another_shape_passes_by(sales: Crm, said: Any) -> None:
     assert await sales.sends(said) == (200, {"outcome": "ignored"})
 
