@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
 
+from starter.payload_converter import terse_data_converter
 from starter.setting_values import PayloadKey
-from starter.terse import terse_data_converter
 
 ENCODING: Final = b"binary/encrypted"
 _KEY_ID: Final = "encryption-key-id"

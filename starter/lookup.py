@@ -72,7 +72,7 @@ async def suggesting(client: Client) -> AsyncIterator[None]:
     try:
         yield
     except Unknown as unknown:
-        from starter.listing.near import hint  # noqa: PLC0415  a list is what hardly any word needs
+        from starter.listing.suggestions import hint  # noqa: PLC0415  a list is what hardly any word needs
 
         raise Unknown(unknown.what, await hint(client, unknown.what)) from None
 

@@ -15,8 +15,8 @@ from activities.people import Directory, Person, device_hash
 from starter import lookup
 from starter.context import Context
 from starter.listing import pages
+from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
-from starter.listing.wanted import Wanted
 from workflows.follow_up.show import is_needless, outcome_words
 from workflows.model.base import Model
 from workflows.model.views import RequestShow

@@ -14,7 +14,7 @@ from activities.campaigns.standing import Line, Standing, counted, lines_of
 from activities.campaigns.visibility import TemporalVisibility
 from activities.runs import Run
 from activities.store import Store
-from starter.listing.wanted import among
+from starter.listing.query import among
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.subject import Status

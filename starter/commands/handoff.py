@@ -14,9 +14,9 @@ from activities.target_health import Condition
 from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, note, progress
 from starter.context import opened
-from starter.hand_offs import replays, standing
+from starter.hand_offs import replays, target_status
 from starter.hand_offs.replays import Came, Dead, ReplayedDead
-from starter.hand_offs.standing import TargetLine
+from starter.hand_offs.target_status import TargetLine
 from starter.showing import state_of
 from starter.startup import ready
 from starter.terminal import Instant, Rows
@@ -55,7 +55,7 @@ async def list_(
     """
     async with opened(ready()) as context:
         with _bar("asking", quiet=json) as seen:
-            found = await standing.standing(context, seen)
+            found = await target_status.standing(context, seen)
     wanted = [row for row in found.targets if (row.dead or not dead) and (row.failing or not failing)]
     answer(wanted, _table(wanted), as_json=json)
     if found.unseen:
@@ -81,7 +81,7 @@ async def retry(
     """
     async with opened(ready()) as context:
         with _bar("telling", quiet=json) as seen:
-            told = await standing.hurry(context, target, seen)
+            told = await target_status.hurry(context, target, seen)
     answer(
         Hurried(told=told),
         Text(f"{told:,} {'is' if told == 1 else 'are'} trying now" if told else "Nothing waits to be tried"),

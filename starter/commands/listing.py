@@ -20,8 +20,8 @@ from starter.context import Context, opened
 from starter.doctor import temporal
 from starter.doctor.health import Health, Part, looked
 from starter.listing import pages
+from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
-from starter.listing.wanted import Wanted
 from starter.settings import Settings
 from starter.startup import ready
 from workflows import names

@@ -18,8 +18,8 @@ from activities.links import at_desk, named_at_desk
 from activities.people import DirectoryFailure
 from activities.store import StoreFailure
 from starter.codec import CodecError
+from starter.desk.authentication import Door, Visitor
 from starter.desk.cards import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE, Card
-from starter.desk.door import Door, Visitor
 from starter.desk.rendering import Frame, Renderer, Tab
 from starter.page.allowances import Allowances, Buckets, Rate
 from starter.page.form_guard import FormGuard

@@ -17,8 +17,8 @@ from starter.campaigns.chart import drawn
 from starter.campaigns.composed import Picture, pictured
 from starter.campaigns.people import SHOWN_AT_MOST, Mine, Missing, People, last_day, looked_at
 from starter.desk.acts import steps
+from starter.desk.authentication import Visitor
 from starter.desk.cards import NOT_THERE
-from starter.desk.door import Visitor
 from starter.desk.follow_up_words import Told, told
 from starter.desk.follow_ups import NOT_DONE, REFUSED, UNCONFIRMED, UNSURE, news
 from starter.desk.names import Names

@@ -14,10 +14,9 @@ from activities.people import FileDirectory
 from starter import clients
 from starter.context import Context
 from starter.desk.answers import Answers
+from starter.desk.authentication import Door, SignOn, Visitor
 from starter.desk.campaigns import Campaigns
 from starter.desk.cards import FRONT, NOT_THERE
-from starter.desk.door import Door, SignOn, Visitor
-from starter.desk.entrance import Entrance
 from starter.desk.follow_ups import FollowUps, looker
 from starter.desk.kinds import Kinds
 from starter.desk.lists import Lists
@@ -25,6 +24,7 @@ from starter.desk.rendering import Renderer, Tab
 from starter.desk.room import Room
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn, reacher, teller
+from starter.desk.sign_in_pages import Entrance
 from starter.desk.views import Standings
 from starter.page.brand import OURS, Brand
 from starter.page.form_guard import FormGuard

@@ -9,7 +9,7 @@ from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.reader import Reader
 from starter.desk.acts import Step
-from starter.desk.door import Visitor
+from starter.desk.authentication import Visitor
 from starter.desk.rows import UNTITLED, Name
 from starter.desk.stages import StageRows, stages_of
 from starter.desk.story import Event, story

@@ -14,8 +14,8 @@ from activities.links import USES, Links, at_desk, named_at_desk
 from starter import lookup
 from starter.context import Context
 from starter.desk.acts import DECIDING, Deed, Step, asking, colleagues, steps, takers
+from starter.desk.authentication import Visitor
 from starter.desk.cards import NOT_THERE
-from starter.desk.door import Visitor
 from starter.desk.follow_up_words import Told, told
 from starter.desk.names import Names
 from starter.desk.rights import Right, right_of

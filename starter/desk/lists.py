@@ -11,8 +11,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from starter.campaigns.people import last_day, so_far
+from starter.desk.authentication import Visitor
 from starter.desk.cards import NOT_THERE
-from starter.desk.door import Visitor
 from starter.desk.names import Names
 from starter.desk.rendering import Tab
 from starter.desk.room import Room
@@ -22,8 +22,8 @@ from starter.desk.views import ANY, LABELS, OPEN, PEOPLE_AT_MOST, Filters, Stand
 from starter.desk.words import STATUSES
 from starter.exits import Refusal
 from starter.listing import pages
+from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
-from starter.listing.wanted import Wanted
 from workflows.kinds import named
 from workflows.model.views import CampaignShow
 

@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 
-from starter.desk.door import Visitor
+from starter.desk.authentication import Visitor
 from starter.desk.views import Standing
 from workflows.kinds import Kind
 from workflows.model.views import Shown

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from activities.language import phrase
 from activities.people import FileDirectory, UnknownGroup
-from starter.desk.door import Visitor
+from starter.desk.authentication import Visitor
 from starter.exits import Refusal
-from starter.listing.wanted import Wanted
+from starter.listing.query import Wanted
 from workflows.kinds import Kind
 from workflows.model.subject import Status
 

@@ -20,8 +20,8 @@ from activities.runs import Run
 from starter.context import Context
 from starter.exits import Refusal
 from starter.listing.dead import DEAD_AT_ONCE, dead_ids, dead_lines, still_open
+from starter.listing.query import Lateness, Wanted
 from starter.listing.rows import RequestLine, by_urgency, line_of
-from starter.listing.wanted import Lateness, Wanted
 from workflows.model.base import Model
 
 SORTED_AT_MOST: Final = 1_000

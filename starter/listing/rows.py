@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 from activities.runs import Run, RunStatus
 from starter import lookup
 from starter.codec import CodecError
-from starter.listing.wanted import SETTLED
+from starter.listing.query import SETTLED
 from starter.search_attributes import REPORTED
 from workflows import names
 from workflows.kinds import Kind, Named, named

@@ -22,7 +22,7 @@ from temporalio.service import RPCError
 from activities import runs
 from activities.store import Store
 from starter.context import Context
-from starter.listing.wanted import Lateness, Wanted
+from starter.listing.query import Lateness, Wanted
 from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.starter.desk.office import REQUESTER, office

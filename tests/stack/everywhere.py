@@ -22,8 +22,8 @@ from activities.reader import Reader
 from starter import clients, lookup, requests, showing, wishes
 from starter.commands.printing import answer
 from starter.listing import pages
+from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
-from starter.listing.wanted import Wanted
 from starter.page.form_guard import FormGuard
 from starter.page.quick_look import QuickLook
 from starter.page.who_asks import WhoAsks

@@ -15,7 +15,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from starter.context import Context
 from starter.exits import Refusal
 from starter.listing import pages
-from starter.listing.wanted import Wanted
+from starter.listing.query import Wanted
 from tests.faults.town import eventually
 from tests.starter.living import desk_at
 from workflows import names

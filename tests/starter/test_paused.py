@@ -19,8 +19,8 @@ from starter.context import Context
 from starter.exits import Refusal
 from starter.fast_forward import forward
 from starter.listing import pages
+from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
-from starter.listing.wanted import Wanted
 from starter.page.quick_look import QuickLook
 from starter.page.standing import standing
 from starter.plan.comparison import compare

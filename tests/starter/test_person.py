@@ -8,7 +8,7 @@ import pytest
 from activities.people import FileDirectory, UnknownPerson, device_hash
 from starter.context import Context
 from starter.listing import pages
-from starter.listing.wanted import Wanted
+from starter.listing.query import Wanted
 from starter.person import person_show
 from tests.faults.town import eventually
 from tests.starter.living import MSA, begin, shown_when

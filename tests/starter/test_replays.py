@@ -8,7 +8,7 @@ from activities.store import Home
 from starter import wishes
 from starter.context import Context
 from starter.exits import Refusal
-from starter.hand_offs import replays, standing
+from starter.hand_offs import replays, target_status
 from starter.wishes import Refused
 from tests.starter.dying import dead_entry
 from tests.starter.living import MSA, SOON, begin, shown_to_signer, shown_with
@@ -93,8 +93,8 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
         assert {row.why for row in found.targets if row.waiting} == {"no answer"}
         tried = world.handoff.calls["finance"]
         world.handoff.down = set()
-        assert await standing.hurry(context, "finance") == 1
-        assert await standing.hurry(context, None) == 1
+        assert await target_status.hurry(context, "finance") == 1
+        assert await target_status.hurry(context, None) == 1
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.result()
         assert world.handoff.calls["finance"] == tried + 1
@@ -114,11 +114,11 @@ async def given_up(context: Context, id: str, target: str) -> None:
     await context.store.hand_offs.note_dead(home, dead_entry(id, target))
 
 
-async def eventually(context: Context) -> standing.Targets:
+async def eventually(context: Context) -> target_status.Targets:
     """How the targets stand once visibility knows of two that wait."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            found = await standing.standing(context)
+            found = await target_status.standing(context)
             if sum(row.waiting for row in found.targets) == 2:
                 return found
             await asyncio.sleep(0.05)

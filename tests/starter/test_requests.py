@@ -15,8 +15,8 @@ from starter.context import Context
 from starter.exits import Refusal
 from starter.listing import pages
 from starter.listing.dead import DEAD_AT_ONCE
+from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
-from starter.listing.wanted import Wanted
 from starter.request_ids import followed_up, request_id
 from tests.faults.town import eventually
 from tests.starter.living import MSA, SOON, begin, desk_in, shown_to_signer, shown_when

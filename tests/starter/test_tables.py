@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from starter import showing, tables
 from starter.commands.handoff import _table
 from starter.commands.printing import answer
-from starter.hand_offs.standing import TargetLine
+from starter.hand_offs.target_status import TargetLine
 from starter.listing.rows import RequestLine
 from starter.terminal import Terminal
 from workflows.follow_up.show import handed_off_entry, told_entry

@@ -17,8 +17,8 @@ from starter import lookup, requests, wishes
 from starter.context import Context
 from starter.exits import Refusal
 from starter.listing import pages
+from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
-from starter.listing.wanted import Wanted
 from starter.wishes import NotLiving
 from tests.activities.requests.papers import Desk
 from tests.activities.tasks.test_start import TASK, prepared

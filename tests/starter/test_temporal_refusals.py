@@ -14,7 +14,7 @@ from starter import requests, wishes
 from starter.context import Context, opened
 from starter.fast_forward import forward, span
 from starter.listing import pages
-from starter.listing.wanted import Wanted
+from starter.listing.query import Wanted
 from starter.search_attributes import ensure_search_attributes
 from starter.settings import load
 from starter.temporal_refusals import TemporalRefused, refusing

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from activities.follow_up.nearest import REMINDERS_AT_ONCE
-from starter.terse import terse_data_converter
+from starter.payload_converter import terse_data_converter
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.base import Model
 from workflows.model.happened import Happened

@@ -18,8 +18,8 @@ from activities.people import FileDirectory
 from activities.sign_in.ways_in import WayIn, WaysIn
 from activities.store import Store
 from starter.context import Context
+from starter.desk.authentication import SignOn
 from starter.desk.desk import Desk, Parts
-from starter.desk.door import SignOn
 from starter.desk.kinds import Kinds
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn

@@ -17,7 +17,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from starter.context import Context
 from starter.listing import pages
-from starter.listing.wanted import Wanted
+from starter.listing.query import Wanted
 from tests.faults.town import eventually
 from tests.starter.desk.office import (
     ENGINEER,

@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.sign_in.ways_in import WayIn
 from activities.store import Store
 from starter.context import Context
-from starter.desk.door import SignOn
+from starter.desk.authentication import SignOn
 from starter.desk.sessions import LONGEST_SESSION, sign_out_everywhere
 from starter.desk.sign_in import TRIES_AT_MOST, reacher, teller
 from starter.page.posted_forms import LONGEST

@@ -12,8 +12,8 @@ from activities.links import at_desk, named_at_desk
 from activities.reader import Reader
 from activities.sign_in.ways_in import BadWayIn
 from starter.desk.answers import Answers
+from starter.desk.authentication import Visitor
 from starter.desk.cards import ASKED, BEHIND_LINK, NOT_ASKED, SPENT, WRONG_CODE
-from starter.desk.door import Visitor
 from starter.desk.sessions import Ask, Cookies, Session
 from starter.desk.sign_in import SignIn, Wrong
 from starter.request_ids import is_request_id

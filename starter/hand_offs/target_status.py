@@ -13,7 +13,7 @@ from activities import runs
 from activities.target_health import FAILING_FROM, Condition, Health
 from starter.context import Context
 from starter.hand_offs.replays import the_dead
-from starter.listing.wanted import SETTLED
+from starter.listing.query import SETTLED
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.base import Model

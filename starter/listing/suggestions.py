@@ -7,7 +7,7 @@ from temporalio.client import Client
 
 from activities import runs
 from activities.spelling import nearest
-from starter.listing.wanted import Wanted
+from starter.listing.query import Wanted
 from workflows.kinds import Named
 
 _LOOKED_AT: Final = 1_000
