@@ -30,7 +30,7 @@ MOST_LIST_LAG: Final = timedelta(seconds=20)
 class Group(BaseModel):
     """Settings whose names share a first word."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @property
     def needed(self) -> tuple[str, ...]:

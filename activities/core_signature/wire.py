@@ -48,7 +48,7 @@ Uuid = Annotated[str, Field(pattern=rf"^{_UUID.pattern}$")]
 class Wire(BaseModel):
     """A frozen answer, or a part of one."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class WireSigner(Wire):

@@ -30,7 +30,7 @@ _NO_DOCUMENT: Final = re.compile(r"^(?:#.*|%.*|---(?=\s|$)|\.\.\.(?=\s|$))", re.
 class FileModel(BaseModel):
     """A part of a file that people write: frozen, and an unknown key is a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -36,6 +36,7 @@ from activities.planner import PolicyPlanner
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import Store
+from tests.glances import glances
 from tests.onboarding.stage import PDF, ManyDocuments
 from tests.servers import time_skipping
 from tests.workflows import corpus
@@ -56,7 +57,6 @@ from workflows.model.wishes import UPDATES, AnyWish
 from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
 
-_GLANCE, _GLANCES = 0.01, 3_000
 SECRET = SecretStr("a secret of the campaigns, long enough for links")
 OWNER = "compliance-desk"
 ZONE = {"zone": "Europe/Amsterdam", "hours": "09:00-18:00", "days": "mon-sun"}
@@ -200,10 +200,10 @@ class Campaigns:
 
     async def until(self, holds: Callable[[CampaignShow], Any]) -> CampaignShow:
         """What it says once this holds; time stands meanwhile, and something is always at work."""
-        for _ in range(_GLANCES):
+        for pause in glances():
             if holds(shown := await self.shown()):
                 return shown
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(pause)
         raise AssertionError(shown.model_dump_json(indent=1))
 
     async def opened(self) -> CampaignShow:
@@ -217,10 +217,10 @@ class Campaigns:
 
     async def hears(self, person: str, times: int = 1) -> None:
         """Until somebody was asked so many times."""
-        for _ in range(_GLANCES):
+        for pause in glances():
             if self.told(person).count("ready") >= times:
                 return await self.at_rest()
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(pause)
         raise AssertionError(self.push.stages())
 
     def request(self, person: str) -> str:
@@ -272,11 +272,11 @@ class Campaigns:
     async def at_rest(self) -> None:
         """Until neither the campaign nor any request of it is at work."""
         people = [one["id"] for one in self.company.people]
-        for _ in range(_GLANCES):
+        for pause in glances():
             ids = [self.handle.id, *map(self.request, people)]
             if not [id for id in ids if await self._is_at_work(id)]:
                 return
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(pause)
 
     async def _is_at_work(self, id: str) -> bool:
         try:

@@ -24,6 +24,7 @@ from starter.needs import Need
 from starter.settings import Settings
 from tests.faults import population
 from tests.faults.vendor import Vendor
+from tests.glances import glances
 from tests.servers import PUNCTUAL_TIMERS
 from workflows.kinds import Kind
 from workflows.model.views import RequestShow
@@ -254,15 +255,14 @@ async def _end(it: Town) -> None:
 
 async def eventually(probe: Callable[[], Awaitable[T | None]], within: float = 20) -> T:
     """What the probe finds, looking until it finds something; fails when that takes too long."""
-    ends = time.monotonic() + within
     last: Any = None
-    while time.monotonic() < ends:
+    for pause in glances(_GLANCE, within):
         try:
             if last := await probe():
                 return last
         except exits.Refusal as refusal:
             last = refusal
-        await asyncio.sleep(_GLANCE)
+        await asyncio.sleep(pause)
     raise AssertionError(f"not seen within {within:g} s; last looked like {last!r}")
 
 

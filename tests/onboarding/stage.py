@@ -28,6 +28,7 @@ from activities.planner import PolicyPlanner
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import Home, Store
+from tests.glances import glances
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import FakePushService, FakeSignatureService, refusal
@@ -48,7 +49,6 @@ from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow
 
-_GLANCE, _GLANCES = 0.01, 3_000
 PDF = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n%%EOF\n"
 OWNER, CUSTOMER = "account-executive", "customer-signer"
 ZONE = {"zone": "Europe/Amsterdam", "hours": "00:00-23:59", "days": "mon-sun"}
@@ -172,10 +172,10 @@ class Journeys:
 
     async def until(self, holds: Callable[[OnboardingShow], Any]) -> OnboardingShow:
         """What it says once this holds; time stands meanwhile, and something is always at work."""
-        for _ in range(_GLANCES):
+        for pause in glances():
             if holds(shown := await self.shown()):
                 return shown
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(pause)
         raise AssertionError(shown.model_dump_json(indent=1))
 
     async def open(self, part: str) -> str:
@@ -246,12 +246,12 @@ class Journeys:
 
     async def at_rest(self) -> None:
         """Until neither the onboarding nor anything it has started is at work."""
-        for _ in range(_GLANCES):
+        for pause in glances():
             shown = await self.shown()
             ids = [self.handle.id, *(id for one in _parts(shown) for id in (one.workflow, one.decision) if id)]
             if not [id for id in ids if is_at_work(await runs.described(self.client, id))]:
                 return
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(pause)
 
     async def record_of(self, workflow_id: str) -> Shown:
         """The settled record of one of the workflows."""
@@ -284,10 +284,10 @@ class Journeys:
 
     async def hears(self, workflow_id: str, stage: str, person: str) -> None:
         """Until somebody was told something by one of the workflows."""
-        for _ in range(_GLANCES):
+        for pause in glances():
             if (stage, person) in self.notices_of(workflow_id):
                 return await self.at_rest()
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(pause)
         raise AssertionError(self.notices_of(workflow_id))
 
     def notices_of(self, id: str) -> list[tuple[str, str]]:

@@ -30,6 +30,7 @@ from activities.policies.catalogue import Catalogue
 from activities.requests.input import Prepared, prepare
 from activities.runs import RunStatus
 from activities.starting import path
+from tests.glances import glances
 from tests.onboarding.stage import (
     AGREEMENTS,
     CUSTOMER,
@@ -119,10 +120,10 @@ async def _is_unknown(it: Journeys) -> bool:
 
 
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    for _ in range(3_000):
+    for pause in glances():
         if await holds():
             return
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause)
     raise AssertionError("was not seen")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from starter import modules
 from tests import prompt
+from tests.glances import glances
 
 READY_WITHIN = 60.0
 ENDS_WITHIN = 10.0
@@ -106,9 +107,11 @@ def _last_words(process: "subprocess.Popen[str]") -> str:
 
 def eventually(probe: Callable[[], Any], within: float = 20.0) -> Any:
     """What the probe finds, looking until it finds something; the last it found when it takes too long."""
-    ends = time.monotonic() + within
-    while not (found := probe()) and time.monotonic() < ends:
-        time.sleep(_GLANCE)
+    found = None
+    for pause in glances(_GLANCE, within):
+        if found := probe():
+            break
+        time.sleep(pause)
     return found
 
 

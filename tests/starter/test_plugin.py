@@ -5,9 +5,10 @@ import os
 import pytest
 from pydantic import SecretBytes
 from temporalio.client import Client
-from temporalio.worker import Replayer, Worker
+from temporalio.converter import WorkflowSerializationContext
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
-from starter.plugin import CountersignPlugin
+from starter.plugin import CountersignPlugin, TaskSandbox
 from starter.setting_values import PayloadKey
 from tests.servers import own_namespace
 from tests.workflows.fakes import World
@@ -17,9 +18,31 @@ from workflows.model.settlement import Settled
 from workflows.model.subject import Status
 from workflows.names import SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE
 
-pytestmark = pytest.mark.real_server
+KEY = PayloadKey("2026-a", SecretBytes(b"k" * 32))
 
 
+@pytest.mark.parametrize("keys", [(), (KEY,)], ids=["open", "encrypted"])
+def test_the_sandbox_is_entered_for_no_payload_because_the_converter_asks_of_no_command(
+    keys: tuple[PayloadKey, ...],
+) -> None:
+    plugin = CountersignPlugin(keys)
+    chosen = Replayer(workflows=(), plugins=[plugin]).config(active_config=True)
+    assert isinstance(chosen.get("workflow_runner"), TaskSandbox)
+    converter = chosen["data_converter"]
+    of_a_command = WorkflowSerializationContext(namespace="ours", workflow_id="request:msa-0042")
+    assert converter.with_context(of_a_command) is converter
+    assert converter.external_storage is None
+
+
+def test_another_runner_that_was_chosen_stays() -> None:
+    unsandboxed = UnsandboxedWorkflowRunner()
+    chosen = Replayer(workflows=(), plugins=[CountersignPlugin()], workflow_runner=unsandboxed).config(
+        active_config=True
+    )
+    assert chosen.get("workflow_runner") is unsandboxed
+
+
+@pytest.mark.real_server
 async def test_another_application_runs_reads_and_replays_a_request_with_the_plugin_alone(dev_server: str) -> None:
     world, plugin = World(), CountersignPlugin([PayloadKey("2026-a", SecretBytes(os.urandom(32)))])
     world.signatures.status = Status.SIGNED

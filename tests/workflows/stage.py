@@ -13,10 +13,10 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities import runs
 from activities.runs import Description
+from starter.plugin import TaskSandbox
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import DOCUMENT, World
@@ -99,7 +99,7 @@ def silent_for(request: SignatureRequest, silence: timedelta) -> SignatureReques
     return request.replace(carried=Progress.begin(request.brief, then).observe(sent, then).told((ready,), then))
 
 
-class TriesOnce(SandboxedWorkflowRunner):
+class TriesOnce(TaskSandbox):
     """A worker imports its workflows to see whether they can be: for all stories that is seen once."""
 
     def prepare_workflow(self, defn: Any) -> None:

@@ -14,12 +14,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker._workflow_instance import _WorkflowLogicFlag
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from starter.plugin import CountersignPlugin
 from tests.markdown import ROOT
 from tests.workflows import corpus
+from tests.workflows.stage import TriesOnce
 from workflows.model.wishes import UPDATES
 
 TELLING = ("workflows", "onboarding", "campaigns")
@@ -38,9 +38,7 @@ async def replay(
         for history in histories:
             yield history
 
-    replayer = Replayer(
-        workflows=(), plugins=[CountersignPlugin()], workflow_runner=runner or SandboxedWorkflowRunner()
-    )
+    replayer = Replayer(workflows=(), plugins=[CountersignPlugin()], workflow_runner=runner or TriesOnce())
     for flag in flags:
         replayer._set_default_workflow_logic_flag(flag, enabled=True)
     results = await replayer.replay_workflows(each(), raise_on_replay_failure=False)

@@ -42,7 +42,7 @@ where that is shorter. Plain JSON is read as well.
 class Model(BaseModel):
     """A frozen value; unknown fields are ignored so that old code reads new histories."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
     def replace(self, **changes: object) -> Self:
         """The same value with `changes`, as `dataclasses.replace` does: a name that is no field is a `TypeError`.
