@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from activities.calendars.public_holidays import public_holidays
 from starter import modules
 
 _MUST_END_WITHIN: Final = 60.0
@@ -33,15 +34,18 @@ _ONE_AT_A_TIME: Final = threading.Lock()
 
 
 def run(
-    module: str, *typed: str, environment: Mapping[str, str], stdin: str = ""
+    module: str, *typed: str, environment: Mapping[str, str], stdin: str = "", stdout: int | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """What came of `python -m module …` in exactly this environment, as `subprocess.run` tells it."""
+    """What came of `python -m module …` in exactly this environment, as `subprocess.run` tells it.
+
+    What it prints goes to `stdout` instead, if that is given.
+    """
     order = {"module": module, "typed": typed, "environment": dict(environment), "cwd": str(Path.cwd())}
     with contextlib.ExitStack() as closing:
         given, said, complained = (closing.enter_context(tempfile.TemporaryFile()) for _ in range(3))
         given.write(stdin.encode())
         given.seek(0)
-        code = _code(order, [given.fileno(), said.fileno(), complained.fileno()])
+        code = _code(order, [given.fileno(), said.fileno() if stdout is None else stdout, complained.fileno()])
         told = [(stream.seek(0), stream.read().decode())[1] for stream in (said, complained)]
     return subprocess.CompletedProcess([module, *typed], code, *told)
 
@@ -88,6 +92,7 @@ def _serve(orders: socket.socket) -> None:
     for found in pkgutil.walk_packages(importlib.import_module("starter").__path__, "starter."):
         if not found.name.startswith(_NOT_IMPORTED):
             importlib.import_module(found.name)
+    public_holidays("NL", 2026)  # whoever plans needs it, and with it all countries are imported
     gc.collect()
     gc.freeze()
     while True:

@@ -34,20 +34,11 @@ def type_(*typed: str, stdin: str = "", **environment: str) -> "subprocess.Compl
 
 
 def type_before_nobody(*typed: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """What came of a command whose output nobody reads, as before `| true`; its process is really a fresh one."""
+    """What came of a command whose output nobody reads, as before `| true`."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        return subprocess.run(  # noqa: S603  our own command
-            modules.command("starter", *typed),
-            env={**_shell(), **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return prompt.run("starter", *typed, environment={**_shell(), **environment}, stdout=writer)
     finally:
         os.close(writer)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import prompt
 from tests.starter.hooking import BEARER, DEAL, office
 from tests.starter.hooking import PATH as HOOK
 from tests.starter.hooking import SECRET as CRM_SECRET
@@ -84,6 +85,12 @@ async def started(before: Phone, folder: Path, **changes: str) -> AsyncIterator[
         await process.wait()
 
 
+async def ends(before: Phone, folder: Path, **changes: str) -> tuple[int, list[str]]:
+    """The exit code and the log of one that ends by itself."""
+    ended = await asyncio.to_thread(prompt.run, "starter", "webhook", environment=environment(before, folder) | changes)
+    return ended.returncode, ended.stderr.splitlines()
+
+
 @pytest.fixture
 async def before(tmp_path: Path) -> AsyncIterator[Phone]:
     async with phone(tmp_path) as made:
@@ -128,15 +135,12 @@ async def test_deals_of_a_crm_are_taken_beside_the_callbacks_and_told_to_no_log(
 async def test_a_mapping_that_is_wrong_is_told_at_the_start(before: Phone, tmp_path: Path) -> None:
     hooks = office(tmp_path)
     (tmp_path / "mappings" / "crm.yaml").write_text("deal: deal.id\nonboarding: {template: '{x}'}\ntkae: {}\n")
-    async with started(before, tmp_path, **hooks) as receiver:
-        lines = (await receiver.heard()).splitlines()
-        assert await receiver.process.wait() == 1
+    code, lines = await ends(before, tmp_path, **hooks)
+    assert code == 1
     assert lines[-1:] == [f"{tmp_path}/mappings/crm.yaml:3: tkae: unknown, did you mean take?"]
 
 
 async def test_a_missing_setting_is_one_line(before: Phone, tmp_path: Path) -> None:
-    async with started(before, tmp_path, COUNTERSIGN_WEBHOOK_SECRETS="") as receiver:
-        lines = (await receiver.heard()).splitlines()
-        assert await receiver.process.wait() == 1
-    assert len(lines) == 1
+    code, lines = await ends(before, tmp_path, COUNTERSIGN_WEBHOOK_SECRETS="")
+    assert (code, len(lines)) == (1, 1)
     assert "COUNTERSIGN_WEBHOOK_SECRETS" in lines[0]
