@@ -46,14 +46,23 @@ def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_server
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)])
-def test_ctrl_c_ends_the_demo_and_all_its_processes(tmp_path: Path, number: signal.Signals, code: Exit) -> None:
-    with demo_that_is_up(tmp_path) as told:
+def test_ctrl_c_ends_the_demo_and_all_its_processes(tmp_path: Path) -> None:
+    with demo_with(tmp_path, "dev.json") as told:
         children = told.children()
         assert len(children) == 4
-        assert told.end(number) < ENDS_WITHIN
-        assert told.process.returncode == code
+        assert told.end(signal.SIGINT) < ENDS_WITHIN
+        assert told.process.returncode == Exit.INTERRUPTED
         assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+        assert not (told.folder / "dev.json").exists()
+
+
+@pytest.mark.real_server
+def test_a_demo_that_is_told_to_end_before_it_is_up_leaves_none_of_its_processes(tmp_path: Path) -> None:
+    with demo_with(tmp_path, "logs/*.log") as told:
+        children = eventually(told.children)
+        assert told.end(signal.SIGTERM) < ENDS_WITHIN
+        assert told.process.returncode == Exit.TERMINATED
+        assert children and not [pid for pid in children if Path(f"/proc/{pid}").exists()]
         assert not (told.folder / "dev.json").exists()
 
 
@@ -69,8 +78,8 @@ def _hear_ctrl_c() -> None:
 
 
 @contextmanager
-def demo_that_is_up(tmp_path: Path) -> Iterator[Laptop]:
-    """A demo whose stack is ready; its story has just begun."""
+def demo_with(tmp_path: Path, file: str) -> Iterator[Laptop]:
+    """A demo that has just written this file into its folder: with `dev.json` its stack is ready."""
     with subprocess.Popen(  # noqa: S603  our own command
         modules.command("starter", "demo", "--keep"),
         env={**clean(), "TMPDIR": str(tmp_path)},
@@ -80,8 +89,9 @@ def demo_that_is_up(tmp_path: Path) -> Iterator[Laptop]:
         preexec_fn=_hear_ctrl_c,  # noqa: PLW1509  it only sets a signal
     ) as process:
         try:
-            [announced] = eventually(lambda: list(tmp_path.glob("countersign-demo-*/dev.json")), READY_WITHIN)
-            yield Laptop(announced.parent, process)
+            assert eventually(lambda: list(tmp_path.glob(f"countersign-demo-*/{file}")), READY_WITHIN)
+            [folder] = tmp_path.glob("countersign-demo-*")
+            yield Laptop(folder, process)
         finally:
             process.kill()
 
