@@ -17,7 +17,7 @@ async def test_a_hundred_runs_of_request_show_end_with_0(tmp_path: Path, note: N
     async with town(tmp_path / "data") as it:
         await it.ask("looked-at", colleague(1))
         await it.until_shown("looked-at", lambda shown: shown.notifications)
-        codes = Counter([(await it.command("request", "show", "looked-at", "--json"))[0] for _ in range(100)])
+        codes = Counter([(await it.fresh_command("request", "show", "looked-at", "--json"))[0] for _ in range(100)])
     note(f"request show: exit codes {dict(codes)}")
     assert codes == {0: 100}
 

@@ -22,6 +22,7 @@ from starter.context import Context, opened
 from starter.fast_forward import forward
 from starter.needs import Need
 from starter.settings import Settings
+from tests import prompt
 from tests.faults import population
 from tests.faults.vendor import Vendor
 from tests.glances import glances
@@ -133,16 +134,24 @@ class Town:
         return await requests.read(self.settings, str(file))
 
     async def command(self, *words: str) -> tuple[int, str]:
-        """Type `countersign …` in a process of its own: its exit code, and what it says."""
-        environment = {**modules.environment(), "COUNTERSIGN_DATA_DIR": str(self.folder.path), **self.environment}
+        """Type `countersign …`: its exit code, and all that it says."""
+        typed = await asyncio.to_thread(prompt.run, "starter", *words, environment=self._typing)
+        return typed.returncode, typed.stdout + typed.stderr
+
+    async def fresh_command(self, *words: str) -> tuple[int, str]:
+        """The same in a process that has nothing in memory yet."""
         process = await asyncio.create_subprocess_exec(
             *modules.command("starter", *words),
-            env=environment,
+            env=self._typing,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         said, _ = await process.communicate()
         return int(process.returncode or 0), said.decode()
+
+    @property
+    def _typing(self) -> dict[str, str]:
+        return {**modules.environment(), "COUNTERSIGN_DATA_DIR": str(self.folder.path), **self.environment}
 
     @property
     def environment(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from deploy.demo.browser import Browser
 from deploy.folder import DataFolder, Kept, Ports
 from deploy.processes import Program, RunningProgram
 from deploy.stack import Stack, plan
-from starter import modules
+from tests import prompt
 from tests.privacy.canaries import PEOPLE, REASON, SECRETS
 from tests.versions.stage import eventually
 
@@ -77,15 +77,10 @@ class Household:
 
     async def starts(self, file: Path, kind: str = "request") -> None:
         """Type `countersign request start`, or that of a task, in a second terminal."""
-        process = await asyncio.create_subprocess_exec(
-            *modules.command("starter", kind, "start", str(file), "--json"),
-            env=dict(self.environment),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        _, said = await process.communicate()
-        self.heard.append(said)
-        assert process.returncode == 0, said.decode()
+        words = ("starter", kind, "start", str(file), "--json")
+        typed = await asyncio.to_thread(prompt.run, *words, environment=self.environment)
+        self.heard.append(typed.stderr.encode())
+        assert typed.returncode == 0, typed.stderr
 
     async def ledger(self, kind: str) -> list[dict[str, Any]]:
         """What the vendors have seen of a kind."""

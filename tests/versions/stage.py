@@ -12,6 +12,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 from activities.http.pacing import Pacer
 from starter import plugin, settings, task_queues
+from tests.glances import glances
 from tests.servers import time_skipping
 from tests.versions.changed import WorkflowCode
 from tests.workflows.fakes import FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
@@ -145,7 +146,8 @@ async def silence(code: WorkflowCode) -> WorkflowHistory:
 async def eventually(probe: Callable[[], Awaitable[Found | None]], within: float = 40) -> Found:
     """What the probe finds once it finds something; `TimeoutError` when it never does."""
     async with asyncio.timeout(within):
-        while True:
+        for pause in glances(_GLANCE, within):
             if found := await probe():
                 return found
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(pause)
+    raise TimeoutError
