@@ -17,7 +17,7 @@ from workflows.model.subject import Code, Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
-REQUESTS = 20
+REQUESTS = 8
 
 
 async def test_requests_whose_callbacks_never_come_all_end_alike_after_one_sweep(shared: Town) -> None:
