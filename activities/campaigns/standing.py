@@ -6,7 +6,7 @@ One walk for all who ask: the record, the report, `campaign show`, managers and 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +20,7 @@ from activities.campaigns.visibility import Open, Visibility
 from activities.store import Home, Store
 from workflows import names
 from workflows.kinds import Kind
+from workflows.model.base import Model
 from workflows.model.campaign import Campaign, Counts, Order
 from workflows.model.happened import Happened
 from workflows.model.subject import Code, Status
@@ -249,9 +250,26 @@ def counted(lines: Iterable[Line]) -> Counts:
     return Counts(**found)
 
 
-def by(lines: Iterable[Line], key: str) -> Iterator[tuple[str, Counts]]:
-    """The same by department or manager, in the order of their names."""
+class Group(Model):
+    """Those of one department or manager."""
+
+    name: str
+    counts: Counts
+
+    @property
+    def missing(self) -> int:
+        """Those whose acknowledgement is wanted, and not there."""
+        return self.counts.wanted - self.counts.done
+
+
+def by(lines: Iterable[Line], key: str) -> tuple[Group, ...]:
+    """The same by department or manager, in the order of their names; nothing where nobody has one."""
     groups: dict[str, list[Line]] = {}
     for line in lines:
         groups.setdefault(getattr(line, key), []).append(line)
-    return ((name, counted(groups[name])) for name in sorted(groups))
+    return tuple(Group(name=name, counts=counted(groups[name])) for name in sorted(groups)) if any(groups) else ()
+
+
+def worst_first(groups: Iterable[Group]) -> tuple[Group, ...]:
+    """Most missing people first."""
+    return tuple(sorted(groups, key=lambda group: -group.missing))

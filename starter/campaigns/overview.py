@@ -3,7 +3,7 @@
 An ordinary campaign takes one screen, so of departments and managers there are the worst; programs read all of them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,31 +11,17 @@ from typing import Final
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-from activities.campaigns.standing import Line, by
+from activities.campaigns.standing import Group, Line, by, worst_first
 from starter.campaigns.curve import Curve, Forecast
 from starter.terminal import Rows
 from workflows.campaign.show import bar
 from workflows.follow_up.show import stamp
-from workflows.model.base import Model
-from workflows.model.campaign import Counts
 from workflows.model.views import CampaignShow
 
 _WORST: Final = 3
 """Departments, and managers, that people are shown unless they want them all."""
 _BESIDE: Final = 76
 """Columns of a terminal in which two tables stand side by side."""
-
-
-class Group(Model):
-    """Those of one department or manager."""
-
-    name: str
-    counts: Counts
-
-    @property
-    def missing(self) -> int:
-        """Those whose acknowledgement is wanted, and not there."""
-        return self.counts.wanted - self.counts.done
 
 
 class CampaignOverview(CampaignShow):
@@ -51,17 +37,10 @@ def overview(shown: CampaignShow, lines: Sequence[Line]) -> CampaignOverview:
     """What there is to see of a campaign with these lines."""
     return CampaignOverview(
         **dict(shown),
-        departments=_groups(lines, "department"),
-        managers=_groups(lines, "manager"),
+        departments=worst_first(by(lines, "department")),
+        managers=worst_first(by(lines, "manager")),
         forecast=_forecast(shown, lines),
     )
-
-
-def _groups(lines: Iterable[Line], what: str) -> tuple[Group, ...]:
-    groups = [Group(name=name, counts=counts) for name, counts in by(lines, what)]
-    if not any(group.name for group in groups):
-        return ()
-    return tuple(sorted(groups, key=lambda group: (-group.missing, group.name)))
 
 
 def _forecast(shown: CampaignShow, lines: Sequence[Line]) -> Forecast | None:

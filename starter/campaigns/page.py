@@ -5,28 +5,20 @@ It may run one script, which sorts its tables, and reads well without; printed, 
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from activities.campaigns.standing import Line, by
+from activities.campaigns.standing import by
 from starter.campaigns import chart
 from starter.campaigns.report import Report
-from workflows.model.campaign import Counts
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _PIECES: Final = 1_000
 """Pieces of the template that are put together before they are written."""
-
-
-class Group(NamedTuple):
-    """Those of one department or manager."""
-
-    name: str
-    counts: Counts
 
 
 def pieces(report: Report) -> Iterator[str]:
@@ -44,7 +36,7 @@ def pieces(report: Report) -> Iterator[str]:
         report=report,
         head=report.head,
         standings=[name for name, count in report.counts if count],
-        groups=[(what, groups) for what in ("department", "manager") if (groups := _groups(report.lines, what))],
+        groups=[(what, groups) for what in ("department", "manager") if (groups := by(report.lines, what))],
         policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
         # Ours as they are, and drawn by Vega of numbers and of words that are ours: they must not be escaped.
         chart=Markup(chart.drawn(report.shown, report.lines, now=report.head.as_of)),  # noqa: S704
@@ -53,12 +45,6 @@ def pieces(report: Report) -> Iterator[str]:
     )
     stream.enable_buffering(_PIECES)
     return iter(stream)
-
-
-def _groups(lines: Sequence[Line], what: str) -> list[Group]:
-    """None where nobody has one."""
-    groups = [Group(name, counts) for name, counts in by(lines, what)]
-    return groups if any(group.name for group in groups) else []
 
 
 def _minute(instant: str) -> str:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from activities.campaigns.standing import Line, by
+from activities.campaigns.standing import Line, by, worst_first
 from activities.language import Language
 from activities.links import at_desk
 from starter.campaigns.chart import drawn
@@ -212,7 +212,8 @@ class Campaigns:
     async def _whole(self, seen: Seen, visitor: Visitor) -> dict[str, Any]:
         """What only whoever may know everything is told of all of them together."""
         shown = seen.shown if seen.everything else None
-        departments = _departments(seen.people.lines) if shown else []
+        groups = worst_first(by(seen.people.lines, "department")) if shown else ()
+        departments = [group for group in groups if group.counts.wanted]
         asked = f"{visitor.reader.language.code} {Kind.CAMPAIGN.workflow_id(seen.shown.id)}"
         return {
             "chart": await self._charts(f"{asked} {shown.counted_at}", asked) if shown else "",
@@ -283,9 +284,3 @@ def _sentences(seen: Seen, visitor: Visitor) -> tuple[str, ...]:
 def _counts(counts: Counts, visitor: Visitor) -> list[tuple[str, int]]:
     """How many stand how, of those ways in which somebody does."""
     return [(visitor.reader.language.say(STANDINGS[name]), count) for name, count in counts if count]
-
-
-def _departments(lines: Sequence[Line]) -> list[tuple[str, int, int]]:
-    """Of each department its name, how many of it have acknowledged, and how many are to; the most missing first."""
-    found = [(name, counts.done, counts.wanted) for name, counts in by(lines, "department") if counts.wanted]
-    return sorted(found, key=lambda one: one[1] - one[2])
