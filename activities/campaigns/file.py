@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from activities.calendars.wall_clock import length
 from activities.campaigns import rows
 from activities.campaigns.audience import AUDIENCE_AT_MOST
-from activities.campaigns.rows import Given
+from activities.campaigns.rows import NOBODY, Given
 from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
 from activities.files.reading import FileFaults, FileModel
 from activities.onboarding.file import ShortId
@@ -26,7 +26,6 @@ from workflows.model.yearly import YEAR
 _WHOLE_DAYS: Final = re.compile(r"0d|[1-9][0-9]{0,3}[dw]")
 A_YEAR: Final = 2027
 """Any that has no more days than others."""
-NOBODY: Final = Given((), {})
 
 
 @dataclass

@@ -6,7 +6,7 @@ Of a table a row that is wrong holds up no other: it stands in the audience with
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,6 +21,7 @@ from activities.people import Company
 from activities.people_index import Place
 from activities.person import IN_FULL_IN_TABLE, Reachable, SignersFile
 from activities.spelling import ID_PATTERN, did_you_mean
+from workflows.model.campaign import Source
 
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
 IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
@@ -46,6 +47,9 @@ class Given(NamedTuple):
         return SignersFile(signers=self.people).model_dump_json(by_alias=True).encode() if self.people else None
 
 
+NOBODY: Final = Given((), {})
+
+
 class PersonEntry(BaseModel):
     """Somebody of a table by their id."""
 
@@ -60,7 +64,7 @@ class FullEntry(Reachable):
 
 
 def of_people(ids: Iterable[str]) -> Given:
-    """The rows of a list of ids."""
+    """The rows of a list of ids, or of a group."""
     return Given(tuple(repeated(Row(number, id) for number, id in enumerate(ids, start=1))), {})
 
 
@@ -150,6 +154,13 @@ def _said(fault: Fault) -> str:
     return f"{fault.path}: {fault.says}" if fault.path else fault.says
 
 
+async def audience(source: Source, given: Given, directory: Company) -> list[Row]:
+    """The rows as they would be frozen now: the members of the group by then, else what was given."""
+    if source.group is not None:
+        given = of_people(await directory.group(source.group))
+    return await placed(given.rows, given.people, directory)
+
+
 async def placed(rows: Iterable[Row], people: Mapping[str, Reachable], directory: Company) -> list[Row]:
     """The rows as they are frozen: with department and manager, or why nobody can ask them."""
     given = list(rows)
@@ -165,8 +176,3 @@ def _placed(row: Row, place: Place | None) -> Row:
     if len(row.person) > PERSON_AT_MOST:
         return row._replace(says=f"has an id of more than {PERSON_AT_MOST} characters")
     return row._replace(department=row.department or place.department, manager=row.manager or place.manager)
-
-
-def of_group(ids: Iterable[str]) -> Iterator[Row]:
-    """The rows of a group's members."""
-    return (Row(number, id) for number, id in enumerate(ids, start=1))

@@ -71,21 +71,18 @@ class People(CampaignPeople):
         campaign = order.campaign
         with _failing():
             await self.directory.up_to_date()
-            given = await self._given(campaign)
-            people = await self._in_full(campaign)
-            frozen = await rows.placed(given, people, self.directory)
+            frozen = await rows.audience(campaign.source, await self._given(campaign), self.directory)
             if len(frozen) > AUDIENCE_AT_MOST:
                 raise final_failure(Code.REFUSED, f"{len(frozen):,} people are more than {AUDIENCE_AT_MOST:,}")
             sha256 = await self._audiences.freeze(frozen)
         errors = sum(bool(row.says) for row in frozen)
         return Frozen(sha256=sha256, rows=len(frozen), errors=errors, at=order.now)
 
-    async def _given(self, campaign: Campaign) -> Sequence[Row]:
-        if campaign.source.group is not None:
-            return list(repeated(rows.of_group(await self.directory.group(campaign.source.group))))
+    async def _given(self, campaign: Campaign) -> rows.Given:
+        """What its table or its list says."""
         if campaign.source.rows is None:
-            raise ValueError("a campaign has a group, or rows")
-        return await self._audiences.rows(campaign.source.rows)
+            return rows.NOBODY
+        return rows.Given(await self._audiences.rows(campaign.source.rows), await self._in_full(campaign))
 
     async def _in_full(self, campaign: Campaign) -> Mapping[str, Reachable]:
         """Whoever stands in full in the table, by their ids."""

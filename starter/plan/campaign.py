@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime
 
 from activities.campaigns import rows
-from activities.campaigns.audience import Member, Row, repeated
+from activities.campaigns.audience import Member, Row
 from activities.campaigns.input import PreparedCampaign
 from activities.campaigns.member import request_of
 from activities.core_signature.service import CALLS_ABOUT_BOUNCES, CALLS_TO_CREATE, CALLS_TO_READ
@@ -160,9 +160,7 @@ class _Audience:
     @classmethod
     async def of(cls, prepared: PreparedCampaign, directory: Company, opens_at: datetime) -> Self:
         campaign = prepared.given.campaign
-        group = campaign.source.group
-        given = list(repeated(rows.of_group(await directory.group(group)))) if group else prepared.rows.rows
-        frozen = await rows.placed(given, prepared.rows.people, directory)
+        frozen = await rows.audience(campaign.source, prepared.rows, directory)
         registered = await directory.registered()
         asked = [await _Asked.of(row, prepared, directory, registered) for row in frozen if not row.says]
         return cls(frozen, asked, opens_at, Course.begin(campaign, opens_at).closes_at or opens_at)
