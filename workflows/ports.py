@@ -190,7 +190,7 @@ class CampaignPeople(Port):
 
     @asks("change_audience")
     @abstractmethod
-    async def change(self, order: Changing) -> Changed:
+    async def change(self, changing: Changing) -> Changed:
         """Write a change down under its number; what makes no sense is refused in words and changes nothing."""
 
     @asks("look_at_audience")
@@ -200,7 +200,7 @@ class CampaignPeople(Port):
 
     @asks("settle_audience")
     @abstractmethod
-    async def settle(self, order: Settle) -> Tally:
+    async def settle(self, settle: Settle) -> Tally:
         """Say by the settled records how everybody stands, and write the list once nobody is open.
 
         Fails with `unbalanced` when the audience is not the one that the campaign knows of.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from activities.campaigns.audience import Audience
 from activities.campaigns.standing import Line
 from activities.store import AUDIENCES, Store
-from workflows.model.campaign import Settle
+from workflows.model.campaign import Order
 
 if TYPE_CHECKING:
     from activities.campaigns.population import Population  # whoever only reads outcomes needs no directory
@@ -20,7 +20,7 @@ _FORM: Final = 1
 
 
 async def written(
-    store: Store, order: Settle, lines: Sequence[Line], audience: Audience, population: "Population | None"
+    store: Store, order: Order, lines: Sequence[Line], audience: Audience, population: "Population | None"
 ) -> str:
     """Write the outcomes down; the SHA-256 under which they are found again."""
     frozen = order.frozen

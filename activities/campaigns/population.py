@@ -88,15 +88,16 @@ async def moved(look: Look, audience: Audience, done: Collection[str], directory
     Nobody by a people file that is faulty: its last good state would be taken for today's. Nobody leaves when a large
     part would at once, for then it is the file that has changed, not the company.
     """
-    population = await Population.of(look.campaign, audience, directory)
+    campaign = look.order.campaign
+    population = await Population.of(campaign, audience, directory)
     if population is None or directory.warning:
         return []
     moves: list[Move] = []
     came = [id for id in population.came if id not in done][: AUDIENCE_AT_MOST - len(audience.members)]
-    if look.campaign.joiners is Joiners.ADD and came and look.now.date() <= look.due:
+    if campaign.joiners is Joiners.ADD and came and look.order.now.date() <= look.due:
         moves += await _joined(look, audience, came, directory)
     left = [id for id in population.left if id not in done]
-    if look.campaign.leavers is Leavers.DROP and left and len(left) <= _leave_at_most(audience):
+    if campaign.leavers is Leavers.DROP and left and len(left) <= _leave_at_most(audience):
         moves.append(Move(ChangeKind.LEFT, tuple(Row(0, id) for id in left)))
     return moves
 
@@ -121,7 +122,8 @@ async def _joined(look: Look, audience: Audience, came: Sequence[str], directory
 
 
 def _last_day(look: Look, joined: date | None) -> date:
-    today, within = look.now.date(), timedelta(days=look.campaign.within)
-    since = joined if joined and look.campaign.opens_at.date() <= joined <= today else today
+    campaign, today = look.order.campaign, look.order.now.date()
+    within = timedelta(days=campaign.within)
+    since = joined if joined and campaign.opens_at.date() <= joined <= today else today
     # Heard of when their time is over already: it counts from now.
     return since + within if since + within > today else today + within

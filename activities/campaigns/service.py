@@ -96,8 +96,9 @@ class People(CampaignPeople):
     async def walk(self, walk: Walk) -> Walked:
         """See the port."""
         with _failing():
-            members = (await self._audiences.of(walk)).about(walk.change)
-            told = Told(self._visibility, await self._in_full(walk.campaign), await self._message(walk.campaign))
+            campaign = walk.order.campaign
+            members = (await self._audiences.of(walk.order)).about(walk.change)
+            told = Told(self._visibility, await self._in_full(campaign), await self._message(campaign))
             tour = Tour(self.client, self.store, walk, told, self.stride)
             return await unbroken(tour.walked(members), tour.stop)
 
@@ -108,20 +109,20 @@ class People(CampaignPeople):
         words = await words_of(self.store, Home.of(campaign.workflow_id), campaign.message)
         return "" if words in (ERASED, DAMAGED) else words
 
-    async def change(self, order: Changing) -> Changed:
+    async def change(self, changing: Changing) -> Changed:
         """See the port."""
+        order, change = changing.order, changing.change
         with _failing():
             audience = await self._audiences.of(order)
-            match order.change.what:
+            match change.what:
                 case ChangeKind.EXEMPT:
-                    return await self._exempt(order, audience)
+                    return await self._exempt(order, change, audience)
                 case ChangeKind.AGAIN:
-                    return await self._again(order, audience)
+                    return await self._again(order, change, audience)
                 case _:
-                    return await self._written(order, order.change)
+                    return await self._written(order, change)
 
-    async def _exempt(self, order: Changing, audience: Audience) -> Changed:
-        change = order.change
+    async def _exempt(self, order: Order, change: Change, audience: Audience) -> Changed:
         member = audience.person(change.person or "")
         if member is None:
             return Changed(refused=f"{change.person} is not in the audience")
@@ -132,7 +133,7 @@ class People(CampaignPeople):
             return Changed(refused=f"{change.person} has acknowledged already")
         return await self._written(order, change, (member.row._replace(says=""),))
 
-    async def _again(self, order: Changing, audience: Audience) -> Changed:
+    async def _again(self, order: Order, change: Change, audience: Audience) -> Changed:
         """Rows that are right by now, and requests that have failed."""
         await caught_up(self.directory)
         lines, known = await self._standings.of(order, audience)
@@ -149,7 +150,7 @@ class People(CampaignPeople):
             )
         left = {line.person for line in lines if line.left}
         taken_up = tuple(row.person for row in right if row.person in left)
-        return await self._written(order, order.change, right, taken_up)
+        return await self._written(order, change, right, taken_up)
 
     async def _written(
         self, order: Order, change: Change, about: tuple[Row, ...] = (), taken_up: tuple[str, ...] = ()
@@ -165,8 +166,8 @@ class People(CampaignPeople):
     async def look(self, look: Look) -> Looked:
         """See the port."""
         with _failing():
-            audience = await self._audiences.of(look)
-            lines, _ = await self._standings.of(look, audience)
+            audience = await self._audiences.of(look.order)
+            lines, _ = await self._standings.of(look.order, audience)
             changes = () if look.after else await self._moved(look, audience, lines)
             after = await self._told(look, lines)
         return Looked(changes=changes, counts=counted(lines), after=after, over=not after)
@@ -175,46 +176,49 @@ class People(CampaignPeople):
         """Who has joined and left since, each as a change behind the one before it."""
         done = {line.person for line in lines if line.status in (Standing.ACKNOWLEDGED, Standing.LATE)}
         changes: list[Changed] = []
+        order = look.order
         for move in await moved(look, audience, done, self.directory):
-            number = look.changes + 1
-            change = Change(number=number, what=move.what, by="countersign", at=look.now, due=move.due)
-            changed = await self._written(look, change, move.rows)
+            number = order.changes + 1
+            change = Change(number=number, what=move.what, by="countersign", at=order.now, due=move.due)
+            changed = await self._written(order, change, move.rows)
             changes.append(changed.replace(new=move.new))
-            look = look.replace(changes=number, changed=changed.sha256)
+            order = order.replace(changes=number, changed=changed.sha256)
         return tuple(changes)
 
     async def _told(self, look: Look, lines: Sequence[Line]) -> str:
         """Behind whom of the managers to go on; empty when nobody is left."""
         missing, ends_at = sum(line.open for line in lines), time.monotonic() + self.stride.seconds
+        campaign, now = look.order.campaign, look.order.now
         if look.weekly and not look.after:
-            line = digest.progress(look.campaign, missing, len(lines), look.day)
-            await digest.told(self.push, look.campaign, (line,), look.now)
+            line = digest.progress(campaign, missing, len(lines), look.day)
+            await digest.told(self.push, campaign, (line,), now)
         if not look.digest or not missing:
             return ""
-        managers = digest.missing_by_manager(lines, look.now.date())
+        managers = digest.missing_by_manager(lines, now.date())
         left = [one for one in await digest.of_directory(self.directory, managers) if one.manager > _after(look)]
         for begin in range(0, len(left), digest.AT_ONCE):
             if begin and (activity.is_worker_shutdown() or time.monotonic() >= ends_at):
                 return left[begin - 1].manager
             some = left[begin : begin + digest.AT_ONCE]
-            await digest.told(self.push, look.campaign, digest.digests(look.campaign, some, look.day), look.now)
+            await digest.told(self.push, campaign, digest.digests(campaign, some, look.day), now)
             activity.heartbeat(some[-1].manager)
         return ""
 
-    async def settle(self, order: Settle) -> Tally:
+    async def settle(self, settle: Settle) -> Tally:
         """See the port."""
+        order = settle.order
         with _failing():
             # Read once more, and verified: the record rests on what the store has now.
             audience = await Audiences(self.store).of(order)
-            if len(audience.members) != order.expected:
-                says = f"the audience has {len(audience.members):,} people and should have {order.expected:,}"
+            if len(audience.members) != settle.expected:
+                says = f"the audience has {len(audience.members):,} people and should have {settle.expected:,}"
                 raise final_failure(Code.UNBALANCED, says)
             known = await self._visibility.open_of(order.campaign.id)
             for request in sorted(known.refused):
                 await self._let_go(request)
             let_go = replace(known, refused=frozenset())
-            lines, _ = await self._standings.of(order, audience, let_go, unseen=order.ended or order.final)
-            if order.final:
+            lines, _ = await self._standings.of(order, audience, let_go, unseen=settle.ended or settle.final)
+            if settle.final:
                 lines = [_never_ended(line) if line.open else line for line in lines]
             counts = counted(lines)
             if counts.open:

@@ -70,7 +70,7 @@ class Tour:
     def __init__(self, client: Client, store: Store, walk: Walk, told: Told, stride: Stride) -> None:
         self._client = client
         self._store = store
-        self._walk = walk
+        self._walk, self._order = walk, walk.order
         self._told = told
         self._stride = stride
         self._ends_at = time.monotonic() + stride.seconds
@@ -116,7 +116,7 @@ class Tour:
     async def _has_room(self, many: int) -> bool:
         """Wait until few enough requests of the campaign wait for Core Signature; False when it is to end before."""
         while not self._is_to_end:
-            waiting = await self._told.visibility.waiting(self._walk.campaign.id)
+            waiting = await self._told.visibility.waiting(self._order.campaign.id)
             if waiting + many <= self._stride.ahead:
                 return True
             await self._rest(_LOOK_AGAIN)
@@ -126,7 +126,7 @@ class Tour:
         """Whether something was done for each; False for one that was refused, None where there was nothing to do."""
         if self._walk.work is Work.START:
             return await _all([self._start(one) for one in some])
-        ended = await records_of(self._store, self._walk.campaign, some)
+        ended = await records_of(self._store, self._order.campaign, some)
         left = [one for one in some if not one.row.says and one.person not in ended]
         if self._walk.work is Work.EXTEND:
             left = [one for one in left if one.asked]
@@ -138,11 +138,11 @@ class Tour:
         person = self._told.people.get(member.person)
         if person is None and rows.stands_in_full(member.person):
             return False  # Erased meanwhile: nobody knows where to reach them.
-        walk = self._walk
-        prepared = request_of(walk.campaign, walk.fingerprint, member, person, self._told.message)
+        order = self._order
+        prepared = request_of(order.campaign, order.fingerprint, member, person, self._told.message)
         try:
-            again = walk.change is not None  # What somebody has terminated is taken up with its living document.
-            await path.start(self._client, self._store, prepared, parent=walk.workflow_id, again=again)
+            again = self._walk.change is not None  # What somebody has terminated is taken up with its living document.
+            await path.start(self._client, self._store, prepared, parent=order.workflow_id, again=again)
         except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
             return False
@@ -157,7 +157,7 @@ class Tour:
 
     async def _wish(self, member: Member) -> bool:
         walk = self._walk
-        workflow_id = Kind.REQUEST.workflow_id(member.request(walk.campaign.id))
+        workflow_id = Kind.REQUEST.workflow_id(member.request(self._order.campaign.id))
         wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due)
         if walk.work is Work.END:
             wanted = Cancellation(actor=walk.actor, reason=walk.reason)

@@ -191,7 +191,7 @@ async def _records(place: Place) -> None:
 async def _settle(place: Place) -> None:
     order = place.order()
     frozen = cast(Frozen, order.frozen)
-    tally = await place.people.settle(Settle(**dict(order), expected=frozen.rows))
+    tally = await place.people.settle(Settle(order=order, expected=frozen.rows))
     assert tally.outcomes, tally
     assert tally.counts.acknowledged == frozen.rows, tally
     (place.folder / "outcomes").write_text(tally.outcomes)

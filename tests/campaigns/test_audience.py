@@ -105,7 +105,7 @@ async def test_an_audience_of_another_size_than_the_campaign_knows_of_is_no_reco
     company = Company(tmp_path, staff("ada", "bo"))
     given = (await company.prepared(a_file(), NOW)).given
     people = People(cast(Client, None), company.store, company.directory, cast(PushService, None), visibility=Ahead([]))
-    order = {"campaign": given.campaign, "fingerprint": given.fingerprint, "now": NOW}
-    frozen = await people.freeze(Order(**order))
+    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    frozen = await people.freeze(order)
     with pytest.raises(ApplicationError, match="unbalanced: the audience has 2 people and should have 3"):
-        await people.settle(Settle(**order, frozen=frozen, expected=3))
+        await people.settle(Settle(order=order.replace(frozen=frozen), expected=3))

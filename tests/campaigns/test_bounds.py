@@ -19,7 +19,8 @@ from tests.campaigns.stage import Company, a_file, staff
 from tests.servers import time_skipping
 from workflows.campaign import wishes
 from workflows.campaign.course import WISHES_AT_MOST, Course
-from workflows.model.campaign import Frozen, Walk, Walked, Work
+from workflows.campaign.inputs import CampaignInput
+from workflows.model.campaign import Frozen, Order, Walk, Walked, Work
 from workflows.model.wishes import Retry
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -52,11 +53,17 @@ async def a_course(folder: Path) -> tuple[Company, Course]:
     return company, course.froze(Frozen(sha256="ab" * 32, rows=1, errors=0, at=NOW), NOW)
 
 
+def asking(given: CampaignInput) -> Walk:
+    """A walk that asks everybody."""
+    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    return Walk(order=order, work=Work.START)
+
+
 async def walked(folder: Path, says: list[int], stride: Stride, members: int = 40) -> tuple[Walked, Ahead]:
     """A walk over people whom nobody can ask: it starts nothing."""
     company, _ = await a_course(folder)
     given = (await company.prepared(a_file(), NOW)).given
-    walk = Walk(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, work=Work.START)
+    walk = asking(given)
     ahead = Ahead(says)
     tour = Tour(cast(Client, None), company.store, walk, Told(ahead), stride)
     ahead.tours.append(tour)
@@ -81,7 +88,7 @@ async def test_whoever_was_asked_before_is_asked_and_not_refused(tmp_path: Path)
     async with time_skipping() as env:
         company, _ = await a_course(tmp_path)
         given = (await company.prepared(a_file(), NOW)).given
-        walk = Walk(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, work=Work.START)
+        walk = asking(given)
         crowd = [Member(Row(number, f"p{number}"), given.campaign.due) for number in range(30)]
         for _ in range(2):
             tour = Tour(env.client, company.store, walk, Told(Ahead([0, 0, 0])), Stride())
@@ -108,7 +115,7 @@ class Server:
 async def asked_of(server: Server, folder: Path) -> Walked:
     company, _ = await a_course(folder)
     given = (await company.prepared(a_file(), NOW)).given
-    walk = Walk(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, work=Work.START)
+    walk = asking(given)
     tour = Tour(cast(Client, server), company.store, walk, Told(Ahead([0, 0])), Stride())
     return await tour.walked([Member(Row(1, "ada"), given.campaign.due), Member(Row(2, "bo"), given.campaign.due)])
 

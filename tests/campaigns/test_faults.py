@@ -185,7 +185,8 @@ async def test_who_has_joined_is_seen_by_the_people_file_as_it_is_and_a_faulty_o
     company = Company(tmp_path, staff("ada"))
     given = (await company.prepared(a_file(joiners={"rule": "add", "within": "7d"}))).given
     now = datetime.now(UTC)
-    look = Look(campaign=given.campaign, fingerprint=given.fingerprint, now=now, day=1, due=in_days(now, 14))
+    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
+    look = Look(order=order, day=1, due=in_days(now, 14))
     audience = Audience.of([Row(1, "ada")], given.campaign)
     company.hires(a_person("newcomer"))
     [joined] = await moved(look, audience, (), company.directory)

@@ -59,7 +59,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             await self.until(self._progress.opens_at, "the opening", unless=self._ending)
             if workflow.now() >= self._progress.opens_at:
                 how = options.WALK
-                frozen = await self.call(CampaignPeople.freeze, self._order(Order), how, "freeze", unless=self._ending)
+                frozen = await self.call(CampaignPeople.freeze, self._order, how, "freeze", unless=self._ending)
                 if frozen is not None:
                     self._progress = self._progress.froze(frozen, workflow.now())
 
@@ -122,9 +122,10 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         closing = self._progress.closing
         return lambda: not self._goes_on or (self._is_over and not closing and self._progress.problem is not None)
 
-    def _order(self, model: Any, **rest: object) -> Any:
+    @property
+    def _order(self) -> Order:
         course = self._progress
-        return model(
+        return Order(
             campaign=self._request.campaign,
             frozen=course.frozen,
             changed=course.head,
@@ -132,7 +133,6 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             asked=course.asked,
             fingerprint=self._request.fingerprint,
             now=workflow.now(),
-            **rest,
         )
 
     async def _write_changes(self) -> None:
@@ -140,7 +140,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         while self._goes_on and (change := self._progress.to_write) is not None:
             changed = await self.call(
                 CampaignPeople.change,
-                self._order(Changing, change=change),
+                Changing(order=self._order, change=change),
                 options.WALK,
                 f"write down: {change.what}",
                 unless=self._too_late,
@@ -156,8 +156,8 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             return
         walk = self._progress.walks[0]
         change = walk.change
-        order = self._order(
-            Walk,
+        order = Walk(
+            order=self._order,
             work=walk.work,
             after=walk.after,
             change=change and change.number,
@@ -175,8 +175,8 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
     async def _look(self) -> None:
         """The daily look; one that comes late stands for those that were missed."""
         course = self._progress = self._progress.missed_looks(workflow.now())
-        order = self._order(
-            Look,
+        order = Look(
+            order=self._order,
             day=course.days + 1,
             due=course.everybodys_due,
             after=course.told_to,
@@ -191,8 +191,8 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         """How everybody stands by the records; the list is written once nobody is open, or nobody is waited for."""
         if self._progress.frozen is None:
             return Tally(counts=self._progress.counts)
-        order = self._order(
-            Settle,
+        order = Settle(
+            order=self._order,
             expected=self._progress.members,
             ended=self._progress.ending is not None,
             final=self._progress.waits >= len(WAITS),

@@ -134,12 +134,13 @@ class Order(Model):
         return self.campaign.workflow_id
 
 
-class Walk(Order):
+class Walk(Model):
     """Go on with a walk behind the member at `after`, in the order of the audience; of a `change` those it is about.
 
     `actor` and `reason` are of whoever wants it, for what is told to each request.
     """
 
+    order: Order
     work: Work
     after: int = 0
     change: int | None = None
@@ -159,18 +160,20 @@ class Walked(Model):
     over: bool = False
 
 
-class Changing(Order):
+class Changing(Model):
     """Write a change down, with the people it is about; a repetition writes the same."""
 
+    order: Order
     change: Change
 
 
-class Look(Order):
+class Look(Model):
     """The daily look: who has joined or left since, what managers and the owner are to hear today.
 
     `day` counts from the opening; `weekly` when the owner gets their line.
     """
 
+    order: Order
     day: int
     due: date
     """The last day of whoever was there at the opening: who comes after it is not asked any more."""
@@ -247,13 +250,14 @@ class Counts(Model):
         return self.errors + self.failed
 
 
-class Settle(Order):
+class Settle(Model):
     """Walk the whole audience and say how each of it stands by the records; the list is written once nobody is open.
 
     `expected` is how many people the workflow knows of: where it is another number, nothing is written. With `ended`
     nobody is asked any more; with `final` the list is written although some are open, who count as failed.
     """
 
+    order: Order
     expected: int
     ended: bool = False
     final: bool = False
