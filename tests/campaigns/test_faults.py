@@ -9,6 +9,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
 
+import workflows.follow_up.options as options
 from activities import runs
 from activities.campaigns.audience import Audience, Row
 from activities.campaigns.population import moved
@@ -38,6 +39,7 @@ from workflows.model.subject import Code, Status
 from workflows.model.wishes import UPDATES, Cancellation, Exemption, Retry
 
 DAY = {"window": "2d", "grace": "0d"}
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
 
 
 async def test_whom_the_provider_refuses_holds_up_nobody_and_stands_with_the_reason(tmp_path: Path) -> None:
@@ -88,6 +90,30 @@ async def test_what_cannot_be_done_until_it_closes_is_left_and_the_record_is_mad
     assert ended.outcome is Status.DONE_WITH_ERRORS
     assert {person: line.status for person, line in lines.items()} == {"ada": "exempt", "bo": "failed"}
     assert lines["bo"].reason == "its workflow was terminated"
+
+
+async def test_an_audience_that_cannot_be_frozen_until_it_closes_ends_the_campaign_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so while it is tried again; nobody is asked after the last day, and its owner hears of the end."""
+    monkeypatch.setattr(options, "PROBE_FIRST", timedelta(hours=6))
+    monkeypatch.setattr(options, "PROBE_AT_MOST", timedelta(hours=6))
+    async with campaign(tmp_path, a_file(**DAY, opens=TOMORROW), staff("ada")) as it:
+        it.company.loses("ada")
+        await it.days_pass(2)
+        shown = await it.shown()
+        assert (shown.status, shown.problem and shown.problem.code) == (Status.OPEN, Code.DIRECTORY)
+        assert "all-staff" in shown.says
+        await it.days_pass(3)
+        ended = await it.handle.result()
+        shown = await it.shown()
+    assert (ended.outcome, ended.counts.total, ended.audience_sha256) == (Status.FAILED, 0, None)
+    assert shown.problem and shown.problem.code is Code.NOT_OPENED
+    assert shown.says.endswith(': the group "all-staff" is not in people.yaml')
+    assert shown.closes_at is not None
+    assert timedelta() <= ended.at - shown.closes_at < timedelta(hours=7)
+    assert it.told(OWNER) == ["settled"]
+    assert not it.provider.created
 
 
 async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path: Path) -> None:

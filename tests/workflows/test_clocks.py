@@ -62,6 +62,12 @@ def test_what_ended_a_request_stays_said_when_the_store_is_away_afterwards() -> 
     assert mended.problem == failed.problem
 
 
+def test_what_ended_a_request_stays_said_although_something_else_was_wrong_before() -> None:
+    away = Progress.begin(BRIEF, START).trouble(Code.UNREACHABLE, "no answer", START, START + DAY)
+    failed = away.fail(Code.CONVERT_ERROR, "cannot be converted", START + DAY)
+    assert failed.mended(START + 2 * DAY).problem == failed.problem
+
+
 def test_two_reasons_to_stand_are_one_pause() -> None:
     paused = operations.pause(WAITING, Pause(actor="legal-desk"), START + DAY)
     away = paused.trouble(Code.UNREACHABLE, "no answer", START + 2 * DAY, START + 3 * DAY)

@@ -1,5 +1,6 @@
 """One campaign: everybody of a frozen audience is asked, the window passes, the record is made (docs/campaigns.md)."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,11 +14,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.campaign.inputs import CampaignInput
     from workflows.follow_up.living import LivingWorkflow
     from workflows.follow_up.patience import Condition, despite_cancellation, nothing
+    from workflows.follow_up.trouble import Trouble
     from workflows.kinds import Kind
     from workflows.model.campaign import Change, Changed, Changing, Look, Order, Settle, Tally, Walk
     from workflows.model.operations import Receipt
     from workflows.model.settlement import SettledCampaign
-    from workflows.model.subject import Status, Subject
+    from workflows.model.subject import Code, Status, Subject
     from workflows.model.views import CampaignShow
     from workflows.model.wishes import Exemption, Extension, Retry
     from workflows.names import CAMPAIGN, EXEMPT, EXTEND, RETRY, SHOW
@@ -113,6 +115,11 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
     def _next_at(self) -> datetime | None:
         closes_at, look_at = self._progress.closes_at, self._progress.look_due_at
         return min(closes_at, look_at) if closes_at else look_at
+
+    def judged(self, trouble: Trouble) -> Trouble:
+        """See `PatientWorkflow`; an audience that cannot be frozen until the campaign should close is final."""
+        unopened = self._progress.frozen is None and self._goes_on and self._is_over
+        return replace(trouble, code=Code.NOT_OPENED) if unopened else trouble
 
     def _ending(self) -> Condition:
         return lambda: not self._goes_on

@@ -256,7 +256,7 @@ class FollowUp(Noted):
         ended = given_up.replace(
             status=status, settled_at=now, agenda=None, planned_once=(), problem=problem, probe_at=None
         )
-        ended = ended.replace(ledger=given_up.ledger.replace(held=()))
+        ended = ended.replace(ledger=given_up.ledger.replace(held=()), stops=(), stopped_at=None)
         ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status, self.words.subject))
         if meant:
             return ended.note(now, Happened(status), meant.who, meant.why, said=status is Status.CANCELLED)

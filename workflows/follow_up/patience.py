@@ -57,6 +57,10 @@ class PatientWorkflow(ABC, Generic[Memory]):
     def failed(self, trouble: Trouble) -> None:
         """A call failed and no repetition will help."""
 
+    def judged(self, trouble: Trouble) -> Trouble:
+        """What the failure of a call means by now."""
+        return trouble
+
     @abstractmethod
     def cancelled(self, reason: str) -> None:
         """Somebody cancelled the run itself, in the Web UI for instance; see `despite_cancellation`."""
@@ -94,7 +98,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
             except FailureError as failure:
                 if is_cancelled_exception(failure) or unwanted():
                     break
-                trouble = trouble_of(failure)
+                trouble = self.judged(trouble_of(failure))
             else:
                 self._progress = self._progress.mended(workflow.now())
                 return answer

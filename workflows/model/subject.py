@@ -78,11 +78,18 @@ class Code(StrEnum):
     DOCUMENT_DELETED = "document_deleted"
     CONVERT_ERROR = "convert_error"
     SENDING_ERROR = "sending_error"
+    NOT_OPENED = "not_opened"
 
     @property
     def terminal(self) -> bool:
         """Whether no mending helps: the request ends `failed`."""
-        return self in (Code.ID_USED_BEFORE, Code.DOCUMENT_DELETED, Code.CONVERT_ERROR, Code.SENDING_ERROR)
+        return self in _TERMINAL
+
+
+_TERMINAL: Final = (
+    *(Code.ID_USED_BEFORE, Code.DOCUMENT_DELETED, Code.CONVERT_ERROR, Code.SENDING_ERROR),
+    Code.NOT_OPENED,
+)
 
 
 class LockScreen(StrEnum):
