@@ -6,7 +6,7 @@ One walk for all who ask: the record, the report, `campaign show`, managers and 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -97,14 +97,21 @@ class Standings:
     visibility: Visibility
 
     async def of(
-        self, order: Order, audience: Audience, known: Open | None = None, *, unseen: bool = False
+        self,
+        order: Order,
+        audience: Audience,
+        known: Open | None = None,
+        lines: list[Line] | None = None,
+        *,
+        unseen: bool = False,
     ) -> tuple[list[Line], Open]:
         """The line of everybody, and what visibility knows; of whom neither it nor a record does, Temporal is asked.
 
-        `unseen` are those as well who were not seen to: a walk may have died before it could say how far it came.
+        `lines` were read a moment ago. `unseen` are those as well who were not seen to: a walk may have died before it
+        could say how far it came.
         """
         known = known or await self.visibility.open_of(order.campaign.id)
-        lines = await self.recorded(order, audience, known)
+        lines = lines or await self.recorded(order, audience, known)
         asked = (Standing.TOLD, Standing.NOT_TOLD) if unseen else (Standing.TOLD,)
         unknown = (line.status in asked and line.request not in known.status for line in lines)
         lost = [place for place, one in enumerate(unknown) if one]
@@ -117,8 +124,7 @@ class Standings:
 
     async def recorded(self, order: Order, audience: Audience, known: Open | None = None) -> list[Line]:
         """The line of everybody by their records and by what is `known`; Temporal is asked nothing."""
-        walk = lines_of(self.store, order.campaign, order.fingerprint, audience, known=known, asked=order.asked)
-        return [line async for line in walk]
+        return await lines_of(self.store, order.campaign, order.fingerprint, audience, asked=order.asked, known=known)
 
     async def _found(self, order: Order, member: Member, line: Line) -> Line:
         """Visibility may lag, so the workflow itself is looked at; as it was when that goes on."""
@@ -135,25 +141,20 @@ class Standings:
 
 
 async def lines_of(
-    store: Store,
-    campaign: Campaign,
-    fingerprint: str,
-    audience: Audience,
-    *,
-    asked: int | None = None,
-    known: Open | None = None,
-) -> AsyncIterator[Line]:
+    store: Store, campaign: Campaign, fingerprint: str, audience: Audience, *, asked: int, known: Open | None = None
+) -> list[Line]:
     """The line of each member, in the order of the audience.
 
-    `asked` is how many of them were seen to, None for all; `known` is what Temporal says of those without a record.
+    `asked` is how many of them were seen to; `known` is what Temporal says of those without a record.
     """
-    known = known or Open()
+    known, lines = known or Open(), list[Line]()
     for begin in range(0, len(audience.members), AT_ONCE):
         members = audience.members[begin : begin + AT_ONCE]
         records = await records_of(store, campaign, members)
         for place, member in enumerate(members, start=begin):
-            seen_to = asked is None or place < asked or member.joined or member.attempt > 1
-            yield _line(campaign, fingerprint, member, records.get(member.person), known, seen_to=seen_to)
+            seen_to = place < asked or member.joined or member.attempt > 1
+            lines.append(_line(campaign, fingerprint, member, records.get(member.person), known, seen_to=seen_to))
+    return lines
 
 
 async def records_of(store: Store, campaign: Campaign, members: Sequence[Member]) -> Mapping[str, Mapping[str, Any]]:

@@ -72,7 +72,7 @@ async def _lines(client: Client, store: Store, order: Order, audience: Audience)
     told = sum(line.status == Standing.TOLD and line.request not in known.status for line in lines)
     if await visibility.going_on(order.campaign.id) == told + len(known.status):
         return lines
-    return (await standings.of(order, audience))[0]
+    return (await standings.of(order, audience, lines=lines))[0]
 
 
 async def of(context: Context, typed: str) -> Picture:

@@ -109,8 +109,8 @@ class Mine:
             return None
         some = Audience(tuple(one for _, one in mine[:MINE_AT_MOST]))
         seen_to = sum(place < shown.asked for place, _ in mine)
-        walk = lines_of(self._store, shown.campaign, shown.fingerprint, some, asked=seen_to)
-        return People([line async for line in walk], len(mine) > MINE_AT_MOST)
+        found = await lines_of(self._store, shown.campaign, shown.fingerprint, some, asked=seen_to)
+        return People(found, len(mine) > MINE_AT_MOST)
 
 
 async def looked_at(client: Client, lines: Sequence[Line]) -> list[Missing]:

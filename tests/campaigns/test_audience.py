@@ -11,6 +11,9 @@ from temporalio.exceptions import ApplicationError
 from activities.campaigns import rows
 from activities.campaigns.audience import Amendment, Audience, Audiences, Row
 from activities.campaigns.service import People
+from activities.campaigns.standing import Line, Standings
+from activities.campaigns.visibility import Open
+from activities.store import Store
 from starter.campaigns.people import Mine
 from tests.campaigns.stage import SECRET, Company, a_file, staff
 from tests.campaigns.test_bounds import NOW, Ahead, a_course
@@ -80,6 +83,17 @@ def test_a_cell_that_is_no_id_is_not_repeated(column: str, tmp_path: Path) -> No
     table.write_text("person,manager\n" + ("ada@corp.example," if column == "person" else "ada,Jane Doe") + "\n")
     [row] = rows.read(table, secret=SECRET).rows
     assert row == Row(2, "", says=f"{column} is no id")
+
+
+async def test_lines_that_were_read_a_moment_ago_are_not_read_again(tmp_path: Path) -> None:
+    """Of 10,000 people each reading is that of 10,000 records: there is no store to read them from."""
+    audience = await an_audience(tmp_path)
+    given = (await Company(tmp_path, staff("p0")).prepared(a_file(), NOW)).given
+    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    lines = [Line(one.row.number, one.person, one.request(given.campaign.id), "told") for one in audience.members]
+    known = Open({line.request: "sent" for line in lines})
+    standings = Standings(cast(Client, None), cast(Store, None), Ahead([]))
+    assert await standings.of(order, audience, known, lines) == (lines, known)
 
 
 async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) -> None:
