@@ -37,8 +37,8 @@ class CampaignChecks(RequestChecks):
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Why a group that it names is none."""
     secret: SecretStr | None = None
-    tables: Mapping[str, bytes] = field(default_factory=dict)
-    """Those that were read already."""
+    read: bytes | None = None
+    """Its table, if that was read already."""
     given: Given = NOBODY
 
     @property
@@ -54,9 +54,7 @@ class CampaignChecks(RequestChecks):
     def table(self, name: str) -> None:
         """Read the table that is named, beside the file."""
         try:
-            content = self.tables.get(name)
-            path = self.folder / Path(name)
-            self.given = rows.read(path, secret=self.secret, content=content)
+            self.given = rows.read(self.folder / Path(name), secret=self.secret, content=self.read)
         except FileFaults as faults:
             raise ValueError(faults.in_short) from None
 

@@ -70,11 +70,11 @@ async def prepare(
     now: datetime,
     documents: Documents | None = None,
     secret: SecretStr | None = None,
-    tables: Mapping[str, bytes] | None = None,
+    table: bytes | None = None,
 ) -> PreparedCampaign:
     """Check a campaign file in full, with its audience; nothing is started, and nobody of it is looked up yet.
 
-    `secret` makes the ids of those who stand in full in its table, which is among the `tables` if it was read already.
+    `secret` makes the ids of those who stand in full in its `table`, which is read unless it comes along.
     Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A row that is wrong
     is no fault of the file: it is told of its own.
     """
@@ -91,7 +91,7 @@ async def prepare(
         now=now,
         unknown=await _unknown_groups(named, directory),
         secret=secret,
-        tables=tables or {},
+        read=table,
     )
     file, policy = await checked(plain, CampaignFile, checks, directory)
     owner = await directory.person(file.owner)

@@ -4,9 +4,7 @@ Each year names its own document, version and effective date; nothing opens with
 """
 
 import asyncio
-import base64
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -30,6 +28,7 @@ from activities.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
+from workflows.kinds import Kind
 from workflows.model.yearly import YEAR, Series, YearOpened, YearSeen, YearToLookAt, YearToOpen
 from workflows.ports import CampaignYears
 
@@ -40,18 +39,27 @@ LATE_DAYS_AT_MOST: Final = 182
 
 
 class YearContent(PartContent):
-    """What a year opens with: the file with the year in it, the SHA-256 of its document, its table in base64."""
+    """What a year opens with: the file with the year in it, the SHA-256 of its document, its table, of so many people.
 
-    tables: Mapping[str, str] = {}
+    Once it has opened there is no table any more: whom that names is kept with the campaign.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    people: int
+    table_sha256: str
+    table: bytes | None
 
     @classmethod
-    def of(cls, plain: Any, prepared: PreparedCampaign, tables: Mapping[str, bytes]) -> Self:
+    def of(cls, plain: Any, prepared: PreparedCampaign, table: bytes | None) -> Self:
         """Of a file that was checked."""
         document = prepared.given.campaign.document
         return cls(
             file=plain,
             documents={plain["document"]["file"]: document.sha256} if document.sha256 else {},
-            tables={name: base64.b64encode(content).decode() for name, content in tables.items()},
+            people=len(prepared.rows.rows),
+            table_sha256=prepared.rows.digest,
+            table=table,
         )
 
     @classmethod
@@ -65,9 +73,9 @@ class YearContent(PartContent):
         await store.keep_year(Home.of(series.schedule_id), year, self.model_dump_json().encode())
 
     @property
-    def table(self) -> dict[str, bytes]:
-        """Its tables by their names."""
-        return {name: base64.b64decode(content) for name, content in self.tables.items()}
+    def opened(self) -> Self:
+        """What is kept of it once it has opened."""
+        return self.model_copy(update={"table": None})
 
     @property
     def as_file(self) -> PlainFile:
@@ -197,12 +205,16 @@ class Years(CampaignYears):
             content = await YearContent.read(self.store, asked.series, asked.year)
             if content is None:
                 return YearOpened(refused="its content is gone from the store: give it again")
+            if content.table_sha256 and content.table is None:
+                return YearOpened(campaign=Kind.CAMPAIGN.workflow_id(asked.series.campaign_id(asked.year)))
             try:
                 started = await path.start(self.client, self.store, await self._prepared(asked, content))
             except FileFaults as faults:
                 return YearOpened(refused=faults.in_short)
             except (path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
                 return YearOpened(refused=str(refused))
+            if content.table is not None:
+                await content.opened.keep(self.store, asked.series, asked.year)
         return YearOpened(campaign=started.workflow_id)
 
     async def _prepared(self, asked: YearToOpen, content: YearContent) -> PreparedCampaign:
@@ -215,5 +227,5 @@ class Years(CampaignYears):
             now=asked.at,
             documents=await content.read_documents(self.store),
             secret=self.secret,
-            tables=content.table,
+            table=content.table,
         )

@@ -140,11 +140,10 @@ async def _people(file: Yearly, year: int, content: YearContent | None, director
         case {"group": str(group)}:
             return len(await directory.group(group))
         case {"people": [*ids]}:
-            return len(rows.of_people(map(str, ids)).rows)
+            return len(ids)
         case {"file": str(name)}:
-            table = content.table.get(name) if content else None
             try:
-                return rows.count(file.plain.folder / name, table)
+                return content.people if content else rows.count(file.plain.folder / name)
             except FileFaults:
                 return None  # It is to be made yet.
     return None
@@ -162,10 +161,10 @@ async def give(
     plain = yearly.of_year(file.plain, year)
     day = yearly.day_of(file.series, year, now, file.owner)
     prepared = await check(yearly.opening_on(plain, day), now=now, **known)
-    content = YearContent.of(plain.plain, prepared, _tables(plain))
+    content = YearContent.of(plain.plain, prepared, _table(plain))
     yearly.own_edition(plain, content, await YearContent.read(context.store, file.series, year - 1))
     before = await YearContent.read(context.store, file.series, year)
-    if content == before:
+    if before and content.opened == before.opened:
         return False
     if await _has_opened(context, file.series.campaign_id(year)):
         raise Refusal(f"{file.series.campaign_id(year)} has opened already: what it opened with stays")
@@ -175,9 +174,9 @@ async def give(
     return True
 
 
-def _tables(plain: PlainFile) -> dict[str, bytes]:
+def _table(plain: PlainFile) -> bytes | None:
     name = plain.plain["audience"].get("file")
-    return {name: bytes_of(plain.folder / name, at_most=TABLE_BYTES_AT_MOST)} if name else {}
+    return bytes_of(plain.folder / name, at_most=TABLE_BYTES_AT_MOST) if name else None
 
 
 async def _has_opened(context: Context, campaign: str) -> bool:

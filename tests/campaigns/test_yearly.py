@@ -1,6 +1,7 @@
 """A campaign that opens each year: with content that was given for that year, or not at all, and its owner hears it."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST
 from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
+from activities.store import Home
 from starter.campaigns import scheduling
 from starter.campaigns.scheduling import CATCHUP, Yearly
 from starter.context import Context
@@ -459,20 +461,30 @@ async def test_content_may_come_late_but_not_once_the_next_year_is_nearer(tmp_pa
             await years.give(there.client, year, late + timedelta(days=1))
 
 
-async def test_a_table_is_kept_with_its_rows(tmp_path: Path) -> None:
+async def test_a_table_is_kept_until_its_year_has_opened(tmp_path: Path) -> None:
+    """Whom it names is kept with the campaign then, and erased with it; of the table there is its hash."""
     async with at_work(tmp_path, staff("ada")) as there:
         now = datetime.now(UTC)
         table = tmp_path / "staff.csv"
-        table.write_text("name,email,zone\nBo,bo@us.example,UTC\n")
+        rows = "name,email,zone\nBo,bo@us.example,UTC\n"
+        table.write_text(rows)
         years = await Years.of(there.company, a_yearly_file(now + timedelta(days=3), audience={"file": "staff.csv"}))
         year = years.file.next_year(now)
         await years.give(there.client, year, now)
         table.unlink()
+        kept = there.company.folder / "store" / Home.of(years.file.series.schedule_id).beside(f"year-{year}.json")
+        assert base64.b64encode(rows.encode()).decode() in kept.read_text()
         order = YearToOpen(series=years.file.series, year=year, at=now)
         opener = activities_of_years(there)
         opened = await opener.open(order)
         assert opened == YearOpened(campaign=f"acknowledgement-campaign:conduct-{year}")
+        assert base64.b64encode(rows.encode()).decode() not in kept.read_text()
         assert await opener.open(order) == opened
+        table.write_text(rows)
+        assert not await years.give(there.client, year, now)
+        table.write_text(rows.replace("Bo", "Di"))
+        with pytest.raises(Refusal, match=f"conduct-{year} has opened already: what it opened with stays"):
+            await years.give(there.client, year, now)
         [planned, *_] = await scheduling.preview(years.file, there.company.store, there.company.directory, now)
         assert planned.people == 1
 
