@@ -18,7 +18,7 @@ from workflows.model.reconciliation import SweepOrder, Swept
 from workflows.model.records import HandoffBatch, Recall, Recalled
 from workflows.model.settlement import HandoffReport
 from workflows.model.sign_in import SignInOrder, SignInReport
-from workflows.model.yearly import YearOpened, YearSeen, YearToLookAt, YearToOpen
+from workflows.model.yearly import YearSeen, YearToOpen
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -210,15 +210,13 @@ class CampaignPeople(Port):
 class CampaignYears(Port):
     """The campaigns that open each year with content of their own."""
 
-    @asks("look_at_year")
-    @abstractmethod
-    async def look_at(self, asked: YearToLookAt) -> YearSeen:
-        """Say when the next of them opens, by its owner's clock, and whether the store has its content."""
-
     @asks("open_year")
     @abstractmethod
-    async def open(self, asked: YearToOpen) -> YearOpened:
-        """Start the year's campaign by the one start path, or recognise it; what cannot be started is said in words."""
+    async def open(self, asked: YearToOpen) -> YearSeen:
+        """Say when the next of them opens, by its owner's clock, and whether the store has its content.
+
+        On its day start it by the one start path, or recognise it; what cannot be started is said in words.
+        """
 
 
 class EventSweep(Port):

@@ -29,7 +29,7 @@ from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
 from workflows.kinds import Kind
-from workflows.model.yearly import YEAR, Series, YearOpened, YearSeen, YearToLookAt, YearToOpen
+from workflows.model.yearly import YEAR, Series, YearSeen, YearToOpen
 from workflows.ports import CampaignYears
 
 AHEAD: Final = timedelta(days=30)
@@ -184,48 +184,44 @@ class Years(CampaignYears):
     policies: Path
     secret: SecretStr | None = None
 
-    async def look_at(self, asked: YearToLookAt) -> YearSeen:
-        """See the port."""
+    async def open(self, asked: YearToOpen) -> YearSeen:
+        """See the port; one that is late opens on the day of the first attempt, so that all attempts say the same."""
         with failing_as_application_errors():
             owner = await self.directory.person(asked.series.owner)
             year = first_year(asked.series, asked.since, owner.tz)
+            content = await YearContent.read(self.store, asked.series, year)
             opens_at = opening_of(asked.series, year, owner)
-            given = await YearContent.read(self.store, asked.series, year)
-        return YearSeen(
-            year=year,
-            opens_at=opens_at,
-            tell_at=opens_at - AHEAD,
-            ends_at=opens_at + timedelta(days=LATE_DAYS_AT_MOST),
-            given=given is not None,
-        )
-
-    async def open(self, asked: YearToOpen) -> YearOpened:
-        """See the port; one that is late opens on the day of the first attempt, so that all attempts say the same."""
-        with failing_as_application_errors():
-            content = await YearContent.read(self.store, asked.series, asked.year)
-            if content is None:
-                return YearOpened(refused="its content is gone from the store: give it again")
-            if content.table_sha256 and content.table is None:
-                return YearOpened(campaign=Kind.CAMPAIGN.workflow_id(asked.series.campaign_id(asked.year)))
+            seen = YearSeen(
+                year=year,
+                opens_at=opens_at,
+                tell_at=opens_at - AHEAD,
+                ends_at=opens_at + timedelta(days=LATE_DAYS_AT_MOST),
+                given=content is not None,
+            )
+            if content is None or asked.now < opens_at:
+                return seen
             try:
-                started = await path.start(self.client, self.store, await self._prepared(asked, content))
+                return seen.replace(campaign=await self._opened(asked, year, content, owner))
             except FileFaults as faults:
-                return YearOpened(refused=faults.in_short)
+                return seen.replace(refused=faults.in_short)
             except (path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
-                return YearOpened(refused=str(refused))
-            if content.table is not None:
-                await content.opened.keep(self.store, asked.series, asked.year)
-        return YearOpened(campaign=started.workflow_id)
+                return seen.replace(refused=str(refused))
 
-    async def _prepared(self, asked: YearToOpen, content: YearContent) -> PreparedCampaign:
-        catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
-        owner = await self.directory.person(asked.series.owner)
-        return await prepare(
-            opening_on(content.as_file, day_of(asked.series, asked.year, asked.at, owner)),
-            catalogue=catalogue,
+    async def _opened(self, asked: YearToOpen, year: int, content: YearContent, owner: Person) -> str:
+        """The workflow id of the campaign that this content has opened."""
+        if content.table_sha256 and content.table is None:
+            return Kind.CAMPAIGN.workflow_id(asked.series.campaign_id(year))
+        plain = opening_on(content.as_file, day_of(asked.series, year, asked.now, owner))
+        prepared = await prepare(
+            plain,
+            catalogue=await asyncio.to_thread(Catalogue.read, self.policies),
             directory=self.directory,
-            now=asked.at,
+            now=asked.now,
             documents=await content.read_documents(self.store),
             secret=self.secret,
             table=content.table,
         )
+        started = await path.start(self.client, self.store, prepared)
+        if content.table is not None:
+            await content.opened.keep(self.store, asked.series, year)
+        return started.workflow_id

@@ -46,7 +46,7 @@ from tests.workflows import corpus
 from tests.workflows.stage import is_at_work
 from workflows.campaign.year import CONTENT_MISSING, Opened, OpeningInput
 from workflows.kinds import Kind
-from workflows.model.yearly import ContentGiven, YearOpened, YearToOpen
+from workflows.model.yearly import ContentGiven, YearToOpen
 from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, STAGE, WORKFLOW_QUEUE
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -241,7 +241,7 @@ async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(tmp
         await it.days_pass(2)
         it.there.company.loses(OWNER)
         await it.days_pass(29)
-        assert "cannot with what was given" in (said := await it.details()) and "is not in people.yaml" in said
+        assert "is tried again" in (said := await it.details()) and "is not in people.yaml" in said
         waiting = (await runs.described(it.there.client, it.handle.id)).known
         assert waiting.get(STAGE) == CONTENT_MISSING
         it.there.company.hires(*staff()[:1])
@@ -474,10 +474,10 @@ async def test_a_table_is_kept_until_its_year_has_opened(tmp_path: Path) -> None
         table.unlink()
         kept = there.company.folder / "store" / Home.of(years.file.series.schedule_id).beside(f"year-{year}.json")
         assert base64.b64encode(rows.encode()).decode() in kept.read_text()
-        order = YearToOpen(series=years.file.series, year=year, at=now)
+        order = YearToOpen(series=years.file.series, since=now, now=years.file.opens_at(year))
         opener = activities_of_years(there)
         opened = await opener.open(order)
-        assert opened == YearOpened(campaign=f"acknowledgement-campaign:conduct-{year}")
+        assert opened.campaign == f"acknowledgement-campaign:conduct-{year}"
         assert base64.b64encode(rows.encode()).decode() not in kept.read_text()
         assert await opener.open(order) == opened
         table.write_text(rows)

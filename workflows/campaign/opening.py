@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.stages import Stage
     from workflows.follow_up.trouble import Trouble
     from workflows.model.notices import Delivery
-    from workflows.model.yearly import ContentGiven, YearOpened, YearToLookAt, YearToOpen
+    from workflows.model.yearly import ContentGiven, YearToOpen
     from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, STAGE
     from workflows.ports import CampaignYears, PushService
 
@@ -34,11 +34,10 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
     @workflow.run
     @despite_cancellation
     async def run(self, given: OpeningInput) -> Opened:
-        """Look for the year's content, open on the day, tell the owner what is missing; rest, and look again."""
+        """Look for the year's content, on the day open with it, tell the owner what is missing; rest, look again."""
         while not self._progress.over:
             unless = self._news()
             await self.look()
-            await self.open()
             await self.tell()
             await self.rest(unless)
         self.publish()
@@ -50,23 +49,14 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         self._progress = self._progress.given()
 
     async def look(self) -> None:
-        """Find out which year is next, when it opens, and whether its content is there."""
-        asked = YearToLookAt(series=self._given.series, since=self._progress.since)
-        seen = await self.once(CampaignYears.look_at, asked, options.WALK, "look for its content")
-        self._progress = self._progress.looked(seen) if seen else self._progress.unseen(workflow.now())
-
-    async def open(self) -> None:
-        """Start the campaign, once its day has come."""
-        year, now = self._progress.year, workflow.now()
-        if year is None or not self._progress.is_ready(now):
-            return
-        order = YearToOpen(series=self._given.series, year=year.year, at=now)
+        """Find out which year is next, and open it once its day has come and its content is there."""
+        now = workflow.now()
+        order = YearToOpen(series=self._given.series, since=self._progress.since, now=now)
         # What passes by itself is tried again within the day; what does not, its owner hears of, as of other content.
         unless = self._over_by(now + LOOK_EVERY)
-        answer = await self.call(CampaignYears.open, order, options.WALK, f"open {year.year}", unless)
+        seen = await self.call(CampaignYears.open, order, options.WALK, "open, or look for what is missing", unless)
         if not self._progress.over:
-            answer = answer or YearOpened(refused="what it is started with did not answer for a day")
-            self._progress = self._progress.opened(answer)
+            self._progress = self._progress.looked(seen) if seen else self._progress.unseen(workflow.now())
 
     async def tell(self) -> None:
         """Tell the owner what is missing a month before, and at the end that nothing was opened."""
@@ -95,7 +85,7 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
     def opened(self) -> Opened:
         """How it ended."""
         year = self._progress.year
-        return Opened(year=year and year.year, campaign=self._progress.campaign)
+        return Opened(year=year and year.year, campaign=year and year.campaign)
 
     def publish(self) -> None:
         """What it waits for; the stage is written when it changes."""

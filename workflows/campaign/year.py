@@ -12,7 +12,7 @@ from workflows.kinds import Kind
 from workflows.model.base import Model, Packed
 from workflows.model.notices import Notice, NoticeAction
 from workflows.model.subject import Subject
-from workflows.model.yearly import YEAR, Series, YearOpened, YearSeen
+from workflows.model.yearly import YEAR, Series, YearSeen
 from workflows.names import notice_key
 
 CONTENT_MISSING: Final = "content-missing"
@@ -33,29 +33,26 @@ class Opening(Clocked):
     told: tuple[str, ...] = ()
     """The stages of which the owner was told."""
     refused: str = ""
-    """Why the campaign could not be started with what was given."""
-    campaign: str | None = None
+    """Why the campaign could not be started with what was given, or was cancelled."""
     over: bool = False
 
     def looked(self, year: YearSeen) -> Self:
-        """How the year stands."""
-        return self.replace(year=year)
+        """How the year stands; once its campaign was started this is over."""
+        return self.replace(year=year, refused=year.refused, over=year.campaign is not None)
 
     def unseen(self, now: datetime) -> Self:
-        """Nobody says how it stands, the owner is not in the people file perhaps: given up when any year would be."""
-        return self.replace(over=self.over or now >= self.since + _GIVEN_UP_AFTER)
+        """Nobody has said for a day how it stands, the owner is not in the people file perhaps.
+
+        Its owner hears of it on the day; of one of which nothing was ever known it is the end when any year would end.
+        """
+        if self.year is None:
+            return self.replace(over=now >= self.since + _GIVEN_UP_AFTER)
+        due = self.year.given and now >= self.year.opens_at
+        return self.replace(refused="what it is started with did not answer for a day" if due else self.refused)
 
     def given(self) -> Self:
-        """There is something to look at: what was refused before may be right now."""
-        return self.replace(hints=self.hints + 1, refused="")
-
-    def opened(self, answer: YearOpened) -> Self:
-        """The campaign was started, or could not be."""
-        return self.replace(campaign=answer.campaign, refused=answer.refused, over=answer.campaign is not None)
-
-    def is_ready(self, now: datetime) -> bool:
-        """Whether its day has come, and it has what it opens with."""
-        return self.year is not None and self.year.given and now >= self.year.opens_at and not self.over
+        """There is something to look at."""
+        return self.replace(hints=self.hints + 1)
 
     def to_tell(self, now: datetime) -> str | None:
         """What the owner is to hear now: once that something is missing, once that it was given up."""
@@ -93,8 +90,8 @@ class Opening(Clocked):
         year = self.year
         if year is None:
             return "Looks whether the content of its year is there"
-        if self.campaign:
-            return f"{year.year} was opened: `{self.campaign}`"
+        if year.campaign:
+            return f"{year.year} was opened: `{year.campaign}`"
         if self.over:
             return f"{year.year} was not opened: {self.refused or 'its content was not given'}"
         if self.problem:

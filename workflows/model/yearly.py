@@ -31,34 +31,25 @@ class Series(Model):
         return self.id.replace(YEAR, str(year))
 
 
-class YearToLookAt(Model):
-    """Say of the first opening from the day of `since` on whether its content is there."""
+class YearToOpen(Model):
+    """Open the first year from the day of `since` on, if its day has come by `now` and its content is there."""
 
     series: Series
     since: AwareDatetime
+    now: AwareDatetime
 
 
 class YearSeen(Model):
-    """When a year's campaign opens, from when on its owner is told what is missing, and when it is given up."""
+    """When a year's campaign opens, from when on its owner is told what is missing, and when it is given up.
+
+    `campaign` is the workflow id of what was opened with the content that was `given`, `refused` why nothing was.
+    """
 
     year: int
     opens_at: AwareDatetime
     tell_at: AwareDatetime
     ends_at: AwareDatetime
     given: bool = False
-
-
-class YearToOpen(Model):
-    """Start the campaign of a year with the content that was given for it, which opens at `at` if that is later."""
-
-    series: Series
-    year: int
-    at: AwareDatetime
-
-
-class YearOpened(Model):
-    """The workflow id of the campaign; None when it is `refused` in words."""
-
     campaign: str | None = None
     refused: str = ""
 
