@@ -32,8 +32,6 @@ A_YEAR: Final = 2027
 class CampaignChecks(RequestChecks):
     """The knowledge behind the fields of one campaign file: its document, and its audience."""
 
-    groups: Mapping[str, int] = field(default_factory=dict)
-    """How many people are in the groups that the file may name."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Why a group that it names is none."""
     secret: SecretStr | None = None

@@ -129,7 +129,7 @@ class People(CampaignPeople):
         if member.out is not None:
             return Changed(refused=f"{change.person} is {member.out} already")
         [line] = await self._standings.recorded(order, Audience((member,)))
-        if line.status in (Standing.ACKNOWLEDGED, Standing.LATE):
+        if line.done:
             return Changed(refused=f"{change.person} has acknowledged already")
         return await self._written(order, change, (member.row._replace(says=""),))
 
@@ -174,7 +174,7 @@ class People(CampaignPeople):
 
     async def _moved(self, look: Look, audience: Audience, lines: Sequence[Line]) -> tuple[Changed, ...]:
         """Who has joined and left since, each as a change behind the one before it."""
-        done = {line.person for line in lines if line.status in (Standing.ACKNOWLEDGED, Standing.LATE)}
+        done = {line.person for line in lines if line.done}
         changes: list[Changed] = []
         order = look.order
         for move in await moved(look, audience, done, self.directory):

@@ -52,11 +52,6 @@ class Standing(StrEnum):
     ERROR = "errors"
     NOT_STARTED = "not_started"
 
-    @property
-    def open(self) -> bool:
-        """Whether they may still acknowledge."""
-        return self in (Standing.NOT_TOLD, Standing.TOLD, Standing.OPENED)
-
 
 class Line(NamedTuple):
     """One person of the record; instants are ISO 8601 in UTC, empty where there is none.
@@ -80,7 +75,12 @@ class Line(NamedTuple):
     @property
     def open(self) -> bool:
         """Whether they may still acknowledge."""
-        return Standing(self.status).open
+        return self.status in (Standing.NOT_TOLD, Standing.TOLD, Standing.OPENED)
+
+    @property
+    def done(self) -> bool:
+        """Whether they have."""
+        return self.status in (Standing.ACKNOWLEDGED, Standing.LATE)
 
     @property
     def left(self) -> bool:
@@ -182,7 +182,7 @@ def _line(
     if ended and ended.signed_at:
         # Moved after they had acknowledged: what counted for them is the day that they had then.
         ended = ended._replace(due=member.due_at(datetime.fromisoformat(ended.signed_at)).isoformat())
-    if ended and ended.status in (Standing.ACKNOWLEDGED, Standing.LATE):
+    if ended and ended.done:
         return ended
     if member.out is not None:
         out = Standing.EXEMPT if member.out.value == Standing.EXEMPT else Standing.DROPPED

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from activities.campaigns.standing import Line, Standing
+from activities.campaigns.standing import Line
 from workflows.model.base import Model
 
 POINTS_AT_MOST: Final = 400
@@ -54,7 +54,7 @@ class Curve:
         signed, waiting = [], 0
         for line in lines:
             waiting += line.open
-            if line.status in (Standing.ACKNOWLEDGED, Standing.LATE) and line.signed_at:
+            if line.done and line.signed_at:
                 signed.append(datetime.fromisoformat(line.signed_at))
         return cls(sorted(signed), waiting, opens_at, closes_at)
 

@@ -36,7 +36,7 @@ class People:
     @property
     def done(self) -> int:
         """How many of them have acknowledged."""
-        return sum(line.status in (Standing.ACKNOWLEDGED, Standing.LATE) for line in self.lines)
+        return sum(line.done for line in self.lines)
 
     @property
     def wanted(self) -> int:
