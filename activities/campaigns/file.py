@@ -14,7 +14,7 @@ from activities.campaigns import rows
 from activities.campaigns.audience import AUDIENCE_AT_MOST
 from activities.campaigns.rows import NOBODY, Given
 from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
-from activities.files.reading import FileFaults, FileModel
+from activities.files.reading import FileFaults, FileModel, PlainFile
 from activities.onboarding.file import ShortId
 from activities.requests.checks import RequestChecks
 from activities.requests.file import DocumentEntry
@@ -168,12 +168,16 @@ class CampaignFile(AskingFile):
         return self
 
 
-def in_year(plain: Any, year: int) -> Any:
-    """What a file says, with the year in the places where it says `{year}`."""
+def of_year(plain: PlainFile, year: int) -> PlainFile:
+    """The file with the year in the places where it says `{year}`."""
+    return plain.saying(_in_year(plain.plain, year))
+
+
+def _in_year(plain: Any, year: int) -> Any:
     if isinstance(plain, dict):
-        return {key: in_year(value, year) for key, value in plain.items()}
+        return {key: _in_year(value, year) for key, value in plain.items()}
     if isinstance(plain, list):
-        return [in_year(one, year) for one in plain]
+        return [_in_year(one, year) for one in plain]
     return plain.replace(YEAR, str(year)) if isinstance(plain, str) else plain
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,10 +12,9 @@ from pydantic import SecretStr
 
 from activities.calendars.wall_clock import at_clock
 from activities.campaigns import audience
-from activities.campaigns.file import CampaignChecks, CampaignFile, days_of, in_year
+from activities.campaigns.file import CampaignChecks, CampaignFile, days_of, of_year
 from activities.campaigns.rows import Given
 from activities.files.reading import FileFaults, FileText, PlainFile
-from activities.files.yaml_lines import Parsed
 from activities.people import Directory, UnknownGroup
 from activities.person import Person
 from activities.policies.catalogue import Catalogue
@@ -184,8 +183,7 @@ def _of_year(plain: PlainFile, now: datetime) -> PlainFile:
     """The file with the year of its opening where it says `{year}`."""
     opens = plain.plain.get("opens") if isinstance(plain.plain, dict) else None
     year = int(opens[:4]) if isinstance(opens, str) and opens[:4].isdecimal() else now.year
-    parsed = plain.parsed
-    return replace(plain, parsed=Parsed(in_year(parsed.value, year), parsed.marks, parsed.flaws))
+    return of_year(plain, year)
 
 
 def _persons(named: Mapping[str, Any]) -> list[str]:

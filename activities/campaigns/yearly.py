@@ -5,7 +5,7 @@ Each year names its own document, version and effective date; nothing opens with
 
 import asyncio
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,12 +15,12 @@ from pydantic import ConfigDict, SecretStr, field_validator
 from temporalio.client import Client
 
 from activities.calendars.wall_clock import at_clock
-from activities.campaigns.file import A_YEAR, CampaignFile, in_year, opening_day
+from activities.campaigns.file import A_YEAR, CampaignFile, opening_day
 from activities.campaigns.input import PreparedCampaign, prepare
 from activities.failures import failing_as_application_errors
 from activities.files.fields import Id, KindId, Name
 from activities.files.reading import FileFaults, FileModel, PlainFile
-from activities.files.yaml_lines import FieldPath, Parsed
+from activities.files.yaml_lines import FieldPath
 from activities.onboarding.content import PartContent
 from activities.onboarding.file import ID_AT_MOST, SHORT_ID
 from activities.people import Directory, DirectoryFailure
@@ -77,11 +77,6 @@ class YearContent(PartContent):
         """What is kept of it once it has opened."""
         return self.model_copy(update={"table": None})
 
-    @property
-    def as_file(self) -> PlainFile:
-        """The file that it was given as."""
-        return PlainFile(self.file["id"], Path(), Parsed(dict(self.file), {}, ()))
-
 
 class _Title(FileModel):
     model_config = ConfigDict(extra="ignore")
@@ -129,18 +124,9 @@ def series_of(plain: PlainFile) -> Series:
     return Series(id=said.id, kind=said.kind, title=said.document.name or said.id, owner=said.owner, yearly=said.yearly)
 
 
-def of_year(plain: PlainFile, year: int) -> PlainFile:
-    """The file with the year where it says `{year}`."""
-    return _saying(plain, in_year(plain.plain, year))
-
-
 def opening_on(plain: PlainFile, day: date) -> PlainFile:
     """The file of a year, of a campaign that opens on that day."""
-    return _saying(plain, {**plain.plain, "opens": day.isoformat()})
-
-
-def _saying(plain: PlainFile, value: Any) -> PlainFile:
-    return replace(plain, parsed=replace(plain.parsed, value=value))
+    return plain.saying({**plain.plain, "opens": day.isoformat()})
 
 
 def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None) -> None:
@@ -209,9 +195,10 @@ class Years(CampaignYears):
 
     async def _opened(self, asked: YearToOpen, year: int, content: YearContent, owner: Person) -> str:
         """The workflow id of the campaign that this content has opened."""
+        id = asked.series.campaign_id(year)
         if content.table_sha256 and content.table is None:
-            return Kind.CAMPAIGN.workflow_id(asked.series.campaign_id(year))
-        plain = opening_on(content.as_file, day_of(asked.series, year, asked.now, owner))
+            return Kind.CAMPAIGN.workflow_id(id)
+        plain = opening_on(content.plain(id), day_of(asked.series, year, asked.now, owner))
         prepared = await prepare(
             plain,
             catalogue=await asyncio.to_thread(Catalogue.read, self.policies),

@@ -133,6 +133,10 @@ class PlainFile:
         """What the file says, in maps, lists and texts."""
         return self.parsed.value
 
+    def saying(self, value: Any) -> Self:
+        """The same file, in which this stands instead."""
+        return replace(self, parsed=replace(self.parsed, value=value))
+
     def validate(self, model: type[ModelT], context: object = None) -> ModelT:
         """The file as its model, or `FileFaults` with all that is wrong; validators find `context` in their info."""
         flaws = {(flaw.path, flaw.says): flaw.line for flaw in self.parsed.flaws}

@@ -34,7 +34,7 @@ class Again:
         content = file.plain
         if isinstance(content, dict):
             content = {**self._defaults, **{key: value for key, value in content.items() if key != "id"}}
-        return await self._kept(replace(file, parsed=replace(file.parsed, value=content)), sources)
+        return await self._kept(file.saying(content), sources)
 
     async def with_signers(self, others: Mapping[str, str], sources: Sources) -> str:
         """The reference of the same with other signers, by the ids they had; `NoSuchSigner` for who is none of them.

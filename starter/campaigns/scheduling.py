@@ -25,7 +25,7 @@ from temporalio.service import RPCError
 
 from activities import runs
 from activities.campaigns import rows, yearly
-from activities.campaigns.file import A_YEAR, opening_day
+from activities.campaigns.file import A_YEAR, of_year, opening_day
 from activities.campaigns.input import PreparedCampaign
 from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST, YearContent
 from activities.files.reading import FileFaults, PlainFile, bytes_of
@@ -135,7 +135,7 @@ async def _planned(file: Yearly, year: int, store: Store, directory: Directory) 
 
 
 async def _people(file: Yearly, year: int, content: YearContent | None, directory: Directory) -> int | None:
-    said = content.file if content else yearly.of_year(file.plain, year).plain
+    said = content.file if content else of_year(file.plain, year).plain
     match said.get("audience"):
         case {"group": str(group)}:
             return len(await directory.group(group))
@@ -158,7 +158,7 @@ async def give(
     """
     if now > file.opens_at(year) + timedelta(days=LATE_DAYS_AT_MOST):
         raise Refusal(f"{year} is over: what opens next is {file.next_year(now)}")
-    plain = yearly.of_year(file.plain, year)
+    plain = of_year(file.plain, year)
     day = yearly.day_of(file.series, year, now, file.owner)
     prepared = await check(yearly.opening_on(plain, day), now=now, **known)
     content = YearContent.of(plain.plain, prepared, _table(plain))
