@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, SecretStr, field_validator
 from temporalio.client import Client
@@ -144,20 +143,26 @@ def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None
         raise plain.faults(faults)
 
 
-def opening_of(series: Series, year: int, owner: Person) -> datetime:
-    """The instant at which a year's campaign opens, by its owner's clock."""
-    return at_clock(opening_day(series.yearly, year), owner.working_hours[0], owner.tz).astimezone(UTC)
+@dataclass(frozen=True)
+class Openings:
+    """When the campaigns of a series open: by their owner's clock."""
 
+    series: Series
+    owner: Person
 
-def day_of(series: Series, year: int, at: datetime, owner: Person) -> date:
-    """The day on which a campaign of a year opens that can do so at an instant: its own, or a later one."""
-    return max(opening_day(series.yearly, year), at.astimezone(owner.tz).date())
+    def first_year(self, since: datetime) -> int:
+        """The year of the first opening that is not before the day of an instant."""
+        day = since.astimezone(self.owner.tz).date()
+        return day.year if opening_day(self.series.yearly, day.year) >= day else day.year + 1
 
+    def opens_at(self, year: int) -> datetime:
+        """The instant at which a year's campaign opens."""
+        day = opening_day(self.series.yearly, year)
+        return at_clock(day, self.owner.working_hours[0], self.owner.tz).astimezone(UTC)
 
-def first_year(series: Series, since: datetime, zone: ZoneInfo) -> int:
-    """The year of the first opening that is not before the day of an instant."""
-    day = since.astimezone(zone).date()
-    return day.year if opening_day(series.yearly, day.year) >= day else day.year + 1
+    def day(self, year: int, at: datetime) -> date:
+        """The day on which a campaign of a year opens that can do so at an instant: its own, or a later one."""
+        return max(opening_day(self.series.yearly, year), at.astimezone(self.owner.tz).date())
 
 
 @dataclass
@@ -173,10 +178,9 @@ class Years(CampaignYears):
     async def open(self, asked: YearToOpen) -> YearSeen:
         """See the port; one that is late opens on the day of the first attempt, so that all attempts say the same."""
         with failing_as_application_errors():
-            owner = await self.directory.person(asked.series.owner)
-            year = first_year(asked.series, asked.since, owner.tz)
-            content = await YearContent.read(self.store, asked.series, year)
-            opens_at = opening_of(asked.series, year, owner)
+            openings = Openings(asked.series, await self.directory.person(asked.series.owner))
+            year = openings.first_year(asked.since)
+            content, opens_at = await YearContent.read(self.store, asked.series, year), openings.opens_at(year)
             seen = YearSeen(
                 year=year,
                 opens_at=opens_at,
@@ -187,28 +191,28 @@ class Years(CampaignYears):
             if content is None or asked.now < opens_at:
                 return seen
             try:
-                return seen.replace(campaign=await self._opened(asked, year, content, owner))
+                return seen.replace(campaign=await self._opened(openings, year, content, asked.now))
             except FileFaults as faults:
                 return seen.replace(refused=faults.in_short)
             except (path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
                 return seen.replace(refused=str(refused))
 
-    async def _opened(self, asked: YearToOpen, year: int, content: YearContent, owner: Person) -> str:
+    async def _opened(self, openings: Openings, year: int, content: YearContent, now: datetime) -> str:
         """The workflow id of the campaign that this content has opened."""
-        id = asked.series.campaign_id(year)
+        id = openings.series.campaign_id(year)
         if content.table_sha256 and content.table is None:
             return Kind.CAMPAIGN.workflow_id(id)
-        plain = opening_on(content.plain(id), day_of(asked.series, year, asked.now, owner))
+        plain = opening_on(content.plain(id), openings.day(year, now))
         prepared = await prepare(
             plain,
             catalogue=await asyncio.to_thread(Catalogue.read, self.policies),
             directory=self.directory,
-            now=asked.now,
+            now=now,
             documents=await content.read_documents(self.store),
             secret=self.secret,
             table=content.table,
         )
         started = await path.start(self.client, self.store, prepared)
         if content.table is not None:
-            await content.opened.keep(self.store, asked.series, year)
+            await content.opened.keep(self.store, openings.series, year)
         return started.workflow_id

@@ -27,12 +27,11 @@ from activities import runs
 from activities.campaigns import rows, yearly
 from activities.campaigns.file import A_YEAR, of_year, opening_day
 from activities.campaigns.input import PreparedCampaign
-from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST, YearContent
+from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST, Openings, YearContent
 from activities.files.reading import FileFaults, PlainFile, bytes_of
 from activities.files.table import TABLE_BYTES_AT_MOST
 from activities.pace import priority
 from activities.people import Directory, UnknownPerson
-from activities.person import Person
 from activities.rpc_errors import about_the_workflow
 from activities.starting import path
 from activities.store import Home, Store
@@ -43,7 +42,7 @@ from workflows import names
 from workflows.campaign.year import OpeningInput
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.yearly import ContentGiven, Series
+from workflows.model.yearly import ContentGiven
 
 CATCHUP: Final = AHEAD + timedelta(days=LATE_DAYS_AT_MOST)
 """An opening that an outage has missed is made up for as long as its year can still be opened late: the workflow itself
@@ -52,36 +51,26 @@ YEARS_SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
-class Yearly:
+class Yearly(Openings):
     """A campaign file that opens each year, as it was written."""
 
     plain: PlainFile
-    series: Series
-    owner: Person
 
     @classmethod
     async def of(cls, plain: PlainFile, directory: Directory) -> Self:
         """`FileFaults` unless it can open each year."""
         series = yearly.series_of(plain)
         try:
-            return cls(plain, series, await directory.person(series.owner))
+            return cls(series, await directory.person(series.owner), plain)
         except UnknownPerson as unknown:
             raise plain.faults([(("owner",), str(unknown))]) from None
-
-    def next_year(self, now: datetime) -> int:
-        """The year of the opening that comes next."""
-        return yearly.first_year(self.series, now, self.owner.tz)
-
-    def opens_at(self, year: int) -> datetime:
-        """When a year's campaign opens."""
-        return yearly.opening_of(self.series, year, self.owner)
 
     def is_near(self, now: datetime) -> bool:
         """Whether the schedule's calendar may have passed the day on which it begins the next opening.
 
         It knows no leap year and keeps its hour through winter and summer: it is up to a day early, and an hour.
         """
-        return now >= self.opens_at(self.next_year(now)) - AHEAD - timedelta(days=2)
+        return now >= self.opens_at(self.first_year(now)) - AHEAD - timedelta(days=2)
 
 
 class PlannedYear(Model):
@@ -114,7 +103,7 @@ class Scheduled(Model):
 
 async def preview(file: Yearly, store: Store, directory: Directory, now: datetime) -> tuple[PlannedYear, ...]:
     """The next openings; no server is needed."""
-    first = file.next_year(now)
+    first = file.first_year(now)
     return tuple([await _planned(file, year, store, directory) for year in range(first, first + YEARS_SHOWN)])
 
 
@@ -157,10 +146,9 @@ async def give(
     `Refusal` for a year that is over, and for other content than that with which it has opened.
     """
     if now > file.opens_at(year) + timedelta(days=LATE_DAYS_AT_MOST):
-        raise Refusal(f"{year} is over: what opens next is {file.next_year(now)}")
+        raise Refusal(f"{year} is over: what opens next is {file.first_year(now)}")
     plain = of_year(file.plain, year)
-    day = yearly.day_of(file.series, year, now, file.owner)
-    prepared = await check(yearly.opening_on(plain, day), now=now, **known)
+    prepared = await check(yearly.opening_on(plain, file.day(year, now)), now=now, **known)
     content = YearContent.of(plain.plain, prepared, _table(plain))
     yearly.own_edition(plain, content, await YearContent.read(context.store, file.series, year - 1))
     before = await YearContent.read(context.store, file.series, year)

@@ -424,7 +424,7 @@ async def test_a_year_opens_with_nothing_of_the_year_before(tmp_path: Path) -> N
         file = a_yearly_file(datetime.now(UTC) + timedelta(days=60))
         years = await Years.of(there.company, file)
         now = datetime.now(UTC)
-        year = years.file.next_year(now)
+        year = years.file.first_year(now)
         assert await years.give(there.client, year, now)
         assert not await years.give(there.client, year, now)
         file["document"] |= {"version": f"{year}.1", "effective": f"{year}-01-01", "file": f"conduct-{year}.pdf"}
@@ -446,7 +446,7 @@ async def test_other_content_takes_the_place_of_what_was_given_until_it_has_open
     async with at_work(tmp_path, staff("ada")) as there:
         now = datetime.now(UTC)
         years = await Years.of(there.company, a_yearly_file(now + timedelta(days=60)))
-        year = years.file.next_year(now)
+        year = years.file.first_year(now)
         await years.give(there.client, year, now)
         assert await years.give(there.client, year, now, b"%PDF-1.5" + PDF[8:])
 
@@ -454,7 +454,7 @@ async def test_other_content_takes_the_place_of_what_was_given_until_it_has_open
 async def test_content_may_come_late_but_not_once_the_next_year_is_nearer(tmp_path: Path) -> None:
     async with at_work(tmp_path, staff("ada")) as there:
         years = await Years.of(there.company, a_yearly_file(datetime.now(UTC)))
-        year = years.file.next_year(datetime.now(UTC))
+        year = years.file.first_year(datetime.now(UTC))
         late = years.file.opens_at(year) + timedelta(days=LATE_DAYS_AT_MOST)
         assert await years.give(there.client, year, late)
         with pytest.raises(Refusal, match=f"{year} is over: what opens next is {year + 1}"):
@@ -469,7 +469,7 @@ async def test_a_table_is_kept_until_its_year_has_opened(tmp_path: Path) -> None
         rows = "name,email,zone\nBo,bo@us.example,UTC\n"
         table.write_text(rows)
         years = await Years.of(there.company, a_yearly_file(now + timedelta(days=3), audience={"file": "staff.csv"}))
-        year = years.file.next_year(now)
+        year = years.file.first_year(now)
         await years.give(there.client, year, now)
         table.unlink()
         kept = there.company.folder / "store" / Home.of(years.file.series.schedule_id).beside(f"year-{year}.json")
