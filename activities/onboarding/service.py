@@ -40,6 +40,7 @@ from workflows.model.policy import Policy, Target
 from workflows.model.quiet import Spared
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Code
+from workflows.model.task import ToDecide
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Cancellation, Done, Subscription
 from workflows.onboarding.part import DECISION
@@ -90,7 +91,7 @@ class Parts(OnboardingParts):
             kept, what = await self._content(order, part, content)
             sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
             prepared = await sources.prepare(what, kept.plain(part.id))
-            joined = _joined(prepared, order, kept.spared(content.contacts))
+            joined = _joined(prepared, order, part, kept.spared(content.contacts))
             started = await path.start(self.client, self.store, joined, parent=order.workflow_id, delay=ahead)
         except FileFaults as faults:
             return _refused(part, faults.in_short)
@@ -171,7 +172,7 @@ class Parts(OnboardingParts):
     async def end(self, parts: PartsToEnd) -> None:
         """See the port."""
         wanted = (
-            Done(actor=parts.actor, note=parts.reason)
+            Done(actor=parts.actor, note=parts.reason, decided=True)
             if parts.done
             else Cancellation(actor=parts.actor, reason=parts.reason)
         )
@@ -193,9 +194,9 @@ def _ahead(now: datetime | None, here: datetime) -> timedelta:
     return ahead if ahead > _CLOCKS_DIFFER else timedelta()
 
 
-def _joined(prepared: PreparedPart, order: PartsToStart, spared: tuple[Spared, ...]) -> PreparedPart:
+def _joined(prepared: PreparedPart, order: PartsToStart, part: PartToStart, spared: tuple[Spared, ...]) -> PreparedPart:
     """The part with what the onboarding adds, by which it is not recognised: who is told of its end, the budget of
-    notices, and how the onboarding came to be."""
+    notices, how the onboarding came to be, and of a task to decide about what."""
     given = prepared.given
     others = tuple(one for one in given.subscribers if one != order.workflow_id)
     quiet = order.quiet.replace(people=spared) if order.quiet and spared else None
@@ -203,7 +204,8 @@ def _joined(prepared: PreparedPart, order: PartsToStart, spared: tuple[Spared, .
     policy = given.policy.replace(tell_requester=given.policy.tell_requester.replace(started=False))
     changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": quiet}
     if not isinstance(prepared, Prepared):
-        task = prepared.given.task.replace(depth=order.depth)
+        decides = ToDecide(onboarding=order.onboarding, part=part.part) if part.after else None
+        task = prepared.given.task.replace(depth=order.depth, decides=decides)
         return replace(prepared, given=prepared.given.replace(task=task, policy=policy, **changes))
     policy = policy.replace(handoff=(*policy.handoff, *_teams(policy, order.told)))
     brief = prepared.request.brief.replace(depth=order.depth)

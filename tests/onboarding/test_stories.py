@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 
 from activities.onboarding.content import Content, keep_part
 from activities.store import Home
@@ -141,7 +142,14 @@ async def test_a_decision_that_waits_is_followed_up_and_asked_for_again_when_its
         stages = {stage for stage, person in it.notices_of(task) if person == OWNER}
         assert {"ready", "reminder-1"} <= stages
         assert ("escalation", "chair") in it.notices_of(task), "the owner's manager"
-        await it.tell(task, Done(actor=OWNER))
+        for wish in (Done(actor=OWNER), Waiver(actor=OWNER, reason="Never mind.")):
+            with pytest.raises(WorkflowUpdateFailedError) as undecided:
+                await it.tell(task, wish)
+            assert str(undecided.value.cause) == (
+                "refused: it asks for a decision, so decide: countersign onboard decide acme --part agreement-1, and "
+                "one of --resend, --replace FILE, --waive --reason R, --stop --reason R"
+            )
+        await it.tell(task, Cancellation(actor="operations-desk", reason="By mistake."))
         await it.until(lambda shown: shown.stages[0].agreements[0].decision == f"{task}.r2")
         await it.wish(decision(Choice.STOP, reason="They went elsewhere."))
         ended = await it.handle.result()

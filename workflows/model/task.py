@@ -1,7 +1,15 @@
 """What a task is: something that a team or a person must do by then, without a document."""
 
 from workflows.kinds import Kind
+from workflows.model.base import Model
 from workflows.model.subject import Subject
+
+
+class ToDecide(Model):
+    """The part of an onboarding that a task asks to decide about: it is done by a decision, which is taken there."""
+
+    onboarding: str
+    part: str
 
 
 class Task(Subject):
@@ -12,6 +20,7 @@ class Task(Subject):
     """What is to be done in the owner's words, by its reference: the text is in the store."""
     colleagues: tuple[str, ...] = ()
     """The only ones to whom whoever is asked may hand over themselves, if any are named."""
+    decides: ToDecide | None = None
 
     @property
     def subject(self) -> Subject:

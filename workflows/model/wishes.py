@@ -131,9 +131,10 @@ class Unsubscription(Subscription):
 
 
 class Done(Wish):
-    """Update `done`: the task is done, and what there is to say about it."""
+    """Update `done`: the task is done, and what there is to say about it; `decided` that what it asked to decide is."""
 
     note: str = ""
+    decided: bool = False
 
 
 class Waiver(Wish):

@@ -102,6 +102,17 @@ def waive(progress: TaskProgress, wish: Waiver, now: datetime) -> TaskProgress:
     return progress.close(Ending(outcome=Status.WAIVED, who=wish.actor, why=wish.reason), now)
 
 
+def refuse_undecided(task: Task, wish: Done | Waiver) -> str | None:
+    """Why a task to decide does not end by somebody's saying so: without a decision it would only be asked again."""
+    about = task.decides
+    if about is None or (isinstance(wish, Done) and wish.decided):
+        return None
+    return (
+        f"it asks for a decision, so decide: countersign onboard decide {about.onboarding} --part {about.part}, and "
+        "one of --resend, --replace FILE, --waive --reason R, --stop --reason R"
+    )
+
+
 def refuse_stranger(task: Task, wish: Delegation) -> str | None:
     """Why whoever is asked cannot hand over to this person: a page that asks anybody would be a mail relay."""
     if not task.colleagues or wish.actor != wish.signer or wish.to in task.colleagues:

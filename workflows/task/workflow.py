@@ -55,7 +55,8 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
 
     @done.validator
     def _may_be_done(self, wish: Done) -> None:
-        self.allow(wish, progress.refuse_done(self._progress, wish))
+        undecided = progress.refuse_undecided(self._request.task, wish)
+        self.allow(wish, progress.refuse_done(self._progress, wish) or undecided)
 
     @workflow.update(name=WAIVE, description="Nobody needs to do it any more, and why")
     def waive(self, wish: Waiver) -> Receipt:
@@ -64,7 +65,8 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
 
     @waive.validator
     def _may_waive(self, wish: Waiver) -> None:
-        self.allow(wish, progress.refuse_waive(self._progress, wish))
+        undecided = progress.refuse_undecided(self._request.task, wish)
+        self.allow(wish, progress.refuse_waive(self._progress, wish) or undecided)
 
     @workflow.update(name=BLOCK, description="Somebody cannot go on: the owner hears why, and reminders are paused")
     def block(self, wish: Block) -> Receipt:
