@@ -4,7 +4,7 @@ The timeline says it in English for people who run the system (workflows/model/h
 sentence in the reader's language. A line that this code does not know stands as it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
@@ -16,7 +16,7 @@ from workflows.follow_up.stages import Stage, kind_of
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.planning import EscalationReason, Reason
-from workflows.model.views import Shown
+from workflows.model.views import OnboardingShow, Shown
 
 EVENTS_AT_MOST: Final = 500
 """Lines of one page: the newest; the whole is what `request show --all` has."""
@@ -137,7 +137,13 @@ _OF_SOMEBODY_ELSE: Final = (
     Happened.EXEMPTION_WISHED,
 )
 """`about` is a person."""
-_SETTLED_BY_ALL: Final = phrase("Everybody has signed")
+_OF_STAGES: Final = (Happened.STAGE_BEGUN, Happened.STAGE_DONE)
+"""`about` is the name of a stage, which a part may have as its id."""
+_OUTCOMES: Final[Mapping[str, str]] = {
+    Happened.SIGNED: phrase("Everybody has signed"),
+    Happened.DECLINED: phrase("It was declined"),
+}
+"""How it ended, where nobody stands for it who did so."""
 TOLD: Final[Mapping[str, str]] = {
     Stage.READY: phrase("{who} was asked"),
     Stage.FOLLOW: phrase("{who} was told where to follow it"),
@@ -192,13 +198,33 @@ _SYSTEMS: Final = ("core-signature", "countersign")
 
 async def story(shown: Shown, reader: Reader, name: Name) -> tuple[Event, ...]:
     """Everything that happened, the newest first."""
-    entries = list(reversed(shown.timeline))[:EVENTS_AT_MOST]
-    return tuple([await _event(entry, reader, name) for entry in entries])
+    titles = _titles(shown)
+    entries = _told_once(shown.timeline)[: -EVENTS_AT_MOST - 1 : -1]
+    return tuple([await _event(entry, titles, reader, name) for entry in entries])
 
 
-async def _event(entry: TimelineEntry, reader: Reader, name: Name) -> Event:
+def _told_once(timeline: Sequence[TimelineEntry]) -> Sequence[TimelineEntry]:
+    """Without a decline as the outcome where it stands already who declined."""
+    declines = [entry for entry in timeline if entry.happened == Happened.DECLINED]
+    if all(map(_is_outcome, declines)):
+        return timeline
+    return [entry for entry in timeline if entry not in declines or not _is_outcome(entry)]
+
+
+def _is_outcome(entry: TimelineEntry) -> bool:
+    """Whether a line says how it ended, not what somebody did."""
+    return entry.happened in _OUTCOMES and (not entry.who or entry.who in _SYSTEMS)
+
+
+def _titles(shown: Shown) -> Mapping[str, str]:
+    """What the parts of an onboarding are called, by the ids that its lines have."""
+    stages = shown.stages if isinstance(shown, OnboardingShow) else ()
+    return {part.id: part.title for stage in stages for part in stage.parts}
+
+
+async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: Name) -> Event:
     say = reader.language.say
-    values, words = await _values(entry, reader, name), _words(entry)
+    values, words = await _values(entry, titles, reader, name), _words(entry)
     why = entry.why or ""
     if not entry.said and why in _REASONS:
         why = say(_REASONS[why])
@@ -213,18 +239,19 @@ async def _event(entry: TimelineEntry, reader: Reader, name: Name) -> Event:
 
 def _words(entry: TimelineEntry) -> str:
     """The sentence of a line; empty for one that this code does not know, or of nobody where it needs somebody."""
-    if entry.happened == Happened.SIGNED and (not entry.who or entry.who in _SYSTEMS):
-        return _SETTLED_BY_ALL
+    if _is_outcome(entry):
+        return _OUTCOMES[entry.happened]
     words = SAID.get(entry.happened, "")
     if entry.happened == Happened.TOLD:
         words = TOLD.get(kind_of(entry.about) or "", words)
     return words if entry.who or "{who}" not in words else ""
 
 
-async def _values(entry: TimelineEntry, reader: Reader, name: Name) -> dict[str, str]:
+async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: Name) -> dict[str, str]:
     """What is put into a sentence; each says what `about` is to it."""
     about = entry.about
-    values = {"part": about, "count": about, "code": about, "when": _on_their_clock(about, reader)}
+    named = about if entry.happened in _OF_STAGES else titles.get(about, about)
+    values = {"part": named, "count": about, "code": about, "when": _on_their_clock(about, reader)}
     if entry.happened in _OF_SOMEBODY_ELSE:
         values |= dict.fromkeys(("to", "whom"), await name(about))
     return values | ({"who": await name(entry.who)} if entry.who else {})

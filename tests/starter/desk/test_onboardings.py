@@ -88,8 +88,8 @@ async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(d
         "Owner asked for it",
         "Acme customer-onboarding · under way",
         "Waiting for Owner and Engineer.",
-        "msa did not end well",
-        "Nobody could be asked what is to become of msa",
+        "Master services agreement did not end well",
+        "Nobody could be asked what is to become of Master services agreement",
         "dpa was waived",
         "See what the customer sees",
     ):

@@ -99,10 +99,13 @@ async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: 
 async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_promised(desk: Office) -> None:
     declined = TimelineEntry(at=NOW, happened=Happened.DECLINED, who=SIGNER, why=REASON, said=True)
     line = SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.DECLINED, at=NOW, reason=REASON)
-    ended = shown(status=Status.DECLINED, waiting_for=(), next=None, signers=(line,), timeline=(*TIMELINE, declined))
-    desk.known[ID] = ended
+    outcome = TimelineEntry(at=NOW, happened=Happened.DECLINED, who="core-signature")
+    told = (*TIMELINE, declined, outcome)
+    desk.known[ID] = shown(status=Status.DECLINED, waiting_for=(), next=None, signers=(line,), timeline=told)
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
     assert f"Chair declined, with these words: {REASON}" in text
+    happened = text.partition("What happened")[2]
+    assert happened.count(" declined") == 1, "once, by whoever did, and not as its outcome again"
     assert REASON not in text_of(await (await desk.come_in(SIGNER)).get(PAGE))
 
 
