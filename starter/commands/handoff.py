@@ -1,5 +1,6 @@
 """`countersign handoff …`: the targets of all hand-offs, and trying again by the many."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from cyclopts import Parameter, Token
 from rich.console import Group
 from rich.text import Text
 
+from activities.files.reading import FileFaults
+from activities.policies.catalogue import Catalogue
 from activities.target_health import Condition
 from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, note, progress
@@ -17,6 +20,7 @@ from starter.context import opened
 from starter.hand_offs import replays, target_status
 from starter.hand_offs.replays import Came, Dead, ReplayedDead
 from starter.hand_offs.target_status import TargetLine
+from starter.settings import Settings
 from starter.showing import state_of
 from starter.startup import ready
 from starter.terminal import Instant, Rows
@@ -79,7 +83,10 @@ async def retry(
     json
         Print `{told}`.
     """
-    async with opened(ready()) as context:
+    settings = ready()
+    async with opened(settings) as context:
+        if target is not None:
+            await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
         with _bar("telling", quiet=json) as seen:
             told = await target_status.hurry(context, target, seen)
     answer(
@@ -124,7 +131,19 @@ async def replay(
 
             found = replays.the_dead(context.store, after, target)
             came = await replays.replay_each(found, one, lambda so_far: seen(so_far.seen))
+        if target is not None and not came.seen:
+            await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
     answer(came, _came(came), as_json=json)
+
+
+def _of_catalogue(settings: Settings) -> frozenset[str]:
+    """The names of the catalogue's targets; a faulty one has none, for that is not what was asked."""
+    try:
+        catalogue = Catalogue.read(settings.policies)
+    except FileFaults:
+        return frozenset()
+    policies = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
+    return frozenset(target.name for policy in policies for target in policy.handoff)
 
 
 def _table(rows: Sequence[TargetLine]) -> Rows | Text:

@@ -10,8 +10,10 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from activities import runs
+from activities.spelling import did_you_mean
 from activities.target_health import FAILING_FROM, Condition, Health
 from starter.context import Context
+from starter.exits import Refusal
 from starter.hand_offs.replays import the_dead
 from starter.listing.query import SETTLED
 from workflows import names
@@ -26,6 +28,8 @@ ASKED_AT_MOST: Final = 2_000
 """Runs that are asked for a list; of more than that it says so."""
 TARGETS_AT_MOST: Final = 1_000
 """Rows of a list: whoever subscribed is a target of its own."""
+NAMED_AT_MOST: Final = 20
+"""Targets that are named to whoever asks for one that there is not."""
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _TELLS: Final = (
     f"{runs.OPEN} AND (WorkflowType = '{names.HAND_OFF}' OR ({names.STAGE.name} = '{SETTLED}' AND WorkflowType IN "
@@ -96,6 +100,19 @@ async def standing(context: Context, seen: Callable[[int], None] = lambda _: Non
     return Targets(targets=tuple(rows), unseen=unseen)
 
 
+async def refuse_unknown(context: Context, target: str, of_catalogue: Iterable[str]) -> None:
+    """Raise `Refusal` for a target that the catalogue does not have and nobody waits for, and say what was meant."""
+    name, known = _named(target), set(of_catalogue)
+    if name in known:
+        return
+    found = await standing(context)
+    known |= {row.target for row in found.targets}
+    if name not in known and not found.unseen:
+        some = ", ".join(sorted(known)[:NAMED_AT_MOST])
+        helps = did_you_mean(name, sorted(known)) or (f"; there are {some}" if some else "")
+        raise Refusal(f"no target is called {target}{helps}")
+
+
 async def hurry(context: Context, target: str | None, seen: Callable[[int], None] = lambda _: None) -> int:
     """Have a target, or all, tried at once by everything that waits to; how many runs were told so.
 
@@ -149,10 +166,15 @@ async def _chunks(client: Client) -> AsyncIterator[list[str]]:
 
 
 def _into(found: dict[str, TargetLine], name: str, change: Callable[[TargetLine], TargetLine]) -> None:
-    name = Target(target=name).name if not name.count(":") else name
+    name = _named(name)
     if name not in found and len(found) >= TARGETS_AT_MOST:
         name = "…"
     found[name] = change(found.get(name, TargetLine(target=name)))
+
+
+def _named(target: str) -> str:
+    """As the policy has it; a subscriber is called by its workflow's id."""
+    return target if ":" in target else Target(target=target).name
 
 
 def _first(one: datetime | None, other: datetime | None) -> datetime | None:

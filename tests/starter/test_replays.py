@@ -1,6 +1,7 @@
 """`countersign request replay`: to what lives, and from the record of what is closed, before a real server."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from starter.hand_offs import replays, target_status
 from starter.wishes import Refused
 from tests.starter.dying import dead_entry
 from tests.starter.living import MSA, SOON, begin, shown_to_signer, shown_with
+from tests.starter.terminal import type_
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from tests.workflows.test_hand_off import line, recorded
@@ -81,7 +83,7 @@ async def test_what_nobody_knows_and_what_has_no_record_are_refused_in_words(con
             await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
 
 
-async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: Context) -> None:
+async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: Context, tmp_path: Path) -> None:
     world = World()
     world.handoff.down = {"finance", "hr"}
     async with workers(context.client, world):
@@ -91,6 +93,7 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
         rows = {row.target: (row.waiting, row.dead) for row in found.targets}
         assert rows == {"finance": (1, 0), "hr": (1, 0), "archive": (0, 1)}
         assert {row.why for row in found.targets if row.waiting} == {"no answer"}
+        await nobody_is_hurried(context, tmp_path)
         tried = world.handoff.calls["finance"]
         world.handoff.down = set()
         assert await target_status.hurry(context, "finance") == 1
@@ -103,6 +106,24 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
         assert world.handoff.calls["archive"] == 1
         begun = await context.client.get_workflow_handle(hand_off_workflow_id("gone-1")).describe()
         assert begun.raw_description.workflow_execution_info.priority.priority_key == BULK
+
+
+async def nobody_is_hurried(context: Context, folder: Path) -> None:
+    """A target that nobody knows is refused by its name, with what was meant; one of the catalogue is only idle."""
+    (folder / "policies.yaml").write_text("kinds: {nda: {handoff: [{target: crm, person: hr-desk}]}}\n")
+    there = {
+        "TEMPORAL_ADDRESS": context.client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": context.client.namespace,
+        "COUNTERSIGN_STORE": folder.as_uri(),
+        "COUNTERSIGN_POLICIES": str(folder / "policies.yaml"),
+    }
+    for target, says in (
+        ("finanse", "no target is called finanse, did you mean finance?\n"),
+        ("nope", "no target is called nope; there are archive, crm, finance, hr\n"),
+        ("crm", ""),
+    ):
+        ended = await asyncio.to_thread(type_, "handoff", "retry", "--now", "--target", target, **there)
+        assert (ended.returncode, ended.stderr) == (1 if says else 0, says)
 
 
 async def given_up(context: Context, id: str, target: str) -> None:
