@@ -121,7 +121,7 @@ class Parts(OnboardingParts):
         why = " ".join(filter(None, (part.says, await self._reasons(part))))
         text = (
             f"{title}: {why}\n\nPlease decide on the page of the onboarding at the desk: send it again, go on without "
-            "it, or stop the onboarding. Another file can be sent with: "
+            "it, or stop the onboarding. For another file, pass this on to whoever runs Countersign: "
             f"countersign onboard decide {order.onboarding} --part {part.part} --replace FILE"
         )
         return PartContent(

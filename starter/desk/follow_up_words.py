@@ -13,9 +13,10 @@ from starter.desk.authentication import Visitor
 from starter.desk.rows import UNTITLED, Name
 from starter.desk.stages import StageRows, stages_of
 from starter.desk.story import Event, story
-from starter.desk.words import problems_of, status_of
+from starter.desk.words import status_of
+from starter.page.problems import problems_of
 from starter.page.screens import Exchange
-from starter.page.standing import GOOD, STATES, WHO_WAS_ASKED, ending, facts, following, hand_offs
+from starter.page.standing import GOOD, STATES, WHO_WAS_ASKED, ending, facts, following, hand_offs, unsaid
 from workflows.follow_up.handoff import last_of
 from workflows.kinds import Named
 from workflows.model.entries import AskedQuestion
@@ -133,7 +134,9 @@ async def _sentences(shown: Shown, reader: Reader, name: Name) -> tuple[str, ...
     language = reader.language
     if shown.status.ended:
         return ending(shown.status, language, shown.type) + hand_offs(shown, language)
-    if shown.trouble or shown.partial or not shown.waiting_for:
+    if stands := unsaid(shown, language):
+        return stands
+    if not shown.waiting_for:
         return (shown.says,)
     people = language.enumerate(dict.fromkeys([await name(one.person) for one in shown.waiting_for]))
     return (language.say("Waiting for {people}.", people=people), *following(shown, reader))

@@ -11,8 +11,9 @@ from activities.language import phrase
 from activities.links import at_desk
 from activities.reader import Reader
 from starter.campaigns.people import SoFar
-from starter.desk.words import problems_of, status_of
+from starter.desk.words import status_of
 from starter.listing.rows import RequestLine
+from starter.page.problems import problems_of
 from workflows.kinds import Kind, named
 
 MORE: Final = "+more"

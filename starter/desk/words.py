@@ -1,4 +1,4 @@
-"""What the desk calls things, in English until a reader's language says it; problems are told with what to do."""
+"""What the desk calls things, in English until a reader's language says it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,8 +6,7 @@ from typing import Final
 from activities.campaigns.standing import Standing
 from activities.language import Language, phrase
 from workflows.kinds import Kind
-from workflows.model.attention import AttentionCode
-from workflows.model.subject import Code, Status
+from workflows.model.subject import Status
 
 STATUSES: Final[Mapping[str, str]] = {
     Status.OPEN: phrase("to be done"),
@@ -22,29 +21,6 @@ STATUSES: Final[Mapping[str, str]] = {
     Status.CANCELLED: phrase("cancelled"),
     Status.EXPIRED: phrase("expired"),
     Status.FAILED: phrase("failed"),
-}
-_PROBLEMS: Final[Mapping[str, str]] = {
-    Code.UNAUTHORISED: phrase("A service does not let us in; the operators are needed."),
-    Code.PROVIDER_UNSURE: phrase("Core Signature gave no clear answer; we are checking again."),
-    Code.PLANNING: phrase("The reminders could not be planned; the operators are needed."),
-    Code.DIRECTORY: phrase("Somebody is not in the directory, or it cannot be read."),
-    Code.UNREACHABLE: phrase("A service does not answer; it is tried again by itself."),
-    Code.REFUSED: phrase("A service refuses what it is asked; the operators are needed."),
-    Code.PUSH_MISMATCH: phrase("The phones belong to another push service; the operators are needed."),
-    Code.ID_USED_BEFORE: phrase("Its id was used before at Core Signature."),
-    Code.DOCUMENT_DELETED: phrase("The document was deleted at Core Signature."),
-    Code.CONVERT_ERROR: phrase("Core Signature could not convert the document."),
-    Code.SENDING_ERROR: phrase("Core Signature could not send the document."),
-    Code.NOT_OPENED: phrase("It did not open: whom it asks could not be found out in time."),
-    AttentionCode.MAIL_BOUNCED: phrase("A signer's email came back."),
-    AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
-    AttentionCode.PAUSED: phrase("It is paused."),
-    AttentionCode.DECISION: phrase("A part of it waits for a decision."),
-    AttentionCode.NOT_ASKED: phrase("Some people could not be asked."),
-    AttentionCode.HANDOFF_DEAD: phrase("Somebody downstream will not hear of its end."),
-    "terminated": phrase("Somebody ended its workflow in Temporal."),
-    "timed out": phrase("Its workflow ran out of time in Temporal."),
-    "stuck": phrase("Its workflow fails time after time; the operators are needed."),
 }
 STANDINGS: Final[Mapping[str, str]] = {
     Standing.NOT_TOLD: phrase("not asked yet"),
@@ -62,10 +38,6 @@ STANDINGS: Final[Mapping[str, str]] = {
     Standing.NOT_STARTED: phrase("is not asked any more"),
 }
 """How somebody of an audience stands."""
-_SOMETHING: Final = phrase("Something is in the way; the operators are needed.")
-_BROKEN: Final = phrase("Its workflow was broken off in Temporal.")
-_OVERRULED: Final = {"failed": _BROKEN, "paused": _PROBLEMS[AttentionCode.PAUSED]}
-"""Of what the workflow cannot say of itself: `failed` is not the status of that name."""
 
 
 def status_of(status: str, language: Language, of: Kind | None = None) -> str:
@@ -73,10 +45,3 @@ def status_of(status: str, language: Language, of: Kind | None = None) -> str:
     if of in (Kind.ONBOARDING, Kind.CAMPAIGN) and status == Status.OPEN:
         return language.say("under way")
     return language.say(STATUSES[status]) if status in STATUSES else status
-
-
-def problems_of(language: Language, problem: str | None, attention: str | None, trouble: str | None) -> tuple[str, ...]:
-    """What needs somebody, each once, the most pressing first."""
-    told = [_OVERRULED.get(trouble, _PROBLEMS.get(trouble, _SOMETHING))] if trouble else []
-    told += [_PROBLEMS.get(code, _SOMETHING) for code in (problem, attention) if code]
-    return tuple(dict.fromkeys(map(language.say, told)))

@@ -30,8 +30,7 @@ TOLD_AT_MOST: Final = 20
 _LOGGER: Final = structlog.get_logger("countersign.hooks")
 _TEXT: Final = (
     "Deal {deal} of {source} sent other content than this onboarding was started from, or what {source} sends is read "
-    "otherwise by now. {standing}\n\nPlease look at the deal, and at "
-    "countersign onboard show {id}."
+    "otherwise by now. {standing}\n\nPlease look at the deal, and at the page of {id} at the desk."
 )
 _LIVES: Final = "The onboarding goes on as it was started."
 _HAS_ENDED: Final = "The onboarding has ended, and nothing of it changes."

@@ -5,7 +5,7 @@ be with anybody: an alternate, a signer who was replaced, a customer. What a sig
 pressed is their part of it, as our own side knows it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -13,9 +13,12 @@ from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.language import Language, phrase
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
+from starter.page.problems import problems_of
 from workflows.follow_up.handoff import dead_of
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
+from workflows.model.attention import AttentionCode
+from workflows.model.happened import Happened
 from workflows.model.lines import SignerLine
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
@@ -71,22 +74,48 @@ def standing(shown: Shown, person: str, reader: Reader, called: Called = UNNAMED
 
 
 def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
-    """The facts on their own clock and with names; where they alone do not tell, the sentence of `request show`."""
+    """The facts on their own clock and with names, and what can be done about what is in the way."""
+    language = reader.language
     if shown.trouble:
-        return (shown.says,)
+        return (*problems_of(language, None, None, shown.trouble), *unsaid(shown, language))
     if shown.status.ended:
-        return ending(shown.status, reader.language, shown.type) + hand_offs(shown, reader.language)
+        return ending(shown.status, language, shown.type) + hand_offs(shown, language)
+    return unsaid(shown, language) or _living(shown, reader, called)
+
+
+def unsaid(shown: Shown, language: Language) -> tuple[str, ...]:
+    """What is told where the workflow cannot say it itself: it stands still in Temporal, or no worker answers."""
+    if shown.trouble:
+        return (language.say("Nobody is told anything until the operators have seen to it."),)
+    if shown.partial:
+        return (language.say("Where it stands is not known at the moment. Please look again later."),)
+    return ()
+
+
+def _living(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+    """Why it stands still, if it does, else what follows; where that does not tell, the sentence of `request show`."""
     if shown.problem and _stands_still_until(shown):
-        since = reader.instant(shown.problem.since)
-        return (reader.language.say("Since {since} something is in the way:", since=since), shown.problem.says)
+        since = reader.language.say("Since {since} something is in the way:", since=reader.instant(shown.problem.since))
+        return (since, *problems_of(reader.language, shown.problem.code, None, None))
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
-    step = shown.next
-    if shown.question and step and step.what is NextStep.WAIT and step.at:
-        until = reader.instant(step.at)
-        stands = reader.language.say("Reminders wait until {when} for the answer to a question.", when=until)
-        return (*_waiting(shown, reader, called), stands)
+    if stands := tuple(_stopped(shown, reader, called)):
+        return (*_waiting(shown, reader, called), *stands)
     return _waiting(shown, reader, called) if shown.waiting_for and following(shown, reader) else (shown.says,)
+
+
+def _stopped(shown: Shown, reader: Reader, called: Called) -> Iterator[str]:
+    """What the clocks wait for: that whoever paused it lets it go on, or that a question is answered."""
+    say, step = reader.language.say, shown.next
+    if any(one.code is AttentionCode.PAUSED for one in shown.attention):
+        pause = next((entry for entry in reversed(shown.timeline) if entry.happened == Happened.PAUSED), None)
+        who = (pause and pause.who) or shown.requester
+        name = isolated(called.get(who, who))
+        yield say("Paused by {who}: nobody is reminded until it is resumed at the desk.", who=name)
+        yield from filter(None, [pause and pause.why])
+    elif shown.question and step and step.what is NextStep.WAIT and step.at:
+        until = reader.instant(step.at)
+        yield say("Reminders wait until {when} for the answer to a question.", when=until)
 
 
 def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
@@ -100,7 +129,7 @@ def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, 
     if shown.trouble:
         return (say("It stands still at the moment. Please ask whoever sent it to you."),)
     if shown.partial:
-        return (say("Where it stands is not known at the moment. Please look again later."),)
+        return unsaid(shown, reader.language)
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
     undecided = (say("When it goes on is not known at the moment."),)

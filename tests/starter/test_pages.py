@@ -14,6 +14,9 @@ from starter.page.posted_forms import LONGEST
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
 from tests.storage import away
 from workflows.kinds import Kind
+from workflows.model.attention import Attention, AttentionCode
+from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.lines import SignerLine
 from workflows.model.planning import MomentKind
 from workflows.model.request import SignerState
@@ -313,12 +316,17 @@ async def test_only_the_requester_sees_whom_of_ours_we_tell_of_the_ending(signer
 async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Phone) -> None:
     says = f"Waiting for {SECOND}; reminders are paused: paused by {REQUESTER}: perhaps insolvent"
     standing = Next(what="wait", at=None, why=f"paused by {REQUESTER}: perhaps insolvent")
+    paused = {
+        "attention": (Attention(code=AttentionCode.PAUSED, since=DUE, says=standing.why),),
+        "timeline": (TimelineEntry(at=DUE, happened=Happened.PAUSED, who=REQUESTER, why="Insolvent?", said=True),),
+    }
     waiting = (WaitingFor(person=SECOND, since=DUE),)
-    signer.known[REQUEST] = shown(says=says, next=standing, waiting_for=waiting, requester=REQUESTER)
+    signer.known[REQUEST] = shown(says=says, next=standing, waiting_for=waiting, requester=REQUESTER, **paused)
     replaced = text_of((await signer.open(signer.link(FIRST, LinkUse.VIEW))).text)
     assert "Waiting for Chief Executive." in replaced
     assert "insolvent" not in replaced and REQUESTER not in replaced
-    assert says in text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
+    theirs = text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
+    assert "nobody is reminded until it is resumed at the desk. Insolvent?" in theirs
 
 
 async def test_an_onlooker_is_told_when_nobody_knows(signer: Phone) -> None:
