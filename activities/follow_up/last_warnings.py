@@ -1,15 +1,15 @@
 """The last warnings: so long before the due date, and never later than the last working day before it.
 
 They may come outside working hours, because what they warn of is worse; one that would fall on a day off comes on the
-morning of the last working day before, and of two that would then come together, or
-in the wrong order, the one that is nearer to the due date is kept. They count from
-the due date: however long the clocks stood, a warning is left out only if the signer's turn came later.
+morning of the last working day before, and of two that would then come together, on one day although they are counted
+in days, or in the wrong order, the one that is nearer to the due date is kept. They count from the due date: however
+long the clocks stood, a warning is left out only if the signer's turn came later.
 """
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from activities.calendars.wall_clock import before, in_words, start_of_day
+from activities.calendars.wall_clock import at_clock, before, in_words, start_of_day
 from activities.follow_up.mailed import warned
 from activities.follow_up.open_hours import Slot
 from activities.follow_up.silence import Silence
@@ -18,21 +18,33 @@ from workflows.follow_up.agenda import APART
 from workflows.model.planning import Moment, MomentKind, Reason
 
 ON_THE_DAY: Final = "0d"
+_DAYS: Final = "dw"
+"""The last letters of what is counted in days."""
 _AN_INSTANT: Final = timedelta(microseconds=1)
 
 
 def last_warnings(silence: Silence) -> list[Moment]:
     """Every warning of the policy, the one nearest to the due date first; those that are dropped carry their reason."""
     found: list[Moment] = []
+    nearer: list[tuple[str, datetime]] = []
     for ahead in sorted(silence.policy.warnings, key=lambda ahead: _nearness(silence, ahead), reverse=True):
         placed = warned(silence, _placed(silence, _nominal(silence, ahead)))
-        kept = [other.at for other in found if other.suppressed is None]
-        if placed.suppressed is None and any(placed.at > at - APART for at in kept):
-            placed = placed.dropped(
-                Reason.TOO_SOON, "the warning nearer to the due date comes by then or within the hour"
-            )
+        if placed.suppressed is None and (why := _too_soon(silence, ahead, placed.at, nearer)):
+            placed = placed.dropped(Reason.TOO_SOON, why)
+        if placed.suppressed is None:
+            nearer.append((ahead, placed.at))
         found.append(silence.held(placed))
     return found
+
+
+def _too_soon(silence: Silence, ahead: str, at: datetime, nearer: list[tuple[str, datetime]]) -> str | None:
+    """Why a warning gives way to those that are nearer to the due date."""
+    if any(at > other - APART for _, other in nearer):
+        return "the warning nearer to the due date comes by then or within the hour"
+    day = silence.hours.local_day
+    if ahead[-1] in _DAYS and any(one[-1] in _DAYS and day(at) == day(other) for one, other in nearer):
+        return "the warning nearer to the due date comes on that day"
+    return None
 
 
 def _nearness(silence: Silence, ahead: str) -> tuple[datetime, bool]:
@@ -60,7 +72,8 @@ def _on_the_day(silence: Silence) -> tuple[datetime, str]:
         return slots[0].opens, "on the day of the due date"
     if earlier := hours.last_day(day, silence.came_at):
         return earlier.opens, "on the last working day before the due date"
-    return start_of_day(day, hours.zone), "on the day of the due date"
+    usual = at_clock(day, hours.clock[0], hours.zone) if hours.clock else silence.until
+    return usual if usual < silence.until else start_of_day(day, hours.zone), "on the day of the due date"
 
 
 def _placed(silence: Silence, warning: Moment) -> Moment:
@@ -87,8 +100,10 @@ def _on_its_day(silence: Silence, warning: Moment, day: Slot) -> Moment:
 
 def _on_the_last_working_day(silence: Silence, warning: Moment) -> Moment:
     hours = silence.hours
-    slot = hours.last_day(hours.local_day(warning.at), silence.came_at)
+    today = hours.local_day(warning.at)
+    slot = hours.last_day(today, silence.came_at)
     if slot is None:
-        return warning.replace(at=silence.spread(warning.at, None, ahead=True))
+        whole = Slot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
+        return warning.replace(at=silence.spread(warning.at, whole, ahead=True))
     because = f"moved earlier from {silence.local(warning.at)}: {hours.why_closed(warning.at)}"
     return warning.moved(silence.spread(slot.opens, slot), because)

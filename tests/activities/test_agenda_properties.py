@@ -90,6 +90,8 @@ def assert_warned_in_time(agenda: Agenda, policy: Policy, signer: Person, since:
     for warning in of_kind(agenda, MomentKind.WARN) if not policy.urgent else []:
         day = hours.local_day(warning.at)
         assert hours.slots(day) or hours.last_day(day, since) is None, warning
+    days = [hours.local_day(warning.at) for warning in of_kind(agenda, MomentKind.WARN) if warning.stage[-1] in "dw"]
+    assert len(days) == len(set(days)), "one that is counted in days a day"
 
 
 def switches(zone: ZoneInfo) -> list[datetime]:

@@ -44,6 +44,19 @@ async def test_los_angeles_and_kolkata_are_reminded_when_the_other_is_awake(hour
     assert any("whom Core Signature mails as well" in one.why for one in nudges(agenda))
 
 
+async def test_of_two_warnings_that_are_mailed_on_one_day_the_nearer_one_is_kept() -> None:
+    """One comes a day sooner, when New York is awake; the other is moved from the night into the hours of that day."""
+    sunday, due = datetime(2026, 11, 1, 6, tzinfo=UTC), datetime(2026, 11, 4, tzinfo=UTC)
+    people = {"here": "Europe/Amsterdam", "there": "America/New_York"}
+    there = Book(somebody("requester"), *(somebody(id, zone, devices=()) for id, zone in people.items()))
+    asking = planning(
+        WORKING.replace(reminders=None), signers=tuple(people), turns=dict.fromkeys(people, sunday), due=due
+    )
+    agenda = await PolicyPlanner(there).plan(asking.replace(window_from=sunday, now=sunday))
+    warned = {one.stage: one.suppressed for one in (*agenda.moments, *agenda.dropped) if one.person == "here"}
+    assert warned == {"warning-2d": Reason.TOO_SOON, "warning-1d": None}
+
+
 async def test_a_moved_reminder_is_in_the_working_hours_of_whom_it_is_meant_for() -> None:
     agenda = await PolicyPlanner(book()).plan(asked(WORKING, "west", "east"))
     for one in nudges(agenda):

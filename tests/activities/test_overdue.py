@@ -102,6 +102,23 @@ async def test_a_warning_that_would_come_after_the_one_on_the_day_gives_way_to_i
     assert "nearer to the due date" in left_out.why
 
 
+@pytest.mark.parametrize(
+    ("due", "expected"),
+    [
+        (datetime(2026, 11, 14, 16, tzinfo=UTC), ["Fri 11-13 16:48 warning-1d", "Sat 11-14 08:48 warning-0d"]),
+        (datetime(2026, 11, 15, 8, tzinfo=UTC), ["Sat 11-14 08:48 warning-1d", "Sun 11-15 00:12 warning-0d"]),
+        (
+            date(2026, 11, 15),
+            ["Fri 11-13 17:48 warning-2d", "Sat 11-14 17:48 warning-1d", "Sun 11-15 08:48 warning-0d"],
+        ),
+    ],
+)
+async def test_whose_turn_comes_on_the_eve_of_days_off_is_warned_once_a_day(due: date, expected: list[str]) -> None:
+    eve = datetime(2026, 11, 13, 12, tzinfo=UTC)
+    agenda = await plan(LATE.replace(warnings=("2d", "1d", "0d")), due=due, turns={"signer": eve})
+    assert [line.removesuffix(" signer") for line in lines(agenda) if "warning" in line] == expected
+
+
 async def test_on_the_day_is_left_out_for_a_turn_that_comes_later_that_day() -> None:
     noon = datetime(2026, 11, 13, 12, tzinfo=UTC)
     agenda = await plan(LATE.replace(warnings=("0d",)), due=FRIDAY, turns={"signer": noon})

@@ -102,7 +102,9 @@ async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(cli
     assert [one["person"] for one in task["people"]] == ["account-executive"]
     text = await text_of(client, sales, told[0].id)
     assert text.startswith("Deal 4711 of crm sent other content than this onboarding was started from, or what crm")
-    assert text.endswith("goes on as it was started.\n\nPlease look at the deal, and at the page of crm-4711 at the desk.")
+    assert text.endswith(
+        "goes on as it was started.\n\nPlease look at the deal, and at the page of crm-4711 at the desk."
+    )
 
 
 async def test_the_owner_hears_on_their_phone_that_a_deal_has_changed(tmp_path: Path) -> None:
