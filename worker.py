@@ -30,7 +30,7 @@ from activities.reconciliation.service import Sweep
 from activities.reconciliation.silence import Alarm
 from activities.sign_in.service import SignInMessages
 from activities.store import StoreFailure
-from starter import clients, exits, needs, pace, telemetry
+from starter import clients, exits, needs, pace, pollers, telemetry
 from starter.clients import Clients
 from starter.exits import Refusal
 from starter.nexus.service import SignaturesHandler
@@ -186,6 +186,8 @@ async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, chosen.policies)
         all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures])
         await open_things.enter_async_context(at_work(all_of_them))
+        if chosen.build_id is None:  # A version is listed once it is current, which is said of one that is ready.
+            await pollers.until_listed(client, client.identity)
         yield True
 
 

@@ -8,8 +8,11 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.worker import Worker
 
+import starter.doctor.temporal as doctor
 from activities.http.pacing import Pacer
+from starter import pollers
 from starter.clients import opened
+from starter.doctor.health import Health
 from starter.settings import load
 from starter.task_queues import at_work, workers
 from tests.golden.boundary import questions
@@ -78,6 +81,25 @@ async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
     them = workers(client, {one: [nothing] for one in QUEUES}, Pacer(5), settings)
     assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 5
     assert sorted(one.task_queue for one in them) == sorted(QUEUES)
+
+
+async def test_it_is_ready_once_nobody_is_told_that_there_is_no_worker(
+    dev_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @activity.defn
+    async def nothing() -> None:
+        """Do nothing."""
+
+    client = await own_namespace(dev_server)
+    settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
+    them = workers(client, {one: [nothing] for one in QUEUES}, Pacer(5), settings)
+    with monkeypatch.context() as at_once:
+        at_once.setattr(pollers, "LISTED_AT_MOST", timedelta(milliseconds=1))
+        assert not await pollers.until_listed(client, client.identity)
+    stories = Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[OneOnEach])
+    async with at_work([*them, stories]):
+        assert await pollers.until_listed(client, client.identity)
+        assert (await doctor.worker(client)).state is Health.OK
 
 
 @workflow.defn(sandboxed=False)

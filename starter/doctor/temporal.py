@@ -4,22 +4,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio.api.deployment.v1 import WorkerDeploymentInfo
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
-    DescribeTaskQueueRequest,
     DescribeWorkerDeploymentRequest,
 )
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
-from starter import pace, reconciling
+from starter import pace, pollers, reconciling
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.nexus import endpoint
 from starter.search_attributes import STUCK, missing_search_attributes
-from workflows.names import QUEUES, RECONCILIATION_SCHEDULE, SHOW, SIGNATURE_REQUEST, WORKFLOW_QUEUE
+from workflows.names import RECONCILIATION_SCHEDULE, SHOW, SIGNATURE_REQUEST
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=12)
 """Longer than the ten seconds for which the server keeps a question for a dead worker; then another one gets it."""
@@ -29,10 +26,6 @@ _NO_ANSWER: Final = (
     RPCStatusCode.FAILED_PRECONDITION,  # nobody has asked for work for some seconds
 )
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
-_QUEUES: Final = {
-    **dict.fromkeys(QUEUES, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-    WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-}
 
 
 async def namespace(client: Client) -> Part:
@@ -99,11 +92,11 @@ async def worker(client: Client, now: datetime | None = None) -> Part:
     """Whether anybody works on each queue: until then what is in it waits, nothing is lost."""
     since = (now or datetime.now(UTC)) - pace.FRESH
     try:
-        at_work = [await _heard_of(client, queue, type_, since) for queue, type_ in _QUEUES.items()]
+        at_work = [await pollers.asking(client, queue, type_, since) for queue, type_ in pollers.OF_A_WORKER.items()]
     except RPCError as error:
         return wrong("worker", error.message)
     if not all(at_work):
-        idle = ", ".join(queue for queue, workers in zip(_QUEUES, at_work, strict=True) if not workers)
+        idle = ", ".join(queue for queue, workers in zip(pollers.OF_A_WORKER, at_work, strict=True) if not workers)
         return wrong("worker", f"nobody works on {idle}: start `countersign worker`; until then requests wait")
     if silent := await _unanswered(client):
         return wrong(
@@ -126,14 +119,6 @@ async def _unanswered(client: Client) -> str | None:
     except RPCError as error:
         return newest.id if error.status in _NO_ANSWER else None
     return None
-
-
-async def _heard_of(client: Client, queue: str, type_: TaskQueueType.ValueType, since: datetime) -> set[str]:
-    """Who has asked for tasks of a queue since then; the server remembers the dead for five minutes."""
-    answer = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=type_)
-    )
-    return {poller.identity for poller in answer.pollers if poller.last_access_time.ToDatetime(UTC) >= since}
 
 
 async def rate(client: Client, configured: float) -> Part:

@@ -1,0 +1,48 @@
+"""Who asks for the tasks of each queue, as the server lists them: nobody works on what nobody is listed for."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from workflows.names import QUEUES, WORKFLOW_QUEUE
+
+OF_A_WORKER: Final = {
+    **dict.fromkeys(QUEUES, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+    WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+}
+"""The queues that a worker asks for tasks of, and for which kind."""
+LISTED_AT_MOST: Final = timedelta(seconds=5)
+"""How long a worker waits to be listed: at a low pace it asks for calls only when there is one to be had."""
+_LOOKS_EVERY: Final = 0.05
+
+
+async def asking(client: Client, queue: str, type_: TaskQueueType.ValueType, since: datetime) -> set[str]:
+    """Who has asked for tasks of a queue since then; the server remembers the dead for five minutes. `RPCError`."""
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=type_)
+    )
+    return {poller.identity for poller in answer.pollers if poller.last_access_time.ToDatetime(UTC) >= since}
+
+
+async def until_listed(client: Client, identity: str) -> bool:
+    """Wait until a process is listed for every queue, so that nobody is told that there is none; whether it is."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LISTED_AT_MOST.total_seconds()):
+            for queue, type_ in OF_A_WORKER.items():
+                while not await _is_listed(client, identity, queue, type_):  # noqa: ASYNC110  the server tells nobody
+                    await asyncio.sleep(_LOOKS_EVERY)
+            return True
+    return False
+
+
+async def _is_listed(client: Client, identity: str, queue: str, type_: TaskQueueType.ValueType) -> bool:
+    with suppress(RPCError):
+        return identity in await asking(client, queue, type_, datetime.min.replace(tzinfo=UTC))
+    return False
