@@ -8,8 +8,6 @@ import getpass
 import os
 import socket
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -162,23 +160,13 @@ class Settings(BaseSettings):
             raise SettingsError(faults)
 
 
-@dataclass(frozen=True)
-class SettingLine:
-    """One row of the settings table; `name` has its prefix."""
-
-    name: str
-    default: str
-    secret: bool
-    sentence: str
-
-
 def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings:
     """Settings of this process (or of the given `environment`), complete for `needs`.
 
     Raises `SettingsError` with all faults at once: unknown names, malformed values, unreadable files, what is missing.
     """
-    fields = dict(_fields())
-    secret = {name for name, field in fields.items() if _is_secret(field.annotation)}
+    fields = dict(named_fields())
+    secret = {name for name, field in fields.items() if is_secret(field.annotation)}
     variables = gather(os.environ if environment is None else environment, fields, secret, RESERVED)
     settings, wrong = _validated(variables)
     # What is malformed is not missing; else a text that was read may hold nothing, such as a list of no secrets.
@@ -212,20 +200,7 @@ def choose_stack(folder: Path) -> None:
     os.environ[f"{PREFIX}DATA_DIR"] = str(data)
 
 
-def table() -> tuple[SettingLine, ...]:
-    """Every setting, for docs/settings.md and `doctor`, in the order of the groups."""
-    return tuple(
-        SettingLine(
-            name=f"{PREFIX}{name}",
-            default=_default_text(field.get_default()),
-            secret=_is_secret(field.annotation),
-            sentence=field.description or "",
-        )
-        for name, field in _fields()
-    )
-
-
-def _fields() -> Iterator[tuple[str, FieldInfo]]:
+def named_fields() -> Iterator[tuple[str, FieldInfo]]:
     """Each setting's name without prefix, and its field."""
     for name, field in Settings.model_fields.items():
         group = field.annotation
@@ -248,10 +223,10 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
             yield name.upper(), value
 
 
-def _is_secret(annotation: object) -> bool:
+def is_secret(annotation: object) -> bool:
     if annotation in (SecretStr, SecretBytes, PayloadKey):
         return True
-    return any(_is_secret(part) for part in get_args(annotation))
+    return any(is_secret(part) for part in get_args(annotation))
 
 
 def _nested(ours: Mapping[str, str]) -> dict[str, Any]:
@@ -261,14 +236,14 @@ def _nested(ours: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _missing_lines(needs: tuple[Need, ...], settings: Settings, but: Collection[str] = ()) -> Iterator[str]:
-    fields = dict(_fields())
+    fields = dict(named_fields())
     for name in missing(needs, settings):
         if name not in but:
             yield f"{PREFIX}{name}: is missing ({fields[name].description})"
 
 
 def _line(fault: ErrorDetails) -> str:
-    name = next(name for name in _prefixes(fault["loc"]) if name in dict(_fields()))
+    name = next(name for name in _prefixes(fault["loc"]) if name in dict(named_fields()))
     return f"{PREFIX}{name}: {_says(fault)}"
 
 
@@ -287,23 +262,3 @@ def _says(fault: ErrorDetails) -> str:
             return "must begin with /"
         case _:
             return fault["msg"].replace("Input should be", "must be")
-
-
-def _default_text(value: object) -> str:
-    match value:
-        case None | "" | () | {} | SecretStr():
-            return ""
-        case timedelta():
-            return _duration_text(value)
-        case tuple():
-            return ":".join(str(part) for part in value)
-        case Path():
-            return value.name
-        case _:
-            return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _duration_text(span: timedelta) -> str:
-    seconds = int(span.total_seconds())
-    size, unit = next((size, unit) for size, unit in ((3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0)
-    return f"{seconds // size}{unit}"

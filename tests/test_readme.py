@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from starter.__main__ import app
-from starter.settings import table
 from tests.markdown import ROOT, anchors, citations, headings, ragged, rows
+from tests.settings_table import table
 from workflows.model.subject import Code
 
 README = (ROOT / "README.md").read_text()

@@ -316,7 +316,7 @@ async def test_only_the_requester_sees_whom_of_ours_we_tell_of_the_ending(signer
 async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Phone) -> None:
     says = f"Waiting for {SECOND}; reminders are paused: paused by {REQUESTER}: perhaps insolvent"
     standing = Next(what="wait", at=None, why=f"paused by {REQUESTER}: perhaps insolvent")
-    paused = {
+    paused: dict[str, Any] = {
         "attention": (Attention(code=AttentionCode.PAUSED, since=DUE, says=standing.why),),
         "timeline": (TimelineEntry(at=DUE, happened=Happened.PAUSED, who=REQUESTER, why="Insolvent?", said=True),),
     }

@@ -13,7 +13,8 @@ import workflows.follow_up.options as options
 from starter.needs import Need
 from starter.setting_groups import MOST_LIST_LAG
 from starter.setting_values import Bind
-from starter.settings import RESERVED, Settings, SettingsError, load, table
+from starter.settings import RESERVED, Settings, SettingsError, load
+from tests.settings_table import table
 
 ROOT = Path(__file__).parents[2]
 KEY = base64.b64encode(bytes(range(32))).decode()

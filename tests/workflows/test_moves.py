@@ -7,9 +7,9 @@ import pytest
 from tests.workflows.stage import PARALLEL, a_request
 from tests.workflows.test_agenda import EXPIRY, SENT, START
 from workflows.follow_up.agenda import Wait
-from workflows.follow_up.memory import First
 from workflows.follow_up.moves import Announce, HandOver, Move, Plan, RemindNow, Stand, moves, next_move
 from workflows.follow_up.notices import notice_to
+from workflows.follow_up.words import First
 from workflows.model.entries import AskedReminder, Reassignment
 from workflows.model.notices import Notice, NoticeAction
 from workflows.model.planning import Agenda, EscalationReason

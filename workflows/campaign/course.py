@@ -7,7 +7,7 @@ from typing import Final, Self
 from pydantic import AwareDatetime
 
 from workflows.follow_up.joining import Joining
-from workflows.follow_up.memory import Words
+from workflows.follow_up.words import Words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.base import Model
 from workflows.model.campaign import Campaign, Change, Changed, ChangeKind, Counts, Frozen, Looked, Tally, Walked, Work

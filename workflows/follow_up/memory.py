@@ -5,10 +5,8 @@ Each kind of follow-up adds what only it knows. What people do to it is in opera
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from enum import Enum, auto
 from typing import Annotated, ClassVar, Self, TypeVar
 
 from pydantic import AwareDatetime, Field
@@ -19,6 +17,7 @@ from workflows.follow_up.clocks import Alarm, RingsFor
 from workflows.follow_up.handoff import HandoffLedger
 from workflows.follow_up.noted import Noted
 from workflows.follow_up.stages import Stage
+from workflows.follow_up.words import First, Words
 from workflows.model.attention import Attention
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment
 from workflows.model.happened import Happened
@@ -32,38 +31,6 @@ from workflows.names import DELEGATE, EXTEND, REMIND
 
 _DOUBT_LASTS = timedelta(minutes=15)
 """A plan on the last good state of a faulty people file is made anew after this time."""
-
-
-@dataclass(frozen=True)
-class Words:
-    """What people call a kind of follow-up: it, whoever is awaited and for what, and more."""
-
-    subject: str
-    awaited: str
-    wanted: str
-    not_the_owner: str
-    """Why whoever asked for it cannot be asked."""
-    cancelling: str
-    """What is still to be done once somebody wants it cancelled."""
-    closing: str = ""
-    """Where it is ended, if not by the memory itself."""
-    preparing: str = ""
-    """What is waited for before people can be asked."""
-    decides: str = "countersign"
-    """Who says how it ended, where nobody meant it to."""
-    failures: Mapping[Code, str] = field(default_factory=dict)
-    """Why it failed, in words."""
-
-
-class First(Enum):
-    """What comes before anybody is told anything; only the kind of follow-up knows how."""
-
-    LOOK = auto()
-    """Read how things stand, from whoever knows better."""
-    CLOSE = auto()
-    """End it as it is meant to end."""
-    PREPARE = auto()
-    """Wait until people can be asked."""
 
 
 class FollowUp(Noted):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, is_used_up, next_step
-from workflows.follow_up.memory import First, FollowUp
+from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.words import First
 from workflows.model.entries import Reassignment
 from workflows.model.notices import Notice
 from workflows.model.planning import Moment

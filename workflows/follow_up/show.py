@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from workflows.follow_up.attention import attention_of
 from workflows.follow_up.handoff import dead_of
-from workflows.follow_up.memory import First, FollowUp
+from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.moves import Stand, before_the_agenda, next_moment
 from workflows.follow_up.operations import (
     latest_snoozes,
@@ -18,6 +18,7 @@ from workflows.follow_up.operations import (
     reminded_at,
     snoozes_left,
 )
+from workflows.follow_up.words import First
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.lines import Choices

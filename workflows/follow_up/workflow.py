@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
     from workflows.follow_up.aside import TellsAside
     from workflows.follow_up.clocks import RingsFor
-    from workflows.follow_up.memory import First, Memory
+    from workflows.follow_up.memory import Memory
     from workflows.follow_up.messages import FollowUpMessages
     from workflows.follow_up.moves import Announce, HandOver, Plan, RemindNow, Stand, next_move
     from workflows.follow_up.notices import (
@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.recipients import announcement
     from workflows.follow_up.telling import TellsPeople
     from workflows.follow_up.trouble import trouble_of
+    from workflows.follow_up.words import First
     from workflows.model.entries import Reassignment
     from workflows.model.happened import Happened
     from workflows.model.planning import Agenda, Moment

@@ -10,7 +10,7 @@ from typing import Final, Self
 from pydantic import AwareDatetime
 
 from workflows.follow_up.joining import Joining
-from workflows.follow_up.memory import Words
+from workflows.follow_up.words import Words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened

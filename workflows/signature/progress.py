@@ -7,9 +7,10 @@ from typing import Self
 from pydantic import AwareDatetime
 
 from workflows.follow_up.awaited import Place
-from workflows.follow_up.memory import First, FollowUp, Words
+from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.options import LOOK_AGAIN
 from workflows.follow_up.stages import Stage
+from workflows.follow_up.words import First, Words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import Reassignment, TimelineEntry
 from workflows.model.happened import Happened

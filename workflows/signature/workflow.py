@@ -6,8 +6,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.follow_up.memory import First
     from workflows.follow_up.patience import Condition, Wake, despite_cancellation
+    from workflows.follow_up.words import First
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.entries import Reassignment
     from workflows.model.provider import (

@@ -8,8 +8,8 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.operations as operations
     import workflows.follow_up.options as options
     import workflows.task.progress as progress
-    from workflows.follow_up.memory import First
     from workflows.follow_up.patience import despite_cancellation
+    from workflows.follow_up.words import First
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.entries import Reassignment
     from workflows.model.operations import Receipt
