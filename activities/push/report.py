@@ -14,7 +14,7 @@ from activities.people import DirectoryAway, DirectoryFailure
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.mail import OthersAsleep
 from activities.push.phones import Messages
-from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG
+from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG, Stage
 from workflows.model.notices import (
     Channel,
     Delivered,
@@ -72,6 +72,11 @@ class Told:
     """Why it was not sent although it was planned: it is planned anew and has no line yet."""
     held: HeldBack | None = None
     """It is tried again when the budget of its recipient frees."""
+
+    @property
+    def mailed_by_itself(self) -> bool:
+        """The first mail Core Signature sends by itself to signers without a device at creation, and to nobody else."""
+        return self.mail is Mail.BY_ITSELF and self.notice.stage == Stage.READY
 
     def stopped(self, outcome: Outcome, why: Reason, trouble: ApplicationError | None = None) -> "Told":
         """The same with an outcome that its messages do not show."""
