@@ -27,7 +27,7 @@ from activities.http.calling import ServiceFailure
 from activities.links import LinkClaim, Links, LinkUse, beside
 from activities.people import Directory
 from activities.store import Store, StoreFailure
-from starter.page import form_answers, offers, options
+from starter.page import form_answers
 from starter.page.allowances import MailPause
 from starter.page.brand import OURS, Brand
 from starter.page.first_page import FirstPages
@@ -35,27 +35,21 @@ from starter.page.form_guard import FormGuard
 from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import Renderer
-from starter.page.screens import Act, Draft, Screen, ScreenName
-from starter.page.standing import page_as_known
+from starter.page.screens import Act, Draft, Screen
+from starter.page.visited import PICTURE, Screens
 from starter.page.visits import DONE, RENEWED, Visit, Visits
-from starter.page.who_asks import WhoAsks, edition_of
+from starter.page.who_asks import WhoAsks
 from starter.page.words import (
     FOREIGN_FORM,
     MAIL_SENT,
     NO_ANSWER,
     NOT_KNOWN_NOW,
     NOT_OURS,
-    WAITING,
-    how_many_have_signed,
-    signing_screen,
-    status_screen,
-    task_screen,
 )
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.kinds import Kind, referred
 from workflows.model.operations import OperationState, Receipt
-from workflows.model.views import RequestShow, Shown, TaskShow
 from workflows.model.wishes import AnyWish
 
 Send = Callable[[str, AnyWish, str], Awaitable[Receipt]]
@@ -64,8 +58,6 @@ Send = Callable[[str, AnyWish, str], Awaitable[Receipt]]
 PROVIDER_SECONDS: Final = 8.0
 MARK_SECONDS: Final = 1.0
 _SENT: Final = "sent"
-_PICTURE: Final = "first-page"
-_CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
 _KINDS: Final = (Kind.REQUEST, Kind.TASK)
 """The page of an onboarding is of another kind (starter/journeys.py), that of a campaign is at the desk."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
@@ -97,8 +89,8 @@ class Pages:
         self._asked = asked
         self._look = RecentLooks(look, seconds)
         self._send = send
-        self._who = who
         self._first_pages = first_pages
+        self._screens = Screens(self._look, who, clock, pictures=first_pages is not None)
         self._guard = guard
         self._clock = clock
         self._mail_pause = MailPause(clock)
@@ -109,7 +101,7 @@ class Pages:
         ways = (("GET", self.open), ("POST", self.act))
         return [
             *(Route(f"/{kind.names.page}/{{ref}}", do, methods=[word]) for kind in _KINDS for word, do in ways),
-            Route(f"/open/{{ref}}/{_PICTURE}", self.picture, methods=["GET"]),
+            Route(f"/open/{{ref}}/{PICTURE}", self.picture, methods=["GET"]),
         ]
 
     async def picture(self, request: Request) -> Response:
@@ -117,7 +109,7 @@ class Pages:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        screen = await self._screen(visit)
+        screen = await self._screens.of(visit)
         content = await self._first_pages.of(visit.claim.request) if self._first_pages and screen.picture else None
         return self._renderer.picture(content)
 
@@ -126,7 +118,7 @@ class Pages:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        screen = await self._screen(visit)
+        screen = await self._screens.of(visit)
         if screen.button and request.query_params.get("mail") == _SENT:
             screen = replace(MAIL_SENT.told(visit.reader.language), document=screen.document)
         return self._shown(screen, visit)
@@ -167,7 +159,7 @@ class Pages:
         except (ServiceFailure, StoreFailure, TimeoutError) as failure:
             _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
             return self._told(_no_answer(failure), visit)
-        return self._shown(await self._signing(visit, page), visit)
+        return self._shown(await self._screens.signing(visit, page), visit)
 
     async def _mailed(self, request: str, visit: Visit) -> Response:
         """The way on is relative, so that a proxy may put our pages below any path."""
@@ -182,7 +174,7 @@ class Pages:
         if shown is None or shown.partial:
             return self._kept(form_answers.NOT_DONE, visit, form)
         try:
-            if wish := (await self._offers(visit, shown)).wish(visit.claim.person, form):
+            if wish := (await self._screens.offers_to(visit, shown)).wish(visit.claim.person, form):
                 receipt = await self._send(request, wish, self._guard.op(visit.ref, form))
                 if receipt.state is OperationState.OPEN:
                     return self._told(form_answers.UNDER_WAY, visit)
@@ -194,89 +186,10 @@ class Pages:
             return self._kept(form_answers.NOT_DONE, visit, form)
         except Refused as refused:
             self._look.forget(visit.ref)
-            return self._shown(form_answers.refused(await self._screen(visit), str(refused), form), visit)
+            return self._shown(form_answers.refused(await self._screens.of(visit), str(refused), form), visit)
         except NotLiving:
             _LOGGER.info("wish for what has ended", request=request)
         return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
-
-    async def _screen(self, visit: Visit) -> Screen:
-        match visit.claim.use:
-            case LinkUse.VIEW:
-                return await self._status(visit)
-            case LinkUse.DO:
-                return await self._doing(visit)
-        return await self._signing(visit)
-
-    async def _signing(self, visit: Visit, found: SigningPage | None = None) -> Screen:
-        """The signer's screen: by what Core Signature has just said, if it was asked, else as we know it."""
-        seen = await (self._look.anew if found else self._look)(visit.ref, visit.claim.request)
-        shown = seen if isinstance(seen, RequestShow) else None
-        known = page_as_known(shown, visit.claim.person)
-        if known.state is SigningState.ENDED or found is None:
-            page = known
-        else:
-            # What we are waiting for at Core Signature is only not listed yet.
-            page = (
-                replace(found, state=SigningState.PREPARING) if shown and found.state is SigningState.UNKNOWN else found
-            )
-        screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self._clock())
-        return await self._with_more(screen, page.state, visit, shown) if shown else screen
-
-    async def _doing(self, visit: Visit) -> Screen:
-        """The screen of somebody who is asked to do a task, of which nobody knows more than we."""
-        shown = await self._look(visit.ref, visit.claim.request)
-        if not isinstance(shown, TaskShow):
-            return NOT_KNOWN_NOW.told(visit.reader.language)
-        called = await self._who.names_of(shown)
-        screen = task_screen(shown, visit.claim.person, visit.reader, self._clock(), called)
-        if screen.name is ScreenName.HANDED_OVER:
-            stand_ins = await self._who.stand_ins(shown, visit.person)
-            return options.with_successor(screen, shown, visit.claim.person, stand_ins)
-        return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
-
-    async def _with_more(self, screen: Screen, state: SigningState, visit: Visit, shown: RequestShow) -> Screen:
-        """A signer's screen with who asks them, what they wished so far, and what else they may."""
-        if state is SigningState.HANDED_OVER:
-            stand_ins = await self._who.stand_ins(shown, visit.person)
-            return options.with_successor(screen, shown, visit.claim.person, stand_ins)
-        if state not in WAITING:
-            return screen
-        screen = replace(screen, progress=how_many_have_signed(shown, visit.reader.language))
-        if shown.partial or state not in _CAN_SIGN:
-            return await self._with_asker(screen, visit, shown)
-        return await self._with_offers(screen, visit, shown)
-
-    async def _with_offers(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
-        """The screen of somebody whose turn it is with who asks them, what they wished so far, and what they may."""
-        screen = await self._with_asker(screen, visit, shown)
-        told = options.with_banner(screen, visit.done, shown, visit.claim.person, visit.reader)
-        wished = options.with_wishes_of(told, shown, visit.claim.person, visit.reader)
-        return options.with_offers(wished, await self._offers(visit, shown), visit.reader)
-
-    async def _with_asker(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
-        asker = await self._who(shown.id if shown.type is Kind.REQUEST else None, shown.requester)
-        screen = replace(screen, edition=edition_of(asker, visit.reader, self._clock()))
-        if visit.claim.person == shown.requester:
-            return screen
-        signing = visit.claim.use is LinkUse.SIGN and self._first_pages is not None and asker.has_file
-        return replace(screen, asker=asker, picture=f"{visit.ref}/{_PICTURE}" if signing else None)
-
-    async def _status(self, visit: Visit) -> Screen:
-        shown = await self._look(visit.ref, visit.claim.request)
-        if shown is None:
-            return NOT_KNOWN_NOW.told(visit.reader.language)
-        called = await self._who.names_of(shown)
-        screen = status_screen(shown, visit.claim.person, visit.reader, self._clock(), called)
-        screen = await self._with_asker(screen, visit, shown)
-        asked = options.with_questions(screen, shown, visit.claim.person, called)
-        asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
-        return options.with_offers(asked, await self._offers(visit, shown), visit.reader)
-
-    async def _offers(self, visit: Visit, shown: Shown) -> offers.Offers:
-        if visit.claim.use is LinkUse.VIEW:
-            return offers.to_onlooker(shown, visit.claim.person)
-        stand_ins = await self._who.stand_ins(shown, visit.person)
-        return offers.to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self._clock())
 
     async def _page_of(self, claim: LinkClaim) -> SigningPage:
         """What Core Signature has for this signer now; raises when it, or the store, does not say."""

@@ -1,0 +1,120 @@
+"""What whoever has followed a link finds there: the screen of each use of a link, by what our own side knows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from activities.core_signature.signing_page import SigningPage, SigningState
+from activities.links import LinkUse
+from starter.page import offers, options
+from starter.page.recent_looks import RecentLooks
+from starter.page.screens import Screen, ScreenName
+from starter.page.standing import page_as_known
+from starter.page.visits import Visit
+from starter.page.who_asks import WhoAsks, edition_of
+from starter.page.words import (
+    NOT_KNOWN_NOW,
+    WAITING,
+    how_many_have_signed,
+    signing_screen,
+    status_screen,
+    task_screen,
+)
+from workflows.kinds import Kind
+from workflows.model.views import RequestShow, Shown, TaskShow
+
+PICTURE: Final = "first-page"
+"""The last word of a picture's address."""
+_CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
+
+
+@dataclass(frozen=True)
+class Screens:
+    """Makes them; with `pictures` a signer sees the first page of the document."""
+
+    look: RecentLooks[Shown | None]
+    who: WhoAsks
+    clock: Callable[[], datetime]
+    pictures: bool
+
+    async def of(self, visit: Visit) -> Screen:
+        """What the link is for."""
+        match visit.claim.use:
+            case LinkUse.VIEW:
+                return await self._status(visit)
+            case LinkUse.DO:
+                return await self._doing(visit)
+        return await self.signing(visit)
+
+    async def signing(self, visit: Visit, found: SigningPage | None = None) -> Screen:
+        """The signer's screen: by what Core Signature has just said, if it was asked, else as we know it."""
+        seen = await (self.look.anew if found else self.look)(visit.ref, visit.claim.request)
+        shown = seen if isinstance(seen, RequestShow) else None
+        known = page_as_known(shown, visit.claim.person)
+        if known.state is SigningState.ENDED or found is None:
+            page = known
+        else:
+            # What we are waiting for at Core Signature is only not listed yet.
+            page = (
+                replace(found, state=SigningState.PREPARING) if shown and found.state is SigningState.UNKNOWN else found
+            )
+        screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self.clock())
+        return await self._with_more(screen, page.state, visit, shown) if shown else screen
+
+    async def _doing(self, visit: Visit) -> Screen:
+        """The screen of somebody who is asked to do a task, of which nobody knows more than we."""
+        shown = await self.look(visit.ref, visit.claim.request)
+        if not isinstance(shown, TaskShow):
+            return NOT_KNOWN_NOW.told(visit.reader.language)
+        called = await self.who.names_of(shown)
+        screen = task_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
+        if screen.name is ScreenName.HANDED_OVER:
+            stand_ins = await self.who.stand_ins(shown, visit.person)
+            return options.with_successor(screen, shown, visit.claim.person, stand_ins)
+        return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
+
+    async def _with_more(self, screen: Screen, state: SigningState, visit: Visit, shown: RequestShow) -> Screen:
+        """A signer's screen with who asks them, what they wished so far, and what else they may."""
+        if state is SigningState.HANDED_OVER:
+            stand_ins = await self.who.stand_ins(shown, visit.person)
+            return options.with_successor(screen, shown, visit.claim.person, stand_ins)
+        if state not in WAITING:
+            return screen
+        screen = replace(screen, progress=how_many_have_signed(shown, visit.reader.language))
+        if shown.partial or state not in _CAN_SIGN:
+            return await self._with_asker(screen, visit, shown)
+        return await self._with_offers(screen, visit, shown)
+
+    async def _with_offers(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
+        """The screen of somebody whose turn it is with who asks them, what they wished so far, and what they may."""
+        screen = await self._with_asker(screen, visit, shown)
+        told = options.with_banner(screen, visit.done, shown, visit.claim.person, visit.reader)
+        wished = options.with_wishes_of(told, shown, visit.claim.person, visit.reader)
+        return options.with_offers(wished, await self.offers_to(visit, shown), visit.reader)
+
+    async def _with_asker(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
+        asker = await self.who(shown.id if shown.type is Kind.REQUEST else None, shown.requester)
+        screen = replace(screen, edition=edition_of(asker, visit.reader, self.clock()))
+        if visit.claim.person == shown.requester:
+            return screen
+        signing = visit.claim.use is LinkUse.SIGN and self.pictures and asker.has_file
+        return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if signing else None)
+
+    async def _status(self, visit: Visit) -> Screen:
+        shown = await self.look(visit.ref, visit.claim.request)
+        if shown is None:
+            return NOT_KNOWN_NOW.told(visit.reader.language)
+        called = await self.who.names_of(shown)
+        screen = status_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
+        screen = await self._with_asker(screen, visit, shown)
+        asked = options.with_questions(screen, shown, visit.claim.person, called)
+        asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
+        return options.with_offers(asked, await self.offers_to(visit, shown), visit.reader)
+
+    async def offers_to(self, visit: Visit, shown: Shown) -> offers.Offers:
+        """What they may do there beside what the link is for."""
+        if visit.claim.use is LinkUse.VIEW:
+            return offers.to_onlooker(shown, visit.claim.person)
+        stand_ins = await self.who.stand_ins(shown, visit.person)
+        return offers.to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())
