@@ -13,7 +13,7 @@ from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import EXECUTIVES, PEOPLE, arm, brief, mark, pushes, sends
-from tests.activities.push.test_fallback import cloud, reaching
+from tests.activities.push.test_fallback import cloud, reaching, worker
 from tests.activities.push.test_fallback import told as letters
 from tests.activities.test_handoff import AT, House, house
 from workflows.follow_up.batches import call_of
@@ -34,6 +34,7 @@ __all__ = [
     "sandbox",
     "signatures",
     "store",
+    "worker",
 ]
 
 BOARD = Target(target="board", group="directors")
