@@ -21,6 +21,7 @@ from tests.faults.town import RECEIVER, WORKER, Town
 from tests.faults.vendor import Entry
 from workflows.kinds import Kind, Named, named
 from workflows.model.notices import Delivery, Notice
+from workflows.model.provider import ProviderEvent
 from workflows.model.records import HandoffBatch
 from workflows.model.views import CampaignShow, OnboardingShow, RequestShow
 from workflows.names import PARENT, PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
@@ -78,8 +79,8 @@ class Life:
     """Begun, and neither over nor taken back."""
     fired: tuple[Fired, ...] = ()
     closed: datetime | None = None
-    heard: tuple[datetime, ...] | None = None
-    """When it was told of events; None where an earlier run of it was told as well."""
+    heard: frozenset[str] | None = None
+    """The events it was told of; None where an earlier run of it was told as well."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,7 @@ async def _life(town: Town, client: Client, id: str) -> Life:
         timers=open_timers(events),
         fired=tuple(_fired(events)),
         closed=described.close_time,
-        heard=tuple(_heard(events)) if described.run_id == raw.workflow_execution_info.first_run_id else None,
+        heard=await _heard(client, events) if described.run_id == raw.workflow_execution_info.first_run_id else None,
     )
 
 
@@ -273,10 +274,10 @@ def _fired(events: Iterable[HistoryEvent]) -> Iterator[Fired]:
             yield Fired(due[event.timer_fired_event_attributes.started_event_id], at)
 
 
-def _heard(events: Iterable[HistoryEvent]) -> Iterator[datetime]:
-    for event in events:
-        if event.workflow_execution_signaled_event_attributes.signal_name == PROVIDER_EVENT:
-            yield event.event_time.ToDatetime(UTC)
+async def _heard(client: Client, events: Iterable[HistoryEvent]) -> frozenset[str]:
+    signals = (event.workflow_execution_signaled_event_attributes for event in events)
+    told = [list(one.input.payloads) for one in signals if one.signal_name == PROVIDER_EVENT]
+    return frozenset([(await client.data_converter.decode(payloads, [ProviderEvent]))[0].id for payloads in told])
 
 
 def open_timers(events: Iterable[HistoryEvent]) -> int:

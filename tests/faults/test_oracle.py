@@ -62,7 +62,6 @@ LEDGER = (
     about("request_created", 2),
     push("ready", 3),
     about("document_status", 10, status="si"),
-    about("event", 9, event="e-1", event_type="signed"),
     about("callback", 10, event="e-1", status=200, event_type="signed"),
     finance(),
 )
@@ -149,12 +148,11 @@ WRONG = {
         replace(evidence(), places={"log": f"sent to {TOKEN}"}, canaries=frozenset({TOKEN})),
         Invariant.PRIVACY,
     ),
-    "acknowledged and lost": (evidence(heard=()), Invariant.CALLBACKS),
+    "acknowledged and lost": (evidence(heard=frozenset()), Invariant.CALLBACKS),
     "acknowledged and lost before the creation's answer": (
         evidence(
-            about("event", 1.4, event="e-0", event_type="viewed"),
             about("callback", 1.5, event="e-0", status=200, event_type="viewed"),
-            heard=(BEGAN + timedelta(seconds=9.5),),
+            heard=frozenset({"e-1"}),
             closed=BEGAN + timedelta(seconds=30),
         ),
         Invariant.CALLBACKS,
@@ -182,14 +180,14 @@ def test_what_is_pending_with_its_timer_passes() -> None:
 def test_what_is_heard_late_together_or_after_the_end_and_a_log_of_ids_pass() -> None:
     over = Fired(BEGAN + timedelta(seconds=9), BEGAN + timedelta(seconds=9))
     late = about("callback", 40, event="e-9", status=200, event_type="viewed")
-    downloaded = about("callback", 9.8, event="e-3", status=200, event_type="downloaded")
-    joined = about("event", 9.2, event="e-2"), about("callback", 9.6, event="e-2", status=200, event_type="viewed")
+    downloaded = about("callback", 5, event="e-3", status=200, event_type="downloaded")
+    joined = about("callback", 9.6, event="e-2", status=200, event_type="viewed")
     run = evidence(
         late,
         downloaded,
-        *joined,
+        joined,
         fired=(over,),
-        heard=(BEGAN + timedelta(seconds=9.5),),
+        heard=frozenset({"e-1"}),
         closed=BEGAN + timedelta(seconds=30),
     )
     assert judge(replace(run, places={"log": f"told {ID}"}, canaries=frozenset({TOKEN}))) == []

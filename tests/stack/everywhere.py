@@ -25,6 +25,7 @@ from starter.listing import pages
 from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
 from starter.page.form_guard import FormGuard
+from starter.page.problems import problems_of
 from starter.page.quick_look import QuickLook
 from starter.page.who_asks import WhoAsks
 from starter.pages import Pages
@@ -177,7 +178,7 @@ def _told_to_requester(shown: RequestShow, called: dict[str, str]) -> list[str]:
     if following and following.at and (following.what is not NextStep.WAIT or shown.question):
         return [reader.instant(following.at), *called.values()]
     if shown.problem and shown.says.startswith("Problem"):
-        return [shown.problem.says]
+        return list(problems_of(reader.language, shown.problem.code, None, None))
     return [shown.says]
 
 
