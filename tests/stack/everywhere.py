@@ -36,6 +36,8 @@ from tests.starter.paging import form_of, text_of
 from workflows import names
 from workflows.follow_up.show import stamp
 from workflows.kinds import referred
+from workflows.model.attention import AttentionCode
+from workflows.model.happened import Happened
 from workflows.model.planning import EscalationReason
 from workflows.model.settlement import HandoffLine
 from workflows.model.subject import Status
@@ -179,6 +181,9 @@ def _told_to_requester(shown: RequestShow, called: dict[str, str]) -> list[str]:
         return [reader.instant(following.at), *called.values()]
     if shown.problem and shown.says.startswith("Problem"):
         return list(problems_of(reader.language, shown.problem.code, None, None))
+    if any(one.code is AttentionCode.PAUSED for one in shown.attention):
+        [*_, why] = (entry.why for entry in shown.timeline if entry.happened == Happened.PAUSED)
+        return ["nobody is reminded until it is resumed", *filter(None, [why])]
     return [shown.says]
 
 
