@@ -114,6 +114,15 @@ def test_everywhere_that_people_look_it_has_the_same_last_day() -> None:
     assert "2026-12-15" in (table := listed.file.getvalue()) and "2026-12-16" not in table
 
 
+def test_who_was_asked_since_the_last_look_is_not_said_to_be_told_nothing() -> None:
+    """The details are made when the campaign wakes, which is once a day; the opening wave is faster than that."""
+    opened = seen(some_lines([1], 1)).replace(counts=Counts(not_told=7, errors=1), asked=7)
+    told = details(opened, "default", "acknowledgement-campaign:conduct")
+    assert "- asked: 7; how each stands is counted once a day" in told and "not told" not in told
+    opening = details(opened.replace(asked=0), "default", "acknowledgement-campaign:conduct")
+    assert "- not told: 7\n" in opening and "- errors: 1\n" in opening
+
+
 def test_nobody_is_said_to_be_through_before_the_last_one_is() -> None:
     lines = some_lines([1] * 999, 1)
     assert "99 %, 999 of 1,000" in "\n".join(printed(seen(lines)))

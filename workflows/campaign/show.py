@@ -67,8 +67,12 @@ def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
     """The Web UI's live details in Markdown: the counts as a bar, and the way to all its requests."""
     counts = shown.counts
     lines = [f"### {shown.says}", "", f"`{bar(counts)}` {counts.done} of {counts.wanted}", ""]
-    lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in counts if count]
-    lines += [f"- as of {stamp(shown.counted_at)}"] if shown.counted_at else []
+    if shown.asked and 0 < counts.not_told == counts.wanted:
+        # The opening has seen to them since; "not told" would read like an outage until the first look.
+        lines.append(f"- asked: {shown.asked}; how each stands is counted once a day, and by `campaign show`")
+    else:
+        lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in counts if count]
+        lines += [f"- as of {stamp(shown.counted_at)}"] if shown.counted_at else []
     lines += [f"- opens {stamp(shown.opens_at)}", f"- last day {shown.due}"]
     lines += [f"- closes {stamp(shown.closes_at)}"] if shown.closes_at else []
     query = f"CsParent%3D%22{workflow_id.replace(':', '%3A')}%22"
