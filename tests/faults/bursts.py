@@ -105,6 +105,9 @@ class Burst:
 
     async def lost(self) -> set[str]:
         """Events that were answered 200 without a signal, maybe of several, between the call and the answer."""
+        for request in self.requests:
+            # A signal that comes while a task is under way stands in the history once that is over.
+            await self.town.until_idle(request)
         heard = {request: sorted(await self._heard(request)) for request in self.requests}
 
         def lost(answer: Answer) -> bool:
