@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from activities.directory import Directory, UnknownPerson
 from activities.own_words import DAMAGED, ERASED, words_of
-from activities.people import Directory, UnknownPerson
 from activities.store import Home, Store
 from workflows.model.base import Model
 from workflows.model.policy import Format, Target

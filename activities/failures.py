@@ -14,8 +14,8 @@ from typing import Final
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from activities.directory import DirectoryAway, DirectoryFailure
 from activities.http.calling import Cause, ServiceFailure
-from activities.people import DirectoryAway, DirectoryFailure
 from activities.store import StoreAway, StoreFailure
 from workflows.follow_up.options import LONGEST_WAIT
 from workflows.model.subject import Code

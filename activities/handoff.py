@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns.next_one import remind_of_next
+from activities.directory import Directory, DirectoryFailure, UnknownGroup
 from activities.downstream import Downstream
 from activities.events import Events, data_of
 from activities.failures import failing_as_application_errors
@@ -19,7 +20,6 @@ from activities.in_turn import Pace, Turns, unbroken
 from activities.ledger_pages import amendments_of, keep
 from activities.operations import Operations
 from activities.own_words import apart
-from activities.people import Directory, DirectoryFailure, UnknownGroup
 from activities.rpc_errors import about_the_workflow
 from activities.starts import Starts
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in

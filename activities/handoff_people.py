@@ -8,7 +8,7 @@ from typing import Final
 from temporalio.exceptions import ApplicationError
 
 import workflows.follow_up.stages as stages
-from activities.people import Directory
+from activities.directory import Directory
 from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome

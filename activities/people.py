@@ -1,4 +1,4 @@
-"""The directory: who a person is, how they are reached, who stands above them.
+"""The directory of a people file: who a person is, how they are reached, who stands above them.
 
 A person is looked up when needed and never copied into a history: a new phone or manager counts from the next look-up.
 The file is read again when it changed, a large one beside the look-ups, which go on with the last good state meanwhile.
@@ -6,11 +6,10 @@ One that became faulty keeps the last good state, and `warning` says so.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 import structlog
 from pydantic import ValidationError
@@ -18,119 +17,17 @@ from pydantic import ValidationError
 from activities import people_index
 from activities.device import Device
 from activities.devices import Devices, KnownDevice
+from activities.directory import DirectoryFailure, UnknownGroup, UnknownPerson, UnusablePeople, asking_the_store
 from activities.files.reading import FileFaults, bytes_of
 from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex, Place
 from activities.person import Person, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
-from activities.store import Home, Store, StoreAway, StoreFailure, device_hash
-
-__all__ = [
-    "Company",
-    "Directory",
-    "DirectoryAway",
-    "DirectoryFailure",
-    "FileDirectory",
-    "Person",
-    "UnknownGroup",
-    "UnknownPerson",
-    "UnusablePeople",
-    "asking_the_store",
-    "device_hash",
-]
+from activities.store import Home, Store, StoreFailure
 
 _Version: TypeAlias = tuple[int, int, int] | None
 _PATIENCE: Final = 1.0
 """Seconds that a look-up waits for a changed file to be read before it is answered from the last good state."""
 _log = structlog.get_logger(__name__)
-
-
-class DirectoryFailure(Exception):
-    """The directory gives no answer; the text says why, without personal data."""
-
-
-class DirectoryAway(DirectoryFailure):
-    """What the store knows of people cannot be had now; it may pass by itself, and nobody has to mend a file."""
-
-
-@contextmanager
-def asking_the_store() -> Iterator[None]:
-    """Turn what the store raises in the block into a `DirectoryFailure`: `DirectoryAway` where it may pass."""
-    try:
-        yield
-    except StoreAway as failure:
-        raise DirectoryAway(str(failure)) from failure
-    except StoreFailure as failure:
-        raise DirectoryFailure(str(failure)) from failure
-
-
-class UnusablePeople(DirectoryFailure):
-    """The people file cannot be used, and no earlier state of it is known; `faults` is all that is wrong with it."""
-
-    def __init__(self, faults: FileFaults) -> None:
-        super().__init__(faults.in_short)
-        self.faults = faults
-
-
-class UnknownPerson(DirectoryFailure):
-    """Nobody of this id."""
-
-    def __init__(self, id: str, hint: str = "", where: str = "the directory") -> None:
-        super().__init__(f'"{id}" is not in {where}{hint}')
-        self.id = id
-
-
-class UnknownGroup(DirectoryFailure):
-    """No group of this name."""
-
-    def __init__(self, name: str, hint: str = "", where: str = "the directory") -> None:
-        super().__init__(f'the group "{name}" is not in {where}{hint}')
-        self.name = name
-
-
-class Directory(Protocol):
-    """Where people are looked up; every method may raise `DirectoryFailure`."""
-
-    @property
-    def warning(self) -> str | None:
-        """Why an older state is in use, None when what is told is as it should be."""
-        ...
-
-    async def person(self, id: str, beside: str | None = None) -> Person:
-        """The person of this id; `signer-<position>` are those who stand in full in the file of the workflow
-        `beside` which they are kept."""
-        ...
-
-    async def group(self, name: str) -> tuple[str, ...]:
-        """The ids of a group's members."""
-        ...
-
-    async def devices(self, person: Person) -> tuple[Device, ...]:
-        """The person's devices that are not known to be dead."""
-        ...
-
-    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
-        """All of them, also those that are given up."""
-        ...
-
-    async def bury(self, person: Person, device: Device, reason: str) -> None:
-        """Do not give this device out until it is registered again: the push service no longer knows it."""
-        ...
-
-
-class Company(Directory, Protocol):
-    """A directory that knows where people stand in the company."""
-
-    async def places(self, ids: Iterable[str]) -> Mapping[str, Place]:
-        """Where these people stand; those whom the directory does not have are left out."""
-        ...
-
-    async def registered(self) -> frozenset[str]:
-        """The ids of those for whom an app ever registered a device: many can be asked for at once."""
-        ...
-
-    async def up_to_date(self) -> None:
-        """Wait until what is told is as of now; `DirectoryFailure` when only an older state can be told."""
-        ...
 
 
 class FileDirectory:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from activities.calendars.wall_clock import after, in_words, latest_end_of_day
+from activities.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.failures import directory_failure, passing_failure
 from activities.follow_up.escalation import escalation
 from activities.follow_up.fallback import fallback
@@ -21,7 +22,6 @@ from activities.follow_up.questions import about_question
 from activities.follow_up.reminders import reminders
 from activities.follow_up.silence import Silence, Span
 from activities.follow_up.told_signers import told_of
-from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
 from workflows.follow_up.agenda import HORIZON
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, StandIn, StandInReport, Turn

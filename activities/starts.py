@@ -18,12 +18,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
+from activities.directory import Directory, UnknownPerson
 from activities.events import data_of
 from activities.files.reading import FileFaults, PlainFile
 from activities.onboarding.file import ID_AT_MOST
 from activities.onboarding.input import PreparedOnboarding, prepare
 from activities.onboarding.kick_off import kick_off, kick_off_file, person_of, places_in
-from activities.people import Directory, UnknownPerson
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import Store

@@ -17,7 +17,8 @@ from activities.http.calling import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.http.pacing import Pacer
 from activities.links import Links
-from activities.people import FileDirectory, Person
+from activities.people import FileDirectory
+from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
 from activities.push.dialect import PushDialect

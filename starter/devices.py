@@ -17,8 +17,8 @@ from starlette.routing import BaseRoute, Route
 
 from activities.device import AddressKind, Device, Platform
 from activities.devices import Devices, TooMany
+from activities.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.files.fields import DeviceToken
-from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
 from activities.store import StoreFailure
 from starter.callback.bounded_json import NotReadable, parse_object

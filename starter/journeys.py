@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from activities.directory import Directory
 from activities.language import phrase
 from activities.links import Links, LinkUse
-from activities.people import Directory
 from activities.store import Store, StoreFailure
 from starter.onboarding.composed import FRESH_SECONDS
 from starter.page.allowances import MailPause

@@ -9,9 +9,9 @@ from typing import Final, Protocol, TypeVar
 
 from temporalio.service import RPCError
 
+from activities.directory import Directory, UnusablePeople
 from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.files.table import Table, write
-from activities.people import Directory, UnusablePeople
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
 from activities.requests.input import Prepared

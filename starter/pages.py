@@ -23,9 +23,9 @@ from activities import opened
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
+from activities.directory import Directory
 from activities.http.calling import ServiceFailure
 from activities.links import LinkClaim, Links, LinkUse, beside
-from activities.people import Directory
 from activities.store import Store, StoreFailure
 from starter.page import form_answers
 from starter.page.allowances import MailPause

@@ -11,7 +11,9 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from activities.devices import KnownDevice
-from activities.people import Directory, Person, device_hash
+from activities.directory import Directory
+from activities.person import Person
+from activities.store import device_hash
 from starter import lookup
 from starter.context import Context
 from starter.listing import pages

@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from activities.directory import DirectoryFailure
 from activities.files.reading import FileFaults
 from activities.http.calling import ServiceFailure
-from activities.people import DirectoryFailure
 from activities.starting.path import BrokenOff, IdTaken
 from activities.store import StoreFailure
 from starter.codec import CodecError

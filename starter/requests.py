@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from activities.directory import UnusablePeople
 from activities.files.reading import FileText
 from activities.onboarding import input as onboardings
 from activities.onboarding.input import PreparedOnboarding
-from activities.people import UnusablePeople
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
 from activities.requests.input import Prepared, prepare

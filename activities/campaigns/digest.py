@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.campaigns.standing import Line
-from activities.people import Company
+from activities.directory import Company
 from workflows.follow_up.stages import Stage
 from workflows.model.campaign import Campaign
 from workflows.model.notices import Delivery, Notice, NoticeAction

@@ -14,8 +14,8 @@ from activities.calendars.wall_clock import at_clock
 from activities.campaigns import audience
 from activities.campaigns.file import CampaignChecks, CampaignFile, days_of, of_year
 from activities.campaigns.rows import Given
+from activities.directory import Directory, UnknownGroup
 from activities.files.reading import FileFaults, FileText, PlainFile
-from activities.people import Directory, UnknownGroup
 from activities.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from activities.campaigns import rows
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Audience, Row
-from activities.people import Company, UnknownGroup, UnusablePeople
+from activities.directory import Company, UnknownGroup, UnusablePeople
 from workflows.model.campaign import Campaign, ChangeKind, Joiners, Leavers, Look
 
 LEAVE_AT_ONCE_AT_MOST: Final = 20

@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Row, repeated
+from activities.directory import Company
 from activities.files.fields import Id, Name
 from activities.files.reading import Fault, FileFaults, bytes_of
 from activities.files.table import TABLE_BYTES_AT_MOST, Table
 from activities.files.words import in_words, written_path
-from activities.people import Company
 from activities.people_index import Place
 from activities.person import IN_FULL_IN_TABLE, Reachable, SignersFile
 from activities.spelling import ID_PATTERN, did_you_mean

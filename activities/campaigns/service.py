@@ -20,10 +20,10 @@ from activities.campaigns.population import Population, caught_up, moved
 from activities.campaigns.standing import Line, Standing, Standings, counted
 from activities.campaigns.visibility import TemporalVisibility, Visibility
 from activities.campaigns.walks import STRIDE, Stride, Told, Tour
+from activities.directory import Company
 from activities.failures import failing_as_application_errors, final_failure
 from activities.in_turn import unbroken
 from activities.own_words import DAMAGED, ERASED, words_of
-from activities.people import Company
 from activities.person import Reachable, SignersFile
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store
 from activities.updates import wish

@@ -16,13 +16,13 @@ from temporalio.client import Client
 from activities.calendars.wall_clock import at_clock
 from activities.campaigns.file import A_YEAR, CampaignFile, opening_day
 from activities.campaigns.input import PreparedCampaign, prepare
+from activities.directory import Directory, DirectoryFailure
 from activities.failures import failing_as_application_errors
 from activities.files.fields import Id, KindId, Name
 from activities.files.reading import FileFaults, FileModel, PlainFile
 from activities.files.yaml_lines import FieldPath
 from activities.onboarding.content import PartContent
 from activities.onboarding.file import ID_AT_MOST, SHORT_ID
-from activities.people import Directory, DirectoryFailure
 from activities.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.starting import path

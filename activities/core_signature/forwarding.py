@@ -10,9 +10,9 @@ from activities.core_signature.documents import Documents
 from activities.core_signature.lookup import has_ended
 from activities.core_signature.matching import folded, match
 from activities.core_signature.wire import WireDocument, WireSigner
+from activities.directory import Directory, UnknownPerson
 from activities.failures import passing_failure, verdict
 from activities.http.calling import ServiceFailure
-from activities.people import Directory, UnknownPerson
 from workflows.model.provider import ForwardOrder, ForwardReport
 from workflows.model.subject import Code, Role
 

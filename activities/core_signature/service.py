@@ -14,10 +14,10 @@ from activities.core_signature.forwarding import Forwarding
 from activities.core_signature.lookup import Lookup, has_ended
 from activities.core_signature.stand_ins import StandIns
 from activities.core_signature.wire import WireDocument
+from activities.directory import Directory, UnknownPerson
 from activities.failures import again_after, failing_as_application_errors, final_failure, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.lease import Lease, StillOurs
-from activities.people import Directory, UnknownPerson
 from activities.person import Person, stands_in_full
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Reference, Store

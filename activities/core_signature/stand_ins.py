@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from activities.core_signature.cast import Cast
 from activities.core_signature.matching import folded
-from activities.people import Directory, UnknownPerson
+from activities.directory import Directory, UnknownPerson
 from activities.person import Person
 from workflows.model.request import Brief
 from workflows.model.subject import Role

@@ -10,8 +10,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from activities.calendars.wall_clock import after, in_words
+from activities.directory import Directory, UnknownPerson
 from activities.follow_up.open_hours import OpenHours
-from activities.people import Directory, UnknownPerson
 from activities.person import Person
 from workflows.follow_up import stages
 from workflows.model.planning import Moment, MomentKind, OpenQuestion, Planning, Reason

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Self
 
+from activities.directory import Directory, UnknownPerson
 from activities.follow_up.open_hours import OpenHours, Slot
 from activities.follow_up.others import NOBODY, Others
-from activities.people import Directory, UnknownPerson
 from activities.person import Person
 from workflows.model.planning import Moment, MomentKind, Planning, Snooze, Turn
 from workflows.model.policy import OVERDUE_AT_MOST, Policy, Reminders

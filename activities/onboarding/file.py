@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from activities.directory import Directory, UnknownGroup
 from activities.files.fields import Id, KindId, Message, Name, Span
 from activities.files.reading import FileModel
-from activities.people import Directory, UnknownGroup
 from activities.policies.catalogue import Catalogue
 from activities.spelling import did_you_mean
 from activities.starting.checks import Checks, Concerned, Found, maps

@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from activities.directory import Directory
 from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.onboarding.content import Content, PartContent
 from activities.onboarding.file import OnboardingChecks, OnboardingFile
 from activities.onboarding.parts import Drafts
 from activities.onboarding.template import merged, read_template
-from activities.people import Directory
 from activities.person import SignersFile
 from activities.policies.catalogue import Catalogue
 from activities.requests import input as requests

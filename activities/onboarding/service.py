@@ -14,12 +14,12 @@ from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
 from activities import runs
+from activities.directory import Directory
 from activities.failures import failing_as_application_errors, passing_failure
 from activities.files.reading import FileFaults
 from activities.onboarding.content import Content, PartContent, read_part
 from activities.onboarding.input import PreparedPart, Sources
 from activities.own_words import DAMAGED, ERASED, words_of
-from activities.people import Directory
 from activities.policies.catalogue import Catalogue
 from activities.requests.input import Prepared
 from activities.starting import path

@@ -9,12 +9,12 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, ValidationError
 from temporalio import activity
 
-from activities.people import Person, device_hash
+from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import Fate, Sent
 from activities.push.limiter import Places
 from activities.push.message import Message
-from activities.store import Store
+from activities.store import Store, device_hash
 from workflows.follow_up.stages import Stage, is_other_channel, is_quiet
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction
 

@@ -13,8 +13,8 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import has_ended, most_likely
 from activities.core_signature.matching import Entries, match
 from activities.core_signature.wire import WireDocument, WireRequest
+from activities.directory import Directory, UnknownPerson, asking_the_store
 from activities.follow_up.others import by_day
-from activities.people import Directory, UnknownPerson, asking_the_store
 from activities.person import Person
 from workflows.model.notices import Delivery
 from workflows.model.subject import Subject

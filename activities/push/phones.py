@@ -10,10 +10,12 @@ from typing import Final
 from temporalio import activity
 
 from activities.device import Device
-from activities.people import Directory, DirectoryFailure, Person, device_hash
+from activities.directory import Directory, DirectoryFailure
+from activities.person import Person
 from activities.push.dialect import Fate, PushDialect, Sent, too_soon
 from activities.push.limiter import DeviceLimiter, Places
 from activities.push.message import Message
+from activities.store import device_hash
 
 MANY: Final = 3
 """Devices of another project, with none of ours in between, from which on our credentials are the ones at fault."""

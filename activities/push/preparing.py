@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from activities.device import Device
+from activities.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.failures import failing_as_application_errors
 from activities.follow_up.open_hours import OpenHours
 from activities.links import FIRST_SERIAL, Links, serial_of
 from activities.opened import opened_at
 from activities.own_words import DAMAGED, ERASED, words_of
-from activities.people import Directory, DirectoryFailure, UnknownPerson
 from activities.person import Person
 from activities.push.fallback import ASKED, Fallback, Letters, fallback_of
 from activities.push.message import Message, compose, speaking_for

@@ -8,9 +8,9 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
+from activities.directory import DirectoryAway, DirectoryFailure
 from activities.failures import directory_failure, to_application_error
 from activities.http.calling import ServiceFailure
-from activities.people import DirectoryAway, DirectoryFailure
 from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.mail import OthersAsleep
 from activities.push.phones import Messages

@@ -6,13 +6,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from activities.directory import Directory, DirectoryFailure
 from activities.failures import failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
 from activities.in_turn import PACE, Pace, Turns, unbroken
 from activities.ledger_pages import keep
 from activities.links import Links
 from activities.on_call import OnCall
-from activities.people import Directory, DirectoryFailure, device_hash
 from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.credentials import HEARD_WITHIN, CredentialsAlarm
@@ -23,7 +23,7 @@ from activities.push.mail import OthersAsleep, SignerMail
 from activities.push.phones import Phones
 from activities.push.preparing import Preparation, Ready
 from activities.push.report import Mail, Told, report
-from activities.store import Store, StoreFailure
+from activities.store import Store, StoreFailure, device_hash
 from workflows.follow_up.stages import Stage, is_other_channel, is_quiet
 from workflows.model.notices import Delivery, DeliveryReport, Notice, Outcome
 from workflows.model.planning import Reason

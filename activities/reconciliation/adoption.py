@@ -22,10 +22,11 @@ from activities.core_signature.matching import folded
 from activities.core_signature.orders import LANGUAGES
 from activities.core_signature.reading import STATUSES, clean
 from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
+from activities.directory import DirectoryFailure
 from activities.failures import verdict
 from activities.files.reading import FileFaults, FileText
 from activities.http.calling import ServiceFailure
-from activities.people import DirectoryFailure, FileDirectory
+from activities.people import FileDirectory
 from activities.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.requests.cover_sheet import CoverSheet

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final
 
+from activities.directory import Directory
 from activities.files.reading import FileFaults, FileText, PlainFile
-from activities.people import Directory
 from activities.person import SignersFile, id_in_full
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue

@@ -6,9 +6,10 @@ from typing import Final
 
 from temporalio import activity
 
+from activities.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.failures import directory_failure, passing_failure
 from activities.language import phrase
-from activities.people import Directory, DirectoryFailure, Person, UnknownPerson
+from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import Fate, PushDialect
 from activities.push.fallback import Letters

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from activities.calendars.wall_clock import latest_end_of_day
 from activities.calendars.working_time import clock_hours
+from activities.directory import Directory, UnknownGroup, UnknownPerson
 from activities.files.fields import zones
 from activities.files.yaml_lines import FieldPath
-from activities.people import Directory, UnknownGroup, UnknownPerson
 from activities.person import USUAL_HOURS, Person
 from activities.policies.catalogue import Catalogue
 from activities.policies.file import PolicyLayer

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Self, TypeVar
 
+from activities.directory import Directory
 from activities.files.reading import FileFaults, PlainFile
 from activities.files.words import written_path
 from activities.files.yaml_lines import FieldPath
-from activities.people import Directory
 from activities.policies.cascade import REQUEST, Resolved
 from activities.policies.sense import self_serving
 from activities.starting.checks import Checks, strangers

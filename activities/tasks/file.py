@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from activities.directory import Directory, UnknownGroup
 from activities.files.fields import Id, Message, Name, Span
-from activities.people import Directory, UnknownGroup
 from activities.person import Reachable, id_in_full
 from activities.policies.catalogue import Catalogue
 from activities.policies.file import PolicyLayer

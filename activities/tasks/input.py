@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from activities.directory import Directory
 from activities.files.reading import FileFaults, FileText, PlainFile
-from activities.people import Directory
 from activities.person import SignersFile, id_in_full
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue

@@ -28,10 +28,10 @@ from activities.campaigns import rows, yearly
 from activities.campaigns.file import A_YEAR, of_year, opening_day
 from activities.campaigns.input import PreparedCampaign
 from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST, Openings, YearContent
+from activities.directory import Directory, UnknownPerson
 from activities.files.reading import FileFaults, PlainFile, bytes_of
 from activities.files.table import TABLE_BYTES_AT_MOST
 from activities.pace import priority
-from activities.people import Directory, UnknownPerson
 from activities.rpc_errors import about_the_workflow
 from activities.starting import path
 from activities.store import Home, Store

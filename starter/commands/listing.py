@@ -96,8 +96,8 @@ class _Listing:
 
 async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list[str]:
     """Which of the names that narrow the list is not known here, so that it may be mistyped."""
+    from activities.directory import DirectoryFailure, UnknownPerson  # noqa: PLC0415
     from activities.files.reading import FileFaults  # noqa: PLC0415  a list that has something to show waits for no file
-    from activities.people import DirectoryFailure, UnknownPerson  # noqa: PLC0415
     from activities.policies.catalogue import Catalogue, UnknownKind  # noqa: PLC0415
     from starter import clients  # noqa: PLC0415
 

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from temporalio.service import RPCError
 
+from activities.directory import DirectoryFailure
 from activities.language import Language
 from activities.links import at_desk, named_at_desk
-from activities.people import DirectoryFailure
 from activities.store import StoreFailure
 from starter.codec import CodecError
 from starter.desk.authentication import Door, Visitor

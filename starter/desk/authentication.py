@@ -8,7 +8,8 @@ from typing import Final
 
 from starlette.requests import Request
 
-from activities.people import FileDirectory, Person
+from activities.people import FileDirectory
+from activities.person import Person
 from activities.reader import Reader
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn

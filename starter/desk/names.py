@@ -1,7 +1,8 @@
 """What people call each other: by the directory's name, else by id; looked up once for each page."""
 
 from activities.campaigns.rows import stands_in_full
-from activities.people import DirectoryFailure, FileDirectory
+from activities.directory import DirectoryFailure
+from activities.people import FileDirectory
 from activities.person import id_in_full
 from workflows.kinds import Kind
 

@@ -15,8 +15,10 @@ from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
+from activities.directory import UnknownPerson
 from activities.http.pacing import Urgency
-from activities.people import FileDirectory, Person, UnknownPerson
+from activities.people import FileDirectory
+from activities.person import Person
 from activities.sign_in.ways_in import BadWayIn, WayIn, WaysIn, ask_of
 from activities.store import Store
 from starter.desk.sessions import Ask, Session, serial_of

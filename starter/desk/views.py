@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlencode
 
+from activities.directory import UnknownGroup
 from activities.language import phrase
-from activities.people import FileDirectory, UnknownGroup
+from activities.people import FileDirectory
 from starter.desk.authentication import Visitor
 from starter.exits import Refusal
 from starter.listing.query import Wanted

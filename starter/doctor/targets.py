@@ -20,11 +20,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities import runs
+from activities.directory import Directory, DirectoryFailure
 from activities.downstream import Downstream
 from activities.events import ping
 from activities.files.reading import FileFaults
 from activities.http.calling import make_client
-from activities.people import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
 from activities.store import Store
 from starter import clients

@@ -12,10 +12,10 @@ import structlog
 from temporalio.client import Client
 
 from activities import runs
+from activities.directory import Directory
 from activities.files.reading import FileFaults, PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.onboarding.input import PreparedOnboarding
-from activities.people import Directory
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import Home, Store

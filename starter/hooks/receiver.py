@@ -19,9 +19,9 @@ from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.directory import Directory, DirectoryFailure
 from activities.files.reading import FileFaults, PlainFile
 from activities.onboarding.input import PreparedOnboarding, prepare
-from activities.people import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
 from activities.starting import path

@@ -39,8 +39,8 @@ from temporalio.nexus import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
+from activities.directory import Directory, DirectoryFailure
 from activities.files.reading import FileFaults
-from activities.people import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
 from activities.requests.input import prepare
 from activities.runs import RunStatus

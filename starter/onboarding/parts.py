@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from activities.directory import UnusablePeople
 from activities.files.reading import FileText
 from activities.onboarding.again import Again, NoSuchSigner
 from activities.onboarding.content import read_what
 from activities.onboarding.input import Sources
-from activities.people import UnusablePeople
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
 from activities.spelling import did_you_mean

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from activities.people import Directory, DirectoryFailure
+from activities.directory import Directory, DirectoryFailure
 from starter.page.recent_looks import Look
 from workflows.kinds import Kind, named, referred
 from workflows.model.lines import PartLine

@@ -8,9 +8,10 @@ from typing import Final
 import structlog
 from starlette.requests import Request
 
+from activities.directory import Directory, DirectoryFailure
 from activities.language import Language, phrase
 from activities.links import FIRST_SERIAL, BadLink, LinkClaim, Links, LinkUse, Through
-from activities.people import Directory, DirectoryFailure, Person
+from activities.person import Person
 from activities.reader import Reader
 from activities.store import Store, StoreFailure
 from starter.page.allowances import Allowances

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from activities.people import Directory, DirectoryFailure
+from activities.directory import Directory, DirectoryFailure
 from activities.person import Person
 from activities.reader import Reader
 from activities.requests.cover_sheet import CoverSheet

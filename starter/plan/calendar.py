@@ -11,8 +11,8 @@ from pydantic import AwareDatetime
 from activities.calendars.wall_clock import at_clock, in_words
 from activities.device import Device
 from activities.devices import KnownDevice
+from activities.directory import Directory, UnknownPerson
 from activities.files.fields import known_zone
-from activities.people import Directory, UnknownPerson
 from activities.person import Person, SignersFile, stands_in_full
 from activities.policies.cascade import REQUEST, Resolved
 from activities.requests.input import Prepared

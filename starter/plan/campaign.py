@@ -17,7 +17,7 @@ from activities.campaigns.audience import Member, Row
 from activities.campaigns.input import PreparedCampaign
 from activities.campaigns.member import request_of
 from activities.core_signature.service import CALLS_ABOUT_BOUNCES, CALLS_TO_CREATE, CALLS_TO_READ
-from activities.people import Company
+from activities.directory import Company
 from activities.person import Person, Reachable, SignersFile
 from activities.push.mail import CALLS_TO_MAIL_AGAIN
 from starter.pace import OF_RECEIVER

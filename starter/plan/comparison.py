@@ -13,7 +13,7 @@ from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
-from activities.people import Directory
+from activities.directory import Directory
 from activities.planner import PolicyPlanner
 from activities.requests.input import Prepared
 from activities.runs import RunStatus

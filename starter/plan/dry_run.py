@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from activities.calendars.wall_clock import after, in_words
 from activities.core_signature.stand_ins import StandIns
-from activities.people import Directory
+from activities.directory import Directory
 from activities.planner import PolicyPlanner
 from workflows.follow_up.agenda import Escalate, Expire, Nudge, Wait, was_away
 from workflows.follow_up.inputs import planning_of

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime
 
 from activities.calendars.wall_clock import after, in_words
+from activities.directory import Directory
 from activities.onboarding.input import PreparedOnboarding
-from activities.people import Directory
 from activities.planner import PolicyPlanner
 from activities.requests.input import Prepared
 from activities.tasks.input import PreparedTask

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from activities.device import Device, Platform
 from activities.devices import KnownDevice
-from activities.people import DirectoryFailure, UnknownPerson
+from activities.directory import DirectoryFailure, UnknownPerson
 from activities.person import Person
 from activities.planner import PolicyPlanner
 from workflows.model.planning import Agenda, Planning, Turn

@@ -8,7 +8,8 @@ import pytest
 from activities import devices as module
 from activities.device import AddressKind, Device, Platform
 from activities.devices import KEPT_AT_MOST, REMEMBERED_AT_MOST, SENT_TO_AT_MOST, Devices, TooMany
-from activities.people import FileDirectory, Person
+from activities.people import FileDirectory
+from activities.person import Person
 from activities.store import DeviceFolder, Store, device_hash
 from activities.store.objects import Objects
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from activities import people_index
-from activities.people import FileDirectory, UnknownPerson, UnusablePeople
+from activities.directory import UnknownPerson, UnusablePeople
+from activities.people import FileDirectory
 from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex
 from activities.person import Person
 from activities.spelling import did_you_mean

@@ -12,16 +12,9 @@ from babel import Locale
 from temporalio.exceptions import ApplicationError
 
 from activities.device import Device, Platform
+from activities.directory import Directory, DirectoryAway, DirectoryFailure, UnknownGroup, UnknownPerson, UnusablePeople
 from activities.files.reading import FileFaults
-from activities.people import (
-    Directory,
-    DirectoryAway,
-    DirectoryFailure,
-    FileDirectory,
-    UnknownGroup,
-    UnknownPerson,
-    UnusablePeople,
-)
+from activities.people import FileDirectory
 from activities.person import PeopleFile, Person, Reachable, SignersFile
 from activities.planner import PolicyPlanner
 from activities.store import Home, Store

@@ -12,8 +12,8 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from activities.campaigns.input import PreparedCampaign
+from activities.directory import UnknownGroup
 from activities.files.reading import FileText
-from activities.people import UnknownGroup
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from starter.campaigns import composed

@@ -9,11 +9,10 @@ from pydantic import SecretStr
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.links import LinkUse
-from activities.people import device_hash
 from activities.push.appworks import AppWorks
 from activities.push.config import FcmConfig
 from activities.push.fcm import Fcm
-from activities.store import Store
+from activities.store import Store, device_hash
 from starter import clients
 from starter.clients import UnusableFile
 from starter.needs import Need

@@ -16,8 +16,8 @@ from temporalio.common import MetricMeter
 
 from activities.device import Device, Platform
 from activities.devices import Devices
-from activities.people import FileDirectory, device_hash
-from activities.store import Store
+from activities.people import FileDirectory
+from activities.store import Store, device_hash
 from starter import devices as receiver
 from starter.devices import BYTES_AT_MOST, PATH, DeviceDesk
 from starter.outcomes import Tally

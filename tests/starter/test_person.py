@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.people import FileDirectory, UnknownPerson, device_hash
+from activities.directory import UnknownPerson
+from activities.people import FileDirectory
+from activities.store import device_hash
 from starter.context import Context
 from starter.listing import pages
 from starter.listing.query import Wanted

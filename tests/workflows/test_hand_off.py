@@ -12,8 +12,9 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
+from activities.directory import Directory
 from activities.handoff_people import People
-from activities.people import Directory, FileDirectory
+from activities.people import FileDirectory
 from activities.store import Store
 from tests.faults.town import eventually
 from tests.servers import time_skipping

@@ -19,7 +19,8 @@ from activities.core_signature.stand_ins import StandIns
 from activities.core_signature.wire import WireRequest, WireSigner
 from activities.device import Device
 from activities.devices import KnownDevice
-from activities.people import FileDirectory, UnknownPerson
+from activities.directory import UnknownPerson
+from activities.people import FileDirectory
 from activities.person import Absence, Person
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from activities.people import device_hash
+from activities.store import device_hash
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.push.phones import DeviceState
 from deploy.sandbox.records import Device

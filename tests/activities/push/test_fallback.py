@@ -14,7 +14,7 @@ from activities.core_signature.service import CoreSignatureService
 from activities.device import Device, Platform
 from activities.devices import Devices
 from activities.links import Links
-from activities.people import FileDirectory, device_hash
+from activities.people import FileDirectory
 from activities.person import Reachable, SignersFile
 from activities.push import credentials, limiter
 from activities.push.cloud_messaging import CloudMessaging
@@ -23,7 +23,7 @@ from activities.push.fallback import reference_of
 from activities.push.limiter import AT_ONCE
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
-from activities.store import Home, Store
+from activities.store import Home, Store, device_hash
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import SEND, delivery, entries, mark, notice, only, outcomes, pushes

@@ -11,14 +11,16 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.device import Device
 from activities.devices import Burial
+from activities.directory import DirectoryFailure
 from activities.ledger_pages import pages_of
 from activities.links import Links
-from activities.people import DirectoryFailure, FileDirectory, Person, device_hash
+from activities.people import FileDirectory
+from activities.person import Person
 from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
-from activities.store import Store
+from activities.store import Store, device_hash
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import (
     EXECUTIVES,

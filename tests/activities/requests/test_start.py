@@ -13,8 +13,8 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.directory import DirectoryFailure
 from activities.files.reading import FileFaults, FileText
-from activities.people import DirectoryFailure
 from activities.requests.input import prepare
 from activities.starting.path import IdTaken, NotItsOwn, start
 from activities.store import Home, Reference
