@@ -29,7 +29,7 @@ async def apart(store: Store, home: Home, told: Told) -> Told:
     """Keep the words, and put references in their places; repeated, it gives the same. Raises `StoreFailure`."""
 
     async def kept(name: str, text: str) -> str:
-        return str(await store.keep_text(home, name, text))
+        return str(await store.texts.keep(home, name, text))
 
     return await _changed(told, kept)
 
@@ -54,7 +54,7 @@ async def words_of(store: Store, home: Home, word: str) -> str:
     if reference is None:
         return word
     try:
-        text = await store.read_text(home, reference)
+        text = await store.texts.read(home, reference)
     except TextDamaged:
         return DAMAGED
     return ERASED if text is None else text

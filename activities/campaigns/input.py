@@ -53,7 +53,7 @@ class PreparedCampaign:
             await store.keep_signers(home, self.given.fingerprint, people)
         if campaign.message is None:
             return self.given
-        message = await store.keep_text(home, f"message-{self.given.fingerprint[:16]}", campaign.message)
+        message = await store.texts.keep(home, f"message-{self.given.fingerprint[:16]}", campaign.message)
         return self.given.replace(campaign=campaign.replace(message=str(message)))
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:

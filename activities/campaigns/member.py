@@ -30,7 +30,7 @@ class MemberRequest:
             await store.keep_signers(home, digest, signers)
         if not self.message:
             return self.given
-        message = await store.keep_text(home, f"message-{digest[:16]}", self.message)
+        message = await store.texts.keep(home, f"message-{digest[:16]}", self.message)
         return self.given.replace(brief=self.given.brief.replace(message=str(message)))
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:

@@ -158,7 +158,7 @@ class People(CampaignPeople):
         """Written down behind the changes that the order knows of, with its words kept apart."""
         if change.reason:
             home = Home.of(order.workflow_id)
-            reason = await self.store.keep_text(home, f"change-{change.number}", change.reason)
+            reason = await self.store.texts.keep(home, f"change-{change.number}", change.reason)
             change = change.replace(reason=str(reason))
         sha256 = await self._audiences.write(Amendment(change, about, order.changed, taken_up))
         return Changed(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)

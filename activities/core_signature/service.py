@@ -116,7 +116,7 @@ class CoreSignatureService(SignatureService):
     async def _message(self, brief: Brief) -> str | None:
         """What the requester writes to the signers; nothing once that was erased."""
         reference = Reference.read(brief.message or "")
-        return await self._store.read_text(Home.of_request(brief.id), reference) if reference else brief.message
+        return await self._store.texts.read(Home.of_request(brief.id), reference) if reference else brief.message
 
     async def _sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
         """The document with both the absent and their stand-ins, as they were asked."""

@@ -65,7 +65,7 @@ class Content(BaseModel):
 
     async def keep(self, store: Store, home: Home, fingerprint: str) -> str:
         """Keep it as a text of its own, which can be erased; the reference to it."""
-        return str(await store.keep_text(home, f"parts-{fingerprint[:16]}", self.model_dump_json()))
+        return str(await store.texts.keep(home, f"parts-{fingerprint[:16]}", self.model_dump_json()))
 
     @classmethod
     async def read(cls, store: Store, home: Home, word: str) -> Self:
@@ -75,7 +75,7 @@ class Content(BaseModel):
 
 async def keep_part(store: Store, home: Home, name: str, content: PartContent) -> str:
     """Keep what a part is to be started from instead; the reference to it."""
-    return str(await store.keep_text(home, name, content.model_dump_json()))
+    return str(await store.texts.keep(home, name, content.model_dump_json()))
 
 
 async def read_part(store: Store, home: Home, word: str) -> PartContent:
@@ -91,7 +91,7 @@ async def read_what(store: Store, home: Home, word: str, part: str) -> PartConte
 
 async def _text(store: Store, home: Home, word: str) -> str:
     reference = Reference.read(word)
-    text = await store.read_text(home, reference) if reference else None
+    text = await store.texts.read(home, reference) if reference else None
     if text is None:
         raise StoreFailure(f"what the parts of {home.id} are started from is not in the store")
     return text

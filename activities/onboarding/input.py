@@ -55,7 +55,7 @@ class PreparedOnboarding:
         if self.people is not None:
             await store.keep_signers(home, digest, self.people)
         texts = {
-            id: str(await store.keep_text(home, f"{_word(id)}-{digest[:16]}", text)) for id, text in self.texts.items()
+            id: str(await store.texts.keep(home, f"{_word(id)}-{digest[:16]}", text)) for id, text in self.texts.items()
         }
         content = await self.content.keep(store, home, digest)
         return self.given.replace(

@@ -61,7 +61,7 @@ class Prepared:
             await store.keep_signers(home, request.fingerprint, self.signers)
         if request.brief.message is None:
             return request
-        message = await store.keep_text(home, f"message-{request.fingerprint[:16]}", request.brief.message)
+        message = await store.texts.keep(home, f"message-{request.fingerprint[:16]}", request.brief.message)
         return request.replace(brief=request.brief.replace(message=str(message)))
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:

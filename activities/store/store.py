@@ -13,12 +13,12 @@ from typing import Final
 
 from activities.store.devices import DeviceFolder
 from activities.store.document import StoredDocument
-from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict, TextDamaged
+from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict
 from activities.store.hand_offs import HandOffFolder
 from activities.store.home import Home
 from activities.store.objects import Objects
 from activities.store.row import Row
-from activities.store.texts import KeptText, Reference
+from activities.store.texts import TextFolder
 
 DOCUMENTS: Final = "documents"
 """The shelf of what is signed: erasable."""
@@ -51,6 +51,8 @@ class Store:
         self._whole: dict[str, None] = {}
         self.hand_offs: Final = HandOffFolder(self._objects)
         """What is known of targets, and who will never hear how something ended."""
+        self.texts: Final = TextFolder(self._objects)
+        """What people wrote: the record has a reference in its place, so that it can be erased."""
 
     @property
     def address(self) -> str:
@@ -145,31 +147,6 @@ class Store:
         names = sorted(await self._objects.names(folder), key=_numbers)
         found = [await self._objects.read(f"{folder}/{name}") for name in names]
         return tuple(content for content in found if content is not None)
-
-    async def keep_text(self, home: Home, name: str, text: str) -> Reference:
-        """Keep a text of somebody's; the same text under the same name is one object, another one has its own."""
-        kept, object, number = KeptText.of(text), name, 1
-        while not await self._objects.create(_text(home, object), kept.content):
-            before = await self._known_text(home, object)
-            if before is not None and before.text == text:
-                return before.reference(object)
-            number += 1
-            object = f"{name}-{number}"
-        return kept.reference(object)
-
-    async def read_text(self, home: Home, reference: Reference) -> str | None:
-        """The text that a reference stands for, None when it was erased; `TextDamaged` when it is not that text."""
-        content = await self._objects.read(_text(home, reference.name))
-        if content is None:
-            return None
-        kept = KeptText.read(content)
-        if kept is None or kept.reference(reference.name) != reference:
-            raise TextDamaged(reference.name)
-        return kept.text
-
-    async def _known_text(self, home: Home, name: str) -> KeptText | None:
-        content = await self._objects.read(_text(home, name))
-        return KeptText.read(content) if content is not None else None
 
     async def keep_signers(self, home: Home, fingerprint: str, content: bytes) -> None:
         """Keep whoever stands in full in a file, for the start of this fingerprint."""
@@ -304,10 +281,6 @@ class Store:
 
 def _signers_of(home: Home, fingerprint: str) -> str:
     return home.beside(f"{_SIGNERS_OF}{fingerprint[:_OF_A_START]}.json")
-
-
-def _text(home: Home, name: str) -> str:
-    return f"{home.on('texts')}/{name}.json"
 
 
 def _numbers(page: str) -> list[int]:

@@ -7,6 +7,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from activities.store.failures import TextDamaged
+from activities.store.home import Home
+from activities.store.objects import Objects
+
 RANDOM_BYTES: Final = 16
 
 
@@ -56,3 +60,39 @@ class KeptText:
     def reference(self, name: str) -> Reference:
         """What a record says of it."""
         return Reference(name, hashlib.sha256(self.random + self.text.encode()).hexdigest())
+
+
+class TextFolder:
+    """Texts beside what they belong to, each under a name of its own."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    async def keep(self, home: Home, name: str, text: str) -> Reference:
+        """Keep a text of somebody's; the same text under the same name is one object, another one has its own."""
+        kept, object, number = KeptText.of(text), name, 1
+        while not await self._objects.create(_place(home, object), kept.content):
+            before = await self._known(home, object)
+            if before is not None and before.text == text:
+                return before.reference(object)
+            number += 1
+            object = f"{name}-{number}"
+        return kept.reference(object)
+
+    async def read(self, home: Home, reference: Reference) -> str | None:
+        """The text that a reference stands for, None when it was erased; `TextDamaged` when it is not that text."""
+        content = await self._objects.read(_place(home, reference.name))
+        if content is None:
+            return None
+        kept = KeptText.read(content)
+        if kept is None or kept.reference(reference.name) != reference:
+            raise TextDamaged(reference.name)
+        return kept.text
+
+    async def _known(self, home: Home, name: str) -> KeptText | None:
+        content = await self._objects.read(_place(home, name))
+        return KeptText.read(content) if content is not None else None
+
+
+def _place(home: Home, name: str) -> str:
+    return f"{home.on('texts')}/{name}.json"

@@ -40,7 +40,7 @@ class PreparedTask:
             await store.keep_signers(home, self.given.fingerprint, self.people)
         if not task.text:
             return self.given
-        text = await store.keep_text(home, f"text-{self.given.fingerprint[:16]}", task.text)
+        text = await store.texts.keep(home, f"text-{self.given.fingerprint[:16]}", task.text)
         return self.given.replace(task=task.replace(text=str(text)))
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:

@@ -83,7 +83,7 @@ class WhoAsks:
         if reference is None:
             return cover.message or ""
         try:
-            return await self._store.read_text(Home.of_request(request), reference) or ""
+            return await self._store.texts.read(Home.of_request(request), reference) or ""
         except StoreFailure:
             return ""
 

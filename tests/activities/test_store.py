@@ -185,31 +185,31 @@ async def test_of_the_signers_of_several_starts_those_of_the_one_that_lives_are_
 
 
 async def test_a_text_comes_back_by_its_reference_and_its_hash_cannot_be_guessed(store: Store) -> None:
-    no = await store.keep_text(R, "answer-1", "no")
-    assert await store.keep_text(R, "answer-1", "no") == no
-    assert (no.name, await store.read_text(R, no)) == ("answer-1", "no")
+    no = await store.texts.keep(R, "answer-1", "no")
+    assert await store.texts.keep(R, "answer-1", "no") == no
+    assert (no.name, await store.texts.read(R, no)) == ("answer-1", "no")
     assert hashlib.sha256(b"no").hexdigest() not in str(no)
-    elsewhere = await store.keep_text(MSA, "answer-1", "no")
+    elsewhere = await store.texts.keep(MSA, "answer-1", "no")
     assert elsewhere.sha256 != no.sha256
     assert Reference.read(str(no)) == no
 
 
 async def test_of_two_texts_under_one_name_each_is_found(store: Store) -> None:
     texts = ("stop", "go on", "stop")
-    kept = [await store.keep_text(R, "paused", text) for text in texts]
+    kept = [await store.texts.keep(R, "paused", text) for text in texts]
     assert kept[0] == kept[2]
-    assert [await store.read_text(R, one) for one in kept] == list(texts)
+    assert [await store.texts.read(R, one) for one in kept] == list(texts)
 
 
 async def test_an_erased_text_is_gone_and_a_changed_one_is_an_error(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    no = await store.keep_text(R, "answer-1", "no")
+    no = await store.texts.keep(R, "answer-1", "no")
     file = tmp_path / R.on("texts") / "answer-1.json"
     file.write_text(file.read_text().replace('"no"', '"yes"'))
     with pytest.raises(TextDamaged, match="answer-1 in the store does not match"):
-        await store.read_text(R, no)
+        await store.texts.read(R, no)
     shutil.rmtree(tmp_path / R.on("texts"))
-    assert await store.read_text(R, no) is None
+    assert await store.texts.read(R, no) is None
 
 
 async def test_a_document_of_ten_thousand_starts_is_written_and_looked_through_once(

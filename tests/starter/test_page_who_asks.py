@@ -35,7 +35,7 @@ async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
                 document=Document(),
                 requester=REQUESTER,
                 people=(Participant(person=FIRST),),
-                message=str(await made.store.keep_text(Home.of_request(REQUEST), "message", MESSAGE)),
+                message=str(await made.store.texts.keep(Home.of_request(REQUEST), "message", MESSAGE)),
             ),
         )
         yield made

@@ -377,7 +377,7 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     request = SignatureRequest.model_validate_json(payload.data)
     message = Reference.read(request.brief.message or "")
     assert message is not None
-    assert await desk.store.read_text(home, message) == "Dear Buyer"
+    assert await desk.store.texts.read(home, message) == "Dear Buyer"
     await desk.store.choose_signers(home, request.fingerprint)
     assert (await desk.directory.person("signer-1", started.workflow_id)).email == "buyer@example.org"
 
