@@ -29,8 +29,9 @@ from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import JourneyRenderer, Renderer
 from starter.page.screens import Act, Draft, Screen, ScreenName, Tone
+from starter.page.turned_away import FOREIGN_FORM, NOT_KNOWN_NOW, NOT_OURS
 from starter.page.visits import RENEWED, Visit, Visits
-from starter.page.words import FOREIGN_FORM, NOT_KNOWN_NOW, NOT_OURS, ended_screen
+from starter.page.words import ended_screen
 from starter.pages import Send
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused

@@ -36,16 +36,11 @@ from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import Renderer
 from starter.page.screens import Act, Draft, Screen
+from starter.page.turned_away import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT_OURS
 from starter.page.visited import PICTURE, Screens
 from starter.page.visits import DONE, RENEWED, Visit, Visits
 from starter.page.who_asks import WhoAsks
-from starter.page.words import (
-    FOREIGN_FORM,
-    MAIL_SENT,
-    NO_ANSWER,
-    NOT_KNOWN_NOW,
-    NOT_OURS,
-)
+from starter.page.words import MAIL_SENT
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.kinds import Kind, referred

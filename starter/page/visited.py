@@ -11,16 +11,10 @@ from starter.page import offers, options
 from starter.page.recent_looks import RecentLooks
 from starter.page.screens import Screen, ScreenName
 from starter.page.standing import page_as_known
+from starter.page.turned_away import NOT_KNOWN_NOW
 from starter.page.visits import Visit
 from starter.page.who_asks import WhoAsks, edition_of
-from starter.page.words import (
-    NOT_KNOWN_NOW,
-    WAITING,
-    how_many_have_signed,
-    signing_screen,
-    status_screen,
-    task_screen,
-)
+from starter.page.words import WAITING, how_many_have_signed, signing_screen, status_screen, task_screen
 from workflows.kinds import Kind
 from workflows.model.views import RequestShow, Shown, TaskShow
 

@@ -16,7 +16,7 @@ from activities.reader import Reader
 from activities.store import Store, StoreFailure
 from starter.page.allowances import Allowances
 from starter.page.screens import Act, Button, Draft, Screen, ScreenName, Tone
-from starter.page.words import NOT_KNOWN_NOW, NOT_OURS, TOO_OFTEN
+from starter.page.turned_away import NOT_KNOWN_NOW, NOT_OURS, TOO_OFTEN
 
 RENEWED: Final = Draft(
     ScreenName.RENEWED,

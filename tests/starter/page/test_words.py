@@ -9,17 +9,8 @@ from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.language import LANGUAGES, Language
 from starter.page.problems import problems_of
 from starter.page.screens import Draft, Screen
-from starter.page.words import (
-    FOREIGN_FORM,
-    MAIL_SENT,
-    NO_ANSWER,
-    NOT_KNOWN_NOW,
-    NOT_OURS,
-    ended_screen,
-    signing_screen,
-    status_screen,
-    task_screen,
-)
+from starter.page.turned_away import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT_OURS
+from starter.page.words import MAIL_SENT, ended_screen, signing_screen, status_screen, task_screen
 from tests.activities.reading import reading
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import AskedQuestion, TimelineEntry
