@@ -25,6 +25,7 @@ from starter.desk.names import Names
 from starter.desk.rights import Right, right_of
 from starter.desk.room import Room
 from starter.desk.words import STANDINGS
+from starter.page.form_answers import why_not
 from starter.page.recent_looks import RecentLooks
 from starter.page.standing import ending
 from starter.pages import Send
@@ -144,7 +145,9 @@ class Campaigns:
             await self._send(request, ReminderNow(actor=visitor.id, op=op), op)
             found.done += 1
         except Refused as refused:
-            found.refusal = found.refusal or visitor.reader.language.say("This was not done: {why}.", why=str(refused))
+            language = visitor.reader.language
+            why = why_not(language, str(refused))
+            found.refusal = found.refusal or language.say("This was not done: {why}.", why=why)
             found.status = max(found.status, REFUSED)
         except NotConfirmed:
             found.refusal, found.status = visitor.reader.language.say(UNSURE), UNCONFIRMED

@@ -23,6 +23,7 @@ from starter.desk.room import Room
 from starter.exits import Refusal
 from starter.onboarding.composed import composed
 from starter.onboarding.links import preview_link
+from starter.page.form_answers import why_not
 from starter.page.offers import to_decide
 from starter.page.recent_looks import Look
 from starter.pages import Send
@@ -174,7 +175,7 @@ class FollowUps:
         sent = sent or Sent()
         asked, say, names = step.asked, visitor.reader.language.say, self._names(seen)
         frame = await self._answers.frame(visitor)
-        why = say(sent.refusal) if sent.refusal else ""
+        why = why_not(visitor.reader.language, sent.refusal) if sent.refusal else ""
         if sent.status == REFUSED:
             why = say("This was not done: {why}.", why=why)
         return self._answers.renderer.page(

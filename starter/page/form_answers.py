@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from activities.language import phrase
+from activities.language import Language, phrase
 from starter.page.options import WRITING, writing
 from starter.page.screens import Draft, Screen, ScreenName, Tone
 from workflows.model.texts import plain
+from workflows.model.wishes import INSIST
 
 NOT_WHOLE: Final = phrase("What you sent did not arrive whole. Nothing was changed.")
 NOT_DONE: Final = Draft(
@@ -56,14 +57,22 @@ REFUSALS: Final = (
     phrase("the answer is longer than 1000 characters"),
     phrase("the reason is longer than 1000 characters"),
     phrase("the note is longer than 1000 characters"),
+    phrase("they were told less than an hour ago"),
 )
 """What a request has against a wish, as far as it is said in the reader's language; the rest stays English."""
+
+
+def why_not(language: Language, refusal: str) -> str:
+    """A refusal of the workflow as a page says it, without what the command has to offer."""
+    return language.say(refusal.removesuffix(INSIST))
 
 
 def refused(screen: Screen, why: str, form: Mapping[str, str]) -> Screen:
     """The screen on which somebody wished for something that was not done; `why` is the workflow's sentence."""
     say = screen.language.say
-    return replace(kept(screen, form), status=409, refusal=say("This was not done: {why}.", why=say(why)))
+    return replace(
+        kept(screen, form), status=409, refusal=say("This was not done: {why}.", why=why_not(screen.language, why))
+    )
 
 
 def kept(screen: Screen, form: Mapping[str, str]) -> Screen:

@@ -12,6 +12,7 @@ from workflows.model.policy import Policy
 from workflows.model.subject import Status
 from workflows.model.texts import name_fault, reason_fault, text_fault
 from workflows.model.wishes import (
+    INSIST,
     Answer,
     Cancellation,
     Delegation,
@@ -57,8 +58,7 @@ def refuse_remind(progress: FollowUp, wish: ReminderNow, now: datetime) -> str |
     people = [signer.person for signer in progress.awaited.pending]
     told = [n.at for n in progress.notifications if n.person in people and n.outcome is Outcome.ACCEPTED]
     if told and now - max(told) < APART and not wish.force:
-        minutes = int((now - max(told)).total_seconds() // 60)
-        return f"they were told {minutes} minutes ago: insist with --force"
+        return f"they were told less than an hour ago{INSIST}"
     return None
 
 

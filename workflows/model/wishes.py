@@ -33,6 +33,9 @@ from workflows.names import (
     WAIVE,
 )
 
+INSIST: Final = ": insist with --force"
+"""Behind a refusal, what the command has for it; a page has a box, or nothing."""
+
 
 class Wish(Model):
     """Who wants something; `op` makes a repetition harmless (it is the id of the update)."""

@@ -188,10 +188,10 @@ async def test_what_is_overdue_says_so(desk: Office) -> None:
 async def test_a_reminder_that_is_not_taken_is_told_in_the_words_of_the_request(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
-    desk.answer = Refused("they were told 5 minutes ago: insist with --force")
+    desk.answer = Refused("they were told less than an hour ago: insist with --force")
     answer = await lead.post("/desk/campaigns/conduct/remind", form)
     assert (answer.status_code, 'role="alert"' in answer.text) == (409, True)
-    assert "This was not done: they were told 5 minutes ago" in text_of(answer)
+    assert "This was not done: they were told less than an hour ago." in text_of(answer)
 
 
 async def test_where_nobody_answers_no_more_are_asked_and_the_same_form_can_be_sent_again(desk: Office) -> None:

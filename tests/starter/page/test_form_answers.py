@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 from starter.page.form_answers import REFUSALS
-from tests.workflows.stage import a_request
+from tests.workflows.stage import a_request, silent_for
 from workflows.follow_up import operations
 from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Participant, Status
 from workflows.model.task import Task
 from workflows.model.texts import TEXT_AT_MOST
-from workflows.model.wishes import Answer, Block, Done, NotNow, Question
+from workflows.model.wishes import INSIST, Answer, Block, Done, NotNow, Question, ReminderNow
 from workflows.signature.progress import Progress
 from workflows.task import progress as tasks
 
@@ -51,4 +51,8 @@ def test_what_is_translated_is_what_the_request_says() -> None:
         tasks.refuse_block(TASK, Block(person=SIGNER, because=long)),
         tasks.refuse_done(TASK, Done(actor=SIGNER, note=long)),
     )
-    assert said == REFUSALS
+    told = silent_for(a_request(), timedelta(minutes=5)).carried
+    assert isinstance(told, Progress)
+    said += (operations.refuse_remind(told, ReminderNow(actor="legal-desk"), datetime.now(UTC)),)
+    assert tuple(one and one.removesuffix(INSIST) for one in said) == REFUSALS
+    assert said[-1] != REFUSALS[-1], "the command says what it has for it"
