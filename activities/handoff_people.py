@@ -42,7 +42,7 @@ class People:
         if len(members) > GROUP_AT_MOST:
             return not_done(call, f"{len(members):,} members, and a target has at most {GROUP_AT_MOST:,}", gone=True)
         everyone = tuple(notice_of(subject, person, told) for person in members)
-        missing = tuple(notice for notice in everyone if notice.key not in call.reached)
+        missing = tuple(notice for notice in everyone if notice.person not in call.reached)
         untried = tuple(notice for notice in missing if notice.person not in call.missed)
         now = untried[:AT_MOST]
         if not missing:
@@ -61,7 +61,7 @@ class People:
         """Tell the requester, and the person on call, that somebody will never hear of the ending."""
         people = dict.fromkeys(filter(None, (notice.person, self.oncall)))
         everyone = [notice.replace(person=one, key=notice_key(subject.id, notice.stage, one)) for one in people]
-        missing = tuple(one for one in everyone if one.key not in call.reached)
+        missing = tuple(one for one in everyone if one.person not in call.reached)
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
         return await self.to(call, subject, told, missing)

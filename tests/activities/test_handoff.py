@@ -423,7 +423,7 @@ async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
     }
     assert {push["person"] for push in pushes(sandbox)} == {"chief-executive", "finance-chief"}
     assert {push["title"] for push in pushes(sandbox)} >= {"Not everyone was told: Master services agreement"}
-    reached = call.replace(reached=tuple(line.key for line in result.delivered))
+    reached = call.replace(reached=tuple(line.person for line in result.delivered))
     (again,) = await house.tell(oncall="finance-chief", calls=(reached,))
     assert again.ok and not again.delivered
 

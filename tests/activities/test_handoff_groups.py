@@ -79,7 +79,7 @@ async def test_a_group_that_everybody_has_left_but_those_who_know_is_done(
 ) -> None:
     (first,) = await house.tell(BOARD)
     told = len(sends(sandbox))
-    arrived = tuple(line.key for line in first.delivered if line.outcome is Outcome.ACCEPTED)
+    arrived = tuple(line.person for line in first.delivered if line.outcome is Outcome.ACCEPTED)
     (second,) = await house.tell(calls=(HandoffCall(target=BOARD, attempt=2, reached=arrived),))
     assert (second.ok, second.delivered) == (True, ())
     assert len(sends(sandbox)) == told

@@ -60,7 +60,7 @@ class HandoffEntry(Model):
     missed: tuple[str, ...] = ()
     passing: str | None = None
     reached: tuple[str, ...] = ()
-    """While it is pending: the keys of its notices that have arrived, so that a repetition tells nobody twice."""
+    """While it is pending: who has it, so that a repetition tells nobody twice."""
 
 
 class HandoffLedger(Model):
@@ -271,7 +271,7 @@ def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> 
         return entry
     if result.held:
         return entry.replace(at=now, why=result.why, due_at=now + HELD_FOR)
-    arrived = (line.key for line in result.delivered if line.outcome is Outcome.ACCEPTED)
+    arrived = (line.person for line in result.delivered if line.outcome is Outcome.ACCEPTED)
     reached = (*entry.reached, *arrived)
     if result.more:
         return entry.replace(at=now, why=result.why, missed=result.missed, passing=result.passing, reached=reached)

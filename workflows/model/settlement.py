@@ -171,7 +171,7 @@ class HandoffCall(Model):
     passing: str | None = None
     """Why one of those may be reached by the next attempt."""
     reached: tuple[str, ...] = ()
-    """For several people: the keys of notices that have arrived by now, so that nobody is told twice."""
+    """For several people: who has it by now, so that nobody is told twice."""
     escalated: AnyEscalated | None = None
     """What it hears instead of the ending."""
 
