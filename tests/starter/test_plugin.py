@@ -7,6 +7,7 @@ from pydantic import SecretBytes
 from temporalio.client import Client
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
+from temporalio.worker.workflow_sandbox._runner import _Instance
 
 from starter.plugin import CountersignPlugin, TaskSandbox
 from starter.setting_values import PayloadKey
@@ -43,7 +44,11 @@ def test_another_runner_that_was_chosen_stays() -> None:
 
 
 @pytest.mark.real_server
-async def test_another_application_runs_reads_and_replays_a_request_with_the_plugin_alone(dev_server: str) -> None:
+async def test_another_application_runs_reads_and_replays_a_request_with_the_plugin_alone(
+    dev_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[object] = []
+    monkeypatch.setattr(_Instance, "get_serialization_context", lambda _, of: entered.append(of))
     world, plugin = World(), CountersignPlugin([PayloadKey("2026-a", SecretBytes(os.urandom(32)))])
     world.signatures.status = Status.SIGNED
     namespace = (await own_namespace(dev_server)).namespace
@@ -62,6 +67,7 @@ async def test_another_application_runs_reads_and_replays_a_request_with_the_plu
             result_type=Settled,
         )
         assert (await handle.result()).outcome is Status.SIGNED
+    assert entered == [], "the sandbox is entered for tasks, and for no payload"
     history = await handle.fetch_history()
     assert b"customer-contract" not in b"".join(event.SerializeToString() for event in history.events)
     assert (await Replayer(workflows=(), plugins=[plugin]).replay_workflow(history)).replay_failure is None
