@@ -13,11 +13,11 @@ pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_creates_that_lose_their_answer_or_their_worker_make_one_document_each(shared: Town) -> None:
-    """B1, B2, B3, D1: eight answers are cut after the commit, three creations lose their worker to kill -9 meanwhile.
+    """B1, B2, B3, D1: four answers are cut after the commit, two creations lose their worker to kill -9 meanwhile.
 
     Lists do not show a new document for some seconds; `make chaos` cuts three hundred answers.
     """
-    cut, orphaned = list(ids("cut", 8)), list(ids("orphaned", 3))
+    cut, orphaned = list(ids("cut", 4)), list(ids("orphaned", 2))
     await cut_one_answer_each(shared, cut)
     for name in orphaned:
         await shared.vendor.arm("slow", DOCUMENTS, method="POST", contains=f'"{name}"', delay=4)
@@ -26,8 +26,8 @@ async def test_creates_that_lose_their_answer_or_their_worker_make_one_document_
     await shared.kill(WORKER)
     await shared.start(WORKER)
     await until_sent(shared, cut + orphaned, within=60)
-    assert await counted(shared, cut) == Counted(documents=8, requests=8, cut=8)
-    assert await counted(shared, orphaned) == Counted(documents=3, requests=3, cut=0)
+    assert await counted(shared, cut) == Counted(documents=4, requests=4, cut=4)
+    assert await counted(shared, orphaned) == Counted(documents=2, requests=2, cut=0)
     assert judge(await gather(shared, {}, "cut-")) == []
     assert judge(await gather(shared, {}, "orphaned-")) == []
 

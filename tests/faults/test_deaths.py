@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")
 
 async def test_a_killed_server_comes_back_with_everything_and_no_callback_is_lost(shared: Town) -> None:
     """A11, D6: while it is dead every callback is answered 500, which asks for another one; nothing else is needed."""
-    names = await waiting(shared, "outlived", 6)
+    names = await waiting(shared, "outlived", 3)
     before = await shared.vendor.last()
     await shared.kill(TEMPORAL)
     for name in names:

@@ -65,7 +65,7 @@ async def test_signed_and_cancelled_while_nobody_works_is_signed_and_handed_off(
 
 async def test_cancelled_at_any_point_of_an_escalation_is_cancelled_at_the_provider(shared: Town) -> None:
     """F3: at random offsets: the provider's document is cancelled every time, and nobody is nudged afterwards."""
-    names, dice = await waiting(shared, "escalating", 5), random.Random(3)  # noqa: S311  offsets, no secret
+    names, dice = await waiting(shared, "escalating", 3), random.Random(3)  # noqa: S311  offsets, no secret
     await asyncio.gather(*(cancelled_during_escalation(shared, name, dice) for name in names))
     for shown in await ended(shared, names):
         assert shown.status is Status.CANCELLED

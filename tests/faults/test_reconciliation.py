@@ -17,14 +17,14 @@ from workflows.model.subject import Code, Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
-REQUESTS = 8
+REQUESTS = 4
 
 
 async def test_requests_whose_callbacks_never_come_all_end_alike_after_one_sweep(shared: Town) -> None:
     """A1: every callback is dropped; some sign, some decline, and nobody looks before the sweep does. One is looked at,
     and then deleted at Core Signature."""
     names = await waiting(shared, "unheard", REQUESTS)
-    quiet = await waiting(shared, "unheard-quiet", 3)
+    quiet = await waiting(shared, "unheard-quiet", 2)
     [gone] = await waiting(shared, "gone-unheard", 1)
     await shared.vendor.arm("drop", "*", method=CALLBACK, contains="unheard", times=None)
     before = await shared.vendor.last()

@@ -12,12 +12,12 @@ from tests.faults.town import TEMPORAL, Conditions, Town, connect, eventually, i
 from workflows.kinds import Kind
 
 pytestmark = pytest.mark.real_server
-SLOW = Conditions(temporal=("--dynamic-config-value", "frontend.namespaceRPS=20"))
+SLOW = Conditions(temporal=("--dynamic-config-value", "frontend.namespaceRPS=5"))
 
 
 async def test_no_start_is_lost_to_a_rate_limit_of_temporal(tmp_path: Path) -> None:
-    """D17: 40 starts at once at 20 calls a second are all acknowledged, and all are there."""
-    names = list(ids("limited", 40))
+    """D17: 20 starts at once at 5 calls a second are all acknowledged, and all are there."""
+    names = list(ids("limited", 20))
     async with AsyncExitStack() as closing:
         it = await closing.enter_async_context(town(tmp_path / "data", SLOW, server=False))
         await it.start(TEMPORAL)
