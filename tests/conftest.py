@@ -1,5 +1,6 @@
 """What several rooms of tests share: one laptop stack, and a line about the browser stories when they did not run."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 
@@ -37,6 +38,13 @@ async def dev_server() -> AsyncIterator[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Lay out what was shuffled."""
     items[:] = laid_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Thousands of tests live until the end: no collection of garbage looks at each of them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

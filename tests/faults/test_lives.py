@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")
 
 async def test_a_worker_told_to_stop_finishes_what_it_has_begun(shared: Town) -> None:
     """D4: SIGTERM under load: exit 0 within the grace, and no activity is tried a second time."""
-    names = list(ids("draining", 8))
+    names = list(ids("draining", 4))
     for name in names:
         await shared.vendor.arm("slow", DOCUMENTS, method="POST", contains=f'"{name}"', delay=1)
     await start_all(shared, names)
@@ -41,7 +41,7 @@ async def test_a_worker_told_to_stop_finishes_what_it_has_begun(shared: Town) ->
     lives = (await gather(shared, {}, "draining")).lives.values()
     assert [call.attempts for life in lives for call in life.calls if call.name == "create_signature_request"] == [
         1
-    ] * 8
+    ] * 4
 
 
 async def test_worker_and_receiver_wait_for_a_server_that_is_not_there_yet(tmp_path: Path) -> None:

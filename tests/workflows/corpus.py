@@ -12,7 +12,7 @@ from typing import Any, Final
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
-STOPS: Final = 3
+STOPS: Final = 2
 """Of each history in every run of the tests; `tests/chaos/test_replay.py` stops at all waits."""
 FOLDER = Path(__file__).parents[1] / "histories"
 
