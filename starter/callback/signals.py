@@ -6,7 +6,8 @@ sweep that adopts documents is asked to come soon, and does what it does anyhow.
 
 A workflow is signalled by one at a time. What comes meanwhile goes as one hint behind it: a hint says that the document
 should be read, and one reading after all of them is all that they ask for. So a burst makes answers no slower than two
-signals take, and a genuine callback that is replayed all day does not fill a history.
+signals take, or the deadline of one where Temporal is away, and a genuine callback that is replayed all day does not
+fill a history.
 """
 
 import asyncio
@@ -79,22 +80,29 @@ class TemporalSignals:
         return await asyncio.shield(joined)
 
     async def _in_turn(self, request: str, event: ProviderEvent) -> Receipt:
+        """The whole of it, also while another one is under way, has one deadline: the caller does not wait for two."""
         turn = self._turns.setdefault(request, asyncio.Lock())
-        async with turn:
-            # From here on it is under way: who comes now wants another reading.
-            del self._next[request]
-            return await self._signal(request, event)
+        try:
+            # The client's own deadline does not cover the connecting of a lazy one.
+            async with asyncio.timeout(self._seconds):
+                try:
+                    await turn.acquire()
+                finally:
+                    # It is under way or given up: who comes now wants another reading.
+                    del self._next[request]
+                try:
+                    return await self._signal(request, event)
+                finally:
+                    turn.release()
+        except (RuntimeError, TimeoutError) as error:
+            raise NotTaken("no answer from Temporal") from error
 
     async def _signal(self, request: str, event: ProviderEvent) -> Receipt:
         handle = self._client.get_workflow_handle(Kind.REQUEST.workflow_id(request))
         try:
-            # The client's own deadline does not cover the connecting of a lazy one.
-            async with asyncio.timeout(self._seconds):
-                await handle.signal(PROVIDER_EVENT, event, rpc_timeout=timedelta(seconds=self._seconds))
+            await handle.signal(PROVIDER_EVENT, event, rpc_timeout=timedelta(seconds=self._seconds))
         except RPCError as error:
             return _receipt(error)
-        except (RuntimeError, TimeoutError) as error:
-            raise NotTaken("no answer from Temporal") from error
         return Receipt.TAKEN
 
     async def sweep(self) -> None:

@@ -59,18 +59,21 @@ class Holding(Interceptor):
         return self.held
 
 
+def held_up(client: Client, holding: Holding) -> Client:
+    """A client like this one whose signals wait at the gate."""
+    return Client(
+        client.service_client,
+        namespace=client.namespace,
+        data_converter=client.data_converter,
+        interceptors=[holding],
+    )
+
+
 @pytest.mark.real_server
 async def test_what_comes_while_a_request_is_signalled_goes_as_one_hint_behind_it(client: Client) -> None:
     """Ten times as many as are sent: a burst costs a workflow two signals at a time, not one for each."""
     holding = Holding()
-    signals = TemporalSignals(
-        Client(
-            client.service_client,
-            namespace=client.namespace,
-            data_converter=client.data_converter,
-            interceptors=[holding],
-        )
-    )
+    signals = TemporalSignals(held_up(client, holding))
     for id in ("msa", "other"):
         await client.start_workflow(SIGNATURE_REQUEST, id=Kind.REQUEST.workflow_id(id), task_queue="nobody")
     first = asyncio.create_task(signals.signal("msa", EVENT))
@@ -86,6 +89,21 @@ async def test_what_comes_while_a_request_is_signalled_goes_as_one_hint_behind_i
     assert [sent for sent in holding.held.sent if sent.startswith(f"{msa} ")] == [f"{msa} e-1", f"{msa} e-2"]
     assert await signals.signal("msa", EVENT) is Receipt.TAKEN, "and nothing is left behind"
     assert len(holding.held.sent) == 5
+
+
+async def test_who_waits_behind_a_signal_without_an_answer_waits_no_longer_than_for_their_own() -> None:
+    """Core Signature hangs up after some seconds, and what it was not answered it may not repeat."""
+    holding = Holding()
+    signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=0.5)
+    first = asyncio.create_task(signals.signal("msa", EVENT))
+    await holding.held.under_way.wait()
+    behind = asyncio.create_task(signals.signal("msa", EVENT))
+    answered, _ = await asyncio.wait({first, behind}, timeout=0.95)
+    assert {type(one.exception()) for one in answered} == {NotTaken}
+    assert answered == {first, behind}, "one after the other they would take twice as long"
+    holding.held.gate.set()
+    with pytest.raises(NotTaken):
+        await signals.signal("msa", EVENT)
 
 
 async def test_whoever_joined_a_hint_that_nobody_took_is_told_so() -> None:
