@@ -24,6 +24,7 @@ from activities.files.fields import (
 from activities.files.moments import UTC_ZONE, Moment, begin, end
 from activities.files.reading import FileModel, FileText, PlainFile
 from activities.spelling import ID_PATTERN, did_you_mean
+from workflows.model.objections import Objection
 from workflows.model.wishes import INSIST
 
 USUAL_HOURS: Final = "09:00-18:00"
@@ -146,7 +147,7 @@ class Person(Reachable):
 
     def absence_refusal(self, at: datetime) -> str | None:
         """That somebody who is to be present at an instant is not; until when is theirs to say."""
-        return f"{self.id} is away{INSIST}" if self.absent_at(at) else None
+        return f"{Objection.AWAY.says(person=self.id)}{INSIST}" if self.absent_at(at) else None
 
     @field_validator("id")
     @classmethod

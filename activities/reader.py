@@ -10,6 +10,7 @@ from babel.dates import format_datetime, format_skeleton, format_time
 
 from activities.calendars.public_holidays import public_holidays
 from activities.calendars.working_time import clock_hours, weekdays
+from activities.directory import Directory, DirectoryFailure
 from activities.language import Language
 from activities.person import USUAL_HOURS, Person
 
@@ -92,3 +93,11 @@ def _working_days(days: frozenset[int], calendar: str | None) -> Callable[[date]
         return day.weekday() in days and not (calendar and day in public_holidays(calendar, day.year))
 
     return works
+
+
+async def language_of(directory: Directory, person: str, beside: str | None = None) -> Language:
+    """What is written for somebody is written in; English while the directory does not say."""
+    try:
+        return Language.of((await directory.person(person, beside)).locale)
+    except DirectoryFailure:
+        return Language.english()

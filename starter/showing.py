@@ -13,6 +13,7 @@ from rich.text import Text
 import starter.campaigns.overview as campaign
 from starter.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
 from workflows.follow_up.show import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
+from workflows.follow_up.stages import stage_words
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.lines import AssigneeLine, PartLine, SignerLine
 from workflows.model.notices import Notification
@@ -45,11 +46,9 @@ def of_shown(shown: Shown, *, whole: bool = True) -> Group:
     return Group(*_shown(shown, whole=whole))
 
 
-def state_of(state: str) -> Text:
-    """A state in its colour."""
-    if state in _GOOD:
-        return Text(state, "green")
-    return Text(state, "red" if state in _BAD else "")
+def state_of(state: str, words: str = "") -> Text:
+    """A state in its colour, in words where it is none that people say."""
+    return Text(words or state, "green" if state in _GOOD else "red" if state in _BAD else "")
 
 
 def _shown(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
@@ -186,7 +185,7 @@ def _section(columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]) -> Iter
 
 
 def _signer(line: SignerLine) -> tuple[Cell, ...]:
-    return f"{line.order}. {line.person}", line.role, state_of(line.state), Instant(line.at)
+    return f"{line.order}. {line.person}", line.role, state_of(line.state, line.state.english), Instant(line.at)
 
 
 def _assignee(line: AssigneeLine) -> tuple[Cell, ...]:
@@ -194,7 +193,7 @@ def _assignee(line: AssigneeLine) -> tuple[Cell, ...]:
 
 
 def _notice(line: Notification) -> tuple[Cell, ...]:
-    return Instant(line.at), line.stage, line.person, f"{line.channel}: {outcome_words(line)}"
+    return Instant(line.at), stage_words(line.stage), line.person, f"{line.channel}: {outcome_words(line)}"
 
 
 def _question(question: AskedQuestion) -> tuple[Cell, ...]:
@@ -212,4 +211,4 @@ def _target(line: HandoffLine) -> str:
 
 
 def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
-    return Instant(entry.at), entry.what, entry.who or "", entry.why or ""
+    return Instant(entry.at), entry.what, entry.who or "", entry.because

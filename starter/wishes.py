@@ -34,6 +34,7 @@ from workflows import names
 from workflows.follow_up.operations import day_words
 from workflows.hand_off.memory import HandOffInput
 from workflows.kinds import Kind, Named
+from workflows.model.objections import Objection
 from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
 from workflows.model.records import Recall, SettledRecord
 from workflows.model.subject import Status
@@ -264,4 +265,6 @@ def _not_taken(error: RPCError, what: Named, op: str, namespace: str) -> Refusal
 
 
 def _why(failure: WorkflowUpdateFailedError, kind: Kind) -> str:
-    return failure.cause.message if isinstance(failure.cause, ApplicationError) else f"the {kind} could not do it"
+    return (
+        failure.cause.message if isinstance(failure.cause, ApplicationError) else Objection.NOT_DONE.says(subject=kind)
+    )

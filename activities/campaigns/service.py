@@ -29,6 +29,7 @@ from activities.store import DocumentDamaged, DocumentMissing, Home, Store
 from activities.updates import wish
 from workflows.kinds import Kind
 from workflows.model.campaign import (
+    CLOSED,
     Campaign,
     Change,
     Changed,
@@ -232,7 +233,7 @@ class People(CampaignPeople):
 
     async def _let_go(self, request: str) -> None:
         """End what Core Signature never took: it would ask on and on, and nobody waits for it any more."""
-        closed = Cancellation(actor="countersign", reason="the campaign was closed")
+        closed = Cancellation(actor="countersign", reason=CLOSED)
         await wish(self.client, Kind.REQUEST.workflow_id(request), closed, "campaign-closed")
 
 

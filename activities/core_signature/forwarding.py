@@ -13,6 +13,7 @@ from activities.core_signature.wire import WireDocument, WireSigner
 from activities.directory import Directory, UnknownPerson
 from activities.failures import passing_failure, verdict
 from activities.http.calling import ServiceFailure
+from workflows.model.objections import Objection
 from workflows.model.provider import ForwardOrder, ForwardReport
 from workflows.model.subject import Code, Role
 
@@ -41,15 +42,16 @@ class Handover:
     def obstacle(self) -> str | None:
         """Why the place cannot be handed over, in words for the person who wants it; None when it can."""
         if self.old and (self.old.signed or self.old.declined):
-            return f"{self.order.from_} has {'signed' if self.old.signed else 'declined'} already"
+            return Objection.HAS_ACTED.says(person=self.order.from_, state="signed" if self.old.signed else "declined")
         if has_ended(self.document):
-            return f"the request has ended already ({reading.STATUSES[self.document.status]})"
+            return Objection.HAS_ENDED.says(status=reading.STATUSES[self.document.status])
         if self.old is None:
-            return f"Core Signature does not know {self.order.from_} as a signer of this request"
+            return Objection.UNKNOWN_THERE.says(person=self.order.from_)
         if self.old.forwarded:
-            return f"{self.order.from_} has handed their place over already"
+            return Objection.HAS_HANDED_OVER.says(person=self.order.from_)
         taken = self._already_asked or self.new is not None
-        return f"{self.order.to} is a signer of this request already" if taken else None
+        asked = Objection.ASKED_ALREADY.says(person=self.order.to, awaited="signer of this request")
+        return asked if taken else None
 
     @property
     def _already_asked(self) -> bool:
@@ -90,7 +92,7 @@ class Forwarding:
             return await self._handed_over(after)
         if refusal.status == _CONFLICT and after.obstacle is None:
             raise refusal
-        return await self._refused(after, after.obstacle or f"Core Signature refuses it: {refusal.says}")
+        return await self._refused(after, after.obstacle or Objection.REFUSED_THERE.says(says=refusal.says))
 
     async def _refusal(self, before: Handover, to: str) -> ServiceFailure | None:
         """Have it done; what Core Signature has against it, None when it says that it was done."""
@@ -131,9 +133,9 @@ def _senseless(order: ForwardOrder) -> str | None:
     """What no document can change; nothing has to be read for it."""
     role = next((signer.role for signer in order.subject.people if signer.person == order.from_), None)
     if role is None:
-        return f"{order.from_} is not a signer of this request"
+        return Objection.NOT_ASKED.says(person=order.from_, awaited="signer", subject="request")
     if role is Role.COPY:
-        return f"{order.from_} only gets a copy, there is nothing to hand over"
+        return Objection.ONLY_COPIED.says(person=order.from_)
     if order.to == order.subject.requester:
-        return f"{order.to} asked for this request and cannot sign it for somebody else"
+        return Objection.ASKED_FOR_IT.says(person=order.to, what="this request and cannot sign it for somebody else")
     return None

@@ -17,16 +17,21 @@ from activities import runs
 from activities.directory import Directory
 from activities.failures import failing_as_application_errors, passing_failure
 from activities.files.reading import FileFaults
+from activities.language import phrase
 from activities.onboarding.content import Content, PartContent, read_part
 from activities.onboarding.input import PreparedPart, Sources
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.policies.catalogue import Catalogue
+from activities.push.words import words_for
+from activities.reader import language_of
 from activities.requests.input import Prepared
 from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
 from activities.updates import ANSWERS_WITHIN, offer, wish
 from workflows import names
+from workflows.follow_up.stages import Stage
 from workflows.kinds import named
+from workflows.model.notices import NoticeAction
 from workflows.model.onboarding import (
     PartKind,
     PartSeen,
@@ -39,9 +44,10 @@ from workflows.model.onboarding import (
 from workflows.model.policy import Policy, Target
 from workflows.model.quiet import Spared
 from workflows.model.records import SettledRecord
+from workflows.model.request import SignerState
 from workflows.model.subject import Code
 from workflows.model.task import ToDecide
-from workflows.model.views import RequestShow
+from workflows.model.views import RequestShow, Shown
 from workflows.model.wishes import Cancellation, Done, Subscription
 from workflows.onboarding.part import DECISION
 from workflows.ports import OnboardingParts
@@ -50,6 +56,13 @@ _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _JUST_AFTER: Final = timedelta(seconds=1)
 _SAYS_AT_MOST: Final = 300
 _BY: Final = "countersign"
+_DECIDE: Final = phrase("Decide: {title}")
+_PLEASE_DECIDE: Final = phrase(
+    "Please decide on the page of the onboarding at the desk: send it again, go on without it, or stop the onboarding. "
+    "If it needs another file, pass this on to whoever runs Countersign."
+)
+_NOT_STARTED: Final = phrase("It could not be started: {fault}.")
+_BROKEN_OFF: Final = phrase("It was broken off.")
 
 
 def wall_clock() -> datetime:
@@ -116,18 +129,15 @@ class Parts(OnboardingParts):
         return await read_part(self.store, Home.of(order.workflow_id), part.content), part.what
 
     async def _decision(self, order: PartsToStart, part: PartToStart, content: Content) -> PartContent:
-        """The task to decide about a part, in which stands why it ended as it did."""
+        """The task to decide about a part, in its owner's language, in which stands why it ended as it did."""
         title = str(_title_of(content.parts[part.part], part.part))
-        why = " ".join(filter(None, (part.says, await self._reasons(part))))
-        text = (
-            f"{title}: {why}\n\nPlease decide on the page of the onboarding at the desk: send it again, go on without "
-            "it, or stop the onboarding. For another file, pass this on to whoever runs Countersign: "
-            f"countersign onboard decide {order.onboarding} --part {part.part} --replace FILE"
-        )
+        say = (await language_of(self.directory, content.owner, order.workflow_id)).say
+        why = " ".join(filter(None, (say(_ended_as(part), fault=part.says), await self._reasons(part))))
+        text = f"{title}: {why}\n\n{say(_PLEASE_DECIDE)}"
         return PartContent(
             file={
                 "kind": DECISION,
-                "title": f"Decide: {title}"[:200],
+                "title": say(_DECIDE, title=title)[:200],
                 "text": text[:4000],
                 "who": {"person": content.owner},
                 "owner": content.deputy,
@@ -165,7 +175,7 @@ class Parts(OnboardingParts):
         if what is None:
             return None
         if content := await self.store.read_record(Home.of(workflow_id)):
-            return PartSeen(id=what.id, status=SettledRecord.model_validate_json(content).show.status)
+            return _ended(what.id, SettledRecord.model_validate_json(content).show)
         found = await runs.found(self.client, workflow_id)
         return PartSeen(id=what.id, broken=True) if found is None or found.status.broken_off else None
 
@@ -222,6 +232,19 @@ def _title_of(content: PartContent, part: str) -> object:
     document = content.file.get("document")
     named_after = document.get("name") if isinstance(document, dict) else None
     return content.file.get("title") or named_after or part
+
+
+def _ended_as(part: PartToStart) -> str:
+    """How a part ended, in English until its owner's language says it."""
+    if part.status and part.what.runs_as:
+        return words_for(Stage.SETTLED, NoticeAction.OPEN, part.status, of=part.what.runs_as).body
+    return _NOT_STARTED if part.says else _BROKEN_OFF
+
+
+def _ended(id: str, shown: Shown) -> PartSeen:
+    lines = shown.signers if isinstance(shown, RequestShow) else ()
+    declined = next((line.person for line in lines if line.state is SignerState.DECLINED), None)
+    return PartSeen(id=id, status=shown.status, by=declined)
 
 
 def _refused(part: PartToStart, says: str) -> PartSeen:

@@ -55,8 +55,8 @@ def facts(shown: CampaignShow) -> Iterator[tuple[str, str]]:
     since = f"in force from {shown.effective}" if shown.effective else ""
     by_whom = f"approved by {shown.approver}" if shown.approver else ""
     yield "document", ", ".join(filter(None, (f"{shown.title} {shown.version}".strip(), since, by_whom)))
-    closes = f"closes {stamp(shown.closes_at)}" if shown.closes_at else ""
-    said = (f"opens {stamp(shown.opens_at)}", f"last day {shown.due}", closes)
+    late = f"late until {shown.last_day}" if shown.last_day > shown.due else ""
+    said = (f"opens {stamp(shown.opens_at)}", f"last day {shown.due}", late)
     yield "window", ", ".join(filter(None, said))
     counts = shown.counts
     if counts.total:

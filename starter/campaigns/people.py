@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Final
 
 from temporalio.client import Client
@@ -121,11 +121,6 @@ async def looked_at(client: Client, lines: Sequence[Line]) -> list[Missing]:
     found, _ = await runs.page_of(client, among(runs.OPEN, ids), size=len(ids))
     open_ = {run.id: run for run in found}
     return [Missing(line, open_.get(id)) for id, line in zip(ids, lines, strict=True)]
-
-
-def last_day(shown: CampaignShow) -> date:
-    """The last day on which somebody may acknowledge, be it late: it closes when that is over everywhere."""
-    return shown.closes_at.date() - timedelta(days=1) if shown.closes_at else shown.due
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ _ASKING: Final[Mapping[Deed, Asking]] = {
         grave=True,
     ),
     Deed.ANSWER: Asking(
-        phrase("Answer"),
+        phrase("Answer the question"),
         ANSWER_HINT,
         phrase("The answer is on its way."),
     ),

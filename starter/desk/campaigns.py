@@ -15,7 +15,7 @@ from activities.language import Language
 from activities.links import at_desk
 from starter.campaigns.chart import drawn
 from starter.campaigns.composed import Picture, pictured
-from starter.campaigns.people import SHOWN_AT_MOST, Mine, Missing, People, last_day, looked_at
+from starter.campaigns.people import SHOWN_AT_MOST, Mine, Missing, People, looked_at
 from starter.desk.acts import steps
 from starter.desk.authentication import Visitor
 from starter.desk.cards import NOT_THERE
@@ -280,8 +280,8 @@ def _sentences(seen: Seen, visitor: Visitor) -> tuple[str, ...]:
     if shown.status.ended:
         return (how, *ending(shown.status, reader.language, Kind.CAMPAIGN))
     last = reader.language.say("The last day is {date}.", date=reader.date(shown.due))
-    late = reader.language.say("Late acknowledgements are accepted until {date}.", date=reader.date(last_day(shown)))
-    return (how, last, late) if last_day(shown) > shown.due else (how, last)
+    late = reader.language.say("Late acknowledgements are accepted until {date}.", date=reader.date(shown.last_day))
+    return (how, last, late) if shown.last_day > shown.due else (how, last)
 
 
 def _counts(counts: Counts, visitor: Visitor) -> list[tuple[str, int]]:

@@ -16,7 +16,19 @@ from starter.desk.story import Event, story
 from starter.desk.words import status_of
 from starter.page.problems import problems_of
 from starter.page.screens import Exchange
-from starter.page.standing import GOOD, STATES, WHO_WAS_ASKED, ending, facts, following, hand_offs, unsaid
+from starter.page.standing import (
+    GOOD,
+    STATES,
+    WHO_WAS_ASKED,
+    Called,
+    ending,
+    facts,
+    hand_offs,
+    living,
+    people_in,
+    unsaid,
+    workflow_words,
+)
 from workflows.follow_up.handoff import last_of
 from workflows.kinds import Named
 from workflows.model.entries import AskedQuestion
@@ -95,16 +107,16 @@ async def told(
     steps: tuple[Step, ...] = (),
 ) -> Told:
     """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called."""
-    reader, what = visitor.reader, Named(shown.type, shown.id)
+    reader, what, name = visitor.reader, Named(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
     title = shown.title or shown.id if titled else reader.language.say(UNTITLED[what.kind], kind=shown.kind)
-    called = {one.person: await name(one.person) for one in shown.waiting_for}
+    called = {id: await name(id) for id in (*people_in(shown), *(line.target for line in shown.handoffs))}
     base = Told(
         path=at_desk(what),
         id=shown.id,
         title=title,
         kind=shown.kind,
         status=status_of(shown.status, reader.language, what.kind),
-        sentences=await _sentences(shown, reader, name) if everything else facts(shown, reader, called),
+        sentences=_sentences(shown, reader, called) if everything else facts(shown, reader, called),
         due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else "",
         overdue=shown.overdue,
         asked_by=await name(shown.requester) if shown.requester else "",
@@ -116,7 +128,16 @@ async def told(
         if isinstance(shown, OnboardingShow) and titled
         else (),
     )
-    return await _with_everything(base, shown, reader, name) if everything else base
+    return await _with_everything(base, shown, reader, name, called) if everything else base
+
+
+def _or_workflow(name: Name, language: Language) -> Name:
+    """What is told of an ending may also be a workflow of ours."""
+
+    async def called(id: str) -> str:
+        return workflow_words(id, language) or await name(id)
+
+    return called
 
 
 def _people_are(shown: Shown, language: Language) -> str:
@@ -129,20 +150,15 @@ def _people_are(shown: Shown, language: Language) -> str:
     return f"{words} · {signed}"
 
 
-async def _sentences(shown: Shown, reader: Reader, name: Name) -> tuple[str, ...]:
-    """Where it stands, for whoever may know everything; what only the workflow can say is said in its words."""
+def _sentences(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+    """Where it stands, for whoever may know everything."""
     language = reader.language
     if shown.status.ended:
-        return ending(shown.status, language, shown.type) + hand_offs(shown, language)
-    if stands := unsaid(shown, language):
-        return stands
-    if not shown.waiting_for:
-        return (shown.says,)
-    people = language.enumerate(dict.fromkeys([await name(one.person) for one in shown.waiting_for]))
-    return (language.say("Waiting for {people}.", people=people), *following(shown, reader))
+        return ending(shown.status, language, shown.type) + hand_offs(shown, language, called)
+    return unsaid(shown, language) or living(shown, reader, called)
 
 
-async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name) -> Told:
+async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name, called: Called) -> Told:
     who, reason = _declined(shown)
     attention = [one.code for one in shown.attention]
     problem = shown.problem.code if shown.problem else None
@@ -150,12 +166,13 @@ async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name)
     return Told(
         **{
             **vars(base),
-            "problems": problems,
+            "problems": tuple(one for one in problems if one not in base.sentences),
             "declined": reader.language.say(_DECLINED, who=await name(who)) if reason else "",
             "reason": reason,
             "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
             "targets": tuple(
-                Target(line.target, reader.language.say(_HAND_OFFS[line.state])) for line in last_of(shown.handoffs)
+                Target(called[line.target], reader.language.say(_HAND_OFFS[line.state]))
+                for line in last_of(shown.handoffs)
             ),
             "events": await story(shown, reader, name),
         }

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from starter.campaigns.people import last_day, so_far
+from starter.campaigns.people import so_far
 from starter.desk.authentication import Visitor
 from starter.desk.cards import NOT_THERE
 from starter.desk.names import Names
@@ -149,7 +149,7 @@ class Lists:
             if not isinstance(shown, CampaignShow) or shown.partial:
                 return row
             known = await so_far(self._room.context.client, shown)
-        closes = telling.reader.date(last_day(shown))
+        closes = telling.reader.date(shown.last_day)
         near = telling.near(shown.closes_at) if line.open and shown.closes_at else ""
         opens = telling.reader.instant(shown.opens_at) if shown.frozen is None and line.open else ""
         return replace(row, so_far=known, opens=opens, due=closes, near=near)

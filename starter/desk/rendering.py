@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from activities.language import Language
 from starter.desk.cards import Card
-from starter.page.brand import LOGO_PATH, OURS, Brand
+from starter.page.brand import ICON_PATH, LOGO_PATH, OURS, Brand
 from starter.page.rendering import PRIVATE, STYLE, TEMPLATES, policy
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -77,8 +77,8 @@ def _environment(root: str, brand: Brand) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    logo = f"{root.removesuffix('/desk')}{LOGO_PATH}"
-    environment.globals |= {"root": root, "brand": brand, "logo": logo}
+    above = root.removesuffix("/desk")
+    environment.globals |= {"root": root, "brand": brand, "logo": f"{above}{LOGO_PATH}", "icon": f"{above}{ICON_PATH}"}
     # The style is ours and hashed in the policy as it is, so it must not be escaped.
     environment.globals |= {"style": Markup(_style())}  # noqa: S704
     return environment

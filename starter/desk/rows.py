@@ -72,8 +72,7 @@ class Telling:
             asked_by=await self.name(line.requester) if line.requester else "",
             status=status_of(line.status, language, what.kind if what else None),
             waiting_for=await self._people(line.waiting_for) if line.open else "",
-            # The clock of a request can be ahead of ours: it was moved.
-            since=self.near(min(line.since, self.now)) if line.since and line.open and line.waiting_for else "",
+            since=self._since(line.since) if line.since and line.open and line.waiting_for else "",
             due=self._due(line),
             near=self.near(line.due_at) if line.due_at and line.open else "",
             overdue=line.overdue,
@@ -85,6 +84,10 @@ class Telling:
         if line.last_day:
             return self.reader.date(line.last_day)
         return self.reader.instant(line.due_at) if line.due_at else ""
+
+    def _since(self, instant: datetime) -> str:
+        """Since when somebody is waited for, never ahead of now: the clock of a request may have been moved."""
+        return self.reader.language.say("since {when}", when=self.reader.shortly(min(instant, self.now), self.now))
 
     def near(self, instant: datetime) -> str:
         """How far away it is, as seen from now: `in 3 days`, `2 hours ago`."""

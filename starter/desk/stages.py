@@ -28,7 +28,7 @@ _PARTS: Final = {**_STAGES, "undecided": phrase("waits for a decision"), "waived
 
 @dataclass(frozen=True)
 class PartRow:
-    """One part; `path` is its page at the desk, `says` why it waits for a decision, `choices` what may be decided."""
+    """One part; `path` is its page at the desk, `says` why it could not be started, `choices` what may be decided."""
 
     title: str
     state: str
@@ -80,7 +80,7 @@ class _Telling:
             await self._state(part),
             at_desk(what) if what else "",
             part.state == "done",
-            part.says if self.everything else "",
+            part.says if self.everything and part.since is None else "",
             tuple(choices),
         )
 
@@ -90,10 +90,16 @@ class _Telling:
             return f"{say(_PARTS['done'])} · {self.reader.shortly(part.at, self.now)}"
         waiting = [one for one in self.shown.waiting_for if one.part == part.id]
         if part.state != "open" or not waiting:
-            ended = status_of(part.status, self.reader.language) if part.status and part.state == "undecided" else ""
+            ended = self._ended(part) if part.state == "undecided" else ""
             return " · ".join(filter(None, (say(_PARTS.get(part.state, part.state)), ended)))
         due = due_sentence(part.due_at, self.reader, self.now) if part.due_at else ""
         return " · ".join(filter(None, (await self._with(waiting), due)))
+
+    def _ended(self, part: PartLine) -> str:
+        language = self.reader.language
+        if part.status:
+            return status_of(part.status, language)
+        return language.say("could not be started") if part.since is None else language.say("was broken off")
 
     async def _with(self, waiting: list[WaitingForPart]) -> str:
         beside = [await self.name(one.person) for one in waiting]

@@ -12,7 +12,10 @@ from typing import Final
 from activities.language import phrase
 from activities.reader import Reader
 from starter.desk.rows import Name
+from starter.page.form_answers import objected
+from starter.page.problems import problems_of
 from workflows.follow_up.stages import Stage, kind_of
+from workflows.model.campaign import CLOSED
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.planning import EscalationReason, Reason
@@ -71,8 +74,8 @@ SAID: Final[Mapping[str, str]] = {
     Happened.UNBLOCKED: phrase("{who} cleared the way"),
     Happened.PAUSED: phrase("{who} paused it"),
     Happened.RESUMED: phrase("{who} resumed it"),
-    Happened.WENT_ON: phrase("Reminders go on"),
-    Happened.PROBLEM: phrase("Something is in the way ({code})"),
+    Happened.WENT_ON: phrase("Reminders go on without an answer"),
+    Happened.PROBLEM: phrase("Something is in the way"),
     Happened.MENDED: phrase("What was in the way is mended"),
     Happened.SUBSCRIBED: phrase("{who} is told of the ending as well"),
     Happened.UNSUBSCRIBED: phrase("{who} is not told of the ending any more"),
@@ -97,11 +100,11 @@ SAID: Final[Mapping[str, str]] = {
     Happened.PART_SIGNED: phrase("{part} is done"),
     Happened.PART_DONE: phrase("{part} is done"),
     Happened.PART_WAIVED: phrase("{part} was waived"),
-    Happened.PART_DECLINED: phrase("{part} did not end well"),
-    Happened.PART_EXPIRED: phrase("{part} did not end well"),
-    Happened.PART_CANCELLED: phrase("{part} did not end well"),
-    Happened.PART_FAILED: phrase("{part} did not end well"),
-    Happened.PART_BROKEN_OFF: phrase("{part} did not end well"),
+    Happened.PART_DECLINED: phrase("{part} was declined"),
+    Happened.PART_EXPIRED: phrase("{part} has expired"),
+    Happened.PART_CANCELLED: phrase("{part} was cancelled"),
+    Happened.PART_FAILED: phrase("{part} has failed"),
+    Happened.PART_BROKEN_OFF: phrase("{part} was broken off"),
     Happened.NOBODY_ASKED: phrase("Nobody could be asked what is to become of {part}"),
     Happened.DECIDED_RESEND: phrase("{who} has {part} sent again"),
     Happened.DECIDED_REPLACE: phrase("{who} has {part} replaced"),
@@ -141,7 +144,9 @@ _OF_STAGES: Final = (Happened.STAGE_BEGUN, Happened.STAGE_DONE)
 """`about` is the name of a stage, which a part may have as its id."""
 _OUTCOMES: Final[Mapping[str, str]] = {
     Happened.SIGNED: phrase("Everybody has signed"),
+    Happened.DONE: phrase("It is done"),
     Happened.DECLINED: phrase("It was declined"),
+    Happened.WAIVED: phrase("It was waived"),
 }
 """How it ended, where nobody stands for it who did so."""
 TOLD: Final[Mapping[str, str]] = {
@@ -171,12 +176,16 @@ TOLD: Final[Mapping[str, str]] = {
     Stage.LINK: phrase("{who} was sent their link once more"),
     Stage.MAIL: phrase("{who} got an email from Core Signature"),
 }
-_REASONS: Final[Mapping[str, str]] = {
+REASONS: Final[Mapping[str, str]] = {
+    Reason.SIGNED: phrase("they have signed"),
+    Reason.NOT_THEIR_TURN: phrase("it was not their turn any more"),
     Reason.QUIET_HOURS: phrase("outside their hours"),
     Reason.TOO_SOON: phrase("they had heard of it shortly before"),
     Reason.ABSENT: phrase("they are away"),
     Reason.PAUSED: phrase("it is paused"),
     Reason.SNOOZED: phrase("they wished to be reminded later"),
+    Reason.SETTLED: phrase("it had ended"),
+    Reason.SUPERSEDED: phrase("it was planned anew"),
     Reason.ANSWERED: phrase("the question was answered"),
     Reason.NO_DEVICE: phrase("they have no device"),
     Reason.CAUGHT_UP: phrase("a later one said the same"),
@@ -190,10 +199,20 @@ _REASONS: Final[Mapping[str, str]] = {
     Reason.DIRECTORY: phrase("the directory gave no answer"),
     Reason.REFUSED: phrase("the service refused it"),
     Reason.UNREACHABLE: phrase("the service did not answer"),
+    Reason.UNAUTHORISED: phrase("the service does not let us in"),
+    Reason.PUSH_MISMATCH: phrase("the device belongs to another push service"),
+    Reason.OTHERS_ASLEEP: phrase("it would have woken others"),
+    Reason.WITH_OTHERS: phrase("a mail for others reached them as well"),
     EscalationReason.MANUAL: phrase("by hand"),
     EscalationReason.ABSENCE: phrase("they are away"),
+    EscalationReason.ESCALATION: phrase("they are silent"),
+    CLOSED: phrase("the campaign was closed"),
 }
-_SYSTEMS: Final = ("core-signature", "countersign")
+"""Why, as far as it is known by a word."""
+_ALWAYS: Final[Mapping[str, str]] = {Happened.HELD_BACK: Reason.QUIET}
+"""What has but one reason, which the timeline tells at more length."""
+_SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersign", "temporal": "Temporal"}
+"""Who is nobody: their names, which are the same in every language."""
 
 
 async def story(shown: Shown, reader: Reader, name: Name) -> tuple[Event, ...]:
@@ -225,16 +244,31 @@ def _titles(shown: Shown) -> Mapping[str, str]:
 async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: Name) -> Event:
     say = reader.language.say
     values, words = await _values(entry, titles, reader, name), _words(entry)
-    why = entry.why or ""
-    if not entry.said and why in _REASONS:
-        why = say(_REASONS[why])
     return Event(
         at=reader.moment(entry.at),
         what=say(words, **values) if words else " ".join(filter(None, (entry.what, values.get("who")))),
-        why=why,
+        why=await _why(entry, reader, name),
         said=entry.said or entry.happened in _ENDED_WITH_WORDS,
         notice=entry.happened in _OF_NOTICES,
     )
+
+
+async def _why(entry: TimelineEntry, reader: Reader, name: Name) -> str:
+    """What stands in brackets: somebody's own words, else a reason that pages have words for, and who wanted it.
+
+    What a service answered and what a rule of the planner says is for people who run the system, and left to them.
+    """
+    why, theirs = entry.why or "", entry.said or entry.happened in _ENDED_WITH_WORDS
+    if entry.happened not in SAID or (theirs and entry.who not in _SYSTEMS):
+        return why
+    language = reader.language
+    if entry.happened == Happened.PROBLEM:
+        [words] = problems_of(language, entry.about, None, None)
+    else:
+        reason = REASONS.get(_ALWAYS.get(entry.happened, why))
+        words = language.say(reason) if reason else objected(language, why)
+    by = language.say("by {who}", who=await name(entry.by)) if entry.by and entry.by not in _SYSTEMS else ""
+    return ", ".join(filter(None, (words, by)))
 
 
 def _words(entry: TimelineEntry) -> str:
@@ -254,7 +288,7 @@ async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reade
     values = {"part": named, "count": about, "code": about, "when": _on_their_clock(about, reader)}
     if entry.happened in _OF_SOMEBODY_ELSE:
         values |= dict.fromkeys(("to", "whom"), await name(about))
-    return values | ({"who": await name(entry.who)} if entry.who else {})
+    return values | ({"who": _SYSTEMS.get(entry.who) or await name(entry.who)} if entry.who else {})
 
 
 def _on_their_clock(when: str, reader: Reader) -> str:

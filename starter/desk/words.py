@@ -28,7 +28,7 @@ STANDINGS: Final[Mapping[str, str]] = {
     Standing.OPENED: phrase("has opened it"),
     Standing.ACKNOWLEDGED: phrase("has acknowledged"),
     Standing.LATE: phrase("has acknowledged late"),
-    Standing.DECLINED: phrase("declined"),
+    Standing.DECLINED: phrase("has declined"),
     Standing.EXPIRED: phrase("let the time pass"),
     Standing.CANCELLED: phrase("the request was cancelled"),
     Standing.FAILED: phrase("could not be asked"),

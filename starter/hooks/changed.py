@@ -15,8 +15,10 @@ from activities import runs
 from activities.directory import Directory
 from activities.files.reading import FileFaults, PlainFile
 from activities.files.yaml_lines import Parsed
+from activities.language import phrase
 from activities.onboarding.input import PreparedOnboarding
 from activities.policies.catalogue import Catalogue
+from activities.reader import language_of
 from activities.starting import path
 from activities.store import Home, Store
 from activities.tasks import input as tasks
@@ -28,12 +30,13 @@ from workflows.onboarding.part import DECISION
 TOLD_AT_MOST: Final = 20
 """Tasks about one onboarding; a source that sends without end is told of no more."""
 _LOGGER: Final = structlog.get_logger("countersign.hooks")
-_TEXT: Final = (
+_TITLE: Final = phrase("Decide: {id} has changed in {source}")
+_TEXT: Final = phrase(
     "Deal {deal} of {source} sent other content than this onboarding was started from, or what {source} sends is read "
-    "otherwise by now. {standing}\n\nPlease look at the deal, and at the page of {id} at the desk."
+    "otherwise by now. {standing} Please look at the deal, and at the page of {id} at the desk."
 )
-_LIVES: Final = "The onboarding goes on as it was started."
-_HAS_ENDED: Final = "The onboarding has ended, and nothing of it changes."
+_LIVES: Final = phrase("The onboarding goes on as it was started.")
+_HAS_ENDED: Final = phrase("The onboarding has ended, and nothing of it changes.")
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,13 @@ class ChangedDeals:
             return
         owner, lives = await self._standing(onboarding.workflow_id)
         deputy = next(one for one in (other.content.owner, other.content.deputy) if one != owner)
+        say = (await language_of(self.directory, owner, onboarding.workflow_id)).say
+        standing = say(_LIVES if lives else _HAS_ENDED)
         task = {
             "id": f"{about}{other.given.fingerprint[:12]}",
             "kind": DECISION,
-            "title": f"Decide: {onboarding.id} has changed in {source}",
-            "text": _TEXT.format(deal=deal, source=source, id=onboarding.id, standing=_LIVES if lives else _HAS_ENDED),
+            "title": say(_TITLE, id=onboarding.id, source=source),
+            "text": say(_TEXT, deal=deal, source=source, id=onboarding.id, standing=standing),
             "who": {"person": owner},
             "owner": deputy,
         }

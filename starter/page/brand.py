@@ -13,6 +13,9 @@ from starter.exits import Refusal
 LOGO_AT_MOST: Final = 256 * 1024
 """Bytes of a logo: a page waits for it on a phone."""
 LOGO_PATH: Final = "/company-logo"
+ICON_PATH: Final = "/icon.svg"
+SCRIBBLE: Final = Path(__file__).with_name("templates") / "icon.svg"
+"""Ours, of a page in the row of a browser's tabs; without a logo it stands on the page as well."""
 _KINDS: Final = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -68,8 +71,12 @@ class Brand:
         return cls(name, Logo.read(logo) if logo else None)
 
     def routes(self) -> list[BaseRoute]:
-        """`GET /company-logo`, when there is one."""
-        return [Route(LOGO_PATH, self._show, methods=["GET"])] if self.logo else []
+        """`GET /icon.svg`, and `/company-logo` when there is one."""
+        icon = Route(ICON_PATH, self._show_icon, methods=["GET"])
+        return [icon, Route(LOGO_PATH, self._show, methods=["GET"])] if self.logo else [icon]
+
+    async def _show_icon(self, _: Request) -> Response:
+        return Response(SCRIBBLE.read_bytes(), media_type="image/svg+xml", headers=_HEADERS)
 
     async def _show(self, _: Request) -> Response:
         logo = self.logo or Logo(b"", "image/png")

@@ -1,12 +1,15 @@
 """What a page answers to a form that was not carried out: why not, and what was written into it is not lost. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from string import Formatter
 from typing import Final
 
 from activities.language import Language, phrase
 from starter.page.options import WRITING, writing
 from starter.page.screens import Draft, Screen, ScreenName, Tone
+from workflows.model.objections import Objection
 from workflows.model.texts import plain
 from workflows.model.wishes import INSIST
 
@@ -44,27 +47,76 @@ UNDER_WAY: Final = Draft(
     look_again=True,
 )
 """It was taken, and is not done while a page can wait."""
-REFUSALS: Final = (
-    phrase("there is no later reminder left"),
-    phrase("that time has passed"),
-    phrase("that is after the last warning"),
-    phrase("a question is open already"),
-    phrase("the question is empty"),
-    phrase("the answer is empty"),
-    phrase("it is blocked already"),
-    phrase("the reason is empty"),
-    phrase("the question is longer than 1000 characters"),
-    phrase("the answer is longer than 1000 characters"),
-    phrase("the reason is longer than 1000 characters"),
-    phrase("the note is longer than 1000 characters"),
-    phrase("they were told less than an hour ago"),
-)
-"""What a request has against a wish, as far as it is said in the reader's language; the rest stays English."""
+REFUSALS: Final[Mapping[Objection, str]] = {
+    Objection.TOO_LATE: phrase("it has ended already"),
+    Objection.HAS_ENDED: phrase("it has ended already"),
+    Objection.NO_REASON: phrase("a reason is needed"),
+    Objection.EMPTY: phrase("there is no text in it"),
+    Objection.TOO_LONG: phrase("the text is longer than 1000 characters"),
+    Objection.UNSEEN: phrase("the text has something in it that people cannot see"),
+    Objection.OTHER_CONTENT: phrase("this page has sent something else already: open it again"),
+    Objection.NOT_DONE: phrase("it could not be done"),
+    Objection.NOBODYS_TURN: phrase("it is nobody's turn yet"),
+    Objection.NOT_THEIR_TURN: phrase("it is not your turn"),
+    Objection.JUST_TOLD: phrase("they were told less than an hour ago"),
+    Objection.PAUSED: phrase("it is paused: resume it first"),
+    Objection.PAUSED_ALREADY: phrase("it is paused already"),
+    Objection.NOT_PAUSED: phrase("it is not paused"),
+    Objection.TOO_FAR: phrase("that is more than two years away"),
+    Objection.PAST: phrase("that day has passed"),
+    Objection.NEARLY_OVER: phrase("that day is over, or nearly: choose a later one"),
+    Objection.NO_LATER_REMINDER: phrase("there is no later reminder left"),
+    Objection.TIME_PAST: phrase("that time has passed"),
+    Objection.AFTER_CLOSING: phrase("that is after it closes"),
+    Objection.AFTER_WARNING: phrase("that is after the last warning"),
+    Objection.QUESTION_OPEN: phrase("a question is open already"),
+    Objection.NO_QUESTION: phrase("no question is open any more"),
+    Objection.BLOCKED: phrase("it is blocked already"),
+    Objection.NOT_BLOCKED: phrase("it is not blocked any more"),
+    Objection.NOT_ASKED: phrase("whoever is to be replaced was not asked"),
+    Objection.ONLY_COPIED: phrase("whoever is to be replaced only gets a copy"),
+    Objection.UNKNOWN_THERE: phrase("Core Signature does not ask whoever is to be replaced"),
+    Objection.HAS_ACTED: phrase("whoever is to be replaced has acted already"),
+    Objection.HAS_HANDED_OVER: phrase("whoever is to be replaced has handed over already"),
+    Objection.NOT_YET_THEIR_TURN: phrase("it is not yet the turn of whoever is to be replaced"),
+    Objection.ASKED_FOR_IT: phrase("the new person is the one who asked for it"),
+    Objection.ASKED_BEFORE: phrase("the new person was asked before"),
+    Objection.ASKED_ALREADY: phrase("the new person is asked already"),
+    Objection.NO_COLLEAGUE: phrase("the new person is none of those to whom it can be handed over"),
+    Objection.AWAY: phrase("the new person is away"),
+    Objection.HANDED_OVER_TOO_OFTEN: phrase("it was handed over too often already"),
+    Objection.REFUSED_THERE: phrase("Core Signature refuses it"),
+    Objection.TO_DECIDE: phrase("it asks for a decision: decide on the page of the onboarding"),
+    Objection.NO_PART: phrase("the onboarding has no such part"),
+    Objection.NOTHING_TO_DECIDE: phrase("there is nothing to decide about it any more"),
+    Objection.NO_FILE: phrase("a replacement needs a file"),
+    Objection.STARTED_TOO_OFTEN: phrase("it was started too often already"),
+}
+"""What a workflow has against a wish, as pages say it: whom and what it is about stands on them already."""
 
 
 def why_not(language: Language, refusal: str) -> str:
-    """A refusal of the workflow as a page says it, without what the command has to offer."""
-    return language.say(refusal.removesuffix(INSIST))
+    """A refusal as a page says it, without what the command has to offer; one of a page's own is a phrase."""
+    return objected(language, refusal) or language.say(refusal)
+
+
+def objected(language: Language, refusal: str) -> str:
+    """What a workflow has against something, in words for its reader; empty for what no objection is said like."""
+    said = refusal.removesuffix(INSIST)
+    found = next((one for one, pattern in _PATTERNS.items() if pattern.fullmatch(said)), None)
+    return language.say(REFUSALS[found]) if found else ""
+
+
+def _pattern(one: Objection) -> re.Pattern[str]:
+    """What an objection is like whatever was put into it: its sentence comes from a worker, maybe of older code."""
+    return re.compile(
+        "".join(re.escape(text) + (".+" if name else "") for text, name, *_ in Formatter().parse(one.english)),
+        re.DOTALL,
+    )
+
+
+_PATTERNS: Final = {one: _pattern(one) for one in sorted(Objection, key=lambda one: -len(one.english))}
+"""The longest comes first: `{day} has passed` is like `that time has passed`."""
 
 
 def refused(screen: Screen, why: str, form: Mapping[str, str]) -> Screen:

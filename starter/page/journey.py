@@ -17,7 +17,7 @@ from activities.push.words import isolated, words_for
 from activities.reader import Reader
 from starter.page.journey_looks import Asked, JourneySeen, kind_of
 from starter.page.screens import Nearness, Tone
-from starter.page.standing import ending
+from starter.page.standing import ending, stage_of
 from starter.page.words import nearness_of
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, named
@@ -157,10 +157,7 @@ def _sentences(shown: OnboardingShow, reader: Reader, now: datetime) -> Iterator
         yield say(_STANDS_STILL)
     elif shown.problem:
         yield say(_IN_THE_WAY, since=reader.instant(shown.problem.since))
-    names = [stage.name for stage in shown.stages]
-    if shown.stage in names:
-        number = names.index(shown.stage) + 1
-        yield say("Stage {number} of {all}: {name}", number=number, all=len(names), name=isolated(shown.stage))
+    yield from stage_of(shown, reader.language)
     if shown.due_at:
         yield due_sentence(shown.due_at, reader, now)
 
@@ -202,6 +199,11 @@ class _Told:
 
     def _sort(self) -> None:
         for stage in self._seen.shown.stages:
+            if stage.state == "coming" and not stage.parts:
+                # Where nobody has anything to do it says where all of it leads.
+                if stage is self._seen.shown.stages[-1]:
+                    self._rows[Place.NEXT].append(Row(stage.name, (self.say.say("Then everything is done."),)))
+                continue
             if stage.state == "coming":
                 titles = self.say.enumerate(isolated(one.title) for one in _named(stage.parts))
                 self._rows[Place.NEXT].append(Row(stage.name, (titles,) if titles else ()))

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from starter.page.brand import LOGO_PATH, OURS, Brand
+from starter.page.brand import ICON_PATH, LOGO_PATH, OURS, Brand
 from starter.page.journey import JourneyScreen
 from starter.page.screens import Screen
 from workflows.model.texts import TEXT_AT_MOST
@@ -60,6 +60,7 @@ class Renderer:
             brand=self._brand,
             # Relative, so that a proxy may put our pages below any path.
             logo=f"..{LOGO_PATH}",
+            icon=f"..{ICON_PATH}",
             longest_text=TEXT_AT_MOST,
             style=Markup(self._style),  # noqa: S704
         )
@@ -101,6 +102,7 @@ class JourneyRenderer:
             say=screen.language.say,
             brand=self._brand,
             logo=f"..{LOGO_PATH}",
+            icon=f"..{ICON_PATH}",
             # Rendered, or ours and hashed in the policy as it is, so it must not be escaped.
             main=Markup(f"<main{live}>\n{main}</main>"),  # noqa: S704
             style=Markup(self._style),  # noqa: S704

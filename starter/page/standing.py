@@ -16,15 +16,16 @@ from activities.reader import Reader
 from starter.page.problems import problems_of
 from workflows.follow_up.handoff import dead_of
 from workflows.follow_up.stages import Stage
-from workflows.kinds import Kind
+from workflows.kinds import Kind, named
 from workflows.model.attention import AttentionCode
+from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.lines import SignerLine
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Role, Status
-from workflows.model.views import NextStep, RequestShow, Shown
+from workflows.model.views import NextStep, OnboardingShow, RequestShow, Shown
 from workflows.task.assignees import AssigneeState
 
 Called = Mapping[str, str]
@@ -34,16 +35,22 @@ _NEXT: Final = {
     NextStep.REMIND: phrase("A reminder follows on {when}."),
     NextStep.WARN: phrase("A last warning follows on {when}."),
     NextStep.ESCALATE: phrase("Somebody else will be told on {when}."),
+    NextStep.QUESTION: phrase("{who} will be told again on {when} that a question is open."),
+    NextStep.HELD: phrase("{who} has heard enough for now and will hear of it on {when}."),
     NextStep.EXPIRE: phrase("It expires on {when}."),
+    NextStep.END: phrase("It is being ended."),
 }
+_SOMEBODY: Final = {NextStep.QUESTION: phrase("Whoever is to answer"), NextStep.HELD: phrase("Somebody")}
+"""Who hears it, for those who may not know whom of ours we tell."""
+_NOT_KNOWN: Final = phrase("When it goes on is not known at the moment.")
 
 STATES: Final[Mapping[str, str]] = {
     SignerState.WAITING: phrase("not asked yet"),
     SignerState.TURN: phrase("asked"),
     SignerState.VIEWED: phrase("has opened it"),
-    SignerState.SIGNED: phrase("signed"),
-    SignerState.APPROVED: phrase("approved"),
-    SignerState.DECLINED: phrase("declined"),
+    SignerState.SIGNED: phrase("has signed"),
+    SignerState.APPROVED: phrase("has approved"),
+    SignerState.DECLINED: phrase("has declined"),
     SignerState.REASSIGNED: phrase("handed over"),
     SignerState.BOUNCED: phrase("email came back"),
     SignerState.COPIED: phrase("has a copy"),
@@ -58,6 +65,14 @@ WHO_WAS_ASKED: Final[Mapping[Kind, str]] = {
     Kind.TASK: phrase("Who was asked"),
     Kind.ONBOARDING: phrase("Parts"),
     Kind.CAMPAIGN: phrase("Audience"),
+}
+
+
+_WORKFLOWS: Final[Mapping[Kind, str]] = {
+    Kind.REQUEST: phrase("Request {id}"),
+    Kind.TASK: phrase("Task {id}"),
+    Kind.ONBOARDING: phrase("Onboarding {id}"),
+    Kind.CAMPAIGN: phrase("Campaign {id}"),
 }
 
 
@@ -79,8 +94,8 @@ def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ..
     if shown.trouble:
         return (*problems_of(language, None, None, shown.trouble), *unsaid(shown, language))
     if shown.status.ended:
-        return ending(shown.status, language, shown.type) + hand_offs(shown, language)
-    return unsaid(shown, language) or _living(shown, reader, called)
+        return ending(shown.status, language, shown.type) + hand_offs(shown, language, called)
+    return unsaid(shown, language) or living(shown, reader, called)
 
 
 def unsaid(shown: Shown, language: Language) -> tuple[str, ...]:
@@ -92,23 +107,29 @@ def unsaid(shown: Shown, language: Language) -> tuple[str, ...]:
     return ()
 
 
-def _living(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
-    """Why it stands still, if it does, else what follows; where that does not tell, the sentence of `request show`."""
+def people_in(shown: Shown) -> tuple[str, ...]:
+    """Whom sentences name about something that lives: who is waited for, who hears something next, who paused it."""
+    pause, to = _pause_of(shown), shown.next.to if shown.next else None
+    named = (*(one.person for one in shown.waiting_for), to, pause.who if pause else None, shown.requester)
+    return tuple(dict.fromkeys(filter(None, named)))
+
+
+def living(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+    """Why it stands still, if it does, else whom it waits for and what follows, with names."""
     if shown.problem and _stands_still_until(shown):
         since = reader.language.say("Since {since} something is in the way:", since=reader.instant(shown.problem.since))
         return (since, *problems_of(reader.language, shown.problem.code, None, None))
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
-    if stands := tuple(_stopped(shown, reader, called)):
-        return (*_waiting(shown, reader, called), *stands)
-    return _waiting(shown, reader, called) if shown.waiting_for and following(shown, reader) else (shown.says,)
+    follows = tuple(_stopped(shown, reader, called)) or following(shown, reader, called)
+    return (*stage_of(shown, reader.language), *_waiting(shown, reader, called), *follows) or _undecided(reader)
 
 
 def _stopped(shown: Shown, reader: Reader, called: Called) -> Iterator[str]:
     """What the clocks wait for: that whoever paused it lets it go on, or that a question is answered."""
     say, step = reader.language.say, shown.next
     if any(one.code is AttentionCode.PAUSED for one in shown.attention):
-        pause = next((entry for entry in reversed(shown.timeline) if entry.happened == Happened.PAUSED), None)
+        pause = _pause_of(shown)
         who = (pause and pause.who) or shown.requester
         name = isolated(called.get(who, who))
         yield say("Paused by {who}: nobody is reminded until it is resumed at the desk.", who=name)
@@ -116,6 +137,19 @@ def _stopped(shown: Shown, reader: Reader, called: Called) -> Iterator[str]:
     elif shown.question and step and step.what is NextStep.WAIT and step.at:
         until = reader.instant(step.at)
         yield say("Reminders wait until {when} for the answer to a question.", when=until)
+
+
+def _pause_of(shown: Shown) -> TimelineEntry | None:
+    return next((entry for entry in reversed(shown.timeline) if entry.happened == Happened.PAUSED), None)
+
+
+def stage_of(shown: Shown, language: Language) -> tuple[str, ...]:
+    """Which stage an onboarding is in."""
+    names = [stage.name for stage in shown.stages] if isinstance(shown, OnboardingShow) else []
+    if not isinstance(shown, OnboardingShow) or shown.stage not in names:
+        return ()
+    number, name = names.index(shown.stage) + 1, isolated(shown.stage)
+    return (language.say("Stage {number} of {all}: {name}", number=number, all=len(names), name=name),)
 
 
 def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
@@ -132,8 +166,11 @@ def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, 
         return unsaid(shown, reader.language)
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
-    undecided = (say("When it goes on is not known at the moment."),)
-    return _waiting(shown, reader, called) + (() if following(shown, reader) else undecided)
+    return _waiting(shown, reader, called) + (following(shown, reader) or _undecided(reader))
+
+
+def _undecided(reader: Reader) -> tuple[str, ...]:
+    return (reader.language.say(_NOT_KNOWN),)
 
 
 def _preparing(language: Language) -> str:
@@ -146,30 +183,48 @@ def _stands_still_until(shown: Shown) -> bool:
     return step is not None and step.what is NextStep.WAIT and step.at is not None
 
 
-def hand_offs(shown: Shown, language: Language) -> tuple[str, ...]:
+def hand_offs(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
     """Who is still to be told of the ending, else who could not be."""
-    waiting = [line.target for line in shown.handoffs if line.state in (HandoffState.PENDING, HandoffState.FAILED)]
-    dead = [line.target for line in dead_of(shown.handoffs)]
+    waiting = [
+        _target(line.target, language, called)
+        for line in shown.handoffs
+        if line.state in (HandoffState.PENDING, HandoffState.FAILED)
+    ]
+    dead = [_target(line.target, language, called) for line in dead_of(shown.handoffs)]
     if waiting:
         return (language.say("Still to be told: {targets}.", targets=language.enumerate(waiting)),)
     return (language.say("Could not be told: {targets}.", targets=language.enumerate(dead)),) if dead else ()
 
 
+def _target(target: str, language: Language, called: Called) -> str:
+    return workflow_words(target, language) or called.get(target, target)
+
+
+def workflow_words(id: str, language: Language) -> str:
+    """What a workflow of ours that hears of an ending is called; empty for the id of anything else."""
+    what = named(id)
+    return language.say(_WORKFLOWS[what.kind], id=what.id) if what else ""
+
+
 def _waiting(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
-    """Whom it waits for, if for anybody of the directory, and the next step, if it is one of the agenda."""
+    """Whom it waits for, if for anybody of the directory, and it is not about to end."""
+    if shown.next and shown.next.what is NextStep.END:
+        return ()
     people = reader.language.enumerate(
         dict.fromkeys(isolated(called.get(one.person, one.person)) for one in shown.waiting_for)
     )
-    waiting = (reader.language.say("Waiting for {people}.", people=people),) if people else ()
-    return waiting + following(shown, reader)
+    return (reader.language.say("Waiting for {people}.", people=people),) if people else ()
 
 
-def following(shown: Shown, reader: Reader) -> tuple[str, ...]:
-    """The next step and when, if it is one of the agenda."""
-    step = shown.next
-    if step is None or step.at is None or step.what not in _NEXT:
+def following(shown: Shown, reader: Reader, called: Called | None = None) -> tuple[str, ...]:
+    """The next step and when, if it is one of the agenda; who hears it by name where names are `called`."""
+    step, say = shown.next, reader.language.say
+    if step is None or step.what not in _NEXT or (step.at is None and step.what is not NextStep.END):
         return ()
-    return (reader.language.say(_NEXT[step.what], when=reader.instant(step.at)),)
+    who = say(_SOMEBODY.get(step.what, ""))
+    if called is not None and step.to:
+        who = isolated(called.get(step.to, step.to))
+    return (say(_NEXT[step.what], who=who, when=reader.instant(step.at) if step.at else ""),)
 
 
 _PAGES = {

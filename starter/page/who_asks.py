@@ -9,6 +9,7 @@ from activities.person import Person
 from activities.reader import Reader
 from activities.requests.cover_sheet import CoverSheet
 from activities.store import Home, Reference, Store, StoreFailure
+from starter.page.standing import people_in
 from workflows.model.views import Shown, TaskShow
 
 
@@ -62,8 +63,8 @@ class WhoAsks:
     async def names_of(self, shown: Shown) -> dict[str, str]:
         """What those who were asked are called, by their ids, as far as the directory says it."""
         beside = shown.type.workflow_id(shown.id)
-        ids = {line.person for line in shown.lines}
-        ids |= {one.person for one in shown.waiting_for} | {one.person for one in shown.questions}
+        ids = {*people_in(shown), *(line.person for line in shown.lines), *(one.person for one in shown.questions)}
+        ids |= {line.target for line in shown.handoffs}
         found = {id: await self._name(id, beside) for id in ids}
         return {id: name for id, name in found.items() if name}
 

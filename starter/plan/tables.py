@@ -13,6 +13,8 @@ from starter.plan.comparison import Change, Difference, What
 from starter.plan.onboarding import OnboardingPlan
 from starter.plan.weeks import Picture
 from starter.terminal import Cell, Instant, Rows, Sentence, ZoneLine
+from workflows.follow_up.stages import stage_words
+from workflows.model.planning import why_words
 
 ROWS_SHOWN_AT_MOST: Final = 20
 """Of each list of a campaign's people; `--json` has them all."""
@@ -66,7 +68,7 @@ def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[Renderabl
         lines = [(line, part) for part in stage.parts for line in part.lines if not line.suppressed]
         for line, part in sorted(lines, key=lambda one: one[0].at):
             when = Instant(line.at, weekday=True, zone=zone)
-            table.add(when, part.id, line.stage, line.to, Text(line.why, "dim"))
+            table.add(when, part.id, stage_words(line.stage), line.to, Text(line.why, "dim"))
         yield table
         due = Rows("part", "title", "due", "ends", "outcome", whole=("part", "due"))
         for part in stage.parts:
@@ -94,7 +96,7 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
     table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in plan.lines:
         style = "dim strike" if line.suppressed else ""
-        why = f"not sent: {line.suppressed}; {line.why}" if line.suppressed else line.why
+        why = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
         table.add(Instant(line.at, style, weekday=True, zone=zone), Text(line.stage, style), line.to, Text(why, "dim"))
     yield table
     yield Text(f"\nCore Signature, at {plan.calls_a_second:g} calls a second", "bold")
@@ -124,7 +126,7 @@ def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:
     table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in branch.lines:
         style = "dim strike" if line.suppressed else ""
-        why = f"not sent: {line.suppressed}; {line.why}" if line.suppressed else line.why
+        why = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
         about = f", about {line.person}" if line.person != line.to else ""
         layer = f" [{line.layer}]" if line.layer else ""
         when = Instant(line.at, style, weekday=True, zone=zone)

@@ -130,10 +130,10 @@ async def test_a_question_is_answered_and_a_reason_to_decline_is_read(
     async with at_the_desk(browser, laptop, LEGAL) as desk:
         await desk.open(f"{laptop.addresses['receiver']}/desk/requests/{contract.id}")
         await desk.again_until(desk.page.get_by_text("Which annex is meant?"))
-        await desk.page.get_by_role("link", name="Answer", exact=True).tap()
+        await desk.page.get_by_role("link", name="Answer the question", exact=True).tap()
         await desk.page.get_by_label("Your answer").fill("Annex B.")
         await desk.is_usable()
-        await desk.button("Answer").tap()
+        await desk.button("Answer the question").tap()
         await expect(desk.page.get_by_text("Annex B.")).to_be_visible()
 
         await phone.open(await contract.signing_page(CUSTOMER_MAIL))

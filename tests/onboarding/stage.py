@@ -338,6 +338,12 @@ class House:
         )
 
 
+def speaks(folder: Path, person: str, locale: str) -> None:
+    """From now on somebody of the directory reads another language."""
+    people = [{**one, "locale": locale} if one["id"] == person else one for one in PEOPLE]
+    (folder / "people.yaml").write_text(json.dumps({"people": people}))
+
+
 @asynccontextmanager
 async def onboarding(
     folder: Path,

@@ -19,10 +19,12 @@ from tests.onboarding.stage import (
     a_file,
     an_agreement,
     onboarding,
+    speaks,
 )
 from tests.servers import real_server
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
+from workflows.model.happened import Happened
 from workflows.model.notices import Outcome
 from workflows.model.operations import OperationState
 from workflows.model.subject import Status
@@ -95,6 +97,7 @@ async def test_a_customer_is_led_through_all_stages_and_everyone_hears_when_it_i
 
 async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
     async with onboarding(tmp_path, a_file(AGREEMENTS, LIVE), record="onboarding-replaced") as it:
+        speaks(tmp_path, OWNER, "de")
         await it.signed("agreement-1", Status.DECLINED, reason="The price is wrong.")
         task = await waits_for_a_decision(it)
         await it.hears(task, "ready", OWNER)
@@ -114,10 +117,16 @@ async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: P
         await it.until(lambda shown: "acme.1.1.r2" in str(shown.stages[0].agreements[0].workflow))
         await it.signed("agreement-1")
         ended = await it.handle.result()
-        assert (await it.record_of(task)).status is Status.DONE
-        text, history = await it.text_of(task), await it.history()
+        decided = await it.record_of(task)
+        assert decided.status is Status.DONE
+        text, history, shown = await it.text_of(task), await it.history(), await it.shown()
     assert ended.outcome is Status.DONE
-    assert "The price is wrong." in text and "onboard decide acme --part agreement-1" in text
+    assert isinstance(decided, TaskShow)
+    assert decided.title == "Entscheiden: Master services agreement", "in the language of the owner"
+    assert text.startswith("Master services agreement: Die Unterschrift wurde abgelehnt. The price is wrong.\n\nBitte")
+    assert "countersign onboard" not in text and "--part" not in text
+    declined = [entry.by for entry in shown.timeline if entry.happened == Happened.PART_DECLINED]
+    assert declined == [CUSTOMER]
     assert "The price" not in history
     assert sorted(order.brief.id for order in it.provider.created) == ["acme.1.1", "acme.1.1.r2", "acme.1.2"]
 

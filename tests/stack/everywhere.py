@@ -172,7 +172,7 @@ async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -
 
 
 def _told_to_requester(shown: RequestShow, called: dict[str, str]) -> list[str]:
-    """What the requester's page tells: names and instants, else what is in the way, else the sentence itself."""
+    """What the requester's page tells: names and instants, else what is in the way."""
     reader = Reader(Language.of("en"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
     following = shown.next
     if shown.status.ended or shown.status is Status.CONVERTING:
@@ -184,7 +184,7 @@ def _told_to_requester(shown: RequestShow, called: dict[str, str]) -> list[str]:
     if any(one.code is AttentionCode.PAUSED for one in shown.attention):
         [*_, why] = (entry.why for entry in shown.timeline if entry.happened == Happened.PAUSED)
         return ["nobody is reminded until it is resumed", *filter(None, [why])]
-    return [shown.says]
+    return ["It is being ended."] if following and following.what is NextStep.END else list(called.values())
 
 
 def _facts(shown: RequestShow, called: dict[str, str]) -> list[str]:
@@ -200,6 +200,8 @@ def _facts(shown: RequestShow, called: dict[str, str]) -> list[str]:
         return [*due, reader.instant(shown.problem.since), "is er een belemmering"]
     if shown.status is Status.CONVERTING:
         return [*due, "Core Signature bereidt het document voor."]
+    if following and following.what is NextStep.END:
+        return [*due, "Het wordt beëindigd."]
     return [*due, *called.values(), "Wanneer het verdergaat"]
 
 

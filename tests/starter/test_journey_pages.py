@@ -172,6 +172,24 @@ async def test_the_page_says_what_is_done_what_is_yours_what_is_with_us_and_what
     assert "Acme &lt;b&gt;Ltd&lt;/b&gt;" in answer.text
 
 
+async def test_a_last_stage_in_which_nobody_does_anything_says_where_it_leads_and_one_between_is_left_out(
+    customer: Phone,
+) -> None:
+    stages = (
+        StageLine(name="agreements", state="open", since=BEFORE, agreements=(agreement(1, MSA),)),
+        StageLine(name="a pause", state="coming"),
+        StageLine(
+            name="live",
+            state="coming",
+            notices=(NoticeLine(id="notice-1", to="customer", title="Welcome", state="coming"),),
+        ),
+    )
+    know(customer, shown(*stages), request(1, FIRST))
+    found = sections((await customer.open(link(customer))).text)
+    assert found["next"].endswith("live Then everything is done.")
+    assert "a pause" not in found["next"]
+
+
 async def test_the_button_leads_to_the_reader_s_own_page_of_that_part(customer: Phone) -> None:
     page = (await customer.open(link(customer))).text
     [way] = ways_on(page)

@@ -290,7 +290,7 @@ async def test_an_onlooker_sees_where_it_stands_and_no_button(signer: Phone) -> 
     assert answer.status_code == 200
     assert "Waiting for Chief Executive." in text
     assert "Due Sat, 12 Dec 2026, 02:00 (Tokyo)." in text
-    assert "Customer signed Chief Executive asked" in text
+    assert "Customer has signed Chief Executive asked" in text
     assert form_of(answer.text) == {}
 
 

@@ -20,7 +20,7 @@ from workflows.kinds import Kind
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.lines import AssigneeLine, SignerLine
-from workflows.model.notices import Channel, Notification
+from workflows.model.notices import Channel, Notification, Outcome
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Role, Status
@@ -215,6 +215,30 @@ def test_whoever_wants_it_all_has_the_notices_among_the_events_in_the_order_of_t
     assert [line[0] for line in happened] == sorted(line[0] for line in happened)
     assert len(happened) == 18
     assert ["2026-11-15T14:00:00Z", "reminder-1", "chief-executive", "push: accepted"] in happened
+
+
+def test_people_read_words_and_not_those_of_the_code() -> None:
+    def line(stage: str, why: str | None = None) -> Notification:
+        outcome = Outcome.SUPPRESSED if why else Outcome.ACCEPTED
+        return Notification(key=stage, stage=stage, person="chair", outcome=outcome, why=why, at=AT)
+
+    handed = TimelineEntry(at=AT, happened=Happened.HANDED_OVER, about="a", who="b", why="manual", by="legal-desk")
+    said = TimelineEntry(at=AT, happened=Happened.PAUSED, who="b", why="quiet", said=True)
+    shown = in_the_middle_of_its_life().replace(
+        notifications=(line("reminder-1", "too_soon"), line("notice-notice-1"), line("reminder-2", "as it is")),
+        timeline=(handed, said),
+    )
+    told = on(None, showing.of_shown(shown))
+    for words in (
+        "reminder-1\tchair\tpush: suppressed (they had heard of it shortly before)",
+        "\tnotice-1\tchair\tpush: accepted",
+        "push: suppressed (as it is)",
+        "handed over to a\tb\tby hand, by legal-desk",
+        "paused\tb\tquiet",
+        "1. signer-1\tsign\tasked",
+    ):
+        assert words in told
+    assert "too_soon" not in told and "turn" not in told and "notice-notice" not in told
 
 
 def test_what_the_timeline_has_of_a_notice_or_a_hand_off_is_said_once() -> None:

@@ -76,7 +76,7 @@ async def test_every_wish_is_taken_and_says_who_had_it(context: Context) -> None
         await wishes.make(context, MSA, Answer(actor=LEGAL, text="Annex B."))
         changed = [await wishes.make(context, MSA, wish) for wish in operators]
         shown = await requests.show(context, MSA)
-    by = [(entry.what.partition(" ")[0], entry.who, entry.why) for entry in shown.timeline]
+    by = [(entry.what.partition(" ")[0], entry.who, entry.because or None) for entry in shown.timeline]
     assert ("not", SIGNER, None) in by
     assert ("question", SIGNER, None) in by
     assert ("question", LEGAL, None) in by
@@ -84,7 +84,7 @@ async def test_every_wish_is_taken_and_says_who_had_it(context: Context) -> None
     assert ("due", LEGAL, None) in by
     assert ("paused", LEGAL, "a question of price") in by
     assert ("resumed", LEGAL, None) in by
-    assert ("handed", SIGNER, f"manual, by {LEGAL}") in by
+    assert ("handed", SIGNER, f"by hand, by {LEGAL}") in by
     assert shown.due_at == due
     assert [waiting.person for waiting in shown.waiting_for] == ["customer-deputy"]
     assert [(one.text, one.answer) for one in shown.answered] == [("Which annex?", "Annex B.")]

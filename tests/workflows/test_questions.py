@@ -78,7 +78,8 @@ async def test_an_urgent_request_goes_on_although_nobody_answers() -> None:
         since = await asks(it)
         stands = await it.shown()
         assert stands.next is not None and stands.next.at is not None
-        assert (stands.next.what, stands.next.at - since) == (NextStep.REMIND, HOUR)
+        assert (stands.next.what, stands.next.at - since) == (NextStep.QUESTION, HOUR)
+        assert stands.next.to == "legal-desk"
         assert "question 1" in stands.next.why
         assert stands.says.startswith(f"Waiting for {SIGNER}; reminders are paused")
         await it.until(since + 3 * HOUR)

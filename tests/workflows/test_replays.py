@@ -185,7 +185,7 @@ async def test_a_dead_target_is_told_once_more_while_another_is_still_tried() ->
     assert ("customer-onboarding:acme", DEAD, 0, None) in lines
     assert ("customer-onboarding:acme", DONE, 1, "ops") in lines
     assert shown.attention == ()
-    assert ("replay asked for", "hr", "by ops") in [(one.what, one.who, one.why) for one in shown.timeline]
+    assert ("replay asked for", "hr", "by ops") in [(one.what, one.who, one.because) for one in shown.timeline]
     finance = next(line for line in shown.handoffs if line.target == "finance")
     assert finance.key == webhook_id("msa-0042/handoff/finance")
 

@@ -56,7 +56,7 @@ class Course(Joining):
         subject="campaign",
         awaited="request",
         wanted="everybody's acknowledgement",
-        not_the_owner="asked for it and cannot be asked",
+        not_the_owner="it and cannot be asked",
         cancelling="end its open requests",
     )
 
@@ -251,7 +251,7 @@ class Course(Joining):
 
 def _says(change: Change, people: int) -> str:
     """What a change has come to, in words."""
-    return Happened(change.what).says(_about(change, people))
+    return Happened(change.what).says(about=_about(change, people))
 
 
 def _about(change: Change, people: int) -> str:

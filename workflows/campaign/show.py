@@ -91,7 +91,7 @@ def _next(course: Course) -> Next:
     if course.frozen is None:
         return Next(what=NextStep.WAIT, at=course.opens_at, why="it opens")
     if course.ending:
-        return Next(what=NextStep.WAIT, at=None, why="its open requests are being ended")
+        return Next(what=NextStep.END, at=None, why="its open requests are being ended")
     if course.walks:
         return Next(what=NextStep.WAIT, at=None, why=f"{course.walks[0].work}: {course.walks[0].after} seen to")
     if course.closes_at and course.look_due_at < course.closes_at:

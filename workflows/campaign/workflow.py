@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.patience import Condition, despite_cancellation, nothing
     from workflows.follow_up.trouble import Trouble
     from workflows.kinds import Kind
-    from workflows.model.campaign import Change, Changed, Changing, Look, Order, Settle, Tally, Walk
+    from workflows.model.campaign import CLOSED, Change, Changed, Changing, Look, Order, Settle, Tally, Walk
     from workflows.model.operations import Receipt
     from workflows.model.settlement import SettledCampaign
     from workflows.model.subject import Code, Status, Subject
@@ -98,8 +98,8 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             return
         self._progress = self._progress.end_everybody()
         while self._progress.walks:
-            who, why = (ending.who, f"cancelled: {ending.why}") if ending else ("countersign", "closed")
-            await self._walk_on(actor=who, reason=f"the campaign was {why}"[:_WHY_AT_MOST])
+            who, why = (ending.who, f"the campaign was cancelled: {ending.why}") if ending else ("countersign", CLOSED)
+            await self._walk_on(actor=who, reason=why[:_WHY_AT_MOST])
             self.continue_as_new_if_suggested()
 
     @property

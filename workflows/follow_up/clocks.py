@@ -134,13 +134,14 @@ class Clocked(Model):
         *,
         about: object = "",
         said: bool = False,
+        by: str | None = None,
     ) -> Self:
-        """Add a line to the timeline, with a reason of ours or as somebody `said` it.
+        """Add a line to the timeline, with a reason of ours or as somebody `said` it; `by` is who wanted it.
 
         Of more than `LINES_AT_MOST` the older half leaves.
         """
         said = said and why is not None
-        entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=why, said=said)
+        entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=why, said=said, by=by)
         timeline = (*self.timeline, entry)
         if len(timeline) <= LINES_AT_MOST:
             return self.replace(timeline=timeline)

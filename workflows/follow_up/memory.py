@@ -187,8 +187,7 @@ class FollowUp(Noted):
             operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
         )
         answered = known.replan().answering_themselves(done.from_, now)
-        why = f"{done.reason}, by {done.who}"
-        return answered.note(now, Happened.HANDED_OVER, done.from_, why, about=done.to)
+        return answered.note(now, Happened.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
 
     def hands_over(self, moment: Moment) -> bool:
         """Whether an escalation is to hand a place over, and it may yet be done."""

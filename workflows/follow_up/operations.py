@@ -7,6 +7,7 @@ from workflows.follow_up.memory import FollowUp, Memory
 from workflows.model.entries import AskedQuestion, AskedReminder, Reassignment
 from workflows.model.happened import Happened
 from workflows.model.notices import Outcome
+from workflows.model.objections import Objection
 from workflows.model.planning import EscalationReason, MomentKind, Reason, Snooze
 from workflows.model.policy import Policy
 from workflows.model.subject import Status
@@ -35,8 +36,8 @@ _OF_DUE_DATE = (MomentKind.WARN, MomentKind.OVERDUE)
 def refuse_cancel(progress: FollowUp, wish: Cancellation) -> str | None:
     """Why the request cannot be cancelled any more, or not like this; a repeated cancellation is harmless."""
     if progress.status.ended and progress.status is not Status.CANCELLED:
-        return f"too late: the {progress.words.subject} is {progress.status}"
-    return _unfit(wish.actor, wish.reason) or (None if wish.reason.strip() else "a cancellation needs a reason")
+        return Objection.TOO_LATE.says(subject=progress.words.subject, status=progress.status)
+    return _unfit(wish.actor, wish.reason) or (None if wish.reason.strip() else Objection.NO_REASON.says())
 
 
 def cancel(progress: Memory, wish: Cancellation, now: datetime) -> Memory:
@@ -52,13 +53,13 @@ def refuse_remind(progress: FollowUp, wish: ReminderNow, now: datetime) -> str |
     if why := living_refusal(progress) or _unfit(wish.actor):
         return why
     if not progress.awaited.pending:
-        return "it is nobody's turn yet"
+        return Objection.NOBODYS_TURN.says()
     if progress.stop(StopKind.PAUSE):
-        return f"the {progress.words.subject} is paused: resume it first"
+        return Objection.PAUSED.says(subject=progress.words.subject)
     people = [signer.person for signer in progress.awaited.pending]
     told = [n.at for n in progress.notifications if n.person in people and n.outcome is Outcome.ACCEPTED]
     if told and now - max(told) < APART and not wish.force:
-        return f"they were told less than an hour ago{INSIST}"
+        return f"{Objection.JUST_TOLD.says()}{INSIST}"
     return None
 
 
@@ -88,7 +89,7 @@ def delegate(progress: Memory, wish: Delegation, now: datetime) -> Memory:
         return progress
     others = tuple(one for one in progress.reassigning if one not in same)
     known = progress.replace(reassigning=(*others, wanted))
-    return known.note(now, Happened.HAND_OVER_WISHED, wish.signer, f"by {wish.actor}", about=wish.to)
+    return known.note(now, Happened.HAND_OVER_WISHED, wish.signer, None, about=wish.to, by=wish.actor)
 
 
 def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | None:
@@ -97,15 +98,15 @@ def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | N
         return why
     day = wish.due.date() if isinstance(wish.due, datetime) else wish.due
     if day > (now + HORIZON).date():
-        return f"{wish.due.isoformat()} is more than two years away"
+        return Objection.TOO_FAR.says(day=wish.due.isoformat())
     # Of a bare date only the planner knows the end of the working day: today may be over already.
     if isinstance(wish.due, datetime):
-        return f"{wish.due.isoformat()} has passed" if wish.due <= now else None
+        return Objection.PAST.says(day=wish.due.isoformat()) if wish.due <= now else None
     if wish.due > now.date():
         return None
     if wish.due < now.date() - timedelta(days=1):
-        return f"{wish.due.isoformat()} has passed"
-    return f"{wish.due.isoformat()} is over, or nearly: give a time too, such as {wish.due.isoformat()}T18:00Z"
+        return Objection.PAST.says(day=wish.due.isoformat())
+    return Objection.NEARLY_OVER.says(day=wish.due.isoformat())
 
 
 def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
@@ -124,7 +125,7 @@ def refuse_pause(progress: FollowUp, wish: Pause) -> str | None:
     if why := living_refusal(progress) or _unfit(wish.actor, wish.reason):
         return why
     stop = progress.stop(StopKind.PAUSE)
-    return f"it was paused by {stop.who} already" if stop else None
+    return Objection.PAUSED_ALREADY.says(who=stop.who) if stop else None
 
 
 def pause(progress: Memory, wish: Pause, now: datetime) -> Memory:
@@ -137,7 +138,7 @@ def refuse_resume(progress: FollowUp, wish: Resumption) -> str | None:
     """Why the request cannot be resumed."""
     if why := living_refusal(progress) or _unfit(wish.actor):
         return why
-    return None if progress.stop(StopKind.PAUSE) else "it is not paused"
+    return None if progress.stop(StopKind.PAUSE) else Objection.NOT_PAUSED.says()
 
 
 def resume(progress: Memory, wish: Resumption, now: datetime) -> Memory:
@@ -176,13 +177,13 @@ def refuse_snooze(progress: FollowUp, policy: Policy, wish: NotNow, now: datetim
     if why := _not_asked(progress, wish.person):
         return why
     if not snoozes_left(progress, policy, wish.person):
-        return "there is no later reminder left"
+        return Objection.NO_LATER_REMINDER.says()
     if wish.until <= now:
-        return "that time has passed"
+        return Objection.TIME_PAST.says()
     latest = latest_snoozes(progress, now).get(wish.person)
     if latest is None or wish.until <= latest:
         return None
-    return "that is after it closes" if progress.is_overdue(now) else "that is after the last warning"
+    return (Objection.AFTER_CLOSING if progress.is_overdue(now) else Objection.AFTER_WARNING).says()
 
 
 def snooze(progress: Memory, wish: NotNow, now: datetime) -> Memory:
@@ -198,7 +199,7 @@ def refuse_ask(progress: FollowUp, wish: Question) -> str | None:
     if why := _not_asked(progress, wish.person):
         return why
     if open_question(progress):
-        return "a question is open already"
+        return Objection.QUESTION_OPEN.says()
     return text_fault(wish.text, "the question")
 
 
@@ -234,7 +235,7 @@ def refuse_answer(progress: FollowUp, wish: Answer, *, blocks: bool = False) -> 
         return why
     question = open_question(progress)
     if question is None or question.blocks is not blocks:
-        return f"the {progress.words.subject} is not blocked" if blocks else "no question is open"
+        return (Objection.NOT_BLOCKED if blocks else Objection.NO_QUESTION).says(subject=progress.words.subject)
     return reason_fault(wish.text, "the note") if blocks else text_fault(wish.text, "the answer")
 
 
@@ -256,27 +257,31 @@ def answer(progress: Memory, wish: Answer, now: datetime) -> Memory:
 def living_refusal(progress: FollowUp) -> str | None:
     """Why nothing can be done to it any more."""
     if progress.status.ended:
-        return f"too late: the {progress.words.subject} is {progress.status}"
-    return f"too late: the {progress.words.subject} is being {progress.ending.outcome}" if progress.ending else None
+        return Objection.TOO_LATE.says(subject=progress.words.subject, status=progress.status)
+    if progress.ending is None:
+        return None
+    return Objection.TOO_LATE.says(subject=progress.words.subject, status=f"being {progress.ending.outcome}")
 
 
 def _cannot_give(progress: FollowUp, person: str) -> str | None:
     signer = progress.awaited.of(person)
     if signer is None:
-        return f"{person} is not a {progress.words.awaited} of this {progress.words.subject}"
+        words = progress.words
+        return Objection.NOT_ASKED.says(person=person, awaited=words.awaited, subject=words.subject)
     if signer.acted:
-        return f"{person} has {signer.state} already"
-    return None if signer.turn_at else f"it is not {person}'s turn yet"
+        return Objection.HAS_ACTED.says(person=person, state=signer.state)
+    return None if signer.turn_at else Objection.NOT_YET_THEIR_TURN.says(person=person)
 
 
 def _cannot_take(progress: FollowUp, person: str, requester: str) -> str | None:
     if person == requester:
-        return f"{person} {progress.words.not_the_owner}"
+        return Objection.ASKED_FOR_IT.says(person=person, what=progress.words.not_the_owner)
     if known := progress.awaited.of(person):
-        return f"{person} {'was asked before' if known.replaced else f'is a {progress.words.awaited} already'}"
+        before = Objection.ASKED_BEFORE if known.replaced else Objection.ASKED_ALREADY
+        return before.says(person=person, awaited=progress.words.awaited)
     handed_over = sum(place.replaced for place in progress.awaited.everyone)
     handed_over += sum(wanted.by_hand for wanted in progress.reassigning)
-    too_often = f"the {progress.words.subject} was handed over too often already"
+    too_often = Objection.HANDED_OVER_TOO_OFTEN.says(subject=progress.words.subject)
     return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
 
 
@@ -284,7 +289,7 @@ def _not_asked(progress: FollowUp, person: str) -> str | None:
     if why := living_refusal(progress):
         return why
     pending = any(signer.person == person for signer in progress.awaited.pending)
-    return None if pending else f"it is not {person}'s turn"
+    return None if pending else Objection.NOT_THEIR_TURN.says(person=person)
 
 
 def _unfit(actor: str, reason: str = "") -> str | None:

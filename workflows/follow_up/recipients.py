@@ -108,7 +108,7 @@ def unsubscribe(request: FollowUpInput, memory: Memory, wish: Unsubscription, no
     known = memory.replace(subscribers=_without(memory.subscribers, wish.workflow))
     if wish.workflow in request.subscribers and wish.workflow not in memory.unsubscribed:
         known = known.replace(unsubscribed=(*memory.unsubscribed, wish.workflow))
-    return memory if known == memory else known.note(now, Happened.UNSUBSCRIBED, wish.workflow, f"by {wish.actor}")
+    return memory if known == memory else known.note(now, Happened.UNSUBSCRIBED, wish.workflow, None, by=wish.actor)
 
 
 def _without(workflows: tuple[str, ...], one: str) -> tuple[str, ...]:

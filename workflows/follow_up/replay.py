@@ -60,7 +60,7 @@ def refuse_closed(ledger: HandoffLedger, wish: Replay) -> str | None:
 def ask(memory: Memory, wish: Replay, now: datetime) -> Memory:
     """Have a target told once more, at once."""
     known = memory.replace(handoff=replayed(memory.handoff, wish, now))
-    return known.note(now, Happened.REPLAY_WISHED, wish.target, f"by {wish.actor}")
+    return known.note(now, Happened.REPLAY_WISHED, wish.target, None, by=wish.actor)
 
 
 def replayed(ledger: HandoffLedger, wish: Replay, now: datetime) -> HandoffLedger:

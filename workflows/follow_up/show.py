@@ -18,12 +18,13 @@ from workflows.follow_up.operations import (
     reminded_at,
     snoozes_left,
 )
+from workflows.follow_up.stages import stage_words
 from workflows.follow_up.words import First
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.lines import Choices
 from workflows.model.notices import Delivered, HeldBack, Notification, Outcome
-from workflows.model.planning import MomentKind, Reason
+from workflows.model.planning import MomentKind, Reason, why_words
 from workflows.model.policy import Policy
 from workflows.model.settlement import HandoffLine
 from workflows.model.subject import Status, Subject
@@ -71,7 +72,7 @@ def details(shown: FollowUpShow) -> str:
         # No tables: the Web UI lets their cells touch.
         lines += ["", "**Told**", ""]
         lines += [
-            f"- {n.at:%d %b %H:%M} · {n.stage} · **{n.person}** · {n.channel} · {outcome_words(n)}"
+            f"- {n.at:%d %b %H:%M} · {stage_words(n.stage)} · **{n.person}** · {n.channel} · {outcome_words(n)}"
             for n in [line for line in shown.notifications if not is_needless(line)][-20:]
         ]
     if shown.handoffs:
@@ -96,7 +97,7 @@ def stamp(instant: datetime | None) -> str:
 def outcome_words(line: Delivered) -> str:
     """What became of a notice, with the reason when it was not simply accepted."""
     devices = f" on {len(line.devices)} device{'s' if len(line.devices) > 1 else ''}" if line.devices else ""
-    return f"{line.outcome}{devices}" + (f" ({line.why})" if line.why else "")
+    return f"{line.outcome}{devices}" + (f" ({why_words(line.why)})" if line.why else "")
 
 
 def is_needless(line: Delivered) -> bool:
@@ -121,10 +122,11 @@ class _Standstill:
     at: datetime | None = None
     for_a_question: bool = False
     """The agenda has what is done about that."""
+    what: NextStep = NextStep.WAIT
 
     @property
     def next(self) -> Next:
-        return Next(what=NextStep.WAIT, at=self.at, why=self.why)
+        return Next(what=self.what, at=self.at, why=self.why)
 
 
 def _next(memory: FollowUp, standstill: _Standstill | None, now: datetime) -> Next | None:
@@ -136,10 +138,12 @@ def _next(memory: FollowUp, standstill: _Standstill | None, now: datetime) -> Ne
         return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
     moment = next_moment(memory, now)
     if (held := _held(memory, now)) and (moment is None or held.until <= moment.at):
-        return Next(what=NextStep.WAIT, at=held.until, why=f"{held.stage} for {held.person} is held: {held.says}")
+        why = f"{held.stage} for {held.person} is held: {held.says}"
+        return Next(what=NextStep.HELD, at=held.until, why=why, to=held.person)
     if moment is None:
         return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
-    return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why)
+    to = moment.to if moment.kind is MomentKind.QUESTION else None
+    return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why, to=to)
 
 
 def _held(memory: FollowUp, now: datetime) -> HeldBack | None:
@@ -157,7 +161,7 @@ def _standstill(memory: FollowUp) -> _Standstill | None:
         match move:
             case First.CLOSE if memory.ending:
                 says = f"Being {memory.ending.outcome}{memory.words.closing}"
-                return _Standstill(says, says)
+                return _Standstill(says, says, what=NextStep.END)
             case First.PREPARE:
                 return _Standstill(memory.words.preparing, memory.words.preparing, memory.probe_at)
             case Stand(stop):
@@ -242,7 +246,7 @@ _NEXT_STEPS = {
     MomentKind.FALLBACK: NextStep.REMIND,
     # To the signer it is one more nudge; `why` says who was alerted.
     MomentKind.ESCALATED: NextStep.REMIND,
-    MomentKind.QUESTION: NextStep.REMIND,
+    MomentKind.QUESTION: NextStep.QUESTION,
     MomentKind.GO_ON: NextStep.WAIT,
     MomentKind.EXPIRE: NextStep.EXPIRE,
 }
@@ -250,6 +254,7 @@ _NEXT_WORDS = {
     NextStep.REMIND: "a reminder follows",
     NextStep.WARN: "a last warning follows",
     NextStep.ESCALATE: "it is escalated",
+    NextStep.QUESTION: "who is to answer is told again",
     NextStep.EXPIRE: "it expires",
 }
 

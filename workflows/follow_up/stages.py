@@ -159,6 +159,11 @@ def kind_of(stage: str) -> Stage | None:
     return _BY_WORD.get(stage.partition("-")[0])
 
 
+def stage_words(stage: str) -> str:
+    """A stage as people read it: the news of a part that is called `notice-1` is not a notice twice over."""
+    return stage.removeprefix(f"{Stage.NOTICE}-") if stage.startswith(f"{Stage.NOTICE}-{Stage.NOTICE}-") else stage
+
+
 def is_quiet(stage: str) -> bool:
     """Whether it only offers something: it makes no sound, and whom no phone takes it to is told by no other way."""
     return kind_of(stage) in (Stage.FOLLOW, Stage.BEGUN)

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.patience import Condition, Wake
     from workflows.model.happened import Happened
     from workflows.model.notices import Delivery, DeliveryReport, Notice
-    from workflows.model.planning import Moment
+    from workflows.model.planning import Moment, Reason
     from workflows.model.provider import DocumentSeen
     from workflows.ports import PushService
 
@@ -93,7 +93,7 @@ class TellsPeople(LivingWorkflow[Memory]):
         for moment in _closed(planned):
             if key_of(self._progress.request, moment) in told:
                 continue
-            known, why = self._progress.replan(), "it could not be sent before their hours closed"
+            known, why = self._progress.replan(), Reason.QUIET_HOURS
             self._progress = known.note(workflow.now(), Happened.PUT_OFF, moment.to, why, about=moment.stage)
 
 

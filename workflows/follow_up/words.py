@@ -15,7 +15,7 @@ class Words:
     awaited: str
     wanted: str
     not_the_owner: str
-    """Why whoever asked for it cannot be asked."""
+    """What whoever asked for it has asked for, and cannot do."""
     cancelling: str
     """What is still to be done once somebody wants it cancelled."""
     closing: str = ""

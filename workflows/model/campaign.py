@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from pydantic import AwareDatetime
 
@@ -10,6 +11,9 @@ from workflows.model.base import Model
 from workflows.model.policy import Policy
 from workflows.model.request import Document
 from workflows.model.subject import Subject
+
+CLOSED: Final = "the campaign was closed"
+"""Why a request is ended that waited when its campaign closed."""
 
 
 class Joiners(StrEnum):

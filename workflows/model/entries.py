@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field, computed_field, model_validator
 
 from workflows.model.base import Model
 from workflows.model.happened import Happened
-from workflows.model.planning import EscalationReason
+from workflows.model.planning import EscalationReason, why_words
 
 _KNOWN: Final = frozenset(Happened)
 
@@ -31,12 +31,21 @@ class TimelineEntry(Model):
     why: str | None = None
     said: bool = False
     """`why` are somebody's own words: what is written once has a reference in their place."""
+    by: str | None = None
+    """Who wanted it, where `who` is whom or what it is about."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def what(self) -> str:
         """What happened, in English."""
-        return self.happened.says(self.about) if isinstance(self.happened, Happened) else self.happened
+        return self.happened.says(about=self.about) if isinstance(self.happened, Happened) else self.happened
+
+    @property
+    def because(self) -> str:
+        """Why and by whom, in English."""
+        why = self.why or ""
+        words = why if self.said else why_words(why)
+        return ", ".join(filter(None, (words, self.by and f"by {self.by}")))
 
     @model_validator(mode="before")
     @classmethod

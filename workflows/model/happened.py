@@ -1,22 +1,13 @@
 """What can happen to whatever is followed up, and how the timeline says so in English."""
 
-from enum import StrEnum
-from typing import Self
+from workflows.model.in_words import InWords
 
 
-class Happened(StrEnum):
+class Happened(InWords):
     """The kinds of lines of a timeline; pages say each in their reader's language (starter/desk/story.py).
 
     `about` is who is asked instead, a day or an instant (`day_words`), a count, a code, a stage, or the id of a part.
     """
-
-    english: str
-
-    def __new__(cls, word: str, english: str = "") -> Self:
-        """What it is called in histories and records, and for people where that is not the same."""
-        one = str.__new__(cls, word)
-        one._value_, one.english = word, english or word
-        return one
 
     STARTED = "started"
     SENT = "sent"
@@ -111,7 +102,3 @@ class Happened(StrEnum):
     AGAIN = "again", "asked again: {about}"
     JOINED = "joined", "joined: {about}"
     LEFT = "left", "left: {about}"
-
-    def says(self, about: str) -> str:
-        """It in words."""
-        return self.english.format(about=about)

@@ -82,7 +82,8 @@ class Onboarding(Subject):
 class PartToStart(Model):
     """A part that is to be started under this id, which names the onboarding, the stage and the part.
 
-    `after` is the workflow whose ending somebody is to decide about, and `says` how it ended: then it is that task.
+    `after` is the workflow whose ending somebody is to decide about: then it is that task. `status` is how it ended, if
+    it was not broken off, and `says` why it could not be started.
     `content` is the reference of what it is started from, None for what the onboarding's file says.
     """
 
@@ -91,6 +92,7 @@ class PartToStart(Model):
     what: PartKind
     content: str | None = None
     after: str | None = None
+    status: Status | None = None
     says: str = ""
 
 
@@ -125,6 +127,8 @@ class PartSeen(Model):
     at: AwareDatetime | None = None
     broken: bool = False
     says: str = ""
+    by: str | None = None
+    """Who declined it."""
 
 
 class PartsToLookAt(Model):

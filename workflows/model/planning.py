@@ -1,12 +1,14 @@
 """The agenda and what the planner needs to make it."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AwareDatetime, Field
 
 from workflows.model.base import Model, Packed
+from workflows.model.in_words import InWords
 from workflows.model.policy import EscalationAction, Policy
 from workflows.model.subject import Subject
 
@@ -34,52 +36,60 @@ class MomentKind(StrEnum):
         return self not in (MomentKind.GO_ON, MomentKind.EXPIRE)
 
 
-class Reason(StrEnum):
+class Reason(InWords):
     """Why a notice was not sent, or did not arrive."""
 
-    SIGNED = "signed"
-    NOT_THEIR_TURN = "not_their_turn"
-    QUIET_HOURS = "quiet_hours"
-    TOO_SOON = "too_soon"
-    ABSENT = "absent"
-    PAUSED = "paused"
-    SNOOZED = "snoozed"
-    SETTLED = "settled"
-    ANSWERED = "answered"
-    NO_DEVICE = "no_device"
-    SUPERSEDED = "superseded"
-    CAUGHT_UP = "caught_up"
-    UNKNOWN_PERSON = "unknown_person"
-    DIRECTORY = "directory"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    UNAUTHORISED = "unauthorised"
-    PUSH_MISMATCH = "push_mismatch"
+    SIGNED = "signed", "they have signed"
+    NOT_THEIR_TURN = "not_their_turn", "it was not their turn any more"
+    QUIET_HOURS = "quiet_hours", "outside their hours"
+    TOO_SOON = "too_soon", "they had heard of it shortly before"
+    ABSENT = "absent", "they are away"
+    PAUSED = "paused", "it is paused"
+    SNOOZED = "snoozed", "they wished to be reminded later"
+    SETTLED = "settled", "it had ended"
+    ANSWERED = "answered", "the question was answered"
+    NO_DEVICE = "no_device", "they have no device"
+    SUPERSEDED = "superseded", "it was planned anew"
+    CAUGHT_UP = "caught_up", "a later one said the same"
+    UNKNOWN_PERSON = "unknown_person", "they are not in the directory"
+    DIRECTORY = "directory", "the directory gave no answer"
+    REFUSED = "refused", "the service refused it"
+    UNREACHABLE = "unreachable", "the service did not answer"
+    UNAUTHORISED = "unauthorised", "the service does not let us in"
+    PUSH_MISMATCH = "push_mismatch", "the device belongs to another push service"
     """The device belongs to another push project than our credentials do."""
-    OTHERS_ASLEEP = "others_asleep"
+    OTHERS_ASLEEP = "others_asleep", "it would have woken others"
     """Core Signature's mail would have gone to other signers, too, in the night, and this one had heard something."""
-    WITH_OTHERS = "with_others"
+    WITH_OTHERS = "with_others", "a mail for others reached them as well"
     """A mail that was meant for another signer went to this one as well."""
-    QUIET = "quiet"
+    QUIET = "quiet", "they have heard enough for now"
     """They have heard as much of all of it as they are to hear in that time."""
-    JOINED = "joined"
+    JOINED = "joined", "another notice has said so"
     """A notice about something else, which they got later, has said how many things wait for them."""
-    OPENED = "opened"
+    OPENED = "opened", "they had opened it"
     """They have opened it, so that they need no other way to be told."""
-    NO_CHANNEL = "no_channel"
+    NO_CHANNEL = "no_channel", "there is no other way to them"
     """Neither cloud messaging nor a mail of Core Signature reaches them."""
-    UNDELIVERED = "undelivered"
+    UNDELIVERED = "undelivered", "it did not arrive"
     """Cloud messaging took it, and says that it did not arrive."""
-    UNCONFIRMED = "unconfirmed"
+    UNCONFIRMED = "unconfirmed", "nobody knows whether it arrived"
     """Cloud messaging took it, and does not say what became of it."""
 
 
-class EscalationReason(StrEnum):
+class EscalationReason(InWords):
     """Why somebody was asked instead of a signer, or alerted about them."""
 
-    MANUAL = "manual"
-    ABSENCE = "absence"
-    ESCALATION = "escalation"
+    MANUAL = "manual", "by hand"
+    ABSENCE = "absence", "they are away"
+    ESCALATION = "escalation", "they are silent"
+
+
+_REASONS: Final[Mapping[str, InWords]] = {one.value: one for one in (*Reason, *EscalationReason)}
+
+
+def why_words(why: str) -> str:
+    """A reason in English; what is none of these words stands as it is."""
+    return _REASONS[why].english if why in _REASONS else why
 
 
 class Moment(Model):

@@ -1,24 +1,24 @@
 """What only a signature request has: the document, and how its signers stand."""
 
 from datetime import date
-from enum import StrEnum
 
 from workflows.model.base import Model
+from workflows.model.in_words import InWords
 from workflows.model.subject import Subject
 
 
-class SignerState(StrEnum):
+class SignerState(InWords):
     """Where one signer stands."""
 
-    WAITING = "waiting"
-    TURN = "turn"
-    VIEWED = "viewed"
+    WAITING = "waiting", "not asked yet"
+    TURN = "turn", "asked"
+    VIEWED = "viewed", "has opened it"
     SIGNED = "signed"
     APPROVED = "approved"
     DECLINED = "declined"
-    REASSIGNED = "reassigned"
-    BOUNCED = "bounced"
-    COPIED = "copied"
+    REASSIGNED = "reassigned", "handed over"
+    BOUNCED = "bounced", "email came back"
+    COPIED = "copied", "has a copy"
 
 
 class Document(Model):

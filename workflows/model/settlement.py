@@ -74,6 +74,11 @@ class Settled(Ended):
     document_sha256: str | None = None
     signers: tuple[SettledSigner, ...] = ()
 
+    @property
+    def declined_by(self) -> str | None:
+        """Who did, if it was declined."""
+        return next((one.person for one in self.signers if one.state is SignerState.DECLINED), None)
+
 
 class SettledPerson(Model):
     """How somebody stood when a task ended, in a word."""

@@ -11,6 +11,12 @@ class ToDecide(Model):
     onboarding: str
     part: str
 
+    @property
+    def command(self) -> str:
+        """How it is decided at a terminal."""
+        decide = f"countersign onboard decide {self.onboarding} --part {self.part}"
+        return f"{decide}, and one of --resend, --replace FILE, --waive --reason R, --stop --reason R"
+
 
 class Task(Subject):
     """A task as it was asked for; its requester is its owner, its people are all asked."""

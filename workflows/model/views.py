@@ -1,6 +1,6 @@
 """What is shown of whatever is followed up: every answer to "what is it waiting for?" (outside contract)."""
 
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -31,17 +31,24 @@ class NextStep(StrEnum):
     REMIND = "remind"
     WARN = "warn"
     ESCALATE = "escalate"
+    QUESTION = "question"
+    """Whoever is to answer one hears that it is open still."""
+    HELD = "held"
+    """Somebody hears what was held back because they have heard enough for now."""
+    END = "end"
+    """It ends as somebody wished."""
     EXPIRE = "expire"
     HAND_OFF = "hand-off"
     WAIT = "wait"
 
 
 class Next(Model):
-    """What happens next, and why; `at` is None for an open wait."""
+    """What happens next, and why; `at` is None for an open wait, `to` is who hears it where that is no signer."""
 
     what: NextStep
     at: AwareDatetime | None
     why: str
+    to: str | None = None
 
 
 class FollowUpShow(Model):
@@ -191,6 +198,11 @@ class CampaignShow(FollowUpShow):
     def type(self) -> Kind:
         """What is shown."""
         return Kind.CAMPAIGN
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which somebody may acknowledge, be it late: it closes when that is over everywhere."""
+        return self.closes_at.date() - timedelta(days=1) if self.closes_at else self.due
 
     @property
     def lines(self) -> tuple[AssigneeLine, ...]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from workflows.follow_up.operations import living_refusal
 from workflows.model.happened import Happened
+from workflows.model.objections import Objection
 from workflows.model.subject import Status
 from workflows.model.texts import name_fault, reason_fault, text_fault
 from workflows.model.wishes import Choice, Decision, Ending, NewLink
@@ -21,9 +22,9 @@ def refuse_decide(journey: Journey, wish: Decision) -> str | None:
     if why := living_refusal(journey) or name_fault(wish.actor):
         return why
     if part is None:
-        return f"no part is called {wish.part[:100]}: it has {', '.join(one.id for one in journey.parts[:20])}"
+        return Objection.NO_PART.says(part=wish.part[:100], parts=", ".join(one.id for one in journey.parts[:20]))
     if part.state is not PartState.UNDECIDED:
-        return f"{part.id} is {_stands(part)}: there is nothing to decide about it"
+        return Objection.NOTHING_TO_DECIDE.says(part=part.id, state=_stands(part))
     if not wish.choice.again:
         return text_fault(wish.reason, "the reason")
     return _refuse_again(part, wish) or reason_fault(wish.reason, "the reason")
@@ -37,8 +38,9 @@ def _stands(part: Part) -> str:
 
 def _refuse_again(part: Part, wish: Decision) -> str | None:
     if wish.choice is Choice.REPLACE and wish.content is None:
-        return "a replacement needs a file"
-    return f"{part.id} was started {part.tries} times already" if part.tries >= TRIES_AT_MOST else None
+        return Objection.NO_FILE.says()
+    often = part.tries >= TRIES_AT_MOST
+    return Objection.STARTED_TOO_OFTEN.says(part=part.id, count=part.tries) if often else None
 
 
 def refuse_send_link(journey: Journey, wish: NewLink, customers: tuple[str, ...]) -> str | None:

@@ -40,7 +40,7 @@ class Journey(Joining):
         subject="onboarding",
         awaited="part",
         wanted="its parts",
-        not_the_owner="asked for it and cannot be asked",
+        not_the_owner="it and cannot be asked",
         cancelling="end its open parts",
     )
 
@@ -162,7 +162,7 @@ class Journey(Joining):
         }
         known = self.replace(decided=(*self.decided, *part.open_decisions))
         known = known.with_part(part.id, lambda one: one.replace(**changed))
-        return known.note(now, happened(seen), None, seen.says or None, about=part.id)
+        return known.note(now, happened(seen), None, seen.says or None, about=part.id, by=seen.by)
 
     def told_of(self, part: Part, news: News, now: datetime) -> Self:
         """Everyone concerned was told this of a part; a part that is nothing but news is done by that."""

@@ -103,13 +103,6 @@ class Part(Model):
         return again.replace(status=None, says="", since=None, at=None)
 
     @property
-    def ended_words(self) -> str:
-        """How it ended, in words."""
-        if self.says:
-            return f"could not be started: {self.says}" if self.since is None else f"could not go on: {self.says}"
-        return f"it was {self.status}."
-
-    @property
     def to_ask(self) -> bool:
         """Whether its owner is to be asked about it."""
         waits = self.deciding or self.unasked

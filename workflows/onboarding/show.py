@@ -158,7 +158,7 @@ def _next(journey: Journey, waiting: tuple[WaitingForPart, ...]) -> Next:
     left = len(journey.stages) - journey.stage - 1
     then = f"then: {journey.stages[journey.stage + 1]}" if left > 0 else "then it is done"
     if journey.ending:
-        return Next(what=NextStep.WAIT, at=None, why="its open parts are being ended")
+        return Next(what=NextStep.END, at=None, why="its open parts are being ended")
     if not waiting:
         return Next(what=NextStep.WAIT, at=None, why=f"{journey.phase} is being begun; {then}")
     return Next(what=NextStep.WAIT, at=None, why=f"{len(waiting)} open in {journey.phase}; {then}")

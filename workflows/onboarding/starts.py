@@ -22,7 +22,8 @@ def to_start(journey: Journey, stage: StagePlan) -> tuple[PartToStart, ...]:
             id=part.replace(asked=part.asked + 1).decision,
             what=plan.what,
             after=part.run,
-            says=part.ended_words,
+            status=part.status,
+            says=part.says if part.since is None else "",
         )
         for plan, part in parts
         if part.to_ask

@@ -215,7 +215,7 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
     @workflow.signal(name=SIGNATURE_SETTLED, description="A signature request of it has ended")
     def signature_settled(self, settled: Settled) -> None:
         """An agreement has ended."""
-        self._saw((PartSeen(id=settled.request, status=settled.outcome, at=settled.at),))
+        self._saw((PartSeen(id=settled.request, status=settled.outcome, at=settled.at, by=settled.declined_by),))
 
     @workflow.signal(name=TASK_SETTLED, description="A task of it has ended")
     def task_settled(self, settled: SettledTask) -> None:

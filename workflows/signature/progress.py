@@ -38,7 +38,7 @@ class Progress(FollowUp):
         subject="request",
         awaited="signer",
         wanted="a signature",
-        not_the_owner="asked for the signature and cannot give it",
+        not_the_owner="the signature and cannot give it",
         cancelling="cancel it at Core Signature",
         closing=" at Core Signature",
         decides="core-signature",

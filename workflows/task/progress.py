@@ -10,6 +10,7 @@ from workflows.follow_up.words import Words
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.notices import NoticeAction
+from workflows.model.objections import Objection
 from workflows.model.subject import Status
 from workflows.model.task import Task
 from workflows.model.texts import name_fault, reason_fault, text_fault
@@ -24,7 +25,7 @@ class TaskProgress(FollowUp):
         subject="task",
         awaited="assignee",
         wanted="somebody to do it",
-        not_the_owner="asked for it and cannot be asked to do it",
+        not_the_owner="it and cannot be asked to do it",
         cancelling="end it",
     )
 
@@ -108,17 +109,14 @@ def refuse_undecided(task: Task, wish: Done | Waiver) -> str | None:
     about = task.decides
     if about is None or (isinstance(wish, Done) and wish.decided):
         return None
-    return (
-        f"it asks for a decision, so decide: countersign onboard decide {about.onboarding} --part {about.part}, and "
-        "one of --resend, --replace FILE, --waive --reason R, --stop --reason R"
-    )
+    return Objection.TO_DECIDE.says(command=about.command)
 
 
 def refuse_stranger(task: Task, wish: Delegation) -> str | None:
     """Why whoever is asked cannot hand over to this person: a page that asks anybody would be a mail relay."""
     if not task.colleagues or wish.actor != wish.signer or wish.to in task.colleagues:
         return None
-    return f"{wish.to} is not one of the colleagues to whom it can be handed over"
+    return Objection.NO_COLLEAGUE.says(person=wish.to)
 
 
 def refuse_block(progress: TaskProgress, wish: Block) -> str | None:
@@ -126,9 +124,9 @@ def refuse_block(progress: TaskProgress, wish: Block) -> str | None:
     if why := living_refusal(progress):
         return why
     if all(one.person != wish.person for one in progress.assignees.pending):
-        return f"it is not {wish.person}'s turn"
+        return Objection.NOT_THEIR_TURN.says(person=wish.person)
     if question := open_question(progress):
-        return "it is blocked already" if question.blocks else "a question is open already"
+        return (Objection.BLOCKED if question.blocks else Objection.QUESTION_OPEN).says()
     return text_fault(wish.because, "the reason")
 
 

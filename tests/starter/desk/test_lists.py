@@ -99,7 +99,7 @@ async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Off
     assert titles(page.text) == ["The document of overdue", "The document of soon"]
     assert "2 entries" in text
     assert "Asked by Legal Desk" in text
-    assert "Waiting for Chair and customer 3 days ago" in text
+    assert "Waiting for Chair and customer since Mon, 23 Nov, 23:00" in text
     assert "2 days ago Tue, 24 Nov 2026, 23:00 (Tokyo)" in text
     assert "in 3 days" in text
 
@@ -177,7 +177,7 @@ async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(des
     page = await engineer.get("/desk/onboardings")
     assert titles(page.text) == ["The document of acme"]
     assert "under way · your <details>" in text_of(page)
-    assert "3 days ago" in text_of(page)
+    assert "Waiting for operations-desk since Mon, 23 Nov, 15:00" in text_of(page)
     assert 'href="/people/desk/onboardings/acme"' in page.text
     assert "An onboarding" in titles((await (await desk.come_in(MANAGER)).get("/desk/onboardings")).text)
     assert len(titles((await engineer.get("/desk/onboardings?status=any")).text)) == 2

@@ -61,7 +61,7 @@ def shown(**changes: Any) -> OnboardingShow:
         ),
         timeline=(
             TimelineEntry(at=BEFORE, happened=Happened.STARTED, who=OWNER),
-            TimelineEntry(at=BEFORE, happened=Happened.PART_DECLINED, about="msa"),
+            TimelineEntry(at=BEFORE, happened=Happened.PART_DECLINED, about="msa", by=ENGINEER),
             TimelineEntry(at=BEFORE, happened=Happened.NOBODY_ASKED, about="msa", why="the directory gives no answer"),
             TimelineEntry(at=BEFORE, happened=Happened.PART_WAIVED, about="dpa"),
         ),
@@ -88,7 +88,7 @@ async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(d
         "Owner asked for it",
         "Acme customer-onboarding · under way",
         "Waiting for Owner and Engineer.",
-        "Master services agreement did not end well",
+        "Master services agreement was declined (by Engineer)",
         "Nobody could be asked what is to become of Master services agreement",
         "dpa was waived",
         "See what the customer sees",
@@ -149,7 +149,7 @@ async def test_what_is_not_to_decide_any_more_is_said_and_changes_nothing(desk: 
     desk.answer = Refused("msa is signed: there is nothing to decide about it")
     answer = await owner.press(asking, text="On paper.")
     assert answer.status_code == 409
-    assert "msa is signed" in text_of(answer)
+    assert "This was not done: there is nothing to decide about it any more." in text_of(answer)
     assert "On paper." in answer.text
     desk.answer = NotLiving("acme has ended")
     late = await owner.press(asking, text="On paper.")

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from starter.desk.acts import Deed
+from activities.language import LANGUAGES, Language
+from starter.desk.acts import Deed, asking
+from starter.desk.words import status_of
 from starter.page.brand import Brand, Logo
+from starter.page.standing import STATES
 from starter.wishes import NotConfirmed, NotLiving, Refused
 from tests.starter.desk.office import (
     DUTCH,
@@ -24,6 +27,7 @@ from tests.starter.desk.office import (
     office,
     text_of,
 )
+from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.happened import Happened
@@ -186,7 +190,7 @@ async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk:
     desk.answer = Refused("a cancellation needs a reason")
     page = await legal.press(await legal.get(f"{PAGE}/cancel"), text="  because  ")
     assert page.status_code == 409
-    assert "This was not done: a cancellation needs a reason." in text_of(page)
+    assert "This was not done: a reason is needed." in text_of(page)
     assert "because" in page.text
 
 
@@ -269,3 +273,46 @@ async def test_who_was_asked_to_come_in_lands_where_they_wanted_to_go(desk: Offi
     asked = await laptop.press(await laptop.get(PAGE), who=REQUESTER)
     entered = await laptop.press(await laptop.get(inside(asked)), code=desk.code())
     assert inside(entered) == f"/people{PAGE}"
+
+
+async def test_what_really_follows_is_told_and_to_whom(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    for step, said in (
+        (NextStep.QUESTION, "Legal Desk will be told again on Fri, 27 Nov 2026, 15:00 (Amsterdam)"),
+        (NextStep.HELD, "Legal Desk has heard enough for now and will hear of it on Fri, 27 Nov 2026, 15:00"),
+    ):
+        desk.known[ID] = shown(next=Next(what=step, at=NOW + timedelta(days=1), why="x", to=REQUESTER))
+        text = text_of(await legal.get(PAGE))
+        assert said in text
+        assert "A reminder follows" not in text
+    question = AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW)
+    waits = Next(what=NextStep.WAIT, at=NOW + timedelta(days=1), why="question 1 of chair waits")
+    desk.known[ID] = shown(next=waits, question=question)
+    assert "Reminders wait until Fri, 27 Nov 2026, 15:00 (Amsterdam) for the answer" in text_of(await legal.get(PAGE))
+
+
+async def test_who_hears_of_the_ending_has_a_name_and_an_onboarding_is_called_one(desk: Office) -> None:
+    done = [
+        HandoffLine(target=target, state=HandoffState.DONE, attempts=1, at=NOW)
+        for target in (MANAGER, "onboarding:acme", "crm")
+    ]
+    desk.known[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=tuple(done))
+    text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
+    assert "Told of the ending Head of Legal told Onboarding acme told crm told" in text
+    assert MANAGER not in text
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_a_document_and_a_signer_have_words_of_their_own(code: str) -> None:
+    language = Language.of(code)
+    for status, state in ((Status.SIGNED, SignerState.SIGNED), (Status.DECLINED, SignerState.DECLINED)):
+        assert status_of(status, language) != language.say(STATES[state])
+
+
+def test_to_answer_is_no_noun() -> None:
+    assert "Answer" not in {asking(deed, kind).label for deed in Deed for kind in Kind}
+
+
+async def test_each_page_has_an_icon_of_ours(desk: Office) -> None:
+    page = await (await desk.come_in(REQUESTER)).get(PAGE)
+    assert '<link rel="icon" href="/people/icon.svg">' in page.text

@@ -5,13 +5,15 @@ from string import Formatter
 
 import pytest
 
-from activities.language import Language
+from activities.language import LANGUAGES, Language
 from activities.reader import Reader
-from starter.desk.story import SAID, TOLD, Event, story
+from starter.desk.story import REASONS, SAID, TOLD, Event, story
 from workflows.follow_up.stages import Stage
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
-from workflows.model.subject import Status
+from workflows.model.objections import Objection
+from workflows.model.planning import EscalationReason, Reason
+from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -67,3 +69,56 @@ async def test_a_line_of_nobody_needs_nobody() -> None:
     assert event.what == "Everybody has signed"
     [event] = await told(TimelineEntry(at=NOW, happened=Happened.PAUSED))
     assert event.what == "paused"
+
+
+def test_whatever_keeps_a_notice_back_is_said_in_words() -> None:
+    assert {*Reason, *EscalationReason} <= set(REASONS)
+
+
+ENGLISH = "question 1 was not answered within 2d"
+REASONED = (
+    TimelineEntry(at=NOW, happened=Happened.HANDED_OVER, about="board", who="chair", why="manual", by="board"),
+    TimelineEntry(at=NOW, happened=Happened.HAND_OVER_WISHED, about="board", who="chair", by="board"),
+    TimelineEntry(at=NOW, happened=Happened.NOT_HANDED_OVER, about="board", who="chair", why="board is away"),
+    TimelineEntry(at=NOW, happened=Happened.SUPPRESSED, about="reminder-1", who="chair", why=Reason.TOO_SOON),
+    TimelineEntry(at=NOW, happened=Happened.HELD_BACK, about="reminder-1", who="chair", why="3 notices in a day"),
+    TimelineEntry(at=NOW, happened=Happened.PROBLEM, about=Code.REFUSED, why="HTTP 403: look at SCOPE"),
+    TimelineEntry(at=NOW, happened=Happened.MENDED, why=Code.REFUSED),
+    TimelineEntry(at=NOW, happened=Happened.WENT_ON, why=ENGLISH),
+    TimelineEntry(at=NOW, happened=Happened.EXPIRED, who="countersign", why="the due date has passed"),
+    TimelineEntry(at=NOW, happened=Happened.HAND_OFF_DEAD, who="crm", why="HTTP 503 from the target"),
+    TimelineEntry(at=NOW, happened=Happened.PART_DECLINED, about="msa", by="chair"),
+    TimelineEntry(at=NOW, happened=Happened.CANCELLED, who="countersign", why="the campaign was closed", said=True),
+)
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+async def test_reasons_are_said_in_the_readers_language_and_with_names(code: str) -> None:
+    language = Language.of(code)
+    events, english = await told(*REASONED, language=language), await told(*REASONED)
+    for here, there in zip(events, english, strict=True):
+        assert here.what != there.what
+        assert not here.why or here.why != there.why
+        assert not any(raw in here.why for raw in ("HTTP", "403", Code.REFUSED, "2d", "away", "countersign"))
+    by = language.say("by {who}", who="the board")
+    assert events[-1].why == f"{language.say('by hand')}, {by}"
+    assert events[-2].why == by
+    assert events[-3].why == language.say("the new person is away")
+
+
+async def test_what_somebody_said_stands_as_it_is_also_where_it_reads_like_a_word_of_ours() -> None:
+    entry = TimelineEntry(at=NOW, happened=Happened.CANCELLED, who="chair", why="absent", said=True)
+    note = TimelineEntry(at=NOW, happened=Happened.DONE, who="chair", why="no question is open")
+    assert [event.why for event in await told(entry, note, language=Language.of("de"))] == [note.why, "absent"]
+
+
+@pytest.mark.parametrize("system", ["countersign", "core-signature", "temporal"])
+async def test_no_system_has_done_what_people_do(system: str) -> None:
+    ended = [TimelineEntry(at=NOW, happened=Happened(status), who=system) for status in Status if status.ended]
+    for event in await told(*ended):
+        assert system not in event.what
+        assert not event.what.startswith(("Countersign", "Core Signature", "Temporal"))
+
+
+def test_what_is_objected_to_a_hand_over_is_english_for_the_command_alone() -> None:
+    assert Objection.AWAY.says(person="board") == REASONED[2].why

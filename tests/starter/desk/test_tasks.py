@@ -202,7 +202,7 @@ async def test_a_refusal_and_what_came_too_late_are_said(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
     desk.answer = Refused("the reason is empty")
     page = await owner.press(await owner.get(f"{PAGE}/waive"), text=" ")
-    assert (page.status_code, "This was not done: the reason is empty." in text_of(page)) == (409, True)
+    assert (page.status_code, "This was not done: there is no text in it." in text_of(page)) == (409, True)
     desk.answer = NotLiving("keys")
     late = await owner.press(await owner.get(f"{PAGE}/done"), text="")
     assert "too late" in text_of(await owner.get(inside(late)))

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from starter.page.brand import LOGO_AT_MOST, LOGO_PATH, OURS, Brand, UnusableLogo
+from starter.page.brand import ICON_PATH, LOGO_AT_MOST, LOGO_PATH, OURS, Brand, UnusableLogo
 from starter.webhook import make_app
 
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
@@ -44,5 +44,10 @@ def test_what_is_no_logo_is_refused_in_words(tmp_path: Path, content: bytes | No
     assert str(refused.value) == f"COUNTERSIGN_COMPANY_LOGO: {says}"
 
 
-def test_without_a_logo_there_is_no_address_for_one() -> None:
-    assert OURS.routes() == []
+async def test_without_a_logo_there_is_no_address_for_one_and_an_icon_all_the_same() -> None:
+    app = make_app(OURS.routes())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as browser:
+        assert (await browser.get(LOGO_PATH)).status_code == 404
+        icon = await browser.get(ICON_PATH)
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+    assert "sandbox" in icon.headers["content-security-policy"]

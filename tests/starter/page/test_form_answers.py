@@ -1,16 +1,33 @@
-"""The refusals that pages translate are sentences of the request, word for word."""
+"""What a workflow has against a wish is said on pages in words of their own, in their reader's language."""
 
 from datetime import UTC, datetime, timedelta
+from string import Formatter
 
-from starter.page.form_answers import REFUSALS
+import pytest
+
+from activities.language import LANGUAGES, Language
+from starter.page.form_answers import REFUSALS, objected, why_not
 from tests.workflows.stage import a_request, silent_for
 from workflows.follow_up import operations
+from workflows.model.objections import Objection
 from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Participant, Status
-from workflows.model.task import Task
+from workflows.model.task import Task, ToDecide
 from workflows.model.texts import TEXT_AT_MOST
-from workflows.model.wishes import INSIST, Answer, Block, Done, NotNow, Question, ReminderNow
+from workflows.model.wishes import (
+    INSIST,
+    Answer,
+    Block,
+    Cancellation,
+    Delegation,
+    Done,
+    Extension,
+    NotNow,
+    Question,
+    ReminderNow,
+    Resumption,
+)
 from workflows.signature.progress import Progress
 from workflows.task import progress as tasks
 
@@ -18,41 +35,63 @@ NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER = "customer-signer"
 SEEN = DocumentSeen(document="d", status=Status.SENT, raw="se")
 SENT = Progress.begin(a_request().brief, NOW).observe(SEEN, NOW).replace(due_at=NOW + timedelta(days=30))
-
-TASK = tasks.TaskProgress.begin(
-    Task(id="keys", kind="task", title="Keys", requester="legal-desk", people=(Participant(person=SIGNER),)), NOW
-)
-
-
-def not_now(until: datetime, snooze: int = 2) -> str | None:
-    return operations.refuse_snooze(SENT, Policy(snooze=snooze), NotNow(person=SIGNER, until=until), NOW)
+A_TASK = Task(id="keys", kind="task", title="Keys", requester="legal-desk", people=(Participant(person=SIGNER),))
+TASK = tasks.TaskProgress.begin(A_TASK, NOW)
+GERMAN = Language.of("de")
 
 
-def test_what_is_translated_is_what_the_request_says() -> None:
-    question = Question(person=SIGNER, text="Which annex?")
-    asked = operations.ask(SENT, question, NOW)
-    said: tuple[str | None, ...] = (
-        not_now(NOW + timedelta(days=1), snooze=0),
-        not_now(NOW),
-        not_now(NOW + timedelta(days=31)),
-        operations.refuse_ask(asked, question),
-        operations.refuse_ask(SENT, Question(person=SIGNER, text=" ")),
-        operations.refuse_answer(asked, Answer(actor="legal-desk", text="\n")),
-    )
+def test_each_objection_has_its_words() -> None:
+    assert set(REFUSALS) == set(Objection)
+
+
+@pytest.mark.parametrize("one", Objection)
+def test_each_objection_is_known_by_its_sentence_whatever_was_put_into_it(one: Objection) -> None:
+    names = {name for _, name, _, _ in Formatter().parse(one.english) if name}
+    for value in ("anna", "being cancelled", "a\nb", "is away", "2026-12-11"):
+        said = one.says(**dict.fromkeys(names, value))
+        for sentence in (said, f"{said}{INSIST}"):
+            assert objected(GERMAN, sentence) == GERMAN.say(REFUSALS[one])
+
+
+def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_flags() -> None:
+    asked = operations.ask(SENT, Question(person=SIGNER, text="Which annex?"), NOW)
     stuck = tasks.block(TASK, Block(person=SIGNER, because="no key"), NOW)
-    said += (
-        tasks.refuse_block(stuck, Block(person=SIGNER, because="no key")),
-        tasks.refuse_block(TASK, Block(person=SIGNER, because=" ")),
-    )
-    long = "x" * (TEXT_AT_MOST + 1)
-    said += (
-        operations.refuse_ask(SENT, Question(person=SIGNER, text=long)),
-        operations.refuse_answer(asked, Answer(actor="legal-desk", text=long)),
-        tasks.refuse_block(TASK, Block(person=SIGNER, because=long)),
-        tasks.refuse_done(TASK, Done(actor=SIGNER, note=long)),
-    )
+    deciding = A_TASK.replace(decides=ToDecide(onboarding="acme", part="msa"))
+    ended = SENT.end(Status.SIGNED, NOW, "core-signature")
     told = silent_for(a_request(), timedelta(minutes=5)).carried
     assert isinstance(told, Progress)
-    said += (operations.refuse_remind(told, ReminderNow(actor="legal-desk"), datetime.now(UTC)),)
-    assert tuple(one and one.removesuffix(INSIST) for one in said) == REFUSALS
-    assert said[-1] != REFUSALS[-1], "the command says what it has for it"
+    long, later = "x" * (TEXT_AT_MOST + 1), NOW + timedelta(days=31)
+    said = (
+        operations.refuse_snooze(SENT, Policy(snooze=0), NotNow(person=SIGNER, until=later), NOW),
+        operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=NOW), NOW),
+        operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=later), NOW),
+        operations.refuse_ask(asked, Question(person=SIGNER, text="?")),
+        operations.refuse_ask(SENT, Question(person=SIGNER, text=" ")),
+        operations.refuse_ask(SENT, Question(person=SIGNER, text=long)),
+        operations.refuse_answer(asked, Answer(actor="legal-desk", text="\n")),
+        operations.refuse_answer(SENT, Answer(actor="legal-desk", text="A.")),
+        operations.refuse_remind(told, ReminderNow(actor="legal-desk"), datetime.now(UTC)),
+        operations.refuse_cancel(ended, Cancellation(actor="legal-desk", reason="because")),
+        operations.refuse_cancel(SENT, Cancellation(actor="legal-desk", reason=" ")),
+        operations.refuse_resume(SENT, Resumption(actor="legal-desk")),
+        operations.refuse_extend(SENT, Extension(actor="legal-desk", due=NOW.date() - timedelta(days=9)), NOW),
+        operations.refuse_extend(SENT, Extension(actor="legal-desk", due=NOW.date()), NOW),
+        operations.refuse_delegate(SENT, Delegation(actor="legal-desk", signer="ghost", to="chair"), "legal-desk"),
+        operations.refuse_delegate(SENT, Delegation(actor="legal-desk", signer=SIGNER, to="legal-desk"), "legal-desk"),
+        operations.refuse_delegate(SENT, Delegation(actor="legal-desk", signer=SIGNER, to=SIGNER), "legal-desk"),
+        tasks.refuse_block(stuck, Block(person=SIGNER, because="no key")),
+        tasks.refuse_undecided(deciding, Done(actor=SIGNER)),
+    )
+    for one in said:
+        assert one is not None
+        for code in (code for code in LANGUAGES if code != "en"):
+            words = why_not(Language.of(code), one)
+            assert words and words != one, one
+            for raw in (SIGNER, "ghost", "legal-desk", "countersign", "--", "acme"):
+                assert raw not in words
+
+
+def test_a_refusal_of_newer_code_and_one_of_a_page_are_said_as_they_are() -> None:
+    assert objected(GERMAN, "the moon is in the way") == ""
+    assert why_not(GERMAN, "the moon is in the way") == "the moon is in the way"
+    assert why_not(GERMAN, "a date such as 2026-12-11 is needed") == GERMAN.say("a date such as 2026-12-11 is needed")

@@ -152,8 +152,8 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ),
     (
         "a cancellation under way",
-        {"says": "Being cancelled at Core Signature", "next": Next(what=NextStep.WAIT, at=None, why="canary")},
-        ("Waiting for chief-executive.", "When it goes on is not known at the moment."),
+        {"says": "Being cancelled at Core Signature", "next": Next(what=NextStep.END, at=None, why="canary")},
+        ("It is being ended.",),
     ),
     (
         "a request of which no worker speaks",
@@ -209,7 +209,7 @@ def test_what_happens_next_is_said_in_the_readers_language(kind: NextStep, sente
 
 
 def test_every_step_of_the_agenda_has_a_sentence() -> None:
-    ahead = set(NextStep) - {NextStep.WAIT, NextStep.HAND_OFF}
+    ahead = set(NextStep) - {NextStep.WAIT, NextStep.HAND_OFF, NextStep.END}
     assert all(len(told(next=Next(what=step, at=LATER, why="silent"))) == 2 for step in ahead)
 
 
@@ -286,9 +286,30 @@ def test_a_fault_of_the_people_file_stops_no_clock_so_what_follows_is_told() -> 
     assert told(problem=problem, next=following) == told(next=following)
 
 
-def test_a_standstill_is_told_in_english_and_never_as_something_else() -> None:
-    says = "Being cancelled at Core Signature"
-    assert told(says=says, next=Next(what=NextStep.WAIT, at=None, why="being cancelled")) == (says,)
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_standstill_is_told_in_the_readers_language_and_never_as_something_else(code: str) -> None:
+    ends = told(code, says="Being cancelled", next=Next(what=NextStep.END, at=None, why="being cancelled"))
+    assert ends == (reading(code).language.say("It is being ended."),)
+    unplanned = told(code, says="being planned", waiting_for=(), next=Next(what=NextStep.WAIT, at=None, why="planned"))
+    assert unplanned == (reading(code).language.say("When it goes on is not known at the moment."),)
+
+
+@pytest.mark.parametrize(
+    ("step", "named", "unnamed"),
+    [
+        (NextStep.QUESTION, "Legal will be told again on {when} that a question is open.", "Whoever is to answer"),
+        (NextStep.HELD, "Legal has heard enough for now and will hear of it on {when}.", "Somebody"),
+    ],
+)
+def test_what_follows_is_told_with_who_hears_it_and_outsiders_are_told_no_names(
+    step: NextStep, named: str, unnamed: str
+) -> None:
+    known = shown(next=Next(what=step, at=LATER, why="open", to="legal-desk"))
+    called = {"legal-desk": "Legal"}
+    inside = status_screen(known, "legal-desk", reading("en"), NOW, called).sentences[1]
+    outside = status_screen(known, "customer-deputy", reading("en"), NOW, called).sentences[1]
+    assert inside == named.format(when=reading("en").instant(LATER))
+    assert outside == inside.replace("Legal", unnamed)
 
 
 @pytest.mark.parametrize(
