@@ -118,6 +118,29 @@ async def test_on_a_phone_dates_and_standings_stay_whole_and_the_line_can_be_rea
     assert status and status["x"] + status["width"] <= WIDTH
 
 
+@pytest.mark.parametrize("width", [WIDTH, 1100, 1440])
+async def test_no_id_is_broken_on_any_screen_or_on_paper(
+    said: tuple[Page, list[str]], tmp_path: Path, lines: list[Line], width: int
+) -> None:
+    it, _ = said
+    long = [one._replace(request=f"code-of-conduct-2026.{one.person}", manager="head-of-operations") for one in lines]
+    (tmp_path / "report.html").write_text("".join(page.pieces(some_report(*long))))
+    await it.goto((tmp_path / "report.html").as_uri())
+    await it.set_viewport_size({"width": width, "height": 900})
+    for media in ("screen", "print"):
+        await it.emulate_media(media="screen" if media == "screen" else "print")
+        broken: Any = await it.evaluate(
+            """() => [...document.querySelectorAll(".everybody tbody th, .everybody td.id")].filter(cell => {
+              const range = document.createRange();
+              range.selectNodeContents(cell);
+              return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+            }).map(cell => cell.textContent)"""
+        )
+        assert broken == [], media
+        wide: Any = await it.evaluate("document.documentElement.scrollWidth")
+        assert media == "print" or wide <= width
+
+
 async def test_without_scripts_everybody_stands_in_the_order_of_the_record(
     browser: Browser, file: Path, lines: list[Line]
 ) -> None:

@@ -294,7 +294,7 @@ async def test_what_really_follows_is_told_and_to_whom(desk: Office) -> None:
 async def test_who_hears_of_the_ending_has_a_name_and_an_onboarding_is_called_one(desk: Office) -> None:
     done = [
         HandoffLine(target=target, state=HandoffState.DONE, attempts=1, at=NOW)
-        for target in (MANAGER, "onboarding:acme", "crm")
+        for target in (MANAGER, "customer-onboarding:acme", "crm")
     ]
     desk.known[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=tuple(done))
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))

@@ -1,0 +1,27 @@
+"""The views of the desk on a phone: two lines, whatever language they are in."""
+
+import pytest
+from playwright.async_api import Browser
+
+from activities.language import LANGUAGES, Language
+from starter.desk.cards import NOT_THERE
+from starter.desk.rendering import Frame, Renderer, Tab
+from starter.desk.views import LABELS, View
+from tests.browser.phone import NARROWEST, THUMB, WIDTH, Phone, page_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+async def test_the_views_take_two_lines_of_a_phone_and_three_of_the_narrowest(browser: Browser, code: str) -> None:
+    language = Language.of(code)
+    tabs = tuple(Tab(view, language.say(LABELS[view]), view is View.CAMPAIGNS) for view in View)
+    answer = Renderer("/desk").card(NOT_THERE.told(language), Frame(language, "Anna", tabs, "token"))
+    async with page_of(browser) as it:
+        for width, lines in ((NARROWEST, 3), (WIDTH, 2)):
+            await it.set_viewport_size({"width": width, "height": 800})
+            await it.set_content(bytes(answer.body).decode())
+            boxes = [await tab.bounding_box() for tab in await it.locator("nav a").all()]
+            assert len({box["y"] for box in boxes if box}) <= lines
+            assert min(box["height"] for box in boxes if box) >= THUMB
+        await Phone(it, "").fits()
