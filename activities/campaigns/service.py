@@ -44,6 +44,7 @@ from workflows.model.campaign import (
     Walk,
     Walked,
 )
+from workflows.model.objections import Objection
 from workflows.model.subject import Code
 from workflows.model.wishes import Cancellation
 from workflows.ports import CampaignPeople, PushService
@@ -126,12 +127,12 @@ class People(CampaignPeople):
     async def _exempt(self, order: Order, change: Change, audience: Audience) -> Changed:
         member = audience.person(change.person or "")
         if member is None:
-            return Changed(refused=f"{change.person} is not in the audience")
+            return Changed(refused=Objection.NOT_IN_AUDIENCE.says(person=change.person))
         if member.out is not None:
-            return Changed(refused=f"{change.person} is {member.out} already")
+            return Changed(refused=Objection.OUT_ALREADY.says(person=change.person, state=member.out))
         [line] = await self._standings.recorded(order, Audience((member,)))
         if line.done:
-            return Changed(refused=f"{change.person} has acknowledged already")
+            return Changed(refused=Objection.HAS_ACTED.says(person=change.person, state="acknowledged"))
         return await self._written(order, change, (member.row._replace(says=""),))
 
     async def _again(self, order: Order, change: Change, audience: Audience) -> Changed:
@@ -140,15 +141,13 @@ class People(CampaignPeople):
         lines, known = await self._standings.of(order, audience)
         failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
         if not failed:
-            return Changed(refused="nobody has failed: no row is wrong, and every request could be made")
+            return Changed(refused=Objection.NOBODY_FAILED.says())
         people = await self._in_full(order.campaign)
         mended = await rows.placed((row._replace(says="") for row in failed if row.person), people, self.directory)
         asked = {line.person for line in lines if line.status not in _FAULTY or line.request in known.refused}
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
         if not right:
-            return Changed(
-                refused="nobody can be asked who could not be asked before: the report says what is wrong with each"
-            )
+            return Changed(refused=Objection.NOBODY_MENDED.says())
         left = {line.person for line in lines if line.left}
         taken_up = tuple(row.person for row in right if row.person in left)
         return await self._written(order, change, right, taken_up)

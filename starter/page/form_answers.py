@@ -76,7 +76,7 @@ REFUSALS: Final[Mapping[Objection, str]] = {
     Objection.NOT_ASKED: phrase("whoever is to be replaced was not asked"),
     Objection.ONLY_COPIED: phrase("whoever is to be replaced only gets a copy"),
     Objection.UNKNOWN_THERE: phrase("Core Signature does not ask whoever is to be replaced"),
-    Objection.HAS_ACTED: phrase("whoever is to be replaced has acted already"),
+    Objection.HAS_ACTED: phrase("they have acted already"),
     Objection.HAS_HANDED_OVER: phrase("whoever is to be replaced has handed over already"),
     Objection.NOT_YET_THEIR_TURN: phrase("it is not yet the turn of whoever is to be replaced"),
     Objection.ASKED_FOR_IT: phrase("the new person is the one who asked for it"),
@@ -86,6 +86,10 @@ REFUSALS: Final[Mapping[Objection, str]] = {
     Objection.AWAY: phrase("the new person is away"),
     Objection.HANDED_OVER_TOO_OFTEN: phrase("it was handed over too often already"),
     Objection.REFUSED_THERE: phrase("Core Signature refuses it"),
+    Objection.NOT_IN_AUDIENCE: phrase("they are not in the audience"),
+    Objection.OUT_ALREADY: phrase("they need not acknowledge already"),
+    Objection.NOBODY_FAILED: phrase("everybody could be asked"),
+    Objection.NOBODY_MENDED: phrase("what was wrong is wrong still"),
     Objection.TO_DECIDE: phrase("it asks for a decision: decide on the page of the onboarding"),
     Objection.NO_PART: phrase("the onboarding has no such part"),
     Objection.NOTHING_TO_DECIDE: phrase("there is nothing to decide about it any more"),
@@ -115,8 +119,13 @@ def _pattern(one: Objection) -> re.Pattern[str]:
     )
 
 
-_PATTERNS: Final = {one: _pattern(one) for one in sorted(Objection, key=lambda one: -len(one.english))}
-"""The longest comes first: `{day} has passed` is like `that time has passed`."""
+def _literal(one: Objection) -> int:
+    """How much of an objection's sentence is always the same."""
+    return sum(len(text) for text, *_ in Formatter().parse(one.english))
+
+
+_PATTERNS: Final = {one: _pattern(one) for one in sorted(Objection, key=_literal, reverse=True)}
+"""Whatever says most comes first: `that time has passed` is like `{day} has passed`."""
 
 
 def refused(screen: Screen, why: str, form: Mapping[str, str]) -> Screen:

@@ -1,7 +1,7 @@
 """What people read of a plan on a terminal of 80 columns: the calendar of each branch, the policy with its layers."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -80,7 +80,9 @@ def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[Renderabl
 def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
     who = plan.who
     yield Text(f"{plan.id}: {plan.document} ({plan.kind}), owned by {plan.owner}", "bold")
-    yield Sentence(f"opens {_utc(plan.opens_at)}, due {plan.due}, closes {_utc(plan.closes_at)}", zone=zone)
+    last_day = plan.closes_at.date() - timedelta(days=1)  # It closes when that is over everywhere.
+    late = f"late until {last_day}" if last_day > plan.due else ""
+    yield Sentence(", ".join(filter(None, (f"opens {_utc(plan.opens_at)}", f"last day {plan.due}", late))), zone=zone)
     hear = "manager hears" if who.managers == 1 else "managers hear"
     yield Text(
         f"{who.asked:,} of {who.rows:,} would be asked: {who.by_phone:,} by push, {who.by_mail:,} have no living "

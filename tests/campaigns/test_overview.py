@@ -99,7 +99,7 @@ def test_a_document_that_is_not_in_force_yet_is_not_said_to_be() -> None:
 def test_everywhere_that_people_look_it_has_the_same_last_day() -> None:
     """Not the instant at which that day is over everywhere on earth, which is on the next one."""
     shown, over = seen(some_lines([1], 1), due_at=day(15).replace(hour=12)), "2026-12-16T12:00:00+00:00"
-    assert "last day 2026-12-15, closes" in " ".join("\n".join(printed(shown, width=200)).split())
+    assert "last day 2026-12-15, late until 2026-12-21" in " ".join("\n".join(printed(shown, width=200)).split())
     told = details(shown, "default", "acknowledgement-campaign:conduct")
     assert "- last day 2026-12-15\n" in told and "16 Dec" not in told
     assert f"- as of {stamp(NOW)}\n" in told, "the details are as old as the last look"

@@ -182,7 +182,7 @@ def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_
         assert said in found
     assert "<dt>in force from</dt><dd>2026-12-01</dd>" in found
     assert "By department" in found and "By manager" in found
-    assert found.count("<td>conduct.person-") == 40
+    assert found.count('<td class="id">conduct.person-') == 40
 
 
 def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> None:

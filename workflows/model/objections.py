@@ -52,6 +52,14 @@ class Objection(InWords):
     HANDED_OVER_TOO_OFTEN = "handed_over_too_often", "the {subject} was handed over too often already"
     REFUSED_THERE = "refused_there", "Core Signature refuses it: {says}"
 
+    NOT_IN_AUDIENCE = "not_in_audience", "{person} is not in the audience"
+    OUT_ALREADY = "out_already", "{person} is {state} already"
+    NOBODY_FAILED = "nobody_failed", "nobody has failed: no row is wrong, and every request could be made"
+    NOBODY_MENDED = (
+        "nobody_mended",
+        "nobody can be asked who could not be asked before: the report says what is wrong with each",
+    )
+
     TO_DECIDE = "to_decide", "it asks for a decision, so decide: {command}"
     NO_PART = "no_part", "no part is called {part}: it has {parts}"
     NOTHING_TO_DECIDE = "nothing_to_decide", "{part} is {state}: there is nothing to decide about it"

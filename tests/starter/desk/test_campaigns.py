@@ -37,6 +37,7 @@ from tests.starter.test_listing import open_request
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
+from workflows.model.objections import Objection
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation, ReminderNow
 
@@ -233,7 +234,7 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
         TimelineEntry(at=NOW, happened=Happened.LATER_END_WISHED, about="2026-12-24", who=OWNER),
         TimelineEntry(at=NOW, happened=Happened.EXTENDED, about="2026-12-24"),
         TimelineEntry(at=NOW, happened=Happened.RETRY_WISHED, who=OWNER),
-        TimelineEntry(at=NOW, happened=Happened.RETRY_REFUSED, why="nobody can be asked who could not be asked before"),
+        TimelineEntry(at=NOW, happened=Happened.RETRY_REFUSED, why=Objection.NOBODY_MENDED.says()),
         TimelineEntry(at=NOW, happened=Happened.AGAIN, about="2"),
         TimelineEntry(at=NOW, happened=Happened.JOINED, about="3"),
         TimelineEntry(at=NOW, happened=Happened.LEFT, about="1"),
@@ -245,14 +246,14 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
     text = text_of(await (await desk.come_in(OWNER)).get("/desk/campaigns/conduct"))
     for said in (
         "Owner asked for it",
-        "The audience is frozen: 5 (07b6ac1ea4dc)",
+        "The audience is frozen: 5",
         "Asked: 5",
         "Owner wants Engineer to be exempt On leave.",
         "Engineer need not acknowledge",
         "Owner wants it to be open until Thu, 24 Dec 2026",
         "Everybody has until Thu, 24 Dec 2026",
         "Owner wants those asked again who could not be asked",
-        "A change of the audience was not possible (nobody can be asked who could not be asked before)",
+        "A change of the audience was not possible (what was wrong is wrong still)",
         "Asked again: 2",
         "Joined: 3",
         "Left: 1",
