@@ -35,6 +35,13 @@ async def screen(browser: Browser) -> AsyncIterator[Page]:
         yield it
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def second_screen(browser: Browser) -> AsyncIterator[Page]:
+    """Another one with cookies of its own, for who sits at the desk, and for stories with two people."""
+    async with page_of(browser) as it:
+        yield it
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def phone(screen: Page, laptop: Laptop) -> AsyncIterator[Phone]:
     """A phone without a history."""

@@ -78,7 +78,6 @@ async def test_who_declines_has_to_say_why_and_the_requester_is_told(phone: Phon
     await contract.shown(lambda it: it["status"] == "declined")
     await phone.inbox(LEGAL)
     told = phone.notice(f"Declined: {contract.document}")
-    await phone.again_until(told)
     await told.tap()
     await expect(phone.heading("Declined")).to_be_visible()
     assert state_of(await contract.shown(), CUSTOMER) == "declined"

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Page, expect
 
 from activities.links import LinkUse
 from starter.page.screens import ScreenName
 from tests.browser.contract import CUSTOMER, LEGAL, Contract, state_of
-from tests.browser.phone import Phone, phone_of
+from tests.browser.phone import Phone, fresh
 from tests.stack.laptop import Laptop
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
@@ -138,12 +138,12 @@ async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_
 
 
 async def test_what_the_request_refuses_is_said_in_words_and_what_was_written_stays(
-    browser: Browser, phone: Phone, laptop: Laptop, people: Path
+    second_screen: Page, phone: Phone, laptop: Laptop, people: Path
 ) -> None:
     contract = await Contract.start(laptop, "refused", first=f"person: {HEAD}", policy=MAY_HAND_OVER)
     await contract.shown(lambda it: it["choices"])
     await phone.open(contract.link(HEAD))
-    async with phone_of(browser, laptop.addresses["sandbox"]) as another:
+    async with fresh(second_screen, laptop.addresses["sandbox"]) as another:
         await another.open(contract.link(HEAD))
         await ask(another, "Which annex is meant?")
         await expect(another.page.get_by_text("Not answered yet.")).to_be_visible()
