@@ -105,10 +105,14 @@ class Parts(OnboardingParts):
             sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
             prepared = await sources.prepare(what, kept.plain(part.id))
             joined = _joined(prepared, order, part, kept.spared(content.contacts))
-            started = await path.start(self.client, self.store, joined, parent=order.workflow_id, delay=ahead)
+            started = await path.start(
+                self.client, self.store, joined, parent=order.workflow_id, again=part.again, delay=ahead
+            )
         except FileFaults as faults:
             return _refused(part, faults.in_short)
-        except (path.IdTaken, path.NotItsOwn, path.BrokenOff, DocumentMissing) as refused:
+        except path.BrokenOff as broken:
+            return _refused(part, str(broken)).replace(left=broken.left)
+        except (path.IdTaken, path.NotItsOwn, DocumentMissing) as refused:
             return _refused(part, str(refused))
         if started.created and ahead:
             await self._begin(started.workflow_id, ahead)
@@ -177,7 +181,8 @@ class Parts(OnboardingParts):
         if content := await self.store.read_record(Home.of(workflow_id)):
             return _ended(what.id, SettledRecord.model_validate_json(content).show)
         found = await runs.found(self.client, workflow_id)
-        return PartSeen(id=what.id, broken=True) if found is None or found.status.broken_off else None
+        left = found is None or found.status is runs.RunStatus.TERMINATED
+        return PartSeen(id=what.id, broken=True, left=left) if found is None or found.status.broken_off else None
 
     async def end(self, parts: PartsToEnd) -> None:
         """See the port."""

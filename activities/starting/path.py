@@ -87,11 +87,12 @@ class NotItsOwn(Exception):
 
 
 class BrokenOff(Exception):
-    """Its workflow was broken off, and nobody goes on with it."""
+    """Its workflow was broken off, and nobody goes on with it; `left` when it can be taken up again."""
 
     def __init__(self, what: Named, how: RunStatus) -> None:
         helps = f"countersign {what.kind.names.command} show {what.id} tells how far it came"
-        if how is RunStatus.TERMINATED:
+        self.left = how is RunStatus.TERMINATED
+        if self.left:
             helps = f"start it with --again to {_TAKEN_UP[what.kind]}"
         super().__init__(f"{what.id}: its workflow was {how} and nobody goes on with it; {helps}")
         self.id = what.id

@@ -445,6 +445,19 @@ async def test_what_was_broken_off_and_is_signed_after_all_needs_no_decision(tmp
     assert (ended.outcome, ended.parts[1].state) == (Status.DONE, "signed")
 
 
+async def test_what_was_started_alone_and_terminated_before_its_stage_came_is_taken_up(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(DETAILS, ONE)) as it:
+        started = await path.start(it.client, it.store, await alone(tmp_path))
+        await _until(lambda: _only_waits(it))
+        await it.client.get_workflow_handle(started.workflow_id).terminate("by hand")
+        await it.done("billing", CUSTOMER)
+        await waits_for_a_decision(it)
+        await it.wish(decision(Choice.RESEND))
+        await it.signed("agreement-1")
+        assert (await it.handle.result()).outcome is Status.DONE
+    assert {*await made(it)} == {"acme.2.1"}
+
+
 async def test_of_two_owners_who_decide_at_once_one_wins_and_the_other_is_refused_in_words(tmp_path: Path) -> None:
     async with onboarding(tmp_path, a_file(ONE)) as it:
         await it.signed("agreement-1", Status.DECLINED)

@@ -74,6 +74,19 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
     assert refuse_decide(journey, waive) is None
 
 
+def test_what_somebody_terminated_is_taken_up_as_it_was_and_other_content_gets_an_id_of_its_own() -> None:
+    given = an_input()
+    [stage], [part] = given.stages, begun(given).parts
+    journey = begun(given).seen(PartSeen(id=part.run, broken=True, left=True), NOW)
+    [order] = to_start(decide(journey, resend(), NOW), stage)
+    assert (order.id, order.again) == ("acme.1.1", True)
+    [order] = to_start(decide(journey, resend().replace(content="other-signer"), NOW), stage)
+    assert (order.id, order.again) == ("acme.1.1.r2", False)
+    failed = begun(given).seen(PartSeen(id=part.run, broken=True), NOW)
+    [order] = to_start(decide(failed, resend(), NOW), stage)
+    assert (order.id, order.again) == ("acme.1.1.r2", False)
+
+
 def test_an_owner_who_cannot_be_asked_is_asked_again_after_a_look_and_not_before() -> None:
     given = an_input()
     [stage], journey = given.stages, ended(begun(given), Status.DECLINED)

@@ -84,12 +84,14 @@ class PartToStart(Model):
 
     `after` is the workflow whose ending somebody is to decide about: then it is that task. `status` is how it ended, if
     it was not broken off, and `says` why it could not be started.
-    `content` is the reference of what it is started from, None for what the onboarding's file says.
+    `content` is the reference of what it is started from, None for what the onboarding's file says. `again` takes up
+    one that somebody has terminated.
     """
 
     part: str
     id: str
     what: PartKind
+    again: bool = False
     content: str | None = None
     after: str | None = None
     status: Status | None = None
@@ -119,13 +121,15 @@ class PartsToStart(Model):
 class PartSeen(Model):
     """How the workflow with this id stands: `status` once it has ended, `says` why it could not be started.
 
-    `broken` when it was terminated, or failed: nobody goes on with it.
+    `broken` when it was terminated, or failed: nobody goes on with it. `left` when nobody has ended it either, so that
+    it may be taken up again: its document may still ask people to sign.
     """
 
     id: str
     status: Status | None = None
     at: AwareDatetime | None = None
     broken: bool = False
+    left: bool = False
     says: str = ""
     by: str | None = None
     """Who declined it."""

@@ -156,6 +156,7 @@ class Journey(Joining):
             "state": state,
             "status": seen.status,
             "says": says,
+            "left": seen.left,
             "at": seen.at or now,
             "since": part.since if seen.says else part.since or now,
             "deciding": False,

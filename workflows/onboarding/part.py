@@ -48,7 +48,8 @@ class Part(Model):
 
     `asked` counts the tasks to decide about it, `deciding` says that one of them is open, `unasked` that it could not
     be started: whatever is wrong will not be mended within seconds, so the next look tries again. `content` replaces
-    what the file says. `since` is when it was started last, `at` when it ended.
+    what the file says. `since` is when it was started last, `at` when it ended; `left` says that it was terminated
+    instead.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Part(Model):
     asked: int = 0
     deciding: bool = False
     unasked: bool = False
+    left: bool = False
     content: str | None = None
     told: tuple[News, ...] = ()
 
@@ -95,12 +97,18 @@ class Part(Model):
         return not self.state.over
 
     def after(self, wish: Decision) -> Self:
-        """The part once its owner has decided: it is waived, or to be started once more under an id of its own."""
+        """The part once its owner has decided: it is waived, or to be started once more under an id of its own.
+
+        One that was left as it was is taken up instead: of another one people would have a second document to sign.
+        """
         if not wish.choice.again:
             return self.replace(state=PartState.WAIVED, deciding=False)
-        again = self.replace(state=PartState.COMING, tries=self.tries + 1, content=wish.content or self.content)
-        again = again.replace(asked=0, deciding=False, unasked=False, told=())
-        return again.replace(status=None, says="", since=None, at=None)
+        again = self.replace(state=PartState.COMING, deciding=False, unasked=False)
+        again = again.replace(status=None, says="", since=None, at=None)
+        if self.left and wish.content is None:
+            return again
+        content = wish.content or self.content
+        return again.replace(tries=self.tries + 1, content=content, asked=0, left=False, told=())
 
     @property
     def to_ask(self) -> bool:

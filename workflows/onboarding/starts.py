@@ -12,7 +12,7 @@ def to_start(journey: Journey, stage: StagePlan) -> tuple[PartToStart, ...]:
     """The parts of a stage whose workflow is to be started, and the tasks to decide about what went wrong."""
     parts = [(plan, part) for plan, part in journey.of(stage) if plan.what is not PartKind.NOTICE]
     begin = [
-        PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content)
+        PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content, again=part.left)
         for plan, part in parts
         if part.state is PartState.COMING
     ]
