@@ -19,7 +19,8 @@ from workflows.names import notice_key
 from workflows.ports import PushService
 
 GROUP_AT_MOST: Final = 1_000
-"""Members of a group that is a target: until all are told, whom it has reached is remembered by the key of each."""
+"""Members of a group that is a target, with those who had it and have left: whom it has reached is remembered until
+all are told."""
 NOBODY: Final = "nobody_to_tell"
 SEE_LEDGER: Final = "the notifications say why"
 _PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH, Reason.DIRECTORY)
@@ -39,8 +40,8 @@ class People:
         So many in a call: a large group is told in several of one attempt, and judged with the last.
         """
         members = await self.directory.group(group)
-        if len(members) > GROUP_AT_MOST:
-            return not_done(call, f"{len(members):,} members, and a target has at most {GROUP_AT_MOST:,}", gone=True)
+        if (many := len({*members, *call.reached})) > GROUP_AT_MOST:
+            return not_done(call, f"{many:,} members, and a target has at most {GROUP_AT_MOST:,}", gone=True)
         everyone = tuple(notice_of(subject, person, told) for person in members)
         missing = tuple(notice for notice in everyone if notice.person not in call.reached)
         untried = tuple(notice for notice in missing if notice.person not in call.missed)

@@ -152,6 +152,13 @@ async def test_a_group_ten_times_as_large_as_is_remembered_is_told_nothing_and_t
     assert sends(sandbox) == []
 
 
+async def test_who_had_it_and_has_left_counts_to_the_size_of_a_group(house: House, sandbox: RunningSandbox) -> None:
+    left = tuple(f"p-{n}" for n in range(GROUP_AT_MOST - 1))
+    (result,) = await house.tell(calls=(HandoffCall(target=BOARD, attempt=2, reached=left),))
+    assert (result.gone, result.why) == (True, "1,001 members, and a target has at most 1,000")
+    assert sends(sandbox) == []
+
+
 @pytest.fixture
 def one_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups so large that a call takes only one of their members."""

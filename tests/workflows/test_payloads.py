@@ -1,23 +1,30 @@
 """The largest values that the files allow, as a history has them: far from Temporal's 2 MiB, so none is refused."""
 
+from base64 import urlsafe_b64encode
+from collections import Counter
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from hashlib import sha256, sha512
 
 from activities.follow_up.nearest import REMINDERS_AT_ONCE
+from activities.handoff_people import GROUP_AT_MOST
 from starter.payload_converter import terse_data_converter
+from workflows.follow_up.batches import hand_off_batch
+from workflows.follow_up.handoff import GROUPS_AT_MOST, GROUPS_AT_ONCE, HandoffLedger
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.base import Model
 from workflows.model.happened import Happened
 from workflows.model.notices import Channel, Delivered, DeviceOutcome, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason
-from workflows.model.policy import Policy
+from workflows.model.policy import Policy, Target
 from workflows.model.request import Brief, Document
-from workflows.model.subject import Participant
+from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
+from workflows.model.subject import Participant, Status
 from workflows.names import notice_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 
 AT_MOST = 256 * 1024
+TEMPORAL_S = 2 * 1024 * 1024
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SIGNERS = tuple(sha256(str(number).encode()).hexdigest()[:64] for number in range(100))
 """A hundred, which is all that a file may have, with names that nothing can shorten."""
@@ -38,6 +45,55 @@ def test_the_memory_of_a_hundred_signers_that_goes_on_in_a_fresh_run() -> None:
     for number in range(LINES_AT_MOST):
         known = known.note(AT, Happened.PUT_OFF, SIGNERS[number % 100], "x" * 160, about=f"reminder-{number}")
     assert _bytes(request.replace(carried=known)) < AT_MOST
+
+
+def test_the_memory_and_a_batch_while_as_many_groups_have_begun_as_may() -> None:
+    """Of each as many have it as can be remembered, by ids that nothing can shorten."""
+    groups = tuple(Target(target=f"group-{n}", group=f"group-{n}") for n in range(50))
+    ledger = HandoffLedger.open(groups, (), AT)
+    begun = tuple(
+        entry.replace(attempts=1, reached=tuple(_long_id(f"{entry.target.group}-{n}") for n in range(GROUP_AT_MOST)))
+        for entry in ledger.entries[:GROUPS_AT_MOST]
+    )
+    request = SignatureRequest(brief=_brief(), policy=Policy())
+    known = Progress.begin(request.brief, AT).end(Status.SIGNED, AT, by="board")
+    known = known.replace(handoff=ledger.replace(entries=(*begun, *ledger.entries[GROUPS_AT_MOST:])))
+    batch = hand_off_batch(request.subject, None, known, AT)
+    assert len(batch.calls) == GROUPS_AT_ONCE
+    assert _bytes(batch) < AT_MOST
+    assert _bytes(request.replace(carried=known)) < TEMPORAL_S // 2
+
+
+def test_however_many_groups_are_told_so_many_have_begun_and_what_all_have_heard_leaves_the_memory() -> None:
+    """Ten times as many as may begin, of each of which one phone never answers."""
+    groups = tuple(Target(target=f"group-{n}", group=f"group-{n}") for n in range(10 * GROUPS_AT_MOST))
+    request = SignatureRequest(brief=_brief(), policy=Policy())
+    known, now = Progress.begin(request.brief, AT).end(Status.SIGNED, AT, by="board"), AT
+    known = known.replace(handoff=HandoffLedger.open(groups, (), AT))
+    told: Counter[str] = Counter()
+    while due_at := known.handoff.next_at:
+        now = max(now, due_at)
+        batch = hand_off_batch(request.subject, None, known, now)
+        assert 0 < len(batch.calls) <= GROUPS_AT_ONCE
+        known = known.handed_off(tuple(_all_but_one(call, told) for call in batch.calls), now).paged(batch.page)
+        assert sum(entry.begun for entry in known.handoff.entries) <= GROUPS_AT_MOST
+        assert len(known.ledger.marks) + len(known.ledger.leaving) <= LINES_AT_MOST
+    assert {entry.state for entry in known.handoff.entries} == {HandoffState.DONE}
+    assert set(told.values()) == {1} and len(told) == 29 * len(groups)
+
+
+def _all_but_one(call: HandoffCall, told: Counter[str]) -> HandoffResult:
+    """What becomes of a group of thirty, of whom the last has a phone that never answers."""
+    everyone = [f"{call.target.group}-{n}" for n in range(30)]
+    missing = [person for person in everyone if person not in call.reached]
+    told.update(missing[:-1])
+    lines = tuple(_line("settled", person) for person in missing)
+    lines = (*lines[:-1], lines[-1].replace(outcome=Outcome.FAILED))
+    return HandoffResult(target=call.target.target, ok=False, partly=True, why="unreachable", delivered=lines)
+
+
+def _long_id(of: str) -> str:
+    return urlsafe_b64encode(sha512(of.encode()).digest() + sha512(of[::-1].encode()).digest()).decode()[:100]
 
 
 def _bytes(value: Model) -> int:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import Final, Self
 
 from pydantic import AwareDatetime
@@ -25,6 +26,12 @@ HELD_FOR: Final = timedelta(days=1)
 
 AT_MOST: Final = 100
 """Targets of one batch: a result of each stays far below what a history takes."""
+
+GROUPS_AT_ONCE: Final = 2
+"""Groups of one batch: of each a hundred people are told, and two hundred lines leave the memory with it."""
+
+GROUPS_AT_MOST: Final = 10
+"""Groups of which some have it and others do not yet: who has it is remembered, so no further one begins."""
 
 
 ESCALATIONS_AT_MOST: Final = 100
@@ -61,6 +68,11 @@ class HandoffEntry(Model):
     passing: str | None = None
     reached: tuple[str, ...] = ()
     """While it is pending: who has it, so that a repetition tells nobody twice."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is a group of which some were told or tried, and others are to be."""
+        return self.target.group is not None and self.due_at is not None and bool(self.reached or self.missed)
 
 
 class HandoffLedger(Model):
@@ -132,7 +144,19 @@ class HandoffLedger(Model):
 
     def due(self, now: datetime) -> tuple[HandoffEntry, ...]:
         """The targets to be called now, at most `AT_MOST`: whoever is left is due in the next batch, at once."""
-        return tuple(e for e in self.entries if e.due_at is not None and e.due_at <= now)[:AT_MOST]
+        due = [e for e in self._pending if e.due_at is not None and e.due_at <= now]
+        groups = islice((e for e in due if e.target.group is not None), GROUPS_AT_ONCE)
+        others = (e for e in due if e.target.group is None)
+        return tuple(islice(chain(groups, others), AT_MOST))
+
+    @property
+    def _pending(self) -> tuple[HandoffEntry, ...]:
+        """Whoever is still to be told, but for groups whose turn comes when another one is over."""
+        open_ = [e for e in self.entries if e.due_at is not None]
+        room = max(0, GROUPS_AT_MOST - sum(1 for e in open_ if e.begun))
+        fresh = sorted((e.due_at or e.at, n) for n, e in enumerate(open_) if e.target.group and not e.begun)
+        waiting = {n for _, n in fresh[room:]}
+        return tuple(e for n, e in enumerate(open_) if n not in waiting)
 
     @property
     def lines(self) -> tuple[HandoffLine, ...]:
@@ -173,7 +197,7 @@ class HandoffLedger(Model):
     @property
     def next_at(self) -> datetime | None:
         """When the next attempt is due; None when every target is done or dead."""
-        return min((e.due_at for e in self.entries if e.due_at is not None), default=None)
+        return min((e.due_at for e in self._pending if e.due_at is not None), default=None)
 
     def open_at(self, now: datetime) -> datetime | None:
         """The same after the end, when there is also something to be done while what became of it is not recorded."""

@@ -1,8 +1,8 @@
 """The reminder ledger: every planned notice ends in exactly one line, sent or not, with the reason.
 
 All lines are remembered while there are at most `LINES_AT_MOST`. Of older ones a mark stays, the last of each person
-and kind of notice and each time that somebody chose, because decisions rest on them; the whole lines leave for pages in
-the store with the next delivery.
+and kind of notice and each time that somebody chose, because decisions rest on them (not on what targets of the
+hand-off have heard: their own lines know that); the whole lines leave for pages in the store with the next delivery.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -103,7 +103,8 @@ class Ledger(Model):
         if len(self.lines) <= LINES_AT_MOST:
             return self
         gone, lines = self.lines[:-_KEPT], self.lines[-_KEPT:]
-        marks = {_series_of(line): line for line in (*self.marks, *(one.replace(devices=()) for one in gone))}
+        rested_on = (one.replace(devices=()) for one in gone if not stages.is_handed_off(one.stage))
+        marks = {_series_of(line): line for line in (*self.marks, *rested_on)}
         return self.replace(lines=lines, marks=tuple(marks.values()), leaving=self.leaving + gone)
 
 

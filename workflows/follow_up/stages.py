@@ -189,6 +189,11 @@ def is_by_hand(stage: str) -> bool:
     return stage.startswith(_BY_HAND)
 
 
+def is_handed_off(stage: str) -> bool:
+    """Whether it is what people hear who are targets of the hand-off."""
+    return kind_of(stage) in (Stage.SETTLED, Stage.NEWS)
+
+
 def is_nudge(stage: str) -> bool:
     """Whether a signer is told again of what they know."""
     return kind_of(stage) in _NUDGES
