@@ -86,7 +86,7 @@ async def standing(context: Context, seen: Callable[[int], None] = lambda _: Non
         left = chunk[: max(0, ASKED_AT_MOST - asked)]
         asked, unseen = asked + len(left), unseen + len(chunk) - len(left)
         for lines in await asyncio.gather(*(_lines(context.client, one) for one in left)):
-            for line in lines:
+            for line in lines or ():
                 if line.state is HandoffState.PENDING:
                     _into(found, line.target, lambda row, line=line: row.waits(line))  # type: ignore[misc]
         seen(asked)
@@ -133,19 +133,27 @@ async def _health(context: Context, name: str) -> Health:
 
 
 async def _told(client: Client, workflow_id: str, target: str | None) -> bool:
+    """Whether a run was told; one that says that it does not wait for the target is left alone."""
+    lines = await _lines(client, workflow_id) if target is not None else None
+    if lines is not None and not any(_waits(line, target) for line in lines):
+        return False
     with suppress(RPCError):  # It has come to its end meanwhile.
         await client.get_workflow_handle(workflow_id).signal(names.HAND_OFF_NOW, HandOffNow(target=target))
         return True
     return False
 
 
-async def _lines(client: Client, workflow_id: str) -> Iterable[HandoffLine]:
-    """What one run says; nothing where no worker answers for it."""
+def _waits(line: HandoffLine, target: str | None) -> bool:
+    return line.state is HandoffState.PENDING and target in (line.target, _named(line.target))
+
+
+async def _lines(client: Client, workflow_id: str) -> tuple[HandoffLine, ...] | None:
+    """What one run says; None where no worker answers for it."""
     with suppress(RPCError, WorkflowQueryFailedError, ValueError):
         handle = client.get_workflow_handle(workflow_id)
         shown: _Shown = await handle.query(names.SHOW, result_type=_Shown, rpc_timeout=_ANSWERS_WITHIN)
         return shown.handoffs
-    return ()
+    return None
 
 
 class _Shown(Model):

@@ -124,6 +124,7 @@ async def nobody_is_hurried(context: Context, folder: Path) -> None:
     ):
         ended = await asyncio.to_thread(type_, "handoff", "retry", "--now", "--target", target, **there)
         assert (ended.returncode, ended.stderr) == (1 if says else 0, says)
+    assert ended.stdout == "Nothing waits to be tried\n", "the run that tells others was not told"
 
 
 async def given_up(context: Context, id: str, target: str) -> None:
