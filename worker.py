@@ -147,8 +147,8 @@ async def run(chosen: Settings, ready_file: Path | None) -> None:
     stop = asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
-    async with _working(chosen, stop) as working:
-        if working:
+    async with working(chosen, stop) as ready:
+        if ready:
             _LOGGER.info("ready", queues=list(QUEUES), build_id=chosen.build_id)
             if ready_file:
                 await asyncio.to_thread(ready_file.write_text, "ready\n")
@@ -157,7 +157,7 @@ async def run(chosen: Settings, ready_file: Path | None) -> None:
 
 
 @asynccontextmanager
-async def _working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
+async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
     """All workers running; False when `stop` was set before a server was there."""
     async with AsyncExitStack() as open_things:
         told = open_things.enter_context(

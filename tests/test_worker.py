@@ -9,6 +9,7 @@ from temporalio import activity, workflow
 from temporalio.worker import Worker
 
 import starter.doctor.temporal as doctor
+import worker
 from activities.http.pacing import Pacer
 from starter import pollers
 from starter.clients import opened
@@ -18,7 +19,6 @@ from starter.task_queues import at_work, workers
 from tests.golden.boundary import questions
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
-from worker import activities_of
 from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
 pytestmark = pytest.mark.real_server
@@ -102,6 +102,16 @@ async def test_it_is_ready_once_nobody_is_told_that_there_is_no_worker(
         assert (await doctor.worker(client)).state is Health.OK
 
 
+async def test_a_whole_worker_says_that_it_is_ready_when_it_is_listed_and_not_before(
+    dev_server: str, tmp_path: Path
+) -> None:
+    client = await own_namespace(dev_server)
+    there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
+    async with worker.working(load(environment={**complete(tmp_path), **there}), asyncio.Event()) as ready:
+        assert ready
+        assert (await doctor.worker(client)).state is Health.OK
+
+
 @workflow.defn(sandboxed=False)
 class SweepsBehindACrowd:
     """Calls that have all places of their queue until a sweep has been, and two sweeps at the same time."""
@@ -154,6 +164,6 @@ async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_th
 async def test_every_activity_that_a_workflow_may_ask_for_is_in_a_queue(dev_server: str, tmp_path: Path) -> None:
     client = await own_namespace(dev_server)
     async with opened(load(environment=complete(tmp_path))) as open_clients:
-        asked = activities_of(open_clients, client, tmp_path / "policies.yaml")
+        asked = worker.activities_of(open_clients, client, tmp_path / "policies.yaml")
     named = {getattr(one, "__temporal_activity_definition").name for queue in asked.values() for one in queue}
     assert questions().keys() - named == set()
