@@ -40,7 +40,8 @@ LATE_DAYS_AT_MOST: Final = 182
 class YearContent(PartContent):
     """What a year opens with: the file with the year in it, the SHA-256 of its document, its table, of so many people.
 
-    Once it has opened there is no table any more: whom that names is kept with the campaign.
+    Once it has opened there is no table any more: whom that names is kept with the campaign. Of a year that was given
+    up nothing is left.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
@@ -70,6 +71,11 @@ class YearContent(PartContent):
     async def keep(self, store: Store, series: Series, year: int) -> None:
         """Give it; the document is in the store by then."""
         await store.keep_year(Home.of(series.schedule_id), year, self.model_dump_json().encode())
+
+    @staticmethod
+    async def forget(store: Store, series: Series, year: int) -> None:
+        """It opens nothing any more, and whom its table names nobody keeps on."""
+        await store.keep_year(Home.of(series.schedule_id), year, b"")
 
     @property
     def opened(self) -> Self:
@@ -180,6 +186,9 @@ class Years(CampaignYears):
         with failing_as_application_errors():
             openings = Openings(asked.series, await self.directory.person(asked.series.owner))
             year = openings.first_year(asked.since)
+            last = await YearContent.read(self.store, asked.series, year - 1)
+            if last and last.table is not None:
+                await YearContent.forget(self.store, asked.series, year - 1)
             content, opens_at = await YearContent.read(self.store, asked.series, year), openings.opens_at(year)
             seen = YearSeen(
                 year=year,
@@ -192,10 +201,10 @@ class Years(CampaignYears):
                 return seen
             try:
                 return seen.replace(campaign=await self._opened(openings, year, content, asked.now))
-            except FileFaults as faults:
-                return seen.replace(refused=faults.in_short)
-            except (path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
-                return seen.replace(refused=str(refused))
+            except (FileFaults, path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
+                if asked.now >= seen.ends_at:
+                    await YearContent.forget(self.store, asked.series, year)
+                return seen.replace(refused=refused.in_short if isinstance(refused, FileFaults) else str(refused))
 
     async def _opened(self, openings: Openings, year: int, content: YearContent, now: datetime) -> str:
         """The workflow id of the campaign that this content has opened."""

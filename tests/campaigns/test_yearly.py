@@ -28,7 +28,7 @@ import activities.campaigns.yearly as activities_yearly
 import workflows.follow_up.options as options
 from activities import runs
 from activities.campaigns.input import prepare
-from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST
+from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST, YearContent
 from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
@@ -487,6 +487,30 @@ async def test_a_table_is_kept_until_its_year_has_opened(tmp_path: Path) -> None
             await years.give(there.client, year, now)
         [planned, *_] = await scheduling.preview(years.file, there.company.store, there.company.directory, now)
         assert planned.people == 1
+
+
+@pytest.mark.parametrize("looks", ["as it is given up", "a year later"])
+async def test_the_table_of_a_year_that_was_given_up_is_gone(tmp_path: Path, looks: str) -> None:
+    """By the last look of its opening, or, where that was cancelled, by the first one of the next year."""
+    async with at_work(tmp_path, staff("ada")) as there:
+        now = datetime.now(UTC)
+        (tmp_path / "staff.csv").write_text("name,email,zone\nBo,bo@us.example,UTC\n")
+        years = await Years.of(there.company, a_yearly_file(now + timedelta(days=3), audience={"file": "staff.csv"}))
+        series, year = years.file.series, years.file.first_year(now)
+        await years.give(there.client, year, now)
+        (there.company.folder / "catalogue.yaml").write_text("kinds: faulty")
+        opener, opens_at = activities_of_years(there), years.file.opens_at(year)
+        over_at = opens_at + timedelta(days=LATE_DAYS_AT_MOST)
+        seen = await opener.open(YearToOpen(series=series, since=now, now=over_at - timedelta(days=1)))
+        assert (seen.given, bool(seen.refused)) == (True, True)
+        assert await YearContent.read(there.company.store, series, year)
+        later = opens_at + timedelta(days=340)
+        order = YearToOpen(series=series, since=now, now=over_at)
+        if looks == "a year later":
+            order = YearToOpen(series=series, since=later, now=later)
+        seen = await opener.open(order)
+        assert (seen.year, bool(seen.refused)) == ((year, True) if looks == "as it is given up" else (year + 1, False))
+        assert await YearContent.read(there.company.store, series, year) is None
 
 
 def activities_of_years(there: Work) -> activities_yearly.Years:
