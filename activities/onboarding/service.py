@@ -108,12 +108,11 @@ class Parts(OnboardingParts):
             started = await path.start(
                 self.client, self.store, joined, parent=order.workflow_id, again=part.again, delay=ahead
             )
-        except FileFaults as faults:
-            return _refused(part, faults.in_short)
-        except path.BrokenOff as broken:
-            return _refused(part, str(broken)).replace(left=broken.left)
-        except (path.IdTaken, path.NotItsOwn, DocumentMissing) as refused:
-            return _refused(part, str(refused))
+        except (FileFaults, DocumentMissing) as faults:
+            says = faults.in_short if isinstance(faults, FileFaults) else str(faults)
+            return _refused(part, says, left=part.again)
+        except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
+            return _refused(part, str(refused), left=isinstance(refused, path.BrokenOff) and refused.left)
         if started.created and ahead:
             await self._begin(started.workflow_id, ahead)
         return started
@@ -252,5 +251,5 @@ def _ended(id: str, shown: Shown) -> PartSeen:
     return PartSeen(id=id, status=shown.status, by=declined)
 
 
-def _refused(part: PartToStart, says: str) -> PartSeen:
-    return PartSeen(id=part.id, says=says[:_SAYS_AT_MOST])
+def _refused(part: PartToStart, says: str, *, left: bool) -> PartSeen:
+    return PartSeen(id=part.id, says=says[:_SAYS_AT_MOST], left=left)

@@ -451,7 +451,13 @@ async def test_what_was_started_alone_and_terminated_before_its_stage_came_is_ta
         await _until(lambda: _only_waits(it))
         await it.client.get_workflow_handle(started.workflow_id).terminate("by hand")
         await it.done("billing", CUSTOMER)
+        task = await waits_for_a_decision(it)
+        catalogue = tmp_path / "catalogue.yaml"
+        catalogue.write_text(json.dumps({"kinds": {"short": KINDS["short"]}}))
+        await it.wish(decision(Choice.RESEND))
+        await it.until(lambda shown: shown.stages[1].agreements[0].decision == f"{task}.r2")
         await waits_for_a_decision(it)
+        catalogue.write_text(json.dumps({"kinds": KINDS}))
         await it.wish(decision(Choice.RESEND))
         await it.signed("agreement-1")
         assert (await it.handle.result()).outcome is Status.DONE
