@@ -240,7 +240,9 @@ async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(tmp
     async with opening(tmp_path, given=True) as it:
         await it.days_pass(2)
         it.there.company.loses(OWNER)
-        await it.days_pass(29)
+        await it.days_pass(27)
+        await it.there.env.sleep(it.opens_at + timedelta(hours=2) - await it.there.env.get_current_time())
+        await it.at_rest()
         assert "is tried again" in (said := await it.details()) and "is not in people.yaml" in said
         waiting = (await runs.described(it.there.client, it.handle.id)).known
         assert waiting.get(STAGE) == CONTENT_MISSING
