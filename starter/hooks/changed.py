@@ -33,8 +33,9 @@ _LOGGER: Final = structlog.get_logger("countersign.hooks")
 _TITLE: Final = phrase("Decide: {id} has changed in {source}")
 _TEXT: Final = phrase(
     "Deal {deal} of {source} sent other content than this onboarding was started from, or what {source} sends is read "
-    "otherwise by now. {standing} Please look at the deal, and at the page of {id} at the desk."
+    "otherwise by now. {standing}"
 )
+_PLEASE_LOOK: Final = phrase("Please look at the deal, and at the page of {id} at the desk.")
 _LIVES: Final = phrase("The onboarding goes on as it was started.")
 _HAS_ENDED: Final = phrase("The onboarding has ended, and nothing of it changes.")
 
@@ -62,12 +63,12 @@ class ChangedDeals:
         owner, lives = await self._standing(onboarding.workflow_id)
         deputy = next(one for one in (other.content.owner, other.content.deputy) if one != owner)
         say = (await language_of(self.directory, owner, onboarding.workflow_id)).say
-        standing = say(_LIVES if lives else _HAS_ENDED)
+        why = say(_TEXT, deal=deal, source=source, standing=say(_LIVES if lives else _HAS_ENDED))
         task = {
             "id": f"{about}{other.given.fingerprint[:12]}",
             "kind": DECISION,
             "title": say(_TITLE, id=onboarding.id, source=source),
-            "text": say(_TEXT, deal=deal, source=source, id=onboarding.id, standing=standing),
+            "text": f"{why}\n\n{say(_PLEASE_LOOK, id=onboarding.id)}",
             "who": {"person": owner},
             "owner": deputy,
         }

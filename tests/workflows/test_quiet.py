@@ -148,7 +148,7 @@ async def test_of_five_steps_three_ring_and_the_others_are_one_notice_when_the_b
         assert [ready(one) for one in shown] == ["accepted"] * 3 + ["suppressed quiet"] * 2
         held = shown[3]
         assert held.next is not None and held.next.at is not None
-        assert held.next.what == "wait"
+        assert held.next.what == "held"
         assert held.next.why == f"ready for {CUSTOMER} is held: 3 notices in 1 day"
         until = f"{held.next.at:%a %d %b %Y %H:%M} UTC"
         assert held.says.endswith(f"; ready for {CUSTOMER} is held until {until}: 3 notices in 1 day")
