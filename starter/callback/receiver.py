@@ -3,6 +3,7 @@
 200 only once Temporal has the signal; 500 asks to be called again, so that the provider's retry is our outbox.
 """
 
+import asyncio
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from starter.callback.claim import Callback, CallbackRules, Verdict
-from starter.callback.signals import NotTaken, Receipt, SignalPort
+from starter.callback.signals import SIGNAL_SECONDS, NotTaken, Receipt, SignalPort
 from starter.outcomes import Tally
 from starter.request_bodies import BODY_SECONDS, BodyFault, Held, read_body
 
@@ -63,6 +64,7 @@ class Receiver:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         body_seconds: float = BODY_SECONDS,
+        signal_seconds: float = SIGNAL_SECONDS,
     ) -> None:
         self._rules = rules
         self._segment = segment
@@ -70,6 +72,7 @@ class Receiver:
         self._tally = tally
         self._clock = clock
         self._body_seconds = body_seconds
+        self._signal_seconds = signal_seconds
         self._at_once = 0
         self._held = Held(ALTOGETHER_AT_MOST, HELD_AT_MOST)
 
@@ -105,20 +108,26 @@ class Receiver:
         return self._reply(await self._signalled(judged) if isinstance(judged, Callback) else judged)
 
     async def _signalled(self, callback: Callback) -> Verdict:
-        receipts = set()
+        """All that Temporal is asked for one callback has one deadline: its caller waits for one answer."""
         try:
-            for request in callback.requests:
-                receipts.add(receipt := await self._signals.signal(request, callback.event))
-                if receipt is Receipt.TAKEN:
-                    return Verdict.SIGNALLED
-            if Receipt.CLOSED in receipts:
-                return Verdict.CLOSED
-            if callback.document is None:
-                return Verdict.UNKNOWN
-            await self._signals.sweep()
-        except NotTaken as refusal:
-            _LOGGER.warning("callback not stored", request=callback.requests[0], why=str(refusal))
+            async with asyncio.timeout(self._signal_seconds):
+                return await self._handed_over(callback)
+        except (NotTaken, TimeoutError) as refusal:
+            why = str(refusal) or "no answer from Temporal"
+            _LOGGER.warning("callback not stored", request=callback.requests[0], why=why)
             return Verdict.NOT_STORED
+
+    async def _handed_over(self, callback: Callback) -> Verdict:
+        receipts = set()
+        for request in callback.requests:
+            receipts.add(receipt := await self._signals.signal(request, callback.event))
+            if receipt is Receipt.TAKEN:
+                return Verdict.SIGNALLED
+        if Receipt.CLOSED in receipts:
+            return Verdict.CLOSED
+        if callback.document is None:
+            return Verdict.UNKNOWN
+        await self._signals.sweep()
         return Verdict.TO_ADOPT
 
     def _is_our_segment(self, given: str) -> bool:

@@ -5,14 +5,18 @@ that was sent by hand is not begun here either, for which directory, catalogue a
 sweep that adopts documents is asked to come soon, and does what it does anyhow.
 
 A workflow is signalled by one at a time. What comes meanwhile goes as one hint behind it: a hint says that the document
-should be read, and one reading after all of them is all that they ask for. So a burst makes answers no slower than two
+should be read, and one reading after all of them is all that they ask for. Its id is made of all of theirs, so that one
+that is known already takes none along that is not. So a burst makes answers no slower than two
 signals take, or the deadline of one where Temporal is away, and a genuine callback that is replayed all day does not
 fill a history.
 """
 
 import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from hashlib import sha256
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
@@ -63,6 +67,14 @@ class SignalPort(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """What came while a request was signalled, and what becomes of the one hint for all of it."""
+
+    events: dict[str, ProviderEvent]
+    receipt: asyncio.Task[Receipt]
+
+
 class TemporalSignals:
     """Signals by Temporal; the client may be lazy, so that the receiver starts before the server does."""
 
@@ -70,16 +82,19 @@ class TemporalSignals:
         self._client = client
         self._seconds = seconds
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._next: dict[str, asyncio.Task[Receipt]] = {}
+        self._next: dict[str, _Waiting] = {}
 
     async def signal(self, request: str, event: ProviderEvent) -> Receipt:
         """See `SignalPort`; what waits for its turn already is joined."""
-        joined = self._next.get(request)
-        if joined is None:
-            joined = self._next[request] = asyncio.create_task(self._in_turn(request, event))
-        return await asyncio.shield(joined)
+        waiting = self._next.get(request)
+        if waiting is None:
+            events: dict[str, ProviderEvent] = {}
+            waiting = _Waiting(events, asyncio.create_task(self._in_turn(request, events)))
+            self._next[request] = waiting
+        waiting.events[event.id] = event
+        return await asyncio.shield(waiting.receipt)
 
-    async def _in_turn(self, request: str, event: ProviderEvent) -> Receipt:
+    async def _in_turn(self, request: str, events: dict[str, ProviderEvent]) -> Receipt:
         """The whole of it, also while another one is under way, has one deadline: the caller does not wait for two."""
         turn = self._turns.setdefault(request, asyncio.Lock())
         try:
@@ -91,7 +106,7 @@ class TemporalSignals:
                     # It is under way or given up: who comes now wants another reading.
                     del self._next[request]
                 try:
-                    return await self._signal(request, event)
+                    return await self._signal(request, _one_hint(events.values()))
                 finally:
                     turn.release()
         except (RuntimeError, TimeoutError) as error:
@@ -129,6 +144,14 @@ class TemporalSignals:
                 return await self._client.service_client.check_health(timeout=timedelta(seconds=_PING_SECONDS))
         except (RPCError, RuntimeError, TimeoutError):
             return False
+
+
+def _one_hint(events: Collection[ProviderEvent]) -> ProviderEvent:
+    """The newest of them for all; the same ones together have the same id, as one that is repeated has."""
+    newest = max(events, key=lambda event: event.at)
+    if len(events) == 1:
+        return newest
+    return newest.replace(id=sha256("\n".join(sorted(event.id for event in events)).encode()).hexdigest())
 
 
 def _receipt(error: RPCError) -> Receipt:

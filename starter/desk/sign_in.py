@@ -31,6 +31,8 @@ TRIES_AT_MOST: Final = 5
 """Codes that one browser may try before it must ask again."""
 MESSAGES_TO_A_PERSON: Final = Rate(burst=1, per_second=1 / ONE_MESSAGE_EVERY.total_seconds())
 """Started by this process; the workflow of the person sees to it for all of them."""
+TRIES_OF_A_PERSON: Final = Rate(burst=10, per_second=0.002)
+"""Codes that are tried for one person, whatever the browsers and their messages: a guesser needs years."""
 ANSWER_AFTER: Final = 0.4
 """Seconds that the answer takes, whoever was named."""
 _TEMPORAL_SECONDS: Final = 5.0
@@ -69,6 +71,7 @@ class SignIn:
         self._clock = clock
         self._rest = rest
         self._messages = Buckets(MESSAGES_TO_A_PERSON, seconds)
+        self._tries = Buckets(TRIES_OF_A_PERSON, seconds)
 
     async def ask(self, words: str, before: Ask | None, to: str = "") -> Ask:
         """Have a way in sent to whom `words` name, if anybody; what the browser must remember to be let in by its code.
@@ -83,11 +86,11 @@ class SignIn:
         id = person.id if person else ""
         if before and before.person == id and now < before.at + ONE_MESSAGE_EVERY:
             return before  # Its message is on its way, and this browser can use its code.
-        ask = Ask.new(id, now, to)
         if person is None or self._messages.wait(id):
             await self._reach()
-        else:
-            await self._send(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
+            return Ask.new("", now, to)  # No message brings its code: whoever had one for it would have guessed it.
+        ask = Ask.new(id, now, to)
+        await self._send(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
         return ask
 
     async def _send(self, order: SignInOrder) -> None:
@@ -106,7 +109,8 @@ class SignIn:
         else:
             return Wrong(0)
         way = WayIn(ask.person, name, ask.at + VALID_FOR)
-        right = hmac.compare_digest(self._ways_in.code(way).encode(), _digits(code).encode())
+        guessing = self._tries.wait(ask.person) > 0  # which is told in no other words
+        right = not guessing and hmac.compare_digest(self._ways_in.code(way).encode(), _digits(code).encode())
         person = await self._still_here(ask.person)
         if not right or person is None or not await self._store.use_once(day, f"{name}-code"):
             return Wrong(TRIES_AT_MOST - tried - 1)

@@ -88,8 +88,8 @@ async def page(
         lines, following, total = await _READ[at.part](context, wanted, at, min(size, SORTED_AT_MOST))
         while not lines and following is not None:
             lines, following, total = await _READ[following.part](context, wanted, following, min(size, SORTED_AT_MOST))
-    except (RPCError, ValueError) as error:
-        if cursor and (isinstance(error, ValueError) or error.status in _TOKEN_UNREAD):
+    except (RPCError, ValueError, OverflowError) as error:
+        if cursor and (not isinstance(error, RPCError) or error.status in _TOKEN_UNREAD):
             raise Refusal(_NO_CURSOR) from error
         raise
     written = following.written() if following else None

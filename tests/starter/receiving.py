@@ -141,8 +141,17 @@ def receiver(
     secrets: tuple[str, ...] = (SECRET, OLDER_SECRET),
     meter: MetricMeter = MetricMeter.noop,
     body_seconds: float = 5.0,
+    signal_seconds: float = 3.0,
     clock: Callable[[], datetime] = lambda: NOW,
 ) -> Receiver:
     """A receiver whose clock stands at `NOW` unless told otherwise."""
     rules = CallbackRules(tuple(map(SecretStr, secrets)), timedelta(hours=24), unsigned, adopted)
-    return Receiver(rules, SecretStr(SEGMENT), signals, Tally(meter), clock=clock, body_seconds=body_seconds)
+    return Receiver(
+        rules,
+        SecretStr(SEGMENT),
+        signals,
+        Tally(meter),
+        clock=clock,
+        body_seconds=body_seconds,
+        signal_seconds=signal_seconds,
+    )

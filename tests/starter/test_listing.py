@@ -4,6 +4,7 @@ Nobody works here, so whatever is told is told without asking a workflow.
 """
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -150,7 +151,12 @@ async def test_a_page_goes_on_where_it_ended_although_time_passes(desk: Context)
     assert [line.id for line in (*first.lines, *rest.lines)] == BY_URGENCY
 
 
-@pytest.mark.parametrize("cursor", ["x", "e30=", "A" * 100_000, "eyJhdCI6IjIwMjYtMTEtMjZUMTQ6MDA6MDBaIiwicGFydCI6MX0="])
+NO_INSTANT = base64.urlsafe_b64encode(b'{"at":"0001-01-01T00:00:00+14:00","part":"overdue"}').decode()
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "e30=", "A" * 100_000, "eyJhdCI6IjIwMjYtMTEtMjZUMTQ6MDA6MDBaIiwicGFydCI6MX0=", NO_INSTANT]
+)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_is_no_cursor_is_refused(desk: Context, cursor: str) -> None:
     with pytest.raises(Refusal, match="begin at its first page"):

@@ -186,7 +186,7 @@ async def test_nobody_holds_a_body_while_temporal_is_asked() -> None:
     """Ten times as much as is held has come, all of it genuine, and every signal waits."""
     gate, whole = asyncio.Event(), encoded(said())
     signals = RecordingSignals(gate=gate)
-    ours = receiver(signals)
+    ours = receiver(signals, signal_seconds=60)
 
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": whole.ljust(MOST_BYTES)}

@@ -1,5 +1,6 @@
 """Which callbacks are listened to, what is answered, and what is signalled."""
 
+import asyncio
 import hashlib
 from datetime import timedelta
 from typing import Any
@@ -264,3 +265,18 @@ async def test_whose_own_id_is_that_of_an_old_request_is_known_by_the_uuid_all_t
     body = encoded(said(document={"uuid": _BY_HAND, "external_id": "msa-0042"}))
     assert (await receiver(signals, adopted=True).receive(JSON, body)).status == 200
     assert [request for request, _ in signals.taken] == [f"adopted-{_BY_HAND}"]
+
+
+class Unanswered(RecordingSignals):
+    """A Temporal that knows no request and answers nothing about a sweep."""
+
+    async def sweep(self) -> None:
+        """Never over."""
+        await asyncio.Event().wait()
+
+
+async def test_all_that_temporal_is_asked_for_one_callback_has_one_deadline() -> None:
+    """Each question has its own as well, and the caller hangs up before two of them are over."""
+    body = encoded(said(event_type="sent", document={"uuid": _BY_HAND, "external_id": "PO-7"}))
+    asked = receiver(Unanswered(Receipt.UNKNOWN), adopted=True, signal_seconds=0.05)
+    assert (await asked.receive(JSON, body)).status == 500

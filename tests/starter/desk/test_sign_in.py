@@ -8,16 +8,16 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.sign_in.ways_in import WayIn
+from activities.sign_in.ways_in import WayIn, ask_of
 from activities.store import Store
 from starter.context import Context
 from starter.desk.authentication import SignOn
-from starter.desk.sessions import LONGEST_SESSION, sign_out_everywhere
-from starter.desk.sign_in import TRIES_AT_MOST, reacher, teller
+from starter.desk.sessions import LONGEST_SESSION, Session, sign_out_everywhere
+from starter.desk.sign_in import TRIES_AT_MOST, Wrong, reacher, teller
 from starter.page.posted_forms import LONGEST
 from starter.temporal_refusals import TemporalRefused
 from tests.starter.desk.office import DUTCH, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
-from workflows.model.sign_in import SignInOrder
+from workflows.model.sign_in import VALID_FOR, SignInOrder
 
 COOKIE = "countersign-desk"
 
@@ -64,6 +64,25 @@ async def test_a_number_may_be_tried_five_times(desk: Office) -> None:
     assert "ask for a message first" in text_of(last)
     assert (await laptop.press(page, code=desk.code())).status_code == 403
     assert COOKIE not in laptop.http.cookies
+
+
+async def test_however_many_browsers_ask_a_number_is_not_to_be_guessed(desk: Office) -> None:
+    """Of a browser whose ask sent no message no number is right; and of those that sent one few are tried."""
+    await desk.ask(desk.browser(), REQUESTER)
+    unsent = await desk.sign_in.ask(REQUESTER, None)
+    way = WayIn(REQUESTER, ask_of(unsent.nonce), unsent.at + VALID_FOR)
+    assert isinstance(await desk.sign_in.by_code(unsent, desk.ways_in.code(way)), Wrong)
+    for _ in range(2):
+        desk.pass_(minutes=1)
+        sent = await desk.sign_in.ask(REQUESTER, None)
+        for left in reversed(range(TRIES_AT_MOST)):
+            assert await desk.sign_in.by_code(sent, "no code") == Wrong(left)
+    desk.pass_(minutes=1)
+    sent = await desk.sign_in.ask(REQUESTER, None)
+    assert await desk.sign_in.by_code(sent, desk.code()) == Wrong(TRIES_AT_MOST - 1), "in the words of any wrong one"
+    desk.pass_(minutes=10)
+    sent = await desk.sign_in.ask(REQUESTER, None)
+    assert isinstance(await desk.sign_in.by_code(sent, desk.code()), Session)
 
 
 async def test_somebody_who_does_not_exist_gets_the_same_answers(desk: Office) -> None:
