@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -22,9 +22,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 @pytest.fixture(scope="session")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    """One laptop stack, with a versioned worker, for all stories that leave it as they found it."""
+    """One laptop stack, with a versioned worker, for all stories that leave it as they found it; it ends when told."""
     with running(tmp_path_factory.mktemp("laptop") / "data", TEMPORAL_WORKER_BUILD_ID=BUILD) as stack:
         yield stack
+        stack.ends_in_order()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -40,11 +41,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = laid_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """Thousands of tests live until the end: no collection of garbage looks at each of them again."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests are made, and live until the end: no collection of garbage looks at each of them again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

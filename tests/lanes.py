@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-STACKS: Final = ("laptop", "shared")
-"""The fixtures that keep processes for a whole session; each begins a part of the list."""
+STACKS: Final = ({"laptop", "browser"}, {"shared"})
+"""The fixtures that keep processes for a whole session; those of one worker begin a part of the list."""
 
 
 def laid_out(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
@@ -20,9 +20,9 @@ def laid_out(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     Parts without a stack have more of the servers. Apart from that tests stay in the order they had, which is a random
     one; modules stay whole.
     """
-    stacked = [[item for item in items if stack in _fixtures(item)] for stack in STACKS]
+    stacked = [[item for item in items if _fixtures(item) & kept] for kept in STACKS]
     parts: list[list[pytest.Item]] = [*stacked, *([] for _ in range(workers - len(STACKS)))]
-    others = [item for item in items if not _fixtures(item).intersection(STACKS)]
+    others = [item for item in items if not _fixtures(item) & set().union(*STACKS)]
     slow = [item for item in others if item.get_closest_marker("real_server")]
     for _, module in groupby(slow, key=lambda item: item.path):
         min(parts, key=len).extend(module)

@@ -42,6 +42,13 @@ async def second_screen(browser: Browser) -> AsyncIterator[Page]:
         yield it
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def without_scripts(browser: Browser) -> AsyncIterator[Page]:
+    """One that runs no script of any page."""
+    async with page_of(browser, scripts=False) as it:
+        yield it
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def phone(screen: Page, laptop: Laptop) -> AsyncIterator[Phone]:
     """A phone without a history."""

@@ -231,10 +231,3 @@ async def fresh(page: Page, sandbox: str) -> AsyncIterator[Phone]:
         page.remove_listener("pageerror", hear_error)
         page.remove_listener("console", hear_console)
     assert complaints == []
-
-
-@asynccontextmanager
-async def phone_of(browser: Browser, sandbox: str, *, scripts: bool = True) -> AsyncIterator[Phone]:
-    """A phone beside the one that the stories share."""
-    async with page_of(browser, scripts=scripts) as page, fresh(page, sandbox) as phone:
-        yield phone

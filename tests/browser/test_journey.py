@@ -7,11 +7,11 @@ from urllib.parse import urljoin
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Locator, Page, expect
 
 from activities.links import LinkUse
 from starter.page.screens import ScreenName
-from tests.browser.phone import Phone, phone_of
+from tests.browser.phone import Phone, fresh
 from tests.stack.laptop import Laptop
 from tests.starter import paging
 from tests.starter.paging import DUTCH, FIRST, NOW
@@ -71,9 +71,9 @@ async def test_the_page_moves_by_itself_keeps_the_focus_and_says_so(phone: Phone
 
 
 async def test_without_scripts_the_page_is_whole_and_looked_at_again_by_hand(
-    browser: Browser, customer: paging.Phone
+    without_scripts: Page, customer: paging.Phone
 ) -> None:
-    async with phone_of(browser, "", scripts=False) as phone:
+    async with fresh(without_scripts, "") as phone:
         await phone.open(at(customer, link(customer)))
         for said in (MSA, DPA, "Create the account"):
             await expect(phone.page.get_by_text(said).first).to_be_visible()

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Page, expect
 
 from tests.browser.contract import CUSTOMER, CUSTOMER_MAIL, Contract, state_of
-from tests.browser.phone import Phone, phone_of
+from tests.browser.phone import Phone, fresh
 from tests.stack.laptop import Laptop
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
@@ -61,23 +61,23 @@ async def test_a_link_dies_with_its_request_and_so_does_a_page_that_was_open(pho
 
 
 async def test_a_scanner_that_follows_the_link_changes_nothing_and_a_signer_needs_no_script(
-    browser: Browser, laptop: Laptop
+    without_scripts: Page, laptop: Laptop
 ) -> None:
     contract = await Contract.start(laptop, "scanned")
     link = contract.link(CUSTOMER)
     before, happened = await contract.shown(lambda it: it["notifications"]), await effects(contract)
-    async with phone_of(browser, laptop.addresses["sandbox"], scripts=False) as without_scripts:
+    async with fresh(without_scripts, laptop.addresses["sandbox"]) as phone:
         for _ in range(VISITS):
-            assert (await without_scripts.page.request.head(link)).status == 200
-            assert (await without_scripts.page.request.get(link)).status == 200
-        assert await without_scripts.open(link) == 200
-        assert await without_scripts.page.get_by_role("link").count() == 0
+            assert (await phone.page.request.head(link)).status == 200
+            assert (await phone.page.request.get(link)).status == 200
+        assert await phone.open(link) == 200
+        assert await phone.page.get_by_role("link").count() == 0
         assert await contract.shown() == before
         assert await effects(contract) == happened
 
-        await without_scripts.button("Read and sign").tap()
-        await without_scripts.button("Sign").tap()
-        await expect(without_scripts.heading("You have signed")).to_be_visible()
+        await phone.button("Read and sign").tap()
+        await phone.button("Sign").tap()
+        await expect(phone.heading("You have signed")).to_be_visible()
     await contract.shown(lambda it: state_of(it, CUSTOMER) == "signed")
 
 

@@ -66,6 +66,14 @@ class Laptop:
         pairs = [line.split() for line in table.stdout.splitlines()]
         return [int(pid) for pid, parent in pairs if int(parent) == self.process.pid]
 
+    def ends_in_order(self) -> None:
+        """Told to end it does so soon, with all that it started, and is found no longer."""
+        children = self.children()
+        assert self.end() < ENDS_WITHIN
+        assert self.process.returncode == 0
+        assert not (self.folder / "dev.json").exists()
+        assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
     def end(self, with_signal: signal.Signals = signal.SIGTERM) -> float:
         """Signal the supervisor; the seconds it took to end."""
         began = time.monotonic()
