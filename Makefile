@@ -35,7 +35,7 @@ dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 test: $(STAMP) ## all tests; REQUIRE_BROWSER=1 makes a missing browser a failure
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -q $(PYTEST)
 
-chaos: $(STAMP) ### the long runs of tests/chaos (half an hour); SEED=7 repeats a run
+chaos: $(STAMP) ### the long runs of tests/chaos (an hour); SEED=7 repeats a run
 	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)
 
 bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
