@@ -271,9 +271,8 @@ class Campaigns:
 
     async def at_rest(self) -> None:
         """Until neither the campaign nor any request of it is at work."""
-        people = [one["id"] for one in self.company.people]
+        ids = [self.handle.id, *(self.request(one["id"]) for one in self.company.people if one["groups"])]
         for pause in glances():
-            ids = [self.handle.id, *map(self.request, people)]
             if not [id for id in ids if await self._is_at_work(id)]:
                 return
             await asyncio.sleep(pause)
