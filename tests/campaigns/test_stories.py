@@ -1,7 +1,7 @@
 """The life of a campaign: everybody of a frozen audience is asked, and each stands once in its record."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -370,8 +370,8 @@ async def test_a_push_service_that_is_away_holds_up_no_campaign(tmp_path: Path) 
 
 
 async def test_somebody_whose_id_another_request_has_stands_as_failed(tmp_path: Path) -> None:
-    people = staff(*THREE)
-    async with campaign(tmp_path, a_file(opens="2030-01-01T09:00:00Z"), people) as it:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    async with campaign(tmp_path, a_file(opens=tomorrow.isoformat(timespec="seconds")), staff(*THREE)) as it:
         await it.until(lambda shown: shown.says.startswith("Opens"))
         mine = request_of(it.given.campaign, "0" * 64, Member(Row(1, "bo"), it.given.campaign.due), None)
         await path.start(it.client, it.company.store, mine)

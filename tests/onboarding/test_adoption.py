@@ -377,6 +377,7 @@ async def test_a_faulty_catalogue_is_a_problem_and_a_kind_that_it_lost_a_decisio
         billing, catalogue = await it.open("billing"), tmp_path / "catalogue.yaml"
         catalogue.write_text("kinds: [")
         await it.tell(billing, Done(actor=CUSTOMER))
+        await it.days_pass(1 / 1440)  # its attempts
         shown = await it.until(lambda shown: shown.problem)
         assert shown.problem is not None
         assert (shown.problem.code, shown.problem.says[:23]) == (Code.PLANNING, "the catalogue is faulty")

@@ -141,9 +141,10 @@ def is_at_work(described: Description) -> bool:
 
 
 def _is_on_its_way(pending: PendingActivityInfo) -> bool:
-    """Begun, or about to be: not waiting for another attempt."""
+    """Begun, or about to be: not waiting for another attempt, which the time-skipping server calls begun as well."""
     begun = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-    return begun or pending.attempt <= 1
+    over = pending.last_attempt_complete_time.ToNanoseconds() >= pending.last_started_time.ToNanoseconds()
+    return pending.attempt <= 1 or (begun and not over)
 
 
 @dataclass
