@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     Interceptor,
@@ -21,7 +20,6 @@ from temporalio.client import (
     WorkflowUpdateHandle,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.service import RPCError
 
 from activities import runs
 from activities.files.reading import FileText
@@ -47,7 +45,7 @@ from tests.onboarding.stage import (
     onboarding,
 )
 from tests.onboarding.test_stories import ONE, decision, waits_for_a_decision
-from tests.servers import real_server
+from tests.servers import own_part
 from tests.workflows.stage import is_at_work
 from workflows.model.onboarding import PartKind, PartsToStart, PartToStart
 from workflows.model.operations import Receipt
@@ -95,28 +93,6 @@ async def _is_completed(it: Journeys) -> bool:
 
 async def status_of(it: Journeys, workflow_id: str) -> RunStatus:
     return (await runs.described(it.client, workflow_id)).status
-
-
-async def forgotten(it: Journeys) -> None:
-    """Temporal knows nothing of the request any more; a busy server lets a deletion go, so it is asked again."""
-    gone = DeleteWorkflowExecutionRequest(
-        namespace=it.client.namespace, workflow_execution=WorkflowExecution(workflow_id=AGREEMENT)
-    )
-
-    async def deleted() -> bool:
-        with suppress(RPCError):
-            await it.client.workflow_service.delete_workflow_execution(gone)
-        return await _is_unknown(it)
-
-    await _until(deleted)
-
-
-async def _is_unknown(it: Journeys) -> bool:
-    try:
-        await runs.described(it.client, AGREEMENT)
-    except RPCError:
-        return True
-    return False
 
 
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -188,16 +164,15 @@ async def test_a_part_that_was_signed_alone_long_before_is_joined_at_once(tmp_pa
     assert await made(it) == ["acme.2.1"]
 
 
-@pytest.mark.real_server
 async def test_a_part_that_temporal_has_forgotten_is_joined_by_its_record(tmp_path: Path) -> None:
-    async with onboarding(tmp_path, a_file(*LATER), server=real_server()) as it:
-        await path.start(it.client, it.store, await alone(tmp_path))
-        await signed_alone(it)
-        await forgotten(it)
+    async with onboarding(tmp_path, a_file(LIVE, id="other")) as before:
+        await path.start(before.client, before.store, await alone(tmp_path))
+        await signed_alone(before)
+    async with onboarding(tmp_path, a_file(*LATER)) as it:  # on a server that knows nothing of it
         await it.done("billing", CUSTOMER)
         ended = await it.handle.result()
     assert (ended.outcome, ended.parts[1].state) == (Status.DONE, "signed")
-    assert await made(it) == ["acme.2.1"]
+    assert (await made(before), await made(it)) == (["acme.2.1"], [])
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["running", "closed"])
@@ -257,8 +232,8 @@ async def test_an_onboarding_that_is_cancelled_in_the_web_ui_ends_what_is_open(t
 
 
 @pytest.mark.real_server
-async def test_a_part_that_is_reset_goes_on_and_its_end_is_heard_once(tmp_path: Path) -> None:
-    async with onboarding(tmp_path, a_file(DETAILS, LIVE), server=real_server()) as it:
+async def test_a_part_that_is_reset_goes_on_and_its_end_is_heard_once(tmp_path: Path, dev_server: str) -> None:
+    async with onboarding(tmp_path, a_file(DETAILS, LIVE), server=own_part(dev_server)) as it:
         billing = await it.open("billing")
         await it.hears(billing, "ready", CUSTOMER)
         await it.client.workflow_service.reset_workflow_execution(

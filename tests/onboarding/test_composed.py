@@ -16,7 +16,7 @@ from tests.onboarding.stage import (
     an_agreement,
     onboarding,
 )
-from tests.servers import real_server
+from tests.servers import own_part
 from workflows.kinds import named
 from workflows.model.attention import AttentionCode
 from workflows.model.lines import PartLine
@@ -84,9 +84,9 @@ async def test_a_question_of_the_customer_waits_for_the_owner(tmp_path: Path) ->
     assert shown.attention[0].says.startswith("billing: ")
 
 
-async def test_of_more_parts_than_are_asked_visibility_knows_the_others(tmp_path: Path) -> None:
+async def test_of_more_parts_than_are_asked_visibility_knows_the_others(tmp_path: Path, dev_server: str) -> None:
     tasks = [{"id": f"task-{n}", "title": f"Task {n}", "team": "operations"} for n in range(PARTS_ASKED_AT_MOST + 5)]
-    async with onboarding(tmp_path, a_file({"name": "work", "tasks": tasks}, LIVE), server=real_server()) as it:
+    async with onboarding(tmp_path, a_file({"name": "work", "tasks": tasks}, LIVE), server=own_part(dev_server)) as it:
         await it.until(lambda shown: all(task.state == "open" for task in shown.stages[0].tasks))
         await it.at_rest()
         shown = await picture(it)

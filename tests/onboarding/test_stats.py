@@ -12,8 +12,8 @@ import pytest
 from starter.onboarding.picture import long, picture_of
 from starter.onboarding.stats import stats
 from tests.onboarding.stage import LIVE, a_file, onboarding
-from tests.onboarding.test_words import ACCOUNT, given
-from tests.servers import real_server
+from tests.onboarding.test_words import ACCOUNT, address_of, given
+from tests.servers import own_part
 from tests.starter.terminal import type_
 from workflows.model.lines import PartLine, StageLine
 from workflows.model.subject import Status
@@ -72,11 +72,11 @@ def test_a_time_in_words(seconds: float, says: str) -> None:
 
 
 @pytest.mark.real_server
-async def test_figures_come_from_the_records_of_those_that_have_ended(tmp_path: Path) -> None:
-    async with onboarding(tmp_path, a_file(ACCOUNT, LIVE), server=real_server()) as it:
+async def test_figures_come_from_the_records_of_those_that_have_ended(tmp_path: Path, dev_server: str) -> None:
+    async with onboarding(tmp_path, a_file(ACCOUNT, LIVE), server=own_part(dev_server)) as it:
         await it.done("account", "operations-desk")
         await it.handle.result()
-        there = {**given(tmp_path), "TEMPORAL_ADDRESS": it.client.service_client.config.target_host}
+        there = {**given(tmp_path), **address_of(it.client)}
         typed = ("stats", "--onboarding", "--picture", str(tmp_path / "stages.svg"))
         async with asyncio.timeout(20):
             while not (told := json.loads((await asyncio.to_thread(type_, *typed, "--json", **there)).stdout))[

@@ -287,16 +287,16 @@ async def test_a_customer_of_half_a_year_costs_a_look_a_week(tmp_path: Path) -> 
 
 @pytest.mark.real_server
 async def test_it_goes_on_in_fresh_runs_with_parts_open_and_nobody_is_told_twice(tmp_path: Path) -> None:
-    early = real_server("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=40")
+    early = real_server("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=30")
     stages = (
         {
             "name": "set-up",
-            "tasks": [{"title": f"Task {n}", "team": "operations", "tell_customer": True} for n in range(12)],
+            "tasks": [{"title": f"Task {n}", "team": "operations", "tell_customer": True} for n in range(6)],
         },
         LIVE,
     )
     async with onboarding(tmp_path, a_file(*stages), server=early, record="onboarding-fresh") as it:
-        for number in range(1, 13):
+        for number in range(1, 7):
             await it.done(f"task-{number}", "operations-desk")
         ended = await it.handle.result()
         runs = await it.runs()
@@ -304,4 +304,4 @@ async def test_it_goes_on_in_fresh_runs_with_parts_open_and_nobody_is_told_twice
     assert runs > 1
     news = [one for one in it.notices_of("customer-onboarding:acme") if one[1] == CUSTOMER]
     assert sorted(news) == sorted({*news})
-    assert len(news) == 25
+    assert len(news) == 13
