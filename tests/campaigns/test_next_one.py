@@ -9,7 +9,7 @@ import pytest
 from activities.starting import path
 from tests.campaigns.stage import Campaigns, a_file, campaign, staff
 from tests.faults.town import eventually
-from tests.servers import real_server
+from tests.servers import own_part
 from workflows import names
 from workflows.model.subject import Status
 
@@ -39,8 +39,10 @@ def reminded(it: Campaigns) -> list[tuple[str, str]]:
     ]
 
 
-async def test_the_other_campaign_reminds_whoever_has_acknowledged_once_and_nobody_else(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(), staff("ada", "bo"), server=real_server("--log-level", "error")) as it:
+async def test_the_other_campaign_reminds_whoever_has_acknowledged_once_and_nobody_else(
+    tmp_path: Path, dev_server: str
+) -> None:
+    async with campaign(tmp_path, a_file(), staff("ada", "bo"), server=own_part(dev_server)) as it:
         await it.opened()
         # Of the second one she did not hear: within the hour nobody is reminded.
         it.push.without_phone.append("ada")
@@ -53,8 +55,8 @@ async def test_the_other_campaign_reminds_whoever_has_acknowledged_once_and_nobo
         assert reminded(it) == [("security.ada", "ada")], "bo had heard of both within the hour"
 
 
-async def test_whoever_declines_is_reminded_of_nothing(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(), staff("ada"), server=real_server("--log-level", "error")) as it:
+async def test_whoever_declines_is_reminded_of_nothing(tmp_path: Path, dev_server: str) -> None:
+    async with campaign(tmp_path, a_file(), staff("ada"), server=own_part(dev_server)) as it:
         await it.opened()
         it.push.without_phone.append("ada")
         await second(it)

@@ -19,7 +19,7 @@ from starter.campaigns.composed import Picture
 from starter.exits import Refusal
 from tests.campaigns.stage import OWNER, Campaigns, a_file, campaign, staff
 from tests.faults.town import eventually
-from tests.servers import PUNCTUAL_TIMERS, real_server
+from tests.servers import PUNCTUAL_TIMERS, own_part, real_server
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation
 
@@ -50,10 +50,10 @@ async def test_a_campaign_goes_on_as_requests_are_made_and_moves_with_their_cloc
 
 @pytest.mark.real_server
 async def test_whose_request_was_deleted_or_is_anothers_stands_as_failed_at_once_and_with_the_reason(
-    tmp_path: Path,
+    tmp_path: Path, dev_server: str
 ) -> None:
     """As the daily look has them: what `campaign show` and the report say does not wait for it."""
-    async with campaign(tmp_path, a_file(), staff("ada", "bo", "cas"), server=real_server()) as it:
+    async with campaign(tmp_path, a_file(), staff("ada", "bo", "cas"), server=own_part(dev_server)) as it:
         await it.opened()
         await it.signs("ada")
         for person in ("bo", "cas"):

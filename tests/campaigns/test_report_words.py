@@ -15,8 +15,8 @@ import pytest
 from activities.starting import path
 from starter.exits import Exit
 from tests.campaigns.stage import OWNER, Campaigns, Company, a_file, campaign, staff
-from tests.onboarding.test_words import given
-from tests.servers import real_server
+from tests.onboarding.test_words import address_of, given
+from tests.servers import own_namespace, own_part
 from tests.starter.terminal import type_
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation
@@ -27,10 +27,10 @@ PEOPLE = ("ada", "bo", "cas", "nobody")
 
 
 @asynccontextmanager
-async def living(folder: Path) -> AsyncIterator[Campaigns]:
+async def living(folder: Path, address: str) -> AsyncIterator[Campaigns]:
     """One that goes on: ada has acknowledged, bo has declined, cas is asked, and nobody is in no people file."""
     file = a_file(audience={"people": list(PEOPLE)})
-    async with campaign(folder, file, staff("ada", "bo", "cas"), server=real_server()) as it:
+    async with campaign(folder, file, staff("ada", "bo", "cas"), server=own_part(address)) as it:
         await it.opened()
         await it.signs("ada")
         await it.signs("bo", Status.DECLINED)
@@ -39,7 +39,7 @@ async def living(folder: Path) -> AsyncIterator[Campaigns]:
 
 async def typed(it: Campaigns, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """What came of `countersign campaign …`."""
-    there = {**given(folder), "TEMPORAL_ADDRESS": it.client.service_client.config.target_host}
+    there = {**given(folder), **address_of(it.client)}
     return await asyncio.to_thread(type_, "campaign", *words, **there)
 
 
@@ -54,8 +54,8 @@ def standings(table: str) -> dict[str, str]:
     return {row["person"]: row["status"] for row in csv.DictReader(io.StringIO(table))}
 
 
-async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_path: Path) -> None:
-    async with living(tmp_path) as it:
+async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_path: Path, dev_server: str) -> None:
+    async with living(tmp_path, dev_server) as it:
         printed = await typed(it, tmp_path, "report", "conduct")
         as_json = await told(it, tmp_path, "report", "acknowledgement-campaign:conduct")
         files = {end: tmp_path / f"report.{end}" for end in ("csv", "json", "html")}
@@ -80,8 +80,10 @@ async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_pat
     assert [(one["name"], one["counts"]["told"]) for one in shown["managers"]] == [("chair", 1), ("", 0)]
 
 
-async def test_a_sample_is_the_same_while_the_campaign_goes_on_and_when_it_has_ended(tmp_path: Path) -> None:
-    async with living(tmp_path) as it:
+async def test_a_sample_is_the_same_while_the_campaign_goes_on_and_when_it_has_ended(
+    tmp_path: Path, dev_server: str
+) -> None:
+    async with living(tmp_path, dev_server) as it:
         draw = ("sample", "conduct", "--n", "2", "--seed", "auditor")
         before = await told(it, tmp_path, *draw)
         await it.wish(Cancellation(actor=OWNER, reason="another document"))
@@ -98,8 +100,10 @@ async def test_a_sample_is_the_same_while_the_campaign_goes_on_and_when_it_has_e
     assert all_of_them.stdout.startswith("4 of 4 people by the seed conduct\n")
 
 
-async def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    async with living(tmp_path) as it:
+async def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(
+    tmp_path: Path, dev_server: str
+) -> None:
+    async with living(tmp_path, dev_server) as it:
         unknown = await typed(it, tmp_path, "report", "conduct-2")
         nowhere = await typed(it, tmp_path, "report", "conduct", "-o", str(tmp_path / "no" / "folder.csv"))
         other = await typed(it, tmp_path, "report", "conduct", "-o", "report.xlsx")
@@ -114,11 +118,11 @@ async def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(
     assert none.returncode == Exit.USAGE
 
 
-async def test_without_a_worker_there_is_no_list_that_lacks_somebody(tmp_path: Path) -> None:
+async def test_without_a_worker_there_is_no_list_that_lacks_somebody(tmp_path: Path, dev_server: str) -> None:
     company = Company(tmp_path, staff("ada"))
-    async with real_server() as env:
-        await path.start(env.client, company.store, await company.prepared(a_file()))
-        there = {**given(tmp_path), "TEMPORAL_ADDRESS": env.client.service_client.config.target_host}
-        answered = await asyncio.to_thread(type_, "campaign", "report", "conduct", **there)
+    client = await own_namespace(dev_server)
+    await path.start(client, company.store, await company.prepared(a_file()))
+    there = {**given(tmp_path), **address_of(client)}
+    answered = await asyncio.to_thread(type_, "campaign", "report", "conduct", **there)
     assert (answered.returncode, answered.stdout) == (Exit.REFUSED, "")
     assert answered.stderr == "conduct: no worker answers that knows its audience: start `countersign worker`\n"

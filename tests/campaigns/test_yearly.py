@@ -40,7 +40,8 @@ from starter.exits import Refusal
 from tests.campaigns.stage import OWNER, SECRET, Company, Work, at_work, staff
 from tests.campaigns.test_plan import given
 from tests.onboarding.stage import PDF
-from tests.servers import real_server
+from tests.onboarding.test_words import address_of
+from tests.servers import own_part
 from tests.starter.terminal import type_
 from tests.workflows import corpus
 from tests.workflows.stage import is_at_work
@@ -285,7 +286,7 @@ class Desk:
         """The answer of `campaign schedule` as JSON; what is refused as text."""
         folder = self.there.company.folder
         await self.years()
-        there = {**given(folder), "TEMPORAL_ADDRESS": self.client.service_client.config.target_host}
+        there = {**given(folder), **address_of(self.client)}
         file = str(folder / "yearly.yaml")
         answered = await asyncio.to_thread(type_, "campaign", "schedule", file, *words, "--json", **there)
         assert answered.returncode == code, answered.stderr
@@ -297,15 +298,15 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(folder: Path, ahead: int) -> AsyncIterator[Desk]:
-    async with at_work(folder, staff("ada", "bo"), server=real_server()) as there:
+async def desk(folder: Path, ahead: int, address: str) -> AsyncIterator[Desk]:
+    async with at_work(folder, staff("ada", "bo"), server=own_part(address)) as there:
         day = datetime.now(AMSTERDAM) + timedelta(days=ahead)
         yield Desk(there, a_yearly_file(day))
 
 
 @pytest.mark.real_server
-async def test_a_schedule_is_made_once_and_brought_up_to_date_as_it_is(tmp_path: Path) -> None:
-    async with desk(tmp_path, ahead=100) as it:
+async def test_a_schedule_is_made_once_and_brought_up_to_date_as_it_is(tmp_path: Path, dev_server: str) -> None:
+    async with desk(tmp_path, 100, dev_server) as it:
         made, again = await it.typed(), await it.typed()
         assert (made["schedule"], made["created"], again["created"]) == ("campaign-opening:conduct", True, False)
         handle = it.client.get_schedule_handle("campaign-opening:conduct")
@@ -326,8 +327,10 @@ async def test_a_schedule_is_made_once_and_brought_up_to_date_as_it_is(tmp_path:
 
 
 @pytest.mark.real_server
-async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_what_is_given(tmp_path: Path) -> None:
-    async with desk(tmp_path, ahead=1) as it:
+async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_what_is_given(
+    tmp_path: Path, dev_server: str
+) -> None:
+    async with desk(tmp_path, 1, dev_server) as it:
         year = (datetime.now(AMSTERDAM) + timedelta(days=1)).year
         await it.typed()
         handle = it.client.get_schedule_handle("campaign-opening:conduct")
@@ -350,9 +353,9 @@ async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_wha
 
 
 @pytest.mark.real_server
-async def test_an_opening_that_comes_near_as_its_day_is_moved_is_begun_at_once(tmp_path: Path) -> None:
+async def test_an_opening_that_comes_near_as_its_day_is_moved_is_begun_at_once(tmp_path: Path, dev_server: str) -> None:
     """The day on which the schedule would begin it is over by then; a schedule that rests begins nothing."""
-    async with desk(tmp_path, ahead=100) as it:
+    async with desk(tmp_path, 100, dev_server) as it:
         handle = it.client.get_schedule_handle("campaign-opening:conduct")
         now = datetime.now(AMSTERDAM)
         assert await scheduled(it, now + timedelta(days=100), now)
@@ -388,8 +391,8 @@ async def test_what_the_calendar_has_begun_already_is_near(
 
 
 @pytest.mark.real_server
-async def test_a_start_that_an_outage_has_missed_opens_this_year_late(tmp_path: Path) -> None:
-    async with desk(tmp_path, ahead=-10) as it:
+async def test_a_start_that_an_outage_has_missed_opens_this_year_late(tmp_path: Path, dev_server: str) -> None:
+    async with desk(tmp_path, -10, dev_server) as it:
         day = datetime.now(AMSTERDAM) - timedelta(days=10)
         it.document(day.year)
         assert (await it.typed("--year", str(day.year)))["created"]
@@ -407,7 +410,7 @@ async def test_a_start_that_an_outage_has_missed_opens_this_year_late(tmp_path: 
 
 async def noted(it: Desk, says: str) -> bool:
     """Whether the list of campaigns says so beside its rows, as soon as Temporal's index knows it."""
-    there = {**given(it.there.company.folder), "TEMPORAL_ADDRESS": it.client.service_client.config.target_host}
+    there = {**given(it.there.company.folder), **address_of(it.client)}
     while says not in (await asyncio.to_thread(type_, "campaign", "list", **there)).stderr:
         pass
     return True
