@@ -39,6 +39,7 @@ from starter.context import Context
 from starter.exits import Refusal
 from tests.campaigns.stage import OWNER, SECRET, Company, Work, at_work, staff
 from tests.campaigns.test_plan import given
+from tests.glances import glances
 from tests.onboarding.stage import PDF
 from tests.onboarding.test_words import address_of
 from tests.servers import own_part
@@ -141,8 +142,10 @@ class Waiting:
 
     async def at_rest(self) -> None:
         """Until the opening is not at work any more; time stands meanwhile."""
-        while is_at_work(await runs.described(self.there.client, self.handle.id)):
-            pass
+        for pause in glances():
+            if not is_at_work(await runs.described(self.there.client, self.handle.id)):
+                return
+            await asyncio.sleep(pause)
 
 
 @asynccontextmanager
@@ -236,8 +239,12 @@ async def test_an_opening_that_has_waited_long_goes_on_in_a_fresh_history(
     assert it.told == ["content"]
 
 
-async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(tmp_path: Path) -> None:
+async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It stands among those that need somebody, with the reason, and opens once its owner is there again."""
+    monkeypatch.setattr(options, "PROBE_FIRST", timedelta(hours=6))
+    monkeypatch.setattr(options, "PROBE_AT_MOST", timedelta(hours=6))
     async with opening(tmp_path, given=True) as it:
         await it.days_pass(2)
         it.there.company.loses(OWNER)
@@ -251,7 +258,10 @@ async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(tmp
         assert (await it.handle.result()).campaign is not None
 
 
-async def test_a_catalogue_that_is_faulty_on_the_day_is_told_and_given_up_with_the_year(tmp_path: Path) -> None:
+async def test_a_catalogue_that_is_faulty_on_the_day_is_told_and_given_up_with_the_year(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activities_yearly, "LATE_DAYS_AT_MOST", 10)
     async with opening(tmp_path, given=True) as it:
         await it.days_pass(1)
         (it.there.company.folder / "catalogue.yaml").write_text("kinds: [")
