@@ -102,9 +102,9 @@ def some_report(*lines: Line, **more: Any) -> Report:
 def everybody(many: int) -> Iterator[Line]:
     """People who stand in every way there is, the same at each call."""
     chance = random.Random(7)  # noqa: S311  a sample, no secret
-    opens = datetime(2026, 12, 1, 8, tzinfo=UTC)
+    opens, standings = datetime(2026, 12, 1, 8, tzinfo=UTC), list(Standing)
     for row in range(1, many + 1):
-        status = chance.choice(list(Standing))
+        status = chance.choice(standings)
         at = (opens + timedelta(hours=chance.randrange(1, 400))).isoformat()
         done = status in (Standing.ACKNOWLEDGED, Standing.LATE)
         yield Line(
@@ -248,7 +248,7 @@ def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -
     for form, write in report.FORMS.items():
         write(tmp_path / f"report{form}", found)
     with (tmp_path / "report.csv").open() as file:
-        assert len({row["person"] for row in csv.DictReader(file)}) == 100_000
+        assert len({person for person, *_ in csv.reader(file)} - {"person"}) == 100_000
     assert len(json.loads((tmp_path / "report.json").read_text())["lines"]) == 100_000
     assert (tmp_path / "report.html").read_text().count("conduct.person-") == 100_000
 
