@@ -82,7 +82,7 @@ def _ask_on(client: Client) -> None:
             answer = await read(asked, **how)
         return answer
 
-    client.workflow_service.get_workflow_execution_history = awaited  # type: ignore[method-assign]
+    client.workflow_service.get_workflow_execution_history = awaited  # type: ignore[method-assign, assignment]
 
 
 @asynccontextmanager
