@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from playwright.async_api import Browser, Page
 
 from activities.campaigns.standing import Line
 from starter.campaigns import page
-from tests.browser.phone import WIDTH, Phone, fresh, page_of
+from tests.browser.phone import HEIGHT, WIDTH, Phone, fresh, page_of
 from tests.campaigns.test_report import everybody, some_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -32,15 +33,25 @@ def file(tmp_path_factory: pytest.TempPathFactory, lines: list[Line]) -> Path:
     return path
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def said(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
-    """A page, and everything that it asked for or complained of."""
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def reader(browser: Browser) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page, and everything that it ever asked for or complained of."""
     async with page_of(browser) as it:
         heard: list[str] = []
         it.on("console", lambda message: heard.append(message.text))
         it.on("pageerror", lambda error: heard.append(str(error)))
         it.on("request", lambda request: heard.append(request.url))
         yield it, heard
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def said(reader: tuple[Page, list[str]]) -> tuple[Page, list[str]]:
+    """The page as at first, with nothing said yet."""
+    it, heard = reader
+    await it.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    await it.emulate_media(media="screen", color_scheme="light")
+    heard.clear()
+    return it, heard
 
 
 async def column(it: Page, name: str) -> list[str]:
@@ -118,16 +129,15 @@ async def test_on_a_phone_dates_and_standings_stay_whole_and_the_line_can_be_rea
     assert status and status["x"] + status["width"] <= WIDTH
 
 
-@pytest.mark.parametrize("width", [WIDTH, 1100, 1440])
 async def test_no_id_is_broken_on_any_screen_or_on_paper(
-    said: tuple[Page, list[str]], tmp_path: Path, lines: list[Line], width: int
+    said: tuple[Page, list[str]], tmp_path: Path, lines: list[Line]
 ) -> None:
     it, _ = said
     long = [one._replace(request=f"code-of-conduct-2026.{one.person}", manager="head-of-operations") for one in lines]
     (tmp_path / "report.html").write_text("".join(page.pieces(some_report(*long))))
     await it.goto((tmp_path / "report.html").as_uri())
-    await it.set_viewport_size({"width": width, "height": 900})
-    for media in ("screen", "print"):
+    for width, media in product((WIDTH, 1100, 1440), ("screen", "print")):
+        await it.set_viewport_size({"width": width, "height": 900})
         await it.emulate_media(media="screen" if media == "screen" else "print")
         broken: Any = await it.evaluate(
             """() => [...document.querySelectorAll(".everybody tbody th, .everybody td.id")].filter(cell => {
@@ -136,7 +146,7 @@ async def test_no_id_is_broken_on_any_screen_or_on_paper(
               return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
             }).map(cell => cell.textContent)"""
         )
-        assert broken == [], media
+        assert broken == [], (width, media)
         wide: Any = await it.evaluate("document.documentElement.scrollWidth")
         assert media == "print" or wide <= width
 

@@ -98,7 +98,7 @@ async def test_a_question_of_blanks_is_refused_on_the_page(phone: Phone, waiting
     await phone.page.get_by_text("Ask a question").tap()
     await phone.page.get_by_label("What would you like to know?").fill("   ")
     await phone.button("Send the question").tap()
-    await expect(phone.page.get_by_role("alert")).to_have_text("This was not done: the question is empty.")
+    await expect(phone.page.get_by_role("alert")).to_have_text("This was not done: there is no text in it.")
     await phone.is_usable()
 
 
