@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from starter.lookup import look_at
-from starter.onboarding.composed import PARTS_ASKED_AT_MOST, composed, joined
+from starter.onboarding.composed import composed, joined
 from tests.onboarding.stage import (
     CUSTOMER,
     DETAILS,
@@ -84,8 +86,11 @@ async def test_a_question_of_the_customer_waits_for_the_owner(tmp_path: Path) ->
     assert shown.attention[0].says.startswith("billing: ")
 
 
-async def test_of_more_parts_than_are_asked_visibility_knows_the_others(tmp_path: Path, dev_server: str) -> None:
-    tasks = [{"id": f"task-{n}", "title": f"Task {n}", "team": "operations"} for n in range(PARTS_ASKED_AT_MOST + 5)]
+async def test_of_more_parts_than_are_asked_visibility_knows_the_others(
+    tmp_path: Path, dev_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = [{"id": f"task-{n}", "title": f"Task {n}", "team": "operations"} for n in range(8)]
+    monkeypatch.setattr("starter.onboarding.composed.PARTS_ASKED_AT_MOST", 4)
     async with onboarding(tmp_path, a_file({"name": "work", "tasks": tasks}, LIVE), server=own_part(dev_server)) as it:
         await it.until(lambda shown: all(task.state == "open" for task in shown.stages[0].tasks))
         await it.at_rest()
