@@ -21,6 +21,7 @@ from workflows.model.wishes import Answer, AnyWish, Block, Delegation, Done, Not
 from workflows.onboarding.part import DECISION, decided_onboarding
 
 CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
+CANNOT_WAIT: Final = phrase("it cannot be put off until then any more")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Offers:
     """Whether they may wish for something: what is not on offer any more is then refused in words."""
     snoozes_left: int = 0
     times: tuple[Later, ...] = ()
+    """Until when it may be put off; also when nothing is left, so that a form that is sent twice is the same wish."""
     takers: tuple[Person, ...] = ()
     """To whom they may hand over."""
     ask: bool = False
@@ -42,13 +44,13 @@ class Offers:
     def wish(self, person: str, form: Mapping[str, str]) -> AnyWish | None:
         """What `person` wishes by this form, None when they may wish for nothing, or nothing that can be read.
 
-        Raises `Refused` when their place cannot be handed over to whom the form says; of everything else the request
-        itself knows what stands in its way.
+        Raises `Refused` when their place cannot be handed over to whom the form says, or when it is to be put off until
+        a time that is not on offer; of everything else the request itself knows what stands in its way.
         """
         value, text = form.get("value", ""), plain(form.get("text", ""))
         match form.get("act"):
             case Act.LATER if self.turn:
-                return _not_now(person, value)
+                return self._putting_off(person, value)
             case Act.HAND_OVER if self.turn:
                 return self._handing_over(person, value)
             case Act.ASK if self.turn:
@@ -58,6 +60,12 @@ class Offers:
             case Act.ANSWER | Act.UNBLOCK if self.question and value == str(self.question.number):
                 return (Unblock if self.question.blocks else Answer)(actor=person, text=text)
         return None
+
+    def _putting_off(self, person: str, until: str) -> NotNow:
+        at = next((later.at for later in self.times if later.at.isoformat() == until), None)
+        if at is None:
+            raise Refused(CANNOT_WAIT)
+        return NotNow(person=person, until=at)
 
     def _handing_over(self, person: str, to: str) -> Delegation:
         if all(to != taker.id for taker in self.takers):
@@ -87,7 +95,7 @@ def to_awaited(shown: Shown, person: str, stand_ins: Iterable[Person], reader: R
     return Offers(
         turn=True,
         snoozes_left=choices.snoozes_left,
-        times=times(reader, now, choices.snooze_until) if choices.snoozes_left else (),
+        times=times(reader, now, choices.snooze_until),
         takers=tuple(one for one in stand_ins if choices.hand_over and _can_take(shown, one, now)),
         ask=choices.ask,
         does=shown.type is Kind.TASK and to_decide(shown) is None,
@@ -108,11 +116,3 @@ def may_answer(shown: Shown, person: str) -> bool:
 def _can_take(shown: Shown, person: Person, now: datetime) -> bool:
     concerned = (shown.requester, *(line.person for line in shown.lines))
     return person.id not in concerned and not person.absent_at(now)
-
-
-def _not_now(person: str, until: str) -> NotNow | None:
-    try:
-        instant = datetime.fromisoformat(until)
-    except ValueError:
-        return None
-    return NotNow(person=person, until=instant) if instant.tzinfo else None

@@ -111,7 +111,7 @@ def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
         yield writing(act, str(offers.question.number), language)
     if offers.does:
         yield writing(Act.DONE, "", language)
-    if offers.times:
+    if offers.times and offers.snoozes_left:
         yield _later(offers, reader)
     if offers.takers:
         label = phrase("Hand over to {name}")

@@ -182,11 +182,16 @@ async def test_while_nobody_answers_for_the_request_there_is_only_signing(
     assert signer.wishes.taken == []
 
 
-@pytest.mark.parametrize(("act", "value"), [(Act.LATER, "soon"), (Act.LATER, "2026-11-26T23:00:00"), ("sing", "")])
-async def test_what_was_not_on_offer_changes_nothing(signer: Phone, act: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("act", "value", "status"),
+    [(Act.LATER, "soon", 409), (Act.LATER, "2026-11-26T23:00:00", 409), (Act.LATER, "9999-12-31T23:50Z", 409),
+     ("sing", "", 303)],
+)  # fmt: skip
+async def test_what_was_not_on_offer_changes_nothing(signer: Phone, act: str, value: str, status: int) -> None:
     form = option_of((await signer.open(signer.link())).text, Act.ASK)
     answer = await signer.post(signer.link(), form | {"act": act, "value": value})
-    assert (answer.status_code, signer.wishes.taken) == (303, [])
+    assert (answer.status_code, signer.wishes.taken) == (status, [])
+    assert ("This was not done: it cannot be put off until then any more." in text_of(answer.text)) is (status == 409)
 
 
 @pytest.mark.parametrize(

@@ -231,12 +231,11 @@ async def test_a_customer_who_stands_in_full_has_the_page_in_their_language_on_t
         (Act.DONE, "", Done(actor="signer-1")),
         (Act.BLOCK, "No key.", Block(person="signer-1", because="No key.")),
         (Act.ASK, "Which?", Question(person="signer-1", text="Which?")),
-        (Act.LATER, "", NotNow(person="signer-1", until=datetime(2026, 11, 27, 14, 0, tzinfo=UTC))),
+        (Act.LATER, "", NotNow(person="signer-1", until=datetime(2026, 11, 27, 0, 0, tzinfo=UTC))),
     ],
 )
 async def test_a_customer_s_forms_are_wishes_of_their_own(doer: Phone, act: Act, text: str, wish: object) -> None:
-    at = "2026-11-27T14:00:00+00:00" if act is Act.LATER else None
-    answer = await doer.wish(await customer(doer), act, at, text=text)
+    answer = await doer.wish(await customer(doer), act, text=text)
     assert (answer.status_code, [one for one, _ in doer.wishes.taken]) == (303, [wish])
 
 

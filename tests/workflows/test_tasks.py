@@ -12,6 +12,8 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, workers
+from workflows.follow_up import operations
+from workflows.follow_up.agenda import HORIZON
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.operations import OperationState
@@ -38,6 +40,7 @@ from workflows.model.wishes import (
 )
 from workflows.names import SHOW, WORKFLOW_QUEUE
 from workflows.task.inputs import TaskInput
+from workflows.task.progress import TaskProgress
 from workflows.task.workflow import TaskWorkflow
 
 ADA, BEN, OWNER = "ada", "ben", "account-executive"
@@ -45,6 +48,8 @@ _GLANCE = 0.005
 _NO_GATES = 5_000
 """Nothing holds a task up here, so it is waited for however slow the machine is."""
 CRM = Target(target="crm", url="https://crm.example/hooks")
+NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+_LAST_OF_ALL = "9999-12-31T23:59:59-14:00"
 OPEN_END = Policy(expires=False, handoff=(CRM,), tell_requester=NO_OFFER)
 
 
@@ -226,6 +231,19 @@ async def test_it_can_be_paused_extended_reminded_and_put_off() -> None:
         await it.wish(NotNow(person=ADA, until=datetime.now(UTC) + timedelta(days=2)))
         await it.at_rest()
         assert (await it.task()).choices[0].snoozes_left == 1
+
+
+@pytest.mark.parametrize(
+    "until", [NOW + HORIZON + timedelta(seconds=1), *map(datetime.fromisoformat, ("9999-12-31T23:50Z", _LAST_OF_ALL))]
+)
+def test_what_never_closes_is_not_put_off_for_longer_than_anything_is_planned(until: datetime) -> None:
+    """No later instant can be planned, and the last ones of all cannot even be said in UTC."""
+    known = TaskProgress.begin(a_task(ADA).task, NOW - timedelta(days=9)).replace(due_at=NOW - timedelta(days=2))
+    assert known.is_overdue(NOW) and known.closes_at is None
+    policy = Policy(expires=False, snooze=2)
+    refusal = operations.refuse_snooze(known, policy, NotNow(person=ADA, until=until), NOW)
+    assert refusal == f"{until.isoformat()} is more than two years away"
+    assert operations.refuse_snooze(known, policy, NotNow(person=ADA, until=NOW + HORIZON), NOW) is None
 
 
 async def test_who_cancels_the_run_itself_cancels_the_task() -> None:

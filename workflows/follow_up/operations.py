@@ -180,6 +180,9 @@ def refuse_snooze(progress: FollowUp, policy: Policy, wish: NotNow, now: datetim
         return Objection.NO_LATER_REMINDER.says()
     if wish.until <= now:
         return Objection.TIME_PAST.says()
+    # What never closes has no `latest`; the last instants of all are not even to be said in UTC.
+    if wish.until > now + HORIZON:
+        return Objection.TOO_FAR.says(day=wish.until.isoformat())
     latest = latest_snoozes(progress, now).get(wish.person)
     if latest is None or wish.until <= latest:
         return None

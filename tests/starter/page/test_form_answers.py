@@ -9,6 +9,7 @@ from activities.language import LANGUAGES, Language
 from starter.page.form_answers import REFUSALS, objected, why_not
 from tests.workflows.stage import a_request, silent_for
 from workflows.follow_up import operations
+from workflows.follow_up.agenda import HORIZON
 from workflows.model.objections import Objection
 from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen
@@ -65,6 +66,7 @@ def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_
         operations.refuse_snooze(SENT, Policy(snooze=0), NotNow(person=SIGNER, until=later), NOW),
         operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=NOW), NOW),
         operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=later), NOW),
+        operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=NOW + 9 * HORIZON), NOW),
         operations.refuse_ask(asked, Question(person=SIGNER, text="?")),
         operations.refuse_ask(SENT, Question(person=SIGNER, text=" ")),
         operations.refuse_ask(SENT, Question(person=SIGNER, text=long)),

@@ -9,10 +9,12 @@ from activities.person import Person
 from activities.reader import Reader
 from starter.page.offers import NOTHING, Offers, to_awaited
 from starter.page.screens import Act
+from starter.wishes import Refused
 from workflows.model.lines import Choices
 from workflows.model.subject import Status
 from workflows.model.texts import plain
 from workflows.model.views import RequestShow
+from workflows.model.wishes import NotNow
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER, DEPUTY = "customer-signer", "customer-deputy"
@@ -51,9 +53,31 @@ def test_where_nothing_is_on_offer_no_form_wishes_anything(act: str) -> None:
     assert NOTHING.wish(SIGNER, form) is None
 
 
-@pytest.mark.parametrize("until", ["", "tomorrow", "2026-11-27T14:00:00", "9999999-01-01", "2026-11-27"])
-def test_a_time_that_is_no_instant_is_no_wish(until: str) -> None:
-    assert Offers(snoozes_left=1).wish(SIGNER, {"act": Act.LATER, "value": until}) is None
+@pytest.mark.parametrize("snoozes_left", [2, 0])
+def test_a_time_on_offer_is_a_wish_and_the_same_one_sent_again_after_the_last_is_one_too(snoozes_left: int) -> None:
+    """Whoever taps twice is told what their first tap has done, not that nothing is left."""
+    times = offered().times
+    form = {"act": Act.LATER, "value": times[0].at.isoformat()}
+    assert offered(snoozes_left=snoozes_left).wish(SIGNER, form) == NotNow(person=SIGNER, until=times[0].at)
+
+
+@pytest.mark.parametrize(
+    "until",
+    [
+        "",
+        "tomorrow",
+        "2026-11-27T14:00:00",
+        "9999999-01-01",
+        "2026-11-27",
+        "2026-11-27T15:00:00+00:00",
+        "9999-12-31T23:50Z",
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00+14:00",
+    ],
+)
+def test_a_time_that_is_not_on_offer_is_refused_in_words(until: str) -> None:
+    with pytest.raises(Refused, match="it cannot be put off until then any more"):
+        offered().wish(SIGNER, {"act": Act.LATER, "value": until})
 
 
 @pytest.mark.parametrize(
