@@ -30,7 +30,7 @@ from activities.store import DocumentMissing, Home, Store
 from activities.updates import ANSWERS_WITHIN, offer, wish
 from workflows import names
 from workflows.follow_up.stages import Stage
-from workflows.kinds import named
+from workflows.kinds import Kind, Named, named
 from workflows.model.notices import NoticeAction
 from workflows.model.onboarding import (
     PartKind,
@@ -81,8 +81,8 @@ class Parts(OnboardingParts):
     now: Callable[[], datetime] = wall_clock
 
     async def start(self, order: PartsToStart) -> PartsSeen:
-        """See the port; one after the other, for each may have a document of its own. Of those that were there already
-        all are asked at once: what does not answer takes its time."""
+        """See the port; one after the other, for each may have a document of its own. Then the clocks of all are moved
+        at once, and of those that were there already all are asked at once: what does not answer takes its time."""
         home = Home.of(order.workflow_id)
         with failing_as_application_errors():
             content = await Content.read(self.store, home, order.content)
@@ -92,8 +92,10 @@ class Parts(OnboardingParts):
                 raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
             ahead = _ahead(order.now, self.now())
             found = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
-            there = [one.workflow_id for one in found if isinstance(one, path.Started) and not one.created]
-            seen = await asyncio.gather(*(self._subscribe(order, id) for id in there))
+            living = [one for one in found if isinstance(one, path.Started)]
+            if ahead:
+                await asyncio.gather(*(self._begin(one.workflow_id, ahead) for one in living if one.created))
+            seen = await asyncio.gather(*(self._subscribe(order, one.workflow_id) for one in living if not one.created))
         return PartsSeen(parts=tuple(one for one in (*found, *seen) if isinstance(one, PartSeen)))
 
     async def _start(
@@ -105,17 +107,26 @@ class Parts(OnboardingParts):
             sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
             prepared = await sources.prepare(what, kept.plain(part.id))
             joined = _joined(prepared, order, part, kept.spared(content.contacts))
-            started = await path.start(
+            return await path.start(
                 self.client, self.store, joined, parent=order.workflow_id, again=part.again, delay=ahead
             )
         except (FileFaults, DocumentMissing) as faults:
             says = faults.in_short if isinstance(faults, FileFaults) else str(faults)
             return _refused(part, says, left=part.again)
-        except (path.IdTaken, path.NotItsOwn, path.BrokenOff) as refused:
+        except path.IdTaken as taken:
+            return await self._asked(order, part) or _refused(part, str(taken), left=False)
+        except (path.NotItsOwn, path.BrokenOff) as refused:
             return _refused(part, str(refused), left=isinstance(refused, path.BrokenOff) and refused.left)
-        if started.created and ahead:
-            await self._begin(started.workflow_id, ahead)
-        return started
+
+    async def _asked(self, order: PartsToStart, part: PartToStart) -> path.Started | None:
+        """The task to decide that an earlier attempt started: its words may be others since, the question is not."""
+        if part.after is None:
+            return None
+        what = Named(Kind.TASK, part.id)
+        found = await runs.found(self.client, what.workflow_id)
+        if found is None or found.known.get(names.PARENT) != order.workflow_id:
+            return None
+        return path.Started(what.id, what.workflow_id, found.run_id, created=False)
 
     async def _begin(self, workflow_id: str, ahead: timedelta) -> None:
         """Move the clock of a part to where the rehearsal is; it begins by itself if nobody can."""

@@ -153,6 +153,7 @@ class Journeys:
     clock: "Clock"
     provider: ManyDocuments
     push: FakePushService
+    parts: Parts
     given: OnboardingInput
     handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
 
@@ -352,6 +353,7 @@ async def onboarding(
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
     deaf: tuple[str, ...] = (),
     depth: int = 0,
+    service: type[Parts] = Parts,
 ) -> AsyncIterator[Journeys]:
     """An onboarding that has just been started, on a fresh clock unless it is on a `server`.
 
@@ -363,7 +365,7 @@ async def onboarding(
     async with server or time_skipping() as env, httpx.AsyncClient() as calls:
         client = env.client
         clock = Clock()
-        parts = Parts(client, house.store, house.directory, folder / "catalogue.yaml", clock)
+        parts = service(client, house.store, house.directory, folder / "catalogue.yaml", clock)
         handoff = Fanout(
             push=push,
             downstream=Downstream(calls, DownstreamConfig(), Guard(())),
@@ -390,5 +392,5 @@ async def onboarding(
             handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
             handle = client.get_workflow_handle(started.workflow_id, result_type=SettledOnboarding)
             given = await prepared.kept(house.store)
-            yield Journeys(env, house.store, clock, provider, push, given, handle)
+            yield Journeys(env, house.store, clock, provider, push, parts, given, handle)
             await corpus.record(record, handle)

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from activities.policies.catalogue import Catalogue
 from activities.requests.input import Prepared, prepare
 from activities.runs import RunStatus
 from activities.starting import path
+from activities.tasks.input import PreparedTask
+from activities.tasks.input import prepare as prepare_task
 from tests.glances import glances
 from tests.onboarding.stage import (
     AGREEMENTS,
@@ -43,11 +45,13 @@ from tests.onboarding.stage import (
     a_file,
     an_agreement,
     onboarding,
+    speaks,
 )
 from tests.onboarding.test_stories import ONE, decision, waits_for_a_decision
 from tests.servers import own_part
+from tests.workflows.fakes import refusal
 from tests.workflows.stage import is_at_work
-from workflows.model.onboarding import PartKind, PartsToStart, PartToStart
+from workflows.model.onboarding import PartKind, PartsToEnd, PartsToStart, PartToStart
 from workflows.model.operations import Receipt
 from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow
@@ -57,6 +61,7 @@ from workflows.names import SHOW
 LATER = (DETAILS, ONE, LIVE)
 """The agreement comes in the second stage, as `acme.2.1`."""
 AGREEMENT = "signature-request:acme.2.1"
+ASKED = "task:acme.1.1.decide"
 
 
 async def alone(folder: Path, name: str = "Master services agreement") -> Prepared:
@@ -196,6 +201,71 @@ async def test_an_id_with_other_content_is_a_decision_and_resent_under_an_id_of_
         assert await status_of(it, AGREEMENT) is (RunStatus.COMPLETED if closed else RunStatus.RUNNING)
 
 
+async def test_a_decision_that_was_asked_for_in_other_words_before_is_asked_for_once(tmp_path: Path) -> None:
+    """The owner reads another language since, or a new version has other words: it is the same question."""
+    async with onboarding(tmp_path, a_file(ONE)) as it:
+        await it.signed("agreement-1", Status.DECLINED)
+        task = await waits_for_a_decision(it)
+        speaks(tmp_path, OWNER, "de")
+        assert (await it.parts.start(asking(it, task))).parts == ()
+        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        assert (await it.handle.result()).outcome is Status.DONE
+
+
+async def test_what_somebody_else_asks_under_the_id_of_a_decision_is_none(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(ONE)) as it:
+        await it.until_open("agreement-1")
+        await path.start(it.client, it.store, await asked_alone(tmp_path))
+        await it.signed("agreement-1", Status.DECLINED)
+        await it.until(lambda shown: "nobody could be asked: agreement-1" in [one.what for one in shown.timeline])
+        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        assert (await it.handle.result()).outcome is Status.DONE
+        assert await status_of(it, ASKED) is RunStatus.RUNNING
+
+
+def asking(it: Journeys, task: str) -> PartsToStart:
+    """The order to ask its owner what is to become of a declined agreement."""
+    ask = PartToStart(
+        part="agreement-1",
+        id=task.partition(":")[2],
+        what=PartKind.AGREEMENT,
+        after="acme.1.1",
+        status=Status.DECLINED,
+    )
+    return PartsToStart(onboarding="acme", content=it.given.onboarding.content, parts=(ask,))
+
+
+async def asked_alone(folder: Path) -> PreparedTask:
+    """A task of somebody's own that has the id of one to decide."""
+    house, file = House(folder), folder / "alone.json"
+    who = {"kind": "team-task", "title": "Mine", "who": {"person": "chair"}, "owner": OWNER}
+    file.write_text(json.dumps({**who, "id": ASKED.partition(":")[2]}))
+    catalogue = Catalogue.read(folder / "catalogue.yaml")
+    return await prepare_task(
+        FileText.read(file), catalogue=catalogue, directory=house.directory, now=datetime.now(UTC)
+    )
+
+
+async def test_the_clocks_of_all_parts_of_a_rehearsal_are_moved_at_once(tmp_path: Path) -> None:
+    """Each move may take its time, and all of them have one attempt."""
+    async with onboarding(tmp_path, a_file(DETAILS, AGREEMENTS), service=Moves) as it:
+        content, ahead = it.given.onboarding.content, it.clock.at + timedelta(days=9)
+        parts = tuple(PartToStart(part=f"agreement-{n}", id=f"acme.2.{n}", what=PartKind.AGREEMENT) for n in (1, 2))
+        async with asyncio.timeout(20):
+            seen = await it.parts.start(PartsToStart(onboarding="acme", content=content, parts=parts, now=ahead))
+    assert seen.parts == ()
+
+
+@dataclass
+class Moves(Parts):
+    """Moves the clock of no part before it was asked to move that of another one."""
+
+    both: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(2))
+
+    async def _begin(self, workflow_id: str, ahead: timedelta) -> None:
+        await self.both.wait()
+
+
 async def test_a_stop_leaves_alone_what_is_somebody_else_s(tmp_path: Path) -> None:
     async with onboarding(tmp_path, a_file(*LATER)) as it:
         await path.start(it.client, it.store, await alone(tmp_path, "Somebody else's"))
@@ -324,6 +394,39 @@ async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_pat
         assert (await it.handle.result()).outcome is Status.CANCELLED
         first = await it.client.get_workflow_handle(AGREEMENT).result()
     assert first["outcome"] == "cancelled"
+
+
+@dataclass
+class Unfinished(Parts):
+    """Ends no task that was decided about: each is held up until it is of no use any more."""
+
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: list[str] = field(default_factory=list)
+
+    async def end(self, parts: PartsToEnd) -> None:
+        """See the port."""
+        if parts.done:
+            self.held.set()
+            await self.gate.wait()
+            raise refusal(Code.UNREACHABLE)
+        self.ended += parts.parts
+        await super().end(parts)
+
+
+async def test_a_task_that_was_decided_about_and_is_open_when_it_is_ended_is_ended_as_well(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(AGREEMENTS), service=Unfinished) as it:
+        parts = it.parts
+        assert isinstance(parts, Unfinished)
+        await it.signed("agreement-1", Status.DECLINED)
+        task = await waits_for_a_decision(it)
+        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        await parts.held.wait()
+        await it.handle.execute_update(UPDATES[Cancellation], Cancellation(actor=OWNER, reason="They went elsewhere."))
+        parts.gate.set()
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+        assert task in parts.ended
+        assert (await it.client.get_workflow_handle(task).result())["outcome"] == "cancelled"
 
 
 async def test_an_agreement_whose_document_is_lost_holds_up_nothing_else(

@@ -154,6 +154,8 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
     async def _end_decided(self) -> None:
         if tasks := self._progress.decided:
             await self._end(map(Kind.TASK.workflow_id, tasks), self._request.onboarding.requester, "decided", done=True)
+            if not self._goes_on:
+                return  # It was given up: `complete` ends them with the parts.
             left = self._progress.decided[len(tasks) :]
             self._progress = self._progress.replace(decided=left)
 
