@@ -56,15 +56,21 @@ def _notice(campaign: Campaign, stage: str, person: str) -> Notice:
 async def told(push: PushService, campaign: Campaign, notices: tuple[Notice, ...], now: datetime) -> None:
     """Tell some people. What could not be done is not tried again: tomorrow there is another one.
 
-    A push service that is away holds up no campaign, whose requests say what is wrong with it.
+    A push service that is away holds up no campaign, whose requests say what is wrong with it. Nobody is told any more
+    once it is unwanted.
     """
     left = notices
     try:
-        while left:
+        while left and not unwanted():
             report = await push.deliver(Delivery(subject=campaign.subject, notices=left, others_told=True, now=now))
             left = tuple(one for one in left if one.key in report.open_notices)
     except ApplicationError as failure:
         activity.logger.warning("people not told of a campaign", extra={"people": len(left), "why": failure.type})
+
+
+def unwanted() -> bool:
+    """Whether the attempt was cancelled: a delivery that ended in good order for that keeps it to itself."""
+    return activity.in_activity() and activity.is_cancelled()
 
 
 async def of_directory(directory: Company, managers: Sequence[Missing]) -> list[Missing]:

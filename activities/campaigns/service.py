@@ -197,7 +197,7 @@ class People(CampaignPeople):
         managers = digest.missing_by_manager(lines, now.date())
         left = [one for one in await digest.of_directory(self.directory, managers) if one.manager > _after(look)]
         for begin in range(0, len(left), digest.AT_ONCE):
-            if begin and (activity.is_worker_shutdown() or time.monotonic() >= ends_at):
+            if begin and (digest.unwanted() or activity.is_worker_shutdown() or time.monotonic() >= ends_at):
                 return left[begin - 1].manager
             some = left[begin : begin + digest.AT_ONCE]
             await digest.told(self.push, campaign, digest.digests(campaign, some, look.day), now)

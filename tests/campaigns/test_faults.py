@@ -1,20 +1,24 @@
 """What goes wrong around a campaign holds up nobody else, and stands in its record."""
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 import workflows.follow_up.options as options
 from activities import runs
 from activities.campaigns.audience import Audience, Row
 from activities.campaigns.population import moved
 from activities.campaigns.service import People
+from activities.campaigns.visibility import Open
 from activities.campaigns.walks import Stride
+from activities.in_turn import unbroken
 from activities.starting import path
 from starter.codec import data_converter
 from tests.bench.audience import acknowledge
@@ -32,8 +36,10 @@ from tests.campaigns.stage import (
 )
 from tests.faults.town import eventually
 from tests.servers import real_server
+from tests.workflows.fakes import FakePushService, FakeSignatureService
 from workflows.kinds import Kind
 from workflows.model.campaign import Look, Order
+from workflows.model.notices import Delivery, DeliveryReport
 from workflows.model.settlement import SettledCampaign
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import UPDATES, Cancellation, Exemption, Retry
@@ -138,6 +144,56 @@ async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path
     assert [lines[person].status for person in people] == [*["cancelled"] * 2, *["not_started"] * 4]
     assert begun == people[:2]
     assert not [stage for stage, _ in it.push.stages() if stage == "ready"]
+
+
+@dataclass
+class Interrupted(FakePushService):
+    """Tells one at a time; it is cancelled in the first call, and reports what it has done as the real one does."""
+
+    attempt: ActivityEnvironment = field(default_factory=ActivityEnvironment)
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        """See the port."""
+        stopped = asyncio.Event()
+
+        async def work() -> DeliveryReport:
+            if not self.deliveries:
+                self.attempt.cancel()
+                await stopped.wait()
+            return await super(Interrupted, self).deliver(delivery)
+
+        return await unbroken(work(), stopped.set)
+
+
+async def test_the_daily_look_of_a_campaign_that_was_cancelled_meanwhile_tells_nobody_more(tmp_path: Path) -> None:
+    """Managers of 60, of whom the first is being told: the others are in the same call and in the next one."""
+    heads = [a_person(f"head-{number:02}", groups=()) for number in range(60)]
+    company = Company(tmp_path, [*staff(), *heads, *(a_person(f"one-{one['id']}", one["id"]) for one in heads)])
+    given = (await company.prepared(a_file())).given
+    everybody = [f"one-{one['id']}" for one in heads]
+    push, nobody = Interrupted(FakeSignatureService(), at_most=1), cast(Any, None)
+    people = People(nobody, company.store, company.directory, push, visibility=AllOpen(everybody))
+    now = datetime.now(UTC)
+    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
+    order = order.replace(frozen=await people.freeze(order))
+    looked = await push.attempt.run(people.look, Look(order=order, day=1, due=in_days(now, 14), digest=True))
+    assert push.stages() == [("digest-1", "head-00")]
+    assert (looked.over, looked.counts.open) == (False, 60)
+
+
+@dataclass
+class AllOpen:
+    """Visibility for which the requests of all of them are open."""
+
+    people: list[str]
+
+    async def open_of(self, campaign: str) -> Open:
+        """See `Visibility`."""
+        return Open({f"{campaign}.{person}": Status.SENT for person in self.people})
+
+    async def waiting(self, campaign: str) -> int:
+        """See `Visibility`."""
+        return 0
 
 
 async def test_a_campaign_goes_on_in_fresh_histories_and_none_is_long(tmp_path: Path) -> None:
