@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
 
 import structlog
@@ -47,8 +47,14 @@ from workflows.kinds import Kind, referred
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.wishes import AnyWish
 
-Send = Callable[[str, AnyWish, str], Awaitable[Receipt]]
-"""Has a request or a task take a wish, once for each op; soon says what came of it, or raises as `carry_out` does."""
+
+class Send(Protocol):
+    """Has a request or a task take a wish, once for each op; raises as `carry_out` does."""
+
+    def __call__(self, reference: str, wish: AnyWish, op: str, /, *, watched: bool = True) -> Awaitable[Receipt]:
+        """What came of it soon after; of one that is not `watched` that it was taken."""
+        ...
+
 
 PROVIDER_SECONDS: Final = 8.0
 MARK_SECONDS: Final = 1.0

@@ -85,9 +85,9 @@ def routes_of(
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
 
-    async def send(reference: str, wish: AnyWish, op: str) -> Receipt:
+    async def send(reference: str, wish: AnyWish, op: str, *, watched: bool = True) -> Receipt:
         kind, id = referred(reference)
-        within, wait = _WISH_WITHIN, _HANDED_OVER_WITHIN
+        within, wait = _WISH_WITHIN, _HANDED_OVER_WITHIN if watched else timedelta()
         return await wishes.carry_out(client, id, wish, op, kind=kind, within=within, wait=wait)
 
     look, asked = QuickLook(client, store), Asked(store)

@@ -46,6 +46,8 @@ DEPARTMENTS_AT_MOST: Final = 50
 """Departments of one page; the others are counted."""
 REMINDED_AT_ONCE: Final = 10
 """Requests that are asked at the same time to remind their person."""
+REMINDING_SECONDS_AT_MOST: Final = 20.0
+"""For all reminders of one click: a browser waits for the page, and a proxy often for half a minute."""
 _DIGITS: Final = 6
 
 
@@ -130,19 +132,23 @@ class Campaigns:
         return self._answers.renderer.onward(f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}")
 
     async def _remind(self, missing: Sequence[Missing], visitor: Visitor, op: str) -> Reminded:
-        """Ask one request after the other, some at a time; where nobody answers no more are asked."""
+        """Ask one request after the other, some at a time; where nobody answers, or not soon, no more are asked."""
         asked = [one.line.request for one in missing if one.can_be_reminded]
         found = Reminded(len(asked))
-        for first in range(0, len(asked), REMINDED_AT_ONCE):
-            some = asked[first : first + REMINDED_AT_ONCE]
-            await asyncio.gather(*(self._remind_one(request, visitor, op, found) for request in some))
-            if found.status == UNCONFIRMED:
-                break
+        try:
+            async with asyncio.timeout(REMINDING_SECONDS_AT_MOST):
+                for first in range(0, len(asked), REMINDED_AT_ONCE):
+                    some = asked[first : first + REMINDED_AT_ONCE]
+                    await asyncio.gather(*(self._remind_one(request, visitor, op, found) for request in some))
+                    if found.status == UNCONFIRMED:
+                        break
+        except TimeoutError:
+            found.refusal, found.status = visitor.reader.language.say(UNSURE), UNCONFIRMED
         return found
 
     async def _remind_one(self, request: str, visitor: Visitor, op: str, found: Reminded) -> None:
         try:
-            await self._send(request, ReminderNow(actor=visitor.id, op=op), op)
+            await self._send(request, ReminderNow(actor=visitor.id, op=op), op, watched=False)
             found.done += 1
         except Refused as refused:
             language = visitor.reader.language

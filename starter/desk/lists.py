@@ -103,7 +103,7 @@ class Lists:
         first = await pages.page(self._room.context, asked, size=pages.SORTED_AT_MOST, now=self._room.clock())
         name = f"countersign-{view}-{self._room.clock():%Y-%m-%d}.csv"
         headers = {**self._answers.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
-        body = self._spreadsheet(view, visitor, asked, first)
+        body = self._spreadsheet(view, visitor, standing, asked, first)
         return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
@@ -120,17 +120,18 @@ class Lists:
         asked = wanted(view, visitor, standing, filters)
         page = await pages.page(self._room.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
         telling = Telling(visitor.reader, Names(self._room.directory).of, now)
-        rows = tuple([await telling.row(line, titled=await self._titled(view, line, visitor)) for line in page.lines])
+        rows = tuple(
+            [await telling.row(line, titled=await self._titled(view, line, visitor, standing)) for line in page.lines]
+        )
         if view is View.CAMPAIGNS:
             rows = await self._so_far(rows, page.lines, telling)
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
         return Found(rows, page.total, more, page.in_order)
 
-    async def _titled(self, view: View, line: RequestLine, visitor: Visitor) -> bool:
+    async def _titled(self, view: View, line: RequestLine, visitor: Visitor, standing: Standing) -> bool:
         """Whether a document may be named here: what waits for or is asked by my people is not mine."""
         if view in (View.ONBOARDINGS, View.CAMPAIGNS):
-            standing = await self._room.standings.of(visitor)
-            mine = line.requester in (visitor.id, *standing.reports) or visitor.id in line.waiting_for
+            mine = line.requester == visitor.id or line.requester in standing.below or visitor.id in line.waiting_for
             return standing.operator or mine or await self._room.kinds.lets_titles_be_read(line.kind)
         return view is not View.PEOPLE or await self._room.kinds.lets_titles_be_read(line.kind)
 
@@ -154,12 +155,14 @@ class Lists:
         opens = telling.reader.instant(shown.opens_at) if shown.frozen is None and line.open else ""
         return replace(row, so_far=known, opens=opens, due=closes, near=near)
 
-    async def _spreadsheet(self, view: View, visitor: Visitor, asked: Wanted, page: pages.Page) -> AsyncIterator[str]:
+    async def _spreadsheet(
+        self, view: View, visitor: Visitor, standing: Standing, asked: Wanted, page: pages.Page
+    ) -> AsyncIterator[str]:
         telling, left = Telling(visitor.reader, Names(self._room.directory).of, self._room.clock()), CSV_AT_MOST
         yield written([visitor.reader.language.say(one) for one in HEAD], first=True)
         while True:
             for line in page.lines[:left]:
-                row = await telling.row(line, titled=await self._titled(view, line, visitor))
+                row = await telling.row(line, titled=await self._titled(view, line, visitor, standing))
                 yield written([_reference(line), row.title, row.kind, row.status, row.asked_by, row.waiting_for,
                                *map(_instant, (line.since, line.due_at)), " ".join(row.problems)])  # fmt: skip
             left -= len(page.lines)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 from urllib.parse import urlencode
 
@@ -96,6 +97,11 @@ class Standing:
     more_reports: bool = False
     """Whether there are more of them than one query may name."""
     views: tuple[View, ...] = field(default=(View.WAITING, View.ASKED, View.ONBOARDINGS, View.CAMPAIGNS))
+
+    @cached_property
+    def below(self) -> frozenset[str]:
+        """Their `reports`, for whoever asks of many people whether they are among them."""
+        return frozenset(self.reports)
 
 
 class Standings:

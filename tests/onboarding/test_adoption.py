@@ -286,6 +286,7 @@ async def test_a_part_that_is_cancelled_in_the_web_ui_becomes_a_decision(tmp_pat
         assert (await it.part("agreement-1")).status is Status.CANCELLED
         await it.wish(decision(Choice.WAIVE, reason="On paper."))
         assert (await it.handle.result()).parts[0].state == "waived"
+        await it.client.get_workflow_handle(task).result()
         assert "It was cancelled" in await it.text_of(task)
 
 

@@ -82,7 +82,7 @@ class Wishes:
     failure: Exception | None = None
     state: OperationState = OperationState.DONE
 
-    async def send(self, request: str, wish: AnyWish, op: str) -> Receipt:
+    async def send(self, request: str, wish: AnyWish, op: str, *, watched: bool = True) -> Receipt:
         """Remember the wish."""
         if self.failure:
             raise self.failure

@@ -1,5 +1,6 @@
 """A desk behind which a test stands: browsers before it, and the orders that workers would have got."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -91,6 +92,10 @@ class Office:
     failure: Exception | None = None
     wished: list[tuple[str, AnyWish, str]] = field(default_factory=list)
     answer: Receipt | Exception | None = None
+    unwatched: int = 0
+    """Wishes of which nobody waits to see what becomes of them."""
+    gate: asyncio.Event | None = None
+    """Nothing is taken before it is set."""
     known: dict[str, Shown] = field(default_factory=dict)
     now: datetime = NOW
 
@@ -114,9 +119,12 @@ class Office:
         await self.reach()
         return self.known.get(request)
 
-    async def send(self, request: str, wish: AnyWish, op: str) -> Receipt:
+    async def send(self, request: str, wish: AnyWish, op: str, *, watched: bool = True) -> Receipt:
         """What a request would get."""
         self.wished.append((request, wish, op))
+        self.unwatched += not watched
+        if self.gate:
+            await self.gate.wait()
         if isinstance(self.answer, Exception):
             raise self.answer
         done = Receipt(id=request, status=Status.SENT, op=op, says="", state=OperationState.DONE)

@@ -1,5 +1,6 @@
 """Campaigns at the desk: their list, the page of all for its owner, and for a manager their own people alone."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,9 +11,11 @@ import pytest
 import pytest_asyncio
 
 from activities.campaigns.audience import Row
+from activities.people import FileDirectory
 from starter.campaigns import people
 from starter.campaigns.people import SHOWN_AT_MOST
 from starter.context import Context
+from starter.desk import campaigns
 from starter.desk.campaigns import DEPARTMENTS_AT_MOST
 from starter.wishes import NotConfirmed, Refused
 from tests.starter.desk.office import (
@@ -204,6 +207,20 @@ async def test_where_nobody_answers_no_more_are_asked_and_the_same_form_can_be_s
     assert form_for(answer)["token"] == form["token"]
 
 
+async def test_reminding_all_waits_for_no_reminder_to_be_sent_and_comes_to_an_end_where_nothing_does(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead = await desk.come_in(LEAD)
+    form = form_for(await lead.get("/desk/campaigns/big"))
+    await lead.post("/desk/campaigns/big/remind", form)
+    assert desk.unwatched == len(desk.wished) == SHOWN_AT_MOST
+    monkeypatch.setattr(campaigns, "REMINDING_SECONDS_AT_MOST", 0.0)
+    desk.gate = asyncio.Event()
+    answer = await lead.post("/desk/campaigns/big/remind", form)
+    assert (answer.status_code, form_for(answer)["token"]) == (503, form["token"])
+    assert "We could not confirm this yet." in text_of(answer)
+
+
 async def test_somebody_who_has_acknowledged_since_is_not_reminded(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
     form = form_for(await owner.get("/desk/campaigns/conduct"), ENGINEER)
@@ -307,6 +324,22 @@ async def test_campaigns_are_listed_with_how_far_they_are_for_whom_they_concern(
     assert len(titles((await (await desk.come_in(OPERATOR)).get("/desk/campaigns")).text)) >= 2
     for who, found in ((LEAD, 0), (SIGNER, 0)):
         assert len(titles((await (await desk.come_in(who)).get("/desk/campaigns")).text)) == found, who
+
+
+async def test_whose_people_somebody_s_are_is_looked_up_once_for_all_rows_of_a_file(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up, reports = [], FileDirectory.reports
+
+    async def counted(self: FileDirectory, manager: str) -> tuple[str, ...]:
+        looked_up.append(manager)
+        return await reports(self, manager)
+
+    operator = await desk.come_in(OPERATOR)
+    monkeypatch.setattr(FileDirectory, "reports", counted)
+    file = await operator.get("/desk/campaigns/csv")
+    assert len(file.text.splitlines()) > 2
+    assert looked_up == [OPERATOR]
 
 
 async def test_the_requests_of_a_campaign_drown_nothing_and_are_found_by_their_person_and_by_filters(
