@@ -168,6 +168,13 @@ async def opening(folder: Path, *, ahead: int = 30, given: bool = False, record:
         await corpus.record(record, handle)
 
 
+@pytest.fixture
+def few_days(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The days after which an opening gives up, instead of half a year, of which each day has its look."""
+    monkeypatch.setattr(activities_yearly, "LATE_DAYS_AT_MOST", days := 10)
+    return days
+
+
 async def test_content_that_is_there_opens_on_the_day_by_the_owner_s_clock(tmp_path: Path) -> None:
     async with opening(tmp_path, given=True, record="campaign-opening-given") as it:
         await it.days_pass(28)
@@ -206,7 +213,7 @@ async def test_content_given_without_a_word_is_found_by_the_daily_look(tmp_path:
     assert ended.campaign is not None
 
 
-async def test_it_gives_up_once_the_next_year_is_nearer_and_says_so(tmp_path: Path) -> None:
+async def test_it_gives_up_once_the_next_year_is_nearer_and_says_so(tmp_path: Path, few_days: int) -> None:
     async with opening(tmp_path, record="campaign-opening-given-up") as it:
         ended = await it.handle.result()
         at = (await it.handle.describe()).close_time
@@ -214,7 +221,7 @@ async def test_it_gives_up_once_the_next_year_is_nearer_and_says_so(tmp_path: Pa
     assert ended == Opened(year=it.year, campaign=None)
     assert it.told == ["content", "unopened"]
     assert at is not None
-    assert (at - it.opens_at).days == LATE_DAYS_AT_MOST
+    assert (at - it.opens_at).days == few_days
 
 
 async def test_what_cannot_be_started_on_the_day_is_told_and_waits_for_other_content(tmp_path: Path) -> None:
@@ -258,10 +265,8 @@ async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(
         assert (await it.handle.result()).campaign is not None
 
 
-async def test_a_catalogue_that_is_faulty_on_the_day_is_told_and_given_up_with_the_year(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(activities_yearly, "LATE_DAYS_AT_MOST", 10)
+@pytest.mark.usefixtures("few_days")
+async def test_a_catalogue_that_is_faulty_on_the_day_is_told_and_given_up_with_the_year(tmp_path: Path) -> None:
     async with opening(tmp_path, given=True) as it:
         await it.days_pass(1)
         (it.there.company.folder / "catalogue.yaml").write_text("kinds: [")
