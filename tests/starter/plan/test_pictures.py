@@ -12,6 +12,7 @@ from starter.__main__ import app
 from starter.plan.calendar import Branch, Plan, PlanLine
 from starter.plan.ics import calendar_of
 from starter.plan.svg import NOTICES_AT_MOST, picture_of
+from starter.plan.tables import of_plan
 from starter.plan.weeks import WEEKS_AT_MOST, Picture
 from starter.terminal import Terminal
 from workflows.model.planning import Reason
@@ -68,6 +69,13 @@ def test_each_day_says_who_is_told_what_on_one_clock() -> None:
         "a anna  b chair",
         "! ready  r reminder  w last warning  o overdue  e escalation  s signed  • told",
     ]
+
+
+def test_why_something_would_not_be_sent_is_said_in_words() -> None:
+    paper = StringIO()
+    Terminal(file=paper, width=200).show(of_plan(plan(step(4, "reminder-2", "anna", suppressed=Reason.TOO_SOON))))
+    assert "not sent: they had heard of it shortly before; because" in paper.getvalue()
+    assert "too_soon" not in paper.getvalue()
 
 
 def test_a_program_gets_no_picture() -> None:
