@@ -5,10 +5,9 @@ that was sent by hand is not begun here either, for which directory, catalogue a
 sweep that adopts documents is asked to come soon, and does what it does anyhow.
 
 A workflow is signalled by one at a time. What comes meanwhile goes as one hint behind it: a hint says that the document
-should be read, and one reading after all of them is all that they ask for. Its id is made of all of theirs, so that one
-that is known already takes none along that is not. So a burst makes answers no slower than two
-signals take, or the deadline of one where Temporal is away, and a genuine callback that is replayed all day does not
-fill a history.
+should be read, and one reading after all of them is all that they ask for. It has the ids of all of them, so that one
+that is known already takes none along that is not. So a burst makes answers no slower than two signals take, or the
+deadline of one where Temporal is away, and a genuine callback that is replayed all day does not fill a history.
 """
 
 import asyncio
@@ -16,7 +15,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from hashlib import sha256
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
@@ -147,11 +145,9 @@ class TemporalSignals:
 
 
 def _one_hint(events: Collection[ProviderEvent]) -> ProviderEvent:
-    """The newest of them for all; the same ones together have the same id, as one that is repeated has."""
+    """The newest of them, with the ids of the others; the receiver bounds how many there are (`MOST_AT_ONCE`)."""
     newest = max(events, key=lambda event: event.at)
-    if len(events) == 1:
-        return newest
-    return newest.replace(id=sha256("\n".join(sorted(event.id for event in events)).encode()).hexdigest())
+    return newest.replace(also=tuple(event.id for event in events if event is not newest))
 
 
 def _receipt(error: RPCError) -> Receipt:

@@ -277,7 +277,8 @@ def _fired(events: Iterable[HistoryEvent]) -> Iterator[Fired]:
 async def _heard(client: Client, events: Iterable[HistoryEvent]) -> frozenset[str]:
     signals = (event.workflow_execution_signaled_event_attributes for event in events)
     told = [list(one.input.payloads) for one in signals if one.signal_name == PROVIDER_EVENT]
-    return frozenset([(await client.data_converter.decode(payloads, [ProviderEvent]))[0].id for payloads in told])
+    hints = [(await client.data_converter.decode(payloads, [ProviderEvent]))[0] for payloads in told]
+    return frozenset(id for hint in hints for id in hint.ids)
 
 
 def open_timers(events: Iterable[HistoryEvent]) -> int:

@@ -8,7 +8,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -28,8 +27,6 @@ from workflows.names import handoff_key, webhook_id
 
 _ENDINGS: Final = {"si": Status.SIGNED, "de": Status.DECLINED, "ca": Status.CANCELLED, "xp": Status.EXPIRED}
 _ENDING_EVENTS: Final = ("signed", "declined", "cancelled", "expired")
-_JOINED_WITHIN: Final = timedelta(seconds=2)
-"""Between the answers to callbacks that share a hint: they come from one receiver in the same instant."""
 _OF_THE_END: Final = ("settled", "withdrawal")
 _ASKED: Final = (
     Standing.TOLD,
@@ -399,19 +396,14 @@ def _never_early(_: Evidence, life: Life) -> Iterator[Violation]:
 
 
 def _heard(evidence: Evidence, life: Life) -> Iterator[Violation]:
-    """By itself, or by a hint that it was joined to: then that one was acknowledged at about the same time.
-
-    Of a callback whose body lied about its document another request hears.
-    """
+    """By itself or with others; of a callback whose body lied about its document another request hears."""
     if life.heard is None:
         return
-    told = [one for one in evidence.entries("callback", life.request) if one["status"] == 200]
-    heard = [instant(one) for one in told if one["event"] in life.heard]
-    for one in told:
+    for one in evidence.entries("callback", life.request):
         at = instant(one)
         in_time = life.closed is None or at < life.closed
         wanted = one["event_type"] not in WITHOUT_EFFECT and one.get("fault") != "swap"
-        if in_time and wanted and not any(abs(other - at) <= _JOINED_WITHIN for other in heard):
+        if one["status"] == 200 and in_time and wanted and one["event"] not in life.heard:
             says = f"{one['event_type']} at {one['at']} was acknowledged, and never heard"
             yield Violation(Invariant.CALLBACKS, life.request, says)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.provider import DocumentSeen, ProviderEvent, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Role, Status
 from workflows.signature.progress import Progress
@@ -115,3 +115,14 @@ def test_whatever_the_provider_says_repeating_it_changes_nothing(reports: list[t
     for report in reports:
         once = once.record(seen(report), NOW)
         assert once.record(seen(report), NOW) == once
+
+
+def test_a_hint_for_several_is_a_repeated_one_only_if_all_of_them_were_heard() -> None:
+    from tests.workflows.stage import a_request
+
+    hint = ProviderEvent(id="e-2", type="signed", at=NOW, also=("e-1",))
+    heard = Progress.begin(a_request().brief, NOW).notify_of(hint.replace(id="e-1", also=())).replace(unread=False)
+    assert heard.notify_of(hint).unread
+    assert heard.notify_of(hint).events_seen == ("e-1", "e-2")
+    both = heard.notify_of(hint).replace(unread=False)
+    assert both.notify_of(hint) == both

@@ -56,6 +56,13 @@ class ProviderEvent(Model):
     id: str
     type: str
     at: AwareDatetime
+    also: tuple[str, ...] = ()
+    """Of others that came while the request was being signalled, and are told with this one."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of all that are told."""
+        return (self.id, *self.also)
 
 
 class CreateOrder(Model):

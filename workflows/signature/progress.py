@@ -145,9 +145,10 @@ class Progress(FollowUp):
 
     def notify_of(self, event: ProviderEvent) -> Self:
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
-        if event.id in self.events_seen or self.recorded:
+        new = [id for id in event.ids if id not in self.events_seen]
+        if not new or self.recorded:
             return self
-        return self.replace(events_seen=(*self.events_seen, event.id)[-_EVENTS_REMEMBERED:], unread=True)
+        return self.replace(events_seen=(*self.events_seen, *new)[-_EVENTS_REMEMBERED:], unread=True)
 
     def acted_late(self, place: Place) -> bool:
         """Whether somebody signed, and did so after the due date."""
