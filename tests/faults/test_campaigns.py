@@ -1,10 +1,9 @@
-"""Campaigns on the real processes: wrong rows, deaths, revoked credentials, a slow provider, many at once."""
+"""Campaigns on the real processes: wrong rows, deaths, revoked credentials; a slow provider and many at once: chaos."""
 
 import asyncio
 import random
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,6 @@ from tests.faults.campaigning import (
     Watch,
     act,
     begin,
-    calls_ahead,
     closed,
     crowd,
     die_in_turn,
@@ -26,15 +24,13 @@ from tests.faults.campaigning import (
 )
 from tests.faults.evidence import gather_campaign
 from tests.faults.oracle import judge_campaign, most_sends
-from tests.faults.population import PATIENT, colleague
-from tests.faults.town import TEMPORAL, WORKER, Conditions, Town, eventually, ids, town
+from tests.faults.town import TEMPORAL, WORKER, Town, eventually
 from tests.faults.vendor import REQUESTS, SENDS
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
-URGENT = {**PATIENT, "urgent": True}
 HOUR = timedelta(hours=1)
 WRONG = Cancellation(actor=OWNER, reason="the wrong version")
 
@@ -133,39 +129,6 @@ async def test_push_credentials_that_are_revoked_for_an_hour_at_the_opening_cost
     asked = await gather_campaign(shared, "revoked")
     assert judge_campaign(asked) == []
     assert most_sends(asked) == 1
-
-
-async def test_two_campaigns_and_five_urgent_requests_at_once_are_all_told_once(shared: Town) -> None:
-    """Those who are in both are asked by each."""
-    everybody = crowd(shared, 3, "busy", "busy")
-    names, watch = list(ids("at-once", 5)), Watch(shared)
-    await asyncio.gather(
-        begin(shared, "first", {"group": "busy"}),
-        begin(shared, "second", {"group": "busy"}),
-        *(shared.ask(name, colleague(number), policy=URGENT) for number, name in enumerate(names)),
-    )
-    for name in names:
-        await watch.until_told(name, within=60)
-    for id in ("first", "second"):
-        await watch.until_told(id, len(everybody), within=60)
-        await ended(shared, id, WRONG)
-        asked = await gather_campaign(shared, id)
-        assert judge_campaign(asked) == []
-        assert most_sends(asked) == 1
-
-
-async def test_at_one_call_a_second_what_is_urgent_overtakes_the_campaign(tmp_path: Path) -> None:
-    """G5: at most six calls of others, each a second, go before its own four; it is told long before everybody is."""
-    slow = Conditions(ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": "1"})
-    async with town(tmp_path / "data", slow) as it:
-        everybody, watch = crowd(it, 12), Watch(it)
-        await begin(it, "conduct")
-        await eventually(lambda: it.vendor.ledger("request_created"))
-        await it.ask("urgent", colleague(1), policy=URGENT)
-        await watch.until_told("urgent", within=60)
-        assert await calls_ahead(it, "urgent") <= 6
-        made = await it.vendor.ledger("request_created")
-        assert len(made) < len(everybody) / 2
 
 
 async def test_a_people_file_that_is_edited_during_the_opening_changes_nothing_of_whom_it_asks(shared: Town) -> None:

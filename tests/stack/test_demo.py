@@ -46,22 +46,18 @@ def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_server
-def test_ctrl_c_ends_the_demo_and_all_its_processes(tmp_path: Path) -> None:
-    with demo_with(tmp_path, "dev.json") as told:
-        children = told.children()
-        assert len(children) == 4
-        assert told.end(signal.SIGINT) < ENDS_WITHIN
-        assert told.process.returncode == Exit.INTERRUPTED
-        assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
-        assert not (told.folder / "dev.json").exists()
-
-
-@pytest.mark.real_server
-def test_a_demo_that_is_told_to_end_before_it_is_up_leaves_none_of_its_processes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_a_demo_that_is_told_to_end_before_it_is_up_leaves_none_of_its_processes(
+    ending: signal.Signals, code: Exit, tmp_path: Path
+) -> None:
     with demo_with(tmp_path, "logs/*.log") as told:
         children = eventually(told.children)
-        assert told.end(signal.SIGTERM) < ENDS_WITHIN
-        assert told.process.returncode == Exit.TERMINATED
+        assert told.end(ending) < ENDS_WITHIN
+        assert told.process.returncode == code
         assert children and not [pid for pid in children if Path(f"/proc/{pid}").exists()]
         assert not (told.folder / "dev.json").exists()
 
