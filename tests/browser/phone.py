@@ -94,6 +94,7 @@ class Phone:
     async def again_until(self, wanted: Locator) -> None:
         """Look at this page again until it has this, whenever it says something else than before."""
         told = ""
+        await self.page.wait_for_load_state()  # a page that is still on its way cannot be loaded again
         async with asyncio.timeout(_PATIENCE):
             while not await wanted.is_visible():
                 if (now := await self._told()) == told:

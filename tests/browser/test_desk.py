@@ -95,6 +95,7 @@ async def test_who_asked_finds_moves_pauses_and_cancels_a_request(second_screen:
         await expect(row).to_have_count(0)
         await desk.page.get_by_label("Waiting for (id)").fill(CUSTOMER)
         await desk.button("Show").tap()
+        await expect(desk.page).to_have_url(re.compile(f"={CUSTOMER}"))
         # A row is there before the index knows whom it waits for.
         await desk.again_until(row)
         await desk.is_usable()
@@ -218,6 +219,7 @@ async def test_an_owner_watches_a_campaign_and_a_manager_has_their_own_people_re
     assert laptop.answer("campaign", "start", str(file))["created"]
     async with at_the_desk(second_screen, laptop, "chair") as desk:
         await desk.page.get_by_role("link", name="Campaigns").tap()
+        await expect(desk.page).to_have_url(re.compile("/desk/campaigns"))
         row = desk.page.get_by_role("link", name="Code of conduct 2026")
         await desk.again_until(desk.page.get_by_text("0 of 5 · 5 open"))
         await desk.is_usable()

@@ -1,5 +1,7 @@
 """A task on two phones: from the notice to its page, and off the other phone once it is done."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -109,6 +111,7 @@ colleagues:
 
     await phone.inbox("buyer")
     await phone.notice(title).last.tap()
+    await expect(phone.page).not_to_have_url(re.compile("/inbox/"))
     await phone.again_until(phone.page.get_by_text(WAY))
     await phone.page.get_by_text("Transmettre", exact=True).tap()
     await expect(phone.button("Transmettre à Accounts")).to_be_visible()
