@@ -7,7 +7,8 @@ import pytest
 
 from activities.language import LANGUAGES, Language
 from activities.reader import Reader
-from starter.desk.story import REASONS, SAID, TOLD, Event, story
+from starter.desk.sentences import REASONS, SAID, TOLD
+from starter.desk.story import Event, story
 from workflows.follow_up.stages import Stage
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
